@@ -1,0 +1,198 @@
+"""The lexicon: which rare words a unit of a message shares with a line of interest."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import unicodedata
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import Stemmer  # type: ignore[import-not-found]  # a C extension without stubs
+from numpy.typing import NDArray
+
+from matcher.stop_words import STOP_WORDS
+
+LONGEST_LINE: Final = 16
+"""Distinct stems kept of a line; what is beyond counts neither in the line nor in the frequencies."""
+
+RARE: Final = 0.5
+"""Share of the highest idf from which a stem counts as rare."""
+
+MOST_SHARED: Final = 2.0
+"""The most that the shared stems of one unit and one line count together."""
+
+PRIOR_LINES: Final = 100
+"""Lines that a small roster is taken to have besides, so that few lines do not make every word rare."""
+
+# A letter, or a vowel sign or accent that Python counts as no letter; the danda ends a sentence.
+_LETTER: Final = (
+    r"(?:[^\W_]|[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece"
+    r"\u102b-\u103e\u17b4-\u17d3])"
+)
+_TOKEN: Final = re.compile(rf"{_LETTER}+(?:'{_LETTER}+)*")
+_SPACELESS: Final = re.compile(
+    "[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\uac00-\ud7af]"
+)
+_SCRIPTS: Final = (
+    ("\u0370", "\u03ff", "greek"),
+    ("\u0400", "\u04ff", "russian"),
+    ("\u0530", "\u058f", "armenian"),
+    ("\u0600", "\u06ff", "arabic"),
+    ("\u0900", "\u097f", "hindi"),
+    ("\u0b80", "\u0bff", "tamil"),
+)
+
+
+def stems(text: str, language: str = "english") -> tuple[str, ...]:
+    """Return the distinct stems of a text in order, stop words left out.
+
+    `language` names the Snowball stemmer of Latin script; the other scripts go by their own, text written
+    without spaces by pairs of signs, and a script without a stemmer by whole words.
+    """
+    found: dict[str, None] = {}
+    for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).lower().replace("’", "'")):
+        for stem in _stems_of(token, language):
+            found[stem] = None
+    return tuple(found)
+
+
+@lru_cache(maxsize=65_536)
+def _stems_of(token: str, language: str) -> tuple[str, ...]:
+    if token in STOP_WORDS:
+        return ()
+    if _SPACELESS.match(token):
+        return tuple(token[index : index + 2] for index in range(max(1, len(token) - 1)))
+    first = token[0]
+    algorithm = next((name for low, high, name in _SCRIPTS if low <= first <= high), None)
+    if algorithm is None:
+        algorithm = language if first < "\u0250" else None
+    if algorithm is None or token.isdigit():
+        return (token,)
+    return (_stemmer(algorithm)(token) or token,)
+
+
+class _Stemmers(threading.local):
+    """Hold one stemmer a thread and language: a Snowball stemmer must not be shared by threads."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, Callable[[str], str]] = {}
+
+
+_STEMMERS: Final = _Stemmers()
+
+
+def _stemmer(algorithm: str) -> Callable[[str], str]:
+    stemmer = _STEMMERS.of.get(algorithm)
+    if stemmer is None:
+        stemmer = _STEMMERS.of[algorithm] = Stemmer.Stemmer(algorithm).stemWord
+    return stemmer
+
+
+class Lexicon:
+    """Keep how many lines of a roster hold each stem, changed line by line.
+
+    The weights depend on the set of lines alone, not on the order of changes, so every replica with
+    the same roster weighs the same. Not for use by several threads at once: its owner guards it.
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._names: list[str] = [""]
+        self._free_ids: list[int] = []
+        self._frequency = np.zeros(1024, np.int32)
+        self._lines = np.zeros((1024, LONGEST_LINE), np.int32)
+        self._used = 0
+        self._free_lines: list[int] = []
+        self._local = np.zeros(1024, np.int32)
+
+    def __len__(self) -> int:
+        """Count the lines."""
+        return self._used - len(self._free_lines)
+
+    def add(self, line: Sequence[str]) -> int:
+        """Take a line in by its stems and return the handle that names it from now on."""
+        if self._free_lines:
+            handle = self._free_lines.pop()
+        else:
+            handle = self._used
+            self._used += 1
+            if handle == len(self._lines):
+                self._lines = np.concatenate([self._lines, np.zeros_like(self._lines)])
+        ids = [self._take(stem) for stem in dict.fromkeys(line[:LONGEST_LINE])]
+        self._lines[handle] = 0
+        self._lines[handle, : len(ids)] = ids
+        self._frequency[ids] += 1
+        return handle
+
+    def remove(self, handle: int) -> None:
+        """Take a line out; its handle may name another line later."""
+        ids = self._lines[handle][self._lines[handle] > 0]
+        self._frequency[ids] -= 1
+        for index in ids[self._frequency[ids] == 0].tolist():
+            del self._ids[self._names[index]]
+            self._names[index] = ""
+            self._free_ids.append(index)
+        self._lines[handle] = 0
+        self._free_lines.append(handle)
+
+    def idf(self, stem: str) -> float:
+        """Return ln((N + 1) / (n + 0.5)), where n of the N lines hold the stem."""
+        index = self._ids.get(stem)
+        return self._idf(0 if index is None else int(self._frequency[index]))
+
+    def shared(
+        self, units: Sequence[Sequence[str]], unit: NDArray[np.integer], handle: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """Weigh the rare stems that units and lines share.
+
+        `units` are the stems of each unit, `unit` and `handle` (both [triples]) pair a unit with a line.
+        Returns [triples] in [0, 2]: Σ (idf / highest idf)² over the shared stems that at least half the
+        highest idf is given to, at most 2.
+        """
+        weights: dict[int, float] = {}
+        highest = self._idf(1)
+        for stem in {stem for line in units for stem in line}:
+            index = self._ids.get(stem)
+            if index is not None:
+                share = self._idf(int(self._frequency[index])) / highest
+                if share > RARE:
+                    weights[index] = share * share
+        if not weights or not len(unit):
+            return np.zeros(len(unit), np.float32)
+        known = np.fromiter(weights, np.int64, len(weights))
+        columns = {index: column for column, index in enumerate(weights, start=1)}
+        table = np.zeros((len(units), len(weights) + 1), np.float32)
+        for number, line in enumerate(units):
+            for stem in line:
+                column = columns.get(self._ids.get(stem, 0))
+                if column is not None:
+                    table[number, column] = weights[self._ids[stem]]
+        self._local[known] = np.arange(1, len(known) + 1)
+        local = self._local[self._lines[handle]].ravel()
+        self._local[known] = 0
+        at = np.flatnonzero(local)
+        row = at // LONGEST_LINE
+        total = np.bincount(row, table[unit[row], local[at]], minlength=len(unit)).astype(np.float32)
+        return np.minimum(total, np.float32(MOST_SHARED), out=total)
+
+    def _idf(self, lines: int) -> float:
+        return math.log((len(self) + PRIOR_LINES + 1) / (lines + 0.5))
+
+    def _take(self, stem: str) -> int:
+        index = self._ids.get(stem)
+        if index is None:
+            if self._free_ids:
+                index = self._free_ids.pop()
+                self._names[index] = stem
+            else:
+                index = len(self._names)
+                self._names.append(stem)
+                if index == len(self._frequency):
+                    self._frequency = np.concatenate([self._frequency, np.zeros_like(self._frequency)])
+                    self._local = np.zeros(len(self._frequency), np.int32)
+            self._ids[stem] = index
+        return index
