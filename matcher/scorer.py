@@ -22,8 +22,8 @@ Integers = NDArray[np.integer]
 class Evidence:
     """Hold triples of one message, each array [triples]: a unit that met an agent's interest.
 
-    `unit` counts the message's units from 0, `agent` names the agent's slot in the index, `interest`
-    counts within the agent, `cosine` is that of the projected vectors, `lexical` the weight `Lexicon.shared` gives.
+    `unit` counts the units of the message from 0, `agent` names a slot of the index, `interest` counts
+    within the agent, `cosine` is that of the projected vectors, `lexical` the weight `Lexicon.shared` gives.
     """
 
     unit: Integers
@@ -72,7 +72,7 @@ class Scorer:
     def score(self, evidence: Evidence) -> Scores:
         """Score every agent in the evidence.
 
-        The score is the sum over units of the best max(0, cosine - threshold) + lexical_weight · lexical among
+        The score is the sum over units of the best max(0, cosine - threshold) + lexical_weight * lexical among
         the agent's interests; words count only where the cosine exceeds the threshold. As
         affinity = 1 - Π exp(-saturation · strength), it lies in [0, 1), orders agents as the score does, never
         falls when a similarity rises, and a unit that meets nobody's interest leaves it as it was.

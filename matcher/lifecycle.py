@@ -1,0 +1,95 @@
+"""The lives of a reservation and a contact, as tables."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class AgentStatus(StrEnum):
+    """What an agent declares."""
+
+    ONLINE = "ONLINE"
+    DRAINING = "DRAINING"
+    OFFLINE = "OFFLINE"
+
+
+class ReservationState(StrEnum):
+    """Where a reservation stands."""
+
+    PENDING = "PENDING"
+    ACCEPTED = "ACCEPTED"
+    WRAPPING = "WRAPPING"
+    COMPLETED = "COMPLETED"
+    DECLINED = "DECLINED"
+    EXPIRED = "EXPIRED"
+    CANCELED = "CANCELED"
+
+
+class ContactState(StrEnum):
+    """Where a contact stands."""
+
+    QUEUED = "QUEUED"
+    RESERVED = "RESERVED"
+    ASSIGNED = "ASSIGNED"
+    CLOSED = "CLOSED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+
+
+RESERVATION_NEXT: dict[ReservationState, frozenset[ReservationState]] = {
+    ReservationState.PENDING: frozenset(
+        {
+            ReservationState.ACCEPTED,
+            ReservationState.DECLINED,
+            ReservationState.EXPIRED,
+            ReservationState.CANCELED,
+        }
+    ),
+    ReservationState.ACCEPTED: frozenset(
+        {
+            ReservationState.WRAPPING,
+            ReservationState.COMPLETED,
+            ReservationState.EXPIRED,
+            ReservationState.CANCELED,
+        }
+    ),
+    ReservationState.WRAPPING: frozenset({ReservationState.COMPLETED}),
+    ReservationState.COMPLETED: frozenset(),
+    ReservationState.DECLINED: frozenset(),
+    ReservationState.EXPIRED: frozenset(),
+    ReservationState.CANCELED: frozenset(),
+}
+
+CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {
+    ContactState.QUEUED: frozenset({ContactState.RESERVED, ContactState.CANCELED, ContactState.EXPIRED}),
+    ContactState.RESERVED: frozenset(
+        {ContactState.QUEUED, ContactState.ASSIGNED, ContactState.CANCELED, ContactState.EXPIRED}
+    ),
+    ContactState.ASSIGNED: frozenset(
+        {
+            ContactState.CLOSED,
+            ContactState.QUEUED,
+            ContactState.RESERVED,
+            ContactState.CANCELED,
+            ContactState.EXPIRED,
+        }
+    ),
+    ContactState.CLOSED: frozenset(),
+    ContactState.CANCELED: frozenset(),
+    ContactState.EXPIRED: frozenset(),
+}
+
+HOLDING = frozenset({ReservationState.PENDING, ReservationState.ACCEPTED, ReservationState.WRAPPING})
+"""The states in which a reservation takes capacity, and the only ones."""
+
+LAPSES_TO: dict[ReservationState, ReservationState] = {
+    ReservationState.PENDING: ReservationState.EXPIRED,
+    ReservationState.ACCEPTED: ReservationState.EXPIRED,
+    ReservationState.WRAPPING: ReservationState.COMPLETED,
+}
+"""What a holding state reads as, once its deadline has passed."""
+
+
+def read_state(state: ReservationState, deadline_ms: int, now_ms: int) -> ReservationState:
+    """Return the state as it reads at `now_ms`, swept or not; both times in milliseconds of the store's clock."""
+    return LAPSES_TO.get(state, state) if deadline_ms <= now_ms else state

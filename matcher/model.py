@@ -1,0 +1,264 @@
+"""The nouns of the service, as frozen data. Times are milliseconds of the store's clock since 1970."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from matcher.lifecycle import AgentStatus, ContactState, ReservationState
+
+DEFAULT_SITE = "default"
+DEFAULT_POOL = "default"
+DEFAULT_CHANNEL = "chat"
+
+
+class Basis(StrEnum):
+    """Why this agent."""
+
+    AFFINITY = "AFFINITY"
+    RELATIONSHIP = "RELATIONSHIP"
+    FALLBACK = "FALLBACK"
+    CONTROL = "CONTROL"
+
+
+class Constraint(StrEnum):
+    """A hard constraint, in the order they are applied."""
+
+    POOL = "POOL"
+    EXCLUDED = "EXCLUDED"
+    CHANNEL = "CHANNEL"
+    LANGUAGE = "LANGUAGE"
+    SKILL = "SKILL"
+    STATUS = "STATUS"
+    CAPACITY = "CAPACITY"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCapacity:
+    """What one contact of a channel costs, and how many there may be at once (0: as many as the total allows)."""
+
+    cost: int
+    max: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How much an agent can hold at once: a total, and the channels that are taken."""
+
+    total: int = 1
+    channels: Mapping[str, ChannelCapacity] = field(
+        default_factory=lambda: {DEFAULT_CHANNEL: ChannelCapacity(cost=1, max=1)}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is written about an agent: everything but the status."""
+
+    display_name: str
+    interests: tuple[str, ...]
+    skills: Mapping[str, int] = field(default_factory=dict)
+    languages: tuple[str, ...] = ()
+    capacity: Capacity = field(default_factory=Capacity)
+    pools: tuple[str, ...] = (DEFAULT_POOL,)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A slot that a live reservation takes."""
+
+    reservation: str
+    channel: str
+    cost: int
+    deadline_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A person who can be found, as the store has them."""
+
+    id: str
+    profile: Profile
+    status: AgentStatus
+    version: int
+    profile_version: int
+    created_ms: int
+    updated_ms: int
+    idle_since_ms: int
+    holds: tuple[Hold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPolicy:
+    """How a pool routes; None: the service's default, for the floor computed from the pool's own roster."""
+
+    display_name: str = ""
+    offer_ms: int = 30_000
+    accepted_ms: int = 4 * 3_600_000
+    wrap_up_ms: int = 0
+    affinity_floor: float | None = None
+    affinity_tolerance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A team or queue of a site."""
+
+    id: str
+    policy: PoolPolicy
+    version: int
+    created_ms: int
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """The hard constraints a message brings."""
+
+    pool: str = DEFAULT_POOL
+    channel: str = DEFAULT_CHANNEL
+    language: str = ""
+    skills: Mapping[str, int] = field(default_factory=dict)
+    excluded: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Message:
+    """What a customer wrote, and what it requires. It has no repr, so that no log line can show the text."""
+
+    text: str
+    customer: str
+    requirements: Requirements
+
+    def __repr__(self) -> str:
+        return f"Message({len(self.text)} characters)"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One unit of the message that met one interest; start and end in code points of the message."""
+
+    start: int
+    end: int
+    interest_id: str
+    interest: str
+    similarity: float
+    lexical: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An agent considered for a message."""
+
+    agent: str
+    display_name: str
+    affinity: float
+    score: float
+    confidence: float
+    utilization: float
+    idle_since_ms: int
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Who was left out, by the first constraint not met: counts, and ids where they were asked for."""
+
+    counts: Mapping[Constraint, int]
+    agents: tuple[tuple[str, Constraint], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Who fits a message, best first, and by what rules."""
+
+    candidates: tuple[Candidate, ...]
+    basis: Basis
+    affinity_floor: float
+    affinity_tolerance: float
+    units: int
+    units_merged: bool
+    eligible: int
+    left_out: LeftOut
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A slot of an agent, held for a contact until a deadline."""
+
+    id: str
+    agent: str
+    contact: str
+    decision: str
+    pool: str
+    channel: str
+    cost: int
+    state: ReservationState
+    fence: int
+    basis: Basis
+    created_ms: int
+    deadline_ms: int
+    accepted_ms: int = 0
+    ended_ms: int = 0
+    decline_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What a customer brought, from first word to end. The text is not part of it."""
+
+    id: str
+    pool: str
+    channel: str
+    customer: str
+    state: ContactState
+    reservation: str
+    excluded: tuple[str, ...]
+    created_ms: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The record of a decision. Never words of the customer."""
+
+    id: str
+    contact: str
+    pool: str
+    reservation: str
+    agent: str
+    ranking: Ranking
+    model: str
+    scorer: str
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The outcome that an agent is held; replayed: this request was answered before."""
+
+    reservation: Reservation
+    candidate: Candidate
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """The outcome that nobody can take the contact now."""
+
+    contact: str
+    reason: Constraint
+    left_out: LeftOut
+    would_match: tuple[Candidate, ...] = ()
+
+
+def interest_id(text: str) -> str:
+    """Return the id of an interest: 8 hex digits of its words, the same as long as they stay."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def primary_subtag(language: str) -> str:
+    """Return the primary subtag of a BCP-47 tag in lower case: languages are compared by it."""
+    return language.replace("_", "-").split("-", 1)[0].lower()

@@ -1,0 +1,148 @@
+"""The embedded store: a server of our own per data directory, shared by the processes that use the directory.
+
+Three locks (flock, so that the kernel releases them with their holders) decide who does what:
+`lock` is held by the server itself, so two servers never write one directory; `users` is held, shared, by every
+user, so the last one out knows that it is the last; `door` is held while entering or leaving, so that nobody comes
+in while the last one is stopping the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from matcher.errors import StoreUnavailable
+from matcher.store.embedded_process import StoreFiles, choose_socket, find_binary, start_server
+
+STOP_SECONDS = 10.0
+POLL_SECONDS = 0.01
+ANSWER_SECONDS = 1.0
+LOADING = "it is still loading its data"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedSettings:
+    """Say where an embedded store lives, which binary serves it, and how long it may stay silent at start."""
+
+    data_dir: Path
+    binary: Path | None = None
+    start_timeout_seconds: float = 60
+
+
+class EmbeddedStore:
+    """Hold one use of the embedded store of a data directory, until closed."""
+
+    def __init__(self, files: StoreFiles, socket: Path, users: int, adopted: bool) -> None:
+        self._files = files
+        self._socket = socket
+        self._users: int | None = users
+        self._adopted = adopted
+
+    @classmethod
+    async def open(cls, settings: EmbeddedSettings) -> EmbeddedStore:
+        """Start the store of the data directory, or attach to the one that lives.
+
+        A store that is loading is waited for without limit; the timeout counts only the time in which it says nothing.
+        Raises StoreUnavailable with the one-line reason.
+        """
+        abandoned = threading.Event()
+        entering = asyncio.ensure_future(asyncio.to_thread(_enter, settings, abandoned))
+        try:
+            return await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            abandoned.set()
+            with suppress(StoreUnavailable):
+                await (await entering).close()
+            raise
+
+    @property
+    def url(self) -> str:
+        """Return the address in the form that redis-py's from_url reads."""
+        return _url(self._socket)
+
+    @property
+    def adopted(self) -> bool:
+        """Tell whether the server was already alive."""
+        return self._adopted
+
+    async def close(self) -> None:
+        """Leave the store; the last one out stops it. Raises StoreUnavailable where it does not stop in 10 s."""
+        users, self._users = self._users, None
+        if users is not None:
+            await asyncio.shield(asyncio.to_thread(_leave, self._files, self._socket, users))
+
+
+def _enter(settings: EmbeddedSettings, abandoned: threading.Event) -> EmbeddedStore:
+    try:
+        files = StoreFiles(settings.data_dir.expanduser().resolve())
+        files.prepare()
+        patience = _Patience(settings.start_timeout_seconds, abandoned)
+        with _at_the_door(files, patience):
+            users = _open(files.users)
+            try:
+                # At the door nobody holds this lock but other users, so a shared one is free to take.
+                fcntl.flock(users, fcntl.LOCK_SH)
+                socket, adopted = _reach(files, settings.binary, patience)
+            except BaseException:
+                os.close(users)
+                raise
+            return EmbeddedStore(files, socket, users, adopted)
+    except OSError as error:
+        raise StoreUnavailable(str(settings.data_dir), f"{error.strerror or error}: {error.filename}") from error
+
+
+def _reach(files: StoreFiles, binary: Path | None, patience: _Patience) -> tuple[Path, bool]:
+    """Return the socket of a server that answers, and whether it was alive before: started here if the lock is free."""
+    started: subprocess.Popen[bytes] | None = None
+    try:
+        while True:
+            if started is None:
+                started = _start_if_free(files, binary)
+            elif started.returncode is not None:
+                raise StoreUnavailable(
+                    str(files.data_dir), f"its server ended at start ({started.returncode}): {files.last_line()}"
+                )
+            socket, pid = files.address()
+            silence = _ask(socket)
+            if socket is not None and silence is None:
+                if started is not None:
+                    _quieten(socket)
+                return socket, started is None
+            if silence == LOADING:
+                patience.renew()
+            patience.wait(
+                str(files.data_dir), f"its server (process {pid or 'unknown'}) holds the lock, but {silence}; last logged: {files.last_line()}"
+            )
+    except BaseException:
+        if started is not None:
+            started.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                started.wait(STOP_SECONDS)
+        raise
+
+
+def _start_if_free(files: StoreFiles, binary: Path | None) -> subprocess.Popen[bytes] | None:
+    lock = _open(files.lock)
+    try:
+        if not _taken(lock):
+            os.close(lock)
+            return None
+        binary = find_binary(binary, str(files.data_dir))
+        socket = choose_socket(files)
+    except BaseException:
+        os.close(lock)
+        raise
+    return start_server(binary, files, socket, lock)

@@ -1,0 +1,1 @@
+"""Code generated from proto/matcher/v1 by `make proto`; never edited by hand."""
