@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -101,7 +102,9 @@ def _enter(settings: EmbeddedSettings, abandoned: threading.Event) -> EmbeddedSt
                 raise
             return EmbeddedStore(files, socket, users, adopted)
     except OSError as error:
-        raise StoreUnavailable(str(settings.data_dir), f"{error.strerror or error}: {error.filename}") from error
+        raise StoreUnavailable(
+            str(settings.data_dir), f"{error.strerror or error}: {error.filename}"
+        ) from error
 
 
 def _reach(files: StoreFiles, binary: Path | None, patience: _Patience) -> tuple[Path, bool]:
@@ -113,7 +116,8 @@ def _reach(files: StoreFiles, binary: Path | None, patience: _Patience) -> tuple
                 started = _start_if_free(files, binary)
             elif started.returncode is not None:
                 raise StoreUnavailable(
-                    str(files.data_dir), f"its server ended at start ({started.returncode}): {files.last_line()}"
+                    str(files.data_dir),
+                    f"its server ended at start ({started.returncode}): {files.last_line()}",
                 )
             socket, pid = files.address()
             silence = _ask(socket)
@@ -123,15 +127,18 @@ def _reach(files: StoreFiles, binary: Path | None, patience: _Patience) -> tuple
                 return socket, started is None
             if silence == LOADING:
                 patience.renew()
-            patience.wait(
-                str(files.data_dir), f"its server (process {pid or 'unknown'}) holds the lock, but {silence}; last logged: {files.last_line()}"
-            )
+            patience.wait(str(files.data_dir), partial(_describe, files, pid, silence))
     except BaseException:
         if started is not None:
             started.terminate()
             with suppress(subprocess.TimeoutExpired):
                 started.wait(STOP_SECONDS)
         raise
+
+
+def _describe(files: StoreFiles, pid: str, silence: str | None) -> str:
+    holder = f"its server (process {pid})" if pid else "its server"
+    return f"{holder} holds the lock, but {silence}; last logged: {files.last_line()}"
 
 
 def _start_if_free(files: StoreFiles, binary: Path | None) -> subprocess.Popen[bytes] | None:
@@ -146,3 +153,120 @@ def _start_if_free(files: StoreFiles, binary: Path | None) -> subprocess.Popen[b
         os.close(lock)
         raise
     return start_server(binary, files, socket, lock)
+
+
+def _ask(socket: Path | None) -> str | None:
+    """Return None where a server answers at the socket, else why it cannot be used."""
+    if socket is None:
+        return "has not said where it listens"
+    try:
+        with _client(socket) as client:
+            client.ping()
+    except redis.exceptions.BusyLoadingError:
+        return LOADING
+    except redis.exceptions.RedisError as error:
+        return f"does not answer at {socket} ({error})"
+    return None
+
+
+def _quieten(socket: Path) -> None:
+    # From here on only what somebody must see is logged: an orphaned server has nobody who would cut its log.
+    with suppress(redis.exceptions.RedisError), _client(socket) as client:
+        client.config_set("loglevel", "warning")
+
+
+def _leave(files: StoreFiles, socket: Path, users: int) -> None:
+    patience = _Patience(STOP_SECONDS, threading.Event())
+    try:
+        with _at_the_door(files, patience):
+            # Turning a shared lock into an exclusive one may lose it on the way; at the door nobody can take it then.
+            if _taken(users):
+                _stop(files, socket, patience)
+    finally:
+        os.close(users)
+
+
+def _stop(files: StoreFiles, socket: Path, patience: _Patience) -> None:
+    silence = ""
+    # NOSAVE is about snapshots, which are off: the append-only file is synced all the same.
+    try:
+        with _client(socket) as client:
+            client.shutdown(nosave=True)
+    except redis.exceptions.RedisError as error:
+        silence = f" ({error})"
+    lock = _open(files.lock)
+    try:
+        while not _taken(lock):
+            patience.wait(
+                _url(socket), lambda: f"it does not stop{silence}; last logged: {files.last_line()}"
+            )
+        if socket.parent != files.server:
+            with suppress(OSError):
+                socket.parent.rmdir()
+    finally:
+        os.close(lock)
+
+
+class _Patience:
+    """Wait in small steps until the time is up or the caller has gone."""
+
+    def __init__(self, seconds: float, abandoned: threading.Event) -> None:
+        self._seconds = seconds
+        self._abandoned = abandoned
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin the time anew."""
+        self._deadline = time.monotonic() + self._seconds
+
+    def wait(self, address: str, why: Callable[[], str]) -> None:
+        """Sleep one step; raise StoreUnavailable with the reason once the time is up."""
+        if self._abandoned.wait(POLL_SECONDS):
+            raise StoreUnavailable(address, "the caller has gone")
+        if time.monotonic() > self._deadline:
+            raise StoreUnavailable(address, why())
+
+
+@contextmanager
+def _at_the_door(files: StoreFiles, patience: _Patience) -> Iterator[None]:
+    door = _open(files.door)
+    try:
+        while not _taken(door):
+            if _ask(files.address()[0]) == LOADING:
+                patience.renew()  # whoever is at the door waits for the same server
+            patience.wait(
+                str(files.data_dir), lambda: "another process is entering or leaving it, and does not finish"
+            )
+        try:
+            yield
+        finally:
+            # Unlocked in words: a child forked meanwhile has a copy of the descriptor, which would keep the lock.
+            fcntl.flock(door, fcntl.LOCK_UN)
+    finally:
+        os.close(door)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _taken(lock: int) -> bool:
+    """Take the lock of an open file for this process alone, if it is free at this moment."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _client(socket: Path) -> redis.Redis:
+    return redis.Redis(
+        unix_socket_path=str(socket),
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS,
+    )
+
+
+def _url(socket: Path) -> str:
+    return "unix://" + quote(str(socket))

