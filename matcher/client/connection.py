@@ -1,0 +1,159 @@
+"""Channels to the service, and the one way a call is made on them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypeVar, cast
+
+import grpc
+
+from matcher.client.failure import MatcherCallError
+from matcher.client.retry import service_config
+from matcher.v1.roster_pb2_grpc import RosterServiceStub
+from matcher.v1.routing_pb2_grpc import RoutingServiceStub
+
+if TYPE_CHECKING:
+    from matcher.v1.roster_pb2_grpc import RosterServiceAsyncStub
+    from matcher.v1.routing_pb2_grpc import RoutingServiceAsyncStub
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes: a page of 1,000 agents with 64 interests of 512 characters each is about half of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long each class of calls may take, in seconds."""
+
+    route: float = 10.0
+    """RouteMessage and SuggestAgents."""
+    read: float = 10.0
+    """Get and List."""
+    write: float = 20.0
+    """Everything that changes something; an agent's interests are encoded before the answer."""
+    import_silence: float = 120.0
+    """The longest silence within an import; an import as a whole has no deadline."""
+
+    @classmethod
+    def all_at(cls, seconds: float) -> Deadlines:
+        """Give every class the same deadline."""
+        return cls(route=seconds, read=seconds, write=seconds, import_silence=seconds)
+
+
+class Connection:
+    """Holds channels to one target, and hands out stubs in turn.
+
+    Open it with `async with`, or with `open` and `close`. Every channel has a connection of its own, so that
+    several of them spread over several server processes at one address.
+    """
+
+    def __init__(
+        self,
+        target: str = "localhost:50051",
+        *,
+        site: str = "default",
+        channels: int = 1,
+        credentials: grpc.ChannelCredentials | None = None,
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        if channels < 1:
+            raise ValueError(f"channels is {channels}; at least 1 is needed")
+        self.target = target
+        self.site = site
+        self.deadlines = deadlines or Deadlines()
+        self._count = channels
+        self._credentials = credentials
+        self._channels: list[grpc.aio.Channel] = []
+        self._stubs: Iterator[tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub]] = iter(())
+
+    def open(self) -> Self:
+        """Open the channels; must be called where the event loop runs."""
+        options = [
+            ("grpc.service_config", service_config()),
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.max_receive_message_length", LARGEST_ANSWER),
+        ]
+        for _ in range(self._count):
+            if self._credentials is None:
+                channel = grpc.aio.insecure_channel(self.target, options=options)
+            else:
+                channel = grpc.aio.secure_channel(self.target, self._credentials, options=options)
+            self._channels.append(channel)
+        self._stubs = itertools.cycle(
+            [(RoutingServiceStub(channel), RosterServiceStub(channel)) for channel in self._channels]
+        )
+        return self
+
+    async def close(self) -> None:
+        """Close the channels; calls under way are cancelled."""
+        channels, self._channels, self._stubs = self._channels, [], iter(())
+        for channel in channels:
+            await channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self.open()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def name(self, collection: str, value: str) -> str:
+        """Return the whole name of an id in this site; "" and whole names stay as they are."""
+        if not value or value.startswith("sites/"):
+            return value
+        return f"sites/{self.site}/{collection}/{value}"
+
+    @property
+    def parent(self) -> str:
+        """The name of the site."""
+        return f"sites/{self.site}"
+
+    @property
+    def _routing(self) -> RoutingServiceAsyncStub:
+        return self._next()[0]
+
+    @property
+    def _roster(self) -> RosterServiceAsyncStub:
+        return self._next()[1]
+
+    def _next(self) -> tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub]:
+        stubs = next(self._stubs, None)
+        if stubs is None:
+            raise RuntimeError("the client is closed: open it with `async with`")
+        return stubs
+
+    @staticmethod
+    async def _call(
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Answer], request: Request, seconds: float
+    ) -> Answer:
+        try:
+            return await method(request, timeout=seconds)
+        except grpc.aio.AioRpcError as error:
+            raise MatcherCallError.of_call(error) from error
+
+    @staticmethod
+    async def _stream(
+        method: grpc.aio.StreamStreamMultiCallable[Request, Answer],
+        requests: AsyncIterator[Request],
+        silence: float,
+    ) -> AsyncIterator[Answer]:
+        call = method(requests)
+        try:
+            while True:
+                async with asyncio.timeout(silence):
+                    answer = await call.read()
+                if answer is grpc.aio.EOF:
+                    return
+                yield cast("Answer", answer)
+        except grpc.aio.AioRpcError as error:
+            raise MatcherCallError.of_call(error) from error
+        except TimeoutError as error:
+            raise MatcherCallError(
+                grpc.StatusCode.DEADLINE_EXCEEDED, "", f"no answer for {silence:g} seconds"
+            ) from error
+        finally:
+            call.cancel()

@@ -1,0 +1,75 @@
+"""What a failed call says, read from its status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+DETAILS_KEY = "grpc-status-details-bin"
+
+CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Names one wrong field of the request and what is wrong with it."""
+
+    field: str
+    description: str
+
+
+class MatcherCallError(Exception):
+    """Says why a call failed.
+
+    `reason` names an `ErrorReason` of proto/matcher/v1/errors.proto; it is "" where no service answered.
+    `retry_after` is in seconds, None where the service did not say.
+    """
+
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        reason: str,
+        message: str,
+        *,
+        violations: tuple[Violation, ...] = (),
+        metadata: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{reason or code.name}: {message}")
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.violations = violations
+        self.metadata: Mapping[str, str] = dict(metadata or {})
+        self.retry_after = retry_after
+
+    @classmethod
+    def of_call(cls, error: grpc.aio.AioRpcError) -> MatcherCallError:
+        """Read a failed call's status, with its details where the service sent them."""
+        for key, value in error.trailing_metadata() or ():
+            if key == DETAILS_KEY and isinstance(value, bytes):
+                return cls.of_status(status_pb2.Status.FromString(value))
+        return cls(error.code(), "", error.details() or "")
+
+    @classmethod
+    def of_status(cls, status: status_pb2.Status) -> MatcherCallError:
+        """Read a status with its details (https://google.aip.dev/193)."""
+        info = error_details_pb2.ErrorInfo()
+        wrong = error_details_pb2.BadRequest()
+        retry = error_details_pb2.RetryInfo()
+        retry_after: float | None = None
+        for detail in status.details:
+            detail.Unpack(info) or detail.Unpack(wrong)
+            if detail.Unpack(retry):
+                retry_after = retry.retry_delay.ToTimedelta().total_seconds()
+        return cls(
+            CODES.get(status.code, grpc.StatusCode.UNKNOWN),
+            info.reason,
+            status.message,
+            violations=tuple(Violation(found.field, found.description) for found in wrong.field_violations),
+            metadata=dict(info.metadata),
+            retry_after=retry_after,
+        )

@@ -1,0 +1,187 @@
+"""The calls of RosterService."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from matcher.client.connection import Connection
+from matcher.v1 import roster_pb2 as pb
+
+
+class RosterCalls(Connection):
+    """Agents, pools and sites."""
+
+    async def create_agent(
+        self, agent_id: str, agent: pb.Agent, *, deadline: float | None = None
+    ) -> pb.Agent:
+        """Add an agent; the next route finds the agent."""
+        request = pb.CreateAgentRequest(parent=self.parent, agent_id=agent_id, agent=agent)
+        return await self._call(self._roster.CreateAgent, request, deadline or self.deadlines.write)
+
+    async def agent(self, agent: str, *, deadline: float | None = None) -> pb.Agent:
+        """Read an agent, with what the agent holds now."""
+        request = pb.GetAgentRequest(name=self.name("agents", agent))
+        return await self._call(self._roster.GetAgent, request, deadline or self.deadlines.read)
+
+    async def list_agents(
+        self,
+        *,
+        pool: str = "",
+        status: pb.AgentStatus.ValueType = pb.AGENT_STATUS_UNSPECIFIED,
+        page_size: int = 0,
+        page_token: str = "",
+        deadline: float | None = None,
+    ) -> pb.ListAgentsResponse:
+        """Read a page of the site's agents."""
+        request = pb.ListAgentsRequest(
+            parent=self.parent,
+            pool=self.name("pools", pool),
+            status=status,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return await self._call(self._roster.ListAgents, request, deadline or self.deadlines.read)
+
+    async def agents(
+        self, *, pool: str = "", status: pb.AgentStatus.ValueType = pb.AGENT_STATUS_UNSPECIFIED
+    ) -> AsyncIterator[pb.Agent]:
+        """Read all agents of the site, page by page, by id."""
+        token = ""
+        while True:
+            page = await self.list_agents(pool=pool, status=status, page_size=1000, page_token=token)
+            for agent in page.agents:
+                yield agent
+            if not (token := page.next_page_token):
+                return
+
+    async def update_agent(
+        self,
+        agent: pb.Agent,
+        fields: Iterable[str] = (),
+        *,
+        deadline: float | None = None,
+    ) -> pb.Agent:
+        """Change the named fields of the agent; none: those that are set. A set etag must be current."""
+        request = pb.UpdateAgentRequest(agent=agent, update_mask=FieldMask(paths=list(fields)))
+        request.agent.name = self.name("agents", agent.name)
+        return await self._call(self._roster.UpdateAgent, request, deadline or self.deadlines.write)
+
+    async def delete_agent(
+        self,
+        agent: str,
+        *,
+        etag: str = "",
+        force: bool = False,
+        deadline: float | None = None,
+    ) -> None:
+        """Remove an agent; `force` cancels what the agent holds."""
+        request = pb.DeleteAgentRequest(name=self.name("agents", agent), etag=etag, force=force)
+        await self._call(self._roster.DeleteAgent, request, deadline or self.deadlines.write)
+
+    async def set_agent_status(
+        self,
+        agent: str,
+        status: pb.AgentStatus.ValueType,
+        *,
+        deadline: float | None = None,
+    ) -> pb.Agent:
+        """Declare whether an agent takes contacts."""
+        request = pb.SetAgentStatusRequest(name=self.name("agents", agent), status=status)
+        return await self._call(self._roster.SetAgentStatus, request, deadline or self.deadlines.write)
+
+    async def import_agents(
+        self, rows: Iterable[pb.ImportRow], *, validate_only: bool = False, prune: bool = False
+    ) -> AsyncIterator[pb.ImportAgentsResponse]:
+        """Send a roster row by row, and yield what became of each row as it is done."""
+        config = pb.ImportConfig(parent=self.parent, validate_only=validate_only, prune=prune)
+
+        async def steps() -> AsyncIterator[pb.ImportAgentsRequest]:
+            yield pb.ImportAgentsRequest(config=config)
+            for row in rows:
+                yield pb.ImportAgentsRequest(row=row)
+
+        async for answer in self._stream(self._roster.ImportAgents, steps(), self.deadlines.import_silence):
+            yield answer
+
+    async def create_pool(self, pool_id: str, pool: pb.Pool, *, deadline: float | None = None) -> pb.Pool:
+        """Add a pool."""
+        request = pb.CreatePoolRequest(parent=self.parent, pool_id=pool_id, pool=pool)
+        return await self._call(self._roster.CreatePool, request, deadline or self.deadlines.write)
+
+    async def pool(self, pool: str, *, deadline: float | None = None) -> pb.Pool:
+        """Read a pool with its policy."""
+        request = pb.GetPoolRequest(name=self.name("pools", pool))
+        return await self._call(self._roster.GetPool, request, deadline or self.deadlines.read)
+
+    async def list_pools(
+        self,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        deadline: float | None = None,
+    ) -> pb.ListPoolsResponse:
+        """Read a page of the site's pools."""
+        request = pb.ListPoolsRequest(parent=self.parent, page_size=page_size, page_token=page_token)
+        return await self._call(self._roster.ListPools, request, deadline or self.deadlines.read)
+
+    async def pools(self) -> AsyncIterator[pb.Pool]:
+        """Read all pools of the site, page by page, by id."""
+        token = ""
+        while True:
+            page = await self.list_pools(page_size=1000, page_token=token)
+            for pool in page.pools:
+                yield pool
+            if not (token := page.next_page_token):
+                return
+
+    async def update_pool(
+        self,
+        pool: pb.Pool,
+        fields: Iterable[str] = (),
+        *,
+        deadline: float | None = None,
+    ) -> pb.Pool:
+        """Change the named fields of the pool, none: those that are set; a named one without a value goes."""
+        request = pb.UpdatePoolRequest(pool=pool, update_mask=FieldMask(paths=list(fields)))
+        request.pool.name = self.name("pools", pool.name)
+        return await self._call(self._roster.UpdatePool, request, deadline or self.deadlines.write)
+
+    async def delete_pool(self, pool: str, *, etag: str = "", deadline: float | None = None) -> None:
+        """Remove a pool that no agent is in."""
+        request = pb.DeletePoolRequest(name=self.name("pools", pool), etag=etag)
+        await self._call(self._roster.DeletePool, request, deadline or self.deadlines.write)
+
+    async def create_site(self, site_id: str, *, deadline: float | None = None) -> pb.Site:
+        """Add a site with its default pool."""
+        request = pb.CreateSiteRequest(site_id=site_id)
+        return await self._call(self._roster.CreateSite, request, deadline or self.deadlines.write)
+
+    async def list_sites(
+        self,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        deadline: float | None = None,
+    ) -> pb.ListSitesResponse:
+        """Read a page of the sites."""
+        request = pb.ListSitesRequest(page_size=page_size, page_token=page_token)
+        return await self._call(self._roster.ListSites, request, deadline or self.deadlines.read)
+
+    async def sites(self) -> AsyncIterator[pb.Site]:
+        """Read all sites, page by page, by id."""
+        token = ""
+        while True:
+            page = await self.list_sites(page_size=1000, page_token=token)
+            for site in page.sites:
+                yield site
+            if not (token := page.next_page_token):
+                return
+
+    async def delete_site(self, site: str, *, force: bool = False, deadline: float | None = None) -> None:
+        """Remove a site; `force` removes what it holds with it."""
+        request = pb.DeleteSiteRequest(
+            name=site if site.startswith("sites/") else f"sites/{site}", force=force
+        )
+        await self._call(self._roster.DeleteSite, request, deadline or self.deadlines.write)

@@ -1,0 +1,217 @@
+"""The calls of RoutingService."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import timedelta
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from matcher.client.connection import Connection
+from matcher.client.failure import MatcherCallError
+from matcher.v1 import routing_pb2 as pb
+
+MAY_HAVE_BEEN_DONE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+
+
+class RoutingCalls(Connection):
+    """Decisions and the lives of what they hold."""
+
+    async def route(
+        self,
+        text: str,
+        *,
+        pool: str = "",
+        customer: str = "",
+        channel: str = "",
+        language: str = "",
+        required_skills: Mapping[str, int] | None = None,
+        excluded_agents: Iterable[str] = (),
+        contact_id: str = "",
+        request_id: str = "",
+        auto_accept: bool = False,
+        explain_unmatched: bool = False,
+        deadline: float | None = None,
+    ) -> pb.RouteMessageResponse:
+        """Decide which agent takes a message and hold a slot. A request_id is made where none is given."""
+        request = pb.RouteMessageRequest(
+            parent=self.parent,
+            pool=self.name("pools", pool),
+            message=self._message(
+                text,
+                required_skills,
+                excluded_agents,
+                customer=customer,
+                channel=channel,
+                language=language,
+            ),
+            contact_id=contact_id,
+            request_id=request_id or uuid.uuid4().hex,
+            auto_accept=auto_accept,
+            explain_unmatched=explain_unmatched,
+        )
+        return await self._call(self._routing.RouteMessage, request, deadline or self.deadlines.route)
+
+    async def suggest(
+        self,
+        text: str,
+        *,
+        pool: str = "",
+        customer: str = "",
+        channel: str = "",
+        language: str = "",
+        required_skills: Mapping[str, int] | None = None,
+        excluded_agents: Iterable[str] = (),
+        max_candidates: int = 0,
+        ignore_availability: bool = False,
+        explain_left_out: bool = False,
+        deadline: float | None = None,
+    ) -> pb.SuggestAgentsResponse:
+        """Rank agents for a message and hold nothing."""
+        request = pb.SuggestAgentsRequest(
+            parent=self.parent,
+            pool=self.name("pools", pool),
+            message=self._message(
+                text,
+                required_skills,
+                excluded_agents,
+                customer=customer,
+                channel=channel,
+                language=language,
+            ),
+            max_candidates=max_candidates,
+            ignore_availability=ignore_availability,
+            explain_left_out=explain_left_out,
+        )
+        return await self._call(self._routing.SuggestAgents, request, deadline or self.deadlines.route)
+
+    async def accept(
+        self, reservation: str, *, fence: int = 0, deadline: float | None = None
+    ) -> pb.Reservation:
+        """Take an offer. A repeat gives the same answer."""
+        request = pb.AcceptReservationRequest(name=self.name("reservations", reservation), fence=fence)
+        return await self._call(self._routing.AcceptReservation, request, deadline or self.deadlines.write)
+
+    async def decline(
+        self,
+        reservation: str,
+        *,
+        fence: int = 0,
+        reason: str = "",
+        retry_after: timedelta | None = None,
+        deadline: float | None = None,
+    ) -> pb.Reservation:
+        """Turn an offer down; the contact may come to the agent again after `retry_after`, None: never."""
+        request = pb.DeclineReservationRequest(
+            name=self.name("reservations", reservation),
+            fence=fence,
+            reason=reason,
+            retry_after=_duration(retry_after),
+        )
+        return await self._call(self._routing.DeclineReservation, request, deadline or self.deadlines.write)
+
+    async def renew(
+        self,
+        reservation: str,
+        *,
+        fence: int = 0,
+        duration: timedelta | None = None,
+        deadline: float | None = None,
+    ) -> pb.Reservation:
+        """Move the deadline of an accepted reservation to `duration` from now, None: what the pool says."""
+        request = pb.RenewReservationRequest(
+            name=self.name("reservations", reservation), fence=fence, duration=_duration(duration)
+        )
+        return await self._call(self._routing.RenewReservation, request, deadline or self.deadlines.write)
+
+    async def complete(
+        self, reservation: str, *, fence: int = 0, deadline: float | None = None
+    ) -> pb.Reservation:
+        """End a conversation; during the wrap-up, end the wrap-up.
+
+        Where the answer was lost, the reservation is read before the call is made again: a repeat would cut
+        short a wrap-up that the first call began.
+        """
+        request = pb.CompleteReservationRequest(name=self.name("reservations", reservation), fence=fence)
+        seconds = deadline or self.deadlines.write
+        try:
+            return await self._call(self._routing.CompleteReservation, request, seconds)
+        except MatcherCallError as error:
+            if error.code not in MAY_HAVE_BEEN_DONE:
+                raise
+        now = await self.reservation(reservation, deadline=deadline)
+        if now.state != pb.ACCEPTED:
+            return now
+        return await self._call(self._routing.CompleteReservation, request, seconds)
+
+    async def cancel(
+        self, reservation: str, *, fence: int = 0, deadline: float | None = None
+    ) -> pb.Reservation:
+        """Give a slot back without a conversation."""
+        request = pb.CancelReservationRequest(name=self.name("reservations", reservation), fence=fence)
+        return await self._call(self._routing.CancelReservation, request, deadline or self.deadlines.write)
+
+    async def reservation(self, reservation: str, *, deadline: float | None = None) -> pb.Reservation:
+        """Read a reservation."""
+        request = pb.GetReservationRequest(name=self.name("reservations", reservation))
+        return await self._call(self._routing.GetReservation, request, deadline or self.deadlines.read)
+
+    async def list_reservations(
+        self,
+        *,
+        agent: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        deadline: float | None = None,
+    ) -> pb.ListReservationsResponse:
+        """Read a page of the live reservations of the site, or of one agent."""
+        request = pb.ListReservationsRequest(
+            parent=self.parent, agent=self.name("agents", agent), page_size=page_size, page_token=page_token
+        )
+        return await self._call(self._routing.ListReservations, request, deadline or self.deadlines.read)
+
+    async def reservations(self, *, agent: str = "") -> AsyncIterator[pb.Reservation]:
+        """Read all live reservations of the site, or of one agent, page by page."""
+        token = ""
+        while True:
+            page = await self.list_reservations(agent=agent, page_size=1000, page_token=token)
+            for reservation in page.reservations:
+                yield reservation
+            if not (token := page.next_page_token):
+                return
+
+    async def contact(self, contact: str, *, deadline: float | None = None) -> pb.Contact:
+        """Read a contact."""
+        request = pb.GetContactRequest(name=self.name("contacts", contact))
+        return await self._call(self._routing.GetContact, request, deadline or self.deadlines.read)
+
+    async def decision(self, decision: str, *, deadline: float | None = None) -> pb.Decision:
+        """Read the record of a decision."""
+        request = pb.GetDecisionRequest(name=self.name("decisions", decision))
+        return await self._call(self._routing.GetDecision, request, deadline or self.deadlines.read)
+
+    def _message(
+        self,
+        text: str,
+        required_skills: Mapping[str, int] | None,
+        excluded_agents: Iterable[str],
+        **said: str,
+    ) -> pb.Message:
+        return pb.Message(
+            text=text,
+            **said,
+            required_skills=[
+                pb.RequiredSkill(skill=skill, level=level) for skill, level in (required_skills or {}).items()
+            ],
+            excluded_agents=[self.name("agents", agent) for agent in excluded_agents],
+        )
+
+
+def _duration(value: timedelta | None) -> Duration | None:
+    if value is None:
+        return None
+    duration = Duration()
+    duration.FromTimedelta(value)
+    return duration
