@@ -1,0 +1,80 @@
+"""The two seams of this package: what the service calls, and what runs a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.encoder.settings import EncoderStats, Priority
+
+Vectors = NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """Turns texts into unit vectors without blocking the event loop."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Return 16 hex digits of the model's files: vectors under one fingerprint are comparable."""
+
+    @property
+    def dimension(self) -> int:
+        """Return the number of components of a vector."""
+
+    @property
+    def runtime(self) -> str:
+        """Return what runs the model and how precisely, such as `openvino-int8`."""
+
+    @property
+    def reason(self) -> str:
+        """Return one sentence saying why this runtime was chosen."""
+
+    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
+        """Encode texts into unit vectors of shape (len(texts), dimension).
+
+        Raises EncoderOverloaded when too much waits, ModelUnusable when the model fails, ShuttingDown once closed.
+        """
+
+    def stats(self) -> EncoderStats:
+        """Return the counters of this moment."""
+
+    async def close(self) -> None:
+        """Stop: what runs is finished, what waits is answered with ShuttingDown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A text as the model reads it; `text` is kept for the runtimes that tokenise by themselves."""
+
+    text: str
+    ids: tuple[int, ...]
+    length: int
+
+
+class Runtime(Protocol):
+    """Runs a model; used by several worker threads at once, each with its own `slot`."""
+
+    @property
+    def name(self) -> str:
+        """Return what runs the model and how precisely."""
+
+    @property
+    def dimension(self) -> int:
+        """Return the number of components of a vector."""
+
+    @property
+    def slots(self) -> int:
+        """Return how many threads may run the model at once."""
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        """Cut texts into tokens, truncated to the model's own limit."""
+
+    def run(self, batch: Sequence[Tokens], slot: int) -> Vectors:
+        """Return one unit vector a text, in order, shape (len(batch), dimension)."""
+
+    def padded_length(self, length: int) -> int:
+        """Return the length that a text of this many tokens occupies in a batch."""

@@ -1,0 +1,80 @@
+"""What the encoder is told and what it tells: settings, priorities, counters."""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+PACKAGED_MODEL = "all-MiniLM-L6-v2"
+
+RuntimeChoice = Literal["auto", "openvino", "torch"]
+
+
+class Priority(enum.IntEnum):
+    """Whose text is encoded first: a customer waits for a route, nobody waits for a profile line."""
+
+    ROUTE = 0
+    PROFILE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """Say which model is served, how, and within which bounds.
+
+    `model` is the packaged model's name, a folder, or a hub id; `threads` is the number of cores to use (0: all that
+    this process may run on); `max_queued_tokens` bounds what waits, for each priority by itself, so that an import
+    cannot make a route be refused; `text_cache_size` is the number of recent texts whose vectors are kept.
+    """
+
+    cache_dir: Path
+    model: str = PACKAGED_MODEL
+    runtime: RuntimeChoice = "auto"
+    threads: int = 0
+    max_queued_tokens: int = 32_768
+    text_cache_size: int = 0
+
+    def worker_count(self) -> int:
+        """Return how many cores the encoder uses."""
+        return self.threads or usable_cores()
+
+
+def usable_cores() -> int:
+    """Return the number of cores this process may run on, which a container may have fewer of than the machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderStats:
+    """Count what the encoder did since it was opened; `queued_tokens` is what waits now.
+
+    `padded_tokens` − `tokens` is what padding cost; `busy_seconds` is summed over the workers.
+    """
+
+    batches: int = 0
+    texts: int = 0
+    tokens: int = 0
+    padded_tokens: int = 0
+    queued_tokens: int = 0
+    dropped: int = 0
+    refused: int = 0
+    failures: int = 0
+    workers_replaced: int = 0
+    cache_hits: int = 0
+    busy_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderObserver:
+    """Take what is worth a histogram; called on the encoder's worker threads, so it must be quick and thread-safe.
+
+    `batch` is given the texts and the seconds of each run of the model, `wait` the seconds each text was queued.
+    """
+
+    batch: Callable[[int, float], None] | None = None
+    wait: Callable[[float], None] | None = None

