@@ -6,8 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Generic, TypeVar
 
+from matcher.errors import MatcherError
 from matcher.lifecycle import AgentStatus, ContactState, ReservationState
+
+T = TypeVar("T")
 
 DEFAULT_SITE = "default"
 DEFAULT_POOL = "default"
@@ -252,6 +256,62 @@ class Unmatched:
     reason: Constraint
     left_out: LeftOut
     would_match: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list, and where the next part starts ("" at the end)."""
+
+    items: tuple[T, ...]
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChange:
+    """New values for some of an agent's fields; None: unchanged."""
+
+    display_name: str | None = None
+    interests: tuple[str, ...] | None = None
+    skills: Mapping[str, int] | None = None
+    languages: tuple[str, ...] | None = None
+    capacity: Capacity | None = None
+    pools: tuple[str, ...] | None = None
+    status: AgentStatus | None = None
+
+
+class ImportAction(StrEnum):
+    """What became of one row of an import."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    UNCHANGED = "UNCHANGED"
+    REJECTED = "REJECTED"
+    PRUNED = "PRUNED"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRow:
+    """One agent of an import; status None: as it was, OFFLINE for a new agent."""
+
+    row: int
+    agent: str
+    profile: Profile
+    status: AgentStatus | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What became of a row; the error where it was rejected. row 0: pruned."""
+
+    row: int
+    agent: str
+    action: ImportAction
+    error: MatcherError | None = None
+
+
+def etag(version: int) -> str:
+    """Return the etag of a version."""
+    return f'W/"{version}"'
 
 
 def interest_id(text: str) -> str:

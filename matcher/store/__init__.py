@@ -1,1 +1,1 @@
-"""The store: one Redis-protocol server, ours or the operator's, that holds what is true."""
+"""The store: Redis protocol, one implementation, embedded or external."""

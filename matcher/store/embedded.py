@@ -1,7 +1,7 @@
 """The embedded store: a server of our own per data directory, shared by the processes that use the directory.
 
 Three locks decide who does what (flock, so that the kernel frees them when their holders die): `lock` is held
-by the server itself, so that two servers never write one directory; `users` is held, shared, by every user, so
+by the server itself, so that no two servers write one directory; `users` is held, shared, by every user, so
 that the last one out knows it is the last; `door` is held while entering or leaving, so that nobody comes in
 while the last one is stopping the server.
 """
@@ -111,7 +111,7 @@ def _queue(files: StoreFiles, patience: Patience) -> None:
 
 
 def _reach(files: StoreFiles, binary: Path | None, patience: Patience) -> tuple[Path, bool]:
-    """Return the socket of a server that answers, and whether it lived before; start it if the lock is free."""
+    """Return the socket of a server that answers, and whether it lived before; start one if none does."""
     address = str(files.data_dir)
     started: subprocess.Popen[bytes] | None = None
     try:
@@ -161,9 +161,7 @@ def _leave(files: StoreFiles, socket: Path, users: int) -> None:
     address = str(files.data_dir)
     try:
         # Making a shared lock exclusive may lose it on the way; at the door nobody else could take it.
-        with at_the_door(
-            files, lambda: patience.wait(address, lambda: "another process does not let us leave")
-        ):
+        with at_the_door(files, lambda: patience.wait(address, lambda: "another process does not let us leave")):
             if take(users):
                 _stop(files, socket, patience)
     finally:
@@ -175,9 +173,7 @@ def _stop(files: StoreFiles, socket: Path, patience: Patience) -> None:
     lock = open_lock(files.lock)
     try:
         while not take(lock):
-            patience.wait(
-                str(files.data_dir), lambda: f"it does not end{refusal}; last logged: {files.last_line()}"
-            )
+            patience.wait(str(files.data_dir), lambda: f"it does not end{refusal}; last logged: {files.last_line()}")
         if socket.parent != files.server:
             with suppress(OSError):
                 socket.parent.rmdir()

@@ -82,9 +82,7 @@ def choose_socket(files: StoreFiles) -> Path:
         if _fits(directory / beside.name):
             _own(directory)
             return directory / beside.name
-    raise StoreUnavailable(
-        str(files.data_dir), "no directory with a path short enough for a socket was found"
-    )
+    raise StoreUnavailable(str(files.data_dir), "no directory with a path short enough for a socket was found")
 
 
 def _fits(path: Path) -> bool:
@@ -95,9 +93,7 @@ def _own(directory: Path) -> None:
     directory.mkdir(mode=0o700, exist_ok=True)
     seen = directory.lstat()  # not stat: a link planted by another user must not be followed
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
-        raise StoreUnavailable(
-            str(directory), "the socket's directory is not private to this user; remove it"
-        )
+        raise StoreUnavailable(str(directory), "the socket's directory is not private to this user; remove it")
 
 
 def start_server(binary: Path, files: StoreFiles, socket: Path, lock: int) -> subprocess.Popen[bytes]:
@@ -173,9 +169,7 @@ def stop_server(socket: Path) -> str:
     """Ask the server to sync its append-only file and end; return why it could not be asked, or ''."""
     try:
         with _client(socket) as client:
-            client.shutdown(
-                nosave=True
-            )  # this is about snapshots, which are off: the file is synced all the same
+            client.shutdown(nosave=True)  # this is about snapshots, which are off: the file is synced all the same
     except redis.exceptions.RedisError as error:
         return f" ({error})"
     return ""
@@ -184,6 +178,7 @@ def stop_server(socket: Path) -> str:
 def _client(socket: Path) -> redis.Redis:
     return redis.Redis(
         unix_socket_path=str(socket),
+        protocol=2,  # a server that loads answers seldom: no greeting before the question
         retry=Retry(NoBackoff(), 0),
         socket_timeout=ANSWER_SECONDS,
         socket_connect_timeout=ANSWER_SECONDS,

@@ -1,0 +1,16 @@
+-- Declares an agent's status. The same status again writes nothing.
+-- KEYS  agent, roster
+-- ARGV  1 agent id  2 status  3 events kept
+-- Returns {'ok', fields} or {'gone'}
+local function put_status(keys, args)
+  local now = clock()
+  local was = fields(keys[1], 'version', 'status')
+  if not was.version then return {'gone'} end
+  if was.status ~= args[2] then
+    local version = redis.call('HINCRBY', keys[1], 'version', 1)
+    redis.call('HSET', keys[1], 'status', args[2], 'updated', digits(now))
+    if args[2] == 'ONLINE' then redis.call('HSET', keys[1], 'idle', digits(now)) end
+    tell(keys[2], args[3], 'agent', args[1], version, digits(now))
+  end
+  return {'ok', redis.call('HGETALL', keys[1])}
+end

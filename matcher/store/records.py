@@ -1,0 +1,190 @@
+"""How the nouns lie in the store: hashes and JSON to frozen data and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.lifecycle import AgentStatus, ContactState, ReservationState, read_state
+from matcher.model import (
+    Agent,
+    Basis,
+    Capacity,
+    Contact,
+    Decision,
+    Hold,
+    Pool,
+    PoolPolicy,
+    Profile,
+    Ranking,
+    Reservation,
+)
+
+Fields = Mapping[str, bytes]
+
+
+def fields_of(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> dict[str, bytes]:
+    """Return a hash's fields by name, from HGETALL's answer in either of its shapes."""
+    if isinstance(flat, Mapping):
+        return {name.decode(): value for name, value in flat.items()}
+    return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def pairs_of(flat: Sequence[Any]) -> list[tuple[bytes, float]]:
+    """Return members with scores, from ZRANGE WITHSCORES in either of its shapes."""
+    if flat and isinstance(flat[0], list | tuple):
+        return [(member, float(score)) for member, score in flat]
+    return [(member, float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)]
+
+
+def number(fields: Fields, name: str) -> int:
+    """Return a field as a whole number; 0 where it is missing."""
+    return int(fields.get(name) or 0)
+
+
+def text(fields: Fields, name: str) -> str:
+    """Return a field as text; empty where it is missing."""
+    return fields.get(name, b"").decode()
+
+
+def encode_profile(profile: Profile) -> bytes:
+    """Return a profile as JSON, the same bytes for the same profile."""
+    return msgspec.json.encode(profile, order="deterministic")
+
+
+def encode_channels(capacity: Capacity) -> str:
+    """Return the channels as the verbs read them: ';chat=30/3;voice=100/1;'."""
+    return ";" + "".join(f"{name}={terms.cost}/{terms.max};" for name, terms in capacity.channels.items())
+
+
+def decode_agent(agent: str, fields: Fields, holds: tuple[Hold, ...] = ()) -> Agent:
+    """Return an agent from the fields of its hash."""
+    return Agent(
+        id=agent,
+        profile=msgspec.json.decode(fields["profile"], type=Profile),
+        status=AgentStatus(text(fields, "status")),
+        version=number(fields, "version"),
+        profile_version=number(fields, "profile_version"),
+        created_ms=number(fields, "created"),
+        updated_ms=number(fields, "updated"),
+        idle_since_ms=number(fields, "idle"),
+        holds=holds,
+    )
+
+
+def decode_holds(lease: Sequence[tuple[bytes, float]], now_ms: int) -> tuple[Hold, ...]:
+    """Return the live holds among a lease's members with their deadlines."""
+    holds = []
+    for member, deadline in lease:
+        if deadline <= now_ms:
+            continue
+        reservation, channel, cost = member.decode().split("|")
+        holds.append(Hold(reservation, channel, int(cost), int(deadline)))
+    return tuple(holds)
+
+
+def encode_vectors(vectors: NDArray[np.float32]) -> bytes:
+    """Return vectors [n, dimension] as fp16, row by row."""
+    return vectors.astype(np.float16).tobytes()
+
+
+def decode_vectors(stored: bytes, dimension: int) -> NDArray[np.float32]:
+    """Return vectors [n, dimension] as they were stored."""
+    return np.frombuffer(stored, np.float16).reshape(-1, dimension).astype(np.float32)
+
+
+def encode_policy(policy: PoolPolicy) -> bytes:
+    """Return a pool's policy as JSON."""
+    return msgspec.json.encode(policy)
+
+
+def decode_pool(pool: str, fields: Fields) -> Pool:
+    """Return a pool from the fields of its hash."""
+    return Pool(
+        id=pool,
+        policy=msgspec.json.decode(fields["policy"], type=PoolPolicy),
+        version=number(fields, "version"),
+        created_ms=number(fields, "created"),
+        updated_ms=number(fields, "updated"),
+    )
+
+
+def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reservation:
+    """Return a reservation as it reads at `now_ms`: past its deadline it has lapsed, swept or not."""
+    state, deadline = ReservationState(text(fields, "state")), number(fields, "deadline")
+    reads = read_state(state, deadline, now_ms)
+    return Reservation(
+        id=reservation,
+        agent=text(fields, "agent"),
+        contact=text(fields, "contact"),
+        decision=text(fields, "decision"),
+        pool=text(fields, "pool"),
+        channel=text(fields, "channel"),
+        cost=number(fields, "cost"),
+        state=reads,
+        fence=number(fields, "fence"),
+        basis=Basis(text(fields, "basis")),
+        created_ms=number(fields, "created"),
+        deadline_ms=deadline,
+        accepted_ms=number(fields, "accepted"),
+        ended_ms=number(fields, "ended") if reads is state else deadline,
+        decline_reason=text(fields, "reason"),
+    )
+
+
+def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
+    """Return a contact as it reads at `now_ms`."""
+    state = ContactState(text(fields, "state"))
+    excluded = {
+        name[2:] for name, until in fields.items() if name.startswith("x:") and (until == b"0" or int(until) > now_ms)
+    }
+    if number(fields, "until") <= now_ms:
+        if state is ContactState.RESERVED:
+            state = ContactState.QUEUED
+            excluded.add(text(fields, "agent"))
+        elif state is ContactState.ASSIGNED:
+            state = ContactState.EXPIRED
+    return Contact(
+        id=contact,
+        pool=text(fields, "pool"),
+        channel=text(fields, "channel"),
+        customer=text(fields, "customer"),
+        state=state,
+        reservation=text(fields, "reservation"),
+        excluded=tuple(sorted(excluded)),
+        created_ms=number(fields, "created"),
+        sequence=number(fields, "sequence"),
+    )
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What a decision's record holds beside the fields the store adds."""
+
+    ranking: Ranking
+    model: str
+    scorer: str
+
+
+def encode_record(record: Record) -> bytes:
+    """Return a decision's record as JSON."""
+    return msgspec.json.encode(record)
+
+
+def decode_decision(decision: str, fields: Fields) -> Decision:
+    """Return a decision from the fields of its hash."""
+    record = msgspec.json.decode(fields["record"], type=Record)
+    return Decision(
+        id=decision,
+        contact=text(fields, "contact"),
+        pool=text(fields, "pool"),
+        reservation=text(fields, "reservation"),
+        agent=text(fields, "agent"),
+        ranking=record.ranking,
+        model=record.model,
+        scorer=record.scorer,
+        created_ms=number(fields, "created"),
+    )

@@ -1,0 +1,268 @@
+"""The roster's side of the store: agents, pools, sites."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.errors import (
+    AgentExists,
+    AgentHasHolds,
+    AgentNotFound,
+    EtagMismatch,
+    PoolExists,
+    PoolInUse,
+    PoolNotFound,
+    SiteExists,
+)
+from matcher.lifecycle import AgentStatus
+from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
+from matcher.names import agent_name, pool_name, site_name
+from matcher.store.connection import Connection
+from matcher.store.keys import SITES, Keys
+from matcher.store.records import (
+    decode_agent,
+    decode_holds,
+    decode_pool,
+    decode_vectors,
+    encode_channels,
+    encode_policy,
+    encode_profile,
+    encode_vectors,
+    fields_of,
+    pairs_of,
+)
+
+MUST_NOT_EXIST = 0
+
+
+class RosterStore:
+    """Read and write agents, pools and sites."""
+
+    def __init__(self, connection: Connection, events_kept: int) -> None:
+        self._connection = connection
+        self._events = events_kept
+
+    async def agent(self, site: str, agent: str, now_ms: int) -> Agent | None:
+        """Read an agent with what they hold."""
+        keys = Keys(site)
+        fields, lease = await self._connection.pipeline(
+            [("HGETALL", keys.agent(agent)), ("ZRANGE", keys.lease(agent), 0, -1, "WITHSCORES")]
+        )
+        if not fields:
+            return None
+        return decode_agent(agent, fields_of(fields), decode_holds(pairs_of(lease), now_ms))
+
+    async def agents(self, site: str, agents: Sequence[str]) -> list[Agent | None]:
+        """Read agents, without what they hold, in one round trip."""
+        found = await self._connection.pipeline([("HGETALL", Keys(site).agent(agent)) for agent in agents])
+        return [
+            decode_agent(agent, fields_of(fields)) if fields else None
+            for agent, fields in zip(agents, found, strict=True)
+        ]
+
+    async def leases(self, site: str, agents: Sequence[str], now_ms: int) -> list[tuple[Hold, ...]]:
+        """Read what agents hold, in one round trip."""
+        found = await self._connection.pipeline(
+            [("ZRANGE", Keys(site).lease(agent), 0, -1, "WITHSCORES") for agent in agents]
+        )
+        return [decode_holds(pairs_of(lease), now_ms) for lease in found]
+
+    async def vectors(
+        self, site: str, model: str, agents: Sequence[str], dimension: int
+    ) -> list[NDArray[np.float32] | None]:
+        """Read agents' interest vectors [interests, dimension], in one round trip; None: not computed."""
+        found = await self._connection.pipeline([("GET", Keys(site).vectors(model, agent)) for agent in agents])
+        return [decode_vectors(stored, dimension) if stored is not None else None for stored in found]
+
+    async def put_vectors(self, site: str, model: str, vectors: dict[str, NDArray[np.float32]]) -> None:
+        """Write agents' interest vectors by a model, in one round trip."""
+        keys = Keys(site)
+        await self._connection.pipeline(
+            [("SET", keys.vectors(model, agent), encode_vectors(rows)) for agent, rows in vectors.items()]
+        )
+
+    async def agent_ids(self, site: str, most: int, after: str) -> Page[str]:
+        """List a page of agent ids in order."""
+        return await self._ids(Keys(site).agents, most, after)
+
+    async def put_agent(
+        self,
+        site: str,
+        agent: str,
+        profile: Profile,
+        status: AgentStatus | None,
+        *,
+        model: str,
+        vectors: NDArray[np.float32] | None,
+        expected: int | None,
+        pools_before: Sequence[str],
+    ) -> Agent:
+        """Write an agent; `expected` is the version it must have (0: it must not exist, None: any).
+
+        Raises AgentExists, AgentNotFound, EtagMismatch or PoolNotFound; nothing is written then.
+        """
+        keys = Keys(site)
+        left = [pool for pool in pools_before if pool not in profile.pools]
+        answer = await self._connection.verb(
+            "put_agent",
+            [
+                keys.agent(agent),
+                keys.agents,
+                keys.vectors(model, agent),
+                keys.roster,
+                keys.pools,
+                *map(keys.members, left),
+                *map(keys.members, profile.pools),
+            ],
+            [
+                agent,
+                "" if expected is None else expected,
+                status or "",
+                encode_profile(profile),
+                profile.capacity.total,
+                encode_channels(profile.capacity),
+                b"" if vectors is None else encode_vectors(vectors),
+                secrets.token_hex(8),
+                self._events,
+                len(left),
+                *profile.pools,
+            ],
+        )
+        match answer:
+            case [b"ok", fields]:
+                return decode_agent(agent, fields_of(fields))
+            case [b"exists"]:
+                raise AgentExists(agent_name(site, agent))
+            case [b"mismatch", version]:
+                raise EtagMismatch(agent_name(site, agent), etag(int(version)))
+            case [b"pool", pool]:
+                raise PoolNotFound(pool_name(site, pool.decode()))
+            case _:
+                raise AgentNotFound(agent_name(site, agent))
+
+    async def put_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
+        """Declare an agent's status. Raises AgentNotFound."""
+        keys = Keys(site)
+        answer = await self._connection.verb(
+            "put_status", [keys.agent(agent), keys.roster], [agent, status, self._events]
+        )
+        if answer[0] != b"ok":
+            raise AgentNotFound(agent_name(site, agent))
+        return decode_agent(agent, fields_of(answer[1]))
+
+    async def delete_agent(
+        self, site: str, agent: str, *, model: str, expected: int | None, pools: Sequence[str]
+    ) -> None:
+        """Remove an agent who holds nothing. Raises AgentNotFound, EtagMismatch or AgentHasHolds."""
+        keys = Keys(site)
+        answer = await self._connection.verb(
+            "delete_agent",
+            [
+                keys.agent(agent),
+                keys.agents,
+                keys.vectors(model, agent),
+                keys.roster,
+                keys.lease(agent),
+                *map(keys.members, pools),
+            ],
+            [agent, "" if expected is None else expected, self._events],
+        )
+        match answer:
+            case [b"ok"]:
+                return
+            case [b"mismatch", version]:
+                raise EtagMismatch(agent_name(site, agent), etag(int(version)))
+            case [b"holds", holds]:
+                raise AgentHasHolds(agent_name(site, agent), int(holds))
+            case _:
+                raise AgentNotFound(agent_name(site, agent))
+
+    async def pool(self, site: str, pool: str) -> Pool | None:
+        """Read a pool."""
+        fields = await self._connection.run("HGETALL", Keys(site).pool(pool))
+        return decode_pool(pool, fields_of(fields)) if fields else None
+
+    async def pools(self, site: str, most: int, after: str) -> Page[Pool]:
+        """List a page of pools by id."""
+        keys = Keys(site)
+        ids = await self._ids(keys.pools, most, after)
+        found = await self._connection.pipeline([("HGETALL", keys.pool(pool)) for pool in ids.items])
+        pools = [decode_pool(pool, fields_of(f)) for pool, f in zip(ids.items, found, strict=True) if f]
+        return Page(tuple(pools), ids.next)
+
+    async def put_pool(self, site: str, pool: str, policy: PoolPolicy, expected: int | None) -> Pool:
+        """Write a pool's policy. Raises PoolExists, PoolNotFound or EtagMismatch."""
+        keys = Keys(site)
+        answer = await self._connection.verb(
+            "put_pool",
+            [keys.pool(pool), keys.pools, keys.roster],
+            [
+                pool,
+                "" if expected is None else expected,
+                encode_policy(policy),
+                secrets.token_hex(8),
+                self._events,
+            ],
+        )
+        match answer:
+            case [b"ok", fields]:
+                return decode_pool(pool, fields_of(fields))
+            case [b"exists"]:
+                raise PoolExists(pool_name(site, pool))
+            case [b"mismatch", version]:
+                raise EtagMismatch(pool_name(site, pool), etag(int(version)))
+            case _:
+                raise PoolNotFound(pool_name(site, pool))
+
+    async def delete_pool(self, site: str, pool: str, expected: int | None) -> None:
+        """Remove a pool that no agent is in. Raises PoolNotFound, EtagMismatch or PoolInUse."""
+        keys = Keys(site)
+        answer = await self._connection.verb(
+            "delete_pool",
+            [keys.pool(pool), keys.pools, keys.roster, keys.members(pool)],
+            [pool, "" if expected is None else expected, self._events],
+        )
+        match answer:
+            case [b"ok"]:
+                return
+            case [b"mismatch", version]:
+                raise EtagMismatch(pool_name(site, pool), etag(int(version)))
+            case [b"used", agents]:
+                raise PoolInUse(pool_name(site, pool), int(agents))
+            case _:
+                raise PoolNotFound(pool_name(site, pool))
+
+    async def site_exists(self, site: str) -> bool:
+        """Tell whether there is such a site."""
+        return await self._connection.run("ZSCORE", SITES, site) is not None
+
+    async def sites(self, most: int, after: str) -> Page[str]:
+        """List a page of site ids in order."""
+        return await self._ids(SITES, most, after)
+
+    async def add_site(self, site: str) -> None:
+        """Add a site, after its default pool. Raises SiteExists."""
+        added = await self._connection.run("ZADD", SITES, "NX", 0, site)
+        if not added:
+            raise SiteExists(site_name(site))
+
+    async def agents_on(self, site: str) -> int:
+        """Count the agents of a site."""
+        return int(await self._connection.run("ZCARD", Keys(site).agents))
+
+    async def delete_site(self, site: str) -> None:
+        """Remove a site with all it holds; readers of its streams are told first."""
+        keys = Keys(site)
+        await self._connection.run("ZREM", SITES, site)
+        await self._connection.run("XADD", keys.roster, "0-*", "e", f"site|{site}|0|0")
+        await self._connection.delete_matching(keys.pattern)
+
+    async def _ids(self, key: str, most: int, after: str) -> Page[str]:
+        start = f"({after}" if after else "-"
+        found = await self._connection.run("ZRANGE", key, start, "+", "BYLEX", "LIMIT", 0, most + 1)
+        ids = tuple(member.decode() for member in found)
+        return Page(ids[:most], ids[most - 1] if len(ids) > most else "")

@@ -1,0 +1,296 @@
+"""The routing side of the store: hold a slot, and what becomes of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matcher.errors import (
+    ContactNotFound,
+    DecisionNotFound,
+    FenceStale,
+    ReservationLapsed,
+    ReservationNotFound,
+    ReservationStateWrong,
+)
+from matcher.lifecycle import ReservationState
+from matcher.model import Basis, Contact, Decision, Page, Reservation
+from matcher.names import contact_name, decision_name, reservation_name
+from matcher.store.connection import Connection
+from matcher.store.keys import DUE_RESERVATION, Keys
+from matcher.store.records import (
+    decode_contact,
+    decode_decision,
+    decode_reservation,
+    fields_of,
+    pairs_of,
+    text,
+)
+
+NO_FENCE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long the store remembers, in milliseconds."""
+
+    request_window_ms: int
+    own_request_ms: int
+    decision_ms: int
+    keep_ms: int
+    events_kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a reserve asks for: ids, terms, and the candidates with their affinities, best first."""
+
+    site: str
+    contact: str
+    reservation: str
+    decision: str
+    request_id: str
+    own_request: bool
+    digest: str
+    pool: str
+    channel: str
+    customer: str
+    basis: Basis
+    hold_ms: int
+    accepted: bool
+    tolerance: float
+    record: bytes
+    candidates: Sequence[tuple[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A slot is held."""
+
+    reservation: Reservation
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The request was answered before."""
+
+    reservation: str
+    decision: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was held: 'reused', 'live' (a reservation id), 'ended' (a state) or 'full'."""
+
+    why: str
+    detail: str = ""
+
+
+class RoutingStore:
+    """Hold slots and move reservations through their life."""
+
+    def __init__(self, connection: Connection, lifetimes: Lifetimes) -> None:
+        self._connection = connection
+        self._lifetimes = lifetimes
+
+    async def reserve(self, claim: Claim) -> Claimed | Replayed | Refused:
+        """Hold a slot of the best candidate that has room, in one round trip. Safe to run again."""
+        keys, kept = Keys(claim.site), self._lifetimes
+        names = [
+            keys.once("route", claim.request_id),
+            keys.contact(claim.contact),
+            keys.reservation(claim.reservation),
+            keys.decision(claim.decision),
+            keys.due,
+            keys.load,
+        ]
+        args: list[str | bytes | int] = [
+            claim.digest,
+            kept.own_request_ms if claim.own_request else kept.request_window_ms,
+            claim.contact,
+            claim.reservation,
+            claim.decision,
+            claim.pool,
+            claim.channel,
+            claim.customer,
+            claim.basis,
+            claim.hold_ms,
+            ReservationState.ACCEPTED if claim.accepted else ReservationState.PENDING,
+            repr(claim.tolerance),
+            claim.record,
+            kept.decision_ms,
+            kept.keep_ms,
+            kept.events_kept,
+        ]
+        for agent, affinity in claim.candidates:
+            names += (keys.agent(agent), keys.lease(agent))
+            args += (agent, repr(affinity))
+        answer = await self._connection.verb("reserve", names, args)
+        match answer:
+            case [b"held", agent, fence, cost, created, deadline, event]:
+                return Claimed(
+                    Reservation(
+                        id=claim.reservation,
+                        agent=agent.decode(),
+                        contact=claim.contact,
+                        decision=claim.decision,
+                        pool=claim.pool,
+                        channel=claim.channel,
+                        cost=int(cost),
+                        state=ReservationState.ACCEPTED if claim.accepted else ReservationState.PENDING,
+                        fence=int(fence),
+                        basis=claim.basis,
+                        created_ms=int(created),
+                        deadline_ms=int(deadline),
+                        accepted_ms=int(created) if claim.accepted else 0,
+                    ),
+                    event.decode(),
+                )
+            case [b"replayed", reservation, decision, contact]:
+                return Replayed(reservation.decode(), decision.decode(), contact.decode())
+            case [why, detail]:
+                return Refused(why.decode(), detail.decode())
+            case _:
+                return Refused(answer[0].decode())
+
+    async def accept(self, site: str, reservation: str, fence: int, accepted_ms: int) -> Reservation:
+        """Take an offer for `accepted_ms`."""
+        return await self._transition("accept", site, reservation, fence, "accepted", accepted_ms)
+
+    async def decline(
+        self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
+    ) -> Reservation:
+        """Turn an offer down; `retry_after_ms` None: the agent is not offered it again."""
+        again = "" if retry_after_ms is None else retry_after_ms
+        return await self._transition("decline", site, reservation, fence, "declined", reason, again)
+
+    async def renew(self, site: str, reservation: str, fence: int, duration_ms: int) -> Reservation:
+        """Move the deadline to `duration_ms` from now."""
+        return await self._transition("renew", site, reservation, fence, "renewed", duration_ms)
+
+    async def complete(self, site: str, reservation: str, fence: int, wrap_up_ms: int) -> Reservation:
+        """End a conversation; the slot stays held for `wrap_up_ms`."""
+        return await self._transition(
+            "complete", site, reservation, fence, "completed", wrap_up_ms, secrets.token_hex(8)
+        )
+
+    async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
+        """Give a slot back without a conversation."""
+        return await self._transition("cancel", site, reservation, fence, "canceled")
+
+    async def expire(self, site: str, reservation: str) -> bool:
+        """Write what follows from a passed deadline; tell whether this call was the one that did."""
+        keys = Keys(site)
+        fields = await self._fields(site, reservation)
+        if not fields:
+            await self._connection.run("ZREM", keys.due, DUE_RESERVATION + reservation)
+            return False
+        answer = await self._run("expire", site, reservation, fields, NO_FENCE)
+        return bool(answer[0] == b"lapsed")
+
+    async def overdue(self, site: str, now_ms: int, most: int) -> list[str]:
+        """List reservations whose deadline has passed, the oldest first."""
+        found = await self._connection.run("ZRANGE", Keys(site).due, "-inf", now_ms, "BYSCORE", "LIMIT", 0, most)
+        return [member.decode().removeprefix(DUE_RESERVATION) for member in found]
+
+    async def next_due_ms(self, site: str) -> int | None:
+        """Return the earliest deadline of the site."""
+        found = pairs_of(await self._connection.run("ZRANGE", Keys(site).due, 0, 0, "WITHSCORES"))
+        return int(found[0][1]) if found else None
+
+    async def reservation(self, site: str, reservation: str, now_ms: int) -> Reservation:
+        """Read a reservation. Raises ReservationNotFound."""
+        fields = await self._fields(site, reservation)
+        if not fields:
+            raise ReservationNotFound(reservation_name(site, reservation))
+        return decode_reservation(reservation, fields, now_ms)
+
+    async def reservations(self, site: str, most: int, after: str, now_ms: int) -> Page[Reservation]:
+        """List a page of the live reservations of a site by deadline."""
+        after_ms, _, after_id = after.partition("|")
+        start = after_ms if after else f"({now_ms}"
+        # 64 more than asked: those that share the deadline of the last page's last one.
+        found = await self._connection.run(
+            "ZRANGE", Keys(site).due, start, "+inf", "BYSCORE", "LIMIT", 0, most + 64, "WITHSCORES"
+        )
+        listed = [(int(at), member.decode().removeprefix(DUE_RESERVATION)) for member, at in pairs_of(found)]
+        if after:
+            listed = [one for one in listed if one > (int(after_ms), after_id)]
+        page = listed[:most]
+        found_fields = await self._connection.pipeline(
+            [("HGETALL", Keys(site).reservation(reservation)) for _, reservation in page]
+        )
+        live = [
+            decode_reservation(reservation, fields_of(fields), now_ms)
+            for (_, reservation), fields in zip(page, found_fields, strict=True)
+            if fields
+        ]
+        more = len(listed) > most
+        return Page(tuple(live), f"{page[-1][0]}|{page[-1][1]}" if more else "")
+
+    async def contact(self, site: str, contact: str, now_ms: int) -> Contact:
+        """Read a contact. Raises ContactNotFound."""
+        fields = await self._connection.run("HGETALL", Keys(site).contact(contact))
+        if not fields:
+            raise ContactNotFound(contact_name(site, contact))
+        return decode_contact(contact, fields_of(fields), now_ms)
+
+    async def decision(self, site: str, decision: str) -> Decision:
+        """Read a decision's record. Raises DecisionNotFound."""
+        fields = await self._connection.run("HGETALL", Keys(site).decision(decision))
+        if not fields:
+            raise DecisionNotFound(decision_name(site, decision))
+        return decode_decision(decision, fields_of(fields))
+
+    async def _fields(self, site: str, reservation: str) -> dict[str, bytes]:
+        found = await self._connection.run("HGETALL", Keys(site).reservation(reservation))
+        return fields_of(found)
+
+    async def _run(
+        self, verb: str, site: str, reservation: str, fields: dict[str, bytes], fence: int, *args: str | int
+    ) -> list[Any]:
+        keys, agent, contact = Keys(site), text(fields, "agent"), text(fields, "contact")
+        return await self._connection.verb(
+            verb,
+            [
+                keys.reservation(reservation),
+                keys.contact(contact),
+                keys.agent(agent),
+                keys.lease(agent),
+                keys.due,
+                keys.load,
+            ],
+            [
+                reservation,
+                contact,
+                agent,
+                fence,
+                self._lifetimes.keep_ms,
+                self._lifetimes.events_kept,
+                *args,
+            ],
+        )
+
+    async def _transition(
+        self, verb: str, site: str, reservation: str, fence: int, wanted: str, *args: str | int
+    ) -> Reservation:
+        name = reservation_name(site, reservation)
+        fields = await self._fields(site, reservation)
+        if not fields:
+            raise ReservationNotFound(name)
+        match await self._run(verb, site, reservation, fields, fence, *args):
+            case [b"ok", flat]:
+                # The answer is as of the store's clock inside the verb: the state written is the state read.
+                return decode_reservation(reservation, fields_of(flat), 0)
+            case [b"fence"]:
+                raise FenceStale(name, fence)
+            case [b"lapsed", state]:
+                raise ReservationLapsed(name, state.decode())
+            case [b"state", state]:
+                raise ReservationStateWrong(name, state.decode(), wanted)
+            case _:
+                raise ReservationNotFound(name)
