@@ -1,9 +1,9 @@
 """The embedded store: a server of our own per data directory, shared by the processes that use the directory.
 
-Three locks decide who does what (flock, so that the kernel frees them when their holders die): `lock` is held
-by the server itself, so that no two servers write one directory; `users` is held, shared, by every user, so
-that the last one out knows it is the last; `door` is held while entering or leaving, so that nobody comes in
-while the last one is stopping the server.
+Two locks decide who does what (flock, so that the kernel frees them when their holders die). `lock` is held by the
+server itself, so that no two servers write one directory. `users` is shared by all who use the store; the one who
+gets it for itself alone on leaving is the last one out, and keeps it while stopping the server, so that whoever
+comes in meanwhile waits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from matcher.errors import StoreUnavailable
-from matcher.store.embedded_files import Patience, StoreFiles, at_the_door, open_lock, share, take
+from matcher.store.embedded_files import Patience, StoreFiles, open_lock, share, take
 from matcher.store.embedded_process import (
     LOADING,
     ask_server,
@@ -90,27 +90,21 @@ def _enter(settings: EmbeddedSettings, abandoned: threading.Event) -> EmbeddedSt
         files = StoreFiles(settings.data_dir.expanduser().resolve())
         files.prepare()
         patience = Patience(settings.start_timeout_seconds, abandoned)
-        with at_the_door(files, partial(_queue, files, patience)):
-            users = open_lock(files.users)
-            try:
-                share(users)  # free to take: it is held for one alone only by somebody at the door
-                socket, adopted = _reach(files, settings.binary, patience)
-            except BaseException:
-                os.close(users)
-                raise
-            return EmbeddedStore(files, socket, users, adopted=adopted)
+        users = open_lock(files.users)
+        try:
+            while not share(users):
+                patience.wait(str(files.data_dir), lambda: "another process is stopping it and does not finish")
+            socket, adopted = _reach(files, users, settings.binary, patience)
+        except BaseException:
+            os.close(users)
+            raise
+        return EmbeddedStore(files, socket, users, adopted=adopted)
     except OSError as error:
         why = f"{error.strerror or error}: {error.filename}"
         raise StoreUnavailable(str(settings.data_dir), why) from error
 
 
-def _queue(files: StoreFiles, patience: Patience) -> None:
-    if ask_server(files.address()[0]) == LOADING:
-        patience.renew()  # whoever is at the door waits for the same server
-    patience.wait(str(files.data_dir), lambda: "another process has been opening or closing it all this time")
-
-
-def _reach(files: StoreFiles, binary: Path | None, patience: Patience) -> tuple[Path, bool]:
+def _reach(files: StoreFiles, users: int, binary: Path | None, patience: Patience) -> tuple[Path, bool]:
     """Return the socket of a server that answers, and whether it lived before; start one if none does."""
     address = str(files.data_dir)
     started: subprocess.Popen[bytes] | None = None
@@ -130,7 +124,7 @@ def _reach(files: StoreFiles, binary: Path | None, patience: Patience) -> tuple[
                 patience.renew()
             patience.wait(address, partial(_describe, files, pid, silence))
     except BaseException:
-        if started is not None:
+        if started is not None and take(users):  # nobody else waits for it or uses it
             started.terminate()
             with suppress(subprocess.TimeoutExpired):
                 started.wait(STOP_SECONDS)
@@ -157,13 +151,11 @@ def _start_if_free(files: StoreFiles, binary: Path | None) -> subprocess.Popen[b
 
 
 def _leave(files: StoreFiles, socket: Path, users: int) -> None:
-    patience = Patience(STOP_SECONDS, threading.Event())
-    address = str(files.data_dir)
     try:
-        # Making a shared lock exclusive may lose it on the way; at the door nobody else could take it.
-        with at_the_door(files, lambda: patience.wait(address, lambda: "another process does not let us leave")):
-            if take(users):
-                _stop(files, socket, patience)
+        # On its way from shared to exclusive the lock is free for a moment. Whoever gets in then makes this fail,
+        # and of several who leave at once the last to let go succeeds: never none of them, never two.
+        if take(users):
+            _stop(files, socket, Patience(STOP_SECONDS, threading.Event()))
     finally:
         os.close(users)
 

