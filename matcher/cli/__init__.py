@@ -1,0 +1,34 @@
+"""The command line: a client of the API, and the way to start the service."""
+
+from __future__ import annotations
+
+import typer
+
+from matcher.cli import (
+    agent_commands,
+    pool_commands,
+    reservation_commands,
+    routing_commands,
+    service_commands,
+    site_commands,
+)
+
+app = typer.Typer(
+    name="matcher",
+    help="Find the free agent with the closest affinity to a customer's message.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+service_commands.add_to(app)
+routing_commands.add_to(app)
+reservation_commands.add_to(app)
+app.add_typer(agent_commands.commands())
+app.add_typer(pool_commands.commands())
+app.add_typer(site_commands.commands())
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

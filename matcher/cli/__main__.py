@@ -1,0 +1,5 @@
+"""Lets `python -m matcher.cli` stand for `matcher`."""
+
+from matcher.cli import main
+
+main()

@@ -1,0 +1,76 @@
+"""The messages of a demo, and what became of each."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matcher.cli.session import CommandError
+from matcher.client import MatcherClient
+from matcher.v1 import routing_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class DemoMessage:
+    """A message, what it requires, and who is right for it where a suite says so."""
+
+    text: str
+    channel: str = ""
+    language: str = ""
+    required_skills: Mapping[str, int] = field(default_factory=dict)
+    relevant: frozenset[str] = frozenset()
+
+
+def read_messages(path: Path) -> Sequence[DemoMessage]:
+    """Return the messages of a file of JSON lines; raise CommandError at the first line that is none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{path} is not UTF-8") from None
+    return [_message(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _message(path: Path, number: int, line: str) -> DemoMessage:
+    try:
+        record = json.loads(line)
+        return DemoMessage(
+            text=record["text"],
+            channel=record.get("channel", ""),
+            language=record.get("language", ""),
+            required_skills=record.get("required_skills", {}),
+            relevant=frozenset(record.get("relevant_agent_ids", ())),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CommandError(f"{path} line {number} is no message") from None
+
+
+async def route(client: MatcherClient, message: DemoMessage) -> tuple[pb.RouteMessageResponse, float]:
+    """Route a message, held as accepted, and return the answer with its latency in seconds."""
+    began = time.perf_counter()
+    answer = await client.route(
+        message.text,
+        channel=message.channel,
+        language=message.language,
+        required_skills=message.required_skills,
+        auto_accept=True,
+        explain_unmatched=True,
+    )
+    return answer, time.perf_counter() - began
+
+
+def percentile(seconds: Sequence[float], share: float) -> float:
+    """Return the nearest-rank percentile of latencies, in milliseconds; 0 where there are none."""
+    if not seconds:
+        return 0.0
+    return 1000 * sorted(seconds)[max(0, math.ceil(share * len(seconds)) - 1)]
+
+
+def latencies(seconds: Sequence[float]) -> str:
+    """Return the closing line's word about latency."""
+    return f"latency p50 {percentile(seconds, 0.5):.1f} ms, p99 {percentile(seconds, 0.99):.1f} ms"

@@ -1,0 +1,69 @@
+"""The demo on a suite that knows who is right: everybody stays free, so that only the match decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from matcher.cli import tables
+from matcher.cli.demo_messages import DemoMessage, latencies, percentile, route
+from matcher.cli.progress import steps
+from matcher.cli.session import Session
+from matcher.cli.terminal_text import shortened
+from matcher.v1 import routing_pb2
+
+ROWS_SHOWN = 12
+
+
+async def route_suite(session: Session, messages: Sequence[DemoMessage]) -> None:
+    """Route every message, give its slot back, and print how many got an agent who is right."""
+    shown = set(range(0, len(messages), max(1, len(messages) // ROWS_SHOWN)))
+    seconds: list[float] = []
+    right = 0
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("message", "agent", "affinity", "words", "met the interest", "basis", "right"):
+        made.add_column(title, no_wrap=True, overflow="ellipsis")
+    async with session.client() as client:
+        with steps(session.err, "routing messages", len(messages)) as step:
+            for place, message in enumerate(messages):
+                answer, took = await route(client, message)
+                seconds.append(took)
+                if answer.WhichOneof("outcome") == "reservation":
+                    await client.cancel(answer.reservation.name)
+                got = tables.short(answer.candidate.agent) in message.relevant
+                right += got
+                if place in shown:
+                    made.add_row(*(Text(cell) for cell in _cells(message, answer, got=got)))
+                step()
+    share = right / len(messages) if messages else 0.0
+    if session.as_json:
+        session.write_json(
+            {
+                "messages": len(messages),
+                "right": right,
+                "share": share,
+                "p50_ms": percentile(seconds, 0.5),
+                "p99_ms": percentile(seconds, 0.99),
+            }
+        )
+        return
+    session.out.print(made)
+    session.out.print(Text())
+    session.say(f"{right} of {len(messages)} messages got the right agent ({share:.1%}) · {latencies(seconds)}")
+
+
+def _cells(message: DemoMessage, answer: routing_pb2.RouteMessageResponse, *, got: bool) -> tuple[str, ...]:
+    candidate = answer.candidate
+    met = candidate.reasons[:1]
+    held = answer.WhichOneof("outcome") == "reservation"
+    return (
+        shortened(message.text, 46),
+        shortened(candidate.display_name, 22),
+        f"{candidate.affinity:.2f}",
+        tables.words_met(met, message.text, 34),
+        " ".join(shortened(reason.interest, 42) for reason in met),
+        routing_pb2.Basis.Name(answer.reservation.basis) if held else "unmatched",
+        "yes" if got else "no",
+    )

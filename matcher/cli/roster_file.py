@@ -1,0 +1,139 @@
+"""Roster files: read with every bad row named and the good ones kept, written so that reading changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from matcher.cli import roster_csv, roster_jsonl
+from matcher.cli.roster_rows import FIELDS, BadRow, GoodRow, read_record
+from matcher.cli.session import CommandError
+from matcher.client import Violation
+from matcher.v1 import roster_pb2 as pb
+
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class Form(StrEnum):
+    """A form a roster file can have."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, slots=True)
+class RosterFile:
+    """What a file holds: agents, lines that are none, and fields nobody reads by the line they first stand on."""
+
+    good: tuple[GoodRow, ...]
+    bad: tuple[BadRow, ...]
+    unread: Mapping[str, int]
+
+
+READ: Mapping[Form, Callable[[bytes], Iterator[tuple[int, dict[str, object]] | BadRow]]] = {
+    Form.JSONL: roster_jsonl.read_lines,
+    Form.CSV: roster_csv.read_rows,
+}
+
+
+def form_of(path: str, said: Form | None) -> Form:
+    """Return the form of a file by its name, or the one that was said; raise CommandError where neither tells."""
+    if said is not None:
+        return said
+    suffix = Path(path).suffix.lower()
+    if suffix == ".csv":
+        return Form.CSV
+    if suffix in (".jsonl", ".ndjson", ".json") or path == "-":
+        return Form.JSONL
+    raise CommandError(f"{path} is neither .jsonl nor .csv: say which with --format")
+
+
+def read_bytes(path: str) -> bytes:
+    """Return a file's bytes, or standard input's for "-"; raise CommandError where it cannot be read."""
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def read_roster(
+    data: bytes, form: Form, site: str, status: pb.AgentStatus.ValueType = pb.AGENT_STATUS_UNSPECIFIED
+) -> RosterFile:
+    """Return the agents of a roster file for a site; `status` is for rows that say none."""
+    if data.startswith(UTF16_MARKS):
+        return RosterFile((), (BadRow.of(1, "file", "is UTF-16; a roster is UTF-8"),), {})
+    good: list[GoodRow] = []
+    bad: list[BadRow] = []
+    unread: dict[str, int] = {}
+    lines: dict[str, int] = {}
+    for found in READ[form](data):
+        if isinstance(found, BadRow):
+            bad.append(found)
+            continue
+        line, record = found
+        for field in record.keys() - FIELDS:
+            unread.setdefault(field, line)
+        row = read_record(line, record, site, status)
+        if isinstance(row, BadRow):
+            bad.append(row)
+        elif row.agent_id and row.agent_id in lines:
+            bad.append(BadRow(line, row.agent_id, _same_id(lines[row.agent_id])))
+        else:
+            lines[row.agent_id] = line
+            good.append(row)
+    return RosterFile(tuple(good), tuple(bad), unread)
+
+
+def write_roster(path: str, form: Form, agents: Iterable[pb.Agent]) -> None:
+    """Write agents to a file as a whole or not at all, or to standard output for "-"."""
+    text = _csv(agents) if form is Form.CSV else _jsonl(agents)
+    if path == "-":
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+        return
+    beside = Path(f"{path}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, encoding="utf-8", newline="")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _jsonl(agents: Iterable[pb.Agent]) -> str:
+    return "".join(json.dumps(_record(agent), ensure_ascii=False) + "\n" for agent in agents)
+
+
+def _csv(agents: Iterable[pb.Agent]) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(roster_csv.COLUMNS)
+    writer.writerows(roster_csv.cells(_record(agent)) for agent in agents)
+    return out.getvalue()
+
+
+def _record(agent: pb.Agent) -> roster_csv.Record:
+    return {
+        "id": agent.name.rpartition("/")[2],
+        "display_name": agent.display_name,
+        "interests": list(agent.interests),
+        "skills": {skill.skill: skill.level for skill in agent.skills},
+        "languages": list(agent.languages),
+        "capacity": {
+            "total": agent.capacity.total,
+            "channels": [{"channel": one.channel, "cost": one.cost, "max": one.max} for one in agent.capacity.channels],
+        },
+        "pools": [pool.rpartition("/")[2] for pool in agent.pools],
+        "status": pb.AgentStatus.Name(agent.status),
+    }
+
+
+def _same_id(line: int) -> tuple[Violation, ...]:
+    return (Violation("id", f"is on line {line} too"),)

@@ -1,0 +1,173 @@
+"""The rows of a roster file, whatever its form: plain values made into an agent, or what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from matcher.client import Violation
+from matcher.v1 import roster_pb2 as pb
+
+Value = TypeVar("Value")
+
+FIELDS = ("id", "display_name", "interests", "skills", "languages", "capacity", "pools", "status")
+"""The fields of a record; all but `id` and `interests` may be missing."""
+
+INT32 = range(-(2**31), 2**31)
+
+
+@dataclass(frozen=True, slots=True)
+class GoodRow:
+    """An agent as a line of the file describes it; line counts from 1."""
+
+    line: int
+    agent_id: str
+    agent: pb.Agent
+
+    @property
+    def row(self) -> pb.ImportRow:
+        """The row as the API takes it."""
+        return pb.ImportRow(row=self.line, agent_id=self.agent_id, agent=self.agent)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A line that cannot be an agent, and every reason why."""
+
+    line: int
+    agent_id: str
+    violations: tuple[Violation, ...]
+
+    @classmethod
+    def of(cls, line: int, field: str, description: str) -> BadRow:
+        """Make a bad row with one reason."""
+        return cls(line, "", (Violation(field, description),))
+
+
+Row = GoodRow | BadRow
+
+
+class _WrongField(Exception):
+    def __init__(self, field: str, description: str) -> None:
+        super().__init__(field)
+        self.violation = Violation(field, description)
+
+
+def read_record(line: int, record: Mapping[str, object], site: str, status: pb.AgentStatus.ValueType) -> Row:
+    """Return the record as an agent of the site, or all that is wrong with its types; the service judges the rest.
+
+    `status` is taken where the record has none.
+    """
+    wrong: list[Violation] = []
+
+    def take(read: Callable[[], Value], instead: Value) -> Value:
+        try:
+            return read()
+        except _WrongField as error:
+            wrong.append(error.violation)
+            return instead
+
+    agent_id = take(lambda: _text(record, "id"), "")
+    if "id" not in record:
+        wrong.append(Violation("id", "is missing"))
+    if "interests" not in record:
+        wrong.append(Violation("interests", "is missing"))
+    pools = take(lambda: _texts(record, "pools"), list[str]())
+    agent = pb.Agent(
+        display_name=take(lambda: _text(record, "display_name"), ""),
+        interests=take(lambda: _texts(record, "interests", split_lines=True), list[str]()),
+        skills=take(lambda: _skills(record), list[pb.Skill]()),
+        languages=take(lambda: _texts(record, "languages"), list[str]()),
+        capacity=take(lambda: _capacity(record), None),
+        pools=[_pool(pool, site) for pool in pools],
+        status=take(lambda: _status(record, status), status),
+    )
+    return BadRow(line, agent_id, tuple(wrong)) if wrong else GoodRow(line, agent_id, agent)
+
+
+def _pool(pool: str, site: str) -> str:
+    return pool if pool.startswith("sites/") else f"sites/{site}/pools/{pool}"
+
+
+def _text(record: Mapping[str, object], field: str) -> str:
+    value = record.get(field)
+    return "" if value is None else _checked_text(value, field)
+
+
+def _checked_text(value: object, field: str) -> str:
+    if not isinstance(value, str):
+        raise _WrongField(field, f"is {_kind(value)}, not a text")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise _WrongField(field, "is not UTF-8")
+    return value
+
+
+def _texts(record: Mapping[str, object], field: str, *, split_lines: bool = False) -> list[str]:
+    value = record.get(field)
+    if value is None:
+        return []
+    if split_lines and isinstance(value, str):
+        return [line for line in _checked_text(value, field).split("\n") if line.strip()]
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise _WrongField(field, f"is {_kind(value)}, not a list")
+    return [_checked_text(one, f"{field}[{place}]") for place, one in enumerate(value)]
+
+
+def _number(value: object, field: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _WrongField(field, f"is {_kind(value)}, not a whole number")
+    if value not in INT32:
+        raise _WrongField(field, "is out of range")
+    return value
+
+
+def _skills(record: Mapping[str, object]) -> list[pb.Skill]:
+    value = record.get("skills")
+    if value is None:
+        return []
+    if not isinstance(value, Mapping):
+        raise _WrongField("skills", f"is {_kind(value)}, not an object of skills and levels")
+    return [
+        pb.Skill(skill=_checked_text(skill, "skills"), level=_number(level, f"skills.{skill}"))
+        for skill, level in value.items()
+    ]
+
+
+def _capacity(record: Mapping[str, object]) -> pb.Capacity | None:
+    value = record.get("capacity")
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise _WrongField("capacity", f"is {_kind(value)}, not an object with total and channels")
+    channels = value.get("channels", [])
+    if not isinstance(channels, Sequence) or isinstance(channels, str):
+        raise _WrongField("capacity.channels", f"is {_kind(channels)}, not a list")
+    return pb.Capacity(
+        total=_number(value.get("total", 0), "capacity.total"),
+        channels=[_channel(one, f"capacity.channels[{place}]") for place, one in enumerate(channels)],
+    )
+
+
+def _channel(value: object, field: str) -> pb.ChannelCapacity:
+    if not isinstance(value, Mapping):
+        raise _WrongField(field, f"is {_kind(value)}, not an object with channel, cost and max")
+    return pb.ChannelCapacity(
+        channel=_checked_text(value.get("channel", ""), f"{field}.channel"),
+        cost=_number(value.get("cost", 0), f"{field}.cost"),
+        max=_number(value.get("max", 0), f"{field}.max"),
+    )
+
+
+def _status(record: Mapping[str, object], otherwise: pb.AgentStatus.ValueType) -> pb.AgentStatus.ValueType:
+    said = _text(record, "status")
+    if not said:
+        return otherwise
+    if said not in ("ONLINE", "DRAINING", "OFFLINE"):
+        raise _WrongField("status", "is none of ONLINE, DRAINING, OFFLINE")
+    return pb.AgentStatus.Value(said)
+
+
+def _kind(value: object) -> str:
+    kinds = {str: "a text", bool: "a truth value", int: "a number", float: "a number", list: "a list"}
+    return "nothing" if value is None else kinds.get(type(value), "an object")

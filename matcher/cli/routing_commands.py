@@ -1,0 +1,145 @@
+"""`matcher route` and `matcher suggest`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from matcher.cli import tables
+from matcher.cli.session import CommandError, Session, command, text_argument
+from matcher.v1 import routing_pb2 as pb
+
+Words = Annotated[str, typer.Argument(metavar="TEXT", help='What the customer wrote; "-": from standard input.')]
+PoolOption = Annotated[str, typer.Option("--pool", help="The pool; the site's default pool otherwise.")]
+ChannelOption = Annotated[str, typer.Option("--channel", help='The channel; "chat" otherwise.')]
+LanguageOption = Annotated[str, typer.Option("--language", help="The language the agent must speak.")]
+SkillOption = Annotated[
+    list[str] | None, typer.Option("--skill", metavar="SKILL[:LEVEL]", help="A skill the agent must have.")
+]
+ExcludeOption = Annotated[
+    list[str] | None, typer.Option("--exclude", metavar="AGENT", help="An agent who must not take it.")
+]
+
+BASES = {
+    pb.AFFINITY: "the message meets the agent's interests",
+    pb.RELATIONSHIP: "the customer knows the agent",
+    pb.FALLBACK: "nothing in the message to go by: the longest idle",
+    pb.CONTROL: "taken at random, by policy",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(app, "route")(route)
+    command(app, "suggest")(suggest)
+
+
+async def route(
+    session: Session,
+    text: Words,
+    *,
+    pool: PoolOption = "",
+    channel: ChannelOption = "",
+    language: LanguageOption = "",
+    skill: SkillOption = None,
+    exclude: ExcludeOption = None,
+    customer: Annotated[str, typer.Option("--customer", help="Your id of the customer.")] = "",
+    contact: Annotated[str, typer.Option("--contact", help="Your id of the contact.")] = "",
+    request_id: Annotated[
+        str, typer.Option("--request-id", help="Repeat a call with the same id: the same answer.")
+    ] = "",
+    auto_accept: Annotated[bool, typer.Option("--auto-accept", help="Hold the slot as accepted at once.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="When nobody is free, also say who would have matched.")
+    ] = False,
+) -> None:
+    """Decide which free agent takes a message, and hold a slot for it."""
+    words = text_argument(text)
+    async with session.client() as client:
+        answer = await client.route(
+            words,
+            pool=pool,
+            channel=channel,
+            language=language,
+            required_skills=_skills(skill),
+            excluded_agents=exclude or (),
+            customer=customer,
+            contact_id=contact,
+            request_id=request_id,
+            auto_accept=auto_accept,
+            explain_unmatched=explain,
+        )
+    if session.as_json:
+        session.write_json(answer)
+    elif answer.WhichOneof("outcome") == "reservation":
+        _show_held(session, answer, words)
+    else:
+        unmatched = answer.unmatched
+        session.say(f"nobody can take it now: {tables.constraint(unmatched.reason)} left nobody")
+        session.say(tables.left_out(unmatched.left_out))
+        if unmatched.would_match:
+            session.say("who would have matched, were they free:")
+            session.out.print(tables.candidates(unmatched.would_match, words))
+
+
+def _show_held(session: Session, answer: pb.RouteMessageResponse, words: str) -> None:
+    held = answer.reservation
+    session.out.print(tables.reservation(held))
+    session.out.print(Text())
+    session.say(BASES.get(held.basis, pb.Basis.Name(held.basis)) + (" (answered before)" if answer.replayed else ""))
+    session.out.print(tables.candidates([answer.candidate], words))
+
+
+async def suggest(
+    session: Session,
+    text: Words,
+    *,
+    pool: PoolOption = "",
+    channel: ChannelOption = "",
+    language: LanguageOption = "",
+    skill: SkillOption = None,
+    exclude: ExcludeOption = None,
+    most: Annotated[int, typer.Option("--most", min=1, max=100, help="How many agents at most.")] = 8,
+    everybody: Annotated[
+        bool, typer.Option("--ignore-availability", help="Rank those who are offline or full, too.")
+    ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Also name whom a constraint left out.")] = False,
+) -> None:
+    """Rank agents for a message and hold nothing."""
+    words = text_argument(text)
+    async with session.client() as client:
+        answer = await client.suggest(
+            words,
+            pool=pool,
+            channel=channel,
+            language=language,
+            required_skills=_skills(skill),
+            excluded_agents=exclude or (),
+            max_candidates=most,
+            ignore_availability=everybody,
+            explain_left_out=explain,
+        )
+    if session.as_json:
+        session.write_json(answer)
+        return
+    if answer.candidates:
+        session.say(f"{BASES.get(answer.basis, '')} (floor {answer.affinity_floor:.3f})")
+        session.out.print(tables.candidates(answer.candidates, words))
+    else:
+        session.say("nobody can take it now")
+    session.say(tables.left_out(answer.left_out))
+    for one in answer.left_out_agents:
+        session.say(f"  {tables.short(one.agent)}: {tables.constraint(one.constraint)}")
+
+
+def _skills(given: Sequence[str] | None) -> dict[str, int]:
+    skills: dict[str, int] = {}
+    for one in given or ():
+        skill, _, level = one.partition(":")
+        if level and not level.isdecimal():
+            raise CommandError(f"--skill {one}: the level is not a whole number")
+        skills[skill] = int(level or 0)
+    return skills

@@ -1,0 +1,69 @@
+"""`matcher serve`, `matcher config` and `matcher demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from matcher.cli import tables
+from matcher.cli.demo import demo
+from matcher.cli.session import CommandError, Session, command
+from matcher.config import explain, load
+from matcher.errors import SettingsWrong
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("serve")(serve)
+    command(app, "config", remote=False)(config)
+    command(app, "demo", remote=False)(demo)
+
+
+def serve(
+    listen: Annotated[
+        str | None, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; before MATCHER_LISTEN.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Where the store keeps its data; before MATCHER_DATA_DIR.")
+    ] = None,
+) -> None:
+    """Run the service until it is told to stop; `matcher config` lists its settings."""
+    given: dict[str, Any] = {"listen": listen, "data_dir": data_dir}
+    overrides = {name: value for name, value in given.items() if value is not None}
+    try:
+        settings = load(None, **overrides)
+    except SettingsWrong as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        raise typer.Exit(1) from None
+    # The service brings the model's libraries with it: seconds that no other command should wait for.
+    from matcher import app  # noqa: PLC0415
+
+    raise typer.Exit(app.serve(settings))
+
+
+async def config(session: Session) -> None:
+    """Show every setting of the service, its value, and where the value is from."""
+    try:
+        rows = explain()
+    except SettingsWrong as error:
+        raise CommandError(str(error)) from None
+    made = tables.table("setting", "value", "source", "what it is")
+    for row in rows:
+        if session.as_json:
+            session.write_json(
+                {
+                    "name": row.name,
+                    "env": row.env,
+                    "value": row.value,
+                    "source": row.source,
+                    "default": row.default,
+                    "help": row.help,
+                }
+            )
+        else:
+            style = "bold" if row.source != "default" else ""
+            tables.add(made, row.env, row.value, row.source, row.help, style=style)
+    if not session.as_json:
+        session.out.print(made)

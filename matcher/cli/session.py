@@ -1,0 +1,196 @@
+"""What every command shares: where the service is, how answers are written, and how a failure is said."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import grpc
+import typer
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.text import Text
+
+from matcher.cli.terminal_text import visible
+from matcher.client import Deadlines, MatcherCallError, MatcherClient
+
+DEFAULT_TARGET = "localhost:50051"
+PANEL = "Every command"
+
+Command = Callable[..., Awaitable[int | None]]
+
+
+class CommandError(Exception):
+    """Ends a command with one line about what the person who typed it can change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Where a command's calls go, and where its answers are written."""
+
+    target: str = DEFAULT_TARGET
+    site: str = "default"
+    timeout: float | None = None
+    as_json: bool = False
+    tls: bool = False
+    tls_ca: Path | None = None
+    out: Console = field(default_factory=lambda: Console(highlight=False))
+    err: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+
+    def client(self) -> MatcherClient:
+        """Return a client to open with `async with`."""
+        deadlines = Deadlines() if self.timeout is None else Deadlines.all_at(self.timeout)
+        return MatcherClient(
+            self.target, site=self.site, deadlines=deadlines, credentials=self._credentials() if self.tls else None
+        )
+
+    def _credentials(self) -> grpc.ChannelCredentials:
+        try:
+            return grpc.ssl_channel_credentials(self.tls_ca.read_bytes() if self.tls_ca else None)
+        except OSError as error:
+            raise CommandError(f"{self.tls_ca} cannot be read: {error.strerror}") from None
+
+    def write_json(self, document: Message | Mapping[str, Any]) -> None:
+        """Write one JSON document as one line. ASCII only: a terminal obeys no character of another's text."""
+        sys.stdout.write(json.dumps(_plain(document)) + "\n")
+
+    def say(self, line: str) -> None:
+        """Write a line for people; nothing where JSON is asked for. The line may hold other people's text."""
+        if not self.as_json:
+            self.out.print(Text(visible(line)), soft_wrap=True)
+
+    def note(self, line: str, style: str = "yellow") -> None:
+        """Write a line beside the answer, on stderr."""
+        self.err.print(Text(visible(line), style=style), soft_wrap=True)
+
+
+def _plain(document: Message | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(document, Message):
+        plain: Mapping[str, Any] = MessageToDict(
+            document, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+        return plain
+    return document
+
+
+def command(app: typer.Typer, name: str, *, remote: bool = True) -> Callable[[Command], Command]:
+    """Add an asynchronous command whose first argument is its session.
+
+    The options of the session come after the command's own; a command that is not remote has only `--json` of them.
+    """
+
+    def add(function: Command) -> Command:
+        given = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+
+        def run(**arguments: Any) -> None:
+            mine = {one.name: arguments.pop(one.name) for one in given}
+            raise typer.Exit(_run(function, _session(**arguments), mine))
+
+        shared = inspect.signature(_session if remote else _local_session, eval_str=True).parameters.values()
+        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*given, *shared)]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        run.__doc__ = function.__doc__
+        app.command(name)(run)
+        return function
+
+    return add
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else.", rich_help_panel=PANEL)]
+
+
+def _session(
+    *,
+    server: Annotated[
+        str,
+        typer.Option(
+            "--server",
+            envvar="MATCHER_TARGET",
+            help="Where the service is.",
+            metavar="HOST:PORT",
+            rich_help_panel=PANEL,
+        ),
+    ] = DEFAULT_TARGET,
+    site: Annotated[
+        str, typer.Option("--site", envvar="MATCHER_SITE", help="The site.", rich_help_panel=PANEL)
+    ] = "default",
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", min=0.001, help="Seconds that a call may take.", rich_help_panel=PANEL),
+    ] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Speak TLS, with the system's authorities.", rich_help_panel=PANEL)
+    ] = False,
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option("--tls-ca", help="Speak TLS, with the authorities of this file.", rich_help_panel=PANEL),
+    ] = None,
+    as_json: AsJson = False,
+) -> Session:
+    return Session(server, site, timeout, as_json, tls or tls_ca is not None, tls_ca)
+
+
+def _local_session(as_json: AsJson = False) -> Session:
+    return Session(as_json=as_json)
+
+
+def _run(function: Command, session: Session, arguments: Mapping[str, object]) -> int:
+    try:
+        return asyncio.run(_awaited(function, session, arguments)) or 0
+    except MatcherCallError as error:
+        session.note(f"error: {describe(error, session)}", style="red")
+        return 1
+    except CommandError as error:
+        session.note(f"error: {error}", style="red")
+        return 1
+    except BrokenPipeError:
+        # The reader of our output is gone, as with `| head`; Python's own flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+async def _awaited(function: Command, session: Session, arguments: Mapping[str, object]) -> int | None:
+    return await function(session, **arguments)
+
+
+def describe(error: MatcherCallError, session: Session) -> str:
+    """Say a failed call in one line: the reason and the fields, or why nothing answered."""
+    if error.violations:
+        fields = "; ".join(f"{wrong.field} {wrong.description}" for wrong in error.violations)
+        return f"{error.reason}: {fields}"
+    if error.reason:
+        again = "" if error.retry_after is None else f" (try again in {error.retry_after:g} s)"
+        return f"{error.reason}: {error.message}{again}"
+    if error.code is grpc.StatusCode.UNAVAILABLE:
+        if "refused" in error.message:
+            return (
+                f"nothing answers at {session.target}: start the service with `matcher serve`, or name "
+                "another with --server"
+            )
+        return f"{session.target} cannot be reached: {error.message}"
+    if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"{session.target} did not answer in time; --timeout gives it longer"
+    return f"{error.code.name}: {error.message}"
+
+
+def text_argument(text: str) -> str:
+    """Return a text from the command line, or from standard input for "-"."""
+    if text == "-":
+        try:
+            return sys.stdin.buffer.read().decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise CommandError(f"standard input is not UTF-8 (byte {error.start})") from None
+    if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise CommandError("the text is not UTF-8")
+    return text

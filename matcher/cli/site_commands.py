@@ -1,0 +1,52 @@
+"""`matcher sites`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from matcher.cli.session import Session, command
+from matcher.cli.tables import short
+
+Name = Annotated[str, typer.Argument(metavar="SITE", help="The site.")]
+
+
+def commands() -> typer.Typer:
+    """Return the commands."""
+    app = typer.Typer(name="sites", help="Tenants.", no_args_is_help=True)
+    command(app, "list")(list_sites)
+    command(app, "create")(create)
+    command(app, "delete")(delete)
+    return app
+
+
+async def list_sites(session: Session) -> None:
+    """List the sites."""
+    async with session.client() as client:
+        async for site in client.sites():
+            if session.as_json:
+                session.write_json(site)
+            session.say(short(site.name))
+
+
+async def create(session: Session, name: Name) -> None:
+    """Add a site with its default pool."""
+    async with session.client() as client:
+        site = await client.create_site(name)
+    if session.as_json:
+        session.write_json(site)
+    session.say(f"created {site.name}")
+
+
+async def delete(
+    session: Session,
+    name: Name,
+    force: Annotated[bool, typer.Option("--force", help="Remove what it holds, too.")] = False,
+) -> None:
+    """Remove a site."""
+    async with session.client() as client:
+        await client.delete_site(name, force=force)
+    if session.as_json:
+        session.write_json({"deleted": name})
+    session.say(f"deleted {name}")
