@@ -101,6 +101,7 @@ class RosterCalls(Connection):
             yield pb.ImportAgentsRequest(config=config)
             for row in rows:
                 yield pb.ImportAgentsRequest(row=row)
+            yield pb.ImportAgentsRequest(end=pb.ImportEnd())
 
         async for answer in self._stream(self._roster.ImportAgents, steps(), self.deadlines.import_silence):
             yield answer

@@ -89,11 +89,11 @@ class Agent(_message.Message):
 
     @_builtins.property
     def skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___Skill]:
-        """What the agent can do, and how well."""
+        """What the agent can do, and how well: at most 64, none twice."""
 
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The languages the agent speaks, as BCP-47 tags; compared by their primary subtag."""
+        """The languages the agent speaks, as BCP-47 tags; compared by their primary subtag. At most 64, none twice."""
 
     @_builtins.property
     def capacity(self) -> Global___Capacity:
@@ -101,7 +101,9 @@ class Agent(_message.Message):
 
     @_builtins.property
     def pools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The pools the agent is in, "sites/{site}/pools/{pool}". Empty: the site's default pool."""
+        """The pools the agent is in, "sites/{site}/pools/{pool}". At most 64, none twice. Empty: the site's
+        default pool.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -154,7 +156,7 @@ class Skill(_message.Message):
     SKILL_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
     skill: _builtins.str
-    """The skill's id, for example "billing"."""
+    """The skill's id, for example "billing"; made like an agent's id."""
     level: _builtins.int
     """How well, 1 to 100."""
     def __init__(
@@ -183,7 +185,7 @@ class Capacity(_message.Message):
     """The limit of the sum of all costs, 0 to 1,000,000. 0: takes nothing."""
     @_builtins.property
     def channels(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChannelCapacity]:
-        """What a contact of each channel costs. A channel that is not listed is not taken."""
+        """What a contact of each channel costs. A channel that is not listed is not taken. At most 32."""
 
     def __init__(
         self,
@@ -209,7 +211,7 @@ class ChannelCapacity(_message.Message):
     COST_FIELD_NUMBER: _builtins.int
     MAX_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
-    """The channel's id, for example "chat"."""
+    """The channel's id, for example "chat"; made like an agent's id."""
     cost: _builtins.int
     """What one contact takes of the total, 1 to 1,000,000."""
     max: _builtins.int
@@ -440,7 +442,7 @@ class ListAgentsRequest(_message.Message):
     parent: _builtins.str
     """The site, "sites/{site}"."""
     page_size: _builtins.int
-    """How many at most; 0: 50; at most 1000. A page may hold fewer than asked and still not be the last."""
+    """How many at most; 0: 50; above 1000: 1000. A page may hold fewer than asked and still not be the last."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
     pool: _builtins.str
@@ -507,7 +509,8 @@ class UpdateAgentRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """The fields to change: display_name, interests, skills, languages, capacity, pools, status. Empty: those that are
-        set. "*": all.
+        set. "*": all. A named field that is not set goes back to what a new agent has; a status must be set, and with "*"
+        stays as it is where it is not.
         """
 
     def __init__(
@@ -556,12 +559,13 @@ Global___DeleteAgentRequest: _TypeAlias = DeleteAgentRequest  # noqa: Y015
 
 @_typing.final
 class ImportAgentsRequest(_message.Message):
-    """Is one step of an import: first the config, then rows."""
+    """Is one step of an import: first the config, then rows, then, where it prunes, the end."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONFIG_FIELD_NUMBER: _builtins.int
     ROW_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___ImportConfig:
         """What to do with the rows; the first step, once."""
@@ -570,17 +574,22 @@ class ImportAgentsRequest(_message.Message):
     def row(self) -> Global___ImportRow:
         """A row."""
 
+    @_builtins.property
+    def end(self) -> Global___ImportEnd:
+        """Says that there are no more rows. Only an import that prunes needs it."""
+
     def __init__(
         self,
         *,
         config: Global___ImportConfig | None = ...,
         row: Global___ImportRow | None = ...,
+        end: Global___ImportEnd | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "row", b"row", "step", b"step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "end", b"end", "row", b"row", "step", b"step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "row", b"row", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "end", b"end", "row", b"row", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["config", "row"]  # noqa: Y015
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["config", "row", "end"]  # noqa: Y015
     _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
 
@@ -600,8 +609,9 @@ class ImportConfig(_message.Message):
     validate_only: _builtins.bool
     """Checks and answers every row, and writes nothing."""
     prune: _builtins.bool
-    """After the last row, removes the agents that no row named, when no row was rejected. Agents who hold something
-    stay, and are answered as rejected.
+    """At the step `end`, removes the agents that no row named, when no row was rejected. Agents who hold something stay,
+    and are answered as rejected. Without that step nothing is removed: a caller who dies amid the rows closes the
+    stream, too.
     """
     def __init__(
         self,
@@ -619,6 +629,23 @@ class ImportConfig(_message.Message):
 Global___ImportConfig: _TypeAlias = ImportConfig  # noqa: Y015
 
 @_typing.final
+class ImportEnd(_message.Message):
+    """Says that an import has sent all its rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportEnd: _TypeAlias = ImportEnd  # noqa: Y015
+
+@_typing.final
 class ImportRow(_message.Message):
     """Is one agent of an import."""
 
@@ -633,7 +660,7 @@ class ImportRow(_message.Message):
     """The id to give or to change."""
     @_builtins.property
     def agent(self) -> Global___Agent:
-        """The agent as a whole; its name is ignored."""
+        """The agent as a whole; its name is ignored. A status that is not set stays as it is."""
 
     def __init__(
         self,
@@ -813,7 +840,7 @@ class ListPoolsRequest(_message.Message):
     parent: _builtins.str
     """The site, "sites/{site}"."""
     page_size: _builtins.int
-    """How many at most; 0: 50; at most 1000."""
+    """How many at most; 0: 50; above 1000: 1000."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
     def __init__(
@@ -948,7 +975,7 @@ class ListSitesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most; 0: 50; at most 1000."""
+    """How many at most; 0: 50; above 1000: 1000."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
     def __init__(

@@ -203,7 +203,7 @@ class Message(_message.Message):
     """The language the agent must speak, a BCP-47 tag. Empty: any."""
     @_builtins.property
     def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequiredSkill]:
-        """What the agent must be able to do."""
+        """What the agent must be able to do; at most 64, none twice."""
 
     @_builtins.property
     def excluded_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -913,7 +913,7 @@ class DeclineReservationRequest(_message.Message):
     """Why, in the platform's words; at most 256 characters. No words of the customer."""
     @_builtins.property
     def retry_after(self) -> _duration_pb2.Duration:
-        """After this time the contact may be offered to the agent again. Unset: never."""
+        """After this time the contact may be offered to the agent again; at most 7 days. Unset: never."""
 
     def __init__(
         self,
@@ -1052,7 +1052,7 @@ class ListReservationsRequest(_message.Message):
     agent: _builtins.str
     """Only those of this agent, "sites/{site}/agents/{agent}"."""
     page_size: _builtins.int
-    """How many at most; 0: 50; at most 1000."""
+    """How many at most; 0: 50; above 1000: 1000."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
     def __init__(

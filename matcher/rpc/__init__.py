@@ -1,0 +1,1 @@
+"""The gRPC edge: requests are checked and converted, answers converted back, errors mapped to statuses."""

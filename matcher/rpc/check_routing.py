@@ -1,0 +1,164 @@
+"""What a request of the RoutingService must be; what comes back is what the router takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from matcher.model import DEFAULT_CHANNEL, DEFAULT_POOL, Message, Requirements
+from matcher.rpc import names
+from matcher.rpc.check import SECOND, WEEK, Violations
+from matcher.rpc.names import Kind
+from matcher.v1 import routing_pb2 as pb
+
+MOST_TEXT: Final = 8_000
+MOST_CUSTOMER: Final = 256
+MOST_REQUIRED_SKILLS: Final = 64
+MOST_EXCLUDED: Final = 256
+MOST_LEVEL: Final = 100
+MOST_REQUEST_ID: Final = 128
+MOST_REASON: Final = 256
+MOST_CANDIDATES: Final = 100
+DEFAULT_CANDIDATES: Final = 8
+MOST_FENCE: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Routable:
+    """A message that may be routed or ranked, and the site it is of."""
+
+    site: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationStep:
+    """The reservation a call is about, and the fence it must have (0: any)."""
+
+    site: str
+    reservation: str
+    fence: int
+
+
+class _Fenced(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def fence(self) -> int: ...
+
+
+def route(request: pb.RouteMessageRequest) -> Routable:
+    """Check a RouteMessageRequest; raise FieldsInvalid."""
+    wrong = Violations()
+    routable = _routable(wrong, request.parent, request.pool, request.message)
+    if request.contact_id and not names.is_contact_id(request.contact_id):
+        wrong.note("contact_id", f"is not an id of a contact: {names.CONTACT_RULE}")
+    wrong.at_most("request_id", request.request_id, MOST_REQUEST_ID)
+    if not request.request_id.isprintable():
+        wrong.note("request_id", "has characters that cannot be printed")
+    wrong.refuse()
+    return routable
+
+
+def suggest(request: pb.SuggestAgentsRequest) -> tuple[Routable, int]:
+    """Check a SuggestAgentsRequest; return also how many candidates are wanted; raise FieldsInvalid."""
+    wrong = Violations()
+    routable = _routable(wrong, request.parent, request.pool, request.message)
+    wrong.between("max_candidates", request.max_candidates, 0, MOST_CANDIDATES)
+    wrong.refuse()
+    return routable, request.max_candidates or DEFAULT_CANDIDATES
+
+
+def step(request: _Fenced) -> ReservationStep:
+    """Check a request that accepts, completes or cancels; raise FieldsInvalid."""
+    wrong = Violations()
+    taken = _step(wrong, request)
+    wrong.refuse()
+    return taken
+
+
+def decline(request: pb.DeclineReservationRequest) -> tuple[ReservationStep, int | None]:
+    """Check a DeclineReservationRequest; return also retry_after in milliseconds; raise FieldsInvalid."""
+    wrong = Violations()
+    taken = _step(wrong, request)
+    wrong.at_most("reason", request.reason, MOST_REASON)
+    retry_after = None
+    if request.HasField("retry_after"):
+        retry_after = wrong.milliseconds("retry_after", request.retry_after, 0, WEEK)
+    wrong.refuse()
+    return taken, retry_after
+
+
+def renew(request: pb.RenewReservationRequest) -> tuple[ReservationStep, int | None]:
+    """Check a RenewReservationRequest; return also the duration in milliseconds; raise FieldsInvalid."""
+    wrong = Violations()
+    taken = _step(wrong, request)
+    duration = None
+    if request.HasField("duration"):
+        duration = wrong.milliseconds("duration", request.duration, SECOND, WEEK)
+    wrong.refuse()
+    return taken, duration
+
+
+def named(name: str, kind: Kind) -> tuple[str, str]:
+    """Check the name of a request that reads one resource; return site and id; raise FieldsInvalid."""
+    wrong = Violations()
+    site, identifier = wrong.resource("name", name, kind)
+    wrong.refuse()
+    return site, identifier
+
+
+def reservations(request: pb.ListReservationsRequest, listing: str) -> tuple[str, str | None, int, str]:
+    """Check a ListReservationsRequest; return site, agent, how many, after which; raise FieldsInvalid."""
+    wrong = Violations()
+    site = wrong.site("parent", request.parent)
+    agent = wrong.of_site("agent", request.agent, Kind.AGENT, site) if request.agent else None
+    most, after = wrong.page(request.page_size, request.page_token, listing)
+    wrong.refuse()
+    return site, agent, most, after
+
+
+def _step(wrong: Violations, request: _Fenced) -> ReservationStep:
+    site, reservation = wrong.resource("name", request.name, Kind.RESERVATION)
+    return ReservationStep(site, reservation, wrong.between("fence", request.fence, 0, MOST_FENCE))
+
+
+def _routable(wrong: Violations, parent: str, pool: str, message: pb.Message) -> Routable:
+    site = wrong.site("parent", parent)
+    text = message.text
+    if not text or text.isspace():
+        wrong.note("message.text", "is empty")
+    wrong.at_most("message.text", text, MOST_TEXT)
+    wrong.at_most("message.customer", message.customer, MOST_CUSTOMER)
+    if message.channel:
+        wrong.identifier("message.channel", message.channel)
+    if message.language:
+        wrong.language("message.language", message.language)
+    requirements = Requirements(
+        pool=wrong.of_site("pool", pool, Kind.POOL, site) if pool else DEFAULT_POOL,
+        channel=message.channel or DEFAULT_CHANNEL,
+        language=message.language,
+        skills=_required_skills(wrong, message) if message.required_skills else {},
+        excluded=_excluded(wrong, message, site) if message.excluded_agents else frozenset(),
+    )
+    return Routable(site, Message(text=text, customer=message.customer, requirements=requirements))
+
+
+def _required_skills(wrong: Violations, message: pb.Message) -> dict[str, int]:
+    field = "message.required_skills"
+    wrong.many(field, len(message.required_skills), MOST_REQUIRED_SKILLS)
+    wrong.unique(field, (required.skill for required in message.required_skills))
+    needed = {}
+    for number, required in enumerate(message.required_skills):
+        skill = wrong.identifier(f"{field}[{number}].skill", required.skill)
+        needed[skill] = wrong.between(f"{field}[{number}].level", required.level, 0, MOST_LEVEL) or 1
+    return needed
+
+
+def _excluded(wrong: Violations, message: pb.Message, site: str) -> frozenset[str]:
+    field = "message.excluded_agents"
+    wrong.many(field, len(message.excluded_agents), MOST_EXCLUDED)
+    return frozenset(
+        wrong.of_site(f"{field}[{number}]", name, Kind.AGENT, site)
+        for number, name in enumerate(message.excluded_agents[:MOST_EXCLUDED])
+    )

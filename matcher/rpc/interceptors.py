@@ -1,0 +1,180 @@
+"""What stands around every call: reading the body, and answering whatever goes wrong with a status of ours.
+
+grpc.aio alone answers a body it cannot read with its own text, an exception with the exception's text, and a unary
+call whose stream ends before a message never. So every unary handler is handed to gRPC as one that reads a stream
+of raw bytes: it sees the end of the stream, and takes the body apart under the same guard as the rest of the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+
+from matcher.errors import MatcherError, MessageMalformed, MessageTooLarge, MethodNotFound, ShuttingDown
+from matcher.rpc import status
+from matcher.telemetry import fault_fields
+
+T = TypeVar("T")
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+MOST_MESSAGE_BYTES: Final = 4 * 2**20
+RECEIVE_LIMIT_BYTES: Final = 16 * 2**20
+"""gRPC refuses what is above by itself, with its own text; so it stands well above what the service reads."""
+BODY_SECONDS: Final = 30.0
+"""How long a unary call without a deadline may keep its body back."""
+
+_log = structlog.get_logger(__name__)
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Answers every failure of a call with a google.rpc.Status, and ends streams when the server stops."""
+
+    def __init__(self, stopping: asyncio.Event, *, body_seconds: float = BODY_SECONDS) -> None:
+        self._stopping = stopping
+        self._body_seconds = body_seconds
+        self._guarded: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """Return the method's handler with the guard around it; for an unknown method one that says so."""
+        method = handler_call_details.method
+        guarded = self._guarded.get(method)
+        if guarded is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return self._unknown(method)
+            guarded = self._guarded[method] = self._guard(method, handler)
+        return guarded
+
+    def _guard(self, method: str, handler: Handler) -> Handler:
+        read = _reader(method, handler.request_deserializer)
+        if handler.unary_unary is not None:
+            return self._unary(method, handler, read)
+        if handler.stream_stream is not None:
+            work: Any = handler.stream_stream  # the stubs know handlers of the synchronous server only
+
+            async def stream(requests: AsyncIterator[bytes], context: Context) -> None:
+                await _write(work(self._until_stopping(requests, read), context), context)
+
+        elif handler.unary_stream is not None:
+            watch: Any = handler.unary_stream
+
+            async def stream(requests: AsyncIterator[bytes], context: Context) -> None:  # noqa: ARG001 - as above
+                request = read(await self._body(method, context))
+                await self._unless_stopping(_write(watch(request, context), context))
+
+        else:
+            raise TypeError(f"{method} takes a stream and answers once: no method of ours does")
+        return self._stream(method, handler, stream)
+
+    def _unary(self, method: str, handler: Handler, read: Callable[[bytes], Any]) -> Handler:
+        work: Any = handler.unary_unary
+        write = handler.response_serializer
+
+        async def call(_requests: AsyncIterator[bytes], context: Context) -> bytes:
+            try:
+                response = await work(read(await self._body(method, context)), context)
+                return response if write is None else write(response)
+            except (grpc.aio.AbortError, grpc.aio.InternalError):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status and not its text
+                await _refuse(method, error, context)
+
+        return grpc.stream_unary_rpc_method_handler(call)
+
+    def _stream(
+        self, method: str, handler: Handler, work: Callable[[AsyncIterator[bytes], Context], Awaitable[None]]
+    ) -> Handler:
+        async def call(requests: AsyncIterator[bytes], context: Context) -> None:
+            try:
+                await work(requests, context)
+            except (grpc.aio.AbortError, grpc.aio.InternalError):
+                raise
+            except Exception as error:  # noqa: BLE001 - as above
+                await _refuse(method, error, context)
+
+        return grpc.stream_stream_rpc_method_handler(call, None, handler.response_serializer)
+
+    def _unknown(self, method: str) -> Handler:
+        async def call(_requests: AsyncIterator[bytes], context: Context) -> None:
+            await _refuse(method, MethodNotFound(method), context)
+
+        return grpc.stream_stream_rpc_method_handler(call)
+
+    async def _body(self, method: str, context: Context) -> bytes:
+        """Return the one message of a unary call; raise MessageMalformed where the stream ends without one."""
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                body = await context.read()
+        except TimeoutError:
+            raise MessageMalformed(method) from None
+        if body is grpc.aio.EOF:
+            raise MessageMalformed(method)
+        return bytes(body)
+
+    async def _until_stopping(self, requests: AsyncIterator[bytes], read: Callable[[bytes], T]) -> AsyncIterator[T]:
+        messages = requests.__aiter__()
+        while True:
+            try:
+                body = await self._unless_stopping(anext(messages))
+            except StopAsyncIteration:
+                return
+            yield read(body)
+
+    async def _unless_stopping(self, work: Awaitable[T]) -> T:
+        """Return what `work` returns; raise ShuttingDown as soon as the server stops."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise ShuttingDown
+        finally:
+            stop.cancel()
+            task.cancel()
+
+
+def _reader(method: str, deserialize: Callable[[bytes], T] | None) -> Callable[[bytes], T]:
+    def read(body: bytes) -> T:
+        if len(body) > MOST_MESSAGE_BYTES:
+            raise MessageTooLarge(len(body), MOST_MESSAGE_BYTES)
+        try:
+            return deserialize(body) if deserialize is not None else body  # type: ignore[return-value]
+        except (DecodeError, UnicodeDecodeError):
+            raise MessageMalformed(method) from None
+
+    return read
+
+
+async def _write(answers: AsyncGenerator[Any, None] | Awaitable[None], context: Context) -> None:
+    """Send what a handler yields; a handler that writes by itself is waited for."""
+    if isinstance(answers, AsyncGenerator):
+        async with aclosing(answers):
+            async for answer in answers:
+                await context.write(answer)
+    else:
+        await answers
+
+
+async def _refuse(method: str, error: Exception, context: Context) -> NoReturn:
+    if isinstance(error, MatcherError):
+        told = status.status_of(error)
+        if status.is_outage(error):
+            _log.warning("call_refused", method=method, reason=error.reason, why=str(error))
+    else:
+        incident = uuid.uuid4().hex[:12]
+        told = status.fault_status(incident)
+        _log.error("call_failed", method=method, incident=incident, **fault_fields(error))
+    await context.abort(status.code_of(told), told.message, status.trailers_of(told))

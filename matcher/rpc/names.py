@@ -1,0 +1,67 @@
+"""Resource names: sites/{site}, and sites/{site}/{kind}/{id} for what a site holds (google.aip.dev/122)."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+ID_RULE: Final = 'lower-case letters, digits, "-", "_" and ".", at most 63, starting with a letter or digit'
+CONTACT_RULE: Final = 'letters, digits and "-_.:~", at most 128'
+
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}").fullmatch
+_CONTACT: Final = re.compile(r"[A-Za-z0-9_.:~-]{1,128}").fullmatch
+_RECORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,127}").fullmatch
+
+
+class Kind(StrEnum):
+    """A kind of resource, by the collection it is in."""
+
+    AGENT = "agents"
+    POOL = "pools"
+    CONTACT = "contacts"
+    RESERVATION = "reservations"
+    DECISION = "decisions"
+
+
+_ID_OF_KIND: Final = {
+    Kind.AGENT: _ID,
+    Kind.POOL: _ID,
+    Kind.CONTACT: _CONTACT,
+    Kind.RESERVATION: _RECORD,
+    Kind.DECISION: _RECORD,
+}
+
+
+def is_id(text: str) -> bool:
+    """Return whether `text` can be the id of a site, an agent, a pool, a skill or a channel."""
+    return _ID(text) is not None
+
+
+def is_contact_id(text: str) -> bool:
+    """Return whether `text` can be the id of a contact."""
+    return _CONTACT(text) is not None
+
+
+def parse_site(name: str) -> str | None:
+    """Return the site of "sites/{site}"; None where it is no such name."""
+    site = name[6:]
+    return site if name.startswith("sites/") and _ID(site) else None
+
+
+def parse(name: str, kind: Kind) -> tuple[str, str] | None:
+    """Return the site and the id of "sites/{site}/{kind}/{id}"; None where it is no such name."""
+    parts = name.split("/")
+    if len(parts) != 4 or parts[0] != "sites" or parts[2] != kind.value:
+        return None
+    return (parts[1], parts[3]) if _ID(parts[1]) and _ID_OF_KIND[kind](parts[3]) else None
+
+
+def site_name(site: str) -> str:
+    """Return the resource name of a site."""
+    return f"sites/{site}"
+
+
+def name(kind: Kind, site: str, identifier: str) -> str:
+    """Return the resource name of what a site holds; "" for no id."""
+    return f"sites/{site}/{kind.value}/{identifier}" if identifier else ""

@@ -1,0 +1,136 @@
+"""What the gRPC edge asks of the router and the roster, by plain ids and not by resource names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from matcher.lifecycle import AgentStatus
+from matcher.model import (
+    Agent,
+    AgentChange,
+    Contact,
+    Decision,
+    Held,
+    ImportedRow,
+    ImportResult,
+    Message,
+    Page,
+    Pool,
+    PoolPolicy,
+    Profile,
+    Ranking,
+    Reservation,
+    Unmatched,
+)
+
+
+class Router(Protocol):
+    """Decides, and keeps the lives of reservations and contacts. Every method may raise a MatcherError."""
+
+    async def route(
+        self,
+        site: str,
+        message: Message,
+        *,
+        contact_id: str,
+        request_id: str,
+        digest: bytes,
+        auto_accept: bool,
+        explain_unmatched: bool,
+    ) -> Held | Unmatched:
+        """Decide who takes the message, and hold a slot; `digest`: the request without its request_id."""
+
+    async def suggest(
+        self, site: str, message: Message, *, most: int, ignore_availability: bool, explain_left_out: bool
+    ) -> Ranking:
+        """Rank agents for the message and hold nothing."""
+
+    async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
+        """Take an offer; fence 0: not checked."""
+
+    async def decline(
+        self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
+    ) -> Reservation:
+        """Turn an offer down; retry_after_ms None: never offered to the agent again."""
+
+    async def renew(self, site: str, reservation: str, fence: int, duration_ms: int | None) -> Reservation:
+        """Move a deadline on; duration_ms None: by the pool's accepted_duration."""
+
+    async def complete(self, site: str, reservation: str, fence: int) -> Reservation:
+        """End a conversation."""
+
+    async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
+        """Give a slot back."""
+
+    async def reservation(self, site: str, reservation: str) -> Reservation:
+        """Read a reservation."""
+
+    async def reservations(self, site: str, agent: str | None, most: int, after: str) -> Page[Reservation]:
+        """List live reservations by deadline, from `after` on."""
+
+    async def contact(self, site: str, contact: str) -> Contact:
+        """Read a contact."""
+
+    async def decision(self, site: str, decision: str) -> Decision:
+        """Read the record of a decision."""
+
+
+class Roster(Protocol):
+    """Keeps agents, pools and sites. Every method may raise a MatcherError."""
+
+    async def create_agent(self, site: str, agent: str, profile: Profile, status: AgentStatus) -> Agent:
+        """Add an agent."""
+
+    async def agent(self, site: str, agent: str) -> Agent:
+        """Read an agent with what they hold."""
+
+    async def agents(
+        self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None
+    ) -> Page[Agent]:
+        """List agents by id, from `after` on."""
+
+    async def update_agent(self, site: str, agent: str, change: AgentChange, etag: str) -> Agent:
+        """Change an agent; etag "": not checked."""
+
+    async def delete_agent(self, site: str, agent: str, etag: str, force: bool) -> None:
+        """Remove an agent; etag "": not checked."""
+
+    async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
+        """Declare an agent's status."""
+
+    async def import_agents(self, site: str, rows: Sequence[ImportedRow], validate_only: bool) -> list[ImportResult]:
+        """Add or change agents; one result a row, in the order of the rows."""
+
+    async def prune(self, site: str, keep: frozenset[str], validate_only: bool) -> list[ImportResult]:
+        """Remove the agents who are not in `keep`."""
+
+    async def create_pool(self, site: str, pool: str, policy: PoolPolicy) -> Pool:
+        """Add a pool."""
+
+    async def pool(self, site: str, pool: str) -> Pool:
+        """Read a pool."""
+
+    async def pools(self, site: str, most: int, after: str) -> Page[Pool]:
+        """List pools by id, from `after` on."""
+
+    async def update_pool(self, site: str, pool: str, change: Mapping[str, object], etag: str) -> Pool:
+        """Change a pool: field names of PoolPolicy to new values, None: back to the default."""
+
+    async def delete_pool(self, site: str, pool: str, etag: str) -> None:
+        """Remove a pool."""
+
+    def effective_floor(self, site: str, pool: Pool) -> float:
+        """Return the affinity floor in force."""
+
+    def effective_tolerance(self, pool: Pool) -> float:
+        """Return the affinity tolerance in force."""
+
+    async def create_site(self, site: str) -> None:
+        """Add a site."""
+
+    async def sites(self, most: int, after: str) -> Page[str]:
+        """List sites by id, from `after` on."""
+
+    async def delete_site(self, site: str, force: bool) -> None:
+        """Remove a site."""

@@ -1,0 +1,62 @@
+"""Puts the services, the interceptors and the options of the gRPC server together, and stops it gracefully."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from matcher.rpc.health import SERVICES, Health
+from matcher.rpc.interceptors import RECEIVE_LIMIT_BYTES, ErrorInterceptor
+from matcher.rpc.metrics import MetricsInterceptor
+from matcher.rpc.ports import Roster, Router
+from matcher.rpc.roster_servicer import RosterServicer
+from matcher.rpc.routing_servicer import RoutingServicer
+from matcher.telemetry import Telemetry
+from matcher.v1 import roster_pb2_grpc, routing_pb2_grpc
+
+KEEPALIVE_OPTIONS: Final = (
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
+"""A caller who vanished is noticed within 80 s, and one that pings every 10 s is not sent away for it."""
+
+
+def build_server(
+    router: Router,
+    roster: Roster,
+    health: Health,
+    telemetry: Telemetry,
+    *,
+    share_port: bool = False,
+    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+) -> grpc.aio.Server:
+    """Return a server that has no port yet and is not started.
+
+    share_port: several processes may listen on the same port; without it a second one fails to bind.
+    interceptors: stand innermost, under the guard of the error interceptor.
+    """
+    server = grpc.aio.server(
+        interceptors=(MetricsInterceptor(telemetry), ErrorInterceptor(health.stopping), *interceptors),
+        options=(
+            ("grpc.max_receive_message_length", RECEIVE_LIMIT_BYTES),
+            ("grpc.so_reuseport", int(share_port)),
+            *KEEPALIVE_OPTIONS,
+        ),
+    )
+    routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(router, telemetry), server)
+    roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(roster), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    served = (*SERVICES[1:], health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(served, server)
+    return server
+
+
+async def drain(server: grpc.aio.Server, health: Health, grace: float) -> None:
+    """Stop taking calls, end the open streams, and give the calls under way `grace` seconds to finish."""
+    await health.stop()
+    await server.stop(grace)

@@ -1,0 +1,124 @@
+"""The one place where reasons become gRPC codes, and errors google.rpc.Status with details."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2, message
+from google.rpc import error_details_pb2, status_pb2
+
+from matcher.errors import FieldsInvalid, FieldViolation, MatcherError
+
+DOMAIN: Final = "matcher.v1"
+DETAILS_KEY: Final = "grpc-status-details-bin"
+INTERNAL_REASON: Final = "INTERNAL_FAULT"
+
+MOST_VIOLATION_BYTES: Final = 4_000
+"""Clients refuse trailers above 8 KiB, and base64 adds a third: what is beyond this is counted, not listed."""
+MOST_SENTENCE: Final = 300
+MOST_METADATA_VALUE: Final = 256
+
+_INVALID = grpc.StatusCode.INVALID_ARGUMENT
+_NOT_FOUND = grpc.StatusCode.NOT_FOUND
+_EXISTS = grpc.StatusCode.ALREADY_EXISTS
+_PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
+_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
+_UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+
+CODES: Final[dict[str, grpc.StatusCode]] = {
+    "FIELDS_INVALID": _INVALID,
+    "MESSAGE_MALFORMED": _INVALID,
+    "MESSAGE_TOO_LARGE": _INVALID,
+    "REQUEST_ID_REUSED": _INVALID,
+    "SITE_NOT_FOUND": _NOT_FOUND,
+    "POOL_NOT_FOUND": _NOT_FOUND,
+    "AGENT_NOT_FOUND": _NOT_FOUND,
+    "RESERVATION_NOT_FOUND": _NOT_FOUND,
+    "CONTACT_NOT_FOUND": _NOT_FOUND,
+    "DECISION_NOT_FOUND": _NOT_FOUND,
+    "METHOD_NOT_FOUND": grpc.StatusCode.UNIMPLEMENTED,
+    "AGENT_EXISTS": _EXISTS,
+    "POOL_EXISTS": _EXISTS,
+    "SITE_EXISTS": _EXISTS,
+    "CONTACT_HELD": _EXISTS,
+    "RESERVATION_LAPSED": _PRECONDITION,
+    "RESERVATION_STATE": _PRECONDITION,
+    "FENCE_STALE": _PRECONDITION,
+    "AGENT_HAS_HOLDS": _PRECONDITION,
+    "POOL_IN_USE": _PRECONDITION,
+    "CONTACT_ENDED": _PRECONDITION,
+    "SITE_IN_USE": _PRECONDITION,
+    "ETAG_MISMATCH": grpc.StatusCode.ABORTED,
+    "ENCODER_OVERLOADED": _EXHAUSTED,
+    "STORE_FULL": _EXHAUSTED,
+    "STORE_UNAVAILABLE": _UNAVAILABLE,
+    "INDEX_BEHIND": _UNAVAILABLE,
+    "SHUTTING_DOWN": _UNAVAILABLE,
+    INTERNAL_REASON: grpc.StatusCode.INTERNAL,
+}
+
+_BY_NUMBER: Final = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def code_of(status: status_pb2.Status) -> grpc.StatusCode:
+    """Return the gRPC code of a status."""
+    return _BY_NUMBER[status.code]
+
+
+def trailers_of(status: status_pb2.Status) -> tuple[tuple[str, bytes], ...]:
+    """Return the trailing metadata in which a status travels."""
+    return ((DETAILS_KEY, status.SerializeToString()),)
+
+
+def status_of(error: MatcherError) -> status_pb2.Status:
+    """Return the status that tells a caller of `error`: code, sentence, ErrorInfo, BadRequest, RetryInfo."""
+    details: list[message.Message] = [_error_info(error.reason, dict(error.metadata))]
+    if isinstance(error, FieldsInvalid):
+        details.append(_bad_request(error.violations))
+    if error.retry_after_seconds is not None:
+        wait = duration_pb2.Duration()
+        wait.FromMilliseconds(round(error.retry_after_seconds * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=wait))
+    return _status(CODES[error.reason], error.message, details)
+
+
+def is_outage(error: MatcherError) -> bool:
+    """Return whether the service, and not the caller, is at fault: worth a line in the log."""
+    return CODES[error.reason] in {_UNAVAILABLE, grpc.StatusCode.INTERNAL} and error.reason != "SHUTTING_DOWN"
+
+
+def fault_status(incident: str) -> status_pb2.Status:
+    """Return the status of a fault of the service: nothing of the fault but its incident id."""
+    sentence = f"the service has failed; its log says more under incident {incident}"
+    return _status(grpc.StatusCode.INTERNAL, sentence, [_error_info(INTERNAL_REASON, {"incident": incident})])
+
+
+def _status(code: grpc.StatusCode, sentence: str, details: list[message.Message]) -> status_pb2.Status:
+    packed = []
+    for detail in details:
+        packed.append(any_pb2.Any())
+        packed[-1].Pack(detail)
+    return status_pb2.Status(code=code.value[0], message=_cut(sentence, MOST_SENTENCE), details=packed)
+
+
+def _error_info(reason: str, metadata: dict[str, str]) -> error_details_pb2.ErrorInfo:
+    shown = {key: _cut(value, MOST_METADATA_VALUE) for key, value in metadata.items()}
+    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=shown)
+
+
+def _bad_request(violations: tuple[FieldViolation, ...]) -> error_details_pb2.BadRequest:
+    listed = error_details_pb2.BadRequest()
+    size = 0
+    for number, violation in enumerate(violations):
+        size += len(violation.field.encode()) + len(violation.description.encode()) + 6
+        if size > MOST_VIOLATION_BYTES:
+            left = len(violations) - number
+            listed.field_violations.add(field="*", description=f"{left} more fields are wrong")
+            break
+        listed.field_violations.add(field=violation.field, description=violation.description)
+    return listed
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from matcher.rpc.health import Health
+from matcher.rpc.server import build_server
+from matcher.telemetry import Telemetry
+from matcher.v1 import roster_pb2_grpc, routing_pb2_grpc
+from tests.rpc.doubles import RosterDouble, RouterDouble
+
+
+@dataclass
+class Service:
+    """A real gRPC server on loopback, and a channel to it."""
+
+    port: int
+    server: grpc.aio.Server
+    channel: grpc.aio.Channel
+    router: RouterDouble
+    roster: RosterDouble
+    health: Health
+    telemetry: Telemetry
+
+    @property
+    def routing(self) -> routing_pb2_grpc.RoutingServiceAsyncStub:
+        return routing_pb2_grpc.RoutingServiceStub(self.channel)
+
+    @property
+    def people(self) -> roster_pb2_grpc.RosterServiceAsyncStub:
+        return roster_pb2_grpc.RosterServiceStub(self.channel)
+
+    def nothing_was_asked(self) -> bool:
+        """Return whether neither the router nor the roster was ever called."""
+        return not self.router.calls and not self.roster.calls
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    router, roster, telemetry = RouterDouble(), RosterDouble(), Telemetry()
+    health = Health(telemetry)
+    server = build_server(router, roster, health, telemetry)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    options = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1))
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        yield Service(port, server, channel, router, roster, health, telemetry)
+    await server.stop(None)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a failed call told its caller."""
+
+    code: grpc.StatusCode
+    sentence: str
+    reason: str
+    metadata: dict[str, str]
+    violations: dict[str, str]
+    retry_seconds: float | None
+
+
+def told_by(status: status_pb2.Status) -> Told:
+    """Return what a status says, detail by detail."""
+    info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+    for detail in status.details:
+        for kind in (info, bad, retry):
+            detail.Unpack(kind)
+    assert info.domain == "matcher.v1"
+    return Told(
+        code=next(code for code in grpc.StatusCode if code.value[0] == status.code),
+        sentence=status.message,
+        reason=info.reason,
+        metadata=dict(info.metadata),
+        violations={violation.field: violation.description for violation in bad.field_violations},
+        retry_seconds=retry.retry_delay.ToMilliseconds() / 1000 if retry.HasField("retry_delay") else None,
+    )
+
+
+async def told(call: grpc.aio.Call) -> Told:
+    """Await a call that fails, and return what it told."""
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        if hasattr(call, "read"):
+            while await call.read() is not grpc.aio.EOF:
+                pass
+        else:
+            await call
+    status = await rpc_status.aio.from_call(call)
+    assert status is not None, f"{await call.code()} {await call.details()}: no details"
+    return told_by(status)

@@ -1,0 +1,228 @@
+"""A router and a roster that note what they were asked, and answer what a test gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from matcher.errors import MatcherError
+from matcher.lifecycle import AgentStatus, ContactState, ReservationState
+from matcher.model import (
+    Agent,
+    AgentChange,
+    Basis,
+    Candidate,
+    Constraint,
+    Contact,
+    Decision,
+    Held,
+    Hold,
+    ImportAction,
+    ImportedRow,
+    ImportResult,
+    LeftOut,
+    Message,
+    Page,
+    Pool,
+    PoolPolicy,
+    Profile,
+    Ranking,
+    Reason,
+    Reservation,
+    Unmatched,
+)
+
+NOW_MS = 1_795_000_000_123
+
+MAYA = Agent(
+    id="maya",
+    profile=Profile(
+        display_name="Maya",
+        interests=("I run in the forest.", "I bake dark rye."),
+        skills={"billing": 3},
+        languages=("en", "sv-SE"),
+    ),
+    status=AgentStatus.ONLINE,
+    version=7,
+    profile_version=5,
+    created_ms=NOW_MS,
+    updated_ms=NOW_MS,
+    idle_since_ms=NOW_MS,
+    holds=(Hold(reservation="01JR", channel="chat", cost=30, deadline_ms=NOW_MS + 30_000),),
+)
+OFFER = Reservation(
+    id="01JR",
+    agent="maya",
+    contact="c-1",
+    decision="01JD",
+    pool="default",
+    channel="chat",
+    cost=30,
+    state=ReservationState.PENDING,
+    fence=1_795_000_000_123_456,
+    basis=Basis.AFFINITY,
+    created_ms=NOW_MS,
+    deadline_ms=NOW_MS + 30_000,
+)
+CANDIDATE = Candidate(
+    agent="maya",
+    display_name="Maya",
+    affinity=0.5,
+    score=0.75,
+    confidence=0.25,
+    utilization=0.0,
+    idle_since_ms=NOW_MS,
+    reasons=(Reason(0, 5, "0a1b2c3d", "I bake dark rye.", 0.5, 0.125),),
+)
+RANKING = Ranking(
+    candidates=(CANDIDATE,),
+    basis=Basis.AFFINITY,
+    affinity_floor=0.25,
+    affinity_tolerance=0.125,
+    units=2,
+    units_merged=False,
+    eligible=3,
+    left_out=LeftOut({Constraint.CAPACITY: 2, Constraint.POOL: 1}, (("tom", Constraint.POOL),)),
+)
+CONTACT = Contact("c-1", "default", "chat", "cust", ContactState.RESERVED, "01JR", ("tom",), NOW_MS, 3)
+DECISION = Decision("01JD", "c-1", "default", "01JR", "maya", RANKING, "model-1", "scorer-1", NOW_MS)
+BILLING = Pool("billing", PoolPolicy(display_name="Billing", affinity_floor=0.5), 3, NOW_MS, NOW_MS)
+
+
+@dataclass
+class Double:
+    """Notes every call as (method, arguments); raises `fault`, or answers from `answers`, where one is set."""
+
+    calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
+    answers: dict[str, Any] = field(default_factory=dict)
+    fault: BaseException | None = None
+
+    def note(self, method: str, default: Any, *arguments: Any) -> Any:
+        """Note a call, and return what it is answered."""
+        self.calls.append((method, arguments))
+        if self.fault is not None:
+            raise self.fault
+        return self.answers.get(method, default)
+
+
+class RouterDouble(Double):
+    """Answers as a router would that always offers Maya."""
+
+    async def route(
+        self,
+        site: str,
+        message: Message,
+        *,
+        contact_id: str,
+        request_id: str,
+        digest: bytes,
+        auto_accept: bool,
+        explain_unmatched: bool,
+    ) -> Held | Unmatched:
+        asked = (site, message, contact_id, request_id, digest, auto_accept, explain_unmatched)
+        return self.note("route", Held(OFFER, CANDIDATE, replayed=False), *asked)
+
+    async def suggest(
+        self, site: str, message: Message, *, most: int, ignore_availability: bool, explain_left_out: bool
+    ) -> Ranking:
+        return self.note("suggest", RANKING, site, message, most, ignore_availability, explain_left_out)
+
+    async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
+        return self.note("accept", OFFER, site, reservation, fence)
+
+    async def decline(
+        self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
+    ) -> Reservation:
+        return self.note("decline", OFFER, site, reservation, fence, reason, retry_after_ms)
+
+    async def renew(self, site: str, reservation: str, fence: int, duration_ms: int | None) -> Reservation:
+        return self.note("renew", OFFER, site, reservation, fence, duration_ms)
+
+    async def complete(self, site: str, reservation: str, fence: int) -> Reservation:
+        return self.note("complete", OFFER, site, reservation, fence)
+
+    async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
+        return self.note("cancel", OFFER, site, reservation, fence)
+
+    async def reservation(self, site: str, reservation: str) -> Reservation:
+        return self.note("reservation", OFFER, site, reservation)
+
+    async def reservations(self, site: str, agent: str | None, most: int, after: str) -> Page[Reservation]:
+        return self.note("reservations", Page((OFFER,), "9|01JR"), site, agent, most, after)
+
+    async def contact(self, site: str, contact: str) -> Contact:
+        return self.note("contact", CONTACT, site, contact)
+
+    async def decision(self, site: str, decision: str) -> Decision:
+        return self.note("decision", DECISION, site, decision)
+
+
+class RosterDouble(Double):
+    """Answers as a roster would that holds Maya and the pool "billing"."""
+
+    async def create_agent(self, site: str, agent: str, profile: Profile, status: AgentStatus) -> Agent:
+        return self.note("create_agent", MAYA, site, agent, profile, status)
+
+    async def agent(self, site: str, agent: str) -> Agent:
+        return self.note("agent", MAYA, site, agent)
+
+    async def agents(
+        self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None
+    ) -> Page[Agent]:
+        return self.note("agents", Page((MAYA,), "maya"), site, most, after, pool, status)
+
+    async def update_agent(self, site: str, agent: str, change: AgentChange, etag: str) -> Agent:
+        return self.note("update_agent", MAYA, site, agent, change, etag)
+
+    async def delete_agent(self, site: str, agent: str, etag: str, force: bool) -> None:
+        self.note("delete_agent", None, site, agent, etag, force)
+
+    async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
+        return self.note("set_status", MAYA, site, agent, status)
+
+    async def import_agents(self, site: str, rows: Sequence[ImportedRow], validate_only: bool) -> list[ImportResult]:
+        self.note("import_agents", None, site, list(rows), validate_only)
+        refused: dict[str, MatcherError] = self.answers.get("import_agents", {})
+        return [
+            ImportResult(
+                row.row,
+                row.agent,
+                ImportAction.REJECTED if row.agent in refused else ImportAction.CREATED,
+                refused.get(row.agent),
+            )
+            for row in rows
+        ]
+
+    async def prune(self, site: str, keep: frozenset[str], validate_only: bool) -> list[ImportResult]:
+        return self.note("prune", [ImportResult(0, "gone", ImportAction.PRUNED)], site, keep, validate_only)
+
+    async def create_pool(self, site: str, pool: str, policy: PoolPolicy) -> Pool:
+        return self.note("create_pool", BILLING, site, pool, policy)
+
+    async def pool(self, site: str, pool: str) -> Pool:
+        return self.note("pool", BILLING, site, pool)
+
+    async def pools(self, site: str, most: int, after: str) -> Page[Pool]:
+        return self.note("pools", Page((BILLING,), ""), site, most, after)
+
+    async def update_pool(self, site: str, pool: str, change: Mapping[str, object], etag: str) -> Pool:
+        return self.note("update_pool", BILLING, site, pool, dict(change), etag)
+
+    async def delete_pool(self, site: str, pool: str, etag: str) -> None:
+        self.note("delete_pool", None, site, pool, etag)
+
+    def effective_floor(self, site: str, pool: Pool) -> float:
+        return 0.5
+
+    def effective_tolerance(self, pool: Pool) -> float:
+        return 0.0625
+
+    async def create_site(self, site: str) -> None:
+        self.note("create_site", None, site)
+
+    async def sites(self, most: int, after: str) -> Page[str]:
+        return self.note("sites", Page(("acme", "default"), ""), most, after)
+
+    async def delete_site(self, site: str, force: bool) -> None:
+        self.note("delete_site", None, site, force)

@@ -1,0 +1,279 @@
+"""Bad input: its code, its reason, every wrong field at once, and nothing written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from matcher.v1 import roster_pb2 as people
+from matcher.v1 import routing_pb2 as routing
+from tests.rpc.conftest import Service, told
+
+SITE = "sites/default"
+MAYA = "sites/default/agents/maya"
+BILLING = "sites/default/pools/billing"
+OFFER = "sites/default/reservations/01JR"
+
+
+def agent(**fields: Any) -> people.Agent:
+    """Return a good agent but for the fields given."""
+    return people.Agent(**{"interests": ["I bake dark rye."], **fields})
+
+
+def capacity(total: int, *channels: tuple[str, int, int]) -> people.Capacity:
+    return people.Capacity(
+        total=total, channels=[people.ChannelCapacity(channel=c, cost=cost, max=most) for c, cost, most in channels]
+    )
+
+
+def message(**fields: Any) -> routing.Message:
+    return routing.Message(**{"text": "My shoes have a hole.", **fields})
+
+
+def create(agent: people.Agent, **fields: Any) -> people.CreateAgentRequest:
+    return people.CreateAgentRequest(**{"parent": SITE, "agent_id": "maya", "agent": agent, **fields})
+
+
+def route(**fields: Any) -> routing.RouteMessageRequest:
+    return routing.RouteMessageRequest(**{"parent": SITE, "message": message(), **fields})
+
+
+def update(agent: people.Agent, *paths: str) -> people.UpdateAgentRequest:
+    return people.UpdateAgentRequest(agent=agent, update_mask=FieldMask(paths=paths))
+
+
+def policy(*paths: str, **fields: Any) -> people.UpdatePoolRequest:
+    return people.UpdatePoolRequest(pool=people.Pool(name=BILLING, **fields), update_mask=FieldMask(paths=paths))
+
+
+CASES: dict[str, tuple[Any, set[str]]] = {
+    "nothing at all": (routing.RouteMessageRequest(), {"parent", "message.text"}),
+    "empty text": (route(message=message(text="")), {"message.text"}),
+    "only white space": (route(message=message(text=" \n\t\u2003")), {"message.text"}),
+    "text too long": (route(message=message(text="é" * 8001)), {"message.text"}),
+    "everything wrong in a message": (
+        route(
+            pool="sites/other/pools/billing",
+            contact_id="a contact",
+            request_id="r\n1",
+            message=message(
+                text="",
+                customer="c" * 257,
+                channel="Chat!",
+                language="e",
+                required_skills=[
+                    routing.RequiredSkill(skill="billing", level=101),
+                    routing.RequiredSkill(skill="", level=1),
+                    routing.RequiredSkill(skill="billing", level=-1),
+                ],
+                excluded_agents=["sites/other/agents/tom", "tom", MAYA],
+            ),
+        ),
+        {
+            "pool",
+            "contact_id",
+            "request_id",
+            "message.text",
+            "message.customer",
+            "message.channel",
+            "message.language",
+            "message.required_skills[0].level",
+            "message.required_skills[1].skill",
+            "message.required_skills[2]",
+            "message.required_skills[2].level",
+            "message.excluded_agents[0]",
+            "message.excluded_agents[1]",
+        },
+    ),
+    "too many excluded agents": (route(message=message(excluded_agents=[MAYA] * 257)), {"message.excluded_agents"}),
+    "contact id too long": (route(contact_id="c" * 129), {"contact_id"}),
+    "request id too long": (route(request_id="r" * 129), {"request_id"}),
+    "a site that is no name": (route(parent="default"), {"parent"}),
+    "a site with upper-case letters": (route(parent="sites/Default"), {"parent"}),
+    "a site that would break a key": (route(parent="sites/a}b"), {"parent"}),
+    "a pool of another kind": (route(pool=MAYA), {"pool"}),
+    "too many candidates": (
+        routing.SuggestAgentsRequest(parent=SITE, message=message(), max_candidates=101),
+        {"max_candidates"},
+    ),
+    "a negative number of candidates": (
+        routing.SuggestAgentsRequest(parent=SITE, message=message(text=""), max_candidates=-1),
+        {"max_candidates", "message.text"},
+    ),
+    "a reservation without a name": (routing.AcceptReservationRequest(fence=-1), {"name", "fence"}),
+    "a contact where a reservation stands": (
+        routing.CompleteReservationRequest(name="sites/default/contacts/c-1"),
+        {"name"},
+    ),
+    "a name with too many parts": (routing.CancelReservationRequest(name=f"{OFFER}/x"), {"name"}),
+    "a decline with too many words and a negative time": (
+        routing.DeclineReservationRequest(name=OFFER, reason="r" * 257, retry_after=Duration(seconds=-1)),
+        {"reason", "retry_after"},
+    ),
+    "a decline for longer than a week": (
+        routing.DeclineReservationRequest(name=OFFER, retry_after=Duration(seconds=7 * 86400, nanos=1)),
+        {"retry_after"},
+    ),
+    "a renewal for no time": (routing.RenewReservationRequest(name=OFFER, duration=Duration()), {"duration"}),
+    "a duration whose parts disagree": (
+        routing.RenewReservationRequest(name=OFFER, duration=Duration(seconds=9, nanos=-5)),
+        {"duration"},
+    ),
+    "a duration of too many nanoseconds": (
+        routing.RenewReservationRequest(name=OFFER, duration=Duration(seconds=9, nanos=1_000_000_000)),
+        {"duration"},
+    ),
+    "no reservation to read": (routing.GetReservationRequest(), {"name"}),
+    "no contact to read": (routing.GetContactRequest(name="sites/default/contacts/a contact"), {"name"}),
+    "no decision to read": (routing.GetDecisionRequest(name="01JD"), {"name"}),
+    "a page of reservations from nowhere": (
+        routing.ListReservationsRequest(parent="x", agent="sites/d/pools/x", page_size=-1, page_token="\u00fc"),
+        {"parent", "agent", "page_size", "page_token"},
+    ),
+    "an agent without anything": (people.CreateAgentRequest(), {"parent", "agent_id", "agent"}),
+    "everything wrong in an agent": (
+        create(
+            agent(
+                display_name="n" * 129,
+                interests=["I run.", "", "i RUN. ", "x" * 513],
+                skills=[
+                    people.Skill(skill="billing", level=0),
+                    people.Skill(skill="billing", level=101),
+                    people.Skill(skill="Billing", level=1),
+                ],
+                languages=["en", "EN", "e n"],
+                capacity=capacity(-1, ("chat", 0, -1), ("chat", 1, 0), ("", 1_000_001, 0)),
+                pools=["sites/other/pools/billing", BILLING, BILLING],
+                status=9,
+            ),
+            agent_id="Maya",
+        ),
+        {
+            "agent_id",
+            "agent.display_name",
+            "agent.interests[1]",
+            "agent.interests[2]",
+            "agent.interests[3]",
+            "agent.skills[0].level",
+            "agent.skills[1]",
+            "agent.skills[1].level",
+            "agent.skills[2].skill",
+            "agent.languages[1]",
+            "agent.languages[2]",
+            "agent.capacity.total",
+            "agent.capacity.channels[0].cost",
+            "agent.capacity.channels[0].max",
+            "agent.capacity.channels[1]",
+            "agent.capacity.channels[2].channel",
+            "agent.capacity.channels[2].cost",
+            "agent.pools[0]",
+            "agent.pools[2]",
+            "agent.status",
+        },
+    ),
+    "no interests": (create(people.Agent()), {"agent.interests"}),
+    "65 interests": (create(agent(interests=[f"I know {n}." for n in range(65)])), {"agent.interests"}),
+    "too much of everything": (
+        create(
+            agent(
+                skills=[people.Skill(skill=f"s{n}", level=1) for n in range(65)],
+                languages=[f"aa-{n}" for n in range(65)],
+                capacity=capacity(1_000_001, *((f"c{n}", 1, 0) for n in range(33))),
+                pools=[f"sites/default/pools/p{n}" for n in range(65)],
+            )
+        ),
+        {"agent.skills", "agent.languages", "agent.capacity.total", "agent.capacity.channels", "agent.pools"},
+    ),
+    "no agent to read": (people.GetAgentRequest(name="sites/default/agents/"), {"name"}),
+    "an agent id with a slash": (people.GetAgentRequest(name="sites/default/agents/a/b"), {"name"}),
+    "a page of agents that is none": (
+        people.ListAgentsRequest(parent=SITE, page_size=-5, page_token="bWF5YQ==", pool="sites/x/pools/y", status=7),
+        {"page_size", "page_token", "pool", "status"},
+    ),
+    "an unknown path in a mask": (
+        update(agent(name=MAYA), "interests", "capacity.total", "name"),
+        {"update_mask.paths[1]", "update_mask.paths[2]"},
+    ),
+    "a star among other paths": (update(agent(name=MAYA), "*", "interests"), {"update_mask.paths[0]"}),
+    "a mask that empties the interests": (update(people.Agent(name=MAYA), "interests"), {"agent.interests"}),
+    "a mask that empties the status": (update(people.Agent(name=MAYA), "status"), {"agent.status"}),
+    "a change of nobody": (people.UpdateAgentRequest(), {"agent.name"}),
+    "a change with a wrong value outside the mask too": (
+        update(agent(name=MAYA, capacity=capacity(-4), etag="e" * 129), "capacity"),
+        {"agent.capacity.total", "agent.etag"},
+    ),
+    "a removal of nobody": (people.DeleteAgentRequest(etag="e" * 129), {"name", "etag"}),
+    "a status that is not said": (people.SetAgentStatusRequest(name=MAYA), {"status"}),
+    "a status that is unknown": (people.SetAgentStatusRequest(name=MAYA, status=4), {"status"}),
+    "a pool without anything": (people.CreatePoolRequest(), {"parent", "pool_id", "pool"}),
+    "everything wrong in a pool": (
+        people.CreatePoolRequest(
+            parent=SITE,
+            pool_id="billing team",
+            pool=people.Pool(
+                display_name="n" * 129,
+                offer_duration=Duration(),
+                accepted_duration=Duration(seconds=7 * 86400 + 1),
+                wrap_up_duration=Duration(seconds=-1),
+                affinity_floor=float("nan"),
+                affinity_tolerance=1.5,
+            ),
+        ),
+        {
+            "pool_id",
+            "pool.display_name",
+            "pool.offer_duration",
+            "pool.accepted_duration",
+            "pool.wrap_up_duration",
+            "pool.affinity_floor",
+            "pool.affinity_tolerance",
+        },
+    ),
+    "no pool to read": (people.GetPoolRequest(name=MAYA), {"name"}),
+    "a page of pools of nothing": (people.ListPoolsRequest(page_token="!"), {"parent", "page_token"}),
+    "an unknown path in a pool's mask": (policy("etag", "offer_ms"), {"update_mask.paths[0]", "update_mask.paths[1]"}),
+    "a floor below nothing": (policy(affinity_floor=-0.1), {"pool.affinity_floor"}),
+    "a removal of no pool": (people.DeletePoolRequest(), {"name"}),
+    "a site id with a brace": (people.CreateSiteRequest(site_id="a{b"), {"site_id"}),
+    "a page of sites before the first": (people.ListSitesRequest(page_size=-1), {"page_size"}),
+    "a removal of no site": (people.DeleteSiteRequest(name="sites/"), {"name"}),
+}
+
+METHODS = {
+    method.input_type.full_name: (f"/{kind.full_name}/{method.name}", method.output_type)
+    for file in (routing.DESCRIPTOR, people.DESCRIPTOR)
+    for kind in file.services_by_name.values()
+    for method in kind.methods
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_every_wrong_field_is_named_at_once_and_nothing_is_written(service: Service, case: str) -> None:
+    """A bad request gets INVALID_ARGUMENT, FIELDS_INVALID and exactly its wrong fields; nobody below hears of it."""
+    request, fields = CASES[case]
+    path, _ = METHODS[request.DESCRIPTOR.full_name]
+    answer = await told(service.channel.unary_unary(path)(request.SerializeToString()))
+    assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert answer.reason == "FIELDS_INVALID"
+    assert set(answer.violations) == fields
+    assert all(answer.violations.values())
+    assert service.nothing_was_asked()
+
+
+def test_every_unary_method_is_in_the_table() -> None:
+    """No method of the API is without a bad request here; ImportAgents has tests of its own."""
+    tried = {request.DESCRIPTOR.full_name for request, _ in CASES.values()}
+    assert set(METHODS) - tried == {"matcher.v1.ImportAgentsRequest"}
+
+
+async def test_more_wrong_fields_than_trailers_can_carry_are_counted(service: Service) -> None:
+    """A request with 256 wrong names is still answered with its details, the last of which says how many more."""
+    request = route(message=message(excluded_agents=[f"nobody {n}" for n in range(256)]))
+    answer = await told(service.routing.RouteMessage(request))
+    listed = [field for field in answer.violations if field != "*"]
+    assert answer.violations["*"] == f"{256 - len(listed)} more fields are wrong"
+    assert listed == [f"message.excluded_agents[{n}]" for n in range(len(listed))]
