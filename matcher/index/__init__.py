@@ -1,0 +1,5 @@
+"""The index of a site: who is free, and whose interests a message meets; exact, in memory."""
+
+from matcher.index.site import SiteIndex
+
+__all__ = ["SiteIndex"]

@@ -1,0 +1,191 @@
+"""Traits: what of a profile hard constraints ask about, kept once for all agents that share it."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.model import ChannelCapacity, Profile, primary_subtag
+
+MOST_COLUMNS: Final = 512
+"""Questions whose answers are kept; the one asked longest ago is forgotten first."""
+
+
+class Question(Enum):
+    """What can be asked about traits by a name."""
+
+    POOL = "pool"
+    COST = "cost"
+    MOST = "most"
+    LANGUAGE = "language"
+    SKILL = "skill"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traits:
+    """Hold the pools, channels, languages (primary subtags), skills and total capacity of a profile."""
+
+    pools: frozenset[str]
+    channels: Mapping[str, ChannelCapacity]
+    languages: frozenset[str]
+    skills: Mapping[str, int]
+    total: int
+
+    @classmethod
+    def of(cls, profile: Profile) -> Traits:
+        """Read the traits of a profile."""
+        return cls(
+            frozenset(profile.pools),
+            dict(profile.capacity.channels),
+            frozenset(map(primary_subtag, profile.languages)),
+            dict(profile.skills),
+            profile.capacity.total,
+        )
+
+    def key(self) -> object:
+        """Return what two equal traits have in common."""
+        return (
+            self.pools,
+            frozenset((name, channel.cost, channel.max) for name, channel in self.channels.items()),
+            self.languages,
+            frozenset(self.skills.items()),
+            self.total,
+        )
+
+    def names(self) -> Iterator[tuple[Question, str]]:
+        """Name every question that has an answer other than the default."""
+        for pool in self.pools:
+            yield Question.POOL, pool
+        for channel in self.channels:
+            yield Question.COST, channel
+            yield Question.MOST, channel
+        for language in self.languages:
+            yield Question.LANGUAGE, language
+        for skill in self.skills:
+            yield Question.SKILL, skill
+
+
+NOT_TAKEN: Final = -1
+"""The cost of a channel that is not taken, and the level of a skill that is not there."""
+
+_ANSWERS: Final[Mapping[Question, Callable[[Traits, str], int]]] = {
+    Question.POOL: lambda traits, name: name in traits.pools,
+    Question.COST: lambda traits, name: traits.channels[name].cost if name in traits.channels else NOT_TAKEN,
+    Question.MOST: lambda traits, name: traits.channels[name].max if name in traits.channels else 0,
+    Question.LANGUAGE: lambda traits, name: name in traits.languages,
+    Question.SKILL: lambda traits, name: traits.skills.get(name, NOT_TAKEN),
+}
+_DEFAULT: Final = {Question.COST: NOT_TAKEN, Question.SKILL: NOT_TAKEN}
+
+
+class TraitTable:
+    """Number the distinct traits of a roster, and answer questions for all of them as one array.
+
+    Agents of one team mostly share their traits, so a question costs a look at each distinct one, once.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[object, int] = {}
+        self._traits: list[Traits] = []
+        self._keys: list[object] = []
+        self._uses: list[int] = []
+        self._free: list[int] = []
+        self._known: Counter[tuple[Question, str]] = Counter()
+        self._columns: OrderedDict[tuple[Question, str], NDArray[np.int64]] = OrderedDict()
+        self._total = np.zeros(64, np.int64)
+
+    def __getitem__(self, number: int) -> Traits:
+        return self._traits[number]
+
+    def take(self, traits: Traits) -> int:
+        """Count one more user of these traits and return their number."""
+        key = traits.key()
+        number = self._numbers.get(key)
+        if number is not None:
+            self._uses[number] += 1
+            return number
+        if self._free:
+            number = self._free.pop()
+            self._traits[number], self._keys[number], self._uses[number] = traits, key, 1
+            for (question, name), column in self._columns.items():
+                if number < len(column):
+                    column[number] = _ANSWERS[question](traits, name)
+        else:
+            number = len(self._traits)
+            self._traits.append(traits)
+            self._keys.append(key)
+            self._uses.append(1)
+            if number == len(self._total):
+                self._total = np.concatenate([self._total, np.zeros_like(self._total)])
+        self._total[number] = traits.total
+        self._numbers[key] = number
+        self._known.update(traits.names())
+        return number
+
+    def leave(self, number: int) -> None:
+        """Count one user less; unused traits give their number back."""
+        self._uses[number] -= 1
+        if self._uses[number]:
+            return
+        del self._numbers[self._keys[number]]
+        for name in self._traits[number].names():
+            self._known[name] -= 1
+            if not self._known[name]:
+                del self._known[name]
+                self._columns.pop(name, None)
+        self._free.append(number)
+
+    def totals(self) -> NDArray[np.int64]:
+        """Return the total capacity by number."""
+        return self._total[: len(self._traits)]
+
+    def column(self, question: Question, name: str) -> NDArray[np.int64]:
+        """Return the answers by number: yes is 1, a cost or level is itself, NOT_TAKEN where there is none.
+
+        A name that nobody has is not remembered, so that callers cannot fill the memory with names.
+        """
+        asked = (question, name)
+        if asked not in self._known:
+            return np.full(len(self._traits), _DEFAULT.get(question, 0), np.int64)
+        column = self._columns.get(asked)
+        filled = 0 if column is None else len(column)
+        if column is None or filled < len(self._traits):
+            answer = _ANSWERS[question]
+            new = [answer(traits, name) for traits in self._traits[filled:]]
+            fresh = np.array(new, np.int64)
+            column = fresh if column is None else np.concatenate([column, fresh])
+            self._columns[asked] = column
+            if len(self._columns) > MOST_COLUMNS:
+                self._columns.popitem(last=False)
+        self._columns.move_to_end(asked)
+        return column
+
+    def meets(self, language: str, skills: Mapping[str, int]) -> NDArray[np.bool_] | None:
+        """Tell by number who speaks the language and has the skills at their least levels; None: everybody."""
+        met: NDArray[np.bool_] | None = None
+        if language:
+            met = self.speaks(language)
+        if skills:
+            skilled = self.has_skills(skills)
+            met = skilled if met is None else met & skilled
+        return met
+
+    def speaks(self, language: str) -> NDArray[np.bool_]:
+        """Tell by number who speaks the language; "" is spoken by all."""
+        if not language:
+            return np.ones(len(self._traits), np.bool_)
+        return self.column(Question.LANGUAGE, primary_subtag(language)) > 0
+
+    def has_skills(self, skills: Mapping[str, int]) -> NDArray[np.bool_]:
+        """Tell by number who has every skill at its least level or above."""
+        met = np.ones(len(self._traits), np.bool_)
+        for name, least in skills.items():
+            level = self.column(Question.SKILL, name)
+            met &= (level >= least) & (level > NOT_TAKEN)
+        return met

@@ -1,0 +1,144 @@
+"""The policy: from what was found to an order of candidates, with reasons. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.found import Found
+from matcher.model import Agent, Basis, Candidate, LeftOut, Ranking, Reason, interest_id
+from matcher.units import Units
+
+MOST_CANDIDATES: Final = 8
+MOST_REASONS: Final = 3
+
+SMALL_TALK_SHARE: Final = 0.95
+"""The share of small talk that stays below a pool's floor."""
+
+_NOT_ASKED: Final = LeftOut({})
+
+
+def rank(
+    found: Found,
+    units: Units,
+    *,
+    floor: float,
+    tolerance: float,
+    most: int = MOST_CANDIDATES,
+    left_out: LeftOut = _NOT_ASKED,
+) -> Ranking:
+    """Order those found, at most `most`, and say by what.
+
+    The agents whose affinity is within `tolerance` of the best count as equal: of them the lowest load over
+    capacity comes first, then the longest idle, then the lower id. The others follow by their score. Where
+    nobody is met, or the best affinity lies below `floor`, the message says nothing to go by: the basis is FALLBACK
+    and the order that of `found.resting`.
+    """
+    best = found.scores.affinity.max(initial=-np.inf)
+    if best < floor or not len(found.scores.agent):
+        basis, candidates = Basis.FALLBACK, _by_idleness(found, units, most)
+    else:
+        basis, candidates = Basis.AFFINITY, _by_affinity(found, units, best - tolerance, most)
+    return Ranking(
+        candidates=candidates,
+        basis=basis,
+        affinity_floor=floor,
+        affinity_tolerance=tolerance,
+        units=len(units.spans),
+        units_merged=units.merged,
+        eligible=found.eligible,
+        left_out=left_out,
+    )
+
+
+def floor(best_affinities: Sequence[float] | NDArray[np.float64]) -> float:
+    """Return the affinity that 95 % of small talk stays below, given the best one each message of it reaches.
+
+    Their 95th percentile, the higher neighbour where it falls between two. Without any messages it is 0.
+    """
+    if not len(best_affinities):
+        return 0.0
+    return float(np.quantile(best_affinities, SMALL_TALK_SHARE, method="higher"))
+
+
+def _by_affinity(found: Found, units: Units, equal_from: float, most: int) -> tuple[Candidate, ...]:
+    scores = found.scores
+    # Equals count as infinitely good, so that among them only load, idleness and id speak.
+    worth = np.where(scores.affinity >= equal_from, np.inf, scores.score)
+    near = np.arange(len(worth))
+    if len(near) > most:
+        near = np.flatnonzero(worth >= np.partition(worth, -most)[-most])
+    keys = np.column_stack([-worth[near], found.utilization[near], found.idle_since_ms[near]])
+    order = np.lexsort(keys.T[::-1])
+    if len(near) > most:
+        # Ids decide last, and only Python compares them: they are asked for where a tie crosses the end.
+        last = keys[order[most - 1]]
+        tied = np.flatnonzero((keys[order[most:]] == last).all(axis=1))
+        order = order[: most + len(tied)]
+    people: list[Agent] = found.agents[near[order]].tolist()
+    ordered = sorted(zip(keys[order].tolist(), (agent.id for agent in people), near[order].tolist(), strict=True))
+    chosen = [at for _, _, at in ordered[:most]]
+    return tuple(
+        Candidate(
+            agent=found.agents[at].id,
+            display_name=found.agents[at].profile.display_name,
+            affinity=float(scores.affinity[at]),
+            score=float(scores.score[at]),
+            confidence=_confidence(found, at),
+            utilization=float(found.utilization[at]),
+            idle_since_ms=int(found.idle_since_ms[at]),
+            reasons=_reasons(found, units, at),
+        )
+        for at in chosen
+    )
+
+
+def _by_idleness(found: Found, units: Units, most: int) -> tuple[Candidate, ...]:
+    met = {int(slot): at for at, slot in enumerate(found.scores.agent)} if found.resting else {}
+    candidates = []
+    for resting in found.resting[:most]:
+        at = met.get(resting.slot)
+        candidates.append(
+            Candidate(
+                agent=resting.agent.id,
+                display_name=resting.agent.profile.display_name,
+                affinity=0.0 if at is None else float(found.scores.affinity[at]),
+                score=0.0 if at is None else float(found.scores.score[at]),
+                confidence=0.0 if at is None else _confidence(found, at),
+                utilization=resting.utilization,
+                idle_since_ms=resting.idle_since_ms,
+                reasons=() if at is None else _reasons(found, units, at),
+            )
+        )
+    return tuple(candidates)
+
+
+def _confidence(found: Found, at: int) -> float:
+    scores = found.scores.score
+    others = max(scores[:at].max(initial=0.0), scores[at + 1 :].max(initial=0.0))
+    return float(1 / (1 + np.exp(-10 * (scores[at] - others))))
+
+
+def _reasons(found: Found, units: Units, at: int) -> tuple[Reason, ...]:
+    scores, evidence = found.scores, found.evidence
+    first, end = int(scores.first[at]), int(scores.first[at + 1])
+    strongest = np.argsort(-scores.strength[first:end], kind="stable")[:MOST_REASONS] + first
+    interests = found.agents[at].profile.interests
+    reasons = []
+    for triple in scores.reason[strongest].tolist():
+        span = units.spans[int(evidence.unit[triple])]
+        interest = interests[int(evidence.interest[triple])]
+        reasons.append(
+            Reason(
+                start=span.start,
+                end=span.end,
+                interest_id=interest_id(interest),
+                interest=interest,
+                similarity=float(evidence.cosine[triple]),
+                lexical=float(evidence.lexical[triple]),
+            )
+        )
+    return tuple(reasons)
