@@ -107,9 +107,10 @@ def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def _program(path: Path, script: str) -> Path:
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
+def _write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o700)
     return path
 
 
@@ -227,8 +228,7 @@ async def test_nobody_gets_a_stopping_server(data_dir: Path, monkeypatch: pytest
     await asyncio.to_thread(decided.wait)
     coming = asyncio.create_task(EmbeddedStore.open(EmbeddedSettings(data_dir)))
     coming.add_done_callback(lambda _: refused.set())
-    again = await coming
-    await closing
+    again, _ = await asyncio.gather(coming, closing)
     assert not again.adopted
     assert await _call(again, "PING") == "True"
     await again.close()
@@ -286,18 +286,14 @@ async def test_ctrl_c_lets_the_parent_drain(data_dir: Path) -> None:
 
 def _slow(data_dir: Path) -> Path:
     """Write a binary that pauses at every second command while it loads its data, some 50 µs each time."""
-    return _program(data_dir.parent / "slow", f'exec {find_binary(None, "")} "$@" --key-load-delay -2')
+    script = f'#!/bin/sh\nexec {find_binary(None, "")} "$@" --key-load-delay -2\n'
+    return _write(data_dir.parent / "slow", script.encode())
 
 
 async def _fill(data_dir: Path) -> None:
     fill = f"for i = 1, {KEYS} do redis.call('SET', 'key ' .. i, i) end"
     async with _store(data_dir) as store:
         await _call(store, "EVAL", fill, "0")
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(content)
 
 
 def _log(data_dir: Path) -> str:
@@ -380,7 +376,7 @@ async def test_a_directory_that_cannot_be_written_is_named(data_dir: Path) -> No
 async def test_a_missing_server_program_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """None, one that does not run, one that is too old: told with the remedy, of which redis-server is one."""
     wheel = find_binary(None, "")
-    old = _program(data_dir.parent / "old", "echo 'Redis server v=6.2.14 sha=00000000:0 malloc=libc bits=64'")
+    old = _write(data_dir.parent / "old", b"#!/bin/sh\necho 'Redis server v=6.2.14 sha=0 bits=64'\n")
     with pytest.raises(StoreUnavailable, match=r"is version 6\.2, but 7\.0 is needed: install"):
         await EmbeddedStore.open(EmbeddedSettings(data_dir, old))
     with pytest.raises(StoreUnavailable, match=r"does not run \(FileNotFoundError\): install"):
