@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,3 +43,22 @@ class Found:
     """Agents that meet every constraint."""
     rows: int
     """Interests compared: those of the eligible agents, no more and no less."""
+
+
+def foremost(columns: Sequence[NDArray[Any]], most: int) -> NDArray[np.intp]:
+    """Return where the `most` first rows of a lexicographic order lie, without sorting.
+
+    columns: [rows] each, the one that decides first before the others, lower values first. Unsorted; rows that tie
+    with the last in every column are all returned, so there may be more than `most`.
+    """
+    border = np.arange(len(columns[0]))
+    certain: list[NDArray[np.intp]] = []
+    for column in columns:
+        if len(border) <= most:
+            break
+        values = column[border]
+        last = np.partition(values, most - 1)[most - 1]
+        certain.append(border[values < last])
+        most -= len(certain[-1])
+        border = border[values == last]
+    return np.concatenate([*certain, border])

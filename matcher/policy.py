@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.found import Found
-from matcher.model import Agent, Basis, Candidate, LeftOut, Ranking, Reason, interest_id
+from matcher.found import Found, foremost
+from matcher.model import Basis, Candidate, LeftOut, Ranking, Reason, interest_id
 from matcher.units import Units
 
 MOST_CANDIDATES: Final = 8
@@ -68,19 +68,11 @@ def _by_affinity(found: Found, units: Units, equal_from: float, most: int) -> tu
     scores = found.scores
     # Equals count as infinitely good, so that among them only load, idleness and id speak.
     worth = np.where(scores.affinity >= equal_from, np.inf, scores.score)
-    near = np.arange(len(worth))
-    if len(near) > most:
-        near = np.flatnonzero(worth >= np.partition(worth, -most)[-most])
-    keys = np.column_stack([-worth[near], found.utilization[near], found.idle_since_ms[near]])
-    order = np.lexsort(keys.T[::-1])
-    if len(near) > most:
-        # Ids decide last, and only Python compares them: they are asked for where a tie crosses the end.
-        last = keys[order[most - 1]]
-        tied = np.flatnonzero((keys[order[most:]] == last).all(axis=1))
-        order = order[: most + len(tied)]
-    people: list[Agent] = found.agents[near[order]].tolist()
-    ordered = sorted(zip(keys[order].tolist(), (agent.id for agent in people), near[order].tolist(), strict=True))
-    chosen = [at for _, _, at in ordered[:most]]
+    columns = (-worth, found.utilization, found.idle_since_ms)
+    near = foremost(columns, most)
+    ids = (found.agents[at].id for at in near)
+    ordered = sorted(zip(*(column[near].tolist() for column in columns), ids, near.tolist(), strict=True))
+    chosen = [at for *_, at in ordered[:most]]
     return tuple(
         Candidate(
             agent=found.agents[at].id,

@@ -29,6 +29,7 @@ class People:
         self.trait = np.full(16, NOBODY, np.int32)
         self.load = np.zeros(16, np.int64)
         self.idle_since = np.zeros(16, np.int64)
+        self._id_parts = np.zeros((2, 16), np.uint64)
         self._online = np.zeros(16, np.bool_)
         self._status: list[AgentStatus] = []
         self._held: dict[str, NDArray[np.int32]] = {}
@@ -50,6 +51,7 @@ class People:
             if slot == len(self.load):
                 self._grow()
         self.slots[agent.id] = slot
+        self._id_parts[:, slot] = np.frombuffer(agent.id.encode()[:16].ljust(16, b"\0"), ">u8")
         self.trait[slot] = self.traits.take(Traits.of(agent.profile))
         self._write(slot, agent)
         return slot
@@ -162,6 +164,10 @@ class People:
         np.divide(self.load[slots], total, out=used, where=total > 0)
         return np.minimum(used, 1.0)
 
+    def id_parts(self, slots: Rows) -> NDArray[np.uint64]:
+        """Return [2, slots]: the first 16 bytes of each id as two numbers that order as the ids do."""
+        return self._id_parts[:, slots]
+
     def _write(self, slot: int, agent: Agent) -> None:
         self.agent[slot] = dataclasses.replace(agent, holds=()) if agent.holds else agent
         self.idle_since[slot] = agent.idle_since_ms
@@ -175,6 +181,7 @@ class People:
         self.trait = np.concatenate([self.trait, np.full(more, NOBODY, np.int32)])
         self.load = np.concatenate([self.load, np.zeros(more, np.int64)])
         self.idle_since = np.concatenate([self.idle_since, np.zeros(more, np.int64)])
+        self._id_parts = np.concatenate([self._id_parts, np.zeros((2, more), np.uint64)], axis=1)
         self._online = np.concatenate([self._online, np.zeros(more, np.bool_)])
         for channel, held in self._held.items():
             self._held[channel] = np.concatenate([held, np.zeros(more, np.int32)])

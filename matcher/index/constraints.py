@@ -1,0 +1,61 @@
+"""The hard constraints of a message, checked for all agents at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.index.lines import Rows
+from matcher.index.people import People
+from matcher.index.traits import NOT_TAKEN, Question
+from matcher.index.view import View
+from matcher.model import Constraint, Requirements
+
+ORDER: Final = tuple(Constraint)
+"""The constraints in the order they are applied."""
+
+
+def admitted(people: People, view: View, requirements: Requirements) -> tuple[Rows, NDArray[np.bool_] | None]:
+    """Check what a view does not see to: language, skills, exclusions.
+
+    Returns the slots of the members who meet it, and [positions] whether a row is theirs; None: all are.
+    """
+    met = people.traits.meets(requirements.language, requirements.skills)
+    excluded = [slot for slot in _slots(people, requirements.excluded) if slot in view]
+    if met is None and not excluded:
+        return view.members.copy(), None
+    members, owners = view.members, view.owners
+    if met is None:
+        rows = np.ones(len(owners), np.bool_)
+        kept = np.ones(len(members), np.bool_)
+    else:
+        rows, kept = met[people.trait[owners]], met[people.trait[members]]
+    if excluded:
+        kept &= ~np.isin(members, excluded)
+        for slot in excluded:
+            rows[view.rows_of(slot)] = False
+    return members[kept], rows
+
+
+def first_unmet(people: People, requirements: Requirements) -> tuple[Rows, NDArray[np.intp]]:
+    """Return the slots in use and, for each, the place in `ORDER` of the first constraint not met; its length: none."""
+    slots = people.present()
+    trait = people.trait[slots]
+    met = {
+        Constraint.POOL: people.answers(slots, Question.POOL, requirements.pool) > 0,
+        Constraint.EXCLUDED: ~np.isin(slots, list(_slots(people, requirements.excluded))),
+        Constraint.CHANNEL: people.answers(slots, Question.COST, requirements.channel) != NOT_TAKEN,
+        Constraint.LANGUAGE: people.traits.speaks(requirements.language)[trait],
+        Constraint.SKILL: people.traits.has_skills(requirements.skills)[trait],
+        Constraint.STATUS: people.online(slots),
+        Constraint.CAPACITY: people.have_room(slots, requirements.channel),
+    }
+    table = np.vstack([*(met[constraint] for constraint in ORDER), np.zeros(len(slots), np.bool_)])
+    return slots, np.argmin(table, axis=0)
+
+
+def _slots(people: People, agents: Iterable[str]) -> Iterable[int]:
+    return (slot for slot in map(people.slots.get, agents) if slot is not None)
