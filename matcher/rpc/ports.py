@@ -120,7 +120,7 @@ class Roster(Protocol):
     async def delete_pool(self, site: str, pool: str, etag: str) -> None:
         """Remove a pool."""
 
-    def effective_floor(self, site: str, pool: Pool) -> float:
+    async def effective_floor(self, site: str, pool: Pool) -> float:
         """Return the affinity floor in force."""
 
     def effective_tolerance(self, pool: Pool) -> float:

@@ -79,25 +79,25 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     async def CreatePool(self, request: pb.CreatePoolRequest, _context: Context) -> pb.Pool:
         """Add a pool."""
         site, pool, policy = check.create_pool(request)
-        return self._pool(site, await self._roster.create_pool(site, pool, policy))
+        return await self._pool(site, await self._roster.create_pool(site, pool, policy))
 
     async def GetPool(self, request: pb.GetPoolRequest, _context: Context) -> pb.Pool:
         """Read a pool with its policy."""
         site, pool = named(request.name, Kind.POOL)
-        return self._pool(site, await self._roster.pool(site, pool))
+        return await self._pool(site, await self._roster.pool(site, pool))
 
     async def ListPools(self, request: pb.ListPoolsRequest, _context: Context) -> pb.ListPoolsResponse:
         """List a site's pools by id."""
         site, most, after = check.pools(request, _POOLS)
         page = await self._roster.pools(site, most, after)
         return pb.ListPoolsResponse(
-            pools=(self._pool(site, pool) for pool in page.items), next_page_token=page_token(page.next, _POOLS)
+            pools=[await self._pool(site, pool) for pool in page.items], next_page_token=page_token(page.next, _POOLS)
         )
 
     async def UpdatePool(self, request: pb.UpdatePoolRequest, _context: Context) -> pb.Pool:
         """Change the fields of a pool that the mask names."""
         site, pool, change, etag = check.update_pool(request)
-        return self._pool(site, await self._roster.update_pool(site, pool, change, etag))
+        return await self._pool(site, await self._roster.update_pool(site, pool, change, etag))
 
     async def DeletePool(self, request: pb.DeletePoolRequest, _context: Context) -> Empty:
         """Remove a pool that no agent is in."""
@@ -124,10 +124,10 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         await self._roster.delete_site(check.site("name", request.name), request.force)
         return Empty()
 
-    def _pool(self, site: str, pool: Pool) -> pb.Pool:
+    async def _pool(self, site: str, pool: Pool) -> pb.Pool:
         return convert.pool(
             site,
             pool,
-            floor=self._roster.effective_floor(site, pool),
+            floor=await self._roster.effective_floor(site, pool),
             tolerance=self._roster.effective_tolerance(pool),
         )

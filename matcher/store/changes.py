@@ -174,4 +174,3 @@ def _nested(events: Sequence[Any]) -> bool:
 def _payload(fields: Any) -> str:
     event: bytes = fields[b"e"] if isinstance(fields, dict) else fields[1]
     return event.decode()
-

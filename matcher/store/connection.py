@@ -15,7 +15,7 @@ from redis.backoff import ExponentialBackoff
 
 from matcher.errors import StoreFull, StoreUnavailable, StoreUnfit
 from matcher.store import library
-from matcher.store.keys import SCHEMA, SCHEMA_VERSION
+from matcher.store.keys import SCHEMA, SCHEMA_VERSION, SECRET
 
 LEAST_REDIS: Final = (7, 0)
 START_PATIENCE_SECONDS: Final = 10.0
@@ -145,6 +145,11 @@ class Connection:
             raise StoreUnfit(self.address, f"its data has schema {schema!r}; this version knows {SCHEMA_VERSION}")
         self.persistent = bool(info.get("aof_enabled"))
         await self.load_library()
+
+    async def shared_secret(self, fresh: bytes) -> bytes:
+        """Return the secret that every replica of this store shares; the first one's `fresh` becomes it."""
+        kept: bytes | None = await self.run("SET", SECRET, fresh, "NX", "GET")
+        return fresh if kept is None else kept
 
     async def time_ms(self) -> int:
         """Return the store's clock in milliseconds since 1970."""

@@ -7,6 +7,7 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:schema                         | string | permanent               | the version of this table                    |
 | m:secret                         | string | permanent               | the key of digests, where no setting gives it|
 | m:sites                          | zset   | permanent               | site ids                                     |
+| m:models                         | zset   | permanent               | fingerprints of the models with vectors here |
 | m:{site}:pools                   | zset   | the site's              | pool ids                                     |
 | m:{site}:pool:<id>               | hash   | the pool's              | policy, version, times                       |
 | m:{site}:members:<pool>          | set    | the pool's              | ids of the agents in it                      |
@@ -31,12 +32,14 @@ SCHEMA_VERSION: Final = "1"
 SCHEMA: Final = "m:schema"
 SECRET: Final = "m:secret"  # noqa: S105  # the name of a key, not a secret
 SITES: Final = "m:sites"
+MODELS: Final = "m:models"
 DUE_RESERVATION: Final = "reservation|"
 
 PERMANENT: Final = (
     r"m:schema",
     r"m:secret",
     r"m:sites",
+    r"m:models",
     r"m:\{[^}]+\}:(pools|agents|due|roster|load)",
     r"m:\{[^}]+\}:(pool|members|agent|vec|lease):.+",
 )

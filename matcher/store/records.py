@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -25,6 +26,8 @@ from matcher.model import (
 )
 
 Fields = Mapping[str, bytes]
+
+DIGEST_BYTES: Final = 8
 
 
 def fields_of(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> dict[str, bytes]:
@@ -87,14 +90,26 @@ def decode_holds(lease: Sequence[tuple[bytes, float]], now_ms: int) -> tuple[Hol
     return tuple(holds)
 
 
-def encode_vectors(vectors: NDArray[np.float32]) -> bytes:
-    """Return vectors [n, dimension] as fp16, row by row."""
-    return vectors.astype(np.float16).tobytes()
+def encode_vectors(interests: Sequence[str], vectors: NDArray[np.float32]) -> bytes:
+    """Return the digest of the interests, and their vectors [n, dimension] as fp16, row by row."""
+    return _digest_of(interests) + vectors.astype(np.float16).tobytes()
 
 
-def decode_vectors(stored: bytes, dimension: int) -> NDArray[np.float32]:
-    """Return vectors [n, dimension] as they were stored."""
-    return np.frombuffer(stored, np.float16).reshape(-1, dimension).astype(np.float32)
+def decode_vectors(interests: Sequence[str], stored: bytes | None, dimension: int) -> NDArray[np.float32] | None:
+    """Return vectors [n, dimension] as they were stored; None where they are missing or of other interests."""
+    if stored is None or not stored.startswith(_digest_of(interests)):
+        return None
+    rows = np.frombuffer(stored, np.float16, offset=DIGEST_BYTES)
+    return rows.reshape(len(interests), dimension).astype(np.float32)
+
+
+def stored_precision(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return vectors as they will read back from the store, so that every replica compares the same."""
+    return vectors.astype(np.float16).astype(np.float32)
+
+
+def _digest_of(interests: Sequence[str]) -> bytes:
+    return hashlib.sha256("\n".join(interests).encode()).digest()[:DIGEST_BYTES]
 
 
 def encode_policy(policy: PoolPolicy) -> bytes:

@@ -22,7 +22,7 @@ from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
 from matcher.names import agent_name, pool_name, site_name
 from matcher.store.connection import Connection
-from matcher.store.keys import SITES, Keys
+from matcher.store.keys import MODELS, SITES, Keys
 from matcher.store.records import (
     decode_agent,
     decode_holds,
@@ -72,17 +72,24 @@ class RosterStore:
         return [decode_holds(pairs_of(lease), now_ms) for lease in found]
 
     async def vectors(
-        self, site: str, model: str, agents: Sequence[str], dimension: int
+        self, site: str, model: str, agents: Sequence[Agent], dimension: int
     ) -> list[NDArray[np.float32] | None]:
-        """Read agents' interest vectors [interests, dimension], in one round trip; None: not computed."""
-        found = await self._connection.pipeline([("GET", Keys(site).vectors(model, agent)) for agent in agents])
-        return [decode_vectors(stored, dimension) if stored is not None else None for stored in found]
+        """Read agents' interest vectors [interests, dimension] in one round trip; None: none of these interests."""
+        keys = Keys(site)
+        found = await self._connection.pipeline([("GET", keys.vectors(model, agent.id)) for agent in agents])
+        return [
+            decode_vectors(agent.profile.interests, stored, dimension)
+            for agent, stored in zip(agents, found, strict=True)
+        ]
 
-    async def put_vectors(self, site: str, model: str, vectors: dict[str, NDArray[np.float32]]) -> None:
+    async def put_vectors(self, site: str, model: str, vectors: Sequence[tuple[Agent, NDArray[np.float32]]]) -> None:
         """Write agents' interest vectors by a model, in one round trip."""
         keys = Keys(site)
         await self._connection.pipeline(
-            [("SET", keys.vectors(model, agent), encode_vectors(rows)) for agent, rows in vectors.items()]
+            [
+                ("SET", keys.vectors(model, agent.id), encode_vectors(agent.profile.interests, rows))
+                for agent, rows in vectors
+            ]
         )
 
     async def agent_ids(self, site: str, most: int, after: str) -> Page[str]:
@@ -125,7 +132,7 @@ class RosterStore:
                 encode_profile(profile),
                 profile.capacity.total,
                 encode_channels(profile.capacity),
-                b"" if vectors is None else encode_vectors(vectors),
+                b"" if vectors is None else encode_vectors(profile.interests, vectors),
                 secrets.token_hex(8),
                 self._events,
                 len(left),
@@ -154,22 +161,21 @@ class RosterStore:
             raise AgentNotFound(agent_name(site, agent))
         return decode_agent(agent, fields_of(answer[1]))
 
-    async def delete_agent(
-        self, site: str, agent: str, *, model: str, expected: int | None, pools: Sequence[str]
-    ) -> None:
+    async def delete_agent(self, site: str, agent: str, *, expected: int | None, pools: Sequence[str]) -> None:
         """Remove an agent who holds nothing. Raises AgentNotFound, EtagMismatch or AgentHasHolds."""
         keys = Keys(site)
+        models = await self._connection.run("ZRANGE", MODELS, 0, -1)
         answer = await self._connection.verb(
             "delete_agent",
             [
                 keys.agent(agent),
                 keys.agents,
-                keys.vectors(model, agent),
                 keys.roster,
                 keys.lease(agent),
                 *map(keys.members, pools),
+                *(keys.vectors(model.decode(), agent) for model in models),
             ],
-            [agent, "" if expected is None else expected, self._events],
+            [agent, "" if expected is None else expected, self._events, len(pools)],
         )
         match answer:
             case [b"ok"]:
@@ -235,6 +241,10 @@ class RosterStore:
                 raise PoolInUse(pool_name(site, pool), int(agents))
             case _:
                 raise PoolNotFound(pool_name(site, pool))
+
+    async def add_model(self, model: str) -> None:
+        """Remember that a model has vectors here."""
+        await self._connection.run("ZADD", MODELS, 0, model)
 
     async def site_exists(self, site: str) -> bool:
         """Tell whether there is such a site."""

@@ -23,6 +23,7 @@ from matcher.store.keys import DUE_RESERVATION, Keys
 from matcher.store.records import (
     decode_contact,
     decode_decision,
+    decode_holds,
     decode_reservation,
     fields_of,
     pairs_of,
@@ -182,15 +183,15 @@ class RoutingStore:
         """Give a slot back without a conversation."""
         return await self._transition("cancel", site, reservation, fence, "canceled")
 
-    async def expire(self, site: str, reservation: str) -> bool:
-        """Write what follows from a passed deadline; tell whether this call was the one that did."""
+    async def expire(self, site: str, reservation: str) -> str:
+        """Write what follows from a passed deadline; return what it was, "" where this call was not the one."""
         keys = Keys(site)
         fields = await self._fields(site, reservation)
         if not fields:
             await self._connection.run("ZREM", keys.due, DUE_RESERVATION + reservation)
-            return False
+            return ""
         answer = await self._run("expire", site, reservation, fields, NO_FENCE)
-        return bool(answer[0] == b"lapsed")
+        return answer[1].decode() if answer[0] == b"lapsed" else ""
 
     async def overdue(self, site: str, now_ms: int, most: int) -> list[str]:
         """List reservations whose deadline has passed, the oldest first."""
@@ -211,26 +212,20 @@ class RoutingStore:
 
     async def reservations(self, site: str, most: int, after: str, now_ms: int) -> Page[Reservation]:
         """List a page of the live reservations of a site by deadline."""
-        after_ms, _, after_id = after.partition("|")
+        after_ms = after.partition("|")[0]
         start = after_ms if after else f"({now_ms}"
         # 64 more than asked: those that share the deadline of the last page's last one.
         found = await self._connection.run(
             "ZRANGE", Keys(site).due, start, "+inf", "BYSCORE", "LIMIT", 0, most + 64, "WITHSCORES"
         )
         listed = [(int(at), member.decode().removeprefix(DUE_RESERVATION)) for member, at in pairs_of(found)]
-        if after:
-            listed = [one for one in listed if one > (int(after_ms), after_id)]
-        page = listed[:most]
-        found_fields = await self._connection.pipeline(
-            [("HGETALL", Keys(site).reservation(reservation)) for _, reservation in page]
-        )
-        live = [
-            decode_reservation(reservation, fields_of(fields), now_ms)
-            for (_, reservation), fields in zip(page, found_fields, strict=True)
-            if fields
-        ]
-        more = len(listed) > most
-        return Page(tuple(live), f"{page[-1][0]}|{page[-1][1]}" if more else "")
+        return await self._page(site, listed, most, after, now_ms)
+
+    async def reservations_of(self, site: str, agent: str, most: int, after: str, now_ms: int) -> Page[Reservation]:
+        """List a page of the live reservations of an agent by deadline."""
+        lease = await self._connection.run("ZRANGE", Keys(site).lease(agent), 0, -1, "WITHSCORES")
+        listed = sorted((hold.deadline_ms, hold.reservation) for hold in decode_holds(pairs_of(lease), now_ms))
+        return await self._page(site, listed, most, after, now_ms)
 
     async def contact(self, site: str, contact: str, now_ms: int) -> Contact:
         """Read a contact. Raises ContactNotFound."""
@@ -245,6 +240,21 @@ class RoutingStore:
         if not fields:
             raise DecisionNotFound(decision_name(site, decision))
         return decode_decision(decision, fields_of(fields))
+
+    async def _page(
+        self, site: str, listed: list[tuple[int, str]], most: int, after: str, now_ms: int
+    ) -> Page[Reservation]:
+        if after:
+            after_ms, _, after_id = after.partition("|")
+            listed = [one for one in listed if one > (int(after_ms), after_id)]
+        page = listed[:most]
+        found = await self._connection.pipeline([("HGETALL", Keys(site).reservation(one)) for _, one in page])
+        live = [
+            decode_reservation(one, fields_of(fields), now_ms)
+            for (_, one), fields in zip(page, found, strict=True)
+            if fields
+        ]
+        return Page(tuple(live), f"{page[-1][0]}|{page[-1][1]}" if len(listed) > most else "")
 
     async def _fields(self, site: str, reservation: str) -> dict[str, bytes]:
         found = await self._connection.run("HGETALL", Keys(site).reservation(reservation))

@@ -42,6 +42,11 @@ local function channel_terms(channels, channel)
   return tonumber(cost), tonumber(most)
 end
 
+-- Versions grow, also over a removal and a new creation of the same id: the store's microseconds, or one more.
+local function next_version(was, micros)
+  return digits(math.max(tonumber(was or 0) + 1, micros))
+end
+
 local function fields(key, ...)
   local names, values, found = {...}, redis.call('HMGET', key, ...), {}
   for i, name in ipairs(names) do found[name] = values[i] or nil end

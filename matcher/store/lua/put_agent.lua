@@ -5,7 +5,7 @@
 --       10 how many pools are left      11… ids of the pools joined
 -- Returns {'ok', fields}, {'exists'}, {'gone'}, {'mismatch', version} or {'pool', id} where a pool is unknown
 local function put_agent(keys, args)
-  local now = clock()
+  local now, micros = clock()
   local was = fields(keys[1], 'version', 'status', 'write', 'idle', 'profile_version')
   if was.write == args[8] then return {'ok', redis.call('HGETALL', keys[1])} end
   if args[2] ~= '' then
@@ -22,7 +22,7 @@ local function put_agent(keys, args)
   local status = args[3] ~= '' and args[3] or was.status or 'OFFLINE'
   local idle = was.idle or digits(now)
   if status == 'ONLINE' and was.status ~= 'ONLINE' then idle = digits(now) end
-  local version = digits(tonumber(was.version or 0) + 1)
+  local version = next_version(was.version, micros)
   redis.call('HSET', keys[1], 'profile', args[4], 'total', args[5], 'channels', args[6], 'status', status,
     'idle', idle, 'version', version, 'profile_version', version, 'updated', digits(now), 'write', args[8])
   if not was.version then

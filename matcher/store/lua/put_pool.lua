@@ -3,7 +3,7 @@
 -- ARGV  1 pool id  2 expected version ('': any; 0: must not exist)  3 policy  4 write id  5 events kept
 -- Returns {'ok', fields}, {'exists'}, {'gone'} or {'mismatch', version}
 local function put_pool(keys, args)
-  local now = clock()
+  local now, micros = clock()
   local was = fields(keys[1], 'version', 'write')
   if was.write == args[4] then return {'ok', redis.call('HGETALL', keys[1])} end
   if args[2] ~= '' then
@@ -11,7 +11,7 @@ local function put_pool(keys, args)
     if args[2] ~= '0' and not was.version then return {'gone'} end
     if args[2] ~= '0' and was.version ~= args[2] then return {'mismatch', was.version} end
   end
-  local version = digits(tonumber(was.version or 0) + 1)
+  local version = next_version(was.version, micros)
   redis.call('HSET', keys[1], 'policy', args[3], 'version', version, 'updated', digits(now), 'write', args[4])
   if not was.version then
     redis.call('HSET', keys[1], 'created', digits(now))

@@ -3,12 +3,12 @@
 -- ARGV  1 agent id  2 status  3 events kept
 -- Returns {'ok', fields} or {'gone'}
 local function put_status(keys, args)
-  local now = clock()
+  local now, micros = clock()
   local was = fields(keys[1], 'version', 'status')
   if not was.version then return {'gone'} end
   if was.status ~= args[2] then
-    local version = redis.call('HINCRBY', keys[1], 'version', 1)
-    redis.call('HSET', keys[1], 'status', args[2], 'updated', digits(now))
+    local version = next_version(was.version, micros)
+    redis.call('HSET', keys[1], 'status', args[2], 'version', version, 'updated', digits(now))
     if args[2] == 'ONLINE' then redis.call('HSET', keys[1], 'idle', digits(now)) end
     tell(keys[2], args[3], 'agent', args[1], version, digits(now))
   end

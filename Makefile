@@ -1,0 +1,62 @@
+# Everything a person does here. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+# Elsewhere than on the machine this is tested on, TORCH_INDEX=https://download.pytorch.org/whl/cpu takes the CPU build.
+TORCH_INDEX ?=
+PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+SETUP := $(VENV)/.done
+MODELS := build/models
+PROTO := $(wildcard proto/matcher/v1/*.proto)
+PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
+
+.PHONY: help setup demo serve test check lint types proto proto-check node clean
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## Creates .venv with everything, once
+
+$(SETUP): pyproject.toml constraints.txt
+	@echo "==> setting up $(VENV): about 2 GB, one to three minutes the first time"
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(PIP_INSTALL) --progress-bar on -e '.[dev]' | sed -u -n -e '/^Collecting/p' -e '/^Installing/p' -e '/^Successfully/p' -e '/rror/p'; exit $${PIPESTATUS[0]}
+	@touch $@
+
+demo: setup ## Starts the service, imports the example roster, routes messages, prints a row for each; SUITE=dir for real data
+	@MATCHER_MODEL_CACHE=$(MODELS) $(BIN)/matcher demo $(if $(SUITE),--suite $(SUITE))
+
+serve: setup ## Leaves the service up on 127.0.0.1:50051, with its data in ./data
+	@MATCHER_DATA_DIR=$${MATCHER_DATA_DIR:-data} MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} exec $(BIN)/python server.py
+
+test: setup ## Runs all tests against a real store
+	$(BIN)/pytest -m 'not node'
+
+check: setup lint types proto-check test node ## Runs lint, types, import rules, proto checks and all tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup
+	$(BIN)/mypy
+
+proto: setup ## Generates matcher/v1 from proto/
+	$(PROTOC) --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTO)
+
+proto-check: setup
+	$(BIN)/buf lint
+	@base=$$(git describe --tags --abbrev=0 2>/dev/null || git rev-parse --verify -q origin/main || git rev-parse HEAD); \
+	  echo "buf breaking against $$base"; $(BIN)/buf breaking --against ".git#ref=$$base"
+	@rm -rf build/proto && mkdir -p build/proto
+	@$(PROTOC) --python_out=build/proto --grpc_python_out=build/proto --mypy_out=quiet:build/proto --mypy_grpc_out=quiet:build/proto $(PROTO)
+	@diff -r -x '__*' -x '*.pyc' build/proto/matcher/v1 matcher/v1 && echo "generated code is fresh" || { echo "matcher/v1 is stale: run make proto"; exit 1; }
+
+node: setup ## Runs the Node example against the service
+	@if command -v npm >/dev/null; then $(BIN)/pytest -m node; else echo "node: Node is missing here, so its example was not run"; fi
+
+clean: ## Removes what was built, the data and .venv
+	rm -rf build data $(VENV)

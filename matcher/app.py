@@ -1,0 +1,212 @@
+"""The composition root: the only file that names concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import grpc
+import structlog
+
+from matcher.clock import StoreClock
+from matcher.config import Settings, ignored_variables
+from matcher.encoder import Encoder, EncoderObserver, EncoderSettings, open_encoder
+from matcher.errors import MatcherError, SettingsWrong, SiteExists, StoreUnavailable
+from matcher.expiry import Expiry
+from matcher.floors import Floors
+from matcher.model import DEFAULT_SITE
+from matcher.replica import SiteReplica
+from matcher.roster import Roster
+from matcher.router import Router
+from matcher.rpc.health import Health
+from matcher.rpc.server import build_server, drain
+from matcher.scorer import Scorer
+from matcher.sites import Sites
+from matcher.store.connection import Connection
+from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
+from matcher.store.roster import RosterStore
+from matcher.store.routing import Lifetimes, RoutingStore
+from matcher.telemetry import Telemetry, configure_logs
+
+log = structlog.get_logger(__name__)
+
+WATCH_SECONDS: Final = 0.25
+LAG_LIMIT_MS: Final = 1_000
+OWN_REQUEST_MS: Final = 60_000
+"""How long a request id of the server's own making is remembered: only its own retries ask for it."""
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the calls under way. Raises MatcherError when the start fails."""
+    style = settings.log_format if settings.log_format != "auto" else "console" if sys.stderr.isatty() else "json"
+    configure_logs(style, settings.log_level.upper())
+    for name in ignored_variables(os.environ):
+        log.info("not a setting: a Kubernetes service link", variable=name)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with running(settings, stopping) as address:
+        print(f"serving on {address}", flush=True)
+        await stopping.wait()
+
+
+@asynccontextmanager
+async def running(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[str]:
+    """Run the service; yield its address once it takes calls. `stopping` ends a start that still waits."""
+    async with AsyncExitStack() as stack:
+        telemetry = Telemetry()
+        if settings.metrics_listen:
+            host, _, port = settings.metrics_listen.rpartition(":")
+            try:
+                metrics_port = telemetry.serve(host.strip("[]"), int(port))
+            except OSError as fault:
+                raise SettingsWrong(f"metrics_listen {settings.metrics_listen}: {fault.strerror}") from fault
+            log.info("metrics", address=f"{host}:{metrics_port}")
+        encoder = await _open_encoder(settings, telemetry, stack)
+        connection = await _open_store(settings, stack)
+        clock = StoreClock()
+        await _read_clock(connection, clock)
+        roster_store = RosterStore(connection, settings.events_kept)
+        routing_store = RoutingStore(connection, _lifetimes(settings))
+        await roster_store.add_model(encoder.fingerprint)
+        scorer = Scorer()
+        floors = await Floors.open(encoder)
+        stack.push_async_callback(floors.close)
+
+        def open_replica(site: str) -> SiteReplica:
+            replica = SiteReplica(
+                site, connection, roster_store, encoder, scorer, clock, floors, telemetry.index_lag_seconds.observe
+            )
+            replica.beside(
+                Expiry(replica, routing_store, clock, lambda state: telemetry.reservations_lapsed.labels(state).inc())
+            )
+            return replica
+
+        sites = Sites(roster_store, open_replica)
+        stack.push_async_callback(sites.close)
+        roster = Roster(roster_store, routing_store, sites, encoder, clock, settings.affinity_tolerance)
+        router = Router(
+            routing_store,
+            sites,
+            encoder,
+            scorer,
+            clock,
+            secret=await _secret(settings, connection),
+            default_tolerance=settings.affinity_tolerance,
+        )
+        try:
+            await roster.create_site(DEFAULT_SITE)
+        except SiteExists:
+            pass
+        await sites.replica(DEFAULT_SITE)
+        health = Health(telemetry)
+        server = build_server(router, roster, health, telemetry, share_port=settings.reuse_port)
+        address = _bind(server, settings)
+        await server.start()
+        stack.push_async_callback(drain, server, health, settings.drain_seconds)
+        watch = asyncio.create_task(_watch(connection, clock, sites, health))
+        stack.callback(watch.cancel)
+        await health.set(True, f"store answers, {encoder.runtime} loaded, index caught up")
+        log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason)
+        yield address
+        log.info("stopping", grace_seconds=settings.drain_seconds)
+
+
+async def _open_encoder(settings: Settings, telemetry: Telemetry, stack: AsyncExitStack) -> Encoder:
+    encoder = await open_encoder(
+        EncoderSettings(
+            cache_dir=settings.models_dir,
+            model=settings.model,
+            runtime=settings.encoder_runtime,
+            threads=settings.encoder_threads,
+            max_queued_tokens=settings.encoder_queue_tokens,
+            text_cache_size=settings.text_cache_size,
+        ),
+        _say,
+        observer=EncoderObserver(
+            batch=lambda texts, _seconds: telemetry.encoder_batch_size.observe(texts),
+            wait=telemetry.encoder_queue_seconds.observe,
+        ),
+    )
+    stack.push_async_callback(encoder.close)
+    return encoder
+
+
+async def _open_store(settings: Settings, stack: AsyncExitStack) -> Connection:
+    url = settings.store_url.get_secret_value()
+    if not url:
+        embedded = await EmbeddedStore.open(EmbeddedSettings(settings.data_dir))
+        stack.push_async_callback(embedded.close)
+        url = embedded.url
+        log.info("embedded store", data_dir=str(settings.data_dir), adopted=embedded.adopted)
+    connection = Connection(url, connections=settings.store_connections, timeout_seconds=settings.store_timeout_seconds)
+    stack.push_async_callback(connection.close)
+    await connection.start()
+    if not connection.persistent:
+        log.warning("the store keeps no append-only file: what it acknowledged is lost when it stops")
+    return connection
+
+
+async def _secret(settings: Settings, connection: Connection) -> bytes:
+    """Return the key of request digests: the setting, else one that all replicas share through the store."""
+    given = settings.secret.get_secret_value()
+    return given.encode() if given else await connection.shared_secret(secrets.token_bytes(32))
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(
+        request_window_ms=round(settings.request_id_window_seconds * 1000),
+        own_request_ms=OWN_REQUEST_MS,
+        decision_ms=round(settings.decision_seconds * 1000),
+        keep_ms=round(settings.keep_seconds * 1000),
+        events_kept=settings.events_kept,
+    )
+
+
+def _bind(server: grpc.aio.Server, settings: Settings) -> str:
+    host = settings.listen.rpartition(":")[0]
+    try:
+        if settings.tls_certificate and settings.tls_key:
+            clients = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
+            credentials = grpc.ssl_server_credentials(
+                [(settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())],
+                root_certificates=clients,
+                require_client_auth=clients is not None,
+            )
+            port = server.add_secure_port(settings.listen, credentials)
+        else:
+            port = server.add_insecure_port(settings.listen)
+    except (OSError, RuntimeError) as fault:
+        raise SettingsWrong(f"cannot listen on {settings.listen}: is another service there?") from fault
+    return f"{host}:{port}"
+
+
+async def _watch(connection: Connection, clock: StoreClock, sites: Sites, health: Health) -> None:
+    """Say SERVING only while the store answers and every site that is followed is caught up."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        try:
+            await _read_clock(connection, clock)
+        except MatcherError as fault:
+            await health.set(False, str(fault) if isinstance(fault, StoreUnavailable) else fault.message)
+            continue
+        behind = [site.site for site in sites if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS]
+        await health.set(not behind, f"behind: {', '.join(behind)}" if behind else "store answers, index caught up")
+
+
+async def _read_clock(connection: Connection, clock: StoreClock) -> None:
+    asked = time.monotonic()
+    store_ms = await connection.time_ms()
+    clock.set(store_ms, asked, time.monotonic())
+
+
+def _say(step: str) -> None:
+    log.info("encoder", step=step)

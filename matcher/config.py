@@ -1,0 +1,215 @@
+"""Every setting of the service: one class, every field explained, read from MATCHER_* variables."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from matcher.errors import SettingsWrong
+
+PREFIX: Final = "MATCHER_"
+CLIENT_VARIABLES: Final = frozenset({"MATCHER_TARGET", "MATCHER_SITE"})
+"""Read by the command line and the client, not by the service."""
+
+SERVICE_LINK: Final = re.compile(
+    r"MATCHER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP).*)?)"
+)
+"""What Kubernetes sets for a Service whose name begins with `matcher`; MATCHER_PORT itself is tcp://…"""
+
+
+class Settings(BaseModel):
+    """Say how the service runs. Each field is the variable MATCHER_<FIELD IN CAPITALS>."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    listen: str = Field("127.0.0.1:50051", description="Address and port of the gRPC API; port 0 takes a free one.")
+    beyond_loopback: bool = Field(
+        False,
+        description="Must be true for `listen` or `metrics_listen` to name an address that other machines can reach.",
+    )
+    metrics_listen: str = Field("127.0.0.1:9464", description="Address and port of /metrics; empty: none.")
+    reuse_port: bool = Field(False, description="Lets several servers share the port of `listen` (SO_REUSEPORT).")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the server's certificate chain; none: no TLS."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with the key of `tls_certificate`.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file with the authorities whose client certificates are let in; none: all clients are."
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: (
+            Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "affinity-matcher"
+        ),
+        description="Folder of the embedded store and of the compiled model.",
+    )
+    store_url: SecretStr = Field(
+        SecretStr(""),
+        description="redis://, rediss:// or unix:// URL of a Redis >= 7.0 or Valkey >= 8; empty: the embedded store.",
+    )
+    store_connections: int = Field(32, ge=2, le=1024, description="Most connections to the store.")
+    store_timeout_seconds: float = Field(5.0, gt=0, le=60, description="How long one answer of the store may take.")
+    secret: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the digests of requests; the same on every replica. Empty: made once, kept in the store.",
+    )
+    model: str = Field(
+        "all-MiniLM-L6-v2",
+        description="The packaged model, or the folder or hub id of any sentence-transformers model.",
+    )
+    model_cache: Path | None = Field(None, description="Folder of compiled models; none: `models` in `data_dir`.")
+    encoder_runtime: Literal["auto", "openvino", "torch"] = Field(
+        "auto", description="What runs the model; auto: the fastest that agrees with the model on this machine."
+    )
+    encoder_threads: int = Field(0, ge=0, le=256, description="Cores for the encoder; 0: all of this process.")
+    encoder_queue_tokens: int = Field(
+        32_768, ge=256, description="Most tokens that wait for the encoder; beyond it calls get RESOURCE_EXHAUSTED."
+    )
+    text_cache_size: int = Field(
+        0,
+        ge=0,
+        description="Recent sentences whose vectors are kept in memory; 0: vectors live only while a call does.",
+    )
+    affinity_tolerance: float = Field(
+        0.03, ge=0, le=1, description="Affinities within this of the best count as equal, where a pool sets nothing."
+    )
+    request_id_window_seconds: float = Field(
+        86_400, ge=60, le=30 * 86_400, description="How long a request_id is remembered, 440 to 830 bytes each."
+    )
+    keep_seconds: float = Field(
+        86_400, ge=60, le=30 * 86_400, description="How long ended reservations and contacts can be read."
+    )
+    decision_seconds: float = Field(
+        7 * 86_400, ge=60, le=400 * 86_400, description="How long a decision's record can be read."
+    )
+    events_kept: int = Field(100_000, ge=1_000, description="Changes that each stream keeps for slow replicas.")
+    drain_seconds: float = Field(10.0, ge=0, le=600, description="How long a stop waits for calls in flight.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto: console on a terminal, else JSON."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least level that is logged."
+    )
+
+    @field_validator("listen", "metrics_listen")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}", value):
+            raise ValueError("must be address:port")
+        return value
+
+    @field_validator("data_dir", "model_cache", "tls_certificate", "tls_key", "tls_client_ca")
+    @classmethod
+    def _home(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if not self.beyond_loopback:
+            for name in ("listen", "metrics_listen"):
+                address = getattr(self, name)
+                if address and not is_loopback(address.rpartition(":")[0]):
+                    raise ValueError(
+                        f"{name} {address} can be reached from other machines: set {PREFIX}BEYOND_LOOPBACK=true"
+                    )
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if self.tls_client_ca and not self.tls_certificate:
+            raise ValueError("tls_client_ca needs tls_certificate")
+        return self
+
+    @property
+    def models_dir(self) -> Path:
+        """Return the folder of compiled models."""
+        return self.model_cache or self.data_dir / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting as it is now, for people."""
+
+    name: str
+    env: str
+    value: str
+    source: Literal["default", "environment"]
+    default: str
+    help: str
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address is reached from this machine only."""
+    bare = host.strip("[]")
+    if bare == "localhost":
+        return True
+    try:
+        return ip_address(bare).is_loopback
+    except ValueError:
+        return False
+
+
+def ignored_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the service-link variables that Kubernetes injects: they look like settings and are none."""
+    return sorted(name for name in environment if SERVICE_LINK.fullmatch(name) and not _known(name))
+
+
+def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Read the settings. Raises SettingsWrong, in one line, for an unknown MATCHER_* variable or a wrong value."""
+    environment = os.environ if environment is None else environment
+    ignored = set(ignored_variables(environment)) | CLIENT_VARIABLES
+    unknown = sorted(
+        name for name in environment if name.startswith(PREFIX) and name not in ignored and not _known(name)
+    )
+    if unknown:
+        raise SettingsWrong(f"unknown setting {', '.join(unknown)}; `matcher config` lists them all")
+    given: dict[str, Any] = {
+        name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if _known(name)
+    }
+    try:
+        return Settings(**(given | overrides))
+    except ValidationError as fault:
+        said = "; ".join(
+            ": ".join(filter(None, (_variable(error["loc"]), error["msg"].removeprefix("Value error, "))))
+            for error in fault.errors(include_url=False, include_input=False)
+        )
+        raise SettingsWrong(said) from None
+
+
+def explain(environment: Mapping[str, str] | None = None) -> list[SettingRow]:
+    """List every setting with its value, where it comes from and what it does; secrets are not shown."""
+    environment = os.environ if environment is None else environment
+    settings = load(environment)
+    rows = []
+    for name, field in Settings.model_fields.items():
+        env = PREFIX + name.upper()
+        default = field.get_default(call_default_factory=True, validated_data={})
+        rows.append(
+            SettingRow(
+                name=name,
+                env=env,
+                value=_shown(getattr(settings, name)),
+                source="environment" if env in environment else "default",
+                default=_shown(default),
+                help=field.description or "",
+            )
+        )
+    return rows
+
+
+def _known(variable: str) -> bool:
+    return variable.startswith(PREFIX) and variable.removeprefix(PREFIX).lower() in Settings.model_fields
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return PREFIX + str(location[0]).upper() if location else ""
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return "********" if value.get_secret_value() else ""
+    return "" if value is None else str(value)

@@ -1,0 +1,69 @@
+"""Deadlines: what lapses is written down when its time has come, by whichever replica is first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from matcher.clock import Clock
+from matcher.errors import MatcherError
+from matcher.replica import SiteReplica
+from matcher.store.routing import RoutingStore
+
+log = structlog.get_logger(__name__)
+
+BATCH: Final = 100
+GRACE_MS: Final = 5
+"""The local estimate of the store's clock may run ahead by this; a verb that comes early changes nothing."""
+IDLE_SECONDS: Final = 3600.0
+RETRY_SECONDS: Final = 1.0
+
+
+class Expiry:
+    """Sleep until a site's earliest deadline, then free the slots here and write the consequences in the store."""
+
+    def __init__(self, replica: SiteReplica, store: RoutingStore, clock: Clock, lapsed: Callable[[str], None]) -> None:
+        self._replica = replica
+        self._store = store
+        self._clock = clock
+        self._lapsed = lapsed
+        self._task = asyncio.create_task(self._run(), name=f"expire {replica.site}")
+
+    async def close(self) -> None:
+        """Stop."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while not self._replica.removed:
+            try:
+                self._replica.deadline_moved.clear()
+                await self._sweep()
+                await self._sleep()
+            except MatcherError as fault:
+                log.warning("deadlines wait for the store", site=self._replica.site, why=str(fault))
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _sweep(self) -> None:
+        """Write what is overdue; at the start that is what lapsed while nobody looked."""
+        if not self._replica.caught_up:
+            return
+        now = self._clock.now_ms()
+        self._replica.index.lapse(now)
+        while overdue := await self._store.overdue(self._replica.site, now, BATCH):
+            written = [await self._store.expire(self._replica.site, reservation) for reservation in overdue]
+            for state in filter(None, written):
+                self._lapsed(state)
+            if not any(written):
+                # Others are at it, or their deadlines moved on: what is left is found at the next turn.
+                break
+
+    async def _sleep(self) -> None:
+        due = self._replica.index.next_deadline()
+        wait = IDLE_SECONDS if due is None else max(0, due + GRACE_MS - self._clock.now_ms()) / 1000
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._replica.deadline_moved.wait(), wait)

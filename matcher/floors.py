@@ -1,0 +1,94 @@
+"""The affinity floor of each pool: what small talk reaches against the pool's own roster."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from importlib import resources
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from matcher.encoder import Encoder, Priority
+from matcher.index import SiteIndex
+from matcher.lexicon import stems
+from matcher.policy import floor
+from matcher.units import split
+
+log = structlog.get_logger(__name__)
+
+MUCH: Final = 0.1
+"""The share of a site's agents that must have come, gone or changed for a floor to be computed before it is used."""
+
+PAUSE: Final = 20
+"""A floor that is current enough rests this many times as long as it took to compute."""
+
+
+def small_talk() -> list[str]:
+    """Return messages that say nothing of a person, one a line of the packaged file."""
+    lines = (resources.files("matcher") / "small_talk.txt").read_text("utf-8").splitlines()
+    return [line for line in lines if line.strip()]
+
+
+class Floors:
+    """Compute floors when they are first asked for, and anew when the roster has changed."""
+
+    def __init__(self, messages: Sequence[tuple[NDArray[np.float32], Sequence[Sequence[str]]]]) -> None:
+        self._messages = messages
+        self._known: WeakKeyDictionary[SiteIndex, dict[str, tuple[int, float]]] = WeakKeyDictionary()
+        self._next: dict[tuple[int, str], float] = {}
+        self._computing: dict[tuple[int, str], asyncio.Task[float]] = {}
+
+    @classmethod
+    async def open(cls, encoder: Encoder) -> Floors:
+        """Encode the small talk."""
+        messages = []
+        for text in small_talk():
+            units = split(text).texts(text)
+            messages.append((await encoder.encode(units, priority=Priority.PROFILE), [stems(unit) for unit in units]))
+        return cls(messages)
+
+    async def close(self) -> None:
+        """Stop computing."""
+        for task in self._computing.values():
+            task.cancel()
+        await asyncio.gather(*self._computing.values(), return_exceptions=True)
+
+    async def of(self, index: SiteIndex, pool: str) -> float:
+        """Return the floor of a pool by its roster as it is, or was shortly ago.
+
+        A roster that changed a little answers with the old floor while the new one is computed; one that changed by
+        a tenth waits for it.
+        """
+        known = self._known.setdefault(index, {})
+        if pool in known:
+            changes, value = known[pool]
+            changed = index.changes - changes
+            if not changed:
+                return value
+            if changed < MUCH * len(index):
+                if time.monotonic() >= self._next.get((id(index), pool), 0.0):
+                    self._compute(index, pool)
+                return value
+        return await asyncio.shield(self._compute(index, pool))
+
+    def _compute(self, index: SiteIndex, pool: str) -> asyncio.Task[float]:
+        key = (id(index), pool)
+        task = self._computing.get(key)
+        if task is None:
+            task = self._computing[key] = asyncio.create_task(self._computed(index, pool))
+            task.add_done_callback(lambda _: self._computing.pop(key))
+        return task
+
+    async def _computed(self, index: SiteIndex, pool: str) -> float:
+        changes, started = index.changes, time.monotonic()
+        value = floor(await asyncio.to_thread(index.best_affinities, self._messages, pool))
+        self._known.setdefault(index, {})[pool] = (changes, value)
+        now = time.monotonic()
+        self._next[(id(index), pool)] = now + PAUSE * (now - started)
+        log.debug("floor computed", pool=pool, floor=round(value, 4), agents=len(index))
+        return value

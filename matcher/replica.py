@@ -1,0 +1,284 @@
+"""A site as this process knows it: the roster and the load in memory, kept current by the store's streams."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final, Protocol
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from matcher.clock import Clock
+from matcher.encoder import Encoder, Priority
+from matcher.errors import PoolNotFound, StoreUnavailable
+from matcher.floors import Floors
+from matcher.index import SiteIndex
+from matcher.model import Agent, Hold, Pool
+from matcher.names import pool_name
+from matcher.scorer import Scorer
+from matcher.store.changes import (
+    AgentChanged,
+    Change,
+    Changes,
+    FellBehind,
+    PoolChanged,
+    Position,
+    SiteRemoved,
+    SlotFreed,
+    SlotHeld,
+    event_number,
+)
+from matcher.store.connection import Connection
+from matcher.store.records import stored_precision
+from matcher.store.roster import RosterStore
+
+log = structlog.get_logger(__name__)
+
+CHUNK: Final = 500
+RETRY_SECONDS: Final = 0.2
+
+
+class Closing(Protocol):
+    """Is something that ends with the replica."""
+
+    async def close(self) -> None:
+        """End."""
+
+
+class SiteReplica:
+    """Follow one site; the index is only touched from the event loop."""
+
+    def __init__(
+        self,
+        site: str,
+        connection: Connection,
+        roster: RosterStore,
+        encoder: Encoder,
+        scorer: Scorer,
+        clock: Clock,
+        floors: Floors,
+        observe_lag: Callable[[float], None],
+    ) -> None:
+        self.site = site
+        self.pools: dict[str, Pool] = {}
+        self.index = SiteIndex(scorer, encoder.dimension)
+        self.removed = False
+        self.deadline_moved = asyncio.Event()
+        self._connection = connection
+        self._roster = roster
+        self._encoder = encoder
+        self._scorer = scorer
+        self._clock = clock
+        self._floors = floors
+        self._observe_lag = observe_lag
+        self._position = Position(0, 0)
+        self._current = asyncio.Event()
+        self._applying_since_ms: int | None = None
+        self._beside: list[Closing] = []
+        self._task = asyncio.create_task(self._keep_current(), name=f"follow {site}")
+
+    async def ready(self, timeout_seconds: float) -> bool:
+        """Wait until the site is read; tell whether it is."""
+        if not self._current.is_set():
+            try:
+                await asyncio.wait_for(self._current.wait(), timeout_seconds)
+            except TimeoutError:
+                return False
+        return True
+
+    @property
+    def caught_up(self) -> bool:
+        """Tell whether the site is read and changes are taken in as they come."""
+        return self._current.is_set()
+
+    def lag_ms(self) -> int:
+        """Return how old the oldest change is that is known and not taken in."""
+        since = self._applying_since_ms
+        return 0 if since is None else max(0, self._clock.now_ms() - since)
+
+    def beside(self, task: Closing) -> None:
+        """Close another task with this replica."""
+        self._beside.append(task)
+
+    async def close(self) -> None:
+        """Stop following."""
+        for task in self._beside:
+            await task.close()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def pool(self, pool: str) -> Pool:
+        """Return a pool, also one that another replica made a moment ago. Raises PoolNotFound."""
+        known = self.pools.get(pool) or await self._roster.pool(self.site, pool)
+        if known is None:
+            raise PoolNotFound(pool_name(self.site, pool))
+        return known
+
+    async def floor(self, pool: Pool) -> float:
+        """Return the affinity floor in force: the pool's own, or that of its roster."""
+        own = pool.policy.affinity_floor
+        return await self._floors.of(self.index, pool.id) if own is None else own
+
+    def held(self, hold: Hold, agent: str, event: str) -> None:
+        """Take in a hold of this process's own making before its event comes round."""
+        if event_number(event) > self._position.load:
+            self.index.hold(agent, hold)
+            self.deadline_moved.set()
+
+    def put(self, agent: Agent, vectors: NDArray[np.float32]) -> None:
+        """Take in a write of this process's own making before its event comes round."""
+        known = self.index.agent(agent.id)
+        if known is None or known.version <= agent.version:
+            self.index.put(replace(agent, holds=known.holds if known else agent.holds), vectors)
+
+    def put_status(self, agent: Agent) -> None:
+        """Take in a status of this process's own making before its event comes round."""
+        known = self.index.agent(agent.id)
+        if known is not None and known.version <= agent.version and known.profile_version == agent.profile_version:
+            self.index.put_status(agent.id, agent.status, agent.idle_since_ms, agent.version)
+
+    def remove(self, agent: str) -> None:
+        """Take out an agent."""
+        self.index.remove(agent)
+
+    async def vectors(self, agents: Sequence[Agent]) -> list[NDArray[np.float32]]:
+        """Return agents' interest vectors [interests, dimension]: the stored ones, else computed and stored."""
+        model, dimension = self._encoder.fingerprint, self._encoder.dimension
+        stored = await self._roster.vectors(self.site, model, agents, dimension)
+        missing = [agent for agent, rows in zip(agents, stored, strict=True) if rows is None]
+        if not missing:
+            return [rows for rows in stored if rows is not None]
+        lines = [line for agent in missing for line in agent.profile.interests]
+        encoded = stored_precision(await self._encoder.encode(lines, priority=Priority.PROFILE))
+        ends = np.cumsum([len(agent.profile.interests) for agent in missing])
+        computed = dict(zip((agent.id for agent in missing), np.split(encoded, ends[:-1]), strict=True))
+        await self._roster.put_vectors(self.site, model, [(agent, computed[agent.id]) for agent in missing])
+        log.info("interests encoded", site=self.site, agents=len(missing), interests=len(lines))
+        return [computed[agent.id] if rows is None else rows for agent, rows in zip(agents, stored, strict=True)]
+
+    async def _keep_current(self) -> None:
+        position: Position | None = None
+        while not self.removed:
+            changes = Changes(self._connection, self.site)
+            try:
+                if position is None or not await changes.unbroken(position):
+                    position = await changes.end()
+                    await self._snapshot(position)
+                self._current.set()
+                async for position, batch in changes.follow(position):
+                    await self._apply(batch)
+                    self._position = position
+                    if self.removed:
+                        break
+            except FellBehind:
+                log.warning("fell behind the stream of changes; reading the site again", site=self.site)
+                position = None
+            except StoreUnavailable as fault:
+                self._current.clear()
+                log.warning("the store is away", site=self.site, why=fault.why)
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                # Whatever it was, a site that is read anew is right; a follower that ended would be wrong for ever.
+                log.exception("following failed; reading the site again", site=self.site)
+                self._current.clear()
+                position = None
+                await asyncio.sleep(RETRY_SECONDS)
+            finally:
+                await changes.close()
+
+    async def _snapshot(self, position: Position) -> None:
+        started = time.monotonic()
+        index = SiteIndex(self._scorer, self._encoder.dimension)
+        after, agents = "", 0
+        while True:
+            page = await self._roster.agent_ids(self.site, CHUNK, after)
+            found = [agent for agent in await self._roster.agents(self.site, page.items) if agent is not None]
+            holds = await self._roster.leases(self.site, [agent.id for agent in found], self._clock.now_ms())
+            vectors = await self.vectors(found)
+            for agent, held, rows in zip(found, holds, vectors, strict=True):
+                index.put(replace(agent, holds=held), rows)
+            agents += len(found)
+            if not page.next:
+                break
+            after = page.next
+            log.info("reading the site", site=self.site, agents=agents)
+        pools: dict[str, Pool] = {}
+        after = ""
+        while True:
+            pool_page = await self._roster.pools(self.site, CHUNK, after)
+            pools |= {pool.id: pool for pool in pool_page.items}
+            if not pool_page.next:
+                break
+            after = pool_page.next
+        self.index, self.pools, self._position = index, pools, position
+        self.deadline_moved.set()
+        log.info(
+            "site read", site=self.site, agents=agents, pools=len(pools), seconds=round(time.monotonic() - started, 3)
+        )
+
+    async def _apply(self, batch: Sequence[Change]) -> None:
+        if not batch:
+            return
+        try:
+            agents: dict[str, int] = {}
+            pools: set[str] = set()
+            for change in batch:
+                match change:
+                    case SlotHeld(agent, hold, at_ms):
+                        self._applying_since_ms = self._applying_since_ms or at_ms
+                        self.index.hold(agent, hold)
+                        self.deadline_moved.set()
+                    case SlotFreed(agent, reservation, idle_since_ms, at_ms):
+                        self._applying_since_ms = self._applying_since_ms or at_ms
+                        self.index.free(agent, reservation, idle_since_ms)
+                    case AgentChanged(agent, version, at_ms):
+                        self._applying_since_ms = self._applying_since_ms or at_ms
+                        agents[agent] = version
+                    case PoolChanged(pool):
+                        pools.add(pool)
+                    case SiteRemoved():
+                        self.removed = True
+                        return
+            await self._refresh_agents(agents)
+            await self._refresh_pools(pools)
+            self._observe_lag(self.lag_ms() / 1000)
+        finally:
+            self._applying_since_ms = None
+
+    async def _refresh_agents(self, changed: dict[str, int]) -> None:
+        known = {agent: self.index.agent(agent) for agent in changed}
+        # Of this process's own making, or taken in before.
+        stale = [
+            agent
+            for agent, version in changed.items()
+            if not version or known[agent] is None or known[agent].version < version  # type: ignore[union-attr]
+        ]
+        if not stale:
+            return
+        found = await self._roster.agents(self.site, stale)
+        profiles: list[Agent] = []
+        for agent_id, agent in zip(stale, found, strict=True):
+            before = known[agent_id]
+            if agent is None:
+                self.remove(agent_id)
+            elif before is not None and before.profile_version == agent.profile_version:
+                self.put_status(agent)
+            else:
+                profiles.append(agent)
+        if profiles:
+            leases = await self._roster.leases(self.site, [agent.id for agent in profiles], self._clock.now_ms())
+            rows = await self.vectors(profiles)
+            for agent, holds, vectors in zip(profiles, leases, rows, strict=True):
+                self.put(replace(agent, holds=holds), vectors)
+
+    async def _refresh_pools(self, changed: set[str]) -> None:
+        for pool_id in changed:
+            pool = await self._roster.pool(self.site, pool_id)
+            if pool is None:
+                self.pools.pop(pool_id, None)
+            else:
+                self.pools[pool_id] = pool

@@ -1,0 +1,60 @@
+"""The sites this process follows, opened when they are first asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from matcher.errors import IndexBehind, SiteNotFound
+from matcher.names import site_name
+from matcher.replica import SiteReplica
+from matcher.store.roster import RosterStore
+
+READY_SECONDS: Final = 5.0
+
+
+class Sites:
+    """Keep one replica a site."""
+
+    def __init__(self, roster: RosterStore, open_replica: Callable[[str], SiteReplica]) -> None:
+        self._roster = roster
+        self._open = open_replica
+        self._replicas: dict[str, SiteReplica] = {}
+        self._opening = asyncio.Lock()
+
+    async def replica(self, site: str) -> SiteReplica:
+        """Return a site's replica once it is read. Raises SiteNotFound, or IndexBehind after 5 s."""
+        replica = self._replicas.get(site)
+        if replica is None or replica.removed:
+            replica = await self._follow(site)
+        if not replica.caught_up and not await replica.ready(READY_SECONDS):
+            raise IndexBehind(site_name(site))
+        return replica
+
+    async def drop(self, site: str) -> None:
+        """Stop following a site."""
+        replica = self._replicas.pop(site, None)
+        if replica is not None:
+            await replica.close()
+
+    def __iter__(self) -> Iterator[SiteReplica]:
+        """Go through the replicas."""
+        return iter(tuple(self._replicas.values()))
+
+    async def close(self) -> None:
+        """Stop following."""
+        for site in tuple(self._replicas):
+            await self.drop(site)
+
+    async def _follow(self, site: str) -> SiteReplica:
+        async with self._opening:
+            replica = self._replicas.get(site)
+            if replica is not None and not replica.removed:
+                return replica
+            if replica is not None:
+                await self.drop(site)
+            if not await self._roster.site_exists(site):
+                raise SiteNotFound(site_name(site))
+            replica = self._replicas[site] = self._open(site)
+            return replica
