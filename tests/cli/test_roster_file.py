@@ -1,0 +1,210 @@
+"""Roster files: what is read, what is refused by line and field, and that nothing changes on the way round."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matcher.cli.roster_file import Form, form_of, read_roster, write_roster
+from matcher.cli.session import CommandError
+from matcher.client import Violation
+from matcher.v1 import roster_pb2 as pb
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def wrong(data: bytes, form: Form) -> dict[int, list[tuple[str, str]]]:
+    """Return what is wrong with a file, by line."""
+    return {
+        bad.line: [(one.field, one.description) for one in bad.violations]
+        for bad in read_roster(data, form, "default").bad
+    }
+
+
+def test_every_bad_json_line_is_named_with_its_fields_and_the_good_ones_are_kept() -> None:
+    """A wrong encoding, broken JSON, a wrong type and a double id each name their line; the others are read."""
+    data = b"\n".join(
+        [
+            b'{"id": "ana", "interests": ["I sail."]}',
+            b'{"id": "ben", "interests": [1], "skills": {"tax": "good"}, "status": "AWAY"}',
+            b'{"id": "cy", "interests": ',
+            b'{"id": "ana", "interests": ["I row."]}',
+            b"[1]",
+            b"",
+            b'{"id": "dee", "display_name": "Ren\xe9", "interests": ["I knit."]}',
+            b'{"display_name": "Nobody"}',
+            b'{"id": "eve", "id": "eva", "interests": ["I dig."]}',
+            b'{"id": "flo", "interests": ["\\ud800"]}',
+            b'{"id": "gus", "interests": ["I ski."], "capacity": {"total": 99999999999, "channels": [7]}}',
+            b'{"id": "hal", "interests": ["I act."], "capacity": {"total": true}}',
+            '{"id": "zoë", "interests": "I sing.\\nI swim."}'.encode(),
+        ]
+    )
+    roster = read_roster(data, Form.JSONL, "default")
+    assert [row.agent_id for row in roster.good] == ["ana", "zoë"]
+    assert list(roster.good[1].agent.interests) == ["I sing.", "I swim."]
+    found = wrong(data, Form.JSONL)
+    assert found == {
+        2: [
+            ("interests[0]", "is a number, not a text"),
+            ("skills.tax", "is a text, not a whole number"),
+            ("status", "is none of ONLINE, DRAINING, OFFLINE"),
+        ],
+        3: [("line", "is not JSON: Expecting value (column 27)")],
+        4: [("id", "is on line 1 too")],
+        5: [("line", "is not a JSON object")],
+        7: [("display_name", "is not UTF-8 (column 35)")],
+        8: [("id", "is missing"), ("interests", "is missing")],
+        9: [("id", "is there twice")],
+        10: [("interests[0]", "is not UTF-8")],
+        11: [("capacity.total", "is out of range")],
+        12: [("capacity.total", "is a truth value, not a whole number")],
+    }
+
+
+def test_every_bad_csv_row_is_named_with_its_fields_and_the_good_ones_are_kept() -> None:
+    """Rows count by the line they start on, also after a cell of several lines."""
+    data = b"".join(
+        [
+            b"id,display_name,interests,skills,channels,capacity_total,status\n",
+            b'ana,Ana,"I sail.\nI row.",tax:3|law:1,chat:1:2,2,ONLINE\n',
+            b"ben,Ren\xe9,I knit.,,,,\n",
+            b"cy,Cy,I dig.|I act.,tax,chat,x,\n",
+            b"dee,Dee,I ski.\n",
+            b'eve,"E"ve,I ski.,,,,\n',
+            b"\n",
+            b"flo,Flo,I swim.,tax:1|tax:2,,,\n",
+            b"gus,Gus,I swim.,,,,\n",
+        ]
+    )
+    roster = read_roster(data, Form.CSV, "default")
+    assert [(row.line, row.agent_id) for row in roster.good] == [(2, "ana"), (10, "gus")]
+    ana = roster.good[0].agent
+    assert list(ana.interests) == ["I sail.", "I row."]
+    assert [(one.skill, one.level) for one in ana.skills] == [("tax", 3), ("law", 1)]
+    assert ana.capacity == pb.Capacity(total=2, channels=[pb.ChannelCapacity(channel="chat", cost=1, max=2)])
+    assert not roster.good[1].agent.HasField("capacity")
+    assert wrong(data, Form.CSV) == {
+        4: [("display_name", "is not UTF-8")],
+        5: [
+            ("skills", "has 'tax', which is not skill:level"),
+            ("channels", "has 'chat', which is not channel:cost:max"),
+            ("capacity_total", "is 'x', not a whole number"),
+        ],
+        6: [("line", "has 3 cells; the header has 7")],
+        7: [("line", "is not CSV: ',' expected after '\"'")],
+        9: [("skills", "has 'tax' twice")],
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "violations"),
+    [
+        (b"id,display_name\nana,Ana\n", [("interests", "is a column that is missing")]),
+        (b"name\nana\n", [("id", "is a column that is missing"), ("interests", "is a column that is missing")]),
+        (b"id,id,interests\na,b,c\n", [("line", "names a column twice")]),
+        ("id,interests\nana,x\n".encode("utf-16"), [("file", "is UTF-16; a roster is UTF-8")]),
+    ],
+)
+def test_a_csv_file_whose_columns_cannot_be_told_is_refused_at_line_1(
+    data: bytes, violations: list[tuple[str, str]]
+) -> None:
+    """Without its columns no row can be read: nothing is, and the missing ones are named."""
+    assert read_roster(data, Form.CSV, "default").good == ()
+    assert wrong(data, Form.CSV) == {1: violations}
+
+
+def test_a_spreadsheets_csv_is_read_with_its_mark_and_its_semicolons() -> None:
+    """A byte order mark and semicolons are what spreadsheets of many countries write."""
+    roster = read_roster("\ufeffid;interests\r\nana;I sail.|I row.\r\n".encode(), Form.CSV, "default")
+    assert [(row.agent_id, list(row.agent.interests)) for row in roster.good] == [("ana", ["I sail.", "I row."])]
+
+
+def test_a_field_that_nobody_reads_is_told_once_by_its_first_line() -> None:
+    """A misspelt column would otherwise be lost without a word."""
+    data = b'{"id": "a", "interests": []}\n{"id": "b", "interests": [], "skils": {}}\n{"id": "c", "skils": {}}\n'
+    assert read_roster(data, Form.JSONL, "default").unread == {"skils": 2}
+
+
+def test_ids_of_pools_become_names_of_the_site() -> None:
+    """A file says "billing"; the same file fits every site."""
+    data = b'{"id": "a", "interests": ["x"], "pools": ["billing", "sites/other/pools/p"]}'
+    agent = read_roster(data, Form.JSONL, "acme").good[0].agent
+    assert list(agent.pools) == ["sites/acme/pools/billing", "sites/other/pools/p"]
+
+
+@pytest.mark.parametrize("name", ["agents.jsonl", "agents.csv"])
+def test_the_example_rosters_have_no_bad_row(name: str) -> None:
+    """What we show as a roster is one."""
+    roster = read_roster((EXAMPLES / name).read_bytes(), form_of(name, None), "default")
+    assert roster.good
+    assert roster.bad == ()
+    assert roster.unread == {}
+
+
+def test_a_file_whose_name_tells_no_form_asks_for_it() -> None:
+    """Guessing would make every row of it bad."""
+    assert form_of("agents.txt", Form.CSV) is Form.CSV
+    assert form_of("-", None) is Form.JSONL
+    with pytest.raises(CommandError, match="--format"):
+        form_of("agents.txt", None)
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The target is a folder: it is said, and no part of the export stays beside it."""
+    target = tmp_path / "agents.jsonl"
+    target.mkdir()
+    with pytest.raises(CommandError, match="cannot be written"):
+        write_roster(str(target), Form.JSONL, [pb.Agent(name="sites/default/agents/a")])
+    assert list(tmp_path.iterdir()) == [target]
+
+
+ids = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,20}", fullmatch=True)
+lines = st.text(max_size=60).map(lambda text: " ".join(text.split()))
+
+
+@st.composite
+def agents(draw: st.DrawFn) -> pb.Agent:
+    """Make an agent as the service returns one."""
+    return pb.Agent(
+        name=f"sites/default/agents/{draw(ids)}",
+        display_name=draw(lines),
+        interests=draw(st.lists(lines.filter(bool), min_size=1, max_size=4)),
+        skills=[
+            pb.Skill(skill=skill, level=draw(st.integers(1, 100)))
+            for skill in draw(st.lists(ids, max_size=3, unique=True))
+        ],
+        languages=draw(st.lists(st.sampled_from(["en", "de-CH", "pt-BR"]), unique=True)),
+        capacity=pb.Capacity(
+            total=draw(st.integers(0, 1_000_000)),
+            channels=[
+                pb.ChannelCapacity(channel=channel, cost=draw(st.integers(1, 9)), max=draw(st.integers(0, 9)))
+                for channel in draw(st.lists(ids, max_size=3, unique=True))
+            ],
+        ),
+        pools=[f"sites/default/pools/{pool}" for pool in draw(st.lists(ids, max_size=3))],
+        status=draw(st.sampled_from([pb.ONLINE, pb.DRAINING, pb.OFFLINE])),
+    )
+
+
+@settings(deadline=None, max_examples=50)
+@given(roster=st.lists(agents(), max_size=4, unique_by=lambda agent: agent.name), form=st.sampled_from(list(Form)))
+def test_what_is_exported_is_read_back_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, roster: list[pb.Agent], form: Form
+) -> None:
+    """Whatever agents are called and care about, in both forms: an import of an export changes nothing."""
+    path = tmp_path_factory.mktemp("export") / f"agents.{form}"
+    write_roster(str(path), form, roster)
+    read = read_roster(path.read_bytes(), form, "default")
+    assert read.bad == ()
+    back = [row.agent for row in read.good]
+    for agent, row in zip(back, read.good, strict=True):
+        agent.name = f"sites/default/agents/{row.agent_id}"
+    assert back == roster
+
+
+def test_a_violation_is_what_the_client_calls_one() -> None:
+    """Rows refused here and rows refused by the service are told in the same form."""
+    bad = read_roster(b"[]", Form.JSONL, "default").bad[0]
+    assert bad.violations == (Violation("line", "is not a JSON object"),)

@@ -1,0 +1,42 @@
+"""Other people's text on a terminal: shown, never obeyed."""
+
+from rich.console import Console
+
+from matcher.cli import tables
+from matcher.cli.terminal_text import shortened, visible
+from matcher.v1 import routing_pb2 as pb
+
+
+def test_control_characters_are_shown_and_not_sent() -> None:
+    """Escape sequences, bells, C1 controls and characters that turn the line round are replaced."""
+    assert visible("a\x1b]0;owned\x07b\x9b2Jc\u202ed\x00") == "a\ufffd]0;owned\ufffdb\ufffd2Jc\ufffdd\ufffd"
+    assert visible("one\r\ntwo\tthree") == "one  two three"
+
+
+def test_a_long_text_is_cut_to_its_width() -> None:
+    """A row stays a row."""
+    assert shortened("the  tent\nleaks", 20) == "the tent leaks"
+    assert shortened("the tent leaks badly", 9) == "the tent…"
+
+
+def test_markup_in_a_name_and_an_interest_is_printed_as_it_is() -> None:
+    """Somebody who is called "[red]" is called so, and no link hides behind their words."""
+    console = Console(width=200, force_terminal=False)
+    candidate = pb.Candidate(
+        agent="sites/default/agents/eve",
+        display_name="[bold]Eve[/bold]",
+        reasons=[pb.MatchReason(start=2, end=6, interest="[link=x]boats[/link]\x1b[31m")],
+    )
+    with console.capture() as captured:
+        console.print(tables.candidates([candidate], "🎨 tent"))
+    said = captured.get()
+    assert "[bold]Eve[/bold]" in said
+    assert "[link=x]boats[/link]\ufffd[31m" in said
+    assert "\x1b" not in said
+
+
+def test_the_words_that_met_are_cut_from_the_callers_own_text_by_code_points() -> None:
+    """The service never sends the words back: places count code points, also behind an emoji."""
+    text = "🎨 The tent leaks."
+    assert tables.words_met([pb.MatchReason(start=6, end=10)], text) == "tent"
+    assert tables.words_met([pb.MatchReason(start=6, end=10)], "") == "6 to 10"
