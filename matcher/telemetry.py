@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
 from typing import Any, Final, Literal, TextIO
+from wsgiref.simple_server import WSGIServer
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -32,6 +34,7 @@ class Telemetry:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
+        self._pages: tuple[WSGIServer, threading.Thread] | None = None
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -69,8 +72,17 @@ class Telemetry:
 
     def serve(self, address: str, port: int) -> int:
         """Serve /metrics on a port of its own, from a thread; return the port, the one chosen where 0 was given."""
-        server, _ = start_http_server(port, address, self.registry)
-        return int(server.server_port)
+        self._pages = start_http_server(port, address, self.registry)
+        return int(self._pages[0].server_port)
+
+    def close(self) -> None:
+        """Stop serving /metrics."""
+        if self._pages is not None:
+            server, thread = self._pages
+            server.shutdown()
+            server.server_close()
+            thread.join()
+            self._pages = None
 
     def _counter(self, name: str, what: str, labels: tuple[str, ...]) -> Counter:
         return Counter(name, what, labels, registry=self.registry)

@@ -21,11 +21,19 @@ SERVICES: Final = (
 _log = structlog.get_logger(__name__)
 
 
+class _Servicer(aio.HealthServicer):
+    """Knows every service from the start, as NOT_SERVING; the library's own begins with "" as SERVING."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._server_status = dict.fromkeys(SERVICES, health_pb2.HealthCheckResponse.NOT_SERVING)
+
+
 class Health:
     """Says whether this process takes calls; NOT_SERVING until told otherwise, and for good once it stops."""
 
     def __init__(self, telemetry: Telemetry) -> None:
-        self.servicer = aio.HealthServicer()
+        self.servicer = _Servicer()
         self.stopping = asyncio.Event()
         self._telemetry = telemetry
         self._said: tuple[bool, str] | None = None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import pytest
@@ -30,11 +31,18 @@ class Service:
 
     @property
     def routing(self) -> routing_pb2_grpc.RoutingServiceAsyncStub:
+        """Return a client of the RoutingService."""
         return routing_pb2_grpc.RoutingServiceStub(self.channel)
 
     @property
     def people(self) -> roster_pb2_grpc.RosterServiceAsyncStub:
+        """Return a client of the RosterService."""
         return roster_pb2_grpc.RosterServiceStub(self.channel)
+
+    def raw(self, method: str, body: bytes) -> Any:
+        """Start a unary call with a message of any bytes."""
+        call: Any = self.channel.unary_unary(method)
+        return call(body)
 
     def nothing_was_asked(self) -> bool:
         """Return whether neither the router nor the roster was ever called."""
@@ -43,6 +51,7 @@ class Service:
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
+    """Give a service whose router and roster are doubles."""
     router, roster, telemetry = RouterDouble(), RosterDouble(), Telemetry()
     health = Health(telemetry)
     server = build_server(router, roster, health, telemetry)
@@ -83,7 +92,7 @@ def told_by(status: status_pb2.Status) -> Told:
     )
 
 
-async def told(call: grpc.aio.Call) -> Told:
+async def told(call: Any) -> Told:
     """Await a call that fails, and return what it told."""
     with contextlib.suppress(grpc.aio.AioRpcError):
         if hasattr(call, "read"):

@@ -1,10 +1,12 @@
 """A router and a roster that note what they were asked, and answer what a test gave them."""
 
+# ruff: noqa: ARG002, D102 - what the methods do and take is said in matcher/rpc/ports.py
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from matcher.errors import MatcherError
 from matcher.lifecycle import AgentStatus, ContactState, ReservationState
@@ -32,6 +34,8 @@ from matcher.model import (
     Reservation,
     Unmatched,
 )
+
+T = TypeVar("T")
 
 NOW_MS = 1_795_000_000_123
 
@@ -98,12 +102,13 @@ class Double:
     answers: dict[str, Any] = field(default_factory=dict)
     fault: BaseException | None = None
 
-    def note(self, method: str, default: Any, *arguments: Any) -> Any:
+    def note(self, method: str, default: T, *arguments: object) -> T:
         """Note a call, and return what it is answered."""
         self.calls.append((method, arguments))
         if self.fault is not None:
             raise self.fault
-        return self.answers.get(method, default)
+        answer: T = self.answers.get(method, default)
+        return answer
 
 
 class RouterDouble(Double):
@@ -212,7 +217,7 @@ class RosterDouble(Double):
     async def delete_pool(self, site: str, pool: str, etag: str) -> None:
         self.note("delete_pool", None, site, pool, etag)
 
-    def effective_floor(self, site: str, pool: Pool) -> float:
+    async def effective_floor(self, site: str, pool: Pool) -> float:
         return 0.5
 
     def effective_tolerance(self, pool: Pool) -> float:

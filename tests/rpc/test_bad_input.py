@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -25,28 +25,34 @@ def agent(**fields: Any) -> people.Agent:
 
 
 def capacity(total: int, *channels: tuple[str, int, int]) -> people.Capacity:
+    """Return a capacity of channels (channel, cost, max)."""
     return people.Capacity(
         total=total, channels=[people.ChannelCapacity(channel=c, cost=cost, max=most) for c, cost, most in channels]
     )
 
 
 def message(**fields: Any) -> routing.Message:
+    """Return a good message but for the fields given."""
     return routing.Message(**{"text": "My shoes have a hole.", **fields})
 
 
 def create(agent: people.Agent, **fields: Any) -> people.CreateAgentRequest:
+    """Return a good request but for the agent and the fields given."""
     return people.CreateAgentRequest(**{"parent": SITE, "agent_id": "maya", "agent": agent, **fields})
 
 
 def route(**fields: Any) -> routing.RouteMessageRequest:
+    """Return a good request but for the fields given."""
     return routing.RouteMessageRequest(**{"parent": SITE, "message": message(), **fields})
 
 
 def update(agent: people.Agent, *paths: str) -> people.UpdateAgentRequest:
+    """Return a change of the fields that the paths name."""
     return people.UpdateAgentRequest(agent=agent, update_mask=FieldMask(paths=paths))
 
 
 def policy(*paths: str, **fields: Any) -> people.UpdatePoolRequest:
+    """Return a change of the pool "billing"."""
     return people.UpdatePoolRequest(pool=people.Pool(name=BILLING, **fields), update_mask=FieldMask(paths=paths))
 
 
@@ -191,7 +197,13 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "no agent to read": (people.GetAgentRequest(name="sites/default/agents/"), {"name"}),
     "an agent id with a slash": (people.GetAgentRequest(name="sites/default/agents/a/b"), {"name"}),
     "a page of agents that is none": (
-        people.ListAgentsRequest(parent=SITE, page_size=-5, page_token="bWF5YQ==", pool="sites/x/pools/y", status=7),
+        people.ListAgentsRequest(
+            parent=SITE,
+            page_size=-5,
+            page_token="bWF5YQ==",
+            pool="sites/x/pools/y",
+            status=cast("people.AgentStatus.ValueType", 7),
+        ),
         {"page_size", "page_token", "pool", "status"},
     ),
     "an unknown path in a mask": (
@@ -208,7 +220,10 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     ),
     "a removal of nobody": (people.DeleteAgentRequest(etag="e" * 129), {"name", "etag"}),
     "a status that is not said": (people.SetAgentStatusRequest(name=MAYA), {"status"}),
-    "a status that is unknown": (people.SetAgentStatusRequest(name=MAYA, status=4), {"status"}),
+    "a status that is unknown": (
+        people.SetAgentStatusRequest(name=MAYA, status=cast("people.AgentStatus.ValueType", 4)),
+        {"status"},
+    ),
     "a pool without anything": (people.CreatePoolRequest(), {"parent", "pool_id", "pool"}),
     "everything wrong in a pool": (
         people.CreatePoolRequest(
@@ -256,7 +271,7 @@ async def test_every_wrong_field_is_named_at_once_and_nothing_is_written(service
     """A bad request gets INVALID_ARGUMENT, FIELDS_INVALID and exactly its wrong fields; nobody below hears of it."""
     request, fields = CASES[case]
     path, _ = METHODS[request.DESCRIPTOR.full_name]
-    answer = await told(service.channel.unary_unary(path)(request.SerializeToString()))
+    answer = await told(service.raw(path, request.SerializeToString()))
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
     assert answer.reason == "FIELDS_INVALID"
     assert set(answer.violations) == fields

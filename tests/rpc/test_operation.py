@@ -1,0 +1,242 @@
+"""What operators see: health, a graceful stop, metrics, reflection, logs."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import urllib.request
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from matcher.errors import ContactEnded
+from matcher.lifecycle import AgentStatus
+from matcher.model import Constraint, LeftOut, Unmatched
+from matcher.rpc.health import SERVICES, Health
+from matcher.rpc.server import build_server, drain
+from matcher.telemetry import PRIVATE_FIELDS, Telemetry, configure_logs
+from matcher.v1 import roster_pb2 as people
+from matcher.v1 import routing_pb2 as routing
+from tests.rpc.conftest import Service, told
+from tests.rpc.doubles import RosterDouble, RouterDouble
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+ROUTE = routing.RouteMessageRequest(parent="sites/default", message=routing.Message(text="My dog ate the shoe."))
+ENDLESS = 86_400.0
+
+
+async def test_health_is_told_per_service(service: Service) -> None:
+    """Every service and the whole are NOT_SERVING until the readiness watcher says otherwise, and again after."""
+    checks = health(service)
+
+    async def seen() -> set[int]:
+        requests = [health_pb2.HealthCheckRequest(service=name) for name in SERVICES]
+        return {(await checks.Check(request)).status for request in requests}
+
+    assert SERVICES == ("", "matcher.v1.RoutingService", "matcher.v1.RosterService")
+    assert await seen() == {NOT_SERVING}
+    await service.health.set(True, "")
+    assert await seen() == {SERVING}
+    assert metric(service, "matcher_serving") == 1
+    await service.health.set(False, "the store does not answer")
+    assert await seen() == {NOT_SERVING}
+    assert metric(service, "matcher_serving") == 0
+
+
+async def test_a_service_nobody_knows_has_no_health(service: Service) -> None:
+    """Check answers NOT_FOUND for a service that is not there, as the protocol says."""
+    request = health_pb2.HealthCheckRequest(service="matcher.v1.Nobody")
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await health(service).Check(request)
+    assert failed.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_stop_ends_open_streams_and_lets_calls_finish(service: Service) -> None:
+    """A drain ends Watch, reflection and ImportAgents with SHUTTING_DOWN at once; a call under way is answered."""
+    await service.health.set(True, "")
+    entered, leave = asyncio.Event(), asyncio.Event()
+    route = service.router.route
+
+    async def slow(*given: Any, **named: Any) -> Any:
+        entered.set()
+        await leave.wait()
+        return await route(*given, **named)
+
+    service.router.route = slow  # type: ignore[method-assign]
+    watch: Any = health(service).Watch(health_pb2.HealthCheckRequest())
+    assert (await watch.read()).status == SERVING
+    rows: Any = service.people.ImportAgents()
+    await rows.write(people.ImportAgentsRequest(config=people.ImportConfig(parent="sites/default")))
+    await rows.write(people.ImportAgentsRequest(row=people.ImportRow(row=1, agent_id="Ann")))
+    assert (await rows.read()).row == 1
+    files: Any = reflected(service).ServerReflectionInfo()
+    await files.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+    await files.read()
+    under_way = asyncio.ensure_future(service.routing.RouteMessage(ROUTE))
+    await entered.wait()
+
+    stopped = asyncio.ensure_future(drain(service.server, service.health, ENDLESS))
+    endings = [await told(watch), await told(rows), await told(files)]
+    assert [ending.reason for ending in endings] == ["SHUTTING_DOWN"] * 3
+    assert {ending.code for ending in endings} == {grpc.StatusCode.UNAVAILABLE}
+    leave.set()
+    assert (await under_way).reservation.agent == "sites/default/agents/maya"
+    await stopped
+    await service.health.set(True, "too late")
+    assert metric(service, "matcher_serving") == 0
+
+
+async def test_a_drain_tells_watchers_before_it_ends_them(service: Service) -> None:
+    """Who watches the health hears NOT_SERVING, and then that the server stops."""
+    await service.health.set(True, "")
+    watch: Any = health(service).Watch(health_pb2.HealthCheckRequest())
+    assert (await watch.read()).status == SERVING
+    await drain(service.server, service.health, ENDLESS)
+    assert (await watch.read()).status == NOT_SERVING
+    assert (await told(watch)).reason == "SHUTTING_DOWN"
+
+
+async def test_calls_are_counted_by_method_and_code(service: Service) -> None:
+    """grpc_server_* counts an answer, a refusal, a fault, a late call and a stream under the code the caller saw."""
+    await service.routing.RouteMessage(ROUTE)
+    await told(service.routing.RouteMessage(routing.RouteMessageRequest()))
+    service.router.fault = ContactEnded("sites/default/contacts/c-1", "CLOSED")
+    await told(service.routing.RouteMessage(ROUTE))
+    await told(service.people.ImportAgents(iter(())))
+    await told(service.raw("/matcher.v1.RoutingService/made-up", b""))
+    method = {"grpc_service": "matcher.v1.RoutingService", "grpc_method": "RouteMessage", "grpc_type": "unary"}
+    assert metric(service, "grpc_server_started_total", **method) == 3
+    for code in ("OK", "INVALID_ARGUMENT", "FAILED_PRECONDITION"):
+        assert metric(service, "grpc_server_handled_total", **method, grpc_code=code) == 1
+    assert metric(service, "grpc_server_handling_seconds_count", **method) == 3
+    rows = {"grpc_service": "matcher.v1.RosterService", "grpc_method": "ImportAgents", "grpc_type": "bidi_stream"}
+    assert metric(service, "grpc_server_handled_total", **rows, grpc_code="INVALID_ARGUMENT") == 1
+    nobody = {"grpc_service": "unknown", "grpc_method": "unknown", "grpc_type": "unary"}
+    assert metric(service, "grpc_server_handled_total", **nobody, grpc_code="UNIMPLEMENTED") == 1
+
+
+async def test_a_caller_s_deadline_is_counted_as_one(service: Service) -> None:
+    """A call whose deadline passes in the router is counted DEADLINE_EXCEEDED, and the router's work is cancelled."""
+    cancelled = asyncio.Event()
+
+    async def never(*_given: Any, **_named: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    service.router.route = never  # type: ignore[method-assign]
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await service.routing.RouteMessage(ROUTE, timeout=0.05)
+    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await cancelled.wait()
+    await service.server.stop(ENDLESS)
+    method = {"grpc_service": "matcher.v1.RoutingService", "grpc_method": "RouteMessage", "grpc_type": "unary"}
+    assert metric(service, "grpc_server_handled_total", **method, grpc_code="DEADLINE_EXCEEDED") == 1
+
+
+async def test_routes_are_counted_by_outcome_and_basis(service: Service) -> None:
+    """matcher_route_total tells held from unmatched, and by which basis."""
+    await service.routing.RouteMessage(ROUTE)
+    service.router.answers["route"] = Unmatched("c-2", Constraint.CAPACITY, LeftOut({Constraint.CAPACITY: 3}))
+    await service.routing.RouteMessage(ROUTE)
+    assert metric(service, "matcher_route_total", outcome="held", basis="AFFINITY") == 1
+    assert metric(service, "matcher_route_total", outcome="unmatched", basis="NONE") == 1
+
+
+async def test_metrics_are_served_over_http(service: Service) -> None:
+    """GET /metrics on a port of its own answers what was counted."""
+    await service.routing.RouteMessage(ROUTE)
+    port = service.telemetry.serve("127.0.0.1", 0)
+    page = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/metrics")
+    assert 'matcher_route_total{basis="AFFINITY",outcome="held"} 1.0' in page
+    service.telemetry.close()
+
+
+async def test_reflection_lists_the_services(service: Service) -> None:
+    """A tool such as grpcurl finds both services, health and reflection itself."""
+    stub = reflected(service)
+
+    async def ask() -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
+        yield reflection_pb2.ServerReflectionRequest(list_services="")
+        yield reflection_pb2.ServerReflectionRequest(file_containing_symbol="matcher.v1.RosterService")
+
+    services, file = [answer async for answer in stub.ServerReflectionInfo(ask())]
+    assert {one.name for one in services.list_services_response.service} == {
+        "matcher.v1.RoutingService",
+        "matcher.v1.RosterService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+    assert file.file_descriptor_response.file_descriptor_proto
+
+
+async def test_a_second_server_cannot_take_the_port_unless_it_is_shared(service: Service) -> None:
+    """Two servers on one port are refused at the start, and allowed where sharing was asked for."""
+    telemetry = Telemetry()
+    second = build_server(RouterDouble(), RosterDouble(), Health(telemetry), telemetry)
+    with pytest.raises(RuntimeError):
+        second.add_insecure_port(f"127.0.0.1:{service.port}")
+    pair = [
+        build_server(RouterDouble(), RosterDouble(), Health(telemetry), telemetry, share_port=True) for _ in range(2)
+    ]
+    port = pair[0].add_insecure_port("127.0.0.1:0")
+    assert pair[1].add_insecure_port(f"127.0.0.1:{port}") == port
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_no_customer_s_words_reach_a_log_line(style: Any) -> None:
+    """Fields that could hold words are dropped, exceptions lose their text, libraries speak from WARNING on."""
+    out = io.StringIO()
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    try:
+        configure_logs(style, "DEBUG", out)
+        log = structlog.get_logger("matcher.somewhere")
+        log.debug("routed", agent="maya", status=AgentStatus.ONLINE, **dict.fromkeys(PRIVATE_FIELDS, "my dog"))
+        try:
+            raise ValueError("my dog")
+        except ValueError:
+            log.exception("failed")
+            logging.getLogger("library").exception("it failed")
+        logging.getLogger("library").info("I was given: my dog")
+    finally:
+        structlog.reset_defaults()
+        logging.getLogger().handlers[:], level = before
+        logging.getLogger().setLevel(level)
+    lines = out.getvalue().splitlines()
+    assert "my dog" not in out.getvalue()
+    assert "maya" in lines[0]
+    if style == "json":
+        assert [json.loads(line)["event"] for line in lines] == ["routed", "failed", "it failed"]
+        assert [json.loads(line).get("fault") for line in lines[1:]] == ["builtins.ValueError"] * 2
+
+
+def health(service: Service) -> Any:
+    """Return a client of the health service."""
+    return health_pb2_grpc.HealthStub(service.channel)
+
+
+def reflected(service: Service) -> Any:
+    """Return a client of the reflection service."""
+    channel: Any = service.channel
+    return reflection_pb2_grpc.ServerReflectionStub(channel)
+
+
+def metric(service: Service, name: str, **labels: str) -> float | None:
+    """Return a metric's value; None where nothing was counted."""
+    return service.telemetry.registry.get_sample_value(name, labels)
+
+
+def fetch(url: str) -> str:
+    """Return a page."""
+    with urllib.request.urlopen(url) as page:
+        text: str = page.read().decode()
+    return text
