@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 import grpc
@@ -53,14 +53,14 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with running(settings, stopping) as address:
+    async with running(settings) as address:
         print(f"serving on {address}", flush=True)
         await stopping.wait()
 
 
 @asynccontextmanager
-async def running(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[str]:
-    """Run the service; yield its address once it takes calls. `stopping` ends a start that still waits."""
+async def running(settings: Settings) -> AsyncIterator[str]:
+    """Run the service; yield its address once it takes calls."""
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
         if settings.metrics_listen:
@@ -102,10 +102,8 @@ async def running(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[
             secret=await _secret(settings, connection),
             default_tolerance=settings.affinity_tolerance,
         )
-        try:
+        with suppress(SiteExists):
             await roster.create_site(DEFAULT_SITE)
-        except SiteExists:
-            pass
         await sites.replica(DEFAULT_SITE)
         health = Health(telemetry)
         server = build_server(router, roster, health, telemetry, share_port=settings.reuse_port)

