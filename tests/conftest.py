@@ -1,0 +1,78 @@
+"""The service and its store as processes of their own, shared by a whole test session."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
+from tests.processes import Server, Store, keys_without_lifetime, start_server
+
+StartServer: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[Server]]"
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """Give a folder with a path short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="mt-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+async def service(folder: Path) -> AsyncIterator[Server]:
+    """Give the service on its embedded store, shared: a test makes a site of its own with `service.site()`.
+
+    At the end it must stop with 0, have logged no fault that no test declared, and leave no key without a lifetime.
+    """
+    server = await start_server(folder, {})
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(server.kill)
+        yield server
+        embedded = await EmbeddedStore.open(EmbeddedSettings(server.data_dir))
+        stack.push_async_callback(embedded.close)
+        assert embedded.adopted
+        assert await keys_without_lifetime(embedded.url) == []
+        assert await server.stop() == 0
+        assert server.faults() == []
+
+
+@pytest.fixture(scope="session")
+async def store() -> AsyncIterator[Store]:
+    """Give a store of its own, shared by tests that start servers on it and do it no harm."""
+    with tempfile.TemporaryDirectory(prefix="mt-") as name:
+        store = Store(Path(name))
+        await store.start()
+        try:
+            yield store
+            assert await keys_without_lifetime(store.url) == []
+        finally:
+            await store.end()
+
+
+@pytest.fixture(scope="session")
+def store_url(store: Store) -> str:
+    """Give the address of the shared store, for MATCHER_STORE_URL."""
+    return store.url
+
+
+@pytest.fixture
+async def launch(tmp_path: Path) -> AsyncIterator[StartServer]:
+    """Give a function that starts a server with settings; what it started is ended with the test, and was faultless."""
+    started: list[Server] = []
+
+    async def start(settings: Mapping[str, str]) -> Server:
+        server = await start_server(tmp_path, settings)
+        started.append(server)
+        return server
+
+    try:
+        yield start
+    finally:
+        for server in started:
+            await server.kill()
+    assert [line for server in started for line in server.faults()] == []
