@@ -8,6 +8,7 @@ of raw bytes: it sees the end of the stream, and takes the body apart under the 
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -30,6 +31,7 @@ RECEIVE_LIMIT_BYTES: Final = 16 * 2**20
 """gRPC refuses what is above by itself, with its own text; so it stands well above what the service reads."""
 BODY_SECONDS: Final = 30.0
 """How long a unary call without a deadline may keep its body back."""
+OUTAGE_SECONDS: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -41,6 +43,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         self._stopping = stopping
         self._body_seconds = body_seconds
         self._guarded: dict[str, Handler] = {}
+        self._outage_logged: dict[str, float] = {}
 
     async def intercept_service(
         self,
@@ -89,7 +92,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             except (grpc.aio.AbortError, grpc.aio.InternalError):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status and not its text
-                await _refuse(method, error, context)
+                await self._refuse(method, error, context)
 
         return grpc.stream_unary_rpc_method_handler(call)
 
@@ -102,15 +105,33 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             except (grpc.aio.AbortError, grpc.aio.InternalError):
                 raise
             except Exception as error:  # noqa: BLE001 - as above
-                await _refuse(method, error, context)
+                await self._refuse(method, error, context)
 
         return grpc.stream_stream_rpc_method_handler(call, None, handler.response_serializer)
 
     def _unknown(self, method: str) -> Handler:
         async def call(_requests: AsyncIterator[bytes], context: Context) -> None:
-            await _refuse(method, MethodNotFound(method), context)
+            await self._refuse(method, MethodNotFound(method), context)
 
         return grpc.stream_stream_rpc_method_handler(call)
+
+    async def _refuse(self, method: str, error: Exception, context: Context) -> NoReturn:
+        if isinstance(error, MatcherError):
+            told = status.status_of(error)
+            if status.is_outage(error):
+                self._log_outage(method, error)
+        else:
+            incident = uuid.uuid4().hex[:12]
+            told = status.fault_status(incident)
+            _log.error("call_failed", method=method, incident=incident, **fault_fields(error))
+        await context.abort(status.code_of(told), told.message, status.trailers_of(told))
+
+    def _log_outage(self, method: str, error: MatcherError) -> None:
+        """Log an outage, at most once a second for each reason: while it lasts, every call meets it."""
+        now = time.monotonic()
+        if now - self._outage_logged.get(error.reason, -OUTAGE_SECONDS) >= OUTAGE_SECONDS:
+            self._outage_logged[error.reason] = now
+            _log.warning("call_refused", method=method, reason=error.reason, why=str(error))
 
     async def _body(self, method: str, context: Context) -> bytes:
         """Return the one message of a unary call; raise MessageMalformed where the stream ends without one."""
@@ -166,15 +187,3 @@ async def _write(answers: AsyncGenerator[Any, None] | Awaitable[None], context: 
                 await context.write(answer)
     else:
         await answers
-
-
-async def _refuse(method: str, error: Exception, context: Context) -> NoReturn:
-    if isinstance(error, MatcherError):
-        told = status.status_of(error)
-        if status.is_outage(error):
-            _log.warning("call_refused", method=method, reason=error.reason, why=str(error))
-    else:
-        incident = uuid.uuid4().hex[:12]
-        told = status.fault_status(incident)
-        _log.error("call_failed", method=method, incident=incident, **fault_fields(error))
-    await context.abort(status.code_of(told), told.message, status.trailers_of(told))

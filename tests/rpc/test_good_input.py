@@ -1,0 +1,331 @@
+"""Good input: what reaches the router and the roster, and what comes back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.field_mask_pb2 import FieldMask
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matcher.lifecycle import AgentStatus
+from matcher.model import (
+    Agent,
+    AgentChange,
+    Capacity,
+    ChannelCapacity,
+    Constraint,
+    LeftOut,
+    Message,
+    PoolPolicy,
+    Profile,
+    Requirements,
+    Unmatched,
+)
+from matcher.rpc import check_roster, convert, names
+from matcher.rpc.check import Violations, page_token
+from matcher.rpc.names import Kind
+from matcher.v1 import roster_pb2 as people
+from matcher.v1 import routing_pb2 as routing
+from tests.rpc.conftest import Service
+from tests.rpc.doubles import CANDIDATE, MAYA, NOW_MS
+
+MAYA_NAME = "sites/default/agents/maya"
+OFFER_NAME = "sites/default/reservations/01JR"
+BILLING_NAME = "sites/default/pools/billing"
+
+ids = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,62}", fullmatch=True)
+lines = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40).map(str.strip).filter(bool)
+profiles = st.builds(
+    Profile,
+    display_name=st.text(st.characters(codec="utf-8"), max_size=20),
+    interests=st.lists(lines, min_size=1, max_size=5, unique_by=str.casefold).map(tuple),
+    skills=st.dictionaries(ids, st.integers(1, 100), max_size=3),
+    languages=st.lists(st.sampled_from(["en", "sv-SE", "zh_Hant", "fil"]), unique=True).map(tuple),
+    capacity=st.builds(
+        Capacity,
+        total=st.integers(0, 1_000_000),
+        channels=st.dictionaries(
+            ids,
+            st.builds(ChannelCapacity, cost=st.integers(1, 1_000_000), max=st.integers(0, 1_000_000)),
+            max_size=3,
+        ),
+    ),
+    pools=st.lists(ids, min_size=1, max_size=3, unique=True).map(tuple),
+)
+
+
+@given(profile=profiles, status=st.sampled_from(AgentStatus), site=ids)
+def test_an_agent_read_and_written_back_is_the_same(profile: Profile, status: AgentStatus, site: str) -> None:
+    """What GetAgent answers can be sent to CreateAgent as it is, and is the same agent."""
+    agent = Agent("maya", profile, status, 7, 5, NOW_MS, NOW_MS, NOW_MS)
+    request = people.CreateAgentRequest(
+        parent=f"sites/{site}", agent_id="maya", agent=convert.agent(site, agent, with_holds=True)
+    )
+    assert check_roster.create_agent(request) == (site, "maya", profile, status)
+
+
+@given(kind=st.sampled_from(Kind), site=ids, identifier=ids)
+def test_a_name_names_what_it_was_made_of(kind: Kind, site: str, identifier: str) -> None:
+    """A resource name reads back as its parts, and as nothing else."""
+    name = names.name(kind, site, identifier)
+    assert names.parse(name, kind) == (site, identifier)
+    assert all(names.parse(name, other) is None for other in Kind if other is not kind)
+    assert names.parse(f"{name}\n", kind) is None
+
+
+@given(after=st.text(st.characters(codec="utf-8"), min_size=1), size=st.integers(0, 2_000))
+def test_a_page_token_leads_on_in_its_own_list_only(after: str, size: int) -> None:
+    """A token gives back the key it was made of; of another list it is refused."""
+    wrong = Violations()
+    assert wrong.page(size, page_token(after, "agents"), "agents") == (min(size or 50, 1000), after)
+    wrong.refuse()
+    wrong.page(size, page_token(after, "agents"), "pools")
+    with pytest.raises(Exception, match="page_token"):
+        wrong.refuse()
+
+
+async def test_a_route_reaches_the_router_whole(service: Service) -> None:
+    """Every field of a RouteMessageRequest arrives, names as ids, level 0 as 1; the answer carries the hold."""
+    request = routing.RouteMessageRequest(
+        parent="sites/default",
+        pool=BILLING_NAME,
+        message=routing.Message(
+            text=" My dog. ",
+            customer="c",
+            channel="voice",
+            language="en-GB",
+            required_skills=[routing.RequiredSkill(skill="billing")],
+            excluded_agents=["sites/default/agents/tom"],
+        ),
+        contact_id="C:1",
+        request_id="r 1",
+        auto_accept=True,
+        explain_unmatched=True,
+    )
+    answer = await service.routing.RouteMessage(request)
+    (call,) = service.router.calls
+    site, message, contact_id, request_id, digest, auto_accept, explain = call[1]
+    requirements = Requirements("billing", "voice", "en-GB", {"billing": 1}, frozenset({"tom"}))
+    assert (site, message) == ("default", Message(" My dog. ", "c", requirements))
+    assert (contact_id, request_id, auto_accept, explain) == ("C:1", "r 1", True, True)
+    without_id = routing.RouteMessageRequest.FromString(digest)
+    assert without_id.request_id == ""
+    without_id.request_id = "r 1"
+    assert without_id == request
+    assert answer.reservation.name == OFFER_NAME
+    assert (answer.contact, answer.decision) == ("sites/default/contacts/c-1", "sites/default/decisions/01JD")
+    assert answer.reservation.expire_time.ToMilliseconds() == NOW_MS + 30_000
+    assert not answer.reservation.HasField("accept_time")
+    assert answer.candidate.reasons[0].interest == "I bake dark rye."
+
+
+async def test_a_bare_message_asks_for_the_defaults(service: Service) -> None:
+    """Text alone goes to the default pool, by chat, in any language."""
+    await service.routing.RouteMessage(
+        routing.RouteMessageRequest(parent="sites/default", message=routing.Message(text="x" * 8000))
+    )
+    assert service.router.calls[0][1][1].requirements == Requirements()
+
+
+async def test_unmatched_is_an_answer_with_its_reasons(service: Service) -> None:
+    """Nobody free: OK, with the constraint, the counts in the order of the constraints, and who would have matched."""
+    service.router.answers["route"] = Unmatched(
+        "c-2", Constraint.CAPACITY, LeftOut({Constraint.CAPACITY: 3, Constraint.CHANNEL: 1}), (CANDIDATE,)
+    )
+    answer = await service.routing.RouteMessage(
+        routing.RouteMessageRequest(parent="sites/default", message=routing.Message(text="Hello."))
+    )
+    assert (answer.contact, answer.decision) == ("sites/default/contacts/c-2", "")
+    assert answer.unmatched.reason == routing.CONSTRAINT_CAPACITY
+    assert [(one.constraint, one.agents) for one in answer.unmatched.left_out] == [
+        (routing.CONSTRAINT_CHANNEL, 1),
+        (routing.CONSTRAINT_CAPACITY, 3),
+    ]
+    assert answer.unmatched.would_match[0].agent == MAYA_NAME
+
+
+CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
+    "suggest": (
+        routing.SuggestAgentsRequest(
+            parent="sites/acme", message=routing.Message(text="Hi."), ignore_availability=True, explain_left_out=True
+        ),
+        ("suggest", ("acme", Message("Hi.", "", Requirements()), 8, True, True)),
+    ),
+    "accept": (routing.AcceptReservationRequest(name=OFFER_NAME, fence=9), ("accept", ("default", "01JR", 9))),
+    "decline": (
+        routing.DeclineReservationRequest(name=OFFER_NAME, reason="lunch", retry_after=Duration(seconds=60)),
+        ("decline", ("default", "01JR", 0, "lunch", 60_000)),
+    ),
+    "decline for good": (
+        routing.DeclineReservationRequest(name=OFFER_NAME),
+        ("decline", ("default", "01JR", 0, "", None)),
+    ),
+    "renew": (
+        routing.RenewReservationRequest(name=OFFER_NAME, duration=Duration(seconds=1, nanos=500_000_000)),
+        ("renew", ("default", "01JR", 0, 1_500)),
+    ),
+    "complete": (routing.CompleteReservationRequest(name=OFFER_NAME), ("complete", ("default", "01JR", 0))),
+    "cancel": (routing.CancelReservationRequest(name=OFFER_NAME), ("cancel", ("default", "01JR", 0))),
+    "read a reservation": (routing.GetReservationRequest(name=OFFER_NAME), ("reservation", ("default", "01JR"))),
+    "list reservations": (
+        routing.ListReservationsRequest(parent="sites/default", agent=MAYA_NAME, page_size=5000),
+        ("reservations", ("default", "maya", 1000, "")),
+    ),
+    "read a contact": (
+        routing.GetContactRequest(name="sites/default/contacts/C:1"),
+        ("contact", ("default", "C:1")),
+    ),
+    "read a decision": (
+        routing.GetDecisionRequest(name="sites/default/decisions/01JD"),
+        ("decision", ("default", "01JD")),
+    ),
+    "read an agent": (people.GetAgentRequest(name=MAYA_NAME), ("agent", ("default", "maya"))),
+    "list agents": (
+        people.ListAgentsRequest(parent="sites/default", pool=BILLING_NAME, status=people.DRAINING),
+        ("agents", ("default", 50, "", "billing", AgentStatus.DRAINING)),
+    ),
+    "create an agent without a status": (
+        people.CreateAgentRequest(
+            parent="sites/default", agent_id="maya", agent=people.Agent(interests=[" I run. ", "I bake."])
+        ),
+        ("create_agent", ("default", "maya", Profile("", ("I run.", "I bake.")), AgentStatus.OFFLINE)),
+    ),
+    "change what is set": (
+        people.UpdateAgentRequest(agent=people.Agent(name=MAYA_NAME, display_name="M", etag='W/"7"', load=3)),
+        ("update_agent", ("default", "maya", AgentChange(display_name="M"), 'W/"7"')),
+    ),
+    "change what the mask names": (
+        people.UpdateAgentRequest(
+            agent=people.Agent(name=MAYA_NAME, display_name="M", status=people.ONLINE),
+            update_mask=FieldMask(paths=["skills", "pools", "capacity", "status"]),
+        ),
+        (
+            "update_agent",
+            (
+                "default",
+                "maya",
+                AgentChange(skills={}, pools=("default",), capacity=Capacity(), status=AgentStatus.ONLINE),
+                "",
+            ),
+        ),
+    ),
+    "change all": (
+        people.UpdateAgentRequest(
+            agent=people.Agent(name=MAYA_NAME, interests=["I run."]), update_mask=FieldMask(paths=["*"])
+        ),
+        (
+            "update_agent",
+            (
+                "default",
+                "maya",
+                AgentChange("", ("I run.",), {}, (), Capacity(), ("default",), None),
+                "",
+            ),
+        ),
+    ),
+    "remove an agent": (
+        people.DeleteAgentRequest(name=MAYA_NAME, etag="e", force=True),
+        ("delete_agent", ("default", "maya", "e", True)),
+    ),
+    "declare a status": (
+        people.SetAgentStatusRequest(name=MAYA_NAME, status=people.DRAINING),
+        ("set_status", ("default", "maya", AgentStatus.DRAINING)),
+    ),
+    "create a pool": (
+        people.CreatePoolRequest(
+            parent="sites/default",
+            pool_id="billing",
+            pool=people.Pool(wrap_up_duration=Duration(), affinity_floor=0.0, offer_duration=Duration(seconds=9)),
+        ),
+        ("create_pool", ("default", "billing", PoolPolicy(offer_ms=9_000, wrap_up_ms=0, affinity_floor=0.0))),
+    ),
+    "read a pool": (people.GetPoolRequest(name=BILLING_NAME), ("pool", ("default", "billing"))),
+    "list pools": (people.ListPoolsRequest(parent="sites/default"), ("pools", ("default", 50, ""))),
+    "change a pool's set fields": (
+        people.UpdatePoolRequest(pool=people.Pool(name=BILLING_NAME, affinity_tolerance=0.0)),
+        ("update_pool", ("default", "billing", {"affinity_tolerance": 0.0}, "")),
+    ),
+    "put a pool's fields back": (
+        people.UpdatePoolRequest(
+            pool=people.Pool(name=BILLING_NAME, etag="e"),
+            update_mask=FieldMask(paths=["affinity_floor", "offer_duration"]),
+        ),
+        ("update_pool", ("default", "billing", {"affinity_floor": None, "offer_ms": None}, "e")),
+    ),
+    "remove a pool": (people.DeletePoolRequest(name=BILLING_NAME), ("delete_pool", ("default", "billing", ""))),
+    "create a site": (people.CreateSiteRequest(site_id="acme"), ("create_site", ("acme",))),
+    "list sites": (people.ListSitesRequest(page_size=2), ("sites", (2, ""))),
+    "remove a site": (people.DeleteSiteRequest(name="sites/acme", force=True), ("delete_site", ("acme", True))),
+}
+METHODS = {
+    method.input_type.full_name: f"/{kind.full_name}/{method.name}"
+    for file in (routing.DESCRIPTOR, people.DESCRIPTOR)
+    for kind in file.services_by_name.values()
+    for method in kind.methods
+}
+
+
+@pytest.mark.parametrize("case", CALLS)
+async def test_a_good_request_arrives_below_as_plain_values(service: Service, case: str) -> None:
+    """Each request reaches exactly one method, with ids for names, milliseconds for durations, None for not said."""
+    request, call = CALLS[case]
+    await service.raw(METHODS[request.DESCRIPTOR.full_name], request.SerializeToString())
+    assert service.router.calls + service.roster.calls == [call]
+
+
+async def test_an_agent_s_holds_are_shown_by_get_only(service: Service) -> None:
+    """GetAgent shows load and holds; the others, which did not read them, show none."""
+    got = await service.people.GetAgent(people.GetAgentRequest(name=MAYA_NAME))
+    assert (got.load, got.holds[0].reservation, got.etag) == (30, OFFER_NAME, 'W/"7"')
+    declared = await service.people.SetAgentStatus(people.SetAgentStatusRequest(name=MAYA_NAME, status=people.ONLINE))
+    assert (declared.load, list(declared.holds)) == (0, [])
+    assert declared == convert.agent("default", MAYA)
+
+
+async def test_a_pool_shows_what_is_set_and_what_is_in_force(service: Service) -> None:
+    """A pool's floor is there when it was set, its tolerance is not; both effective values are."""
+    pool = await service.people.GetPool(people.GetPoolRequest(name=BILLING_NAME))
+    assert (pool.affinity_floor, pool.HasField("affinity_tolerance")) == (0.5, False)
+    assert (pool.effective_affinity_floor, pool.effective_affinity_tolerance) == (0.5, 0.0625)
+    assert pool.offer_duration.seconds == 30
+
+
+async def test_lists_come_page_by_page(service: Service) -> None:
+    """A page's token leads to the page after it; the last page has none."""
+    first = await service.people.ListAgents(people.ListAgentsRequest(parent="sites/default"))
+    await service.people.ListAgents(people.ListAgentsRequest(parent="sites/default", page_token=first.next_page_token))
+    assert service.roster.calls[1][1][2] == "maya"
+    offers = await service.routing.ListReservations(routing.ListReservationsRequest(parent="sites/default"))
+    await service.routing.ListReservations(
+        routing.ListReservationsRequest(parent="sites/default", page_token=offers.next_page_token)
+    )
+    assert service.router.calls[1][1][3] == "9|01JR"
+    sites = await service.people.ListSites(people.ListSitesRequest())
+    assert ([site.name for site in sites.sites], sites.next_page_token) == (["sites/acme", "sites/default"], "")
+
+
+async def test_what_is_removed_is_answered_with_nothing(service: Service) -> None:
+    """Delete answers Empty; creating a site answers its name."""
+    assert await service.people.DeleteSite(people.DeleteSiteRequest(name="sites/acme")) == Empty()
+    assert (await service.people.CreateSite(people.CreateSiteRequest(site_id="acme"))).name == "sites/acme"
+
+
+async def test_a_decision_shows_who_was_considered_and_why(service: Service) -> None:
+    """GetDecision and SuggestAgents show candidates, floors, counts and the agents left out."""
+    decision = await service.routing.GetDecision(routing.GetDecisionRequest(name="sites/default/decisions/01JD"))
+    assert (decision.agent, decision.model, decision.eligible_agents) == (MAYA_NAME, "model-1", 3)
+    assert [(one.constraint, one.agents) for one in decision.left_out] == [
+        (routing.CONSTRAINT_POOL, 1),
+        (routing.CONSTRAINT_CAPACITY, 2),
+    ]
+    asked = routing.SuggestAgentsRequest(parent="sites/default", message=routing.Message(text="Hi."))
+    fits = await service.routing.SuggestAgents(asked)
+    assert (fits.basis, fits.affinity_floor, fits.units) == (routing.AFFINITY, 0.25, 2)
+    assert fits.left_out_agents[0].agent == "sites/default/agents/tom"
+    contact = await service.routing.GetContact(routing.GetContactRequest(name="sites/default/contacts/c-1"))
+    assert (contact.state, contact.sequence) == (routing.CONTACT_RESERVED, 3)
+    assert list(contact.excluded_agents) == ["sites/default/agents/tom"]
