@@ -20,6 +20,7 @@ BATCH: Final = 100
 GRACE_MS: Final = 5
 """The local estimate of the store's clock may run ahead by this; a verb that comes early changes nothing."""
 IDLE_SECONDS: Final = 3600.0
+AGAIN_SECONDS: Final = 0.02
 RETRY_SECONDS: Final = 1.0
 
 
@@ -42,16 +43,19 @@ class Expiry:
         while not self._replica.removed:
             try:
                 self._replica.deadline_moved.clear()
-                await self._sweep()
-                await self._sleep()
+                left = await self._sweep()
+                await self._sleep(AGAIN_SECONDS if left else IDLE_SECONDS)
             except MatcherError as fault:
                 log.warning("deadlines wait for the store", site=self._replica.site, why=str(fault))
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _sweep(self) -> None:
-        """Write what is overdue; at the start that is what lapsed while nobody looked."""
+    async def _sweep(self) -> bool:
+        """Write what is overdue; tell whether something is left to be looked at again in a moment.
+
+        At the start that is what lapsed while nobody looked. What is left was early by the store's clock.
+        """
         if not self._replica.caught_up:
-            return
+            return False
         now = self._clock.now_ms()
         self._replica.index.lapse(now)
         while overdue := await self._store.overdue(self._replica.site, now, BATCH):
@@ -59,11 +63,13 @@ class Expiry:
             for state in filter(None, written):
                 self._lapsed(state)
             if not any(written):
-                # Others are at it, or their deadlines moved on: what is left is found at the next turn.
-                break
+                return True
+        return False
 
-    async def _sleep(self) -> None:
+    async def _sleep(self, most_seconds: float) -> None:
         due = self._replica.index.next_deadline()
-        wait = IDLE_SECONDS if due is None else max(0, due + GRACE_MS - self._clock.now_ms()) / 1000
+        wait = most_seconds
+        if due is not None:
+            wait = min(wait, max(0, due + GRACE_MS - self._clock.now_ms()) / 1000)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._replica.deadline_moved.wait(), wait)

@@ -75,7 +75,7 @@ class SiteReplica:
         self._clock = clock
         self._floors = floors
         self._observe_lag = observe_lag
-        self._position = Position(0, 0)
+        self._position = Position(0, 0, "")
         self._current = asyncio.Event()
         self._applying_since_ms: int | None = None
         self._beside: list[Closing] = []
@@ -172,6 +172,8 @@ class SiteReplica:
                 async for reached, batch in changes.follow(position):
                     await self._apply(batch)
                     self._position = position = reached
+                    if not batch:
+                        await self._check_alive(changes, reached)
                     if self.removed:
                         break
             except FellBehind:
@@ -189,6 +191,13 @@ class SiteReplica:
                 await asyncio.sleep(RETRY_SECONDS)
             finally:
                 await changes.close()
+
+    async def _check_alive(self, changes: Changes, position: Position) -> None:
+        """Notice a site that was removed, or made anew, while its streams said nothing."""
+        if not await self._roster.site_exists(self.site):
+            self.removed = True
+        elif not await changes.unbroken(position):
+            raise FellBehind(self.site)
 
     async def _snapshot(self, position: Position) -> None:
         started = time.monotonic()

@@ -327,7 +327,7 @@ class Roster:
         await self.set_status(replica.site, agent.id, AgentStatus.OFFLINE)
         for hold in agent.holds:
             with suppress(MatcherError):
-                await self._routing.cancel(replica.site, hold.reservation, 0)
+                await self._routing.cancel(await self._routing.slot(replica.site, hold.reservation), 0)
         return await self.agent(replica.site, agent.id)
 
     async def _encode(self, interests: Sequence[str]) -> NDArray[np.float32]:

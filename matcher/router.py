@@ -46,7 +46,7 @@ from matcher.replica import SiteReplica
 from matcher.scorer import Scorer
 from matcher.sites import Sites
 from matcher.store.records import Record, encode_record
-from matcher.store.routing import Claim, Claimed, Refused, Replayed, RoutingStore
+from matcher.store.routing import Claim, Claimed, Refused, Replayed, RoutingStore, Slot
 from matcher.units import Units, split
 
 MOST_CANDIDATES: Final = 8
@@ -168,31 +168,30 @@ class Router:
 
     async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
         """Take an offer; fence 0: not checked."""
-        policy = (await self._pool_of(site, reservation)).policy
-        return await self._store.accept(site, reservation, fence, policy.accepted_ms)
+        slot, policy = await self._slot(site, reservation)
+        return await self._store.accept(slot, fence, policy.accepted_ms)
 
     async def decline(
         self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
     ) -> Reservation:
         """Turn an offer down; retry_after_ms None: never offered to the agent again."""
-        await self._sites.replica(site)
-        return await self._store.decline(site, reservation, fence, reason, retry_after_ms)
+        slot, _ = await self._slot(site, reservation)
+        return await self._store.decline(slot, fence, reason, retry_after_ms)
 
     async def renew(self, site: str, reservation: str, fence: int, duration_ms: int | None) -> Reservation:
         """Move a deadline on; duration_ms None: by the pool's accepted_duration."""
-        if duration_ms is None:
-            duration_ms = (await self._pool_of(site, reservation)).policy.accepted_ms
-        return await self._store.renew(site, reservation, fence, duration_ms)
+        slot, policy = await self._slot(site, reservation)
+        return await self._store.renew(slot, fence, policy.accepted_ms if duration_ms is None else duration_ms)
 
     async def complete(self, site: str, reservation: str, fence: int) -> Reservation:
         """End a conversation."""
-        policy = (await self._pool_of(site, reservation)).policy
-        return await self._store.complete(site, reservation, fence, policy.wrap_up_ms)
+        slot, policy = await self._slot(site, reservation)
+        return await self._store.complete(slot, fence, policy.wrap_up_ms)
 
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
         """Give a slot back."""
-        await self._sites.replica(site)
-        return await self._store.cancel(site, reservation, fence)
+        slot, _ = await self._slot(site, reservation)
+        return await self._store.cancel(slot, fence)
 
     async def reservation(self, site: str, reservation: str) -> Reservation:
         """Read a reservation."""
@@ -291,14 +290,15 @@ class Router:
         own = pool.policy.affinity_tolerance
         return self._default_tolerance if own is None else own
 
-    async def _pool_of(self, site: str, reservation: str) -> Pool:
+    async def _slot(self, site: str, reservation: str) -> tuple[Slot, PoolPolicy]:
+        """Return a reservation's slot and the terms of its pool."""
         replica = await self._sites.replica(site)
-        held = await self._store.reservation(site, reservation, self._clock.now_ms())
+        slot = await self._store.slot(site, reservation)
         try:
-            return await replica.pool(held.pool)
+            return slot, (await replica.pool(slot.pool)).policy
         except PoolNotFound:
             # The pool went while the conversation lasted: the usual terms end it.
-            return Pool(held.pool, PoolPolicy(), 0, 0, 0)
+            return slot, PoolPolicy()
 
 
 def new_id() -> str:

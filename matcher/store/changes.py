@@ -71,12 +71,13 @@ class SlotFreed:
 Change = AgentChanged | PoolChanged | SiteRemoved | SlotHeld | SlotFreed
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Position:
-    """How far both streams have been read."""
+    """How far both streams have been read, and from which server process."""
 
     roster: int
     load: int
+    server: str
 
 
 def event_number(event: str) -> int:
@@ -118,11 +119,14 @@ class Changes:
 
     async def end(self) -> Position:
         """Return where the streams end now: read it before a snapshot, and follow from it."""
-        found = await self._connection.pipeline(
-            [("XREVRANGE", key, "+", "-", "COUNT", 1) for key in (self._keys.roster, self._keys.load)]
+        roster, load, info = await self._connection.pipeline(
+            [
+                ("XREVRANGE", self._keys.roster, "+", "-", "COUNT", 1),
+                ("XREVRANGE", self._keys.load, "+", "-", "COUNT", 1),
+                ("INFO", "server"),
+            ]
         )
-        roster, load = (event_number(events[0][0].decode()) if events else 0 for events in found)
-        return Position(roster, load)
+        return Position(_last_number(roster), _last_number(load), str(info["run_id"]))
 
     async def follow(self, position: Position) -> AsyncIterator[tuple[Position, list[Change]]]:
         """Yield what follows a position, batch by batch; an empty batch every 2 s without news.
@@ -151,12 +155,20 @@ class Changes:
                         raise FellBehind(self._site)
                     last[key] = number
                     changes.append(decode_change(_payload(fields)))
-            yield Position(*last.values()), changes
+            yield Position(last[self._keys.roster], last[self._keys.load], position.server), changes
 
     async def unbroken(self, position: Position) -> bool:
-        """Tell whether the streams still continue from a position, after a connection was lost."""
+        """Tell whether the streams still continue from a position.
+
+        They may not after a connection was lost (another server may have lost the last writes and gone on), nor
+        after the site was removed and made anew.
+        """
         end = await self.end()
-        return end.roster >= position.roster and end.load >= position.load
+        return end.server == position.server and end.roster >= position.roster and end.load >= position.load
+
+
+def _last_number(events: Any) -> int:
+    return event_number(events[0][0].decode()) if events else 0
 
 
 def _streams(answer: Any) -> list[tuple[str, Sequence[Any]]]:

@@ -27,7 +27,6 @@ from matcher.store.records import (
     decode_reservation,
     fields_of,
     pairs_of,
-    text,
 )
 
 NO_FENCE = 0
@@ -81,6 +80,17 @@ class Replayed:
     reservation: str
     decision: str
     contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What of a reservation never changes: whose slot, for which contact, by which pool's terms."""
+
+    site: str
+    reservation: str
+    agent: str
+    contact: str
+    pool: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,39 +168,42 @@ class RoutingStore:
             case _:
                 return Refused(answer[0].decode())
 
-    async def accept(self, site: str, reservation: str, fence: int, accepted_ms: int) -> Reservation:
-        """Take an offer for `accepted_ms`."""
-        return await self._transition("accept", site, reservation, fence, "accepted", accepted_ms)
+    async def slot(self, site: str, reservation: str) -> Slot:
+        """Read what a transition of a reservation needs. Raises ReservationNotFound."""
+        found = await self._connection.run("HMGET", Keys(site).reservation(reservation), "agent", "contact", "pool")
+        if found[0] is None:
+            raise ReservationNotFound(reservation_name(site, reservation))
+        return Slot(site, reservation, *(value.decode() for value in found))
 
-    async def decline(
-        self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
-    ) -> Reservation:
+    async def accept(self, slot: Slot, fence: int, accepted_ms: int) -> Reservation:
+        """Take an offer for `accepted_ms`."""
+        return await self._transition("accept", slot, fence, "accepted", accepted_ms)
+
+    async def decline(self, slot: Slot, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
         """Turn an offer down; `retry_after_ms` None: the agent is not offered it again."""
         again = "" if retry_after_ms is None else retry_after_ms
-        return await self._transition("decline", site, reservation, fence, "declined", reason, again)
+        return await self._transition("decline", slot, fence, "declined", reason, again)
 
-    async def renew(self, site: str, reservation: str, fence: int, duration_ms: int) -> Reservation:
+    async def renew(self, slot: Slot, fence: int, duration_ms: int) -> Reservation:
         """Move the deadline to `duration_ms` from now."""
-        return await self._transition("renew", site, reservation, fence, "renewed", duration_ms)
+        return await self._transition("renew", slot, fence, "renewed", duration_ms)
 
-    async def complete(self, site: str, reservation: str, fence: int, wrap_up_ms: int) -> Reservation:
+    async def complete(self, slot: Slot, fence: int, wrap_up_ms: int) -> Reservation:
         """End a conversation; the slot stays held for `wrap_up_ms`."""
-        return await self._transition(
-            "complete", site, reservation, fence, "completed", wrap_up_ms, secrets.token_hex(8)
-        )
+        return await self._transition("complete", slot, fence, "completed", wrap_up_ms, secrets.token_hex(8))
 
-    async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
+    async def cancel(self, slot: Slot, fence: int) -> Reservation:
         """Give a slot back without a conversation."""
-        return await self._transition("cancel", site, reservation, fence, "canceled")
+        return await self._transition("cancel", slot, fence, "canceled")
 
     async def expire(self, site: str, reservation: str) -> str:
         """Write what follows from a passed deadline; return what it was, "" where this call was not the one."""
-        keys = Keys(site)
-        fields = await self._fields(site, reservation)
-        if not fields:
-            await self._connection.run("ZREM", keys.due, DUE_RESERVATION + reservation)
+        try:
+            slot = await self.slot(site, reservation)
+        except ReservationNotFound:
+            await self._connection.run("ZREM", Keys(site).due, DUE_RESERVATION + reservation)
             return ""
-        answer = await self._run("expire", site, reservation, fields, NO_FENCE)
+        answer = await self._run("expire", slot, NO_FENCE)
         return answer[1].decode() if answer[0] == b"lapsed" else ""
 
     async def overdue(self, site: str, now_ms: int, most: int) -> list[str]:
@@ -205,7 +218,7 @@ class RoutingStore:
 
     async def reservation(self, site: str, reservation: str, now_ms: int) -> Reservation:
         """Read a reservation. Raises ReservationNotFound."""
-        fields = await self._fields(site, reservation)
+        fields = fields_of(await self._connection.run("HGETALL", Keys(site).reservation(reservation)))
         if not fields:
             raise ReservationNotFound(reservation_name(site, reservation))
         return decode_reservation(reservation, fields, now_ms)
@@ -256,46 +269,27 @@ class RoutingStore:
         ]
         return Page(tuple(live), f"{page[-1][0]}|{page[-1][1]}" if len(listed) > most else "")
 
-    async def _fields(self, site: str, reservation: str) -> dict[str, bytes]:
-        found = await self._connection.run("HGETALL", Keys(site).reservation(reservation))
-        return fields_of(found)
-
-    async def _run(
-        self, verb: str, site: str, reservation: str, fields: dict[str, bytes], fence: int, *args: str | int
-    ) -> list[Any]:
-        keys, agent, contact = Keys(site), text(fields, "agent"), text(fields, "contact")
+    async def _run(self, verb: str, slot: Slot, fence: int, *args: str | int) -> list[Any]:
+        keys, kept = Keys(slot.site), self._lifetimes
         return await self._connection.verb(
             verb,
             [
-                keys.reservation(reservation),
-                keys.contact(contact),
-                keys.agent(agent),
-                keys.lease(agent),
+                keys.reservation(slot.reservation),
+                keys.contact(slot.contact),
+                keys.agent(slot.agent),
+                keys.lease(slot.agent),
                 keys.due,
                 keys.load,
             ],
-            [
-                reservation,
-                contact,
-                agent,
-                fence,
-                self._lifetimes.keep_ms,
-                self._lifetimes.events_kept,
-                *args,
-            ],
+            [slot.reservation, slot.contact, slot.agent, fence, kept.keep_ms, kept.events_kept, *args],
         )
 
-    async def _transition(
-        self, verb: str, site: str, reservation: str, fence: int, wanted: str, *args: str | int
-    ) -> Reservation:
-        name = reservation_name(site, reservation)
-        fields = await self._fields(site, reservation)
-        if not fields:
-            raise ReservationNotFound(name)
-        match await self._run(verb, site, reservation, fields, fence, *args):
+    async def _transition(self, verb: str, slot: Slot, fence: int, wanted: str, *args: str | int) -> Reservation:
+        name = reservation_name(slot.site, slot.reservation)
+        match await self._run(verb, slot, fence, *args):
             case [b"ok", flat]:
-                # The answer is as of the store's clock inside the verb: the state written is the state read.
-                return decode_reservation(reservation, fields_of(flat), 0)
+                # Read as of the store's clock inside the verb: the state that was written is the state now.
+                return decode_reservation(slot.reservation, fields_of(flat), 0)
             case [b"fence"]:
                 raise FenceStale(name, fence)
             case [b"lapsed", state]:
