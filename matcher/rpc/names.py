@@ -1,10 +1,12 @@
-"""Resource names: sites/{site}, and sites/{site}/{kind}/{id} for what a site holds (google.aip.dev/122)."""
+"""Resource names, read and checked: sites/{site}, and sites/{site}/{kind}/{id} for what it holds (google.aip.dev/122)."""
 
 from __future__ import annotations
 
 import re
 from enum import StrEnum
 from typing import Final
+
+from matcher import names
 
 ID_RULE: Final = 'lower-case letters, digits, "-", "_" and ".", at most 63, starting with a letter or digit'
 CONTACT_RULE: Final = 'letters, digits and "-_.:~", at most 128'
@@ -32,6 +34,14 @@ _ID_OF_KIND: Final = {
     Kind.DECISION: _RECORD,
 }
 
+_NAME_OF_KIND: Final = {
+    Kind.AGENT: names.agent_name,
+    Kind.POOL: names.pool_name,
+    Kind.CONTACT: names.contact_name,
+    Kind.RESERVATION: names.reservation_name,
+    Kind.DECISION: names.decision_name,
+}
+
 
 def is_id(text: str) -> bool:
     """Return whether `text` can be the id of a site, an agent, a pool, a skill or a channel."""
@@ -57,11 +67,6 @@ def parse(name: str, kind: Kind) -> tuple[str, str] | None:
     return (parts[1], parts[3]) if _ID(parts[1]) and _ID_OF_KIND[kind](parts[3]) else None
 
 
-def site_name(site: str) -> str:
-    """Return the resource name of a site."""
-    return f"sites/{site}"
-
-
 def name(kind: Kind, site: str, identifier: str) -> str:
     """Return the resource name of what a site holds; "" for no id."""
-    return f"sites/{site}/{kind.value}/{identifier}" if identifier else ""
+    return _NAME_OF_KIND[kind](site, identifier) if identifier else ""

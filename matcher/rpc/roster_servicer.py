@@ -11,8 +11,9 @@ from typing import Final
 from google.protobuf.empty_pb2 import Empty
 
 from matcher.model import Pool
+from matcher.names import site_name
 from matcher.rpc import check_roster as check
-from matcher.rpc import convert, names
+from matcher.rpc import convert
 from matcher.rpc.check import page_token
 from matcher.rpc.check_routing import named
 from matcher.rpc.interceptors import Context
@@ -109,13 +110,13 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         """Add a site with its default pool."""
         site = check.create_site(request)
         await self._roster.create_site(site)
-        return pb.Site(name=names.site_name(site))
+        return pb.Site(name=site_name(site))
 
     async def ListSites(self, request: pb.ListSitesRequest, _context: Context) -> pb.ListSitesResponse:
         """List the sites by id."""
         page = await self._roster.sites(*check.sites(request, _SITES))
         return pb.ListSitesResponse(
-            sites=(pb.Site(name=names.site_name(site)) for site in page.items),
+            sites=(pb.Site(name=site_name(site)) for site in page.items),
             next_page_token=page_token(page.next, _SITES),
         )
 

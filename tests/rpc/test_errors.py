@@ -108,7 +108,7 @@ async def test_an_answer_that_cannot_be_written_is_a_fault_too(service: Service)
 
 
 async def test_the_store_s_address_stays_in_the_log(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unreachable store is UNAVAILABLE for the caller; where it is and why stands in the log, once for many calls."""
+    """An unreachable store is UNAVAILABLE for the caller; where and why stands in the log, once for many calls."""
     monkeypatch.setattr(interceptors, "OUTAGE_SECONDS", math.inf)
     service.router.fault = errors.StoreUnavailable("store-7:6379", "connection refused")
     with capture_logs() as lines:
