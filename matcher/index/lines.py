@@ -66,9 +66,7 @@ class LineTable:
             self._grow()
         taken = np.array(rows, np.int64)
         self._vectors[taken] = vectors
-        mapped = widen(vectors) if self._map is None else widen(vectors) @ self._map
-        length = np.linalg.norm(mapped, axis=1)
-        self._shrink[taken] = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
+        self._shrink[taken] = self._shrinkage(vectors)
         self.handle[taken] = handles
         self.slot[taken] = slot
         self.interest[taken] = np.arange(count)
@@ -83,7 +81,7 @@ class LineTable:
         return self._vectors[rows]
 
     def scaled(self, rows: Rows) -> Floats:
-        """Return the vectors, scaled so that they have length 1 behind the map."""
+        """Return the vectors, scaled as the scorer's projection scales them."""
         scaled = widen(self._vectors[rows])
         scaled *= self._shrink[rows][:, None]
         return scaled
@@ -99,6 +97,15 @@ class LineTable:
         ]
         cosine = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
         return np.asarray(cosine * self._shrink[rows], np.float32)
+
+    def _shrinkage(self, vectors: NDArray[np.float16]) -> Floats:
+        """Return 1 / |vM|, as `Scorer.project` would bring vM to length 1; it leaves v as it is without a map."""
+        if self._map is None:
+            return np.ones(len(vectors), np.float32)
+        length = np.linalg.norm(widen(vectors) @ self._map, axis=1)
+        shrinkage = np.zeros(len(vectors), np.float32)
+        np.divide(1.0, length, out=shrinkage, where=length > 0)
+        return shrinkage
 
     def _grow(self) -> None:
         size = max(self._used, len(self._vectors) * 3 // 2)

@@ -1,0 +1,122 @@
+"""A plain model of the index: dictionaries, loops over everyone, nothing kept in shape for speed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.lexicon import Lexicon, stems
+from matcher.lifecycle import AgentStatus
+from matcher.model import Agent, Constraint, Hold, Requirements, primary_subtag
+from matcher.scorer import Evidence, Scorer
+
+Floats = NDArray[np.float32]
+
+
+def unit_length(vectors: NDArray[np.floating]) -> Floats:
+    """Return vectors [n, dimension] brought to length 1."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)
+
+
+@dataclass
+class PlainIndex:
+    """Know what was said, and score every eligible agent against every unit."""
+
+    scorer: Scorer
+    agents: dict[str, Agent] = field(default_factory=dict)
+    vectors: dict[str, Floats] = field(default_factory=dict)
+
+    def put(self, agent: Agent, vectors: Floats) -> None:
+        """Take an agent in."""
+        self.agents[agent.id] = agent
+        self.vectors[agent.id] = vectors.astype(np.float16).astype(np.float32)
+
+    def put_status(self, agent: str, status: AgentStatus, idle_since_ms: int) -> None:
+        """Set the status."""
+        self.agents[agent] = replace(self.agents[agent], status=status, idle_since_ms=idle_since_ms)
+
+    def remove(self, agent: str) -> None:
+        """Forget an agent."""
+        del self.agents[agent], self.vectors[agent]
+
+    def hold(self, agent: str, hold: Hold) -> None:
+        """Take a slot."""
+        self.free(agent, hold.reservation)
+        held = self.agents[agent]
+        self.agents[agent] = replace(held, holds=(*held.holds, hold))
+
+    def free(self, agent: str, reservation: str) -> None:
+        """Give a slot back."""
+        held = self.agents[agent]
+        self.agents[agent] = replace(held, holds=tuple(h for h in held.holds if h.reservation != reservation))
+
+    def lapse(self, now_ms: int) -> int:
+        """Give back the slots past their deadline."""
+        lapsed = 0
+        for agent in list(self.agents.values()):
+            for hold in agent.holds:
+                if hold.deadline_ms <= now_ms:
+                    self.free(agent.id, hold.reservation)
+                    lapsed += 1
+        return lapsed
+
+    def next_deadline(self) -> int | None:
+        """Return the earliest deadline."""
+        return min((hold.deadline_ms for agent in self.agents.values() for hold in agent.holds), default=None)
+
+    def unmet(self, agent: Agent, requirements: Requirements) -> Constraint | None:
+        """Return the first constraint an agent does not meet."""
+        profile, capacity = agent.profile, agent.profile.capacity
+        channel = capacity.channels.get(requirements.channel)
+        spoken = {primary_subtag(language) for language in profile.languages}
+        held = sum(hold.channel == requirements.channel for hold in agent.holds)
+        met = {
+            Constraint.POOL: requirements.pool in profile.pools,
+            Constraint.EXCLUDED: agent.id not in requirements.excluded,
+            Constraint.CHANNEL: channel is not None,
+            Constraint.LANGUAGE: not requirements.language or primary_subtag(requirements.language) in spoken,
+            Constraint.SKILL: all(profile.skills.get(name, -1) >= least for name, least in requirements.skills.items()),
+            Constraint.STATUS: agent.status is AgentStatus.ONLINE,
+            Constraint.CAPACITY: channel is not None
+            and self.load(agent) + channel.cost <= capacity.total
+            and (channel.max == 0 or held < channel.max),
+        }
+        return next((constraint for constraint in Constraint if not met[constraint]), None)
+
+    def load(self, agent: Agent) -> int:
+        """Sum what is held."""
+        return sum(hold.cost for hold in agent.holds)
+
+    def utilization(self, agent: Agent) -> float:
+        """Return load over capacity."""
+        total = agent.profile.capacity.total
+        return min(1.0, self.load(agent) / total) if total else 1.0
+
+    def eligible(self, requirements: Requirements, *, ignore_availability: bool = False) -> list[Agent]:
+        """Return who meets the requirements."""
+        met = {None, Constraint.STATUS, Constraint.CAPACITY} if ignore_availability else {None}
+        return [agent for agent in self.agents.values() if self.unmet(agent, requirements) in met]
+
+    def affinities(
+        self, eligible: Sequence[Agent], units: Floats, unit_stems: Sequence[Sequence[str]]
+    ) -> dict[str, tuple[float, float]]:
+        """Return score and affinity of everyone met, by comparing all with all."""
+        lexicon = Lexicon()
+        handles = {
+            agent.id: [lexicon.add(stems(interest)) for interest in agent.profile.interests]
+            for agent in self.agents.values()
+        }
+        projected = self.scorer.project(units)
+        found = {}
+        for agent in eligible:
+            cosine = projected @ self.scorer.project(self.vectors[agent.id]).T
+            unit, interest = np.nonzero(cosine > -2)
+            lexical = lexicon.shared(unit_stems, unit, np.array(handles[agent.id])[interest])
+            evidence = Evidence(unit, np.zeros(len(unit), np.int64), interest, cosine[unit, interest], lexical)
+            scores = self.scorer.score(evidence)
+            if len(scores.agent):
+                found[agent.id] = (float(scores.score[0]), float(scores.affinity[0]))
+        return found

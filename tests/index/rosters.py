@@ -1,0 +1,92 @@
+"""Rosters to draw: agents of few words and few dimensions, so that they meet often."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from matcher.index import SiteIndex
+from matcher.lifecycle import AgentStatus
+from matcher.model import Agent, Capacity, ChannelCapacity, Hold, Profile, Requirements
+from matcher.scorer import Scorer
+from tests.index.plain import Floats, unit_length
+
+DIMENSION = 24
+WORDS = ("apples", "bread", "cats", "dogs", "eagles", "fishing", "goats", "hiking", "islands", "jazz")
+POOLS = ("default", "sales", "nights")
+CHANNELS = ("chat", "mail", "voice")
+SKILLS = ("billing", "network")
+LANGUAGES = ("en", "de-AT", "pt_BR")
+NAMES = tuple(f"agent-{number:02d}" for number in range(14))
+
+lines = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3, unique=True).map(" and ".join)
+
+
+def some(names: tuple[str, ...], least: int = 0) -> st.SearchStrategy[tuple[str, ...]]:
+    """Draw some of the names."""
+    return st.lists(st.sampled_from(names), min_size=least, unique=True).map(tuple)
+
+
+capacities = st.builds(
+    Capacity,
+    total=st.integers(0, 4),
+    channels=st.dictionaries(
+        st.sampled_from(CHANNELS), st.builds(ChannelCapacity, cost=st.integers(0, 3), max=st.integers(0, 2)), min_size=1
+    ),
+)
+profiles = st.builds(
+    Profile,
+    display_name=st.just("Someone"),
+    interests=st.lists(lines, min_size=1, max_size=5, unique=True).map(tuple),
+    skills=st.dictionaries(st.sampled_from(SKILLS), st.integers(0, 3)),
+    languages=some(LANGUAGES),
+    capacity=st.one_of(st.just(Capacity()), capacities),
+    pools=some(POOLS, least=1),
+)
+statuses = st.sampled_from([AgentStatus.ONLINE, AgentStatus.ONLINE, AgentStatus.DRAINING, AgentStatus.OFFLINE])
+holds = st.builds(
+    Hold,
+    reservation=st.sampled_from(["r1", "r2", "r3"]),
+    channel=st.sampled_from(CHANNELS),
+    cost=st.integers(0, 3),
+    deadline_ms=st.integers(0, 100),
+)
+requirements = st.builds(
+    Requirements,
+    pool=st.sampled_from((*POOLS, "nobody's")),
+    channel=st.sampled_from((*CHANNELS, "fax")),
+    language=st.sampled_from(("", "", "en-GB", "de", "ja")),
+    skills=st.one_of(st.just({}), st.dictionaries(st.sampled_from((*SKILLS, "juggling")), st.integers(0, 3))),
+    excluded=some((*NAMES, "stranger")).map(frozenset),
+)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def vectors(seed: int, count: int, dimension: int = DIMENSION) -> Floats:
+    """Make unit vectors [count, dimension] that lie near a few directions, now and then along one axis alone."""
+    random = np.random.default_rng(seed)
+    directions = np.random.default_rng(7).normal(size=(6, dimension))
+    made = directions[random.integers(6, size=count)] + random.normal(size=(count, dimension))
+    made[random.random(count) < 0.05] = np.eye(dimension)[random.integers(dimension)]
+    return unit_length(made)
+
+
+def scorer(*, mapped: bool) -> Scorer:
+    """Make a scorer, with a map that is no rotation or without."""
+    if not mapped:
+        return Scorer()
+    noise = np.random.default_rng(3).normal(size=(DIMENSION, DIMENSION)) * 0.08
+    return Scorer(map=np.asarray(np.eye(DIMENSION) + noise, np.float32))
+
+
+def crowd(count: int, *, online: int, seed: int = 0) -> tuple[SiteIndex, list[Agent]]:
+    """Index agents of three interests each, the first `online` of them online, none of them idle equally long."""
+    index = SiteIndex(Scorer(), DIMENSION)
+    agents = []
+    for number in range(count):
+        status = AgentStatus.ONLINE if number < online else AgentStatus.OFFLINE
+        interests = tuple(f"{WORDS[(number + at) % len(WORDS)]} {number} {at}" for at in range(3))
+        profile = Profile(f"Agent {number}", interests, capacity=Capacity(2, {"chat": ChannelCapacity(1)}))
+        agents.append(Agent(f"a{number:04d}", profile, status, 1, 1, 0, 0, 1000 + number))
+        index.put(agents[-1], vectors(seed + number, 3))
+    return index, agents

@@ -1,0 +1,184 @@
+"""Whatever happened to the roster before, a search is what comparing the message with everyone would give."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from matcher.index import SiteIndex
+from matcher.index.view import View
+from matcher.lexicon import stems
+from matcher.lifecycle import AgentStatus
+from matcher.model import Agent, Capacity, Constraint, Hold, Profile, Requirements
+from tests.index.plain import PlainIndex
+from tests.index.rosters import (
+    DIMENSION,
+    NAMES,
+    crowd,
+    holds,
+    lines,
+    profiles,
+    requirements,
+    scorer,
+    seeds,
+    statuses,
+    vectors,
+)
+
+# A cosine this near the threshold may fall on either side of it, by the order in which its products are summed.
+HAIR = 1e-6
+
+names = st.sampled_from(NAMES)
+
+
+class RosterChanges(RuleBasedStateMachine):
+    """Change a roster in every way, in the index and in the plain model, and ask both."""
+
+    @initialize(mapped=st.booleans())
+    def begin(self, mapped: bool) -> None:
+        """Begin with nobody."""
+        self.index = SiteIndex(scorer(mapped=mapped), DIMENSION)
+        self.plain = PlainIndex(self.index.scorer)
+        self.version = 0
+
+    @rule(name=names, profile=profiles, status=statuses, idle=st.integers(0, 3), seed=seeds, held=st.lists(holds))
+    def put(self, name: str, profile: Profile, status: AgentStatus, idle: int, seed: int, held: list[Hold]) -> None:
+        """Create an agent, or replace one whole."""
+        self.version += 1
+        once = tuple({hold.reservation: hold for hold in held}.values())
+        agent = Agent(name, profile, status, self.version, self.version, 0, 0, idle, once)
+        rows = vectors(seed, len(profile.interests))
+        self.index.put(agent, rows)
+        self.plain.put(agent, rows)
+
+    @precondition(lambda self: self.plain.agents)
+    @rule(name=names, capacity=profiles.map(lambda profile: profile.capacity))
+    def change_capacity(self, name: str, capacity: Capacity) -> None:
+        """Change a profile in something else than its interests, perhaps to below what is held."""
+        before = self.plain.agents.get(name)
+        if before is not None:
+            agent = replace(before, profile=replace(before.profile, capacity=capacity))
+            self.index.put(agent, self.plain.vectors[name])
+            self.plain.put(agent, self.plain.vectors[name])
+
+    @rule(name=names, status=statuses, idle=st.integers(0, 3))
+    def declare(self, name: str, status: AgentStatus, idle: int) -> None:
+        """Let an agent say something else; of a stranger nothing is learnt."""
+        self.index.put_status(name, status, idle)
+        if name in self.plain.agents:
+            self.plain.put_status(name, status, idle)
+
+    @rule(name=names)
+    def remove(self, name: str) -> None:
+        """Let an agent leave."""
+        self.index.remove(name)
+        if name in self.plain.agents:
+            self.plain.remove(name)
+
+    @rule(name=names, hold=holds)
+    def hold(self, name: str, hold: Hold) -> None:
+        """Take a slot, or give a reservation another deadline."""
+        self.index.hold(name, hold)
+        if name in self.plain.agents:
+            self.plain.hold(name, hold)
+
+    @rule(name=names, reservation=st.sampled_from(["r1", "r2", "r3"]))
+    def free(self, name: str, reservation: str) -> None:
+        """Give back a slot, taken or not."""
+        self.index.free(name, reservation, None)
+        if name in self.plain.agents:
+            self.plain.free(name, reservation)
+
+    @rule(now=st.integers(0, 100))
+    def lapse(self, now: int) -> None:
+        """Let time pass."""
+        assert self.index.lapse(now) == self.plain.lapse(now)
+
+    @rule(text=st.lists(lines, min_size=1, max_size=4), required=requirements, seed=seeds, everybody=st.booleans())
+    def find(self, text: list[str], required: Requirements, seed: int, everybody: bool) -> None:
+        """Find the same agents with the same affinities, comparing no row of anyone else."""
+        units, words = vectors(seed, len(text)), [stems(line) for line in text]
+        eligible = self.plain.eligible(required, ignore_availability=everybody)
+        before = self.index.rows_scored
+        found = self.index.find(units, words, required, ignore_availability=everybody)
+        expected = self.plain.affinities(eligible, units, words)
+        assert {agent.id for agent in found.agents} == set(expected)
+        for at, agent in enumerate(found.agents):
+            assert (found.scores.score[at], found.scores.affinity[at]) == pytest.approx(expected[agent.id], abs=HAIR)
+            assert found.utilization[at] == self.plain.utilization(self.plain.agents[agent.id])
+        rows = sum(len(agent.profile.interests) for agent in eligible)
+        assert (found.eligible, found.rows) == (len(eligible), rows)
+        assert self.index.rows_scored - before == rows
+        resting = sorted((agent.idle_since_ms, self.plain.utilization(agent), agent.id) for agent in eligible)[:8]
+        assert [(one.idle_since_ms, one.utilization, one.agent.id) for one in found.resting] == resting
+
+    @rule(required=requirements)
+    def explain(self, required: Requirements) -> None:
+        """Name who is left out by the first constraint not met, and who is full."""
+        unmet = {agent.id: self.plain.unmet(agent, required) for agent in self.plain.agents.values()}
+        told = self.index.left_out(required, name_agents=len(NAMES))
+        assert dict(told.agents) == {agent: why for agent, why in unmet.items() if why is not None}
+        counted = [why for why in unmet.values() if why is not None]
+        assert dict(told.counts) == {why: counted.count(why) for why in set(counted)}
+        full = sorted(agent for agent, why in unmet.items() if why is Constraint.CAPACITY)
+        assert self.index.eligible_but_full(required) == full
+        idle = sorted(self.plain.eligible(required), key=lambda agent: (agent.idle_since_ms, agent.id))
+        if len({agent.idle_since_ms for agent in idle}) == len(idle):
+            assert self.index.longest_idle(required, 3) == [agent.id for agent in idle[:3]]
+
+    @invariant()
+    def knows_everyone(self) -> None:
+        """Know everyone as last told."""
+        if not hasattr(self, "plain"):
+            return
+        assert self.index.ids() == sorted(self.plain.agents)
+        assert len(self.index) == len(self.plain.agents)
+        assert self.index.next_deadline() == self.plain.next_deadline()
+        for name, agent in self.plain.agents.items():
+            known = self.index.agent(name)
+            assert known is not None
+            assert set(known.holds) == set(agent.holds)
+            assert replace(known, holds=()) == replace(agent, holds=())
+
+
+TestRosterChanges = pytest.mark.filterwarnings("error")(RosterChanges.TestCase)
+TestRosterChanges.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.parametrize("online", [1, 5, 50, 500])
+def test_search_compares_only_the_rows_of_those_free(online: int) -> None:
+    """With few of 500 agents online, a search compares three rows for each of these few and no other."""
+    index, agents = crowd(500, online=online)
+    found = index.find(vectors(99, 2), [(), ()], Requirements())
+    assert (found.eligible, found.rows, index.rows_scored) == (online, 3 * online, 3 * online)
+    index.hold(agents[0].id, Hold("r1", "chat", 2, 10))
+    assert index.find(vectors(99, 2), [(), ()], Requirements()).rows == 3 * (online - 1)
+
+
+def test_change_touches_only_the_rows_of_that_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When one of 500 agents is claimed and freed, her rows alone go from the view and come back."""
+    index, agents = crowd(500, online=500)
+    index.find(vectors(99, 1), [()], Requirements())
+    changed: list[int] = []
+    add, drop = View.add, View.drop
+
+    def counted_add(view: View, slot: int, rows: np.ndarray) -> None:
+        changed.append(len(rows))
+        add(view, slot, rows)
+
+    def counted_drop(view: View, slot: int) -> None:
+        changed.append(-len(view.rows_of(slot)))
+        drop(view, slot)
+
+    monkeypatch.setattr(View, "add", counted_add)
+    monkeypatch.setattr(View, "drop", counted_drop)
+    monkeypatch.setattr(View, "fill", None)
+    index.hold(agents[7].id, Hold("r1", "chat", 1, 10))
+    index.hold(agents[7].id, Hold("r2", "chat", 1, 20))
+    index.free(agents[7].id, "r1", 5)
+    assert changed == [-3, 3]
