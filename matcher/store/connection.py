@@ -140,7 +140,7 @@ class Connection:
             raise StoreUnfit(self.address, f"it is version {version}; 7.0 is the least")
         if info.get("maxmemory_policy", "noeviction") != "noeviction":
             raise StoreUnfit(self.address, f"maxmemory-policy is {info['maxmemory_policy']}; it must be noeviction")
-        schema = await self.run("SET", SCHEMA, SCHEMA_VERSION, "NX", "GET")
+        schema = await self._found_or_put(SCHEMA, SCHEMA_VERSION.encode())
         if schema is not None and schema != SCHEMA_VERSION.encode():
             raise StoreUnfit(self.address, f"its data has schema {schema!r}; this version knows {SCHEMA_VERSION}")
         self.persistent = bool(info.get("aof_enabled"))
@@ -148,8 +148,16 @@ class Connection:
 
     async def shared_secret(self, fresh: bytes) -> bytes:
         """Return the secret that every replica of this store shares; the first one's `fresh` becomes it."""
-        kept: bytes | None = await self.run("SET", SECRET, fresh, "NX", "GET")
+        kept = await self._found_or_put(SECRET, fresh)
         return fresh if kept is None else kept
+
+    async def _found_or_put(self, key: str, value: bytes) -> bytes | None:
+        """Return what a key holds; where there is nothing, put a value there and return None."""
+        self.round_trips += 1
+        async with self.faults():
+            # Not by `run`: redis-py reads the answer of SET as a yes or no, unless its own `set` was asked for `get`.
+            found = await self._client.set(key, value, nx=True, get=True)
+        return found if isinstance(found, bytes) else None
 
     async def time_ms(self) -> int:
         """Return the store's clock in milliseconds since 1970."""
