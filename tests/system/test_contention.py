@@ -1,0 +1,56 @@
+"""Many calls at once for few slots, at two servers on one store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from matcher.v1 import routing_pb2 as pb
+from tests.people import PASTIMES, hire, loads, person
+from tests.processes import Server
+from tests.system.conftest import Pair
+
+
+async def crowd(pair: Pair, site: str, calls: int) -> list[pb.RouteMessageResponse]:
+    """Route messages all at once, half of them at each server."""
+
+    async def half(server: Server) -> list[pb.RouteMessageResponse]:
+        async with server.client(site, channels=4) as client:
+            return await asyncio.gather(
+                *(
+                    client.route(f"My order is late, I wanted it for {PASTIMES[n % 20]}.", deadline=90)
+                    for n in range(calls // 2)
+                )
+            )
+
+    one, other = await asyncio.gather(half(pair.one), half(pair.other))
+    return one + other
+
+
+async def test_a_thousand_calls_fill_fifty_slots_exactly(pair: Pair) -> None:
+    """Of 1,000 calls at once at 50 agents who take one each, 50 are held, one an agent, and 950 are unmatched."""
+    site = await pair.one.site()
+    agents = {f"agent-{n}": person(f"I love {PASTIMES[n % 20]} with team {n}.") for n in range(50)}
+    async with pair.one.client(site) as client:
+        await hire(client, agents)
+        answers = await crowd(pair, site, 1000)
+        assert Counter(answer.WhichOneof("outcome") for answer in answers) == {"reservation": 50, "unmatched": 950}
+        assert Counter(answer.reservation.agent for answer in answers if answer.HasField("reservation")) == {
+            client.name("agents", agent): 1 for agent in agents
+        }
+        assert {answer.unmatched.reason for answer in answers if answer.HasField("unmatched")} == {
+            pb.CONSTRAINT_CAPACITY
+        }
+        assert await loads(client, agents) == dict.fromkeys(agents, 1)
+
+
+async def test_two_hundred_calls_fill_five_slots_of_one_agent(pair: Pair) -> None:
+    """Of 200 calls at once at one agent who takes five, five are held and 195 are unmatched."""
+    site = await pair.one.site()
+    async with pair.one.client(site) as client:
+        await client.create_agent("maya", person("I keep honey bees.", most=5))
+        answers = await crowd(pair, site, 200)
+        assert Counter(answer.WhichOneof("outcome") for answer in answers) == {"reservation": 5, "unmatched": 195}
+        assert await loads(client, ["maya"]) == {"maya": 5}
+        held = {answer.reservation.fence for answer in answers if answer.HasField("reservation")}
+        assert len(held) == 5
