@@ -1,4 +1,4 @@
-"""Resource names, read and checked: sites/{site}, and sites/{site}/{kind}/{id} for what it holds (google.aip.dev/122)."""
+"""Resource names, read and checked: sites/{site}, and sites/{site}/{kind}/{id} for what it holds."""
 
 from __future__ import annotations
 
