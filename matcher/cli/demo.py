@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from matcher.cli.demo_examples import route_examples
 from matcher.cli.demo_messages import read_messages
@@ -20,9 +19,6 @@ from matcher.cli.roster_file import form_of, read_bytes, read_roster
 from matcher.cli.roster_rows import GoodRow
 from matcher.cli.session import CommandError, Session
 from matcher.v1 import roster_pb2 as pb
-
-WIDTH = 170
-"""Columns where the output is no terminal: a row then stays a line."""
 
 
 async def demo(
@@ -36,11 +32,9 @@ async def demo(
     """Start the service, import a roster, route messages, show who got which and why, and stop everything."""
     rows = _roster(suite / "agents.jsonl" if suite else roster)
     texts = read_messages(suite / "messages.jsonl" if suite else messages)
-    if not session.out.is_terminal:
-        session = replace(session, out=Console(highlight=False, width=WIDTH))
     began = time.monotonic()
-    session.err.print("starting the service; its first start compiles the model", style="dim")
-    async with running_service() as target:
+    session.note("starting the service", style="dim")
+    async with running_service(lambda step: session.note(f"  {step}", style="dim")) as target:
         serving = time.monotonic()
         session = replace(session, target=target)
         await send_rows(session, rows, "importing agents")

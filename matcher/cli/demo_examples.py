@@ -11,6 +11,7 @@ from rich.text import Text
 
 from matcher.cli import tables
 from matcher.cli.demo_messages import DemoMessage, latencies, percentile, route
+from matcher.cli.demo_table import AGENT_WIDTH, INTEREST_WIDTH, MESSAGE_WIDTH, WORDS_WIDTH, demo_table
 from matcher.cli.progress import steps
 from matcher.cli.session import Session
 from matcher.cli.terminal_text import shortened
@@ -68,8 +69,8 @@ async def route_examples(session: Session, messages: Sequence[DemoMessage]) -> N
     )
 
 
-async def _best_of_all(client: MatcherClient, message: DemoMessage) -> str:
-    """Return the agent's name who would be taken if everybody were free; "" where nothing speaks for anybody."""
+async def _best_of_all(client: MatcherClient, message: DemoMessage) -> routing_pb2.Candidate:
+    """Return who would be taken if everybody were free; an empty candidate where nothing speaks for anybody."""
     found = await client.suggest(
         message.text,
         channel=message.channel,
@@ -78,14 +79,15 @@ async def _best_of_all(client: MatcherClient, message: DemoMessage) -> str:
         max_candidates=1,
         ignore_availability=True,
     )
-    return found.candidates[0].agent if found.candidates and found.basis == routing_pb2.AFFINITY else ""
+    speaks = found.candidates and found.basis == routing_pb2.AFFINITY
+    return found.candidates[0] if speaks else routing_pb2.Candidate()
 
 
 async def _outcome(
-    client: MatcherClient, message: DemoMessage, answer: routing_pb2.RouteMessageResponse, wished: str
+    client: MatcherClient, message: DemoMessage, answer: routing_pb2.RouteMessageResponse, wished: routing_pb2.Candidate
 ) -> Outcome:
-    text = shortened(message.text, 46)
-    note = "" if wished in ("", answer.candidate.agent) else await _why_not(client, wished, message)
+    text = shortened(message.text, MESSAGE_WIDTH)
+    note = await _why_not(client, wished.agent, message) if wished.affinity > answer.candidate.affinity else ""
     if answer.WhichOneof("outcome") == "unmatched":
         reason = f"no agent left: {tables.constraint(answer.unmatched.reason)}"
         return Outcome(text, "", "", "", reason, "unmatched", note)
@@ -94,10 +96,10 @@ async def _outcome(
     met = candidate.reasons[:1] if answer.reservation.basis == routing_pb2.AFFINITY else []
     return Outcome(
         text,
-        shortened(candidate.display_name, 22),
+        shortened(candidate.display_name, AGENT_WIDTH),
         f"{candidate.affinity:.2f}",
-        tables.words_met(met, message.text, 34),
-        " ".join(shortened(reason.interest, 42) for reason in met),
+        tables.words_met(met, message.text, WORDS_WIDTH),
+        " ".join(shortened(reason.interest, INTEREST_WIDTH) for reason in met),
         basis,
         note,
     )
@@ -112,7 +114,7 @@ async def _why_not(client: MatcherClient, name: str, message: DemoMessage) -> st
         why = "full"
     else:
         return ""
-    return f"best: {shortened(agent.display_name, 22)}, {why}"
+    return f"{shortened(agent.display_name, AGENT_WIDTH)}, {why}"
 
 
 def _full(agent: roster_pb2.Agent, channel: str) -> bool:
@@ -124,9 +126,7 @@ def _full(agent: roster_pb2.Agent, channel: str) -> bool:
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("message", "agent", "affinity", "words", "met the interest", "basis", "not available"):
-        made.add_column(title, no_wrap=True, overflow="ellipsis")
+    made = demo_table("better, not available")
     for outcome in outcomes:
         made.add_row(
             *(Text(getattr(outcome, name)) for name in Outcome.__slots__),

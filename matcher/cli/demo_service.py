@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,35 +23,46 @@ SERVING = "serving on "
 START_SECONDS = 900.0
 """The first start makes the compiled model, which can take minutes on a slow machine."""
 STOP_SECONDS = 30.0
-LINES_SHOWN = 12
+LINES_KEPT = 12
+ENCODER_EVENT = "encoder"
 
 
 @asynccontextmanager
-async def running_service() -> AsyncIterator[str]:
-    """Start the service and yield its address once it serves; stop it and remove its data at the end."""
+async def running_service(say: Callable[[str], None]) -> AsyncIterator[str]:
+    """Start the service and yield its address once it serves; stop it and remove its data at the end.
+
+    `say` is told each step of the model's first compilation.
+    """
     with tempfile.TemporaryDirectory(prefix="matcher-demo-") as folder:
-        log = Path(folder) / "service.log"
-        with log.open("wb") as errors:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "matcher.cli", "serve"),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                env=_environment(Path(folder) / "data"),
-                # A Ctrl-C on the terminal is for the demo, which then stops the service.
-                start_new_session=True,
-            )
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "matcher.cli", "serve"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=_environment(Path(folder)),
+            # A Ctrl-C on the terminal is for the demo, which then stops the service.
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        last: deque[str] = deque(maxlen=LINES_KEPT)
+        address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        readers = (
+            asyncio.create_task(_read_log(process.stderr, last, say)),
+            asyncio.create_task(_read_output(process.stdout, address)),
+        )
         try:
-            yield await _address(process, log)
+            yield await _started(address, last)
         finally:
             await _stop(process)
+            await asyncio.gather(*readers)
 
 
 def _environment(data_dir: Path) -> dict[str, str]:
     try:
         models = load().models_dir
     except SettingsWrong as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(error.message) from None
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -60,33 +73,47 @@ def _environment(data_dir: Path) -> dict[str, str]:
         "MATCHER_MODEL_CACHE": str(models),
         "MATCHER_LISTEN": "127.0.0.1:0",
         "MATCHER_METRICS_LISTEN": "",
+        "MATCHER_LOG_FORMAT": "json",
     }
 
 
-async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
-    assert process.stdout is not None
+async def _read_output(output: asyncio.StreamReader, address: asyncio.Future[str]) -> None:
+    """Read to the end, so that the service never waits for us; the address is "" where it did not serve."""
+    async for line in output:
+        said = line.decode(errors="replace")
+        if said.startswith(SERVING) and not address.done():
+            address.set_result(said.removeprefix(SERVING).strip())
+    if not address.done():
+        address.set_result("")
+
+
+async def _read_log(log: asyncio.StreamReader, last: deque[str], say: Callable[[str], None]) -> None:
+    async for line in log:
+        said = line.decode(errors="replace").strip()
+        last.append(said)
+        try:
+            entry = json.loads(said)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and entry.get("event") == ENCODER_EVENT:
+            say(str(entry.get("step", "")))
+
+
+async def _started(address: asyncio.Future[str], last: deque[str]) -> str:
     try:
-        async with asyncio.timeout(START_SECONDS):
-            async for line in process.stdout:
-                if line.decode(errors="replace").startswith(SERVING):
-                    return line.decode().removeprefix(SERVING).strip()
+        found = await asyncio.wait_for(address, START_SECONDS)
     except TimeoutError:
         raise CommandError(f"the service did not serve within {START_SECONDS:g} s") from None
-    raise CommandError(f"the service ended before it served: {_last_words(log)}")
-
-
-def _last_words(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES_SHOWN:]
-    return " | ".join(lines) or "it said nothing"
+    if not found:
+        raise CommandError(f"the service ended before it served: {' | '.join(last) or 'it said nothing'}")
+    return found
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()
     try:
-        # What it still prints is read, so that it never waits for us.
-        async with asyncio.timeout(STOP_SECONDS):
-            await process.communicate()
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
 from rich.text import Text
 
 from matcher.cli import tables
 from matcher.cli.demo_messages import DemoMessage, latencies, percentile, route
+from matcher.cli.demo_table import AGENT_WIDTH, INTEREST_WIDTH, MESSAGE_WIDTH, WORDS_WIDTH, demo_table
 from matcher.cli.progress import steps
 from matcher.cli.session import Session
 from matcher.cli.terminal_text import shortened
@@ -22,9 +22,7 @@ async def route_suite(session: Session, messages: Sequence[DemoMessage]) -> None
     shown = set(range(0, len(messages), max(1, len(messages) // ROWS_SHOWN)))
     seconds: list[float] = []
     right = 0
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("message", "agent", "affinity", "words", "met the interest", "basis", "right"):
-        made.add_column(title, no_wrap=True, overflow="ellipsis")
+    made = demo_table("right")
     async with session.client() as client:
         with steps(session.err, "routing messages", len(messages)) as step:
             for place, message in enumerate(messages):
@@ -59,11 +57,11 @@ def _cells(message: DemoMessage, answer: routing_pb2.RouteMessageResponse, *, go
     met = candidate.reasons[:1]
     held = answer.WhichOneof("outcome") == "reservation"
     return (
-        shortened(message.text, 46),
-        shortened(candidate.display_name, 22),
+        shortened(message.text, MESSAGE_WIDTH),
+        shortened(candidate.display_name, AGENT_WIDTH),
         f"{candidate.affinity:.2f}",
-        tables.words_met(met, message.text, 34),
-        " ".join(shortened(reason.interest, 42) for reason in met),
+        tables.words_met(met, message.text, WORDS_WIDTH),
+        " ".join(shortened(reason.interest, INTEREST_WIDTH) for reason in met),
         routing_pb2.Basis.Name(answer.reservation.basis) if held else "unmatched",
         "yes" if got else "no",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from matcher.cli import tables
 from matcher.cli.demo import demo
 from matcher.cli.session import CommandError, Session, command
 from matcher.config import explain, load
-from matcher.errors import SettingsWrong
+from matcher.errors import MatcherError, SettingsWrong
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,13 +35,13 @@ def serve(
     overrides = {name: value for name, value in given.items() if value is not None}
     try:
         settings = load(None, **overrides)
-    except SettingsWrong as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from None
-    # The service brings the model's libraries with it: seconds that no other command should wait for.
-    from matcher import app  # noqa: PLC0415
+        # The service brings the model's libraries with it: seconds that no other command should wait for.
+        from matcher import app
 
-    raise typer.Exit(app.serve(settings))
+        asyncio.run(app.serve(settings))
+    except MatcherError as error:
+        Session().note(f"error: {error}", style="red")
+        raise typer.Exit(1) from None
 
 
 async def config(session: Session) -> None:
@@ -48,7 +49,7 @@ async def config(session: Session) -> None:
     try:
         rows = explain()
     except SettingsWrong as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(error.message) from None
     made = tables.table("setting", "value", "source", "what it is")
     for row in rows:
         if session.as_json:

@@ -24,6 +24,8 @@ from matcher.client import Deadlines, MatcherCallError, MatcherClient
 
 DEFAULT_TARGET = "localhost:50051"
 PANEL = "Every command"
+WIDTH = 170
+"""Columns where the output is no terminal: a row then stays a line."""
 
 Command = Callable[..., Awaitable[int | None]]
 
@@ -42,8 +44,8 @@ class Session:
     as_json: bool = False
     tls: bool = False
     tls_ca: Path | None = None
-    out: Console = field(default_factory=lambda: Console(highlight=False))
-    err: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    out: Console = field(default_factory=lambda: _console(stderr=False))
+    err: Console = field(default_factory=lambda: _console(stderr=True))
 
     def client(self) -> MatcherClient:
         """Return a client to open with `async with`."""
@@ -70,6 +72,13 @@ class Session:
     def note(self, line: str, style: str = "yellow") -> None:
         """Write a line beside the answer, on stderr."""
         self.err.print(Text(visible(line), style=style), soft_wrap=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDTH
+    return console
 
 
 def _plain(document: Message | Mapping[str, Any]) -> Mapping[str, Any]:
