@@ -1,4 +1,4 @@
-"""Turn texts into vectors: a sentence-transformers model, compiled once, served without torch, batched without a timer."""
+"""Turn texts into vectors: a sentence-transformers model, compiled once and served without torch, in batches."""
 
 from matcher.encoder.contract import Encoder, Vectors
 from matcher.encoder.opening import open_encoder

@@ -16,8 +16,9 @@ from typing import Literal
 from matcher.encoder.source import ModelSource
 
 # Raised whenever the way a model is compiled changes, so that older artefacts are left alone and not used.
-RECIPE = 1
+RECIPE = 2
 MANIFEST = "manifest.json"
+MODEL = "model.xml"
 CALIBRATION = Path(__file__).with_name("calibration.txt")
 # What decides how a quantised matrix product is rounded: an artefact proven on one kind of CPU is not for another.
 _CPU_FEATURES = {"avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm"}
@@ -29,14 +30,15 @@ REFERENCE = "reference.npy"
 _HELD_OUT_STEP = 16
 
 Precision = Literal["int8", "bf16", "fp32"]
+Pooling = Literal["mean", "cls", "lasttoken"]
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What is needed to run an artefact, and the SHA-256 of every file of it.
 
-    `cosine` is the least mean agreement with the original model over the reference sentences, `reason` why the
-    precision is what it is.
+    `cosine` is the mean agreement with the original model over the reference texts, `reason` why the precision is what
+    it is; `packed` says that several texts share a row, `first_position` where a text's positions begin.
     """
 
     model: str
@@ -50,6 +52,9 @@ class Manifest:
     pad_left: bool
     lower_case: bool
     prompt: str
+    packed: bool
+    pooling: Pooling
+    first_position: int
     files: dict[str, str]
 
     def to_json(self) -> str:
@@ -57,7 +62,7 @@ class Manifest:
         return json.dumps(asdict(self), indent=2, sort_keys=True)
 
 
-class ArtifactBroken(Exception):  # noqa: N818  (named for what is the case, as all errors of this project)
+class ArtifactBroken(Exception):
     """An artefact is missing a file, or a file is not what the manifest says; never leaves this package."""
 
 

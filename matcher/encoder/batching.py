@@ -14,10 +14,12 @@ from dataclasses import replace
 import numpy as np
 
 from matcher.encoder.contract import Runtime, Vectors
-from matcher.encoder.selection import ROUTES_PER_PROFILE, Limits, due, estimate_tokens
 from matcher.encoder.settings import EncoderObserver, EncoderStats, Priority
-from matcher.encoder.waiting import Call, Lane, Text, Waiter
+from matcher.encoder.waiting import Call, Lane, Text, Waiter, due, estimate_tokens
 from matcher.errors import EncoderOverloaded, MatcherError, ModelUnusable, ShuttingDown
+
+# While routes wait without a pause, every so many batches one of profiles runs, so that they are not shut out for good.
+ROUTES_PER_PROFILE = 32
 
 Answer = tuple[Call, MatcherError | None]
 
@@ -34,7 +36,6 @@ class BatchingEncoder:
         max_queued_tokens: int,
         text_cache_size: int = 0,
         observer: EncoderObserver | None = None,
-        limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._runtime = runtime
@@ -43,7 +44,6 @@ class BatchingEncoder:
         self._max_queued_tokens = max_queued_tokens
         self._recent = RecentVectors(text_cache_size)
         self._observer = observer or EncoderObserver()
-        self._limits = limits or Limits()
         self._clock = clock
         self._changed = threading.Condition()
         self._lanes = {priority: Lane() for priority in Priority}
@@ -179,7 +179,7 @@ class BatchingEncoder:
             if uncut:
                 self._in_hand[slot] = [waiter for _, waiter in uncut]
             else:
-                batch = lane.take_batch(self._runtime.padded_length, self._limits)
+                batch = lane.take_batch(self._runtime.layout)
                 self._in_hand[slot] = [waiter for text in batch for waiter in text.waiters]
                 self._routes_in_a_row = self._routes_in_a_row + 1 if priority is Priority.ROUTE else 0
         try:
@@ -218,7 +218,7 @@ class BatchingEncoder:
                     if not call.missing and not call.over:
                         call.over = True
                         answers.append((call, None))
-            padded = self._runtime.padded_length(max(lengths)) * len(batch)
+            padded = self._runtime.layout.arrange(lengths).tokens
             self._count_locked(
                 batches=1, texts=len(batch), tokens=sum(lengths), padded_tokens=padded, busy_seconds=seconds
             )
@@ -231,7 +231,7 @@ class BatchingEncoder:
                     self._observer.wait(start - waiter.since)
 
     def _fail(self, slot: int, error: BaseException) -> None:
-        """Answer everyone whose text this worker has in hand; only the kind of error is told, its words may hold text."""
+        """Answer everyone whose text this worker has in hand: with the kind of error alone, its words may hold theirs."""
         answers: list[Answer] = []
         with self._changed:
             for call in {waiter.call for waiter in self._in_hand[slot] if not waiter.call.over}:
@@ -251,7 +251,7 @@ class BatchingEncoder:
 
 
 class RecentVectors:
-    """The vectors of the last few texts, found by a keyed hash: the texts themselves are not kept. Size 0 keeps none."""
+    """The vectors of the last few texts, found by a keyed hash: the texts themselves are not kept."""
 
     def __init__(self, size: int) -> None:
         self._size = size

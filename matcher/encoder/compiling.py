@@ -21,7 +21,7 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _LOCK_POLL_SECONDS = 0.1
 
 
-class CompilingFailed(Exception):  # noqa: N818  (named for what is the case, as all errors of this project)
+class CompilingFailed(Exception):
     """There is no artefact and none could be made, for the reason given; never leaves this package."""
 
 
@@ -34,7 +34,7 @@ async def obtain_artifact(
     """
     folder = cache_dir / artifact_key(source)
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(cache_dir.mkdir, parents=True, exist_ok=True)
         if not distrusted and folder.exists():
             with contextlib.suppress(ArtifactBroken):
                 return folder, await asyncio.to_thread(read_artifact, folder)

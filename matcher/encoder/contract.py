@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.encoder.layout import Layout
 from matcher.encoder.settings import EncoderStats, Priority
 
 Vectors = NDArray[np.float32]
@@ -76,5 +77,6 @@ class Runtime(Protocol):
     def run(self, batch: Sequence[Tokens], slot: int) -> Vectors:
         """Return one unit vector a text, in order, shape (len(batch), dimension)."""
 
-    def padded_length(self, length: int) -> int:
-        """Return the length that a text of this many tokens occupies in a batch."""
+    @property
+    def layout(self) -> Layout:
+        """Return which texts run together, and what a run costs."""

@@ -7,31 +7,27 @@ from pathlib import Path
 
 import numpy as np
 
-from matcher.encoder.artifact import LEAST_COSINE, REFERENCE, Manifest, reference_texts
+from matcher.encoder.artifact import LEAST_COSINE, MODEL, REFERENCE, Manifest, reference_texts
 from matcher.encoder.contract import Tokens, Vectors
+from matcher.encoder.layout import Layout
+from matcher.encoder.reading import Reader
 from matcher.encoder.telemetry_off import stop_telemetry
 
 stop_telemetry()
 
 import openvino  # noqa: E402
-from tokenizers import Tokenizer  # noqa: E402
-
-# The runtime keeps memory for each shape it has seen, so lengths are rounded up: finely where texts are, coarsely above.
-_STEPS = ((64, 8), (128, 16), (1 << 30, 32))
 
 
-class RuntimeUntrue(Exception):  # noqa: N818  (named for what is the case, as all errors of this project)
+class RuntimeUntrue(Exception):
     """A compiled model does not load, or does not give the vectors it should; never leaves this package."""
 
 
 def open_openvino(folder: Path, manifest: Manifest, slots: int) -> OpenVinoRuntime:
-    """Return a runtime that has just been seen to give the original model's vectors; raise RuntimeUntrue otherwise."""
+    """Return a runtime just seen to give the original model's vectors; raise RuntimeUntrue otherwise."""
     try:
         runtime = OpenVinoRuntime(folder, manifest, slots)
         wanted = np.load(folder / REFERENCE, allow_pickle=False)
-        tokens = runtime.tokenize(reference_texts())
-        found = np.concatenate([runtime.run([one], slot=row % slots) for row, one in enumerate(tokens)])
-        cosine = float(np.mean(np.sum(found * wanted, axis=1)))
+        cosine = mean_cosine(runtime.encode_all(reference_texts()), wanted)
     except (RuntimeError, ValueError, OSError, IndexError, KeyError) as error:
         raise RuntimeUntrue(f"it cannot be run ({type(error).__name__})") from error
     if not cosine >= LEAST_COSINE:
@@ -45,19 +41,14 @@ class OpenVinoRuntime:
     def __init__(self, folder: Path, manifest: Manifest, slots: int) -> None:
         """Load the artefact in `folder`; takes about 0.4 s."""
         self._manifest = manifest
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        # The file's own settings may pad every text to a fixed length and cut it below the model's limit.
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(manifest.max_length)
-        self._tokenizer = tokenizer
+        self._reader = Reader(folder, manifest)
         engine = openvino.Core()
-        hint = "bf16" if manifest.precision == "bf16" else "f32"
         compiled = engine.compile_model(
-            engine.read_model(folder / "model.xml"),
+            engine.read_model(folder / MODEL),
             "CPU",
             {
                 # Without this the plugin takes bf16 for the parts of the model that are not quantised.
-                "INFERENCE_PRECISION_HINT": hint,
+                "INFERENCE_PRECISION_HINT": "bf16" if manifest.precision == "bf16" else "f32",
                 "NUM_STREAMS": slots,
                 "INFERENCE_NUM_THREADS": slots,
                 # Pinned, every process of a machine takes the same first core.
@@ -82,31 +73,35 @@ class OpenVinoRuntime:
         """Return the number of streams."""
         return len(self._requests)
 
-    def padded_length(self, length: int) -> int:
-        """Round a length up to one of the few that the model is run with."""
-        step = next(step for bound, step in _STEPS if length <= bound)
-        return min(-(-length // step) * step, max(self._manifest.max_length, length))
+    @property
+    def layout(self) -> Layout:
+        """Return how the texts of one run lie in the model's input."""
+        return self._reader.layout
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Cut texts into tokens, truncated to the model's own limit."""
-        prompt = self._manifest.prompt
-        lowered = [text.lower() if self._manifest.lower_case else text for text in texts]
-        encodings = self._tokenizer.encode_batch_fast([prompt + text for text in lowered] if prompt else lowered)
-        return [Tokens(text, tuple(ids), len(ids)) for text, ids in zip(texts, (e.ids for e in encodings), strict=True)]
+        return self._reader.tokenize(texts)
 
     def run(self, batch: Sequence[Tokens], slot: int) -> Vectors:
         """Return one unit vector a text, in order, shape (len(batch), dimension)."""
-        length = self.padded_length(max(tokens.length for tokens in batch))
-        shape = (len(batch), length)
-        ids = np.full(shape, self._manifest.pad_id, dtype=np.int64)
-        mask = np.zeros(shape, dtype=np.int64)
-        for row, tokens in enumerate(batch):
-            # Left padding is what models with last-token pooling are trained with.
-            where = slice(length - tokens.length, length) if self._manifest.pad_left else slice(0, tokens.length)
-            ids[row, where] = tokens.ids
-            mask[row, where] = 1
-        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros(shape, dtype=np.int64)}
+        given = self._reader.arrays(batch)
         request = self._requests[slot]
         request.infer({name: given[name] for name in self._inputs}, share_inputs=True)
-        vectors: Vectors = np.array(request.get_output_tensor(0).data, dtype=np.float32)
+        vectors: Vectors = request.get_output_tensor(0).data[: len(batch)].astype(np.float32, copy=True)
         return vectors
+
+    def encode_all(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts as the batches of a full queue would be, on one slot; shape (len(texts), dimension)."""
+        waiting = list(enumerate(self.tokenize(texts)))
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        while waiting:
+            chosen = set(self.layout.choose([tokens.length for _, tokens in waiting]))
+            batch = [pair for index, pair in enumerate(waiting) if index in chosen]
+            waiting = [pair for index, pair in enumerate(waiting) if index not in chosen]
+            vectors[[row for row, _ in batch]] = self.run([tokens for _, tokens in batch], slot=0)
+        return vectors
+
+
+def mean_cosine(found: Vectors, wanted: Vectors) -> float:
+    """Return the mean cosine of the rows of two matrices of unit vectors, shape (n, dimension) each."""
+    return float(np.mean(np.sum(found * wanted, axis=1)))

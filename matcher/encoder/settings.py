@@ -53,7 +53,7 @@ def usable_cores() -> int:
 class EncoderStats:
     """Count what the encoder did since it was opened; `queued_tokens` is what waits now.
 
-    `padded_tokens` − `tokens` is what padding cost; `busy_seconds` is summed over the workers.
+    What `padded_tokens` exceeds `tokens` by is padding; `busy_seconds` is summed over the workers.
     """
 
     batches: int = 0

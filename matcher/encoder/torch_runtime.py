@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from matcher.encoder.contract import Tokens, Vectors
+from matcher.encoder.layout import Layout, PaddedLayout
 from matcher.encoder.source import ModelSource
 from matcher.encoder.telemetry_off import stop_telemetry
 from matcher.errors import ModelUnusable
@@ -28,7 +29,8 @@ class TorchRuntime:
             raise ModelUnusable(
                 f"sentence-transformers cannot load {source.name} ({type(error).__name__})"
             ) from error
-        self._model.eval()
+        # Checkpoints in half precision are loaded as they are.
+        self._model.float().eval()
         self._limit = int(self._model.max_seq_length or 512)
         self._dimension = int(np.shape(self._model.encode(["dimension"], show_progress_bar=False))[1])
 
@@ -47,9 +49,10 @@ class TorchRuntime:
         """Return 1: torch spreads one run over the cores by itself."""
         return 1
 
-    def padded_length(self, length: int) -> int:
-        """Return the length: torch does not remember shapes."""
-        return length
+    @property
+    def layout(self) -> Layout:
+        """Return a row for each text."""
+        return PaddedLayout()
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Count the tokens of texts; they are cut again when they are encoded."""

@@ -1,0 +1,148 @@
+"""The graphs of a sentence-transformers model: its own, and the packed one where several texts share a row.
+
+Imports torch and sentence-transformers, so only the compiling process imports this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import numpy as np
+import openvino
+import torch
+from sentence_transformers import SentenceTransformer
+
+from matcher.encoder.artifact import Manifest, Pooling, reference_texts
+from matcher.encoder.contract import Vectors
+from matcher.encoder.openvino_runtime import mean_cosine
+from matcher.encoder.reading import Arrays, Reader
+
+# Packing must not change vectors at all; what is left is the order of additions in fp32.
+PACKED_COSINE = 0.9999
+
+
+def load(folder: Path) -> Any:
+    """Return the model in fp32, whatever precision it is stored in."""
+    torch.set_grad_enabled(False)
+    return SentenceTransformer(str(folder), device="cpu", local_files_only=True).float().eval()
+
+
+def original_vectors(model: Any, texts: Sequence[str]) -> Vectors:
+    """Return what sentence-transformers itself gives, shape (len(texts), dimension)."""
+    vectors = model.encode(list(texts), normalize_embeddings=True, batch_size=1, show_progress_bar=False)
+    return np.asarray(vectors, dtype=np.float32)
+
+
+def save_tokenizer(model: Any, file: Path) -> None:
+    """Write the tokenizer in the form that is read without transformers; raise where it has none."""
+    model.tokenizer.backend_tokenizer.save(str(file))
+
+
+def describe(model: Any, name: str, fingerprint: str) -> Manifest:
+    """Return a manifest with all that is known before anything is converted."""
+    return Manifest(
+        model=name,
+        fingerprint=fingerprint,
+        precision="fp32",
+        reason="",
+        cosine=0.0,
+        dimension=len(original_vectors(model, ["dimension"])[0]),
+        max_length=int(model.max_seq_length or 512),
+        pad_id=int(model.tokenizer.pad_token_id or 0),
+        pad_left=model.tokenizer.padding_side == "left",
+        lower_case=bool(getattr(model[0], "do_lower_case", False)),
+        prompt=(model.prompts or {}).get(model.default_prompt_name or "", "") or "",
+        packed=False,
+        pooling="mean",
+        first_position=0,
+        files={},
+    )
+
+
+def convert(model: Any, output: Path, manifest: Manifest, wanted: Vectors) -> tuple[Manifest, Any]:
+    """Return the packed graph if this model gives its own vectors through it, else the graph it came with."""
+    for packed in _packed_manifests(model, manifest):
+        graph = PackedGraph(model)
+        try:
+            found = _packed_vectors(graph, Reader(output, packed))
+        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
+            continue  # models differ in what their forward takes; the other graph is for them
+        if mean_cosine(found, wanted) >= PACKED_COSINE:
+            return packed, _traced(graph, Reader(output, packed))
+    return manifest, _traced(OwnGraph(model), Reader(output, manifest))
+
+
+def _packed_manifests(model: Any, manifest: Manifest) -> list[Manifest]:
+    pooling = getattr(model[1], "pooling_mode", None) if len(model) > 1 else None
+    if pooling not in get_args(Pooling) or not getattr(model[1], "include_prompt", True):
+        return []
+    # Models descended from RoBERTa count positions from after the padding id.
+    return [
+        replace(manifest, packed=True, pooling=cast("Pooling", pooling), first_position=first)
+        for first in (0, manifest.pad_id + 1)
+    ]
+
+
+class PackedGraph(torch.nn.Module):  # type: ignore[misc]
+    """Texts side by side in rows: a token sees its own text alone, and pooling is one matrix product."""
+
+    inputs = ("input_ids", "segments", "positions", "weights")
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.transformer = model[0].auto_model
+        self.after_pooling = torch.nn.ModuleList(list(model)[2:])
+
+    def forward(self, input_ids: Any, segments: Any, positions: Any, weights: Any) -> Any:
+        """Return unit vectors, shape (rows of `weights`, dimension); `weights` has one column for each token."""
+        together = segments[:, None, :, None] == segments[:, None, None, :]
+        mask = torch.where(together, 0.0, torch.finfo(torch.float32).min)
+        seen = self.transformer(input_ids=input_ids, attention_mask=mask, position_ids=positions).last_hidden_state
+        features = {"sentence_embedding": weights @ seen.reshape(-1, seen.shape[-1])}
+        for module in self.after_pooling:
+            features = module(features)
+        return torch.nn.functional.normalize(features["sentence_embedding"], dim=1)
+
+
+class OwnGraph(torch.nn.Module):  # type: ignore[misc]
+    """The model's own modules one after the other, a row for each text, with unit vectors at the end."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        features = model.preprocess(["which inputs"]) if hasattr(model, "preprocess") else model.tokenize(["which"])
+        self.inputs = tuple(name for name in ("input_ids", "attention_mask", "token_type_ids") if name in features)
+
+    def forward(self, *tensors: Any) -> Any:
+        """Return unit vectors, shape (rows, dimension)."""
+        features = dict(zip(self.inputs, tensors, strict=True))
+        for module in self.model:
+            features = module(features)
+        return torch.nn.functional.normalize(features["sentence_embedding"], dim=1)
+
+
+def _packed_vectors(graph: PackedGraph, reader: Reader) -> Vectors:
+    """Return the vectors of the reference texts, in batches of several rows and several texts a row."""
+    cut = reader.tokenize(reference_texts())
+    found = []
+    for start in range(0, len(cut), 8):
+        batch = cut[start : start + 8]
+        found.append(graph(*_tensors(graph, reader.arrays(batch))).numpy()[: len(batch)])
+    return np.concatenate(found)
+
+
+def _traced(graph: Any, reader: Reader) -> Any:
+    example = _tensors(graph, reader.arrays(reader.tokenize(reference_texts()[:8])))
+    converted = openvino.convert_model(graph, example_input=tuple(example))
+    for port, name in zip(converted.inputs, graph.inputs, strict=True):
+        port.get_node().set_partial_shape(openvino.PartialShape([-1, -1]))
+        port.get_tensor().set_names({name})
+    converted.validate_nodes_and_infer_types()
+    return converted
+
+
+def _tensors(graph: Any, arrays: Arrays) -> list[Any]:
+    return [torch.from_numpy(arrays[name]) for name in graph.inputs]
