@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
@@ -18,7 +18,7 @@ import structlog
 from matcher.clock import StoreClock
 from matcher.config import Settings, ignored_variables
 from matcher.encoder import Encoder, EncoderObserver, EncoderSettings, open_encoder
-from matcher.errors import MatcherError, SettingsWrong, SiteExists, StoreUnavailable
+from matcher.errors import MatcherError, SettingsWrong, SiteExists
 from matcher.expiry import Expiry
 from matcher.floors import Floors
 from matcher.model import DEFAULT_SITE
@@ -110,7 +110,12 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         address = _bind(server, settings)
         await server.start()
         stack.push_async_callback(drain, server, health, settings.drain_seconds)
-        watch = asyncio.create_task(_watch(connection, clock, sites, health))
+
+        async def revive() -> None:
+            if not settings.store_url.get_secret_value():
+                await _embedded_store(settings, stack)
+
+        watch = asyncio.create_task(_watch(connection, clock, sites, health, revive))
         stack.callback(watch.cancel)
         await health.set(True, f"store answers, {encoder.runtime} loaded, index caught up")
         log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason)
@@ -138,13 +143,16 @@ async def _open_encoder(settings: Settings, telemetry: Telemetry, stack: AsyncEx
     return encoder
 
 
+async def _embedded_store(settings: Settings, stack: AsyncExitStack) -> str:
+    """Start or adopt the embedded store and return its URL: the same one for the same data directory."""
+    embedded = await EmbeddedStore.open(EmbeddedSettings(settings.data_dir))
+    stack.push_async_callback(embedded.close)
+    log.info("embedded store", data_dir=str(settings.data_dir), adopted=embedded.adopted)
+    return embedded.url
+
+
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> Connection:
-    url = settings.store_url.get_secret_value()
-    if not url:
-        embedded = await EmbeddedStore.open(EmbeddedSettings(settings.data_dir))
-        stack.push_async_callback(embedded.close)
-        url = embedded.url
-        log.info("embedded store", data_dir=str(settings.data_dir), adopted=embedded.adopted)
+    url = settings.store_url.get_secret_value() or await _embedded_store(settings, stack)
     connection = Connection(url, connections=settings.store_connections, timeout_seconds=settings.store_timeout_seconds)
     stack.push_async_callback(connection.close)
     await connection.start()
@@ -187,14 +195,21 @@ def _bind(server: grpc.aio.Server, settings: Settings) -> str:
     return f"{host}:{port}"
 
 
-async def _watch(connection: Connection, clock: StoreClock, sites: Sites, health: Health) -> None:
-    """Say SERVING only while the store answers and every site that is followed is caught up."""
+async def _watch(
+    connection: Connection, clock: StoreClock, sites: Sites, health: Health, revive: Callable[[], Awaitable[None]]
+) -> None:
+    """Say SERVING only while the store answers and every site that is followed is caught up.
+
+    An embedded store that has died is started again: what it acknowledged is on the disk.
+    """
     while True:
         await asyncio.sleep(WATCH_SECONDS)
         try:
             await _read_clock(connection, clock)
         except MatcherError as fault:
-            await health.set(False, str(fault) if isinstance(fault, StoreUnavailable) else fault.message)
+            await health.set(False, str(fault))
+            with suppress(MatcherError):
+                await revive()
             continue
         behind = [site.site for site in sites if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS]
         await health.set(not behind, f"behind: {', '.join(behind)}" if behind else "store answers, index caught up")
