@@ -1,0 +1,77 @@
+"""Users of the store that may do no more than the service needs, so that a step too far fails in a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from redis.asyncio import Redis
+
+from matcher.store.connection import Connection
+from matcher.store.library import VERBS
+
+PASSWORD: Final = "test"
+PRODUCT: Final = "product"
+DECLARED: Final = "declared"
+
+SCRIPTED: Final = (
+    "del exists get set hget hset hmget hgetall hincrby pexpire pexpireat sadd srem scard time xadd "
+    "zadd zcount zrange zrem zscore"
+).split()
+"""What the verbs call."""
+
+CALLED: Final = (
+    "fcall function|load info ping time auth hello client|setinfo scan unlink get set hgetall xadd xread xrevrange "
+    "zadd zcard zrange zrem zscore"
+).split()
+"""What the service calls."""
+
+LOOKING: Final = "dump pttl".split()
+"""What only a test calls, to look at what is there."""
+
+
+def as_user(url: str, user: str) -> str:
+    """Return a unix-socket URL that logs in as a user."""
+    return url.replace("unix://", f"unix://{quote(user)}:{PASSWORD}@", 1)
+
+
+async def make_users(admin: Redis) -> None:
+    """Make the service's user, who sees m:* only, and one who sees what DeclaredConnection lets them."""
+    commands = [f"+{name}" for name in dict.fromkeys([*SCRIPTED, *CALLED, *LOOKING])]
+    await admin.execute_command("ACL", "SETUSER", PRODUCT, "reset", "on", f">{PASSWORD}", "~m:*", *commands)
+    scripted = [f"+{name}" for name in (*SCRIPTED, "fcall", "auth", "hello", "client|setinfo")]
+    await admin.execute_command("ACL", "SETUSER", DECLARED, "reset", "on", f">{PASSWORD}", *scripted)
+
+
+class DeclaredConnection(Connection):
+    """Run each verb as a user who may touch its KEYS and nothing else."""
+
+    def __init__(self, url: str, admin: Redis) -> None:
+        super().__init__(as_user(url, PRODUCT))
+        self._admin = admin
+        self._narrow = Connection(as_user(url, DECLARED), connections=1)
+        self._one_at_a_time = asyncio.Lock()
+        self.answers_seen: dict[str, set[str]] = {verb: set() for verb in VERBS}
+
+    async def verb(self, verb: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
+        """Let the narrow user see `keys`, then call the verb as that user."""
+        async with self._one_at_a_time:
+            await self.allow(keys)
+            answer = await self._narrow.verb(verb, keys, args)
+        self.answers_seen[verb].add(answer[0].decode())
+        return answer
+
+    async def allow(self, keys: Sequence[str]) -> None:
+        """Let the narrow user see `keys` only."""
+        await self._admin.execute_command("ACL", "SETUSER", DECLARED, "resetkeys", *(f"~{key}" for key in keys))
+
+    async def run_narrow(self, *command: Any) -> Any:
+        """Run a command as the narrow user."""
+        return await self._narrow.run(*command)
+
+    async def close(self) -> None:
+        """Close both users' connections."""
+        await self._narrow.close()
+        await super().close()

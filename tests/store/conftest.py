@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from matcher.store.connection import Connection
+from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
+from matcher.store.keys import PERMANENT
+from tests.store.access import PRODUCT, DeclaredConnection, as_user, make_users
+from tests.store.stage import Stage
+
+
+@pytest.fixture(scope="session")
+async def embedded_url() -> AsyncIterator[str]:
+    """Give the address of an embedded store with the users of tests/store/access.py.
+
+    At the end every key in it has a lifetime or is listed as permanent.
+    """
+    with tempfile.TemporaryDirectory(prefix="mt-") as folder:
+        store = await EmbeddedStore.open(EmbeddedSettings(Path(folder)))
+        admin = Redis.from_url(store.url)
+        try:
+            await make_users(admin)
+            yield store.url
+            endless = [key.decode() async for key in admin.scan_iter("*", count=1000) if await admin.pttl(key) == -1]
+            assert [key for key in endless if not any(re.fullmatch(one, key) for one in PERMANENT)] == []
+        finally:
+            await admin.aclose()
+            await store.close()
+
+
+@pytest.fixture(scope="session")
+async def admin(embedded_url: str) -> AsyncIterator[Redis]:
+    """Give a client that may do anything."""
+    client = Redis.from_url(embedded_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture(scope="session")
+async def declared(embedded_url: str, admin: Redis) -> AsyncIterator[DeclaredConnection]:
+    """Give a connection whose verbs may touch nothing but their KEYS."""
+    connection = DeclaredConnection(embedded_url, admin)
+    await connection.start()
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def stage(declared: DeclaredConnection) -> Stage:
+    """Give a site of the test's own, where every verb may touch nothing but its KEYS."""
+    stage = Stage(declared)
+    await stage.set_up()
+    return stage
+
+
+@pytest.fixture
+async def product(embedded_url: str) -> AsyncIterator[Connection]:
+    """Give a connection as the service opens it, as a user who sees m:* only."""
+    connection = Connection(as_user(embedded_url, PRODUCT))
+    await connection.start()
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def plain_stage(product: Connection) -> Stage:
+    """Give a site of the test's own on the service's kind of connection."""
+    stage = Stage(product)
+    await stage.set_up()
+    return stage

@@ -1,0 +1,186 @@
+"""A site with a few agents in a real store, to try the verbs on."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from matcher.lifecycle import AgentStatus, ReservationState
+from matcher.model import Agent, Basis, Capacity, ChannelCapacity, Contact, Hold, PoolPolicy, Profile, Reservation
+from matcher.store.changes import Position
+from matcher.store.connection import Connection
+from matcher.store.keys import Keys
+from matcher.store.records import pairs_of
+from matcher.store.roster import RosterStore
+from matcher.store.routing import Claim, Claimed, Lifetimes, RoutingStore, Slot
+
+LONG_MS: Final = 600_000
+KEEP_MS: Final = 60_000
+EVENTS_KEPT: Final = 100_000
+LIFETIMES: Final = Lifetimes(
+    request_window_ms=3_600_000, own_request_ms=60_000, decision_ms=3_600_000, keep_ms=KEEP_MS, events_kept=EVENTS_KEPT
+)
+CHAT: Final = {"chat": ChannelCapacity(1)}
+
+
+def profile(total: int = 1, channels: Mapping[str, ChannelCapacity] = CHAT, *pools: str) -> Profile:
+    """Return a profile with a capacity, in the pools named, or in the default pool."""
+    return Profile("", ("gardening",), capacity=Capacity(total, channels), pools=pools or ("default",))
+
+
+@dataclass
+class Stage:
+    """One site of the store, and its two sides as the service uses them."""
+
+    connection: Connection
+    site: str = field(default_factory=lambda: f"s{secrets.token_hex(6)}")
+
+    def __post_init__(self) -> None:
+        self.keys = Keys(self.site)
+        self.roster = RosterStore(self.connection, EVENTS_KEPT)
+        self.routing = RoutingStore(self.connection, LIFETIMES)
+
+    async def set_up(self) -> None:
+        """Add the default pool."""
+        await self.roster.put_pool(self.site, "default", PoolPolicy(), 0)
+        await self.roster.add_site(self.site)
+
+    async def put(
+        self,
+        agent: str,
+        total: int = 1,
+        channels: Mapping[str, ChannelCapacity] = CHAT,
+        *,
+        status: AgentStatus | None = AgentStatus.ONLINE,
+        expected: int | None = None,
+    ) -> Agent:
+        """Write an agent of the default pool."""
+        return await self.roster.put_agent(
+            self.site,
+            agent,
+            profile(total, channels),
+            status,
+            model="m",
+            vectors=None,
+            expected=expected,
+            pools_before=(),
+        )
+
+    async def remove(self, agent: str) -> None:
+        """Remove an agent of the default pool."""
+        await self.roster.delete_agent(self.site, agent, expected=None, pools=("default",))
+
+    async def set_idle(self, agent: str, idle_since_ms: int) -> None:
+        """Say since when an agent waits."""
+        await self.raw("HSET", self.keys.agent(agent), "idle", idle_since_ms)
+
+    def claim(self, *candidates: str | tuple[str, float], **changes: Any) -> Claim:
+        """Return a claim with ids of its own; a candidate without an affinity has 0.5."""
+        terms: dict[str, Any] = {
+            "site": self.site,
+            "contact": f"c{secrets.token_hex(6)}",
+            "reservation": f"r{secrets.token_hex(6)}",
+            "decision": f"d{secrets.token_hex(6)}",
+            "request_id": f"q{secrets.token_hex(6)}",
+            "own_request": False,
+            "digest": "0a" * 16,
+            "pool": "default",
+            "channel": "chat",
+            "customer": "",
+            "basis": Basis.AFFINITY,
+            "hold_ms": LONG_MS,
+            "accepted": False,
+            "tolerance": 0.0,
+            "record": b"{}",
+            "candidates": [one if isinstance(one, tuple) else (one, 0.5) for one in candidates],
+        }
+        return Claim(**(terms | changes))
+
+    async def hold(self, *candidates: str | tuple[str, float], **changes: Any) -> Reservation:
+        """Hold a slot of a candidate who must have room."""
+        claimed = await self.routing.reserve(self.claim(*candidates, **changes))
+        assert isinstance(claimed, Claimed), claimed
+        return claimed.reservation
+
+    def slot(self, reservation: Reservation) -> Slot:
+        """Return what a transition of a reservation needs."""
+        return Slot(self.site, reservation.id, reservation.agent, reservation.contact, reservation.pool)
+
+    async def everything(self) -> dict[bytes, bytes]:
+        """Return all that is stored of the site, key by key."""
+        cursor, keys = await self.raw("SCAN", 0, "MATCH", self.keys.pattern, "COUNT", 1_000_000)
+        assert cursor == 0
+        return {key: await self.raw("DUMP", key) for key in keys}
+
+    async def raw(self, *command: Any) -> Any:
+        """Run one command of the store, as the service's user."""
+        return await Connection.run(self.connection, *command)
+
+    async def now_ms(self) -> int:
+        """Read the store's clock."""
+        return await self.connection.time_ms()
+
+    async def passed(self, at_ms: int) -> None:
+        """Wait until the store's clock has passed a moment."""
+        while await self.now_ms() <= at_ms:
+            await asyncio.sleep(0.001)
+
+    async def holds(self, agent: str) -> tuple[Hold, ...]:
+        """Read what an agent holds."""
+        return (await self.roster.leases(self.site, [agent], await self.now_ms()))[0]
+
+    async def held_by(self, agent: str) -> list[str]:
+        """Name the reservations that hold an agent."""
+        return sorted(hold.reservation for hold in await self.holds(agent))
+
+    async def due(self) -> list[str]:
+        """Name the reservations whose deadline is still to come or to be written down."""
+        found = await self.raw("ZRANGE", self.keys.due, 0, -1)
+        return sorted(member.decode().removeprefix("reservation|") for member in found)
+
+    async def lease(self, agent: str) -> dict[bytes, float]:
+        """Read an agent's lease as it lies in the store, lapsed or not."""
+        return dict(pairs_of(await self.raw("ZRANGE", self.keys.lease(agent), 0, -1, "WITHSCORES")))
+
+    async def reservation(self, reservation: str) -> Reservation:
+        """Read a reservation as of now."""
+        return await self.routing.reservation(self.site, reservation, await self.now_ms())
+
+    async def state(self, reservation: str) -> ReservationState:
+        """Read how a reservation stands now."""
+        return (await self.reservation(reservation)).state
+
+    async def contact(self, contact: str) -> Contact:
+        """Read a contact as of now."""
+        return await self.routing.contact(self.site, contact, await self.now_ms())
+
+    async def agent(self, agent: str) -> Agent:
+        """Read an agent who exists."""
+        found = await self.roster.agent(self.site, agent, await self.now_ms())
+        assert found is not None
+        return found
+
+    async def verb(self, verb: str, reservation: Reservation, *args: str | int, fence: int = 0) -> list[Any]:
+        """Run a transition and return its answer as it comes from the script."""
+        keys = self.keys
+        names = [
+            keys.reservation(reservation.id),
+            keys.contact(reservation.contact),
+            keys.agent(reservation.agent),
+            keys.lease(reservation.agent),
+            keys.due,
+            keys.load,
+        ]
+        own = [reservation.id, reservation.contact, reservation.agent, fence, KEEP_MS, EVENTS_KEPT]
+        return await self.connection.verb(verb, names, [*own, *args])
+
+    async def ends(self) -> Position:
+        """Return how many events each stream has seen."""
+        ends = []
+        for key in (self.keys.roster, self.keys.load):
+            last = await self.raw("XREVRANGE", key, "+", "-", "COUNT", 1)
+            ends.append(int(last[0][0].partition(b"-")[2]) if last else 0)
+        return Position(*ends)
