@@ -32,7 +32,7 @@ serve: setup ## Leaves the service up on 127.0.0.1:50051, with its data in ./dat
 	@MATCHER_DATA_DIR=$${MATCHER_DATA_DIR:-data} MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} exec $(BIN)/python server.py
 
 test: setup ## Runs all tests against a real store
-	$(BIN)/pytest -m 'not node'
+	$(BIN)/python -m pytest -m 'not node'
 
 check: setup lint types proto-check test node ## Runs lint, types, import rules, proto checks and all tests
 
@@ -56,7 +56,7 @@ proto-check: setup
 	@diff -r -x '__*' -x '*.pyc' build/proto/matcher/v1 matcher/v1 && echo "generated code is fresh" || { echo "matcher/v1 is stale: run make proto"; exit 1; }
 
 node: setup ## Runs the Node example against the service
-	@if command -v npm >/dev/null; then $(BIN)/pytest -m node; else echo "node: Node is missing here, so its example was not run"; fi
+	@if command -v npm >/dev/null; then $(BIN)/python -m pytest -m node; else echo "node: Node is missing here, so its example was not run"; fi
 
 clean: ## Removes what was built, the data and .venv
 	rm -rf build data $(VENV)

@@ -71,7 +71,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
                 raise SettingsWrong(f"metrics_listen {settings.metrics_listen}: {fault.strerror}") from fault
             log.info("metrics", address=f"{host}:{metrics_port}")
         encoder = await _open_encoder(settings, telemetry, stack)
-        connection = await _open_store(settings, stack)
+        connection = await _open_store(settings, telemetry, stack)
         clock = StoreClock()
         await _read_clock(connection, clock)
         roster_store = RosterStore(connection, settings.events_kept)
@@ -83,7 +83,15 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
         def open_replica(site: str) -> SiteReplica:
             replica = SiteReplica(
-                site, connection, roster_store, encoder, scorer, clock, floors, telemetry.index_lag_seconds.observe
+                site,
+                connection,
+                roster_store,
+                encoder,
+                scorer,
+                clock,
+                floors,
+                telemetry.index_lag_seconds.observe,
+                telemetry.stream_reloads.labels(site).inc,
             )
             replica.beside(
                 Expiry(replica, routing_store, clock, lambda state: telemetry.reservations_lapsed.labels(state).inc())
@@ -101,6 +109,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             clock,
             secret=await _secret(settings, connection),
             default_tolerance=settings.affinity_tolerance,
+            observe_candidates=telemetry.route_candidates.observe,
         )
         with suppress(SiteExists):
             await roster.create_site(DEFAULT_SITE)
@@ -115,7 +124,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             if not settings.store_url.get_secret_value():
                 await _embedded_store(settings, stack)
 
-        watch = asyncio.create_task(_watch(connection, clock, sites, health, revive))
+        watch = asyncio.create_task(_watch(connection, clock, sites, health, telemetry, revive))
         stack.callback(watch.cancel)
         await health.set(True, f"store answers, {encoder.runtime} loaded, index caught up")
         log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason)
@@ -151,7 +160,7 @@ async def _embedded_store(settings: Settings, stack: AsyncExitStack) -> str:
     return embedded.url
 
 
-async def _open_store(settings: Settings, stack: AsyncExitStack) -> Connection:
+async def _open_store(settings: Settings, telemetry: Telemetry, stack: AsyncExitStack) -> Connection:
     url = settings.store_url.get_secret_value() or await _embedded_store(settings, stack)
     connection = Connection(url, connections=settings.store_connections, timeout_seconds=settings.store_timeout_seconds)
     stack.push_async_callback(connection.close)
@@ -196,7 +205,12 @@ def _bind(server: grpc.aio.Server, settings: Settings) -> str:
 
 
 async def _watch(
-    connection: Connection, clock: StoreClock, sites: Sites, health: Health, revive: Callable[[], Awaitable[None]]
+    connection: Connection,
+    clock: StoreClock,
+    sites: Sites,
+    health: Health,
+    telemetry: Telemetry,
+    revive: Callable[[], Awaitable[None]],
 ) -> None:
     """Say SERVING only while the store answers and every site that is followed is caught up.
 
@@ -211,6 +225,8 @@ async def _watch(
             with suppress(MatcherError):
                 await revive()
             continue
+        for site in sites:
+            telemetry.index_agents.labels(site.site).set(len(site.index))
         behind = [site.site for site in sites if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS]
         await health.set(not behind, f"behind: {', '.join(behind)}" if behind else "store answers, index caught up")
 

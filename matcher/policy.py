@@ -117,12 +117,13 @@ def _confidence(found: Found, at: int) -> float:
 def _reasons(found: Found, units: Units, at: int) -> tuple[Reason, ...]:
     scores, evidence = found.scores, found.evidence
     first, end = int(scores.first[at]), int(scores.first[at + 1])
-    strongest = np.argsort(-scores.strength[first:end], kind="stable")[:MOST_REASONS] + first
+    strengths, triples = scores.strength[first:end].tolist(), scores.reason[first:end].tolist()
+    strongest = sorted(range(end - first), key=strengths.__getitem__, reverse=True)[:MOST_REASONS]
     interests = found.agents[at].profile.interests
     reasons = []
-    for triple in scores.reason[strongest].tolist():
-        span = units.spans[int(evidence.unit[triple])]
-        interest = interests[int(evidence.interest[triple])]
+    for triple in (triples[number] for number in strongest):
+        span = units.spans[evidence.unit[triple]]
+        interest = interests[evidence.interest[triple]]
         reasons.append(
             Reason(
                 start=span.start,

@@ -62,6 +62,7 @@ class SiteReplica:
         clock: Clock,
         floors: Floors,
         observe_lag: Callable[[float], None],
+        observe_reload: Callable[[], None],
     ) -> None:
         self.site = site
         self.pools: dict[str, Pool] = {}
@@ -75,6 +76,7 @@ class SiteReplica:
         self._clock = clock
         self._floors = floors
         self._observe_lag = observe_lag
+        self._observe_reload = observe_reload
         self._position = Position(0, 0, "")
         self._current = asyncio.Event()
         self._applying_since_ms: int | None = None
@@ -178,6 +180,7 @@ class SiteReplica:
                         break
             except FellBehind:
                 log.warning("fell behind the stream of changes; reading the site again", site=self.site)
+                self._observe_reload()
                 position = None
             except StoreUnavailable as fault:
                 self._current.clear()

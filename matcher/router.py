@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -78,6 +78,7 @@ class Router:
         *,
         secret: bytes,
         default_tolerance: float,
+        observe_candidates: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._sites = sites
@@ -86,6 +87,7 @@ class Router:
         self._clock = clock
         self._secret = secret
         self._default_tolerance = default_tolerance
+        self._observe_candidates = observe_candidates
 
     async def route(
         self,
@@ -107,6 +109,7 @@ class Router:
         pool = await replica.pool(message.requirements.pool)
         read = await self._read(message)
         found = self._find(replica, read, message.requirements)
+        self._observe_candidates(found.eligible)
         ranking = rank(found, read.units, floor=await replica.floor(pool), tolerance=self._tolerance(pool))
         claim = Claim(
             site=site,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,6 +61,14 @@ class Scorer:
     lexical_weight: float = LEXICAL_WEIGHT
     saturation: float = SATURATION
     """How fast affinity nears 1: affinity = 1 - exp(-saturation · score)."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Return 16 hex digits of all that decides a score."""
+        digest = hashlib.sha256(repr((self.threshold, self.lexical_weight, self.saturation)).encode())
+        if self.map is not None:
+            digest.update(np.ascontiguousarray(self.map).tobytes())
+        return digest.hexdigest()[:16]
 
     def project(self, vectors: Floats) -> Floats:
         """Put vectors [n, dimension] through the map and bring them back to length 1 (zero stays zero)."""

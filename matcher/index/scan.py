@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any, Final
 
@@ -126,4 +127,4 @@ class CodedRows:
 
 
 def _longest(vectors: Floats) -> float:
-    return float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max(initial=0.0)))
+    return math.sqrt(np.vecdot(vectors, vectors).max(initial=0.0))

@@ -248,8 +248,10 @@ class SiteIndex:
         if not most or not len(slots):
             return ()
         people = self._people
-        near = foremost([people.idle_since[slots], people.utilization(slots), *people.id_parts(slots)], most)
-        slots = slots[near]
+        slots = slots[foremost([people.idle_since[slots]], most)]
+        if len(slots) > most:  # some are idle equally long
+            tied = [people.idle_since[slots], people.utilization(slots), *people.id_parts(slots)]
+            slots = slots[foremost(tied, most)]
         resting = map(
             Resting,
             slots.tolist(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -34,11 +34,20 @@ def address_of(url: str) -> str:
 class Connection:
     """Speak to one store; count the calls; turn its faults into MatcherErrors."""
 
-    def __init__(self, url: str, *, connections: int = 32, timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int = 32,
+        timeout_seconds: float = 5.0,
+        observe: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Take the store's URL; `observe` is told the verb or command of every round trip."""
         self.address = address_of(url)
         self._url = url
         self._timeout = timeout_seconds
         self._client = self._open(connections, timeout_seconds)
+        self._observe = observe
         self.round_trips = 0
 
     def _open(self, connections: int, socket_timeout: float | None) -> Redis:
@@ -82,9 +91,9 @@ class Connection:
                 raise StoreUnavailable(self.address, _short(fault)) from fault
             raise
 
-    async def run(self, *command: Any) -> Any:
+    async def run(self, *command: Any, name: str = "") -> Any:
         """Run one command: one round trip. The answer has the shape redis-py gives it."""
-        self.round_trips += 1
+        self._count(name or command[0])
         async with self.faults():
             return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
 
@@ -92,7 +101,7 @@ class Connection:
         """Run commands in one round trip, without a transaction; answers in order."""
         if not commands:
             return []
-        self.round_trips += 1
+        self._count("pipeline")
         async with self.faults():
             pipe = self._client.pipeline(transaction=False)
             for command in commands:
@@ -103,13 +112,17 @@ class Connection:
         """Run one verb of the library: one round trip; a store that lost the library gets it again."""
         call = ("FCALL", library.function(verb), len(keys), *keys, *args)
         try:
-            answer: list[Any] = await self.run(*call)
+            answer: list[Any] = await self.run(*call, name=verb)
         except exceptions.ResponseError as fault:
             if "Function not found" not in str(fault):
                 raise
             await self.load_library()
-            answer = await self.run(*call)
+            answer = await self.run(*call, name=verb)
         return answer
+
+    def _count(self, name: str) -> None:
+        self.round_trips += 1
+        self._observe(name)
 
     async def load_library(self) -> None:
         """Load the verbs; a store that has them keeps them."""

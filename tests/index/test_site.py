@@ -15,6 +15,7 @@ from matcher.lexicon import stems
 from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Capacity, ChannelCapacity, Hold, Profile, Requirements
 from matcher.scorer import Scorer
+from tests.index.plain import Floats
 from tests.index.rosters import DIMENSION, crowd, vectors
 
 
@@ -124,7 +125,7 @@ def test_small_talk_reaches_anybody_in_the_pool_and_leaves_nothing_behind() -> N
     index, agents = crowd(40, online=0)
     close = vectors(5, 3)
     words: list[tuple[str, ...]] = [stems(agents[5].profile.interests[0])]
-    messages = [(close[:1], words), (-close[:1], [()])]
+    messages: list[tuple[Floats, list[tuple[str, ...]]]] = [(close[:1], words), (-close[:1], [()])]
     best = index.best_affinities(messages, "default")
     everybody = index.find(*messages[0], Requirements(), ignore_availability=True)
     assert best[0] == everybody.scores.affinity.max() > 0.7
