@@ -162,7 +162,12 @@ async def _embedded_store(settings: Settings, stack: AsyncExitStack) -> str:
 
 async def _open_store(settings: Settings, telemetry: Telemetry, stack: AsyncExitStack) -> Connection:
     url = settings.store_url.get_secret_value() or await _embedded_store(settings, stack)
-    connection = Connection(url, connections=settings.store_connections, timeout_seconds=settings.store_timeout_seconds)
+    connection = Connection(
+        url,
+        connections=settings.store_connections,
+        timeout_seconds=settings.store_timeout_seconds,
+        observe=lambda verb: telemetry.store_round_trips.labels(verb).inc(),
+    )
     stack.push_async_callback(connection.close)
     await connection.start()
     if not connection.persistent:
