@@ -1,0 +1,64 @@
+"""An offer that nobody answers."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from google.protobuf.duration_pb2 import Duration
+
+from matcher.client import MatcherClient
+from matcher.v1 import roster_pb2 as pb
+from matcher.v1 import routing_pb2 as routing
+from tests.people import hire, person, wait_until
+from tests.system.conftest import Pair
+
+TEXT = "The frames for my bee hive came without nails."
+
+
+async def somebody_is_free(client: MatcherClient) -> bool:
+    """Tell whether a server ranks anybody in the pool."""
+    return bool((await client.suggest(TEXT, pool="quick")).candidates)
+
+
+async def test_an_offer_that_nobody_answers_lapses_by_itself(pair: Pair) -> None:
+    """After its second the slot is free at both servers, and the contact waits for somebody else."""
+    site = await pair.one.site()
+    async with pair.one.client(site) as one, pair.other.client(site) as other:
+        pool = await one.create_pool("quick", pb.Pool(offer_duration=Duration(seconds=1)))
+        await hire(one, {"maya": person("I keep honey bees.", pools=[pool.name])})
+        offered = await one.route(TEXT, pool="quick", contact_id="c-1")
+        for client in (one, other):
+            full = await client.route(TEXT, pool="quick")
+            assert full.unmatched.reason == routing.CONSTRAINT_CAPACITY
+
+        for client in (one, other):
+            await wait_until(partial(somebody_is_free, client), "the slot is free again")
+            assert (await client.reservation(offered.reservation.name)).state == routing.EXPIRED
+            assert (await client.agent("maya")).load == 0
+
+        assert (await other.contact("c-1")).state == routing.CONTACT_QUEUED
+        contact = await one.contact("c-1")
+        assert list(contact.excluded_agents) == [one.name("agents", "maya")]
+        again = await other.route(TEXT, pool="quick", contact_id="c-1")
+        assert again.WhichOneof("outcome") == "unmatched"
+        somebody_else = await one.route(TEXT, pool="quick", contact_id="c-2")
+        assert somebody_else.reservation.agent == one.name("agents", "maya")
+        assert somebody_else.reservation.fence > offered.reservation.fence
+
+
+async def test_a_server_that_comes_later_knows_what_has_lapsed(pair: Pair) -> None:
+    """A server that never followed the site reads the offer as expired, and offers the slot again."""
+    site = await pair.one.site()
+    async with pair.one.client(site) as one:
+        await one.create_pool("quick", pb.Pool(offer_duration=Duration(seconds=1)))
+        await hire(one, {"maya": person("I keep honey bees.", pools=[one.name("pools", "quick")])})
+        offered = await one.route(TEXT, pool="quick", contact_id="c-1")
+
+        async def expired() -> bool:
+            return (await one.reservation(offered.reservation.name)).state == routing.EXPIRED
+
+        await wait_until(expired, "the offer lapses")
+    async with pair.other.client(site) as other:
+        assert (await other.reservation(offered.reservation.name)).state == routing.EXPIRED
+        assert (await other.contact("c-1")).state == routing.CONTACT_QUEUED
+        assert (await other.route(TEXT, pool="quick")).reservation.agent == other.name("agents", "maya")

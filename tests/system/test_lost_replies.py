@@ -1,0 +1,82 @@
+"""The store's reply to a reserve gets lost: the slot is held once, and whoever asks again is told so."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from pathlib import Path
+
+import grpc
+import pytest
+
+from matcher.client import MatcherCallError, MatcherClient
+from tests.conftest import StartServer
+from tests.people import loads, person
+from tests.proxy import LossyProxy
+from tests.system.conftest import Pair
+
+TEXT = "My hive tool has not arrived, and the bees are swarming."
+
+
+async def test_a_reply_lost_with_its_server_is_found_by_the_next_server(
+    pair: Pair, launch: StartServer, folder: Path
+) -> None:
+    """The store holds a slot, its reply is lost, the server is killed: the next server gives the same reservation."""
+    site, request_id = await pair.other.site(), uuid.uuid4().hex
+    async with (
+        LossyProxy(pair.store.socket, folder / "lossy-1") as proxy,
+        pair.other.client(site) as other,
+    ):
+        await other.create_agent("maya", person("I keep honey bees.", most=5))
+        doomed = await launch({"MATCHER_STORE_URL": proxy.url})
+        proxy.lose, proxy.hold = 1, True
+        # One client that knows both servers, as a platform behind a load balancer does; it asks the first one first.
+        async with MatcherClient(f"ipv4:{doomed.target},{pair.other.target}", site=site) as client:
+            under_way = asyncio.create_task(client.route(TEXT, request_id=request_id))
+            await proxy.lost.wait()
+            await doomed.kill()
+            answer = await under_way
+        assert proxy.executed == 1
+        assert answer.replayed
+        again = await other.route(TEXT, request_id=request_id)
+        assert again.reservation == answer.reservation
+        assert [held.name async for held in other.reservations()] == [answer.reservation.name]
+        assert await loads(other, ["maya"]) == {"maya": 1}
+
+
+async def test_a_reserve_that_is_run_again_holds_one_slot(pair: Pair, launch: StartServer, folder: Path) -> None:
+    """Redis-py repeats a reserve whose reply was cut off; the call succeeds and one slot is held.
+
+    Where every reply is cut off the caller is told to try again, and then gets the slot that was held all along.
+    """
+    site = await pair.other.site()
+    async with (
+        LossyProxy(pair.store.socket, folder / "lossy-2") as proxy,
+        pair.other.client(site) as other,
+    ):
+        await other.create_agent("maya", person("I keep honey bees.", most=5))
+        server = await launch({"MATCHER_STORE_URL": proxy.url})
+        async with server.client(site) as client:
+            proxy.lose = 1
+            first = await client.route(TEXT)
+            assert first.reservation.agent == client.name("agents", "maya")
+            assert proxy.executed == 2
+            assert await loads(client, ["maya"]) == {"maya": 1}
+
+            proxy.lose = 1_000
+            with pytest.raises(MatcherCallError) as failed:
+                await client.route(TEXT, request_id="cut-off")
+            assert failed.value.code is grpc.StatusCode.UNAVAILABLE
+            assert failed.value.reason == "STORE_UNAVAILABLE"
+            assert failed.value.retry_after is not None
+            assert proxy.executed > 4
+            assert await loads(client, ["maya"]) == {"maya": 2}
+
+            proxy.lose = 0
+            second = await client.route(TEXT, request_id="cut-off")
+            assert second.replayed
+            assert {held.name async for held in client.reservations()} == {
+                first.reservation.name,
+                second.reservation.name,
+            }
+            assert await loads(client, ["maya"]) == {"maya": 2}

@@ -1,0 +1,172 @@
+"""A request told twice, and the life of a reservation, as a platform sees them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from matcher.client import MatcherCallError, MatcherClient
+from matcher.v1 import roster_pb2 as roster
+from matcher.v1 import routing_pb2 as pb
+from tests.people import hire, person, wait_until
+from tests.processes import Server
+
+BEES = "The smoker for my bees arrived with a dent."
+TRAINS = "I missed the steam train, and my photographs with it."
+
+
+@pytest.fixture
+async def desk(service: Server) -> AsyncIterator[MatcherClient]:
+    """Give a client of a fresh site with a bee keeper and a train photographer, who take one chat each."""
+    async with service.client(await service.site()) as client:
+        people = {"bea": person("I keep honey bees."), "tom": person("I photograph steam trains.")}
+        await hire(client, people)
+        yield client
+
+
+async def refusal(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
+    """Return the code and the reason of a call that must fail."""
+    with pytest.raises(MatcherCallError) as failed:
+        await call
+    return failed.value.code, failed.value.reason
+
+
+async def test_the_same_request_again_gives_the_same_answer(desk: MatcherClient) -> None:
+    """A repeated request_id gives the same ids, marked as replayed, with the state of now, and holds nothing more."""
+    first = await desk.route(BEES, request_id="r-1")
+    again = await desk.route(BEES, request_id="r-1")
+    assert (first.replayed, again.replayed) == (False, True)
+    assert (again.contact, again.decision, again.reservation) == (first.contact, first.decision, first.reservation)
+    assert again.candidate.reasons == first.candidate.reasons
+    await desk.accept(first.reservation.name)
+    later = await desk.route(BEES, request_id="r-1")
+    assert later.reservation.name == first.reservation.name
+    assert later.reservation.state == pb.ACCEPTED
+    assert (await desk.agent("bea")).load == 1
+    assert (await desk.agent("tom")).load == 0
+
+
+async def test_a_request_id_with_another_message_is_refused(desk: MatcherClient) -> None:
+    """A request_id stands for one request: another text, customer or contact under it holds nothing."""
+    await desk.route(BEES, request_id="r-1")
+    for call in (
+        desk.route(TRAINS, request_id="r-1"),
+        desk.route(BEES, request_id="r-1", customer="somebody"),
+        desk.route(BEES, request_id="r-1", contact_id="another"),
+        desk.route(BEES, request_id="r-1", auto_accept=True),
+    ):
+        assert await refusal(call) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
+    assert (await desk.agent("tom")).load == 0
+
+
+async def test_unmatched_is_not_remembered(desk: MatcherClient) -> None:
+    """The same request after nobody was free is decided anew, once somebody is."""
+    for name in ("bea", "tom"):
+        await desk.set_agent_status(name, roster.OFFLINE)
+    nobody = await desk.route(BEES, request_id="r-1", contact_id="c-1")
+    assert nobody.unmatched.reason == pb.CONSTRAINT_STATUS
+    await desk.set_agent_status("bea", roster.ONLINE)
+    somebody = await desk.route(BEES, request_id="r-1", contact_id="c-1")
+    assert not somebody.replayed
+    assert somebody.reservation.agent == desk.name("agents", "bea")
+
+
+async def test_a_contact_has_one_agent_at_a_time(desk: MatcherClient) -> None:
+    """A contact with a live reservation is not held a second time: the caller is told which one holds it."""
+    first = await desk.route(BEES, contact_id="c-1")
+    with pytest.raises(MatcherCallError) as failed:
+        await desk.route(BEES, contact_id="c-1")
+    assert (failed.value.code, failed.value.reason) == (grpc.StatusCode.ALREADY_EXISTS, "CONTACT_HELD")
+    assert failed.value.metadata["reservation"] == first.reservation.name
+    assert (await desk.agent("tom")).load == 0
+
+
+async def test_a_declined_contact_goes_to_somebody_else(desk: MatcherClient) -> None:
+    """After a decline the contact is queued at its old age, and the next offer is another agent's."""
+    first = await desk.route(BEES, contact_id="c-1")
+    born = (await desk.contact("c-1")).create_time
+    declined = await desk.decline(first.reservation.name, fence=first.reservation.fence, reason="on a break")
+    assert (declined.state, declined.decline_reason) == (pb.DECLINED, "on a break")
+    assert (await desk.contact("c-1")).state == pb.CONTACT_QUEUED
+    second = await desk.route(BEES, contact_id="c-1")
+    assert second.reservation.agent == desk.name("agents", "tom")
+    contact = await desk.contact("c-1")
+    assert contact.create_time == born
+    assert (contact.state, contact.reservation) == (pb.CONTACT_RESERVED, second.reservation.name)
+    assert list(contact.excluded_agents) == [desk.name("agents", "bea")]
+    assert (await desk.route(BEES)).reservation.agent == desk.name("agents", "bea")
+
+
+async def test_fences_of_an_agent_only_grow(desk: MatcherClient) -> None:
+    """Each hold of an agent has a higher fence than the last, also of one who was removed and came back."""
+    fences = []
+    for _ in range(3):
+        held = (await desk.route(BEES, excluded_agents=["tom"])).reservation
+        fences.append(held.fence)
+        await desk.cancel(held.name)
+    await desk.delete_agent("bea")
+    await desk.create_agent("bea", person("I keep honey bees."))
+    fences.append((await desk.route(BEES, excluded_agents=["tom"])).reservation.fence)
+    assert fences == sorted(set(fences))
+
+
+async def test_a_stale_fence_changes_nothing(desk: MatcherClient) -> None:
+    """Accept, decline, renew, complete and cancel with another fence are refused."""
+    held = (await desk.route(BEES)).reservation
+    for step in (desk.accept, desk.decline, desk.renew, desk.complete, desk.cancel):
+        wrong = await refusal(step(held.name, fence=held.fence - 1))
+        assert wrong == (grpc.StatusCode.FAILED_PRECONDITION, "FENCE_STALE")
+    assert await desk.reservation(held.name) == held
+
+
+async def test_a_repeated_step_gives_the_same_answer(desk: MatcherClient) -> None:
+    """Accept, complete, decline and cancel said twice answer as they did the first time."""
+    held = (await desk.route(BEES)).reservation
+    accepted = await desk.accept(held.name, fence=held.fence)
+    assert await desk.accept(held.name, fence=held.fence) == accepted
+    completed = await desk.complete(held.name, fence=held.fence)
+    assert completed.state == pb.COMPLETED
+    assert await desk.complete(held.name, fence=held.fence) == completed
+    assert await refusal(desk.accept(held.name)) == (grpc.StatusCode.FAILED_PRECONDITION, "RESERVATION_STATE")
+
+    offer = (await desk.route(BEES)).reservation
+    assert await desk.decline(offer.name, reason="no") == await desk.decline(offer.name, reason="no")
+    another = (await desk.route(TRAINS)).reservation
+    assert await desk.cancel(another.name) == await desk.cancel(another.name)
+
+
+async def test_a_wrap_up_holds_the_slot_until_it_is_ended(desk: MatcherClient) -> None:
+    """Complete begins the wrap-up, in which the agent is full; a second complete ends it and frees the slot."""
+    pool = await desk.create_pool("wrapping", roster.Pool(wrap_up_duration=Duration(seconds=600)))
+    await hire(desk, {"wanda": person("I keep honey bees.", pools=[pool.name])})
+    held = (await desk.route(BEES, pool="wrapping", contact_id="c-1", auto_accept=True)).reservation
+    assert held.state == pb.ACCEPTED
+    assert (await desk.contact("c-1")).state == pb.CONTACT_ASSIGNED
+    assert (await desk.complete(held.name)).state == pb.WRAPPING
+    assert (await desk.contact("c-1")).state == pb.CONTACT_CLOSED
+    assert (await desk.agent("wanda")).load == 1
+    assert (await desk.route(BEES, pool="wrapping")).unmatched.reason == pb.CONSTRAINT_CAPACITY
+    assert (await desk.complete(held.name)).state == pb.COMPLETED
+    assert (await desk.agent("wanda")).load == 0
+    assert (await desk.route(BEES, pool="wrapping")).reservation.agent == desk.name("agents", "wanda")
+    ended = await refusal(desk.route(BEES, pool="wrapping", contact_id="c-1"))
+    assert ended == (grpc.StatusCode.FAILED_PRECONDITION, "CONTACT_ENDED")
+
+
+async def test_what_comes_after_the_deadline_is_refused(desk: MatcherClient) -> None:
+    """An offer of a second can be taken neither after it, nor renewed, nor completed; another offer can."""
+    pool = await desk.create_pool("quick", roster.Pool(offer_duration=Duration(seconds=1)))
+    await hire(desk, {"wanda": person("I keep honey bees.", pools=[pool.name])})
+    held = (await desk.route(BEES, pool="quick")).reservation
+
+    async def expired() -> bool:
+        return (await desk.reservation(held.name)).state == pb.EXPIRED
+
+    await wait_until(expired, "the offer lapses")
+    for step in (desk.accept, desk.renew, desk.complete, desk.decline):
+        assert await refusal(step(held.name)) == (grpc.StatusCode.FAILED_PRECONDITION, "RESERVATION_LAPSED")
+    next_one = (await desk.route(BEES, pool="quick")).reservation
+    assert (await desk.accept(next_one.name)).state == pb.ACCEPTED
