@@ -59,9 +59,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def compile_model(
-    folder: Path, output: Path, name: str, fingerprint: str, progress: Callable[[str], None]
-) -> None:
+def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progress: Callable[[str], None]) -> None:
     """Write the artefact of the model in `folder` into `output`, as small as its vectors stay true.
 
     Raises whatever the libraries raise, and ValueError where no compiled form gives the original's vectors.

@@ -73,8 +73,10 @@ class EncoderStats:
 class EncoderObserver:
     """Take what is worth a histogram; called on the encoder's worker threads, so it must be quick and thread-safe.
 
-    `batch` is given the texts and the seconds of each run of the model, `wait` the seconds each text was queued.
+    `batch` is given the texts and the seconds of each run of the model, `wait` the seconds each text was queued,
+    `failure` the kind and place of an error, for the log: its words are left out, they may hold a customer's.
     """
 
     batch: Callable[[int, float], None] | None = None
     wait: Callable[[float], None] | None = None
+    failure: Callable[[str], None] | None = None

@@ -26,9 +26,7 @@ class TorchRuntime:
             torch.set_num_threads(threads)
             self._model = SentenceTransformer(str(source.path), device="cpu", local_files_only=True)
         except Exception as error:
-            raise ModelUnusable(
-                f"sentence-transformers cannot load {source.name} ({type(error).__name__})"
-            ) from error
+            raise ModelUnusable(f"sentence-transformers cannot load {source.name} ({type(error).__name__})") from error
         # Checkpoints in half precision are loaded as they are.
         self._model.float().eval()
         self._limit = int(self._model.max_seq_length or 512)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from matcher.encoder.contract import Tokens, Vectors
 from matcher.encoder.layout import Layout
+from matcher.encoder.settings import Priority
 
 # Seconds of age that one token is worth: a call of 300 tokens lets calls of 20 that come within 0.28 s go first.
 # About ten times what a token takes to encode, so that overtaking is rare where nothing is queued.
@@ -27,6 +28,7 @@ class Call:
     """Somebody's texts: answered when the last vector is there, at once when a batch fails, never when abandoned."""
 
     future: asyncio.Future[Vectors]
+    priority: Priority
     vectors: Vectors
     missing: int
     waiting_texts: int = 0
@@ -136,11 +138,11 @@ class Lane:
                     self._occupy(waiter, -1)
         return batch
 
-    def calls(self) -> set[Call]:
-        """Return every call that still waits here."""
-        waiters = [waiter for _, _, waiter in self._came]
-        waiters += [waiter for text in self._cut for waiter in text.waiters]
-        return {waiter.call for waiter in waiters if not waiter.call.over}
+    def waiters(self) -> list[Waiter]:
+        """Return everyone who still waits here."""
+        everyone = [waiter for _, _, waiter in self._came]
+        everyone += [waiter for text in self._cut for waiter in text.waiters]
+        return [waiter for waiter in everyone if not waiter.call.over]
 
     def _occupy(self, waiter: Waiter, sign: int) -> None:
         waiter.call.waiting_texts += sign
