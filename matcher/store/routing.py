@@ -287,9 +287,8 @@ class RoutingStore:
     async def _transition(self, verb: str, slot: Slot, fence: int, wanted: str, *args: str | int) -> Reservation:
         name = reservation_name(slot.site, slot.reservation)
         match await self._run(verb, slot, fence, *args):
-            case [b"ok", flat]:
-                # Read as of the store's clock inside the verb: the state that was written is the state now.
-                return decode_reservation(slot.reservation, fields_of(flat), 0)
+            case [b"ok", flat, now_ms]:
+                return decode_reservation(slot.reservation, fields_of(flat), int(now_ms))
             case [b"fence"]:
                 raise FenceStale(name, fence)
             case [b"lapsed", state]:

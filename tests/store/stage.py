@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from matcher.lifecycle import AgentStatus, ReservationState
 from matcher.model import Agent, Basis, Capacity, ChannelCapacity, Contact, Hold, PoolPolicy, Profile, Reservation
-from matcher.store.changes import Position
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
 from matcher.store.records import pairs_of
@@ -177,10 +176,7 @@ class Stage:
         own = [reservation.id, reservation.contact, reservation.agent, fence, KEEP_MS, EVENTS_KEPT]
         return await self.connection.verb(verb, names, [*own, *args])
 
-    async def ends(self) -> Position:
+    async def ends(self) -> tuple[int, ...]:
         """Return how many events each stream has seen."""
-        ends = []
-        for key in (self.keys.roster, self.keys.load):
-            last = await self.raw("XREVRANGE", key, "+", "-", "COUNT", 1)
-            ends.append(int(last[0][0].partition(b"-")[2]) if last else 0)
-        return Position(*ends)
+        lasts = [await self.raw("XREVRANGE", key, "+", "-", "COUNT", 1) for key in (self.keys.roster, self.keys.load)]
+        return tuple(int(last[0][0].partition(b"-")[2]) if last else 0 for last in lasts)

@@ -66,8 +66,9 @@ local function opened(keys, args)
   return it
 end
 
-local function answer(keys)
-  return {'ok', redis.call('HGETALL', keys[1])}
+-- Returns the reservation, and the time at which it is to be read.
+local function answer(keys, it)
+  return {'ok', redis.call('HGETALL', keys[1]), digits(it.now)}
 end
 
 -- Refuses a transition: past its deadline a reservation says so, whether or not it was swept.
@@ -76,15 +77,20 @@ local function refused(it)
   return {'state', it.reads}
 end
 
+-- A contact may have gone on to another reservation since: then it is no longer this one's to change.
+local function has_contact(keys, it)
+  return redis.call('HGET', keys[2], 'reservation') == it.reservation
+end
+
 local function change_contact(keys, it, state, ...)
-  if redis.call('HGET', keys[2], 'reservation') ~= it.reservation then return end
+  if not has_contact(keys, it) then return end
   redis.call('HSET', keys[2], 'state', state, ...)
   redis.call('HINCRBY', keys[2], 'sequence', 1)
 end
 
-local function keep_until(keys, at)
+local function keep_until(keys, it, at)
   redis.call('PEXPIREAT', keys[1], at)
-  redis.call('PEXPIREAT', keys[2], at)
+  if has_contact(keys, it) then redis.call('PEXPIREAT', keys[2], at) end
 end
 
 -- Holds on until a new deadline.
@@ -93,16 +99,17 @@ local function extend(keys, it, deadline)
   redis.call('HSET', keys[1], 'deadline', at)
   redis.call('ZADD', keys[4], at, lease_member(it.reservation, it.channel, it.cost))
   redis.call('ZADD', keys[5], at, 'reservation|' .. it.reservation)
-  keep_until(keys, digits(deadline + tonumber(it.keep)))
+  keep_until(keys, it, digits(deadline + tonumber(it.keep)))
   tell(keys[6], it.events, 'hold', it.agent, it.reservation, it.channel, it.cost, at, digits(it.now))
 end
 
--- Ends a hold and gives the slot back. idle_since is nil where the agent's waiting time does not start anew.
+-- Ends a hold and gives the slot back. idle_since is nil where the agent's waiting time does not start anew. What
+-- lapsed ended at its deadline, whenever that is written down.
 local function release(keys, it, state, idle_since)
-  redis.call('HSET', keys[1], 'state', state, 'ended', digits(it.now))
+  redis.call('HSET', keys[1], 'state', state, 'ended', digits(math.min(it.now, tonumber(it.deadline))))
   redis.call('ZREM', keys[4], lease_member(it.reservation, it.channel, it.cost))
   redis.call('ZREM', keys[5], 'reservation|' .. it.reservation)
-  keep_until(keys, digits(it.now + tonumber(it.keep)))
+  keep_until(keys, it, digits(it.now + tonumber(it.keep)))
   local since = ''
   if idle_since and redis.call('EXISTS', keys[3]) == 1 then
     since = digits(idle_since)

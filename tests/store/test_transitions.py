@@ -1,0 +1,353 @@
+"""A reservation's life: what each verb answers in each state, and what it leaves behind."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from matcher.errors import FenceStale, ReservationLapsed, ReservationNotFound, ReservationStateWrong
+from matcher.lifecycle import ContactState, ReservationState
+from matcher.model import Reservation
+from matcher.store.records import fields_of
+from matcher.store.routing import Slot
+from tests.store.stage import KEEP_MS, LONG_MS, Stage
+
+ARGUMENTS: Final[dict[str, tuple[str | int, ...]]] = {
+    "accept": (LONG_MS,),
+    "decline": ("lunch", ""),
+    "renew": (LONG_MS,),
+    "complete": (LONG_MS, "w2"),
+    "cancel": (),
+}
+
+# How a reservation stands → what each verb answers: the state it leaves, or the refusal.
+LAWS: Final = {
+    "PENDING": {
+        "accept": "ACCEPTED",
+        "decline": "DECLINED",
+        "renew": "state PENDING",
+        "complete": "state PENDING",
+        "cancel": "CANCELED",
+    },
+    "ACCEPTED": {
+        "accept": "ACCEPTED",
+        "decline": "state ACCEPTED",
+        "renew": "ACCEPTED",
+        "complete": "WRAPPING",
+        "cancel": "CANCELED",
+    },
+    "WRAPPING": {
+        "accept": "state WRAPPING",
+        "decline": "state WRAPPING",
+        "renew": "state WRAPPING",
+        "complete": "COMPLETED",
+        "cancel": "state WRAPPING",
+    },
+    "COMPLETED": {
+        "accept": "state COMPLETED",
+        "decline": "state COMPLETED",
+        "renew": "state COMPLETED",
+        "complete": "COMPLETED",
+        "cancel": "state COMPLETED",
+    },
+    "DECLINED": {
+        "accept": "state DECLINED",
+        "decline": "DECLINED",
+        "renew": "state DECLINED",
+        "complete": "state DECLINED",
+        "cancel": "state DECLINED",
+    },
+    "CANCELED": {
+        "accept": "state CANCELED",
+        "decline": "state CANCELED",
+        "renew": "state CANCELED",
+        "complete": "state CANCELED",
+        "cancel": "CANCELED",
+    },
+    "PENDING, lapsed": dict.fromkeys(ARGUMENTS, "lapsed EXPIRED"),
+    "PENDING, swept": dict.fromkeys(ARGUMENTS, "lapsed EXPIRED"),
+    "ACCEPTED, lapsed": dict.fromkeys(ARGUMENTS, "lapsed EXPIRED"),
+    "ACCEPTED, swept": dict.fromkeys(ARGUMENTS, "lapsed EXPIRED"),
+    "WRAPPING, lapsed": dict.fromkeys(ARGUMENTS, "lapsed COMPLETED") | {"complete": "COMPLETED"},
+    "WRAPPING, swept": dict.fromkeys(ARGUMENTS, "state COMPLETED") | {"complete": "COMPLETED"},
+}
+CONTACTS: Final = {
+    "ACCEPTED": ContactState.ASSIGNED,
+    "DECLINED": ContactState.QUEUED,
+    "WRAPPING": ContactState.CLOSED,
+    "COMPLETED": ContactState.CLOSED,
+    "CANCELED": ContactState.CANCELED,
+}
+
+
+async def brought_to(stage: Stage, standing: str) -> Reservation:
+    """Bring a reservation of ann for the contact c to a standing of LAWS."""
+    state, _, then = standing.partition(", ")
+    await stage.put("ann", 5)
+    short = 1 if then else LONG_MS
+    held = await stage.hold("ann", contact="c", hold_ms=short if state == "PENDING" else LONG_MS)
+    if state in {"ACCEPTED", "WRAPPING", "COMPLETED"}:
+        await stage.verb("accept", held, short if state == "ACCEPTED" else LONG_MS)
+    if state in {"WRAPPING", "COMPLETED"}:
+        await stage.verb("complete", held, {"WRAPPING": short, "COMPLETED": 0}[state], "w1")
+    if state in {"DECLINED", "CANCELED"}:
+        verb = {"DECLINED": "decline", "CANCELED": "cancel"}[state]
+        await stage.verb(verb, held, *ARGUMENTS[verb])
+    if then:
+        await stage.passed((await stage.reservation(held.id)).deadline_ms)
+    if then == "swept":
+        assert await stage.routing.expire(stage.site, held.id) == state
+    return await stage.reservation(held.id)
+
+
+@pytest.mark.parametrize(("standing", "verb"), [(standing, verb) for standing in LAWS for verb in ARGUMENTS])
+async def test_each_verb_answers_each_state_as_the_table_says(stage: Stage, standing: str, verb: str) -> None:
+    """A verb that fits leaves its state; one that does not changes nothing and names what it found."""
+    before = await brought_to(stage, standing)
+    contact, stored, told = await stage.contact("c"), await stage.everything(), await stage.ends()
+    answer = await stage.verb(verb, before, *ARGUMENTS[verb], fence=before.fence)
+    law = LAWS[standing][verb]
+    if " " in law:
+        assert b" ".join(answer).decode() == law
+        assert await stage.everything() == stored
+        return
+    after = await stage.reservation(before.id)
+    assert (answer[0], after.state) == (b"ok", law)
+    assert fields_of(answer[1])["fence"] == str(before.fence).encode()
+    if law == before.state and verb != "renew":
+        # A repeat: the same answer, and nothing is done again.
+        assert after == before
+        assert await stage.contact("c") == contact
+        assert await stage.ends() == told
+    elif verb != "renew":
+        assert (await stage.contact("c")).state is CONTACTS[law]
+    holds = law in {"ACCEPTED", "WRAPPING"}
+    assert await stage.held_by("ann") == ([before.id] if holds else [])
+    assert await stage.due() == ([before.id] if holds or standing.endswith("lapsed") else [])
+
+
+@pytest.mark.parametrize("verb", [*ARGUMENTS, "expire"])
+async def test_a_reservation_that_is_not_there_is_gone(stage: Stage, verb: str) -> None:
+    """Gone: nothing is written; an expiry finds that there is nothing to do."""
+    await stage.put("ann")
+    held = await stage.hold("ann")
+    await stage.raw("UNLINK", stage.keys.reservation(held.id))
+    stored = await stage.everything()
+    answer = await stage.verb(verb, held, *ARGUMENTS.get(verb, ()))
+    if verb == "expire":
+        assert answer == [b"done"]
+        assert await stage.due() == []
+    else:
+        assert answer == [b"gone"]
+        assert await stage.everything() == stored
+
+
+@pytest.mark.parametrize("verb", ARGUMENTS)
+async def test_another_fence_is_refused_whatever_the_state(stage: Stage, verb: str) -> None:
+    """A fence that is older or newer than the reservation's own changes nothing."""
+    for standing in ("PENDING", "ACCEPTED", "WRAPPING", "COMPLETED", "PENDING, lapsed"):
+        held = await brought_to(stage, standing)
+        stored = await stage.everything()
+        for fence in (held.fence - 1, held.fence + 1):
+            assert await stage.verb(verb, held, *ARGUMENTS[verb], fence=fence) == [b"fence"]
+        assert await stage.everything() == stored
+        await stage.raw("UNLINK", stage.keys.contact("c"))
+
+
+async def test_refusals_reach_callers_as_errors_with_the_reservations_name(stage: Stage) -> None:
+    """The words of the scripts become the reasons of the API."""
+    held = await brought_to(stage, "ACCEPTED")
+    slot = await stage.routing.slot(stage.site, held.id)
+    assert slot == stage.slot(held)
+    with pytest.raises(FenceStale):
+        await stage.routing.renew(slot, held.fence + 1, LONG_MS)
+    with pytest.raises(ReservationStateWrong):
+        await stage.routing.decline(slot, 0, "", None)
+    with pytest.raises(ReservationNotFound):
+        await stage.routing.slot(stage.site, "other")
+    with pytest.raises(ReservationNotFound):
+        await stage.routing.cancel(Slot(stage.site, "other", "ann", "c", "default"), 0)
+    renewed = await stage.routing.renew(slot, 0, 1)
+    await stage.passed(renewed.deadline_ms)
+    with pytest.raises(ReservationLapsed):
+        await stage.routing.complete(slot, 0, 0)
+
+
+async def test_accept_and_renew_move_the_deadline_everywhere(stage: Stage) -> None:
+    """Reservation, lease, deadlines and contact agree on one time, counted from the store's clock."""
+    await stage.put("ann")
+    held = await stage.hold("ann", contact="c", hold_ms=5_000)
+    for move in (
+        stage.routing.accept(stage.slot(held), held.fence, 70_000),
+        stage.routing.renew(stage.slot(held), held.fence, 90_000),
+    ):
+        before = await stage.now_ms()
+        moved = await move
+        after = await stage.now_ms()
+        length = 70_000 if move.__name__ == "accept" else 90_000
+        assert before + length <= moved.deadline_ms <= after + length
+        at = str(moved.deadline_ms).encode()
+        assert list((await stage.lease("ann")).values()) == [float(at)]
+        assert float(await stage.raw("ZSCORE", stage.keys.due, f"reservation|{held.id}")) == float(at)
+        assert fields_of(await stage.raw("HGETALL", stage.keys.contact("c")))["until"] == at
+        assert length < await stage.raw("PTTL", stage.keys.reservation(held.id)) <= length + KEEP_MS
+        assert length < await stage.raw("PTTL", stage.keys.contact("c")) <= length + KEEP_MS
+
+
+async def test_waiting_begins_anew_with_the_end_of_a_conversation_and_not_with_a_refusal(stage: Stage) -> None:
+    """Complete sets idle_since; decline, cancel and expiry of an offer leave it, so that nobody loses their turn."""
+    await stage.put("ann", 9)
+    await stage.set_idle("ann", 1_000)
+    declined, canceled = [await stage.hold("ann") for _ in range(2)]
+    await stage.routing.decline(stage.slot(declined), 0, "", None)
+    await stage.routing.cancel(stage.slot(canceled), 0)
+    offer = await stage.hold("ann", hold_ms=1)
+    await stage.passed(offer.deadline_ms)
+    assert await stage.routing.expire(stage.site, offer.id) == "PENDING"
+    taken = await stage.hold("ann", accepted=True, hold_ms=1)
+    await stage.passed(taken.deadline_ms)
+    assert await stage.routing.expire(stage.site, taken.id) == "ACCEPTED"
+    assert (await stage.agent("ann")).idle_since_ms == 1_000
+
+    done = await stage.hold("ann", accepted=True)
+    ended = await stage.routing.complete(stage.slot(done), 0, 0)
+    assert (await stage.agent("ann")).idle_since_ms == ended.ended_ms
+    wrapping = await stage.hold("ann", accepted=True)
+    wrapped = await stage.routing.complete(stage.slot(wrapping), 0, 1)
+    await stage.passed(wrapped.deadline_ms)
+    assert await stage.routing.expire(stage.site, wrapping.id) == "WRAPPING"
+    assert (await stage.agent("ann")).idle_since_ms == wrapped.deadline_ms
+
+
+async def test_a_second_complete_ends_the_wrap_up_and_a_repeat_of_the_first_does_not(stage: Stage) -> None:
+    """The network may repeat a call: it carries the same write id and changes nothing."""
+    held = await brought_to(stage, "ACCEPTED")
+    first = await stage.verb("complete", held, LONG_MS, "w1")
+    assert (await stage.verb("complete", held, LONG_MS, "w1"))[:2] == first[:2]
+    assert await stage.state(held.id) is ReservationState.WRAPPING
+    assert await stage.held_by("ann") == [held.id]
+    second = await stage.verb("complete", held, LONG_MS, "w2")
+    assert await stage.state(held.id) is ReservationState.COMPLETED
+    assert await stage.held_by("ann") == []
+    told = await stage.ends()
+    for write in ("w2", "w3"):
+        assert (await stage.verb("complete", held, LONG_MS, write))[:2] == second[:2]
+    assert await stage.ends() == told
+
+
+async def test_completing_after_the_wrap_up_is_answered_as_completed(stage: Stage) -> None:
+    """Past its deadline a wrap-up reads COMPLETED, whether or not anything swept it."""
+    held = await brought_to(stage, "WRAPPING, lapsed")
+    assert held.state is ReservationState.COMPLETED
+    answered = await stage.routing.complete(stage.slot(held), 0, LONG_MS)
+    assert answered.state is ReservationState.COMPLETED
+    assert answered == await stage.reservation(held.id)
+
+
+@pytest.mark.parametrize("state", ["PENDING", "ACCEPTED", "WRAPPING"])
+async def test_what_lapsed_reads_the_same_before_and_after_it_was_swept(stage: Stage, state: str) -> None:
+    """Nobody can tell from a reservation or its contact whether the sweep has come by."""
+    read = await brought_to(stage, f"{state}, lapsed")
+    contact = await stage.contact("c")
+    assert read.ended_ms == read.deadline_ms
+    assert await stage.routing.expire(stage.site, read.id) == state
+    assert await stage.reservation(read.id) == read
+    swept = await stage.contact("c")
+    assert (swept.state, swept.excluded, swept.reservation) == (contact.state, contact.excluded, contact.reservation)
+
+
+async def test_expire_writes_the_consequence_once_and_not_early(stage: Stage) -> None:
+    """Early: the deadline is to come. Lapsed: this call was the one. Done: another was first."""
+    await stage.put("ann", 5)
+    held = await stage.hold("ann", contact="c")
+    stored = await stage.everything()
+    assert await stage.verb("expire", held) == [b"early"]
+    assert await stage.everything() == stored
+    await stage.passed((await stage.routing.accept(stage.slot(held), 0, 1)).deadline_ms)
+    assert await stage.verb("expire", held) == [b"lapsed", b"ACCEPTED"]
+    stored, told = await stage.everything(), await stage.ends()
+    assert await stage.verb("expire", held) == [b"done"]
+    assert await stage.everything() == stored
+    assert await stage.ends() == told
+    assert await stage.lease("ann") == {}
+    assert await stage.due() == []
+
+
+async def test_the_removal_from_due_decides_who_writes_the_consequence(stage: Stage) -> None:
+    """Where a deadline was taken out of `due`, an expiry writes nothing: somebody else has it in hand."""
+    held = await brought_to(stage, "PENDING, lapsed")
+    await stage.raw("ZREM", stage.keys.due, f"reservation|{held.id}")
+    stored = await stage.everything()
+    assert await stage.verb("expire", held) == [b"done"]
+    assert await stage.everything() == stored
+
+
+async def test_an_old_offer_that_is_swept_late_does_not_touch_the_contact_s_new_life(stage: Stage) -> None:
+    """The contact was offered to another meanwhile: its state and its lifetime are those of the new reservation."""
+    await stage.put("ann")
+    await stage.put("bob")
+    old = await stage.hold("ann", contact="c", hold_ms=1)
+    await stage.passed(old.deadline_ms)
+    await stage.hold("ann", "bob", contact="c", hold_ms=LONG_MS, accepted=True)
+    contact = await stage.contact("c")
+    lifetime = await stage.raw("PTTL", stage.keys.contact("c"))
+    assert await stage.routing.expire(stage.site, old.id) == "PENDING"
+    assert await stage.contact("c") == contact
+    assert await stage.raw("PTTL", stage.keys.contact("c")) > lifetime - 5_000 > LONG_MS
+
+
+async def test_an_old_reservation_s_cancel_does_not_touch_the_contact_s_new_life(stage: Stage) -> None:
+    """A late cancel of a declined offer is refused, and the contact stays with whom it is."""
+    await stage.put("ann")
+    await stage.put("bob")
+    old = await stage.hold("ann", contact="c")
+    await stage.routing.decline(stage.slot(old), 0, "", None)
+    new = await stage.hold("ann", "bob", contact="c")
+    with pytest.raises(ReservationStateWrong):
+        await stage.routing.cancel(stage.slot(old), 0)
+    contact = await stage.contact("c")
+    assert (contact.state, contact.reservation) == (ContactState.RESERVED, new.id)
+
+
+async def test_every_transition_gives_back_the_slot_it_took(stage: Stage) -> None:
+    """The lease's member is found again by every end, whatever channel and cost it was held with."""
+    ends = {
+        "decline": lambda held: stage.routing.decline(stage.slot(held), 0, "", None),
+        "cancel": lambda held: stage.routing.cancel(stage.slot(held), 0),
+    }
+    await stage.put("ann", 1)
+    for end in ends.values():
+        held = await stage.hold("ann")
+        # The terms of the channel change while it is held.
+        await stage.put("ann", 7)
+        await end(held)
+        assert await stage.lease("ann") == {}
+        await stage.put("ann", 1)
+
+
+async def test_live_reservations_are_listed_page_by_page_by_deadline(stage: Stage) -> None:
+    """Each live reservation is listed once, the next to lapse first; those that lapsed or ended are not listed."""
+    await stage.put("ann", 20)
+    await stage.put("bob", 20)
+    holds = [await stage.hold("ann" if n % 2 else "bob", hold_ms=LONG_MS + n // 3) for n in range(12)]
+    await stage.routing.cancel(stage.slot(holds.pop()), 0)
+    lapsed = await stage.hold("ann", hold_ms=1)
+    await stage.passed(lapsed.deadline_ms)
+    wanted = [held.id for held in sorted(holds, key=lambda held: (held.deadline_ms, held.id))]
+
+    async def listed(agent: str | None) -> list[str]:
+        found, after = [], ""
+        while True:
+            now = await stage.now_ms()
+            if agent is None:
+                page = await stage.routing.reservations(stage.site, 2, after, now)
+            else:
+                page = await stage.routing.reservations_of(stage.site, agent, 2, after, now)
+            found += [one.id for one in page.items]
+            if not page.next:
+                return found
+            after = page.next
+
+    assert await listed(None) == wanted
+    assert await listed("ann") == [one for one in wanted if (await stage.reservation(one)).agent == "ann"]
