@@ -1,0 +1,133 @@
+"""A suite: a roster, messages, and which agents are right for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+AGENTS_FILE: Final = "agents.jsonl"
+MESSAGES_FILE: Final = "messages.jsonl"
+
+
+class SuiteWrong(Exception):
+    """A suite cannot be read: which file, which line, which field, and what it must be. Never the text itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteAgent:
+    """An agent of a suite, as the service would take them in: each interest once, none empty."""
+
+    id: str
+    display_name: str
+    interests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SuiteMessage:
+    """A message and the agents who are right for it; none where nobody is."""
+
+    id: str
+    text: str
+    relevant: frozenset[str]
+
+    def __repr__(self) -> str:
+        return f"SuiteMessage({self.id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A roster and its messages. What groups agents for other scorers is not read: no router may see it."""
+
+    name: str
+    agents: tuple[SuiteAgent, ...]
+    messages: tuple[SuiteMessage, ...]
+
+
+def read_suite(folder: Path) -> Suite:
+    """Read a folder with agents.jsonl and messages.jsonl.
+
+    Raises SuiteWrong, naming file, line and field, for what is missing, of another type, said twice, or names an agent
+    who is not there. Fields it does not know are passed over, and so are empty lines.
+    """
+    if not folder.is_dir():
+        raise SuiteWrong(f"{folder} is no folder")
+    agents: dict[str, SuiteAgent] = {}
+    for line in _lines(folder / AGENTS_FILE):
+        identifier = line.new_id(agents)
+        interests = (one.strip() for one in line.text("interests").splitlines())
+        once = tuple(dict.fromkeys(one for one in interests if one))
+        agents[identifier] = SuiteAgent(identifier, line.text("display_name", default=identifier), once)
+    if not agents:
+        raise SuiteWrong(f"{folder / AGENTS_FILE} has no agent")
+    messages: dict[str, SuiteMessage] = {}
+    for line in _lines(folder / MESSAGES_FILE):
+        identifier = line.new_id(messages)
+        relevant = frozenset(line.ids("relevant_agent_ids", agents.__contains__))
+        messages[identifier] = SuiteMessage(identifier, line.text("text"), relevant)
+    if not messages:
+        raise SuiteWrong(f"{folder / MESSAGES_FILE} has no message")
+    return Suite(folder.resolve().name, tuple(agents.values()), tuple(messages.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One JSON object and where it stands."""
+
+    path: Path
+    number: int
+    fields: dict[str, Any]
+
+    def wrong(self, field: str, what: str) -> SuiteWrong:
+        return SuiteWrong(f"{self.path} line {self.number}: {field} {what}")
+
+    def text(self, field: str, *, default: str | None = None) -> str:
+        value = self.fields.get(field, default)
+        if value is None:
+            raise self.wrong(field, "is missing")
+        if not isinstance(value, str):
+            raise self.wrong(field, "must be a text")
+        if any("\ud800" <= sign <= "\udfff" for sign in value):
+            raise self.wrong(field, "holds half a surrogate pair")
+        return value
+
+    def new_id(self, known: dict[str, Any]) -> str:
+        value = self.text("id")
+        if not value:
+            raise self.wrong("id", "is empty")
+        if value in known:
+            raise self.wrong("id", f"{value} stands on an earlier line, too")
+        return value
+
+    def ids(self, field: str, known: Callable[[str], bool]) -> list[str]:
+        value = self.fields.get(field)
+        if value is None:
+            raise self.wrong(field, "is missing")
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self.wrong(field, "must be a list of agents' ids")
+        for one in value:
+            if not known(one):
+                raise self.wrong(field, f"names {one}, who is not in {AGENTS_FILE}")
+        return value
+
+
+def _lines(path: Path) -> Iterator[_Line]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SuiteWrong(f"{path} cannot be read: {error.strerror}") from None
+    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if not raw.strip():
+            continue
+        try:
+            fields = json.loads(raw)
+        except UnicodeDecodeError as error:
+            raise SuiteWrong(f"{path} line {number}: not UTF-8 (byte {error.start})") from None
+        except (ValueError, RecursionError) as error:
+            where = f" (column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+            raise SuiteWrong(f"{path} line {number}: not JSON{where}") from None
+        if not isinstance(fields, dict):
+            raise SuiteWrong(f"{path} line {number}: must be a JSON object")
+        yield _Line(path, number, fields)
