@@ -107,6 +107,19 @@ def test_halves_are_widened_exactly() -> None:
     assert np.array_equal(widen(finite), finite.astype(np.float32))
 
 
+def test_a_cosine_is_the_same_to_the_last_bit_alone_and_among_others() -> None:
+    """Asked for alone, with a few or with hundreds of other pairs, a cosine has the same bits."""
+    lines = LineTable(384, None)
+    made = vectors(1, 700, 384)
+    rows, units = _line(lines, 0, made), made[:4]
+    pairs = np.repeat(np.arange(4), 700), np.tile(rows, 4)
+    together = lines.cosines(units, *pairs)
+    for at in range(0, 2800, 97):
+        assert together[at] == lines.cosines(units, pairs[0][at : at + 1], pairs[1][at : at + 1])[0]
+    assert np.array_equal(together[1000:1200], lines.cosines(units, pairs[0][1000:1200], pairs[1][1000:1200]))
+    assert together == pytest.approx((units @ made.T).ravel(), abs=2e-3)
+
+
 @pytest.mark.parametrize("count", [1, 300, 5000])
 def test_rows_given_back_are_used_again(count: int) -> None:
     """Replacing interests again and again takes no more rows than there are interests."""
