@@ -15,6 +15,7 @@ const parent = `sites/${process.argv[3] ?? "default"}`;
 const proto = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "..", "proto");
 const definition = protoLoader.loadSync(["matcher/v1/routing.proto", "matcher/v1/roster.proto"], {
   includeDirs: [proto, path.join(proto, "third_party")],
+  keepCase: true,
   longs: String,
   enums: String,
   defaults: true,

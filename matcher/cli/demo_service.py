@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from matcher.cli.session import CommandError
-from matcher.config import PREFIX, load
 from matcher.errors import SettingsWrong
 
 KEPT = ("MODEL", "ENCODER_", "LOG_LEVEL", "AFFINITY_TOLERANCE", "TEXT_CACHE_SIZE")
@@ -59,6 +58,9 @@ async def running_service(say: Callable[[str], None]) -> AsyncIterator[str]:
 
 
 def _environment(data_dir: Path) -> dict[str, str]:
+    # Only `serve`, `config` and `demo` need the settings and what they bring with them.
+    from matcher.config import PREFIX, load
+
     try:
         models = load().models_dir
     except SettingsWrong as error:

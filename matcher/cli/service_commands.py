@@ -11,7 +11,6 @@ import typer
 from matcher.cli import tables
 from matcher.cli.demo import demo
 from matcher.cli.session import CommandError, Session, command
-from matcher.config import explain, load
 from matcher.errors import MatcherError, SettingsWrong
 
 
@@ -33,9 +32,11 @@ def serve(
     """Run the service until it is told to stop; `matcher config` lists its settings."""
     given: dict[str, Any] = {"listen": listen, "data_dir": data_dir}
     overrides = {name: value for name, value in given.items() if value is not None}
+    # Settings and service are imported where they are needed: they take a while that no other command should wait.
+    from matcher.config import load
+
     try:
         settings = load(None, **overrides)
-        # The service brings the model's libraries with it: seconds that no other command should wait for.
         from matcher import app
 
         asyncio.run(app.serve(settings))
@@ -46,6 +47,8 @@ def serve(
 
 async def config(session: Session) -> None:
     """Show every setting of the service, its value, and where the value is from."""
+    from matcher.config import explain
+
     try:
         rows = explain()
     except SettingsWrong as error:

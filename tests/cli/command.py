@@ -1,0 +1,40 @@
+"""The command line as a process of its own, the way a person runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    def documents(self) -> list[Any]:
+        """Return the JSON documents of stdout; fails where anything else stands there."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+async def matcher(*arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Said:
+    """Run `matcher` to its end. It must never show a traceback."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "matcher.cli", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=inherited | {"COLUMNS": "240"} | dict(environment or {}),
+    )
+    out, err = await process.communicate(stdin)
+    said = Said(process.returncode or 0, out.decode(), err.decode())
+    assert "Traceback" not in said.err
+    return said

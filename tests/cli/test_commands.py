@@ -1,0 +1,174 @@
+"""The command line against the running service: a person's session, step by step."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Said, matcher
+from tests.processes import Server
+
+ROSTER: Sequence[Mapping[str, object]] = [
+    {"id": "ana", "display_name": "Ana [red]", "interests": ["I sail along the coast."], "status": "ONLINE"},
+    {"id": "ben", "display_name": "Ben", "interests": ["I bake bread.", "Half | half."], "skills": {"tax": 3}},
+]
+
+
+def lines(records: Sequence[Mapping[str, object]]) -> bytes:
+    """Return records as JSON lines."""
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
+class Person:
+    """Somebody at a terminal with one site."""
+
+    def __init__(self, target: str, site: str) -> None:
+        self._options = ("--server", target, "--site", site)
+
+    async def types(self, *arguments: str, stdin: bytes = b"") -> Said:
+        """Run a command against the site."""
+        return await matcher(*arguments, *self._options, stdin=stdin)
+
+    async def imports(self, *options: str, data: bytes) -> Said:
+        """Import JSON lines with `--json`."""
+        return await self.types("agents", "import", "-", "--json", *options, stdin=data)
+
+
+@pytest.fixture
+async def person(service: Server) -> Person:
+    """Give a person with a fresh site and two agents."""
+    person = Person(service.target, await service.site())
+    said = await person.imports(data=lines(ROSTER))
+    assert said.code == 0, said.err
+    return person
+
+
+async def test_an_export_is_imported_without_a_change(person: Person, tmp_path: Path) -> None:
+    """Both forms bring back every agent as it was, an interest with a separator of its own included."""
+    for name in ("agents.csv", "agents.jsonl"):
+        file = str(tmp_path / name)
+        assert (await person.types("agents", "export", file)).out == f"2 agents written to {file}\n"
+        said = await person.types("agents", "import", file)
+        assert (said.code, said.out) == (0, "2 unchanged\n")
+
+
+async def test_bad_rows_are_named_and_the_good_ones_are_kept(person: Person) -> None:
+    """Rows that cannot be read and rows that the service refuses are told alike; the rest is there."""
+    data = lines([{"id": "cy", "interests": ["I dig."]}, {"id": "Dee!", "interests": []}]) + b'{"id": "eve"\n'
+    said = await person.imports(data=data)
+    assert said.code == 1
+    *rows, last = said.documents()
+    by_line = {row["line"]: row for row in rows}
+    assert by_line[1] == {"line": 1, "agent": "cy", "action": "CREATED"}
+    assert {one["field"] for one in by_line[2]["violations"]} == {"id", "interests"}
+    assert by_line[3]["violations"] == [
+        {"field": "line", "description": "is not JSON: Expecting ',' delimiter (column 13)"}
+    ]
+    assert last == {"summary": {"created": 1, "rejected": 2}, "dry_run": False}
+    listed = await person.types("agents", "list", "--json")
+    assert [agent["name"].rpartition("/")[2] for agent in listed.documents()] == ["ana", "ben", "cy"]
+
+
+async def test_a_dry_run_says_what_would_be_done_and_does_nothing(person: Person) -> None:
+    """The same answers, and the roster is as before."""
+    said = await person.types(
+        "agents", "import", "-", "--dry-run", stdin=lines([{"id": "cy", "interests": ["I dig."]}])
+    )
+    assert (said.code, said.out) == (0, "1 created (dry run: nothing written)\n")
+    assert len((await person.types("agents", "list", "--json")).documents()) == 2
+
+
+async def test_pruning_removes_whom_the_file_does_not_name_unless_a_row_is_bad(person: Person) -> None:
+    """A bad row may be about an agent who stays: with one, nobody is removed."""
+    said = await person.imports("--prune", data=lines(ROSTER[:1]) + b"[]\n")
+    assert said.code == 1
+    assert "nobody is removed" in said.err
+    assert len((await person.types("agents", "list", "--json")).documents()) == 2
+    said = await person.imports("--prune", data=lines(ROSTER[:1]))
+    assert said.code == 0
+    assert said.documents()[-1]["summary"] == {"pruned": 1, "unchanged": 1}
+    assert len((await person.types("agents", "list", "--json")).documents()) == 1
+
+
+async def test_a_message_is_routed_accepted_renewed_and_completed(person: Person) -> None:
+    """The life of a reservation from the command line, with what is on record at its end."""
+    text = "We want to sail to the coast on Saturday."
+    answer = (await person.types("route", text, "--contact", "c-1", "--json")).documents()[0]
+    reservation = answer["reservation"]["name"]
+    assert answer["reservation"]["agent"].endswith("/agents/ana")
+    assert answer["reservation"]["state"] == "PENDING"
+    for command, state in (("accept", "ACCEPTED"), ("renew", "ACCEPTED"), ("complete", "COMPLETED")):
+        said = await person.types(command, reservation, "--json")
+        assert said.documents()[0]["state"] == state, said.err
+    contact = (await person.types("show", "contact", "c-1", "--json")).documents()[0]
+    assert contact["state"] == "CONTACT_CLOSED"
+    decision = await person.types("show", "decision", answer["decision"])
+    assert decision.code == 0
+    assert "I sail along the coast." in decision.out
+    assert "Saturday" not in decision.out
+
+
+async def test_a_route_shows_the_words_that_met_and_names_as_they_are_written(person: Person) -> None:
+    """The words are cut from the text that was typed; a name with markup is not obeyed."""
+    said = await person.types("suggest", "-", "--explain", stdin=b"We want to sail to the coast.\n")
+    assert said.code == 0
+    assert "Ana [red]" in said.out
+    assert "We want to sail to the coast." in said.out
+    assert "I sail along the coast." in said.out
+    assert "ben: status" in said.out
+
+
+async def test_nobody_free_is_an_answer(person: Person) -> None:
+    """With everybody offline the command says so and names who would have matched; it is no failure."""
+    assert (await person.types("agents", "set-status", "ana", "offline")).code == 0
+    said = await person.types("route", "We want to sail to the coast.", "--explain")
+    assert said.code == 0
+    assert said.out.startswith("nobody can take it now: status left nobody\n")
+    assert "Ana [red]" in said.out
+
+
+async def test_a_refusal_names_the_reason_and_the_fields(person: Person) -> None:
+    """One line each, exit code 1."""
+    said = await person.types("route", "", "--language", "xx-no-language-at-all", "--skill", "tax:101")
+    assert said.code == 1
+    assert said.err.startswith("error: FIELDS_INVALID: ")
+    assert "message.text is empty" in said.err
+    assert "message.required_skills[0].level" in said.err
+    assert said.err.count("\n") == 1
+    said = await person.types("agents", "get", "nobody")
+    assert said.code == 1
+    assert said.err.startswith("error: AGENT_NOT_FOUND: ")
+
+
+async def test_an_agent_is_shown_with_what_is_held_and_removed_by_force_only(person: Person) -> None:
+    """Whoever holds something is not removed by accident."""
+    await person.types("route", "We want to sail to the coast.")
+    shown = (await person.types("agents", "get", "ana", "--json")).documents()[0]
+    assert (shown["load"], len(shown["holds"])) == (1, 1)
+    assert "AGENT_HAS_HOLDS" in (await person.types("agents", "delete", "ana")).err
+    assert (await person.types("agents", "delete", "ana", "--force")).out == "deleted ana\n"
+
+
+async def test_a_pool_is_made_changed_and_removed(person: Person) -> None:
+    """A field goes back to its default by its name."""
+    made = (await person.types("pools", "create", "bills", "--offer", "5", "--floor", "0.5", "--json")).documents()[0]
+    assert (made["offer_duration"], made["affinity_floor"]) == ("5s", 0.5)
+    said = await person.types("pools", "update", "bills", "--unset", "affinity_floor", "--name", "Bills", "--json")
+    changed = said.documents()[0]
+    assert changed["display_name"] == "Bills"
+    assert "affinity_floor" not in changed
+    assert "nothing to change" in (await person.types("pools", "update", "bills")).err
+    listed = (await person.types("pools", "list", "--json")).documents()
+    assert [pool["name"].rpartition("/")[2] for pool in listed] == ["bills", "default"]
+    assert (await person.types("pools", "delete", "bills")).out == "deleted bills\n"
+
+
+async def test_a_site_is_made_and_removed(service: Server) -> None:
+    """Tenants come and go from the command line."""
+    person = Person(service.target, "default")
+    name = f"cli-{await service.site()}"
+    assert (await person.types("sites", "create", name)).out == f"created sites/{name}\n"
+    assert name in (await person.types("sites", "list")).out.splitlines()
+    assert (await person.types("sites", "delete", name)).out == f"deleted {name}\n"
+    assert name not in (await person.types("sites", "list")).out.splitlines()
