@@ -1,27 +1,22 @@
-"""Run the service: settings, application, serve until told to stop."""
+"""Run the service: `python server.py [--workers N]`; every other setting is a MATCHER_* variable."""
 
 from __future__ import annotations
 
-import asyncio
+import argparse
+import os
 import sys
-
-from matcher.errors import MatcherError
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; return 0, or 1 with one line on stderr when the service cannot start."""
-    # Imported here so that a setting that is wrong is said before the model's libraries are loaded.
-    from matcher import config
+    parser = argparse.ArgumentParser(description="Run the service; `matcher config` lists its settings.")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that share the port (MATCHER_WORKERS)")
+    given = parser.parse_args()
+    if given.workers is not None:
+        os.environ["MATCHER_WORKERS"] = str(given.workers)
+    from matcher import app
 
-    try:
-        settings = config.load()
-        from matcher.app import serve
-
-        asyncio.run(serve(settings))
-    except MatcherError as fault:
-        print(f"matcher: {fault}", file=sys.stderr)
-        return 1
-    return 0
+    return app.main()
 
 
 if __name__ == "__main__":

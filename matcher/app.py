@@ -16,7 +16,7 @@ import grpc
 import structlog
 
 from matcher.clock import StoreClock
-from matcher.config import Settings, ignored_variables
+from matcher.config import Settings, ignored_variables, load
 from matcher.encoder import Encoder, EncoderObserver, EncoderSettings, open_encoder
 from matcher.errors import MatcherError, SettingsWrong, SiteExists
 from matcher.expiry import Expiry
@@ -34,6 +34,7 @@ from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 from matcher.store.roster import RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
 from matcher.telemetry import Telemetry, configure_logs
+from matcher.workers import stop_with_parent, supervise
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,16 @@ WATCH_SECONDS: Final = 0.25
 LAG_LIMIT_MS: Final = 1_000
 OWN_REQUEST_MS: Final = 60_000
 """How long a request id of the server's own making is remembered: only its own retries ask for it."""
+
+
+def main() -> int:
+    """Serve by the environment's settings until told to stop; 1, with one line on stderr, where it cannot start."""
+    try:
+        asyncio.run(serve(load()))
+    except MatcherError as fault:
+        print(f"matcher: {fault}", file=sys.stderr)
+        return 1
+    return 0
 
 
 async def serve(settings: Settings) -> None:
@@ -53,6 +64,11 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    if settings.workers > 1:
+        await supervise(settings, stopping)
+        return
+    if settings.worker:
+        stop_with_parent(stopping)
     async with running(settings) as address:
         print(f"serving on {address}", flush=True)
         await stopping.wait()
@@ -115,7 +131,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             await roster.create_site(DEFAULT_SITE)
         await sites.replica(DEFAULT_SITE)
         health = Health(telemetry)
-        server = build_server(router, roster, health, telemetry, share_port=settings.reuse_port)
+        server = build_server(router, roster, health, telemetry, share_port=settings.reuse_port, worker=settings.worker)
         address = _bind(server, settings)
         await server.start()
         stack.push_async_callback(drain, server, health, settings.drain_seconds)

@@ -35,6 +35,8 @@ class Settings(BaseModel):
         description="Must be true for `listen` or `metrics_listen` to name an address that other machines can reach.",
     )
     metrics_listen: str = Field("127.0.0.1:9464", description="Address and port of /metrics; empty: none.")
+    workers: int = Field(1, ge=1, le=256, description="Processes that share the port, each a whole service.")
+    worker: str = Field("", description="Which of how many workers this process is; set by the parent of the workers.")
     reuse_port: bool = Field(False, description="Lets several servers share the port of `listen` (SO_REUSEPORT).")
     tls_certificate: Path | None = Field(
         None, description="PEM file with the server's certificate chain; none: no TLS."

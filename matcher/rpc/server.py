@@ -15,6 +15,7 @@ from matcher.rpc.metrics import MetricsInterceptor
 from matcher.rpc.ports import Roster, Router
 from matcher.rpc.roster_servicer import RosterServicer
 from matcher.rpc.routing_servicer import RoutingServicer
+from matcher.rpc.worker import WorkerInterceptor
 from matcher.telemetry import Telemetry
 from matcher.v1 import roster_pb2_grpc, routing_pb2_grpc
 
@@ -33,15 +34,18 @@ def build_server(
     telemetry: Telemetry,
     *,
     share_port: bool = False,
+    worker: str = "",
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> grpc.aio.Server:
     """Return a server that has no port yet and is not started.
 
+    worker: which of several processes this is, said with every answer; "": not said.
     share_port: several processes may listen on the same port; without it a second one fails to bind.
     interceptors: stand innermost, under the guard of the error interceptor.
     """
+    named = (WorkerInterceptor(worker),) if worker else ()
     server = grpc.aio.server(
-        interceptors=(MetricsInterceptor(telemetry), ErrorInterceptor(health.stopping), *interceptors),
+        interceptors=(MetricsInterceptor(telemetry), ErrorInterceptor(health.stopping), *named, *interceptors),
         options=(
             ("grpc.max_receive_message_length", RECEIVE_LIMIT_BYTES),
             ("grpc.so_reuseport", int(share_port)),

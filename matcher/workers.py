@@ -1,0 +1,162 @@
+"""Several processes on one port: each a whole service of its own, watched by a parent that serves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import structlog
+from pydantic import SecretStr
+
+from matcher.config import PREFIX, Settings
+from matcher.errors import SettingsWrong
+
+log = structlog.get_logger(__name__)
+
+WORKER: Final = "import sys; from matcher.workers import run_worker; sys.exit(run_worker())"
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 5.0
+
+
+async def supervise(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run `settings.workers` processes until `stopping` is set; one that ends before that is replaced.
+
+    Prints the address once all of them serve. Raises SettingsWrong when a worker cannot start the first time.
+    """
+    host, _, port = settings.listen.rpartition(":")
+    with _claimed_port(host.strip("[]"), int(port)) as claimed:
+        address = f"{host}:{claimed.getsockname()[1]}"
+        workers = [_Worker(number, address, settings, stopping) for number in range(1, settings.workers + 1)]
+        running = [asyncio.create_task(worker.keep_running()) for worker in workers]
+        serving = asyncio.create_task(_all_serving(workers))
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait([*running, serving, stop], return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                print(f"serving on {address}", flush=True)
+            await asyncio.wait([*running, stop], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.set()
+            serving.cancel()
+            stop.cancel()
+            ended = await asyncio.gather(*running, return_exceptions=True)
+    for outcome in ended:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+async def _all_serving(workers: Sequence[_Worker]) -> None:
+    for worker in workers:
+        await worker.serving.wait()
+
+
+def stop_with_parent(stopping: asyncio.Event) -> None:
+    """Stop when the parent has gone, however it went: its end of our standard input closes with it."""
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        if not os.read(sys.stdin.fileno(), 1024):
+            loop.remove_reader(sys.stdin.fileno())
+            stopping.set()
+
+    loop.add_reader(sys.stdin.fileno(), read)
+
+
+class _Worker:
+    """Is one process, and the next one when it ends."""
+
+    def __init__(self, number: int, address: str, settings: Settings, stopping: asyncio.Event) -> None:
+        self.serving = asyncio.Event()
+        self._number = number
+        self._environment = {**os.environ, **_environment(settings, number, address)}
+        self._stopping = stopping
+
+    async def keep_running(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping.is_set():
+            code = await self._run()
+            if self._stopping.is_set():
+                return
+            if not self.serving.is_set():
+                raise SettingsWrong(f"worker {self._number} could not start (exit code {code}): see the line above")
+            log.warning("a worker ended and is replaced", worker=self._number, exit_code=code)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _run(self) -> int:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            WORKER,
+            env=self._environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        ended = asyncio.create_task(self._listen(process))
+        stop = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([ended, stop], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGTERM)
+        await ended
+        return await process.wait()
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        """Read what the worker says, until it ends; its one line means that it serves."""
+        while process.stdout is not None and (line := await process.stdout.readline()):
+            if line.startswith(b"serving on"):
+                log.info("worker serves", worker=self._number, process=process.pid)
+                self.serving.set()
+
+
+def run_worker() -> int:
+    """Serve as one worker, by the environment the parent gave; return the exit code."""
+    from matcher.app import main
+
+    return main()
+
+
+def _environment(settings: Settings, number: int, address: str) -> dict[str, str]:
+    """Return the settings as variables, as they are for one worker."""
+    host, _, port = settings.metrics_listen.rpartition(":")
+    own = {
+        "listen": address,
+        "workers": 1,
+        "worker": f"{number}/{settings.workers}",
+        "reuse_port": True,
+        "metrics_listen": f"{host}:{int(port) + number - 1 if int(port) else 0}" if settings.metrics_listen else "",
+    }
+    variables = {}
+    for name in Settings.model_fields:
+        value = own.get(name, getattr(settings, name))
+        if value is None:
+            continue
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        variables[PREFIX + name.upper()] = str(value.absolute() if isinstance(value, Path) else value)
+    return variables
+
+
+def _claimed_port(host: str, port: int) -> socket.socket:
+    """Bind the port without listening on it: it stays ours, and the workers can share it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    claimed = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        claimed.bind((host, port))
+    except OSError as fault:
+        claimed.close()
+        raise SettingsWrong(f"cannot listen on {host}:{port}: {fault.strerror}") from fault
+    return claimed
