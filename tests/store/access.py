@@ -16,19 +16,57 @@ PASSWORD: Final = "test"
 PRODUCT: Final = "product"
 DECLARED: Final = "declared"
 
-SCRIPTED: Final = (
-    "del exists get set hget hset hmget hgetall hincrby pexpire pexpireat sadd srem scard time xadd "
-    "zadd zcount zrange zrem zscore"
-).split()
+SCRIPTED: Final = [
+    "del",
+    "exists",
+    "get",
+    "set",
+    "hget",
+    "hset",
+    "hmget",
+    "hgetall",
+    "hincrby",
+    "pexpire",
+    "pexpireat",
+    "sadd",
+    "srem",
+    "scard",
+    "time",
+    "xadd",
+    "zadd",
+    "zcount",
+    "zrange",
+    "zrem",
+    "zscore",
+]
 """What the verbs call."""
 
-CALLED: Final = (
-    "fcall function|load info ping time auth hello client|setinfo scan unlink get set hgetall xadd xread xrevrange "
-    "zadd zcard zrange zrem zscore"
-).split()
+CALLED: Final = [
+    "fcall",
+    "function|load",
+    "info",
+    "ping",
+    "time",
+    "auth",
+    "hello",
+    "client|setinfo",
+    "scan",
+    "unlink",
+    "get",
+    "set",
+    "hgetall",
+    "xadd",
+    "xread",
+    "xrevrange",
+    "zadd",
+    "zcard",
+    "zrange",
+    "zrem",
+    "zscore",
+]
 """What the service calls."""
 
-LOOKING: Final = "dump pttl".split()
+LOOKING: Final = ["dump", "pttl", "smembers"]
 """What only a test calls, to look at what is there."""
 
 

@@ -1,0 +1,287 @@
+"""Changes: a snapshot and what follows it lose nothing, and a reader who missed something is told."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from matcher.errors import MatcherError
+from matcher.lifecycle import AgentStatus
+from matcher.model import Hold, PoolPolicy
+from matcher.store.changes import (
+    AgentChanged,
+    Change,
+    Changes,
+    FellBehind,
+    PoolChanged,
+    Position,
+    SiteRemoved,
+    SlotFreed,
+    SlotHeld,
+    decode_change,
+)
+from matcher.store.connection import Connection
+from matcher.store.routing import Claimed, RoutingStore
+from tests.store.stage import LIFETIMES, LONG_MS, Stage
+
+
+@dataclass
+class Reader:
+    """A follower that does the least there is to do: it remembers what it was told."""
+
+    stage: Stage
+    changes: Changes
+    position: Position
+    told: list[Change] = field(default_factory=list)
+
+    async def read_to_end(self) -> list[Change]:
+        """Read until the end of both streams as it is now; return what is new."""
+        end, new = await self.changes.end(), []
+        if (self.position.roster, self.position.load) != (end.roster, end.load):
+            async for reached, batch in self.changes.follow(self.position):
+                new += batch
+                self.position = reached
+                if reached.roster >= end.roster and reached.load >= end.load:
+                    break
+        self.told += new
+        return new
+
+
+@asynccontextmanager
+async def reading(stage: Stage, position: Position | None = None) -> AsyncIterator[Reader]:
+    """Open a reader at a position, or at the end."""
+    changes = Changes(stage.connection, stage.site)
+    try:
+        yield Reader(stage, changes, position or await changes.end())
+    finally:
+        await changes.close()
+
+
+async def test_every_change_is_told_once_and_in_order(stage: Stage) -> None:
+    """Who was written, which pool, which slot was held, moved and freed: with what a reader needs to follow."""
+    async with reading(stage) as reader:
+        written = await stage.put("ann", 2)
+        await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
+        away = await stage.roster.put_status(stage.site, "ann", AgentStatus.DRAINING)
+        await stage.roster.put_status(stage.site, "ann", AgentStatus.DRAINING)
+        await stage.roster.put_status(stage.site, "ann", AgentStatus.ONLINE)
+        held = await stage.hold("ann")
+        accepted = await stage.routing.accept(stage.slot(held), 0, LONG_MS)
+        done = await stage.routing.complete(stage.slot(held), 0, 0)
+        declined = await stage.hold("ann")
+        await stage.routing.decline(stage.slot(declined), 0, "", None)
+        await stage.remove("ann")
+        await stage.roster.delete_pool(stage.site, "night", None)
+        told = await reader.read_to_end()
+        roster = [one for one in told if isinstance(one, AgentChanged | PoolChanged)]
+        load = [one for one in told if isinstance(one, SlotHeld | SlotFreed)]
+        assert [(one.agent, one.version) if isinstance(one, AgentChanged) else one.pool for one in roster] == [
+            ("ann", written.version),
+            "night",
+            ("ann", away.version),
+            ("ann", roster[3].version if isinstance(roster[3], AgentChanged) else 0),
+            ("ann", 0),
+            "night",
+        ]
+        assert load[:3] == [
+            SlotHeld("ann", Hold(held.id, "chat", 1, held.deadline_ms), held.created_ms),
+            SlotHeld("ann", Hold(held.id, "chat", 1, accepted.deadline_ms), accepted.accepted_ms),
+            SlotFreed("ann", held.id, done.ended_ms, done.ended_ms),
+        ]
+        assert [type(one) for one in load[3:]] == [SlotHeld, SlotFreed]
+        freed = load[4]
+        assert isinstance(freed, SlotFreed)
+        assert freed.idle_since_ms is None
+        assert await reader.read_to_end() == []
+
+
+async def test_a_hold_names_its_own_event(stage: Stage) -> None:
+    """A claim's answer carries the id of its event, so that a replica knows its own when it comes round."""
+    await stage.put("ann", 2)
+    for _ in range(2):
+        answer: Any = await stage.routing.reserve(stage.claim("ann"))
+        assert answer.event == f"0-{(await stage.ends())[1]}"
+
+
+async def test_a_lapse_is_told_once_however_many_sweep_it(plain_stage: Stage) -> None:
+    """Eight sweepers at once: one writes the consequence, and the slot is freed once in the stream."""
+    await plain_stage.put("ann", 9)
+    offers = [await plain_stage.hold("ann", hold_ms=1) for _ in range(5)]
+    await plain_stage.passed(max(one.deadline_ms for one in offers))
+    async with reading(plain_stage) as reader:
+        swept = await asyncio.gather(
+            *(plain_stage.routing.expire(plain_stage.site, one.id) for one in offers for _ in range(8))
+        )
+        told = await reader.read_to_end()
+    assert sorted(swept) == [""] * 35 + ["PENDING"] * 5
+    assert sorted(one.reservation for one in told if isinstance(one, SlotFreed)) == sorted(one.id for one in offers)
+    assert len(told) == 5
+
+
+async def test_the_ids_of_a_stream_are_0_1_0_2_and_so_on(stage: Stage) -> None:
+    """No number is left out, so a reader who finds one missing knows that it was trimmed away."""
+    for number in range(20):
+        await stage.put(f"a{number}")
+        await stage.hold(f"a{number}")
+    for key in (stage.keys.roster, stage.keys.load):
+        events = await stage.raw("XREVRANGE", key, "+", "-")
+        ids = [event.decode() for event, _ in reversed(events)]
+        assert ids == [f"0-{number}" for number in range(1, len(ids) + 1)]
+
+
+async def test_a_reader_who_fell_behind_the_trimmed_stream_is_told(stage: Stage, admin: Any) -> None:
+    """What was trimmed is never passed over in silence; a reader who is current goes on."""
+    await stage.put("ann", 50)
+    async with reading(stage) as current:
+        behind = current.position
+        for _ in range(20):
+            await stage.hold("ann")
+        await current.read_to_end()
+        await admin.xtrim(stage.keys.load, maxlen=3, approximate=False)
+        await stage.hold("ann")
+        assert [type(one) for one in await current.read_to_end()] == [SlotHeld]
+    async with reading(stage, behind) as late:
+        with pytest.raises(FellBehind):
+            await late.read_to_end()
+
+
+async def test_the_verbs_keep_as_many_events_as_they_are_told_to(plain_stage: Stage) -> None:
+    """A stream does not grow without end."""
+    stage, routing = plain_stage, RoutingStore(plain_stage.connection, replace(LIFETIMES, events_kept=100))
+    await stage.put("ann", 1)
+    for _ in range(200):
+        held = await routing.reserve(stage.claim("ann"))
+        assert isinstance(held, Claimed)
+        await routing.cancel(stage.slot(held.reservation), 0)
+    # Redis trims by whole nodes of 100 entries.
+    assert 100 <= len(await stage.raw("XREVRANGE", stage.keys.load, "+", "-")) < 300
+
+
+async def test_a_site_made_anew_is_not_taken_for_the_old_one(stage: Stage) -> None:
+    """The streams begin again at 1: a position in the old ones does not continue."""
+    for number in range(3):
+        await stage.put(f"a{number}")
+    async with reading(stage) as reader:
+        assert await reader.changes.unbroken(reader.position)
+        await stage.roster.delete_site(stage.site)
+        await stage.set_up()
+        assert not await reader.changes.unbroken(reader.position)
+
+
+@pytest.mark.parametrize(
+    ("event", "change"),
+    [
+        ("hold|ann|r1|chat|3|1000|900", SlotHeld("ann", Hold("r1", "chat", 3, 1000), 900)),
+        ("free|ann|r1||900", SlotFreed("ann", "r1", None, 900)),
+        ("free|ann|r1|800|900", SlotFreed("ann", "r1", 800, 900)),
+        ("agent|ann|7|900", AgentChanged("ann", 7, 900)),
+        ("agent|ann|0|900", AgentChanged("ann", 0, 900)),
+        ("pool|north|0|900", PoolChanged("north", 900)),
+        ("site|s|0|0", SiteRemoved()),
+    ],
+)
+def test_an_event_reads_as_what_happened(event: str, change: Change) -> None:
+    """The forms are those that the verbs write."""
+    assert decode_change(event) == change
+
+
+def test_an_event_of_an_unknown_kind_is_an_error() -> None:
+    """A reader never passes over what it does not understand."""
+    with pytest.raises(ValueError, match="unknown kind"):
+        decode_change("dance|ann")
+
+
+@dataclass
+class Picture:
+    """What a follower knows: who is there by version, and what they hold."""
+
+    versions: dict[str, int] = field(default_factory=dict)
+    holds: dict[str, dict[str, Hold]] = field(default_factory=dict)
+
+    def take(self, change: Change) -> None:
+        """Take a change in."""
+        match change:
+            case AgentChanged(agent, 0):
+                self.versions.pop(agent, None)
+                self.holds.pop(agent, None)
+            case AgentChanged(agent, version):
+                self.versions[agent] = max(version, self.versions.get(agent, 0))
+            case SlotHeld(agent, hold):
+                self.holds.setdefault(agent, {})[hold.reservation] = hold
+            case SlotFreed(agent, reservation):
+                self.holds.get(agent, {}).pop(reservation, None)
+
+    def known(self) -> dict[str, tuple[int, dict[str, Hold]]]:
+        """Return who is there, with what they hold."""
+        return {agent: (version, self.holds.get(agent) or {}) for agent, version in self.versions.items()}
+
+
+async def snapshot(stage: Stage) -> Picture:
+    """Read everything, as slowly as a busy replica, so that writes come in between."""
+    picture, now = Picture(), await stage.now_ms()
+    for agent in (await stage.roster.agent_ids(stage.site, 100, "")).items:
+        (found,) = await stage.roster.agents(stage.site, [agent])
+        await asyncio.sleep(0)
+        (holds,) = await stage.roster.leases(stage.site, [agent], now)
+        if found is not None:
+            picture.versions[agent] = found.version
+            picture.holds[agent] = {hold.reservation: hold for hold in holds}
+    return picture
+
+
+async def write_at_random(stage: Stage, chance: random.Random, writes: int) -> None:
+    """Write, hold and free with a few agents; what the store refuses is passed over."""
+    held: list[Any] = []
+    for _ in range(writes):
+        agent = f"a{chance.randrange(3)}"
+        try:
+            match chance.randrange(6):
+                case 0:
+                    await stage.put(agent, chance.randrange(4))
+                case 1:
+                    await stage.remove(agent)
+                case 2 if held:
+                    one = held.pop(chance.randrange(len(held)))
+                    await stage.routing.cancel(stage.slot(one), 0)
+                case 3 if held:
+                    one = chance.choice(held)
+                    await stage.routing.accept(stage.slot(one), 0, LONG_MS)
+                case _:
+                    held.append(await stage.hold("a0", "a1", "a2"))
+        except (MatcherError, AssertionError):
+            pass
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(seed=st.integers(0, 2**32), writers=st.integers(1, 4), before=st.integers(0, 15))
+async def test_a_snapshot_and_what_follows_it_lose_nothing(
+    product: Connection, seed: int, writers: int, before: int
+) -> None:
+    """Whatever is written before, during and after the snapshot: in the end the follower knows what the store holds."""
+    stage, chance = Stage(product), random.Random(seed)
+    await stage.set_up()
+    await write_at_random(stage, chance, before)
+    writing = [asyncio.create_task(write_at_random(stage, random.Random(chance.random()), 15)) for _ in range(writers)]
+    async with reading(stage) as reader:
+        picture = await snapshot(stage)
+        for change in await reader.read_to_end():
+            picture.take(change)
+        await asyncio.gather(*writing)
+        for change in await reader.read_to_end():
+            picture.take(change)
+    assert picture.known() == (await snapshot(stage)).known()
+    await stage.roster.delete_site(stage.site)

@@ -1,0 +1,148 @@
+"""Calls that run twice, and a store that lost the verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from matcher.errors import StoreUnfit
+from matcher.lifecycle import AgentStatus
+from matcher.store import library
+from matcher.store.connection import Connection
+from matcher.store.keys import SCHEMA
+from matcher.store.records import fields_of
+from matcher.store.routing import Claimed, Refused, Replayed
+from tests.store.access import PRODUCT, as_user
+from tests.store.stage import LONG_MS, Stage
+
+
+class Repeating(Connection):
+    """Run every verb twice and give the second answer, as redis-py does where the first reply is lost."""
+
+    async def verb(self, verb: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
+        """Run a verb twice."""
+        await super().verb(verb, keys, args)
+        return await super().verb(verb, keys, args)
+
+
+@pytest.fixture
+async def repeating(embedded_url: str, plain_stage: Stage) -> Stage:
+    """Give the site of `plain_stage`, where every verb runs twice."""
+    return Stage(Repeating(as_user(embedded_url, PRODUCT)), plain_stage.site)
+
+
+async def test_a_reserve_is_one_round_trip_whatever_it_answers(plain_stage: Stage) -> None:
+    """Held, replayed, full, live and reused: one call to the store each."""
+    stage = plain_stage
+    await stage.put("ann", 2)
+    claim = stage.claim("ann", contact="c", request_id="q")
+
+    async def trips(*candidates: str, **changes: str) -> object:
+        before = stage.connection.round_trips
+        answer = await stage.routing.reserve(stage.claim(*candidates, **changes) if changes else claim)
+        assert stage.connection.round_trips == before + 1
+        return type(answer) if isinstance(answer, Claimed | Replayed) else answer
+
+    assert await trips() is Claimed
+    assert await trips() is Replayed
+    assert await trips("ann", contact="c") == Refused("live", claim.reservation)
+    assert await trips("ann", request_id="q", digest="0b" * 16) == Refused("reused")
+    assert await trips("ann", contact="d") is Claimed
+    assert await trips("ann", contact="e") == Refused("full")
+    assert await trips(contact="f") == Refused("full")
+
+
+async def test_a_repeated_reserve_holds_one_slot_and_names_it(repeating: Stage, plain_stage: Stage) -> None:
+    """The second run finds the first: the same reservation, one slot, one event."""
+    await plain_stage.put("ann", 5)
+    told = await plain_stage.ends()
+    claim = repeating.claim("ann")
+    assert await repeating.routing.reserve(claim) == Replayed(claim.reservation, claim.decision, claim.contact)
+    assert await plain_stage.held_by("ann") == [claim.reservation]
+    assert await plain_stage.ends() == (told[0], told[1] + 1)
+    await repeating.connection.close()
+
+
+async def test_repeated_transitions_happen_once(repeating: Stage, plain_stage: Stage) -> None:
+    """Accept, decline, cancel and complete run twice answer as if they had run once, and tell of it once."""
+    stage, routing = plain_stage, repeating.routing
+    await stage.put("ann", 5)
+    held = await stage.hold("ann")
+    accepted = await routing.accept(stage.slot(held), held.fence, LONG_MS)
+    assert accepted == await stage.reservation(held.id)
+    wrapping = await routing.complete(stage.slot(held), held.fence, LONG_MS)
+    assert wrapping.state == "WRAPPING"
+    told = await stage.ends()
+    done = await routing.complete(stage.slot(held), held.fence, LONG_MS)
+    assert done.state == "COMPLETED"
+    declined = await routing.decline(stage.slot(one := await stage.hold("ann")), one.fence, "lunch", None)
+    assert (declined.state, declined.decline_reason) == ("DECLINED", "lunch")
+    canceled = await routing.cancel(stage.slot(one := await stage.hold("ann")), one.fence)
+    assert canceled.state == "CANCELED"
+    # Three slots given back, two held.
+    assert await stage.ends() == (told[0], told[1] + 5)
+    assert await stage.held_by("ann") == []
+    await repeating.connection.close()
+
+
+async def test_repeated_writes_of_agents_and_pools_happen_once(repeating: Stage, plain_stage: Stage) -> None:
+    """A create that ran twice is one agent and no conflict; a status is one change."""
+    told = await plain_stage.ends()
+    written = await repeating.put("ann", expected=0)
+    assert written == await plain_stage.agent("ann")
+    changed = await repeating.put("ann", 2, expected=written.version)
+    assert changed == await plain_stage.agent("ann")
+    away = await repeating.roster.put_status(plain_stage.site, "ann", AgentStatus.OFFLINE)
+    assert away == await plain_stage.agent("ann")
+    assert await plain_stage.ends() == (told[0] + 3, told[1])
+    await repeating.connection.close()
+
+
+async def test_a_store_that_lost_the_verbs_gets_them_again_with_the_next_call(plain_stage: Stage, admin: Redis) -> None:
+    """FUNCTION FLUSH, or a store that was restarted empty: the next claim works, and the one after is one round trip."""
+    await plain_stage.put("ann", 5)
+    await admin.execute_command("FUNCTION FLUSH")
+    await plain_stage.hold("ann")
+    before = plain_stage.connection.round_trips
+    await plain_stage.hold("ann")
+    assert plain_stage.connection.round_trips == before + 1
+    assert len(await plain_stage.held_by("ann")) == 2
+
+
+async def test_another_version_of_the_verbs_lives_beside_this_one(
+    plain_stage: Stage, admin: Redis, embedded_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While servers of two versions share a store, each calls its own library."""
+    await plain_stage.put("ann", 5)
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "digest", lambda: "00000000")
+        library.function.cache_clear()
+        other = Connection(as_user(embedded_url, PRODUCT))
+        await other.start()
+        await Stage(other, plain_stage.site).hold("ann")
+        await other.close()
+    library.function.cache_clear()
+    await plain_stage.hold("ann")
+    listed = {fields_of(one)["library_name"] for one in await admin.execute_command("FUNCTION LIST")}
+    assert {b"matcher_00000000", f"matcher_{library.digest()}".encode()} <= listed
+    await admin.execute_command("FUNCTION DELETE", "matcher_00000000")
+    assert len(await plain_stage.held_by("ann")) == 2
+
+
+async def test_data_of_another_schema_is_refused(product: Connection, admin: Redis) -> None:
+    """A version that does not know the table of keys does not touch the data."""
+    await admin.set(SCHEMA, "2")
+    try:
+        with pytest.raises(StoreUnfit, match="schema"):
+            await product.start()
+    finally:
+        await admin.set(SCHEMA, "1")
+
+
+async def test_replicas_share_one_secret(product: Connection) -> None:
+    """The first to ask makes it, whoever asks later gets the same."""
+    first = await product.shared_secret(b"a" * 32)
+    assert await product.shared_secret(b"b" * 32) == first
