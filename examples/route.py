@@ -1,6 +1,7 @@
 """Route one message: `matcher serve` in another terminal, then `python examples/route.py "your message"`."""
 
 import asyncio
+import os
 import sys
 
 from matcher.client import MatcherClient
@@ -8,12 +9,14 @@ from matcher.client import MatcherClient
 
 async def main(text: str) -> None:
     """Print who takes the message, and which of its words met which interest."""
-    async with MatcherClient("localhost:50051", site="default") as client:
-        answer = await client.route(text, channel="chat", auto_accept=True)
-        if answer.WhichOneof("outcome") == "reservation":
+    async with MatcherClient(os.environ.get("MATCHER_TARGET", "localhost:50051"), site="default") as client:
+        answer = await client.route(text, channel="chat", auto_accept=True, explain_unmatched=True)
+        if answer.WhichOneof("outcome") == "unmatched":
+            print("nobody is free; best would have been", [who.agent for who in answer.unmatched.would_match])
+        else:
             print(answer.candidate.display_name, f"{answer.candidate.affinity:.2f}", answer.reservation.name)
-            for reason in answer.candidate.reasons:
-                print(f"  {text[reason.start : reason.end]!r} met {reason.interest!r}")
+        for reason in answer.candidate.reasons:
+            print(f"  {text[reason.start : reason.end]!r} met {reason.interest!r}")
 
 
 asyncio.run(main(" ".join(sys.argv[1:]) or "My tent leaks, and we are off to the coast on Friday."))

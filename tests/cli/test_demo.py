@@ -1,0 +1,93 @@
+"""The demo as `make demo` runs it: the service started, used and stopped, on rosters small enough for a test."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Said, matcher
+from tests.processes import server_environment
+
+SAILS = {"id": "ana", "display_name": "Ana", "interests": ["I sail along the coast."], "status": "OFFLINE"}
+ROWS = {"id": "ben", "display_name": "Ben", "interests": ["I row in a boat on the river."], "status": "ONLINE"}
+TEXT = "We sail along the coast on Saturday, and the rope is torn."
+
+
+def write(path: Path, records: Sequence[Mapping[str, object]]) -> str:
+    """Write records as JSON lines; return the file's name."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return str(path)
+
+
+async def demo(folder: Path, *arguments: str) -> Said:
+    """Run the demo with the compiled model of the other tests, and a temporary folder of its own."""
+    models = server_environment(folder, {})["MATCHER_MODEL_CACHE"]
+    temporary = folder / "t"
+    temporary.mkdir()
+    said = await matcher("demo", *arguments, environment={"MATCHER_MODEL_CACHE": models, "TMPDIR": str(temporary)})
+    assert list(temporary.iterdir()) == [], "the demo left something behind"
+    return said
+
+
+async def test_the_demo_shows_who_is_held_and_who_was_not_available(folder: Path) -> None:
+    """The sailor is offline: the rower is held, the table says who would have been better; a greeting falls back."""
+    place = folder / "examples"
+    place.mkdir()
+    roster = write(
+        place / "agents.jsonl", [SAILS, ROWS | {"capacity": {"total": 2, "channels": [{"channel": "chat", "cost": 1}]}}]
+    )
+    messages = write(place / "messages.jsonl", [{"text": TEXT}, {"text": "hi"}, {"text": TEXT}])
+    said = await demo(place, "--roster", roster, "--messages", messages)
+    assert said.code == 0, said.err
+    assert "Ana, offline" in said.out
+    last = said.out.splitlines()[-1]
+    assert last.startswith("3 messages: ")
+    assert "1 unmatched" in last
+    assert "p50" in last
+    assert "p99" in last
+
+
+async def test_a_suite_counts_who_got_the_right_agent(folder: Path) -> None:
+    """Every slot is given back: the same agent takes the second message, too."""
+    suite = folder / "suite"
+    suite.mkdir()
+    write(suite / "agents.jsonl", [{"id": "ana", "display_name": "Ana", "interests": "I sail.\nI sail.", "group": "g"}])
+    write(
+        suite / "messages.jsonl",
+        [
+            {"id": "1", "text": TEXT, "relevant_agent_ids": ["ana"]},
+            {"id": "2", "text": TEXT, "relevant_agent_ids": ["x"]},
+        ],
+    )
+    said = await demo(suite, "--suite", str(suite), "--json")
+    assert said.code == 0, said.err
+    summary = said.documents()[-1]
+    assert (summary["messages"], summary["right"], summary["share"]) == (2, 1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--roster", "nowhere.jsonl"), "error: nowhere.jsonl cannot be read: No such file or directory"),
+        (("--suite", "nowhere"), "error: nowhere/agents.jsonl cannot be read: No such file or directory"),
+    ],
+)
+async def test_a_file_that_is_missing_is_named_before_anything_is_started(
+    arguments: tuple[str, ...], line: str
+) -> None:
+    """Nobody waits for a service to learn that a path was misspelt."""
+    said = await matcher("demo", *arguments)
+    assert (said.code, said.err) == (1, f"{line}\n")
+
+
+async def test_a_service_that_cannot_start_is_quoted(folder: Path) -> None:
+    """What the service said last is in the error, and the demo ends."""
+    place = folder / "broken"
+    place.mkdir()
+    roster, messages = write(place / "a.jsonl", [ROWS]), write(place / "m.jsonl", [{"text": "hi"}])
+    said = await matcher(
+        "demo", "--roster", roster, "--messages", messages, environment={"MATCHER_ENCODER_RUNTIME": "abacus"}
+    )
+    assert said.code == 1
+    assert "MATCHER_ENCODER_RUNTIME" in said.err
