@@ -11,11 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-# The lengths of a row that stands alone; what is longer than all of them is rounded up to a multiple of the last.
+# The lengths of a row; what is longer than all of them is rounded up to a multiple of the last.
 ROW_LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-# Attention costs the square of a row's length, so several rows of 64 are cheaper than one of 256 (measured, int8 on
-# one core: 0.088 ms a token against 0.107), and rows below 64 leave more unfilled.
-SHARED_ROW = 64
+# The rows that may lie beside others. Shorter ones leave more unfilled, longer ones attend over more.
+SHARED_ROWS = (64, 96, 128)
+# A token of a row this long costs twice that of a very short one, for attention (measured, int8 on one core: 0.088 ms a
+# token in rows of 64, 0.095 in rows of 128, 0.107 in rows of 256).
+DOUBLING_LENGTH = 768
+# Longer rows are not tried where the shorter ones leave less than this unfilled.
+FULL_ENOUGH = 0.95
 # Bounds the memory of a run and how long the next text waits for it: about 15 ms.
 MOST_TOKENS = 256
 # Rows of the pooling matrix for each token of input; a text has two tokens at its ends and seldom less than two more.
@@ -39,6 +43,11 @@ class Arrangement:
         """Return how many tokens the run costs, with what is left unfilled."""
         return self.rows * self.row_length
 
+    @property
+    def cost(self) -> float:
+        """Return what the run costs, in tokens of short rows."""
+        return RUN_COST_TOKENS + self.tokens * (1 + self.row_length / DOUBLING_LENGTH)
+
 
 class Layout(Protocol):
     """Says which of the waiting texts run together, and where each lies."""
@@ -52,13 +61,39 @@ class Layout(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PackedLayout:
-    """Put several texts in a row, first fit, so that nearly nothing is padding whatever their lengths."""
+    """Put several texts in a row, first fit, so that little is padding whatever their lengths."""
 
     most_tokens: int = MOST_TOKENS
 
     def choose(self, lengths: Sequence[int]) -> list[int]:
-        """Take the most due text, then in their order all that still fit."""
-        row_length = max(SHARED_ROW, rounded(lengths[0]))
+        """Take the most due text, then in their order all that still fit, in rows of the length that wastes least."""
+        lone = rounded(lengths[0])
+        chosen: list[int] = []
+        worth = 0.0
+        for row_length in [length for length in (*SHARED_ROWS, self.most_tokens) if length >= lone] or [lone]:
+            offered = self._fill(lengths, row_length)
+            taken = [lengths[index] for index in offered]
+            arrangement = self.arrange(taken)
+            if sum(taken) > worth * arrangement.cost:
+                chosen, worth = offered, sum(taken) / arrangement.cost
+            if sum(taken) >= FULL_ENOUGH * arrangement.tokens:
+                break
+        return chosen
+
+    def arrange(self, lengths: Sequence[int]) -> Arrangement:
+        """Return the cheapest of one row and of several of equal length."""
+        pooled = TOKENS_PER_TEXT * len(lengths)
+        alone = rounded(max(sum(lengths), pooled))
+        offers = [Arrangement(1, alone, first_fit(lengths, alone))]
+        for row_length in SHARED_ROWS:
+            if alone > row_length >= max(lengths):
+                places = first_fit(lengths, row_length)
+                rows = max(1 + max(row for row, _ in places), -(-pooled // row_length))
+                if rows * row_length <= self.most_tokens:
+                    offers.append(Arrangement(rows, row_length, places))
+        return min(offers, key=lambda offer: offer.cost)
+
+    def _fill(self, lengths: Sequence[int], row_length: int) -> list[int]:
         free = [row_length] * max(1, self.most_tokens // row_length)
         most_texts = row_length * len(free) // TOKENS_PER_TEXT
         chosen: list[int] = []
@@ -67,20 +102,9 @@ class PackedLayout:
             if row is not None:
                 free[row] -= length
                 chosen.append(index)
-                if len(chosen) == most_texts or sum(free) < TOKENS_PER_TEXT:
+                if len(chosen) == most_texts:
                     break
         return chosen
-
-    def arrange(self, lengths: Sequence[int]) -> Arrangement:
-        """Return one row where two shared ones would do, as many shared ones as are needed otherwise."""
-        pooled = TOKENS_PER_TEXT * len(lengths)
-        alone = rounded(max(sum(lengths), pooled))
-        if alone <= 2 * SHARED_ROW or len(lengths) == 1:
-            return Arrangement(1, alone, first_fit(lengths, alone))
-        row_length = max(SHARED_ROW, rounded(max(lengths)))
-        places = first_fit(lengths, row_length)
-        rows = max(1 + max(row for row, _ in places), -(-pooled // row_length))
-        return Arrangement(rows, row_length, places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ class Workers:
                     self._changed.notify()
             elif batch:
                 self._run(batch, slot)
-        except Exception as error:  # noqa: BLE001  (whatever a model raises, its callers are answered and work goes on)
+        except Exception as error:  # noqa: BLE001  (whatever a model raises is answered)
             self._fail(slot, error)
         self._in_hand[slot] = []
         return True
@@ -184,7 +184,7 @@ class Workers:
                     self._observer.wait(start - waiter.since)
 
     def _fail(self, slot: int, error: BaseException) -> None:
-        """Answer everyone whose text this worker has in hand: with the kind of error alone, its words may hold theirs."""
+        """Answer everyone whose text this worker has in hand, without the words of the error: they may hold theirs."""
         answers: list[Answer] = []
         with self._changed:
             for call in {waiter.call for waiter in self._in_hand[slot] if not waiter.call.over}:
