@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
-
-from redis.asyncio import Redis
 
 from matcher.store.connection import Connection
 from matcher.store.library import VERBS
@@ -16,7 +14,10 @@ PASSWORD: Final = "test"
 PRODUCT: Final = "product"
 DECLARED: Final = "declared"
 
-SCRIPTED: Final = [
+Admin: TypeAlias = Any
+"""A Redis client whose user may do anything; redis-py leaves its commands untyped."""
+
+SCRIPTED: Final = (
     "del",
     "exists",
     "get",
@@ -38,10 +39,10 @@ SCRIPTED: Final = [
     "zrange",
     "zrem",
     "zscore",
-]
+)
 """What the verbs call."""
 
-CALLED: Final = [
+CALLED: Final = (
     "fcall",
     "function|load",
     "info",
@@ -55,6 +56,7 @@ CALLED: Final = [
     "get",
     "set",
     "hgetall",
+    "hmget",
     "xadd",
     "xread",
     "xrevrange",
@@ -63,10 +65,10 @@ CALLED: Final = [
     "zrange",
     "zrem",
     "zscore",
-]
+)
 """What the service calls."""
 
-LOOKING: Final = ["dump", "pttl", "smembers"]
+LOOKING: Final = ("dump", "pttl", "smembers")
 """What only a test calls, to look at what is there."""
 
 
@@ -75,7 +77,7 @@ def as_user(url: str, user: str) -> str:
     return url.replace("unix://", f"unix://{quote(user)}:{PASSWORD}@", 1)
 
 
-async def make_users(admin: Redis) -> None:
+async def make_users(admin: Admin) -> None:
     """Make the service's user, who sees m:* only, and one who sees what DeclaredConnection lets them."""
     commands = [f"+{name}" for name in dict.fromkeys([*SCRIPTED, *CALLED, *LOOKING])]
     await admin.execute_command("ACL", "SETUSER", PRODUCT, "reset", "on", f">{PASSWORD}", "~m:*", *commands)
@@ -86,7 +88,7 @@ async def make_users(admin: Redis) -> None:
 class DeclaredConnection(Connection):
     """Run each verb as a user who may touch its KEYS and nothing else."""
 
-    def __init__(self, url: str, admin: Redis) -> None:
+    def __init__(self, url: str, admin: Admin) -> None:
         super().__init__(as_user(url, PRODUCT))
         self._admin = admin
         self._narrow = Connection(as_user(url, DECLARED), connections=1)

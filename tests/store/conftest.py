@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from matcher.store.connection import Connection
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import PERMANENT
-from tests.store.access import PRODUCT, DeclaredConnection, as_user, make_users
+from tests.store.access import PRODUCT, Admin, DeclaredConnection, as_user, make_users
 from tests.store.stage import Stage
 
 
@@ -35,7 +35,7 @@ async def embedded_url() -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def admin(embedded_url: str) -> AsyncIterator[Redis]:
+async def admin(embedded_url: str) -> AsyncIterator[Admin]:
     """Give a client that may do anything."""
     client = Redis.from_url(embedded_url)
     yield client
@@ -43,7 +43,7 @@ async def admin(embedded_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture(scope="session")
-async def declared(embedded_url: str, admin: Redis) -> AsyncIterator[DeclaredConnection]:
+async def declared(embedded_url: str, admin: Admin) -> AsyncIterator[DeclaredConnection]:
     """Give a connection whose verbs may touch nothing but their KEYS."""
     connection = DeclaredConnection(embedded_url, admin)
     await connection.start()

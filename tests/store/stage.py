@@ -124,8 +124,10 @@ class Stage:
 
     async def passed(self, at_ms: int) -> None:
         """Wait until the store's clock has passed a moment."""
-        while await self.now_ms() <= at_ms:
-            await asyncio.sleep(0.001)
+        left_ms = at_ms - await self.now_ms()
+        if left_ms >= 0:
+            await asyncio.sleep((left_ms + 1) / 1000)
+            await self.passed(at_ms)
 
     async def holds(self, agent: str) -> tuple[Hold, ...]:
         """Read what an agent holds."""
@@ -173,7 +175,7 @@ class Stage:
             keys.due,
             keys.load,
         ]
-        own = [reservation.id, reservation.contact, reservation.agent, fence, KEEP_MS, EVENTS_KEPT]
+        own: list[str | int] = [reservation.id, reservation.contact, reservation.agent, fence, KEEP_MS, EVENTS_KEPT]
         return await self.connection.verb(verb, names, [*own, *args])
 
     async def ends(self) -> tuple[int, ...]:

@@ -6,12 +6,11 @@ import re
 from importlib import resources
 
 import pytest
-from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
 from matcher.store import library
 from matcher.store.connection import Connection
-from tests.store.access import SCRIPTED, DeclaredConnection
+from tests.store.access import SCRIPTED, Admin, DeclaredConnection
 from tests.store.stage import Stage
 
 
@@ -22,7 +21,7 @@ async def test_the_service_can_read_and_write_nothing_outside_m(product: Connect
 
 
 async def test_a_verb_that_reaches_for_a_key_it_was_not_given_fails(
-    declared: DeclaredConnection, admin: Redis, stage: Stage
+    declared: DeclaredConnection, admin: Admin, stage: Stage
 ) -> None:
     """The laws below run under this watch, so a key that is missing in KEYS cannot stay unnoticed."""
     await admin.execute_command(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from matcher.errors import StoreUnfit
 from matcher.lifecycle import AgentStatus
@@ -15,7 +14,7 @@ from matcher.store.connection import Connection
 from matcher.store.keys import SCHEMA
 from matcher.store.records import fields_of
 from matcher.store.routing import Claimed, Refused, Replayed
-from tests.store.access import PRODUCT, as_user
+from tests.store.access import PRODUCT, Admin, as_user
 from tests.store.stage import LONG_MS, Stage
 
 
@@ -101,8 +100,8 @@ async def test_repeated_writes_of_agents_and_pools_happen_once(repeating: Stage,
     await repeating.connection.close()
 
 
-async def test_a_store_that_lost_the_verbs_gets_them_again_with_the_next_call(plain_stage: Stage, admin: Redis) -> None:
-    """FUNCTION FLUSH, or a store that was restarted empty: the next claim works, and the one after is one round trip."""
+async def test_a_store_that_lost_the_verbs_gets_them_again_with_the_next_call(plain_stage: Stage, admin: Admin) -> None:
+    """FUNCTION FLUSH, or a store restarted empty: the next claim works, and the one after is one round trip."""
     await plain_stage.put("ann", 5)
     await admin.execute_command("FUNCTION FLUSH")
     await plain_stage.hold("ann")
@@ -113,7 +112,7 @@ async def test_a_store_that_lost_the_verbs_gets_them_again_with_the_next_call(pl
 
 
 async def test_another_version_of_the_verbs_lives_beside_this_one(
-    plain_stage: Stage, admin: Redis, embedded_url: str, monkeypatch: pytest.MonkeyPatch
+    plain_stage: Stage, admin: Admin, embedded_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While servers of two versions share a store, each calls its own library."""
     await plain_stage.put("ann", 5)
@@ -132,7 +131,7 @@ async def test_another_version_of_the_verbs_lives_beside_this_one(
     assert len(await plain_stage.held_by("ann")) == 2
 
 
-async def test_data_of_another_schema_is_refused(product: Connection, admin: Redis) -> None:
+async def test_data_of_another_schema_is_refused(product: Connection, admin: Admin) -> None:
     """A version that does not know the table of keys does not touch the data."""
     await admin.set(SCHEMA, "2")
     try:

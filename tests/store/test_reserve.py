@@ -104,7 +104,7 @@ async def test_only_who_is_online_is_held(stage: Stage) -> None:
 
 
 async def test_a_channel_has_its_own_cost_and_its_own_limit(stage: Stage) -> None:
-    """One voice call fills a total of 100; three chats of 30 do, by their own limit of 3; mail has no limit of its own."""
+    """One voice call fills a total of 100; three chats of 30 leave room for ten mails."""
     channels = {"voice": ChannelCapacity(100, 1), "chat": ChannelCapacity(30, 3), "mail": ChannelCapacity(1, 0)}
     await stage.put("ann", 100, channels)
     for _ in range(3):
@@ -167,7 +167,7 @@ async def test_full_writes_nothing_at_all(stage: Stage) -> None:
 
 
 async def test_a_slot_whose_deadline_passed_is_free_although_nobody_swept_it(stage: Stage) -> None:
-    """The load is the sum of the live costs: what lapsed counts nothing and stays where it is until it is written down."""
+    """The load is the sum of the live costs: what lapsed counts nothing, and stays until it is written down."""
     await stage.put("ann")
     lapsed = await stage.hold("ann", hold_ms=1)
     await stage.passed(lapsed.deadline_ms)

@@ -79,7 +79,7 @@ async def test_an_agent_in_an_unknown_pool_is_not_written(stage: Stage) -> None:
 
 
 async def test_a_changed_list_of_pools_moves_the_agent(stage: Stage) -> None:
-    """Pools left lose the agent, pools joined get the agent, those that stay keep the agent; a removal leaves them all."""
+    """Pools left lose the agent, pools joined get them, those that stay keep them; a removal leaves them all."""
     for pool in ("north", "south", "west"):
         await stage.roster.put_pool(stage.site, pool, PoolPolicy(), 0)
 
@@ -104,11 +104,12 @@ async def test_the_same_write_again_answers_the_same_and_writes_nothing(stage: S
     pools = list(wanted.pools)
 
     async def put(write: str, expected: str) -> list[object]:
+        args: list[str | bytes | int] = ["ann", expected, "ONLINE", encode_profile(wanted), 2]
+        args += [encode_channels(wanted.capacity), b"", write, EVENTS_KEPT, 0, *pools]
         return await stage.connection.verb(
             "put_agent",
             [keys.agent("ann"), keys.agents, keys.vectors("m", "ann"), keys.roster, keys.pools, keys.members(pools[0])],
-            ["ann", expected, "ONLINE", encode_profile(wanted), 2, encode_channels(wanted.capacity), b"", write]
-            + [EVENTS_KEPT, 0, *pools],
+            args,
         )
 
     first = await put("w1", "0")

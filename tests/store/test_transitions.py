@@ -8,7 +8,7 @@ import pytest
 
 from matcher.errors import FenceStale, ReservationLapsed, ReservationNotFound, ReservationStateWrong
 from matcher.lifecycle import ContactState, ReservationState
-from matcher.model import Reservation
+from matcher.model import ChannelCapacity, Reservation
 from matcher.store.records import fields_of
 from matcher.store.routing import Slot
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
@@ -178,14 +178,10 @@ async def test_accept_and_renew_move_the_deadline_everywhere(stage: Stage) -> No
     """Reservation, lease, deadlines and contact agree on one time, counted from the store's clock."""
     await stage.put("ann")
     held = await stage.hold("ann", contact="c", hold_ms=5_000)
-    for move in (
-        stage.routing.accept(stage.slot(held), held.fence, 70_000),
-        stage.routing.renew(stage.slot(held), held.fence, 90_000),
-    ):
+    for move, length in ((stage.routing.accept, 70_000), (stage.routing.renew, 90_000)):
         before = await stage.now_ms()
-        moved = await move
+        moved = await move(stage.slot(held), held.fence, length)
         after = await stage.now_ms()
-        length = 70_000 if move.__name__ == "accept" else 90_000
         assert before + length <= moved.deadline_ms <= after + length
         at = str(moved.deadline_ms).encode()
         assert list((await stage.lease("ann")).values()) == [float(at)]
@@ -312,18 +308,13 @@ async def test_an_old_reservation_s_cancel_does_not_touch_the_contact_s_new_life
 
 async def test_every_transition_gives_back_the_slot_it_took(stage: Stage) -> None:
     """The lease's member is found again by every end, whatever channel and cost it was held with."""
-    ends = {
-        "decline": lambda held: stage.routing.decline(stage.slot(held), 0, "", None),
-        "cancel": lambda held: stage.routing.cancel(stage.slot(held), 0),
-    }
-    await stage.put("ann", 1)
-    for end in ends.values():
+    for verb in ("decline", "cancel"):
+        await stage.put("ann", 1)
         held = await stage.hold("ann")
         # The terms of the channel change while it is held.
-        await stage.put("ann", 7)
-        await end(held)
+        await stage.put("ann", 7, {"chat": ChannelCapacity(3, 2)})
+        await stage.verb(verb, held, *ARGUMENTS[verb])
         assert await stage.lease("ann") == {}
-        await stage.put("ann", 1)
 
 
 async def test_live_reservations_are_listed_page_by_page_by_deadline(stage: Stage) -> None:
