@@ -72,4 +72,6 @@ class Expiry:
         if due is not None:
             wait = min(wait, max(0, due + GRACE_MS - self._clock.now_ms()) / 1000)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._replica.deadline_moved.wait(), wait)
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
+            async with asyncio.timeout(wait):
+                await self._replica.deadline_moved.wait()

@@ -87,7 +87,8 @@ class SiteReplica:
         """Wait until the site is read; tell whether it is."""
         if not self._current.is_set():
             try:
-                await asyncio.wait_for(self._current.wait(), timeout_seconds)
+                async with asyncio.timeout(timeout_seconds):
+                    await self._current.wait()
             except TimeoutError:
                 return False
         return True
