@@ -17,7 +17,7 @@ POOLS = ("default", "sales", "nights")
 CHANNELS = ("chat", "mail", "voice")
 SKILLS = ("billing", "network")
 LANGUAGES = ("en", "de-AT", "pt_BR")
-NAMES = tuple(f"agent-{number:02d}" for number in range(14))
+NAMES = tuple(f"agent-{number:02d}" for number in range(7))
 
 lines = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3, unique=True).map(" and ".join)
 
@@ -27,12 +27,12 @@ def some(names: tuple[str, ...], least: int = 0) -> st.SearchStrategy[tuple[str,
     return st.lists(st.sampled_from(names), min_size=least, unique=True).map(tuple)
 
 
+channels = st.builds(ChannelCapacity, cost=st.integers(0, 2), max=st.integers(0, 2))
 capacities = st.builds(
-    Capacity,
-    total=st.integers(0, 4),
-    channels=st.dictionaries(
-        st.sampled_from(CHANNELS), st.builds(ChannelCapacity, cost=st.integers(0, 3), max=st.integers(0, 2)), min_size=1
-    ),
+    lambda total, chat, others: Capacity(total, {"chat": chat, **others}),
+    st.integers(0, 4),
+    channels,
+    st.dictionaries(st.sampled_from(CHANNELS), channels, max_size=2),
 )
 profiles = st.builds(
     Profile,
@@ -40,24 +40,30 @@ profiles = st.builds(
     interests=st.lists(lines, min_size=1, max_size=5, unique=True).map(tuple),
     skills=st.dictionaries(st.sampled_from(SKILLS), st.integers(0, 3)),
     languages=some(LANGUAGES),
-    capacity=st.one_of(st.just(Capacity()), capacities),
-    pools=some(POOLS, least=1),
+    capacity=capacities,
+    pools=st.one_of(st.just(("default",)), some(POOLS, least=1)),
 )
 statuses = st.sampled_from([AgentStatus.ONLINE, AgentStatus.ONLINE, AgentStatus.DRAINING, AgentStatus.OFFLINE])
 holds = st.builds(
     Hold,
     reservation=st.sampled_from(["r1", "r2", "r3"]),
-    channel=st.sampled_from(CHANNELS),
-    cost=st.integers(0, 3),
+    channel=st.sampled_from(("chat", *CHANNELS)),
+    cost=st.integers(0, 2),
     deadline_ms=st.integers(0, 100),
 )
-requirements = st.builds(
-    Requirements,
-    pool=st.sampled_from((*POOLS, "nobody's")),
-    channel=st.sampled_from((*CHANNELS, "fax")),
-    language=st.sampled_from(("", "", "en-GB", "de", "ja")),
-    skills=st.one_of(st.just({}), st.dictionaries(st.sampled_from((*SKILLS, "juggling")), st.integers(0, 3))),
-    excluded=some((*NAMES, "stranger")).map(frozenset),
+requirements = st.one_of(
+    st.just(Requirements()),
+    st.builds(Requirements, excluded=some((*NAMES, "stranger")).map(frozenset)),
+    st.builds(Requirements, language=st.sampled_from(("en-GB", "de", "ja"))),
+    st.builds(Requirements, skills=st.dictionaries(st.sampled_from((*SKILLS, "juggling")), st.integers(0, 3))),
+    st.builds(
+        Requirements,
+        pool=st.sampled_from((*POOLS, "nobody's")),
+        channel=st.sampled_from((*CHANNELS, "fax")),
+        language=st.sampled_from(("", "en")),
+        skills=st.dictionaries(st.sampled_from(SKILLS), st.integers(0, 2), max_size=1),
+        excluded=some(NAMES).map(frozenset),
+    ),
 )
 seeds = st.integers(0, 2**32 - 1)
 

@@ -94,6 +94,44 @@ def test_renewing_without_end_keeps_few_deadlines() -> None:
     assert index.next_deadline() == 1000 + 9_997
 
 
+def test_a_channel_takes_as_many_as_it_says_though_the_total_has_room() -> None:
+    """Of a total of five, at most two chats are taken; mail, of which any number is, fills the rest."""
+    capacity = Capacity(5, {"chat": ChannelCapacity(1, max=2), "mail": ChannelCapacity(2)})
+    index = SiteIndex(Scorer(), DIMENSION)
+    index.put(agent("one", Profile("Someone", ("jazz",), capacity=capacity)), vectors(1, 1))
+
+    def room() -> tuple[bool, bool]:
+        """Tell whether a chat and whether a mail finds room, as the kept views and as fresh ones say."""
+        told = [tuple(bool(index.longest_idle(Requirements(channel=name), 1)) for name in ("chat", "mail"))]
+        index._views._views.clear()
+        told.append(tuple(bool(index.longest_idle(Requirements(channel=name), 1)) for name in ("chat", "mail")))
+        full = [bool(index.eligible_but_full(Requirements(channel=name))) for name in ("chat", "mail")]
+        assert told[0] == told[1] == (not full[0], not full[1])
+        return not full[0], not full[1]
+
+    assert room() == (True, True)
+    index.hold("one", Hold("r1", "chat", 1, 10))
+    assert room() == (True, True)
+    index.hold("one", Hold("r2", "chat", 1, 10))
+    assert room() == (False, True)
+    index.hold("one", Hold("r3", "mail", 2, 10))
+    assert room() == (False, False)
+    index.free("one", "r1", None)
+    assert room() == (True, True)
+    index.hold("one", Hold("r4", "mail", 2, 10))
+    assert room() == (False, False)
+
+
+def test_rewriting_interests_again_and_again_takes_no_more_room() -> None:
+    """An agent whose interests were rewritten a hundred times weighs as much as one written once."""
+    index = SiteIndex(Scorer(), DIMENSION)
+    for turn in range(100):
+        index.put(agent("one", Profile("Someone", tuple(f"jazz {turn} {at}" for at in range(3)))), vectors(turn, 3))
+        index.put(agent(f"other {turn}", Profile("Someone", ("chess",))), vectors(turn, 1))
+        index.remove(f"other {turn}")
+    assert (len(index._lines), len(index._lexicon)) == (3, 3)
+
+
 def test_lowering_a_capacity_below_what_is_held_is_allowed() -> None:
     """An agent who holds three and may now hold one is full, and free again only when all but none are given back."""
     index = SiteIndex(Scorer(), DIMENSION)
