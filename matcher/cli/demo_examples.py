@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.table import Table
 from rich.text import Text
 
 from matcher.cli import tables
 from matcher.cli.demo_messages import DemoMessage, latencies, percentile, route
-from matcher.cli.demo_table import AGENT_WIDTH, INTEREST_WIDTH, MESSAGE_WIDTH, WORDS_WIDTH, demo_table
+from matcher.cli.demo_table import demo_table
 from matcher.cli.progress import steps
 from matcher.cli.session import Session
-from matcher.cli.terminal_text import shortened
+from matcher.cli.terminal_text import visible
 from matcher.client import MatcherClient
 from matcher.v1 import roster_pb2, routing_pb2
 
@@ -60,7 +59,8 @@ async def route_examples(session: Session, messages: Sequence[DemoMessage]) -> N
             }
         )
         return
-    session.out.print(_table(outcomes))
+    rows = [[getattr(outcome, name) for name in Outcome.__slots__] for outcome in outcomes]
+    session.out.print(demo_table("better, not available", rows, session.out.width))
     session.out.print(Text())
     unmatched = counts["unmatched"]
     session.say(
@@ -86,7 +86,7 @@ async def _best_of_all(client: MatcherClient, message: DemoMessage) -> routing_p
 async def _outcome(
     client: MatcherClient, message: DemoMessage, answer: routing_pb2.RouteMessageResponse, wished: routing_pb2.Candidate
 ) -> Outcome:
-    text = shortened(message.text, MESSAGE_WIDTH)
+    text = visible(message.text)
     note = await _why_not(client, wished.agent, message) if wished.affinity > answer.candidate.affinity else ""
     if answer.WhichOneof("outcome") == "unmatched":
         reason = f"no agent left: {tables.constraint(answer.unmatched.reason)}"
@@ -96,10 +96,10 @@ async def _outcome(
     met = candidate.reasons[:1] if answer.reservation.basis == routing_pb2.AFFINITY else []
     return Outcome(
         text,
-        shortened(candidate.display_name, AGENT_WIDTH),
+        visible(candidate.display_name),
         f"{candidate.affinity:.2f}",
-        tables.words_met(met, message.text, WORDS_WIDTH),
-        " ".join(shortened(reason.interest, INTEREST_WIDTH) for reason in met),
+        tables.words_met(met, message.text),
+        " ".join(visible(reason.interest) for reason in met),
         basis,
         note,
     )
@@ -114,7 +114,7 @@ async def _why_not(client: MatcherClient, name: str, message: DemoMessage) -> st
         why = "full"
     else:
         return ""
-    return f"{shortened(agent.display_name, AGENT_WIDTH)}, {why}"
+    return f"{visible(agent.display_name)}, {why}"
 
 
 def _full(agent: roster_pb2.Agent, channel: str) -> bool:
@@ -123,13 +123,3 @@ def _full(agent: roster_pb2.Agent, channel: str) -> bool:
             held = sum(1 for hold in agent.holds if hold.channel == channel)
             return agent.load + one.cost > agent.capacity.total or (one.max > 0 and held >= one.max)
     return False
-
-
-def _table(outcomes: Sequence[Outcome]) -> Table:
-    made = demo_table("better, not available")
-    for outcome in outcomes:
-        made.add_row(
-            *(Text(getattr(outcome, name)) for name in Outcome.__slots__),
-            style="" if outcome.basis == "AFFINITY" else "dim",
-        )
-    return made

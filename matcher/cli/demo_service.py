@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections import deque
@@ -50,6 +51,10 @@ async def running_service(say: Callable[[str], None]) -> AsyncIterator[str]:
             asyncio.create_task(_read_log(process.stderr, last, say)),
             asyncio.create_task(_read_output(process.stdout, address)),
         )
+        # Told to end, the demo still ends the service: cancelled, it comes by the lines below.
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         try:
             yield await _started(address, last)
         finally:

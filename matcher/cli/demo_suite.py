@@ -8,10 +8,9 @@ from rich.text import Text
 
 from matcher.cli import tables
 from matcher.cli.demo_messages import DemoMessage, latencies, percentile, route
-from matcher.cli.demo_table import AGENT_WIDTH, INTEREST_WIDTH, MESSAGE_WIDTH, WORDS_WIDTH, demo_table
+from matcher.cli.demo_table import demo_table
 from matcher.cli.progress import steps
 from matcher.cli.session import Session
-from matcher.cli.terminal_text import shortened
 from matcher.v1 import routing_pb2
 
 ROWS_SHOWN = 12
@@ -22,7 +21,7 @@ async def route_suite(session: Session, messages: Sequence[DemoMessage]) -> None
     shown = set(range(0, len(messages), max(1, len(messages) // ROWS_SHOWN)))
     seconds: list[float] = []
     right = 0
-    made = demo_table("right")
+    rows: list[Sequence[str]] = []
     async with session.client() as client:
         with steps(session.err, "routing messages", len(messages)) as step:
             for place, message in enumerate(messages):
@@ -33,7 +32,7 @@ async def route_suite(session: Session, messages: Sequence[DemoMessage]) -> None
                 got = tables.short(answer.candidate.agent) in message.relevant
                 right += got
                 if place in shown:
-                    made.add_row(*(Text(cell) for cell in _cells(message, answer, got=got)))
+                    rows.append(_cells(message, answer, got=got))
                 step()
     share = right / len(messages) if messages else 0.0
     if session.as_json:
@@ -47,7 +46,7 @@ async def route_suite(session: Session, messages: Sequence[DemoMessage]) -> None
             }
         )
         return
-    session.out.print(made)
+    session.out.print(demo_table("right", rows, session.out.width))
     session.out.print(Text())
     session.say(f"{right} of {len(messages)} messages got the right agent ({share:.1%}) · {latencies(seconds)}")
 
@@ -57,11 +56,11 @@ def _cells(message: DemoMessage, answer: routing_pb2.RouteMessageResponse, *, go
     met = candidate.reasons[:1]
     held = answer.WhichOneof("outcome") == "reservation"
     return (
-        shortened(message.text, MESSAGE_WIDTH),
-        shortened(candidate.display_name, AGENT_WIDTH),
+        message.text,
+        candidate.display_name,
         f"{candidate.affinity:.2f}",
-        tables.words_met(met, message.text, WORDS_WIDTH),
-        " ".join(shortened(reason.interest, INTEREST_WIDTH) for reason in met),
+        tables.words_met(met, message.text),
+        " ".join(reason.interest for reason in met),
         routing_pb2.Basis.Name(answer.reservation.basis) if held else "unmatched",
         "yes" if got else "no",
     )

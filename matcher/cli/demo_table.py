@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
+from rich.text import Text
 
-MESSAGE_WIDTH = 38
-AGENT_WIDTH = 19
-WORDS_WIDTH = 30
-INTEREST_WIDTH = 34
+from matcher.cli.terminal_text import shortened
+
+TITLES = ("message", "agent", "affinity", "words", "met the interest", "basis")
+WIDTHS = (38, 19, 8, 30, 34, 9)
+LAST_WIDTH = 29
+GAP = 2
+LONG = (0, 3, 4)
+"""The columns that give way on a narrow terminal: the texts, not the figures."""
+LEAST = 12
 
 
-def demo_table(last: str) -> Table:
-    """Return an empty table; on a narrow terminal the long texts give way, not the figures."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("message", "agent", "affinity", "words", "met the interest", "basis", last):
-        least = len(title) if title in ("affinity", "basis", last) else None
-        if title == "basis":
-            least = len("unmatched")
-        made.add_column(title, no_wrap=True, overflow="ellipsis", min_width=least)
+def demo_table(last: str, rows: Sequence[Sequence[str]], width: int) -> Table:
+    """Return a table of the rows for a console of `width` columns; `last` is the title of the last column.
+
+    Rows that are not held by affinity are dim.
+    """
+    needed = sum(WIDTHS) + LAST_WIDTH + GAP * len(WIDTHS)
+    less = max(0, needed - width) / sum(WIDTHS[place] for place in LONG)
+    widths = [
+        max(LEAST, int(wide * (1 - less))) if place in LONG else wide
+        for place, wide in enumerate((*WIDTHS, LAST_WIDTH))
+    ]
+    made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for title in (*TITLES, last):
+        made.add_column(title, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        cells = (Text(shortened(cell, wide)) for cell, wide in zip(row, widths, strict=True))
+        made.add_row(*cells, style="" if row[TITLES.index("basis")] == "AFFINITY" else "dim")
     return made

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from matcher.client import Deadlines, MatcherCallError, MatcherClient
 
 DEFAULT_TARGET = "localhost:50051"
 PANEL = "Every command"
-WIDTH = 170
+WIDTH = 180
 """Columns where the output is no terminal: a row then stays a line."""
 
 Command = Callable[..., Awaitable[int | None]]
@@ -166,7 +167,9 @@ def _run(function: Command, session: Session, arguments: Mapping[str, object]) -
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        return 130
+        return 128 + signal.SIGINT
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
 
 
 async def _awaited(function: Command, session: Session, arguments: Mapping[str, object]) -> int | None:
