@@ -40,7 +40,5 @@ POLICY = {
 
 def service_config() -> str:
     """Return the service config of a channel, as JSON."""
-    names = [
-        {"service": service, "method": name} for service, names in SAFE_TO_REPEAT.items() for name in names
-    ]
+    names = [{"service": service, "method": name} for service, names in SAFE_TO_REPEAT.items() for name in names]
     return json.dumps({"methodConfig": [{"name": names, "retryPolicy": POLICY}]})

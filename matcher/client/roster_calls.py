@@ -13,9 +13,7 @@ from matcher.v1 import roster_pb2 as pb
 class RosterCalls(Connection):
     """Agents, pools and sites."""
 
-    async def create_agent(
-        self, agent_id: str, agent: pb.Agent, *, deadline: float | None = None
-    ) -> pb.Agent:
+    async def create_agent(self, agent_id: str, agent: pb.Agent, *, deadline: float | None = None) -> pb.Agent:
         """Add an agent; the next route finds the agent."""
         request = pb.CreateAgentRequest(parent=self.parent, agent_id=agent_id, agent=agent)
         return await self._call(self._roster.CreateAgent, request, deadline or self.deadlines.write)
@@ -182,7 +180,5 @@ class RosterCalls(Connection):
 
     async def delete_site(self, site: str, *, force: bool = False, deadline: float | None = None) -> None:
         """Remove a site; `force` removes what it holds with it."""
-        request = pb.DeleteSiteRequest(
-            name=site if site.startswith("sites/") else f"sites/{site}", force=force
-        )
+        request = pb.DeleteSiteRequest(name=site if site.startswith("sites/") else f"sites/{site}", force=force)
         await self._call(self._roster.DeleteSite, request, deadline or self.deadlines.write)

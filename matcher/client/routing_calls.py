@@ -87,9 +87,7 @@ class RoutingCalls(Connection):
         )
         return await self._call(self._routing.SuggestAgents, request, deadline or self.deadlines.route)
 
-    async def accept(
-        self, reservation: str, *, fence: int = 0, deadline: float | None = None
-    ) -> pb.Reservation:
+    async def accept(self, reservation: str, *, fence: int = 0, deadline: float | None = None) -> pb.Reservation:
         """Take an offer. A repeat gives the same answer."""
         request = pb.AcceptReservationRequest(name=self.name("reservations", reservation), fence=fence)
         return await self._call(self._routing.AcceptReservation, request, deadline or self.deadlines.write)
@@ -126,9 +124,7 @@ class RoutingCalls(Connection):
         )
         return await self._call(self._routing.RenewReservation, request, deadline or self.deadlines.write)
 
-    async def complete(
-        self, reservation: str, *, fence: int = 0, deadline: float | None = None
-    ) -> pb.Reservation:
+    async def complete(self, reservation: str, *, fence: int = 0, deadline: float | None = None) -> pb.Reservation:
         """End a conversation; during the wrap-up, end the wrap-up.
 
         Where the answer was lost, the reservation is read before the call is made again: a repeat would cut
@@ -146,9 +142,7 @@ class RoutingCalls(Connection):
             return now
         return await self._call(self._routing.CompleteReservation, request, seconds)
 
-    async def cancel(
-        self, reservation: str, *, fence: int = 0, deadline: float | None = None
-    ) -> pb.Reservation:
+    async def cancel(self, reservation: str, *, fence: int = 0, deadline: float | None = None) -> pb.Reservation:
         """Give a slot back without a conversation."""
         request = pb.CancelReservationRequest(name=self.name("reservations", reservation), fence=fence)
         return await self._call(self._routing.CancelReservation, request, deadline or self.deadlines.write)
