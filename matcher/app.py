@@ -39,6 +39,8 @@ from matcher.workers import stop_with_parent, supervise
 log = structlog.get_logger(__name__)
 
 WATCH_SECONDS: Final = 0.25
+SILENCE_SECONDS: Final = 1.0
+"""A store that is silent for longer counts as away, however long a call may wait for it."""
 LAG_LIMIT_MS: Final = 1_000
 OWN_REQUEST_MS: Final = 60_000
 """How long a request id of the server's own making is remembered: only its own retries ask for it."""
@@ -240,7 +242,11 @@ async def _watch(
     while True:
         await asyncio.sleep(WATCH_SECONDS)
         try:
-            await _read_clock(connection, clock)
+            async with asyncio.timeout(SILENCE_SECONDS):
+                await _read_clock(connection, clock)
+        except TimeoutError:
+            await health.set(False, f"the store has not answered for {SILENCE_SECONDS:g} s")
+            continue
         except MatcherError as fault:
             await health.set(False, str(fault))
             with suppress(MatcherError):

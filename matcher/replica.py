@@ -78,7 +78,9 @@ class SiteReplica:
         self._observe_lag = observe_lag
         self._observe_reload = observe_reload
         self._position = Position(0, 0, "")
+        self._moved = asyncio.Event()
         self._current = asyncio.Event()
+        self.away: StoreUnavailable | None = None
         self._applying_since_ms: int | None = None
         self._beside: list[Closing] = []
         self._task = asyncio.create_task(self._keep_current(), name=f"follow {site}")
@@ -102,6 +104,16 @@ class SiteReplica:
         """Return how old the oldest change is that is known and not taken in."""
         since = self._applying_since_ms
         return 0 if since is None else max(0, self._clock.now_ms() - since)
+
+    async def reached(self, load_event: int, timeout_seconds: float) -> bool:
+        """Wait until an event of the load stream has been taken in; tell whether it has."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while self._position.load < load_event:
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def beside(self, task: Closing) -> None:
         """Close another task with this replica."""
@@ -171,10 +183,13 @@ class SiteReplica:
                 if position is None or not await changes.unbroken(position):
                     position = await changes.end()
                     await self._snapshot(position)
+                self.away = None
                 self._current.set()
                 async for reached, batch in changes.follow(position):
                     await self._apply(batch)
                     self._position = position = reached
+                    self._moved.set()
+                    self._moved = asyncio.Event()
                     if not batch:
                         await self._check_alive(changes, reached)
                     if self.removed:
@@ -184,6 +199,7 @@ class SiteReplica:
                 self._observe_reload()
                 position = None
             except StoreUnavailable as fault:
+                self.away = fault
                 self._current.clear()
                 log.warning("the store is away", site=self.site, why=fault.why)
                 await asyncio.sleep(RETRY_SECONDS)

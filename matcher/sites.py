@@ -12,6 +12,8 @@ from matcher.replica import SiteReplica
 from matcher.store.roster import RosterStore
 
 READY_SECONDS: Final = 5.0
+AWAY_SECONDS: Final = 1.0
+"""How long a call waits for a store that went away, as in a failover."""
 
 
 class Sites:
@@ -24,12 +26,15 @@ class Sites:
         self._opening = asyncio.Lock()
 
     async def replica(self, site: str) -> SiteReplica:
-        """Return a site's replica once it is read. Raises SiteNotFound, or IndexBehind after 5 s."""
+        """Return a site's replica once it is read.
+
+        Raises SiteNotFound, StoreUnavailable where the store stays away for 1 s, or IndexBehind after 5 s.
+        """
         replica = self._replicas.get(site)
         if replica is None or replica.removed:
             replica = await self._follow(site)
-        if not replica.caught_up and not await replica.ready(READY_SECONDS):
-            raise IndexBehind(site_name(site))
+        if not replica.caught_up and not await replica.ready(AWAY_SECONDS if replica.away else READY_SECONDS):
+            raise replica.away or IndexBehind(site_name(site))
         return replica
 
     async def drop(self, site: str) -> None:
