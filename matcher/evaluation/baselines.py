@@ -1,0 +1,104 @@
+"""What people would build instead, on the same texts: chance, word search, one vector a profile, evidence alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import Stemmer
+from numpy.typing import NDArray
+
+from matcher.evaluation.extras import extra
+from matcher.evaluation.measures import Places, by_chance, places_of, reciprocal_rank_by_chance
+from matcher.evaluation.production import Production, Progress
+from matcher.suite import Suite
+
+K1: Final = 1.5
+B: Final = 0.75
+"""The usual parameters of BM25 (Robertson and Zaragoza 2009; the defaults of bm25s)."""
+
+THRESHOLD: Final = 0.3
+BLOCK: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What a random order is expected to reach."""
+
+    recall_at_1: float
+    recall_at_5: float
+    mrr_at_10: float
+
+
+def chance(suite: Suite) -> Chance:
+    """Return the expectation over all orders of the roster, for the messages that have a right answer."""
+    agents = len(suite.agents)
+    right = [len(message.relevant) for message in suite.messages if message.relevant]
+
+    def mean(values: Iterable[float]) -> float:
+        return sum(values) / len(right) if right else math.nan
+
+    return Chance(
+        recall_at_1=mean(by_chance(agents, one, 1) for one in right),
+        recall_at_5=mean(by_chance(agents, one, 5) for one in right),
+        mrr_at_10=mean(reciprocal_rank_by_chance(agents, one) for one in right),
+    )
+
+
+def right_positions(suite: Suite) -> list[NDArray[np.int64]]:
+    """Return the positions in the roster of each message's right agents."""
+    position = {agent.id: number for number, agent in enumerate(suite.agents)}
+    return [np.array(sorted(position[one] for one in message.relevant), np.int64) for message in suite.messages]
+
+
+def word_search(suite: Suite) -> Places:
+    """Rank by BM25 of the whole message over whole profiles: stop words out, Snowball stems."""
+    bm25s = extra("bm25s")
+
+    stemmer = Stemmer.Stemmer("english")
+
+    def words(texts: Sequence[str], *, as_ids: bool) -> Any:
+        return bm25s.tokenize(texts, stopwords="en_plus", stemmer=stemmer, return_ids=as_ids, show_progress=False)
+
+    engine = bm25s.BM25(k1=K1, b=B)
+    engine.index(words(["\n".join(agent.interests) for agent in suite.agents], as_ids=True), show_progress=False)
+    scores = np.zeros((len(suite.messages), len(suite.agents)), np.float32)
+    for number, said in enumerate(words([message.text for message in suite.messages], as_ids=False)):
+        known = engine.get_tokens_ids(said)
+        if known:
+            scores[number] = engine.get_scores_from_ids(known)
+    return places_of(scores, right_positions(suite))
+
+
+async def one_vector(production: Production, suite: Suite, progress: Progress) -> Places:
+    """Rank the obvious way: the cosine of the whole message and the whole profile, one vector each."""
+    profiles = ["\n".join(agent.interests) for agent in suite.agents]
+    messages = [message.text for message in suite.messages]
+    await production.learn([*profiles, *messages], f"{suite.name}: encoding as a whole", progress)
+    stored = _stored(production.texts.vectors(profiles))
+    # A cosine may be negative, and is a find all the same.
+    scores = production.texts.vectors(messages) @ stored.T + 2.0
+    return places_of(scores, right_positions(suite))
+
+
+def evidence_alone(production: Production, suite: Suite) -> Places:
+    """Rank by Σ over units of max(0, best cosine - 0.3): no map, no words. Call after `learn_suite`."""
+    lines = [interest for agent in suite.agents for interest in agent.interests]
+    with_lines = [number for number, agent in enumerate(suite.agents) if agent.interests]
+    sizes = [len(suite.agents[number].interests) for number in with_lines]
+    starts = np.cumsum([0, *sizes[:-1]])
+    stored = _stored(production.texts.vectors(lines))
+    scores = np.zeros((len(suite.messages), len(suite.agents)), np.float32)
+    for number, message in enumerate(suite.messages):
+        units = production.read(message.text).vectors
+        if len(units) and lines:
+            best = np.maximum.reduceat(units @ stored.T, starts, axis=1)
+            scores[number, with_lines] = np.maximum(best - THRESHOLD, 0).sum(axis=0)
+    return places_of(scores, right_positions(suite))
+
+
+def _stored(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    return vectors.astype(np.float16).astype(np.float32)

@@ -1,0 +1,48 @@
+"""How often messages with nothing to go by fall back, and how often those of a suite do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from matcher.evaluation.production import Production, Progress, find
+from matcher.index import SiteIndex
+from matcher.model import Basis
+from matcher.policy import rank
+from matcher.suite import Suite
+from matcher.units import split
+
+
+@dataclass(frozen=True, slots=True)
+class FloorChecked:
+    """Hold the shares that fall back, as fractions."""
+
+    suite: str
+    floor: float
+    nothing_to_go_by: float
+    messages: float
+
+
+async def check_floor(
+    production: Production, suite: Suite, nothing_to_go_by: Sequence[str], progress: Progress
+) -> FloorChecked:
+    """Route small talk and a suite's messages against its roster, everybody free, and count what falls back."""
+    await production.learn_suite(suite, progress)
+    units = {unit for text in nothing_to_go_by for unit in split(text).texts(text)}
+    await production.learn(units, f"{suite.name}: encoding small talk", progress)
+    index = production.index(suite.agents)
+    floor = await production.floor(index)
+    return FloorChecked(
+        suite=suite.name,
+        floor=floor,
+        nothing_to_go_by=_fall_back(production, index, floor, nothing_to_go_by),
+        messages=_fall_back(production, index, floor, [message.text for message in suite.messages]),
+    )
+
+
+def _fall_back(production: Production, index: SiteIndex, floor: float, texts: Iterable[str]) -> float:
+    bases = []
+    for text in texts:
+        read = production.read(text)
+        bases.append(rank(find(index, read), read.units, floor=floor, tolerance=0.0, most=1).basis)
+    return bases.count(Basis.FALLBACK) / len(bases)

@@ -1,0 +1,73 @@
+"""Whether it pays to fill a profile with interests that everybody has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from matcher.evaluation.choosing import Affinity
+from matcher.evaluation.day import Terms, arrivals, meetings, play
+from matcher.evaluation.production import Production, Progress
+from matcher.suite import Suite, SuiteAgent
+
+FEW: Final = 5
+FEW_STARTS: Final = (0, 13, 26, 39)
+"""Where the short profiles are cut out of the long one."""
+
+_LIKES: Final = (
+    *("music", "dogs", "cats", "travelling", "reading books", "watching movies", "cooking", "good food", "pizza"),
+    *("coffee", "chocolate", "sports", "football", "basketball", "swimming", "running", "hiking", "cycling", "yoga"),
+    *("dancing", "singing", "drawing", "photography", "video games", "board games", "shopping", "fashion", "cars"),
+    *("gardening", "fishing", "camping", "the beach", "the mountains", "nature", "animals", "horses", "my family"),
+    *("my friends", "children", "parties", "concerts", "rock music", "country music", "playing guitar", "the piano"),
+    *("television", "comedies", "science fiction", "history", "learning languages", "computers", "my phone"),
+    *("working out", "healthy eating", "baking", "breakfast", "tea", "wine", "sleeping late", "weekends", "summer"),
+    *("winter", "Christmas", "my job"),
+)
+GENERIC: Final = tuple(f"I like {one}." for one in _LIKES)
+
+
+@dataclass(frozen=True, slots=True)
+class Gamed:
+    """Hold the conversations an agent got in a day, on average over the profiles tried."""
+
+    suite: str
+    generic_64: float
+    generic_5: float
+    ordinary: float
+    """Of the suite's own agents with five interests, in the day of the 64."""
+
+    @property
+    def ratio(self) -> float:
+        """Return how many times the share of five generic interests 64 get."""
+        return self.generic_64 / self.generic_5 if self.generic_5 else float("inf")
+
+
+async def check_gaming(production: Production, suite: Suite, progress: Progress, terms: Terms) -> Gamed:
+    """Play the same day with one more agent, who has 64 generic interests or five of them."""
+    long = await _conversations(production, suite, GENERIC, progress, terms)
+    few = [
+        await _conversations(production, suite, GENERIC[start : start + FEW], progress, terms) for start in FEW_STARTS
+    ]
+    ordinary = [number for number, agent in enumerate(suite.agents) if len(agent.interests) == FEW]
+    return Gamed(
+        suite=suite.name,
+        generic_64=float(long[-1]),
+        generic_5=float(np.mean([taken[-1] for taken in few])),
+        ordinary=float(np.mean(long[ordinary])) if ordinary else float("nan"),
+    )
+
+
+async def _conversations(
+    production: Production, suite: Suite, interests: Sequence[str], progress: Progress, terms: Terms
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    newcomer = SuiteAgent("newcomer", "Newcomer", tuple(interests))
+    crowd = replace(suite, agents=(*suite.agents, newcomer))
+    await production.learn_suite(crowd, progress)
+    met, floor = await meetings(production, crowd, progress)
+    came = arrivals(len(crowd.agents), len(crowd.messages), terms)
+    with progress(f"{suite.name}: a day with {len(interests)} generic interests", len(came.at)) as step:
+        return play(crowd, met, came, terms, Affinity(production.tolerance, floor), step).taken

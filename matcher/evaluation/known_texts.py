@@ -1,0 +1,51 @@
+"""Vectors of texts, kept in memory for the length of one run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import numpy as np
+
+from matcher.encoder import Encoder, Priority, Vectors
+
+CHUNK: Final = 64
+"""Texts of one call to the encoder."""
+
+AT_ONCE: Final = 3
+"""Calls under way, so that no worker of the encoder waits."""
+
+
+class KnownTexts:
+    """Encode each text once, however many suites and methods ask for it."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self._rows: dict[str, int] = {}
+        self._table: Vectors = np.zeros((0, encoder.dimension), np.float32)
+
+    def unknown(self, texts: Iterable[str]) -> list[str]:
+        """Return the texts without a vector, each once, of like length together."""
+        return sorted({text for text in texts if text not in self._rows}, key=len)
+
+    async def learn(self, texts: Sequence[str], step: Callable[[], None]) -> None:
+        """Encode texts that are `unknown`; `step` is called once a text."""
+        chunks = [texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK)]
+        permits = asyncio.Semaphore(AT_ONCE)
+
+        async def encode(chunk: Sequence[str]) -> Vectors:
+            async with permits:
+                vectors = await self.encoder.encode(chunk, priority=Priority.PROFILE)
+            for _ in chunk:
+                step()
+            return vectors
+
+        pieces = await asyncio.gather(*map(encode, chunks))
+        self._table = np.concatenate([self._table, *pieces])
+        for text in texts:
+            self._rows[text] = len(self._rows)
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        """Return the vectors [texts, dimension] of known texts."""
+        return self._table[[self._rows[text] for text in texts]]

@@ -1,0 +1,116 @@
+"""What serves, opened without a store: encoder, scorer, floors, and the index of a suite's roster."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.config import Settings
+from matcher.encoder import EncoderSettings, open_encoder
+from matcher.evaluation.known_texts import KnownTexts
+from matcher.floors import Floors
+from matcher.found import Found
+from matcher.index import SiteIndex
+from matcher.lexicon import stems
+from matcher.lifecycle import AgentStatus
+from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
+from matcher.scorer import Scorer
+from matcher.suite import Suite, SuiteAgent
+from matcher.units import Units, split
+
+ANYONE = Requirements()
+
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+"""Shows a long step by its label and total; the context gives what is to be called once for each thing done."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMessage:
+    """A message as it is compared."""
+
+    units: Units
+    vectors: NDArray[np.float32]
+    stems: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Production:
+    """Hold what a route goes through, and the texts read so far."""
+
+    texts: KnownTexts
+    scorer: Scorer
+    floors: Floors
+    tolerance: float
+
+    def with_scorer(self, scorer: Scorer) -> Production:
+        """Return the same with another scorer; floors are computed anew for each index."""
+        return replace(self, scorer=scorer)
+
+    async def learn(self, texts: Iterable[str], label: str, progress: Progress) -> None:
+        """Encode what is not known yet."""
+        unknown = self.texts.unknown(texts)
+        if unknown:
+            with progress(label, len(unknown)) as step:
+                await self.texts.learn(unknown, step)
+
+    async def learn_suite(self, suite: Suite, progress: Progress) -> None:
+        """Encode a suite's interests and the units of its messages."""
+        texts = {interest for agent in suite.agents for interest in agent.interests}
+        for message in suite.messages:
+            texts.update(split(message.text).texts(message.text))
+        await self.learn(texts, f"{suite.name}: encoding", progress)
+
+    def read(self, text: str) -> ReadMessage:
+        """Return a message as the router reads it."""
+        units = split(text)
+        texts = units.texts(text)
+        return ReadMessage(units, self.texts.vectors(texts), [stems(one) for one in texts])
+
+    def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
+        """Return the index of a roster where everybody is online and the first has been idle longest."""
+        index = SiteIndex(self.scorer, self.texts.encoder.dimension)
+        limit = Capacity(total=capacity, channels={ANYONE.channel: ChannelCapacity(cost=1)})
+        for number, agent in enumerate(agents, start=1):
+            profile = Profile(agent.display_name, agent.interests, capacity=limit)
+            known = Agent(agent.id, profile, AgentStatus.ONLINE, 1, 1, 0, 0, idle_since_ms=number)
+            index.put(known, self.texts.vectors(agent.interests))
+        return index
+
+    async def floor(self, index: SiteIndex) -> float:
+        """Return the floor of an index's default pool."""
+        return await self.floors.of(index, DEFAULT_POOL)
+
+
+def find(index: SiteIndex, read: ReadMessage, *, resting: int = 1) -> Found:
+    """Search an index for a message that asks for nothing special."""
+    return index.find(read.vectors, read.stems, ANYONE, resting=resting)
+
+
+@asynccontextmanager
+async def open_production(settings: Settings, say: Callable[[str], None]) -> AsyncIterator[Production]:
+    """Open the encoder as the service does, with its precision, and the scorer that serves.
+
+    Raises ModelUnusable when the model cannot be loaded.
+    """
+    encoder = await open_encoder(
+        EncoderSettings(
+            cache_dir=settings.models_dir,
+            model=settings.model,
+            runtime=settings.encoder_runtime,
+            threads=settings.encoder_threads,
+        ),
+        say,
+    )
+    try:
+        floors = await Floors.open(encoder)
+        try:
+            yield Production(KnownTexts(encoder), Scorer(), floors, settings.affinity_tolerance)
+        finally:
+            await floors.close()
+    finally:
+        await encoder.close()
