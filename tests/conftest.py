@@ -31,7 +31,7 @@ async def service(folder: Path) -> AsyncIterator[Server]:
     """
     server = await start_server(folder, {})
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(server.kill)
+        stack.push_async_callback(server.clear)
         yield server
         embedded = await EmbeddedStore.open(EmbeddedSettings(server.data_dir))
         stack.push_async_callback(embedded.close)
@@ -74,5 +74,5 @@ async def launch(tmp_path: Path) -> AsyncIterator[StartServer]:
         yield start
     finally:
         for server in started:
-            await server.kill()
+            await server.clear()
     assert [line for server in started for line in server.faults()] == []

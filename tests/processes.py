@@ -7,21 +7,27 @@ import os
 import re
 import signal
 import sys
+import urllib.request
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
 from matcher.client import MatcherClient
+from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
+from matcher.store.embedded_files import StoreFiles, open_lock, take
 from matcher.store.embedded_process import find_binary
 from matcher.store.keys import PERMANENT
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SERVING: Final = "serving on "
-START_SECONDS: Final = 600.0
+START_SECONDS: Final = 300.0
 """The very first start compiles the model."""
 STOP_SECONDS: Final = 30.0
 FAULT: Final = re.compile(r"INTERNAL_FAULT|Traceback \(most recent call last\)|\"traceback\"|never awaited")
@@ -108,17 +114,34 @@ class Server:
             self.process.kill()
         await self.process.communicate()
 
+    async def clear(self) -> None:
+        """Kill the server, and end the embedded store that it leaves behind."""
+        await self.kill()
+        files = StoreFiles(self.data_dir)
+        if not files.lock.exists():
+            return
+        lock = open_lock(files.lock)
+        alone = take(lock)
+        os.close(lock)
+        if not alone:
+            left = await EmbeddedStore.open(EmbeddedSettings(self.data_dir))
+            await left.close()
+
+
+def model_cache() -> Path:
+    """Return the folder of compiled models that all tests share."""
+    return Path(os.environ.get("MATCHER_TEST_MODEL_CACHE", ROOT / "build" / "models"))
+
 
 def server_environment(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
     """Return an environment for a server that takes free ports and keeps its data in `folder`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
-    models = os.environ.get("MATCHER_TEST_MODEL_CACHE", str(ROOT / "build" / "models"))
     return {
         **inherited,
         "MATCHER_DATA_DIR": str(folder / "data"),
         "MATCHER_LISTEN": "127.0.0.1:0",
         "MATCHER_METRICS_LISTEN": "127.0.0.1:0",
-        "MATCHER_MODEL_CACHE": models,
+        "MATCHER_MODEL_CACHE": str(model_cache()),
         "MATCHER_LOG_FORMAT": "json",
         **settings,
     }
@@ -221,3 +244,31 @@ async def keys_without_lifetime(url: str) -> list[str]:
             if permanent.fullmatch(name) is None and await redis.ttl(key) == -1:
                 found.append(name)
     return found
+
+
+async def metric_page(server: Server) -> str:
+    """Return what /metrics of a server says now."""
+
+    def read() -> str:
+        with urllib.request.urlopen(f"http://{server.metrics}/metrics", timeout=STOP_SECONDS) as answer:
+            return str(answer.read().decode())
+
+    return await asyncio.to_thread(read)
+
+
+async def metric(server: Server, name: str, **labels: str) -> float:
+    """Return a metric of a server, summed over the labels that are not given; 0 for none."""
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(await metric_page(server))
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+async def health(target: str) -> bool:
+    """Tell whether a server says that it serves."""
+    async with grpc.aio.insecure_channel(target) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=STOP_SECONDS)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
