@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,7 +20,6 @@ from matcher.errors import (
     PoolNotFound,
     RequestIdReused,
 )
-from matcher.found import Found
 from matcher.lexicon import stems
 from matcher.model import (
     Basis,
@@ -46,11 +45,12 @@ from matcher.replica import SiteReplica
 from matcher.scorer import Scorer
 from matcher.sites import Sites
 from matcher.store.records import Record, encode_record
-from matcher.store.routing import Claim, Claimed, Refused, Replayed, RoutingStore, Slot
+from matcher.store.routing import Claim, Claimed, Full, Offer, Refused, Replayed, RoutingStore, Slot
 from matcher.units import Units, split
 
 MOST_CANDIDATES: Final = 8
 MOST_IN_A_CLAIM: Final = 64
+CATCH_UP_SECONDS: Final = 0.5
 MOST_LEFT_OUT: Final = 1_000
 LONGEST_IDLE: Final = -1.0
 """The tolerance that tells the store to take the longest idle."""
@@ -108,9 +108,8 @@ class Router:
         replica = await self._sites.replica(site)
         pool = await replica.pool(message.requirements.pool)
         read = await self._read(message)
-        found = self._find(replica, read, message.requirements)
-        self._observe_candidates(found.eligible)
-        ranking = rank(found, read.units, floor=await replica.floor(pool), tolerance=self._tolerance(pool))
+        ranking = await self._rank(replica, pool, read, message.requirements)
+        self._observe_candidates(ranking.eligible)
         claim = Claim(
             site=site,
             contact=contact_id or new_id(),
@@ -122,26 +121,16 @@ class Router:
             pool=pool.id,
             channel=message.requirements.channel,
             customer=message.customer,
-            basis=ranking.basis,
             hold_ms=pool.policy.accepted_ms if auto_accept else pool.policy.offer_ms,
             accepted=auto_accept,
-            tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LONGEST_IDLE,
-            record=b"",
-            candidates=(),
         )
-        for part in self._parts(replica, found, read, ranking, message.requirements):
-            record = Record(part, self._encoder.fingerprint, self._scorer.fingerprint)
-            match await self._store.reserve(
-                replace(
-                    claim,
-                    record=encode_record(record),
-                    candidates=[(candidate.agent, candidate.affinity) for candidate in part.candidates],
-                )
-            ):
+        tried: set[str] = set()
+        while True:
+            match await self._store.reserve(claim, self._offer(ranking)):
                 case Claimed(reservation, event):
                     hold = Hold(reservation.id, reservation.channel, reservation.cost, reservation.deadline_ms)
                     replica.held(hold, reservation.agent, event)
-                    return Held(reservation, _chosen(part, reservation.agent), replayed=False)
+                    return Held(reservation, _chosen(ranking, reservation.agent), replayed=False)
                 case Replayed() as before:
                     return await self._replay(site, before)
                 case Refused("reused"):
@@ -150,7 +139,12 @@ class Router:
                     raise ContactHeld(contact_name(site, claim.contact), reservation_name(site, reservation_id))
                 case Refused("ended", state):
                     raise ContactEnded(contact_name(site, claim.contact), state)
-        return self._unmatched(replica, claim.contact, read, ranking, message.requirements, explain_unmatched)
+                case Full(load_event):
+                    tried.update(candidate.agent for candidate in ranking.candidates)
+                    ranking = await self._next(replica, pool, read, message.requirements, tried, load_event)
+                    if not ranking.candidates:
+                        break
+        return await self._unmatched(replica, pool, claim.contact, read, message.requirements, explain_unmatched)
 
     async def suggest(
         self, site: str, message: Message, *, most: int, ignore_availability: bool, explain_left_out: bool
@@ -159,15 +153,11 @@ class Router:
         replica = await self._sites.replica(site)
         pool = await replica.pool(message.requirements.pool)
         read = await self._read(message)
-        found = self._find(replica, read, message.requirements, ignore_availability=ignore_availability, resting=most)
-        return rank(
-            found,
-            read.units,
-            floor=await replica.floor(pool),
-            tolerance=self._tolerance(pool),
-            most=most,
-            left_out=replica.index.left_out(message.requirements, name_agents=MOST_LEFT_OUT if explain_left_out else 0),
+        ranking = await self._rank(
+            replica, pool, read, message.requirements, most=most, ignore_availability=ignore_availability
         )
+        named = MOST_LEFT_OUT if explain_left_out else 0
+        return replace(ranking, left_out=replica.index.left_out(message.requirements, name_agents=named))
 
     async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
         """Take an offer; fence 0: not checked."""
@@ -224,46 +214,56 @@ class Router:
         texts = units.texts(message.text)
         return _Read(units, await self._encoder.encode(texts), [stems(text) for text in texts])
 
-    @staticmethod
-    def _find(
+    async def _rank(
+        self,
         replica: SiteReplica,
+        pool: Pool,
         read: _Read,
         requirements: Requirements,
         *,
+        most: int = MOST_CANDIDATES,
         ignore_availability: bool = False,
-        resting: int = MOST_CANDIDATES,
-    ) -> Found:
-        return replica.index.find(
-            read.vectors, read.stems, requirements, ignore_availability=ignore_availability, resting=resting
+    ) -> Ranking:
+        own = pool.policy.affinity_tolerance
+        return rank(
+            replica.index.find(
+                read.vectors, read.stems, requirements, ignore_availability=ignore_availability, resting=most
+            ),
+            read.units,
+            floor=await replica.floor(pool),
+            tolerance=self._default_tolerance if own is None else own,
+            most=most,
         )
 
-    @staticmethod
-    def _parts(
-        replica: SiteReplica, found: Found, read: _Read, ranking: Ranking, requirements: Requirements
-    ) -> Iterator[Ranking]:
-        """Yield the candidates part by part, so that in the end every eligible agent known here was asked about.
+    async def _next(
+        self,
+        replica: SiteReplica,
+        pool: Pool,
+        read: _Read,
+        requirements: Requirements,
+        tried: set[str],
+        load_event: int,
+    ) -> Ranking:
+        """Rank whom the store was not asked about yet; nobody, once every eligible agent known here had no room.
 
-        First the best, as ranked; then, where none of them had room after all, the other free ones in the same order;
-        last those who are full as this replica knows, since a slot may have become free a moment ago.
+        Those who are full as this replica knows need no asking once it knows as much as the store did when it
+        answered: until then a slot may have become free that it has not heard of.
         """
-        yield ranking
-        seen = {candidate.agent for candidate in ranking.candidates}
-        if len(seen) < found.eligible:
-            everyone = rank(
-                found,
-                read.units,
-                floor=ranking.affinity_floor,
-                tolerance=ranking.affinity_tolerance,
-                most=found.eligible,
-            )
-            others = [one for one in everyone.candidates if one.agent not in seen]
-            yield from _in_parts(ranking, others)
-            seen.update(one.agent for one in others)
-            idle = [agent for agent in replica.index.longest_idle(requirements, found.eligible) if agent not in seen]
-            yield from _in_parts(ranking, [_unmet(replica, agent) for agent in idle])
-            seen.update(idle)
-        full = [agent for agent in replica.index.eligible_but_full(requirements) if agent not in seen]
-        yield from _in_parts(ranking, [_unmet(replica, agent) for agent in full])
+        caught_up = await replica.reached(load_event, CATCH_UP_SECONDS)
+        left = replace(requirements, excluded=requirements.excluded | tried)
+        ranking = await self._rank(replica, pool, read, left, most=MOST_IN_A_CLAIM)
+        if ranking.candidates or caught_up:
+            return ranking
+        full = replica.index.eligible_but_full(left)[:MOST_IN_A_CLAIM]
+        return replace(ranking, candidates=tuple(_unheard(replica, agent) for agent in full))
+
+    def _offer(self, ranking: Ranking) -> Offer:
+        return Offer(
+            basis=ranking.basis,
+            tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LONGEST_IDLE,
+            record=encode_record(Record(ranking, self._encoder.fingerprint, self._scorer.fingerprint)),
+            candidates=[(candidate.agent, candidate.affinity) for candidate in ranking.candidates],
+        )
 
     async def _replay(self, site: str, before: Replayed) -> Held:
         """Return the ids of then, with the state of now."""
@@ -271,27 +271,21 @@ class Router:
         decision = await self._store.decision(site, before.decision)
         return Held(reservation, _chosen(decision.ranking, decision.agent), replayed=True)
 
-    def _unmatched(
+    async def _unmatched(
         self,
         replica: SiteReplica,
+        pool: Pool,
         contact: str,
         read: _Read,
-        ranking: Ranking,
         requirements: Requirements,
         explain: bool,
     ) -> Unmatched:
         left_out = replica.index.left_out(requirements)
         would_match: tuple[Candidate, ...] = ()
         if explain:
-            anybody = self._find(replica, read, requirements, ignore_availability=True)
-            would_match = rank(
-                anybody, read.units, floor=ranking.affinity_floor, tolerance=ranking.affinity_tolerance
-            ).candidates
+            anybody = await self._rank(replica, pool, read, requirements, ignore_availability=True)
+            would_match = anybody.candidates
         return Unmatched(contact, _last_constraint(left_out), left_out, would_match)
-
-    def _tolerance(self, pool: Pool) -> float:
-        own = pool.policy.affinity_tolerance
-        return self._default_tolerance if own is None else own
 
     async def _slot(self, site: str, reservation: str) -> tuple[Slot, PoolPolicy]:
         """Return a reservation's slot and the terms of its pool."""
@@ -313,17 +307,11 @@ def _chosen(ranking: Ranking, agent: str) -> Candidate:
     return next(candidate for candidate in ranking.candidates if candidate.agent == agent)
 
 
-def _in_parts(ranking: Ranking, candidates: Sequence[Candidate]) -> Iterator[Ranking]:
-    for start in range(0, len(candidates), MOST_IN_A_CLAIM):
-        yield replace(ranking, candidates=tuple(candidates[start : start + MOST_IN_A_CLAIM]))
-
-
-def _unmet(replica: SiteReplica, agent_id: str) -> Candidate:
-    """Return an agent whom the message did not meet, or who seemed full, as a candidate without affinity."""
+def _unheard(replica: SiteReplica, agent_id: str) -> Candidate:
+    """Return an agent who is full as this replica knows, as a candidate of whom nothing else is said."""
     agent = replica.index.agent(agent_id)
     name = agent.profile.display_name if agent else ""
-    idle_since_ms = agent.idle_since_ms if agent else 0
-    return Candidate(agent_id, name, 0.0, 0.0, 0.0, 0.0, idle_since_ms, ())
+    return Candidate(agent_id, name, 0.0, 0.0, 0.0, 1.0, agent.idle_since_ms if agent else 0, ())
 
 
 def _last_constraint(left_out: LeftOut) -> Constraint:

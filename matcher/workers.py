@@ -20,7 +20,7 @@ from matcher.errors import SettingsWrong
 
 log = structlog.get_logger(__name__)
 
-WORKER: Final = "import sys; from matcher.workers import run_worker; sys.exit(run_worker())"
+WORKER: Final = "import sys; from matcher.app import main; sys.exit(main())"
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
 
@@ -119,13 +119,6 @@ class _Worker:
             if line.startswith(b"serving on"):
                 log.info("worker serves", worker=self._number, process=process.pid)
                 self.serving.set()
-
-
-def run_worker() -> int:
-    """Serve as one worker, by the environment the parent gave; return the exit code."""
-    from matcher.app import main
-
-    return main()
 
 
 def _environment(settings: Settings, number: int, address: str) -> dict[str, str]:

@@ -45,7 +45,7 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a reserve asks for: ids, terms, and the candidates with their affinities, best first."""
+    """What a reserve asks for: ids and terms. They stay the same however many offers it takes."""
 
     site: str
     contact: str
@@ -57,9 +57,18 @@ class Claim:
     pool: str
     channel: str
     customer: str
-    basis: Basis
     hold_ms: int
     accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Whom a reserve may take: candidates with their affinities, by which rule, and the record of why.
+
+    tolerance: affinities this near the best are equal; below 0 the longest idle is taken.
+    """
+
+    basis: Basis
     tolerance: float
     record: bytes
     candidates: Sequence[tuple[str, float]]
@@ -94,8 +103,15 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Full:
+    """No candidate has room; `load_event` is the last one of the load stream at that moment."""
+
+    load_event: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was held: 'reused', 'live' (a reservation id), 'ended' (a state) or 'full'."""
+    """Nothing was held: 'reused', 'live' (a reservation id) or 'ended' (a state)."""
 
     why: str
     detail: str = ""
@@ -108,7 +124,7 @@ class RoutingStore:
         self._connection = connection
         self._lifetimes = lifetimes
 
-    async def reserve(self, claim: Claim) -> Claimed | Replayed | Refused:
+    async def reserve(self, claim: Claim, offer: Offer) -> Claimed | Replayed | Full | Refused:
         """Hold a slot of the best candidate that has room, in one round trip. Safe to run again."""
         keys, kept = Keys(claim.site), self._lifetimes
         names = [
@@ -128,16 +144,16 @@ class RoutingStore:
             claim.pool,
             claim.channel,
             claim.customer,
-            claim.basis,
+            offer.basis,
             claim.hold_ms,
             ReservationState.ACCEPTED if claim.accepted else ReservationState.PENDING,
-            repr(claim.tolerance),
-            claim.record,
+            repr(offer.tolerance),
+            offer.record,
             kept.decision_ms,
             kept.keep_ms,
             kept.events_kept,
         ]
-        for agent, affinity in claim.candidates:
+        for agent, affinity in offer.candidates:
             names += (keys.agent(agent), keys.lease(agent))
             args += (agent, repr(affinity))
         answer = await self._connection.verb("reserve", names, args)
@@ -154,7 +170,7 @@ class RoutingStore:
                         cost=int(cost),
                         state=ReservationState.ACCEPTED if claim.accepted else ReservationState.PENDING,
                         fence=int(fence),
-                        basis=claim.basis,
+                        basis=offer.basis,
                         created_ms=int(created),
                         deadline_ms=int(deadline),
                         accepted_ms=int(created) if claim.accepted else 0,
@@ -163,6 +179,8 @@ class RoutingStore:
                 )
             case [b"replayed", reservation, decision, contact]:
                 return Replayed(reservation.decode(), decision.decode(), contact.decode())
+            case [b"full", event]:
+                return Full(int(event))
             case [why, detail]:
                 return Refused(why.decode(), detail.decode())
             case _:

@@ -34,6 +34,7 @@ SCRIPTED: Final = (
     "scard",
     "time",
     "xadd",
+    "xrevrange",
     "zadd",
     "zcount",
     "zrange",

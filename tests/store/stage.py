@@ -14,7 +14,7 @@ from matcher.store.connection import Connection
 from matcher.store.keys import Keys
 from matcher.store.records import pairs_of
 from matcher.store.roster import RosterStore
-from matcher.store.routing import Claim, Claimed, Lifetimes, RoutingStore, Slot
+from matcher.store.routing import Claim, Claimed, Full, Lifetimes, Offer, Refused, Replayed, RoutingStore, Slot
 
 LONG_MS: Final = 600_000
 KEEP_MS: Final = 60_000
@@ -28,6 +28,14 @@ CHAT: Final = {"chat": ChannelCapacity(1)}
 def profile(total: int = 1, channels: Mapping[str, ChannelCapacity] = CHAT, *pools: str) -> Profile:
     """Return a profile with a capacity, in the pools named, or in the default pool."""
     return Profile("", ("gardening",), capacity=Capacity(total, channels), pools=pools or ("default",))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Hold a claim and its offer."""
+
+    claim: Claim
+    offer: Offer
 
 
 @dataclass
@@ -76,9 +84,15 @@ class Stage:
         """Say since when an agent waits."""
         await self.raw("HSET", self.keys.agent(agent), "idle", idle_since_ms)
 
-    def claim(self, *candidates: str | tuple[str, float], **changes: Any) -> Claim:
-        """Return a claim with ids of its own; a candidate without an affinity has 0.5."""
-        terms: dict[str, Any] = {
+    def claim(self, *candidates: str | tuple[str, float], **changes: Any) -> Asked:
+        """Return a claim with ids of its own, and its offer; a candidate without an affinity has 0.5."""
+        offer: dict[str, Any] = {
+            "basis": Basis.AFFINITY,
+            "tolerance": 0.0,
+            "record": b"{}",
+            "candidates": [one if isinstance(one, tuple) else (one, 0.5) for one in candidates],
+        }
+        claim: dict[str, Any] = {
             "site": self.site,
             "contact": f"c{secrets.token_hex(6)}",
             "reservation": f"r{secrets.token_hex(6)}",
@@ -89,18 +103,20 @@ class Stage:
             "pool": "default",
             "channel": "chat",
             "customer": "",
-            "basis": Basis.AFFINITY,
             "hold_ms": LONG_MS,
             "accepted": False,
-            "tolerance": 0.0,
-            "record": b"{}",
-            "candidates": [one if isinstance(one, tuple) else (one, 0.5) for one in candidates],
         }
-        return Claim(**(terms | changes))
+        for name, value in changes.items():
+            (offer if name in offer else claim)[name] = value
+        return Asked(Claim(**claim), Offer(**offer))
+
+    async def reserve(self, asked: Asked) -> Claimed | Replayed | Full | Refused:
+        """Ask for a slot."""
+        return await self.routing.reserve(asked.claim, asked.offer)
 
     async def hold(self, *candidates: str | tuple[str, float], **changes: Any) -> Reservation:
         """Hold a slot of a candidate who must have room."""
-        claimed = await self.routing.reserve(self.claim(*candidates, **changes))
+        claimed = await self.reserve(self.claim(*candidates, **changes))
         assert isinstance(claimed, Claimed), claimed
         return claimed.reservation
 

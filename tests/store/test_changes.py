@@ -107,7 +107,7 @@ async def test_a_hold_names_its_own_event(stage: Stage) -> None:
     """A claim's answer carries the id of its event, so that a replica knows its own when it comes round."""
     await stage.put("ann", 2)
     for _ in range(2):
-        answer: Any = await stage.routing.reserve(stage.claim("ann"))
+        answer: Any = await stage.reserve(stage.claim("ann"))
         assert answer.event == f"0-{(await stage.ends())[1]}"
 
 
@@ -158,7 +158,8 @@ async def test_the_verbs_keep_as_many_events_as_they_are_told_to(plain_stage: St
     stage, routing = plain_stage, RoutingStore(plain_stage.connection, replace(LIFETIMES, events_kept=100))
     await stage.put("ann", 1)
     for _ in range(200):
-        held = await routing.reserve(stage.claim("ann"))
+        asked = stage.claim("ann")
+        held = await routing.reserve(asked.claim, asked.offer)
         assert isinstance(held, Claimed)
         await routing.cancel(stage.slot(held.reservation), 0)
     # Redis trims by whole nodes of 100 entries.

@@ -11,7 +11,7 @@
 --   {'reused'}                      the request id was used with another request
 --   {'live', reservation id}        the contact is held
 --   {'ended', state}                the contact has ended
---   {'full'}                        no candidate has room; nothing was written
+--   {'full', n}                     no candidate has room; nothing was written. n: the load stream's last event
 local function reserve(keys, args)
   local now, micros = clock()
   local before = redis.call('GET', keys[1])
@@ -55,7 +55,10 @@ local function reserve(keys, args)
       end
     end
   end
-  if not best then return {'full'} end
+  if not best then
+    local last = redis.call('XREVRANGE', keys[6], '+', '-', 'COUNT', 1)
+    return {'full', last[1] and string.match(last[1][1], '%d+$') or '0'}
+  end
 
   local tolerance, taken = tonumber(args[12]), nil
   for _, one in ipairs(roomy) do
