@@ -10,9 +10,11 @@ PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check -c constraints.txt
 SETUP := $(VENV)/.done
 MODELS := build/models
 PROTO := $(wildcard proto/matcher/v1/*.proto)
+DEV_SUITES := $(patsubst %/agents.jsonl,%,$(sort $(wildcard ../shared/evaluation/dev/*/agents.jsonl)))
+SUITES ?= $(or $(DEV_SUITES),examples/suite)
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve test check lint types proto proto-check node clean
+.PHONY: help setup demo serve evaluate test check lint types proto proto-check node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +32,10 @@ demo: setup ## Starts the service, imports the example roster, routes messages, 
 
 serve: setup ## Leaves the service up on 127.0.0.1:50051, with its data in ./data
 	@MATCHER_DATA_DIR=$${MATCHER_DATA_DIR:-data} MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} exec $(BIN)/python server.py
+
+evaluate: setup ## Measures the match on SUITES=…: a table each, build/evaluate.json, build/plots
+	@$(if $(DEV_SUITES),,$(if $(filter file,$(origin SUITES)),echo "no ../shared/evaluation/dev here: evaluating examples/suite"))
+	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher evaluate $(SUITES) --out build/evaluate.json --plots build/plots
 
 test: setup ## Runs all tests against a real store
 	$(BIN)/python -m pytest -m 'not node'

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
     from matcher.evaluation.gaming import Gamed
 
 
-def evaluated(one: Evaluated, free: float) -> Table:
+def evaluated(one: Evaluated, free: float) -> RenderableType:
     """Return how well the service and the baselines find the right agents, in percent, with 95 % half-widths."""
     figures = one.figures
     made = tables.table("%", "recall@1", "recall@5", "MRR@10", "routed right")
     for column in made.columns[1:]:
         column.justify = "right"
     made.title_justify = "left"
-    made.caption_justify = "left"
     share = "" if free >= 1 else f", {free:.0%} of them free at a time"
     made.title = Text(visible(f"{figures.suite}: {figures.agents} agents{share}, {figures.messages} messages"), "bold")
     for method in (one.production, *one.methods):
@@ -42,13 +42,13 @@ def evaluated(one: Evaluated, free: float) -> Table:
             style="bold" if serves else "",
         )
     answerable = "" if free >= 1 else f" ({one.auroc_answerable:.3f} where a right agent was free)"
-    made.caption = Text(
+    below = Text(
         f"mean affinity {_plain(figures.mean_affinity)} · {one.fell_back:.1%} fell back (floor {one.floor:.3f}) · "
         f"busiest 1 % of agents took {_share(figures.top_1_percent_share)} · "
         f"confidence: ECE {_plain(figures.ece)}, AUROC {_plain(figures.auroc)}{answerable}",
         "dim",
     )
-    return made
+    return Group(made, below)
 
 
 def played(suite: str, ways: Sequence[Played], terms: Terms) -> Table:

@@ -17,6 +17,9 @@ from matcher.evaluation.production import Production, Progress, find
 from matcher.suite import Suite
 
 SEED: Final = 20_240_229
+FREE: Final = 0.001
+"""Mean affinity that two days of some ten thousand conversations differ by through chance alone."""
+
 TOLERANCES: Final = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3)
 
 
@@ -27,7 +30,7 @@ class Terms:
     hours: float = 8.0
     capacity: int = 2
     """Conversations an agent holds at once."""
-    occupancy: float = 0.6
+    occupancy: float = 0.3
     """Share of all slots that arrivals keep taken on average."""
     mean_minutes: float = 15.0
     sigma: float = 0.8
@@ -146,8 +149,8 @@ def play(
 def recommend(played: Sequence[Played]) -> float:
     """Return the tolerance at which the Gini coefficient has fallen most per affinity lost against affinity alone.
 
-    A tolerance that loses no affinity, or gains some by keeping sought-after agents free, goes before one that does;
-    of several such the one with the lowest Gini. Without any that falls it is 0.
+    Losses below `FREE` count as none (sought-after agents kept free can even gain some), and of several tolerances
+    that lose none the one with the lowest Gini is best. Where the Gini falls at no tolerance it is 0.
     """
     alone = next(one for one in played if one.tolerance == 0)
     fairer = [one for one in played if one.tolerance and one.gini < alone.gini]
@@ -157,7 +160,7 @@ def recommend(played: Sequence[Played]) -> float:
     def worth(one: Played) -> tuple[float, float]:
         lost = alone.mean_affinity - one.mean_affinity
         fall = alone.gini - one.gini
-        return (math.inf if lost <= 0 else fall / lost, fall)
+        return (math.inf if lost < FREE else fall / lost, fall)
 
     best = max(fairer, key=worth)
     assert best.tolerance is not None

@@ -44,7 +44,16 @@ def draw_reliability(evaluated: Sequence[Evaluated], path: Path) -> Path:
     for panel, one in zip(panels.flat, evaluated, strict=False):
         panel.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="as often as said")
         said, was, sizes = zip(*one.bins, strict=True)
-        panel.plot(said, was, color=BLUE, linewidth=1.5, marker="o", markersize=5, label="tenths of the messages")
+        panel.plot(
+            said,
+            was,
+            color=BLUE,
+            linewidth=1.5,
+            marker="o",
+            markersize=5,
+            clip_on=False,
+            label="tenths of the messages",
+        )
         ece, area = (_said(value) for value in (one.figures.ece, one.figures.auroc))
         panel.set_title(f"{one.figures.suite}\n{sum(sizes)} decisions, ECE {ece}, AUROC {area}", fontsize=10)
         panel.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence of the first agent", ylabel="share that was right")
