@@ -1,0 +1,109 @@
+"""What lies in the store, read past the service: every key of a site, for the laws that hold between them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from matcher.lifecycle import ReservationState
+from matcher.model import Agent, Contact, Hold, Reservation
+from matcher.store.connection import Connection
+from matcher.store.keys import PERMANENT, Keys
+from matcher.store.records import (
+    Fields,
+    decode_agent,
+    decode_contact,
+    decode_holds,
+    decode_reservation,
+    fields_of,
+    pairs_of,
+)
+from tests.model.plain import LIVE
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A site as its keys have it at one moment."""
+
+    now_ms: int
+    hashes: dict[str, dict[str, Fields]]
+    """agent, contact and resv → id → fields."""
+    leases: dict[str, dict[str, Hold]]
+    """The live ones."""
+    due: dict[str, int]
+    endless: list[str]
+    """Keys without a lifetime that are not listed as permanent."""
+    ends: tuple[int, int]
+    """The last numbers of the roster's and the load's stream."""
+
+    @classmethod
+    async def read(cls, connection: Connection, site: str) -> Stored:
+        """Read every key of the site, in two round trips."""
+        keys = Keys(site)
+        cursor, found = await connection.run("SCAN", 0, "MATCH", keys.pattern, "COUNT", 1_000_000)
+        assert not int(cursor)
+        names = sorted(name.decode() for name in found)
+        hashes = [
+            (kind, name, name.removeprefix(keys._of(f"{kind}:")))
+            for kind in ("agent", "contact", "resv")
+            for name in names
+            if name.startswith(keys._of(f"{kind}:"))
+        ]
+        leases = [name for name in names if name.startswith(keys.lease(""))]
+        commands: list[tuple[Any, ...]] = [("HGETALL", name) for _, name, _ in hashes]
+        commands += [("ZRANGE", name, 0, -1, "WITHSCORES") for name in (keys.due, *leases)]
+        commands += [("XREVRANGE", stream, "+", "-", "COUNT", 1) for stream in (keys.roster, keys.load)]
+        commands += [("PTTL", name) for name in names]
+        answers = iter(await connection.pipeline([("TIME",), *commands]))
+        seconds, micros = next(answers)
+        now_ms = int(seconds) * 1000 + int(micros) // 1000
+        by_kind: dict[str, dict[str, Fields]] = {"agent": {}, "contact": {}, "resv": {}}
+        for kind, _, one in hashes:
+            by_kind[kind][one] = fields_of(next(answers))
+        due = {member.decode().removeprefix("reservation|"): int(at) for member, at in pairs_of(next(answers))}
+        held = {name.removeprefix(keys.lease("")): decode_holds(pairs_of(next(answers)), now_ms) for name in leases}
+        ends = [int(last[0][0].partition(b"-")[2]) if last else 0 for last in (next(answers), next(answers))]
+        return cls(
+            now_ms=now_ms,
+            hashes=by_kind,
+            leases={agent: {hold.reservation: hold for hold in holds} for agent, holds in held.items() if holds},
+            due=due,
+            endless=[
+                name
+                for name, lifetime in zip(names, answers, strict=True)
+                if lifetime == -1 and not any(re.fullmatch(one, name) for one in PERMANENT)
+            ],
+            ends=(ends[0], ends[1]),
+        )
+
+    def live(self) -> dict[str, dict[str, Hold]]:
+        """Return the live reservations by agent, as their own records say."""
+        live: dict[str, dict[str, Hold]] = {}
+        for name, fields in self.hashes["resv"].items():
+            deadline = int(fields["deadline"])
+            if ReservationState(fields["state"].decode()) in LIVE and deadline > self.now_ms:
+                hold = Hold(name, fields["channel"].decode(), int(fields["cost"]), deadline)
+                live.setdefault(fields["agent"].decode(), {})[name] = hold
+        return live
+
+    def agents(self) -> dict[str, Agent]:
+        """Return the agents, with what their leases say they hold, the earliest deadline first."""
+        return {
+            name: decode_agent(
+                name,
+                fields,
+                tuple(
+                    sorted(self.leases.get(name, {}).values(), key=lambda hold: (hold.deadline_ms, hold.reservation))
+                ),
+            )
+            for name, fields in self.hashes["agent"].items()
+        }
+
+    def reservation(self, name: str) -> Reservation:
+        """Return a reservation as the service reads it."""
+        return decode_reservation(name, self.hashes["resv"][name], self.now_ms)
+
+    def contact(self, name: str) -> Contact:
+        """Return a contact as the service reads it."""
+        return decode_contact(name, self.hashes["contact"][name], self.now_ms)

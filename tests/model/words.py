@@ -1,0 +1,41 @@
+"""An encoder for tests: quick, and the same everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from matcher.encoder import EncoderStats, Priority
+from matcher.encoder.contract import Vectors
+
+DIMENSION: Final = 16
+
+
+class WordEncoder:
+    """Give each word a direction by its hash, and a text the sum of its words' directions."""
+
+    fingerprint = "00000000000000ff"
+    dimension = DIMENSION
+    runtime = "words"
+    reason = "a test asked for it"
+
+    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:  # noqa: ARG002
+        """Encode texts into unit vectors [texts, 16]."""
+        rows = np.stack([np.sum([_direction(word) for word in text.lower().split() or [""]], axis=0) for text in texts])
+        unit: Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return unit
+
+    def stats(self) -> EncoderStats:
+        """Return counters that were never counted."""
+        return EncoderStats()
+
+    async def close(self) -> None:
+        """Have nothing to stop."""
+
+
+def _direction(word: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    seed = int.from_bytes(hashlib.sha256(word.strip(".,!?").encode()).digest()[:8])
+    return np.random.default_rng(seed).standard_normal(DIMENSION)
