@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
@@ -12,6 +12,7 @@ import grpc
 
 from matcher.client.failure import MatcherCallError
 from matcher.client.retry import service_config
+from matcher.client.spreading import spread
 from matcher.v1.roster_pb2_grpc import RosterServiceStub
 from matcher.v1.routing_pb2_grpc import RoutingServiceStub
 
@@ -48,8 +49,9 @@ class Deadlines:
 class Connection:
     """Holds channels to one target, and hands out stubs in turn.
 
-    Open it with `async with`, or with `open` and `close`. Every channel has a connection of its own, so that
-    several of them spread over several server processes at one address.
+    Open it with `async with`, or with `open` and `close`. Every channel has a connection of its own. Where several
+    workers share the address, the kernel gives each connection to one of them by chance; `spread` evens that out, and
+    `async with` calls it when there is more than one channel.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Connection:
         self._count = channels
         self._credentials = credentials
         self._channels: list[grpc.aio.Channel] = []
+        self._channel: Callable[[], grpc.aio.Channel]
         self._stubs: Iterator[tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub]] = iter(())
 
     def open(self) -> Self:
@@ -78,16 +81,29 @@ class Connection:
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.max_receive_message_length", LARGEST_ANSWER),
         ]
-        for _ in range(self._count):
-            if self._credentials is None:
-                channel = grpc.aio.insecure_channel(self.target, options=options)
-            else:
-                channel = grpc.aio.secure_channel(self.target, self._credentials, options=options)
-            self._channels.append(channel)
-        self._stubs = itertools.cycle(
-            [(RoutingServiceStub(channel), RosterServiceStub(channel)) for channel in self._channels]
-        )
+        if self._credentials is None:
+            self._channel = lambda: grpc.aio.insecure_channel(self.target, options=options)
+        else:
+            credentials = self._credentials
+            self._channel = lambda: grpc.aio.secure_channel(self.target, credentials, options=options)
+        self._use([self._channel() for _ in range(self._count)])
         return self
+
+    async def spread(self) -> None:
+        """Change channels until every worker behind the address has equally many, at least `channels` in all.
+
+        A service without workers leaves the channels as they are.
+        """
+        kept, spare = await spread(self._channels, self._channel, self._count, self.deadlines.read)
+        self._use(kept)
+        for channel in spare:
+            await channel.close()
+
+    def _use(self, channels: list[grpc.aio.Channel]) -> None:
+        self._channels = channels
+        self._stubs = itertools.cycle(
+            [(RoutingServiceStub(channel), RosterServiceStub(channel)) for channel in channels]
+        )
 
     async def close(self) -> None:
         """Close the channels; calls under way are cancelled."""
@@ -96,7 +112,14 @@ class Connection:
             await channel.close()
 
     async def __aenter__(self) -> Self:
-        return self.open()
+        self.open()
+        if self._count > 1:
+            try:
+                await self.spread()
+            except BaseException:
+                await self.close()
+                raise
+        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()

@@ -124,7 +124,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             incident = uuid.uuid4().hex[:12]
             told = status.fault_status(incident)
             _log.error("call_failed", method=method, incident=incident, **fault_fields(error))
-        await context.abort(status.code_of(told), told.message, status.trailers_of(told))
+        said = (*status.trailers_of(told), *(context.trailing_metadata() or ()))
+        await context.abort(status.code_of(told), told.message, said)
 
     def _log_outage(self, method: str, error: MatcherError) -> None:
         """Log an outage, at most once a second for each reason: while it lasts, every call meets it."""
