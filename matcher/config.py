@@ -18,6 +18,9 @@ PREFIX: Final = "MATCHER_"
 CLIENT_VARIABLES: Final = frozenset({"MATCHER_TARGET", "MATCHER_SITE"})
 """Read by the command line and the client, not by the service."""
 
+DATA_DIR: Final = "~/.local/share/affinity-matcher"
+"""Where the data lie unless a setting, or XDG_DATA_HOME, says otherwise."""
+
 SERVICE_LINK: Final = re.compile(
     r"MATCHER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP).*)?)"
 )
@@ -201,6 +204,16 @@ def explain(environment: Mapping[str, str] | None = None) -> list[SettingRow]:
             )
         )
     return rows
+
+
+def markdown() -> str:
+    """Return the table of settings with their defaults, as README.md shows it."""
+    lines = ["| variable | default | what it is |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default()
+        shown = DATA_DIR if name == "data_dir" else _shown(default)
+        lines.append(f"| `{PREFIX}{name.upper()}` | {f'`{shown}`' if shown else ''} | {field.description} |")
+    return "\n".join(lines)
 
 
 def _known(variable: str) -> bool:

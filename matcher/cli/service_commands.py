@@ -45,8 +45,14 @@ def serve(
         raise typer.Exit(1) from None
 
 
-async def config(session: Session) -> None:
+async def config(
+    session: Session,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of README.md.")] = False,
+) -> None:
     """Show every setting of the service, its value, and where the value is from."""
+    if as_markdown:
+        session.out.print(markdown(), markup=False, highlight=False, soft_wrap=True)
+        return
     from matcher.config import explain
 
     try:
