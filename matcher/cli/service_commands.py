@@ -50,10 +50,11 @@ async def config(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of README.md.")] = False,
 ) -> None:
     """Show every setting of the service, its value, and where the value is from."""
+    from matcher.config import explain, markdown
+
     if as_markdown:
         session.out.print(markdown(), markup=False, highlight=False, soft_wrap=True)
         return
-    from matcher.config import explain
 
     try:
         rows = explain()
