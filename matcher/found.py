@@ -45,7 +45,7 @@ class Found:
     """Interests compared: those of the eligible agents, no more and no less."""
 
 
-def foremost(columns: Sequence[NDArray[Any]], most: int) -> NDArray[np.intp]:
+def foremost(columns: Sequence[NDArray[Any]] | NDArray[Any], most: int) -> NDArray[np.intp]:
     """Return where the `most` first rows of a lexicographic order lie, without sorting.
 
     columns: [rows] each, the one that decides first before the others, lower values first. Unsorted; rows that tie

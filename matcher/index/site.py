@@ -187,12 +187,14 @@ class SiteIndex:
             members, _ = admitted(self._people, view, requirements)
             return [resting.agent.id for resting in self._resting(members, most)]
 
-    def eligible_but_full(self, requirements: Requirements) -> list[str]:
-        """Name, in order of their ids, those who meet every constraint but have no room."""
+    def eligible_but_full(self, requirements: Requirements, most: int | None = None) -> list[str]:
+        """Name, in order of their ids, those who meet every constraint but have no room; most None: all of them."""
         with self._lock:
             slots, unmet = first_unmet(self._people, requirements)
             full = slots[unmet == ORDER.index(Constraint.CAPACITY)]
-            return sorted(agent.id for agent in self._people.agent[full])
+            if most is not None and len(full):
+                full = full[foremost(self._people.id_parts(full), most)]
+            return sorted(agent.id for agent in self._people.agent[full])[:most]
 
     def left_out(self, requirements: Requirements, *, name_agents: int = 0) -> LeftOut:
         """Count who is left out by the first constraint they do not meet.

@@ -16,7 +16,8 @@ _HEADROOM: Final = 1.25
 _LEAST_PEAK: Final = 0.3
 """The largest component of most sentence vectors of 384 dimensions is near this."""
 
-_CHUNK: Final = 4096
+_CHUNK: Final = 512
+"""Rows coded at a time, few enough to stay in the second cache."""
 
 
 @dataclass(slots=True)

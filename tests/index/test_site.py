@@ -69,6 +69,10 @@ def test_of_many_idle_equally_long_the_lower_ids_come_first() -> None:
     for name in names:
         index.put(agent(name, Profile("Someone", ("jazz",))), vectors(1, 1))
     assert index.longest_idle(Requirements(), 12) == sorted(names)[:12]
+    for name in names:
+        index.hold(name, Hold("r", "chat", 1, 10))
+    assert index.eligible_but_full(Requirements(), 7) == sorted(names)[:7]
+    assert index.eligible_but_full(Requirements(), 1000) == index.eligible_but_full(Requirements()) == sorted(names)
 
 
 def test_a_slot_is_free_at_its_deadline_and_not_before() -> None:
