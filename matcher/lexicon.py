@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import Stemmer  # type: ignore[import-not-found]  # a C extension without stubs
+import Stemmer
 from numpy.typing import NDArray
 
 from matcher.stop_words import STOP_WORDS

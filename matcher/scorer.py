@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-
-THRESHOLD: Final = 0.3
-"""Cosine from which a unit counts as meeting an interest; flat between 0.25 and 0.35."""
-
-LEXICAL_WEIGHT: Final = 0.1
-SATURATION: Final = 2.0
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.integer]
@@ -24,7 +17,8 @@ class Evidence:
     """Hold triples of one message, each array [triples]: a unit that met an agent's interest.
 
     `unit` counts the units of the message from 0, `agent` names a slot of the index, `interest` counts
-    within the agent, `cosine` is that of the projected vectors, `lexical` the weight `Lexicon.shared` gives.
+    within the agent, `cosine` is that of the projected vectors, `lexical` the weight `Lexicon.shared` gives,
+    `held` how many interests the agent has in all.
     """
 
     unit: Integers
@@ -32,6 +26,7 @@ class Evidence:
     interest: Integers
     cosine: Floats
     lexical: Floats
+    held: Integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +43,39 @@ class Scores:
     first: NDArray[np.int64]
     reason: NDArray[np.int64]
     strength: NDArray[np.float64]
-    """What each reason adds to the score, aligned with `reason`."""
+    """What each reason says for the agent, before it is put beside their other interests; aligned with `reason`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """Score agents by the sum over units of each unit's best interest, above a threshold."""
+    """Score agents by the sum over units of how well their interests meet each.
+
+    The defaults are those of an untrained cosine; a learned map comes with its own.
+    """
 
     map: Floats | None = None
     """Linear map [dimension, dimension] put on both sides of the cosine; None is the identity."""
-    threshold: float = THRESHOLD
-    lexical_weight: float = LEXICAL_WEIGHT
-    saturation: float = SATURATION
-    """How fast affinity nears 1: affinity = 1 - exp(-saturation · score)."""
+    threshold: float = 0.3
+    """Cosine from which a unit counts as meeting an interest."""
+    lexical_weight: float = 0.1
+    lexical_from: float = 0.15
+    """Cosine above the threshold from which shared words begin to count, so that they never outweigh meaning."""
+    lexical_full: float = 0.25
+    """Cosine above the threshold from which shared words count in full."""
+    corroboration: float = 0.3
+    """Share of a unit's evidence that comes from all the agent's interests together; the rest from the best."""
+    ample: int = 5
+    """Interests that a profile may hold at no cost."""
+    handicap: float = 0.06
+    """What ln(interests / ample) lowers each piece of evidence by, so that many generic interests gain nothing."""
+    saturation: float = 3.0
+    """How fast affinity nears 1: affinity = 1 - exp(-saturation * score)."""
 
     @property
     def fingerprint(self) -> str:
         """Return 16 hex digits of all that decides a score."""
-        digest = hashlib.sha256(repr((self.threshold, self.lexical_weight, self.saturation)).encode())
+        settings = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name != "map"]
+        digest = hashlib.sha256(repr(settings).encode())
         if self.map is not None:
             digest.update(np.ascontiguousarray(self.map).tobytes())
         return digest.hexdigest()[:16]
@@ -81,38 +91,48 @@ class Scorer:
     def score(self, evidence: Evidence) -> Scores:
         """Score every agent in the evidence.
 
-        The score is the sum over units of the best max(0, cosine - threshold) + lexical_weight * lexical among
-        the agent's interests; words count only where the cosine exceeds the threshold. As
-        affinity = 1 - Π exp(-saturation · strength), it lies in [0, 1), orders agents as the score does, never
-        falls when a similarity rises, and a unit that meets nobody's interest leaves it as it was.
-        The result does not depend on the order of the triples.
+        Evidence of a triple: e = cosine - threshold + lexical_weight * lexical * g, where g rises from 0 to 1 as the
+        cosine passes from lexical_from to lexical_full above the threshold; nothing below the threshold. An agent
+        of n interests, with h = handicap * ln(max(n, ample) / ample), scores the sum over units of
+        (1 - corroboration) * max(e - h) + corroboration * sum(e - h) / max(n, ample), negative terms left out.
+
+        As affinity = 1 - Π exp(-saturation * a unit's part), it lies in [0, 1], orders agents as the score does,
+        never falls when a similarity rises, and a unit that meets nobody's interest leaves it as it was.
+        The result does not depend on the order of the triples, to the last bit.
         """
         met = np.flatnonzero(evidence.cosine > self.threshold)
-        agents, units, interests = evidence.agent[met], evidence.unit[met], evidence.interest[met]
-        excess = evidence.cosine[met].astype(np.float64) - self.threshold
-        strength = excess + self.lexical_weight * evidence.lexical[met].astype(np.float64)
         if not len(met):
             none = np.zeros(0, np.int64)
             return Scores(none, np.zeros(0), np.zeros(0), np.zeros(1, np.int64), none, np.zeros(0))
-        wide = int(units.max()) + 1
-        deep = int(interests.max()) + 1
-        key = (agents.astype(np.int64) * wide + units) * deep + interests
-        order = np.argsort(key)
-        pair = key[order] // deep
-        strength = strength[order]
+        agents, units, interests = evidence.agent[met].astype(np.int64), evidence.unit[met], evidence.interest[met]
+        wide, deep = int(units.max()) + 1, int(interests.max()) + 1
+        order = np.argsort((agents * wide + units) * deep + interests)
+        met = met[order]
+        pair = (agents * wide + units)[order]
         start = np.flatnonzero(np.r_[True, pair[1:] != pair[:-1]])
+        strength = self._strength(evidence.cosine[met], evidence.lexical[met])
         best = np.maximum.reduceat(strength, start)
         # The first triple of the pair that reaches the best: of equal interests the earlier one is told.
         reached = np.flatnonzero(strength == np.repeat(best, np.diff(np.r_[start, len(pair)])))
         winner = reached[np.searchsorted(reached, start)]
+        plenty = np.maximum(evidence.held[met], self.ample)
+        handicap = self.handicap * np.log(plenty / self.ample)
+        together = np.add.reduceat(np.maximum(strength - handicap, 0.0), start) / plenty[start]
+        foremost = np.maximum(best - handicap[start], 0.0)
+        part = (1 - self.corroboration) * foremost + self.corroboration * together
         agent = pair[start] // wide
         first = np.flatnonzero(np.r_[True, agent[1:] != agent[:-1]])
-        score = np.add.reduceat(best, first)
+        score = np.add.reduceat(part, first)
         return Scores(
             agent=agent[first],
             score=score,
             affinity=-np.expm1(-self.saturation * score),
             first=np.r_[first, len(agent)].astype(np.int64),
-            reason=met[order[winner]],
+            reason=met[winner],
             strength=best,
         )
+
+    def _strength(self, cosine: Floats, lexical: Floats) -> NDArray[np.float64]:
+        excess = cosine.astype(np.float64) - self.threshold
+        gate = np.clip((excess - self.lexical_from) / (self.lexical_full - self.lexical_from), 0.0, 1.0)
+        return np.asarray(excess + self.lexical_weight * lexical * gate, np.float64)

@@ -11,8 +11,10 @@ from typing import Final, NamedTuple
 MAX_UNITS: Final = 32
 WINDOW_WORDS: Final = 12
 WINDOW_STEP: Final = 8
-LONGEST_SENTENCE: Final = 20
-"""Words; a longer run without an ender is chat without punctuation, and is read through windows."""
+LONGEST_CLAUSE: Final = 20
+"""Words; a longer run without any sign is chat without punctuation, and is read through windows."""
+LONGEST_SENTENCE: Final = 40
+"""Words; a longer sentence is read through windows even where commas part it."""
 
 # Scripts written without spaces between words: kana, Han, bopomofo, Thai, Lao, Burmese, Khmer.
 _SPACELESS: Final = (
@@ -30,6 +32,7 @@ _BREAK: Final = re.compile(
 _ABBREVIATION: Final = re.compile(
     r"(?:^|[\s(.])(?:[^\W\dI_]|mrs?|ms|dr|prof|sr|sra|st|vs|nr|bzw|ca|inkl|tel|ing|jr|approx)$", re.IGNORECASE
 )
+_CLAUSE: Final = re.compile(r"[,;:()、，；：،–—\n]|\s-\s")
 _SAYING: Final = re.compile(r"[^\W_]")
 
 
@@ -102,17 +105,19 @@ def _joined(text: str, spans: list[Span]) -> Iterator[Span]:
 
 def _windows(text: str, sentence: Span) -> Iterator[Span]:
     """Yield the sentence, or overlapping windows of its words where it is too long to say one thing."""
-    if sentence.end - sentence.start <= LONGEST_SENTENCE:
+    if sentence.end - sentence.start <= LONGEST_CLAUSE or not _rambles(text, sentence):
         yield sentence
         return
     words = [found.span() for found in _WORD.finditer(text, *sentence)]
-    if len(words) <= LONGEST_SENTENCE:
-        yield sentence
-        return
     last = len(words) - WINDOW_WORDS
-    starts = [*range(0, last, WINDOW_STEP), last]
-    for first in starts:
+    for first in [*range(0, last, WINDOW_STEP), last]:
         yield Span(words[first][0], words[first + WINDOW_WORDS - 1][1])
+
+
+def _rambles(text: str, sentence: Span) -> bool:
+    cuts = [sentence.start, *(found.end() for found in _CLAUSE.finditer(text, *sentence)), sentence.end]
+    clauses = [len(_WORD.findall(text, low, high)) for low, high in pairwise(cuts)]
+    return max(clauses) > LONGEST_CLAUSE or sum(clauses) > LONGEST_SENTENCE
 
 
 def _merge(spans: list[Span]) -> tuple[Span, ...]:

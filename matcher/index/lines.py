@@ -46,6 +46,7 @@ class LineTable:
         self.handle = np.zeros(256, np.int64)
         self.slot = np.zeros(256, np.int64)
         self.interest = np.zeros(256, np.int64)
+        self.held = np.zeros(256, np.int64)
         self._used = 0
         self._free: list[int] = []
 
@@ -74,6 +75,7 @@ class LineTable:
         self.handle[taken] = handles
         self.slot[taken] = slot
         self.interest[taken] = np.arange(count)
+        self.held[taken] = count
         return taken
 
     def remove(self, rows: Rows) -> None:
@@ -118,7 +120,7 @@ class LineTable:
 
     def _grow(self) -> None:
         size = max(self._used, len(self._vectors) * 3 // 2)
-        for name in ("_vectors", "_shrink", "handle", "slot", "interest"):
+        for name in ("_vectors", "_shrink", "handle", "slot", "interest", "held"):
             old = getattr(self, name)
             new = np.empty((size, *old.shape[1:]), old.dtype)
             new[: len(old)] = old

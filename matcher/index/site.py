@@ -233,6 +233,7 @@ class SiteIndex:
             interest=self._lines.interest[row],
             cosine=cosine,
             lexical=self._lexicon.shared(unit_stems, unit, self._lines.handle[row]),
+            held=self._lines.held[row],
         )
         scores = self.scorer.score(evidence)
         return Found(

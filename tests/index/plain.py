@@ -115,7 +115,9 @@ class PlainIndex:
             cosine = projected @ self.scorer.project(self.vectors[agent.id]).T
             unit, interest = np.nonzero(cosine > -2)
             lexical = lexicon.shared(unit_stems, unit, np.array(handles[agent.id])[interest])
-            evidence = Evidence(unit, np.zeros(len(unit), np.int64), interest, cosine[unit, interest], lexical)
+            held = np.full(len(unit), len(handles[agent.id]))
+            nobody = np.zeros(len(unit), np.int64)
+            evidence = Evidence(unit, nobody, interest, cosine[unit, interest], lexical, held)
             scores = self.scorer.score(evidence)
             if len(scores.agent):
                 found[agent.id] = (float(scores.score[0]), float(scores.affinity[0]))

@@ -37,7 +37,8 @@ def found_of(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> Foun
     """Make what an index would find: for each agent (unit, interest, cosine in percent), utilization, idle since."""
     triples = [(unit, slot, at, cosine) for slot, (met, _, _) in enumerate(drawn) for unit, at, cosine in met]
     unit, slot, at, cosine = np.array(triples, np.int64).reshape(-1, 4).T
-    evidence = Evidence(unit, slot, at, (cosine / 100).astype(np.float32), np.zeros(len(unit), np.float32))
+    lexical = np.zeros(len(unit), np.float32)
+    evidence = Evidence(unit, slot, at, (cosine / 100).astype(np.float32), lexical, np.full(len(unit), 3))
     scores = Scorer().score(evidence)
     agents = np.empty(len(scores.agent), np.object_)
     agents[:] = [person(int(slot)) for slot in scores.agent]
