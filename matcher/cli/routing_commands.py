@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from matcher.cli import tables
+from matcher.cli.interest_plot import plot
 from matcher.cli.session import CommandError, Session, command, text_argument
 from matcher.v1 import routing_pb2 as pb
 
@@ -107,6 +109,15 @@ async def suggest(
         bool, typer.Option("--ignore-availability", help="Rank those who are offline or full, too.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Also name whom a constraint left out.")] = False,
+    plot_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE.png",
+            help="Draw the roster's interests with the message among them. The service gives out no vectors: the "
+            "agents are listed over the API and encoded here, by the model that MATCHER_MODEL names.",
+        ),
+    ] = None,
 ) -> None:
     """Rank agents for a message and hold nothing."""
     words = text_argument(text)
@@ -122,6 +133,8 @@ async def suggest(
             ignore_availability=everybody,
             explain_left_out=explain,
         )
+        if plot_file:
+            await plot(session, client, words, pool, answer, plot_file)
     if session.as_json:
         session.write_json(answer)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +30,10 @@ def figure(width: float, height: float) -> Any:
 def write(made: Any, path: Path) -> Path:
     """Write a figure as PNG, making its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    made.savefig(path, dpi=120, format="png")
+    with warnings.catch_warnings():
+        # A sign that the font lacks is drawn as a box.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        made.savefig(path, dpi=120, format="png")
     return path
 
 
@@ -55,7 +59,9 @@ def draw_reliability(evaluated: Sequence[Evaluated], path: Path) -> Path:
             label="tenths of the messages",
         )
         ece, area = (_said(value) for value in (one.figures.ece, one.figures.auroc))
-        panel.set_title(f"{one.figures.suite}\n{sum(sizes)} decisions, ECE {ece}, AUROC {area}", fontsize=10)
+        panel.set_title(
+            f"{one.figures.suite}\n{sum(sizes)} decisions, ECE {ece}, AUROC {area}", fontsize=10, parse_math=False
+        )
         panel.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence of the first agent", ylabel="share that was right")
         panel.set_aspect("equal")
         panel.grid(alpha=0.3)
@@ -87,7 +93,7 @@ def draw_trade_off(suite: str, played: Sequence[Played], recommended: float, pat
     for one, style in zip((one for one in played if one.tolerance is None), (":", "-."), strict=False):
         label = f"{one.name} (loses {alone.mean_affinity - one.mean_affinity:.2f})"
         panel.axhline(one.gini, color=GREY, linestyle=style, linewidth=1, label=label)
-    panel.set_title(f"{suite}: a day's conversations", fontsize=11)
+    panel.set_title(f"{suite}: a day's conversations", fontsize=11, parse_math=False)
     panel.set(xlabel="mean affinity lost against affinity only", ylabel="Gini of conversations per agent")
     panel.set_ylim(bottom=0)
     panel.grid(alpha=0.3)

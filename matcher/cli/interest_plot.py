@@ -1,0 +1,73 @@
+"""`matcher suggest --plot`: the roster's interests in two dimensions with the message among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from matcher.cli.progress import steps
+from matcher.cli.session import CommandError, Session
+from matcher.cli.tables import short
+from matcher.client import MatcherClient
+from matcher.config import load
+from matcher.errors import MatcherError
+from matcher.model import DEFAULT_POOL
+from matcher.v1 import routing_pb2 as pb
+
+MOST_DOTS: Final = 3_000
+"""Interests drawn beside those that are met: more would only blacken the paper."""
+
+
+async def plot(
+    session: Session, client: MatcherClient, text: str, pool: str, answer: pb.SuggestAgentsResponse, path: Path
+) -> None:
+    """Read the roster from the service, encode it here, and write the map as PNG.
+
+    The service gives out no vectors, so the interests and the message are encoded in this process, by the model that
+    its own settings name. Raises CommandError where that cannot be.
+    """
+    from matcher.encoder import EncoderSettings, open_encoder
+    from matcher.evaluation import ExtraMissing
+    from matcher.evaluation.interest_map import Meeting, draw_interests
+    from matcher.evaluation.known_texts import KnownTexts
+
+    reasons = [(candidate, reason) for candidate in answer.candidates for reason in candidate.reasons]
+    met = dict.fromkeys(reason.interest for _, reason in reasons)
+    roster = {
+        interest: None async for agent in client.agents(pool=pool or DEFAULT_POOL) for interest in agent.interests
+    }
+    others = [interest for interest in roster if interest not in met]
+    every = max(1, -(-len(others) // MOST_DOTS))
+    interests = [*met, *others[::every]]
+    if not interests:
+        raise CommandError("the roster has no interests to draw")
+    spans = list(dict.fromkeys((reason.start, reason.end) for _, reason in reasons)) or [(0, len(text))]
+    units = [text[start:end] for start, end in spans]
+    place = {interest: number for number, interest in enumerate(interests)}
+    meetings = [
+        Meeting(
+            spans.index((reason.start, reason.end)),
+            place[reason.interest],
+            candidate.display_name or short(candidate.agent),
+        )
+        for candidate, reason in reasons
+    ]
+    try:
+        settings = load()
+        encoder = await open_encoder(
+            EncoderSettings(settings.models_dir, settings.model, settings.encoder_runtime, settings.encoder_threads),
+            lambda step: session.note(step, style="dim"),
+        )
+        try:
+            texts = KnownTexts(encoder)
+            unknown = texts.unknown([*interests, *units])
+            with steps(session.err, "encoding the roster", len(unknown)) as step:
+                await texts.learn(unknown, step)
+            drawn = draw_interests(interests, units, texts.vectors([*interests, *units]), meetings, path)
+        finally:
+            await encoder.close()
+    except (ExtraMissing, MatcherError) as error:
+        raise CommandError(str(error)) from None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from None
+    session.note(f"drew {drawn}: {len(interests)} of {len(met) + len(others)} interests", style="dim")

@@ -1,0 +1,99 @@
+"""A map of a roster's interests in two dimensions, with a message among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.evaluation.plots import BLUE, GREY, RED, figure, write
+
+Floats = NDArray[np.float32]
+
+TEXT_WIDTH: Final = 44
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Hold a unit of the message that met an interest, by their positions in the map."""
+
+    unit: int
+    interest: int
+    agent: str
+
+
+def flat(interests: Floats, others: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Project vectors [n, dimension] on the two directions in which the interests differ most (PCA, by SVD).
+
+    Returns [n, 2] for the interests and for the others. The sign of a direction is that of its largest component, so
+    the same roster always looks the same.
+    """
+    centre = interests.mean(axis=0, dtype=np.float64)
+    _, _, directions = np.linalg.svd(interests - centre, full_matrices=False)
+    plane = np.zeros((2, interests.shape[1]))
+    plane[: len(directions[:2])] = directions[:2]
+    largest = np.take_along_axis(plane, np.abs(plane).argmax(axis=1)[:, None], axis=1)
+    plane *= np.where(largest < 0, -1, 1)
+    return (interests - centre) @ plane.T, (others - centre) @ plane.T
+
+
+def draw_interests(
+    interests: Sequence[str], units: Sequence[str], vectors: Floats, meetings: Sequence[Meeting], path: Path
+) -> Path:
+    """Draw the interests as dots, the message's units as stars, and a line to each interest a unit met.
+
+    vectors: [interests + units, dimension], unit vectors. What is near on the paper may be far in all dimensions: the
+    lines are the truth. Raises ExtraMissing without matplotlib, OSError when the file cannot be written.
+    """
+    where, stars = flat(vectors[: len(interests)], vectors[len(interests) :])
+    made = figure(11, 7.5)
+    panel = made.subplots()
+    panel.scatter(where[:, 0], where[:, 1], s=9, color=GREY, alpha=0.45, linewidths=0, label="interests of the roster")
+    for meeting in meetings:
+        ends = np.array([stars[meeting.unit], where[meeting.interest]])
+        panel.plot(ends[:, 0], ends[:, 1], color=BLUE, linewidth=1, alpha=0.6, zorder=2)
+    met = sorted({meeting.interest for meeting in meetings})
+    if met:
+        panel.scatter(where[met, 0], where[met, 1], s=34, color=BLUE, zorder=3, label="interests the message meets")
+    panel.scatter(stars[:, 0], stars[:, 1], s=150, marker="*", color=RED, zorder=4, label="the message")
+    names = {meeting.interest: meeting.agent for meeting in meetings}
+    labels = [(where[one], f"{names[one]}: {_shortened(interests[one])}", BLUE) for one in met]
+    labels += [(star, _shortened(unit), RED) for star, unit in zip(stars, units, strict=True)]
+    _label(panel, labels)
+    panel.set(xticks=[], yticks=[], xlabel="first principal component", ylabel="second principal component")
+    panel.legend(loc="lower right", fontsize=8)
+    panel.margins(x=0.2)
+    return write(made, path)
+
+
+def _label(panel: Any, labels: Sequence[tuple[NDArray[np.float64], str, str]]) -> None:
+    """Write labels beside their points, moved apart in height so that none hides another."""
+    low, high = panel.get_ylim()
+    apart = (high - low) * 0.032
+    taken: list[float] = []
+    for point, text, color in sorted(labels, key=lambda label: float(label[0][1])):
+        height = float(point[1])
+        while any(abs(height - other) < apart for other in taken):
+            height += apart / 4
+        taken.append(height)
+        panel.annotate(
+            text,
+            xy=(float(point[0]), float(point[1])),
+            xytext=(float(point[0]) + (panel.get_xlim()[1] - panel.get_xlim()[0]) * 0.02, height),
+            fontsize=8,
+            color=color,
+            va="center",
+            zorder=5,
+            parse_math=False,
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.4, "alpha": 0.5},
+            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
+        )
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TEXT_WIDTH else line[: TEXT_WIDTH - 1].rstrip() + "…"
