@@ -63,29 +63,32 @@ def draw_interests(
     names = {meeting.interest: meeting.agent for meeting in meetings}
     labels = [(where[one], f"{names[one]}: {_shortened(interests[one])}", BLUE) for one in met]
     labels += [(star, _shortened(unit), RED) for star, unit in zip(stars, units, strict=True)]
+    panel.margins(x=0.12)
     _label(panel, labels)
     panel.set(xticks=[], yticks=[], xlabel="first principal component", ylabel="second principal component")
     panel.legend(loc="lower right", fontsize=8)
-    panel.margins(x=0.2)
     return write(made, path)
 
 
 def _label(panel: Any, labels: Sequence[tuple[NDArray[np.float64], str, str]]) -> None:
     """Write labels beside their points, moved apart in height so that none hides another."""
     low, high = panel.get_ylim()
-    apart = (high - low) * 0.032
+    left, right = panel.get_xlim()
+    apart, beside = (high - low) * 0.032, (right - left) * 0.02
     taken: list[float] = []
-    for point, text, color in sorted(labels, key=lambda label: float(label[0][1])):
-        height = float(point[1])
+    for (x, y), text, color in sorted(labels, key=lambda label: float(label[0][1])):
+        height = float(y)
         while any(abs(height - other) < apart for other in taken):
             height += apart / 4
         taken.append(height)
+        inward = 1 if x < (left + right) / 2 else -1
         panel.annotate(
             text,
-            xy=(float(point[0]), float(point[1])),
-            xytext=(float(point[0]) + (panel.get_xlim()[1] - panel.get_xlim()[0]) * 0.02, height),
+            xy=(float(x), float(y)),
+            xytext=(float(x) + inward * beside, height),
             fontsize=8,
             color=color,
+            ha="left" if inward > 0 else "right",
             va="center",
             zorder=5,
             parse_math=False,
