@@ -83,7 +83,8 @@ class Router:
         self._store = store
         self._sites = sites
         self._encoder = encoder
-        self._scorer = scorer
+        self._model = encoder.fingerprint
+        self._scorer = scorer.fingerprint
         self._clock = clock
         self._secret = secret
         self._default_tolerance = default_tolerance
@@ -261,7 +262,7 @@ class Router:
         return Offer(
             basis=ranking.basis,
             tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LONGEST_IDLE,
-            record=encode_record(Record(ranking, self._encoder.fingerprint, self._scorer.fingerprint)),
+            record=encode_record(Record(ranking, self._model, self._scorer)),
             candidates=[(candidate.agent, candidate.affinity) for candidate in ranking.candidates],
         )
 
