@@ -114,7 +114,7 @@ def test_below_the_floor_the_longest_idle_is_offered_and_still_explained() -> No
     assert ranking.basis is Basis.FALLBACK
     assert [candidate.agent for candidate in ranking.candidates] == ["agent-98", "agent-97", "agent-99"]
     assert [len(candidate.reasons) for candidate in ranking.candidates] == [0, 1, 1]
-    assert ranking.candidates[0].affinity == ranking.candidates[0].confidence == 0
+    assert ranking.candidates[0].affinity == ranking.candidates[0].score == 0
     assert ranking.candidates[2].affinity > ranking.candidates[1].affinity > 0
     assert (ranking.affinity_floor, ranking.affinity_tolerance, ranking.eligible) == (0.2, 0.02, 3)
     assert (ranking.units, ranking.units_merged, ranking.left_out.counts) == (4, False, {Constraint.STATUS: 4})
@@ -126,6 +126,29 @@ def test_at_the_floor_affinity_decides() -> None:
     reached = float(found.scores.affinity[0])
     assert rank(found, UNITS, floor=reached, tolerance=0.0).basis is Basis.AFFINITY
     assert rank(found, UNITS, floor=float(np.nextafter(reached, 1)), tolerance=0.0).basis is Basis.FALLBACK
+
+
+@given(people)
+def test_confidences_are_shares_of_one_certainty(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> None:
+    """Over everybody eligible confidences sum to 1, higher scores have more of it, and met and unmet are as one."""
+    found = found_of(drawn)
+    offered = rank(found, UNITS, floor=2.0, tolerance=0.0).candidates  # everybody, of up to eight, by idleness
+    offered = tuple(sorted(offered, key=lambda candidate: candidate.score))
+    shares = [candidate.confidence for candidate in offered]
+    assert shares == sorted(shares)
+    if len(drawn) <= 8:
+        assert sum(shares) == pytest.approx(1.0 if drawn else 0.0)
+    if len(found.agents):
+        listed = rank(found, UNITS, floor=0.0, tolerance=0.0, most=1).candidates[0]
+        assert listed.confidence >= max(shares) - 1e-12
+
+
+def test_confidence_is_the_lead_over_the_others_not_the_closeness() -> None:
+    """Two equally close agents are each half as sure as can be; a lone one far less close is surer of hers."""
+    tied = rank(found_of([([(1, 0, 95)], 0.0, 0), ([(1, 0, 95)], 0.0, 0)]), UNITS, floor=0.0, tolerance=0.0)
+    alone = rank(found_of([([(1, 0, 70)], 0.0, 0), ([], 0.0, 0)]), UNITS, floor=0.0, tolerance=0.0)
+    assert [candidate.confidence for candidate in tied.candidates] == pytest.approx([0.5, 0.5])
+    assert alone.candidates[0].confidence > 0.9
 
 
 def test_nobody_is_an_order_of_nobody() -> None:
