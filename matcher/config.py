@@ -59,7 +59,7 @@ class Settings(BaseModel):
         description="redis://, rediss:// or unix:// URL of a Redis >= 7.0 or Valkey >= 8; empty: the embedded store.",
     )
     store_connections: int = Field(32, ge=2, le=1024, description="Most connections to the store.")
-    store_timeout_seconds: float = Field(5.0, gt=0, le=60, description="How long one answer of the store may take.")
+    store_timeout_seconds: float = Field(2.0, gt=0, le=60, description="How long one answer of the store may take.")
     secret: SecretStr = Field(
         SecretStr(""),
         description="Key of the digests of requests; the same on every replica. Empty: made once, kept in the store.",

@@ -103,7 +103,7 @@ class Router:
     ) -> Held | Unmatched:
         """Decide who takes the message and hold a slot of theirs.
 
-        digest: the request without its request_id; only a keyed digest of it is kept.
+        digest: what the request asks for; only a keyed digest of it is kept.
         Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what encoder and store raise.
         """
         replica = await self._sites.replica(site)
@@ -133,7 +133,7 @@ class Router:
                     replica.held(hold, reservation.agent, event)
                     return Held(reservation, _chosen(ranking, reservation.agent), replayed=False)
                 case Replayed() as before:
-                    return await self._replay(site, before)
+                    return await self._replay(site, before, replayed=bool(request_id))
                 case Refused("reused"):
                     raise RequestIdReused(request_id)
                 case Refused("live", reservation_id):
@@ -266,11 +266,11 @@ class Router:
             candidates=[(candidate.agent, candidate.affinity) for candidate in ranking.candidates],
         )
 
-    async def _replay(self, site: str, before: Replayed) -> Held:
-        """Return the ids of then, with the state of now."""
+    async def _replay(self, site: str, before: Replayed, *, replayed: bool) -> Held:
+        """Return the ids of then, with the state of now; replayed: by the caller, not by our own connection."""
         reservation = await self._store.reservation(site, before.reservation, self._clock.now_ms())
         decision = await self._store.decision(site, before.decision)
-        return Held(reservation, _chosen(decision.ranking, decision.agent), replayed=True)
+        return Held(reservation, _chosen(decision.ranking, decision.agent), replayed=replayed)
 
     async def _unmatched(
         self,

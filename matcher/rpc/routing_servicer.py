@@ -116,10 +116,12 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
 
 def _digest(request: pb.RouteMessageRequest) -> bytes:
-    """Return the request as bytes without its request_id: the same bytes for the same request."""
+    """Return what is asked for as bytes: the same for the same request, however its answer is to be explained."""
     if not request.request_id:
-        return request.SerializeToString(deterministic=True)
+        # A request id of our own making comes back with the same request only.
+        return b""
     bare = pb.RouteMessageRequest()
     bare.CopyFrom(request)
     bare.ClearField("request_id")
+    bare.ClearField("explain_unmatched")
     return bare.SerializeToString(deterministic=True)

@@ -57,7 +57,8 @@ class Connection:
             timeout=self._timeout,
             socket_timeout=socket_timeout,
             socket_connect_timeout=self._timeout,
-            retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), RETRIES),
+            # A store that is slow is not asked again: it would get more work the slower it is.
+            retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), RETRIES, (exceptions.ConnectionError,)),
         )
         return Redis(connection_pool=pool)
 
