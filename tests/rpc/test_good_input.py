@@ -112,10 +112,11 @@ async def test_a_route_reaches_the_router_whole(service: Service) -> None:
     requirements = Requirements("billing", "voice", "en-GB", {"billing": 1}, frozenset({"tom"}))
     assert (site, message) == ("default", Message(" My dog. ", "c", requirements))
     assert (contact_id, request_id, auto_accept, explain) == ("C:1", "r 1", True, True)
-    without_id = routing.RouteMessageRequest.FromString(digest)
-    assert without_id.request_id == ""
-    without_id.request_id = "r 1"
-    assert without_id == request
+    # What is asked for: neither the id of the request nor the wish for an explanation is part of it.
+    asked = routing.RouteMessageRequest.FromString(digest)
+    assert (asked.request_id, asked.explain_unmatched) == ("", False)
+    asked.request_id, asked.explain_unmatched = "r 1", True
+    assert asked == request
     assert answer.reservation.name == OFFER_NAME
     assert (answer.contact, answer.decision) == ("sites/default/contacts/c-1", "sites/default/decisions/01JD")
     assert answer.reservation.expire_time.ToMilliseconds() == NOW_MS + 30_000
