@@ -23,7 +23,6 @@ stop_telemetry()
 import numpy as np  # noqa: E402
 import openvino  # noqa: E402
 
-from matcher.encoder import graphs  # noqa: E402
 from matcher.encoder.artifact import (  # noqa: E402
     LEAST_COSINE,
     MANIFEST,
@@ -65,6 +64,8 @@ def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progr
     Raises whatever the libraries raise, and ValueError where no compiled form gives the original's vectors.
     """
     progress("loading the model with sentence-transformers")
+    from matcher.encoder import graphs
+
     model = graphs.load(folder)
     wanted = graphs.original_vectors(model, reference_texts())
     np.save(output / REFERENCE, wanted)

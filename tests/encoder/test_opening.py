@@ -1,0 +1,131 @@
+"""What runs the model, chosen by what is installed and asked for, and said in words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from matcher.encoder import EncoderSettings, open_encoder
+from matcher.encoder.artifact import REFERENCE, Manifest, reference_texts
+from matcher.encoder.openvino_runtime import RuntimeUntrue, open_openvino
+from matcher.errors import ModelUnusable
+from tests.encoder.conftest import run_python
+
+OPEN = """
+import asyncio, importlib.util, json, sys
+from pathlib import Path
+from matcher.encoder import EncoderSettings, open_encoder
+from matcher.errors import ModelUnusable
+
+model, cache, runtime, missing = sys.argv[1:]
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == missing else real(name, *rest)
+
+async def main():
+    said = []
+    try:
+        encoder = await open_encoder(EncoderSettings(Path(cache), model, runtime), said.append)
+    except ModelUnusable as error:
+        print(json.dumps({"error": str(error)}))
+        return
+    vectors = await encoder.encode(["one", "and another"])
+    print(json.dumps({"runtime": encoder.runtime, "reason": encoder.reason, "fingerprint": encoder.fingerprint,
+                      "said": said, "vectors": vectors.tolist()}))
+    await encoder.close()
+
+asyncio.run(main())
+"""
+
+
+def opened(model: str, cache: Path, runtime: str, missing: str = "") -> dict[str, Any]:
+    """Open an encoder in a process of its own, as if a package were missing; return what it said."""
+    told: dict[str, Any] = json.loads(run_python("-W", "ignore", "-c", OPEN, model, str(cache), runtime, missing)[-1])
+    return told
+
+
+async def test_without_openvino_it_falls_back_to_torch_and_says_why(
+    small_models: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """`auto` serves the same vectors under the same fingerprint with torch; `openvino` refuses to start."""
+    source = small_models["bert-mean"]["source"]
+    fell_back = await asyncio.to_thread(opened, source, tmp_path, "auto", "openvino")
+    assert fell_back["runtime"] == "torch-fp32"
+    assert fell_back["reason"] == "torch, because openvino cannot be used: openvino is not installed"
+    refused = await asyncio.to_thread(opened, source, tmp_path, "openvino", "openvino")
+    assert "the settings ask for openvino, but openvino is not installed" in refused["error"]
+    asked = await asyncio.to_thread(opened, source, tmp_path, "torch")
+    assert asked["reason"] == "torch, because the settings ask for it"
+    assert asked["fingerprint"] == fell_back["fingerprint"]
+    assert asked["vectors"] == fell_back["vectors"]
+
+
+async def test_a_folder_is_compiled_at_the_first_start_with_progress(
+    small_models: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Any sentence-transformers folder can be set; two processes starting at once compile it once, and agree."""
+    source = small_models["bert-mean"]["source"]
+    both = await asyncio.gather(*[asyncio.to_thread(opened, source, tmp_path, "auto") for _ in range(2)])
+    assert [told["runtime"] for told in both] == ["openvino-int8"] * 2
+    assert both[0]["vectors"] == both[1]["vectors"]
+    steps = sorted((told["said"] for told in both), key=len)
+    assert len(steps[1]) >= 4
+    assert steps[0] in ([], ["another process is compiling the model: waiting for it"])
+
+
+@pytest.mark.parametrize(
+    ("name", "packed", "first_position"),
+    [
+        ("bert-mean", True, 0),
+        ("bert-cls", True, 0),
+        ("bert-max", False, 0),
+        ("roberta-mean", True, 2),
+        ("mpnet-mean", True, 2),
+    ],
+)
+def test_models_of_other_kinds_keep_their_vectors(
+    small_models: dict[str, dict[str, Any]], name: str, packed: bool, first_position: int
+) -> None:
+    """Where the model can be packed it is, else each text has its row: in both the vectors are the original's."""
+    told = small_models[name]
+    manifest = Manifest(**told["manifest"])
+    assert manifest.packed is packed
+    assert manifest.first_position == first_position
+    runtime = open_openvino(Path(told["artifact"]), manifest, slots=1)
+    wanted = np.load(Path(told["artifact"]) / REFERENCE)
+    found = runtime.encode_all(reference_texts())
+    assert np.sum(found * wanted, axis=1).mean() >= 0.98
+    alone = np.concatenate([runtime.run([tokens], slot=0) for tokens in runtime.tokenize(reference_texts())])
+    assert np.sum(found * alone, axis=1).min() >= 0.98
+
+
+def test_a_compiled_model_that_gives_other_vectors_is_not_served(
+    small_models: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Each start compares a few vectors with the original's: a CPU that computes otherwise is found out."""
+    artifact = Path(small_models["bert-cls"]["artifact"])
+    for file in artifact.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    np.save(tmp_path / REFERENCE, np.roll(np.load(artifact / REFERENCE), 1, axis=1))
+    with pytest.raises(RuntimeUntrue, match="agree with the original's only to"):
+        open_openvino(tmp_path, Manifest(**small_models["bert-cls"]["manifest"]), slots=1)
+    (tmp_path / "model.xml").write_text("<net/>", encoding="utf-8")
+    with pytest.raises(RuntimeUntrue, match="it cannot be run"):
+        open_openvino(tmp_path, Manifest(**small_models["bert-cls"]["manifest"]), slots=1)
+
+
+def test_compiling_writes_nothing_into_the_users_home(small_models: dict[str, dict[str, Any]]) -> None:
+    """The libraries' telemetry keeps files in ~/intel where it is on; it is off."""
+    home = Path(small_models["bert-mean"]["home"])
+    assert not (home / "intel").exists()
+
+
+async def test_a_model_that_cannot_be_loaded_stops_the_start_with_its_name(tmp_path: Path) -> None:
+    """A folder with nonsense in it: one sentence, whichever runtime is asked for."""
+    (tmp_path / "model.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(ModelUnusable, match="the settings ask for openvino, but"):
+        await open_encoder(EncoderSettings(tmp_path / "cache", str(tmp_path), "openvino"), lambda _: None)
