@@ -66,9 +66,9 @@ class Played:
     """Conversations of each agent [agents]."""
 
 
-def arrivals(agents: int, messages: int, terms: Terms) -> Arrivals:
+def arrivals(agents: int, messages: int, terms: Terms, day: int = 0) -> Arrivals:
     """Draw a day: a Poisson process of messages, each any of the suite's with the same chance."""
-    random = np.random.default_rng(SEED)
+    random = np.random.default_rng((SEED, day))
     rate = terms.occupancy * agents * terms.capacity / terms.mean_minutes
     count = int(random.poisson(rate * terms.hours * 60))
     location = np.log(terms.mean_minutes) - terms.sigma**2 / 2

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matcher.evaluation.choosing import Affinity
 from matcher.evaluation.day import Terms, arrivals, meetings, play
@@ -14,6 +15,9 @@ from matcher.evaluation.production import Production, Progress
 from matcher.suite import Suite, SuiteAgent
 
 FEW: Final = 5
+DAYS: Final = 3
+"""Days played: in one of them chance moves an agent's conversations by a fourth."""
+
 FEW_STARTS: Final = (0, 13, 26, 39)
 """Where the short profiles are cut out of the long one."""
 
@@ -32,13 +36,13 @@ GENERIC: Final = tuple(f"I like {one}." for one in _LIKES)
 
 @dataclass(frozen=True, slots=True)
 class Gamed:
-    """Hold the conversations an agent got in a day, on average over the profiles tried."""
+    """Hold the conversations an agent got in a day, on average over the days and profiles tried."""
 
     suite: str
     generic_64: float
     generic_5: float
     ordinary: float
-    """Of the suite's own agents with five interests, in the day of the 64."""
+    """Of the suite's own agents with five interests, in the days of the 64."""
 
     @property
     def ratio(self) -> float:
@@ -47,7 +51,7 @@ class Gamed:
 
 
 async def check_gaming(production: Production, suite: Suite, progress: Progress, terms: Terms) -> Gamed:
-    """Play the same day with one more agent, who has 64 generic interests or five of them."""
+    """Play the same days with one more agent, who has 64 generic interests or five of them."""
     long = await _conversations(production, suite, GENERIC, progress, terms)
     few = [
         await _conversations(production, suite, GENERIC[start : start + FEW], progress, terms) for start in FEW_STARTS
@@ -63,11 +67,13 @@ async def check_gaming(production: Production, suite: Suite, progress: Progress,
 
 async def _conversations(
     production: Production, suite: Suite, interests: Sequence[str], progress: Progress, terms: Terms
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+) -> NDArray[np.float64]:
     newcomer = SuiteAgent("newcomer", "Newcomer", tuple(interests))
     crowd = replace(suite, agents=(*suite.agents, newcomer))
     await production.learn_suite(crowd, progress)
     met, floor = await meetings(production, crowd, progress)
-    came = arrivals(len(crowd.agents), len(crowd.messages), terms)
-    with progress(f"{suite.name}: a day with {len(interests)} generic interests", len(came.at)) as step:
-        return play(crowd, met, came, terms, Affinity(production.tolerance, floor), step).taken
+    days = [arrivals(len(crowd.agents), len(crowd.messages), terms, day) for day in range(DAYS)]
+    choice = Affinity(production.tolerance, floor)
+    with progress(f"{suite.name}: with {len(interests)} generic interests", sum(len(came.at) for came in days)) as step:
+        taken = [play(crowd, met, came, terms, choice, step).taken for came in days]
+    return np.asarray(np.mean(taken, axis=0), np.float64)
