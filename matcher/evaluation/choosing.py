@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from matcher.found import Found
 from matcher.model import Basis
 from matcher.policy import rank
+from matcher.scorer import Scores
 from matcher.suite import Suite
 from matcher.units import Units
 
 CLOCK: Final = 60_000.0
 """The policy's milliseconds in a minute."""
+
+OF_REASONS: Final = frozenset({"first", "reason", "strength"})
+"""What `Scores` holds by reason; all else it holds by agent."""
 
 
 @dataclass(slots=True)
@@ -88,18 +92,19 @@ class Met:
         """Return what the index would find at this moment: those who have room, as loaded and idle as they are."""
         found, scores = self.found, self.found.scores
         free = staff.free[self.position]
-        position = self.position[free]
         length = np.diff(scores.first)
+        met = np.repeat(free, length)
+        position = self.position[free]
+        of_agents: dict[str, Any] = {
+            one.name: getattr(scores, one.name)[free] for one in fields(scores) if one.name not in OF_REASONS
+        }
         return replace(
             found,
-            scores=replace(
-                scores,
-                agent=scores.agent[free],
-                score=scores.score[free],
-                affinity=scores.affinity[free],
+            scores=Scores(
+                **of_agents,
                 first=np.concatenate([[0], np.cumsum(length[free])]),
-                reason=scores.reason[np.repeat(free, length)],
-                strength=scores.strength[np.repeat(free, length)],
+                reason=scores.reason[met],
+                strength=scores.strength[met],
             ),
             agents=found.agents[free],
             utilization=staff.load[position] / staff.capacity,
