@@ -78,6 +78,10 @@ class SiteReplica:
         self._observe_lag = observe_lag
         self._observe_reload = observe_reload
         self._position = Position(0, 0, "")
+        self._load_told = 0
+        """The last event of the load stream that the index was told, also while the rest of its batch waits."""
+        self._removed_ms: dict[str, int] = {}
+        """When agents were removed, so that a write of our own from before does not bring them back."""
         self._moved = asyncio.Event()
         self._current = asyncio.Event()
         self.away: StoreUnavailable | None = None
@@ -140,15 +144,14 @@ class SiteReplica:
 
     def held(self, hold: Hold, agent: str, event: str) -> None:
         """Take in a hold of this process's own making before its event comes round."""
-        if event_number(event) > self._position.load:
+        if event_number(event) > self._load_told:
             self.index.hold(agent, hold)
             self.deadline_moved.set()
 
     def put(self, agent: Agent, vectors: NDArray[np.float32]) -> None:
         """Take in a write of this process's own making before its event comes round."""
-        known = self.index.agent(agent.id)
-        if known is None or known.version <= agent.version:
-            self.index.put(replace(agent, holds=known.holds if known else agent.holds), vectors)
+        if agent.updated_ms > self._removed_ms.get(agent.id, 0):
+            self._put(agent, (), vectors)
 
     def put_status(self, agent: Agent) -> None:
         """Take in a status of this process's own making before its event comes round."""
@@ -156,9 +159,11 @@ class SiteReplica:
         if known is not None and known.version <= agent.version and known.profile_version == agent.profile_version:
             self.index.put_status(agent.id, agent.status, agent.idle_since_ms, agent.version)
 
-    def remove(self, agent: str) -> None:
-        """Take out an agent."""
-        self.index.remove(agent)
+    def remove(self, agent: str, version: int) -> None:
+        """Take out an agent whom this process removed at a version; who was made anew since then stays."""
+        known = self.index.agent(agent)
+        if known is not None and known.version <= version:
+            self.index.remove(agent)
 
     async def vectors(self, agents: Sequence[Agent]) -> list[NDArray[np.float32]]:
         """Return agents' interest vectors [interests, dimension]: the stored ones, else computed and stored."""
@@ -186,6 +191,7 @@ class SiteReplica:
                 self.away = None
                 self._current.set()
                 async for reached, batch in changes.follow(position):
+                    self._load_told = reached.load
                     await self._apply(batch)
                     self._position = position = reached
                     self._moved.set()
@@ -243,7 +249,8 @@ class SiteReplica:
             if not pool_page.next:
                 break
             after = pool_page.next
-        self.index, self.pools, self._position = index, pools, position
+        self.index, self.pools, self._position, self._load_told = index, pools, position, position.load
+        self._removed_ms.clear()
         self.deadline_moved.set()
         log.info(
             "site read", site=self.site, agents=agents, pools=len(pools), seconds=round(time.monotonic() - started, 3)
@@ -267,6 +274,8 @@ class SiteReplica:
                     case AgentChanged(agent, version, at_ms):
                         self._applying_since_ms = self._applying_since_ms or at_ms
                         agents[agent] = version
+                        if not version:
+                            self._removed_ms[agent] = at_ms
                     case PoolChanged(pool):
                         pools.add(pool)
                     case SiteRemoved():
@@ -293,7 +302,7 @@ class SiteReplica:
         for agent_id, agent in zip(stale, found, strict=True):
             before = known[agent_id]
             if agent is None:
-                self.remove(agent_id)
+                self.index.remove(agent_id)
             elif before is not None and before.profile_version == agent.profile_version:
                 self.put_status(agent)
             else:
@@ -302,7 +311,19 @@ class SiteReplica:
             leases = await self._roster.leases(self.site, [agent.id for agent in profiles], self._clock.now_ms())
             rows = await self.vectors(profiles)
             for agent, holds, vectors in zip(profiles, leases, rows, strict=True):
-                self.put(replace(agent, holds=holds), vectors)
+                self._put(agent, holds, vectors)
+
+    def _put(self, agent: Agent, stored: Sequence[Hold], vectors: NDArray[np.float32]) -> None:
+        """Write an agent over what is known, with the holds known here and those read from the store.
+
+        What is free again of either is told by an event that is still to come.
+        """
+        known = self.index.agent(agent.id)
+        if known is None or known.version <= agent.version:
+            before = known.holds if known else ()
+            idle_since_ms = max(agent.idle_since_ms, known.idle_since_ms if known else 0)
+            holds = {hold.reservation: hold for hold in (*before, *stored)}
+            self.index.put(replace(agent, holds=tuple(holds.values()), idle_since_ms=idle_since_ms), vectors)
 
     async def _refresh_pools(self, changed: set[str]) -> None:
         for pool_id in changed:

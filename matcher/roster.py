@@ -21,6 +21,7 @@ from matcher.errors import (
     PoolExists,
     PoolInUse,
     PoolNotFound,
+    ReservationStateWrong,
     SiteInUse,
     SiteNotFound,
 )
@@ -136,7 +137,7 @@ class Roster:
                 if etag or attempt == WRITE_TRIES - 1:
                     raise
             else:
-                replica.remove(agent)
+                replica.remove(agent, before.version)
                 return
 
     async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
@@ -323,11 +324,15 @@ class Roster:
         return ImportResult(row.row, row.agent, _action(before))
 
     async def _release(self, replica: SiteReplica, agent: Agent) -> Agent:
-        """Take the agent out of reach, then cancel what they hold."""
+        """Take the agent out of reach, then cancel what they hold; a wrap-up has nothing to cancel: it ends."""
         await self.set_status(replica.site, agent.id, AgentStatus.OFFLINE)
         for hold in agent.holds:
             with suppress(MatcherError):
-                await self._routing.cancel(await self._routing.slot(replica.site, hold.reservation), 0)
+                slot = await self._routing.slot(replica.site, hold.reservation)
+                try:
+                    await self._routing.cancel(slot, 0)
+                except ReservationStateWrong:
+                    await self._routing.complete(slot, 0, 0)
         return await self.agent(replica.site, agent.id)
 
     async def _encode(self, interests: Sequence[str]) -> NDArray[np.float32]:

@@ -63,6 +63,8 @@ T = TypeVar("T")
 EXAMPLES: Final = int(os.environ.get("STATE_MACHINE_EXAMPLES", "40"))
 STEPS: Final = int(os.environ.get("STATE_MACHINE_STEPS", "40"))
 LATER_MS: Final = 600_000
+LONG_PAST_MS: Final = 60_000
+"""More than any clock here is off."""
 TOLERANCES: Final = (0.0, 0.05, 1.0)
 ONLINE: Final = AgentStatus.ONLINE
 PENDING, ACCEPTED, WRAPPING = ReservationState.PENDING, ReservationState.ACCEPTED, ReservationState.WRAPPING
@@ -438,7 +440,7 @@ class Service(RuleBasedStateMachine):
         one = self.plain.reservations[name]
 
         async def passing() -> None:
-            past = await self.connection.time_ms() - 1
+            past = await self.connection.time_ms() - LONG_PAST_MS
             member = f"{name}|{one.channel}|{one.cost}"
             await self.connection.pipeline(
                 [

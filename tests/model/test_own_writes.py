@@ -1,0 +1,206 @@
+"""A server takes its own writes in at once: also where their answers come later than the news of what followed."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from matcher.encoder import Priority
+from matcher.encoder.contract import Vectors
+from matcher.floors import Floors
+from matcher.lifecycle import AgentStatus, ReservationState
+from matcher.model import Agent, Capacity, ChannelCapacity, Held, Hold, Message, Profile, Requirements
+from matcher.store.connection import Connection
+from tests.model.house import House
+from tests.model.stored import Stored
+from tests.model.words import WordEncoder
+
+ROSES = Profile("", ("roses",), capacity=Capacity(5, {"chat": ChannelCapacity(1)}))
+
+
+class GatedEncoder(WordEncoder):
+    """Encode interests only while the gate is open, so that a test decides what comes first.
+
+    Its fingerprint is its own, so that it finds no vectors that another server stored.
+    """
+
+    fingerprint = "00000000000000fe"
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.waiting = asyncio.Event()
+        self.one_by_one = False
+
+    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
+        """Encode texts, interests once the gate is open."""
+        if priority is Priority.PROFILE:
+            self.waiting.set()
+            await self.gate.wait()
+            if self.one_by_one:
+                self.gate.clear()
+        return await super().encode(texts, priority=priority)
+
+
+@dataclass
+class Pair:
+    """Two servers: `slow` has a gate before what it learns of profiles, `other` has none."""
+
+    site: str
+    connection: Connection
+    slow: House
+    other: House
+    encoder: GatedEncoder
+
+    @asynccontextmanager
+    async def held_up(self) -> AsyncIterator[None]:
+        """Hold `slow` up in the middle of taking in what happens meanwhile; then let it catch up."""
+        self.encoder.one_by_one = True
+        self.encoder.gate.clear()
+        self.encoder.waiting.clear()
+        yield
+        self.encoder.one_by_one = False
+        self.encoder.gate.set()
+        await self.catch_up()
+
+    async def create(self, agent: str, status: AgentStatus = AgentStatus.ONLINE) -> Agent:
+        """Create an agent at `other`, whose interests `slow` must encode by itself."""
+        return await self.other.roster.create_agent(self.site, agent, ROSES, status)
+
+    async def route(self, house: House) -> Held:
+        """Hold somebody."""
+        message = Message("roses", "", Requirements())
+        held = await house.router.route(
+            self.site,
+            message,
+            contact_id="",
+            request_id="",
+            digest=b"",
+            auto_accept=False,
+            explain_unmatched=False,
+        )
+        assert isinstance(held, Held)
+        return held
+
+    async def catch_up(self) -> None:
+        """Let both servers take in all there is."""
+        stored = await Stored.read(self.connection, self.site)
+        for house in (self.slow, self.other):
+            await house.catch_up(self.site, stored.ends)
+
+    async def agrees(self) -> bool:
+        """Tell whether `slow` knows exactly what the store holds."""
+        await self.catch_up()
+        stored = await Stored.read(self.connection, self.site)
+        index = (await self.slow.sites.replica(self.site)).index
+        known = {name: agent.holds for name in index.ids() if (agent := index.agent(name))}
+        return known == {name: agent.holds for name, agent in stored.agents().items()}
+
+
+@pytest.fixture
+async def pair(store_url: str) -> AsyncIterator[Pair]:
+    """Give two servers that follow a new site, caught up."""
+    connection, encoder, plain = Connection(store_url), GatedEncoder(), WordEncoder()
+    await connection.start()
+    floors, site = await Floors.open(plain), f"s{secrets.token_hex(6)}"
+    slow, other = await House.open(connection, encoder, floors), await House.open(connection, plain, floors)
+    await slow.roster.create_site(site)
+    await slow.roster.update_pool(site, "default", {"affinity_floor": 0.0}, "")
+    pair = Pair(site, connection, slow, other, encoder)
+    await pair.catch_up()
+    yield pair
+    await slow.close()
+    await other.close()
+    await other.roster.delete_site(site, force=True)
+    await floors.close()
+    await connection.close()
+
+
+async def blocked(pair: Pair) -> None:
+    """Wait until `slow` is in the middle of taking something in."""
+    async with asyncio.timeout(10):
+        await pair.encoder.waiting.wait()
+
+
+async def go_on(pair: Pair) -> None:
+    """Let `slow` go on to the next profile."""
+    pair.encoder.waiting.clear()
+    pair.encoder.gate.set()
+    await blocked(pair)
+
+
+async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(pair: Pair) -> None:
+    """The slot is not thought to be taken until a deadline hours away."""
+    await pair.other.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    await pair.catch_up()
+    replica = await pair.slow.sites.replica(pair.site)
+    async with pair.held_up():
+        await pair.create("bob", AgentStatus.OFFLINE)
+        await blocked(pair)
+        # What follows is one batch: the index is told of the slot before cy's profile is read.
+        held = (await pair.route(pair.other)).reservation
+        held_event = (await Stored.read(pair.connection, pair.site)).ends[1]
+        await pair.other.router.cancel(pair.site, held.id, 0)
+        await pair.create("cy")
+        await go_on(pair)
+        replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, f"0-{held_event}")
+    assert await pair.agrees()
+
+
+async def test_a_new_agent_s_holds_are_known_where_the_answer_to_the_creation_comes_late(pair: Pair) -> None:
+    """Another server held the new agent before the one that created them had its answer."""
+    replica = await pair.slow.sites.replica(pair.site)
+    async with pair.held_up():
+        await pair.create("bob", AgentStatus.OFFLINE)
+        await blocked(pair)
+        created = await pair.create("ann")
+        await pair.route(pair.other)
+        await go_on(pair)
+        replica.put(created, await WordEncoder().encode(created.profile.interests))
+    assert await pair.agrees()
+
+
+async def test_an_agent_made_anew_stays_where_the_answer_to_the_removal_comes_late(pair: Pair) -> None:
+    """Another server created the agent again before the one that removed them had its answer."""
+    old = await pair.other.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    await pair.other.roster.delete_agent(pair.site, "ann", "", force=False)
+    await pair.other.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    await pair.catch_up()
+    (await pair.slow.sites.replica(pair.site)).remove("ann", old.version)
+    assert await pair.agrees()
+
+
+async def test_an_agent_who_was_removed_does_not_come_back_with_a_late_answer(pair: Pair) -> None:
+    """Another server removed the agent before the one that created them had its answer."""
+    old = await pair.other.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    await pair.other.roster.delete_agent(pair.site, "ann", "", force=False)
+    await pair.catch_up()
+    replica = await pair.slow.sites.replica(pair.site)
+    replica.put(old, await WordEncoder().encode(old.profile.interests))
+    assert await pair.agrees()
+    new = await pair.slow.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    assert new.version > old.version
+    assert await pair.agrees()
+
+
+async def test_a_forced_removal_ends_what_the_agent_holds_also_a_wrap_up(pair: Pair) -> None:
+    """An offer and a conversation are canceled; a wrap-up, which has nothing to cancel, is over."""
+    roster, router = pair.other.roster, pair.other.router
+    await roster.update_pool(pair.site, "default", {"wrap_up_ms": 600_000}, "")
+    await roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    held = [(await pair.route(pair.other)).reservation for _ in range(3)]
+    await router.accept(pair.site, held[1].id, 0)
+    await router.accept(pair.site, held[2].id, 0)
+    await router.complete(pair.site, held[2].id, 0)
+    await roster.delete_agent(pair.site, "ann", "", force=True)
+    assert [(await router.reservation(pair.site, one.id)).state for one in held] == [
+        ReservationState.CANCELED,
+        ReservationState.CANCELED,
+        ReservationState.COMPLETED,
+    ]
+    assert await pair.agrees()
