@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.evaluation import baselines
-from matcher.evaluation.deciding import decide
+from matcher.evaluation.deciding import Decisions, decide
 from matcher.evaluation.measures import (
     Floats,
     Places,
@@ -91,6 +91,12 @@ async def evaluate(
     are of all decisions. free: see `decide`.
     """
     decisions = await decide(production, suite, progress, free=free)
+    methods = await baselines_of(production, suite, progress) if compare else ()
+    return summarise(suite, decisions, methods)
+
+
+def summarise(suite: Suite, decisions: Decisions, methods: Sequence[Method]) -> Evaluated:
+    """Measure the decisions on a suite."""
     cluster = _clusters(suite)
     place, answerable = decisions.place, decisions.answerable
     clusters = cluster[decisions.message]
@@ -116,15 +122,16 @@ async def evaluate(
         hit_rate_routed=hits,
         fell_back=float(decisions.fell_back.mean()),
         floor=decisions.floor,
-        methods=await _baselines(production, suite, progress, cluster) if compare else (),
+        methods=methods,
         auroc_answerable=auroc(decisions.confidence[answerable], right[answerable]),
         bins=bins(decisions.confidence, right),
     )
 
 
-async def _baselines(
-    production: Production, suite: Suite, progress: Progress, cluster: NDArray[np.int64]
-) -> list[Method]:
+async def baselines_of(production: Production, suite: Suite, progress: Progress) -> list[Method]:
+    """Measure what people would build instead, everybody free. Raises ExtraMissing without bm25s."""
+    await production.learn_suite(suite, progress)
+    cluster = _clusters(suite)
     asked = np.array([bool(message.relevant) for message in suite.messages])
     ranked = {
         "BM25": baselines.word_search(suite),
