@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 async def evaluate(
     session: Session,
     suites: Annotated[
-        list[Path], typer.Argument(metavar="SUITE_DIR…", help="Folders with agents.jsonl and messages.jsonl.")
+        list[Path], typer.Argument(metavar="SUITE_DIR", help="Folders with agents.jsonl and messages.jsonl.")
     ],
     *,
     free: Annotated[
