@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.confidence import Calibration
 from matcher.model import Agent
 from matcher.scorer import Evidence, Scores
 
@@ -41,8 +42,19 @@ class Found:
     """The eligible agents idle longest, in that order; met or not."""
     eligible: int
     """Agents that meet every constraint."""
+    pool_agents: int
+    """Agents of the pool, whatever else they meet."""
     rows: int
     """Interests compared: those of the eligible agents, no more and no less."""
+    calibration: Calibration
+    """What turns margins into confidence."""
+
+    def confidence(self, at: Sequence[int]) -> list[float]:
+        """Return how likely each agent at these places of `scores` is a right one."""
+        places = np.asarray(at, np.int64)
+        scores = self.scores
+        found = self.calibration.confidence(scores.score, scores.breadth, places, self.eligible, self.pool_agents)
+        return [float(one) for one in found]
 
 
 def foremost(columns: Sequence[NDArray[Any]] | NDArray[Any], most: int) -> NDArray[np.intp]:

@@ -18,10 +18,6 @@ MOST_REASONS: Final = 3
 SMALL_TALK_SHARE: Final = 0.95
 """The share of small talk that stays below a pool's floor."""
 
-SHARPNESS: Final = 20.0
-"""Where the likelihood of the right agents was highest, with all agents free and with a tenth of them: 300 messages of
-persona_1utt, 961 agents, cosines without a map (expected calibration error 0.08 and 0.06, AUROC 0.82 and 0.85)."""
-
 _NOT_ASKED: Final = LeftOut({})
 
 
@@ -77,25 +73,23 @@ def _by_affinity(found: Found, units: Units, equal_from: float, most: int) -> tu
     ids = (found.agents[at].id for at in near)
     ordered = sorted(zip(*(column[near].tolist() for column in columns), ids, near.tolist(), strict=True))
     chosen = [at for *_, at in ordered[:most]]
-    confidence, _ = _confidences(found)
     return tuple(
         Candidate(
             agent=found.agents[at].id,
             display_name=found.agents[at].profile.display_name,
             affinity=float(scores.affinity[at]),
             score=float(scores.score[at]),
-            confidence=float(confidence[at]),
+            confidence=confidence,
             utilization=float(found.utilization[at]),
             idle_since_ms=int(found.idle_since_ms[at]),
             reasons=_reasons(found, units, at),
         )
-        for at in chosen
+        for at, confidence in zip(chosen, found.confidence(chosen), strict=True)
     )
 
 
 def _by_idleness(found: Found, units: Units, most: int) -> tuple[Candidate, ...]:
     met = {int(slot): at for at, slot in enumerate(found.scores.agent)} if found.resting else {}
-    confidence, not_met = _confidences(found)
     candidates = []
     for resting in found.resting[:most]:
         at = met.get(resting.slot)
@@ -105,27 +99,13 @@ def _by_idleness(found: Found, units: Units, most: int) -> tuple[Candidate, ...]
                 display_name=resting.agent.profile.display_name,
                 affinity=0.0 if at is None else float(found.scores.affinity[at]),
                 score=0.0 if at is None else float(found.scores.score[at]),
-                confidence=not_met if at is None else float(confidence[at]),
+                confidence=0.0 if at is None else found.confidence([at])[0],
                 utilization=resting.utilization,
                 idle_since_ms=resting.idle_since_ms,
                 reasons=() if at is None else _reasons(found, units, at),
             )
         )
     return tuple(candidates)
-
-
-def _confidences(found: Found) -> tuple[NDArray[np.float64], float]:
-    """Return how likely each agent met [agents], and one not met, is the better match than all other eligible ones.
-
-    Of the eligible agents one is taken to be the right one, with odds exp(SHARPNESS · score); who is not met scores
-    0. So it falls with the number of rivals and of near-ties, and a lead over all of them brings it near 1.
-    """
-    scores = found.scores.score
-    best = scores.max(initial=0.0)
-    odds = np.exp(SHARPNESS * (scores - best))
-    not_met = float(np.exp(-SHARPNESS * best))
-    total = float(odds.sum()) + max(found.eligible - len(scores), 0) * not_met
-    return odds / (total or 1.0), not_met / (total or 1.0)
 
 
 def _reasons(found: Found, units: Units, at: int) -> tuple[Reason, ...]:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from matcher.confidence import Calibration
+
+UNTRAINED: Final = Calibration((-10.9, 1.19, 7.58, 2.44, -0.0712, 6.59, -4.6, -10.1, 16.2, 0.712, 0.776))
+"""The confidences of an untrained cosine."""
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.integer]
@@ -28,18 +34,31 @@ class Evidence:
     lexical: Floats
     held: Integers
 
+    def only(self, kept: NDArray[np.bool_]) -> Evidence:
+        """Return the triples that are kept [triples]."""
+        return Evidence(
+            unit=self.unit[kept],
+            agent=self.agent[kept],
+            interest=self.interest[kept],
+            cosine=self.cosine[kept],
+            lexical=self.lexical[kept],
+            held=self.held[kept],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Hold what a message's evidence says of each agent it met, in ascending order of the slots.
 
-    `agent`, `score`, `affinity` are [agents]. The reasons of agent i are `reason[first[i]:first[i + 1]]`:
+    `agent`, `score`, `affinity`, `breadth` are [agents]. The reasons of agent i are `reason[first[i]:first[i + 1]]`:
     positions in the evidence, one a unit that met an interest (the best one), units ascending.
     """
 
     agent: NDArray[np.int64]
     score: NDArray[np.float64]
     affinity: NDArray[np.float64]
+    breadth: NDArray[np.float64]
+    """What all interests together bring over what the best bring, in [0, 1]: 1 where they all say the same."""
     first: NDArray[np.int64]
     reason: NDArray[np.int64]
     strength: NDArray[np.float64]
@@ -70,6 +89,7 @@ class Scorer:
     """What ln(interests / ample) lowers each piece of evidence by, so that many generic interests gain nothing."""
     saturation: float = 3.0
     """How fast affinity nears 1: affinity = 1 - exp(-saturation * score)."""
+    calibration: Calibration = UNTRAINED
 
     @property
     def fingerprint(self) -> str:
@@ -103,7 +123,8 @@ class Scorer:
         met = np.flatnonzero(evidence.cosine > self.threshold)
         if not len(met):
             none = np.zeros(0, np.int64)
-            return Scores(none, np.zeros(0), np.zeros(0), np.zeros(1, np.int64), none, np.zeros(0))
+            nothing = np.zeros(0)
+            return Scores(none, nothing, nothing, nothing, np.zeros(1, np.int64), none, nothing)
         agents, units, interests = evidence.agent[met].astype(np.int64), evidence.unit[met], evidence.interest[met]
         wide, deep = int(units.max()) + 1, int(interests.max()) + 1
         order = np.argsort((agents * wide + units) * deep + interests)
@@ -123,10 +144,13 @@ class Scorer:
         agent = pair[start] // wide
         first = np.flatnonzero(np.r_[True, agent[1:] != agent[:-1]])
         score = np.add.reduceat(part, first)
+        most = np.add.reduceat(foremost, first)
+        breadth = np.add.reduceat(together, first) / np.maximum(most, np.finfo(np.float64).tiny)
         return Scores(
             agent=agent[first],
             score=score,
             affinity=-np.expm1(-self.saturation * score),
+            breadth=breadth,
             first=np.r_[first, len(agent)].astype(np.int64),
             reason=met[winner],
             strength=best,

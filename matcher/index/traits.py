@@ -141,6 +141,11 @@ class TraitTable:
                 self._columns.pop(name, None)
         self._free.append(number)
 
+    def users(self, question: Question, name: str) -> int:
+        """Count the users of traits whose answer is yes."""
+        yes = np.flatnonzero(self.column(question, name) > 0)
+        return sum(self._uses[number] for number in yes.tolist())
+
     def totals(self) -> NDArray[np.int64]:
         """Return the total capacity by number."""
         return self._total[: len(self._traits)]

@@ -11,7 +11,7 @@ from matcher.found import Found, Resting, foremost
 from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Basis, Constraint, LeftOut, Profile, interest_id
 from matcher.policy import floor, rank
-from matcher.scorer import Evidence, Scorer
+from matcher.scorer import UNTRAINED, Evidence, Scorer
 from matcher.units import split
 
 TEXT = "My router is dead. I love apple pie. And jazz at night. Bye."
@@ -54,7 +54,9 @@ def found_of(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> Foun
         idle_since_ms=np.array([drawn[slot][2] for slot in scores.agent], np.int64),
         resting=tuple(resting[:8]),
         eligible=len(drawn),
+        pool_agents=len(drawn),
         rows=3 * len(drawn),
+        calibration=UNTRAINED,
     )
 
 
@@ -129,26 +131,26 @@ def test_at_the_floor_affinity_decides() -> None:
 
 
 @given(people)
-def test_confidences_are_shares_of_one_certainty(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> None:
-    """Over everybody eligible confidences sum to 1, higher scores have more of it, and met and unmet are as one."""
+def test_every_confidence_is_a_probability(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> None:
+    """Whoever is listed has a confidence in [0, 1], the same by whichever order; whom the message did not meet has 0."""
     found = found_of(drawn)
-    offered = rank(found, UNITS, floor=2.0, tolerance=0.0).candidates  # everybody, of up to eight, by idleness
-    offered = tuple(sorted(offered, key=lambda candidate: candidate.score))
-    shares = [candidate.confidence for candidate in offered]
-    assert shares == sorted(shares)
-    if len(drawn) <= 8:
-        assert sum(shares) == pytest.approx(1.0 if drawn else 0.0)
-    if len(found.agents):
-        listed = rank(found, UNITS, floor=0.0, tolerance=0.0, most=1).candidates[0]
-        assert listed.confidence >= max(shares) - 1e-12
+    by_idleness = rank(found, UNITS, floor=2.0, tolerance=0.0).candidates
+    by_affinity = {one.agent: one.confidence for one in rank(found, UNITS, floor=0.0, tolerance=0.0).candidates}
+    for candidate in by_idleness:
+        assert 0 <= candidate.confidence <= 1
+        if not candidate.reasons:
+            assert candidate.confidence == 0
+        elif by_affinity and candidate.agent in by_affinity:
+            assert candidate.confidence == pytest.approx(by_affinity[candidate.agent])
 
 
 def test_confidence_is_the_lead_over_the_others_not_the_closeness() -> None:
-    """Two equally close agents are each half as sure as can be; a lone one far less close is surer of hers."""
+    """Two equally close agents are equally sure; a lone one who is less close is surer of hers."""
     tied = rank(found_of([([(1, 0, 95)], 0.0, 0), ([(1, 0, 95)], 0.0, 0)]), UNITS, floor=0.0, tolerance=0.0)
     alone = rank(found_of([([(1, 0, 70)], 0.0, 0), ([], 0.0, 0)]), UNITS, floor=0.0, tolerance=0.0)
-    assert [candidate.confidence for candidate in tied.candidates] == pytest.approx([0.5, 0.5])
-    assert alone.candidates[0].confidence > 0.9
+    first, second = (candidate.confidence for candidate in tied.candidates)
+    assert first == second
+    assert alone.candidates[0].confidence > first
 
 
 def test_nobody_is_an_order_of_nobody() -> None:

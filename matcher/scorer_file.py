@@ -1,0 +1,96 @@
+"""The file of a learned scorer: numbers, what they were learned from, and the model they belong to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from matcher.confidence import FEATURES, Calibration
+from matcher.scorer import Scorer
+
+FORMAT: Final = 1
+_NUMBERS: Final = tuple(name for name in asdict(Scorer()) if name not in {"map", "calibration"})
+
+
+class ScorerFileWrong(Exception):
+    """A file cannot be read as a scorer: which, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Say which model's vectors a scorer was learned from, on what data and under which licence."""
+
+    model: str
+    """The fingerprint of the model; its vectors are the only ones the scorer is for."""
+    suites: tuple[str, ...]
+    licence: str
+    attribution: str
+    recall: dict[str, float]
+    """Recall at 1 by suite, on agents that took no part."""
+
+
+def write(path: Path, scorer: Scorer, provenance: Provenance) -> None:
+    """Write a scorer whole or not at all; the map is kept at 16 bits."""
+    about = {
+        "format": FORMAT,
+        "provenance": asdict(provenance),
+        "numbers": {name: getattr(scorer, name) for name in _NUMBERS},
+        "calibration": list(scorer.calibration.weights),
+    }
+    unfinished = path.with_name(path.name + ".unfinished")
+    with unfinished.open("wb") as file:
+        described = np.array(json.dumps(about, indent=1))
+        if scorer.map is None:
+            np.savez_compressed(file, about=described)
+        else:
+            np.savez_compressed(file, about=described, map=scorer.map.astype(np.float16))
+    unfinished.replace(path)
+
+
+def read(path: Path | Traversable) -> tuple[Scorer, Provenance]:
+    """Read a scorer and where it comes from. Raises ScorerFileWrong."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            linear = arrays["map"].astype(np.float32) if "map" in arrays else None
+        return _scorer(about, linear), _provenance(about["provenance"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as fault:
+        raise ScorerFileWrong(f"{path} is no scorer: {type(fault).__name__}") from fault
+
+
+def packaged(model: str) -> Scorer:
+    """Return the packaged scorer of the model with this fingerprint; of another model, the untrained one."""
+    for file in sorted((resources.files("matcher") / "maps").iterdir(), key=lambda one: one.name):
+        if file.name.endswith(".npz"):
+            scorer, provenance = read(file)
+            if provenance.model == model:
+                return scorer
+    return Scorer()
+
+
+def _scorer(about: dict[str, Any], linear: np.ndarray[Any, np.dtype[np.float32]] | None) -> Scorer:
+    if about["format"] != FORMAT:
+        raise ValueError("another format")
+    if linear is not None and (linear.ndim != 2 or linear.shape[0] != linear.shape[1] or not np.isfinite(linear).all()):
+        raise ValueError("the map is not square and finite")
+    numbers = {name: type(getattr(Scorer(), name))(about["numbers"][name]) for name in _NUMBERS}
+    weights = tuple(float(one) for one in about["calibration"])
+    if len(weights) != FEATURES:
+        raise ValueError("another number of features")
+    return replace(Scorer(), map=linear, calibration=Calibration(weights), **numbers)
+
+
+def _provenance(about: dict[str, Any]) -> Provenance:
+    return Provenance(
+        model=str(about["model"]),
+        suites=tuple(about["suites"]),
+        licence=str(about["licence"]),
+        attribution=str(about["attribution"]),
+        recall={str(name): float(value) for name, value in about["recall"].items()},
+    )

@@ -1,0 +1,71 @@
+"""Which words count, and that a lexicon depends on its lines alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matcher.lexicon import LONGEST_LINE, MOST_SHARED, Lexicon, stems
+
+line = st.lists(st.sampled_from(["sail", "bake", "dog", "chess", "opera", "bee"]), max_size=5).map(tuple)
+PAIR = np.zeros(1, np.int64)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I love hiking, and Hiking again!", ("love", "hike")),
+        ("dogs’ toys", ("dog", "toy")),
+        ("犬が好き", ("犬が", "が好", "好き")),
+        ("मुझे कुत्ते।", ("मुझ", "कुत्त")),
+        ("Я люблю собак", ("я", "любл", "собак")),
+        ("the and of", ()),
+        ("🐶 ...", ()),
+    ],
+)
+def test_stems_are_distinct_rare_sayings_of_any_script(text: str, expected: tuple[str, ...]) -> None:
+    """Endings and stop words fall away; text without spaces goes by pairs of signs."""
+    assert stems(text) == expected
+
+
+@given(st.lists(line, max_size=30), st.data())
+def test_a_lexicon_depends_on_its_lines_alone(lines: list[tuple[str, ...]], data: st.DataObject) -> None:
+    """After any adding and removing it weighs as one that was made of what is left, in another order."""
+    changed, kept = Lexicon(), []
+    for one in lines:
+        handle = changed.add(one)
+        if data.draw(st.booleans()):
+            changed.remove(handle)
+        else:
+            kept.append((one, handle))
+    fresh = Lexicon()
+    handles = [fresh.add(one) for one, _ in reversed(kept)][::-1]
+    assert len(changed) == len(fresh) == len(kept)
+    units = [("sail", "dog", "bee"), ("chess",)]
+    for (_, handle), other in zip(kept, handles, strict=True):
+        for unit in (0, 1):
+            here = changed.shared(units, PAIR + unit, PAIR + handle)
+            there = fresh.shared(units, PAIR + unit, PAIR + other)
+            assert here == there
+    assert changed.idf("sail") == fresh.idf("sail")
+
+
+def test_rare_words_count_common_ones_do_not() -> None:
+    """A word that every second line holds says nothing of anyone."""
+    lexicon = Lexicon()
+    handles = [lexicon.add(("dog", f"only{number}")) for number in range(500)]
+    at = np.array([handles[0]])
+    assert lexicon.shared([("dog",)], PAIR, at) == 0
+    assert lexicon.shared([("only0",)], PAIR, at) == 1
+    assert lexicon.shared([("unknown",)], PAIR, at) == 0
+
+
+def test_many_shared_words_are_capped_and_long_lines_cut() -> None:
+    """A whole line said again counts no more than two rare words of it."""
+    lexicon = Lexicon()
+    words = tuple(f"word{number}" for number in range(LONGEST_LINE + 4))
+    at = np.array([lexicon.add(words)])
+    assert lexicon.shared([words], PAIR, at) == MOST_SHARED
+    assert lexicon.shared([words[LONGEST_LINE:]], PAIR, at) == 0

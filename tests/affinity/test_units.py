@@ -1,0 +1,74 @@
+"""What the units of a message promise, whatever the message."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matcher.units import MAX_UNITS, split
+
+pieces = st.sampled_from(
+    ["I hike", " ", ". ", "! ", "。", "।", "\r\n", ", ", "犬が好き", "मुझे कुत्ते", "🐶", "👩‍🚀", "…", "word " * 25, "x" * 90, "z.B. ", "3.5"]
+)
+messages = st.one_of(st.text(max_size=300), st.lists(pieces, max_size=80).map("".join))
+
+
+@given(messages)
+def test_units_lie_in_the_text_in_order_and_cover_all_of_it(text: str) -> None:
+    """At most 32 units, none empty, each beginning after the one before, and every character but spaces in one."""
+    units = split(text)
+    assert len(units.spans) <= MAX_UNITS
+    assert all(0 <= start < end <= len(text) for start, end in units.spans)
+    starts = [span.start for span in units.spans]
+    assert starts == sorted(set(starts))
+    covered = {at for span in units.spans for at in range(*span)}
+    assert all(character.isspace() or at in covered for at, character in enumerate(text))
+
+
+@given(messages)
+def test_units_are_the_same_each_time_and_have_no_spaces_around(text: str) -> None:
+    """Splitting says the same of the same text, and a unit begins and ends with what can be read."""
+    assert split(text) == split(text)
+    assert all(unit == unit.strip() for unit in split(text).texts(text))
+
+
+@given(st.integers(33, 400))
+def test_more_than_32_sentences_are_merged_and_the_units_say_so(sentences: int) -> None:
+    """Neighbours are put together, so that nothing said last is lost."""
+    text = "I hike. " * sentences
+    units = split(text)
+    assert (len(units.spans), units.merged) == (MAX_UNITS, True)
+    assert units.spans[-1].end == len(text.rstrip())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hi! I like dogs... And cats?", ["Hi!", "I like dogs...", "And cats?"]),
+        ("Ich mag z.B. Dr. Brehms Tierleben. Du auch?", ["Ich mag z.B. Dr. Brehms Tierleben.", "Du auch?"]),
+        ("¿Qué tal? ¡Me gusta bailar!", ["¿Qué tal?", "¡Me gusta bailar!"]),
+        ("私は犬が好きです。山に登ります！「はい」", ["私は犬が好きです。", "山に登ります！", "「はい」"]),
+        ("मुझे कुत्ते पसंद हैं। मैं दौड़ता हूँ॥ ठीक", ["मुझे कुत्ते पसंद हैं।", "मैं दौड़ता हूँ॥", "ठीक"]),
+        ("So do I. It cost 3.50 at example.com today", ["So do I.", "It cost 3.50 at example.com today"]),
+        ("one\r\ntwo\r\n\r\nthree", ["one", "two", "three"]),
+        ("I ride. :) 🐎", ["I ride. :) 🐎"]),
+        ("🐎", ["🐎"]),
+        (" \r\n ", []),
+    ],
+)
+def test_sentences_are_units_in_every_script(text: str, expected: list[str]) -> None:
+    """English, German, Spanish, Japanese, Hindi, line ends and emoji."""
+    assert split(text).texts(text) == expected
+
+
+def test_talk_without_any_sign_is_read_through_windows() -> None:
+    """Overlapping windows of twelve words let each thing said be compared by itself."""
+    text = " ".join(f"word{number}" for number in range(30))
+    assert [len(unit.split()) for unit in split(text).texts(text)] == [12, 12, 12, 12]
+
+
+def test_a_sentence_parted_by_commas_stays_whole() -> None:
+    """A writer who puts commas ends sentences too."""
+    text = "I'm a trail runner and this season is all about one race, a hundred kilometres over the passes in the Alps."
+    assert split(text).texts(text) == [text]
