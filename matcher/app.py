@@ -164,6 +164,7 @@ async def _open_encoder(settings: Settings, telemetry: Telemetry, stack: AsyncEx
         observer=EncoderObserver(
             batch=lambda texts, _seconds: telemetry.encoder_batch_size.observe(texts),
             wait=telemetry.encoder_queue_seconds.observe,
+            failure=lambda where: log.error("a batch failed", where=where),
         ),
     )
     stack.push_async_callback(encoder.close)

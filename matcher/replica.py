@@ -13,10 +13,11 @@ import structlog
 from numpy.typing import NDArray
 
 from matcher.clock import Clock
-from matcher.encoder import Encoder, Priority
+from matcher.encoder import Encoder
 from matcher.errors import PoolNotFound, StoreUnavailable
 from matcher.floors import Floors
 from matcher.index import SiteIndex
+from matcher.interests import encode_interests
 from matcher.model import Agent, Hold, Pool
 from matcher.names import pool_name
 from matcher.scorer import Scorer
@@ -33,7 +34,6 @@ from matcher.store.changes import (
     event_number,
 )
 from matcher.store.connection import Connection
-from matcher.store.records import stored_precision
 from matcher.store.roster import RosterStore
 
 log = structlog.get_logger(__name__)
@@ -173,7 +173,7 @@ class SiteReplica:
         if not missing:
             return [rows for rows in stored if rows is not None]
         lines = [line for agent in missing for line in agent.profile.interests]
-        encoded = stored_precision(await self._encoder.encode(lines, priority=Priority.PROFILE))
+        encoded = await encode_interests(self._encoder, lines)
         ends = np.cumsum([len(agent.profile.interests) for agent in missing])
         computed = dict(zip((agent.id for agent in missing), np.split(encoded, ends[:-1]), strict=True))
         await self._roster.put_vectors(self.site, model, [(agent, computed[agent.id]) for agent in missing])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.clock import Clock
-from matcher.encoder import Encoder, Priority
+from matcher.encoder import Encoder
 from matcher.errors import (
     AgentHasHolds,
     AgentNotFound,
@@ -25,6 +25,7 @@ from matcher.errors import (
     SiteInUse,
     SiteNotFound,
 )
+from matcher.interests import encode_interests
 from matcher.lifecycle import AgentStatus
 from matcher.model import (
     DEFAULT_POOL,
@@ -43,7 +44,6 @@ from matcher.model import (
 from matcher.names import agent_name, pool_name, site_name
 from matcher.replica import SiteReplica
 from matcher.sites import Sites
-from matcher.store.records import stored_precision
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
 from matcher.store.routing import RoutingStore
 
@@ -336,7 +336,7 @@ class Roster:
         return await self.agent(replica.site, agent.id)
 
     async def _encode(self, interests: Sequence[str]) -> NDArray[np.float32]:
-        return stored_precision(await self._encoder.encode(interests, priority=Priority.PROFILE))
+        return await encode_interests(self._encoder, interests)
 
     async def _vectors_after(self, replica: SiteReplica, before: Agent, profile: Profile) -> NDArray[np.float32]:
         return (await self._vectors_of(replica, [(profile, before)]))[0]

@@ -16,6 +16,7 @@ import structlog
 from pydantic import SecretStr
 
 from matcher.config import PREFIX, Settings
+from matcher.encoder.settings import usable_cores
 from matcher.errors import SettingsWrong
 
 log = structlog.get_logger(__name__)
@@ -129,6 +130,8 @@ def _environment(settings: Settings, number: int, address: str) -> dict[str, str
         "workers": 1,
         "worker": f"{number}/{settings.workers}",
         "reuse_port": True,
+        # Workers that each took every core would only wait for one another.
+        "encoder_threads": settings.encoder_threads or max(1, usable_cores() // settings.workers),
         "metrics_listen": f"{host}:{int(port) + number - 1 if int(port) else 0}" if settings.metrics_listen else "",
     }
     variables = {}
