@@ -89,23 +89,24 @@ def _by_affinity(found: Found, units: Units, equal_from: float, most: int) -> tu
 
 
 def _by_idleness(found: Found, units: Units, most: int) -> tuple[Candidate, ...]:
-    met = {int(slot): at for at, slot in enumerate(found.scores.agent)} if found.resting else {}
-    candidates = []
-    for resting in found.resting[:most]:
-        at = met.get(resting.slot)
-        candidates.append(
-            Candidate(
-                agent=resting.agent.id,
-                display_name=resting.agent.profile.display_name,
-                affinity=0.0 if at is None else float(found.scores.affinity[at]),
-                score=0.0 if at is None else float(found.scores.score[at]),
-                confidence=0.0 if at is None else found.confidence([at])[0],
-                utilization=resting.utilization,
-                idle_since_ms=resting.idle_since_ms,
-                reasons=() if at is None else _reasons(found, units, at),
-            )
+    scores = found.scores
+    place = {slot: at for at, slot in enumerate(scores.agent.tolist())} if found.resting else {}
+    longest = [(resting, place.get(resting.slot)) for resting in found.resting[:most]]
+    met = [at for _, at in longest if at is not None]
+    confidence = dict(zip(met, found.confidence(met), strict=True)) if met else {}
+    return tuple(
+        Candidate(
+            agent=resting.agent.id,
+            display_name=resting.agent.profile.display_name,
+            affinity=0.0 if at is None else float(scores.affinity[at]),
+            score=0.0 if at is None else float(scores.score[at]),
+            confidence=0.0 if at is None else confidence[at],
+            utilization=resting.utilization,
+            idle_since_ms=resting.idle_since_ms,
+            reasons=() if at is None else _reasons(found, units, at),
         )
-    return tuple(candidates)
+        for resting, at in longest
+    )
 
 
 def _reasons(found: Found, units: Units, at: int) -> tuple[Reason, ...]:

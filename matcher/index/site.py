@@ -15,7 +15,7 @@ from matcher.index.constraints import ORDER, admitted, first_unmet
 from matcher.index.deadlines import Deadlines
 from matcher.index.lines import Floats, LineTable, Rows
 from matcher.index.people import People
-from matcher.index.traits import Question, Traits
+from matcher.index.traits import Traits
 from matcher.index.view import View
 from matcher.index.views import Shown, Views
 from matcher.lexicon import Lexicon, stems
@@ -244,7 +244,7 @@ class SiteIndex:
             idle_since_ms=self._people.idle_since[scores.agent],
             resting=self._resting(members, resting),
             eligible=len(members),
-            pool_agents=self._people.traits.users(Question.POOL, requirements.pool),
+            pool_agents=self._people.traits.in_pool(requirements.pool),
             calibration=self.scorer.calibration,
             rows=compared,
         )

@@ -98,6 +98,7 @@ class TraitTable:
         self._free: list[int] = []
         self._known: Counter[tuple[Question, str]] = Counter()
         self._columns: OrderedDict[tuple[Question, str], NDArray[np.int64]] = OrderedDict()
+        self._in_pool: Counter[str] = Counter()
         self._total = np.zeros(64, np.int64)
 
     def __getitem__(self, number: int) -> Traits:
@@ -106,6 +107,7 @@ class TraitTable:
     def take(self, traits: Traits) -> int:
         """Count one more user of these traits and return their number."""
         key = traits.key()
+        self._in_pool.update(traits.pools)
         number = self._numbers.get(key)
         if number is not None:
             self._uses[number] += 1
@@ -130,6 +132,10 @@ class TraitTable:
 
     def leave(self, number: int) -> None:
         """Count one user less; unused traits give their number back."""
+        for pool in self._traits[number].pools:
+            self._in_pool[pool] -= 1
+            if not self._in_pool[pool]:
+                del self._in_pool[pool]
         self._uses[number] -= 1
         if self._uses[number]:
             return
@@ -141,10 +147,9 @@ class TraitTable:
                 self._columns.pop(name, None)
         self._free.append(number)
 
-    def users(self, question: Question, name: str) -> int:
-        """Count the users of traits whose answer is yes."""
-        yes = np.flatnonzero(self.column(question, name) > 0)
-        return sum(self._uses[number] for number in yes.tolist())
+    def in_pool(self, pool: str) -> int:
+        """Count the users whose traits name the pool."""
+        return self._in_pool[pool]
 
     def totals(self) -> NDArray[np.int64]:
         """Return the total capacity by number."""

@@ -113,6 +113,7 @@ class RosterChanges(RuleBasedStateMachine):
             assert found.utilization[at] == self.plain.utilization(self.plain.agents[agent.id])
         rows = sum(len(agent.profile.interests) for agent in eligible)
         assert (found.eligible, found.rows) == (len(eligible), rows)
+        assert found.pool_agents == sum(required.pool in agent.profile.pools for agent in self.plain.agents.values())
         assert self.index.rows_scored - before == rows
         resting = sorted((agent.idle_since_ms, self.plain.utilization(agent), agent.id) for agent in eligible)[:8]
         assert [(one.idle_since_ms, one.utilization, one.agent.id) for one in found.resting] == resting
