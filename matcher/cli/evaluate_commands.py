@@ -21,7 +21,7 @@ from matcher.suite import Suite, SuiteWrong, read_suite
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
-    from matcher.evaluation import Production
+    from matcher.evaluation import Evaluated, Production
 
 Documents = Sequence[Mapping[str, Any]]
 
@@ -41,6 +41,16 @@ async def evaluate(
         float,
         typer.Option("--free", metavar="SHARE", min=0.001, max=1.0, help="Share of the agents who are free."),
     ] = 1.0,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            metavar="N",
+            min=2,
+            max=20,
+            help="Cross-validate: each message by a scorer that learned from the suites without its right agents.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write the JSON to a file.")] = None,
     plots: Annotated[
         Path | None, typer.Option("--plots", metavar="DIR", help="Write reliability.png or the day's trade-off.")
@@ -86,7 +96,7 @@ async def evaluate(
                 elif day:
                     documents = await _day(session, production, read, plots, occupancy)
                 else:
-                    documents = await _suites(session, production, read, free, plots, compare=not session.as_json)
+                    documents = await _suites(session, production, read, free, folds, plots)
         except ExtraMissing as error:
             raise CommandError(str(error)) from None
     except SuiteWrong as error:
@@ -101,21 +111,42 @@ async def evaluate(
 
 
 async def _suites(
-    session: Session, production: Production, suites: Sequence[Suite], free: float, plots: Path | None, *, compare: bool
+    session: Session,
+    production: Production,
+    suites: Sequence[Suite],
+    free: float,
+    folds: int | None,
+    plots: Path | None,
 ) -> Documents:
     from matcher.evaluation import evaluate as run
+    from matcher.evaluation.folding import evaluate_by_folds
     from matcher.evaluation.plots import draw_reliability
 
-    done = []
-    for suite in suites:
-        one = await run(production, suite, _progress(session), free=free, compare=compare)
-        done.append(one)
+    compare, progress = not session.as_json, _progress(session)
+    done: list[Evaluated] = []
+    if folds:
+        # Learning runs for minutes, and in this process alone: nobody else waits for the event loop.
+        done = await evaluate_by_folds(production, suites, folds, progress, free=free, compare=compare)
+    for number, suite in enumerate(suites):
+        if not folds:
+            done.append(await run(production, suite, progress, free=free, compare=compare))
         if not session.as_json:
-            session.out.print(evaluate_tables.evaluated(one, free))
+            session.out.print(evaluate_tables.evaluated(done[number], free))
             session.say("")
+    _note_training(session, production, suites, folds)
     if plots:
         session.note(f"drew {draw_reliability(done, plots / 'reliability.png')}", style="dim")
     return [one.figures.as_json() for one in done]
+
+
+def _note_training(session: Session, production: Production, suites: Sequence[Suite], folds: int | None) -> None:
+    known = [suite.name for suite in suites if any(suite.name in source for source in production.learned_from)]
+    if folds:
+        session.note(f"by cross-validation in {folds} folds over agents: scorers as `matcher learn` makes them")
+    elif known:
+        session.note(
+            f"the scorer that serves was learned from {', '.join(known)}: --folds tells quality there, not fit"
+        )
 
 
 async def _day(

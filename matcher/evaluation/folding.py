@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from typing import Final
 from zlib import crc32
 
 import numpy as np
@@ -11,9 +12,14 @@ from numpy.typing import NDArray
 
 from matcher.evaluation.deciding import Decisions, decide
 from matcher.evaluation.evaluating import Evaluated, baselines_of, summarise
+from matcher.evaluation.lessons import lesson_of
 from matcher.evaluation.production import Production, Progress
+from matcher.learn import learn
 from matcher.scorer import Scorer
 from matcher.suite import Suite
+
+INNER_FOLDS: Final = 3
+"""Folds by which learning itself chooses among maps."""
 
 Teach = Callable[[Sequence[Suite]], Scorer]
 """Learns a scorer from suites whose texts are known."""
@@ -41,16 +47,18 @@ async def evaluate_by_folds(
     production: Production,
     suites: Sequence[Suite],
     folds: int,
-    teach: Teach,
     progress: Progress,
     *,
+    teach: Teach | None = None,
     free: float = 1.0,
     compare: bool = True,
 ) -> list[Evaluated]:
     """Evaluate suites as `evaluate` does, each fold by a scorer taught on the other folds of all suites.
 
-    Every message meets the whole roster. folds: at least 2. Raises ValueError for fewer.
+    Every message meets the whole roster. folds: at least 2; teach: as `matcher learn` does, where it is not given.
+    Raises ValueError for fewer folds.
     """
+    learn_from = teach or (lambda taken: _learn(production, taken))
     if folds < 2:
         raise ValueError("cross-validation takes at least two folds")
     for suite in suites:
@@ -58,7 +66,7 @@ async def evaluate_by_folds(
     parts: list[list[Decisions]] = [[] for _ in suites]
     for fold in range(folds):
         with progress(f"fold {fold + 1} of {folds}: learning", 1) as step:
-            taught = production.with_scorer(teach([without(suite, fold, folds) for suite in suites]))
+            taught = production.with_scorer(learn_from([without(suite, fold, folds) for suite in suites]))
             step()
         for suite, made in zip(suites, parts, strict=True):
             places = np.flatnonzero(fold_of(suite, folds) == fold)
@@ -70,6 +78,12 @@ async def evaluate_by_folds(
         summarise(suite, _together(made), await baselines_of(production, suite, progress) if compare else ())
         for suite, made in zip(suites, parts, strict=True)
     ]
+
+
+def _learn(production: Production, suites: Sequence[Suite]) -> Scorer:
+    lessons = [lesson_of(production, suite) for suite in suites if suite.messages]
+    scorer, _ = learn(lessons, Scorer(), folds=INNER_FOLDS)
+    return scorer
 
 
 def _together(parts: Sequence[Decisions]) -> Decisions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from matcher.lexicon import stems
 from matcher.lifecycle import AgentStatus
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
 from matcher.scorer import Scorer
+from matcher.scorer_file import packaged, read
 from matcher.suite import Suite, SuiteAgent
 from matcher.units import Units, split
 
@@ -46,10 +48,12 @@ class Production:
     scorer: Scorer
     floors: Floors
     tolerance: float
+    learned_from: tuple[str, ...] = ()
+    """The suites that the scorer was learned from, as its file names them."""
 
     def with_scorer(self, scorer: Scorer) -> Production:
         """Return the same with another scorer; floors are computed anew for each index."""
-        return replace(self, scorer=scorer)
+        return replace(self, scorer=scorer, learned_from=())
 
     async def learn(self, texts: Iterable[str], label: str, progress: Progress) -> None:
         """Encode what is not known yet."""
@@ -91,6 +95,13 @@ def find(index: SiteIndex, read: ReadMessage, *, resting: int = 1) -> Found:
     return index.find(read.vectors, read.stems, ANYONE, resting=resting)
 
 
+def learned_from(model: str) -> tuple[str, ...]:
+    """Return the suites that the packaged scorer of a model was learned from, as its file names them."""
+    files = (file for file in (resources.files("matcher") / "maps").iterdir() if file.name.endswith(".npz"))
+    sources = (read(file)[1] for file in files)
+    return next((source.suites for source in sources if source.model == model), ())
+
+
 @asynccontextmanager
 async def open_production(settings: Settings, say: Callable[[str], None]) -> AsyncIterator[Production]:
     """Open the encoder as the service does, with its precision, and the scorer that serves.
@@ -107,9 +118,12 @@ async def open_production(settings: Settings, say: Callable[[str], None]) -> Asy
         say,
     )
     try:
+        model = encoder.fingerprint
         floors = await Floors.open(encoder)
         try:
-            yield Production(KnownTexts(encoder), Scorer(), floors, settings.affinity_tolerance)
+            yield Production(
+                KnownTexts(encoder), packaged(model), floors, settings.affinity_tolerance, learned_from(model)
+            )
         finally:
             await floors.close()
     finally:
