@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from matcher.errors import MatcherError
@@ -314,6 +315,7 @@ def etag(version: int) -> str:
     return f'W/"{version}"'
 
 
+@lru_cache(maxsize=65_536)
 def interest_id(text: str) -> str:
     """Return the id of an interest: 8 hex digits of its words, the same as long as they stay."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
