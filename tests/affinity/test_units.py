@@ -9,7 +9,25 @@ from hypothesis import strategies as st
 from matcher.units import MAX_UNITS, split
 
 pieces = st.sampled_from(
-    ["I hike", " ", ". ", "! ", "。", "।", "\r\n", ", ", "犬が好き", "मुझे कुत्ते", "🐶", "👩‍🚀", "…", "word " * 25, "x" * 90, "z.B. ", "3.5"]
+    [
+        "I hike",
+        " ",
+        ". ",
+        "! ",
+        "。",
+        "।",
+        "\r\n",
+        ", ",
+        "犬が好き",
+        "मुझे कुत्ते",
+        "🐶",
+        "👩‍🚀",
+        "…",
+        "word " * 25,
+        "x" * 90,
+        "z.B. ",
+        "3.5",
+    ]
 )
 messages = st.one_of(st.text(max_size=300), st.lists(pieces, max_size=80).map("".join))
 

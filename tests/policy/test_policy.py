@@ -132,7 +132,7 @@ def test_at_the_floor_affinity_decides() -> None:
 
 @given(people)
 def test_every_confidence_is_a_probability(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> None:
-    """Whoever is listed has a confidence in [0, 1], the same by whichever order; whom the message did not meet has 0."""
+    """Whoever is listed has a confidence in [0, 1], the same by whichever order; whom nothing met has 0."""
     found = found_of(drawn)
     by_idleness = rank(found, UNITS, floor=2.0, tolerance=0.0).candidates
     by_affinity = {one.agent: one.confidence for one in rank(found, UNITS, floor=0.0, tolerance=0.0).candidates}
