@@ -34,9 +34,9 @@ async def demo(
     texts = read_messages(suite / "messages.jsonl" if suite else messages)
     began = time.monotonic()
     session.note("starting the service", style="dim")
-    async with running_service(lambda step: session.note(f"  {step}", style="dim")) as target:
+    async with running_service(lambda step: session.note(f"  {step}", style="dim")) as service:
         serving = time.monotonic()
-        session = replace(session, target=target)
+        session = replace(session, target=service.target)
         await send_rows(session, rows, "importing agents")
         imported = time.monotonic()
         if suite:

@@ -1,4 +1,4 @@
-"""The service as a process of its own on a temporary store, for as long as a demo takes."""
+"""The service as a process of its own on a temporary store, for as long as a demo or a load test takes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import signal
 import sys
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from matcher.cli.session import CommandError
@@ -25,13 +26,25 @@ START_SECONDS = 900.0
 STOP_SECONDS = 30.0
 LINES_KEPT = 12
 ENCODER_EVENT = "encoder"
+METRICS_EVENT = "metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningService:
+    """Where a service answers; `metrics` fills with the address of each process's /metrics as it is logged."""
+
+    target: str
+    metrics: Sequence[str]
 
 
 @asynccontextmanager
-async def running_service(say: Callable[[str], None]) -> AsyncIterator[str]:
-    """Start the service and yield its address once it serves; stop it and remove its data at the end.
+async def running_service(
+    say: Callable[[str], None], settings: Mapping[str, str] | None = None
+) -> AsyncIterator[RunningService]:
+    """Start the service and yield where it is once it serves; stop it and remove its data at the end.
 
-    `say` is told each step of the model's first compilation.
+    `say` is told each step of the model's first compilation; `settings` are MATCHER_* variables that come before the
+    caller's.
     """
     with tempfile.TemporaryDirectory(prefix="matcher-demo-") as folder:
         process = await asyncio.create_subprocess_exec(
@@ -39,24 +52,25 @@ async def running_service(say: Callable[[str], None]) -> AsyncIterator[str]:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=_environment(Path(folder)),
-            # A Ctrl-C on the terminal is for the demo, which then stops the service.
+            env=_environment(Path(folder)) | dict(settings or {}),
+            # A Ctrl-C on the terminal is for the caller, which then stops the service.
             start_new_session=True,
         )
         assert process.stdout is not None
         assert process.stderr is not None
         last: deque[str] = deque(maxlen=LINES_KEPT)
+        metrics: list[str] = []
         address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         readers = (
-            asyncio.create_task(_read_log(process.stderr, last, say)),
+            asyncio.create_task(_read_log(process.stderr, last, metrics, say)),
             asyncio.create_task(_read_output(process.stdout, address)),
         )
-        # Told to end, the demo still ends the service: cancelled, it comes by the lines below.
+        # Told to end, the caller still ends the service: cancelled, it comes by the lines below.
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         try:
-            yield await _started(address, last)
+            yield RunningService(await _started(address, last), metrics)
         finally:
             await _stop(process)
             await asyncio.gather(*readers)
@@ -94,7 +108,9 @@ async def _read_output(output: asyncio.StreamReader, address: asyncio.Future[str
         address.set_result("")
 
 
-async def _read_log(log: asyncio.StreamReader, last: deque[str], say: Callable[[str], None]) -> None:
+async def _read_log(
+    log: asyncio.StreamReader, last: deque[str], metrics: list[str], say: Callable[[str], None]
+) -> None:
     async for line in log:
         said = line.decode(errors="replace").strip()
         last.append(said)
@@ -102,8 +118,12 @@ async def _read_log(log: asyncio.StreamReader, last: deque[str], say: Callable[[
             entry = json.loads(said)
         except ValueError:
             continue
-        if isinstance(entry, dict) and entry.get("event") == ENCODER_EVENT:
+        if not isinstance(entry, dict):
+            continue
+        if entry.get("event") == ENCODER_EVENT:
             say(str(entry.get("step", "")))
+        elif entry.get("event") == METRICS_EVENT:
+            metrics.append(str(entry.get("address", "")))
 
 
 async def _started(address: asyncio.Future[str], last: deque[str]) -> str:

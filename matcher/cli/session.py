@@ -91,10 +91,13 @@ def _plain(document: Message | Mapping[str, Any]) -> Mapping[str, Any]:
     return document
 
 
-def command(app: typer.Typer, name: str, *, remote: bool = True) -> Callable[[Command], Command]:
+def command(
+    app: typer.Typer, name: str, *, remote: bool = True, own_options: bool = False
+) -> Callable[[Command], Command]:
     """Add an asynchronous command whose first argument is its session.
 
-    The options of the session come after the command's own; a command that is not remote has only `--json` of them.
+    The options of the session come after the command's own; a command that is not remote has only `--json` of them,
+    and one with `own_options` none.
     """
 
     def add(function: Command) -> Command:
@@ -104,7 +107,8 @@ def command(app: typer.Typer, name: str, *, remote: bool = True) -> Callable[[Co
             mine = {one.name: arguments.pop(one.name) for one in given}
             raise typer.Exit(_run(function, _session(**arguments), mine))
 
-        shared = inspect.signature(_session if remote else _local_session, eval_str=True).parameters.values()
+        options = inspect.signature(_session if remote else _local_session, eval_str=True).parameters.values()
+        shared = () if own_options else tuple(options)
         parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*given, *shared)]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in parameters}

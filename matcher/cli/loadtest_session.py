@@ -1,0 +1,103 @@
+"""A load test that was asked for on the command line: its material, its service, its run, and the files it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from matcher.cli.demo_messages import read_messages
+from matcher.cli.demo_service import RunningService, running_service
+from matcher.cli.loadtest_display import Display, ended
+from matcher.cli.roster_file import form_of, read_bytes, read_roster
+from matcher.cli.session import CommandError, Session
+from matcher.loadtest import extras, material, plan, run
+from matcher.loadtest.generators import GeneratorFailed
+from matcher.loadtest.result import Result, summed_up
+from matcher.loadtest.site import RowRefused
+from matcher.v1 import roster_pb2
+
+
+async def run_asked(
+    session: Session,
+    asked: plan.Plan,
+    target: plan.Target | None,
+    workers: int,
+    *,
+    messages: Path | None,
+    roster: Path | None,
+    json_file: Path | None,
+    html_file: Path | None,
+) -> None:
+    """Run a plan against a target, None: a service of our own; print what came of it, and write the files."""
+    try:
+        extras.check_extras("hdrh.histogram", *(("jinja2", "matplotlib") if html_file else ()))
+        result = await _run(session, asked, _material(asked, messages, roster), target, workers)
+    except (plan.PlanWrong, extras.ExtraMissing, RowRefused, GeneratorFailed, run.NoLoneCall) as error:
+        raise CommandError(str(error)) from None
+    ended(session.out, result)
+    if json_file:
+        _write(session, json_file, json.dumps(result.as_json(), indent=1))
+    if html_file:
+        # matplotlib takes a while that the run should not wait for.
+        from matcher.loadtest.page import html
+
+        _write(session, html_file, html(result))
+
+
+async def _run(
+    session: Session, asked: plan.Plan, drawn: run.Material, target: plan.Target | None, workers: int
+) -> Result:
+    with Display(session.err, asked) as display:
+        watcher = run.Watcher(session.note, display.steps, display.second)
+        async with _service(session, target, workers) as service:
+            where = target or plan.Target(service.target)
+            return summed_up(await run.run_load(asked, where, drawn, watcher, service.metrics))
+
+
+@asynccontextmanager
+async def _service(session: Session, target: plan.Target | None, workers: int) -> AsyncIterator[RunningService]:
+    if target is not None:
+        # Told to end, we still delete the site; a service of our own brings its own handler.
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        yield RunningService(target.address, ())
+        return
+    session.note("starting the service", style="dim")
+    settings = {"MATCHER_METRICS_LISTEN": "127.0.0.1:0", "MATCHER_WORKERS": str(workers), "MATCHER_LOG_LEVEL": "info"}
+    async with running_service(lambda step: session.note(f"  {step}", style="dim"), settings) as service:
+        yield service
+
+
+def _material(asked: plan.Plan, messages: Path | None, roster: Path | None) -> run.Material:
+    count = run.texts_needed(asked)
+    if messages is None:
+        texts = material.made_messages(count, asked.seed)
+    else:
+        texts = material.drawn_messages([message.text for message in read_messages(messages)], count, asked.seed)
+        if not texts:
+            raise CommandError(f"{messages} has no message")
+    if roster is None:
+        return run.Material(texts, material.made_interests())
+    read = read_roster(read_bytes(str(roster)), form_of(str(roster), None), "default", roster_pb2.ONLINE)
+    if read.bad:
+        first = read.bad[0]
+        said = "; ".join(f"{one.field} {one.description}" for one in first.violations)
+        raise CommandError(f"{roster} line {first.line}: {said}")
+    return run.Material(texts, [line for row in read.good for line in row.agent.interests])
+
+
+def _write(session: Session, path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_text(text + "\n", "utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from None
+    session.note(f"wrote {path}", style="dim")

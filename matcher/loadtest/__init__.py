@@ -1,0 +1,1 @@
+"""An open-loop load test of the service, on a site of its own."""

@@ -1,0 +1,114 @@
+"""What a load test does: how much, for how long, against what. Every bound stands here."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+LONGEST_SECONDS: Final = 600.0
+HIGHEST_RATE: Final = 20_000.0
+MOST_IN_FLIGHT: Final = 20_000
+"""Calls that wait for an answer at once, over all processes; what comes due beyond it is not sent, and is counted."""
+MOST_AGENTS: Final = 200_000
+MOST_PROCESSES: Final = 32
+MOST_CHANNELS: Final = 256
+LONGEST_HOLD_SECONDS: Final = 60.0
+
+
+class PlanWrong(Exception):
+    """A load test cannot be run as asked: which option, and what it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """Requests a second, from the first to the last moment, changing evenly; first = last is a steady rate."""
+
+    first: float
+    last: float
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.seconds <= LONGEST_SECONDS:
+            raise PlanWrong(f"--seconds must be above 0 and at most {LONGEST_SECONDS:g}")
+        if not (0 <= self.first <= HIGHEST_RATE and 0 <= self.last <= HIGHEST_RATE and self.first + self.last > 0):
+            raise PlanWrong(f"a rate must be above 0 and at most {HIGHEST_RATE:g} a second")
+
+    @property
+    def expected(self) -> float:
+        """The mean number of requests."""
+        return (self.first + self.last) / 2 * self.seconds
+
+    def at(self, second: float) -> float:
+        """Return the rate at a moment."""
+        return self.first + (self.last - self.first) * second / self.seconds
+
+    def share(self, parts: int) -> Ramp:
+        """Return the ramp of one of `parts` equal generators: independent Poisson streams add up to the whole."""
+        return Ramp(self.first / parts, self.last / parts, self.seconds)
+
+    @classmethod
+    def read(cls, text: str, seconds: float) -> Ramp:
+        """Read "FROM:TO". Raises PlanWrong."""
+        first, colon, last = text.partition(":")
+        try:
+            if not colon:
+                raise ValueError
+            return cls(float(first), float(last), seconds)
+        except ValueError:
+            raise PlanWrong("--ramp must be FROM:TO, two rates a second, for example 50:400") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The agents of the site that is made: how many, the share who are online, interests each."""
+
+    agents: int = 1_000
+    free: float = 0.2
+    interests: int = 5
+
+    @property
+    def free_agents(self) -> int:
+        """How many are online: at least one."""
+        return max(1, round(self.agents * self.free))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is offered to the service, and by how much of a generator."""
+
+    ramp: Ramp
+    roster: Roster
+    seed: int = 1
+    channels: int = 4
+    """Connections in all, at least one for each process."""
+    processes: int = 2
+    hold_seconds: float = 0.0
+    """How long a decision is held before it is completed."""
+    deadline_seconds: float = 10.0
+
+    @property
+    def channels_each(self) -> int:
+        """Connections of one process."""
+        return max(1, -(-self.channels // self.processes))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the service is; TLS with the system's authorities, or with those of a file."""
+
+    address: str
+    tls: bool = False
+    tls_ca: Path | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can be meant."""
+        host = self.address.rpartition(":")[0].strip("[]")
+        if host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
