@@ -52,6 +52,16 @@ class Lesson:
     person: Sequence[str]
     """[agents]: who they are; a fold holds all messages about a person."""
 
+    def asking(self, messages: NDArray[np.bool_]) -> Lesson:
+        """Return the lesson with the units of these messages [messages] alone, numbered as before."""
+        kept = np.flatnonzero(messages[self.message])
+        return replace(
+            self,
+            units=self.units[kept],
+            message=self.message[kept],
+            unit_stems=[self.unit_stems[at] for at in kept.tolist()],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Taste:
@@ -75,6 +85,7 @@ TASTES: Final = (
     Taste(0.15, 0.0, 0.22),
     Taste(0.20, 0.0, 0.20),
     Taste(0.10, 0.15, 0.20),
+    Taste(0.05, 0.20, 0.22),
 )
 
 
@@ -97,11 +108,17 @@ class Report:
 
 
 def learn(
-    lessons: Sequence[Lesson], before: Scorer, *, folds: int = 5, told: Callable[[str, float], None] = lambda *_: None
+    lessons: Sequence[Lesson],
+    before: Scorer,
+    *,
+    margins: Sequence[Lesson] = (),
+    folds: int = 5,
+    told: Callable[[str, float], None] = lambda *_: None,
 ) -> tuple[Scorer, Report]:
     """Learn a scorer from lessons of one model, and say what it is worth on agents that took no part in it.
 
-    before: the scorer it must beat; told: called with each step's name and the share that is done.
+    before: the scorer it must beat; margins: further lessons that only the confidence is learned from; told: called
+    with each step's name and the share that is done.
     The caller keeps the scorer only if `Report.better`. Raises ValueError without lessons or with one fold.
     """
     if not lessons or folds < 2:
@@ -115,7 +132,7 @@ def learn(
             scorer = _scorer(lessons, [of != fold for of in held_out], taste)
             for lesson, of, found in zip(lessons, held_out, hits[taste], strict=True):
                 judged = (of == fold) if taste.mapped else np.ones(len(of), np.bool_)
-                found[judged] = _hits(lesson, scorer)[judged]
+                found[judged] = _hits(lesson.asking(judged), scorer)[judged]
     # Each fold's choice is made on the others, so that the recall told is that of the choosing too.
     chosen = [_best(hits, [of != fold for of in held_out]) for fold in range(folds)]
     taste = _best(hits, [np.ones(len(of), np.bool_) for of in held_out])
@@ -124,7 +141,8 @@ def learn(
         recall[lesson.name] = float(np.mean([hits[chosen[fold]][at][number] for number, fold in enumerate(of)]))
     told("calibrating", 0.9)
     scorer = _scorer(lessons, [np.ones(len(of), np.bool_) for of in held_out], taste)
-    calibration, error = calibrate(lessons, scorer, held_out, folds)
+    further = [_folds(lesson, folds) for lesson in margins]
+    calibration, error = calibrate([*lessons, *margins], scorer, [*held_out, *further], folds)
     report = Report(
         recall=recall,
         before={lesson.name: float(_hits(lesson, before).mean()) for lesson in lessons},
