@@ -27,7 +27,7 @@ from matcher.roster import Roster
 from matcher.router import Router
 from matcher.rpc.health import Health
 from matcher.rpc.server import build_server, drain
-from matcher.scorer import Scorer
+from matcher.scorer_file import packaged
 from matcher.sites import Sites
 from matcher.store.connection import Connection
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
@@ -95,7 +95,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         roster_store = RosterStore(connection, settings.events_kept)
         routing_store = RoutingStore(connection, _lifetimes(settings))
         await roster_store.add_model(encoder.fingerprint)
-        scorer = Scorer()
+        scorer = packaged(encoder.fingerprint)
         floors = await Floors.open(encoder)
         stack.push_async_callback(floors.close)
 
