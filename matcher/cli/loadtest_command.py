@@ -102,7 +102,7 @@ async def loadtest(
 def _target(server: str | None, tls: bool, tls_ca: Path | None, i_know: bool) -> plan.Target | None:
     if server is None:
         return None
-    target = plan.Target(server, tls or tls_ca is not None, tls_ca)
+    target = plan.Target(server, tls or tls_ca is not None, None if tls_ca is None else str(tls_ca))
     if not target.is_loopback and not i_know:
         raise CommandError(f"{server} is not this machine: a load test of it needs --i-know")
     return target

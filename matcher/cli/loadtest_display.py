@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -63,7 +64,7 @@ class Display:
         own = [report for report in progress.reports if report.second == number]
         held = now.latencies[Ending.HELD]
         return (
-            f"{number + 1} of {self._plan.ramp.seconds:g}",
+            self._name(number),
             str(now.offered),
             str(now.count(Ending.HELD)),
             f"{1e3 * held.at(50.0):.1f}" if held.count else "-",
@@ -73,6 +74,11 @@ class Display:
             str(sum(report.in_flight for report in own)),
             " ".join(f"{report.cpu_seconds / report.wall_seconds:.0%}" for report in own if report.wall_seconds),
         )
+
+    def _name(self, number: int) -> str:
+        """Return a second's name; those after the last request are counted from the end."""
+        last = math.ceil(self._plan.ramp.seconds)
+        return f"{number + 1} of {last}" if number < last else f"end + {number + 1 - last}"
 
     def _table(self, progress: Progress) -> Table:
         made = _numbers(*COLUMNS)

@@ -7,13 +7,15 @@ import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from matcher.cli.demo_messages import read_messages
 from matcher.cli.demo_service import RunningService, running_service
 from matcher.cli.loadtest_display import Display, ended
 from matcher.cli.roster_file import form_of, read_bytes, read_roster
-from matcher.cli.session import CommandError, Session
+from matcher.cli.session import CommandError, Session, describe
+from matcher.client import MatcherCallError
 from matcher.loadtest import extras, material, plan, run
 from matcher.loadtest.generators import GeneratorFailed
 from matcher.loadtest.result import Result, summed_up
@@ -38,6 +40,11 @@ async def run_asked(
         result = await _run(session, asked, _material(asked, messages, roster), target, workers)
     except (plan.PlanWrong, extras.ExtraMissing, RowRefused, GeneratorFailed, run.NoLoneCall) as error:
         raise CommandError(str(error)) from None
+    except MatcherCallError as error:
+        where = session if target is None else replace(session, target=target.address)
+        raise CommandError(describe(error, where)) from None
+    except OSError as error:
+        raise CommandError(f"/metrics of the service cannot be read: {error}") from None
     ended(session.out, result)
     if json_file:
         _write(session, json_file, json.dumps(result.as_json(), indent=1))

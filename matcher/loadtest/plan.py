@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 LONGEST_SECONDS: Final = 600.0
@@ -100,7 +99,7 @@ class Target:
 
     address: str
     tls: bool = False
-    tls_ca: Path | None = None
+    tls_ca: str | None = None
 
     @property
     def is_loopback(self) -> bool:

@@ -61,8 +61,10 @@ def rate_over_time(result: Result) -> str:
     rates, times = made.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     seconds = _shown(result)
     at = [one.second + 0.5 for one in seconds]
-    rates.plot(at, [one.offered for one in seconds], color=GREY, linewidth=1.2, linestyle="--", label="offered")
     rates.plot(at, [one.held for one in seconds], color=BLUE, linewidth=1.8, label="held")
+    # Over the others, and broken: where all are held, both lines are the same.
+    offered = [one.offered for one in seconds]
+    rates.plot(at, offered, color="black", linewidth=1.2, linestyle=(0, (2, 3)), zorder=4, label="offered")
     for label, color, values in (
         ("unmatched", ORANGE, [one.unmatched for one in seconds]),
         ("refused", RED, [one.refused for one in seconds]),

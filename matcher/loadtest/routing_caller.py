@@ -20,9 +20,9 @@ def open_client(target: Target, site: str, *, channels: int, deadline_seconds: f
     return MatcherClient(target.address, site=site, channels=channels, deadlines=deadlines, credentials=credentials)
 
 
-def _authorities(path: Path | None) -> bytes | None:
+def _authorities(path: str | None) -> bytes | None:
     try:
-        return path.read_bytes() if path else None
+        return Path(path).read_bytes() if path else None
     except OSError as error:
         raise PlanWrong(f"{path} cannot be read: {error.strerror}") from None
 
