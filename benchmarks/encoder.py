@@ -1,0 +1,208 @@
+"""The encoder beside SentenceTransformer.encode: how fast, how true, and the same in every batch."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from matcher.encoder import Encoder
+from matcher.encoder.settings import PACKAGED_MODEL
+from matcher.encoder.source import find_model
+from matcher.index import SiteIndex
+from matcher.lexicon import stems
+from matcher.lifecycle import AgentStatus
+from matcher.model import Agent, Profile, Requirements
+from matcher.scorer import Scorer
+from matcher.suite import Suite, SuiteMessage, read_suite
+from matcher.units import split
+
+from benchmarks.alone import run_alone, say
+from benchmarks.material import Floats, encode, open_packaged_encoder, read_material, serving_scorer, unique
+from benchmarks.sizes import Sizes
+from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
+
+MARGIN: Final = 0.03
+"""Above it fp32 is sure of its first agent."""
+AT_ONCE: Final = 64
+LARGEST_BATCH: Final = 32
+SEED: Final = 11
+
+Known = Mapping[str, Floats]
+
+
+async def measure(sizes: Sizes) -> Figures:
+    """Measure the encoder: speed, agreement with fp32, and whether a batch changes anything."""
+    from sentence_transformers import SentenceTransformer  # here: it takes seconds
+
+    original = SentenceTransformer(str(find_model(PACKAGED_MODEL).path), device="cpu")
+    encoder = await open_packaged_encoder()
+    try:
+        figures = await _speed(sizes, encoder, original)
+        figures |= await _truth(sizes, encoder, original)
+    finally:
+        await encoder.close()
+    return figures
+
+
+async def _speed(sizes: Sizes, encoder: Encoder, original: Any) -> Figures:
+    """Compare messages a second: ours with many callers, each for a message's units; theirs one by one, whole."""
+    messages = read_material(sizes.suite).messages
+    numbers = count()
+
+    async def ours() -> float:
+        texts = [unique(messages, next(numbers)) for _ in range(sizes.encoder_messages)]
+        waiting = iter(texts)
+
+        async def caller() -> None:
+            for text in waiting:
+                await encoder.encode(split(text).texts(text))
+
+        begun = time.perf_counter()
+        await asyncio.gather(*(caller() for _ in range(AT_ONCE)))
+        return (time.perf_counter() - begun) / len(texts)
+
+    async def theirs() -> float:
+        texts = [unique(messages, next(numbers)) for _ in range(max(1, sizes.encoder_messages // 10))]
+        begun = time.perf_counter()
+        for text in texts:
+            original.encode(text, show_progress_bar=False)
+        return (time.perf_counter() - begun) / len(texts)
+
+    say("encoder: speed")
+    await ours()
+    await theirs()
+    costs = await interleave({"ours": ours, "theirs": theirs, "again": ours}, sizes.pairs)
+    return {
+        "encoder_runtime": encoder.runtime,
+        **ratio(costs["theirs"], costs["ours"]).figures("encoder_batched_over_naive"),
+        "encoder_messages_per_second": 1 / estimate(costs["ours"]).median,
+        "encoder_naive_messages_per_second": 1 / estimate(costs["theirs"]).median,
+        **a_a("encoder", costs["ours"], costs["again"]),
+    }
+
+
+async def _truth(sizes: Sizes, encoder: Encoder, original: Any) -> Figures:
+    loss: list[float] = []
+    sure = agreed = 0
+    figures: Figures = {}
+    scorer = serving_scorer(encoder)
+    suites = sorted(folder for folder in sizes.suite.parent.iterdir() if (folder / "messages.jsonl").is_file())
+    for folder in suites:
+        suite = read_suite(folder)
+        messages = _some(suite.messages, sizes.suite_messages)
+        say(f"encoder: {len(messages)} messages of {folder.name} by fp32 and by {encoder.runtime}")
+        texts = sorted(
+            {line for agent in suite.agents for line in agent.interests}
+            | {text for message in messages for text in split(message.text).texts(message.text)}
+        )
+        exact = dict(zip(texts, _original_vectors(original, texts), strict=True))
+        ours = dict(zip(texts, await encode(encoder, texts), strict=True))
+        first, second = _tops(suite, messages, exact, scorer), _tops(suite, messages, ours, scorer)
+        pairs = list(zip(messages, first, second, strict=True))
+        judged = [one for one in pairs if one[0].relevant]
+        lost = sum((was[0] in message.relevant) - (now[0] in message.relevant) for message, was, now in judged)
+        points = 100 * lost / len(judged)
+        loss.append(points)
+        certain = [(was, now) for _, was, now in pairs if was[1] > MARGIN]
+        sure += len(certain)
+        same = sum(was[0] == now[0] for was, now in certain)
+        agreed += same
+        figures[f"encoder_recall_loss_points_{folder.name}"] = points
+        figures[f"encoder_agreement_{folder.name}"] = same / len(certain) if certain else None
+        if folder == sizes.suite:
+            figures |= await _invariance(sizes, encoder, suite, messages, ours)
+    return {
+        "encoder_recall_loss_points": max(loss),
+        "encoder_agreement": agreed / sure if sure else None,
+        "encoder_agreement_messages": sure,
+        **figures,
+    }
+
+
+async def _invariance(
+    sizes: Sizes, encoder: Encoder, suite: Suite, messages: Sequence[SuiteMessage], known: Known
+) -> Figures:
+    """Encode messages in random company, some of it long, and see whether one of them gets another agent.
+
+    `encoder_batch_invariance` is the share of batches in which none did whose margin alone exceeds 0.03.
+    """
+    say(f"encoder: {sizes.invariance_batches} random batches")
+    alone_vectors = dict(known)
+    for message in messages:
+        for text in split(message.text).texts(message.text):
+            alone_vectors[text] = (await encoder.encode([text]))[0]
+    scorer = serving_scorer(encoder)
+    alone = _tops(suite, messages, alone_vectors, scorer)
+    sure = [(message, top) for message, top in zip(messages, alone, strict=True) if top[1] > MARGIN]
+    if not sure:
+        return {"encoder_batch_invariance": None, "encoder_batch_invariance_batches": 0}
+    ranker = _Ranker(suite, known, scorer)
+    chance = np.random.default_rng(SEED)
+    same, moved = 0, 0
+    for _ in range(sizes.invariance_batches):
+        chosen = [sure[at] for at in chance.integers(len(sure), size=int(chance.integers(1, LARGEST_BATCH + 1)))]
+        company = " ".join(messages[at].text for at in chance.integers(len(messages), size=int(chance.integers(0, 9))))
+        calls = [split(message.text).texts(message.text) for message, _ in chosen]
+        together = await asyncio.gather(*map(encoder.encode, calls), encoder.encode([company] if company else []))
+        steady = True
+        for (message, (agent, _)), texts, vectors in zip(chosen, calls, together, strict=False):
+            if not np.array_equal(vectors, np.stack([alone_vectors[text] for text in texts])):
+                moved += 1
+                steady &= ranker.top(message.text, dict(zip(texts, vectors, strict=True)))[0] == agent
+        same += steady
+    return {
+        "encoder_batch_invariance": same / sizes.invariance_batches,
+        "encoder_batch_invariance_batches": sizes.invariance_batches,
+        "encoder_batch_invariance_vectors_moved": moved,
+    }
+
+
+class _Ranker:
+    """Finds the top agent of a suite for a message by given vectors, through the index and the scorer that serve."""
+
+    def __init__(self, suite: Suite, vectors: Known, scorer: Scorer) -> None:
+        dimension = len(next(iter(vectors.values())))
+        self._index = SiteIndex(scorer, dimension)
+        for agent in suite.agents:
+            profile = Profile(agent.display_name, agent.interests)
+            known = Agent(agent.id, profile, AgentStatus.ONLINE, 1, 1, 0, 0, idle_since_ms=1)
+            self._index.put(known, np.stack([vectors[line] for line in agent.interests]))
+
+    def top(self, text: str, vectors: Known) -> tuple[str, float]:
+        """Return the best agent's id ("" for nobody) and the margin of its score to the next."""
+        units = split(text).texts(text)
+        found = self._index.find(np.stack([vectors[unit] for unit in units]), [*map(stems, units)], Requirements())
+        scores = found.scores.score
+        if not len(scores):
+            return "", 0.0
+        best = int(np.argmax(scores))
+        others = np.delete(scores, best).max(initial=0.0)
+        return str(found.agents[best].id), float(scores[best] - others)
+
+
+def _tops(
+    suite: Suite, messages: Sequence[SuiteMessage], vectors: Known, scorer: Scorer
+) -> list[tuple[str, float]]:
+    ranker = _Ranker(suite, vectors, scorer)
+    return [ranker.top(message.text, vectors) for message in messages]
+
+
+def _original_vectors(original: Any, texts: Sequence[str]) -> Floats:
+    vectors = original.encode(list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False)
+    return np.asarray(vectors, np.float32)
+
+
+def _some(messages: Sequence[SuiteMessage], most: int) -> list[SuiteMessage]:
+    """Return messages from all over a suite."""
+    step = max(1, len(messages) // most)
+    return list(messages[::step])[:most]
+
+
+if __name__ == "__main__":
+    run_alone(measure)

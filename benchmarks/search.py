@@ -1,0 +1,193 @@
+"""The search beside brute force: the same agent, the same affinity, and time that follows the free agents."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from matcher.index import SiteIndex
+from matcher.lexicon import Lexicon, stems
+from matcher.lifecycle import AgentStatus
+from matcher.model import Requirements
+from matcher.scorer import Evidence, Scorer
+from matcher.units import split
+
+from benchmarks.alone import run_alone, say
+from benchmarks.material import (
+    Floats,
+    Roster,
+    encode,
+    make_roster,
+    open_packaged_encoder,
+    read_material,
+    serving_scorer,
+)
+from benchmarks.sizes import Sizes
+from benchmarks.slices import Figures, a_a, estimate, ratio
+
+SHARES: Final = (0.001, 0.01, 0.1, 1.0)
+NAMES: Final = {0.001: "01pct", 0.01: "1pct", 0.1: "10pct", 1.0: "100pct"}
+BATCH: Final = 32
+SAME: Final = 1e-6
+ANYONE: Final = Requirements()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Query:
+    """A message as it is compared."""
+
+    units: Floats
+    stems: list[tuple[str, ...]]
+
+
+@dataclass(slots=True)
+class Checked:
+    """What brute force said of the index."""
+
+    same: list[bool] = field(default_factory=list)
+    """By query: the same best agent and affinity."""
+    rows_right: list[bool] = field(default_factory=list)
+    """By query: the rows that were scored are those of the free agents, no more and no less."""
+
+
+async def measure(sizes: Sizes) -> Figures:
+    """Measure the index at every size of roster and share of free agents."""
+    material = read_material(sizes.suite)
+    encoder = await open_packaged_encoder()
+    try:
+        vectors = await encode(encoder, material.lines)
+        queries = []
+        for text in material.messages[: sizes.search_messages]:
+            units = split(text).texts(text)
+            queries.append(Query(await encoder.encode(units), [*map(stems, units)]))
+        scorer = serving_scorer(encoder)
+    finally:
+        await encoder.close()
+    checked = Checked()
+    figures: Figures = {}
+    for agents in sizes.search_agents:
+        figures |= _one_roster(sizes, make_roster(material, vectors, agents), scorer, queries, checked)
+    return {
+        "search_same_agent": sum(checked.same) / len(checked.same),
+        "search_checks": len(checked.same),
+        "search_rows_right": sum(checked.rows_right) / len(checked.rows_right),
+        **figures,
+    }
+
+
+def _one_roster(
+    sizes: Sizes, roster: Roster, scorer: Scorer, queries: Sequence[Query], checked: Checked
+) -> Figures:
+    agents = len(roster)
+    say(f"search: {agents} agents")
+    index = SiteIndex(scorer, roster.vectors.shape[2])
+    begun = time.perf_counter()
+    for number in range(agents):
+        index.put(roster.agent(number, online=True), roster.vectors[number])
+    name = f"{agents // 1000}k" if agents >= 1000 else str(agents)
+    figures: Figures = {f"search_load_seconds_{name}": time.perf_counter() - begun}
+    brute = _BruteForce(roster, scorer)
+    order = np.random.default_rng(3).permutation(agents)
+    free = agents
+    times: dict[float, list[float]] = {share: [] for share in SHARES}
+    again: dict[float, list[float]] = {share: [] for share in SHARES}
+    whole: dict[float, list[float]] = {share: [] for share in SHARES}
+    batched: list[float] = []
+    units = np.concatenate([query.units for query in queries])
+    many = np.resize(units, (BATCH, units.shape[1]))
+    down = [share for share in reversed(SHARES) if agents * share >= 1]
+    for step, share in enumerate([*down, *reversed(down)]):
+        wanted = round(agents * share)
+        changed = time.perf_counter()
+        for number in order[min(wanted, free) : max(wanted, free)].tolist():
+            index.put_status(roster.ids[number], _status(wanted > free), 1 + number)
+        if wanted != free:
+            per_change = 1e6 * (time.perf_counter() - changed) / abs(wanted - free)
+            figures[f"search_status_change_usec_{name}"] = per_change
+        free = wanted
+        if step < len(down):
+            _check(index, brute, queries, order[:free], checked)
+        for target in (times, again):
+            target[share] += [_seconds(index, query.units[:1], query.stems[:1]) for query in queries]
+        whole[share] += [_seconds(index, query.units, query.stems) for query in queries]
+        if share == 0.1:
+            batched += [_seconds(index, many, [()] * BATCH) / BATCH for _ in queries]
+    for share in down:
+        figures[f"search_ms_{name}_{NAMES[share]}"] = 1000 * estimate(times[share]).median
+        figures[f"search_message_ms_{name}_{NAMES[share]}"] = 1000 * estimate(whole[share]).median
+    figures[f"search_ms_{name}_10pct_batched"] = 1000 * estimate(batched).median
+    if agents == max(sizes.search_agents):
+        figures |= ratio(times[0.01], times[1.0]).figures("search_ratio_1pct_over_100pct")
+        figures |= a_a("search", times[1.0], again[1.0])
+    return figures
+
+
+def _status(free: bool) -> AgentStatus:
+    return AgentStatus.ONLINE if free else AgentStatus.OFFLINE
+
+
+def _seconds(index: SiteIndex, units: Floats, unit_stems: Sequence[tuple[str, ...]]) -> float:
+    """Return the CPU seconds of one search: it runs in this thread alone."""
+    begun = time.thread_time()
+    index.find(units, unit_stems, ANYONE)
+    return time.thread_time() - begun
+
+
+def _check(
+    index: SiteIndex, brute: _BruteForce, queries: Sequence[Query], free: np.typing.NDArray[np.int64], checked: Checked
+) -> None:
+    for query in queries:
+        before = index.rows_scored
+        found = index.find(query.units, query.stems, ANYONE)
+        rows = len(free) * brute.interests
+        checked.rows_right.append(index.rows_scored - before == found.rows == rows)
+        expected = brute.best(query, free)
+        if not expected:
+            checked.same.append(not len(found.scores.agent))
+            continue
+        at = int(np.argmax(found.scores.affinity)) if len(found.scores.agent) else -1
+        checked.same.append(
+            at >= 0
+            and str(found.agents[at].id) in expected
+            and abs(found.scores.affinity[at] - next(iter(expected.values()))) <= SAME
+        )
+
+
+class _BruteForce:
+    """Scores every line of every free agent with numpy, then says who is best by the policy's own scorer."""
+
+    def __init__(self, roster: Roster, scorer: Scorer) -> None:
+        self._roster = roster
+        self._scorer = scorer
+        self.interests = roster.vectors.shape[1]
+        self._lexicon = Lexicon()
+        handles = [[self._lexicon.add(stems(line)) for line in lines] for lines in roster.lines]
+        self._handles = np.array(handles, np.int64)
+
+    def best(self, query: Query, free: np.typing.NDArray[np.int64]) -> dict[str, float]:
+        """Return the best agents' affinities by id: more than one where they are equally good; none: nobody met."""
+        scorer = self._scorer
+        units = scorer.project(query.units)
+        parts = []
+        for at in range(0, len(free), 8192):
+            some = free[at : at + 8192]
+            rows = scorer.project(self._roster.vectors[some].reshape(-1, units.shape[1]))
+            cosines = (units @ rows.T).reshape(len(units), len(some), self.interests)
+            unit, agent, interest = np.nonzero(cosines > scorer.threshold)
+            parts.append((unit, some[agent], interest, cosines[unit, agent, interest]))
+        unit, agent, interest, cosine = (np.concatenate(column) for column in zip(*parts, strict=True))
+        lexical = self._lexicon.shared(query.stems, unit, self._handles[agent, interest])
+        scores = scorer.score(Evidence(unit, agent, interest, cosine, lexical, np.full(len(unit), self.interests)))
+        if not len(scores.agent):
+            return {}
+        best = scores.affinity.max()
+        near = np.flatnonzero(scores.affinity >= best - SAME)
+        return {self._roster.ids[scores.agent[one]]: float(scores.affinity[one]) for one in near.tolist()}
+
+
+if __name__ == "__main__":
+    run_alone(measure)

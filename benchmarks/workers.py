@@ -1,0 +1,46 @@
+"""Several workers on one port: does the shipped client reach all of them alike."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from matcher.client import MatcherClient
+
+from benchmarks.alone import run_alone, say
+from benchmarks.sizes import Sizes
+from benchmarks.slices import Figures
+from benchmarks.stores import metric, service
+
+WORKERS: Final = 2
+CALLERS: Final = 16
+CALLS: Final = {"tiny": 200, "quick": 2_000, "full": 10_000}
+READS: Final = "GetPool"
+
+
+async def measure(sizes: Sizes) -> Figures:
+    """Count the calls that each of two workers answered when the client made them as it does by default."""
+    say("workers: calls of one client on two workers")
+    with tempfile.TemporaryDirectory(prefix="mb-") as folder:
+        async with service(Path(folder), {"MATCHER_WORKERS": str(WORKERS)}) as running:
+            addresses = running.metrics_addresses()
+            async with MatcherClient(running.target) as client:
+                waiting = iter(range(CALLS[sizes.name]))
+
+                async def caller() -> None:
+                    for _ in waiting:
+                        await client.pool("default")
+
+                await asyncio.gather(*(caller() for _ in range(CALLERS)))
+            calls = [await metric(address, "grpc_server_handled_total", grpc_method=READS) for address in addresses]
+    return {
+        "worker_balance": max(calls) / min(calls) if min(calls) else float("inf"),
+        "worker_calls_most": max(calls),
+        "worker_calls_least": min(calls),
+    }
+
+
+if __name__ == "__main__":
+    run_alone(measure)
