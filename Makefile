@@ -12,9 +12,12 @@ MODELS := build/models
 PROTO := $(wildcard proto/matcher/v1/*.proto)
 DEV_SUITES := $(patsubst %/agents.jsonl,%,$(sort $(wildcard ../shared/evaluation/dev/*/agents.jsonl)))
 SUITES ?= $(or $(DEV_SUITES),examples/suite)
+LOAD_SUITE := $(wildcard ../shared/evaluation/dev/persona_1utt)
+LOAD_TEXTS := $(if $(LOAD_SUITE),--messages $(LOAD_SUITE)/messages.jsonl --roster $(LOAD_SUITE)/agents.jsonl)
+LOAD ?= --rate 50
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate test check lint types proto proto-check node clean
+.PHONY: help setup demo serve evaluate loadtest test check lint types proto proto-check node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +39,9 @@ serve: setup ## Leaves the service up on 127.0.0.1:50051, with its data in ./dat
 evaluate: setup ## Measures the match on SUITES=…: a table each, build/evaluate.json, build/plots
 	@$(if $(DEV_SUITES),,$(if $(filter file,$(origin SUITES)),echo "no ../shared/evaluation/dev here: evaluating examples/suite"))
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher evaluate $(SUITES) --out build/evaluate.json --plots build/plots
+
+loadtest: setup ## Offers the service a load for half a minute; build/loadtest.json, build/loadtest.html; LOAD="--rate 200"
+	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher loadtest $(LOAD_TEXTS) --seconds 30 $(LOAD) --json build/loadtest.json --html build/loadtest.html
 
 test: setup ## Runs all tests against a real store
 	$(BIN)/python -m pytest -m 'not node'

@@ -23,7 +23,18 @@ from matcher.loadtest.tally import Ending
 SECONDS_SHOWN: Final = 8
 LINES: Final = 10
 """How many lines a run writes where the output is no terminal."""
-COLUMNS: Final = ("second", "offered", "held", "p50 ms", "p99 ms", "unmatched", "refused", "in flight", "generator CPU")
+COLUMNS: Final = (
+    "second",
+    "offered",
+    "held",
+    "p50 ms",
+    "p99 ms",
+    "unmatched",
+    "refused",
+    "failed",
+    "in flight",
+    "generator CPU",
+)
 
 
 class Display:
@@ -70,7 +81,8 @@ class Display:
             f"{1e3 * held.at(50.0):.1f}" if held.count else "-",
             f"{1e3 * held.at(99.0):.1f}" if held.count else "-",
             str(now.count(Ending.UNMATCHED)),
-            str(now.count(Ending.REFUSED) + now.not_sent),
+            str(now.count(Ending.REFUSED)),
+            str(now.count(Ending.FAILED) + now.not_sent),
             str(sum(report.in_flight for report in own)),
             " ".join(f"{report.cpu_seconds / report.wall_seconds:.0%}" for report in own if report.wall_seconds),
         )
@@ -92,7 +104,8 @@ class Display:
             f"{1e3 * held.at(50.0):.1f}",
             f"{1e3 * held.at(99.0):.1f}",
             f"{total.count(Ending.UNMATCHED):,}",
-            f"{total.count(Ending.REFUSED) + total.not_sent:,}",
+            f"{total.count(Ending.REFUSED):,}",
+            f"{total.count(Ending.FAILED) + total.not_sent:,}",
             style="bold",
         )
         return made

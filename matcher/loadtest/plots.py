@@ -16,6 +16,8 @@ BLUE: Final = "#1f5fa8"
 GREY: Final = "#8a8a8a"
 RED: Final = "#b3372f"
 ORANGE: Final = "#d08a1d"
+PURPLE: Final = "#6a3d8f"
+COLORS: Final = {Ending.HELD: BLUE, Ending.UNMATCHED: ORANGE, Ending.REFUSED: RED, Ending.FAILED: PURPLE}
 QUANTILES: Final = (0.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99, 99.999)
 LEAST_BEYOND: Final = 1
 """A percentile is drawn as far as at least this many requests lie beyond it."""
@@ -24,9 +26,8 @@ LEAST_BEYOND: Final = 1
 def latency_by_percentile(result: Result) -> str:
     """Draw the latency over the percentile, both axes logarithmic, as is the custom with HDR histograms."""
     made, panel = _figure(8.4, 3.7)
-    endings = ((Ending.HELD, BLUE, "held"), (Ending.UNMATCHED, ORANGE, "unmatched"), (Ending.REFUSED, RED, "refused"))
     furthest = 50.0
-    for ending, color, label in endings:
+    for ending, color in COLORS.items():
         latencies = result.run.total.latencies[ending]
         if latencies.count:
             steps = _percents(latencies)
@@ -36,7 +37,7 @@ def latency_by_percentile(result: Result) -> str:
                 [1e3 * latencies.at(percent) for percent in steps],
                 color=color,
                 linewidth=1.8,
-                label=f"{label} ({latencies.count:,})",
+                label=f"{ending.value} ({latencies.count:,})",
             )
     lone = 1e3 * result.run.lone.at(50.0)
     panel.axhline(lone, color=GREY, linewidth=1, linestyle="--", label=f"a lone call, median ({lone:.1f} ms)")
@@ -65,12 +66,14 @@ def rate_over_time(result: Result) -> str:
     # Over the others, and broken: where all are held, both lines are the same.
     offered = [one.offered for one in seconds]
     rates.plot(at, offered, color="black", linewidth=1.2, linestyle=(0, (2, 3)), zorder=4, label="offered")
-    for label, color, values in (
-        ("unmatched", ORANGE, [one.unmatched for one in seconds]),
-        ("refused", RED, [one.refused for one in seconds]),
-    ):
+    for ending in (Ending.UNMATCHED, Ending.REFUSED, Ending.FAILED):
+        values = [getattr(one, ending.value) for one in seconds]
         if any(values):
-            rates.plot(at, values, color=color, linewidth=1.5, label=label)
+            rates.plot(at, values, color=COLORS[ending], linewidth=1.5, label=ending.value)
+    if seconds and seconds[-1].second >= result.run.plan.ramp.seconds:
+        for panel in (rates, times):
+            panel.axvline(result.run.plan.ramp.seconds, color=GREY, linewidth=1, linestyle="--")
+        rates.plot([], [], color=GREY, linewidth=1, linestyle="--", label="the last request was due")
     rates.set_ylim(bottom=0)
     rates.set(ylabel="requests a second")
     answered = [one for one in seconds if one.p50_ms is not None]
@@ -88,20 +91,20 @@ def rate_over_time(result: Result) -> str:
 def refusals_by_reason(result: Result) -> str:
     """Draw how many requests got no agent, and why; "" where all got one."""
     total = result.run.total
-    counts = {f"refused: {reason}": count for reason, count in total.endings[Ending.REFUSED].items()}
-    counts |= {f"unmatched: {reason}": count for reason, count in total.endings[Ending.UNMATCHED].items()}
+    found = [
+        (count, f"{ending.value}: {reason}", COLORS[ending])
+        for ending in (Ending.UNMATCHED, Ending.REFUSED, Ending.FAILED)
+        for reason, count in total.endings[ending].items()
+    ]
     if total.not_sent:
-        counts[f"not sent: {NOT_SENT}"] = total.not_sent
-    if not counts:
+        found.append((total.not_sent, f"not sent: {NOT_SENT}", GREY))
+    if not found:
         return ""
-    names = sorted(counts, key=counts.__getitem__)
+    counts, names, colors = zip(*sorted(found), strict=True)
     made, panel = _figure(8.4, 1.0 + 0.36 * len(names))
-    colors = [RED if name.startswith("refused") else ORANGE for name in names]
-    bars = panel.barh(
-        [name.replace("_", " ").lower() for name in names], [counts[name] for name in names], color=colors
-    )
-    panel.bar_label(bars, [f"{counts[name]:,}" for name in names], padding=4)
-    panel.set_xlim(0, 1.12 * max(counts.values()))
+    bars = panel.barh([name.replace("_", " ").lower() for name in names], counts, color=colors)
+    panel.bar_label(bars, [f"{count:,}" for count in counts], padding=4)
+    panel.set_xlim(0, 1.12 * max(counts))
     panel.set(xlabel="requests")
     return _svg(made)
 
@@ -109,7 +112,9 @@ def refusals_by_reason(result: Result) -> str:
 def _shown(result: Result) -> Sequence[Second]:
     """Leave out the last part of a second, unless something ended in it."""
     last = result.run.plan.ramp.seconds
-    return [one for one in result.seconds if one.second < last or one.held or one.unmatched or one.refused]
+    return [
+        one for one in result.seconds if one.second < last or one.held or one.unmatched or one.refused or one.failed
+    ]
 
 
 def _percents(latencies: Latencies) -> list[float]:
@@ -144,6 +149,7 @@ def _svg(made: Any, *panels: Any) -> str:
     """Return the figure as an element of a page, without the file's head."""
     for panel in made.axes:
         panel.grid(alpha=0.3)
+        panel.set_axisbelow(True)
         panel.spines[["top", "right"]].set_visible(False)
     for panel in panels:
         panel.legend(frameon=False, fontsize=9)

@@ -29,6 +29,7 @@ class Second:
     held: int
     unmatched: int
     refused: int
+    failed: int
     not_sent: int
     p50_ms: float | None
     p99_ms: float | None
@@ -139,6 +140,7 @@ class Result:
             "held_by_basis": dict(total.endings[Ending.HELD]),
             "unmatched_by_reason": dict(total.endings[Ending.UNMATCHED]),
             "refused_by_reason": dict(total.endings[Ending.REFUSED]),
+            "failed_by_reason": dict(total.endings[Ending.FAILED]),
             "refused_with_retry_info": total.told_when,
             "replayed": total.replayed,
             "completed": total.completed,
@@ -201,6 +203,7 @@ def _seconds(reports: Sequence[Report]) -> Sequence[Second]:
                 held=counts[Ending.HELD],
                 unmatched=counts[Ending.UNMATCHED],
                 refused=counts[Ending.REFUSED],
+                failed=counts[Ending.FAILED],
                 not_sent=sum(report.not_sent for report in own),
                 p50_ms=round(1e3 * latencies.at(50.0), 3) if latencies.count else None,
                 p99_ms=round(1e3 * latencies.at(99.0), 3) if latencies.count else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import grpc
 
@@ -11,6 +12,8 @@ from matcher.client import Deadlines, MatcherCallError, MatcherClient
 from matcher.loadtest.plan import PlanWrong, Target
 from matcher.loadtest.tally import Ending, Outcome
 from matcher.v1 import routing_pb2 as pb
+
+REFUSALS: Final = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE})
 
 
 def open_client(target: Target, site: str, *, channels: int, deadline_seconds: float) -> MatcherClient:
@@ -39,8 +42,9 @@ class RoutingCaller:
         try:
             answer = await self._client.route(self._texts[number % len(self._texts)], auto_accept=True)
         except MatcherCallError as error:
+            ending = Ending.REFUSED if error.reason and error.code in REFUSALS else Ending.FAILED
             told = error.retry_after is not None
-            return Outcome(Ending.REFUSED, error.reason or error.code.name, error.code.name, told), None
+            return Outcome(ending, error.reason or error.code.name, error.code.name, told), None
         if answer.WhichOneof("outcome") != "reservation":
             constraint = pb.Constraint.Name(answer.unmatched.reason).removeprefix("CONSTRAINT_")
             return Outcome(Ending.UNMATCHED, constraint, replayed=answer.replayed), None

@@ -25,7 +25,6 @@ def facts(result: Result) -> Facts:
     """Return what was asked for and what came of it."""
     run, total = result.run, result.run.total
     plan, roster = run.plan, run.plan.roster
-    refused = total.count(Ending.REFUSED)
     lag = 1e3 * result.generator.lag.at(99.0)
     return (
         ("roster", f"{roster.agents:,} agents with {roster.interests} interests each, {roster.free_agents:,} free"),
@@ -36,7 +35,8 @@ def facts(result: Result) -> Facts:
         ("held", f"{total.count(Ending.HELD):,}{_by(total.endings[Ending.HELD])}"),
         ("held within the run", f"{result.held_per_second:,.1f} a second"),
         ("unmatched", f"{total.count(Ending.UNMATCHED):,}{_by(total.endings[Ending.UNMATCHED])}"),
-        ("refused", f"{refused:,}{_by(total.endings[Ending.REFUSED])}"),
+        ("refused", f"{total.count(Ending.REFUSED):,}{_by(total.endings[Ending.REFUSED])}"),
+        ("failed", f"{total.count(Ending.FAILED):,}{_by(total.endings[Ending.FAILED])}"),
         ("not sent", f"{total.not_sent:,}" if total.not_sent else ""),
         ("completed", f"{total.completed:,}{_by(total.not_completed, 'not: ')}"),
         ("a lone call", f"p50 {1e3 * run.lone.at(50.0):.1f} ms over {run.lone.count} calls"),

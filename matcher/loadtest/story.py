@@ -38,5 +38,5 @@ def compare(total: Tally, said: ServiceSaid) -> Sequence[Line]:
     ]
     lines.append(Line("unmatched", total.count(Ending.UNMATCHED), said.unmatched, unsure))
     codes = sorted({*total.codes, *said.codes}.difference(UNKNOWN_FATE, {"OK"}))
-    lines += [Line(f"refused, {code}", total.codes[code], said.codes.get(code, 0), unsure) for code in codes]
+    lines += [Line(f"error, {code}", total.codes[code], said.codes.get(code, 0), unsure) for code in codes]
     return lines

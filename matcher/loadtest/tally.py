@@ -19,7 +19,9 @@ class Ending(StrEnum):
     UNMATCHED = "unmatched"
     """Nobody could take it; the detail is the constraint that left nobody."""
     REFUSED = "refused"
-    """The call failed; the detail is the error's reason, or the status code where no service said one."""
+    """The service said that it takes no more now, or not here; the detail is the error's reason."""
+    FAILED = "failed"
+    """The call failed otherwise; the detail is the error's reason, or the status code where no service said one."""
 
 
 NOT_SENT: Final = "IN_FLIGHT_LIMIT"

@@ -33,9 +33,9 @@ async def test_three_seconds_of_load_on_the_service(service: Server, tmp_path: P
     found = json.loads(document.read_text())
     due = sum(len(arrivals(Ramp(15, 15, 3.0).share(2), (5, process))) for process in (0, 1))
     assert found["offered"] == due
-    assert found["held"] + found["unmatched"] + found["refused"] + found["not_sent"] == due
+    assert found["held"] + found["unmatched"] + found["refused"] + found["failed"] + found["not_sent"] == due
     assert found["held"] == found["latency_ms"]["held"]["count"] == sum(found["held_by_basis"].values())
-    assert found["refused_by_reason"] == {}
+    assert (found["refused_by_reason"], found["failed_by_reason"]) == ({}, {})
     assert found["completed"] == found["held"]
     assert found["not_completed_by_reason"] == {}
     assert sum(second["offered"] for second in found["seconds"]) == due

@@ -22,7 +22,7 @@ async def test_a_refusal_says_its_reason_its_code_and_whether_it_said_when_to_re
         Outcome(Ending.HELD, "AFFINITY"),
         Outcome(Ending.UNMATCHED, "CAPACITY"),
         Outcome(Ending.REFUSED, "ENCODER_OVERLOADED", "RESOURCE_EXHAUSTED", told_when=True),
-        Outcome(Ending.REFUSED, "INTERNAL", "INTERNAL"),
+        Outcome(Ending.FAILED, "INTERNAL", "INTERNAL"),
     ]
     assert [request.message.text for request in double.routed] == ["a", "b", "a", "b"]
 

@@ -73,7 +73,7 @@ def test_counts_that_are_the_same_agree(said: ServiceSaid) -> None:
         ("held, basis AFFINITY", 4, 4),
         ("held, basis FALLBACK", 2, 2),
         ("unmatched", 6, 6),
-        ("refused, RESOURCE_EXHAUSTED", 8, 8),
+        ("error, RESOURCE_EXHAUSTED", 8, 8),
     ]
     assert all(line.agrees for line in lines)
 
