@@ -33,6 +33,7 @@ from matcher.store.connection import Connection
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 from matcher.store.roster import RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
+from matcher.tasks import end
 from matcher.telemetry import Telemetry, configure_logs
 from matcher.workers import stop_with_parent, supervise
 
@@ -143,7 +144,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
                 await _embedded_store(settings, stack)
 
         watch = asyncio.create_task(_watch(connection, clock, sites, health, telemetry, revive))
-        stack.callback(watch.cancel)
+        stack.push_async_callback(end, watch)
         await health.set(True, f"store answers, {encoder.runtime} loaded, index caught up")
         log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason)
         yield address

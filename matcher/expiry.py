@@ -13,6 +13,7 @@ from matcher.clock import Clock
 from matcher.errors import MatcherError
 from matcher.replica import SiteReplica
 from matcher.store.routing import RoutingStore
+from matcher.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +37,7 @@ class Expiry:
 
     async def close(self) -> None:
         """Stop."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self) -> None:
         while not self._replica.removed:

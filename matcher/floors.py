@@ -17,6 +17,7 @@ from matcher.encoder import Encoder, Priority
 from matcher.index import SiteIndex
 from matcher.lexicon import stems
 from matcher.policy import floor
+from matcher.tasks import end
 from matcher.units import split
 
 log = structlog.get_logger(__name__)
@@ -54,9 +55,8 @@ class Floors:
 
     async def close(self) -> None:
         """Stop computing."""
-        for task in self._computing.values():
-            task.cancel()
-        await asyncio.gather(*self._computing.values(), return_exceptions=True)
+        for task in tuple(self._computing.values()):
+            await end(task)
 
     async def of(self, index: SiteIndex, pool: str) -> float:
         """Return the floor of a pool by its roster as it is, or was shortly ago.

@@ -35,6 +35,7 @@ from matcher.store.changes import (
 )
 from matcher.store.connection import Connection
 from matcher.store.roster import RosterStore
+from matcher.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -127,8 +128,7 @@ class SiteReplica:
         """Stop following."""
         for task in self._beside:
             await task.close()
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def pool(self, pool: str) -> Pool:
         """Return a pool, also one that another replica made a moment ago. Raises PoolNotFound."""
