@@ -85,7 +85,7 @@ class Scorer:
     """Share of a unit's evidence that comes from all the agent's interests together; the rest from the best."""
     ample: int = 5
     """Interests that a profile may hold at no cost."""
-    handicap: float = 0.06
+    handicap: float = 0.09
     """What ln(interests / ample) lowers each piece of evidence by, so that many generic interests gain nothing."""
     saturation: float = 3.0
     """How fast affinity nears 1: affinity = 1 - exp(-saturation * score)."""
@@ -159,4 +159,4 @@ class Scorer:
     def _strength(self, cosine: Floats, lexical: Floats) -> NDArray[np.float64]:
         excess = cosine.astype(np.float64) - self.threshold
         gate = np.clip((excess - self.lexical_from) / (self.lexical_full - self.lexical_from), 0.0, 1.0)
-        return np.asarray(excess + self.lexical_weight * lexical * gate, np.float64)
+        return np.asarray(excess + self.lexical_weight * lexical.astype(np.float64) * gate, np.float64)

@@ -1,0 +1,144 @@
+"""The laws of the scorer, whatever the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matcher.scorer import Scorer, Scores
+from tests.affinity.evidence import Meeting, evidence_of, held_by, meetings, plainly
+
+SCORER = Scorer()
+scorers = st.sampled_from([SCORER, Scorer(threshold=0.2, lexical_weight=0.0), Scorer(corroboration=0.0, handicap=0.2)])
+
+
+def affinities(scores: Scores) -> dict[int, float]:
+    """Return the affinity of each agent who was met."""
+    return dict(zip(scores.agent.tolist(), scores.affinity.tolist(), strict=True))
+
+
+@given(meetings, scorers)
+def test_scores_are_what_the_definition_says(found: list[Meeting], scorer: Scorer) -> None:
+    """All at once in arrays, or one meeting after the other: the same score, and affinity 1 - exp(-3 score)."""
+    scores = scorer.score(evidence_of(found))
+    assert dict(zip(scores.agent.tolist(), scores.score.tolist(), strict=True)) == pytest.approx(plainly(scorer, found))
+    assert scores.affinity == pytest.approx(1 - np.exp(-scorer.saturation * scores.score))
+
+
+@given(meetings, st.randoms())
+def test_the_order_of_the_evidence_changes_nothing(found: list[Meeting], chance: st.DataObject) -> None:
+    """Shuffled evidence gives the same scores to the last bit, and the same reasons."""
+    shuffled = list(found)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]  # st.randoms() gives a random.Random
+    one, other = SCORER.score(evidence_of(found)), SCORER.score(evidence_of(shuffled))
+    assert one.agent.tolist() == other.agent.tolist()
+    assert one.score.tolist() == other.score.tolist()
+    assert [found[at] for at in one.reason] == [shuffled[at] for at in other.reason]
+
+
+@given(meetings, scorers)
+def test_affinity_is_a_share_and_orders_as_the_score(found: list[Meeting], scorer: Scorer) -> None:
+    """It lies in [0, 1], and whoever scores more has no less of it; so has breadth its bounds."""
+    scores = scorer.score(evidence_of(found))
+    assert ((scores.affinity >= 0) & (scores.affinity <= 1)).all()
+    assert ((scores.breadth >= 0) & (scores.breadth <= 1 + 1e-12)).all()
+    by_score = scores.affinity[np.argsort(scores.score, kind="stable")]
+    assert (np.diff(by_score) >= 0).all()
+
+
+@given(meetings.filter(bool), st.data(), st.floats(0.01, 1.0))
+def test_a_rising_similarity_lowers_nothing(found: list[Meeting], data: st.DataObject, more: float) -> None:
+    """One unit closer to one interest: that agent's affinity is no less, everybody else's the same."""
+    at = data.draw(st.integers(0, len(found) - 1))
+    closer = list(found)
+    closer[at] = replace(found[at], cosine=min(found[at].cosine + more, 1.0))
+    before, after = (affinities(SCORER.score(evidence_of(one))) for one in (found, closer))
+    for agent in {one.agent for one in found}:
+        if agent == found[at].agent:
+            assert after.get(agent, 0.0) >= before.get(agent, 0.0)
+        else:
+            assert after.get(agent) == before.get(agent)
+
+
+@given(meetings, st.lists(st.integers(0, 9), min_size=1, max_size=5), st.integers(-100, 29))
+def test_a_sentence_that_meets_nobody_changes_no_affinity(
+    found: list[Meeting], agents: list[int], percent: int
+) -> None:
+    """A support request around a trace of a person takes nothing away, wherever in the message it stands."""
+    neutral = [Meeting(0, agent, at, percent / 100, 2.0) for at, agent in enumerate(agents)]
+    later = [replace(one, unit=one.unit + 1) for one in found]
+    before, after = SCORER.score(evidence_of(found)), SCORER.score(evidence_of(neutral + later))
+    assert affinities(after) == affinities(before)
+
+
+@given(meetings, st.integers(0, 9), st.integers(0, 5), st.integers(-100, 100))
+def test_an_added_interest_never_lowers_the_best_reason(
+    found: list[Meeting], agent: int, unit: int, percent: int
+) -> None:
+    """What tells most of an agent tells no less when they have one interest more."""
+    evidence = evidence_of(found)
+    more = evidence_of([*found, Meeting(unit, agent, 99, percent / 100, 0.0)])
+    more = replace(more, held=np.where(more.agent == agent, held_by(agent) + 1, more.held))
+    for known in set(evidence.agent.tolist()):
+        assert best_reason(SCORER.score(more), known) >= best_reason(SCORER.score(evidence), known)
+
+
+def best_reason(scores: Scores, agent: int) -> float:
+    """Return the strength of an agent's best reason, 0 without any."""
+    for at in np.flatnonzero(scores.agent == agent).tolist():
+        return float(scores.strength[scores.first[at] : scores.first[at + 1]].max())
+    return 0.0
+
+
+@given(meetings)
+def test_reasons_are_the_best_interest_of_each_unit(found: list[Meeting]) -> None:
+    """Each agent has one reason a unit that met them, in the order of the message, and no other's."""
+    scores = SCORER.score(evidence_of(found))
+    assert scores.first[0] == 0
+    assert scores.first[-1] == len(scores.reason) == len(scores.strength)
+    for at, agent in enumerate(scores.agent.tolist()):
+        told = [found[triple] for triple in scores.reason[scores.first[at] : scores.first[at + 1]]]
+        units = [one.unit for one in told]
+        met = {one.unit for one in found if one.agent == agent and np.float32(one.cosine) > SCORER.threshold}
+        assert units == sorted(met)
+        assert {one.agent for one in told} == {agent}
+
+
+def test_shared_words_count_only_where_the_meaning_is_near() -> None:
+    """At the threshold a shared rare word adds nothing; where the meaning agrees it adds a tenth of its weight."""
+    added = {
+        cosine: plainly(SCORER, [Meeting(0, 2, 0, cosine, 1.0)])[2]
+        - plainly(SCORER, [Meeting(0, 2, 0, cosine, 0.0)])[2]
+        for cosine in (0.31, 0.44, 0.6)
+    }
+    assert added[0.31] == added[0.44] == 0
+    assert added[0.6] == pytest.approx(0.1 * (0.7 + 0.3 / 5))
+
+
+def test_sixty_four_generic_interests_are_worth_less_than_five() -> None:
+    """The same meeting counts for less in a profile that meets everything."""
+    scores = SCORER.score(evidence_of([Meeting(0, agent, 0, 0.6, 0.0) for agent in range(5)]))
+    one, four, five, twenty, sixty_four = scores.score.tolist()
+    assert one == four == five > twenty > sixty_four > 0
+
+
+@given(st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_projected_vectors_have_length_1_and_the_identity_changes_none(dimension: int, seed: int) -> None:
+    """A map turns and stretches, the length goes; zero stays zero."""
+    chance = np.random.default_rng(seed)
+    vectors = chance.normal(size=(5, dimension)).astype(np.float32)
+    vectors[0] = 0
+    assert SCORER.project(vectors) is vectors
+    mapped = Scorer(map=np.eye(dimension, dtype=np.float32) * 3).project(vectors)
+    assert np.linalg.norm(mapped, axis=1) == pytest.approx([0, 1, 1, 1, 1], abs=1e-5)
+
+
+def test_whatever_decides_a_score_changes_the_fingerprint() -> None:
+    """Decisions name the scorer that made them."""
+    others = [Scorer(threshold=0.2), Scorer(handicap=0.0), Scorer(map=np.eye(2, dtype=np.float32))]
+    assert len({one.fingerprint for one in [SCORER, *others]}) == 4
+    assert Scorer().fingerprint == SCORER.fingerprint
