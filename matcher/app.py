@@ -18,7 +18,7 @@ import structlog
 from matcher.clock import StoreClock
 from matcher.config import Settings, ignored_variables, load
 from matcher.encoder import Encoder, EncoderObserver, EncoderSettings, open_encoder
-from matcher.errors import MatcherError, SettingsWrong, SiteExists
+from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
 from matcher.expiry import Expiry
 from matcher.floors import Floors
 from matcher.model import DEFAULT_SITE
@@ -27,7 +27,7 @@ from matcher.roster import Roster
 from matcher.router import Router
 from matcher.rpc.health import Health
 from matcher.rpc.server import build_server, drain
-from matcher.scorer_file import packaged
+from matcher.scorer_file import chosen
 from matcher.sites import Sites
 from matcher.store.connection import Connection
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
@@ -96,7 +96,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         roster_store = RosterStore(connection, settings.events_kept)
         routing_store = RoutingStore(connection, _lifetimes(settings))
         await roster_store.add_model(encoder.fingerprint)
-        scorer = packaged(encoder.fingerprint)
+        scorer, _ = chosen(settings.scorer, encoder.fingerprint)
         floors = await Floors.open(encoder)
         stack.push_async_callback(floors.close)
 
@@ -132,7 +132,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         )
         with suppress(SiteExists):
             await roster.create_site(DEFAULT_SITE)
-        await sites.replica(DEFAULT_SITE)
+        await _read_default_site(sites)
         health = Health(telemetry)
         server = build_server(router, roster, health, telemetry, share_port=settings.reuse_port, worker=settings.worker)
         address = _bind(server, settings)
@@ -227,6 +227,14 @@ def _bind(server: grpc.aio.Server, settings: Settings) -> str:
     except (OSError, RuntimeError) as fault:
         raise SettingsWrong(f"cannot listen on {settings.listen}: is another service there?") from fault
     return f"{host}:{port}"
+
+
+async def _read_default_site(sites: Sites) -> None:
+    """Wait until the default site is read, however large it is: a start has nobody waiting, a call has."""
+    while True:
+        with suppress(IndexBehind):
+            await sites.replica(DEFAULT_SITE)
+            return
 
 
 async def _watch(
