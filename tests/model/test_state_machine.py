@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -24,9 +19,6 @@ from hypothesis.stateful import (
 from redis.asyncio import Redis
 
 from matcher.errors import (
-    AgentExists,
-    AgentHasHolds,
-    AgentNotFound,
     ContactEnded,
     ContactHeld,
     FenceStale,
@@ -36,226 +28,43 @@ from matcher.errors import (
     ReservationStateWrong,
 )
 from matcher.floors import Floors
-from matcher.lifecycle import AgentStatus, ContactState, ReservationState
+from matcher.lifecycle import ContactState, ReservationState
 from matcher.model import (
-    AgentChange,
     Basis,
-    Capacity,
-    ChannelCapacity,
     Held,
     Message,
-    PoolPolicy,
-    Profile,
     Requirements,
     Reservation,
     Unmatched,
 )
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
-from matcher.store.keys import Keys
-from tests.model.house import House, Repeating
-from tests.model.plain import FOREVER, LATER, MAKES, Ask, Plain, PlainAgent, PlainReservation
+from tests.model.admins import Admins
+from tests.model.drawn import (
+    ACCEPTED,
+    LATER_MS,
+    LONG_PAST_MS,
+    PENDING,
+    WRAPPING,
+    channels,
+    contacts,
+    picks,
+    pools,
+    requests,
+    servers,
+    texts,
+)
+from tests.model.house import Repeating
+from tests.model.plain import FOREVER, LATER, MAKES, Ask, PlainReservation
 from tests.model.stored import Stored
 from tests.model.words import WordEncoder
 from tests.store.access import PRODUCT, Admin, as_user, make_users
 
-T = TypeVar("T")
-
-EXAMPLES: Final = int(os.environ.get("STATE_MACHINE_EXAMPLES", "50"))
+EXAMPLES: Final = int(os.environ.get("STATE_MACHINE_EXAMPLES", "40"))
 STEPS: Final = int(os.environ.get("STATE_MACHINE_STEPS", "40"))
-LATER_MS: Final = 600_000
-LONG_PAST_MS: Final = 60_000
-"""More than any clock here is off."""
-TOLERANCES: Final = (0.0, 0.05, 1.0)
-ONLINE: Final = AgentStatus.ONLINE
-PENDING, ACCEPTED, WRAPPING = ReservationState.PENDING, ReservationState.ACCEPTED, ReservationState.WRAPPING
-TWO: Final = Capacity(2, {"chat": ChannelCapacity(1, 0), "voice": ChannelCapacity(2, 1)})
-
-agents = st.sampled_from(["ann", "bob", "cy"])
-contacts = st.sampled_from(["c1", "c2", "c3", "c4", "", ""])
-pools = st.sampled_from(["default", "night"])
-channels = st.sampled_from(["chat", "chat", "chat", "voice"])
-statuses = st.sampled_from([ONLINE, ONLINE, ONLINE, AgentStatus.DRAINING, AgentStatus.OFFLINE])
-texts = st.sampled_from(["my roses wither", "the marathon hurts", "roses and marathon", "hello", "jazz all night"])
-terms = st.builds(ChannelCapacity, st.integers(1, 2), st.integers(0, 2))
-capacities = st.builds(
-    Capacity, st.sampled_from([2, 1, 3, 0]), st.fixed_dictionaries({"chat": terms}, optional={"voice": terms})
-)
-interests = st.lists(st.sampled_from(["roses", "marathon", "jazz", "trains"]), min_size=1, max_size=2, unique=True).map(
-    tuple
-)
-memberships = st.sampled_from([("default", "night"), ("default", "night"), ("default",), ("night",)])
-profiles = st.builds(Profile, st.just(""), interests, capacity=capacities, pools=memberships)
-requests = st.sampled_from(["", "", "q1", "q2", "q3"])
-servers = st.integers(0, 1)
-picks = st.integers(0, 1_000)
 
 
-class Service(RuleBasedStateMachine):
-    """Two servers on one store, and plain Python beside them."""
-
-    sites = itertools.count()
-
-    def __init__(self, runner: asyncio.Runner, connection: Repeating, encoder: WordEncoder, floors: Floors) -> None:
-        super().__init__()
-        self.runner = runner
-        self.connection = connection
-        self.parts = (encoder, floors)
-        self.site = f"s{next(self.sites)}"
-        self.keys = Keys(self.site)
-        self.plain = Plain()
-        self.houses: list[House] = []
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run something on the loop that both servers live on."""
-        return self.runner.run(work)
-
-    @initialize()
-    def open(self) -> None:
-        """Start two servers on a new site with two pools and two agents."""
-
-        async def opening() -> None:
-            self.houses = [await House.open(self.connection, *self.parts) for _ in range(2)]
-            await self.houses[0].roster.create_site(self.site)
-            night = PoolPolicy(affinity_floor=0.1, affinity_tolerance=1.0, wrap_up_ms=LATER_MS)
-            await self.houses[1].roster.create_pool(self.site, "night", night)
-            await self.everybody_catches_up()
-
-        self.run(opening())
-        self.plain.wraps_up["night"] = True
-        self.register(0, "ann", Profile("", ("roses",), capacity=TWO, pools=("default", "night")), ONLINE, False)
-        self.register(1, "bob", Profile("", ("marathon",), capacity=TWO, pools=("night", "default")), ONLINE, False)
-
-    def teardown(self) -> None:
-        """Stop both servers and remove the site."""
-
-        async def closing() -> None:
-            for house in self.houses:
-                await house.close()
-            await self.connection.delete_matching(self.keys.pattern)
-
-        self.run(closing())
-
-    async def everybody_catches_up(self) -> None:
-        """Let both servers take in what was written."""
-        stored = await Stored.read(self.connection, self.site)
-        for house in self.houses:
-            await house.catch_up(self.site, stored.ends)
-
-    def attempt(self, work: Awaitable[T], *, twice: bool = False) -> T | MatcherError:
-        """Do something; give its result, or the error it ends with."""
-
-        async def attempting() -> T | MatcherError:
-            self.connection.twice = twice
-            try:
-                return await work
-            except MatcherError as refused:
-                return refused
-            finally:
-                self.connection.twice = False
-
-        return self.run(attempting())
-
-    # What admins do.
-
-    @rule(
-        what=st.sampled_from(["register", "change", "change", "declare", "declare", "delete"]),
-        server=servers,
-        agent=agents,
-        profile=profiles,
-        status=statuses,
-        thorough=st.booleans(),
-        twice=st.booleans(),
-    )
-    def keep_the_roster(
-        self, what: str, server: int, agent: str, profile: Profile, status: AgentStatus, thorough: bool, twice: bool
-    ) -> None:
-        """Create, change or delete an agent, or set their status."""
-        if agent not in self.plain.agents and what != "delete":
-            what = "register"
-        match what:
-            case "register":
-                self.register(server, agent, profile, status, twice)
-            case "change":
-                self.change(server, agent, profile, thorough, twice)
-            case "declare":
-                self.declare(server, agent, status, twice)
-            case _:
-                self.delete(server, agent, thorough)
-
-    @rule(
-        what=st.sampled_from(["policy", "restart", "sweep", "sweep"]),
-        server=servers,
-        pool=pools,
-        tolerance=st.sampled_from(TOLERANCES),
-        wrap_up=st.booleans(),
-    )
-    def keep_the_house(self, what: str, server: int, pool: str, tolerance: float, wrap_up: bool) -> None:
-        """Change a policy, restart a server, or let it write down what lapsed."""
-        match what:
-            case "policy":
-                self.set_policy(server, pool, tolerance, wrap_up)
-            case "restart":
-                self.restart(server)
-            case _:
-                self.run(self.houses[server].sweep(self.site))
-
-    def register(self, server: int, agent: str, profile: Profile, status: AgentStatus, twice: bool) -> None:
-        """Create an agent."""
-        done = self.attempt(self.houses[server].roster.create_agent(self.site, agent, profile, status), twice=twice)
-        if agent in self.plain.agents:
-            assert isinstance(done, AgentExists), done
-        else:
-            assert not isinstance(done, MatcherError), done
-            self.plain.agents[agent] = PlainAgent(profile, status)
-
-    def change(self, server: int, agent: str, profile: Profile, whole: bool, twice: bool) -> None:
-        """Change an agent's capacity, or everything about them."""
-        change = AgentChange(capacity=profile.capacity)
-        if whole:
-            change = AgentChange(capacity=profile.capacity, interests=profile.interests, pools=profile.pools)
-        done = self.attempt(self.houses[server].roster.update_agent(self.site, agent, change, ""), twice=twice)
-        if agent not in self.plain.agents:
-            assert isinstance(done, AgentNotFound), done
-            return
-        assert not isinstance(done, MatcherError), done
-        before = self.plain.agents[agent].profile
-        self.plain.agents[agent].profile = (
-            profile if whole else Profile("", before.interests, capacity=profile.capacity, pools=before.pools)
-        )
-        assert done.profile == self.plain.agents[agent].profile
-
-    def declare(self, server: int, agent: str, status: AgentStatus, twice: bool) -> None:
-        """Set an agent's status."""
-        done = self.attempt(self.houses[server].roster.set_status(self.site, agent, status), twice=twice)
-        if agent in self.plain.agents:
-            assert not isinstance(done, MatcherError), done
-            self.plain.agents[agent].status = status
-        else:
-            assert isinstance(done, AgentNotFound), done
-
-    def delete(self, server: int, agent: str, force: bool) -> None:
-        """Delete an agent, with force or not."""
-        held = self.plain.held(agent)
-        done = self.attempt(self.houses[server].roster.delete_agent(self.site, agent, "", force))
-        if agent not in self.plain.agents:
-            assert isinstance(done, AgentNotFound), done
-        elif held and not force:
-            assert isinstance(done, AgentHasHolds), done
-        else:
-            assert done is None, done
-            for name, one in held.items():
-                ends = ReservationState.COMPLETED if one.state is WRAPPING else ReservationState.CANCELED
-                self.plain.becomes(name, ends)
-            del self.plain.agents[agent]
-
-    def set_policy(self, server: int, pool: str, tolerance: float, wrap_up: bool) -> None:
-        """Change a pool's policy, and let everybody know."""
-        change = {"affinity_tolerance": tolerance, "affinity_floor": 0.1, "wrap_up_ms": LATER_MS if wrap_up else 0}
-        assert not isinstance(
-            self.attempt(self.houses[server].roster.update_pool(self.site, pool, change, "")), MatcherError
-        )
-        self.plain.wraps_up[pool] = wrap_up
-        self.run(self.everybody_catches_up())
+class Service(Admins):
+    """What platforms and time do to the two servers, and what must come of it."""
 
     # What a platform does.
 
@@ -272,18 +81,7 @@ class Service(RuleBasedStateMachine):
             self.run(self.everybody_catches_up())
         known = self.plain.requests.get(request)
         contact = self.plain.contacts.get(ask.contact)
-        answer = self.attempt(
-            self.houses[server].router.route(
-                self.site,
-                Message(ask.text, "", Requirements(pool=ask.pool, channel=ask.channel)),
-                contact_id=ask.contact,
-                request_id=request,
-                digest=repr(ask).encode(),
-                auto_accept=ask.auto_accept,
-                explain_unmatched=False,
-            ),
-            twice=twice,
-        )
+        answer = self.attempt(self.asked(server, ask, request), twice=twice)
         if known is not None and known[0] != ask:
             assert isinstance(answer, RequestIdReused), answer
         elif known is not None:
@@ -298,6 +96,32 @@ class Service(RuleBasedStateMachine):
         else:
             self.take_in(ask, request, answer, current, twice)
 
+    def asked(self, server: int, ask: Ask, request: str) -> Awaitable[Held | Unmatched]:
+        """Ask a server for an agent."""
+        return self.houses[server].router.route(
+            self.site,
+            Message(ask.text, "", Requirements(pool=ask.pool, channel=ask.channel)),
+            contact_id=ask.contact,
+            request_id=request,
+            digest=repr(ask).encode(),
+            auto_accept=ask.auto_accept,
+            explain_unmatched=False,
+        )
+
+    @rule(ask=st.builds(Ask, st.just(""), pools, channels, texts, st.booleans()), count=st.integers(2, 6))
+    def rush(self, ask: Ask, count: int) -> None:
+        """Ask for several agents at once, at both servers: as many are held as there is room for."""
+
+        async def rushing() -> list[Held | Unmatched]:
+            return await asyncio.gather(*(self.asked(number % 2, ask, "") for number in range(count)))
+
+        answers = self.run(rushing())
+        held = [answer for answer in answers if isinstance(answer, Held)]
+        for answer in sorted(held, key=lambda one: one.reservation.fence):
+            assert answer.reservation.agent in self.plain.eligible(ask)
+            self.write_down(ask, answer)
+        assert len(held) == count or not self.plain.eligible(ask)
+
     def take_in(
         self, ask: Ask, request: str, answer: Held | Unmatched | MatcherError, current: bool, twice: bool
     ) -> None:
@@ -310,14 +134,9 @@ class Service(RuleBasedStateMachine):
         held = answer.reservation
         assert answer.replayed == (twice and bool(request))
         assert held.agent in eligible
-        assert held.fence > self.plain.fences.get(held.agent, 0)
         self.check_choice(held.agent, eligible, answer)
-        cost = self.plain.agents[held.agent].profile.capacity.channels[ask.channel].cost
-        state = ACCEPTED if ask.auto_accept else PENDING
-        assert (held.cost, held.state, held.contact) == (cost, state, ask.contact or held.contact)
-        self.plain.hold(
-            held.id, PlainReservation(held.agent, held.contact, ask.channel, cost, held.fence, state, pool=ask.pool)
-        )
+        assert held.contact == (ask.contact or held.contact)
+        self.write_down(ask, answer)
         if request:
             self.plain.requests[request] = (ask, held.id)
         # Nothing is claimed above the capacity of this moment, as the store's own leases say.
@@ -326,6 +145,16 @@ class Service(RuleBasedStateMachine):
         assert sum(hold.cost for hold in leases) <= capacity.total
         most = capacity.channels[ask.channel].max
         assert not most or sum(hold.channel == ask.channel for hold in leases) <= most
+
+    def write_down(self, ask: Ask, answer: Held) -> None:
+        """Write a new hold down, whose fence is above all before."""
+        held = answer.reservation
+        cost = self.plain.agents[held.agent].profile.capacity.channels[ask.channel].cost
+        state = ACCEPTED if ask.auto_accept else PENDING
+        assert (held.cost, held.state) == (cost, state)
+        assert held.fence > self.plain.fences.get(held.agent, 0)
+        one = PlainReservation(held.agent, held.contact, ask.channel, cost, held.fence, state, pool=ask.pool)
+        self.plain.hold(held.id, one)
 
     def check_choice(self, taken: str, eligible: set[str], answer: Held) -> None:
         """Of those asked about who had room, nobody within the tolerance of the best was less utilised."""
@@ -465,56 +294,6 @@ class Service(RuleBasedStateMachine):
         name, agent = waiting[pick % len(waiting)]
         self.run(self.connection.run("HSET", self.keys.contact(name), f"x:{agent}", 1))
         del self.plain.contacts[name].excluded[agent]
-
-    def restart(self, server: int) -> None:
-        """Stop a server, and start another in its place."""
-
-        async def restarting() -> None:
-            await self.houses[server].close()
-            self.houses[server] = await House.open(self.connection, *self.parts)
-
-        self.run(restarting())
-
-    # What holds at every moment.
-
-    @invariant()
-    def everything_agrees(self) -> None:
-        """Compare the store with itself, with plain Python, and with what each server knows."""
-        if not self.houses:
-            return
-        stored = self.run(Stored.read(self.connection, self.site))
-        assert stored.live() == stored.leases, "a live reservation has its lease, and a lease its reservation"
-        for holds in stored.leases.values():
-            for hold in holds.values():
-                assert stored.due[hold.reservation] == hold.deadline_ms
-        assert stored.endless == [], "every key has a lifetime or is listed as permanent"
-        self.check_plain(stored)
-        self.run(self.check_servers(stored))
-
-    def check_plain(self, stored: Stored) -> None:
-        """Compare the store with plain Python."""
-        for name, one in self.plain.reservations.items():
-            read = stored.reservation(name)
-            assert (read.state, read.agent, read.fence) == (one.state, one.agent, one.fence)
-        for name, known in self.plain.contacts.items():
-            contact = stored.contact(name)
-            assert (contact.state, contact.reservation) == (known.state, known.reservation)
-            assert set(contact.excluded) == set(known.excluded)
-        busy = [self.plain.reservations[name].contact for name in self.plain.live(PENDING, ACCEPTED)]
-        assert len(busy) == len(set(busy)), "a contact has at most one live reservation"
-        assert len(stored.hashes["resv"]) == len(self.plain.reservations)
-        assert {name: (agent.profile, agent.status) for name, agent in stored.agents().items()} == {
-            name: (agent.profile, agent.status) for name, agent in self.plain.agents.items()
-        }
-
-    async def check_servers(self, stored: Stored) -> None:
-        """Compare the store with what each server knows, once it has caught up."""
-        for number, house in enumerate(self.houses):
-            replica = await house.catch_up(self.site, stored.ends)
-            known = {name: replica.index.agent(name) for name in replica.index.ids()}
-            wanted = {name: replace(agent, updated_ms=0) for name, agent in stored.agents().items()}
-            seen = {name: replace(agent, updated_ms=0) for name, agent in known.items() if agent}
-            assert seen == wanted, f"server {number} knows who is there and what they hold"
 
 
 def test_the_service_does_what_plain_python_would() -> None:

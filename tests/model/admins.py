@@ -1,0 +1,147 @@
+"""What admins do to the two servers, and what must come of it."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    initialize,
+    rule,
+)
+
+from matcher.errors import (
+    AgentExists,
+    AgentHasHolds,
+    AgentNotFound,
+    MatcherError,
+)
+from matcher.lifecycle import AgentStatus, ReservationState
+from matcher.model import (
+    AgentChange,
+    Profile,
+)
+from tests.model.drawn import (
+    LATER_MS,
+    ONLINE,
+    TOLERANCES,
+    TWO,
+    WRAPPING,
+    agents,
+    pools,
+    profiles,
+    servers,
+    statuses,
+)
+from tests.model.plain import PlainAgent
+from tests.model.two_servers import TwoServers
+
+
+class Admins(TwoServers):
+    """Keep the roster and the house."""
+
+    @initialize()
+    def open(self) -> None:
+        """Begin with two agents."""
+        self.open_servers()
+        both = ("default", "night")
+        self.register(0, "ann", Profile("", ("roses",), capacity=TWO, pools=both), ONLINE, False)
+        self.register(1, "bob", Profile("", ("marathon",), capacity=TWO, pools=both), ONLINE, False)
+
+    @rule(
+        what=st.sampled_from(["register", "change", "change", "declare", "declare", "delete"]),
+        server=servers,
+        agent=agents,
+        profile=profiles,
+        status=statuses,
+        thorough=st.booleans(),
+        twice=st.booleans(),
+    )
+    def keep_the_roster(
+        self, what: str, server: int, agent: str, profile: Profile, status: AgentStatus, thorough: bool, twice: bool
+    ) -> None:
+        """Create, change or delete an agent, or set their status."""
+        if agent not in self.plain.agents and what != "delete":
+            what = "register"
+        match what:
+            case "register":
+                self.register(server, agent, profile, status, twice)
+            case "change":
+                self.change(server, agent, profile, thorough, twice)
+            case "declare":
+                self.declare(server, agent, status, twice)
+            case _:
+                self.delete(server, agent, thorough)
+
+    @rule(
+        what=st.sampled_from(["policy", "restart", "sweep", "sweep"]),
+        server=servers,
+        pool=pools,
+        tolerance=st.sampled_from(TOLERANCES),
+        wrap_up=st.booleans(),
+    )
+    def keep_the_house(self, what: str, server: int, pool: str, tolerance: float, wrap_up: bool) -> None:
+        """Change a policy, restart a server, or let it write down what lapsed."""
+        match what:
+            case "policy":
+                self.set_policy(server, pool, tolerance, wrap_up)
+            case "restart":
+                self.restart(server)
+            case _:
+                self.run(self.houses[server].sweep(self.site))
+
+    def register(self, server: int, agent: str, profile: Profile, status: AgentStatus, twice: bool) -> None:
+        """Create an agent."""
+        done = self.attempt(self.houses[server].roster.create_agent(self.site, agent, profile, status), twice=twice)
+        if agent in self.plain.agents:
+            assert isinstance(done, AgentExists), done
+        else:
+            assert not isinstance(done, MatcherError), done
+            self.plain.agents[agent] = PlainAgent(profile, status)
+
+    def change(self, server: int, agent: str, profile: Profile, whole: bool, twice: bool) -> None:
+        """Change an agent's capacity, or everything about them."""
+        change = AgentChange(capacity=profile.capacity)
+        if whole:
+            change = AgentChange(capacity=profile.capacity, interests=profile.interests, pools=profile.pools)
+        done = self.attempt(self.houses[server].roster.update_agent(self.site, agent, change, ""), twice=twice)
+        if agent not in self.plain.agents:
+            assert isinstance(done, AgentNotFound), done
+            return
+        assert not isinstance(done, MatcherError), done
+        before = self.plain.agents[agent].profile
+        self.plain.agents[agent].profile = (
+            profile if whole else Profile("", before.interests, capacity=profile.capacity, pools=before.pools)
+        )
+        assert done.profile == self.plain.agents[agent].profile
+
+    def declare(self, server: int, agent: str, status: AgentStatus, twice: bool) -> None:
+        """Set an agent's status."""
+        done = self.attempt(self.houses[server].roster.set_status(self.site, agent, status), twice=twice)
+        if agent in self.plain.agents:
+            assert not isinstance(done, MatcherError), done
+            self.plain.agents[agent].status = status
+        else:
+            assert isinstance(done, AgentNotFound), done
+
+    def delete(self, server: int, agent: str, force: bool) -> None:
+        """Delete an agent, with force or not."""
+        held = self.plain.held(agent)
+        done = self.attempt(self.houses[server].roster.delete_agent(self.site, agent, "", force))
+        if agent not in self.plain.agents:
+            assert isinstance(done, AgentNotFound), done
+        elif held and not force:
+            assert isinstance(done, AgentHasHolds), done
+        else:
+            assert done is None, done
+            for name, one in held.items():
+                ends = ReservationState.COMPLETED if one.state is WRAPPING else ReservationState.CANCELED
+                self.plain.becomes(name, ends)
+            del self.plain.agents[agent]
+
+    def set_policy(self, server: int, pool: str, tolerance: float, wrap_up: bool) -> None:
+        """Change a pool's policy, and let everybody know."""
+        change = {"affinity_tolerance": tolerance, "affinity_floor": 0.1, "wrap_up_ms": LATER_MS if wrap_up else 0}
+        assert not isinstance(
+            self.attempt(self.houses[server].roster.update_pool(self.site, pool, change, "")), MatcherError
+        )
+        self.plain.wraps_up[pool] = wrap_up
+        self.run(self.everybody_catches_up())

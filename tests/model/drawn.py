@@ -1,0 +1,41 @@
+"""What the state machine draws from, and the few numbers it goes by."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hypothesis import strategies as st
+
+from matcher.lifecycle import AgentStatus, ReservationState
+from matcher.model import (
+    Capacity,
+    ChannelCapacity,
+    Profile,
+)
+
+LATER_MS: Final = 600_000
+LONG_PAST_MS: Final = 60_000
+"""More than any clock here is off."""
+TOLERANCES: Final = (0.0, 0.05, 1.0)
+ONLINE: Final = AgentStatus.ONLINE
+PENDING, ACCEPTED, WRAPPING = ReservationState.PENDING, ReservationState.ACCEPTED, ReservationState.WRAPPING
+TWO: Final = Capacity(2, {"chat": ChannelCapacity(1, 0), "voice": ChannelCapacity(2, 1)})
+
+agents = st.sampled_from(["ann", "bob", "cy"])
+contacts = st.sampled_from(["c1", "c2", "c3", "c4", "", ""])
+pools = st.sampled_from(["default", "night"])
+channels = st.sampled_from(["chat", "chat", "chat", "voice"])
+statuses = st.sampled_from([ONLINE, ONLINE, ONLINE, AgentStatus.DRAINING, AgentStatus.OFFLINE])
+texts = st.sampled_from(["my roses wither", "the marathon hurts", "roses and marathon", "hello", "jazz all night"])
+terms = st.builds(ChannelCapacity, st.integers(1, 2), st.integers(0, 2))
+capacities = st.builds(
+    Capacity, st.sampled_from([2, 1, 3, 0]), st.fixed_dictionaries({"chat": terms}, optional={"voice": terms})
+)
+interests = st.lists(st.sampled_from(["roses", "marathon", "jazz", "trains"]), min_size=1, max_size=2, unique=True).map(
+    tuple
+)
+memberships = st.sampled_from([("default", "night"), ("default", "night"), ("default",), ("night",)])
+profiles = st.builds(Profile, st.just(""), interests, capacity=capacities, pools=memberships)
+requests = st.sampled_from(["", "", "q1", "q2", "q3"])
+servers = st.integers(0, 1)
+picks = st.integers(0, 1_000)
