@@ -62,6 +62,17 @@ class Lesson:
             unit_stems=[self.unit_stems[at] for at in kept.tolist()],
         )
 
+    def beside(self, units: Floats, message: NDArray[np.int64], unit_stems: Sequence[Sequence[str]]) -> Lesson:
+        """Return the lesson with more units [n, dimension], each of the message [n] it is said in."""
+        order = np.argsort(np.concatenate([self.message, message]), kind="stable")
+        stems = [*self.unit_stems, *unit_stems]
+        return replace(
+            self,
+            units=np.concatenate([self.units, units])[order],
+            message=np.concatenate([self.message, message])[order],
+            unit_stems=[stems[at] for at in order.tolist()],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Taste:
@@ -132,7 +143,7 @@ def learn(
             scorer = _scorer(lessons, [of != fold for of in held_out], taste)
             for lesson, of, found in zip(lessons, held_out, hits[taste], strict=True):
                 judged = (of == fold) if taste.mapped else np.ones(len(of), np.bool_)
-                found[judged] = _hits(lesson.asking(judged), scorer)[judged]
+                found[judged] = hits_of(lesson.asking(judged), scorer)[judged]
     # Each fold's choice is made on the others, so that the recall told is that of the choosing too.
     chosen = [_best(hits, [of != fold for of in held_out]) for fold in range(folds)]
     taste = _best(hits, [np.ones(len(of), np.bool_) for of in held_out])
@@ -145,7 +156,7 @@ def learn(
     calibration, error = calibrate([*lessons, *margins], scorer, [*held_out, *further], folds)
     report = Report(
         recall=recall,
-        before={lesson.name: float(_hits(lesson, before).mean()) for lesson in lessons},
+        before={lesson.name: float(hits_of(lesson, before).mean()) for lesson in lessons},
         error=error,
         taste=taste,
         compared={
@@ -216,6 +227,16 @@ def evidence_of(lesson: Lesson, scorer: Scorer) -> Evidence:
     )
 
 
+def hits_of(lesson: Lesson, scorer: Scorer) -> NDArray[np.bool_]:
+    """Tell of each message [messages] whether the agent with the highest score is right."""
+    scores = scorer.score(evidence_of(lesson, scorer))
+    hits = np.zeros(len(lesson.relevant), np.bool_)
+    for number, span, agents in _per_message(lesson, scores):
+        if len(agents):
+            hits[number] = lesson.relevant[number, agents[scores.score[span].argmax()]]
+    return hits
+
+
 def _scorer(lessons: Sequence[Lesson], taken: Sequence[NDArray[np.bool_]], taste: Taste) -> Scorer:
     scorer = Scorer(threshold=taste.threshold)
     if not taste.mapped:
@@ -268,15 +289,6 @@ def _per_message(lesson: Lesson, scores: Scores) -> Iterator[tuple[int, slice, N
     for number in range(len(lesson.relevant)):
         span = slice(cuts[number], cuts[number + 1])
         yield number, span, scores.agent[span] % lesson.agents
-
-
-def _hits(lesson: Lesson, scorer: Scorer) -> NDArray[np.bool_]:
-    scores = scorer.score(evidence_of(lesson, scorer))
-    hits = np.zeros(len(lesson.relevant), np.bool_)
-    for number, span, agents in _per_message(lesson, scores):
-        if len(agents):
-            hits[number] = lesson.relevant[number, agents[scores.score[span].argmax()]]
-    return hits
 
 
 def _margins(

@@ -1,0 +1,5 @@
+"""The code that serves, on the packaged model."""
+
+from tests.evaluation.conftest import serving
+
+__all__ = ["serving"]

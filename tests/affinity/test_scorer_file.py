@@ -1,0 +1,65 @@
+"""That a scorer comes out of its file as it went in, and only for its own model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matcher.confidence import FEATURES, Calibration
+from matcher.scorer import Scorer
+from matcher.scorer_file import Provenance, ScorerFileWrong, chosen, read, write
+
+PROVENANCE = Provenance("ab" * 8, ("mine",), "CC BY 4.0", "Me", {"mine": 0.5})
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_scorer_is_read_as_it_was_written(tmp_path: Path, mapped: bool) -> None:
+    """Numbers, weights, map and where they come from; nothing unfinished is left beside."""
+    linear = np.eye(4, dtype=np.float32) * 1.5 if mapped else None
+    scorer = Scorer(map=linear, threshold=0.21, ample=7, calibration=Calibration((0.5,) * FEATURES))
+    write(tmp_path / "mine.npz", scorer, PROVENANCE)
+    back, provenance = read(tmp_path / "mine.npz")
+    assert back.fingerprint == scorer.fingerprint
+    assert (replace(back, map=None), provenance) == (replace(scorer, map=None), PROVENANCE)
+    assert [one.name for one in tmp_path.iterdir()] == ["mine.npz"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", None])
+def test_what_is_no_scorer_is_named(tmp_path: Path, content: bytes | None) -> None:
+    """An empty file, another format, a missing file: the error says which file."""
+    path = tmp_path / "mine.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ScorerFileWrong, match=r"mine\.npz"):
+        read(path)
+
+
+def test_another_model_is_scored_untrained() -> None:
+    """A map means nothing to vectors of another model."""
+    assert chosen("packaged", "0" * 16)[0].fingerprint == Scorer().fingerprint
+
+
+def test_what_is_packaged_says_where_it_comes_from() -> None:
+    """Its file names training data, licence and authors, and a recall by suites it was learned from."""
+    _, provenance = read(resources.files("matcher") / "maps" / "all-minilm-l6-v2.npz")
+    assert provenance.licence == "CC BY 4.0"
+    assert "PersonaChat (Zhang et al. 2018" in provenance.attribution
+    assert set(provenance.recall) == set(provenance.suites) == {"persona_1utt", "persona_3utt"}
+    assert chosen("packaged", provenance.model)[0].map is not None
+
+
+def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
+    """Vectors of two models never meet, and a scorer is learned from one of them."""
+    write(tmp_path / "mine.npz", Scorer(), Provenance("0" * 16, ("mine",), "", "", {"mine": 0.5}))
+    assert chosen(str(tmp_path / "mine.npz"), "0" * 16)[0].fingerprint == Scorer().fingerprint
+    with pytest.raises(ScorerFileWrong, match="another model"):
+        chosen(str(tmp_path / "mine.npz"), "1" * 16)
+
+
+def test_the_untrained_scorer_can_be_chosen() -> None:
+    """`untrained` is the plain cosine, whatever is shipped."""
+    assert chosen("untrained", "0" * 16) == (Scorer(), None)
