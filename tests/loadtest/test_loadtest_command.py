@@ -12,7 +12,7 @@ import pytest
 from matcher.loadtest.arrivals import arrivals
 from matcher.loadtest.plan import Ramp
 from tests.cli.command import matcher
-from tests.processes import Server
+from tests.processes import Server, server_environment
 
 
 async def sites(service: Server) -> set[str]:
@@ -44,6 +44,29 @@ async def test_three_seconds_of_load_on_the_service(service: Server, tmp_path: P
     assert "latency, ms" in said.out
     assert "<svg" in page.read_text()
     assert await sites(service) == set()
+
+
+async def test_a_service_of_its_own_tells_the_same_story(folder: Path) -> None:
+    """Two workers are started, loaded, asked for their metrics, and stopped; nothing is left."""
+    temporary, document = folder / "load", folder / "own.json"
+    temporary.mkdir()
+    models = server_environment(folder, {})["MATCHER_MODEL_CACHE"]
+    said = await matcher(
+        *("loadtest", "--workers", "2", "--rate", "10", "--seconds", "2", "--agents", "30", "--free", "1"),
+        *("--processes", "1", "--channels", "2", "--timeout", "60", "--json", str(document)),
+        environment={"MATCHER_MODEL_CACHE": models, "TMPDIR": str(temporary)},
+    )
+    assert said.code == 0, said.err
+    found = json.loads(document.read_text())
+    assert found["target"] == "own service"
+    assert (found["same_story"], [line for line in found["story"] if line["unsure"]]) == (True, [])
+    assert found["service"]["held"] == found["held_by_basis"]
+    assert found["service"]["store_round_trips"]["reserve"] == found["offered"]
+    assert found["service"]["batch_size"]["count"] > 0
+    assert len(found["service"]["routes_by_process"]) == 2
+    assert sum(found["service"]["routes_by_process"]) == found["offered"]
+    assert "client and service count the same" in said.out
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -86,7 +86,9 @@ def test_every_key_of_the_document_is_documented() -> None:
     """docs/load-testing.md names each field, and no field that is not there."""
     document = json.loads(json.dumps(result().as_json()))
     written = set(re.findall(r"^\| `([^`]+)` \|", DOCUMENT.read_text("utf-8"), flags=re.MULTILINE))
-    within = re.compile(r"latency_ms\.\w+\.|generator\.lag_ms\.|service\.(\w+_seconds|batch_size|candidates|store_round_trips)\.")
+    within = re.compile(
+        r"latency_ms\.\w+\.|generator\.lag_ms\.|service\.(\w+_seconds|batch_size|candidates|store_round_trips)\."
+    )
     assert written == {name for name in keys(document) if not within.match(name)}
 
 
