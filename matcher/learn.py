@@ -9,7 +9,7 @@ taken, and with which threshold, is decided by recall on agents that took no par
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from zlib import crc32
@@ -17,61 +17,15 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.confidence import FEATURES, Calibration, features
-from matcher.lexicon import Lexicon
-from matcher.scorer import Evidence, Floats, Scorer, Scores
+from matcher.calibrate import calibrate
+from matcher.lesson import Lesson, hits_of
+from matcher.scorer import Floats, Scorer
 
 RIDGE: Final = 0.05
 """Added to the eigenvalues over their mean, so that directions without data stay as they are."""
 
 CLEAR: Final = 0.35
 """Cosine from which a unit and an interest of a right agent are taken to say the same."""
-
-RIVALS: Final = (0.0, 0.3, 0.1)
-"""Shares of the agents left free, besides all of them, when confidence is learned; 0 stands for everybody."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """Hold a suite as vectors, in the order of its agents and messages."""
-
-    name: str
-    agents: int
-    interests: Floats
-    """[interests, dimension], unit vectors."""
-    owner: NDArray[np.int64]
-    """[interests]: whose each is, ascending."""
-    interest_stems: Sequence[Sequence[str]]
-    units: Floats
-    """[units, dimension], unit vectors."""
-    message: NDArray[np.int64]
-    """[units]: of which message each is, ascending."""
-    unit_stems: Sequence[Sequence[str]]
-    relevant: NDArray[np.bool_]
-    """[messages, agents]: who is right."""
-    person: Sequence[str]
-    """[agents]: who they are; a fold holds all messages about a person."""
-
-    def asking(self, messages: NDArray[np.bool_]) -> Lesson:
-        """Return the lesson with the units of these messages [messages] alone, numbered as before."""
-        kept = np.flatnonzero(messages[self.message])
-        return replace(
-            self,
-            units=self.units[kept],
-            message=self.message[kept],
-            unit_stems=[self.unit_stems[at] for at in kept.tolist()],
-        )
-
-    def beside(self, units: Floats, message: NDArray[np.int64], unit_stems: Sequence[Sequence[str]]) -> Lesson:
-        """Return the lesson with more units [n, dimension], each of the message [n] it is said in."""
-        order = np.argsort(np.concatenate([self.message, message]), kind="stable")
-        stems = [*self.unit_stems, *unit_stems]
-        return replace(
-            self,
-            units=np.concatenate([self.units, units])[order],
-            message=np.concatenate([self.message, message])[order],
-            unit_stems=[stems[at] for at in order.tolist()],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,75 +122,6 @@ def learn(
     return replace(scorer, calibration=calibration), report
 
 
-def calibrate(
-    lessons: Sequence[Lesson], scorer: Scorer, held_out: Sequence[NDArray[np.int64]], folds: int
-) -> tuple[Calibration, dict[str, float]]:
-    """Fit one logistic function for all lessons, and tell its error on the agents of the other folds."""
-    told: list[tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64], float]] = []
-    spans: dict[str, slice] = {}
-    rows = 0
-    for lesson, of in zip(lessons, held_out, strict=True):
-        evidence = evidence_of(lesson, scorer)
-        for share in RIVALS:
-            known, right = _margins(lesson, scorer, evidence, share)
-            told.append((known, right, of, 1 / len(right)))
-            if not share:
-                spans[lesson.name] = slice(rows, rows + len(right))
-            rows += len(right)
-    known = np.concatenate([one[0] for one in told])
-    right = np.concatenate([one[1] for one in told])
-    fold = np.concatenate([one[2] for one in told])
-    weight = np.concatenate([np.full(len(one[1]), one[3]) for one in told])
-    sure = np.zeros(len(right))
-    for number in range(folds):
-        away = fold == number
-        fitted = _logistic(known[~away], right[~away], weight[~away])
-        sure[away] = 1 / (1 + np.exp(-known[away] @ fitted))
-    error = {name: calibration_error(sure[span], right[span]) for name, span in spans.items()}
-    return Calibration(tuple(float(one) for one in _logistic(known, right, weight))), error
-
-
-def calibration_error(sure: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """Return the expected calibration error over ten bins of equal width."""
-    bins = np.minimum((sure * 10).astype(int), 9)
-    gaps = [abs(sure[bins == at].mean() - right[bins == at].mean()) * (bins == at).mean() for at in np.unique(bins)]
-    return float(sum(gaps))
-
-
-def evidence_of(lesson: Lesson, scorer: Scorer) -> Evidence:
-    """Compare everything with everything; `agent` counts message * agents + agent, `unit` over all messages."""
-    lexicon = Lexicon()
-    handles = np.array([lexicon.add(stems) for stems in lesson.interest_stems], np.int64)
-    held = np.bincount(lesson.owner, minlength=lesson.agents)
-    place = np.arange(len(lesson.owner)) - np.searchsorted(lesson.owner, lesson.owner)
-    interests, parts = scorer.project(lesson.interests), scorer.project(lesson.units)
-    found: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
-    for low in range(0, len(parts), 256):
-        cosine = parts[low : low + 256] @ interests.T
-        unit, row = np.nonzero(cosine > scorer.threshold)
-        found.append((unit + low, row, cosine[unit, row]))
-    unit, row = (np.concatenate([one[at] for one in found]) for at in (0, 1))
-    owner = lesson.owner[row]
-    return Evidence(
-        unit=unit,
-        agent=lesson.message[unit] * lesson.agents + owner,
-        interest=place[row],
-        cosine=np.concatenate([one[2] for one in found]),
-        lexical=lexicon.shared(lesson.unit_stems, unit, handles[row]),
-        held=held[owner],
-    )
-
-
-def hits_of(lesson: Lesson, scorer: Scorer) -> NDArray[np.bool_]:
-    """Tell of each message [messages] whether the agent with the highest score is right."""
-    scores = scorer.score(evidence_of(lesson, scorer))
-    hits = np.zeros(len(lesson.relevant), np.bool_)
-    for number, span, agents in _per_message(lesson, scores):
-        if len(agents):
-            hits[number] = lesson.relevant[number, agents[scores.score[span].argmax()]]
-    return hits
-
-
 def _scorer(lessons: Sequence[Lesson], taken: Sequence[NDArray[np.bool_]], taste: Taste) -> Scorer:
     scorer = Scorer(threshold=taste.threshold)
     if not taste.mapped:
@@ -283,54 +168,5 @@ def _folds(lesson: Lesson, folds: int) -> NDArray[np.int64]:
     return np.array([crc32(person.encode()) % folds for person in about], np.int64)
 
 
-def _per_message(lesson: Lesson, scores: Scores) -> Iterator[tuple[int, slice, NDArray[np.int64]]]:
-    message = scores.agent // lesson.agents
-    cuts = np.searchsorted(message, np.arange(len(lesson.relevant) + 1)).tolist()
-    for number in range(len(lesson.relevant)):
-        span = slice(cuts[number], cuts[number + 1])
-        yield number, span, scores.agent[span] % lesson.agents
-
-
-def _margins(
-    lesson: Lesson, scorer: Scorer, evidence: Evidence, share: float
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the features of the foremost agent of each message and whether they are right."""
-    free = np.ones(lesson.relevant.shape, np.bool_)
-    if share:
-        free = np.random.default_rng(0).random(free.shape) < share
-        kept = free[evidence.agent // lesson.agents, evidence.agent % lesson.agents]
-        evidence = evidence.only(kept)
-    scores = scorer.score(evidence)
-    known = np.zeros((len(free), FEATURES))
-    right = np.zeros(len(free), np.bool_)
-    known[:, 0] = 1
-    for number, span, agents in _per_message(lesson, scores):
-        if len(agents):
-            score, breadth = scores.score[span], scores.breadth[span]
-            best = int(score.argmax())
-            asked = int(free[number].sum())
-            known[number] = features(score, breadth, np.array([best]), asked, lesson.agents)[0]
-            right[number] = lesson.relevant[number, agents[best]]
-    return known, right
-
-
 def _best(hits: dict[Taste, list[NDArray[np.float64]]], among: Sequence[NDArray[np.bool_]]) -> Taste:
     return max(hits, key=lambda taste: sum(found[of].mean() for found, of in zip(hits[taste], among, strict=True)))
-
-
-def _logistic(known: NDArray[np.float64], right: NDArray[np.bool_], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fit logistic regression by Newton's method with a slight ridge on standardised columns."""
-    weight = weight / weight.mean()
-    mean, spread = known.mean(axis=0), known.std(axis=0)
-    mean[0], spread[spread < 1e-9] = 0, 1
-    columns = (known - mean) / spread
-    fitted = np.zeros(columns.shape[1])
-    ridge = np.r_[0.0, np.ones(len(fitted) - 1)]
-    for _ in range(30):
-        sure = 1 / (1 + np.exp(-np.clip(columns @ fitted, -30, 30)))
-        slope = columns.T @ (weight * (sure - right)) + ridge * fitted
-        bend = (columns * (weight * sure * (1 - sure) + 1e-9)[:, None]).T @ columns + np.diag(ridge)
-        fitted -= np.linalg.solve(bend, slope)
-    raw = fitted / spread
-    raw[0] -= float((fitted * mean / spread)[1:].sum())
-    return np.asarray(raw, np.float64)

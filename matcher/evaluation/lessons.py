@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from matcher.evaluation.production import Production
-from matcher.learn import Lesson
+from matcher.lesson import Lesson
 from matcher.lexicon import stems
 from matcher.suite import Suite
 

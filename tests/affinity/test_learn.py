@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matcher.learn import Lesson, calibration_error, hits_of, learn
+from matcher.calibrate import calibration_error
+from matcher.learn import learn
+from matcher.lesson import Lesson, hits_of
 from matcher.scorer import Scorer
 
 AGENTS, DIMENSION = 60, 24

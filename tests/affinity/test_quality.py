@@ -9,7 +9,7 @@ import numpy as np
 from matcher.evaluation import Production
 from matcher.evaluation.floor_check import check_floor
 from matcher.evaluation.lessons import lesson_of
-from matcher.learn import evidence_of, hits_of
+from matcher.lesson import evidence_of, hits_of
 from matcher.scorer import Scorer
 from matcher.suite import Suite, read_suite
 from tests.evaluation.conftest import silent
