@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.sizes import ROOT
 from matcher.encoder import Encoder, EncoderSettings, Priority, open_encoder
 from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Profile
 from matcher.scorer import Scorer
-from matcher.scorer_file import packaged
+from matcher.scorer_file import chosen
 from matcher.suite import read_suite
-
-from benchmarks.sizes import ROOT
 
 Floats = NDArray[np.float32]
 
@@ -57,14 +56,12 @@ async def open_packaged_encoder() -> Encoder:
 
 def serving_scorer(encoder: Encoder) -> Scorer:
     """Return the scorer that the service uses with this model."""
-    return packaged(encoder.fingerprint)
+    return chosen("packaged", encoder.fingerprint)[0]
 
 
 async def encode(encoder: Encoder, texts: Sequence[str]) -> Floats:
     """Encode many texts, in calls that the queue has room for; [texts, dimension]."""
-    parts = [
-        await encoder.encode(texts[at : at + 256], priority=Priority.PROFILE) for at in range(0, len(texts), 256)
-    ]
+    parts = [await encoder.encode(texts[at : at + 256], priority=Priority.PROFILE) for at in range(0, len(texts), 256)]
     return np.concatenate(parts)
 
 

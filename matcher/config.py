@@ -81,6 +81,11 @@ class Settings(BaseModel):
         ge=0,
         description="Recent sentences whose vectors are kept in memory; 0: vectors live only while a call does.",
     )
+    scorer: str = Field(
+        "packaged",
+        description="packaged: the scorer learned for the model, where one is shipped; untrained; or a file that "
+        "`matcher learn` wrote.",
+    )
     affinity_tolerance: float = Field(
         0.03, ge=0, le=1, description="Affinities within this of the best count as equal, where a pool sets nothing."
     )

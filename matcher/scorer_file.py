@@ -12,13 +12,16 @@ from typing import Any, Final
 import numpy as np
 
 from matcher.confidence import FEATURES, Calibration
+from matcher.errors import SettingsWrong
 from matcher.scorer import Scorer
 
 FORMAT: Final = 1
+PACKAGED: Final = "packaged"
+UNTRAINED: Final = "untrained"
 _NUMBERS: Final = tuple(name for name in asdict(Scorer()) if name not in {"map", "calibration"})
 
 
-class ScorerFileWrong(Exception):
+class ScorerFileWrong(SettingsWrong):
     """A file cannot be read as a scorer: which, and why."""
 
 
@@ -64,14 +67,25 @@ def read(path: Path | Traversable) -> tuple[Scorer, Provenance]:
         raise ScorerFileWrong(f"{path} is no scorer: {type(fault).__name__}") from fault
 
 
-def packaged(model: str) -> Scorer:
-    """Return the packaged scorer of the model with this fingerprint; of another model, the untrained one."""
-    for file in sorted((resources.files("matcher") / "maps").iterdir(), key=lambda one: one.name):
-        if file.name.endswith(".npz"):
-            scorer, provenance = read(file)
-            if provenance.model == model:
-                return scorer
-    return Scorer()
+def chosen(setting: str, model: str) -> tuple[Scorer, Provenance | None]:
+    """Return the scorer that a setting names, for the model with this fingerprint, and where it comes from.
+
+    "packaged": the one that comes with the model, else the untrained one; "untrained"; or a file that `matcher learn`
+    wrote. Raises ScorerFileWrong for a file that is none, or that was learned from another model's vectors.
+    """
+    if setting == UNTRAINED:
+        return Scorer(), None
+    if setting == PACKAGED:
+        for file in sorted((resources.files("matcher") / "maps").iterdir(), key=lambda one: one.name):
+            if file.name.endswith(".npz"):
+                scorer, provenance = read(file)
+                if provenance.model == model:
+                    return scorer, provenance
+        return Scorer(), None
+    scorer, provenance = read(Path(setting).expanduser())
+    if provenance.model != model:
+        raise ScorerFileWrong(f"{setting} was learned from the vectors of another model ({provenance.model})")
+    return scorer, provenance
 
 
 def _scorer(about: dict[str, Any], linear: np.ndarray[Any, np.dtype[np.float32]] | None) -> Scorer:

@@ -7,6 +7,7 @@ import typer
 from matcher.cli import (
     agent_commands,
     evaluate_commands,
+    learn_command,
     loadtest_command,
     pool_commands,
     reservation_commands,
@@ -27,6 +28,7 @@ service_commands.add_to(app)
 routing_commands.add_to(app)
 reservation_commands.add_to(app)
 evaluate_commands.add_to(app)
+learn_command.add_to(app)
 loadtest_command.add_to(app)
 app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())

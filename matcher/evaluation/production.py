@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from matcher.lexicon import stems
 from matcher.lifecycle import AgentStatus
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
 from matcher.scorer import Scorer
-from matcher.scorer_file import packaged, read
+from matcher.scorer_file import chosen
 from matcher.suite import Suite, SuiteAgent
 from matcher.units import Units, split
 
@@ -95,18 +94,11 @@ def find(index: SiteIndex, read: ReadMessage, *, resting: int = 1) -> Found:
     return index.find(read.vectors, read.stems, ANYONE, resting=resting)
 
 
-def learned_from(model: str) -> tuple[str, ...]:
-    """Return the suites that the packaged scorer of a model was learned from, as its file names them."""
-    files = (file for file in (resources.files("matcher") / "maps").iterdir() if file.name.endswith(".npz"))
-    sources = (read(file)[1] for file in files)
-    return next((source.suites for source in sources if source.model == model), ())
-
-
 @asynccontextmanager
 async def open_production(settings: Settings, say: Callable[[str], None]) -> AsyncIterator[Production]:
     """Open the encoder as the service does, with its precision, and the scorer that serves.
 
-    Raises ModelUnusable when the model cannot be loaded.
+    Raises ModelUnusable when the model cannot be loaded, ScorerFileWrong when the scorer cannot.
     """
     encoder = await open_encoder(
         EncoderSettings(
@@ -118,12 +110,11 @@ async def open_production(settings: Settings, say: Callable[[str], None]) -> Asy
         say,
     )
     try:
-        model = encoder.fingerprint
+        scorer, provenance = chosen(settings.scorer, encoder.fingerprint)
         floors = await Floors.open(encoder)
         try:
-            yield Production(
-                KnownTexts(encoder), packaged(model), floors, settings.affinity_tolerance, learned_from(model)
-            )
+            learned_from = provenance.suites if provenance else ()
+            yield Production(KnownTexts(encoder), scorer, floors, settings.affinity_tolerance, learned_from)
         finally:
             await floors.close()
     finally:

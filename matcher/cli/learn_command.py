@@ -1,0 +1,101 @@
+"""`matcher learn`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from matcher.cli import tables
+from matcher.cli.progress import steps
+from matcher.cli.session import CommandError, Session, command
+from matcher.config import load
+from matcher.errors import MatcherError
+from matcher.suite import SuiteWrong, read_suite
+from matcher.telemetry import configure_logs
+
+WHOLE = 100
+"""Steps of the progress bar of learning."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "learn", remote=False)(learn_scorer)
+
+
+async def learn_scorer(
+    session: Session,
+    suites: Annotated[
+        list[Path], typer.Argument(metavar="SUITE_DIR", help="Folders with agents.jsonl and messages.jsonl.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The scorer to write: MATCHER_SCORER takes it.")],
+    folds: Annotated[int, typer.Option("--folds", min=2, max=20, help="Parts of the agents that judge by turns.")] = 5,
+    licence: Annotated[str, typer.Option("--licence", help="The licence of what is learned from.")] = "",
+    attribution: Annotated[str, typer.Option("--attribution", help="Whose it is, and what was changed.")] = "",
+) -> None:
+    """Learn a scorer from suites, and say what it is worth on agents that took no part in it.
+
+    It is written only where it beats the untrained scorer, and the one that is in FILE already.
+    """
+    configure_logs("console", "WARNING")
+    try:
+        read = [read_suite(folder) for folder in suites]
+        # The model's libraries take seconds that a wrong file should not wait for.
+        from matcher import scorer_file
+        from matcher.evaluation import open_production
+        from matcher.evaluation.lessons import lesson_of
+        from matcher.learn import learn
+        from matcher.scorer import Scorer
+
+        rival = scorer_file.read(out)[1] if out.exists() else None
+        async with open_production(load(), lambda step: session.note(step, style="dim")) as production:
+            for suite in read:
+                await production.learn_suite(suite, lambda label, total: steps(session.err, label, total))
+            lessons = [lesson_of(production, suite) for suite in read]
+            model = production.texts.encoder.fingerprint
+        loop, done = asyncio.get_running_loop(), 0
+        with steps(session.err, "learning", WHOLE) as step:
+
+            def told(_name: str, share: float) -> None:
+                nonlocal done
+                while done < round(share * WHOLE):
+                    done += 1
+                    loop.call_soon_threadsafe(step)
+
+            scorer, report = await asyncio.to_thread(learn, lessons, Scorer(), folds=folds, told=told)
+    except (SuiteWrong, MatcherError) as error:
+        raise CommandError(str(error)) from None
+    provenance = scorer_file.Provenance(
+        model, tuple(suite.name for suite in read), licence, attribution, dict(report.recall)
+    )
+    refusal = _refusal(report.better, rival, provenance)
+    if not refusal:
+        scorer_file.write(out, scorer, provenance)
+    if session.as_json:
+        session.write_json(
+            {"recall_at_1": report.recall, "before": report.before, "ece": report.error, "written": not refusal}
+        )
+    else:
+        made = tables.table("suite", "recall@1 by folds", "untrained", "ECE by folds")
+        for name, recall in report.recall.items():
+            tables.add(made, name, f"{recall:.1%}", f"{report.before[name]:.1%}", f"{report.error[name]:.3f}")
+        session.out.print(made)
+    if refusal:
+        raise CommandError(refusal)
+    session.note(f"wrote {out}: MATCHER_SCORER={out} serves it", style="green")
+
+
+def _refusal(better: bool, rival: object, provenance: object) -> str:
+    """Say why a scorer is not written, "" where it is."""
+    from matcher.scorer_file import Provenance
+
+    if not better:
+        return "not written: on agents that took no part it is no better than the untrained scorer"
+    if isinstance(rival, Provenance) and isinstance(provenance, Provenance) and rival.model == provenance.model:
+        shared = [name for name in provenance.recall if name in rival.recall]
+        if shared and sum(rival.recall[name] for name in shared) >= sum(provenance.recall[name] for name in shared):
+            return "not written: the scorer that is there is as good on " + ", ".join(shared)
+    return ""
