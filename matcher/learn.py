@@ -93,7 +93,7 @@ def learn(
     for number, taste in enumerate(TASTES):
         told("comparing maps", number / len(TASTES))
         hits[taste] = [np.full(len(lesson.relevant), np.nan) for lesson in lessons]
-        for fold in range(folds) if taste.mapped else [-1]:
+        for fold in np.unique(np.concatenate(held_out)).tolist() if taste.mapped else [-1]:
             scorer = _scorer(lessons, [of != fold for of in held_out], taste)
             for lesson, of, found in zip(lessons, held_out, hits[taste], strict=True):
                 judged = (of == fold) if taste.mapped else np.ones(len(of), np.bool_)
@@ -142,6 +142,8 @@ def _scorer(lessons: Sequence[Lesson], taken: Sequence[NDArray[np.bool_]], taste
 
 def _power(vectors: Floats, power: float) -> NDArray[np.float64]:
     """Return C^-power of the second moment C of vectors, over its mean eigenvalue and with a ridge."""
+    if not len(vectors):
+        return np.eye(vectors.shape[1])
     wide = vectors.astype(np.float64)
     values, axes = np.linalg.eigh(wide.T @ wide / len(wide))
     scale = (values / values.mean() + RIDGE) ** -power
@@ -169,4 +171,7 @@ def _folds(lesson: Lesson, folds: int) -> NDArray[np.int64]:
 
 
 def _best(hits: dict[Taste, list[NDArray[np.float64]]], among: Sequence[NDArray[np.bool_]]) -> Taste:
-    return max(hits, key=lambda taste: sum(found[of].mean() for found, of in zip(hits[taste], among, strict=True)))
+    def worth(taste: Taste) -> float:
+        return sum(float(found[of].mean()) for found, of in zip(hits[taste], among, strict=True) if of.any())
+
+    return max(hits, key=worth)

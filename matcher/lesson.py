@@ -63,7 +63,7 @@ def evidence_of(lesson: Lesson, scorer: Scorer) -> Evidence:
     place = np.arange(len(lesson.owner)) - np.searchsorted(lesson.owner, lesson.owner)
     interests, parts = scorer.project(lesson.interests), scorer.project(lesson.units)
     found: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
-    for low in range(0, len(parts), 256):
+    for low in range(0, max(len(parts), 1), 256):
         cosine = parts[low : low + 256] @ interests.T
         unit, row = np.nonzero(cosine > scorer.threshold)
         found.append((unit + low, row, cosine[unit, row]))

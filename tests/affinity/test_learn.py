@@ -76,6 +76,16 @@ def test_progress_is_told_from_nothing_to_all() -> None:
     assert (shares[0], shares[-1]) == (0.0, 1.0)
 
 
+def test_a_fold_that_nobody_falls_in_changes_nothing() -> None:
+    """With all messages about one person there are no strangers to judge, and still there is a report."""
+    made = lesson(1.0)
+    alone = replace(made, person=["agent-0"] * AGENTS)
+    _, report = learn([made, alone], Scorer(), folds=3)
+    assert set(report.recall) == {"made"}
+    silent = made.asking(np.zeros(AGENTS, np.bool_))
+    assert not hits_of(silent, Scorer()).any()
+
+
 @pytest.mark.parametrize(("lessons", "folds"), [([], 5), ([lesson(1.0)], 1)])
 def test_learning_from_nothing_or_without_strangers_is_refused(lessons: list[Lesson], folds: int) -> None:
     """There must be a suite, and someone to judge by."""
