@@ -128,6 +128,9 @@ class Settings(BaseModel):
                     raise ValueError(
                         f"{name} {address} can be reached from other machines: set {PREFIX}BEYOND_LOOPBACK=true"
                     )
+        for name in ("keep_seconds", "decision_seconds"):
+            if getattr(self, name) < self.request_id_window_seconds:
+                raise ValueError(f"{name} must not be less than request_id_window_seconds: a replay reads both")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
         if self.tls_client_ca and not self.tls_certificate:
