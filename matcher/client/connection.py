@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar, cast
 
 import grpc
 
@@ -25,6 +25,18 @@ Answer = TypeVar("Answer")
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes: a page of 1,000 agents with 64 interests of 512 characters each is about half of it."""
+
+
+Stubs: TypeAlias = "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub]"
+
+
+def _rounds(stubs: list[Stubs]) -> Iterator[Stubs]:
+    """Take each once a round, in another order every round.
+
+    In a fixed order a caller who routes and completes by turns would put all routes on one half of the channels.
+    """
+    while stubs:
+        yield from random.sample(stubs, len(stubs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,7 @@ class Connection:
         self._credentials = credentials
         self._channels: list[grpc.aio.Channel] = []
         self._channel: Callable[[], grpc.aio.Channel]
-        self._stubs: Iterator[tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub]] = iter(())
+        self._stubs: Iterator[Stubs] = iter(())
 
     def open(self) -> Self:
         """Open the channels; must be called where the event loop runs."""
@@ -101,9 +113,7 @@ class Connection:
 
     def _use(self, channels: list[grpc.aio.Channel]) -> None:
         self._channels = channels
-        self._stubs = itertools.cycle(
-            [(RoutingServiceStub(channel), RosterServiceStub(channel)) for channel in channels]
-        )
+        self._stubs = _rounds([(RoutingServiceStub(channel), RosterServiceStub(channel)) for channel in channels])
 
     async def close(self) -> None:
         """Close the channels; calls under way are cancelled."""
@@ -143,7 +153,7 @@ class Connection:
     def _roster(self) -> RosterServiceAsyncStub:
         return self._next()[1]
 
-    def _next(self) -> tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub]:
+    def _next(self) -> Stubs:
         stubs = next(self._stubs, None)
         if stubs is None:
             raise RuntimeError("the client is closed: open it with `async with`")
