@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from benchmarks.machine import keep_to_two_cores
 from benchmarks.sizes import Sizes, parser, sizes
 from benchmarks.slices import Figures, to_json, void_subjects
 
-Subject = Callable[[Sizes], Awaitable[Figures]]
+Subject = Callable[[Sizes], Coroutine[Any, Any, Figures]]
 
 
 def say(step: str) -> None:

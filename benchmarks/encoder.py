@@ -6,11 +6,14 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from itertools import count
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.alone import run_alone, say
+from benchmarks.material import Floats, encode, open_packaged_encoder, read_material, serving_scorer, unique
+from benchmarks.sizes import Sizes
+from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
 from matcher.encoder import Encoder
 from matcher.encoder.settings import PACKAGED_MODEL
 from matcher.encoder.source import find_model
@@ -21,11 +24,6 @@ from matcher.model import Agent, Profile, Requirements
 from matcher.scorer import Scorer
 from matcher.suite import Suite, SuiteMessage, read_suite
 from matcher.units import split
-
-from benchmarks.alone import run_alone, say
-from benchmarks.material import Floats, encode, open_packaged_encoder, read_material, serving_scorer, unique
-from benchmarks.sizes import Sizes
-from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
 
 MARGIN: Final = 0.03
 """Above it fp32 is sure of its first agent."""
@@ -186,9 +184,7 @@ class _Ranker:
         return str(found.agents[best].id), float(scores[best] - others)
 
 
-def _tops(
-    suite: Suite, messages: Sequence[SuiteMessage], vectors: Known, scorer: Scorer
-) -> list[tuple[str, float]]:
+def _tops(suite: Suite, messages: Sequence[SuiteMessage], vectors: Known, scorer: Scorer) -> list[tuple[str, float]]:
     ranker = _Ranker(suite, vectors, scorer)
     return [ranker.top(message.text, vectors) for message in messages]
 

@@ -10,18 +10,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager
 from itertools import islice
 from multiprocessing.connection import Connection
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 import numpy as np
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from matcher.v1 import routing_pb2 as pb
-
 from benchmarks.echo import METHOD
 from benchmarks.load import Arrivals, Completions, Echoes, Job, Outcome, Routes
 from benchmarks.material import unique
+from matcher.v1 import routing_pb2 as pb
 
 ROUTE: Final = "/matcher.v1.RoutingService/RouteMessage"
 COMPLETE: Final = "/matcher.v1.RoutingService/CompleteReservation"
@@ -237,6 +236,6 @@ def _count_error(error: grpc.aio.AioRpcError, outcome: Outcome) -> None:
         outcome.failed[error.code().name] = outcome.failed.get(error.code().name, 0) + 1
         return
     outcome.refused += 1
-    status = rpc_status.from_call(error)
+    status = rpc_status.from_call(cast("grpc.Call", error))
     if status is not None and any(detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for detail in status.details):
         outcome.refused_with_retry += 1

@@ -11,15 +11,14 @@ from typing import Final
 import numpy as np
 from redis.asyncio import Redis
 
-from matcher.model import Basis, Reservation
-from matcher.store.connection import Connection
-from matcher.store.routing import Claim, Claimed, Offer, RoutingStore, Slot
-
 from benchmarks.alone import run_alone, say
 from benchmarks.material import Roster
 from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
 from benchmarks.stores import all_of, connected, fill_site, plain_store, routing
+from matcher.model import Basis, Reservation
+from matcher.store.connection import Connection
+from matcher.store.routing import Claim, Claimed, Offer, RoutingStore, Slot
 
 CANDIDATES: Final = 8
 SMALL: Final = 100
@@ -55,7 +54,9 @@ def _roster(agents: int) -> Roster:
     return Roster(ids, (("A line.",),) * agents, np.zeros((agents, 1, 1), np.float32))
 
 
-async def claim(store: RoutingStore, site: str, candidates: list[tuple[str, float]], tolerance: float = 0.03) -> Reservation:
+async def claim(
+    store: RoutingStore, site: str, candidates: list[tuple[str, float]], tolerance: float = 0.03
+) -> Reservation:
     """Reserve as the router does, accepted at once. Raises AssertionError where nobody has room."""
     wanted = Claim(
         site=site,
@@ -107,7 +108,7 @@ async def measure_claims(sizes: Sizes, claims: ClaimsStore) -> Figures:
             await all_of([claims.store.complete(slot(site, one), 0, 0) for one in held])
             total, calls = (sum(column) for column in zip(*spent, strict=True))
             spent.clear()
-            return total / calls
+            return float(total / calls)
 
         spent: list[tuple[float, int]] = []
         return run

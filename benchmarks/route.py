@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis
-
-from matcher.client import MatcherClient
-from matcher.v1 import roster_pb2 as roster_messages
 
 from benchmarks.alone import run_alone, say
 from benchmarks.echo import Echo, echo_server
@@ -27,8 +24,10 @@ from benchmarks.material import (
     read_material,
 )
 from benchmarks.sizes import Sizes
-from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
+from benchmarks.slices import Arm, Figures, a_a, estimate, interleave, ratio
 from benchmarks.stores import Service, all_of, filled_service, metric
+from matcher.client import MatcherClient
+from matcher.v1 import roster_pb2 as roster_messages
 
 IN_FLIGHT: Final = 16
 SETTLE_SECONDS: Final = 0.05
@@ -190,16 +189,8 @@ async def _cached(sizes: Sizes, site: Site) -> Figures:
             await bench.set_free(online, wanted + calls // 2)
             online = wanted + calls // 2
 
-            def slice_of(job: Callable[[], Echoes | Routes]) -> Callable[[], Awaitable[float]]:
-                async def run() -> float:
-                    done = await bench.caller.run(job())
-                    await complete(bench)
-                    return done.seconds / done.held
-
-                return run
-
-            route = slice_of(lambda calls=calls: Routes(bench.service.target, calls, IN_FLIGHT, repeat=CACHED_TEXTS))
-            echo = slice_of(lambda calls=calls: Echoes(bench.echo.target, calls, IN_FLIGHT))
+            route = _slice_of(bench, Routes(bench.service.target, calls, IN_FLIGHT, repeat=CACHED_TEXTS))
+            echo = _slice_of(bench, Echoes(bench.echo.target, calls, IN_FLIGHT))
             for _ in range(2 + 2 * CACHED_TEXTS // calls):
                 await route()
             await echo()
@@ -208,6 +199,15 @@ async def _cached(sizes: Sizes, site: Site) -> Figures:
             figures[f"route_cached_per_second_{name}"] = 1 / estimate(costs["route"]).median
             figures |= a_a(f"route_cached_{name}", costs["route"], costs["again"])
     return figures
+
+
+def _slice_of(bench: Bench, job: Echoes | Routes) -> Arm:
+    async def run() -> float:
+        done = await bench.caller.run(job)
+        await complete(bench)
+        return done.seconds / done.held
+
+    return run
 
 
 if __name__ == "__main__":

@@ -9,13 +9,6 @@ from typing import Final
 
 import numpy as np
 
-from matcher.index import SiteIndex
-from matcher.lexicon import Lexicon, stems
-from matcher.lifecycle import AgentStatus
-from matcher.model import Requirements
-from matcher.scorer import Evidence, Scorer
-from matcher.units import split
-
 from benchmarks.alone import run_alone, say
 from benchmarks.material import (
     Floats,
@@ -28,6 +21,12 @@ from benchmarks.material import (
 )
 from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, ratio
+from matcher.index import SiteIndex
+from matcher.lexicon import Lexicon, stems
+from matcher.lifecycle import AgentStatus
+from matcher.model import Requirements
+from matcher.scorer import Evidence, Scorer
+from matcher.units import split
 
 SHARES: Final = (0.001, 0.01, 0.1, 1.0)
 NAMES: Final = {0.001: "01pct", 0.01: "1pct", 0.1: "10pct", 1.0: "100pct"}
@@ -79,9 +78,7 @@ async def measure(sizes: Sizes) -> Figures:
     }
 
 
-def _one_roster(
-    sizes: Sizes, roster: Roster, scorer: Scorer, queries: Sequence[Query], checked: Checked
-) -> Figures:
+def _one_roster(sizes: Sizes, roster: Roster, scorer: Scorer, queries: Sequence[Query], checked: Checked) -> Figures:
     agents = len(roster)
     say(f"search: {agents} agents")
     index = SiteIndex(scorer, roster.vectors.shape[2])

@@ -38,7 +38,7 @@ async def interleave(arms: Mapping[str, Arm], pairs: int) -> dict[str, list[floa
     """Run every arm `2 * pairs` times, each second round in reverse order; return the costs by arm, in order."""
     costs: dict[str, list[float]] = {name: [] for name in arms}
     for number in range(2 * pairs):
-        names = list(arms) if number % 2 == 0 else list(reversed(arms))
+        names = list(arms) if number % 2 == 0 else list(arms)[::-1]
         for name in names:
             costs[name].append(await arms[name]())
     return costs
@@ -72,6 +72,8 @@ def void_subjects(figures: Figures) -> list[str]:
 
 def to_json(figures: Figures) -> str:
     """Return figures as one flat JSON object; what is no number is null."""
-    plain = {key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in figures.items()}
+    plain = {
+        key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in figures.items()
+    }
     rounded = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in plain.items()}
     return json.dumps(rounded, indent=2) + "\n"

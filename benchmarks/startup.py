@@ -11,16 +11,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from matcher.client import MatcherClient
-from matcher.encoder.settings import PACKAGED_MODEL
-from matcher.encoder.source import find_model
-
 from benchmarks.alone import run_alone, say
 from benchmarks.machine import resident_mb
 from benchmarks.material import encode, make_roster, open_packaged_encoder, read_material
 from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
 from benchmarks.stores import filled_service, start_server
+from matcher.client import MatcherClient
+from matcher.encoder.settings import PACKAGED_MODEL
+from matcher.encoder.source import find_model
 
 BARE: Final = """
 import sys

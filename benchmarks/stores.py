@@ -19,6 +19,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
+from benchmarks.machine import ServerClock
+from benchmarks.material import Roster
+from benchmarks.sizes import ROOT
 from matcher.errors import PoolExists, SiteExists
 from matcher.lifecycle import AgentStatus
 from matcher.model import DEFAULT_POOL, DEFAULT_SITE, PoolPolicy
@@ -27,10 +30,6 @@ from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 from matcher.store.embedded_process import find_binary
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
-
-from benchmarks.machine import ServerClock
-from benchmarks.material import Roster
-from benchmarks.sizes import ROOT
 
 EVENTS_KEPT: Final = 100_000
 AT_ONCE: Final = 64
@@ -192,7 +191,7 @@ async def start_server(
             if line.startswith(b"serving on "):
                 return process, line.decode().removeprefix("serving on ").strip()
     await process.communicate()
-    raise RuntimeError(f"the server did not start: {log.read_text('utf-8')[-2000:]}")
+    raise RuntimeError(f"the server did not start: see {log}")
 
 
 async def metric(address: str, name: str, **labels: str) -> float:

@@ -7,12 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from matcher.client import MatcherClient
-
 from benchmarks.alone import run_alone, say
 from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures
 from benchmarks.stores import metric, service
+from matcher.client import MatcherClient
 
 WORKERS: Final = 2
 CALLERS: Final = 16

@@ -1,0 +1,214 @@
+"""What people would build instead, doing the same work in the same run, and ours beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import redis
+
+from benchmarks.alone import run_alone, say
+from benchmarks.material import encode, make_roster, open_packaged_encoder, read_material
+from benchmarks.peers_postgres import EF_SEARCH, PeerMissing, connect, exact, hnsw, load, postgres
+from benchmarks.peers_redis import (
+    FILTER_EFFORTS,
+    HNSW_EFFORTS,
+    FaissHnsw,
+    load_vector_set,
+    redis_binary,
+    vector_set,
+)
+from benchmarks.peers_work import Peer, Slices, Work, make_work
+from benchmarks.reserve import ClaimsStore, claim, open_claims, slot
+from benchmarks.sizes import Sizes
+from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
+from benchmarks.stores import plain_store
+from matcher.index import SiteIndex
+from matcher.model import Hold, Requirements
+from matcher.policy import rank
+from matcher.scorer import Scorer
+from matcher.units import Span, Units
+
+RIGHT: Final = 0.99
+"""What a setting of a peer must reach to count as an answer; below, its default is reported for what it is."""
+NAMES: Final = ("pgvector_hnsw", "pgvector_exact", "vector_sets", "faiss_hnsw")
+ANYONE: Final = Requirements()
+WHOLE: Final = Units((Span(0, 1),), merged=False)
+CANDIDATES: Final = 8
+
+
+async def measure(sizes: Sizes) -> Figures:
+    """Measure the peers and us, each finding and claiming the best free agent."""
+    async with open_claims(sizes) as claims:
+        return await measure_peers(sizes, claims)
+
+
+async def measure_peers(sizes: Sizes, claims: ClaimsStore) -> Figures:
+    """Measure against a store of ours that is filled already."""
+    work, index = await _prepare(sizes, claims)
+    ours = Ours(index, claims, work)
+    figures: Figures = {f"peer_{name}_{what}": None for name in NAMES for what in ("speedup", "right", "ms", "why")}
+    slices = Slices(work, sizes.peer_queries)
+    async with AsyncExitStack() as stack:
+        chosen: list[Peer] = []
+        opened = await asyncio.gather(
+            stack.enter_async_context(_postgres(work)),
+            stack.enter_async_context(_redis(work)),
+        )
+        for variants in (one for found in opened for one in found):
+            if isinstance(variants, tuple):
+                name, why = variants
+                figures[f"peer_{name}_why"] = why
+                say(f"peers: {name} is left out: {why}")
+                continue
+            peer, said = await asyncio.to_thread(_choose, slices, variants, sizes.peer_checks)
+            figures |= said
+            if peer is not None:
+                chosen.append(peer)
+        say("peers: side by side")
+        arms: dict[str, Callable[[], Awaitable[float]]] = {"ours": lambda: ours.run(sizes.peer_queries)}
+        for peer in chosen:
+            arms[peer.name] = _async(slices.arm(peer))
+        arms["again"] = lambda: ours.run(sizes.peer_queries)
+        await ours.run(sizes.peer_queries)
+        costs = await interleave(arms, sizes.pairs)
+    for peer in chosen:
+        figures |= ratio(costs[peer.name], costs["ours"]).figures(f"peer_{peer.name}_speedup")
+        figures[f"peer_{peer.name}_ms"] = 1000 * estimate(costs[peer.name]).median
+        figures[f"peer_{peer.name}_right"] = sum(slices.right[peer.name]) / len(slices.right[peer.name])
+    return {
+        "peer_agents": len(work.vectors),
+        "peer_ours_ms": 1000 * estimate(costs["ours"]).median,
+        "peer_ours_right": sum(ours.right) / len(ours.right),
+        **figures,
+        **a_a("peers", costs["ours"], costs["again"]),
+    }
+
+
+async def _prepare(sizes: Sizes, claims: ClaimsStore) -> tuple[Work, SiteIndex]:
+    say(f"peers: {sizes.large_roster} agents, a vector each")
+    material = read_material(sizes.suite)
+    encoder = await open_packaged_encoder()
+    try:
+        lines, queries = await encode(encoder, material.lines), await encode(encoder, material.messages)
+    finally:
+        await encoder.close()
+    roster = make_roster(material, lines, sizes.large_roster, interests=1)
+    assert roster.ids == claims.large.ids
+    work = make_work(roster, queries)
+    index = SiteIndex(Scorer(), lines.shape[1])  # the bare cosine, as the peers have it
+    for number, free in enumerate(work.free.tolist()):
+        index.put(roster.agent(number, online=free), roster.vectors[number])
+    return work, index
+
+
+class Ours:
+    """Finds by the index, claims by `reserve`, and takes the hold in, as a route does after the encoder."""
+
+    def __init__(self, index: SiteIndex, claims: ClaimsStore, work: Work) -> None:
+        self._index = index
+        self._claims = claims
+        self._work = work
+        self._next = 0
+        self.right: list[bool] = []
+
+    async def run(self, queries: int) -> float:
+        """Run a slice and return the median seconds; ending what was reserved is not counted."""
+        taken = []
+        for _ in range(queries):
+            query = self._next % len(self._work.queries)
+            self._next += 1
+            vector = self._work.queries[query : query + 1]
+            begun = time.perf_counter()
+            ranking = rank(self._index.find(vector, [()], ANYONE), WHOLE, floor=0.0, tolerance=0.0, most=CANDIDATES)
+            named = [(candidate.agent, candidate.affinity) for candidate in ranking.candidates]
+            held = await claim(self._claims.store, "large", named, tolerance=0.0)
+            self._index.hold(held.agent, Hold(held.id, held.channel, held.cost, held.deadline_ms))
+            taken.append(time.perf_counter() - begun)
+            self.right.append(self._work.right(query, int(held.agent[1:])))
+            await self._claims.store.complete(slot("large", held), 0, 0)
+            self._index.free(held.agent, held.id, None)
+        return estimate(taken).median
+
+
+Variants = dict[int, Peer]
+"""A peer at its settings; the first is its default."""
+
+
+def _choose(slices: Slices, variants: Variants, checks: int) -> tuple[Peer | None, Figures]:
+    """Report the default setting, and choose the fastest that is right in 99 %; else the default."""
+    figures: Figures = {}
+    good: dict[int, float] = {}
+    name, default = next(iter(variants.values())).name, next(iter(variants))
+    for setting, peer in variants.items():
+        try:
+            seconds, right = slices.judge(peer, checks)
+        except PeerMissing as obstacle:
+            say(f"peers: {name} {setting}: {obstacle}")
+            figures[f"peer_{name}_why"] = str(obstacle)
+            continue
+        say(f"peers: {name} at {setting}: {1000 * seconds:.2f} ms, {right:.3f} right")
+        figures[f"peer_{name}_ms_at_{setting}"] = 1000 * seconds
+        figures[f"peer_{name}_right_at_{setting}"] = right
+        if setting == default:
+            figures[f"peer_{name}_default_ms"], figures[f"peer_{name}_default_right"] = 1000 * seconds, right
+        if right >= RIGHT:
+            good[setting] = seconds
+    if f"peer_{name}_default_ms" not in figures:
+        return None, figures
+    setting = min(good, key=lambda one: good[one]) if good else default
+    return variants[setting], {**figures, f"peer_{name}_setting": setting}
+
+
+Opened = Sequence[Variants | tuple[str, str]]
+"""The peers that run, and for the others their name and why they do not."""
+
+
+@asynccontextmanager
+async def _postgres(work: Work) -> AsyncIterator[Opened]:
+    async with AsyncExitStack() as stack:
+        try:
+            folder = await stack.enter_async_context(postgres())
+            connection = await asyncio.to_thread(connect, folder)
+        except PeerMissing as obstacle:
+            yield [("pgvector_hnsw", str(obstacle)), ("pgvector_exact", str(obstacle))]
+            return
+        stack.callback(connection.close)
+        begun = time.perf_counter()
+        await asyncio.to_thread(load, connection, work)
+        say(f"peers: PostgreSQL is loaded and its HNSW index built ({time.perf_counter() - begun:.0f} s)")
+        yield [{effort: hnsw(connection, effort) for effort in EF_SEARCH}, {0: exact(connection)}]
+
+
+@asynccontextmanager
+async def _redis(work: Work) -> AsyncIterator[Opened]:
+    async with AsyncExitStack() as stack:
+        opened: list[Variants | tuple[str, str]] = []
+        try:
+            url = await stack.enter_async_context(plain_store(redis_binary()))
+        except (PeerMissing, OSError) as obstacle:
+            opened.append(("vector_sets", str(obstacle)))
+        else:
+            client = stack.enter_context(redis.Redis.from_url(url))
+            begun = time.perf_counter()
+            await asyncio.to_thread(load_vector_set, client, work)
+            say(f"peers: the vector set is loaded ({time.perf_counter() - begun:.0f} s)")
+            opened.append({effort: vector_set(client, effort) for effort in FILTER_EFFORTS})
+        own = stack.enter_context(redis.Redis.from_url(await stack.enter_async_context(plain_store())))
+        built = await asyncio.to_thread(FaissHnsw, own, work)
+        opened.append({effort: built.peer(effort) for effort in HNSW_EFFORTS})
+        yield opened
+
+
+def _async(run: Callable[[], float]) -> Callable[[], Awaitable[float]]:
+    async def arm() -> float:
+        return await asyncio.to_thread(run)
+
+    return arm
+
+
+if __name__ == "__main__":
+    run_alone(measure)
