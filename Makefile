@@ -8,6 +8,7 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 SETUP := $(VENV)/.done
+BENCH_SETUP := $(VENV)/.done-bench
 MODELS := build/models
 PROTO := $(wildcard proto/matcher/v1/*.proto)
 DEV_SUITES := $(patsubst %/agents.jsonl,%,$(sort $(wildcard ../shared/evaluation/dev/*/agents.jsonl)))
@@ -17,7 +18,7 @@ LOAD_TEXTS := $(if $(LOAD_SUITE),--messages $(LOAD_SUITE)/messages.jsonl --roste
 LOAD ?= --rate 50
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate loadtest test check lint types proto proto-check node clean
+.PHONY: help setup demo serve evaluate loadtest bench bench-full test check lint types proto proto-check node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,16 @@ evaluate: setup ## Measures the match on SUITES=…: a table each, build/evaluat
 
 loadtest: setup ## Offers the service a load for half a minute; build/loadtest.json, build/loadtest.html; LOAD="--rate 200"
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher loadtest $(LOAD_TEXTS) --seconds 30 $(LOAD) --json build/loadtest.json --html build/loadtest.html
+
+$(BENCH_SETUP): $(SETUP)
+	@$(PIP_INSTALL) -q -e '.[dev,bench]'
+	@touch $@
+
+bench: $(BENCH_SETUP) ## Measures everything beside what people would build instead; build/bench.json, under 15 minutes
+	@$(BIN)/python -m benchmarks.run --size quick $(if $(SUITE),--suite $(SUITE))
+
+bench-full: $(BENCH_SETUP) ## The same with more of everything
+	@$(BIN)/python -m benchmarks.run --size full $(if $(SUITE),--suite $(SUITE))
 
 test: setup ## Runs all tests against a real store
 	$(BIN)/python -m pytest -m 'not node'
