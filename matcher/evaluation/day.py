@@ -20,7 +20,7 @@ SEED: Final = 20_240_229
 FREE: Final = 0.001
 """Mean affinity that two days of some ten thousand conversations differ by through chance alone."""
 
-TOLERANCES: Final = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3)
+TOLERANCES: Final = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def draw_trade_off(suite: str, played: Sequence[Played], recommended: float, pat
             f"{one.tolerance:g}",
             (cost, one.gini),
             textcoords="offset points",
-            xytext=(6, 6),
+            xytext=(9, -3),
             fontsize=9,
             color=RED if chosen else "black",
             fontweight="bold" if chosen else "normal",
@@ -95,6 +95,7 @@ def draw_trade_off(suite: str, played: Sequence[Played], recommended: float, pat
         panel.axhline(one.gini, color=GREY, linestyle=style, linewidth=1, label=label)
     panel.set_title(f"{suite}: a day's conversations", fontsize=11, parse_math=False)
     panel.set(xlabel="mean affinity lost against affinity only", ylabel="Gini of conversations per agent")
+    panel.margins(x=0.08)
     panel.set_ylim(bottom=0)
     panel.grid(alpha=0.3)
     panel.legend(fontsize=9)
