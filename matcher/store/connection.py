@@ -16,6 +16,7 @@ from redis.backoff import ExponentialBackoff
 from matcher.errors import StoreFull, StoreUnavailable, StoreUnfit
 from matcher.store import library
 from matcher.store.keys import SCHEMA, SCHEMA_VERSION, SECRET
+from matcher.store.packing import packing_in_c
 
 LEAST_REDIS: Final = (7, 0)
 START_PATIENCE_SECONDS: Final = 10.0
@@ -60,6 +61,7 @@ class Connection:
             # A store that is slow is not asked again: it would get more work the slower it is.
             retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), RETRIES, (exceptions.ConnectionError,)),
         )
+        pool.connection_class = packing_in_c(pool.connection_class)
         return Redis(connection_pool=pool)
 
     def reader(self) -> Redis:
