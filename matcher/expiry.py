@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -42,7 +43,6 @@ class Expiry:
     async def _run(self) -> None:
         while not self._replica.removed:
             try:
-                self._replica.deadline_moved.clear()
                 left = await self._sweep()
                 await self._sleep(AGAIN_SECONDS if left else IDLE_SECONDS)
             except MatcherError as fault:
@@ -67,11 +67,21 @@ class Expiry:
         return False
 
     async def _sleep(self, most_seconds: float) -> None:
+        """Sleep until the earliest deadline, which may move meanwhile, or until the site has been read anew.
+
+        A hold that is new and not due asks nothing of the store: every route makes one.
+        """
+        loop = asyncio.get_running_loop()
+        until, index, current = loop.time() + most_seconds, self._replica.index, self._replica.caught_up
+        while (wait := min(until - loop.time(), self._due_in())) > 0:
+            self._replica.deadline_moved.clear()
+            with suppress(TimeoutError):
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
+                async with asyncio.timeout(wait):
+                    await self._replica.deadline_moved.wait()
+            if not current or self._replica.index is not index:
+                return
+
+    def _due_in(self) -> float:
         due = self._replica.index.next_deadline()
-        wait = most_seconds
-        if due is not None:
-            wait = min(wait, max(0, due + GRACE_MS - self._clock.now_ms()) / 1000)
-        with suppress(TimeoutError):
-            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
-            async with asyncio.timeout(wait):
-                await self._replica.deadline_moved.wait()
+        return math.inf if due is None else (due + GRACE_MS - self._clock.now_ms()) / 1000
