@@ -33,6 +33,7 @@ NAMES: Final = {0.001: "01pct", 0.01: "1pct", 0.1: "10pct", 1.0: "100pct"}
 BATCH: Final = 32
 SAME: Final = 1e-6
 ANYONE: Final = Requirements()
+_CHUNK: Final = 8192
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -164,15 +165,18 @@ class _BruteForce:
         self._lexicon = Lexicon()
         handles = [[self._lexicon.add(stems(line)) for line in lines] for lines in roster.lines]
         self._handles = np.array(handles, np.int64)
+        self._rows = np.empty_like(roster.vectors)
+        for at in range(0, len(roster), _CHUNK):
+            self._rows[at : at + _CHUNK] = scorer.project(roster.vectors[at : at + _CHUNK])
 
     def best(self, query: Query, free: np.typing.NDArray[np.int64]) -> dict[str, float]:
         """Return the best agents' affinities by id: more than one where they are equally good; none: nobody met."""
         scorer = self._scorer
         units = scorer.project(query.units)
         parts = []
-        for at in range(0, len(free), 8192):
-            some = free[at : at + 8192]
-            rows = scorer.project(self._roster.vectors[some].reshape(-1, units.shape[1]))
+        for at in range(0, len(free), _CHUNK):
+            some = free[at : at + _CHUNK]
+            rows = self._rows[some].reshape(-1, units.shape[1])
             cosines = (units @ rows.T).reshape(len(units), len(some), self.interests)
             unit, agent, interest = np.nonzero(cosines > scorer.threshold)
             parts.append((unit, some[agent], interest, cosines[unit, agent, interest]))
