@@ -15,17 +15,18 @@ from matcher.client import MatcherClient
 
 WORKERS: Final = 2
 CALLERS: Final = 16
+CHANNELS: Final = 4
 CALLS: Final = {"tiny": 200, "quick": 2_000, "full": 10_000}
 READS: Final = "GetPool"
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """Count the calls that each of two workers answered when the client made them as it does by default."""
+    """Count the calls that each of two workers answered when a client of four channels made them."""
     say("workers: calls of one client on two workers")
     with tempfile.TemporaryDirectory(prefix="mb-") as folder:
         async with service(Path(folder), {"MATCHER_WORKERS": str(WORKERS)}) as running:
             addresses = running.metrics_addresses()
-            async with MatcherClient(running.target) as client:
+            async with MatcherClient(running.target, channels=CHANNELS) as client:
                 waiting = iter(range(CALLS[sizes.name]))
 
                 async def caller() -> None:
