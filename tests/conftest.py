@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 from tests.processes import Server, Store, keys_without_lifetime, start_server
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So it is in the background of a shell, and what the tests start would inherit it: nobody could press Ctrl-C there.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 StartServer: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[Server]]"
 
