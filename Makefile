@@ -32,7 +32,7 @@ $(SETUP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup ## Starts the service, imports the example roster, routes messages, prints a row for each; SUITE=dir for real data
-	@MATCHER_MODEL_CACHE=$(MODELS) $(BIN)/matcher demo $(if $(SUITE),--suite $(SUITE))
+	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher demo $(if $(SUITE),--suite $(SUITE))
 
 serve: setup ## Leaves the service up on 127.0.0.1:50051, with its data in ./data
 	@MATCHER_DATA_DIR=$${MATCHER_DATA_DIR:-data} MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} exec $(BIN)/python server.py

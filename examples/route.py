@@ -19,4 +19,4 @@ async def main(text: str) -> None:
             print(f"  {text[reason.start : reason.end]!r} met {reason.interest!r}")
 
 
-asyncio.run(main(" ".join(sys.argv[1:]) or "My tent leaks, and we are off to the coast on Friday."))
+asyncio.run(main(" ".join(sys.argv[1:]) or "My bees have swarmed, and the veil you sent is torn."))

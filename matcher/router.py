@@ -110,6 +110,7 @@ class Router:
         pool = await replica.pool(message.requirements.pool)
         read = await self._read(message)
         ranking = await self._rank(replica, pool, read, message.requirements)
+        ranking = replace(ranking, left_out=replica.index.left_out(message.requirements))
         self._observe_candidates(ranking.eligible)
         claim = Claim(
             site=site,
@@ -253,6 +254,7 @@ class Router:
         caught_up = await replica.reached(load_event, CATCH_UP_SECONDS)
         left = replace(requirements, excluded=requirements.excluded | tried)
         ranking = await self._rank(replica, pool, read, left, most=MOST_IN_A_CLAIM)
+        ranking = replace(ranking, left_out=replica.index.left_out(requirements))
         if ranking.candidates or caught_up:
             return ranking
         full = replica.index.eligible_but_full(left)[:MOST_IN_A_CLAIM]

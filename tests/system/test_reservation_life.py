@@ -170,3 +170,13 @@ async def test_what_comes_after_the_deadline_is_refused(desk: MatcherClient) -> 
         assert await refusal(step(held.name)) == (grpc.StatusCode.FAILED_PRECONDITION, "RESERVATION_LAPSED")
     next_one = (await desk.route(BEES, pool="quick")).reservation
     assert (await desk.accept(next_one.name)).state == pb.ACCEPTED
+
+
+async def test_a_decision_remembers_who_was_left_out(desk: MatcherClient) -> None:
+    """The record says what the preview said a moment before: how many each constraint left out."""
+    await desk.set_agent_status("tom", roster.OFFLINE)
+    preview = await desk.suggest(BEES)
+    decided = await desk.decision((await desk.route(BEES)).decision)
+    assert [(one.constraint, one.agents) for one in decided.left_out] == [(pb.CONSTRAINT_STATUS, 1)]
+    assert decided.left_out == preview.left_out
+    assert decided.eligible_agents == 1
