@@ -40,7 +40,7 @@ from matcher.model import (
     Unmatched,
 )
 from matcher.names import contact_name, reservation_name
-from matcher.policy import rank
+from matcher.policy import MOST_CANDIDATES, rank
 from matcher.replica import SiteReplica
 from matcher.scorer import Scorer
 from matcher.sites import Sites
@@ -48,7 +48,6 @@ from matcher.store.records import Record, encode_record
 from matcher.store.routing import Claim, Claimed, Full, Offer, Refused, Replayed, RoutingStore, Slot
 from matcher.units import Units, split
 
-MOST_CANDIDATES: Final = 8
 MOST_IN_A_CLAIM: Final = 64
 CATCH_UP_SECONDS: Final = 0.5
 MOST_LEFT_OUT: Final = 1_000

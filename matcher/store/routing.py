@@ -229,11 +229,6 @@ class RoutingStore:
         found = await self._connection.run("ZRANGE", Keys(site).due, "-inf", now_ms, "BYSCORE", "LIMIT", 0, most)
         return [member.decode().removeprefix(DUE_RESERVATION) for member in found]
 
-    async def next_due_ms(self, site: str) -> int | None:
-        """Return the earliest deadline of the site."""
-        found = pairs_of(await self._connection.run("ZRANGE", Keys(site).due, 0, 0, "WITHSCORES"))
-        return int(found[0][1]) if found else None
-
     async def reservation(self, site: str, reservation: str, now_ms: int) -> Reservation:
         """Read a reservation. Raises ReservationNotFound."""
         fields = fields_of(await self._connection.run("HGETALL", Keys(site).reservation(reservation)))
