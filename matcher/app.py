@@ -21,6 +21,7 @@ from matcher.encoder import Encoder, EncoderObserver, EncoderSettings, open_enco
 from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
 from matcher.expiry import Expiry
 from matcher.floors import Floors
+from matcher.matching import Matching
 from matcher.model import DEFAULT_SITE
 from matcher.replica import SiteReplica
 from matcher.roster import Roster
@@ -99,16 +100,15 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         scorer, _ = chosen(settings.scorer, encoder.fingerprint)
         floors = await Floors.open(encoder)
         stack.push_async_callback(floors.close)
+        matching = Matching(encoder, scorer, floors)
 
         def open_replica(site: str) -> SiteReplica:
             replica = SiteReplica(
                 site,
                 connection,
                 roster_store,
-                encoder,
-                scorer,
+                matching,
                 clock,
-                floors,
                 telemetry.index_lag_seconds.observe,
                 telemetry.stream_reloads.labels(site).inc,
             )
@@ -119,12 +119,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
         sites = Sites(roster_store, open_replica)
         stack.push_async_callback(sites.close)
-        roster = Roster(roster_store, routing_store, sites, encoder, clock, settings.affinity_tolerance)
+        roster = Roster(roster_store, routing_store, sites, clock, settings.affinity_tolerance)
         router = Router(
             routing_store,
             sites,
-            encoder,
-            scorer,
             clock,
             secret=await _secret(settings, connection),
             default_tolerance=settings.affinity_tolerance,

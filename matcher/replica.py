@@ -13,14 +13,12 @@ import structlog
 from numpy.typing import NDArray
 
 from matcher.clock import Clock
-from matcher.encoder import Encoder
 from matcher.errors import PoolNotFound, StoreUnavailable
-from matcher.floors import Floors
 from matcher.index import SiteIndex
 from matcher.interests import encode_interests
+from matcher.matching import Matching
 from matcher.model import Agent, Hold, Pool
 from matcher.names import pool_name
-from matcher.scorer import Scorer
 from matcher.store.changes import (
     AgentChanged,
     Change,
@@ -58,24 +56,20 @@ class SiteReplica:
         site: str,
         connection: Connection,
         roster: RosterStore,
-        encoder: Encoder,
-        scorer: Scorer,
+        matching: Matching,
         clock: Clock,
-        floors: Floors,
         observe_lag: Callable[[float], None],
         observe_reload: Callable[[], None],
     ) -> None:
         self.site = site
         self.pools: dict[str, Pool] = {}
-        self.index = SiteIndex(scorer, encoder.dimension)
+        self.matching = matching
+        self.index = SiteIndex(matching.scorer, matching.encoder.dimension)
         self.removed = False
         self.deadline_moved = asyncio.Event()
         self._connection = connection
         self._roster = roster
-        self._encoder = encoder
-        self._scorer = scorer
         self._clock = clock
-        self._floors = floors
         self._observe_lag = observe_lag
         self._observe_reload = observe_reload
         self._position = Position(0, 0, "")
@@ -140,7 +134,7 @@ class SiteReplica:
     async def floor(self, pool: Pool) -> float:
         """Return the affinity floor in force: the pool's own, or that of its roster."""
         own = pool.policy.affinity_floor
-        return await self._floors.of(self.index, pool.id) if own is None else own
+        return await self.matching.floors.of(self.index, pool.id) if own is None else own
 
     def held(self, hold: Hold, agent: str, event: str) -> None:
         """Take in a hold of this process's own making before its event comes round."""
@@ -167,13 +161,13 @@ class SiteReplica:
 
     async def vectors(self, agents: Sequence[Agent]) -> list[NDArray[np.float32]]:
         """Return agents' interest vectors [interests, dimension]: the stored ones, else computed and stored."""
-        model, dimension = self._encoder.fingerprint, self._encoder.dimension
+        model, dimension = self.matching.model, self.matching.encoder.dimension
         stored = await self._roster.vectors(self.site, model, agents, dimension)
         missing = [agent for agent, rows in zip(agents, stored, strict=True) if rows is None]
         if not missing:
             return [rows for rows in stored if rows is not None]
         lines = [line for agent in missing for line in agent.profile.interests]
-        encoded = await encode_interests(self._encoder, lines)
+        encoded = await encode_interests(self.matching.encoder, lines)
         ends = np.cumsum([len(agent.profile.interests) for agent in missing])
         computed = dict(zip((agent.id for agent in missing), np.split(encoded, ends[:-1]), strict=True))
         await self._roster.put_vectors(self.site, model, [(agent, computed[agent.id]) for agent in missing])
@@ -227,7 +221,7 @@ class SiteReplica:
 
     async def _snapshot(self, position: Position) -> None:
         started = time.monotonic()
-        index = SiteIndex(self._scorer, self._encoder.dimension)
+        index = SiteIndex(self.matching.scorer, self.matching.encoder.dimension)
         after, agents = "", 0
         while True:
             page = await self._roster.agent_ids(self.site, CHUNK, after)

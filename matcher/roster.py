@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.clock import Clock
-from matcher.encoder import Encoder
 from matcher.errors import (
     AgentHasHolds,
     AgentNotFound,
@@ -59,21 +58,19 @@ class Roster:
         store: RosterStore,
         routing: RoutingStore,
         sites: Sites,
-        encoder: Encoder,
         clock: Clock,
         default_tolerance: float,
     ) -> None:
         self._store = store
         self._routing = routing
         self._sites = sites
-        self._encoder = encoder
         self._clock = clock
         self._default_tolerance = default_tolerance
 
     async def create_agent(self, site: str, agent: str, profile: Profile, status: AgentStatus) -> Agent:
         """Add an agent; the interests are encoded before it is acknowledged."""
         replica = await self._sites.replica(site)
-        vectors = await self._encode(profile.interests)
+        vectors = await encode_interests(replica.matching.encoder, profile.interests)
         return await self._put(replica, agent, profile, status, vectors, MUST_NOT_EXIST, ())
 
     async def agent(self, site: str, agent: str) -> Agent:
@@ -304,7 +301,7 @@ class Roster:
             agent,
             profile,
             status,
-            model=self._encoder.fingerprint,
+            model=replica.matching.model,
             vectors=vectors,
             expected=expected,
             pools_before=pools_before,
@@ -335,9 +332,6 @@ class Roster:
                     await self._routing.complete(slot, 0, 0)
         return await self.agent(replica.site, agent.id)
 
-    async def _encode(self, interests: Sequence[str]) -> NDArray[np.float32]:
-        return await encode_interests(self._encoder, interests)
-
     async def _vectors_after(self, replica: SiteReplica, before: Agent, profile: Profile) -> NDArray[np.float32]:
         return (await self._vectors_of(replica, [(profile, before)]))[0]
 
@@ -345,11 +339,12 @@ class Roster:
         self, replica: SiteReplica, wanted: Sequence[tuple[Profile, Agent | None]]
     ) -> list[NDArray[np.float32]]:
         """Return the vectors of profiles, those of unchanged interests from the store and the others encoded."""
+        encoder = replica.matching.encoder
         known = [before for _, before in wanted if before is not None]
         stored = dict(
             zip(
                 (agent.id for agent in known),
-                await self._store.vectors(replica.site, self._encoder.fingerprint, known, self._encoder.dimension),
+                await self._store.vectors(replica.site, encoder.fingerprint, known, encoder.dimension),
                 strict=True,
             )
         )
@@ -360,7 +355,7 @@ class Roster:
                 rows |= zip(agent.profile.interests, vectors, strict=True)
         new = list(dict.fromkeys(line for profile, _ in wanted for line in profile.interests if line not in rows))
         if new:
-            rows |= zip(new, await self._encode(new), strict=True)
+            rows |= zip(new, await encode_interests(encoder, new), strict=True)
         return [np.stack([rows[line] for line in profile.interests]) for profile, _ in wanted]
 
     @staticmethod

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.clock import Clock
-from matcher.encoder import Encoder
 from matcher.errors import (
     ContactEnded,
     ContactHeld,
@@ -42,7 +41,6 @@ from matcher.model import (
 from matcher.names import contact_name, reservation_name
 from matcher.policy import MOST_CANDIDATES, rank
 from matcher.replica import SiteReplica
-from matcher.scorer import Scorer
 from matcher.sites import Sites
 from matcher.store.records import Record, encode_record
 from matcher.store.routing import Claim, Claimed, Full, Offer, Refused, Replayed, RoutingStore, Slot
@@ -71,8 +69,6 @@ class Router:
         self,
         store: RoutingStore,
         sites: Sites,
-        encoder: Encoder,
-        scorer: Scorer,
         clock: Clock,
         *,
         secret: bytes,
@@ -81,9 +77,6 @@ class Router:
     ) -> None:
         self._store = store
         self._sites = sites
-        self._encoder = encoder
-        self._model = encoder.fingerprint
-        self._scorer = scorer.fingerprint
         self._clock = clock
         self._secret = secret
         self._default_tolerance = default_tolerance
@@ -107,7 +100,7 @@ class Router:
         """
         replica = await self._sites.replica(site)
         pool = await replica.pool(message.requirements.pool)
-        read = await self._read(message)
+        read = await self._read(replica, message)
         ranking = await self._rank(replica, pool, read, message.requirements)
         ranking = replace(ranking, left_out=replica.index.left_out(message.requirements))
         self._observe_candidates(ranking.eligible)
@@ -127,7 +120,7 @@ class Router:
         )
         tried: set[str] = set()
         while True:
-            match await self._store.reserve(claim, self._offer(ranking)):
+            match await self._store.reserve(claim, self._offer(replica, ranking)):
                 case Claimed(reservation, event):
                     hold = Hold(reservation.id, reservation.channel, reservation.cost, reservation.deadline_ms)
                     replica.held(hold, reservation.agent, event)
@@ -153,7 +146,7 @@ class Router:
         """Rank agents for the message and hold nothing."""
         replica = await self._sites.replica(site)
         pool = await replica.pool(message.requirements.pool)
-        read = await self._read(message)
+        read = await self._read(replica, message)
         ranking = await self._rank(
             replica, pool, read, message.requirements, most=most, ignore_availability=ignore_availability
         )
@@ -210,10 +203,10 @@ class Router:
         await self._sites.replica(site)
         return await self._store.decision(site, decision)
 
-    async def _read(self, message: Message) -> _Read:
+    async def _read(self, replica: SiteReplica, message: Message) -> _Read:
         units = split(message.text)
         texts = units.texts(message.text)
-        return _Read(units, await self._encoder.encode(texts), [stems(text) for text in texts])
+        return _Read(units, await replica.matching.encoder.encode(texts), [stems(text) for text in texts])
 
     async def _rank(
         self,
@@ -259,11 +252,12 @@ class Router:
         full = replica.index.eligible_but_full(left)[:MOST_IN_A_CLAIM]
         return replace(ranking, candidates=tuple(_unheard(replica, agent) for agent in full))
 
-    def _offer(self, ranking: Ranking) -> Offer:
+    def _offer(self, replica: SiteReplica, ranking: Ranking) -> Offer:
+        matching = replica.matching
         return Offer(
             basis=ranking.basis,
             tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LONGEST_IDLE,
-            record=encode_record(Record(ranking, self._model, self._scorer)),
+            record=encode_record(Record(ranking, matching.model, matching.scoring)),
             candidates=[(candidate.agent, candidate.affinity) for candidate in ranking.candidates],
         )
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from matcher.clock import StoreClock
 from matcher.floors import Floors
+from matcher.matching import Matching
 from matcher.replica import SiteReplica
 from matcher.roster import Roster
 from matcher.router import Router
@@ -57,23 +58,21 @@ class House:
     @classmethod
     async def open(cls, connection: Connection, encoder: WordEncoder, floors: Floors) -> House:
         """Put a server together."""
-        clock, scorer = StoreClock(), Scorer()
+        clock, matching = StoreClock(), Matching(encoder, Scorer(), floors)
         asked = time.monotonic()
         clock.set(await connection.time_ms(), asked, time.monotonic())
         roster_store, routing = RosterStore(connection, EVENTS_KEPT), RoutingStore(connection, LIFETIMES)
         await roster_store.add_model(encoder.fingerprint)
 
         def open_replica(site: str) -> SiteReplica:
-            return SiteReplica(
-                site, connection, roster_store, encoder, scorer, clock, floors, lambda _: None, lambda: None
-            )
+            return SiteReplica(site, connection, roster_store, matching, clock, lambda _: None, lambda: None)
 
         sites = Sites(roster_store, open_replica)
         return cls(
             connection=connection,
             sites=sites,
-            roster=Roster(roster_store, routing, sites, encoder, clock, 0.05),
-            router=Router(routing, sites, encoder, scorer, clock, secret=b"secret", default_tolerance=0.05),
+            roster=Roster(roster_store, routing, sites, clock, 0.05),
+            router=Router(routing, sites, clock, secret=b"secret", default_tolerance=0.05),
             routing=routing,
             clock=clock,
         )
