@@ -11,6 +11,7 @@ class AgentStatus(StrEnum):
     ONLINE = "ONLINE"
     DRAINING = "DRAINING"
     OFFLINE = "OFFLINE"
+    AWAY = "AWAY"
 
 
 class ReservationState(StrEnum):
@@ -34,6 +35,26 @@ class ContactState(StrEnum):
     CLOSED = "CLOSED"
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
+
+
+class Cause(StrEnum):
+    """Why a contact came to its state."""
+
+    OFFERED = "OFFERED"
+    NOBODY_FREE = "NOBODY_FREE"
+    ACCEPTED = "ACCEPTED"
+    DECLINED = "DECLINED"
+    OFFER_EXPIRED = "OFFER_EXPIRED"
+    AGENT_LEFT = "AGENT_LEFT"
+    COMPLETED = "COMPLETED"
+    CANCELED = "CANCELED"
+    WAIT_EXPIRED = "WAIT_EXPIRED"
+    CONVERSATION_EXPIRED = "CONVERSATION_EXPIRED"
+    TRANSFER_ASKED = "TRANSFER_ASKED"
+    TRANSFERRED = "TRANSFERRED"
+    IDLE = "IDLE"
+    ACTIVE = "ACTIVE"
+    AGENT_REMOVED = "AGENT_REMOVED"
 
 
 RESERVATION_NEXT: dict[ReservationState, frozenset[ReservationState]] = {

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from matcher.errors import MatcherError
-from matcher.lifecycle import AgentStatus, ContactState, ReservationState
+from matcher.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 
 T = TypeVar("T")
 
@@ -26,6 +26,8 @@ class Basis(StrEnum):
     RELATIONSHIP = "RELATIONSHIP"
     FALLBACK = "FALLBACK"
     CONTROL = "CONTROL"
+    PREFERRED = "PREFERRED"
+    TRANSFER = "TRANSFER"
 
 
 class Constraint(StrEnum):
@@ -93,6 +95,9 @@ class Agent:
     updated_ms: int
     idle_since_ms: int
     holds: tuple[Hold, ...] = ()
+    status_reason: str = ""
+    beat_until_ms: int = 0
+    """Until when the last heartbeat counts; 0: none is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,18 @@ class PoolPolicy:
     wrap_up_ms: int = 0
     affinity_floor: float | None = None
     affinity_tolerance: float | None = None
+    scorer: str = ""
+    wait_ms: int = 3_600_000
+    wait_weight: float = 0.01
+    """Affinity a second of waiting is worth."""
+    head_start_ms: int = 0
+    max_missed: int = 3
+    idle_ms: int = 0
+    """0: a conversation always counts."""
+    relationship_ms: int = 0
+    """0: nobody is led back."""
+    relationship_wait_ms: int = 0
+    matching_window_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +225,8 @@ class Reservation:
     accepted_ms: int = 0
     ended_ms: int = 0
     decline_reason: str = ""
+    idle_since_ms: int = 0
+    """Since when it does not count against the capacity; 0: it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +242,34 @@ class Contact:
     excluded: tuple[str, ...]
     created_ms: int
     sequence: int
+    cause: Cause | None = None
+    waits_until_ms: int = 0
+    """When waiting is given up; 0: it does not wait."""
+    queued: Queued | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A place in a pool's queue: 1 is next; estimated_ms None: nothing is known yet."""
+
+    position: int
+    estimated_ms: int | None
+    expire_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContactEvent:
+    """One step in the life of a contact; number: of the site's stream, by which a watcher resumes."""
+
+    contact: str
+    pool: str
+    sequence: int
+    state: ContactState
+    cause: Cause
+    reservation: str
+    agent: str
+    at_ms: int
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

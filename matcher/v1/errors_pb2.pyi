@@ -92,8 +92,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the site still has agents, or it is the default site; `force` deletes what it holds.
     Example: {"site": "sites/acme", "agents": "12"}.
     """
+    POOL_HAS_WAITING: _ErrorReason.ValueType  # 37
+    """FAILED_PRECONDITION: contacts wait in the pool. Example: {"pool": "sites/default/pools/billing", "waiting": "3"}."""
+    CONTACT_STATE_WRONG: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION: the contact's state does not allow this.
+    Example: {"contact": "sites/default/contacts/c-1", "state": "RESERVED"}.
+    """
     ETAG_MISMATCH: _ErrorReason.ValueType  # 40
     """ABORTED: the etag is not the current one: read again, then write. Example: {"agent": "…", "etag": "W/\\"7\\""}."""
+    WATCHER_TOO_SLOW: _ErrorReason.ValueType  # 41
+    """ABORTED: the watcher read too slowly and was cut off: resume after the last answer it has. Example: {"limit": "1024"}."""
+    EVENTS_FORGOTTEN: _ErrorReason.ValueType  # 42
+    """OUT_OF_RANGE: what came after the resume_token is no longer kept: read the list, then watch anew.
+    Example: {"resume_token": "17", "oldest": "812"}.
+    """
     ENCODER_OVERLOADED: _ErrorReason.ValueType  # 50
     """RESOURCE_EXHAUSTED: more messages wait for the encoder than it takes; RetryInfo says when to try again.
     Example: {"queued": "4096", "limit": "4096"}.
@@ -185,8 +197,20 @@ SITE_IN_USE: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION: the site still has agents, or it is the default site; `force` deletes what it holds.
 Example: {"site": "sites/acme", "agents": "12"}.
 """
+POOL_HAS_WAITING: ErrorReason.ValueType  # 37
+"""FAILED_PRECONDITION: contacts wait in the pool. Example: {"pool": "sites/default/pools/billing", "waiting": "3"}."""
+CONTACT_STATE_WRONG: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION: the contact's state does not allow this.
+Example: {"contact": "sites/default/contacts/c-1", "state": "RESERVED"}.
+"""
 ETAG_MISMATCH: ErrorReason.ValueType  # 40
 """ABORTED: the etag is not the current one: read again, then write. Example: {"agent": "…", "etag": "W/\\"7\\""}."""
+WATCHER_TOO_SLOW: ErrorReason.ValueType  # 41
+"""ABORTED: the watcher read too slowly and was cut off: resume after the last answer it has. Example: {"limit": "1024"}."""
+EVENTS_FORGOTTEN: ErrorReason.ValueType  # 42
+"""OUT_OF_RANGE: what came after the resume_token is no longer kept: read the list, then watch anew.
+Example: {"resume_token": "17", "oldest": "812"}.
+"""
 ENCODER_OVERLOADED: ErrorReason.ValueType  # 50
 """RESOURCE_EXHAUSTED: more messages wait for the encoder than it takes; RetryInfo says when to try again.
 Example: {"queued": "4096", "limit": "4096"}.

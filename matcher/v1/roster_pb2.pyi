@@ -12,6 +12,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
+from matcher.v1 import routing_pb2 as _routing_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -37,6 +38,8 @@ class _AgentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgentStat
     """Finishes what is held and takes nothing new."""
     OFFLINE: _AgentStatus.ValueType  # 3
     """Takes nothing."""
+    AWAY: _AgentStatus.ValueType  # 4
+    """Takes nothing for a while; also set by the engine, which says why in status_reason."""
 
 class AgentStatus(_AgentStatus, metaclass=_AgentStatusEnumTypeWrapper):
     """Says what an agent declares of themselves."""
@@ -49,6 +52,8 @@ DRAINING: AgentStatus.ValueType  # 2
 """Finishes what is held and takes nothing new."""
 OFFLINE: AgentStatus.ValueType  # 3
 """Takes nothing."""
+AWAY: AgentStatus.ValueType  # 4
+"""Takes nothing for a while; also set by the engine, which says why in status_reason."""
 Global___AgentStatus: _TypeAlias = AgentStatus  # noqa: Y015
 
 @_typing.final
@@ -71,6 +76,8 @@ class Agent(_message.Message):
     IDLE_SINCE_FIELD_NUMBER: _builtins.int
     LOAD_FIELD_NUMBER: _builtins.int
     HOLDS_FIELD_NUMBER: _builtins.int
+    STATUS_REASON_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/agents/{agent}"."""
     display_name: _builtins.str
@@ -81,6 +88,8 @@ class Agent(_message.Message):
     """Changes with every write of the profile or the status."""
     load: _builtins.int
     """What is held now: the sum of the costs of the live holds. Set by GetAgent."""
+    status_reason: _builtins.str
+    """Why the status is what it is, where the engine set it: "missed 3 offers in a row", "no heartbeat"."""
     @_builtins.property
     def interests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the agent cares about, in the agent's own words, one thought a line: 1 to 64, each at most 512 characters,
@@ -121,6 +130,10 @@ class Agent(_message.Message):
     def holds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hold]:
         """The live reservations. Set by GetAgent."""
 
+    @_builtins.property
+    def heartbeat_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the last heartbeat counts. Unset where none is used."""
+
     def __init__(
         self,
         *,
@@ -138,10 +151,12 @@ class Agent(_message.Message):
         idle_since: _timestamp_pb2.Timestamp | None = ...,
         load: _builtins.int = ...,
         holds: _abc.Iterable[Global___Hold] | None = ...,
+        status_reason: _builtins.str = ...,
+        heartbeat_expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "idle_since", b"idle_since", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "heartbeat_expire_time", b"heartbeat_expire_time", "idle_since", b"idle_since", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "holds", b"holds", "idle_since", b"idle_since", "interests", b"interests", "languages", b"languages", "load", b"load", "name", b"name", "pools", b"pools", "skills", b"skills", "status", b"status", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "heartbeat_expire_time", b"heartbeat_expire_time", "holds", b"holds", "idle_since", b"idle_since", "interests", b"interests", "languages", b"languages", "load", b"load", "name", b"name", "pools", b"pools", "skills", b"skills", "status", b"status", "status_reason", b"status_reason", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -285,6 +300,16 @@ class Pool(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    SCORER_FIELD_NUMBER: _builtins.int
+    WAIT_DURATION_FIELD_NUMBER: _builtins.int
+    WAIT_WEIGHT_FIELD_NUMBER: _builtins.int
+    HEAD_START_FIELD_NUMBER: _builtins.int
+    MAX_MISSED_FIELD_NUMBER: _builtins.int
+    IDLE_DURATION_FIELD_NUMBER: _builtins.int
+    RELATIONSHIP_DURATION_FIELD_NUMBER: _builtins.int
+    RELATIONSHIP_WAIT_FIELD_NUMBER: _builtins.int
+    MATCHING_WINDOW_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/pools/{pool}"."""
     display_name: _builtins.str
@@ -301,6 +326,18 @@ class Pool(_message.Message):
     """The tolerance in force."""
     etag: _builtins.str
     """Changes with every write of the pool."""
+    scorer: _builtins.str
+    """The scorer that ranks for this pool: "packaged", "untrained", or the name of a file of the service's. Empty: the
+    service's default.
+    """
+    wait_weight: _builtins.float
+    """How much affinity a second of waiting is worth, where contacts that wait want the same agent: nobody is overtaken by
+    one that came more than 1/wait_weight seconds later. Above 0, at most 1. Unset: 0.01.
+    """
+    max_missed: _builtins.int
+    """After so many offers in a row that an agent let expire, the engine sets the agent AWAY. Unset: 3. 0: never."""
+    waiting: _builtins.int
+    """How many contacts wait now. Set by GetPool."""
     @_builtins.property
     def offer_duration(self) -> _duration_pb2.Duration:
         """How long an offer waits for an answer. Unset: 30 s. 1 s to 1 h."""
@@ -321,6 +358,34 @@ class Pool(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When the pool last changed."""
 
+    @_builtins.property
+    def wait_duration(self) -> _duration_pb2.Duration:
+        """How long a contact may wait unless the request says so. Unset: 1 h. 1 s to 7 days."""
+
+    @_builtins.property
+    def head_start(self) -> _duration_pb2.Duration:
+        """A head start of this pool's contacts over those of other pools, where they want the same agent. At most 24 h."""
+
+    @_builtins.property
+    def idle_duration(self) -> _duration_pb2.Duration:
+        """After this time without TouchReservation or RenewReservation an accepted conversation stops counting against the
+        agent's capacity, until it goes on. Unset: it always counts. 1 s to 7 days.
+        """
+
+    @_builtins.property
+    def relationship_duration(self) -> _duration_pb2.Duration:
+        """How long a customer who was served well is led back to the agent. Unset: not at all. At most 10 years."""
+
+    @_builtins.property
+    def relationship_wait(self) -> _duration_pb2.Duration:
+        """How long a returning customer's contact, where it may wait, is kept for the agent who knows them and is online but
+        busy, before anybody may take it. Unset: not at all. At most 1 h.
+        """
+
+    @_builtins.property
+    def matching_window(self) -> _duration_pb2.Duration:
+        """Gathers the messages of this long and decides them jointly. Unset: each by itself, at once. At most 1 s."""
+
     def __init__(
         self,
         *,
@@ -336,19 +401,37 @@ class Pool(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        scorer: _builtins.str = ...,
+        wait_duration: _duration_pb2.Duration | None = ...,
+        wait_weight: _builtins.float | None = ...,
+        head_start: _duration_pb2.Duration | None = ...,
+        max_missed: _builtins.int | None = ...,
+        idle_duration: _duration_pb2.Duration | None = ...,
+        relationship_duration: _duration_pb2.Duration | None = ...,
+        relationship_wait: _duration_pb2.Duration | None = ...,
+        matching_window: _duration_pb2.Duration | None = ...,
+        waiting: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "offer_duration", b"offer_duration", "update_time", b"update_time", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "name", b"name", "offer_duration", b"offer_duration", "update_time", b"update_time", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
     _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015
     _WhichOneofReturnType__affinity_tolerance: _TypeAlias = _typing.Literal["affinity_tolerance"]  # noqa: Y015
     _WhichOneofArgType__affinity_tolerance: _TypeAlias = _typing.Literal["_affinity_tolerance", b"_affinity_tolerance"]  # noqa: Y015
+    _WhichOneofReturnType__max_missed: _TypeAlias = _typing.Literal["max_missed"]  # noqa: Y015
+    _WhichOneofArgType__max_missed: _TypeAlias = _typing.Literal["_max_missed", b"_max_missed"]  # noqa: Y015
+    _WhichOneofReturnType__wait_weight: _TypeAlias = _typing.Literal["wait_weight"]  # noqa: Y015
+    _WhichOneofArgType__wait_weight: _TypeAlias = _typing.Literal["_wait_weight", b"_wait_weight"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__affinity_floor) -> _WhichOneofReturnType__affinity_floor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__affinity_tolerance) -> _WhichOneofReturnType__affinity_tolerance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_missed) -> _WhichOneofReturnType__max_missed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__wait_weight) -> _WhichOneofReturnType__wait_weight | None: ...
 
 Global___Pool: _TypeAlias = Pool  # noqa: Y015
 
@@ -1045,3 +1128,107 @@ class DeleteSiteRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteSiteRequest: _TypeAlias = DeleteSiteRequest  # noqa: Y015
+
+@_typing.final
+class BeatAgentRequest(_message.Message):
+    """Says that an agent's desk is alive."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The agent, "sites/{site}/agents/{agent}"."""
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long this sign counts. Unset: 30 s. 1 s to 1 h."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "ttl", b"ttl"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeatAgentRequest: _TypeAlias = BeatAgentRequest  # noqa: Y015
+
+@_typing.final
+class BeatAgentResponse(_message.Message):
+    """Says until when a heartbeat counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    status: Global___AgentStatus.ValueType
+    """The agent's status now."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the next one is due."""
+
+    def __init__(
+        self,
+        *,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        status: Global___AgentStatus.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeatAgentResponse: _TypeAlias = BeatAgentResponse  # noqa: Y015
+
+@_typing.final
+class WatchReservationsRequest(_message.Message):
+    """Asks for an agent's reservations as they change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The agent, "sites/{site}/agents/{agent}"."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchReservationsRequest: _TypeAlias = WatchReservationsRequest  # noqa: Y015
+
+@_typing.final
+class WatchReservationsResponse(_message.Message):
+    """Is a reservation of the agent as it stands now, or a sign of life."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reservation(self) -> _routing_pb2.Reservation:
+        """The reservation; unset in a sign of life, which is sent at least every 30 s, and first when all that live have been
+        sent.
+        """
+
+    def __init__(
+        self,
+        *,
+        reservation: _routing_pb2.Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchReservationsResponse: _TypeAlias = WatchReservationsResponse  # noqa: Y015

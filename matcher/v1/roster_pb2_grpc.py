@@ -71,6 +71,16 @@ class RosterServiceStub:
                 request_serializer=matcher_dot_v1_dot_roster__pb2.SetAgentStatusRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_roster__pb2.Agent.FromString,
                 _registered_method=True)
+        self.BeatAgent = channel.unary_unary(
+                '/matcher.v1.RosterService/BeatAgent',
+                request_serializer=matcher_dot_v1_dot_roster__pb2.BeatAgentRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_roster__pb2.BeatAgentResponse.FromString,
+                _registered_method=True)
+        self.WatchReservations = channel.unary_stream(
+                '/matcher.v1.RosterService/WatchReservations',
+                request_serializer=matcher_dot_v1_dot_roster__pb2.WatchReservationsRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_roster__pb2.WatchReservationsResponse.FromString,
+                _registered_method=True)
         self.CreatePool = channel.unary_unary(
                 '/matcher.v1.RosterService/CreatePool',
                 request_serializer=matcher_dot_v1_dot_roster__pb2.CreatePoolRequest.SerializeToString,
@@ -162,6 +172,21 @@ class RosterServiceServicer:
 
     def SetAgentStatus(self, request, context):
         """Declares whether an agent takes contacts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeatAgent(self, request, context):
+        """Says that the agent's desk is alive. Whoever has once done so must go on: without a sign in time the engine sets the
+        agent AWAY and offers on what waits for an answer. An agent set AWAY for silence is ONLINE again with the next sign.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchReservations(self, request, context):
+        """Streams an agent's reservations, for a desk: those that live, then every change. The stream does not end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -260,6 +285,16 @@ def add_RosterServiceServicer_to_server(servicer, server):
                     servicer.SetAgentStatus,
                     request_deserializer=matcher_dot_v1_dot_roster__pb2.SetAgentStatusRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_roster__pb2.Agent.SerializeToString,
+            ),
+            'BeatAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeatAgent,
+                    request_deserializer=matcher_dot_v1_dot_roster__pb2.BeatAgentRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_roster__pb2.BeatAgentResponse.SerializeToString,
+            ),
+            'WatchReservations': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchReservations,
+                    request_deserializer=matcher_dot_v1_dot_roster__pb2.WatchReservationsRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_roster__pb2.WatchReservationsResponse.SerializeToString,
             ),
             'CreatePool': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePool,
@@ -492,6 +527,60 @@ class RosterService:
             '/matcher.v1.RosterService/SetAgentStatus',
             matcher_dot_v1_dot_roster__pb2.SetAgentStatusRequest.SerializeToString,
             matcher_dot_v1_dot_roster__pb2.Agent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeatAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RosterService/BeatAgent',
+            matcher_dot_v1_dot_roster__pb2.BeatAgentRequest.SerializeToString,
+            matcher_dot_v1_dot_roster__pb2.BeatAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchReservations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/matcher.v1.RosterService/WatchReservations',
+            matcher_dot_v1_dot_roster__pb2.WatchReservationsRequest.SerializeToString,
+            matcher_dot_v1_dot_roster__pb2.WatchReservationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

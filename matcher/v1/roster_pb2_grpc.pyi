@@ -50,6 +50,12 @@ class RosterServiceStub:
     """
     SetAgentStatus: _grpc.UnaryUnaryMultiCallable[_roster_pb2.SetAgentStatusRequest, _roster_pb2.Agent]
     """Declares whether an agent takes contacts."""
+    BeatAgent: _grpc.UnaryUnaryMultiCallable[_roster_pb2.BeatAgentRequest, _roster_pb2.BeatAgentResponse]
+    """Says that the agent's desk is alive. Whoever has once done so must go on: without a sign in time the engine sets the
+    agent AWAY and offers on what waits for an answer. An agent set AWAY for silence is ONLINE again with the next sign.
+    """
+    WatchReservations: _grpc.UnaryStreamMultiCallable[_roster_pb2.WatchReservationsRequest, _roster_pb2.WatchReservationsResponse]
+    """Streams an agent's reservations, for a desk: those that live, then every change. The stream does not end."""
     CreatePool: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreatePoolRequest, _roster_pb2.Pool]
     """Adds a pool."""
     GetPool: _grpc.UnaryUnaryMultiCallable[_roster_pb2.GetPoolRequest, _roster_pb2.Pool]
@@ -88,6 +94,12 @@ class RosterServiceAsyncStub(RosterServiceStub):
     """
     SetAgentStatus: _aio.UnaryUnaryMultiCallable[_roster_pb2.SetAgentStatusRequest, _roster_pb2.Agent]  # type: ignore[assignment]
     """Declares whether an agent takes contacts."""
+    BeatAgent: _aio.UnaryUnaryMultiCallable[_roster_pb2.BeatAgentRequest, _roster_pb2.BeatAgentResponse]  # type: ignore[assignment]
+    """Says that the agent's desk is alive. Whoever has once done so must go on: without a sign in time the engine sets the
+    agent AWAY and offers on what waits for an answer. An agent set AWAY for silence is ONLINE again with the next sign.
+    """
+    WatchReservations: _aio.UnaryStreamMultiCallable[_roster_pb2.WatchReservationsRequest, _roster_pb2.WatchReservationsResponse]  # type: ignore[assignment]
+    """Streams an agent's reservations, for a desk: those that live, then every change. The stream does not end."""
     CreatePool: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreatePoolRequest, _roster_pb2.Pool]  # type: ignore[assignment]
     """Adds a pool."""
     GetPool: _aio.UnaryUnaryMultiCallable[_roster_pb2.GetPoolRequest, _roster_pb2.Pool]  # type: ignore[assignment]
@@ -165,6 +177,24 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.Agent, _abc.Awaitable[_roster_pb2.Agent]]:
         """Declares whether an agent takes contacts."""
+
+    @_abc_1.abstractmethod
+    def BeatAgent(
+        self,
+        request: _roster_pb2.BeatAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_roster_pb2.BeatAgentResponse, _abc.Awaitable[_roster_pb2.BeatAgentResponse]]:
+        """Says that the agent's desk is alive. Whoever has once done so must go on: without a sign in time the engine sets the
+        agent AWAY and offers on what waits for an answer. An agent set AWAY for silence is ONLINE again with the next sign.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchReservations(
+        self,
+        request: _roster_pb2.WatchReservationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_roster_pb2.WatchReservationsResponse], _abc.AsyncIterator[_roster_pb2.WatchReservationsResponse]]:
+        """Streams an agent's reservations, for a desk: those that live, then every change. The stream does not end."""
 
     @_abc_1.abstractmethod
     def CreatePool(

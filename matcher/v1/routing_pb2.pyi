@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -74,7 +75,7 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     CONTACT_STATE_UNSPECIFIED: _ContactState.ValueType  # 0
     """Never sent."""
     CONTACT_QUEUED: _ContactState.ValueType  # 1
-    """No agent is held for it: it can be routed again."""
+    """No agent is held for it: it waits in the queue, or can be routed again."""
     CONTACT_RESERVED: _ContactState.ValueType  # 2
     """An agent is held for it."""
     CONTACT_ASSIGNED: _ContactState.ValueType  # 3
@@ -92,7 +93,7 @@ class ContactState(_ContactState, metaclass=_ContactStateEnumTypeWrapper):
 CONTACT_STATE_UNSPECIFIED: ContactState.ValueType  # 0
 """Never sent."""
 CONTACT_QUEUED: ContactState.ValueType  # 1
-"""No agent is held for it: it can be routed again."""
+"""No agent is held for it: it waits in the queue, or can be routed again."""
 CONTACT_RESERVED: ContactState.ValueType  # 2
 """An agent is held for it."""
 CONTACT_ASSIGNED: ContactState.ValueType  # 3
@@ -116,11 +117,15 @@ class _BasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Basis.ValueType
     AFFINITY: _Basis.ValueType  # 1
     """The message meets the agent's interests."""
     RELATIONSHIP: _Basis.ValueType  # 2
-    """The customer knows the agent."""
+    """The customer knows the agent, who served them well before."""
     FALLBACK: _Basis.ValueType  # 3
     """The message says nothing to go by: the longest idle."""
     CONTROL: _Basis.ValueType  # 4
     """Taken at random, by policy."""
+    PREFERRED: _Basis.ValueType  # 5
+    """The request preferred the agent."""
+    TRANSFER: _Basis.ValueType  # 6
+    """The contact was handed to the agent by name."""
 
 class Basis(_Basis, metaclass=_BasisEnumTypeWrapper):
     """Says why this agent."""
@@ -130,12 +135,92 @@ BASIS_UNSPECIFIED: Basis.ValueType  # 0
 AFFINITY: Basis.ValueType  # 1
 """The message meets the agent's interests."""
 RELATIONSHIP: Basis.ValueType  # 2
-"""The customer knows the agent."""
+"""The customer knows the agent, who served them well before."""
 FALLBACK: Basis.ValueType  # 3
 """The message says nothing to go by: the longest idle."""
 CONTROL: Basis.ValueType  # 4
 """Taken at random, by policy."""
+PREFERRED: Basis.ValueType  # 5
+"""The request preferred the agent."""
+TRANSFER: Basis.ValueType  # 6
+"""The contact was handed to the agent by name."""
 Global___Basis: _TypeAlias = Basis  # noqa: Y015
+
+class _Cause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CAUSE_UNSPECIFIED: _Cause.ValueType  # 0
+    """Never sent."""
+    CAUSE_OFFERED: _Cause.ValueType  # 1
+    """An agent is held for it."""
+    CAUSE_NOBODY_FREE: _Cause.ValueType  # 2
+    """Nobody could take it; it waits."""
+    CAUSE_ACCEPTED: _Cause.ValueType  # 3
+    """The agent took it."""
+    CAUSE_DECLINED: _Cause.ValueType  # 4
+    """The agent turned it down."""
+    CAUSE_OFFER_EXPIRED: _Cause.ValueType  # 5
+    """The agent did not answer in time."""
+    CAUSE_AGENT_LEFT: _Cause.ValueType  # 6
+    """The agent went offline, or away, before answering."""
+    CAUSE_COMPLETED: _Cause.ValueType  # 7
+    """The conversation is over."""
+    CAUSE_CANCELED: _Cause.ValueType  # 8
+    """The caller gave it up."""
+    CAUSE_WAIT_EXPIRED: _Cause.ValueType  # 9
+    """It waited as long as it may."""
+    CAUSE_CONVERSATION_EXPIRED: _Cause.ValueType  # 10
+    """The conversation's deadline passed."""
+    CAUSE_TRANSFER_ASKED: _Cause.ValueType  # 11
+    """It is handed on; the old agent holds it until another does."""
+    CAUSE_TRANSFERRED: _Cause.ValueType  # 12
+    """It was handed on: another agent is held for it."""
+    CAUSE_IDLE: _Cause.ValueType  # 13
+    """Nothing happened in the conversation for the pool's idle_duration: it stopped counting against the agent's capacity."""
+    CAUSE_ACTIVE: _Cause.ValueType  # 14
+    """The conversation went on: it counts again."""
+    CAUSE_AGENT_REMOVED: _Cause.ValueType  # 15
+    """The agent was removed."""
+
+class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
+    """Says why a contact came to its state."""
+
+CAUSE_UNSPECIFIED: Cause.ValueType  # 0
+"""Never sent."""
+CAUSE_OFFERED: Cause.ValueType  # 1
+"""An agent is held for it."""
+CAUSE_NOBODY_FREE: Cause.ValueType  # 2
+"""Nobody could take it; it waits."""
+CAUSE_ACCEPTED: Cause.ValueType  # 3
+"""The agent took it."""
+CAUSE_DECLINED: Cause.ValueType  # 4
+"""The agent turned it down."""
+CAUSE_OFFER_EXPIRED: Cause.ValueType  # 5
+"""The agent did not answer in time."""
+CAUSE_AGENT_LEFT: Cause.ValueType  # 6
+"""The agent went offline, or away, before answering."""
+CAUSE_COMPLETED: Cause.ValueType  # 7
+"""The conversation is over."""
+CAUSE_CANCELED: Cause.ValueType  # 8
+"""The caller gave it up."""
+CAUSE_WAIT_EXPIRED: Cause.ValueType  # 9
+"""It waited as long as it may."""
+CAUSE_CONVERSATION_EXPIRED: Cause.ValueType  # 10
+"""The conversation's deadline passed."""
+CAUSE_TRANSFER_ASKED: Cause.ValueType  # 11
+"""It is handed on; the old agent holds it until another does."""
+CAUSE_TRANSFERRED: Cause.ValueType  # 12
+"""It was handed on: another agent is held for it."""
+CAUSE_IDLE: Cause.ValueType  # 13
+"""Nothing happened in the conversation for the pool's idle_duration: it stopped counting against the agent's capacity."""
+CAUSE_ACTIVE: Cause.ValueType  # 14
+"""The conversation went on: it counts again."""
+CAUSE_AGENT_REMOVED: Cause.ValueType  # 15
+"""The agent was removed."""
+Global___Cause: _TypeAlias = Cause  # noqa: Y015
 
 class _Constraint:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -193,6 +278,8 @@ class Message(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     REQUIRED_SKILLS_FIELD_NUMBER: _builtins.int
     EXCLUDED_AGENTS_FIELD_NUMBER: _builtins.int
+    LANGUAGE_EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
+    PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """What the customer wrote: 1 to 8,000 characters. Never logged; stored only while a contact waits."""
     customer: _builtins.str
@@ -209,6 +296,14 @@ class Message(_message.Message):
     def excluded_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Agents who must not take it, "sites/{site}/agents/{agent}"; at most 256."""
 
+    @_builtins.property
+    def language_expires_after(self) -> _duration_pb2.Duration:
+        """How long after the contact's beginning the language is required, where the contact waits. Unset: always."""
+
+    @_builtins.property
+    def preferred_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreferredAgent]:
+        """Agents to be taken before all others, the first first; at most 8."""
+
     def __init__(
         self,
         *,
@@ -218,14 +313,46 @@ class Message(_message.Message):
         language: _builtins.str = ...,
         required_skills: _abc.Iterable[Global___RequiredSkill] | None = ...,
         excluded_agents: _abc.Iterable[_builtins.str] | None = ...,
+        language_expires_after: _duration_pb2.Duration | None = ...,
+        preferred_agents: _abc.Iterable[Global___PreferredAgent] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["language_expires_after", b"language_expires_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "excluded_agents", b"excluded_agents", "language", b"language", "required_skills", b"required_skills", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "excluded_agents", b"excluded_agents", "language", b"language", "language_expires_after", b"language_expires_after", "preferred_agents", b"preferred_agents", "required_skills", b"required_skills", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Message: _TypeAlias = Message  # noqa: Y015
+
+@_typing.final
+class PreferredAgent(_message.Message):
+    """Is an agent whom the caller prefers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
+    agent: _builtins.str
+    """The agent, "sites/{site}/agents/{agent}"."""
+    @_builtins.property
+    def expires_after(self) -> _duration_pb2.Duration:
+        """How long after the contact's beginning a contact that waits is kept for the agent, before anybody may take it.
+        Unset: not kept; the agent is taken first where free. At most 1 h.
+        """
+
+    def __init__(
+        self,
+        *,
+        agent: _builtins.str = ...,
+        expires_after: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_after", b"expires_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "expires_after", b"expires_after"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreferredAgent: _TypeAlias = PreferredAgent  # noqa: Y015
 
 @_typing.final
 class RequiredSkill(_message.Message):
@@ -235,19 +362,27 @@ class RequiredSkill(_message.Message):
 
     SKILL_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
+    EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
     skill: _builtins.str
     """The skill's id."""
     level: _builtins.int
     """The least level, 1 to 100; 0 counts as 1."""
+    @_builtins.property
+    def expires_after(self) -> _duration_pb2.Duration:
+        """How long after the contact's beginning the skill is required, where the contact waits: then it is matched again
+        without. Unset: always. At most 7 days.
+        """
+
     def __init__(
         self,
         *,
         skill: _builtins.str = ...,
         level: _builtins.int = ...,
+        expires_after: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_after", b"expires_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "skill", b"skill"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_after", b"expires_after", "level", b"level", "skill", b"skill"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -266,6 +401,8 @@ class RouteMessageRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     AUTO_ACCEPT_FIELD_NUMBER: _builtins.int
     EXPLAIN_UNMATCHED_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    WAIT_DURATION_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The site, "sites/{site}"."""
     pool: _builtins.str
@@ -282,9 +419,17 @@ class RouteMessageRequest(_message.Message):
     """Holds the slot as ACCEPTED at once, for platforms that cannot confirm."""
     explain_unmatched: _builtins.bool
     """When nobody is free, also says who would have matched."""
+    wait: _builtins.bool
+    """Where nobody can take it, lets the contact wait in the pool's queue: the outcome is `queued`, and the best free
+    agent is offered it as soon as there is one. An offer that is not taken puts it back.
+    """
     @_builtins.property
     def message(self) -> Global___Message:
         """The message."""
+
+    @_builtins.property
+    def wait_duration(self) -> _duration_pb2.Duration:
+        """How long it may wait from its beginning. Unset: the pool's wait_duration. 1 s to 7 days."""
 
     def __init__(
         self,
@@ -296,10 +441,12 @@ class RouteMessageRequest(_message.Message):
         request_id: _builtins.str = ...,
         auto_accept: _builtins.bool = ...,
         explain_unmatched: _builtins.bool = ...,
+        wait: _builtins.bool = ...,
+        wait_duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "wait_duration", b"wait_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_accept", b"auto_accept", "contact_id", b"contact_id", "explain_unmatched", b"explain_unmatched", "message", b"message", "parent", b"parent", "pool", b"pool", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_accept", b"auto_accept", "contact_id", b"contact_id", "explain_unmatched", b"explain_unmatched", "message", b"message", "parent", b"parent", "pool", b"pool", "request_id", b"request_id", "wait", b"wait", "wait_duration", b"wait_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -316,6 +463,7 @@ class RouteMessageResponse(_message.Message):
     REPLAYED_FIELD_NUMBER: _builtins.int
     RESERVATION_FIELD_NUMBER: _builtins.int
     UNMATCHED_FIELD_NUMBER: _builtins.int
+    QUEUED_FIELD_NUMBER: _builtins.int
     CANDIDATE_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact, "sites/{site}/contacts/{contact}"."""
@@ -332,6 +480,10 @@ class RouteMessageResponse(_message.Message):
         """Nobody can take it now."""
 
     @_builtins.property
+    def queued(self) -> Global___Queued:
+        """Nobody can take it now; it waits."""
+
+    @_builtins.property
     def candidate(self) -> Global___Candidate:
         """The agent who is held, with the reasons."""
 
@@ -343,17 +495,142 @@ class RouteMessageResponse(_message.Message):
         replayed: _builtins.bool = ...,
         reservation: Global___Reservation | None = ...,
         unmatched: Global___Unmatched | None = ...,
+        queued: Global___Queued | None = ...,
         candidate: Global___Candidate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "outcome", b"outcome", "reservation", b"reservation", "unmatched", b"unmatched"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "outcome", b"outcome", "queued", b"queued", "reservation", b"reservation", "unmatched", b"unmatched"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "contact", b"contact", "decision", b"decision", "outcome", b"outcome", "replayed", b"replayed", "reservation", b"reservation", "unmatched", b"unmatched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "contact", b"contact", "decision", b"decision", "outcome", b"outcome", "queued", b"queued", "replayed", b"replayed", "reservation", b"reservation", "unmatched", b"unmatched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["reservation", "unmatched"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["reservation", "unmatched", "queued"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
 Global___RouteMessageResponse: _TypeAlias = RouteMessageResponse  # noqa: Y015
+
+@_typing.final
+class Queued(_message.Message):
+    """Is a place in the queue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    ESTIMATED_WAIT_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """How many wait before it, itself counted: 1 is next. By age, which affinity and requirements may overtake within the
+    bounds that the pool's wait_weight sets.
+    """
+    @_builtins.property
+    def estimated_wait(self) -> _duration_pb2.Duration:
+        """How long it is likely to wait, by the pace of the last minutes. Unset where nothing is known yet."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is given up."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        estimated_wait: _duration_pb2.Duration | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_wait", b"estimated_wait", "expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_wait", b"estimated_wait", "expire_time", b"expire_time", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Queued: _TypeAlias = Queued  # noqa: Y015
+
+@_typing.final
+class RouteMessagesRequest(_message.Message):
+    """Asks for the decisions of several messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The site, "sites/{site}"."""
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___RouteMessageRequest]:
+        """The messages: 1 to 256. Every `parent` is empty or the one above, every `contact_id` is set, none twice."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        requests: _abc.Iterable[Global___RouteMessageRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RouteMessagesRequest: _TypeAlias = RouteMessagesRequest  # noqa: Y015
+
+@_typing.final
+class RouteMessagesResponse(_message.Message):
+    """Is the outcome of each message, in the order of the requests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___RouteMessagesResult]:
+        """The results."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___RouteMessagesResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RouteMessagesResponse: _TypeAlias = RouteMessagesResponse  # noqa: Y015
+
+@_typing.final
+class RouteMessagesResult(_message.Message):
+    """Is what became of one message of several."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """The contact_id of the request."""
+    @_builtins.property
+    def response(self) -> Global___RouteMessageResponse:
+        """The answer RouteMessage would have given."""
+
+    @_builtins.property
+    def status(self) -> _status_pb2.Status:
+        """Why it failed; the others are not touched by it."""
+
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        response: Global___RouteMessageResponse | None = ...,
+        status: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["response", b"response", "result", b"result", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "response", b"response", "result", b"result", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["response", "status"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___RouteMessagesResult: _TypeAlias = RouteMessagesResult  # noqa: Y015
 
 @_typing.final
 class Unmatched(_message.Message):
@@ -532,6 +809,7 @@ class Reservation(_message.Message):
     ACCEPT_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     DECLINE_REASON_FIELD_NUMBER: _builtins.int
+    IDLE_SINCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/reservations/{reservation}"."""
     agent: _builtins.str
@@ -570,6 +848,12 @@ class Reservation(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ended."""
 
+    @_builtins.property
+    def idle_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it does not count against the agent's capacity, because nothing happened in the conversation. Unset: it
+        counts.
+        """
+
     def __init__(
         self,
         *,
@@ -588,10 +872,11 @@ class Reservation(_message.Message):
         accept_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         decline_reason: _builtins.str = ...,
+        idle_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "idle_since", b"idle_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "agent", b"agent", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "name", b"name", "pool", b"pool", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "agent", b"agent", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "idle_since", b"idle_since", "name", b"name", "pool", b"pool", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -612,6 +897,8 @@ class Contact(_message.Message):
     EXCLUDED_AGENTS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    QUEUED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/contacts/{contact}"."""
     pool: _builtins.str
@@ -626,6 +913,8 @@ class Contact(_message.Message):
     """The live or last reservation, "sites/{site}/reservations/{reservation}"."""
     sequence: _builtins.int
     """Grows with every change of the state."""
+    cause: Global___Cause.ValueType
+    """Why it came to its state."""
     @_builtins.property
     def excluded_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Agents who are not offered it again."""
@@ -633,6 +922,10 @@ class Contact(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it came in. A decline does not change it."""
+
+    @_builtins.property
+    def queued(self) -> Global___Queued:
+        """Its place in the queue, where it waits."""
 
     def __init__(
         self,
@@ -646,14 +939,68 @@ class Contact(_message.Message):
         excluded_agents: _abc.Iterable[_builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         sequence: _builtins.int = ...,
+        cause: Global___Cause.ValueType = ...,
+        queued: Global___Queued | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "queued", b"queued"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "create_time", b"create_time", "customer", b"customer", "excluded_agents", b"excluded_agents", "name", b"name", "pool", b"pool", "reservation", b"reservation", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "channel", b"channel", "create_time", b"create_time", "customer", b"customer", "excluded_agents", b"excluded_agents", "name", b"name", "pool", b"pool", "queued", b"queued", "reservation", b"reservation", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Contact: _TypeAlias = Contact  # noqa: Y015
+
+@_typing.final
+class ContactEvent(_message.Message):
+    """Is one step in the life of a contact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    contact: _builtins.str
+    """The contact, "sites/{site}/contacts/{contact}"."""
+    pool: _builtins.str
+    """The pool, "sites/{site}/pools/{pool}"."""
+    sequence: _builtins.int
+    """Counts the contact's steps from 1."""
+    state: Global___ContactState.ValueType
+    """The state it came to."""
+    cause: Global___Cause.ValueType
+    """Why."""
+    reservation: _builtins.str
+    """The reservation that holds the agent, "sites/{site}/reservations/{reservation}"; empty where none does."""
+    agent: _builtins.str
+    """The agent who is held, or who was before this step, "sites/{site}/agents/{agent}"."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        contact: _builtins.str = ...,
+        pool: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        state: Global___ContactState.ValueType = ...,
+        cause: Global___Cause.ValueType = ...,
+        reservation: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "cause", b"cause", "contact", b"contact", "pool", b"pool", "reservation", b"reservation", "sequence", b"sequence", "state", b"state", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactEvent: _TypeAlias = ContactEvent  # noqa: Y015
 
 @_typing.final
 class Decision(_message.Message):
@@ -677,6 +1024,7 @@ class Decision(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     SCORER_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    RELAXED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/decisions/{decision}"."""
     contact: _builtins.str
@@ -715,6 +1063,10 @@ class Decision(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
 
+    @_builtins.property
+    def relaxed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Relaxed]:
+        """The requirements that were no longer asked for, because their expires_after had passed."""
+
     def __init__(
         self,
         *,
@@ -734,14 +1086,49 @@ class Decision(_message.Message):
         model: _builtins.str = ...,
         scorer: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        relaxed: _abc.Iterable[Global___Relaxed] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "reservation", b"reservation", "scorer", b"scorer", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
+class Relaxed(_message.Message):
+    """Is a requirement that is no longer asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKILL_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    skill: _builtins.str
+    """A skill's id."""
+    language: _builtins.str
+    """A language."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it lapsed."""
+
+    def __init__(
+        self,
+        *,
+        skill: _builtins.str = ...,
+        language: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "requirement", b"requirement", "skill", b"skill", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "requirement", b"requirement", "skill", b"skill", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_requirement: _TypeAlias = _typing.Literal["skill", "language"]  # noqa: Y015
+    _WhichOneofArgType_requirement: _TypeAlias = _typing.Literal["requirement", b"requirement"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_requirement) -> _WhichOneofReturnType_requirement | None: ...
+
+Global___Relaxed: _TypeAlias = Relaxed  # noqa: Y015
 
 @_typing.final
 class SuggestAgentsRequest(_message.Message):
@@ -971,6 +1358,44 @@ class CompleteReservationRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     FENCE_FIELD_NUMBER: _builtins.int
+    RESOLVED_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The reservation, "sites/{site}/reservations/{reservation}"."""
+    fence: _builtins.int
+    """If set, must be the reservation's fence."""
+    resolved: _builtins.bool
+    """Whether the customer was helped. A customer who was is led back to the agent (pool's relationship_duration); one who
+    was not is never led back.
+    """
+    rating: _builtins.int
+    """The customer's rating, 1 (bad) to 5 (good). 4 and 5 make, 1 and 2 break what leads back. 0: none."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        fence: _builtins.int = ...,
+        resolved: _builtins.bool | None = ...,
+        rating: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_resolved", b"_resolved", "resolved", b"resolved"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_resolved", b"_resolved", "fence", b"fence", "name", b"name", "rating", b"rating", "resolved", b"resolved"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__resolved: _TypeAlias = _typing.Literal["resolved"]  # noqa: Y015
+    _WhichOneofArgType__resolved: _TypeAlias = _typing.Literal["_resolved", b"_resolved"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resolved) -> _WhichOneofReturnType__resolved | None: ...
+
+Global___CompleteReservationRequest: _TypeAlias = CompleteReservationRequest  # noqa: Y015
+
+@_typing.final
+class TouchReservationRequest(_message.Message):
+    """Asks to keep a conversation counting."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The reservation, "sites/{site}/reservations/{reservation}"."""
     fence: _builtins.int
@@ -987,7 +1412,7 @@ class CompleteReservationRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CompleteReservationRequest: _TypeAlias = CompleteReservationRequest  # noqa: Y015
+Global___TouchReservationRequest: _TypeAlias = TouchReservationRequest  # noqa: Y015
 
 @_typing.final
 class CancelReservationRequest(_message.Message):
@@ -1142,3 +1567,281 @@ class GetDecisionRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetDecisionRequest: _TypeAlias = GetDecisionRequest  # noqa: Y015
+
+@_typing.final
+class ListContactsRequest(_message.Message):
+    """Asks for a page of contacts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The site, "sites/{site}"."""
+    pool: _builtins.str
+    """Only those of this pool, "sites/{site}/pools/{pool}"."""
+    state: Global___ContactState.ValueType
+    """Only those in this state."""
+    page_size: _builtins.int
+    """How many at most; 0: 50; above 1000: 1000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        pool: _builtins.str = ...,
+        state: Global___ContactState.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "pool", b"pool", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListContactsRequest: _TypeAlias = ListContactsRequest  # noqa: Y015
+
+@_typing.final
+class ListContactsResponse(_message.Message):
+    """Is a page of contacts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page starts; empty at the end."""
+    @_builtins.property
+    def contacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contact]:
+        """The contacts, the oldest first."""
+
+    def __init__(
+        self,
+        *,
+        contacts: _abc.Iterable[Global___Contact] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contacts", b"contacts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListContactsResponse: _TypeAlias = ListContactsResponse  # noqa: Y015
+
+@_typing.final
+class CancelContactRequest(_message.Message):
+    """Asks to end a contact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The contact, "sites/{site}/contacts/{contact}"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelContactRequest: _TypeAlias = CancelContactRequest  # noqa: Y015
+
+@_typing.final
+class TransferContactRequest(_message.Message):
+    """Asks to hand a contact on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    WAIT_DURATION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The contact, "sites/{site}/contacts/{contact}"; an agent must have accepted it."""
+    pool: _builtins.str
+    """To the best agent of this pool, "sites/{site}/pools/{pool}". Empty: the pool it is in."""
+    agent: _builtins.str
+    """To this agent, "sites/{site}/agents/{agent}", and nobody else. Not with `message`."""
+    request_id: _builtins.str
+    """A repeat of the same request_id gives the same answer. At most 128 characters."""
+    wait: _builtins.bool
+    """Where nobody can take it, lets it wait; the old agent holds it until then. Otherwise the outcome is `unmatched` and
+    nothing has changed.
+    """
+    @_builtins.property
+    def message(self) -> Global___Message:
+        """"Someone else who…": what the new agent should share, and what is required. Unset: by nothing but the requirements
+        of the channel; the longest idle of the pool. Its customer and channel are the contact's own.
+        """
+
+    @_builtins.property
+    def wait_duration(self) -> _duration_pb2.Duration:
+        """How long it may wait. Unset: the pool's wait_duration. 1 s to 7 days."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        pool: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        message: Global___Message | None = ...,
+        request_id: _builtins.str = ...,
+        wait: _builtins.bool = ...,
+        wait_duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "wait_duration", b"wait_duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "message", b"message", "name", b"name", "pool", b"pool", "request_id", b"request_id", "wait", b"wait", "wait_duration", b"wait_duration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferContactRequest: _TypeAlias = TransferContactRequest  # noqa: Y015
+
+@_typing.final
+class WatchContactRequest(_message.Message):
+    """Asks for the states of a contact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The contact, "sites/{site}/contacts/{contact}"."""
+    after_sequence: _builtins.int
+    """Only what came after this sequence number. 0: from the beginning."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchContactRequest: _TypeAlias = WatchContactRequest  # noqa: Y015
+
+@_typing.final
+class WatchEventsRequest(_message.Message):
+    """Asks for the states of all contacts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The site, "sites/{site}"."""
+    pool: _builtins.str
+    """Only those of this pool, "sites/{site}/pools/{pool}"."""
+    resume_token: _builtins.str
+    """The resume_token of the last answer that was dealt with. Empty: from now on. A token from too long ago is refused
+    with OUT_OF_RANGE: read ListContacts, then watch anew.
+    """
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        pool: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "pool", b"pool", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchEventsRequest: _TypeAlias = WatchEventsRequest  # noqa: Y015
+
+@_typing.final
+class WatchEventsResponse(_message.Message):
+    """Is one step of one contact, or a sign of life."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Where to go on after this answer."""
+    @_builtins.property
+    def event(self) -> Global___ContactEvent:
+        """The step; unset in a sign of life, which is sent first and then at least every 30 s."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___ContactEvent | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchEventsResponse: _TypeAlias = WatchEventsResponse  # noqa: Y015
+
+@_typing.final
+class LinkCustomerRequest(_message.Message):
+    """Asks to join handles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The site, "sites/{site}"."""
+    @_builtins.property
+    def customers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The handles of one customer: 2 to 16, each as it stands in Message.customer."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        customers: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkCustomerRequest: _TypeAlias = LinkCustomerRequest  # noqa: Y015
+
+@_typing.final
+class LinkCustomerResponse(_message.Message):
+    """Says that the handles are joined."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HANDLES_FIELD_NUMBER: _builtins.int
+    handles: _builtins.int
+    """How many handles the customer has now."""
+    def __init__(
+        self,
+        *,
+        handles: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["handles", b"handles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkCustomerResponse: _TypeAlias = LinkCustomerResponse  # noqa: Y015

@@ -40,6 +40,11 @@ class RoutingServiceStub:
                 request_serializer=matcher_dot_v1_dot_routing__pb2.RouteMessageRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.FromString,
                 _registered_method=True)
+        self.RouteMessages = channel.unary_unary(
+                '/matcher.v1.RoutingService/RouteMessages',
+                request_serializer=matcher_dot_v1_dot_routing__pb2.RouteMessagesRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_routing__pb2.RouteMessagesResponse.FromString,
+                _registered_method=True)
         self.SuggestAgents = channel.unary_unary(
                 '/matcher.v1.RoutingService/SuggestAgents',
                 request_serializer=matcher_dot_v1_dot_routing__pb2.SuggestAgentsRequest.SerializeToString,
@@ -53,6 +58,11 @@ class RoutingServiceStub:
         self.DeclineReservation = channel.unary_unary(
                 '/matcher.v1.RoutingService/DeclineReservation',
                 request_serializer=matcher_dot_v1_dot_routing__pb2.DeclineReservationRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_routing__pb2.Reservation.FromString,
+                _registered_method=True)
+        self.TouchReservation = channel.unary_unary(
+                '/matcher.v1.RoutingService/TouchReservation',
+                request_serializer=matcher_dot_v1_dot_routing__pb2.TouchReservationRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_routing__pb2.Reservation.FromString,
                 _registered_method=True)
         self.RenewReservation = channel.unary_unary(
@@ -85,6 +95,36 @@ class RoutingServiceStub:
                 request_serializer=matcher_dot_v1_dot_routing__pb2.GetContactRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_routing__pb2.Contact.FromString,
                 _registered_method=True)
+        self.ListContacts = channel.unary_unary(
+                '/matcher.v1.RoutingService/ListContacts',
+                request_serializer=matcher_dot_v1_dot_routing__pb2.ListContactsRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_routing__pb2.ListContactsResponse.FromString,
+                _registered_method=True)
+        self.CancelContact = channel.unary_unary(
+                '/matcher.v1.RoutingService/CancelContact',
+                request_serializer=matcher_dot_v1_dot_routing__pb2.CancelContactRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_routing__pb2.Contact.FromString,
+                _registered_method=True)
+        self.TransferContact = channel.unary_unary(
+                '/matcher.v1.RoutingService/TransferContact',
+                request_serializer=matcher_dot_v1_dot_routing__pb2.TransferContactRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.FromString,
+                _registered_method=True)
+        self.WatchContact = channel.unary_stream(
+                '/matcher.v1.RoutingService/WatchContact',
+                request_serializer=matcher_dot_v1_dot_routing__pb2.WatchContactRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_routing__pb2.ContactEvent.FromString,
+                _registered_method=True)
+        self.WatchEvents = channel.unary_stream(
+                '/matcher.v1.RoutingService/WatchEvents',
+                request_serializer=matcher_dot_v1_dot_routing__pb2.WatchEventsRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_routing__pb2.WatchEventsResponse.FromString,
+                _registered_method=True)
+        self.LinkCustomer = channel.unary_unary(
+                '/matcher.v1.RoutingService/LinkCustomer',
+                request_serializer=matcher_dot_v1_dot_routing__pb2.LinkCustomerRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_routing__pb2.LinkCustomerResponse.FromString,
+                _registered_method=True)
         self.GetDecision = channel.unary_unary(
                 '/matcher.v1.RoutingService/GetDecision',
                 request_serializer=matcher_dot_v1_dot_routing__pb2.GetDecisionRequest.SerializeToString,
@@ -99,6 +139,14 @@ class RoutingServiceServicer:
     def RouteMessage(self, request, context):
         """Decides which agent takes a message and holds a slot for it. Nobody free is an answer (`unmatched`), not an error.
         The same request_id gives the same answer, from any replica.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RouteMessages(self, request, context):
+        """Decides several messages at once by the jointly best assignment: never worse in sum than one by one. Every item gets
+        its own outcome or status; one bad item does not spoil the rest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,7 +167,15 @@ class RoutingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeclineReservation(self, request, context):
-        """Turns an offer down: PENDING becomes DECLINED. The contact can be routed again, not to this agent.
+        """Turns an offer down: PENDING becomes DECLINED. A contact that waits goes back to the queue at its old age and is
+        offered on; another can be routed again. Neither goes to this agent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TouchReservation(self, request, context):
+        """Says that an accepted conversation has gone on just now: one that stopped counting as idle counts again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,6 +224,51 @@ class RoutingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListContacts(self, request, context):
+        """Lists the contacts that have not ended, of a site or of one pool, the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelContact(self, request, context):
+        """Ends a contact: what waits leaves the queue, what is held is given back. A repeat gives the same answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TransferContact(self, request, context):
+        """Hands a contact that an agent has accepted to a pool, to an agent, or to someone else whom a new message meets. It
+        keeps its age, its history and its exclusions; the old slot is freed only when the new one is held.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchContact(self, request, context):
+        """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after the number the
+        caller knows. The stream ends when the contact has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchEvents(self, request, context):
+        """Streams the states of all contacts of a pool, or of a site, for a whole platform; resumed by token. A watcher that
+        reads too slowly is cut off with ABORTED and resumes: it never slows the routing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LinkCustomer(self, request, context):
+        """Says that several handles (mail, phone, social) are the same customer: whoever served one well is met by all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDecision(self, request, context):
         """Reads the record of a decision: who was considered, why, by which versions. It never holds words of the customer.
         """
@@ -183,6 +284,11 @@ def add_RoutingServiceServicer_to_server(servicer, server):
                     request_deserializer=matcher_dot_v1_dot_routing__pb2.RouteMessageRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.SerializeToString,
             ),
+            'RouteMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.RouteMessages,
+                    request_deserializer=matcher_dot_v1_dot_routing__pb2.RouteMessagesRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_routing__pb2.RouteMessagesResponse.SerializeToString,
+            ),
             'SuggestAgents': grpc.unary_unary_rpc_method_handler(
                     servicer.SuggestAgents,
                     request_deserializer=matcher_dot_v1_dot_routing__pb2.SuggestAgentsRequest.FromString,
@@ -196,6 +302,11 @@ def add_RoutingServiceServicer_to_server(servicer, server):
             'DeclineReservation': grpc.unary_unary_rpc_method_handler(
                     servicer.DeclineReservation,
                     request_deserializer=matcher_dot_v1_dot_routing__pb2.DeclineReservationRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_routing__pb2.Reservation.SerializeToString,
+            ),
+            'TouchReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.TouchReservation,
+                    request_deserializer=matcher_dot_v1_dot_routing__pb2.TouchReservationRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_routing__pb2.Reservation.SerializeToString,
             ),
             'RenewReservation': grpc.unary_unary_rpc_method_handler(
@@ -227,6 +338,36 @@ def add_RoutingServiceServicer_to_server(servicer, server):
                     servicer.GetContact,
                     request_deserializer=matcher_dot_v1_dot_routing__pb2.GetContactRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_routing__pb2.Contact.SerializeToString,
+            ),
+            'ListContacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListContacts,
+                    request_deserializer=matcher_dot_v1_dot_routing__pb2.ListContactsRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_routing__pb2.ListContactsResponse.SerializeToString,
+            ),
+            'CancelContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelContact,
+                    request_deserializer=matcher_dot_v1_dot_routing__pb2.CancelContactRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_routing__pb2.Contact.SerializeToString,
+            ),
+            'TransferContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferContact,
+                    request_deserializer=matcher_dot_v1_dot_routing__pb2.TransferContactRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.SerializeToString,
+            ),
+            'WatchContact': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchContact,
+                    request_deserializer=matcher_dot_v1_dot_routing__pb2.WatchContactRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_routing__pb2.ContactEvent.SerializeToString,
+            ),
+            'WatchEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchEvents,
+                    request_deserializer=matcher_dot_v1_dot_routing__pb2.WatchEventsRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_routing__pb2.WatchEventsResponse.SerializeToString,
+            ),
+            'LinkCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.LinkCustomer,
+                    request_deserializer=matcher_dot_v1_dot_routing__pb2.LinkCustomerRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_routing__pb2.LinkCustomerResponse.SerializeToString,
             ),
             'GetDecision': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDecision,
@@ -262,6 +403,33 @@ class RoutingService:
             '/matcher.v1.RoutingService/RouteMessage',
             matcher_dot_v1_dot_routing__pb2.RouteMessageRequest.SerializeToString,
             matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RouteMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RoutingService/RouteMessages',
+            matcher_dot_v1_dot_routing__pb2.RouteMessagesRequest.SerializeToString,
+            matcher_dot_v1_dot_routing__pb2.RouteMessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -342,6 +510,33 @@ class RoutingService:
             target,
             '/matcher.v1.RoutingService/DeclineReservation',
             matcher_dot_v1_dot_routing__pb2.DeclineReservationRequest.SerializeToString,
+            matcher_dot_v1_dot_routing__pb2.Reservation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TouchReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RoutingService/TouchReservation',
+            matcher_dot_v1_dot_routing__pb2.TouchReservationRequest.SerializeToString,
             matcher_dot_v1_dot_routing__pb2.Reservation.FromString,
             options,
             channel_credentials,
@@ -505,6 +700,168 @@ class RoutingService:
             '/matcher.v1.RoutingService/GetContact',
             matcher_dot_v1_dot_routing__pb2.GetContactRequest.SerializeToString,
             matcher_dot_v1_dot_routing__pb2.Contact.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListContacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RoutingService/ListContacts',
+            matcher_dot_v1_dot_routing__pb2.ListContactsRequest.SerializeToString,
+            matcher_dot_v1_dot_routing__pb2.ListContactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RoutingService/CancelContact',
+            matcher_dot_v1_dot_routing__pb2.CancelContactRequest.SerializeToString,
+            matcher_dot_v1_dot_routing__pb2.Contact.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RoutingService/TransferContact',
+            matcher_dot_v1_dot_routing__pb2.TransferContactRequest.SerializeToString,
+            matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/matcher.v1.RoutingService/WatchContact',
+            matcher_dot_v1_dot_routing__pb2.WatchContactRequest.SerializeToString,
+            matcher_dot_v1_dot_routing__pb2.ContactEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/matcher.v1.RoutingService/WatchEvents',
+            matcher_dot_v1_dot_routing__pb2.WatchEventsRequest.SerializeToString,
+            matcher_dot_v1_dot_routing__pb2.WatchEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LinkCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RoutingService/LinkCustomer',
+            matcher_dot_v1_dot_routing__pb2.LinkCustomerRequest.SerializeToString,
+            matcher_dot_v1_dot_routing__pb2.LinkCustomerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,12 +37,20 @@ class RoutingServiceStub:
     """Decides which agent takes a message and holds a slot for it. Nobody free is an answer (`unmatched`), not an error.
     The same request_id gives the same answer, from any replica.
     """
+    RouteMessages: _grpc.UnaryUnaryMultiCallable[_routing_pb2.RouteMessagesRequest, _routing_pb2.RouteMessagesResponse]
+    """Decides several messages at once by the jointly best assignment: never worse in sum than one by one. Every item gets
+    its own outcome or status; one bad item does not spoil the rest.
+    """
     SuggestAgents: _grpc.UnaryUnaryMultiCallable[_routing_pb2.SuggestAgentsRequest, _routing_pb2.SuggestAgentsResponse]
     """Ranks agents for a message and holds nothing: the dry run, the preview, the "why her?"."""
     AcceptReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.AcceptReservationRequest, _routing_pb2.Reservation]
     """Takes an offer: PENDING becomes ACCEPTED. A repeat gives the same answer."""
     DeclineReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.DeclineReservationRequest, _routing_pb2.Reservation]
-    """Turns an offer down: PENDING becomes DECLINED. The contact can be routed again, not to this agent."""
+    """Turns an offer down: PENDING becomes DECLINED. A contact that waits goes back to the queue at its old age and is
+    offered on; another can be routed again. Neither goes to this agent.
+    """
+    TouchReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.TouchReservationRequest, _routing_pb2.Reservation]
+    """Says that an accepted conversation has gone on just now: one that stopped counting as idle counts again."""
     RenewReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.RenewReservationRequest, _routing_pb2.Reservation]
     """Moves the deadline of an accepted reservation on."""
     CompleteReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.CompleteReservationRequest, _routing_pb2.Reservation]
@@ -57,6 +65,24 @@ class RoutingServiceStub:
     """Lists the live reservations of a site, or of one agent, by deadline."""
     GetContact: _grpc.UnaryUnaryMultiCallable[_routing_pb2.GetContactRequest, _routing_pb2.Contact]
     """Reads a contact."""
+    ListContacts: _grpc.UnaryUnaryMultiCallable[_routing_pb2.ListContactsRequest, _routing_pb2.ListContactsResponse]
+    """Lists the contacts that have not ended, of a site or of one pool, the oldest first."""
+    CancelContact: _grpc.UnaryUnaryMultiCallable[_routing_pb2.CancelContactRequest, _routing_pb2.Contact]
+    """Ends a contact: what waits leaves the queue, what is held is given back. A repeat gives the same answer."""
+    TransferContact: _grpc.UnaryUnaryMultiCallable[_routing_pb2.TransferContactRequest, _routing_pb2.RouteMessageResponse]
+    """Hands a contact that an agent has accepted to a pool, to an agent, or to someone else whom a new message meets. It
+    keeps its age, its history and its exclusions; the old slot is freed only when the new one is held.
+    """
+    WatchContact: _grpc.UnaryStreamMultiCallable[_routing_pb2.WatchContactRequest, _routing_pb2.ContactEvent]
+    """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after the number the
+    caller knows. The stream ends when the contact has ended.
+    """
+    WatchEvents: _grpc.UnaryStreamMultiCallable[_routing_pb2.WatchEventsRequest, _routing_pb2.WatchEventsResponse]
+    """Streams the states of all contacts of a pool, or of a site, for a whole platform; resumed by token. A watcher that
+    reads too slowly is cut off with ABORTED and resumes: it never slows the routing.
+    """
+    LinkCustomer: _grpc.UnaryUnaryMultiCallable[_routing_pb2.LinkCustomerRequest, _routing_pb2.LinkCustomerResponse]
+    """Says that several handles (mail, phone, social) are the same customer: whoever served one well is met by all."""
     GetDecision: _grpc.UnaryUnaryMultiCallable[_routing_pb2.GetDecisionRequest, _routing_pb2.Decision]
     """Reads the record of a decision: who was considered, why, by which versions. It never holds words of the customer."""
 
@@ -69,12 +95,20 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """Decides which agent takes a message and holds a slot for it. Nobody free is an answer (`unmatched`), not an error.
     The same request_id gives the same answer, from any replica.
     """
+    RouteMessages: _aio.UnaryUnaryMultiCallable[_routing_pb2.RouteMessagesRequest, _routing_pb2.RouteMessagesResponse]  # type: ignore[assignment]
+    """Decides several messages at once by the jointly best assignment: never worse in sum than one by one. Every item gets
+    its own outcome or status; one bad item does not spoil the rest.
+    """
     SuggestAgents: _aio.UnaryUnaryMultiCallable[_routing_pb2.SuggestAgentsRequest, _routing_pb2.SuggestAgentsResponse]  # type: ignore[assignment]
     """Ranks agents for a message and holds nothing: the dry run, the preview, the "why her?"."""
     AcceptReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.AcceptReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
     """Takes an offer: PENDING becomes ACCEPTED. A repeat gives the same answer."""
     DeclineReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.DeclineReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
-    """Turns an offer down: PENDING becomes DECLINED. The contact can be routed again, not to this agent."""
+    """Turns an offer down: PENDING becomes DECLINED. A contact that waits goes back to the queue at its old age and is
+    offered on; another can be routed again. Neither goes to this agent.
+    """
+    TouchReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.TouchReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
+    """Says that an accepted conversation has gone on just now: one that stopped counting as idle counts again."""
     RenewReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.RenewReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
     """Moves the deadline of an accepted reservation on."""
     CompleteReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.CompleteReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
@@ -89,6 +123,24 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """Lists the live reservations of a site, or of one agent, by deadline."""
     GetContact: _aio.UnaryUnaryMultiCallable[_routing_pb2.GetContactRequest, _routing_pb2.Contact]  # type: ignore[assignment]
     """Reads a contact."""
+    ListContacts: _aio.UnaryUnaryMultiCallable[_routing_pb2.ListContactsRequest, _routing_pb2.ListContactsResponse]  # type: ignore[assignment]
+    """Lists the contacts that have not ended, of a site or of one pool, the oldest first."""
+    CancelContact: _aio.UnaryUnaryMultiCallable[_routing_pb2.CancelContactRequest, _routing_pb2.Contact]  # type: ignore[assignment]
+    """Ends a contact: what waits leaves the queue, what is held is given back. A repeat gives the same answer."""
+    TransferContact: _aio.UnaryUnaryMultiCallable[_routing_pb2.TransferContactRequest, _routing_pb2.RouteMessageResponse]  # type: ignore[assignment]
+    """Hands a contact that an agent has accepted to a pool, to an agent, or to someone else whom a new message meets. It
+    keeps its age, its history and its exclusions; the old slot is freed only when the new one is held.
+    """
+    WatchContact: _aio.UnaryStreamMultiCallable[_routing_pb2.WatchContactRequest, _routing_pb2.ContactEvent]  # type: ignore[assignment]
+    """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after the number the
+    caller knows. The stream ends when the contact has ended.
+    """
+    WatchEvents: _aio.UnaryStreamMultiCallable[_routing_pb2.WatchEventsRequest, _routing_pb2.WatchEventsResponse]  # type: ignore[assignment]
+    """Streams the states of all contacts of a pool, or of a site, for a whole platform; resumed by token. A watcher that
+    reads too slowly is cut off with ABORTED and resumes: it never slows the routing.
+    """
+    LinkCustomer: _aio.UnaryUnaryMultiCallable[_routing_pb2.LinkCustomerRequest, _routing_pb2.LinkCustomerResponse]  # type: ignore[assignment]
+    """Says that several handles (mail, phone, social) are the same customer: whoever served one well is met by all."""
     GetDecision: _aio.UnaryUnaryMultiCallable[_routing_pb2.GetDecisionRequest, _routing_pb2.Decision]  # type: ignore[assignment]
     """Reads the record of a decision: who was considered, why, by which versions. It never holds words of the customer."""
 
@@ -103,6 +155,16 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_routing_pb2.RouteMessageResponse, _abc.Awaitable[_routing_pb2.RouteMessageResponse]]:
         """Decides which agent takes a message and holds a slot for it. Nobody free is an answer (`unmatched`), not an error.
         The same request_id gives the same answer, from any replica.
+        """
+
+    @_abc_1.abstractmethod
+    def RouteMessages(
+        self,
+        request: _routing_pb2.RouteMessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_pb2.RouteMessagesResponse, _abc.Awaitable[_routing_pb2.RouteMessagesResponse]]:
+        """Decides several messages at once by the jointly best assignment: never worse in sum than one by one. Every item gets
+        its own outcome or status; one bad item does not spoil the rest.
         """
 
     @_abc_1.abstractmethod
@@ -127,7 +189,17 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _routing_pb2.DeclineReservationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.Reservation, _abc.Awaitable[_routing_pb2.Reservation]]:
-        """Turns an offer down: PENDING becomes DECLINED. The contact can be routed again, not to this agent."""
+        """Turns an offer down: PENDING becomes DECLINED. A contact that waits goes back to the queue at its old age and is
+        offered on; another can be routed again. Neither goes to this agent.
+        """
+
+    @_abc_1.abstractmethod
+    def TouchReservation(
+        self,
+        request: _routing_pb2.TouchReservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_pb2.Reservation, _abc.Awaitable[_routing_pb2.Reservation]]:
+        """Says that an accepted conversation has gone on just now: one that stopped counting as idle counts again."""
 
     @_abc_1.abstractmethod
     def RenewReservation(
@@ -178,6 +250,60 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.Contact, _abc.Awaitable[_routing_pb2.Contact]]:
         """Reads a contact."""
+
+    @_abc_1.abstractmethod
+    def ListContacts(
+        self,
+        request: _routing_pb2.ListContactsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_pb2.ListContactsResponse, _abc.Awaitable[_routing_pb2.ListContactsResponse]]:
+        """Lists the contacts that have not ended, of a site or of one pool, the oldest first."""
+
+    @_abc_1.abstractmethod
+    def CancelContact(
+        self,
+        request: _routing_pb2.CancelContactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_pb2.Contact, _abc.Awaitable[_routing_pb2.Contact]]:
+        """Ends a contact: what waits leaves the queue, what is held is given back. A repeat gives the same answer."""
+
+    @_abc_1.abstractmethod
+    def TransferContact(
+        self,
+        request: _routing_pb2.TransferContactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_pb2.RouteMessageResponse, _abc.Awaitable[_routing_pb2.RouteMessageResponse]]:
+        """Hands a contact that an agent has accepted to a pool, to an agent, or to someone else whom a new message meets. It
+        keeps its age, its history and its exclusions; the old slot is freed only when the new one is held.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchContact(
+        self,
+        request: _routing_pb2.WatchContactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_routing_pb2.ContactEvent], _abc.AsyncIterator[_routing_pb2.ContactEvent]]:
+        """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after the number the
+        caller knows. The stream ends when the contact has ended.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchEvents(
+        self,
+        request: _routing_pb2.WatchEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_routing_pb2.WatchEventsResponse], _abc.AsyncIterator[_routing_pb2.WatchEventsResponse]]:
+        """Streams the states of all contacts of a pool, or of a site, for a whole platform; resumed by token. A watcher that
+        reads too slowly is cut off with ABORTED and resumes: it never slows the routing.
+        """
+
+    @_abc_1.abstractmethod
+    def LinkCustomer(
+        self,
+        request: _routing_pb2.LinkCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_pb2.LinkCustomerResponse, _abc.Awaitable[_routing_pb2.LinkCustomerResponse]]:
+        """Says that several handles (mail, phone, social) are the same customer: whoever served one well is met by all."""
 
     @_abc_1.abstractmethod
     def GetDecision(
