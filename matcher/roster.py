@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.clock import Clock
+from matcher.clock import Clocks
 from matcher.errors import (
     AgentHasHolds,
     AgentNotFound,
@@ -58,13 +58,13 @@ class Roster:
         store: RosterStore,
         routing: RoutingStore,
         sites: Sites,
-        clock: Clock,
+        clocks: Clocks,
         default_tolerance: float,
     ) -> None:
         self._store = store
         self._routing = routing
         self._sites = sites
-        self._clock = clock
+        self._clocks = clocks
         self._default_tolerance = default_tolerance
 
     async def create_agent(self, site: str, agent: str, profile: Profile, status: AgentStatus) -> Agent:
@@ -75,7 +75,7 @@ class Roster:
 
     async def agent(self, site: str, agent: str) -> Agent:
         """Read an agent with what they hold."""
-        found = await self._store.agent(site, agent, self._clock.now_ms())
+        found = await self._store.agent(site, agent, self._clocks.of(site).now_ms())
         if found is None:
             await self._sites.replica(site)
             raise AgentNotFound(agent_name(site, agent))

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.clock import Clock
+from matcher.clock import Clocks
 from matcher.errors import (
     ContactEnded,
     ContactHeld,
@@ -69,7 +69,7 @@ class Router:
         self,
         store: RoutingStore,
         sites: Sites,
-        clock: Clock,
+        clocks: Clocks,
         *,
         secret: bytes,
         default_tolerance: float,
@@ -77,7 +77,7 @@ class Router:
     ) -> None:
         self._store = store
         self._sites = sites
-        self._clock = clock
+        self._clocks = clocks
         self._secret = secret
         self._default_tolerance = default_tolerance
         self._observe_candidates = observe_candidates
@@ -183,12 +183,12 @@ class Router:
     async def reservation(self, site: str, reservation: str) -> Reservation:
         """Read a reservation."""
         await self._sites.replica(site)
-        return await self._store.reservation(site, reservation, self._clock.now_ms())
+        return await self._store.reservation(site, reservation, self._clocks.of(site).now_ms())
 
     async def reservations(self, site: str, agent: str | None, most: int, after: str) -> Page[Reservation]:
         """List live reservations by deadline, from `after` on; of one agent, where one is named."""
         await self._sites.replica(site)
-        now = self._clock.now_ms()
+        now = self._clocks.of(site).now_ms()
         if agent is None:
             return await self._store.reservations(site, most, after, now)
         return await self._store.reservations_of(site, agent, most, after, now)
@@ -196,7 +196,7 @@ class Router:
     async def contact(self, site: str, contact: str) -> Contact:
         """Read a contact."""
         await self._sites.replica(site)
-        return await self._store.contact(site, contact, self._clock.now_ms())
+        return await self._store.contact(site, contact, self._clocks.of(site).now_ms())
 
     async def decision(self, site: str, decision: str) -> Decision:
         """Read the record of a decision."""
@@ -263,7 +263,7 @@ class Router:
 
     async def _replay(self, site: str, before: Replayed, *, replayed: bool) -> Held:
         """Return the ids of then, with the state of now; replayed: by the caller, not by our own connection."""
-        reservation = await self._store.reservation(site, before.reservation, self._clock.now_ms())
+        reservation = await self._store.reservation(site, before.reservation, self._clocks.of(site).now_ms())
         decision = await self._store.decision(site, before.decision)
         return Held(reservation, _chosen(decision.ranking, decision.agent), replayed=replayed)
 
