@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from google.protobuf.duration_pb2 import Duration
@@ -21,8 +22,39 @@ WrapUp = Annotated[Seconds, typer.Option("--wrap-up", help="How long a slot stay
 Floor = Annotated[float | None, typer.Option("--floor", help="Affinity below which a message says nothing.")]
 Tolerance = Annotated[float | None, typer.Option("--tolerance", help="Within this of the best counts as equal.")]
 
-DURATIONS = ("offer_duration", "accepted_duration", "wrap_up_duration")
-FIELDS = ("display_name", *DURATIONS, "affinity_floor", "affinity_tolerance")
+Wait = Annotated[Seconds, typer.Option("--wait", help="How long a contact may wait, in seconds.")]
+WaitWeight = Annotated[
+    float | None, typer.Option("--wait-weight", help="How much affinity a second of waiting is worth.")
+]
+HeadStart = Annotated[Seconds, typer.Option("--head-start", help="Before the contacts of other pools, in seconds.")]
+MaxMissed = Annotated[
+    int | None, typer.Option("--max-missed", help="After so many unanswered offers in a row: AWAY; 0: never.")
+]
+Idle = Annotated[Seconds, typer.Option("--idle", help="After this long without a sign a talk stops counting.")]
+Relationship = Annotated[Seconds, typer.Option("--relationship", help="How long a customer is led back, in seconds.")]
+RelationshipWait = Annotated[
+    Seconds, typer.Option("--relationship-wait", help="How long a contact is kept for the agent it knows, in seconds.")
+]
+Window = Annotated[Seconds, typer.Option("--window", help="Gathers messages of this long to decide them jointly.")]
+
+DURATIONS = {
+    "offer_duration": "offer",
+    "accepted_duration": "accepted",
+    "wrap_up_duration": "wrap_up",
+    "wait_duration": "wait",
+    "head_start": "head_start",
+    "idle_duration": "idle",
+    "relationship_duration": "relationship",
+    "relationship_wait": "relationship_wait",
+    "matching_window": "window",
+}
+NUMBERS = {
+    "affinity_floor": "floor",
+    "affinity_tolerance": "tolerance",
+    "wait_weight": "wait_weight",
+    "max_missed": "max_missed",
+}
+FIELDS = ("display_name", *DURATIONS, *NUMBERS)
 
 
 def commands() -> typer.Typer:
@@ -73,9 +105,17 @@ async def create(
     wrap_up: WrapUp = None,
     floor: Floor = None,
     tolerance: Tolerance = None,
+    wait: Wait = None,
+    wait_weight: WaitWeight = None,
+    head_start: HeadStart = None,
+    max_missed: MaxMissed = None,
+    idle: Idle = None,
+    relationship: Relationship = None,
+    relationship_wait: RelationshipWait = None,
+    window: Window = None,
 ) -> None:
     """Add a pool."""
-    made = _pool(name, (offer, accepted, wrap_up), floor, tolerance)
+    made = _pool(locals())
     async with session.client() as client:
         _show(session, await client.create_pool(pool, made))
 
@@ -90,13 +130,21 @@ async def update(
     wrap_up: WrapUp = None,
     floor: Floor = None,
     tolerance: Tolerance = None,
+    wait: Wait = None,
+    wait_weight: WaitWeight = None,
+    head_start: HeadStart = None,
+    max_missed: MaxMissed = None,
+    idle: Idle = None,
+    relationship: Relationship = None,
+    relationship_wait: RelationshipWait = None,
+    window: Window = None,
     unset: Annotated[
         list[str] | None, typer.Option("--unset", metavar="FIELD", help="A field that goes back to its default.")
     ] = None,
     etag: Annotated[str, typer.Option("--etag", help="Only if the pool is still at this etag.")] = "",
 ) -> None:
     """Change a pool's policy."""
-    change = _pool(name, (offer, accepted, wrap_up), floor, tolerance)
+    change = _pool(locals())
     fields = [field.name for field, _ in change.ListFields()]
     if name == "":
         fields.append("display_name")
@@ -123,14 +171,13 @@ async def delete(
     session.say(f"deleted {pool}")
 
 
-def _pool(
-    name: str | None, spans: tuple[Seconds, Seconds, Seconds], floor: float | None, tolerance: float | None
-) -> pb.Pool:
-    made = pb.Pool(display_name=name or "", affinity_floor=floor, affinity_tolerance=tolerance)
-    for field, span in zip(DURATIONS, spans, strict=True):
-        if span is not None:
+def _pool(said: Mapping[str, Any]) -> pb.Pool:
+    """Return a pool with what was said; said: the command's arguments by name, None where they were not given."""
+    made = pb.Pool(display_name=said["name"] or "", **{field: said[option] for field, option in NUMBERS.items()})
+    for field, option in DURATIONS.items():
+        if said[option] is not None:
             duration = Duration()
-            duration.FromTimedelta(timedelta(seconds=span))
+            duration.FromTimedelta(timedelta(seconds=said[option]))
             getattr(made, field).CopyFrom(duration)
     return made
 

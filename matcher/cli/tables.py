@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -195,11 +197,25 @@ def pool(team: roster_pb2.Pool) -> Table:
             ("offer", f"{seconds(team.offer_duration.ToTimedelta().total_seconds())}"),
             ("accepted", f"{seconds(team.accepted_duration.ToTimedelta().total_seconds())}"),
             ("wrap-up", f"{seconds(team.wrap_up_duration.ToTimedelta().total_seconds())}"),
+            ("may wait", f"{seconds(team.wait_duration.ToTimedelta().total_seconds())}"),
+            ("waiting now", f"{team.waiting}"),
+            ("a second of waiting", f"{team.wait_weight:g} affinity"),
+            ("head start", f"{seconds(team.head_start.ToTimedelta().total_seconds())}"),
+            ("away after", f"{team.max_missed} missed offers" if team.max_missed else "never"),
+            ("idle after", _span(team, "idle_duration", "never")),
+            ("leads back for", _span(team, "relationship_duration", "never")),
+            ("kept for who is known", f"{seconds(team.relationship_wait.ToTimedelta().total_seconds())}"),
+            ("decides jointly over", f"{seconds(team.matching_window.ToTimedelta().total_seconds())}"),
             ("affinity floor", floor),
             ("affinity tolerance", tolerance + ("" if team.HasField("affinity_tolerance") else " (default)")),
             ("etag", team.etag),
         )
     )
+
+
+def _span(team: roster_pb2.Pool, field: Literal["idle_duration", "relationship_duration"], unset: str) -> str:
+    span: Duration = getattr(team, field)
+    return seconds(span.ToTimedelta().total_seconds()) if team.HasField(field) else unset
 
 
 def seconds(value: float) -> str:

@@ -18,7 +18,9 @@ from matcher.rpc.names import Kind
 
 SECOND: Final = 1_000
 HOUR: Final = 3_600 * SECOND
-WEEK: Final = 7 * 24 * HOUR
+DAY: Final = 24 * HOUR
+WEEK: Final = 7 * DAY
+YEAR: Final = 365 * DAY
 
 DEFAULT_PAGE: Final = 50
 MOST_PAGE: Final = 1_000
@@ -162,7 +164,7 @@ def _after(token: str, listing: str) -> str | None:
 
 
 def _span(milliseconds: int) -> str:
-    for unit, length in (("days", 24 * HOUR), ("h", HOUR)):
+    for unit, length in (("days", DAY), ("h", HOUR)):
         if milliseconds >= length and milliseconds % length == 0:
             return f"{milliseconds // length} {unit}"
     return f"{milliseconds / SECOND:g} s"

@@ -15,7 +15,7 @@ from matcher.model import (
     PoolPolicy,
     Profile,
 )
-from matcher.rpc.check import HOUR, MISSING, SECOND, WEEK, Violations
+from matcher.rpc.check import DAY, HOUR, MISSING, SECOND, WEEK, YEAR, Violations
 from matcher.rpc.names import Kind
 from matcher.v1 import roster_pb2 as pb
 
@@ -29,11 +29,13 @@ MOST_CHANNELS: Final = 32
 MOST_POOLS: Final = 64
 MOST_UNITS: Final = 1_000_000
 """Of a capacity's total, and of what a contact costs."""
+MOST_MISSED: Final = 1_000
 
 STATUSES: Final[Mapping[int, AgentStatus]] = {
     pb.ONLINE: AgentStatus.ONLINE,
     pb.DRAINING: AgentStatus.DRAINING,
     pb.OFFLINE: AgentStatus.OFFLINE,
+    pb.AWAY: AgentStatus.AWAY,
 }
 UNSAID: Final = pb.AGENT_STATUS_UNSPECIFIED
 
@@ -42,9 +44,15 @@ _DURATIONS: Final = {
     "offer_duration": ("offer_ms", SECOND, HOUR),
     "accepted_duration": ("accepted_ms", SECOND, WEEK),
     "wrap_up_duration": ("wrap_up_ms", 0, HOUR),
+    "wait_duration": ("wait_ms", SECOND, WEEK),
+    "head_start": ("head_start_ms", 0, DAY),
+    "idle_duration": ("idle_ms", SECOND, WEEK),
+    "relationship_duration": ("relationship_ms", SECOND, 10 * YEAR),
+    "relationship_wait": ("relationship_wait_ms", 0, HOUR),
+    "matching_window": ("matching_window_ms", 0, SECOND),
 }
 _SHARES: Final = frozenset({"affinity_floor", "affinity_tolerance"})
-POOL_PATHS: Final = frozenset({"display_name", *_DURATIONS, *_SHARES})
+POOL_PATHS: Final = frozenset({"display_name", "wait_weight", "max_missed", *_DURATIONS, *_SHARES})
 
 
 def create_agent(request: pb.CreateAgentRequest) -> tuple[str, str, Profile, AgentStatus]:
@@ -273,4 +281,12 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
     for path in sorted(_SHARES & paths):
         given = pool.HasField(path)  # type: ignore[arg-type]
         values[path] = wrong.share(f"pool.{path}", getattr(pool, path)) if given else None
+    if "wait_weight" in paths:
+        given = pool.HasField("wait_weight")
+        values["wait_weight"] = wrong.share("pool.wait_weight", pool.wait_weight) if given else None
+        if given and pool.wait_weight == 0.0:
+            wrong.note("pool.wait_weight", "must be above 0: else a contact could wait for ever")
+    if "max_missed" in paths:
+        given = pool.HasField("max_missed")
+        values["max_missed"] = wrong.between("pool.max_missed", pool.max_missed, 0, MOST_MISSED) if given else None
     return values

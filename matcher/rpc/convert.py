@@ -198,6 +198,14 @@ def pool(site: str, one: Pool, *, floor: float, tolerance: float) -> roster_pb2.
         offer_duration=_duration(policy.offer_ms),
         accepted_duration=_duration(policy.accepted_ms),
         wrap_up_duration=_duration(policy.wrap_up_ms),
+        wait_duration=_duration(policy.wait_ms),
+        wait_weight=policy.wait_weight,
+        head_start=_duration(policy.head_start_ms),
+        max_missed=policy.max_missed,
+        idle_duration=_duration_said(policy.idle_ms),
+        relationship_duration=_duration_said(policy.relationship_ms),
+        relationship_wait=_duration(policy.relationship_wait_ms),
+        matching_window=_duration(policy.matching_window_ms),
         affinity_floor=policy.affinity_floor,
         affinity_tolerance=policy.affinity_tolerance,
         effective_affinity_floor=floor,
@@ -239,6 +247,11 @@ def _time(milliseconds: int) -> Timestamp | None:
     if not milliseconds:
         return None
     return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
+
+
+def _duration_said(milliseconds: int) -> Duration | None:
+    """Convert a time span that 0 switches off."""
+    return _duration(milliseconds) if milliseconds else None
 
 
 def _duration(milliseconds: int) -> Duration:
