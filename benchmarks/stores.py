@@ -28,6 +28,7 @@ from matcher.model import DEFAULT_POOL, DEFAULT_SITE, PoolPolicy
 from matcher.store.connection import Connection
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 from matcher.store.embedded_process import find_binary
+from matcher.store.models import KnownModel, ModelStore
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
 
@@ -226,7 +227,7 @@ async def filled_service(
         store = await EmbeddedStore.open(EmbeddedSettings(data_dir))
         try:
             async with connected(store.url) as connection:
-                await RosterStore(connection, EVENTS_KEPT).add_model(model)
+                await ModelStore(connection).add(KnownModel(model, ""))
                 await fill_site(connection, DEFAULT_SITE, roster, online=online, model=model)
             async with service(data_dir, settings) as running:
                 yield running

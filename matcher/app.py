@@ -32,6 +32,7 @@ from matcher.scorer_file import chosen
 from matcher.sites import Sites
 from matcher.store.connection import Connection
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
+from matcher.store.models import KnownModel, ModelStore
 from matcher.store.roster import RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
 from matcher.tasks import end
@@ -96,7 +97,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         await _read_clock(connection, clock)
         roster_store = RosterStore(connection, settings.events_kept)
         routing_store = RoutingStore(connection, _lifetimes(settings))
-        await roster_store.add_model(encoder.fingerprint)
+        await ModelStore(connection).add(KnownModel(encoder.fingerprint, settings.model))
         scorer, _ = chosen(settings.scorer, encoder.fingerprint)
         floors = await Floors.open(encoder)
         stack.push_async_callback(floors.close)

@@ -8,6 +8,8 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:secret                         | string | permanent               | the key of digests, where no setting gives it|
 | m:sites                          | zset   | permanent               | site ids                                     |
 | m:models                         | zset   | permanent               | fingerprints of the models with vectors here |
+| m:model-names                    | hash   | permanent               | fingerprint → the model as settings named it |
+| m:model                          | string | permanent               | the fingerprint of the model that answers    |
 | m:{site}:pools                   | zset   | the site's              | pool ids                                     |
 | m:{site}:pool:<id>               | hash   | the pool's              | policy, version, times                       |
 | m:{site}:members:<pool>          | set    | the pool's              | ids of the agents in it                      |
@@ -33,6 +35,8 @@ SCHEMA: Final = "m:schema"
 SECRET: Final = "m:secret"  # noqa: S105  # the name of a key, not a secret
 SITES: Final = "m:sites"
 MODELS: Final = "m:models"
+MODEL_NAMES: Final = "m:model-names"
+MODEL: Final = "m:model"
 DUE_RESERVATION: Final = "reservation|"
 
 PERMANENT: Final = (
@@ -40,6 +44,8 @@ PERMANENT: Final = (
     r"m:secret",
     r"m:sites",
     r"m:models",
+    r"m:model-names",
+    r"m:model",
     r"m:\{[^}]+\}:(pools|agents|due|roster|load)",
     r"m:\{[^}]+\}:(pool|members|agent|vec|lease):.+",
 )

@@ -21,6 +21,7 @@ VERBS: Final = (
     "expire",
     "put_agent",
     "put_status",
+    "put_vectors",
     "delete_agent",
     "put_pool",
     "delete_pool",

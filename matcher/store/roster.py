@@ -83,14 +83,14 @@ class RosterStore:
         ]
 
     async def put_vectors(self, site: str, model: str, vectors: Sequence[tuple[Agent, NDArray[np.float32]]]) -> None:
-        """Write agents' interest vectors by a model, in one round trip."""
-        keys = Keys(site)
-        await self._connection.pipeline(
-            [
-                ("SET", keys.vectors(model, agent.id), encode_vectors(agent.profile.interests, rows))
-                for agent, rows in vectors
-            ]
-        )
+        """Write agents' interest vectors by a model, in one round trip; those of agents who have changed are not."""
+        names = Keys(site)
+        keys: list[str] = []
+        args: list[str | bytes | int] = []
+        for agent, rows in vectors:
+            keys += [names.agent(agent.id), names.vectors(model, agent.id)]
+            args += [agent.profile_version, encode_vectors(agent.profile.interests, rows)]
+        await self._connection.verb("put_vectors", keys, args)
 
     async def agent_ids(self, site: str, most: int, after: str) -> Page[str]:
         """List a page of agent ids in order."""
@@ -241,10 +241,6 @@ class RosterStore:
                 raise PoolInUse(pool_name(site, pool), int(agents))
             case _:
                 raise PoolNotFound(pool_name(site, pool))
-
-    async def add_model(self, model: str) -> None:
-        """Remember that a model has vectors here."""
-        await self._connection.run("ZADD", MODELS, 0, model)
 
     async def site_exists(self, site: str) -> bool:
         """Tell whether there is such a site."""

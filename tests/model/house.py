@@ -17,6 +17,7 @@ from matcher.router import Router
 from matcher.scorer import Scorer
 from matcher.sites import Sites
 from matcher.store.connection import Connection
+from matcher.store.models import KnownModel, ModelStore
 from matcher.store.roster import RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
 from tests.model.words import WordEncoder
@@ -62,7 +63,7 @@ class House:
         asked = time.monotonic()
         clock.set(await connection.time_ms(), asked, time.monotonic())
         roster_store, routing = RosterStore(connection, EVENTS_KEPT), RoutingStore(connection, LIFETIMES)
-        await roster_store.add_model(encoder.fingerprint)
+        await ModelStore(connection).add(KnownModel(encoder.fingerprint, "words"))
 
         def open_replica(site: str) -> SiteReplica:
             return SiteReplica(site, connection, roster_store, matching, clock, lambda _: None, lambda: None)

@@ -12,6 +12,7 @@ from matcher.lifecycle import AgentStatus, ReservationState
 from matcher.model import Agent, Basis, Capacity, ChannelCapacity, Contact, Hold, PoolPolicy, Profile, Reservation
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
+from matcher.store.models import ModelStore
 from matcher.store.records import pairs_of
 from matcher.store.roster import RosterStore
 from matcher.store.routing import Claim, Claimed, Full, Lifetimes, Offer, Refused, Replayed, RoutingStore, Slot
@@ -48,6 +49,7 @@ class Stage:
     def __post_init__(self) -> None:
         self.keys = Keys(self.site)
         self.roster = RosterStore(self.connection, EVENTS_KEPT)
+        self.models = ModelStore(self.connection)
         self.routing = RoutingStore(self.connection, LIFETIMES)
 
     async def set_up(self) -> None:

@@ -16,6 +16,7 @@ from matcher.errors import (
 )
 from matcher.lifecycle import AgentStatus
 from matcher.model import ChannelCapacity, PoolPolicy
+from matcher.store.models import KnownModel
 from matcher.store.records import encode_channels, encode_profile
 from tests.store.stage import EVENTS_KEPT, Stage, profile
 
@@ -186,7 +187,7 @@ async def test_an_agent_is_removed_with_all_that_is_theirs(stage: Stage) -> None
     written = await stage.put("ann")
     rows = np.eye(1, 4, dtype=np.float32)
     for model in ("m1", "m2"):
-        await stage.roster.add_model(model)
+        await stage.models.add(KnownModel(model, ""))
         await stage.roster.put_vectors(stage.site, model, [(written, rows)])
     with pytest.raises(EtagMismatch):
         await stage.roster.delete_agent(stage.site, "ann", expected=written.version - 1, pools=("default",))
@@ -214,6 +215,37 @@ async def test_vectors_come_back_at_16_bits_and_only_for_the_interests_they_are_
     assert found is not None
     assert np.array_equal(found, rows.astype(np.float16).astype(np.float32))
     assert await stage.roster.vectors(stage.site, "other", [written], 4) == [None]
+
+
+async def test_vectors_of_an_agent_who_was_changed_or_removed_meanwhile_are_not_written(stage: Stage) -> None:
+    """Encoding takes a while: what was read before it may be gone, and nothing would ever remove its vectors."""
+    written = await stage.put("ann")
+    rows = np.eye(1, 4, dtype=np.float32)
+    changed = await stage.put("ann", 2)
+    await stage.roster.put_vectors(stage.site, "m", [(written, rows)])
+    assert stage.keys.vectors("m", "ann").encode() not in await stage.everything()
+    await stage.roster.put_vectors(stage.site, "m", [(changed, rows)])
+    assert stage.keys.vectors("m", "ann").encode() in await stage.everything()
+    await stage.remove("ann")
+    await stage.roster.put_vectors(stage.site, "late", [(changed, rows)])
+    assert stage.keys.vectors("late", "ann").encode() not in await stage.everything()
+
+
+async def test_models_are_known_by_name_and_forgotten_with_their_vectors(stage: Stage) -> None:
+    """What another model computed stays."""
+    written = await stage.put("ann")
+    ours = [KnownModel(f"{stage.site}-{number}", f"model {number}") for number in (1, 2)]
+    for model in ours:
+        await stage.models.answer_by(model)
+        await stage.roster.put_vectors(stage.site, model.fingerprint, [(written, np.eye(1, 4, dtype=np.float32))])
+    assert await stage.models.answering() == ours[1]
+    await stage.models.forget(ours[0].fingerprint)
+    assert [one for one in await stage.models.all() if one in ours] == ours[1:]
+    kept = await stage.everything()
+    assert stage.keys.vectors(ours[0].fingerprint, "ann").encode() not in kept
+    assert stage.keys.vectors(ours[1].fingerprint, "ann").encode() in kept
+    await stage.models.forget(ours[1].fingerprint)
+    assert await stage.models.answering() is None
 
 
 async def test_a_pool_is_written_only_over_the_version_that_was_read(stage: Stage) -> None:
