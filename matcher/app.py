@@ -28,7 +28,7 @@ from matcher.roster import Roster
 from matcher.router import Router
 from matcher.rpc.health import Health
 from matcher.rpc.server import build_server, drain
-from matcher.scorer_file import chosen
+from matcher.scorers import Scorers
 from matcher.sites import Sites
 from matcher.store.connection import Connection
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
@@ -98,10 +98,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         roster_store = RosterStore(connection, settings.events_kept)
         routing_store = RoutingStore(connection, _lifetimes(settings))
         await ModelStore(connection).add(KnownModel(encoder.fingerprint, settings.model))
-        scorer, _ = chosen(settings.scorer, encoder.fingerprint)
+        scorers = Scorers(settings.scorer, encoder.fingerprint, settings.scorers)
         floors = await Floors.open(encoder)
         stack.push_async_callback(floors.close)
-        matching = Matching(encoder, scorer, floors)
+        matching = Matching(encoder, scorers, floors)
 
         def open_replica(site: str) -> SiteReplica:
             replica = SiteReplica(

@@ -86,6 +86,9 @@ class Settings(BaseModel):
         description="packaged: the scorer learned for the model, where one is shipped; untrained; or a file that "
         "`matcher learn` wrote.",
     )
+    scorers: Path | None = Field(
+        None, description="Folder of the scorers that pools may name besides packaged and untrained: <name>.npz each."
+    )
     affinity_tolerance: float = Field(
         0.03, ge=0, le=1, description="Affinities within this of the best count as equal, where a pool sets nothing."
     )
@@ -114,7 +117,7 @@ class Settings(BaseModel):
             raise ValueError("must be address:port")
         return value
 
-    @field_validator("data_dir", "model_cache", "tls_certificate", "tls_key", "tls_client_ca")
+    @field_validator("data_dir", "model_cache", "scorers", "tls_certificate", "tls_key", "tls_client_ca")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value else value

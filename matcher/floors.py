@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from importlib import resources
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,6 +17,7 @@ from matcher.encoder import Encoder, Priority
 from matcher.index import SiteIndex
 from matcher.lexicon import stems
 from matcher.policy import floor
+from matcher.scorer import Scorer
 from matcher.tasks import end
 from matcher.units import split
 
@@ -35,14 +36,22 @@ def small_talk() -> list[str]:
     return [line for line in lines if line.strip()]
 
 
+class _Known(NamedTuple):
+    """A floor, and by what it was computed."""
+
+    changes: int
+    scorer: Scorer
+    floor: float
+
+
 class Floors:
-    """Compute floors when they are first asked for, and anew when the roster has changed."""
+    """Compute floors when they are first asked for, and anew when the roster or the pool's scorer has changed."""
 
     def __init__(self, messages: Sequence[tuple[NDArray[np.float32], Sequence[Sequence[str]]]]) -> None:
         self._messages = messages
-        self._known: WeakKeyDictionary[SiteIndex, dict[str, tuple[int, float]]] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[SiteIndex, dict[str, _Known]] = WeakKeyDictionary()
         self._next: dict[tuple[int, str], float] = {}
-        self._computing: dict[tuple[int, str], asyncio.Task[float]] = {}
+        self._computing: dict[tuple[int, str, int], asyncio.Task[float]] = {}
 
     @classmethod
     async def open(cls, encoder: Encoder) -> Floors:
@@ -62,22 +71,21 @@ class Floors:
         """Return the floor of a pool by its roster as it is, or was shortly ago.
 
         A roster that changed a little answers with the old floor while the new one is computed; one that changed by
-        a tenth waits for it.
+        a tenth, or another scorer, waits for it.
         """
-        known = self._known.setdefault(index, {})
-        if pool in known:
-            changes, value = known[pool]
-            changed = index.changes - changes
+        known = self._known.setdefault(index, {}).get(pool)
+        if known is not None and known.scorer is index.scorer_of(pool):
+            changed = index.changes - known.changes
             if not changed:
-                return value
+                return known.floor
             if changed < MUCH * len(index):
                 if time.monotonic() >= self._next.get((id(index), pool), 0.0):
                     self._compute(index, pool)
-                return value
+                return known.floor
         return await asyncio.shield(self._compute(index, pool))
 
     def _compute(self, index: SiteIndex, pool: str) -> asyncio.Task[float]:
-        key = (id(index), pool)
+        key = (id(index), pool, id(index.scorer_of(pool)))
         task = self._computing.get(key)
         if task is None:
             task = self._computing[key] = asyncio.create_task(self._computed(index, pool))
@@ -85,9 +93,9 @@ class Floors:
         return task
 
     async def _computed(self, index: SiteIndex, pool: str) -> float:
-        changes, started = index.changes, time.monotonic()
+        changes, scorer, started = index.changes, index.scorer_of(pool), time.monotonic()
         value = floor(await asyncio.to_thread(index.best_affinities, self._messages, pool))
-        self._known.setdefault(index, {})[pool] = (changes, value)
+        self._known.setdefault(index, {})[pool] = _Known(changes, scorer, value)
         now = time.monotonic()
         self._next[(id(index), pool)] = now + PAUSE * (now - started)
         log.debug("floor computed", pool=pool, floor=round(value, 4), agents=len(index))

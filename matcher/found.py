@@ -48,6 +48,8 @@ class Found:
     """Interests compared: those of the eligible agents, no more and no less."""
     calibration: Calibration
     """What turns margins into confidence."""
+    scorer: str
+    """The fingerprint of the scorer."""
 
     def confidence(self, at: Sequence[int]) -> list[float]:
         """Return how likely each agent at these places of `scores` is a right one."""

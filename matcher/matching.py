@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from matcher.encoder import Encoder
 from matcher.floors import Floors
-from matcher.scorer import Scorer
+from matcher.scorers import Scorers
 
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Hold a model's encoder, the scorer of its vectors and the floors by both.
+    """Hold a model's encoder, the scorers of its vectors and the floors by both.
 
     A call takes all three from the replica it began with, so that vectors of two models never meet.
     """
 
     encoder: Encoder
-    scorer: Scorer
+    scorers: Scorers
     floors: Floors
-    scoring: str = field(init=False)
-    """The fingerprint of the scorer: kept, since reckoning it takes longer than a search."""
-
-    def __post_init__(self) -> None:
-        """Reckon what is kept."""
-        object.__setattr__(self, "scoring", self.scorer.fingerprint)
 
     @property
     def model(self) -> str:

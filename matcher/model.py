@@ -204,6 +204,8 @@ class Ranking:
     units_merged: bool
     eligible: int
     left_out: LeftOut
+    scorer: str = ""
+    """The fingerprint of the scorer that ranked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ def rank(
         units_merged=units.merged,
         eligible=found.eligible,
         left_out=left_out,
+        scorer=found.scorer,
     )
 
 

@@ -64,7 +64,7 @@ class SiteReplica:
         self.site = site
         self.pools: dict[str, Pool] = {}
         self.matching = matching
-        self.index = SiteIndex(matching.scorer, matching.encoder.dimension)
+        self.index = SiteIndex(matching.scorers.default, matching.encoder.dimension)
         self.removed = False
         self.deadline_moved = asyncio.Event()
         self._connection = connection
@@ -82,6 +82,7 @@ class SiteReplica:
         self.away: StoreUnavailable | None = None
         self._applying_since_ms: int | None = None
         self._beside: list[Closing] = []
+        self._adopting: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._keep_current(), name=f"follow {site}")
 
     async def ready(self, timeout_seconds: float) -> bool:
@@ -122,14 +123,29 @@ class SiteReplica:
         """Stop following."""
         for task in self._beside:
             await task.close()
+        for adopting in tuple(self._adopting):
+            await end(adopting)
         await end(self._task)
 
     async def pool(self, pool: str) -> Pool:
         """Return a pool, also one that another replica made a moment ago. Raises PoolNotFound."""
-        known = self.pools.get(pool) or await self._roster.pool(self.site, pool)
+        known = self.pools.get(pool)
         if known is None:
-            raise PoolNotFound(pool_name(self.site, pool))
+            known = await self._roster.pool(self.site, pool)
+            if known is None:
+                raise PoolNotFound(pool_name(self.site, pool))
+            await self.put_pool(known)
         return known
+
+    async def put_pool(self, pool: Pool) -> None:
+        """Take in a pool as the store has it; a newer one stays. Its scorer ranks when this returns."""
+        if self._enter(pool):
+            await self._adopt_scorer(self.index, pool)
+
+    def remove_pool(self, pool: str) -> None:
+        """Forget a pool."""
+        self.pools.pop(pool, None)
+        self.index.set_scorer(pool, None)
 
     async def floor(self, pool: Pool) -> float:
         """Return the affinity floor in force: the pool's own, or that of its roster."""
@@ -221,7 +237,7 @@ class SiteReplica:
 
     async def _snapshot(self, position: Position) -> None:
         started = time.monotonic()
-        index = SiteIndex(self.matching.scorer, self.matching.encoder.dimension)
+        index = SiteIndex(self.matching.scorers.default, self.matching.encoder.dimension)
         after, agents = "", 0
         while True:
             page = await self._roster.agent_ids(self.site, CHUNK, after)
@@ -243,6 +259,8 @@ class SiteReplica:
             if not pool_page.next:
                 break
             after = pool_page.next
+        for pool in pools.values():
+            await self._adopt_scorer(index, pool)
         self.index, self.pools, self._position, self._load_told = index, pools, position, position.load
         self._removed_ms.clear()
         self.deadline_moved.set()
@@ -323,6 +341,25 @@ class SiteReplica:
         for pool_id in changed:
             pool = await self._roster.pool(self.site, pool_id)
             if pool is None:
-                self.pools.pop(pool_id, None)
-            else:
-                self.pools[pool_id] = pool
+                self.remove_pool(pool_id)
+            elif self._enter(pool):
+                # Making a large pool's rows ready takes a second; the changes behind this one shall not wait for it.
+                task = asyncio.create_task(self._adopt_scorer(self.index, pool))
+                self._adopting.add(task)
+                task.add_done_callback(self._adopting.discard)
+
+    def _enter(self, pool: Pool) -> bool:
+        known = self.pools.get(pool.id)
+        if known is not None and (known.updated_ms, known.version) > (pool.updated_ms, pool.version):
+            return False
+        self.pools[pool.id] = pool
+        return True
+
+    async def _adopt_scorer(self, index: SiteIndex, pool: Pool) -> None:
+        """Let the scorer that a pool names rank its contacts, once the rows of its agents are ready for it."""
+        scorer = await asyncio.to_thread(self.matching.scorers.serving, pool.policy.scorer)
+        ready = await asyncio.to_thread(index.prepare, pool.id, scorer)
+        now = self.pools.get(pool.id)
+        if index is not self.index or (now is not None and now.policy.scorer == pool.policy.scorer):
+            index.set_scorer(pool.id, scorer)
+        del ready

@@ -16,6 +16,8 @@ from matcher.errors import (
     AgentHasHolds,
     AgentNotFound,
     EtagMismatch,
+    FieldsInvalid,
+    FieldViolation,
     MatcherError,
     PoolExists,
     PoolInUse,
@@ -42,6 +44,7 @@ from matcher.model import (
 )
 from matcher.names import agent_name, pool_name, site_name
 from matcher.replica import SiteReplica
+from matcher.scorers import ScorerUnknown
 from matcher.sites import Sites
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
 from matcher.store.routing import RoutingStore
@@ -204,7 +207,9 @@ class Roster:
     async def create_pool(self, site: str, pool: str, policy: PoolPolicy) -> Pool:
         """Add a pool."""
         replica = await self._sites.replica(site)
-        replica.pools[pool] = written = await self._store.put_pool(site, pool, policy, MUST_NOT_EXIST)
+        await self._check_scorer(replica, policy.scorer)
+        written = await self._store.put_pool(site, pool, policy, MUST_NOT_EXIST)
+        await replica.put_pool(written)
         return written
 
     async def pool(self, site: str, pool: str) -> Pool:
@@ -233,12 +238,15 @@ class Roster:
             policy = replace(before.policy, **values)
             if policy == before.policy:
                 return before
+            if policy.scorer != before.policy.scorer:
+                await self._check_scorer(replica, policy.scorer)
             try:
-                replica.pools[pool] = written = await self._store.put_pool(site, pool, policy, before.version)
+                written = await self._store.put_pool(site, pool, policy, before.version)
             except EtagMismatch:
                 if etag or attempt == WRITE_TRIES - 1:
                     raise
             else:
+                await replica.put_pool(written)
                 return written
         raise AssertionError("unreachable: the last try returns or raises")
 
@@ -253,7 +261,7 @@ class Roster:
             self._check_etag(pool_name(site, pool), etag, before.version)
             expected = before.version
         await self._store.delete_pool(site, pool, expected)
-        replica.pools.pop(pool, None)
+        replica.remove_pool(pool)
 
     async def effective_floor(self, site: str, pool: Pool) -> float:
         """Return the affinity floor in force."""
@@ -357,6 +365,14 @@ class Roster:
         if new:
             rows |= zip(new, await encode_interests(encoder, new), strict=True)
         return [np.stack([rows[line] for line in profile.interests]) for profile, _ in wanted]
+
+    @staticmethod
+    async def _check_scorer(replica: SiteReplica, scorer: str) -> None:
+        """Read what a pool is to be ranked by. Raises FieldsInvalid."""
+        try:
+            await asyncio.to_thread(replica.matching.scorers.named, scorer)
+        except ScorerUnknown as why:
+            raise FieldsInvalid([FieldViolation("pool.scorer", str(why))]) from why
 
     @staticmethod
     def _check_etag(name: str, wanted: str, version: int) -> None:

@@ -257,7 +257,7 @@ class Router:
         return Offer(
             basis=ranking.basis,
             tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LONGEST_IDLE,
-            record=encode_record(Record(ranking, matching.model, matching.scoring)),
+            record=encode_record(Record(ranking, matching.model)),
             candidates=[(candidate.agent, candidate.affinity) for candidate in ranking.candidates],
         )
 

@@ -22,6 +22,12 @@ WrapUp = Annotated[Seconds, typer.Option("--wrap-up", help="How long a slot stay
 Floor = Annotated[float | None, typer.Option("--floor", help="Affinity below which a message says nothing.")]
 Tolerance = Annotated[float | None, typer.Option("--tolerance", help="Within this of the best counts as equal.")]
 
+Scorer = Annotated[
+    str | None,
+    typer.Option(
+        "--scorer", help="What ranks: packaged, untrained, or a file's name in the service's MATCHER_SCORERS."
+    ),
+]
 Wait = Annotated[Seconds, typer.Option("--wait", help="How long a contact may wait, in seconds.")]
 WaitWeight = Annotated[
     float | None, typer.Option("--wait-weight", help="How much affinity a second of waiting is worth.")
@@ -54,7 +60,7 @@ NUMBERS = {
     "wait_weight": "wait_weight",
     "max_missed": "max_missed",
 }
-FIELDS = ("display_name", *DURATIONS, *NUMBERS)
+FIELDS = ("display_name", "scorer", *DURATIONS, *NUMBERS)
 
 
 def commands() -> typer.Typer:
@@ -105,6 +111,7 @@ async def create(
     wrap_up: WrapUp = None,
     floor: Floor = None,
     tolerance: Tolerance = None,
+    scorer: Scorer = None,
     wait: Wait = None,
     wait_weight: WaitWeight = None,
     head_start: HeadStart = None,
@@ -130,6 +137,7 @@ async def update(
     wrap_up: WrapUp = None,
     floor: Floor = None,
     tolerance: Tolerance = None,
+    scorer: Scorer = None,
     wait: Wait = None,
     wait_weight: WaitWeight = None,
     head_start: HeadStart = None,
@@ -146,8 +154,7 @@ async def update(
     """Change a pool's policy."""
     change = _pool(locals())
     fields = [field.name for field, _ in change.ListFields()]
-    if name == "":
-        fields.append("display_name")
+    fields += [field for field, said in (("display_name", name), ("scorer", scorer)) if said == ""]
     if both := set(fields) & set(unset or ()):
         raise CommandError(f"{', '.join(sorted(both))} cannot be set and unset at once")
     fields += unset or ()
@@ -173,7 +180,8 @@ async def delete(
 
 def _pool(said: Mapping[str, Any]) -> pb.Pool:
     """Return a pool with what was said; said: the command's arguments by name, None where they were not given."""
-    made = pb.Pool(display_name=said["name"] or "", **{field: said[option] for field, option in NUMBERS.items()})
+    numbers = {field: said[option] for field, option in NUMBERS.items()}
+    made = pb.Pool(display_name=said["name"] or "", scorer=said["scorer"] or "", **numbers)
     for field, option in DURATIONS.items():
         if said[option] is not None:
             duration = Duration()

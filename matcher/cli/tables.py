@@ -197,6 +197,7 @@ def pool(team: roster_pb2.Pool) -> Table:
             ("offer", f"{seconds(team.offer_duration.ToTimedelta().total_seconds())}"),
             ("accepted", f"{seconds(team.accepted_duration.ToTimedelta().total_seconds())}"),
             ("wrap-up", f"{seconds(team.wrap_up_duration.ToTimedelta().total_seconds())}"),
+            ("scorer", team.scorer or "the service's"),
             ("may wait", f"{seconds(team.wait_duration.ToTimedelta().total_seconds())}"),
             ("waiting now", f"{team.waiting}"),
             ("a second of waiting", f"{team.wait_weight:g} affinity"),

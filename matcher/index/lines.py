@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,32 +34,28 @@ def widen(half: NDArray[np.float16]) -> Floats:
 
 
 class LineTable:
-    """Keep each interest's vector as the store does (16 bits), with whose it is and its line in the lexicon.
+    """Keep each interest's vector as the store does (16 bits), with whose it is and its line in the lexicon."""
 
-    With a linear map M on both sides of the cosine, cos(uM, vM) = (uM·Mᵀ) · v / (|uM| |vM|): the map is put on the
-    message's side alone, and of it a row keeps only 1 / |vM|. So rows stay as they were stored, whatever the map.
-    """
-
-    def __init__(self, dimension: int, linear_map: Floats | None) -> None:
-        self._map = linear_map
-        self._vectors = np.zeros((256, dimension), np.float16)
-        self._shrink = np.zeros(256, np.float32)
+    def __init__(self, dimension: int) -> None:
+        self.vectors = np.zeros((256, dimension), np.float16)
         self.handle = np.zeros(256, np.int64)
         self.slot = np.zeros(256, np.int64)
         self.interest = np.zeros(256, np.int64)
         self.held = np.zeros(256, np.int64)
         self._used = 0
         self._free: list[int] = []
+        self._mapped: WeakValueDictionary[int, MappedLines] = WeakValueDictionary()
 
     def __len__(self) -> int:
         """Count the rows in use."""
         return self._used - len(self._free)
 
-    def toward(self, projected: Floats) -> Floats:
-        """Turn projected unit vectors [n, k] into those whose dot product with a `scaled` row is the cosine."""
-        if self._map is None:
-            return projected
-        return np.ascontiguousarray(projected @ self._map.T, dtype=np.float32)
+    def under(self, linear_map: Floats | None) -> MappedLines:
+        """Return the rows as a map shows them; kept as long as somebody holds it."""
+        mapped = self._mapped.get(id(linear_map))
+        if mapped is None:
+            mapped = self._mapped[id(linear_map)] = MappedLines(self, linear_map)
+        return mapped
 
     def add(self, slot: int, vectors: NDArray[np.float16], handles: Sequence[int]) -> Rows:
         """Take the interests of an agent in, vectors [n, dimension], and return their rows."""
@@ -67,15 +64,16 @@ class LineTable:
         rows = [self._free.pop() for _ in range(reused)]
         rows += range(self._used, self._used + count - reused)
         self._used += count - reused
-        if self._used > len(self._vectors):
+        if self._used > len(self.vectors):
             self._grow()
         taken = np.array(rows, np.int64)
-        self._vectors[taken] = vectors
-        self._shrink[taken] = self._shrinkage(vectors)
+        self.vectors[taken] = vectors
         self.handle[taken] = handles
         self.slot[taken] = slot
         self.interest[taken] = np.arange(count)
         self.held[taken] = count
+        for mapped in self._mapped.values():
+            mapped.renew(taken)
         return taken
 
     def remove(self, rows: Rows) -> None:
@@ -84,44 +82,79 @@ class LineTable:
 
     def stored(self, rows: Rows) -> NDArray[np.float16]:
         """Return the vectors as they were stored."""
-        return self._vectors[rows]
+        return self.vectors[rows]
+
+    def _grow(self) -> None:
+        size = max(self._used, len(self.vectors) * 3 // 2)
+        for name in ("vectors", "handle", "slot", "interest", "held"):
+            old = getattr(self, name)
+            new = np.empty((size, *old.shape[1:]), old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+
+class MappedLines:
+    """The rows as scorers with one linear map compare them.
+
+    With a map M on both sides of the cosine, cos(uM, vM) = (uM·Mᵀ) · v / (|uM| |vM|): the map is put on the
+    message's side alone, and of it a row needs only 1 / |vM|, reckoned when the row is first compared. So rows
+    stay as they were stored, whatever the map, and several maps may be put on the same rows.
+    """
+
+    def __init__(self, lines: LineTable, linear_map: Floats | None) -> None:
+        self.lines = lines
+        self._map = linear_map
+        self._shrink = np.full(0 if linear_map is None else len(lines.vectors), np.nan, np.float32)
+
+    def toward(self, projected: Floats) -> Floats:
+        """Turn projected unit vectors [n, k] into those whose dot product with a `scaled` row is the cosine."""
+        if self._map is None:
+            return projected
+        return np.ascontiguousarray(projected @ self._map.T, dtype=np.float32)
+
+    def renew(self, rows: Rows) -> None:
+        """Forget what is known of rows that hold other vectors now."""
+        if self._map is not None:
+            missing = len(self.lines.vectors) - len(self._shrink)
+            if missing:
+                self._shrink = np.concatenate([self._shrink, np.full(missing, np.nan, np.float32)])
+            self._shrink[rows] = np.nan
+
+    def prepare(self, rows: Rows) -> None:
+        """Reckon what comparing these rows will need."""
+        if self._map is None:
+            return
+        unknown = rows[np.isnan(self._shrink[rows])]
+        if len(unknown):
+            length = np.linalg.norm(widen(self.lines.vectors[unknown]) @ self._map, axis=1)
+            shrinkage = np.zeros(len(unknown), np.float32)
+            np.divide(1.0, length, out=shrinkage, where=length > 0)
+            self._shrink[unknown] = shrinkage
 
     def scaled(self, rows: Rows) -> Floats:
         """Return the vectors, scaled as the scorer's projection scales them."""
-        scaled = widen(self._vectors[rows])
-        scaled *= self._shrink[rows][:, None]
+        self.prepare(rows)
+        scaled = widen(self.lines.vectors[rows])
+        if self._map is not None:
+            scaled *= self._shrink[rows][:, None]
         return scaled
 
     def cosines(self, toward: Floats, unit: NDArray[np.integer], rows: Rows) -> Floats:
-        """Return the exact cosine of each pair [pairs] of a unit, as made by `toward`, and a row; units ascending.
+        """Return the exact cosine of each pair [pairs] of a unit, made by `toward`, and a row that was `scaled`.
+
+        The units ascend.
 
         Each is summed by itself, so it is the same to the last bit whatever else is asked with it.
         """
         dots = np.empty(len(rows), np.float32)
         if len(rows) <= _BLOCK:
-            np.vecdot(widen(self._vectors[rows]), toward[unit], out=dots)
+            np.vecdot(widen(self.lines.vectors[rows]), toward[unit], out=dots)
         else:  # unit by unit, so that a unit is read again from the nearest cache in place of being copied
             ends = np.searchsorted(unit, np.arange(len(toward)), side="right").tolist()
             for number, (start, end) in enumerate(pairwise([0, *ends])):
                 for at in range(start, end, _BLOCK):
                     block = slice(at, min(end, at + _BLOCK))
-                    np.vecdot(widen(self._vectors[rows[block]]), toward[number], out=dots[block])
-        dots *= self._shrink[rows]
+                    np.vecdot(widen(self.lines.vectors[rows[block]]), toward[number], out=dots[block])
+        if self._map is not None:
+            dots *= self._shrink[rows]
         return dots
-
-    def _shrinkage(self, vectors: NDArray[np.float16]) -> Floats:
-        """Return 1 / |vM|, as `Scorer.project` would bring vM to length 1; it leaves v as it is without a map."""
-        if self._map is None:
-            return np.ones(len(vectors), np.float32)
-        length = np.linalg.norm(widen(vectors) @ self._map, axis=1)
-        shrinkage = np.zeros(len(vectors), np.float32)
-        np.divide(1.0, length, out=shrinkage, where=length > 0)
-        return shrinkage
-
-    def _grow(self) -> None:
-        size = max(self._used, len(self._vectors) * 3 // 2)
-        for name in ("_vectors", "_shrink", "handle", "slot", "interest", "held"):
-            old = getattr(self, name)
-            new = np.empty((size, *old.shape[1:]), old.dtype)
-            new[: len(old)] = old
-            setattr(self, name, new)

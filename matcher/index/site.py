@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from matcher.found import Found, Resting, foremost
 from matcher.index.constraints import ORDER, admitted, first_unmet
 from matcher.index.deadlines import Deadlines
-from matcher.index.lines import Floats, LineTable, Rows
+from matcher.index.lines import Floats, LineTable, MappedLines, Rows
 from matcher.index.people import People
-from matcher.index.traits import Traits
-from matcher.index.view import View
+from matcher.index.traits import Question, Traits
 from matcher.index.views import Shown, Views
 from matcher.lexicon import Lexicon, stems
 from matcher.lifecycle import AgentStatus
@@ -24,6 +23,18 @@ from matcher.model import Agent, Constraint, Hold, LeftOut, Requirements
 from matcher.scorer import Evidence, Scorer
 
 MOST_RESTING: Final = 8
+
+_PREPARED: Final = 1_024
+"""Rows made ready for a scorer before the lock is given back for a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """A scorer that serves, and the rows as it compares them."""
+
+    scorer: Scorer
+    fingerprint: str
+    lines: MappedLines
 
 
 class SiteIndex:
@@ -35,7 +46,8 @@ class SiteIndex:
     def __init__(self, scorer: Scorer, dimension: int, *, language: str = "english") -> None:
         """Begin empty.
 
-        dimension: of the vectors, before the scorer's map; language: the stemmer of lines in Latin script.
+        scorer: of every pool that has none of its own; dimension: of the vectors, before a scorer's map; language: the
+        stemmer of lines in Latin script.
         """
         self.scorer = scorer
         self.dimension = dimension
@@ -45,9 +57,12 @@ class SiteIndex:
         """Profiles that came, went or were replaced since the beginning."""
         self._lexicon = Lexicon()
         self._people = People()
-        self._lines = LineTable(dimension, scorer.map)
+        self._lines = LineTable(dimension)
+        self._usual = self._serving(scorer)
+        self._scorers: dict[str, _Serving] = {}
+        """Of the pools that have one of their own."""
         self._deadlines = Deadlines(self._people.holds)
-        self._views = Views(self._people, self._lines, dimension)
+        self._views = Views(self._people, dimension)
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
@@ -55,6 +70,43 @@ class SiteIndex:
 
     def __contains__(self, agent: str) -> bool:
         return agent in self._people.slots
+
+    def scorer_of(self, pool: str) -> Scorer:
+        """Return the scorer that ranks a pool's contacts."""
+        return self._scorers.get(pool, self._usual).scorer
+
+    def prepare(self, pool: str, scorer: Scorer) -> object:
+        """Make the rows of a pool's agents ready for a scorer, so that no search waits for it.
+
+        For a worker thread: the lock is given back again and again. What is returned is to be held until
+        `set_scorer`.
+        """
+        with self._lock:
+            lines = self._lines.under(scorer.map)
+            slots = self._people.present()
+            slots = slots[self._people.answers(slots, Question.POOL, pool) > 0]
+            rows_of = [self._people.rows[slot] for slot in slots.tolist()]
+        rows = np.concatenate(rows_of) if rows_of else np.zeros(0, np.int64)
+        for at in range(0, len(rows), _PREPARED):
+            with self._lock:
+                lines.prepare(rows[at : at + _PREPARED])
+        return lines
+
+    def set_scorer(self, pool: str, scorer: Scorer | None) -> None:
+        """Let a scorer rank a pool's contacts from now on; None: the one of all pools that have none of their own.
+
+        No text is encoded: vectors are kept as they were before any map.
+        """
+        with self._lock:
+            before = self._scorers.get(pool, self._usual)
+            if scorer is None or scorer is self.scorer:
+                now = self._usual
+                self._scorers.pop(pool, None)
+            else:
+                now = before if scorer is before.scorer else self._serving(scorer)
+                self._scorers[pool] = now
+            if now.lines is not before.lines:
+                self._views.give_up_pool(pool)
 
     def ids(self) -> list[str]:
         """Return the ids of all agents, ascending."""
@@ -155,12 +207,13 @@ class SiteIndex:
     ) -> Found:
         """Find everyone whom a message meets among the agents that meet the requirements.
 
-        units: [units, dimension], unit vectors before the map; unit_stems: the stems of each unit.
-        ignore_availability: status and capacity are not asked about. resting: how many of the longest idle to name.
+        They are ranked by the scorer of the pool. units: [units, dimension], unit vectors before its map; unit_stems:
+        the stems of each unit. ignore_availability: status and capacity are not asked about. resting: how many of the
+        longest idle to name.
         """
         with self._lock:
-            view = self._views.get(Shown(requirements.pool, requirements.channel, ignore_availability))
-            return self._find(view, units, unit_stems, requirements, resting)
+            shown = Shown(requirements.pool, requirements.channel, ignore_availability)
+            return self._find(shown, units, unit_stems, requirements, resting)
 
     def best_affinities(
         self, messages: Sequence[tuple[Floats, Sequence[Sequence[str]]]], pool: str
@@ -174,7 +227,7 @@ class SiteIndex:
         anyone = Requirements(pool=pool)
         for number, (units, unit_stems) in enumerate(messages):
             with self._lock:
-                found = self._find(self._views.get(anywhere), units, unit_stems, anyone, 0)
+                found = self._find(anywhere, units, unit_stems, anyone, 0)
             best[number] = found.scores.affinity.max(initial=0.0)
         with self._lock:
             self._views.give_up(anywhere)
@@ -183,7 +236,8 @@ class SiteIndex:
     def longest_idle(self, requirements: Requirements, most: int) -> list[str]:
         """Name the agents who can take a contact now, the longest idle first."""
         with self._lock:
-            view = self._views.get(Shown(requirements.pool, requirements.channel, everybody=False))
+            shown = Shown(requirements.pool, requirements.channel, everybody=False)
+            view = self._views.get(shown, self._scorers.get(requirements.pool, self._usual).lines)
             members, _ = admitted(self._people, view, requirements)
             return [resting.agent.id for resting in self._resting(members, most)]
 
@@ -216,17 +270,20 @@ class SiteIndex:
 
     def _find(
         self,
-        view: View,
+        shown: Shown,
         units: Floats,
         unit_stems: Sequence[Sequence[str]],
         requirements: Requirements,
         resting: int,
     ) -> Found:
+        serving = self._scorers.get(shown.pool, self._usual)
+        scorer, lines = serving.scorer, serving.lines
+        view = self._views.get(shown, lines)
         members, allowed = admitted(self._people, view, requirements)
         compared = len(view.owners) if allowed is None else int(np.count_nonzero(allowed))
         self.rows_scored += compared
-        toward = self._lines.toward(self.scorer.project(np.ascontiguousarray(units, np.float32)))
-        unit, row, cosine = view.above(toward, self.scorer.threshold, allowed)
+        toward = lines.toward(scorer.project(np.ascontiguousarray(units, np.float32)))
+        unit, row, cosine = view.above(toward, scorer.threshold, allowed)
         evidence = Evidence(
             unit=unit,
             agent=self._lines.slot[row],
@@ -235,7 +292,7 @@ class SiteIndex:
             lexical=self._lexicon.shared(unit_stems, unit, self._lines.handle[row]),
             held=self._lines.held[row],
         )
-        scores = self.scorer.score(evidence)
+        scores = scorer.score(evidence)
         return Found(
             evidence=evidence,
             scores=scores,
@@ -245,9 +302,13 @@ class SiteIndex:
             resting=self._resting(members, resting),
             eligible=len(members),
             pool_agents=self._people.traits.in_pool(requirements.pool),
-            calibration=self.scorer.calibration,
+            calibration=scorer.calibration,
+            scorer=serving.fingerprint,
             rows=compared,
         )
+
+    def _serving(self, scorer: Scorer) -> _Serving:
+        return _Serving(scorer, scorer.fingerprint, self._lines.under(scorer.map))
 
     def _resting(self, slots: Rows, most: int) -> tuple[Resting, ...]:
         if not most or not len(slots):

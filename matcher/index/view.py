@@ -1,4 +1,4 @@
-"""A view: the agents who can take a channel's contacts of a pool now, and their rows."""
+"""A view: the agents who can take a channel's contacts of a pool now, and their rows under the map of its scorer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.index.lines import Floats, LineTable, Rows
+from matcher.index.lines import Floats, MappedLines, Rows
 from matcher.index.scan import CodedRows
 
 _HEADROOM: Final = 1.25
@@ -31,7 +31,7 @@ class _Place:
 class View:
     """Keep members and their coded rows without gaps; an agent comes or goes at the cost of their own rows."""
 
-    def __init__(self, lines: LineTable, dimension: int) -> None:
+    def __init__(self, lines: MappedLines, dimension: int) -> None:
         self._lines = lines
         self._dimension = dimension
         self._coded = CodedRows(dimension, _LEAST_PEAK)
@@ -95,7 +95,7 @@ class View:
                 row, owner = int(self._rows[end]), int(self._owners[end])
                 self._coded.move(end, position)
                 self._rows[position], self._owners[position] = row, owner
-                self._places[owner].rows[int(self._lines.interest[row])] = position
+                self._places[owner].rows[int(self._lines.lines.interest[row])] = position
         self._coded.truncate(end)
 
     def above(

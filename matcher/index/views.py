@@ -6,7 +6,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from matcher.index.lines import LineTable
+from matcher.index.lines import MappedLines
 from matcher.index.people import People
 from matcher.index.traits import NOT_TAKEN, Question
 from matcher.index.view import View
@@ -26,9 +26,8 @@ class Shown(NamedTuple):
 class Views:
     """Build views at first use, and keep them true change by change."""
 
-    def __init__(self, people: People, lines: LineTable, dimension: int) -> None:
+    def __init__(self, people: People, dimension: int) -> None:
         self._people = people
-        self._lines = lines
         self._dimension = dimension
         self._views: OrderedDict[Shown, View] = OrderedDict()
         self._takers: Counter[tuple[str, str]] = Counter()
@@ -36,13 +35,16 @@ class Views:
     def __len__(self) -> int:
         return len(self._views)
 
-    def get(self, shown: Shown) -> View:
-        """Return a view that is true until the next change, and kept true afterwards unless it is given up."""
+    def get(self, shown: Shown, lines: MappedLines) -> View:
+        """Return a view that is true until the next change, and kept true afterwards unless it is given up.
+
+        lines: the rows as the pool's scorer compares them; when that changes, `give_up_pool` comes first.
+        """
         view = self._views.get(shown)
         if view is not None:
             self._views.move_to_end(shown)
             return view
-        view = View(self._lines, self._dimension)
+        view = View(lines, self._dimension)
         if shown.channel is not None and not self._takers[shown.pool, shown.channel]:
             return view  # nobody ever takes it: not kept, so that callers cannot push out the others
         people, slots = self._people, self._people.present()
@@ -62,6 +64,11 @@ class Views:
     def give_up(self, shown: Shown) -> None:
         """Keep a view no longer."""
         self._views.pop(shown, None)
+
+    def give_up_pool(self, pool: str) -> None:
+        """Keep no view of a pool any longer."""
+        for shown in [shown for shown in self._views if shown.pool == pool]:
+            del self._views[shown]
 
     def register(self, slot: int) -> None:
         """Count an agent whose pools and channels are new here, and show them where they belong."""

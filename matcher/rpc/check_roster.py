@@ -52,7 +52,7 @@ _DURATIONS: Final = {
     "matching_window": ("matching_window_ms", 0, SECOND),
 }
 _SHARES: Final = frozenset({"affinity_floor", "affinity_tolerance"})
-POOL_PATHS: Final = frozenset({"display_name", "wait_weight", "max_missed", *_DURATIONS, *_SHARES})
+POOL_PATHS: Final = frozenset({"display_name", "scorer", "wait_weight", "max_missed", *_DURATIONS, *_SHARES})
 
 
 def create_agent(request: pb.CreateAgentRequest) -> tuple[str, str, Profile, AgentStatus]:
@@ -274,6 +274,8 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
     values: dict[str, object] = {}
     if "display_name" in paths:
         values["display_name"] = wrong.at_most("pool.display_name", pool.display_name, MOST_DISPLAY_NAME)
+    if "scorer" in paths:
+        values["scorer"] = wrong.at_most("pool.scorer", pool.scorer, MOST_DISPLAY_NAME)
     for path, (field, least, most) in _DURATIONS.items():
         if path in paths:
             given = pool.HasField(path)  # type: ignore[arg-type]

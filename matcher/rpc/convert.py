@@ -198,6 +198,7 @@ def pool(site: str, one: Pool, *, floor: float, tolerance: float) -> roster_pb2.
         offer_duration=_duration(policy.offer_ms),
         accepted_duration=_duration(policy.accepted_ms),
         wrap_up_duration=_duration(policy.wrap_up_ms),
+        scorer=policy.scorer,
         wait_duration=_duration(policy.wait_ms),
         wait_weight=policy.wait_weight,
         head_start=_duration(policy.head_start_ms),

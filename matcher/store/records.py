@@ -181,7 +181,6 @@ class Record(msgspec.Struct, frozen=True):
 
     ranking: Ranking
     model: str
-    scorer: str
 
 
 def encode_record(record: Record) -> bytes:
@@ -200,6 +199,6 @@ def decode_decision(decision: str, fields: Fields) -> Decision:
         agent=text(fields, "agent"),
         ranking=record.ranking,
         model=record.model,
-        scorer=record.scorer,
+        scorer=record.ranking.scorer,
         created_ms=number(fields, "created"),
     )

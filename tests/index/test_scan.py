@@ -67,8 +67,8 @@ def test_units_or_rows_of_nothing_meet_nothing() -> None:
 def test_a_component_larger_than_all_before_is_compared_rightly() -> None:
     """A vector along one axis joins others of small components: all are still met as they should be."""
     small, along = vectors(5, 9, 384), np.eye(384, dtype=np.float32)[:1]
-    lines = LineTable(384, None)
-    view = View(lines, 384)
+    lines = LineTable(384)
+    view = View(lines.under(None), 384)
     for slot, made in enumerate((small, along, small[:4])):
         view.add(slot, _line(lines, slot, made))
     unit, row, cosine = view.above(np.concatenate([along, small[2:3]]), 0.9, None)
@@ -82,9 +82,9 @@ def test_a_component_larger_than_all_before_is_compared_rightly() -> None:
 def test_rows_keep_their_places_while_members_come_and_go(seed: int) -> None:
     """After any order of coming and going a view holds the rows of its members, each once, and no other."""
     random = np.random.default_rng(seed)
-    lines = LineTable(DIMENSION, None)
+    lines = LineTable(DIMENSION)
     rows = [_line(lines, slot, vectors(seed + slot, int(random.integers(1, 6)), DIMENSION)) for slot in range(20)]
-    view, members = View(lines, DIMENSION), set[int]()
+    view, members = View(lines.under(None), DIMENSION), set[int]()
     for slot in random.integers(20, size=120).tolist():
         if slot in members:
             view.drop(slot)
@@ -109,21 +109,23 @@ def test_halves_are_widened_exactly() -> None:
 
 def test_a_cosine_is_the_same_to_the_last_bit_alone_and_among_others() -> None:
     """Asked for alone, with a few or with hundreds of other pairs, a cosine has the same bits."""
-    lines = LineTable(384, None)
+    lines = LineTable(384)
     made = vectors(1, 700, 384)
     rows, units = _line(lines, 0, made), made[:4]
     pairs = np.repeat(np.arange(4), 700), np.tile(rows, 4)
-    together = lines.cosines(units, *pairs)
+    together = lines.under(None).cosines(units, *pairs)
     for at in range(0, 2800, 97):
-        assert together[at] == lines.cosines(units, pairs[0][at : at + 1], pairs[1][at : at + 1])[0]
-    assert np.array_equal(together[1000:1200], lines.cosines(units, pairs[0][1000:1200], pairs[1][1000:1200]))
+        assert together[at] == lines.under(None).cosines(units, pairs[0][at : at + 1], pairs[1][at : at + 1])[0]
+    assert np.array_equal(
+        together[1000:1200], lines.under(None).cosines(units, pairs[0][1000:1200], pairs[1][1000:1200])
+    )
     assert together == pytest.approx((units @ made.T).ravel(), abs=2e-3)
 
 
 @pytest.mark.parametrize("count", [1, 300, 5000])
 def test_rows_given_back_are_used_again(count: int) -> None:
     """Replacing interests again and again takes no more rows than there are interests."""
-    lines = LineTable(DIMENSION, None)
+    lines = LineTable(DIMENSION)
     made = vectors(1, count, DIMENSION)
     for _ in range(3):
         taken = _line(lines, 0, made)

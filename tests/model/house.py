@@ -14,7 +14,7 @@ from matcher.matching import Matching
 from matcher.replica import SiteReplica
 from matcher.roster import Roster
 from matcher.router import Router
-from matcher.scorer import Scorer
+from matcher.scorers import Scorers
 from matcher.sites import Sites
 from matcher.store.connection import Connection
 from matcher.store.models import KnownModel, ModelStore
@@ -59,7 +59,7 @@ class House:
     @classmethod
     async def open(cls, connection: Connection, encoder: WordEncoder, floors: Floors) -> House:
         """Put a server together."""
-        clock, matching = StoreClock(), Matching(encoder, Scorer(), floors)
+        clock, matching = StoreClock(), Matching(encoder, Scorers("untrained", encoder.fingerprint), floors)
         asked = time.monotonic()
         clock.set(await connection.time_ms(), asked, time.monotonic())
         roster_store, routing = RosterStore(connection, EVENTS_KEPT), RoutingStore(connection, LIFETIMES)

@@ -57,6 +57,7 @@ def found_of(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> Foun
         pool_agents=len(drawn),
         rows=3 * len(drawn),
         calibration=UNTRAINED,
+        scorer="",
     )
 
 
