@@ -26,6 +26,7 @@ class PlainIndex:
     """Know what was said, and score every eligible agent against every unit."""
 
     scorer: Scorer
+    scorers: dict[str, Scorer] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     vectors: dict[str, Floats] = field(default_factory=dict)
 
@@ -101,24 +102,25 @@ class PlainIndex:
         return [agent for agent in self.agents.values() if self.unmet(agent, requirements) in met]
 
     def affinities(
-        self, eligible: Sequence[Agent], units: Floats, unit_stems: Sequence[Sequence[str]]
+        self, eligible: Sequence[Agent], units: Floats, unit_stems: Sequence[Sequence[str]], pool: str
     ) -> dict[str, tuple[float, float]]:
-        """Return score and affinity of everyone met, by comparing all with all."""
+        """Return score and affinity of everyone met, by comparing all with all as the pool's scorer does."""
+        scorer = self.scorers.get(pool, self.scorer)
         lexicon = Lexicon()
         handles = {
             agent.id: [lexicon.add(stems(interest)) for interest in agent.profile.interests]
             for agent in self.agents.values()
         }
-        projected = self.scorer.project(units)
+        projected = scorer.project(units)
         found = {}
         for agent in eligible:
-            cosine = projected @ self.scorer.project(self.vectors[agent.id]).T
+            cosine = projected @ scorer.project(self.vectors[agent.id]).T
             unit, interest = np.nonzero(cosine > -2)
             lexical = lexicon.shared(unit_stems, unit, np.array(handles[agent.id])[interest])
             held = np.full(len(unit), len(handles[agent.id]))
             nobody = np.zeros(len(unit), np.int64)
             evidence = Evidence(unit, nobody, interest, cosine[unit, interest], lexical, held)
-            scores = self.scorer.score(evidence)
+            scores = scorer.score(evidence)
             if len(scores.agent):
                 found[agent.id] = (float(scores.score[0]), float(scores.affinity[0]))
         return found

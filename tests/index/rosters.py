@@ -77,12 +77,16 @@ def vectors(seed: int, count: int, dimension: int = DIMENSION) -> Floats:
     return unit_length(made)
 
 
-def scorer(*, mapped: bool) -> Scorer:
+def scorer(*, mapped: bool, seed: int = 3) -> Scorer:
     """Make a scorer, with a map that is no rotation or without."""
     if not mapped:
         return Scorer()
-    noise = np.random.default_rng(3).normal(size=(DIMENSION, DIMENSION)) * 0.08
+    noise = np.random.default_rng(seed).normal(size=(DIMENSION, DIMENSION)) * 0.08
     return Scorer(map=np.asarray(np.eye(DIMENSION) + noise, np.float32))
+
+
+SCORERS = (scorer(mapped=False), scorer(mapped=True), scorer(mapped=True, seed=4), Scorer(threshold=0.2, saturation=2))
+"""What pools may be ranked by."""
 
 
 def crowd(count: int, *, online: int, seed: int = 0) -> tuple[SiteIndex, list[Agent]]:

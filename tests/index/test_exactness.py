@@ -15,10 +15,13 @@ from matcher.index.view import View
 from matcher.lexicon import stems
 from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Capacity, Constraint, Hold, Profile, Requirements
+from matcher.scorer import Scorer
 from tests.index.plain import PlainIndex
 from tests.index.rosters import (
     DIMENSION,
     NAMES,
+    POOLS,
+    SCORERS,
     crowd,
     holds,
     lines,
@@ -99,6 +102,14 @@ class RosterChanges(RuleBasedStateMachine):
         """Let time pass."""
         assert self.index.lapse(now) == self.plain.lapse(now)
 
+    @rule(pool=st.sampled_from(POOLS), scorer=st.sampled_from([None, *SCORERS]))
+    def set_scorer(self, pool: str, scorer: Scorer | None) -> None:
+        """Let another scorer rank a pool, or the one of all pools again."""
+        ready = None if scorer is None else self.index.prepare(pool, scorer)
+        self.index.set_scorer(pool, scorer)
+        del ready
+        self.plain.scorers[pool] = scorer or self.plain.scorer
+
     @rule(text=st.lists(lines, min_size=1, max_size=4), required=requirements, seed=seeds, everybody=st.booleans())
     def find(self, text: list[str], required: Requirements, seed: int, everybody: bool) -> None:
         """Find the same agents with the same affinities, comparing no row of anyone else."""
@@ -106,8 +117,9 @@ class RosterChanges(RuleBasedStateMachine):
         eligible = self.plain.eligible(required, ignore_availability=everybody)
         before = self.index.rows_scored
         found = self.index.find(units, words, required, ignore_availability=everybody)
-        expected = self.plain.affinities(eligible, units, words)
+        expected = self.plain.affinities(eligible, units, words, required.pool)
         assert {agent.id for agent in found.agents} == set(expected)
+        assert found.scorer == self.plain.scorers.get(required.pool, self.plain.scorer).fingerprint
         for at, agent in enumerate(found.agents):
             assert (found.scores.score[at], found.scores.affinity[at]) == pytest.approx(expected[agent.id], abs=HAIR)
             assert found.utilization[at] == self.plain.utilization(self.plain.agents[agent.id])

@@ -250,6 +250,14 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         people.UpdatePoolRequest(pool=people.Pool(name=BILLING_NAME, affinity_tolerance=0.0)),
         ("update_pool", ("default", "billing", {"affinity_tolerance": 0.0}, "")),
     ),
+    "let another scorer rank a pool": (
+        people.UpdatePoolRequest(pool=people.Pool(name=BILLING_NAME, scorer="untrained")),
+        ("update_pool", ("default", "billing", {"scorer": "untrained"}, "")),
+    ),
+    "let the service's scorer rank a pool again": (
+        people.UpdatePoolRequest(pool=people.Pool(name=BILLING_NAME), update_mask=FieldMask(paths=["scorer"])),
+        ("update_pool", ("default", "billing", {"scorer": ""}, "")),
+    ),
     "put a pool's fields back": (
         people.UpdatePoolRequest(
             pool=people.Pool(name=BILLING_NAME, etag="e"),

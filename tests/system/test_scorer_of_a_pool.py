@@ -1,0 +1,77 @@
+"""Each pool is ranked by the scorer that its policy names."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import grpc
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from matcher.client import MatcherCallError, MatcherClient
+from matcher.scorer import Scorer
+from matcher.scorer_file import Provenance, write
+from matcher.v1 import roster_pb2 as pb
+from tests.people import PASTIMES, hire, person
+from tests.processes import Server
+
+TEXT: Final = "My card was swallowed by the machine. Tonight I meant to play the cello with friends."
+LENIENT: Final = Scorer(threshold=0.1, saturation=1.0)
+
+
+async def encoded(server: Server) -> float:
+    """Return how many texts the encoder has been given."""
+    with urllib.request.urlopen(f"http://{server.metrics}/metrics") as answer:  # noqa: ASYNC210 - a short look
+        families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
+    family = families["matcher_encoder_batch_size"]
+    return next(sample.value for sample in family.samples if sample.name.endswith("_sum"))
+
+
+async def affinities(client: MatcherClient, pool: str) -> dict[str, float]:
+    """Return everyone's affinity with the message, as a pool is ranked."""
+    found = await client.suggest(TEXT, pool=pool, max_candidates=20, ignore_availability=True)
+    return {one.agent.rpartition("/")[2]: one.affinity for one in found.candidates}
+
+
+async def test_two_pools_of_a_site_are_ranked_by_their_own_scorers(
+    launch: Callable[[Mapping[str, str]], Awaitable[Server]], tmp_path: Path
+) -> None:
+    """UpdatePool changes who is closest at once, at every server, after a restart too, and encodes no interest."""
+    folder = tmp_path / "scorers"
+    folder.mkdir()
+    settings = {"MATCHER_SCORERS": str(folder)}
+    server = await launch(settings)
+    async with server.client() as client:
+        first = [await client.create_pool(pool, pb.Pool()) for pool in ("north", "south")]
+        both = [pool.name for pool in first]
+        await hire(client, {f"a{n}": person(f"I love {line}.", pools=both) for n, line in enumerate(PASTIMES)})
+        usual = await affinities(client, "north")
+        assert usual == await affinities(client, "south")
+        routed = await client.route(TEXT, pool="south")
+        before = await client.decision(routed.decision)
+        write(folder / "lenient.npz", LENIENT, Provenance(before.model, (), "", "", {}))
+        write(folder / "theirs.npz", LENIENT, Provenance("0" * 16, (), "", "", {}))
+        floor, texts = (await client.pool("north")).effective_affinity_floor, await encoded(server)
+        changed = await client.update_pool(pb.Pool(name="north", scorer="lenient"))
+        assert (changed.scorer, await encoded(server)) == ("lenient", texts)
+        assert changed.effective_affinity_floor != floor == (await client.pool("south")).effective_affinity_floor
+        lenient = await affinities(client, "north")
+        assert set(lenient) > set(usual)
+        assert await affinities(client, "south") == usual
+        records = [await client.decision((await client.route(TEXT, pool=pool)).decision) for pool in ("north", "south")]
+        assert [record.scorer for record in records] == [LENIENT.fingerprint, before.scorer]
+        with pytest.raises(MatcherCallError, match=r"pool\.scorer names no scorer; there are packaged, untrained, len"):
+            await client.update_pool(pb.Pool(name="south", scorer="strict"))
+        with pytest.raises(MatcherCallError, match=r"theirs\.npz was learned from the vectors of another") as refused:
+            await client.create_pool("west", pb.Pool(scorer="theirs"))
+        assert refused.value.code is grpc.StatusCode.INVALID_ARGUMENT
+        assert [one.field for one in refused.value.violations] == ["pool.scorer"]
+    assert await server.stop() == 0
+    again = await launch(settings)
+    async with again.client() as client:
+        assert await affinities(client, "north") == pytest.approx(lenient, abs=1e-6)
+        await client.update_pool(pb.Pool(name="north"), ["scorer"])
+        assert await affinities(client, "north") == pytest.approx(usual, abs=1e-6)
