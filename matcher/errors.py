@@ -214,6 +214,46 @@ class PoolInUse(MatcherError):
         super().__init__(f"{pool} cannot be removed: {why}", pool=pool, agents=agents)
 
 
+class PoolHasWaiting(MatcherError):
+    """Contacts wait in the pool."""
+
+    reason = "POOL_HAS_WAITING"
+
+    def __init__(self, pool: str, waiting: int) -> None:
+        super().__init__(f"{pool} cannot be removed: {waiting} contacts wait in it", pool=pool, waiting=waiting)
+
+
+class ContactStateWrong(MatcherError):
+    """The contact's state does not allow this."""
+
+    reason = "CONTACT_STATE_WRONG"
+
+    def __init__(self, contact: str, state: str, wanted: str) -> None:
+        super().__init__(f"{contact} is {state or 'unknown'} and cannot be {wanted}", contact=contact, state=state)
+
+
+class WatcherTooSlow(MatcherError):
+    """A watcher read too slowly and was cut off."""
+
+    reason = "WATCHER_TOO_SLOW"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the watcher fell {limit} answers behind; resume after the last one it has", limit=limit)
+
+
+class EventsForgotten(MatcherError):
+    """What came after a resume token is no longer kept."""
+
+    reason = "EVENTS_FORGOTTEN"
+
+    def __init__(self, resume_token: str, oldest: int) -> None:
+        super().__init__(
+            "what came after the resume_token is no longer kept: read the list, then watch anew",
+            resume_token=resume_token,
+            oldest=oldest,
+        )
+
+
 class ContactEnded(MatcherError):
     """The contact has ended and cannot be routed again."""
 

@@ -5,12 +5,13 @@ Ids of a stream are 0-1, 0-2, …, so a reader that finds a number missing knows
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from matcher.errors import MatcherError
-from matcher.model import Hold
+from matcher.lifecycle import Cause, ContactState
+from matcher.model import ContactEvent, Hold
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
 
@@ -68,7 +69,22 @@ class SlotFreed:
     at_ms: int
 
 
-Change = AgentChanged | PoolChanged | SiteRemoved | SlotHeld | SlotFreed
+@dataclass(frozen=True, slots=True)
+class ContactStepped:
+    """A contact came to a state; score: its place in the queue of the event's pool, None where it does not wait."""
+
+    event: ContactEvent
+    score: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimerSet:
+    """A heartbeat is due at a time that may be earlier than any known."""
+
+    due_ms: int
+
+
+Change = AgentChanged | PoolChanged | SiteRemoved | SlotHeld | SlotFreed | ContactStepped | TimerSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +101,42 @@ def event_number(event: str) -> int:
     return int(event.partition("-")[2])
 
 
-def decode_change(event: str) -> Change:
-    """Return what an event says. Its forms are those that `tell` writes in lua/."""
-    match event.split("|"):
-        case ["hold", agent, reservation, channel, cost, deadline, at]:
-            return SlotHeld(agent, Hold(reservation, channel, int(cost), int(deadline)), int(at))
-        case ["free", agent, reservation, idle, at]:
-            return SlotFreed(agent, reservation, int(idle) if idle else None, int(at))
-        case ["agent", agent, version, at]:
-            return AgentChanged(agent, int(version), int(at))
-        case ["pool", pool, _, at]:
-            return PoolChanged(pool, int(at))
-        case ["site", *_]:
-            return SiteRemoved()
-        case other:
-            raise ValueError(f"an event of an unknown kind: {other[0]}")
+def decode_change(event: str, number: int = 0) -> Change:
+    """Return what an event says; number: its place in the stream. Its forms are those that `tell` writes in lua/."""
+    kind, *said = event.split("|")
+    decode = _FORMS.get(kind)
+    if decode is None:
+        raise ValueError(f"an event of an unknown kind: {kind}")
+    return decode(said, number)
+
+
+def _held(said: Sequence[str], _number: int) -> SlotHeld:
+    agent, reservation, channel, cost, deadline, at = said
+    return SlotHeld(agent, Hold(reservation, channel, int(cost), int(deadline)), int(at))
+
+
+def _freed(said: Sequence[str], _number: int) -> SlotFreed:
+    agent, reservation, idle, at = said
+    return SlotFreed(agent, reservation, int(idle) if idle else None, int(at))
+
+
+def _stepped(said: Sequence[str], number: int) -> ContactStepped:
+    contact, pool, sequence, state, cause, reservation, agent, score, at = said
+    event = ContactEvent(
+        contact, pool, int(sequence), ContactState(state), Cause(cause), reservation, agent, int(at), number
+    )
+    return ContactStepped(event, int(score) if score else None)
+
+
+_FORMS: Final[dict[str, Callable[[Sequence[str], int], Change]]] = {
+    "hold": _held,
+    "free": _freed,
+    "step": _stepped,
+    "timer": lambda said, _: TimerSet(int(said[0])),
+    "agent": lambda said, _: AgentChanged(said[0], int(said[1]), int(said[2])),
+    "pool": lambda said, _: PoolChanged(said[0], int(said[2])),
+    "site": lambda _said, _: SiteRemoved(),
+}
 
 
 class Changes:
@@ -109,13 +146,12 @@ class Changes:
         self._connection = connection
         self._site = site
         self._keys = Keys(site)
-        self._client = connection.reader()
+        self._reader = connection.reader(self._keys.load)
         self.reads = 0
 
     async def close(self) -> None:
         """Close the connection."""
-        await self._client.aclose()
-        await self._client.connection_pool.disconnect()
+        self._reader.close()
 
     async def end(self) -> Position:
         """Return where the streams end now: read it before a snapshot, and follow from it."""
@@ -135,26 +171,20 @@ class Changes:
         """
         last = {self._keys.roster: position.roster, self._keys.load: position.load}
         while True:
-            async with self._connection.faults():
-                self.reads += 1
-                answer = await self._client.execute_command(  # type: ignore[no-untyped-call]
-                    "XREAD",
-                    "COUNT",
-                    BATCH,
-                    "BLOCK",
-                    BLOCK_MS,
-                    "STREAMS",
-                    *last,
-                    *(f"0-{number}" for number in last.values()),
-                )
+            self.reads += 1
+            starts = [f"0-{number}" for number in last.values()]
+            answer = await self._reader.run(
+                ("XREAD", "COUNT", BATCH, "BLOCK", BLOCK_MS, "STREAMS", *last, *starts), BLOCK_MS / 1000
+            )
             changes: list[Change] = []
-            for key, events in _streams(answer):
-                for event, fields in events:
+            for name, events in answer or ():
+                key = name.decode()
+                for event, (_, said) in events:
                     number = event_number(event.decode())
                     if number != last[key] + 1:
                         raise FellBehind(self._site)
                     last[key] = number
-                    changes.append(decode_change(_payload(fields)))
+                    changes.append(decode_change(said.decode(), number))
             yield Position(last[self._keys.roster], last[self._keys.load], position.server), changes
 
     async def unbroken(self, position: Position) -> bool:
@@ -169,20 +199,3 @@ class Changes:
 
 def _last_number(events: Any) -> int:
     return event_number(events[0][0].decode()) if events else 0
-
-
-def _streams(answer: Any) -> list[tuple[str, Sequence[Any]]]:
-    """Return XREAD's streams in either of its shapes."""
-    if not answer:
-        return []
-    pairs = answer.items() if isinstance(answer, dict) else answer
-    return [(key.decode(), events[0] if _nested(events) else events) for key, events in pairs]
-
-
-def _nested(events: Sequence[Any]) -> bool:
-    return len(events) == 1 and isinstance(events[0], list)
-
-
-def _payload(fields: Any) -> str:
-    event: bytes = fields[b"e"] if isinstance(fields, dict) else fields[1]
-    return event.decode()

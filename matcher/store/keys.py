@@ -19,6 +19,13 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:lease:<agent>           | zset   | the agent's; empties    | reservation|channel|cost → deadline          |
 | m:{site}:due                     | zset   | the site's; empties     | what lapses → deadline                       |
 | m:{site}:roster, m:{site}:load   | stream | the site's; trimmed     | what changed                                 |
+| m:{site}:queue                   | zset   | the site's; empties     | contacts that wait → beginning less head start|
+| m:{site}:waiting                 | hash   | the site's; empties     | pool → how many contacts wait in it          |
+| m:{site}:contacts                | zset   | the site's; empties     | contacts that have not ended → beginning     |
+| m:{site}:timers                  | zset   | the site's; empties     | waits, heartbeats, idle talks → when they end|
+| m:{site}:dispatcher              | string | the lease               | which process offers to those who wait       |
+| m:{site}:handle:<digest>         | string | as long as led back     | a handle's customer                          |
+| m:{site}:customer:<id>           | hash   | as long as led back     | agent → how it went, until when it counts    |
 | m:{site}:contact:<id>            | hash   | its deadline + keep     | state, pool, channel, customer, exclusions   |
 | m:{site}:resv:<id>               | hash   | its deadline + keep     | state, agent, contact, fence, times          |
 | m:{site}:once:<method>:<id>      | string | request window          | digest of the request, ids of the answer     |
@@ -39,6 +46,10 @@ MODEL_NAMES: Final = "m:model-names"
 MODEL: Final = "m:model"
 DUE_RESERVATION: Final = "reservation|"
 
+TIMER_CONTACT: Final = "contact|"
+TIMER_BEAT: Final = "beat|"
+TIMER_IDLE: Final = "idle|"
+
 PERMANENT: Final = (
     r"m:schema",
     r"m:secret",
@@ -46,7 +57,7 @@ PERMANENT: Final = (
     r"m:models",
     r"m:model-names",
     r"m:model",
-    r"m:\{[^}]+\}:(pools|agents|due|roster|load)",
+    r"m:\{[^}]+\}:(pools|agents|due|roster|load|queue|waiting|contacts|timers)",
     r"m:\{[^}]+\}:(pool|members|agent|vec|lease):.+",
 )
 """Patterns of the keys that live as long as what they describe; every other key has a lifetime."""
@@ -90,6 +101,39 @@ class Keys:
     def load(self) -> str:
         """Name the stream of slots held and freed."""
         return self._of("load")
+
+    @property
+    def queue(self) -> str:
+        """Name the queue of contacts that wait."""
+        return self._of("queue")
+
+    @property
+    def waiting(self) -> str:
+        """Name the counts of those who wait, by pool."""
+        return self._of("waiting")
+
+    @property
+    def contacts(self) -> str:
+        """Name the list of contacts that have not ended."""
+        return self._of("contacts")
+
+    @property
+    def timers(self) -> str:
+        """Name the deadlines of waits, heartbeats and idle conversations."""
+        return self._of("timers")
+
+    @property
+    def dispatcher(self) -> str:
+        """Name the lease of the process that offers to those who wait."""
+        return self._of("dispatcher")
+
+    def handle(self, digest: str) -> str:
+        """Name a handle of a customer, by its keyed digest."""
+        return self._of(f"handle:{digest}")
+
+    def customer(self, customer: str) -> str:
+        """Name what is known of a customer."""
+        return self._of(f"customer:{customer}")
 
     def pool(self, pool: str) -> str:
         """Name a pool."""

@@ -11,6 +11,9 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
+SHARED: Final = ("prelude", "contact", "reservation")
+"""What the verbs share, in the order it is built up."""
+
 VERBS: Final = (
     "reserve",
     "accept",
@@ -18,7 +21,15 @@ VERBS: Final = (
     "renew",
     "complete",
     "cancel",
+    "withdraw",
+    "touch",
+    "rest",
     "expire",
+    "leave",
+    "beat",
+    "miss_beat",
+    "lead",
+    "link",
     "put_agent",
     "put_status",
     "put_vectors",
@@ -31,7 +42,7 @@ VERBS: Final = (
 @cache
 def _sources() -> str:
     folder = resources.files("matcher.store") / "lua"
-    return "\n".join((folder / f"{name}.lua").read_text("utf-8") for name in ("prelude", *VERBS))
+    return "\n".join((folder / f"{name}.lua").read_text("utf-8") for name in (*SHARED, *VERBS))
 
 
 @cache

@@ -10,12 +10,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.lifecycle import AgentStatus, ContactState, ReservationState, read_state
+from matcher.lifecycle import AgentStatus, Cause, ContactState, ReservationState, read_state
 from matcher.model import (
     Agent,
     Basis,
     Capacity,
     Contact,
+    ContactEvent,
     Decision,
     Hold,
     Pool,
@@ -76,6 +77,8 @@ def decode_agent(agent: str, fields: Fields, holds: tuple[Hold, ...] = ()) -> Ag
         updated_ms=number(fields, "updated"),
         idle_since_ms=number(fields, "idle"),
         holds=holds,
+        status_reason=text(fields, "reason"),
+        beat_until_ms=number(fields, "beat"),
     )
 
 
@@ -148,12 +151,14 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
         accepted_ms=number(fields, "accepted"),
         ended_ms=number(fields, "ended") if reads is state else deadline,
         decline_reason=text(fields, "reason"),
+        idle_since_ms=number(fields, "idle"),
     )
 
 
 def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
     """Return a contact as it reads at `now_ms`."""
     state = ContactState(text(fields, "state"))
+    cause = Cause(text(fields, "cause")) if "cause" in fields else None
     excluded = {
         name[2:] for name, until in fields.items() if name.startswith("x:") and (until == b"0" or int(until) > now_ms)
     }
@@ -161,8 +166,10 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
         if state is ContactState.RESERVED:
             state = ContactState.QUEUED
             excluded.add(text(fields, "agent"))
+            cause = Cause.OFFER_EXPIRED
         elif state is ContactState.ASSIGNED:
             state = ContactState.EXPIRED
+            cause = Cause.CONVERSATION_EXPIRED
     return Contact(
         id=contact,
         pool=text(fields, "pool"),
@@ -173,7 +180,20 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
         excluded=tuple(sorted(excluded)),
         created_ms=number(fields, "created"),
         sequence=number(fields, "sequence"),
+        cause=cause,
+        waits_until_ms=number(fields, "waits") if "wait" in fields else 0,
     )
+
+
+def decode_history(contact: str, fields: Fields) -> list[ContactEvent]:
+    """Return the steps of a contact's life that are kept, the earliest first."""
+    pool = text(fields, "pool")
+    return [
+        ContactEvent(contact, pool, int(sequence), ContactState(state), Cause(cause), reservation, agent, int(at))
+        for sequence, state, cause, reservation, agent, at in (
+            line.split("|") for line in text(fields, "history").split(";") if line
+        )
+    ]
 
 
 class Record(msgspec.Struct, frozen=True):

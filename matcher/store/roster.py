@@ -14,6 +14,7 @@ from matcher.errors import (
     AgentNotFound,
     EtagMismatch,
     PoolExists,
+    PoolHasWaiting,
     PoolInUse,
     PoolNotFound,
     SiteExists,
@@ -122,6 +123,7 @@ class RosterStore:
                 keys.vectors(model, agent),
                 keys.roster,
                 keys.pools,
+                keys.waiting,
                 *map(keys.members, left),
                 *map(keys.members, profile.pools),
             ],
@@ -155,7 +157,7 @@ class RosterStore:
         """Declare an agent's status. Raises AgentNotFound."""
         keys = Keys(site)
         answer = await self._connection.verb(
-            "put_status", [keys.agent(agent), keys.roster], [agent, status, self._events]
+            "put_status", [keys.agent(agent), keys.roster, keys.waiting], [agent, status, self._events]
         )
         if answer[0] != b"ok":
             raise AgentNotFound(agent_name(site, agent))
@@ -165,6 +167,7 @@ class RosterStore:
         """Remove an agent who holds nothing. Raises AgentNotFound, EtagMismatch or AgentHasHolds."""
         keys = Keys(site)
         models = await self._connection.run("ZRANGE", MODELS, 0, -1)
+        write = secrets.token_hex(8)
         answer = await self._connection.verb(
             "delete_agent",
             [
@@ -172,10 +175,12 @@ class RosterStore:
                 keys.agents,
                 keys.roster,
                 keys.lease(agent),
+                keys.once("delete", write),
+                keys.timers,
                 *map(keys.members, pools),
                 *(keys.vectors(model.decode(), agent) for model in models),
             ],
-            [agent, "" if expected is None else expected, self._events, len(pools)],
+            [agent, "" if expected is None else expected, self._events, len(pools), write],
         )
         match answer:
             case [b"ok"]:
@@ -225,12 +230,19 @@ class RosterStore:
                 raise PoolNotFound(pool_name(site, pool))
 
     async def delete_pool(self, site: str, pool: str, expected: int | None) -> None:
-        """Remove a pool that no agent is in. Raises PoolNotFound, EtagMismatch or PoolInUse."""
-        keys = Keys(site)
+        """Remove a pool that no agent is in. Raises PoolNotFound, EtagMismatch, PoolInUse or PoolHasWaiting."""
+        keys, write = Keys(site), secrets.token_hex(8)
         answer = await self._connection.verb(
             "delete_pool",
-            [keys.pool(pool), keys.pools, keys.roster, keys.members(pool)],
-            [pool, "" if expected is None else expected, self._events],
+            [
+                keys.pool(pool),
+                keys.pools,
+                keys.roster,
+                keys.members(pool),
+                keys.waiting,
+                keys.once("delete", write),
+            ],
+            [pool, "" if expected is None else expected, self._events, write],
         )
         match answer:
             case [b"ok"]:
@@ -239,6 +251,8 @@ class RosterStore:
                 raise EtagMismatch(pool_name(site, pool), etag(int(version)))
             case [b"used", agents]:
                 raise PoolInUse(pool_name(site, pool), int(agents))
+            case [b"waits", waiting]:
+                raise PoolHasWaiting(pool_name(site, pool), int(waiting))
             case _:
                 raise PoolNotFound(pool_name(site, pool))
 

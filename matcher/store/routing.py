@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from matcher.errors import (
@@ -15,7 +16,7 @@ from matcher.errors import (
     ReservationNotFound,
     ReservationStateWrong,
 )
-from matcher.lifecycle import ReservationState
+from matcher.lifecycle import Cause, ReservationState
 from matcher.model import Basis, Contact, Decision, Page, Reservation
 from matcher.names import contact_name, decision_name, reservation_name
 from matcher.store.connection import Connection
@@ -43,9 +44,43 @@ class Lifetimes:
     events_kept: int
 
 
+class How(StrEnum):
+    """Where the contact of a claim comes from."""
+
+    NEW = "new"
+    QUEUE = "queue"
+    TRANSFER = "transfer"
+    MOVE = "move"
+    """A transfer that waits in the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What of a reservation never changes: whose slot, for which contact, by which pool's terms."""
+
+    site: str
+    reservation: str
+    agent: str
+    contact: str
+    pool: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How a contact may wait: how long, the pool's head start, and what was written, sealed."""
+
+    most_ms: int
+    head_start_ms: int
+    sealed: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a reserve asks for: ids and terms. They stay the same however many offers it takes."""
+    """What a reserve asks for: ids and terms. They stay the same however many offers it takes.
+
+    waiting None: it may not wait. handed_on: in a transfer, the slot that is freed once the new one is held.
+    idle_ms: after so long without a sign an accepted conversation stops counting; 0: never.
+    """
 
     site: str
     contact: str
@@ -59,6 +94,10 @@ class Claim:
     customer: str
     hold_ms: int
     accepted: bool
+    idle_ms: int = 0
+    waiting: Waiting | None = None
+    how: How = How.NEW
+    handed_on: Slot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +131,12 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """What of a reservation never changes: whose slot, for which contact, by which pool's terms."""
+class Enqueued:
+    """Nobody has room and the contact waits; `score`: its place in the queue, in milliseconds."""
 
-    site: str
-    reservation: str
-    agent: str
-    contact: str
-    pool: str
+    score: int
+    waits_until_ms: int
+    event: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +148,21 @@ class Full:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was held: 'reused', 'live' (a reservation id) or 'ended' (a state)."""
+    """Nothing was held: 'reused', 'live' (a reservation id), 'ended' or 'state' (a state)."""
 
     why: str
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """A deadline has passed: in which state, and whether the agent was sent away for it."""
+
+    was: ReservationState
+    away: bool
+
+
+Reserved = Claimed | Enqueued | Replayed | Full | Refused
 
 
 class RoutingStore:
@@ -124,8 +172,11 @@ class RoutingStore:
         self._connection = connection
         self._lifetimes = lifetimes
 
-    async def reserve(self, claim: Claim, offer: Offer) -> Claimed | Replayed | Full | Refused:
-        """Hold a slot of the best candidate that has room, in one round trip. Safe to run again."""
+    async def reserve(self, claim: Claim, offer: Offer, *, or_wait: bool = False) -> Reserved:
+        """Hold a slot of the best candidate that has room, in one round trip. Safe to run again.
+
+        or_wait: where none has, the contact waits, if it may.
+        """
         keys, kept = Keys(claim.site), self._lifetimes
         names = [
             keys.once("route", claim.request_id),
@@ -134,7 +185,14 @@ class RoutingStore:
             keys.decision(claim.decision),
             keys.due,
             keys.load,
+            keys.queue,
+            keys.waiting,
+            keys.contacts,
+            keys.timers,
         ]
+        old, waiting = claim.handed_on, claim.waiting
+        if old is not None:
+            names += (keys.reservation(old.reservation), keys.agent(old.agent), keys.lease(old.agent))
         args: list[str | bytes | int] = [
             claim.digest,
             kept.own_request_ms if claim.own_request else kept.request_window_ms,
@@ -152,6 +210,13 @@ class RoutingStore:
             kept.decision_ms,
             kept.keep_ms,
             kept.events_kept,
+            claim.how,
+            "" if waiting is None else waiting.most_ms,
+            b"" if waiting is None else waiting.sealed,
+            0 if waiting is None else waiting.head_start_ms,
+            int(or_wait),
+            claim.idle_ms,
+            "" if old is None else old.reservation,
         ]
         for agent, affinity in offer.candidates:
             names += (keys.agent(agent), keys.lease(agent))
@@ -179,6 +244,8 @@ class RoutingStore:
                 )
             case [b"replayed", reservation, decision, contact]:
                 return Replayed(reservation.decode(), decision.decode(), contact.decode())
+            case [b"queued", score, waits_until, event]:
+                return Enqueued(int(score), int(waits_until), event.decode())
             case [b"full", event]:
                 return Full(int(event))
             case [why, detail]:
@@ -193,36 +260,52 @@ class RoutingStore:
             raise ReservationNotFound(reservation_name(site, reservation))
         return Slot(site, reservation, *(value.decode() for value in found))
 
-    async def accept(self, slot: Slot, fence: int, accepted_ms: int) -> Reservation:
-        """Take an offer for `accepted_ms`."""
-        return await self._transition("accept", slot, fence, "accepted", accepted_ms)
+    async def accept(self, slot: Slot, fence: int, accepted_ms: int, idle_ms: int = 0) -> Reservation:
+        """Take an offer for `accepted_ms`; after `idle_ms` without a sign it stops counting, 0: never."""
+        return await self._transition("accept", slot, fence, "accepted", accepted_ms, idle_ms)
 
     async def decline(self, slot: Slot, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
         """Turn an offer down; `retry_after_ms` None: the agent is not offered it again."""
         again = "" if retry_after_ms is None else retry_after_ms
         return await self._transition("decline", slot, fence, "declined", reason, again)
 
-    async def renew(self, slot: Slot, fence: int, duration_ms: int) -> Reservation:
+    async def renew(self, slot: Slot, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
         """Move the deadline to `duration_ms` from now."""
-        return await self._transition("renew", slot, fence, "renewed", duration_ms)
+        return await self._transition("renew", slot, fence, "renewed", duration_ms, idle_ms)
+
+    async def touch(self, slot: Slot, fence: int, idle_ms: int) -> Reservation:
+        """Note that a conversation goes on."""
+        return await self._transition("touch", slot, fence, "touched", idle_ms)
 
     async def complete(self, slot: Slot, fence: int, wrap_up_ms: int) -> Reservation:
         """End a conversation; the slot stays held for `wrap_up_ms`."""
         return await self._transition("complete", slot, fence, "completed", wrap_up_ms, secrets.token_hex(8))
 
-    async def cancel(self, slot: Slot, fence: int) -> Reservation:
+    async def cancel(self, slot: Slot, fence: int, cause: Cause = Cause.CANCELED) -> Reservation:
         """Give a slot back without a conversation."""
-        return await self._transition("cancel", slot, fence, "canceled")
+        return await self._transition("cancel", slot, fence, "canceled", cause)
 
-    async def expire(self, site: str, reservation: str) -> str:
-        """Write what follows from a passed deadline; return what it was, "" where this call was not the one."""
-        try:
-            slot = await self.slot(site, reservation)
-        except ReservationNotFound:
-            await self._connection.run("ZREM", Keys(site).due, DUE_RESERVATION + reservation)
-            return ""
-        answer = await self._run("expire", slot, NO_FENCE)
-        return answer[1].decode() if answer[0] == b"lapsed" else ""
+    async def withdraw(self, slot: Slot, cause: Cause) -> Reservation:
+        """Take an offer back from an agent who has gone: the contact goes back as after a decline."""
+        return await self._transition("withdraw", slot, NO_FENCE, "withdrawn", cause)
+
+    async def rest(self, slot: Slot) -> bool:
+        """Stop counting a conversation that is idle; tell whether this call was the one."""
+        return bool((await self._run("rest", slot, NO_FENCE))[0] == b"rests")
+
+    async def expire(self, slot: Slot, max_missed: int) -> Lapsed | None:
+        """Write what follows from a passed deadline; None where this call was not the one.
+
+        max_missed: after so many offers in a row that lapsed, the agent is AWAY; 0: never.
+        """
+        answer = await self._run("expire", slot, NO_FENCE, max_missed)
+        if answer[0] != b"lapsed":
+            return None
+        return Lapsed(ReservationState(answer[1].decode()), away=bool(answer[2]))
+
+    async def forget_due(self, site: str, reservation: str) -> None:
+        """Take the deadline of a reservation away whose record is forgotten."""
+        await self._connection.run("ZREM", Keys(site).due, DUE_RESERVATION + reservation)
 
     async def overdue(self, site: str, now_ms: int, most: int) -> list[str]:
         """List reservations whose deadline has passed, the oldest first."""
@@ -293,6 +376,11 @@ class RoutingStore:
                 keys.lease(slot.agent),
                 keys.due,
                 keys.load,
+                keys.queue,
+                keys.waiting,
+                keys.contacts,
+                keys.timers,
+                keys.roster,
             ],
             [slot.reservation, slot.contact, slot.agent, fence, kept.keep_ms, kept.events_kept, *args],
         )

@@ -22,6 +22,7 @@ SCRIPTED: Final = (
     "exists",
     "get",
     "set",
+    "hdel",
     "hget",
     "hset",
     "hmget",
@@ -34,11 +35,13 @@ SCRIPTED: Final = (
     "scard",
     "time",
     "xadd",
+    "pttl",
     "xrevrange",
     "zadd",
     "zcount",
     "zrange",
     "zrem",
+    "zremrangebyscore",
     "zscore",
 )
 """What the verbs call."""
@@ -94,7 +97,7 @@ class DeclaredConnection(Connection):
     def __init__(self, url: str, admin: Admin) -> None:
         super().__init__(as_user(url, PRODUCT))
         self._admin = admin
-        self._narrow = Connection(as_user(url, DECLARED), connections=1)
+        self._narrow = Connection(as_user(url, DECLARED), most_calls=1)
         self._one_at_a_time = asyncio.Lock()
         self.answers_seen: dict[str, set[str]] = {verb: set() for verb in VERBS}
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from matcher.errors import ReservationNotFound
 from matcher.lifecycle import AgentStatus, ReservationState
 from matcher.model import Agent, Basis, Capacity, ChannelCapacity, Contact, Hold, PoolPolicy, Profile, Reservation
 from matcher.store.connection import Connection
@@ -111,6 +112,16 @@ class Stage:
         for name, value in changes.items():
             (offer if name in offer else claim)[name] = value
         return Asked(Claim(**claim), Offer(**offer))
+
+    async def expire(self, reservation: str, max_missed: int = 0) -> str:
+        """Write what follows from a passed deadline; return what it was, "" where this call was not the one."""
+        try:
+            slot = await self.routing.slot(self.site, reservation)
+        except ReservationNotFound:
+            await self.routing.forget_due(self.site, reservation)
+            return ""
+        lapsed = await self.routing.expire(slot, max_missed)
+        return lapsed.was if lapsed else ""
 
     async def reserve(self, asked: Asked) -> Claimed | Replayed | Full | Refused:
         """Ask for a slot."""

@@ -118,7 +118,7 @@ async def test_a_lapse_is_told_once_however_many_sweep_it(plain_stage: Stage) ->
     await plain_stage.passed(max(one.deadline_ms for one in offers))
     async with reading(plain_stage) as reader:
         swept = await asyncio.gather(
-            *(plain_stage.routing.expire(plain_stage.site, one.id) for one in offers for _ in range(8))
+            *(plain_stage.expire(one.id) for one in offers for _ in range(8))
         )
         told = await reader.read_to_end()
     assert sorted(swept) == [""] * 35 + ["PENDING"] * 5

@@ -240,7 +240,7 @@ async def test_an_ended_contact_is_never_offered_again(stage: Stage) -> None:
         for contact in ("closed", "canceled", "expired"):
             answer = await stage.reserve(stage.claim("ann", contact=contact))
             assert answer == Refused("ended", contact.upper())
-        await stage.routing.expire(stage.site, lapsed.id)
+        await stage.expire(lapsed.id)
 
 
 async def test_who_declined_or_let_an_offer_lapse_is_not_offered_the_contact_again(stage: Stage) -> None:
@@ -257,7 +257,7 @@ async def test_who_declined_or_let_an_offer_lapse_is_not_offered_the_contact_aga
     contact = await stage.contact("c")
     assert contact.created_ms == first.created_ms
     assert contact.excluded == ("ann", "bob")
-    assert await stage.routing.expire(stage.site, second.id) == "PENDING"
+    assert await stage.expire(second.id) == "PENDING"
     assert await stage.contact("c") == contact
     await stage.routing.decline(stage.slot(third), 0, "", None)
     assert isinstance(await stage.reserve(stage.claim(*everyone, contact="c")), Full)

@@ -178,7 +178,7 @@ async def test_an_agent_who_holds_something_is_not_removed(stage: Stage) -> None
     # Of the agent only the records of what was held are left, and they have a lifetime.
     left = [key.decode() for key in await stage.everything() if b":agent:" in key or b":lease:" in key]
     assert left == []
-    assert await stage.routing.expire(stage.site, offer.id) == "PENDING"
+    assert await stage.expire(offer.id) == "PENDING"
     assert await stage.due() == []
 
 

@@ -97,7 +97,7 @@ async def brought_to(stage: Stage, standing: str) -> Reservation:
     if then:
         await stage.passed((await stage.reservation(held.id)).deadline_ms)
     if then == "swept":
-        assert await stage.routing.expire(stage.site, held.id) == state
+        assert await stage.expire(held.id) == state
     return await stage.reservation(held.id)
 
 
@@ -200,10 +200,10 @@ async def test_waiting_begins_anew_with_the_end_of_a_conversation_and_not_with_a
     await stage.routing.cancel(stage.slot(canceled), 0)
     offer = await stage.hold("ann", hold_ms=1)
     await stage.passed(offer.deadline_ms)
-    assert await stage.routing.expire(stage.site, offer.id) == "PENDING"
+    assert await stage.expire(offer.id) == "PENDING"
     taken = await stage.hold("ann", accepted=True, hold_ms=1)
     await stage.passed(taken.deadline_ms)
-    assert await stage.routing.expire(stage.site, taken.id) == "ACCEPTED"
+    assert await stage.expire(taken.id) == "ACCEPTED"
     assert (await stage.agent("ann")).idle_since_ms == 1_000
 
     done = await stage.hold("ann", accepted=True)
@@ -212,7 +212,7 @@ async def test_waiting_begins_anew_with_the_end_of_a_conversation_and_not_with_a
     wrapping = await stage.hold("ann", accepted=True)
     wrapped = await stage.routing.complete(stage.slot(wrapping), 0, 1)
     await stage.passed(wrapped.deadline_ms)
-    assert await stage.routing.expire(stage.site, wrapping.id) == "WRAPPING"
+    assert await stage.expire(wrapping.id) == "WRAPPING"
     assert (await stage.agent("ann")).idle_since_ms == wrapped.deadline_ms
 
 
@@ -247,7 +247,7 @@ async def test_what_lapsed_reads_the_same_before_and_after_it_was_swept(stage: S
     read = await brought_to(stage, f"{state}, lapsed")
     contact = await stage.contact("c")
     assert read.ended_ms == read.deadline_ms
-    assert await stage.routing.expire(stage.site, read.id) == state
+    assert await stage.expire(read.id) == state
     assert await stage.reservation(read.id) == read
     swept = await stage.contact("c")
     assert (swept.state, swept.excluded, swept.reservation) == (contact.state, contact.excluded, contact.reservation)
@@ -288,7 +288,7 @@ async def test_an_old_offer_that_is_swept_late_does_not_touch_the_contact_s_new_
     await stage.hold("ann", "bob", contact="c", hold_ms=LONG_MS, accepted=True)
     contact = await stage.contact("c")
     lifetime = await stage.raw("PTTL", stage.keys.contact("c"))
-    assert await stage.routing.expire(stage.site, old.id) == "PENDING"
+    assert await stage.expire(old.id) == "PENDING"
     assert await stage.contact("c") == contact
     assert await stage.raw("PTTL", stage.keys.contact("c")) > lifetime - 5_000 > LONG_MS
 

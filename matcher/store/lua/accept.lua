@@ -1,6 +1,6 @@
--- Takes an offer.
--- KEYS  reservation, contact, agent, lease, due, load
--- ARGV  1 reservation id  2 contact id  3 agent id  4 fence  5 keep ms  6 events kept  7 accepted ms
+-- Takes an offer. What the customer wrote is gone from here on.
+-- KEYS  those of a transition
+-- ARGV  1-6 those of a transition  7 accepted ms  8 ms without a sign after which it stops counting (0: never)
 -- Returns {'ok', fields, now ms}, {'gone'}, {'fence'}, {'lapsed', state} or {'state', state}
 local function accept(keys, args)
   local it, wrong = opened(keys, args)
@@ -10,6 +10,12 @@ local function accept(keys, args)
   local deadline = it.now + tonumber(args[7])
   redis.call('HSET', keys[1], 'state', 'ACCEPTED', 'accepted', digits(it.now))
   extend(keys, it, deadline)
-  change_contact(keys, it, 'ASSIGNED', 'until', digits(deadline))
+  stir(keys, it, tonumber(args[8]))
+  answered(keys)
+  if has_contact(keys, it) then
+    redis.call('HDEL', keys[2], 'sealed', 'wait')
+    redis.call('ZREM', keys[10], 'contact|' .. it.contact)
+    step(it.place, 'ASSIGNED', 'ACCEPTED', it.reservation, it.agent, 'until', digits(deadline))
+  end
   return answer(keys, it)
 end

@@ -1,6 +1,6 @@
 -- Gives a slot back without a conversation.
--- KEYS  reservation, contact, agent, lease, due, load
--- ARGV  1 reservation id  2 contact id  3 agent id  4 fence  5 keep ms  6 events kept
+-- KEYS  those of a transition
+-- ARGV  1-6 those of a transition  7 cause (CANCELED or AGENT_REMOVED)
 -- Returns {'ok', fields, now ms}, {'gone'}, {'fence'}, {'lapsed', state} or {'state', state}
 local function cancel(keys, args)
   local it, wrong = opened(keys, args)
@@ -8,6 +8,6 @@ local function cancel(keys, args)
   if it.reads == 'CANCELED' then return answer(keys, it) end
   if it.reads ~= 'PENDING' and it.reads ~= 'ACCEPTED' then return refused(it) end
   release(keys, it, 'CANCELED', nil)
-  change_contact(keys, it, 'CANCELED')
+  if has_contact(keys, it) then finish(it.place, 'CANCELED', args[7], it.reservation, it.agent) end
   return answer(keys, it)
 end

@@ -1,6 +1,6 @@
 -- Ends a conversation; the slot stays held for the wrap-up, which a second call ends.
--- KEYS  reservation, contact, agent, lease, due, load
--- ARGV  1 reservation id  2 contact id  3 agent id  4 fence  5 keep ms  6 events kept  7 wrap-up ms
+-- KEYS  those of a transition
+-- ARGV  1-6 those of a transition  7 wrap-up ms
 --       8 write id: a call that the network repeats must not count as the second
 -- Returns {'ok', fields, now ms}, {'gone'}, {'fence'}, {'lapsed', state} or {'state', state}
 local function complete(keys, args)
@@ -8,12 +8,15 @@ local function complete(keys, args)
   if wrong then return wrong end
   if it.write == args[8] or it.reads == 'COMPLETED' then return answer(keys, it) end
   if it.reads == 'ACCEPTED' then
-    change_contact(keys, it, 'CLOSED')
+    if has_contact(keys, it) then finish(it.place, 'CLOSED', 'COMPLETED', it.reservation, it.agent) end
     redis.call('HSET', keys[1], 'write', args[8])
     local wrap_up = tonumber(args[7])
     if wrap_up > 0 then
       redis.call('HSET', keys[1], 'state', 'WRAPPING')
-      extend(keys, it, it.now + wrap_up)
+      redis.call('ZREM', keys[10], 'idle|' .. it.reservation)
+      it.deadline = digits(it.now + wrap_up)
+      -- The wrap-up is work, also after a conversation that had stopped counting.
+      count(keys, it, it.cost)
     else
       release(keys, it, 'COMPLETED', it.now)
     end

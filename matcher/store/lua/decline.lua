@@ -1,7 +1,6 @@
--- Turns an offer down: the contact can be routed again, not to this agent.
--- KEYS  reservation, contact, agent, lease, due, load
--- ARGV  1 reservation id  2 contact id  3 agent id  4 fence  5 keep ms  6 events kept  7 reason
---       8 ms after which the agent may be offered it again ('': never)
+-- Turns an offer down. A contact that waits is in the queue again, at its old age, without this agent.
+-- KEYS  those of a transition
+-- ARGV  1-6 those of a transition  7 reason  8 ms after which the agent may be offered it again ('': never)
 -- Returns {'ok', fields, now ms}, {'gone'}, {'fence'}, {'lapsed', state} or {'state', state}
 local function decline(keys, args)
   local it, wrong = opened(keys, args)
@@ -10,7 +9,8 @@ local function decline(keys, args)
   if it.reads ~= 'PENDING' then return refused(it) end
   redis.call('HSET', keys[1], 'reason', args[7])
   release(keys, it, 'DECLINED', nil)
+  answered(keys)
   local again = args[8] == '' and '0' or digits(it.now + tonumber(args[8]))
-  change_contact(keys, it, 'QUEUED', 'x:' .. it.agent, again)
+  if has_contact(keys, it) then put_back(it.place, 'DECLINED', it.reservation, it.agent, again) end
   return answer(keys, it)
 end

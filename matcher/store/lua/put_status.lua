@@ -1,15 +1,19 @@
 -- Declares an agent's status. The same status again writes nothing.
--- KEYS  agent, roster
+-- KEYS  agent, roster, waiting
 -- ARGV  1 agent id  2 status  3 events kept
 -- Returns {'ok', fields} or {'gone'}
 local function put_status(keys, args)
   local now, micros = clock()
-  local was = fields(keys[1], 'version', 'status')
+  local was = fields(keys[1], 'version', 'status', 'reason')
   if not was.version then return {'gone'} end
-  if was.status ~= args[2] then
+  if was.status ~= args[2] or was.reason then
     local version = next_version(was.version, micros)
+    redis.call('HDEL', keys[1], 'reason', 'missed', 'silent')
     redis.call('HSET', keys[1], 'status', args[2], 'version', version, 'updated', digits(now))
-    if args[2] == 'ONLINE' then redis.call('HSET', keys[1], 'idle', digits(now)) end
+    if args[2] == 'ONLINE' then
+      redis.call('HSET', keys[1], 'idle', digits(now))
+      earmark(keys[1], keys[3], now)
+    end
     tell(keys[2], args[3], 'agent', args[1], version, digits(now))
   end
   return {'ok', redis.call('HGETALL', keys[1])}

@@ -1,44 +1,79 @@
--- Holds a slot of the best candidate that has room.
--- KEYS  once, contact, reservation, decision, due, load, then for each candidate: agent, lease
--- ARGV  1 request digest      2 once lifetime ms     3 contact id        4 reservation id   5 decision id
---       6 pool                7 channel              8 customer          9 basis            10 hold ms
---       11 first state (PENDING or ACCEPTED)         12 tolerance (-1: the longest idle)    13 record
---       14 decision lifetime ms                      15 keep ms          16 events kept
+-- Holds a slot of the best candidate that has room; where none has, lets the contact wait if it may.
+-- KEYS  once, contact, reservation, decision, due, load, queue, waiting, contacts, timers, then in a transfer the old
+--       reservation, its agent and lease, then for each candidate: agent, lease
+-- ARGV  1 request digest ('': not remembered)          2 once lifetime ms     3 contact id        4 reservation id
+--       5 decision id         6 pool                   7 channel              8 customer          9 basis
+--       10 hold ms            11 first state (PENDING or ACCEPTED)            12 tolerance (-1: the longest idle)
+--       13 record             14 decision lifetime ms  15 keep ms             16 events kept
+--       17 how: 'new'; 'queue': a contact that waits is offered; 'transfer': an agent holds it and it is handed on;
+--       'move': a transfer that waits is offered
+--       18 wait ms ('': may not wait)                  19 what was written, sealed
+--       20 head start ms      21 '1': wait where nobody has room              22 idle ms (0: always counts)
+--       23 in a transfer the old reservation id
 --       then for each candidate: id, affinity
 -- Returns one of
 --   {'held', agent, fence, cost, created ms, deadline ms, load stream id}
---   {'replayed', reservation id, decision id, contact id}    this request was answered before
+--   {'queued', score, waits until ms, load stream id}
+--   {'replayed', reservation id, decision id, contact id}    this request was answered before; '' where it was queued
 --   {'reused'}                      the request id was used with another request
 --   {'live', reservation id}        the contact is held
 --   {'ended', state}                the contact has ended
+--   {'state', state}                not as `how` demands: no agent holds it, or it does not wait
 --   {'full', n}                     no candidate has room; nothing was written. n: the load stream's last event
 local function reserve(keys, args)
   local now, micros = clock()
-  local before = redis.call('GET', keys[1])
-  if before then
-    local digest, reservation, decision, contact = string.match(before, '^(%x+)|([^|]*)|([^|]*)|(.*)$')
-    if digest ~= args[1] then return {'reused'} end
-    return {'replayed', reservation, decision, contact}
+  if args[1] ~= '' then
+    local before = redis.call('GET', keys[1])
+    if before then
+      local digest, reservation, decision, contact = string.match(before, '^(%x+)|([^|]*)|([^|]*)|(.*)$')
+      if digest ~= args[1] then return {'reused'} end
+      return {'replayed', reservation, decision, contact}
+    end
   end
 
-  local contact = fields(keys[2], 'state', 'reservation', 'agent', 'until', 'created')
+  local place = {
+    contact = keys[2], load = keys[6], queue = keys[7], waiting = keys[8], contacts = keys[9], timers = keys[10],
+    id = args[3], now = now, keep = tonumber(args[15]), events = args[16],
+  }
+  local how = args[17]
+  local transfer, from_queue = how == 'transfer' or how == 'move', how == 'queue' or how == 'move'
+  local contact = fields(keys[2], 'state', 'reservation', 'agent', 'until', 'created', 'waits')
+  local live = (contact.state == 'RESERVED' or contact.state == 'ASSIGNED') and tonumber(contact['until']) > now
   local unanswered
-  if contact.state == 'RESERVED' or contact.state == 'ASSIGNED' then
-    if tonumber(contact['until']) > now then return {'live', contact.reservation} end
-    if contact.state == 'ASSIGNED' then return {'ended', 'EXPIRED'} end
+  if from_queue then
+    if live and contact.reservation == args[4] then return {'live', contact.reservation} end
+    if not redis.call('ZSCORE', keys[7], args[3]) then return {'state', contact.state or ''} end
+  end
+  if transfer then
+    local holds = live and contact.state == 'ASSIGNED' and contact.reservation == args[23]
+    if not holds then return {'state', contact.state or ''} end
+    unanswered = contact.agent
+  elseif how == 'queue' then
+    if contact.state ~= 'QUEUED' then return {'state', contact.state} end
+  elseif live then
+    return {'live', contact.reservation}
+  elseif contact.state == 'ASSIGNED' then
+    return {'ended', 'EXPIRED'}
+  elseif contact.state == 'RESERVED' then
     unanswered = contact.agent
   elseif contact.state and contact.state ~= 'QUEUED' then
     return {'ended', contact.state}
   end
 
-  local roomy, best = {}, nil
-  for i = 7, #keys, 2 do
-    local id, affinity = args[17 + (i - 7)], tonumber(args[18 + (i - 7)])
-    local agent = fields(keys[i], 'status', 'total', 'channels', 'idle', 'fence')
-    local barred = id == unanswered
+  local first, roomy, best = transfer and 14 or 11, {}, nil
+  local someone_waits = not from_queue and redis.call('EXISTS', keys[8]) == 1
+  for i = first, #keys, 2 do
+    local id, affinity = args[24 + (i - first)], tonumber(args[25 + (i - first)])
+    local agent = fields(keys[i], 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark', 'beat')
+    local barred = id == unanswered or (agent.beat and tonumber(agent.beat) <= now)
     if not barred and contact.state then
       local excluded_until = redis.call('HGET', keys[2], 'x:' .. id)
       barred = excluded_until and (excluded_until == '0' or tonumber(excluded_until) > now)
+    end
+    if not barred and someone_waits then
+      -- A slot that became free, also by a deadline nobody has written down yet, is first for those who wait.
+      barred = (agent.earmark and tonumber(agent.earmark) > now)
+        or (redis.call('ZCOUNT', keys[i + 1], '-inf', digits(now)) > 0 and awaited(keys[8], agent.pools))
     end
     if agent.status == 'ONLINE' and not barred then
       local cost, most = channel_terms(agent.channels, args[7])
@@ -55,7 +90,39 @@ local function reserve(keys, args)
       end
     end
   end
-  if not best then
+
+  local created = tonumber(contact.created or now)
+  if not from_queue then
+    local waits = args[18] ~= '' and (transfer and now or created) + tonumber(args[18]) or nil
+    if not best and not (waits and args[21] == '1') then
+      local last = redis.call('XREVRANGE', keys[6], '+', '-', 'COUNT', 1)
+      return {'full', last[1] and string.match(last[1][1], '%d+$') or '0'}
+    end
+    if contact.state then dequeue(place) end
+    if not transfer then
+      redis.call('HSET', keys[2], 'pool', args[6], 'channel', args[7], 'customer', args[8], 'created', digits(created))
+      redis.call('ZADD', keys[9], digits(created), args[3])
+    end
+    if waits then
+      redis.call('HSET', keys[2], 'wait', '1', 'sealed', args[19], 'waits', digits(waits), 'head', args[20])
+      contact.waits = digits(waits)
+    elseif contact.state then
+      redis.call('HDEL', keys[2], 'wait', 'sealed', 'waits')
+      contact.waits = nil
+    end
+    if not best then
+      local cause = transfer and 'TRANSFER_ASKED' or 'NOBODY_FREE'
+      local score = created - tonumber(args[20])
+      enqueue(place, args[6], score, waits)
+      if transfer then redis.call('HSET', keys[2], 'moving', '1') end
+      if unanswered then redis.call('HSET', keys[2], 'x:' .. unanswered, '0') end
+      redis.call('PEXPIREAT', keys[2], digits(math.max(waits, tonumber(transfer and contact['until'] or 0)) + place.keep))
+      if args[1] ~= '' then redis.call('SET', keys[1], table.concat({args[1], '', '', args[3]}, '|'), 'PX', args[2]) end
+      local told = step(place, transfer and 'ASSIGNED' or 'QUEUED', cause, transfer and contact.reservation or '',
+        transfer and contact.agent or '')
+      return {'queued', digits(score), digits(waits), told}
+    end
+  elseif not best then
     local last = redis.call('XREVRANGE', keys[6], '+', '-', 'COUNT', 1)
     return {'full', last[1] and string.match(last[1][1], '%d+$') or '0'}
   end
@@ -69,29 +136,40 @@ local function reserve(keys, args)
     end
   end
 
-  local fence = math.max(taken.fence + 1, micros)
+  local fence, accepted = math.max(taken.fence + 1, micros), args[11] == 'ACCEPTED'
   local deadline = now + tonumber(args[10])
-  local at, keep = digits(deadline), digits(deadline + tonumber(args[15]))
-  local cost = digits(taken.cost)
+  local at, cost = digits(deadline), digits(taken.cost)
   redis.call('HSET', taken.agent, 'fence', digits(fence))
+  -- What lapsed so long ago that its reservation is forgotten, nobody else clears away.
+  redis.call('ZREMRANGEBYSCORE', taken.lease, '-inf', digits(now - place.keep))
   redis.call('ZADD', taken.lease, at, lease_member(args[4], args[7], cost))
   redis.call('HSET', keys[3],
     'state', args[11], 'agent', taken.id, 'contact', args[3], 'decision', args[5], 'pool', args[6],
     'channel', args[7], 'cost', cost, 'fence', digits(fence), 'basis', args[9], 'created', digits(now),
-    'deadline', at, 'accepted', args[11] == 'ACCEPTED' and digits(now) or '0')
-  redis.call('PEXPIREAT', keys[3], keep)
-  if unanswered then redis.call('HSET', keys[2], 'x:' .. unanswered, '0') end
-  redis.call('HSET', keys[2],
-    'state', args[11] == 'ACCEPTED' and 'ASSIGNED' or 'RESERVED', 'pool', args[6], 'channel', args[7],
-    'customer', args[8], 'reservation', args[4], 'agent', taken.id, 'until', at,
-    'created', contact.created or digits(now))
-  redis.call('HINCRBY', keys[2], 'sequence', 1)
-  redis.call('PEXPIREAT', keys[2], keep)
+    'deadline', at, 'accepted', accepted and digits(now) or '0')
+  redis.call('PEXPIREAT', keys[3], digits(deadline + place.keep))
   redis.call('ZADD', keys[5], at, 'reservation|' .. args[4])
-  redis.call('SET', keys[1], table.concat({args[1], args[4], args[5], args[3]}, '|'), 'PX', args[2])
+  if args[1] ~= '' then
+    redis.call('SET', keys[1], table.concat({args[1], args[4], args[5], args[3]}, '|'), 'PX', args[2])
+  end
   redis.call('HSET', keys[4], 'record', args[13], 'agent', taken.id, 'reservation', args[4], 'contact', args[3],
     'pool', args[6], 'created', digits(now))
   redis.call('PEXPIRE', keys[4], args[14])
+  if from_queue then dequeue(place) end
+  if accepted then
+    redis.call('HDEL', keys[2], 'sealed', 'wait')
+    redis.call('ZREM', keys[10], 'contact|' .. args[3])
+    if args[22] ~= '0' then redis.call('ZADD', keys[10], digits(now + tonumber(args[22])), 'idle|' .. args[4]) end
+  end
+  if unanswered then redis.call('HSET', keys[2], 'x:' .. unanswered, '0') end
+  redis.call('PEXPIREAT', keys[2], digits(math.max(deadline, tonumber(contact.waits or 0)) + place.keep))
   local told = tell(keys[6], args[16], 'hold', taken.id, args[4], args[7], cost, at, digits(now))
+  step(place, accepted and 'ASSIGNED' or 'RESERVED', transfer and 'TRANSFERRED' or accepted and 'ACCEPTED' or 'OFFERED',
+    args[4], taken.id, 'reservation', args[4], 'agent', taken.id, 'until', at, 'pool', args[6])
+  if transfer then
+    redis.call('HDEL', keys[2], 'moving')
+    -- Only now that the new slot is held is the old one free.
+    hand_over(keys[11], keys[12], keys[13], place, keys[5], args[23])
+  end
   return {'held', taken.id, digits(fence), cost, digits(now), at, told}
 end

@@ -1,0 +1,189 @@
+"""The contacts' side of the store: who waits, how each came where it is, and the lease of the one who offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matcher.errors import ContactNotFound
+from matcher.lifecycle import Cause, ContactState
+from matcher.model import Contact, ContactEvent, Page
+from matcher.names import contact_name
+from matcher.store.changes import ContactStepped, decode_change, event_number
+from matcher.store.connection import Connection
+from matcher.store.keys import Keys
+from matcher.store.records import decode_contact, decode_history, fields_of, number, pairs_of, text
+
+
+@dataclass(frozen=True, slots=True)
+class InQueue:
+    """A contact that waits: in which pool, and its place there, in milliseconds."""
+
+    contact: str
+    pool: str
+    score: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Kept:
+    """What is kept of a contact that waits. Never logged."""
+
+    sealed: bytes
+    channel: str
+    customer: str
+    created_ms: int
+    waits_until_ms: int
+    handed_on: str
+    """In a transfer, the reservation that is freed once another agent is held."""
+    excluded: dict[str, int]
+    """Agents it must not come to → until when; 0: for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What became of a request to leave the queue: 'left', 'gone', 'held', 'ended' or 'early'; and what it says."""
+
+    how: str
+    detail: str = ""
+
+
+class ContactStore:
+    """Read and end contacts that wait."""
+
+    def __init__(self, connection: Connection, *, keep_ms: int, events_kept: int) -> None:
+        self._connection = connection
+        self._keep_ms = keep_ms
+        self._events = events_kept
+
+    async def queue(self, site: str) -> list[InQueue]:
+        """Read who waits, the first to be served first."""
+        keys = Keys(site)
+        waiting = pairs_of(await self._connection.run("ZRANGE", keys.queue, 0, -1, "WITHSCORES"))
+        contacts = [member.decode() for member, _ in waiting]
+        pools = await self._connection.pipeline(
+            [("HMGET", keys.contact(contact), "queued_in") for contact in contacts]
+        )
+        return [
+            InQueue(contact, pool.decode(), int(score))
+            for contact, (_, score), (pool,) in zip(contacts, waiting, pools, strict=True)
+            if pool is not None
+        ]
+
+    async def kept(self, site: str, contacts: Sequence[str]) -> list[Kept | None]:
+        """Read what is kept of contacts that wait, in one round trip; None where one waits no more."""
+        keys = Keys(site)
+        found = await self._connection.pipeline([("HGETALL", keys.contact(contact)) for contact in contacts])
+        return [_kept(fields) for fields in found]
+
+    async def contact(self, site: str, contact: str, now_ms: int) -> Contact:
+        """Read a contact. Raises ContactNotFound."""
+        fields = await self._connection.run("HGETALL", Keys(site).contact(contact))
+        if not fields:
+            raise ContactNotFound(contact_name(site, contact))
+        return decode_contact(contact, fields_of(fields), now_ms)
+
+    async def history(self, site: str, contact: str) -> list[ContactEvent]:
+        """Read the steps of a contact's life that are kept, the earliest first. Raises ContactNotFound."""
+        fields = await self._connection.run("HGETALL", Keys(site).contact(contact))
+        if not fields:
+            raise ContactNotFound(contact_name(site, contact))
+        return decode_history(contact, fields_of(fields))
+
+    async def contacts(
+        self, site: str, pool: str | None, state: ContactState | None, most: int, after: str, now_ms: int
+    ) -> Page[Contact]:
+        """List a page of the contacts that have not ended, the oldest first."""
+        keys, listed = Keys(site), list[tuple[int, Contact]]()
+        while True:
+            # 64 more than asked: those that began in the same millisecond as the last one of the page before.
+            start = after.partition("|")[0] or "-inf"
+            found = pairs_of(
+                await self._connection.run(
+                    "ZRANGE", keys.contacts, start, "+inf", "BYSCORE", "LIMIT", 0, most + 64, "WITHSCORES"
+                )
+            )
+            ids = [(int(at), member.decode()) for member, at in found]
+            ids = [one for one in ids if not after or one > _place(after)]
+            records = await self._connection.pipeline([("HGETALL", keys.contact(one)) for _, one in ids])
+            for (at, one), fields in zip(ids, records, strict=True):
+                if not fields:
+                    # Its record is forgotten: nobody came back to it.
+                    await self._connection.run("ZREM", keys.contacts, one)
+                    continue
+                read = decode_contact(one, fields_of(fields), now_ms)
+                if (pool is None or read.pool == pool) and (state is None or read.state is state):
+                    listed.append((at, read))
+                if len(listed) > most:
+                    began, last = listed[most - 1]
+                    return Page(tuple(contact for _, contact in listed[:most]), f"{began}|{last.id}")
+            if len(found) < most + 64:
+                return Page(tuple(contact for _, contact in listed), "")
+            after = f"{ids[-1][0]}|{ids[-1][1]}"
+
+    async def leave(self, site: str, contact: str, cause: Cause) -> Left:
+        """Take a contact out of the queue: given up (CANCELED), or because its wait is over (WAIT_EXPIRED)."""
+        keys = Keys(site)
+        answer = await self._connection.verb(
+            "leave",
+            [keys.contact(contact), keys.load, keys.queue, keys.waiting, keys.contacts, keys.timers],
+            [contact, cause, self._keep_ms, self._events],
+        )
+        return Left(*(part.decode() for part in answer))
+
+    async def give_back(self, site: str, agents: Sequence[str]) -> None:
+        """Let new messages have agents who were kept for those who wait, because nobody who waits may take them."""
+        await self._connection.pipeline([("HDEL", Keys(site).agent(agent), "earmark") for agent in agents])
+
+    async def lead(self, site: str, process: str, lease_ms: int) -> int:
+        """Take or keep the lease of the dispatcher; return 0, or for how many ms another has it."""
+        answer = await self._connection.verb("lead", [Keys(site).dispatcher], [process, lease_ms])
+        return 0 if answer[0] == b"leads" else int(answer[1])
+
+    async def waiting(self, site: str) -> dict[str, int]:
+        """Read how many contacts wait, by pool."""
+        counts = fields_of(await self._connection.run("HGETALL", Keys(site).waiting))
+        return {pool: int(count) for pool, count in counts.items()}
+
+    async def steps_after(self, site: str, last: int, most: int) -> tuple[list[ContactEvent], int, int]:
+        """Read what followed an event of the stream: the steps among it, up to which event, and the oldest one kept."""
+        keys = Keys(site)
+        found, first = await self._connection.pipeline(
+            [
+                ("XRANGE", keys.load, f"(0-{last}" if last else "-", "+", "COUNT", most),
+                ("XRANGE", keys.load, "-", "+", "COUNT", 1),
+            ],
+
+        )
+        steps = []
+        for event, said in found:
+            last = event_number(event.decode())
+            change = decode_change(_said(said), last)
+            if isinstance(change, ContactStepped):
+                steps.append(change.event)
+        return steps, last, event_number(first[0][0].decode()) if first else last + 1
+
+
+def _said(fields: Any) -> str:
+    said: bytes = fields[b"e"] if isinstance(fields, dict) else fields[1]
+    return said.decode()
+
+
+def _place(after: str) -> tuple[int, str]:
+    at, _, contact = after.partition("|")
+    return int(at), contact
+
+
+def _kept(flat: Any) -> Kept | None:
+    fields = fields_of(flat) if flat else {}
+    if "score" not in fields or "sealed" not in fields:
+        return None
+    return Kept(
+        sealed=fields["sealed"],
+        channel=text(fields, "channel"),
+        customer=text(fields, "customer"),
+        created_ms=number(fields, "created"),
+        waits_until_ms=number(fields, "waits"),
+        handed_on=text(fields, "reservation") if "moving" in fields else "",
+        excluded={name[2:]: int(until) for name, until in fields.items() if name.startswith("x:")},
+    )
