@@ -16,6 +16,7 @@ from matcher.clock import Clocks
 from matcher.errors import (
     ContactEnded,
     ContactHeld,
+    MatcherError,
     PoolNotFound,
     RequestIdReused,
 )
@@ -51,15 +52,29 @@ CATCH_UP_SECONDS: Final = 0.5
 MOST_LEFT_OUT: Final = 1_000
 LONGEST_IDLE: Final = -1.0
 """The tolerance that tells the store to take the longest idle."""
+NOBODY: Final = Offer(Basis.FALLBACK, LONGEST_IDLE, b"", ())
+"""Asks the store only whether a request was answered before, and whether its contact is held or has ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+@dataclass(frozen=True, slots=True, repr=False)
+class Read:
     """A message as it is compared: where its units are, their vectors, their stems. Never logged."""
 
     units: Units
     vectors: NDArray[np.float32]
     stems: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Decided:
+    """What was decided for a message together with others: how it reads, and whom to ask first.
+
+    agent: one of the ranking's candidates; None: nobody was left, and the message goes its way alone.
+    """
+
+    read: Read
+    ranking: Ranking | None = None
+    agent: str | None = None
 
 
 class Router:
@@ -92,53 +107,60 @@ class Router:
         digest: bytes,
         auto_accept: bool,
         explain_unmatched: bool,
+        decided: Decided | None = None,
     ) -> Held | Unmatched:
         """Decide who takes the message and hold a slot of theirs.
 
-        digest: what the request asks for; only a keyed digest of it is kept.
+        digest: what the request asks for; only a keyed digest of it is kept. decided: what a joint decision found;
+        where its agent has no room any more, the message is routed alone.
         Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what encoder and store raise.
         """
         replica = await self._sites.replica(site)
         pool = await replica.pool(message.requirements.pool)
-        read = await self._read(replica, message)
-        ranking = await self._rank(replica, pool, read, message.requirements)
-        ranking = replace(ranking, left_out=replica.index.left_out(message.requirements))
+        read = decided.read if decided else await self.read(replica, message)
+        claim = self._claim(site, pool, message, contact_id, request_id, digest, auto_accept)
+        if decided and decided.ranking and decided.agent:
+            ranking = decided.ranking
+            offer = self._offer(replica, ranking, only=decided.agent)
+        else:
+            ranking = await self._rank(replica, pool, read, message.requirements)
+            ranking = replace(ranking, left_out=replica.index.left_out(message.requirements))
+            offer = self._offer(replica, ranking)
         self._observe_candidates(ranking.eligible)
-        claim = Claim(
-            site=site,
-            contact=contact_id or new_id(),
-            reservation=new_id(),
-            decision=new_id(),
-            request_id=request_id or new_id(),
-            own_request=not request_id,
-            digest=hmac.new(self._secret, digest, hashlib.sha256).hexdigest()[:32],
-            pool=pool.id,
-            channel=message.requirements.channel,
-            customer=message.customer,
-            hold_ms=pool.policy.accepted_ms if auto_accept else pool.policy.offer_ms,
-            accepted=auto_accept,
-        )
         tried: set[str] = set()
         while True:
-            match await self._store.reserve(claim, self._offer(replica, ranking)):
+            match await self._store.reserve(claim, offer):
                 case Claimed(reservation, event):
                     hold = Hold(reservation.id, reservation.channel, reservation.cost, reservation.deadline_ms)
                     replica.held(hold, reservation.agent, event)
                     return Held(reservation, _chosen(ranking, reservation.agent), replayed=False)
                 case Replayed() as before:
                     return await self._replay(site, before, replayed=bool(request_id))
-                case Refused("reused"):
-                    raise RequestIdReused(request_id)
-                case Refused("live", reservation_id):
-                    raise ContactHeld(contact_name(site, claim.contact), reservation_name(site, reservation_id))
-                case Refused("ended", state):
-                    raise ContactEnded(contact_name(site, claim.contact), state)
+                case Refused() as refused:
+                    raise _refusal(claim, refused)
                 case Full(load_event):
-                    tried.update(candidate.agent for candidate in ranking.candidates)
+                    tried.update(agent for agent, _ in offer.candidates)
                     ranking = await self._next(replica, pool, read, message.requirements, tried, load_event)
                     if not ranking.candidates:
                         break
+                    offer = self._offer(replica, ranking)
         return await self._unmatched(replica, pool, claim.contact, read, message.requirements, explain_unmatched)
+
+    async def answered(
+        self, site: str, message: Message, *, contact_id: str, request_id: str, digest: bytes, auto_accept: bool
+    ) -> Held | None:
+        """Return the answer that the request was given before, None for a new one: nothing is held.
+
+        Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what the store raises.
+        """
+        pool = await (await self._sites.replica(site)).pool(message.requirements.pool)
+        claim = self._claim(site, pool, message, contact_id, request_id, digest, auto_accept)
+        match await self._store.reserve(claim, NOBODY):
+            case Replayed() as before:
+                return await self._replay(site, before, replayed=True)
+            case Refused() as refused:
+                raise _refusal(claim, refused)
+        return None
 
     async def suggest(
         self, site: str, message: Message, *, most: int, ignore_availability: bool, explain_left_out: bool
@@ -146,7 +168,7 @@ class Router:
         """Rank agents for the message and hold nothing."""
         replica = await self._sites.replica(site)
         pool = await replica.pool(message.requirements.pool)
-        read = await self._read(replica, message)
+        read = await self.read(replica, message)
         ranking = await self._rank(
             replica, pool, read, message.requirements, most=most, ignore_availability=ignore_availability
         )
@@ -203,16 +225,17 @@ class Router:
         await self._sites.replica(site)
         return await self._store.decision(site, decision)
 
-    async def _read(self, replica: SiteReplica, message: Message) -> _Read:
+    async def read(self, replica: SiteReplica, message: Message) -> Read:
+        """Split a message and encode its units."""
         units = split(message.text)
         texts = units.texts(message.text)
-        return _Read(units, await replica.matching.encoder.encode(texts), [stems(text) for text in texts])
+        return Read(units, await replica.matching.encoder.encode(texts), [stems(text) for text in texts])
 
     async def _rank(
         self,
         replica: SiteReplica,
         pool: Pool,
-        read: _Read,
+        read: Read,
         requirements: Requirements,
         *,
         most: int = MOST_CANDIDATES,
@@ -233,7 +256,7 @@ class Router:
         self,
         replica: SiteReplica,
         pool: Pool,
-        read: _Read,
+        read: Read,
         requirements: Requirements,
         tried: set[str],
         load_event: int,
@@ -252,13 +275,43 @@ class Router:
         full = replica.index.eligible_but_full(left)[:MOST_IN_A_CLAIM]
         return replace(ranking, candidates=tuple(_unheard(replica, agent) for agent in full))
 
-    def _offer(self, replica: SiteReplica, ranking: Ranking) -> Offer:
+    def _claim(
+        self,
+        site: str,
+        pool: Pool,
+        message: Message,
+        contact_id: str,
+        request_id: str,
+        digest: bytes,
+        auto_accept: bool,
+    ) -> Claim:
+        return Claim(
+            site=site,
+            contact=contact_id or new_id(),
+            reservation=new_id(),
+            decision=new_id(),
+            request_id=request_id or new_id(),
+            own_request=not request_id,
+            digest=hmac.new(self._secret, digest, hashlib.sha256).hexdigest()[:32],
+            pool=pool.id,
+            channel=message.requirements.channel,
+            customer=message.customer,
+            hold_ms=pool.policy.accepted_ms if auto_accept else pool.policy.offer_ms,
+            accepted=auto_accept,
+        )
+
+    def _offer(self, replica: SiteReplica, ranking: Ranking, only: str | None = None) -> Offer:
+        """Return what the store is asked to choose among; `only`: the one of the candidates it may hold."""
         matching = replica.matching
         return Offer(
             basis=ranking.basis,
             tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LONGEST_IDLE,
             record=encode_record(Record(ranking, matching.model)),
-            candidates=[(candidate.agent, candidate.affinity) for candidate in ranking.candidates],
+            candidates=[
+                (candidate.agent, candidate.affinity)
+                for candidate in ranking.candidates
+                if only is None or candidate.agent == only
+            ],
         )
 
     async def _replay(self, site: str, before: Replayed, *, replayed: bool) -> Held:
@@ -272,7 +325,7 @@ class Router:
         replica: SiteReplica,
         pool: Pool,
         contact: str,
-        read: _Read,
+        read: Read,
         requirements: Requirements,
         explain: bool,
     ) -> Unmatched:
@@ -297,6 +350,17 @@ class Router:
 def new_id() -> str:
     """Return an id nobody can guess, of 80 random bits."""
     return secrets.token_hex(10)
+
+
+def _refusal(claim: Claim, refused: Refused) -> MatcherError:
+    contact = contact_name(claim.site, claim.contact)
+    match refused.why:
+        case "reused":
+            return RequestIdReused(claim.request_id)
+        case "live":
+            return ContactHeld(contact, reservation_name(claim.site, refused.detail))
+        case _:
+            return ContactEnded(contact, refused.detail)
 
 
 def _chosen(ranking: Ranking, agent: str) -> Candidate:
