@@ -77,7 +77,13 @@ def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progr
     for precision, build in _forms(converted, Reader(output, manifest), progress):
         openvino.save_model(build(), output / MODEL, compress_to_fp16=False)
         manifest = replace(manifest, precision=precision)
-        cosine = mean_cosine(OpenVinoRuntime(output, manifest, slots=1).encode_all(reference_texts()), wanted)
+        try:
+            cosine = mean_cosine(OpenVinoRuntime(output, manifest, slots=1).encode_all(reference_texts()), wanted)
+        except RuntimeError as obstacle:
+            # Seen of int8 with a Dense module at the end: the next form may do.
+            tried.append(f"{precision} cannot be run ({str(obstacle).strip().splitlines()[-1]})")
+            progress(tried[-1])
+            continue
         tried.append(f"{precision} agrees with the original to {cosine:.4f}")
         progress(tried[-1])
         if cosine >= LEAST_COSINE:

@@ -82,6 +82,7 @@ async def test_asking_for_openvino_where_it_is_missing_stops_the_start(tmp_path:
     ("name", "packed", "first_position"),
     [
         ("bert-mean", True, 0),
+        ("bert-dense", True, 0),
         ("bert-cls", True, 0),
         ("bert-max", False, 0),
         ("roberta-mean", True, 2),
