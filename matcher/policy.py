@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.found import Found, foremost
+from matcher.found import Found, Resting, foremost
 from matcher.model import Basis, Candidate, LeftOut, Ranking, Reason, interest_id
 from matcher.units import Units
 
@@ -39,9 +39,51 @@ def rank(
     """
     best = found.scores.affinity.max(initial=-np.inf)
     if best < floor or not len(found.scores.agent):
-        basis, candidates = Basis.FALLBACK, _by_idleness(found, units, most)
+        basis, candidates = Basis.FALLBACK, _by_idleness(found, found.resting[:most], units)
     else:
         basis, candidates = Basis.AFFINITY, _by_affinity(found, units, best - tolerance, most)
+    return _ranking(found, units, candidates, basis, floor, tolerance, left_out)
+
+
+def rank_with(found: Found, units: Units, chosen: str, *, floor: float, most: int = MOST_CANDIDATES) -> Ranking:
+    """Rank for a message whose agent was chosen together with those of other messages: the agent is in the ranking.
+
+    The basis is what the chosen agent was to the message: FALLBACK where not met, or met below `floor`. Affinity
+    counted in full, so the tolerance is 0. Raises ValueError where the agent is neither met nor among the resting.
+    """
+    at = next((at for at, agent in enumerate(found.agents) if agent.id == chosen), None)
+    resting = [one for one in found.resting if one.agent.id == chosen]
+    if at is None and not resting:
+        raise ValueError("the chosen agent is not among those found")
+    if at is not None and found.scores.affinity[at] >= floor:
+        basis, order = Basis.AFFINITY, _by_affinity(found, units, found.scores.affinity.max(), most)
+    else:
+        basis, order = Basis.FALLBACK, _by_idleness(found, found.resting[:most], units)
+    if all(candidate.agent != chosen for candidate in order):
+        own = _by_idleness(found, resting, units) if at is None else _candidates(found, [at], units)
+        order = order[: most - 1] + own
+    return _ranking(found, units, order, basis, floor, 0.0, _NOT_ASKED)
+
+
+def floor(best_affinities: Sequence[float] | NDArray[np.float64]) -> float:
+    """Return the affinity that 95 % of small talk stays below, given the best one each message of it reaches.
+
+    Their 95th percentile, the higher neighbour where it falls between two. Without any messages it is 0.
+    """
+    if not len(best_affinities):
+        return 0.0
+    return float(np.quantile(best_affinities, SMALL_TALK_SHARE, method="higher"))
+
+
+def _ranking(
+    found: Found,
+    units: Units,
+    candidates: tuple[Candidate, ...],
+    basis: Basis,
+    floor: float,
+    tolerance: float,
+    left_out: LeftOut,
+) -> Ranking:
     return Ranking(
         candidates=candidates,
         basis=basis,
@@ -55,16 +97,6 @@ def rank(
     )
 
 
-def floor(best_affinities: Sequence[float] | NDArray[np.float64]) -> float:
-    """Return the affinity that 95 % of small talk stays below, given the best one each message of it reaches.
-
-    Their 95th percentile, the higher neighbour where it falls between two. Without any messages it is 0.
-    """
-    if not len(best_affinities):
-        return 0.0
-    return float(np.quantile(best_affinities, SMALL_TALK_SHARE, method="higher"))
-
-
 def _by_affinity(found: Found, units: Units, equal_from: float, most: int) -> tuple[Candidate, ...]:
     scores = found.scores
     # Equals count as infinitely good, so that among them only load, idleness and id speak.
@@ -73,7 +105,11 @@ def _by_affinity(found: Found, units: Units, equal_from: float, most: int) -> tu
     near = foremost(columns, most)
     ids = (found.agents[at].id for at in near)
     ordered = sorted(zip(*(column[near].tolist() for column in columns), ids, near.tolist(), strict=True))
-    chosen = [at for *_, at in ordered[:most]]
+    return _candidates(found, [at for *_, at in ordered[:most]], units)
+
+
+def _candidates(found: Found, places: Sequence[int], units: Units) -> tuple[Candidate, ...]:
+    scores = found.scores
     return tuple(
         Candidate(
             agent=found.agents[at].id,
@@ -85,28 +121,28 @@ def _by_affinity(found: Found, units: Units, equal_from: float, most: int) -> tu
             idle_since_ms=int(found.idle_since_ms[at]),
             reasons=_reasons(found, units, at),
         )
-        for at, confidence in zip(chosen, found.confidence(chosen), strict=True)
+        for at, confidence in zip(places, found.confidence(places), strict=True)
     )
 
 
-def _by_idleness(found: Found, units: Units, most: int) -> tuple[Candidate, ...]:
+def _by_idleness(found: Found, resting: Sequence[Resting], units: Units) -> tuple[Candidate, ...]:
     scores = found.scores
-    place = {slot: at for at, slot in enumerate(scores.agent.tolist())} if found.resting else {}
-    longest = [(resting, place.get(resting.slot)) for resting in found.resting[:most]]
+    place = {slot: at for at, slot in enumerate(scores.agent.tolist())} if resting else {}
+    longest = [(one, place.get(one.slot)) for one in resting]
     met = [at for _, at in longest if at is not None]
     confidence = dict(zip(met, found.confidence(met), strict=True)) if met else {}
     return tuple(
         Candidate(
-            agent=resting.agent.id,
-            display_name=resting.agent.profile.display_name,
+            agent=one.agent.id,
+            display_name=one.agent.profile.display_name,
             affinity=0.0 if at is None else float(scores.affinity[at]),
             score=0.0 if at is None else float(scores.score[at]),
             confidence=0.0 if at is None else confidence[at],
-            utilization=resting.utilization,
-            idle_since_ms=resting.idle_since_ms,
+            utilization=one.utilization,
+            idle_since_ms=one.idle_since_ms,
             reasons=() if at is None else _reasons(found, units, at),
         )
-        for resting, at in longest
+        for one, at in longest
     )
 
 
