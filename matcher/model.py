@@ -144,6 +144,33 @@ class Requirements:
     language: str = ""
     skills: Mapping[str, int] = field(default_factory=dict)
     excluded: frozenset[str] = frozenset()
+    only: str = ""
+    """The one agent who may take it; "": anybody who meets the rest."""
+    language_expires_ms: int | None = None
+    """How long after the contact's beginning the language is required; None: always."""
+    skills_expire_ms: Mapping[str, int] = field(default_factory=dict)
+    """The same of each skill that is not required always."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """An agent to be taken before all others.
+
+    kept_ms: how long after the contact's beginning a contact that waits is kept for the agent; 0: not at all.
+    """
+
+    agent: str
+    basis: Basis
+    kept_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxed:
+    """A requirement that is no longer asked for, and since when; skill "": the language."""
+
+    skill: str
+    language: str
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -153,6 +180,7 @@ class Message:
     text: str
     customer: str
     requirements: Requirements
+    preferred: tuple[Preferred, ...] = ()
 
     def __repr__(self) -> str:
         return f"Message({len(self.text)} characters)"
@@ -204,6 +232,7 @@ class Ranking:
     units_merged: bool
     eligible: int
     left_out: LeftOut
+    relaxed: tuple[Relaxed, ...] = ()
     scorer: str = ""
     """The fingerprint of the scorer that ranked."""
 
@@ -295,6 +324,15 @@ class Held:
 
     reservation: Reservation
     candidate: Candidate
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InLine:
+    """The outcome that the contact waits; replayed: this request was answered before."""
+
+    contact: str
+    queued: Queued
     replayed: bool
 
 

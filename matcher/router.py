@@ -9,9 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from matcher.clock import Clocks
 from matcher.errors import (
     ContactEnded,
@@ -20,7 +17,6 @@ from matcher.errors import (
     PoolNotFound,
     RequestIdReused,
 )
-from matcher.lexicon import stems
 from matcher.model import (
     Basis,
     Candidate,
@@ -40,29 +36,18 @@ from matcher.model import (
     Unmatched,
 )
 from matcher.names import contact_name, reservation_name
-from matcher.policy import MOST_CANDIDATES, rank
+from matcher.ranking import LONGEST_IDLE, Ranker, Read
+from matcher.ranking import offer as offer_of
+from matcher.ranking import read as read_message
 from matcher.replica import SiteReplica
 from matcher.sites import Sites
-from matcher.store.records import Record, encode_record
 from matcher.store.routing import Claim, Claimed, Full, Offer, Refused, Replayed, RoutingStore, Slot
-from matcher.units import Units, split
 
 MOST_IN_A_CLAIM: Final = 64
 CATCH_UP_SECONDS: Final = 0.5
 MOST_LEFT_OUT: Final = 1_000
-LONGEST_IDLE: Final = -1.0
-"""The tolerance that tells the store to take the longest idle."""
 NOBODY: Final = Offer(Basis.FALLBACK, LONGEST_IDLE, b"", ())
 """Asks the store only whether a request was answered before, and whether its contact is held or has ended."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Read:
-    """A message as it is compared: where its units are, their vectors, their stems. Never logged."""
-
-    units: Units
-    vectors: NDArray[np.float32]
-    stems: list[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -94,7 +79,7 @@ class Router:
         self._sites = sites
         self._clocks = clocks
         self._secret = secret
-        self._default_tolerance = default_tolerance
+        self._ranker = Ranker(default_tolerance)
         self._observe_candidates = observe_candidates
 
     async def route(
@@ -117,15 +102,15 @@ class Router:
         """
         replica = await self._sites.replica(site)
         pool = await replica.pool(message.requirements.pool)
-        read = decided.read if decided else await self.read(replica, message)
+        read = decided.read if decided else await read_message(replica, message)
         claim = self._claim(site, pool, message, contact_id, request_id, digest, auto_accept)
         if decided and decided.ranking and decided.agent:
             ranking = decided.ranking
-            offer = self._offer(replica, ranking, only=decided.agent)
+            offer = offer_of(replica, ranking, only=decided.agent)
         else:
-            ranking = await self._rank(replica, pool, read, message.requirements)
+            ranking = await self._ranker.rank(replica, pool, read, message.requirements)
             ranking = replace(ranking, left_out=replica.index.left_out(message.requirements))
-            offer = self._offer(replica, ranking)
+            offer = offer_of(replica, ranking)
         self._observe_candidates(ranking.eligible)
         tried: set[str] = set()
         while True:
@@ -143,7 +128,7 @@ class Router:
                     ranking = await self._next(replica, pool, read, message.requirements, tried, load_event)
                     if not ranking.candidates:
                         break
-                    offer = self._offer(replica, ranking)
+                    offer = offer_of(replica, ranking)
         return await self._unmatched(replica, pool, claim.contact, read, message.requirements, explain_unmatched)
 
     async def answered(
@@ -168,8 +153,8 @@ class Router:
         """Rank agents for the message and hold nothing."""
         replica = await self._sites.replica(site)
         pool = await replica.pool(message.requirements.pool)
-        read = await self.read(replica, message)
-        ranking = await self._rank(
+        read = await read_message(replica, message)
+        ranking = await self._ranker.rank(
             replica, pool, read, message.requirements, most=most, ignore_availability=ignore_availability
         )
         named = MOST_LEFT_OUT if explain_left_out else 0
@@ -225,33 +210,6 @@ class Router:
         await self._sites.replica(site)
         return await self._store.decision(site, decision)
 
-    async def read(self, replica: SiteReplica, message: Message) -> Read:
-        """Split a message and encode its units."""
-        units = split(message.text)
-        texts = units.texts(message.text)
-        return Read(units, await replica.matching.encoder.encode(texts), [stems(text) for text in texts])
-
-    async def _rank(
-        self,
-        replica: SiteReplica,
-        pool: Pool,
-        read: Read,
-        requirements: Requirements,
-        *,
-        most: int = MOST_CANDIDATES,
-        ignore_availability: bool = False,
-    ) -> Ranking:
-        own = pool.policy.affinity_tolerance
-        return rank(
-            replica.index.find(
-                read.vectors, read.stems, requirements, ignore_availability=ignore_availability, resting=most
-            ),
-            read.units,
-            floor=await replica.floor(pool),
-            tolerance=self._default_tolerance if own is None else own,
-            most=most,
-        )
-
     async def _next(
         self,
         replica: SiteReplica,
@@ -268,7 +226,7 @@ class Router:
         """
         caught_up = await replica.reached(load_event, CATCH_UP_SECONDS)
         left = replace(requirements, excluded=requirements.excluded | tried)
-        ranking = await self._rank(replica, pool, read, left, most=MOST_IN_A_CLAIM)
+        ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM)
         ranking = replace(ranking, left_out=replica.index.left_out(requirements))
         if ranking.candidates or caught_up:
             return ranking
@@ -300,20 +258,6 @@ class Router:
             accepted=auto_accept,
         )
 
-    def _offer(self, replica: SiteReplica, ranking: Ranking, only: str | None = None) -> Offer:
-        """Return what the store is asked to choose among; `only`: the one of the candidates it may hold."""
-        matching = replica.matching
-        return Offer(
-            basis=ranking.basis,
-            tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LONGEST_IDLE,
-            record=encode_record(Record(ranking, matching.model)),
-            candidates=[
-                (candidate.agent, candidate.affinity)
-                for candidate in ranking.candidates
-                if only is None or candidate.agent == only
-            ],
-        )
-
     async def _replay(self, site: str, before: Replayed, *, replayed: bool) -> Held:
         """Return the ids of then, with the state of now; replayed: by the caller, not by our own connection."""
         reservation = await self._store.reservation(site, before.reservation, self._clocks.of(site).now_ms())
@@ -332,7 +276,7 @@ class Router:
         left_out = replica.index.left_out(requirements)
         would_match: tuple[Candidate, ...] = ()
         if explain:
-            anybody = await self._rank(replica, pool, read, requirements, ignore_availability=True)
+            anybody = await self._ranker.rank(replica, pool, read, requirements, ignore_availability=True)
             would_match = anybody.candidates
         return Unmatched(contact, _last_constraint(left_out), left_out, would_match)
 

@@ -24,6 +24,8 @@ def admitted(people: People, view: View, requirements: Requirements) -> tuple[Ro
     Returns the slots of the members who meet it, and [positions] whether a row is theirs; None: all are.
     """
     met = people.traits.meets(requirements.language, requirements.skills)
+    if requirements.only:
+        return _alone(people, view, requirements, met)
     excluded = [slot for slot in _slots(people, requirements.excluded) if slot in view]
     if met is None and not excluded:
         return view.members.copy(), None
@@ -40,13 +42,26 @@ def admitted(people: People, view: View, requirements: Requirements) -> tuple[Ro
     return members[kept], rows
 
 
+def _alone(
+    people: People, view: View, requirements: Requirements, met: NDArray[np.bool_] | None
+) -> tuple[Rows, NDArray[np.bool_]]:
+    slot = people.slots.get(requirements.only)
+    rows = np.zeros(len(view.owners), np.bool_)
+    if slot is None or slot not in view or requirements.only in requirements.excluded:
+        return view.members[:0].copy(), rows
+    if met is not None and not met[people.trait[slot]]:
+        return view.members[:0].copy(), rows
+    rows[view.rows_of(slot)] = True
+    return np.array([slot], view.members.dtype), rows
+
+
 def first_unmet(people: People, requirements: Requirements) -> tuple[Rows, NDArray[np.intp]]:
     """Return the slots in use and, for each, the place in `ORDER` of the first constraint not met; its length: none."""
     slots = people.present()
     trait = people.trait[slots]
     met = {
         Constraint.POOL: people.answers(slots, Question.POOL, requirements.pool) > 0,
-        Constraint.EXCLUDED: ~np.isin(slots, list(_slots(people, requirements.excluded))),
+        Constraint.EXCLUDED: _wanted(people, slots, requirements),
         Constraint.CHANNEL: people.answers(slots, Question.COST, requirements.channel) != NOT_TAKEN,
         Constraint.LANGUAGE: people.traits.speaks(requirements.language)[trait],
         Constraint.SKILL: people.traits.has_skills(requirements.skills)[trait],
@@ -55,6 +70,13 @@ def first_unmet(people: People, requirements: Requirements) -> tuple[Rows, NDArr
     }
     table = np.vstack([*(met[constraint] for constraint in ORDER), np.zeros(len(slots), np.bool_)])
     return slots, np.argmin(table, axis=0)
+
+
+def _wanted(people: People, slots: Rows, requirements: Requirements) -> NDArray[np.bool_]:
+    wanted = ~np.isin(slots, list(_slots(people, requirements.excluded)))
+    if requirements.only:
+        wanted &= slots == people.slots.get(requirements.only, -1)
+    return wanted
 
 
 def _slots(people: People, agents: Iterable[str]) -> Iterable[int]:

@@ -1,0 +1,104 @@
+"""From a message to an order of agents, and to what the store is asked: what every decision has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.lexicon import stems
+from matcher.model import Basis, Message, Pool, Preferred, Ranking, Requirements
+from matcher.policy import MOST_CANDIDATES, rank
+from matcher.replica import SiteReplica
+from matcher.store.records import Record, encode_record
+from matcher.store.routing import Offer
+from matcher.units import Units, split
+
+LONGEST_IDLE: Final = -1.0
+"""The tolerance that tells the store to take the longest idle."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Read:
+    """A message as it is compared: where its units are, their vectors, their stems. Never logged."""
+
+    units: Units
+    vectors: NDArray[np.float32]
+    stems: list[tuple[str, ...]]
+
+
+async def read(replica: SiteReplica, message: Message) -> Read:
+    """Split a message and encode its units."""
+    units = split(message.text)
+    texts = units.texts(message.text)
+    return Read(units, await replica.matching.encoder.encode(texts), [stems(text) for text in texts])
+
+
+class Ranker:
+    """Rank a site's agents for messages that were read."""
+
+    def __init__(self, default_tolerance: float) -> None:
+        """Take the tolerance of pools that have none of their own."""
+        self._default_tolerance = default_tolerance
+
+    async def rank(
+        self,
+        replica: SiteReplica,
+        pool: Pool,
+        read: Read,
+        requirements: Requirements,
+        *,
+        most: int = MOST_CANDIDATES,
+        ignore_availability: bool = False,
+    ) -> Ranking:
+        """Rank who meets the requirements, at most `most`."""
+        own = pool.policy.affinity_tolerance
+        return rank(
+            replica.index.find(
+                read.vectors, read.stems, requirements, ignore_availability=ignore_availability, resting=most
+            ),
+            read.units,
+            floor=await replica.floor(pool),
+            tolerance=self._default_tolerance if own is None else own,
+            most=most,
+        )
+
+    async def rank_one(
+        self, replica: SiteReplica, pool: Pool, read: Read, requirements: Requirements, agent: str, basis: Basis
+    ) -> Ranking | None:
+        """Rank one agent alone, taken for another reason than affinity; None where the agent cannot take it now."""
+        ranking = await self.rank(replica, pool, read, replace(requirements, only=agent), most=1)
+        return replace(ranking, basis=basis) if ranking.candidates else None
+
+    async def preferred(
+        self,
+        replica: SiteReplica,
+        pool: Pool,
+        read: Read,
+        requirements: Requirements,
+        preferred: Sequence[Preferred],
+    ) -> Ranking | None:
+        """Rank the first of the preferred agents who can take it now; None where none of them can."""
+        for one in preferred:
+            if one.agent not in requirements.excluded:
+                ranking = await self.rank_one(replica, pool, read, requirements, one.agent, one.basis)
+                if ranking is not None:
+                    return ranking
+        return None
+
+
+def offer(replica: SiteReplica, ranking: Ranking, only: str | None = None) -> Offer:
+    """Return what the store is asked to choose among; `only`: the one of the candidates it may hold."""
+    return Offer(
+        basis=ranking.basis,
+        tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LONGEST_IDLE,
+        record=encode_record(Record(ranking, replica.matching.model)),
+        candidates=[
+            (candidate.agent, candidate.affinity)
+            for candidate in ranking.candidates
+            if only is None or candidate.agent == only
+        ],
+    )

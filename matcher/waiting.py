@@ -1,0 +1,93 @@
+"""Who waits at a site, as this process knows it: order, places, pace. Nothing of what they wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from matcher.lifecycle import ContactState
+from matcher.model import Queued
+from matcher.store.changes import ContactStepped
+from matcher.store.contacts import InQueue
+
+PACE_STEPS: Final = 32
+PACE_MS: Final = 600_000
+"""The pace is that of the last 32 contacts served, of those of the last ten minutes."""
+
+
+class WaitingRoom:
+    """Keep the queue of a site in order; a contact's place is its beginning less its pool's head start."""
+
+    def __init__(self) -> None:
+        self.stirred = asyncio.Event()
+        """Set when somebody came, or something changed that may let somebody be served."""
+        self._waiting: dict[str, InQueue] = {}
+        self._lines: dict[str, list[tuple[int, str]]] = {}
+        self._served: dict[str, deque[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __iter__(self) -> Iterator[InQueue]:
+        """Go through those who wait, the first to be served first."""
+        return iter(sorted(self._waiting.values(), key=lambda one: (one.score, one.contact)))
+
+    def __contains__(self, contact: str) -> bool:
+        return contact in self._waiting
+
+    def reset(self, queue: Iterable[InQueue]) -> None:
+        """Begin anew with those who wait."""
+        self._waiting.clear()
+        self._lines.clear()
+        for one in queue:
+            self._enter(one)
+        self.stirred.set()
+
+    def stir(self) -> None:
+        """Note that something changed that may let somebody be served."""
+        if self._waiting:
+            self.stirred.set()
+
+    def enter(self, contact: str, pool: str, score: int) -> None:
+        """Let a contact wait."""
+        self._enter(InQueue(contact, pool, score))
+        self.stirred.set()
+
+    def leave(self, contact: str) -> InQueue | None:
+        """Let a contact go; return its place."""
+        place = self._waiting.pop(contact, None)
+        if place is not None:
+            line = self._lines[place.pool]
+            del line[bisect_left(line, (place.score, contact))]
+            if not line:
+                del self._lines[place.pool]
+        return place
+
+    def take_in(self, change: ContactStepped) -> None:
+        """Take in a step of a contact's life."""
+        event = change.event
+        if change.score is not None:
+            self.enter(event.contact, event.pool, change.score)
+            return
+        place = self.leave(event.contact)
+        if place is not None and event.state in (ContactState.RESERVED, ContactState.ASSIGNED):
+            self._served.setdefault(place.pool, deque(maxlen=PACE_STEPS)).append(event.at_ms)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many wait, by pool."""
+        return {pool: len(line) for pool, line in self._lines.items()}
+
+    def place(self, contact: str, pool: str, score: int, waits_until_ms: int, now_ms: int) -> Queued:
+        """Return a contact's place in its pool: how many are before it, and how long that may take at today's pace."""
+        position = bisect_left(self._lines.get(pool, []), (score, contact)) + 1
+        served = [at for at in self._served.get(pool, ()) if at > now_ms - PACE_MS]
+        pace = (now_ms - served[0]) / len(served) if len(served) > 1 else None
+        return Queued(position, None if pace is None else round(position * pace), waits_until_ms)
+
+    def _enter(self, one: InQueue) -> None:
+        self.leave(one.contact)
+        self._waiting[one.contact] = one
+        insort(self._lines.setdefault(one.pool, []), (one.score, one.contact))
