@@ -106,7 +106,7 @@ async def plain_store(binary: Path | None = None, **options: str) -> AsyncIterat
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Connection]:
     """Connect to a store as the service does, with its verbs loaded."""
-    connection = Connection(url, connections=AT_ONCE)
+    connection = Connection(url)
     try:
         await connection.start()
         yield connection

@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
@@ -15,7 +14,6 @@ from typing import Final
 import grpc
 import structlog
 
-from matcher.clock import StoreClock
 from matcher.config import Settings, ignored_variables, load
 from matcher.encoder import Encoder, EncoderObserver, EncoderSettings, open_encoder
 from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
@@ -93,8 +91,6 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             log.info("metrics", address=f"{host}:{metrics_port}")
         encoder = await _open_encoder(settings, telemetry, stack)
         connection = await _open_store(settings, telemetry, stack)
-        clock = StoreClock()
-        await _read_clock(connection, clock)
         roster_store = RosterStore(connection, settings.events_kept)
         routing_store = RoutingStore(connection, _lifetimes(settings))
         await ModelStore(connection).add(KnownModel(encoder.fingerprint, settings.model))
@@ -109,22 +105,27 @@ async def running(settings: Settings) -> AsyncIterator[str]:
                 connection,
                 roster_store,
                 matching,
-                clock,
+                connection.of(site),
                 telemetry.index_lag_seconds.observe,
                 telemetry.stream_reloads.labels(site).inc,
             )
             replica.beside(
-                Expiry(replica, routing_store, clock, lambda state: telemetry.reservations_lapsed.labels(state).inc())
+                Expiry(
+                    replica,
+                    routing_store,
+                    connection.of(site),
+                    lambda state: telemetry.reservations_lapsed.labels(state).inc(),
+                )
             )
             return replica
 
         sites = Sites(roster_store, open_replica)
         stack.push_async_callback(sites.close)
-        roster = Roster(roster_store, routing_store, sites, clock, settings.affinity_tolerance)
+        roster = Roster(roster_store, routing_store, sites, connection, settings.affinity_tolerance)
         router = Router(
             routing_store,
             sites,
-            clock,
+            connection,
             secret=await _secret(settings, connection),
             default_tolerance=settings.affinity_tolerance,
             observe_candidates=telemetry.route_candidates.observe,
@@ -142,7 +143,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             if not settings.store_url.get_secret_value():
                 await _embedded_store(settings, stack)
 
-        watch = asyncio.create_task(_watch(connection, clock, sites, health, telemetry, revive))
+        watch = asyncio.create_task(_watch(connection, sites, health, telemetry, revive))
         stack.push_async_callback(end, watch)
         await health.set(True, f"store answers, {encoder.runtime} loaded, index caught up")
         log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason)
@@ -183,7 +184,7 @@ async def _open_store(settings: Settings, telemetry: Telemetry, stack: AsyncExit
     url = settings.store_url.get_secret_value() or await _embedded_store(settings, stack)
     connection = Connection(
         url,
-        connections=settings.store_connections,
+        most_calls=settings.store_calls,
         timeout_seconds=settings.store_timeout_seconds,
         observe=lambda verb: telemetry.store_round_trips.labels(verb).inc(),
     )
@@ -238,7 +239,6 @@ async def _read_default_site(sites: Sites) -> None:
 
 async def _watch(
     connection: Connection,
-    clock: StoreClock,
     sites: Sites,
     health: Health,
     telemetry: Telemetry,
@@ -251,8 +251,7 @@ async def _watch(
     while True:
         await asyncio.sleep(WATCH_SECONDS)
         try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                await _read_clock(connection, clock)
+            away = await connection.look(SILENCE_SECONDS)
         except TimeoutError:
             await health.set(False, f"the store has not answered for {SILENCE_SECONDS:g} s")
             continue
@@ -263,14 +262,11 @@ async def _watch(
             continue
         for site in sites:
             telemetry.index_agents.labels(site.site).set(len(site.index))
-        behind = [site.site for site in sites if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS]
-        await health.set(not behind, f"behind: {', '.join(behind)}" if behind else "store answers, index caught up")
-
-
-async def _read_clock(connection: Connection, clock: StoreClock) -> None:
-    asked = time.monotonic()
-    store_ms = await connection.time_ms()
-    clock.set(store_ms, asked, time.monotonic())
+        # While part of a cluster is away the sites of the rest are served.
+        there = [site for site in sites if not (away and site.away)]
+        behind = [site.site for site in there if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS]
+        answers = f"store answers but for {', '.join(away)}" if away else "store answers"
+        await health.set(not behind, f"behind: {', '.join(behind)}" if behind else f"{answers}, index caught up")
 
 
 def _say(step: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from matcher.errors import SettingsWrong
+from matcher.store.address import parse_address
 
 PREFIX: Final = "MATCHER_"
 CLIENT_VARIABLES: Final = frozenset({"MATCHER_TARGET", "MATCHER_SITE"})
@@ -56,9 +57,13 @@ class Settings(BaseModel):
     )
     store_url: SecretStr = Field(
         SecretStr(""),
-        description="redis://, rediss:// or unix:// URL of a Redis >= 7.0 or Valkey >= 8; empty: the embedded store.",
+        description="URL of a Redis >= 7.0 or Valkey >= 8: redis://host, unix:///path, "
+        "redis+sentinel://host,host/service or redis+cluster://host,host; with rediss for TLS. Empty: the embedded "
+        "store.",
     )
-    store_connections: int = Field(32, ge=2, le=1024, description="Most connections to the store.")
+    store_calls: int = Field(
+        1024, ge=1, le=65_536, description="Most calls under way at once to one server of the store; more wait."
+    )
     store_timeout_seconds: float = Field(2.0, gt=0, le=60, description="How long one answer of the store may take.")
     secret: SecretStr = Field(
         SecretStr(""),
@@ -115,6 +120,13 @@ class Settings(BaseModel):
     def _address(cls, value: str) -> str:
         if value and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}", value):
             raise ValueError("must be address:port")
+        return value
+
+    @field_validator("store_url")
+    @classmethod
+    def _store(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            parse_address(value.get_secret_value())
         return value
 
     @field_validator("data_dir", "model_cache", "scorers", "tls_certificate", "tls_key", "tls_client_ca")

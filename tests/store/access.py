@@ -53,8 +53,9 @@ CALLED: Final = (
     "ping",
     "time",
     "auth",
-    "hello",
+    "asking",
     "client|setinfo",
+    "cluster|slots",
     "scan",
     "unlink",
     "get",
@@ -87,7 +88,7 @@ async def make_users(admin: Admin) -> None:
     """Make the service's user, who sees m:* only, and one who sees what DeclaredConnection lets them."""
     commands = [f"+{name}" for name in dict.fromkeys([*SCRIPTED, *CALLED, *LOOKING])]
     await admin.execute_command("ACL", "SETUSER", PRODUCT, "reset", "on", f">{PASSWORD}", "~m:*", *commands)
-    scripted = [f"+{name}" for name in (*SCRIPTED, "fcall", "auth", "hello", "client|setinfo")]
+    scripted = [f"+{name}" for name in (*SCRIPTED, "fcall", "auth", "client|setinfo")]
     await admin.execute_command("ACL", "SETUSER", DECLARED, "reset", "on", f">{PASSWORD}", *scripted)
 
 

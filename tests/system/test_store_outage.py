@@ -82,7 +82,7 @@ async def test_a_server_that_cannot_start_says_why_in_one_line(tmp_path: Path) -
     hopeless = {
         "the store at redis://127.0.0.1:1/0 does not answer": {"MATCHER_STORE_URL": "redis://:s3cret@127.0.0.1:1/0"},
         "unknown setting MATCHER_STOER_URL": {"MATCHER_STOER_URL": "redis://127.0.0.1"},
-        "MATCHER_STORE_CONNECTIONS": {"MATCHER_STORE_CONNECTIONS": "many"},
+        "MATCHER_STORE_CALLS": {"MATCHER_STORE_CALLS": "many"},
         "MATCHER_BEYOND_LOOPBACK=true": {"MATCHER_LISTEN": "0.0.0.0:0"},
     }
     ends = await asyncio.gather(
