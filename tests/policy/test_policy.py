@@ -7,15 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.found import Found, Resting, foremost
-from matcher.lifecycle import AgentStatus
-from matcher.model import Agent, Basis, Constraint, LeftOut, Profile, interest_id
+from matcher.found import foremost
+from matcher.model import Basis, Constraint, LeftOut, interest_id
 from matcher.policy import floor, rank
-from matcher.scorer import UNTRAINED, Evidence, Scorer
-from matcher.units import split
-
-TEXT = "My router is dead. I love apple pie. And jazz at night. Bye."
-UNITS = split(TEXT)
+from tests.policy.found_people import TEXT, UNITS, found_of
 
 people = st.lists(
     st.tuples(
@@ -25,40 +20,6 @@ people = st.lists(
     ),
     max_size=12,
 )
-
-
-def person(slot: int) -> Agent:
-    """Make the agent of a slot; ids order the other way round than slots."""
-    profile = Profile(f"Number {slot}", tuple(f"interest {at} of {slot}" for at in range(3)))
-    return Agent(f"agent-{99 - slot}", profile, AgentStatus.ONLINE, 1, 1, 0, 0, 0)
-
-
-def found_of(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> Found:
-    """Make what an index would find: for each agent (unit, interest, cosine in percent), utilization, idle since."""
-    triples = [(unit, slot, at, cosine) for slot, (met, _, _) in enumerate(drawn) for unit, at, cosine in met]
-    unit, slot, at, cosine = np.array(triples, np.int64).reshape(-1, 4).T
-    lexical = np.zeros(len(unit), np.float32)
-    evidence = Evidence(unit, slot, at, (cosine / 100).astype(np.float32), lexical, np.full(len(unit), 3))
-    scores = Scorer().score(evidence)
-    agents = np.empty(len(scores.agent), np.object_)
-    agents[:] = [person(int(slot)) for slot in scores.agent]
-    resting = sorted(
-        (Resting(slot, person(slot), used, idle) for slot, (_, used, idle) in enumerate(drawn)),
-        key=lambda one: (one.idle_since_ms, one.utilization, one.agent.id),
-    )
-    return Found(
-        evidence=evidence,
-        scores=scores,
-        agents=agents,
-        utilization=np.array([drawn[slot][1] for slot in scores.agent]),
-        idle_since_ms=np.array([drawn[slot][2] for slot in scores.agent], np.int64),
-        resting=tuple(resting[:8]),
-        eligible=len(drawn),
-        pool_agents=len(drawn),
-        rows=3 * len(drawn),
-        calibration=UNTRAINED,
-        scorer="",
-    )
 
 
 @given(people, st.sampled_from([0.0, 0.02, 0.3, 1.0]), st.integers(1, 9))

@@ -1,0 +1,105 @@
+"""Several contacts that compete for agents: shortlists lose nobody, and the record names whom it chose."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from matcher.assignment import Opening
+from matcher.contest import Contestant, compete
+from matcher.found import Found
+from matcher.model import Basis
+from matcher.policy import rank_with
+from tests.policy.found_people import UNITS, found_of, person
+
+FLOOR = 0.3
+ABLE = {"chat": (1, 1)}
+
+Crew = list[tuple[float, int]]
+
+
+@st.composite
+def contests(draw: st.DrawFn) -> list[Found]:
+    """Draw what several messages meet among the same people."""
+    crew: Crew = draw(st.lists(st.tuples(st.sampled_from([0.0, 0.5]), st.integers(0, 2)), min_size=1, max_size=7))
+    met = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(25, 100)), max_size=2)
+    return [found_of([(draw(met), used, idle) for used, idle in crew]) for _ in range(draw(st.integers(1, 5)))]
+
+
+def counted(found: Found) -> NDArray[np.float64]:
+    """Return what counts of everybody's affinity [agents], by slot."""
+    values = np.zeros(found.eligible)
+    for agent, affinity in zip(found.agents, found.scores.affinity, strict=True):
+        values[99 - int(agent.id.removeprefix("agent-"))] = affinity if affinity >= FLOOR else 0.0
+    return values
+
+
+@given(contests())
+def test_shortlists_lose_nothing(contest: list[Found]) -> None:
+    """What the contacts get in sum is what they would get if everybody were compared with everybody."""
+    crew = [person(slot) for slot in range(contest[0].eligible)]
+    openings = {agent.id: Opening(agent.id, 1, 0, 0, ABLE) for agent in crew}
+    taken = compete([Contestant(found, FLOOR, "chat") for found in contest], openings)
+    values = np.stack([counted(found) for found in contest])
+    place = {agent.id: at for at, agent in enumerate(crew)}
+    got = [(row, place[agent]) for row, agent in enumerate(taken) if agent is not None]
+    assert len({at for _, at in got}) == len(got) == min(values.shape)
+    rows, columns = linear_sum_assignment(values, maximize=True)
+    assert sum(values[pair] for pair in got) == pytest.approx(values[rows, columns].sum())
+
+
+def test_nobody_is_given_who_has_left_or_is_full() -> None:
+    """Of three whom the message meets one is gone and one is full: the third takes it; a second contact gets nobody."""
+    found = found_of([([(0, 0, 90)], 0.0, 0), ([(0, 0, 80)], 1.0, 0), ([(0, 0, 70)], 0.0, 0)])
+    openings = {
+        "agent-98": Opening("agent-98", 1, 1, 0, ABLE),
+        "agent-97": Opening("agent-97", 1, 0, 0, ABLE),
+    }
+    assert compete([Contestant(found, FLOOR, "chat")], openings) == ["agent-97"]
+    assert compete([Contestant(found, FLOOR, "chat")] * 2, openings) == ["agent-97", None]
+    assert compete([Contestant(found, FLOOR, "chat")] * 2, {}) == [None, None]
+    assert compete([], openings) == []
+
+
+def test_a_message_with_nothing_to_go_by_leaves_the_agent_to_one_who_needs_them() -> None:
+    """Small talk would go to the longest idle; she is another's best, so it goes to whoever has rested next longest."""
+    crew = [(0.0, 1), (0.0, 5), (0.0, 9)]
+    meets = found_of([([(0, 0, 90)], *crew[0]), ([], *crew[1]), ([], *crew[2])])
+    says_nothing = found_of([([], *one) for one in crew])
+    openings = {
+        f"agent-{99 - slot}": Opening(f"agent-{99 - slot}", 1, 0, idle, ABLE) for slot, (_, idle) in enumerate(crew)
+    }
+    alone = [Contestant(says_nothing, FLOOR, "chat")]
+    assert compete(alone, openings) == ["agent-99"]
+    assert compete([*alone, Contestant(meets, FLOOR, "chat")], openings) == ["agent-98", "agent-99"]
+
+
+def test_those_who_wait_are_worth_what_they_have_waited() -> None:
+    """Affinity 0.9 is worth 90 s at a wait_weight of 0.01: less than 100 s of waiting, more than 80."""
+    best, worst = found_of([([(0, 0, 90)], 0.0, 0)]), found_of([([], 0.0, 0)])
+    openings = {"agent-99": Opening("agent-99", 1, 0, 0, ABLE)}
+    affinity = float(best.scores.affinity[0])
+    for waited, first in ((affinity * 100 + 1, ["agent-99", None]), (affinity * 100 - 1, [None, "agent-99"])):
+        old = Contestant(worst, FLOOR, "chat", per_affinity=100, beside=waited)
+        young = Contestant(best, FLOOR, "chat", per_affinity=100)
+        assert compete([old, young], openings) == first
+
+
+@given(contests(), st.integers(1, 4))
+def test_the_record_holds_who_was_chosen_and_what_they_were_to_the_message(contest: list[Found], most: int) -> None:
+    """Whoever of those found is chosen: among at most so many candidates, AFFINITY where met above the floor."""
+    (found, *_) = contest
+    for chosen in {one.agent.id for one in found.resting} | {agent.id for agent in found.agents}:
+        ranking = rank_with(found, UNITS, chosen, floor=FLOOR, most=most)
+        (candidate,) = (one for one in ranking.candidates if one.agent == chosen)
+        assert len(ranking.candidates) <= most
+        affinity = dict(zip((agent.id for agent in found.agents), found.scores.affinity.tolist(), strict=True))
+        assert candidate.affinity == affinity.get(chosen, 0.0)
+        assert (ranking.basis is Basis.AFFINITY) == (chosen in affinity and affinity[chosen] >= FLOOR)
+        assert ranking.affinity_tolerance == 0.0
+    with pytest.raises(ValueError, match="not among"):
+        rank_with(found, UNITS, "nobody", floor=FLOOR)
