@@ -11,7 +11,8 @@ from typing import Final
 import structlog
 
 from matcher.clock import Clock
-from matcher.errors import MatcherError
+from matcher.errors import MatcherError, PoolNotFound, ReservationNotFound
+from matcher.model import PoolPolicy
 from matcher.replica import SiteReplica
 from matcher.store.routing import RoutingStore
 from matcher.tasks import end
@@ -59,12 +60,29 @@ class Expiry:
         now = self._clock.now_ms()
         self._replica.index.lapse(now)
         while overdue := await self._store.overdue(self._replica.site, now, BATCH):
-            written = [await self._store.expire(self._replica.site, reservation) for reservation in overdue]
-            for state in filter(None, written):
-                self._lapsed(state)
+            written = [await self._expire(reservation) for reservation in overdue]
             if not any(written):
                 return True
         return False
+
+    async def _expire(self, reservation: str) -> bool:
+        """Write what follows from one deadline; tell whether this process was the one."""
+        try:
+            slot = await self._store.slot(self._replica.site, reservation)
+        except ReservationNotFound:
+            await self._store.forget_due(self._replica.site, reservation)
+            return True
+        lapsed = await self._store.expire(slot, await self._max_missed(slot.pool))
+        if lapsed is None:
+            return False
+        self._lapsed(lapsed.was)
+        return True
+
+    async def _max_missed(self, pool: str) -> int:
+        try:
+            return (await self._replica.pool(pool)).policy.max_missed
+        except PoolNotFound:
+            return PoolPolicy().max_missed
 
     async def _sleep(self, most_seconds: float) -> None:
         """Sleep until the earliest deadline, which may move meanwhile, or until the site has been read anew.

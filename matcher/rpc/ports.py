@@ -1,8 +1,9 @@
-"""What the gRPC edge asks of the router and the roster, by plain ids and not by resource names."""
+"""What the gRPC edge asks of the parts behind it, by plain ids and not by resource names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from matcher.lifecycle import AgentStatus
@@ -26,7 +27,7 @@ from matcher.model import (
 
 
 class Router(Protocol):
-    """Decides, and keeps the lives of reservations and contacts. Every method may raise a MatcherError."""
+    """Decides. Every method may raise a MatcherError."""
 
     async def route(
         self,
@@ -45,6 +46,10 @@ class Router(Protocol):
         self, site: str, message: Message, *, most: int, ignore_availability: bool, explain_left_out: bool
     ) -> Ranking:
         """Rank agents for the message and hold nothing."""
+
+
+class Reservations(Protocol):
+    """Keeps the lives of reservations. Every method may raise a MatcherError."""
 
     async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
         """Take an offer; fence 0: not checked."""
@@ -69,11 +74,15 @@ class Router(Protocol):
     async def reservations(self, site: str, agent: str | None, most: int, after: str) -> Page[Reservation]:
         """List live reservations by deadline, from `after` on."""
 
+    async def decision(self, site: str, decision: str) -> Decision:
+        """Read the record of the decision that led to a reservation."""
+
+
+class Contacts(Protocol):
+    """Keeps the lives of contacts. Every method may raise a MatcherError."""
+
     async def contact(self, site: str, contact: str) -> Contact:
         """Read a contact."""
-
-    async def decision(self, site: str, decision: str) -> Decision:
-        """Read the record of a decision."""
 
 
 class Roster(Protocol):
@@ -134,3 +143,13 @@ class Roster(Protocol):
 
     async def delete_site(self, site: str, force: bool) -> None:
         """Remove a site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What stands behind the methods."""
+
+    router: Router
+    reservations: Reservations
+    contacts: Contacts
+    roster: Roster

@@ -1,4 +1,4 @@
-"""matcher.v1.RoutingService: each method checks, calls the router and converts."""
+"""matcher.v1.RoutingService: each method checks, calls what is behind it and converts."""
 
 # ruff: noqa: N802 - the methods have the names they have on the wire
 
@@ -12,7 +12,7 @@ from matcher.rpc import convert
 from matcher.rpc.check import page_token
 from matcher.rpc.interceptors import Context
 from matcher.rpc.names import Kind
-from matcher.rpc.ports import Router
+from matcher.rpc.ports import Services
 from matcher.telemetry import Telemetry
 from matcher.v1 import routing_pb2 as pb
 from matcher.v1 import routing_pb2_grpc
@@ -23,8 +23,10 @@ _RESERVATIONS: Final = "reservations"
 class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     """Finds the free agent with the closest affinity to a message, and holds a slot."""
 
-    def __init__(self, router: Router, telemetry: Telemetry) -> None:
-        self._router = router
+    def __init__(self, services: Services, telemetry: Telemetry) -> None:
+        self._router = services.router
+        self._reservations = services.reservations
+        self._contacts = services.contacts
         self._telemetry = telemetry
 
     async def RouteMessage(self, request: pb.RouteMessageRequest, _context: Context) -> pb.RouteMessageResponse:
@@ -57,41 +59,45 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     async def AcceptReservation(self, request: pb.AcceptReservationRequest, _context: Context) -> pb.Reservation:
         """Take an offer."""
         step = check.step(request)
-        return convert.reservation(step.site, await self._router.accept(step.site, step.reservation, step.fence))
+        return convert.reservation(step.site, await self._reservations.accept(step.site, step.reservation, step.fence))
 
     async def DeclineReservation(self, request: pb.DeclineReservationRequest, _context: Context) -> pb.Reservation:
         """Turn an offer down."""
         step, retry_after_ms = check.decline(request)
-        declined = await self._router.decline(step.site, step.reservation, step.fence, request.reason, retry_after_ms)
+        declined = await self._reservations.decline(
+            step.site, step.reservation, step.fence, request.reason, retry_after_ms
+        )
         return convert.reservation(step.site, declined)
 
     async def RenewReservation(self, request: pb.RenewReservationRequest, _context: Context) -> pb.Reservation:
         """Move the deadline of an accepted reservation on."""
         step, duration_ms = check.renew(request)
-        renewed = await self._router.renew(step.site, step.reservation, step.fence, duration_ms)
+        renewed = await self._reservations.renew(step.site, step.reservation, step.fence, duration_ms)
         return convert.reservation(step.site, renewed)
 
     async def CompleteReservation(self, request: pb.CompleteReservationRequest, _context: Context) -> pb.Reservation:
         """End a conversation."""
         step = check.step(request)
-        return convert.reservation(step.site, await self._router.complete(step.site, step.reservation, step.fence))
+        return convert.reservation(
+            step.site, await self._reservations.complete(step.site, step.reservation, step.fence)
+        )
 
     async def CancelReservation(self, request: pb.CancelReservationRequest, _context: Context) -> pb.Reservation:
         """Give a slot back without a conversation."""
         step = check.step(request)
-        return convert.reservation(step.site, await self._router.cancel(step.site, step.reservation, step.fence))
+        return convert.reservation(step.site, await self._reservations.cancel(step.site, step.reservation, step.fence))
 
     async def GetReservation(self, request: pb.GetReservationRequest, _context: Context) -> pb.Reservation:
         """Read a reservation."""
         site, reservation = check.named(request.name, Kind.RESERVATION)
-        return convert.reservation(site, await self._router.reservation(site, reservation))
+        return convert.reservation(site, await self._reservations.reservation(site, reservation))
 
     async def ListReservations(
         self, request: pb.ListReservationsRequest, _context: Context
     ) -> pb.ListReservationsResponse:
         """List the live reservations of a site, or of one agent."""
         site, agent, most, after = check.reservations(request, _RESERVATIONS)
-        page = await self._router.reservations(site, agent, most, after)
+        page = await self._reservations.reservations(site, agent, most, after)
         return pb.ListReservationsResponse(
             reservations=(convert.reservation(site, one) for one in page.items),
             next_page_token=page_token(page.next, _RESERVATIONS),
@@ -100,12 +106,12 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     async def GetContact(self, request: pb.GetContactRequest, _context: Context) -> pb.Contact:
         """Read a contact."""
         site, contact = check.named(request.name, Kind.CONTACT)
-        return convert.contact(site, await self._router.contact(site, contact))
+        return convert.contact(site, await self._contacts.contact(site, contact))
 
     async def GetDecision(self, request: pb.GetDecisionRequest, _context: Context) -> pb.Decision:
         """Read the record of a decision."""
         site, decision = check.named(request.name, Kind.DECISION)
-        return convert.decision(site, await self._router.decision(site, decision))
+        return convert.decision(site, await self._reservations.decision(site, decision))
 
     def _count(self, outcome: Held | Unmatched) -> None:
         if isinstance(outcome, Unmatched):

@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection
 from matcher.rpc.health import SERVICES, Health
 from matcher.rpc.interceptors import RECEIVE_LIMIT_BYTES, ErrorInterceptor
 from matcher.rpc.metrics import MetricsInterceptor
-from matcher.rpc.ports import Roster, Router
+from matcher.rpc.ports import Services
 from matcher.rpc.roster_servicer import RosterServicer
 from matcher.rpc.routing_servicer import RoutingServicer
 from matcher.rpc.worker import WorkerInterceptor
@@ -28,8 +28,7 @@ KEEPALIVE_OPTIONS: Final = (
 
 
 def build_server(
-    router: Router,
-    roster: Roster,
+    services: Services,
     health: Health,
     telemetry: Telemetry,
     *,
@@ -52,8 +51,8 @@ def build_server(
             *KEEPALIVE_OPTIONS,
         ),
     )
-    routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(router, telemetry), server)
-    roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(roster), server)
+    routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(services, telemetry), server)
+    roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services.roster), server)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     served = (*SERVICES[1:], health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(served, server)

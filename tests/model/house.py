@@ -12,6 +12,7 @@ from matcher.clock import StoreClock
 from matcher.floors import Floors
 from matcher.matching import Matching
 from matcher.replica import SiteReplica
+from matcher.reservations import Reservations
 from matcher.roster import Roster
 from matcher.router import Router
 from matcher.scorers import Scorers
@@ -53,6 +54,7 @@ class House:
     sites: Sites
     roster: Roster
     router: Router
+    reservations: Reservations
     routing: RoutingStore
     clock: StoreClock
 
@@ -74,6 +76,7 @@ class House:
             sites=sites,
             roster=Roster(roster_store, routing, sites, clock, 0.05),
             router=Router(routing, sites, clock, secret=b"secret", default_tolerance=0.05),
+            reservations=Reservations(routing, sites, clock),
             routing=routing,
             clock=clock,
         )
@@ -96,4 +99,4 @@ class House:
         """Write down what is overdue, as the task of a server does whose clock runs ahead by an hour."""
         now = await self.connection.time_ms()
         for reservation in await self.routing.overdue(site, now + 3_600_000, 1_000):
-            await self.routing.expire(site, reservation)
+            await self.routing.expire(await self.routing.slot(site, reservation), 0)

@@ -145,7 +145,7 @@ async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(
         # What follows is one batch: the index is told of the slot before cy's profile is read.
         held = (await pair.route(pair.other)).reservation
         held_event = (await Stored.read(pair.connection, pair.site)).ends[1]
-        await pair.other.router.cancel(pair.site, held.id, 0)
+        await pair.other.reservations.cancel(pair.site, held.id, 0)
         await pair.create("cy")
         await go_on(pair)
         replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, f"0-{held_event}")
@@ -190,15 +190,15 @@ async def test_an_agent_who_was_removed_does_not_come_back_with_a_late_answer(pa
 
 async def test_a_forced_removal_ends_what_the_agent_holds_also_a_wrap_up(pair: Pair) -> None:
     """An offer and a conversation are canceled; a wrap-up, which has nothing to cancel, is over."""
-    roster, router = pair.other.roster, pair.other.router
+    roster, desk = pair.other.roster, pair.other.reservations
     await roster.update_pool(pair.site, "default", {"wrap_up_ms": 600_000}, "")
     await roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
     held = [(await pair.route(pair.other)).reservation for _ in range(3)]
-    await router.accept(pair.site, held[1].id, 0)
-    await router.accept(pair.site, held[2].id, 0)
-    await router.complete(pair.site, held[2].id, 0)
+    await desk.accept(pair.site, held[1].id, 0)
+    await desk.accept(pair.site, held[2].id, 0)
+    await desk.complete(pair.site, held[2].id, 0)
     await roster.delete_agent(pair.site, "ann", "", force=True)
-    assert [(await router.reservation(pair.site, one.id)).state for one in held] == [
+    assert [(await desk.reservation(pair.site, one.id)).state for one in held] == [
         ReservationState.CANCELED,
         ReservationState.CANCELED,
         ReservationState.COMPLETED,

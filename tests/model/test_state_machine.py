@@ -158,7 +158,7 @@ class Service(Admins):
 
     def check_choice(self, taken: str, eligible: set[str], answer: Held) -> None:
         """Of those asked about who had room, nobody within the tolerance of the best was less utilised."""
-        decision = self.run(self.houses[0].router.decision(self.site, answer.reservation.decision))
+        decision = self.run(self.houses[0].reservations.decision(self.site, answer.reservation.decision))
         if decision.ranking.basis is not Basis.AFFINITY:
             return
         affinity = {one.agent: one.affinity for one in decision.ranking.candidates if one.agent in eligible}
@@ -223,13 +223,13 @@ class Service(Admins):
 
     def call(self, server: int, name: str, verb: str, fence: int, retry: int | None) -> Awaitable[Reservation]:
         """Call a server about a reservation."""
-        router = self.houses[server].router
+        desk = self.houses[server].reservations
         calls: dict[str, Callable[[], Awaitable[Reservation]]] = {
-            "accept": lambda: router.accept(self.site, name, fence),
-            "decline": lambda: router.decline(self.site, name, fence, "", retry),
-            "renew": lambda: router.renew(self.site, name, fence, LATER_MS),
-            "complete": lambda: router.complete(self.site, name, fence),
-            "cancel": lambda: router.cancel(self.site, name, fence),
+            "accept": lambda: desk.accept(self.site, name, fence),
+            "decline": lambda: desk.decline(self.site, name, fence, "", retry),
+            "renew": lambda: desk.renew(self.site, name, fence, LATER_MS),
+            "complete": lambda: desk.complete(self.site, name, fence),
+            "cancel": lambda: desk.cancel(self.site, name, fence),
         }
         return calls[verb]()
 

@@ -14,7 +14,7 @@ from matcher.rpc.health import Health
 from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
 from matcher.v1 import roster_pb2_grpc, routing_pb2_grpc
-from tests.rpc.doubles import RosterDouble, RouterDouble
+from tests.rpc.doubles import ContactsDouble, Doubles, ReservationsDouble, RosterDouble, RouterDouble
 
 
 @dataclass
@@ -25,6 +25,8 @@ class Service:
     server: grpc.aio.Server
     channel: grpc.aio.Channel
     router: RouterDouble
+    reservations: ReservationsDouble
+    contacts: ContactsDouble
     roster: RosterDouble
     health: Health
     telemetry: Telemetry
@@ -45,21 +47,36 @@ class Service:
         return call(body)
 
     def nothing_was_asked(self) -> bool:
-        """Return whether neither the router nor the roster was ever called."""
-        return not self.router.calls and not self.roster.calls
+        """Return whether nobody behind the methods was ever called."""
+        return not self.asked()
+
+    def asked(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return what those behind the methods were asked, each in the order of the calls."""
+        behind = (self.router, self.reservations, self.contacts, self.roster)
+        return [call for double in behind for call in double.calls]
 
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
-    """Give a service whose router and roster are doubles."""
-    router, roster, telemetry = RouterDouble(), RosterDouble(), Telemetry()
+    """Give a service with doubles behind its methods."""
+    behind, telemetry = Doubles(), Telemetry()
     health = Health(telemetry)
-    server = build_server(router, roster, health, telemetry)
+    server = build_server(behind.services, health, telemetry)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     options = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-        yield Service(port, server, channel, router, roster, health, telemetry)
+        yield Service(
+            port,
+            server,
+            channel,
+            behind.router,
+            behind.reservations,
+            behind.contacts,
+            behind.roster,
+            health,
+            telemetry,
+        )
     await server.stop(None)
 
 

@@ -1,4 +1,4 @@
-"""A router and a roster that note what they were asked, and answer what a test gave them."""
+"""What stands behind the methods: notes what it was asked, and answers what a test gave it."""
 
 # ruff: noqa: ARG002, D102 - what the methods do and take is said in matcher/rpc/ports.py
 
@@ -34,6 +34,7 @@ from matcher.model import (
     Reservation,
     Unmatched,
 )
+from matcher.rpc.ports import Services
 
 T = TypeVar("T")
 
@@ -133,6 +134,10 @@ class RouterDouble(Double):
     ) -> Ranking:
         return self.note("suggest", RANKING, site, message, most, ignore_availability, explain_left_out)
 
+
+class ReservationsDouble(Double):
+    """Answers as if there were one reservation: Maya's."""
+
     async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
         return self.note("accept", OFFER, site, reservation, fence)
 
@@ -156,11 +161,15 @@ class RouterDouble(Double):
     async def reservations(self, site: str, agent: str | None, most: int, after: str) -> Page[Reservation]:
         return self.note("reservations", Page((OFFER,), "9|01JR"), site, agent, most, after)
 
-    async def contact(self, site: str, contact: str) -> Contact:
-        return self.note("contact", CONTACT, site, contact)
-
     async def decision(self, site: str, decision: str) -> Decision:
         return self.note("decision", DECISION, site, decision)
+
+
+class ContactsDouble(Double):
+    """Answers as if there were one contact: the one Maya is offered."""
+
+    async def contact(self, site: str, contact: str) -> Contact:
+        return self.note("contact", CONTACT, site, contact)
 
 
 class RosterDouble(Double):
@@ -231,3 +240,18 @@ class RosterDouble(Double):
 
     async def delete_site(self, site: str, force: bool) -> None:
         self.note("delete_site", None, site, force)
+
+
+@dataclass
+class Doubles:
+    """Stands for everything behind the methods."""
+
+    router: RouterDouble = field(default_factory=RouterDouble)
+    reservations: ReservationsDouble = field(default_factory=ReservationsDouble)
+    contacts: ContactsDouble = field(default_factory=ContactsDouble)
+    roster: RosterDouble = field(default_factory=RosterDouble)
+
+    @property
+    def services(self) -> Services:
+        """Return them as the server takes them."""
+        return Services(self.router, self.reservations, self.contacts, self.roster)

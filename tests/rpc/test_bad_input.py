@@ -221,7 +221,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "a removal of nobody": (people.DeleteAgentRequest(etag="e" * 129), {"name", "etag"}),
     "a status that is not said": (people.SetAgentStatusRequest(name=MAYA), {"status"}),
     "a status that is unknown": (
-        people.SetAgentStatusRequest(name=MAYA, status=cast("people.AgentStatus.ValueType", 4)),
+        people.SetAgentStatusRequest(name=MAYA, status=cast("people.AgentStatus.ValueType", 9)),
         {"status"},
     ),
     "a pool without anything": (people.CreatePoolRequest(), {"parent", "pool_id", "pool"}),

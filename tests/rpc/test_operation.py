@@ -25,7 +25,7 @@ from matcher.telemetry import PRIVATE_FIELDS, Telemetry, configure_logs
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.conftest import Service, told
-from tests.rpc.doubles import RosterDouble, RouterDouble
+from tests.rpc.doubles import Doubles
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -182,12 +182,10 @@ async def test_reflection_lists_the_services(service: Service) -> None:
 async def test_a_second_server_cannot_take_the_port_unless_it_is_shared(service: Service) -> None:
     """Two servers on one port are refused at the start, and allowed where sharing was asked for."""
     telemetry = Telemetry()
-    second = build_server(RouterDouble(), RosterDouble(), Health(telemetry), telemetry)
+    second = build_server(Doubles().services, Health(telemetry), telemetry)
     with pytest.raises(RuntimeError):
         second.add_insecure_port(f"127.0.0.1:{service.port}")
-    pair = [
-        build_server(RouterDouble(), RosterDouble(), Health(telemetry), telemetry, share_port=True) for _ in range(2)
-    ]
+    pair = [build_server(Doubles().services, Health(telemetry), telemetry, share_port=True) for _ in range(2)]
     port = pair[0].add_insecure_port("127.0.0.1:0")
     assert pair[1].add_insecure_port(f"127.0.0.1:{port}") == port
 

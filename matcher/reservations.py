@@ -1,0 +1,79 @@
+"""The life of a reservation: taken, turned down, renewed, ended, given back; by the terms of its pool."""
+
+from __future__ import annotations
+
+from matcher.clock import Clocks
+from matcher.errors import PoolNotFound
+from matcher.model import Decision, Page, PoolPolicy, Reservation
+from matcher.sites import Sites
+from matcher.store.routing import RoutingStore, Slot
+
+
+class Reservations:
+    """Move reservations through their life and read them. Every method raises MatcherErrors by what the store finds."""
+
+    def __init__(self, store: RoutingStore, sites: Sites, clocks: Clocks) -> None:
+        self._store = store
+        self._sites = sites
+        self._clocks = clocks
+
+    async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
+        """Take an offer; fence 0: not checked."""
+        slot, policy = await self._slot(site, reservation)
+        return await self._store.accept(slot, fence, policy.accepted_ms, policy.idle_ms)
+
+    async def decline(
+        self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
+    ) -> Reservation:
+        """Turn an offer down; retry_after_ms None: never offered to the agent again."""
+        slot, _ = await self._slot(site, reservation)
+        return await self._store.decline(slot, fence, reason, retry_after_ms)
+
+    async def touch(self, site: str, reservation: str, fence: int) -> Reservation:
+        """Note that a conversation goes on."""
+        slot, policy = await self._slot(site, reservation)
+        return await self._store.touch(slot, fence, policy.idle_ms)
+
+    async def renew(self, site: str, reservation: str, fence: int, duration_ms: int | None) -> Reservation:
+        """Move a deadline on; duration_ms None: by the pool's accepted_duration."""
+        slot, policy = await self._slot(site, reservation)
+        lasts_ms = policy.accepted_ms if duration_ms is None else duration_ms
+        return await self._store.renew(slot, fence, lasts_ms, policy.idle_ms)
+
+    async def complete(self, site: str, reservation: str, fence: int) -> Reservation:
+        """End a conversation."""
+        slot, policy = await self._slot(site, reservation)
+        return await self._store.complete(slot, fence, policy.wrap_up_ms)
+
+    async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
+        """Give a slot back."""
+        slot, _ = await self._slot(site, reservation)
+        return await self._store.cancel(slot, fence)
+
+    async def reservation(self, site: str, reservation: str) -> Reservation:
+        """Read a reservation."""
+        await self._sites.replica(site)
+        return await self._store.reservation(site, reservation, self._clocks.of(site).now_ms())
+
+    async def reservations(self, site: str, agent: str | None, most: int, after: str) -> Page[Reservation]:
+        """List live reservations by deadline, from `after` on; of one agent, where one is named."""
+        await self._sites.replica(site)
+        now = self._clocks.of(site).now_ms()
+        if agent is None:
+            return await self._store.reservations(site, most, after, now)
+        return await self._store.reservations_of(site, agent, most, after, now)
+
+    async def decision(self, site: str, decision: str) -> Decision:
+        """Read the record of the decision that led to a reservation."""
+        await self._sites.replica(site)
+        return await self._store.decision(site, decision)
+
+    async def _slot(self, site: str, reservation: str) -> tuple[Slot, PoolPolicy]:
+        """Return a reservation's slot and the terms of its pool."""
+        replica = await self._sites.replica(site)
+        slot = await self._store.slot(site, reservation)
+        try:
+            return slot, (await replica.pool(slot.pool)).policy
+        except PoolNotFound:
+            # The pool went while the conversation lasted: the usual terms end it.
+            return slot, PoolPolicy()
