@@ -55,6 +55,15 @@ def _alone(
     return np.array([slot], view.members.dtype), rows
 
 
+def how_many_admitted(people: People, view: View, requirements: Requirements) -> int:
+    """Count the members whom `admitted` returns."""
+    met = people.traits.meets(requirements.language, requirements.skills)
+    members = len(view) if met is None else int(np.count_nonzero(met[people.trait[view.members]]))
+    for slot in _slots(people, requirements.excluded):
+        members -= slot in view and (met is None or bool(met[people.trait[slot]]))
+    return members
+
+
 def first_unmet(people: People, requirements: Requirements) -> tuple[Rows, NDArray[np.intp]]:
     """Return the slots in use and, for each, the place in `ORDER` of the first constraint not met; its length: none."""
     slots = people.present()

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
+_VANISHED: Final = np.float32(1e-7)
+"""A unit whose squared length a map brings below this share of the mean meets nothing: only rounding is left of it."""
+
 _BLOCK: Final = 256
 """Rows widened at a time, few enough to stay in the second cache."""
 
@@ -31,6 +34,11 @@ def widen(half: NDArray[np.float16]) -> Floats:
     single = bits.view(np.float32)
     np.multiply(single, _REBIAS, out=single)
     return single
+
+
+def _gram(linear_map: Floats) -> Floats:
+    wide = linear_map.astype(np.float64)
+    return np.asarray(wide @ wide.T, np.float32)
 
 
 class LineTable:
@@ -104,13 +112,22 @@ class MappedLines:
     def __init__(self, lines: LineTable, linear_map: Floats | None) -> None:
         self.lines = lines
         self._map = linear_map
+        self._gram = None if linear_map is None else _gram(linear_map)
+        self._least = _VANISHED * (1.0 if self._gram is None else float(np.trace(self._gram)) / len(self._gram))
         self._shrink = np.full(0 if linear_map is None else len(lines.vectors), np.nan, np.float32)
 
-    def toward(self, projected: Floats) -> Floats:
-        """Turn projected unit vectors [n, k] into those whose dot product with a `scaled` row is the cosine."""
-        if self._map is None:
-            return projected
-        return np.ascontiguousarray(projected @ self._map.T, dtype=np.float32)
+    def toward(self, units: Floats) -> Floats:
+        """Turn unit vectors [n, dimension] into those whose dot product with a `scaled` row is the cosine.
+
+        With G = M·Mᵀ it is u·G / |uM|, and |uM|² = (u·G) · u: one product in place of two.
+        """
+        units = np.ascontiguousarray(units, np.float32)
+        if self._gram is None:
+            return units
+        mapped: Floats = units @ self._gram
+        squared = np.vecdot(mapped, units)
+        mapped /= np.sqrt(np.maximum(squared, self._least, out=squared))[:, None]
+        return mapped
 
     def renew(self, rows: Rows) -> None:
         """Forget what is known of rows that hold other vectors now."""

@@ -31,6 +31,8 @@ class People:
         self.idle_since = np.zeros(16, np.int64)
         self._id_parts = np.zeros((2, 16), np.uint64)
         self._online = np.zeros(16, np.bool_)
+        self._online_with = np.zeros(64, np.int64)
+        """By traits: who is online."""
         self._status: list[AgentStatus] = []
         self._held: dict[str, NDArray[np.int32]] = {}
         self._free: list[int] = []
@@ -52,33 +54,42 @@ class People:
                 self._grow()
         self.slots[agent.id] = slot
         self._id_parts[:, slot] = np.frombuffer(agent.id.encode()[:16].ljust(16, b"\0"), ">u8")
-        self.trait[slot] = self.traits.take(Traits.of(agent.profile))
+        self._wear(slot, agent)
         self._write(slot, agent)
         return slot
 
     def change(self, slot: int, agent: Agent) -> None:
         """Put what is known of an agent in the place of what was."""
         self.release_all(slot)
+        self.declare(slot, AgentStatus.OFFLINE)
         before = int(self.trait[slot])
-        self.trait[slot] = self.traits.take(Traits.of(agent.profile))
+        self._wear(slot, agent)
         self.traits.leave(before)
         self._write(slot, agent)
 
     def remove(self, slot: int) -> None:
         """Empty a slot."""
         self.release_all(slot)
+        self.declare(slot, AgentStatus.OFFLINE)
         self.traits.leave(int(self.trait[slot]))
         del self.slots[self.agent[slot].id]
         self.trait[slot] = NOBODY
         self.agent[slot] = None
-        self._online[slot] = False
         self.rows[slot] = np.zeros(0, np.int64)
         self._free.append(slot)
 
     def declare(self, slot: int, status: AgentStatus) -> None:
         """Set the status."""
         self._status[slot] = status
-        self._online[slot] = status is AgentStatus.ONLINE
+        online = status is AgentStatus.ONLINE
+        if online != self._online[slot]:
+            self._online[slot] = online
+            self._online_with[self.trait[slot]] += 1 if online else -1
+
+    def holds_already(self, slot: int, hold: Hold) -> bool:
+        """Tell whether a hold is known as it is."""
+        holds = self.holds.get(slot)
+        return holds is not None and holds.get(hold.reservation) == hold
 
     def take(self, slot: int, hold: Hold) -> None:
         """Add a hold, in the place of one of the same reservation."""
@@ -88,7 +99,8 @@ class People:
         held = self._held.get(hold.channel)
         if held is None:
             held = self._held[hold.channel] = np.zeros(len(self.load), np.int32)
-        held[slot] += 1
+        # An idle conversation costs nothing and is none of the channel's.
+        held[slot] += hold.cost > 0
         self.live += 1
 
     def release(self, slot: int, reservation: str) -> bool:
@@ -100,7 +112,7 @@ class People:
         if not holds:
             del self.holds[slot]
         self.load[slot] -= hold.cost
-        self._held[hold.channel][slot] -= 1
+        self._held[hold.channel][slot] -= hold.cost > 0
         self.live -= 1
         return True
 
@@ -131,6 +143,10 @@ class People:
         held = self._held.get(channel)
         return not listed.max or held is None or bool(held[slot] < listed.max)
 
+    def is_online(self, slot: int) -> bool:
+        """Tell whether the agent is online."""
+        return bool(self._online[slot])
+
     def present(self) -> Rows:
         """Return the slots in use, ascending."""
         return np.flatnonzero(self.trait != NOBODY)
@@ -138,6 +154,10 @@ class People:
     def answers(self, slots: Rows, question: Question, name: str) -> NDArray[np.int64]:
         """Ask each slot in use a question about its traits."""
         return self.traits.column(question, name)[self.trait[slots]]
+
+    def online_with(self) -> NDArray[np.int64]:
+        """Count by traits who is online; valid until the next change."""
+        return self._online_with[: len(self.traits)]
 
     def online(self, slots: Rows) -> NDArray[np.bool_]:
         """Tell who is online."""
@@ -160,13 +180,18 @@ class People:
     def utilization(self, slots: Rows) -> NDArray[np.float64]:
         """Return load over capacity in [0, 1]; 1 where the capacity is 0 or was lowered below the load."""
         total = self.totals(slots)
-        used = np.ones(len(slots))
-        np.divide(self.load[slots], total, out=used, where=total > 0)
-        return np.minimum(used, 1.0)
+        used: NDArray[np.float64] = self.load[slots] / np.maximum(total, 1)
+        used[total == 0] = 1.0
+        return np.minimum(used, 1.0, out=used)
 
     def id_parts(self, slots: Rows) -> NDArray[np.uint64]:
         """Return [2, slots]: the first 16 bytes of each id as two numbers that order as the ids do."""
         return self._id_parts[:, slots]
+
+    def _wear(self, slot: int, agent: Agent) -> None:
+        self.trait[slot] = self.traits.take(Traits.of(agent.profile))
+        if len(self.traits) > len(self._online_with):
+            self._online_with = np.concatenate([self._online_with, np.zeros_like(self._online_with)])
 
     def _write(self, slot: int, agent: Agent) -> None:
         self.agent[slot] = dataclasses.replace(agent, holds=()) if agent.holds else agent

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.found import Found, Resting, foremost
-from matcher.index.constraints import ORDER, admitted, first_unmet
+from matcher.found import Found, foremost
+from matcher.index.constraints import ORDER, admitted, first_unmet, how_many_admitted
 from matcher.index.deadlines import Deadlines
-from matcher.index.lines import Floats, LineTable, MappedLines, Rows
+from matcher.index.left_out import LeftOutCounts
+from matcher.index.lines import Floats, LineTable
 from matcher.index.people import People
+from matcher.index.search import longest_idle, search
+from matcher.index.serving import ServingScorers
 from matcher.index.traits import Question, Traits
 from matcher.index.views import Shown, Views
 from matcher.lexicon import Lexicon, stems
 from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Constraint, Hold, LeftOut, Requirements
-from matcher.scorer import Evidence, Scorer
+from matcher.scorer import Scorer
 
 MOST_RESTING: Final = 8
 
 _PREPARED: Final = 1_024
 """Rows made ready for a scorer before the lock is given back for a moment."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Serving:
-    """A scorer that serves, and the rows as it compares them."""
-
-    scorer: Scorer
-    fingerprint: str
-    lines: MappedLines
 
 
 class SiteIndex:
@@ -58,9 +53,8 @@ class SiteIndex:
         self._lexicon = Lexicon()
         self._people = People()
         self._lines = LineTable(dimension)
-        self._usual = self._serving(scorer)
-        self._scorers: dict[str, _Serving] = {}
-        """Of the pools that have one of their own."""
+        self._scorers = ServingScorers(scorer, self._lines)
+        self._left_out = LeftOutCounts(self._people)
         self._deadlines = Deadlines(self._people.holds)
         self._views = Views(self._people, dimension)
         self._lock = threading.RLock()
@@ -73,7 +67,7 @@ class SiteIndex:
 
     def scorer_of(self, pool: str) -> Scorer:
         """Return the scorer that ranks a pool's contacts."""
-        return self._scorers.get(pool, self._usual).scorer
+        return self._scorers.of(pool).scorer
 
     def prepare(self, pool: str, scorer: Scorer) -> object:
         """Make the rows of a pool's agents ready for a scorer, so that no search waits for it.
@@ -98,14 +92,7 @@ class SiteIndex:
         No text is encoded: vectors are kept as they were before any map.
         """
         with self._lock:
-            before = self._scorers.get(pool, self._usual)
-            if scorer is None or scorer is self.scorer:
-                now = self._usual
-                self._scorers.pop(pool, None)
-            else:
-                now = before if scorer is before.scorer else self._serving(scorer)
-                self._scorers[pool] = now
-            if now.lines is not before.lines:
+            if self._scorers.set(pool, scorer):
                 self._views.give_up_pool(pool)
 
     def ids(self) -> list[str]:
@@ -166,7 +153,7 @@ class SiteIndex:
         """Take a slot of an agent; a hold of the same reservation is replaced, an unknown agent passed over."""
         with self._lock:
             slot = self._people.slots.get(agent)
-            if slot is not None:
+            if slot is not None and not self._people.holds_already(slot, hold):
                 self._people.take(slot, hold)
                 self._deadlines.push(slot, hold, self._people.live)
                 self._views.refresh(slot)
@@ -204,16 +191,17 @@ class SiteIndex:
         *,
         ignore_availability: bool = False,
         resting: int = MOST_RESTING,
+        floor: float = math.inf,
     ) -> Found:
         """Find everyone whom a message meets among the agents that meet the requirements.
 
         They are ranked by the scorer of the pool. units: [units, dimension], unit vectors before its map; unit_stems:
         the stems of each unit. ignore_availability: status and capacity are not asked about. resting: how many of the
-        longest idle to name.
+        longest idle to name, where nobody's affinity reaches `floor`: else nobody asks for them.
         """
         with self._lock:
             shown = Shown(requirements.pool, requirements.channel, ignore_availability)
-            return self._find(shown, units, unit_stems, requirements, resting)
+            return self._find(shown, units, unit_stems, requirements, resting, floor)
 
     def best_affinities(
         self, messages: Sequence[tuple[Floats, Sequence[Sequence[str]]]], pool: str
@@ -227,7 +215,7 @@ class SiteIndex:
         anyone = Requirements(pool=pool)
         for number, (units, unit_stems) in enumerate(messages):
             with self._lock:
-                found = self._find(anywhere, units, unit_stems, anyone, 0)
+                found = self._find(anywhere, units, unit_stems, anyone, 0, 0.0)
             best[number] = found.scores.affinity.max(initial=0.0)
         with self._lock:
             self._views.give_up(anywhere)
@@ -237,9 +225,9 @@ class SiteIndex:
         """Name the agents who can take a contact now, the longest idle first."""
         with self._lock:
             shown = Shown(requirements.pool, requirements.channel, everybody=False)
-            view = self._views.get(shown, self._scorers.get(requirements.pool, self._usual).lines)
+            view = self._views.get(shown, self._scorers.of(requirements.pool).lines)
             members, _ = admitted(self._people, view, requirements)
-            return [resting.agent.id for resting in self._resting(members, most)]
+            return [resting.agent.id for resting in longest_idle(self._people, members, most)]
 
     def eligible_but_full(self, requirements: Requirements, most: int | None = None) -> list[str]:
         """Name, in order of their ids, those who meet every constraint but have no room; most None: all of them."""
@@ -256,6 +244,10 @@ class SiteIndex:
         name_agents: how many to name, those who came furthest through the constraints first, then by id.
         """
         with self._lock:
+            if not name_agents and not requirements.only:
+                shown = Shown(requirements.pool, requirements.channel, everybody=False)
+                view = self._views.get(shown, self._scorers.of(requirements.pool).lines)
+                return self._left_out.of(requirements, how_many_admitted(self._people, view, requirements))
             slots, unmet = first_unmet(self._people, requirements)
             counts = np.bincount(unmet, minlength=len(ORDER) + 1)
             named: list[tuple[str, Constraint]] = []
@@ -275,57 +267,23 @@ class SiteIndex:
         unit_stems: Sequence[Sequence[str]],
         requirements: Requirements,
         resting: int,
+        floor: float,
     ) -> Found:
-        serving = self._scorers.get(shown.pool, self._usual)
-        scorer, lines = serving.scorer, serving.lines
-        view = self._views.get(shown, lines)
-        members, allowed = admitted(self._people, view, requirements)
-        compared = len(view.owners) if allowed is None else int(np.count_nonzero(allowed))
-        self.rows_scored += compared
-        toward = lines.toward(scorer.project(np.ascontiguousarray(units, np.float32)))
-        unit, row, cosine = view.above(toward, scorer.threshold, allowed)
-        evidence = Evidence(
-            unit=unit,
-            agent=self._lines.slot[row],
-            interest=self._lines.interest[row],
-            cosine=cosine,
-            lexical=self._lexicon.shared(unit_stems, unit, self._lines.handle[row]),
-            held=self._lines.held[row],
+        serving = self._scorers.of(shown.pool)
+        view = self._views.get(shown, serving.lines)
+        found = search(
+            self._people,
+            self._lexicon,
+            view,
+            serving,
+            units,
+            unit_stems,
+            requirements,
+            resting=resting,
+            floor=floor,
         )
-        scores = scorer.score(evidence)
-        return Found(
-            evidence=evidence,
-            scores=scores,
-            agents=self._people.agent[scores.agent],
-            utilization=self._people.utilization(scores.agent),
-            idle_since_ms=self._people.idle_since[scores.agent],
-            resting=self._resting(members, resting),
-            eligible=len(members),
-            pool_agents=self._people.traits.in_pool(requirements.pool),
-            calibration=scorer.calibration,
-            scorer=serving.fingerprint,
-            rows=compared,
-        )
-
-    def _serving(self, scorer: Scorer) -> _Serving:
-        return _Serving(scorer, scorer.fingerprint, self._lines.under(scorer.map))
-
-    def _resting(self, slots: Rows, most: int) -> tuple[Resting, ...]:
-        if not most or not len(slots):
-            return ()
-        people = self._people
-        slots = slots[foremost([people.idle_since[slots]], most)]
-        if len(slots) > most:  # some are idle equally long
-            tied = [people.idle_since[slots], people.utilization(slots), *people.id_parts(slots)]
-            slots = slots[foremost(tied, most)]
-        resting = map(
-            Resting,
-            slots.tolist(),
-            people.agent[slots].tolist(),
-            people.utilization(slots).tolist(),
-            people.idle_since[slots].tolist(),
-        )
-        return tuple(sorted(resting, key=lambda one: (one.idle_since_ms, one.utilization, one.agent.id))[:most])
+        self.rows_scored += found.rows
+        return found
 
     def _replace(self, slot: int, agent: Agent, half: NDArray[np.float16]) -> None:
         """Write an agent over what was known; what stays the same is left in its place."""

@@ -100,13 +100,20 @@ class TraitTable:
         self._columns: OrderedDict[tuple[Question, str], NDArray[np.int64]] = OrderedDict()
         self._in_pool: Counter[str] = Counter()
         self._total = np.zeros(64, np.int64)
+        self.changes = 0
+        """How often who has which traits has changed."""
 
     def __getitem__(self, number: int) -> Traits:
         return self._traits[number]
 
+    def __len__(self) -> int:
+        """Count the numbers, used or free."""
+        return len(self._traits)
+
     def take(self, traits: Traits) -> int:
         """Count one more user of these traits and return their number."""
         key = traits.key()
+        self.changes += 1
         self._in_pool.update(traits.pools)
         number = self._numbers.get(key)
         if number is not None:
@@ -132,6 +139,7 @@ class TraitTable:
 
     def leave(self, number: int) -> None:
         """Count one user less; unused traits give their number back."""
+        self.changes += 1
         for pool in self._traits[number].pools:
             self._in_pool[pool] -= 1
             if not self._in_pool[pool]:
@@ -150,6 +158,10 @@ class TraitTable:
     def in_pool(self, pool: str) -> int:
         """Count the users whose traits name the pool."""
         return self._in_pool[pool]
+
+    def uses(self) -> NDArray[np.int64]:
+        """Return the users by number."""
+        return np.array(self._uses, np.int64)
 
     def totals(self) -> NDArray[np.int64]:
         """Return the total capacity by number."""

@@ -138,6 +138,7 @@ class RosterChanges(RuleBasedStateMachine):
         assert dict(told.agents) == {agent: why for agent, why in unmet.items() if why is not None}
         counted = [why for why in unmet.values() if why is not None]
         assert dict(told.counts) == {why: counted.count(why) for why in set(counted)}
+        assert self.index.left_out(required).counts == told.counts
         full = sorted(agent for agent, why in unmet.items() if why is Constraint.CAPACITY)
         assert self.index.eligible_but_full(required) == full
         idle = sorted(self.plain.eligible(required), key=lambda agent: (agent.idle_since_ms, agent.id))

@@ -1,0 +1,97 @@
+"""Who is left out of a search, counted without looking at everybody."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.index.people import People
+from matcher.index.traits import NOT_TAKEN, Question
+from matcher.model import Constraint, LeftOut, Requirements
+
+MOST_SPLITS: Final = 256
+"""Questions whose answer is kept; the one asked longest ago is forgotten first."""
+
+_BY_TRAITS: Final = (Constraint.POOL, Constraint.CHANNEL, Constraint.LANGUAGE, Constraint.SKILL)
+"""The constraints that an agent's traits decide, in the order they are applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """The agents parted by the first constraint that their traits do not meet."""
+
+    changes: int
+    """Of the traits, when it was made."""
+    unmet: NDArray[np.intp]
+    """By traits: the place in `_BY_TRAITS` of the first not met; its length: none."""
+    able: NDArray[np.int64]
+    """By traits: 1 where all are met, else 0."""
+    counts: tuple[int, ...]
+    """Agents by the first constraint not met, in the order of `_BY_TRAITS`, then those who meet all."""
+
+
+class LeftOutCounts:
+    """Count who is left out by the first constraint not met.
+
+    Agents of one team mostly share their traits, so a question is answered for all traits once and kept until a
+    profile changes. Who is online is counted by traits as it changes, and who has room is what a view shows.
+    """
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self._splits: OrderedDict[Hashable, _Split] = OrderedDict()
+
+    def of(self, requirements: Requirements, eligible: int, *, ignore_availability: bool = False) -> LeftOut:
+        """Count; eligible: how many are left."""
+        split = self._split(requirements)
+        *by_traits, able = split.counts
+        counts = dict(zip(_BY_TRAITS, by_traits, strict=True))
+        present = able if ignore_availability else int(split.able @ self._people.online_with())
+        away = able - present
+        excluded = 0
+        for agent in requirements.excluded:
+            slot = self._people.slots.get(agent)
+            if slot is None:
+                continue
+            unmet = split.unmet[self._people.trait[slot]]
+            if unmet == 0:
+                continue
+            excluded += 1
+            if unmet < len(_BY_TRAITS):
+                counts[_BY_TRAITS[unmet]] -= 1
+            elif ignore_availability or self._people.is_online(slot):
+                present -= 1
+            else:
+                away -= 1
+        counts |= {Constraint.EXCLUDED: excluded, Constraint.STATUS: away, Constraint.CAPACITY: present - eligible}
+        return LeftOut({constraint: counts[constraint] for constraint in Constraint if counts[constraint]})
+
+    def _split(self, requirements: Requirements) -> _Split:
+        skills = frozenset(requirements.skills.items()) if requirements.skills else None
+        asked = (requirements.pool, requirements.channel, requirements.language, skills)
+        split = self._splits.get(asked)
+        if split is None or split.changes != self._people.traits.changes:
+            split = self._splits[asked] = self._made(requirements)
+            if len(self._splits) > MOST_SPLITS:
+                self._splits.popitem(last=False)
+        self._splits.move_to_end(asked)
+        return split
+
+    def _made(self, requirements: Requirements) -> _Split:
+        traits = self._people.traits
+        nobody = np.zeros(len(traits), np.bool_)
+        met = (
+            traits.column(Question.POOL, requirements.pool) > 0,
+            traits.column(Question.COST, requirements.channel) != NOT_TAKEN,
+            traits.speaks(requirements.language),
+            traits.has_skills(requirements.skills),
+        )
+        unmet = np.argmin(np.vstack([*met, nobody]), axis=0)
+        counts = np.bincount(unmet, traits.uses(), minlength=len(_BY_TRAITS) + 1)
+        able = (unmet == len(_BY_TRAITS)).astype(np.int64)
+        return _Split(traits.changes, unmet, able, tuple(int(count) for count in counts))
