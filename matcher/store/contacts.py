@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from matcher.errors import ContactNotFound
-from matcher.lifecycle import Cause, ContactState
+from matcher.lifecycle import CONTACT_NEXT, Cause, ContactState
 from matcher.model import Contact, ContactEvent, Page
 from matcher.names import contact_name
 from matcher.store.changes import ContactStepped, decode_change, event_number
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
 from matcher.store.records import decode_contact, decode_history, fields_of, number, pairs_of, text
+
+IN_POOL: Final = "|"
+"""What stands before a contact's id in the hash that says who waits in which pool, beside the counts by pool."""
+ENDED: Final = frozenset(state for state, after in CONTACT_NEXT.items() if not after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +63,16 @@ class ContactStore:
     async def queue(self, site: str) -> list[InQueue]:
         """Read who waits, the first to be served first."""
         keys = Keys(site)
-        waiting = pairs_of(await self._connection.run("ZRANGE", keys.queue, 0, -1, "WITHSCORES"))
-        contacts = [member.decode() for member, _ in waiting]
-        pools = await self._connection.pipeline(
-            [("HMGET", keys.contact(contact), "queued_in") for contact in contacts]
+        queue, waiting = await self._connection.pipeline(
+            [("ZRANGE", keys.queue, 0, -1, "WITHSCORES"), ("HGETALL", keys.waiting)]
         )
+        pools = fields_of(waiting)
+        places = [(member.decode(), int(score)) for member, score in pairs_of(queue)]
         return [
-            InQueue(contact, pool.decode(), int(score))
-            for contact, (_, score), (pool,) in zip(contacts, waiting, pools, strict=True)
-            if pool is not None
+            InQueue(contact, pools[IN_POOL + contact].decode(), score)
+            for contact, score in places
+            # Who came or went between the two reads is heard of by the stream.
+            if IN_POOL + contact in pools
         ]
 
     async def kept(self, site: str, contacts: Sequence[str]) -> list[Kept | None]:
@@ -112,6 +117,9 @@ class ContactStore:
                     await self._connection.run("ZREM", keys.contacts, one)
                     continue
                 read = decode_contact(one, fields_of(fields), now_ms)
+                if read.state in ENDED:
+                    # Its deadline has passed, and nobody has written that down yet.
+                    continue
                 if (pool is None or read.pool == pool) and (state is None or read.state is state):
                     listed.append((at, read))
                 if len(listed) > most:
@@ -143,7 +151,7 @@ class ContactStore:
     async def waiting(self, site: str) -> dict[str, int]:
         """Read how many contacts wait, by pool."""
         counts = fields_of(await self._connection.run("HGETALL", Keys(site).waiting))
-        return {pool: int(count) for pool, count in counts.items()}
+        return {pool: int(count) for pool, count in counts.items() if not pool.startswith(IN_POOL)}
 
     async def steps_after(self, site: str, last: int, most: int) -> tuple[list[ContactEvent], int, int]:
         """Read what followed an event of the stream: the steps among it, up to which event, and the oldest one kept."""
@@ -153,7 +161,6 @@ class ContactStore:
                 ("XRANGE", keys.load, f"(0-{last}" if last else "-", "+", "COUNT", most),
                 ("XRANGE", keys.load, "-", "+", "COUNT", 1),
             ],
-
         )
         steps = []
         for event, said in found:

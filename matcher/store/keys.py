@@ -20,7 +20,7 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:due                     | zset   | the site's; empties     | what lapses → deadline                       |
 | m:{site}:roster, m:{site}:load   | stream | the site's; trimmed     | what changed                                 |
 | m:{site}:queue                   | zset   | the site's; empties     | contacts that wait → beginning less head start|
-| m:{site}:waiting                 | hash   | the site's; empties     | pool → how many contacts wait in it          |
+| m:{site}:waiting                 | hash   | the site's; empties     | pool → how many wait in it; |contact → pool  |
 | m:{site}:contacts                | zset   | the site's; empties     | contacts that have not ended → beginning     |
 | m:{site}:timers                  | zset   | the site's; empties     | waits, heartbeats, idle talks → when they end|
 | m:{site}:dispatcher              | string | the lease               | which process offers to those who wait       |

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,11 +12,14 @@ from matcher.errors import ReservationNotFound
 from matcher.lifecycle import AgentStatus, ReservationState
 from matcher.model import Agent, Basis, Capacity, ChannelCapacity, Contact, Hold, PoolPolicy, Profile, Reservation
 from matcher.store.connection import Connection
+from matcher.store.contacts import ContactStore
+from matcher.store.customers import CustomerStore
 from matcher.store.keys import Keys
 from matcher.store.models import ModelStore
+from matcher.store.presence import PresenceStore
 from matcher.store.records import pairs_of
 from matcher.store.roster import RosterStore
-from matcher.store.routing import Claim, Claimed, Full, Lifetimes, Offer, Refused, Replayed, RoutingStore, Slot
+from matcher.store.routing import Claim, Claimed, Lifetimes, Offer, Reserved, RoutingStore, Slot
 
 LONG_MS: Final = 600_000
 KEEP_MS: Final = 60_000
@@ -52,6 +55,9 @@ class Stage:
         self.roster = RosterStore(self.connection, EVENTS_KEPT)
         self.models = ModelStore(self.connection)
         self.routing = RoutingStore(self.connection, LIFETIMES)
+        self.contacts = ContactStore(self.connection, keep_ms=KEEP_MS, events_kept=EVENTS_KEPT)
+        self.presence = PresenceStore(self.connection, EVENTS_KEPT)
+        self.customers = CustomerStore(self.connection, b"secret")
 
     async def set_up(self) -> None:
         """Add the default pool."""
@@ -66,12 +72,13 @@ class Stage:
         *,
         status: AgentStatus | None = AgentStatus.ONLINE,
         expected: int | None = None,
+        pools: Sequence[str] = ("default",),
     ) -> Agent:
-        """Write an agent of the default pool."""
+        """Write an agent, of the default pool where no other is named."""
         return await self.roster.put_agent(
             self.site,
             agent,
-            profile(total, channels),
+            profile(total, channels, *pools),
             status,
             model="m",
             vectors=None,
@@ -123,9 +130,9 @@ class Stage:
         lapsed = await self.routing.expire(slot, max_missed)
         return lapsed.was if lapsed else ""
 
-    async def reserve(self, asked: Asked) -> Claimed | Replayed | Full | Refused:
+    async def reserve(self, asked: Asked, *, or_wait: bool = False) -> Reserved:
         """Ask for a slot."""
-        return await self.routing.reserve(asked.claim, asked.offer)
+        return await self.routing.reserve(asked.claim, asked.offer, or_wait=or_wait)
 
     async def hold(self, *candidates: str | tuple[str, float], **changes: Any) -> Reservation:
         """Hold a slot of a candidate who must have room."""
@@ -203,6 +210,11 @@ class Stage:
             keys.lease(reservation.agent),
             keys.due,
             keys.load,
+            keys.queue,
+            keys.waiting,
+            keys.contacts,
+            keys.timers,
+            keys.roster,
         ]
         own: list[str | int] = [reservation.id, reservation.contact, reservation.agent, fence, KEEP_MS, EVENTS_KEPT]
         return await self.connection.verb(verb, names, [*own, *args])

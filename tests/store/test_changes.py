@@ -14,18 +14,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matcher.errors import MatcherError
-from matcher.lifecycle import AgentStatus
-from matcher.model import Hold, PoolPolicy
+from matcher.lifecycle import AgentStatus, Cause, ContactState
+from matcher.model import ContactEvent, Hold, PoolPolicy
 from matcher.store.changes import (
     AgentChanged,
     Change,
     Changes,
+    ContactStepped,
     FellBehind,
     PoolChanged,
     Position,
     SiteRemoved,
     SlotFreed,
     SlotHeld,
+    TimerSet,
     decode_change,
 )
 from matcher.store.connection import Connection
@@ -100,6 +102,14 @@ async def test_every_change_is_told_once_and_in_order(stage: Stage) -> None:
         freed = load[4]
         assert isinstance(freed, SlotFreed)
         assert freed.idle_since_ms is None
+        steps = [one.event for one in told if isinstance(one, ContactStepped)]
+        assert [(one.contact, one.sequence, one.cause) for one in steps] == [
+            (held.contact, 1, "OFFERED"),
+            (held.contact, 2, "ACCEPTED"),
+            (held.contact, 3, "COMPLETED"),
+            (declined.contact, 1, "OFFERED"),
+            (declined.contact, 2, "DECLINED"),
+        ]
         assert await reader.read_to_end() == []
 
 
@@ -108,7 +118,8 @@ async def test_a_hold_names_its_own_event(stage: Stage) -> None:
     await stage.put("ann", 2)
     for _ in range(2):
         answer: Any = await stage.reserve(stage.claim("ann"))
-        assert answer.event == f"0-{(await stage.ends())[1]}"
+        # What follows the hold is the step of its contact.
+        assert answer.event == f"0-{(await stage.ends())[1] - 1}"
 
 
 async def test_a_lapse_is_told_once_however_many_sweep_it(plain_stage: Stage) -> None:
@@ -117,13 +128,13 @@ async def test_a_lapse_is_told_once_however_many_sweep_it(plain_stage: Stage) ->
     offers = [await plain_stage.hold("ann", hold_ms=1) for _ in range(5)]
     await plain_stage.passed(max(one.deadline_ms for one in offers))
     async with reading(plain_stage) as reader:
-        swept = await asyncio.gather(
-            *(plain_stage.expire(one.id) for one in offers for _ in range(8))
-        )
+        swept = await asyncio.gather(*(plain_stage.expire(one.id) for one in offers for _ in range(8)))
         told = await reader.read_to_end()
     assert sorted(swept) == [""] * 35 + ["PENDING"] * 5
     assert sorted(one.reservation for one in told if isinstance(one, SlotFreed)) == sorted(one.id for one in offers)
-    assert len(told) == 5
+    steps = [one.event for one in told if isinstance(one, ContactStepped)]
+    assert sorted((one.contact, one.cause) for one in steps) == sorted((one.contact, "OFFER_EXPIRED") for one in offers)
+    assert len(told) == 10
 
 
 async def test_the_ids_of_a_stream_are_0_1_0_2_and_so_on(stage: Stage) -> None:
@@ -147,7 +158,7 @@ async def test_a_reader_who_fell_behind_the_trimmed_stream_is_told(stage: Stage,
         await current.read_to_end()
         await admin.xtrim(stage.keys.load, maxlen=3, approximate=False)
         await stage.hold("ann")
-        assert [type(one) for one in await current.read_to_end()] == [SlotHeld]
+        assert [type(one) for one in await current.read_to_end()] == [SlotHeld, ContactStepped]
     async with reading(stage, behind) as late:
         with pytest.raises(FellBehind):
             await late.read_to_end()
@@ -182,6 +193,19 @@ async def test_a_site_made_anew_is_not_taken_for_the_old_one(stage: Stage) -> No
     [
         ("hold|ann|r1|chat|3|1000|900", SlotHeld("ann", Hold("r1", "chat", 3, 1000), 900)),
         ("free|ann|r1||900", SlotFreed("ann", "r1", None, 900)),
+        ("timer|1000|900", TimerSet(1000)),
+        (
+            "step|c|default|4|RESERVED|OFFERED|r1|ann||900",
+            ContactStepped(
+                ContactEvent("c", "default", 4, ContactState.RESERVED, Cause.OFFERED, "r1", "ann", 900), score=None
+            ),
+        ),
+        (
+            "step|c|night|1|QUEUED|NOBODY_FREE|||800|900",
+            ContactStepped(
+                ContactEvent("c", "night", 1, ContactState.QUEUED, Cause.NOBODY_FREE, "", "", 900), score=800
+            ),
+        ),
         ("free|ann|r1|800|900", SlotFreed("ann", "r1", 800, 900)),
         ("agent|ann|7|900", AgentChanged("ann", 7, 900)),
         ("agent|ann|0|900", AgentChanged("ann", 0, 900)),

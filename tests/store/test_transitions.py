@@ -14,11 +14,13 @@ from matcher.store.routing import Slot
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
 ARGUMENTS: Final[dict[str, tuple[str | int, ...]]] = {
-    "accept": (LONG_MS,),
+    "accept": (LONG_MS, 0),
     "decline": ("lunch", ""),
-    "renew": (LONG_MS,),
+    "renew": (LONG_MS, 0),
     "complete": (LONG_MS, "w2"),
-    "cancel": (),
+    "cancel": ("CANCELED",),
+    "withdraw": ("AGENT_LEFT",),
+    "touch": (0,),
 }
 
 # How a reservation stands → what each verb answers: the state it leaves, or the refusal.
@@ -29,6 +31,8 @@ LAWS: Final = {
         "renew": "state PENDING",
         "complete": "state PENDING",
         "cancel": "CANCELED",
+        "withdraw": "CANCELED",
+        "touch": "state PENDING",
     },
     "ACCEPTED": {
         "accept": "ACCEPTED",
@@ -36,6 +40,8 @@ LAWS: Final = {
         "renew": "ACCEPTED",
         "complete": "WRAPPING",
         "cancel": "CANCELED",
+        "withdraw": "state ACCEPTED",
+        "touch": "ACCEPTED",
     },
     "WRAPPING": {
         "accept": "state WRAPPING",
@@ -43,6 +49,8 @@ LAWS: Final = {
         "renew": "state WRAPPING",
         "complete": "COMPLETED",
         "cancel": "state WRAPPING",
+        "withdraw": "state WRAPPING",
+        "touch": "state WRAPPING",
     },
     "COMPLETED": {
         "accept": "state COMPLETED",
@@ -50,6 +58,8 @@ LAWS: Final = {
         "renew": "state COMPLETED",
         "complete": "COMPLETED",
         "cancel": "state COMPLETED",
+        "withdraw": "state COMPLETED",
+        "touch": "state COMPLETED",
     },
     "DECLINED": {
         "accept": "state DECLINED",
@@ -57,6 +67,8 @@ LAWS: Final = {
         "renew": "state DECLINED",
         "complete": "state DECLINED",
         "cancel": "state DECLINED",
+        "withdraw": "state DECLINED",
+        "touch": "state DECLINED",
     },
     "CANCELED": {
         "accept": "state CANCELED",
@@ -64,6 +76,8 @@ LAWS: Final = {
         "renew": "state CANCELED",
         "complete": "state CANCELED",
         "cancel": "CANCELED",
+        "withdraw": "CANCELED",
+        "touch": "state CANCELED",
     },
     "PENDING, lapsed": dict.fromkeys(ARGUMENTS, "lapsed EXPIRED"),
     "PENDING, swept": dict.fromkeys(ARGUMENTS, "lapsed EXPIRED"),
@@ -79,6 +93,7 @@ CONTACTS: Final = {
     "COMPLETED": ContactState.CLOSED,
     "CANCELED": ContactState.CANCELED,
 }
+"""What becomes of the contact by the state its reservation comes to; an offer taken back leaves it to be offered."""
 
 
 async def brought_to(stage: Stage, standing: str) -> Reservation:
@@ -88,7 +103,7 @@ async def brought_to(stage: Stage, standing: str) -> Reservation:
     short = 1 if then else LONG_MS
     held = await stage.hold("ann", contact="c", hold_ms=short if state == "PENDING" else LONG_MS)
     if state in {"ACCEPTED", "WRAPPING", "COMPLETED"}:
-        await stage.verb("accept", held, short if state == "ACCEPTED" else LONG_MS)
+        await stage.verb("accept", held, short if state == "ACCEPTED" else LONG_MS, 0)
     if state in {"WRAPPING", "COMPLETED"}:
         await stage.verb("complete", held, {"WRAPPING": short, "COMPLETED": 0}[state], "w1")
     if state in {"DECLINED", "CANCELED"}:
@@ -121,7 +136,8 @@ async def test_each_verb_answers_each_state_as_the_table_says(stage: Stage, stan
         assert await stage.contact("c") == contact
         assert await stage.ends() == told
     elif verb != "renew":
-        assert (await stage.contact("c")).state is CONTACTS[law]
+        wanted = ContactState.QUEUED if verb == "withdraw" else CONTACTS[law]
+        assert (await stage.contact("c")).state is wanted
     holds = law in {"ACCEPTED", "WRAPPING"}
     assert await stage.held_by("ann") == ([before.id] if holds else [])
     assert await stage.due() == ([before.id] if holds or standing.endswith("lapsed") else [])
@@ -134,7 +150,7 @@ async def test_a_reservation_that_is_not_there_is_gone(stage: Stage, verb: str) 
     held = await stage.hold("ann")
     await stage.raw("UNLINK", stage.keys.reservation(held.id))
     stored = await stage.everything()
-    answer = await stage.verb(verb, held, *ARGUMENTS.get(verb, ()))
+    answer = await stage.verb(verb, held, *ARGUMENTS.get(verb, (0,)))
     if verb == "expire":
         assert answer == [b"done"]
         assert await stage.due() == []
@@ -258,12 +274,12 @@ async def test_expire_writes_the_consequence_once_and_not_early(stage: Stage) ->
     await stage.put("ann", 5)
     held = await stage.hold("ann", contact="c")
     stored = await stage.everything()
-    assert await stage.verb("expire", held) == [b"early"]
+    assert await stage.verb("expire", held, 0) == [b"early"]
     assert await stage.everything() == stored
     await stage.passed((await stage.routing.accept(stage.slot(held), 0, 1)).deadline_ms)
-    assert await stage.verb("expire", held) == [b"lapsed", b"ACCEPTED"]
+    assert await stage.verb("expire", held, 0) == [b"lapsed", b"ACCEPTED", b""]
     stored, told = await stage.everything(), await stage.ends()
-    assert await stage.verb("expire", held) == [b"done"]
+    assert await stage.verb("expire", held, 0) == [b"done"]
     assert await stage.everything() == stored
     assert await stage.ends() == told
     assert await stage.lease("ann") == {}
@@ -275,7 +291,7 @@ async def test_the_removal_from_due_decides_who_writes_the_consequence(stage: St
     held = await brought_to(stage, "PENDING, lapsed")
     await stage.raw("ZREM", stage.keys.due, f"reservation|{held.id}")
     stored = await stage.everything()
-    assert await stage.verb("expire", held) == [b"done"]
+    assert await stage.verb("expire", held, 0) == [b"done"]
     assert await stage.everything() == stored
 
 

@@ -9,12 +9,11 @@ local function accept(keys, args)
   if it.reads ~= 'PENDING' then return refused(it) end
   local deadline = it.now + tonumber(args[7])
   redis.call('HSET', keys[1], 'state', 'ACCEPTED', 'accepted', digits(it.now))
+  if has_contact(it) and it.place.known.wait then unseal(it.place) end
   extend(keys, it, deadline)
   stir(keys, it, tonumber(args[8]))
   answered(keys)
-  if has_contact(keys, it) then
-    redis.call('HDEL', keys[2], 'sealed', 'wait')
-    redis.call('ZREM', keys[10], 'contact|' .. it.contact)
+  if has_contact(it) then
     step(it.place, 'ASSIGNED', 'ACCEPTED', it.reservation, it.agent, 'until', digits(deadline))
   end
   return answer(keys, it)

@@ -8,6 +8,6 @@ local function cancel(keys, args)
   if it.reads == 'CANCELED' then return answer(keys, it) end
   if it.reads ~= 'PENDING' and it.reads ~= 'ACCEPTED' then return refused(it) end
   release(keys, it, 'CANCELED', nil)
-  if has_contact(keys, it) then finish(it.place, 'CANCELED', args[7], it.reservation, it.agent) end
+  if has_contact(it) then finish(it.place, 'CANCELED', args[7], it.reservation, it.agent) end
   return answer(keys, it)
 end

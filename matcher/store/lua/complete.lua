@@ -8,7 +8,7 @@ local function complete(keys, args)
   if wrong then return wrong end
   if it.write == args[8] or it.reads == 'COMPLETED' then return answer(keys, it) end
   if it.reads == 'ACCEPTED' then
-    if has_contact(keys, it) then finish(it.place, 'CLOSED', 'COMPLETED', it.reservation, it.agent) end
+    if has_contact(it) then finish(it.place, 'CLOSED', 'COMPLETED', it.reservation, it.agent) end
     redis.call('HSET', keys[1], 'write', args[8])
     local wrap_up = tonumber(args[7])
     if wrap_up > 0 then

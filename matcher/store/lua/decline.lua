@@ -11,6 +11,6 @@ local function decline(keys, args)
   release(keys, it, 'DECLINED', nil)
   answered(keys)
   local again = args[8] == '' and '0' or digits(it.now + tonumber(args[8]))
-  if has_contact(keys, it) then put_back(it.place, 'DECLINED', it.reservation, it.agent, again) end
+  if has_contact(it) then put_back(it.place, 'DECLINED', it.reservation, it.agent, again) end
   return answer(keys, it)
 end

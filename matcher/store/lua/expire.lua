@@ -15,7 +15,7 @@ local function expire(keys, args)
   release(keys, it, it.reads, it.state == 'WRAPPING' and tonumber(it.deadline) or nil)
   local away = ''
   if it.state == 'PENDING' then
-    if has_contact(keys, it) then put_back(it.place, 'OFFER_EXPIRED', it.reservation, it.agent, '0') end
+    if has_contact(it) then put_back(it.place, 'OFFER_EXPIRED', it.reservation, it.agent, '0') end
     if redis.call('EXISTS', keys[3]) == 1 then
       local missed, most = redis.call('HINCRBY', keys[3], 'missed', 1), tonumber(args[7])
       local reason = 'missed ' .. missed .. ' offers in a row'
@@ -24,7 +24,7 @@ local function expire(keys, args)
         away = 'away'
       end
     end
-  elseif it.state == 'ACCEPTED' and has_contact(keys, it) then
+  elseif it.state == 'ACCEPTED' and has_contact(it) then
     finish(it.place, 'EXPIRED', 'CONVERSATION_EXPIRED', it.reservation, it.agent)
   end
   return {'lapsed', it.state, away}

@@ -2,9 +2,12 @@
 -- KEYS  customers, then handles
 -- ARGV  1 how many customers  2 ms it is remembered  then ids of the customers, then for each handle the customer it
 --       is expected to lead to ('': none)
--- Returns {'linked', how many handles} or {'moved'} where a handle leads elsewhere by now
+-- Returns {'linked', how many handles} or {'moved'} where a handle or a customer leads elsewhere by now
 local function link(keys, args)
   local customers = tonumber(args[1])
+  for i = 1, customers do
+    if redis.call('HGET', keys[i], '>') then return {'moved'} end
+  end
   for i = customers + 1, #keys do
     if (redis.call('GET', keys[i]) or '') ~= args[2 + i] then return {'moved'} end
   end

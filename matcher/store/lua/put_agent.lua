@@ -6,7 +6,7 @@
 -- Returns {'ok', fields}, {'exists'}, {'gone'}, {'mismatch', version} or {'pool', id} where a pool is unknown
 local function put_agent(keys, args)
   local now, micros = clock()
-  local was = fields(keys[1], 'version', 'status', 'write', 'idle', 'profile_version')
+  local was = fields(keys[1], 'version', 'status', 'write', 'idle', 'profile_version', 'beat')
   if was.write == args[8] then return {'ok', redis.call('HGETALL', keys[1])} end
   if args[2] ~= '' then
     if args[2] == '0' and was.version then return {'exists'} end
@@ -32,6 +32,7 @@ local function put_agent(keys, args)
   if args[7] ~= '' then redis.call('SET', keys[3], args[7]) end
   redis.call('HSET', keys[1], 'pools', ';' .. table.concat(args, ';', 11) .. ';')
   if args[3] ~= '' and args[3] ~= was.status then redis.call('HDEL', keys[1], 'reason', 'missed', 'silent') end
+  if args[3] ~= '' and was.beat and tonumber(was.beat) <= now then redis.call('HDEL', keys[1], 'beat') end
   -- A new agent, more capacity or another pool may be what somebody waits for.
   if status == 'ONLINE' then earmark(keys[1], keys[6], now) end
   tell(keys[4], args[9], 'agent', args[1], version, digits(now))

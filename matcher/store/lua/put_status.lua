@@ -4,11 +4,13 @@
 -- Returns {'ok', fields} or {'gone'}
 local function put_status(keys, args)
   local now, micros = clock()
-  local was = fields(keys[1], 'version', 'status', 'reason')
+  local was = fields(keys[1], 'version', 'status', 'reason', 'beat')
   if not was.version then return {'gone'} end
-  if was.status ~= args[2] or was.reason then
+  -- Who is declared to be there after a silence is there: silence counts again from the next sign on.
+  local silent = was.beat and tonumber(was.beat) <= now
+  if was.status ~= args[2] or was.reason or silent then
     local version = next_version(was.version, micros)
-    redis.call('HDEL', keys[1], 'reason', 'missed', 'silent')
+    redis.call('HDEL', keys[1], 'reason', 'missed', 'silent', silent and 'beat' or 'silent')
     redis.call('HSET', keys[1], 'status', args[2], 'version', version, 'updated', digits(now))
     if args[2] == 'ONLINE' then
       redis.call('HSET', keys[1], 'idle', digits(now))

@@ -10,7 +10,7 @@ local function renew(keys, args)
   it.deadline = digits(deadline)
   extend(keys, it, deadline)
   stir(keys, it, tonumber(args[8]))
-  if has_contact(keys, it) then
+  if has_contact(it) then
     redis.call('HSET', keys[2], 'until', digits(deadline))
   end
   return answer(keys, it)

@@ -10,14 +10,14 @@ local function opened(keys, args)
   local it = fields(keys[1], 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write')
   it.now, it.micros = now, micros
   it.reservation, it.contact, it.agent, it.keep, it.events = args[1], args[2], args[3], args[5], args[6]
-  it.place = {
-    contact = keys[2], load = keys[6], queue = keys[7], waiting = keys[8], contacts = keys[9], timers = keys[10],
-    id = args[2], now = now, keep = tonumber(args[5]), events = args[6],
-  }
   if not it.state then return it, {'gone'} end
   if args[4] ~= '0' and args[4] ~= it.fence then return it, {'fence'} end
   it.reads = it.state
   if tonumber(it.deadline) <= now and LAPSES_TO[it.state] then it.reads = LAPSES_TO[it.state] end
+  it.place = {
+    contact = keys[2], load = keys[6], queue = keys[7], waiting = keys[8], contacts = keys[9], timers = keys[10],
+    id = args[2], now = now, keep = tonumber(args[5]), events = args[6], known = known_of(keys[2]),
+  }
   return it
 end
 
@@ -32,16 +32,18 @@ local function refused(it)
   return {'state', it.reads}
 end
 
--- A contact may have gone on to another reservation since: then it is no longer this one's to change.
-local function has_contact(keys, it)
-  return redis.call('HGET', keys[2], 'reservation') == it.reservation
+-- A contact may have ended, or gone on to another reservation since: then it is no longer this one's to change.
+local function has_contact(it)
+  local known = it.place.known
+  return known.reservation == it.reservation and (known.state == 'RESERVED' or known.state == 'ASSIGNED')
 end
 
 local function keep_until(keys, it, at)
   redis.call('PEXPIREAT', keys[1], at)
-  if not has_contact(keys, it) then return end
+  local known = it.place.known
+  if known.reservation ~= it.reservation then return end
   -- A contact that waits lives until its wait is over, however soon this reservation ends.
-  if redis.call('HGET', keys[2], 'wait') == '1' then
+  if known.wait then
     redis.call('PEXPIREAT', keys[2], at, 'GT')
   else
     redis.call('PEXPIREAT', keys[2], at)
@@ -74,7 +76,7 @@ end
 local function stir(keys, it, idle_ms)
   if it.counts == '0' then
     count(keys, it, it.cost)
-    if has_contact(keys, it) then step(it.place, 'ASSIGNED', 'ACTIVE', it.reservation, it.agent) end
+    if has_contact(it) then step(it.place, 'ASSIGNED', 'ACTIVE', it.reservation, it.agent) end
   end
   if idle_ms > 0 then
     redis.call('ZADD', keys[10], digits(it.now + idle_ms), 'idle|' .. it.reservation)
@@ -87,7 +89,7 @@ local function release(keys, it, state, idle_since)
   redis.call('HSET', keys[1], 'state', state, 'ended', digits(math.min(it.now, tonumber(it.deadline))))
   redis.call('ZREM', keys[4], lease_member(it.reservation, it.channel, it.counts or it.cost))
   redis.call('ZREM', keys[5], 'reservation|' .. it.reservation)
-  redis.call('ZREM', keys[10], 'idle|' .. it.reservation)
+  if it.state ~= 'PENDING' then redis.call('ZREM', keys[10], 'idle|' .. it.reservation) end
   keep_until(keys, it, digits(it.now + tonumber(it.keep)))
   local since = ''
   if idle_since and redis.call('EXISTS', keys[3]) == 1 then

@@ -14,7 +14,8 @@
 -- Returns one of
 --   {'held', agent, fence, cost, created ms, deadline ms, load stream id}
 --   {'queued', score, waits until ms, load stream id}
---   {'replayed', reservation id, decision id, contact id}    this request was answered before; '' where it was queued
+--   {'replayed', reservation id, decision id, contact id}    this request was answered before, or this offer is made
+--       already; '' where it was queued
 --   {'reused'}                      the request id was used with another request
 --   {'live', reservation id}        the contact is held
 --   {'ended', state}                the contact has ended
@@ -31,49 +32,50 @@ local function reserve(keys, args)
     end
   end
 
+  local known = redis.call('EXISTS', keys[2]) == 1 and known_of(keys[2]) or {}
   local place = {
     contact = keys[2], load = keys[6], queue = keys[7], waiting = keys[8], contacts = keys[9], timers = keys[10],
-    id = args[3], now = now, keep = tonumber(args[15]), events = args[16],
+    id = args[3], now = now, keep = tonumber(args[15]), events = args[16], known = known,
   }
   local how = args[17]
   local transfer, from_queue = how == 'transfer' or how == 'move', how == 'queue' or how == 'move'
-  local contact = fields(keys[2], 'state', 'reservation', 'agent', 'until', 'created', 'waits')
-  local live = (contact.state == 'RESERVED' or contact.state == 'ASSIGNED') and tonumber(contact['until']) > now
+  local live = (known.state == 'RESERVED' or known.state == 'ASSIGNED') and tonumber(known['until']) > now
   local unanswered
   if from_queue then
-    if live and contact.reservation == args[4] then return {'live', contact.reservation} end
-    if not redis.call('ZSCORE', keys[7], args[3]) then return {'state', contact.state or ''} end
+    if live and known.reservation == args[4] then return {'replayed', args[4], args[5], args[3]} end
+    if not known.queued_in then return {'state', known.state or ''} end
   end
   if transfer then
-    local holds = live and contact.state == 'ASSIGNED' and contact.reservation == args[23]
-    if not holds then return {'state', contact.state or ''} end
-    unanswered = contact.agent
+    local holds = live and known.state == 'ASSIGNED' and known.reservation == args[23]
+    if not holds then return {'state', known.state or ''} end
+    unanswered = known.agent
   elseif how == 'queue' then
-    if contact.state ~= 'QUEUED' then return {'state', contact.state} end
+    if known.state ~= 'QUEUED' then return {'state', known.state} end
   elseif live then
-    return {'live', contact.reservation}
-  elseif contact.state == 'ASSIGNED' then
+    return {'live', known.reservation}
+  elseif known.state == 'ASSIGNED' then
     return {'ended', 'EXPIRED'}
-  elseif contact.state == 'RESERVED' then
-    unanswered = contact.agent
-  elseif contact.state and contact.state ~= 'QUEUED' then
-    return {'ended', contact.state}
+  elseif known.state == 'RESERVED' then
+    unanswered = known.agent
+  elseif known.state and known.state ~= 'QUEUED' then
+    return {'ended', known.state}
   end
 
   local first, roomy, best = transfer and 14 or 11, {}, nil
-  local someone_waits = not from_queue and redis.call('EXISTS', keys[8]) == 1
+  local someone_waits = redis.call('EXISTS', keys[8]) == 1
   for i = first, #keys, 2 do
     local id, affinity = args[24 + (i - first)], tonumber(args[25 + (i - first)])
     local agent = fields(keys[i], 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark', 'beat')
     local barred = id == unanswered or (agent.beat and tonumber(agent.beat) <= now)
-    if not barred and contact.state then
+    if not barred and known.state then
       local excluded_until = redis.call('HGET', keys[2], 'x:' .. id)
       barred = excluded_until and (excluded_until == '0' or tonumber(excluded_until) > now)
     end
-    if not barred and someone_waits then
+    if not barred and someone_waits and not from_queue then
       -- A slot that became free, also by a deadline nobody has written down yet, is first for those who wait.
       barred = (agent.earmark and tonumber(agent.earmark) > now)
-        or (redis.call('ZCOUNT', keys[i + 1], '-inf', digits(now)) > 0 and awaited(keys[8], agent.pools))
+        or (redis.call('ZCOUNT', keys[i + 1], '(' .. digits(now - place.keep), digits(now)) > 0
+          and awaited(keys[8], agent.pools))
     end
     if agent.status == 'ONLINE' and not barred then
       local cost, most = channel_terms(agent.channels, args[7])
@@ -91,40 +93,38 @@ local function reserve(keys, args)
     end
   end
 
-  local created = tonumber(contact.created or now)
-  if not from_queue then
-    local waits = args[18] ~= '' and (transfer and now or created) + tonumber(args[18]) or nil
-    if not best and not (waits and args[21] == '1') then
-      local last = redis.call('XREVRANGE', keys[6], '+', '-', 'COUNT', 1)
-      return {'full', last[1] and string.match(last[1][1], '%d+$') or '0'}
-    end
-    if contact.state then dequeue(place) end
-    if not transfer then
-      redis.call('HSET', keys[2], 'pool', args[6], 'channel', args[7], 'customer', args[8], 'created', digits(created))
-      redis.call('ZADD', keys[9], digits(created), args[3])
-    end
-    if waits then
-      redis.call('HSET', keys[2], 'wait', '1', 'sealed', args[19], 'waits', digits(waits), 'head', args[20])
-      contact.waits = digits(waits)
-    elseif contact.state then
-      redis.call('HDEL', keys[2], 'wait', 'sealed', 'waits')
-      contact.waits = nil
-    end
-    if not best then
-      local cause = transfer and 'TRANSFER_ASKED' or 'NOBODY_FREE'
-      local score = created - tonumber(args[20])
-      enqueue(place, args[6], score, waits)
-      if transfer then redis.call('HSET', keys[2], 'moving', '1') end
-      if unanswered then redis.call('HSET', keys[2], 'x:' .. unanswered, '0') end
-      redis.call('PEXPIREAT', keys[2], digits(math.max(waits, tonumber(transfer and contact['until'] or 0)) + place.keep))
-      if args[1] ~= '' then redis.call('SET', keys[1], table.concat({args[1], '', '', args[3]}, '|'), 'PX', args[2]) end
-      local told = step(place, transfer and 'ASSIGNED' or 'QUEUED', cause, transfer and contact.reservation or '',
-        transfer and contact.agent or '')
-      return {'queued', digits(score), digits(waits), told}
-    end
-  elseif not best then
+  local created = tonumber(known.created or now)
+  local waits = not from_queue and args[18] ~= '' and (transfer and now or created) + tonumber(args[18]) or nil
+  if not best and not (waits and args[21] == '1') then
     local last = redis.call('XREVRANGE', keys[6], '+', '-', 'COUNT', 1)
     return {'full', last[1] and string.match(last[1][1], '%d+$') or '0'}
+  end
+
+  -- What the contact's record says from here on.
+  local set = {}
+  if not from_queue and not transfer then
+    set = {'channel', args[7], 'customer', args[8], 'created', digits(created)}
+    redis.call('ZADD', keys[9], digits(created), args[3])
+  end
+  if unanswered then
+    set[#set + 1], set[#set + 2] = 'x:' .. unanswered, '0'
+  end
+
+  if not best then
+    local score = created - tonumber(args[20])
+    if transfer then
+      set[#set + 1], set[#set + 2] = 'moving', '1'
+    else
+      set[#set + 1], set[#set + 2] = 'pool', args[6]
+      known.pool = args[6]
+    end
+    enqueue(place, args[6], score, waits)
+    local told = step(place, transfer and 'ASSIGNED' or 'QUEUED', transfer and 'TRANSFER_ASKED' or 'NOBODY_FREE',
+      transfer and known.reservation or '', transfer and known.agent or '', 'wait', '1', 'sealed', args[19],
+      'waits', digits(waits), 'head', args[20], unpack(set))
+    redis.call('PEXPIREAT', keys[2], digits(math.max(waits, tonumber(transfer and known['until'] or 0)) + place.keep))
+    if args[1] ~= '' then redis.call('SET', keys[1], table.concat({args[1], '', '', args[3]}, '|'), 'PX', args[2]) end
+    return {'queued', digits(score), digits(waits), told}
   end
 
   local tolerance, taken = tonumber(args[12]), nil
@@ -155,21 +155,29 @@ local function reserve(keys, args)
   redis.call('HSET', keys[4], 'record', args[13], 'agent', taken.id, 'reservation', args[4], 'contact', args[3],
     'pool', args[6], 'created', digits(now))
   redis.call('PEXPIRE', keys[4], args[14])
-  if from_queue then dequeue(place) end
-  if accepted then
-    redis.call('HDEL', keys[2], 'sealed', 'wait')
-    redis.call('ZREM', keys[10], 'contact|' .. args[3])
-    if args[22] ~= '0' then redis.call('ZADD', keys[10], digits(now + tonumber(args[22])), 'idle|' .. args[4]) end
+
+  local lasts = deadline
+  if someone_waits then dequeue(place) end
+  if accepted or not (waits or from_queue) then
+    if known.wait then unseal(place) end
+  elseif waits then
+    for _, one in ipairs({'wait', '1', 'sealed', args[19], 'waits', digits(waits), 'head', args[20]}) do
+      set[#set + 1] = one
+    end
+    lasts = math.max(deadline, waits)
+  else
+    lasts = math.max(deadline, tonumber(known.waits))
   end
-  if unanswered then redis.call('HSET', keys[2], 'x:' .. unanswered, '0') end
-  redis.call('PEXPIREAT', keys[2], digits(math.max(deadline, tonumber(contact.waits or 0)) + place.keep))
+  if known.moving then redis.call('HDEL', keys[2], 'moving') end
+  if accepted and args[22] ~= '0' then
+    redis.call('ZADD', keys[10], digits(now + tonumber(args[22])), 'idle|' .. args[4])
+  end
   local told = tell(keys[6], args[16], 'hold', taken.id, args[4], args[7], cost, at, digits(now))
+  known.pool = args[6]
   step(place, accepted and 'ASSIGNED' or 'RESERVED', transfer and 'TRANSFERRED' or accepted and 'ACCEPTED' or 'OFFERED',
-    args[4], taken.id, 'reservation', args[4], 'agent', taken.id, 'until', at, 'pool', args[6])
-  if transfer then
-    redis.call('HDEL', keys[2], 'moving')
-    -- Only now that the new slot is held is the old one free.
-    hand_over(keys[11], keys[12], keys[13], place, keys[5], args[23])
-  end
+    args[4], taken.id, 'reservation', args[4], 'agent', taken.id, 'until', at, 'pool', args[6], unpack(set))
+  redis.call('PEXPIREAT', keys[2], digits(lasts + place.keep))
+  -- Only now that the new slot is held is the old one free.
+  if transfer then hand_over(keys[11], keys[12], keys[13], place, keys[5], args[23]) end
   return {'held', taken.id, digits(fence), cost, digits(now), at, told}
 end

@@ -12,6 +12,6 @@ local function rest(keys, args)
   if wrong or it.reads ~= 'ACCEPTED' or it.counts == '0' then return {'done'} end
   count(keys, it, '0')
   earmark(keys[3], keys[8], it.now)
-  if has_contact(keys, it) then step(it.place, 'ASSIGNED', 'IDLE', it.reservation, it.agent) end
+  if has_contact(it) then step(it.place, 'ASSIGNED', 'IDLE', it.reservation, it.agent) end
   return {'rests'}
 end

@@ -9,6 +9,6 @@ local function withdraw(keys, args)
   if it.reads ~= 'PENDING' then return refused(it) end
   release(keys, it, 'CANCELED', nil)
   -- Once the agent is back the contact may come to them.
-  if has_contact(keys, it) then put_back(it.place, args[7], it.reservation, it.agent, digits(it.now)) end
+  if has_contact(it) then put_back(it.place, args[7], it.reservation, it.agent, digits(it.now)) end
   return answer(keys, it)
 end
