@@ -9,13 +9,15 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 import grpc
 import structlog
 
+from matcher.changeover import Changeover
 from matcher.config import Settings, ignored_variables, load
-from matcher.encoder import Encoder, EncoderObserver, EncoderSettings, open_encoder
+from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder
 from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
 from matcher.expiry import Expiry
 from matcher.floors import Floors
@@ -26,11 +28,12 @@ from matcher.roster import Roster
 from matcher.router import Router
 from matcher.rpc.health import Health
 from matcher.rpc.server import build_server, drain
+from matcher.scorer_file import PACKAGED, ScorerFileWrong
 from matcher.scorers import Scorers
 from matcher.sites import Sites
 from matcher.store.connection import Connection
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
-from matcher.store.models import KnownModel, ModelStore
+from matcher.store.models import ModelStore
 from matcher.store.roster import RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
 from matcher.tasks import end
@@ -89,17 +92,20 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             except OSError as fault:
                 raise SettingsWrong(f"metrics_listen {settings.metrics_listen}: {fault.strerror}") from fault
             log.info("metrics", address=f"{host}:{metrics_port}")
-        encoder = await _open_encoder(settings, telemetry, stack)
         connection = await _open_store(settings, telemetry, stack)
         roster_store = RosterStore(connection, settings.events_kept)
         routing_store = RoutingStore(connection, _lifetimes(settings))
-        await ModelStore(connection).add(KnownModel(encoder.fingerprint, settings.model))
-        scorers = Scorers(settings.scorer, encoder.fingerprint, settings.scorers)
-        floors = await Floors.open(encoder)
-        stack.push_async_callback(floors.close)
-        matching = Matching(encoder, scorers, floors)
+        changeover = Changeover(
+            settings.model,
+            partial(_open_matching, settings, telemetry),
+            ModelStore(connection),
+            roster_store,
+            partial(_tell_change, telemetry),
+        )
+        stack.push_async_callback(changeover.close)
+        matching = await changeover.begin(lambda model: Scorers(settings.scorer, model, settings.scorers))
 
-        def open_replica(site: str) -> SiteReplica:
+        def open_replica(matching: Matching, site: str) -> SiteReplica:
             replica = SiteReplica(
                 site,
                 connection,
@@ -119,7 +125,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             )
             return replica
 
-        sites = Sites(roster_store, open_replica)
+        sites = Sites(roster_store, partial(open_replica, matching))
         stack.push_async_callback(sites.close)
         roster = Roster(roster_store, routing_store, sites, connection, settings.affinity_tolerance)
         router = Router(
@@ -145,17 +151,20 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
         watch = asyncio.create_task(_watch(connection, sites, health, telemetry, revive))
         stack.push_async_callback(end, watch)
-        await health.set(True, f"store answers, {encoder.runtime} loaded, index caught up")
-        log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason)
+        changing = asyncio.create_task(changeover.run(sites, lambda new: partial(open_replica, new)))
+        stack.push_async_callback(end, changing)
+        runtime = matching.encoder.runtime
+        await health.set(True, f"store answers, {runtime} loaded, index caught up")
+        log.info("serving", address=address, runtime=runtime, why=matching.encoder.reason)
         yield address
         log.info("stopping", grace_seconds=settings.drain_seconds)
 
 
-async def _open_encoder(settings: Settings, telemetry: Telemetry, stack: AsyncExitStack) -> Encoder:
+async def _open_matching(settings: Settings, telemetry: Telemetry, model: str) -> Matching:
     encoder = await open_encoder(
         EncoderSettings(
             cache_dir=settings.models_dir,
-            model=settings.model,
+            model=model,
             runtime=settings.encoder_runtime,
             threads=settings.encoder_threads,
             max_queued_tokens=settings.encoder_queue_tokens,
@@ -168,8 +177,23 @@ async def _open_encoder(settings: Settings, telemetry: Telemetry, stack: AsyncEx
             failure=lambda where: log.error("a batch failed", where=where),
         ),
     )
-    stack.push_async_callback(encoder.close)
-    return encoder
+    try:
+        try:
+            scorers = Scorers(settings.scorer, encoder.fingerprint, settings.scorers)
+        except ScorerFileWrong:
+            if model == settings.model:
+                raise
+            # The setting's is for the new model; while the former one answers it is scored as it comes.
+            scorers = Scorers(PACKAGED, encoder.fingerprint, settings.scorers)
+        return Matching(encoder, scorers, await Floors.open(encoder))
+    except BaseException:
+        await encoder.close()
+        raise
+
+
+def _tell_change(telemetry: Telemetry, done: int, total: int) -> None:
+    telemetry.model_change.labels("done").set(done)
+    telemetry.model_change.labels("all").set(total)
 
 
 async def _embedded_store(settings: Settings, stack: AsyncExitStack) -> str:

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from matcher.encoder import Encoder, Priority
 from matcher.errors import EncoderOverloaded
+from matcher.model import Agent
 from matcher.store.records import stored_precision
+from matcher.store.roster import RosterStore
+
+log = structlog.get_logger(__name__)
 
 LINES_A_CALL: Final = 512
 
@@ -22,6 +27,23 @@ async def encode_interests(encoder: Encoder, lines: Sequence[str]) -> NDArray[np
         await _encode(encoder, lines[start : start + LINES_A_CALL]) for start in range(0, len(lines), LINES_A_CALL)
     ]
     return stored_precision(np.concatenate(parts))
+
+
+async def stored_interests(
+    store: RosterStore, site: str, encoder: Encoder, agents: Sequence[Agent]
+) -> list[NDArray[np.float32]]:
+    """Return agents' interest vectors [interests, dimension]: the stored ones, else computed and stored."""
+    stored = await store.vectors(site, encoder.fingerprint, agents, encoder.dimension)
+    missing = [agent for agent, rows in zip(agents, stored, strict=True) if rows is None]
+    if not missing:
+        return [rows for rows in stored if rows is not None]
+    lines = [line for agent in missing for line in agent.profile.interests]
+    encoded = await encode_interests(encoder, lines)
+    ends = np.cumsum([len(agent.profile.interests) for agent in missing])
+    computed = dict(zip((agent.id for agent in missing), np.split(encoded, ends[:-1]), strict=True))
+    await store.put_vectors(site, encoder.fingerprint, [(agent, computed[agent.id]) for agent in missing])
+    log.info("interests encoded", site=site, agents=len(missing), lines=len(lines))
+    return [computed[agent.id] if rows is None else rows for agent, rows in zip(agents, stored, strict=True)]
 
 
 async def _encode(encoder: Encoder, lines: Sequence[str]) -> NDArray[np.float32]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from matcher.clock import Clock
 from matcher.errors import PoolNotFound, StoreUnavailable
 from matcher.index import SiteIndex
-from matcher.interests import encode_interests
+from matcher.interests import stored_interests
 from matcher.matching import Matching
 from matcher.model import Agent, Hold, Pool
 from matcher.names import pool_name
@@ -39,6 +40,8 @@ log = structlog.get_logger(__name__)
 
 CHUNK: Final = 500
 RETRY_SECONDS: Final = 0.2
+SETTLE_SECONDS: Final = 1.0
+SETTLE_POLL_SECONDS: Final = 0.005
 
 
 class Closing(Protocol):
@@ -77,6 +80,10 @@ class SiteReplica:
         """The last event of the load stream that the index was told, also while the rest of its batch waits."""
         self._removed_ms: dict[str, int] = {}
         """When agents were removed, so that a write of our own from before does not bring them back."""
+        self._own: dict[str, int] = {}
+        """The versions of this process's own writes (0: removed) whose events have not come round."""
+        self.successor: SiteReplica | None = None
+        """The replica by another model that answers in this one's place."""
         self._moved = asyncio.Event()
         self._current = asyncio.Event()
         self.away: StoreUnavailable | None = None
@@ -158,37 +165,52 @@ class SiteReplica:
             self.index.hold(agent, hold)
             self.deadline_moved.set()
 
+    def knows_all_of(self, other: SiteReplica) -> bool:
+        """Tell whether whatever another replica of the site has taken in, its own writes too, is known here."""
+        mine, theirs = self._position, other._position
+        return self.caught_up and mine.roster >= theirs.roster and mine.load >= theirs.load and self.knows(other._own)
+
+    def knows(self, written: Mapping[str, int]) -> bool:
+        """Tell whether agents are known here at these versions, or newer ones (0: as removed)."""
+        for agent, version in written.items():
+            known = self.index.agent(agent)
+            if (known.version < version) if known else bool(version):
+                return False
+        return True
+
+    async def settled(self) -> None:
+        """Wait until own writes are known to whoever answers by now, where another model took over meanwhile."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                # A write is rare, and to meet a change of model rarer: nothing else is worth an event of its own.
+                while self.successor is not None and not self.successor.knows(self._own):  # noqa: ASYNC110
+                    await asyncio.sleep(SETTLE_POLL_SECONDS)
+
     def put(self, agent: Agent, vectors: NDArray[np.float32]) -> None:
         """Take in a write of this process's own making before its event comes round."""
+        self._own[agent.id] = agent.version
         if agent.updated_ms > self._removed_ms.get(agent.id, 0):
             self._put(agent, (), vectors)
 
     def put_status(self, agent: Agent) -> None:
         """Take in a status of this process's own making before its event comes round."""
+        self._own[agent.id] = agent.version
+        self._put_status(agent)
+
+    def _put_status(self, agent: Agent) -> None:
         known = self.index.agent(agent.id)
         if known is not None and known.version <= agent.version and known.profile_version == agent.profile_version:
             self.index.put_status(agent.id, agent.status, agent.idle_since_ms, agent.version)
 
     def remove(self, agent: str, version: int) -> None:
         """Take out an agent whom this process removed at a version; who was made anew since then stays."""
+        self._own[agent] = 0
         known = self.index.agent(agent)
         if known is not None and known.version <= version:
             self.index.remove(agent)
 
-    async def vectors(self, agents: Sequence[Agent]) -> list[NDArray[np.float32]]:
-        """Return agents' interest vectors [interests, dimension]: the stored ones, else computed and stored."""
-        model, dimension = self.matching.model, self.matching.encoder.dimension
-        stored = await self._roster.vectors(self.site, model, agents, dimension)
-        missing = [agent for agent, rows in zip(agents, stored, strict=True) if rows is None]
-        if not missing:
-            return [rows for rows in stored if rows is not None]
-        lines = [line for agent in missing for line in agent.profile.interests]
-        encoded = await encode_interests(self.matching.encoder, lines)
-        ends = np.cumsum([len(agent.profile.interests) for agent in missing])
-        computed = dict(zip((agent.id for agent in missing), np.split(encoded, ends[:-1]), strict=True))
-        await self._roster.put_vectors(self.site, model, [(agent, computed[agent.id]) for agent in missing])
-        log.info("interests encoded", site=self.site, agents=len(missing), interests=len(lines))
-        return [computed[agent.id] if rows is None else rows for agent, rows in zip(agents, stored, strict=True)]
+    async def _vectors(self, agents: Sequence[Agent]) -> list[NDArray[np.float32]]:
+        return await stored_interests(self._roster, self.site, self.matching.encoder, agents)
 
     async def _keep_current(self) -> None:
         position: Position | None = None
@@ -243,7 +265,7 @@ class SiteReplica:
             page = await self._roster.agent_ids(self.site, CHUNK, after)
             found = [agent for agent in await self._roster.agents(self.site, page.items) if agent is not None]
             holds = await self._roster.leases(self.site, [agent.id for agent in found], self._clock.now_ms())
-            vectors = await self.vectors(found)
+            vectors = await self._vectors(found)
             for agent, held, rows in zip(found, holds, vectors, strict=True):
                 index.put(replace(agent, holds=held), rows)
             agents += len(found)
@@ -286,6 +308,8 @@ class SiteReplica:
                     case AgentChanged(agent, version, at_ms):
                         self._applying_since_ms = self._applying_since_ms or at_ms
                         agents[agent] = version
+                        if not version or 0 < self._own.get(agent, 0) <= version:
+                            self._own.pop(agent, None)
                         if not version:
                             self._removed_ms[agent] = at_ms
                     case PoolChanged(pool):
@@ -316,12 +340,12 @@ class SiteReplica:
             if agent is None:
                 self.index.remove(agent_id)
             elif before is not None and before.profile_version == agent.profile_version:
-                self.put_status(agent)
+                self._put_status(agent)
             else:
                 profiles.append(agent)
         if profiles:
             leases = await self._roster.leases(self.site, [agent.id for agent in profiles], self._clock.now_ms())
-            rows = await self.vectors(profiles)
+            rows = await self._vectors(profiles)
             for agent, holds, vectors in zip(profiles, leases, rows, strict=True):
                 self._put(agent, holds, vectors)
 

@@ -138,6 +138,7 @@ class Roster:
                     raise
             else:
                 replica.remove(agent, before.version)
+                await replica.settled()
                 return
 
     async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
@@ -145,6 +146,7 @@ class Roster:
         replica = await self._sites.replica(site)
         written = await self._store.put_status(site, agent, status)
         replica.put_status(written)
+        await replica.settled()
         return written
 
     async def import_agents(self, site: str, rows: Sequence[ImportedRow], validate_only: bool) -> list[ImportResult]:
@@ -315,6 +317,7 @@ class Roster:
             pools_before=pools_before,
         )
         replica.put(written, vectors)
+        await replica.settled()
         return written
 
     async def _import_row(

@@ -14,6 +14,7 @@ from matcher.store.roster import RosterStore
 READY_SECONDS: Final = 5.0
 AWAY_SECONDS: Final = 1.0
 """How long a call waits for a store that went away, as in a failover."""
+POLL_SECONDS: Final = 0.01
 
 
 class Sites:
@@ -52,6 +53,31 @@ class Sites:
         for site in tuple(self._replicas):
             await self.drop(site)
 
+    async def change(self, open_replica: Callable[[str], SiteReplica]) -> list[SiteReplica]:
+        """Let replicas of another kind take over, each once it knows all that its predecessor does.
+
+        Returns the predecessors, for the caller to close: a call ends with the replica it began with.
+        """
+        self._open = open_replica
+        left = []
+        for old in self:
+            new = open_replica(old.site)
+            try:
+                await _learned(new, old)
+                for pool in tuple(new.pools.values()):
+                    # The first route of a pool would wait for it.
+                    await new.floor(pool)
+                await _learned(new, old)
+            except BaseException:
+                await new.close()
+                raise
+            if self._replicas.get(old.site) is not old or old.removed or new.removed:
+                await new.close()
+                continue
+            self._replicas[old.site], old.successor = new, new
+            left.append(old)
+        return left
+
     async def _follow(self, site: str) -> SiteReplica:
         async with self._opening:
             replica = self._replicas.get(site)
@@ -63,3 +89,10 @@ class Sites:
                 raise SiteNotFound(site_name(site))
             replica = self._replicas[site] = self._open(site)
             return replica
+
+
+async def _learned(new: SiteReplica, old: SiteReplica) -> None:
+    """Wait until a replica knows what another one does, or one of them is of a site that is gone."""
+    # What tells of changes tells of one replica's alone: both are looked at again and again.
+    while not (old.removed or new.removed or new.knows_all_of(old)):  # noqa: ASYNC110
+        await asyncio.sleep(POLL_SECONDS)

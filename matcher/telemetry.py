@@ -68,6 +68,12 @@ class Telemetry:
         self.stream_reloads = self._counter(
             "matcher_stream_reloads", "Times a site was read anew because its stream was trimmed.", ("site",)
         )
+        self.model_change = Gauge(
+            "matcher_model_change_agents",
+            "While the model is changed: agents to encode (state all) and encoded (state done).",
+            ("state",),
+            registry=self.registry,
+        )
         self.serving = Gauge("matcher_serving", "1 while this process takes calls.", registry=self.registry)
 
     def serve(self, address: str, port: int) -> int:

@@ -1,8 +1,15 @@
 """Turn texts into vectors: a sentence-transformers model, compiled once and served without torch, in batches."""
 
 from matcher.encoder.contract import Encoder, Vectors
-from matcher.encoder.opening import open_encoder
-from matcher.encoder.settings import PACKAGED_MODEL, EncoderObserver, EncoderSettings, EncoderStats, Priority
+from matcher.encoder.opening import fingerprint_of, open_encoder
+from matcher.encoder.settings import (
+    PACKAGED_MODEL,
+    EncoderObserver,
+    EncoderSettings,
+    EncoderStats,
+    Priority,
+    usable_cores,
+)
 
 __all__ = [
     "PACKAGED_MODEL",
@@ -12,5 +19,7 @@ __all__ = [
     "EncoderStats",
     "Priority",
     "Vectors",
+    "fingerprint_of",
     "open_encoder",
+    "usable_cores",
 ]

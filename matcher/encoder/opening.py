@@ -34,6 +34,11 @@ async def open_encoder(
     )
 
 
+async def fingerprint_of(model: str) -> str:
+    """Return the fingerprint of a model's files as they are now. Raises ModelUnusable."""
+    return (await asyncio.to_thread(find_model, model)).fingerprint
+
+
 async def _choose(
     settings: EncoderSettings, source: ModelSource, progress: Callable[[str], None]
 ) -> tuple[Runtime, str]:

@@ -1,0 +1,38 @@
+"""Make another sentence-transformers model out of the packaged one; a program for the tests.
+
+Three of its six layers and the first 256 of its 384 dimensions: it understands less, and its vectors are of another
+length, so that where they met those of the whole model there would be an error.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from matcher.encoder import torch_runtime  # first: it stops the libraries' telemetry
+from matcher.encoder.source import find_model
+
+import torch  # isort: skip
+from sentence_transformers import SentenceTransformer  # isort: skip
+from sentence_transformers.models import Dense, Pooling, Transformer  # isort: skip
+
+LAYERS, DIMENSION = 3, 256
+
+
+def main(folder: Path) -> None:
+    """Write the model to a folder."""
+    assert torch_runtime
+    transformer = Transformer(str(find_model("all-MiniLM-L6-v2").path))
+    bert = transformer.auto_model
+    bert.encoder.layer = bert.encoder.layer[:LAYERS]
+    bert.config.num_hidden_layers = LAYERS
+    whole = bert.config.hidden_size
+    cut = Dense(whole, DIMENSION, bias=False, activation_function=torch.nn.Identity())
+    with torch.no_grad():
+        cut.linear.weight.copy_(torch.eye(DIMENSION, whole))
+    made = SentenceTransformer(modules=[transformer, Pooling(whole, pooling_mode="mean"), cut])
+    made.save(str(folder), create_model_card=False)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
