@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -17,31 +18,44 @@ import structlog
 
 from matcher.changeover import Changeover
 from matcher.config import Settings, ignored_variables, load
-from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder
+from matcher.contacts import Contacts
+from matcher.dispatcher import Dispatcher
+from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder, usable_cores
 from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
 from matcher.expiry import Expiry
 from matcher.floors import Floors
 from matcher.matching import Matching
 from matcher.model import DEFAULT_SITE
+from matcher.ranking import Ranker
 from matcher.replica import SiteReplica
+from matcher.reservations import Reservations
 from matcher.roster import Roster
 from matcher.router import Router
+from matcher.rpc.admission import Admission
+from matcher.rpc.admitting import AdmissionInterceptor
 from matcher.rpc.health import Health
+from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
 from matcher.scorer_file import PACKAGED, ScorerFileWrong
 from matcher.scorers import Scorers
+from matcher.sealing import Sealer
 from matcher.sites import Sites
 from matcher.store.connection import Connection
+from matcher.store.contacts import ContactStore
+from matcher.store.customers import CustomerStore
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 from matcher.store.models import ModelStore
 from matcher.store.roster import RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
 from matcher.tasks import end
 from matcher.telemetry import Telemetry, configure_logs
+from matcher.turns import EncoderInTurns, Turns
 from matcher.workers import stop_with_parent, supervise
 
 log = structlog.get_logger(__name__)
 
+ROUTES_PER_CORE: Final = 16
+"""Routes under way for each core: enough to fill the encoder's batches; more would only wait further in."""
 WATCH_SECONDS: Final = 0.25
 SILENCE_SECONDS: Final = 1.0
 """A store that is silent for longer counts as away, however long a call may wait for it."""
@@ -94,10 +108,15 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             log.info("metrics", address=f"{host}:{metrics_port}")
         connection = await _open_store(settings, telemetry, stack)
         roster_store = RosterStore(connection, settings.events_kept)
-        routing_store = RoutingStore(connection, _lifetimes(settings))
+        lifetimes = _lifetimes(settings)
+        secret = await _secret(settings, connection)
+        routing_store = RoutingStore(connection, lifetimes)
+        contact_store = ContactStore(connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept)
+        ranker, sealer = Ranker(settings.affinity_tolerance), Sealer(secret)
+        turns = Turns()
         changeover = Changeover(
             settings.model,
-            partial(_open_matching, settings, telemetry),
+            partial(_open_matching, settings, telemetry, turns),
             ModelStore(connection),
             roster_store,
             partial(_tell_change, telemetry),
@@ -112,6 +131,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
                 roster_store,
                 matching,
                 connection.of(site),
+                contact_store,
                 telemetry.index_lag_seconds.observe,
                 telemetry.stream_reloads.labels(site).inc,
             )
@@ -123,6 +143,17 @@ async def running(settings: Settings) -> AsyncIterator[str]:
                     lambda state: telemetry.reservations_lapsed.labels(state).inc(),
                 )
             )
+            replica.beside(
+                Dispatcher(
+                    replica,
+                    routing_store,
+                    contact_store,
+                    ranker,
+                    sealer,
+                    connection.of(site),
+                    telemetry.contact_waited_seconds.observe,
+                )
+            )
             return replica
 
         sites = Sites(roster_store, partial(open_replica, matching))
@@ -130,17 +161,31 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         roster = Roster(roster_store, routing_store, sites, connection, settings.affinity_tolerance)
         router = Router(
             routing_store,
+            contact_store,
+            CustomerStore(connection, secret),
             sites,
             connection,
-            secret=await _secret(settings, connection),
-            default_tolerance=settings.affinity_tolerance,
+            ranker,
+            sealer,
+            secret=secret,
             observe_candidates=telemetry.route_candidates.observe,
         )
+        reservations = Reservations(routing_store, sites, connection)
+        contacts = Contacts(contact_store, sites, connection)
         with suppress(SiteExists):
             await roster.create_site(DEFAULT_SITE)
         await _read_default_site(sites)
         health = Health(telemetry)
-        server = build_server(router, roster, health, telemetry, share_port=settings.reuse_port, worker=settings.worker)
+        server = build_server(
+            Services(router, reservations, contacts, roster),
+            health,
+            telemetry,
+            admission=AdmissionInterceptor(
+                _admission(settings, telemetry), health, arrived=turns.arrived, worker=settings.worker
+            ),
+            share_port=settings.reuse_port,
+            worker=settings.worker,
+        )
         address = _bind(server, settings)
         await server.start()
         stack.push_async_callback(drain, server, health, settings.drain_seconds)
@@ -160,7 +205,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         log.info("stopping", grace_seconds=settings.drain_seconds)
 
 
-async def _open_matching(settings: Settings, telemetry: Telemetry, model: str) -> Matching:
+async def _open_matching(settings: Settings, telemetry: Telemetry, turns: Turns, model: str) -> Matching:
     encoder = await open_encoder(
         EncoderSettings(
             cache_dir=settings.models_dir,
@@ -185,10 +230,24 @@ async def _open_matching(settings: Settings, telemetry: Telemetry, model: str) -
                 raise
             # The setting's is for the new model; while the former one answers it is scored as it comes.
             scorers = Scorers(PACKAGED, encoder.fingerprint, settings.scorers)
-        return Matching(encoder, scorers, await Floors.open(encoder))
+        return Matching(EncoderInTurns(encoder, turns), scorers, await Floors.open(encoder))
     except BaseException:
         await encoder.close()
         raise
+
+
+def _admission(settings: Settings, telemetry: Telemetry) -> Admission:
+    admission = Admission(
+        settings.routes_in_flight or ROUTES_PER_CORE * usable_cores(),
+        settings.routes_waiting,
+        settings.route_burst_seconds,
+        time.monotonic,
+        waited=telemetry.route_wait_seconds.observe,
+        refused=lambda why: telemetry.routes_refused.labels(why).inc(),
+    )
+    telemetry.routes_in_flight.set_function(lambda: admission.inside)
+    telemetry.routes_waiting.set_function(lambda: admission.waiting)
+    return admission
 
 
 def _tell_change(telemetry: Telemetry, done: int, total: int) -> None:

@@ -81,6 +81,16 @@ class Settings(BaseModel):
     encoder_queue_tokens: int = Field(
         32_768, ge=256, description="Most tokens that wait for the encoder; beyond it calls get RESOURCE_EXHAUSTED."
     )
+    routes_in_flight: int = Field(
+        0, ge=0, le=65_536, description="Routes and suggestions worked on at once; more stand in line. 0: 16 a core."
+    )
+    routes_waiting: int = Field(2048, ge=0, description="Longest line; beyond it calls get RESOURCE_EXHAUSTED.")
+    route_burst_seconds: float = Field(
+        2.0,
+        ge=0,
+        le=600,
+        description="How long the line may stand before it is overload: then who has waited longest is refused.",
+    )
     text_cache_size: int = Field(
         0,
         ge=0,

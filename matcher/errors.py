@@ -292,6 +292,16 @@ class EncoderOverloaded(MatcherError):
         super().__init__(f"{queued} tokens wait for the encoder; it takes {limit}", queued=queued, limit=limit)
 
 
+class ServiceOverloaded(MatcherError):
+    """More calls come than this process works on, and have for a while; nothing of the call was read."""
+
+    reason = "SERVICE_OVERLOADED"
+    retry_after_seconds = 0.5
+
+    def __init__(self) -> None:
+        super().__init__("more calls come than this process works on: try again, or another replica")
+
+
 class StoreFull(MatcherError):
     """The store has no memory left; nothing was written."""
 

@@ -328,6 +328,13 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """That a contact may wait; most_ms: how long from its beginning, None: as its pool says."""
+
+    most_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InLine:
     """The outcome that the contact waits; replayed: this request was answered before."""
 
@@ -344,6 +351,9 @@ class Unmatched:
     reason: Constraint
     left_out: LeftOut
     would_match: tuple[Candidate, ...] = ()
+
+
+Outcome = Held | InLine | Unmatched
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from matcher.store.changes import (
     AgentChanged,
     Change,
     Changes,
+    ContactStepped,
     FellBehind,
     PoolChanged,
     Position,
@@ -33,8 +34,10 @@ from matcher.store.changes import (
     event_number,
 )
 from matcher.store.connection import Connection
+from matcher.store.contacts import ContactStore
 from matcher.store.roster import RosterStore
 from matcher.tasks import end
+from matcher.waiting import WaitingRoom
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +64,7 @@ class SiteReplica:
         roster: RosterStore,
         matching: Matching,
         clock: Clock,
+        contacts: ContactStore,
         observe_lag: Callable[[float], None],
         observe_reload: Callable[[], None],
     ) -> None:
@@ -68,16 +72,20 @@ class SiteReplica:
         self.pools: dict[str, Pool] = {}
         self.matching = matching
         self.index = SiteIndex(matching.scorers.default, matching.encoder.dimension)
+        self.room = WaitingRoom()
         self.removed = False
         self.deadline_moved = asyncio.Event()
         self._connection = connection
         self._roster = roster
         self._clock = clock
+        self._contacts = contacts
         self._observe_lag = observe_lag
         self._observe_reload = observe_reload
         self._position = Position(0, 0, "")
         self._load_told = 0
         """The last event of the load stream that the index was told, also while the rest of its batch waits."""
+        self._freed: set[str] = set()
+        """Who may have become free for those who wait, since somebody last asked."""
         self._removed_ms: dict[str, int] = {}
         """When agents were removed, so that a write of our own from before does not bring them back."""
         self._own: dict[str, int] = {}
@@ -125,6 +133,11 @@ class SiteReplica:
     def beside(self, task: Closing) -> None:
         """Close another task with this replica."""
         self._beside.append(task)
+
+    def take_freed(self) -> set[str]:
+        """Return the agents who may have become free for those who wait, since this was last asked."""
+        freed, self._freed = self._freed, set()
+        return freed
 
     async def close(self) -> None:
         """Stop following."""
@@ -209,9 +222,6 @@ class SiteReplica:
         if known is not None and known.version <= version:
             self.index.remove(agent)
 
-    async def _vectors(self, agents: Sequence[Agent]) -> list[NDArray[np.float32]]:
-        return await stored_interests(self._roster, self.site, self.matching.encoder, agents)
-
     async def _keep_current(self) -> None:
         position: Position | None = None
         while not self.removed:
@@ -283,7 +293,9 @@ class SiteReplica:
             after = pool_page.next
         for pool in pools.values():
             await self._adopt_scorer(index, pool)
+        queue = await self._contacts.queue(self.site)
         self.index, self.pools, self._position, self._load_told = index, pools, position, position.load
+        self.room.reset(queue)
         self._removed_ms.clear()
         self.deadline_moved.set()
         log.info(
@@ -298,13 +310,6 @@ class SiteReplica:
             pools: set[str] = set()
             for change in batch:
                 match change:
-                    case SlotHeld(agent, hold, at_ms):
-                        self._applying_since_ms = self._applying_since_ms or at_ms
-                        self.index.hold(agent, hold)
-                        self.deadline_moved.set()
-                    case SlotFreed(agent, reservation, idle_since_ms, at_ms):
-                        self._applying_since_ms = self._applying_since_ms or at_ms
-                        self.index.free(agent, reservation, idle_since_ms)
                     case AgentChanged(agent, version, at_ms):
                         self._applying_since_ms = self._applying_since_ms or at_ms
                         agents[agent] = version
@@ -317,11 +322,39 @@ class SiteReplica:
                     case SiteRemoved():
                         self.removed = True
                         return
+                    case _:
+                        self._take_in(change)
             await self._refresh_agents(agents)
             await self._refresh_pools(pools)
+            for agent in agents:
+                self._may_serve(agent)
+            if pools:
+                self.room.stir()
             self._observe_lag(self.lag_ms() / 1000)
         finally:
             self._applying_since_ms = None
+
+    def _take_in(self, change: Change) -> None:
+        """Take in a change that says all there is to know."""
+        match change:
+            case SlotHeld(agent, hold, at_ms):
+                self._applying_since_ms = self._applying_since_ms or at_ms
+                self.index.hold(agent, hold)
+                self.deadline_moved.set()
+                if not hold.cost:
+                    self._may_serve(agent)
+            case SlotFreed(agent, reservation, idle_since_ms, at_ms):
+                self._applying_since_ms = self._applying_since_ms or at_ms
+                self.index.free(agent, reservation, idle_since_ms)
+                self._may_serve(agent)
+            case ContactStepped():
+                self.room.take_in(change)
+
+    def _may_serve(self, agent: str) -> None:
+        """Note an agent who may have become free for somebody who waits."""
+        if len(self.room):
+            self._freed.add(agent)
+            self.room.stir()
 
     async def _refresh_agents(self, changed: dict[str, int]) -> None:
         known = {agent: self.index.agent(agent) for agent in changed}
@@ -360,6 +393,9 @@ class SiteReplica:
             idle_since_ms = max(agent.idle_since_ms, known.idle_since_ms if known else 0)
             holds = {hold.reservation: hold for hold in (*before, *stored)}
             self.index.put(replace(agent, holds=tuple(holds.values()), idle_since_ms=idle_since_ms), vectors)
+
+    async def _vectors(self, agents: Sequence[Agent]) -> list[NDArray[np.float32]]:
+        return await stored_interests(self._roster, self.site, self.matching.encoder, agents)
 
     async def _refresh_pools(self, changed: set[str]) -> None:
         for pool_id in changed:

@@ -1,11 +1,11 @@
-"""The router: encode, search, rank, reserve; and the reservation's life."""
+"""The router: encode, search, rank, reserve."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,35 +13,52 @@ from matcher.clock import Clocks
 from matcher.errors import (
     ContactEnded,
     ContactHeld,
+    ContactStateWrong,
     MatcherError,
-    PoolNotFound,
     RequestIdReused,
 )
+from matcher.lifecycle import AgentStatus, ContactState
 from matcher.model import (
     Basis,
     Candidate,
     Constraint,
     Contact,
-    Decision,
     Held,
     Hold,
+    InLine,
     LeftOut,
     Message,
-    Page,
+    Outcome,
     Pool,
-    PoolPolicy,
+    Preferred,
+    Queued,
     Ranking,
     Requirements,
-    Reservation,
     Unmatched,
+    Wait,
 )
 from matcher.names import contact_name, reservation_name
 from matcher.ranking import LONGEST_IDLE, Ranker, Read
 from matcher.ranking import offer as offer_of
 from matcher.ranking import read as read_message
 from matcher.replica import SiteReplica
+from matcher.sealing import Sealer, Written
 from matcher.sites import Sites
-from matcher.store.routing import Claim, Claimed, Full, Offer, Refused, Replayed, RoutingStore, Slot
+from matcher.store.contacts import ContactStore
+from matcher.store.customers import CustomerStore
+from matcher.store.routing import (
+    Claim,
+    Claimed,
+    Enqueued,
+    Full,
+    How,
+    Offer,
+    Refused,
+    Replayed,
+    RoutingStore,
+    Slot,
+    Waiting,
+)
 
 MOST_IN_A_CLAIM: Final = 64
 CATCH_UP_SECONDS: Final = 0.5
@@ -68,18 +85,24 @@ class Router:
     def __init__(
         self,
         store: RoutingStore,
+        contacts: ContactStore,
+        customers: CustomerStore,
         sites: Sites,
         clocks: Clocks,
+        ranker: Ranker,
+        sealer: Sealer,
         *,
         secret: bytes,
-        default_tolerance: float,
         observe_candidates: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._store = store
+        self._contacts = contacts
+        self._customers = customers
         self._sites = sites
         self._clocks = clocks
         self._secret = secret
-        self._ranker = Ranker(default_tolerance)
+        self._ranker = ranker
+        self._sealer = sealer
         self._observe_candidates = observe_candidates
 
     async def route(
@@ -92,9 +115,10 @@ class Router:
         digest: bytes,
         auto_accept: bool,
         explain_unmatched: bool,
+        wait: Wait | None = None,
         decided: Decided | None = None,
-    ) -> Held | Unmatched:
-        """Decide who takes the message and hold a slot of theirs.
+    ) -> Outcome:
+        """Decide who takes the message and hold a slot of theirs; where nobody can and it may wait, let it wait.
 
         digest: what the request asks for; only a keyed digest of it is kept. decided: what a joint decision found;
         where its agent has no room any more, the message is routed alone.
@@ -102,50 +126,155 @@ class Router:
         """
         replica = await self._sites.replica(site)
         pool = await replica.pool(message.requirements.pool)
+        message = await self._acquainted(replica, pool, message)
         read = decided.read if decided else await read_message(replica, message)
-        claim = self._claim(site, pool, message, contact_id, request_id, digest, auto_accept)
-        if decided and decided.ranking and decided.agent:
-            ranking = decided.ranking
-            offer = offer_of(replica, ranking, only=decided.agent)
-        else:
-            ranking = await self._ranker.rank(replica, pool, read, message.requirements)
-            ranking = replace(ranking, left_out=replica.index.left_out(message.requirements))
-            offer = offer_of(replica, ranking)
-        self._observe_candidates(ranking.eligible)
-        tried: set[str] = set()
-        while True:
-            match await self._store.reserve(claim, offer):
-                case Claimed(reservation, event):
-                    hold = Hold(reservation.id, reservation.channel, reservation.cost, reservation.deadline_ms)
-                    replica.held(hold, reservation.agent, event)
-                    return Held(reservation, _chosen(ranking, reservation.agent), replayed=False)
-                case Replayed() as before:
-                    return await self._replay(site, before, replayed=bool(request_id))
-                case Refused() as refused:
-                    raise _refusal(claim, refused)
-                case Full(load_event):
-                    tried.update(agent for agent, _ in offer.candidates)
-                    ranking = await self._next(replica, pool, read, message.requirements, tried, load_event)
-                    if not ranking.candidates:
-                        break
-                    offer = offer_of(replica, ranking)
-        return await self._unmatched(replica, pool, claim.contact, read, message.requirements, explain_unmatched)
+        claim = self._claim(site, pool, message, contact_id, request_id, digest, auto_accept, wait)
+        first = decided.ranking if decided and decided.agent else None
+        only = decided.agent if decided else None
+        outcome = await self._hold(replica, pool, message, read, claim, first=first, only=only)
+        if isinstance(outcome, str):
+            return await self._unmatched(replica, pool, outcome, read, message.requirements, explain_unmatched)
+        return outcome
+
+    async def transfer(
+        self,
+        site: str,
+        contact_id: str,
+        *,
+        pool_id: str,
+        agent: str,
+        message: Message | None,
+        request_id: str,
+        digest: bytes,
+        wait: Wait | None,
+    ) -> Outcome:
+        """Hand a contact on that an agent has accepted; the old slot is free only when the new one is held.
+
+        pool_id, agent: "": the contact's own pool, anybody. message: whom the new agent should be like and what is
+        required, None: nothing. Raises ContactNotFound, ContactStateWrong, PoolNotFound, RequestIdReused.
+        """
+        replica = await self._sites.replica(site)
+        before = await self._contacts.contact(site, contact_id, self._clocks.of(site).now_ms())
+        asked = message.requirements if message else Requirements()
+        pool = await replica.pool(pool_id or before.pool)
+        slot = await self._store.slot(site, before.reservation) if before.state is ContactState.ASSIGNED else None
+        excluded = asked.excluded | set(before.excluded) | ({slot.agent} if slot else set())
+        handed_on = Message(
+            text=message.text if message else "",
+            customer=before.customer,
+            requirements=replace(asked, pool=pool.id, channel=before.channel, excluded=excluded, only=agent),
+            preferred=message.preferred if message else (),
+        )
+        read = await read_message(replica, handed_on)
+        claim = self._claim(site, pool, handed_on, contact_id, request_id, digest, auto_accept=False, wait=wait)
+        # A contact that no agent has accepted is refused by the store, after it has looked for an answer given before.
+        handed_over = slot or Slot(site, before.reservation, "-", contact_id, before.pool)
+        outcome = await self._hold(
+            replica, pool, handed_on, read, replace(claim, how=How.TRANSFER, handed_on=handed_over)
+        )
+        if isinstance(outcome, str):
+            return await self._unmatched(replica, pool, outcome, read, handed_on.requirements, explain=False)
+        return outcome
+
+    async def link(self, site: str, handles: Sequence[str]) -> int:
+        """Join the handles of one customer; return how many that customer has now."""
+        await self._sites.replica(site)
+        return await self._customers.link(site, handles)
 
     async def answered(
-        self, site: str, message: Message, *, contact_id: str, request_id: str, digest: bytes, auto_accept: bool
-    ) -> Held | None:
+        self,
+        site: str,
+        message: Message,
+        *,
+        contact_id: str,
+        request_id: str,
+        digest: bytes,
+        auto_accept: bool,
+    ) -> Held | InLine | None:
         """Return the answer that the request was given before, None for a new one: nothing is held.
 
         Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what the store raises.
         """
-        pool = await (await self._sites.replica(site)).pool(message.requirements.pool)
-        claim = self._claim(site, pool, message, contact_id, request_id, digest, auto_accept)
+        replica = await self._sites.replica(site)
+        pool = await replica.pool(message.requirements.pool)
+        claim = self._claim(site, pool, message, contact_id, request_id, digest, auto_accept, wait=None)
         match await self._store.reserve(claim, NOBODY):
             case Replayed() as before:
-                return await self._replay(site, before, replayed=True)
+                return await self._replay(replica, before, replayed=True)
             case Refused() as refused:
                 raise _refusal(claim, refused)
         return None
+
+    async def _hold(
+        self,
+        replica: SiteReplica,
+        pool: Pool,
+        message: Message,
+        read: Read,
+        claim: Claim,
+        *,
+        first: Ranking | None = None,
+        only: str | None = None,
+    ) -> Held | InLine | str:
+        """Hold a slot for a claim, or let it wait; where it may not and nobody has room, return the contact's id.
+
+        first, only: what was decided before, and for which of its candidates.
+        """
+        ranking = first or await self._first(replica, pool, message, read, claim)
+        self._observe_candidates(ranking.eligible)
+        offer, tried = offer_of(replica, ranking, only=only), set[str]()
+        while True:
+            match await self._store.reserve(claim, offer, or_wait=not offer.candidates):
+                case Claimed(reservation, event):
+                    hold = Hold(reservation.id, reservation.channel, reservation.cost, reservation.deadline_ms)
+                    replica.held(hold, reservation.agent, event)
+                    return Held(reservation, _chosen(ranking, reservation.agent), replayed=False)
+                case Enqueued(score, waits_until_ms):
+                    now = self._clocks.of(claim.site).now_ms()
+                    place = replica.room.place(claim.contact, pool.id, score, waits_until_ms, now)
+                    return InLine(claim.contact, place, replayed=False)
+                case Replayed() as before:
+                    return await self._replay(replica, before, replayed=not claim.own_request)
+                case Refused() as refused:
+                    raise _refusal(claim, refused)
+                case Full(load_event):
+                    if not offer.candidates:
+                        return claim.contact
+                    tried.update(agent for agent, _ in offer.candidates)
+                    ranking = await self._next(replica, pool, message, read, tried, load_event)
+                    if not ranking.candidates and claim.waiting is None:
+                        return claim.contact
+                    offer = offer_of(replica, ranking)
+
+    async def _first(self, replica: SiteReplica, pool: Pool, message: Message, read: Read, claim: Claim) -> Ranking:
+        """Rank whom the store is asked about first: an agent who is preferred, else those with the closest affinity."""
+        required = message.requirements
+        ranking = await self._ranker.preferred(replica, pool, read, required, message.preferred)
+        if ranking is None:
+            ranking = await self._ranker.rank(replica, pool, read, required)
+            if required.only:
+                ranking = replace(ranking, basis=Basis.TRANSFER)
+            elif claim.waiting is not None and any(one.kept_ms for one in message.preferred):
+                # It is kept for an agent who is busy: nobody else is asked yet.
+                ranking = replace(ranking, candidates=())
+        return replace(ranking, left_out=replica.index.left_out(required))
+
+    async def _acquainted(self, replica: SiteReplica, pool: Pool, message: Message) -> Message:
+        """Return the message with the agent who served the customer well before, where the pool leads back to them."""
+        policy = pool.policy
+        if not policy.relationship_ms or not message.customer:
+            return message
+        now = self._clocks.of(replica.site).now_ms()
+        for one in await self._customers.known(replica.site, message.customer, now):
+            if not one.good or one.at_ms + policy.relationship_ms <= now:
+                continue
+            agent = replica.index.agent(one.agent)
+            if agent is None or pool.id not in agent.profile.pools or one.agent in message.requirements.excluded:
+                continue
+            kept_ms = policy.relationship_wait_ms if agent.status is AgentStatus.ONLINE else 0
+            led_back = Preferred(one.agent, Basis.RELATIONSHIP, kept_ms)
+            return replace(message, preferred=(*message.preferred, led_back))
+        return message
 
     async def suggest(
         self, site: str, message: Message, *, most: int, ignore_availability: bool, explain_left_out: bool
@@ -160,62 +289,12 @@ class Router:
         named = MOST_LEFT_OUT if explain_left_out else 0
         return replace(ranking, left_out=replica.index.left_out(message.requirements, name_agents=named))
 
-    async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
-        """Take an offer; fence 0: not checked."""
-        slot, policy = await self._slot(site, reservation)
-        return await self._store.accept(slot, fence, policy.accepted_ms)
-
-    async def decline(
-        self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
-    ) -> Reservation:
-        """Turn an offer down; retry_after_ms None: never offered to the agent again."""
-        slot, _ = await self._slot(site, reservation)
-        return await self._store.decline(slot, fence, reason, retry_after_ms)
-
-    async def renew(self, site: str, reservation: str, fence: int, duration_ms: int | None) -> Reservation:
-        """Move a deadline on; duration_ms None: by the pool's accepted_duration."""
-        slot, policy = await self._slot(site, reservation)
-        return await self._store.renew(slot, fence, policy.accepted_ms if duration_ms is None else duration_ms)
-
-    async def complete(self, site: str, reservation: str, fence: int) -> Reservation:
-        """End a conversation."""
-        slot, policy = await self._slot(site, reservation)
-        return await self._store.complete(slot, fence, policy.wrap_up_ms)
-
-    async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
-        """Give a slot back."""
-        slot, _ = await self._slot(site, reservation)
-        return await self._store.cancel(slot, fence)
-
-    async def reservation(self, site: str, reservation: str) -> Reservation:
-        """Read a reservation."""
-        await self._sites.replica(site)
-        return await self._store.reservation(site, reservation, self._clocks.of(site).now_ms())
-
-    async def reservations(self, site: str, agent: str | None, most: int, after: str) -> Page[Reservation]:
-        """List live reservations by deadline, from `after` on; of one agent, where one is named."""
-        await self._sites.replica(site)
-        now = self._clocks.of(site).now_ms()
-        if agent is None:
-            return await self._store.reservations(site, most, after, now)
-        return await self._store.reservations_of(site, agent, most, after, now)
-
-    async def contact(self, site: str, contact: str) -> Contact:
-        """Read a contact."""
-        await self._sites.replica(site)
-        return await self._store.contact(site, contact, self._clocks.of(site).now_ms())
-
-    async def decision(self, site: str, decision: str) -> Decision:
-        """Read the record of a decision."""
-        await self._sites.replica(site)
-        return await self._store.decision(site, decision)
-
     async def _next(
         self,
         replica: SiteReplica,
         pool: Pool,
+        message: Message,
         read: Read,
-        requirements: Requirements,
         tried: set[str],
         load_event: int,
     ) -> Ranking:
@@ -225,6 +304,7 @@ class Router:
         answered: until then a slot may have become free that it has not heard of.
         """
         caught_up = await replica.reached(load_event, CATCH_UP_SECONDS)
+        requirements = message.requirements
         left = replace(requirements, excluded=requirements.excluded | tried)
         ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM)
         ranking = replace(ranking, left_out=replica.index.left_out(requirements))
@@ -242,10 +322,18 @@ class Router:
         request_id: str,
         digest: bytes,
         auto_accept: bool,
+        wait: Wait | None,
     ) -> Claim:
+        contact, waiting = contact_id or new_id(), None
+        if wait is not None:
+            waiting = Waiting(
+                pool.policy.wait_ms if wait.most_ms is None else wait.most_ms,
+                pool.policy.head_start_ms,
+                self._sealer.seal(site, contact, Written(message, auto_accept)),
+            )
         return Claim(
             site=site,
-            contact=contact_id or new_id(),
+            contact=contact,
             reservation=new_id(),
             decision=new_id(),
             request_id=request_id or new_id(),
@@ -256,13 +344,32 @@ class Router:
             customer=message.customer,
             hold_ms=pool.policy.accepted_ms if auto_accept else pool.policy.offer_ms,
             accepted=auto_accept,
+            idle_ms=pool.policy.idle_ms,
+            waiting=waiting,
         )
 
-    async def _replay(self, site: str, before: Replayed, *, replayed: bool) -> Held:
+    async def _replay(self, replica: SiteReplica, before: Replayed, *, replayed: bool) -> Held | InLine:
         """Return the ids of then, with the state of now; replayed: by the caller, not by our own connection."""
-        reservation = await self._store.reservation(site, before.reservation, self._clocks.of(site).now_ms())
-        decision = await self._store.decision(site, before.decision)
+        site, now = replica.site, self._clocks.of(replica.site).now_ms()
+        reservation_id = before.reservation
+        if not reservation_id:
+            contact = await self._contacts.contact(site, before.contact, now)
+            if contact.id in replica.room or contact.state is ContactState.QUEUED:
+                queued = self.place(replica, contact)
+                return InLine(contact.id, queued, replayed=replayed)
+            if contact.state not in (ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CLOSED):
+                raise ContactEnded(contact_name(site, contact.id), contact.state)
+            reservation_id = contact.reservation
+        reservation = await self._store.reservation(site, reservation_id, now)
+        decision = await self._store.decision(site, reservation.decision)
         return Held(reservation, _chosen(decision.ranking, decision.agent), replayed=replayed)
+
+    def place(self, replica: SiteReplica, contact: Contact) -> Queued:
+        """Return a waiting contact's place in its pool's queue."""
+        pool = replica.pools.get(contact.pool)
+        score = contact.created_ms - (pool.policy.head_start_ms if pool else 0)
+        now = self._clocks.of(replica.site).now_ms()
+        return replica.room.place(contact.id, contact.pool, score, contact.waits_until_ms, now)
 
     async def _unmatched(
         self,
@@ -280,16 +387,6 @@ class Router:
             would_match = anybody.candidates
         return Unmatched(contact, _last_constraint(left_out), left_out, would_match)
 
-    async def _slot(self, site: str, reservation: str) -> tuple[Slot, PoolPolicy]:
-        """Return a reservation's slot and the terms of its pool."""
-        replica = await self._sites.replica(site)
-        slot = await self._store.slot(site, reservation)
-        try:
-            return slot, (await replica.pool(slot.pool)).policy
-        except PoolNotFound:
-            # The pool went while the conversation lasted: the usual terms end it.
-            return slot, PoolPolicy()
-
 
 def new_id() -> str:
     """Return an id nobody can guess, of 80 random bits."""
@@ -303,6 +400,8 @@ def _refusal(claim: Claim, refused: Refused) -> MatcherError:
             return RequestIdReused(claim.request_id)
         case "live":
             return ContactHeld(contact, reservation_name(claim.site, refused.detail))
+        case "state":
+            return ContactStateWrong(contact, refused.detail, "handed on")
         case _:
             return ContactEnded(contact, refused.detail)
 

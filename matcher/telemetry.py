@@ -51,6 +51,21 @@ class Telemetry:
         self.route_candidates = self._histogram(
             "matcher_route_candidates", "Agents who were free and met every constraint, a message.", _CANDIDATES
         )
+        self.contact_waited_seconds = self._histogram(
+            "matcher_contact_waited_seconds",
+            "How old a contact that waited was when an agent was held for it.",
+            (0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600),
+        )
+        self.route_wait_seconds = self._histogram(
+            "matcher_route_wait_seconds", "How long a call that was let in stood in line.", _CALL_SECONDS
+        )
+        self.routes_refused = self._counter(
+            "matcher_routes_refused",
+            "Calls sent away. reason: full, the line was; standing, it had stood too long.",
+            ("reason",),
+        )
+        self.routes_in_flight = self._gauge("matcher_routes_in_flight", "Routes and suggestions worked on.")
+        self.routes_waiting = self._gauge("matcher_routes_waiting", "Routes and suggestions in line.")
         self.encoder_batch_size = self._histogram("matcher_encoder_batch_size", "Texts a batch.", _BATCH)
         self.encoder_queue_seconds = self._histogram(
             "matcher_encoder_queue_seconds", "How long a text waited for its batch.", _LAG_SECONDS
@@ -89,6 +104,9 @@ class Telemetry:
             server.server_close()
             thread.join()
             self._pages = None
+
+    def _gauge(self, name: str, what: str) -> Gauge:
+        return Gauge(name, what, registry=self.registry)
 
     def _counter(self, name: str, what: str, labels: tuple[str, ...]) -> Counter:
         return Counter(name, what, labels, registry=self.registry)

@@ -33,19 +33,34 @@ class RoutingCalls(Connection):
         request_id: str = "",
         auto_accept: bool = False,
         explain_unmatched: bool = False,
+        wait: bool = False,
+        wait_duration: timedelta | None = None,
+        skills_expire: Mapping[str, timedelta] | None = None,
+        language_expires: timedelta | None = None,
+        preferred_agents: Mapping[str, timedelta | None] | None = None,
         deadline: float | None = None,
     ) -> pb.RouteMessageResponse:
-        """Decide which agent takes a message and hold a slot. A request_id is made where none is given."""
+        """Decide which agent takes a message and hold a slot. A request_id is made where none is given.
+
+        wait: where nobody can take it, it waits, at most for `wait_duration` (None: as the pool says).
+        skills_expire, language_expires: how long after its beginning a contact that waits needs them.
+        preferred_agents: who is taken first, and how long a contact that waits is kept for each (None: not at all).
+        """
         request = pb.RouteMessageRequest(
             parent=self.parent,
             pool=self.name("pools", pool),
+            wait=wait,
+            wait_duration=_duration(wait_duration),
             message=self._message(
                 text,
                 required_skills,
                 excluded_agents,
+                skills_expire,
+                preferred_agents,
                 customer=customer,
                 channel=channel,
                 language=language,
+                language_expires_after=_duration(language_expires),
             ),
             contact_id=contact_id,
             request_id=request_id or uuid.uuid4().hex,
@@ -124,13 +139,25 @@ class RoutingCalls(Connection):
         )
         return await self._call(self._routing.RenewReservation, request, deadline or self.deadlines.write)
 
-    async def complete(self, reservation: str, *, fence: int = 0, deadline: float | None = None) -> pb.Reservation:
+    async def complete(
+        self,
+        reservation: str,
+        *,
+        fence: int = 0,
+        resolved: bool | None = None,
+        rating: int = 0,
+        deadline: float | None = None,
+    ) -> pb.Reservation:
         """End a conversation; during the wrap-up, end the wrap-up.
+
+        resolved: whether the customer was helped, None: not known; rating: theirs, 1 to 5, 0: none.
 
         Where the answer was lost, the reservation is read before the call is made again: a repeat would cut
         short a wrap-up that the first call began.
         """
-        request = pb.CompleteReservationRequest(name=self.name("reservations", reservation), fence=fence)
+        request = pb.CompleteReservationRequest(
+            name=self.name("reservations", reservation), fence=fence, resolved=resolved, rating=rating
+        )
         seconds = deadline or self.deadlines.write
         try:
             return await self._call(self._routing.CompleteReservation, request, seconds)
@@ -186,20 +213,66 @@ class RoutingCalls(Connection):
         request = pb.GetDecisionRequest(name=self.name("decisions", decision))
         return await self._call(self._routing.GetDecision, request, deadline or self.deadlines.read)
 
+    async def transfer(
+        self,
+        contact: str,
+        *,
+        pool: str = "",
+        agent: str = "",
+        text: str = "",
+        language: str = "",
+        required_skills: Mapping[str, int] | None = None,
+        excluded_agents: Iterable[str] = (),
+        request_id: str = "",
+        wait: bool = False,
+        wait_duration: timedelta | None = None,
+        deadline: float | None = None,
+    ) -> pb.RouteMessageResponse:
+        """Hand a contact on that an agent has accepted: to a pool, an agent, or whom a new text meets."""
+        request = pb.TransferContactRequest(
+            name=self.name("contacts", contact),
+            pool=self.name("pools", pool),
+            agent=self.name("agents", agent),
+            message=self._message(text, required_skills, excluded_agents, language=language) if text else None,
+            request_id=request_id or uuid.uuid4().hex,
+            wait=wait,
+            wait_duration=_duration(wait_duration),
+        )
+        return await self._call(self._routing.TransferContact, request, deadline or self.deadlines.route)
+
+    async def link_customer(self, *customers: str, deadline: float | None = None) -> int:
+        """Say that several handles are the same customer; return how many that customer has now."""
+        request = pb.LinkCustomerRequest(parent=self.parent, customers=customers)
+        return (await self._call(self._routing.LinkCustomer, request, deadline or self.deadlines.write)).handles
+
     def _message(
         self,
         text: str,
         required_skills: Mapping[str, int] | None,
         excluded_agents: Iterable[str],
-        **said: str,
+        skills_expire: Mapping[str, timedelta] | None = None,
+        preferred_agents: Mapping[str, timedelta | None] | None = None,
+        *,
+        customer: str = "",
+        channel: str = "",
+        language: str = "",
+        language_expires_after: Duration | None = None,
     ) -> pb.Message:
         return pb.Message(
             text=text,
-            **said,
+            customer=customer,
+            channel=channel,
+            language=language,
+            language_expires_after=language_expires_after,
             required_skills=[
-                pb.RequiredSkill(skill=skill, level=level) for skill, level in (required_skills or {}).items()
+                pb.RequiredSkill(skill=skill, level=level, expires_after=_duration((skills_expire or {}).get(skill)))
+                for skill, level in (required_skills or {}).items()
             ],
             excluded_agents=[self.name("agents", agent) for agent in excluded_agents],
+            preferred_agents=[
+                pb.PreferredAgent(agent=self.name("agents", agent), expires_after=_duration(kept))
+                for agent, kept in (preferred_agents or {}).items()
+            ],
         )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from matcher.model import DEFAULT_CHANNEL, DEFAULT_POOL, Message, Requirements
+from matcher.model import DEFAULT_CHANNEL, DEFAULT_POOL, Basis, Message, Preferred, Requirements, Wait
 from matcher.rpc import names
-from matcher.rpc.check import SECOND, WEEK, Violations
+from matcher.rpc.check import HOUR, SECOND, WEEK, Violations
 from matcher.rpc.names import Kind
 from matcher.v1 import routing_pb2 as pb
 
@@ -15,6 +15,9 @@ MOST_TEXT: Final = 8_000
 MOST_CUSTOMER: Final = 256
 MOST_REQUIRED_SKILLS: Final = 64
 MOST_EXCLUDED: Final = 256
+MOST_PREFERRED: Final = 8
+LEAST_HANDLES: Final = 2
+MOST_HANDLES: Final = 16
 MOST_LEVEL: Final = 100
 MOST_REQUEST_ID: Final = 128
 MOST_REASON: Final = 256
@@ -29,6 +32,19 @@ class Routable:
 
     site: str
     message: Message
+    wait: Wait | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A contact that is to be handed on: to which pool and agent ("": its own, anybody), by which message."""
+
+    site: str
+    contact: str
+    pool: str
+    agent: str
+    message: Message | None
+    wait: Wait | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +69,46 @@ def route(request: pb.RouteMessageRequest) -> Routable:
     routable = _routable(wrong, request.parent, request.pool, request.message)
     if request.contact_id and not names.is_contact_id(request.contact_id):
         wrong.note("contact_id", f"is not an id of a contact: {names.CONTACT_RULE}")
-    wrong.at_most("request_id", request.request_id, MOST_REQUEST_ID)
-    if not request.request_id.isprintable():
-        wrong.note("request_id", "has characters that cannot be printed")
+    _request_id(wrong, request.request_id)
+    wait = _wait(wrong, request)
     wrong.refuse()
-    return routable
+    return replace(routable, wait=wait)
+
+
+def transfer(request: pb.TransferContactRequest) -> Transfer:
+    """Check a TransferContactRequest; raise FieldsInvalid."""
+    wrong = Violations()
+    site, contact = wrong.resource("name", request.name, Kind.CONTACT)
+    _request_id(wrong, request.request_id)
+    pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else ""
+    agent = wrong.of_site("agent", request.agent, Kind.AGENT, site) if request.agent else ""
+    message = None
+    if request.HasField("message"):
+        if agent:
+            wrong.note("message", "cannot be given together with an agent")
+        for field in ("customer", "channel"):
+            if getattr(request.message, field):
+                wrong.note(f"message.{field}", "is the contact's own and cannot be given here")
+        message = _message(wrong, site, pool or DEFAULT_POOL, request.message)
+    wait = _wait(wrong, request)
+    wrong.refuse()
+    return Transfer(site, contact, pool, agent, message, wait)
+
+
+def link(request: pb.LinkCustomerRequest) -> tuple[str, tuple[str, ...]]:
+    """Check a LinkCustomerRequest; return site and handles; raise FieldsInvalid."""
+    wrong = Violations()
+    site = wrong.site("parent", request.parent)
+    if len(request.customers) < LEAST_HANDLES:
+        wrong.note("customers", f"has {len(request.customers)} entries; at least {LEAST_HANDLES} are needed")
+    wrong.many("customers", len(request.customers), MOST_HANDLES)
+    wrong.unique("customers", request.customers)
+    for number, handle in enumerate(request.customers[:MOST_HANDLES]):
+        if not handle:
+            wrong.note(f"customers[{number}]", "is empty")
+        wrong.at_most(f"customers[{number}]", handle, MOST_CUSTOMER)
+    wrong.refuse()
+    return site, tuple(request.customers)
 
 
 def suggest(request: pb.SuggestAgentsRequest) -> tuple[Routable, int]:
@@ -125,6 +176,11 @@ def _step(wrong: Violations, request: _Fenced) -> ReservationStep:
 
 def _routable(wrong: Violations, parent: str, pool: str, message: pb.Message) -> Routable:
     site = wrong.site("parent", parent)
+    within = wrong.of_site("pool", pool, Kind.POOL, site) if pool else DEFAULT_POOL
+    return Routable(site, _message(wrong, site, within, message))
+
+
+def _message(wrong: Violations, site: str, pool: str, message: pb.Message) -> Message:
     text = message.text
     if not text or text.isspace():
         wrong.note("message.text", "is empty")
@@ -135,13 +191,63 @@ def _routable(wrong: Violations, parent: str, pool: str, message: pb.Message) ->
     if message.language:
         wrong.language("message.language", message.language)
     requirements = Requirements(
-        pool=wrong.of_site("pool", pool, Kind.POOL, site) if pool else DEFAULT_POOL,
+        pool=pool,
         channel=message.channel or DEFAULT_CHANNEL,
         language=message.language,
         skills=_required_skills(wrong, message) if message.required_skills else {},
         excluded=_excluded(wrong, message, site) if message.excluded_agents else frozenset(),
+        language_expires_ms=_after(wrong, "message.language_expires_after", message, "language_expires_after"),
+        skills_expire_ms=_skills_expire(wrong, message) if message.required_skills else {},
     )
-    return Routable(site, Message(text=text, customer=message.customer, requirements=requirements))
+    preferred = _preferred(wrong, message, site) if message.preferred_agents else ()
+    return Message(text=text, customer=message.customer, requirements=requirements, preferred=preferred)
+
+
+def _request_id(wrong: Violations, request_id: str) -> None:
+    wrong.at_most("request_id", request_id, MOST_REQUEST_ID)
+    if not request_id.isprintable():
+        wrong.note("request_id", "has characters that cannot be printed")
+
+
+def _wait(wrong: Violations, request: pb.RouteMessageRequest | pb.TransferContactRequest) -> Wait | None:
+    if not request.HasField("wait_duration"):
+        return Wait() if request.wait else None
+    most_ms = wrong.milliseconds("wait_duration", request.wait_duration, SECOND, WEEK)
+    if not request.wait:
+        wrong.note("wait_duration", "is given, but the contact may not wait: set `wait`")
+    return Wait(most_ms)
+
+
+def _after(
+    wrong: Violations, field: str, given: pb.Message | pb.RequiredSkill | pb.PreferredAgent, name: str, most: int = WEEK
+) -> int | None:
+    """Return a time span in milliseconds; None where none is given."""
+    if not given.HasField(name):  # type: ignore[arg-type]
+        return None
+    return wrong.milliseconds(field, getattr(given, name), 0, most)
+
+
+def _skills_expire(wrong: Violations, message: pb.Message) -> dict[str, int]:
+    expire = {}
+    for number, required in enumerate(message.required_skills):
+        after = _after(wrong, f"message.required_skills[{number}].expires_after", required, "expires_after")
+        if after is not None:
+            expire[required.skill] = after
+    return expire
+
+
+def _preferred(wrong: Violations, message: pb.Message, site: str) -> tuple[Preferred, ...]:
+    field = "message.preferred_agents"
+    wrong.many(field, len(message.preferred_agents), MOST_PREFERRED)
+    wrong.unique(field, (one.agent for one in message.preferred_agents))
+    return tuple(
+        Preferred(
+            wrong.of_site(f"{field}[{number}].agent", one.agent, Kind.AGENT, site),
+            Basis.PREFERRED,
+            _after(wrong, f"{field}[{number}].expires_after", one, "expires_after", HOUR) or 0,
+        )
+        for number, one in enumerate(message.preferred_agents[:MOST_PREFERRED])
+    )
 
 
 def _required_skills(wrong: Violations, message: pb.Message) -> dict[str, int]:

@@ -16,11 +16,13 @@ from matcher.model import (
     Constraint,
     Contact,
     Decision,
-    Held,
     ImportAction,
     ImportResult,
+    InLine,
     LeftOut,
+    Outcome,
     Pool,
+    Queued,
     Ranking,
     Reservation,
     Unmatched,
@@ -38,8 +40,12 @@ CONSTRAINT: Final = {one: routing_pb2.Constraint.Value(f"CONSTRAINT_{one.name}")
 ACTION: Final = {one: roster_pb2.ImportAgentsResponse.Action.Value(one.name) for one in ImportAction}
 
 
-def route_response(site: str, outcome: Held | Unmatched) -> routing_pb2.RouteMessageResponse:
+def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageResponse:
     """Convert what was decided."""
+    if isinstance(outcome, InLine):
+        return routing_pb2.RouteMessageResponse(
+            contact=name(Kind.CONTACT, site, outcome.contact), replayed=outcome.replayed, queued=queued(outcome.queued)
+        )
     if isinstance(outcome, Unmatched):
         return routing_pb2.RouteMessageResponse(
             contact=name(Kind.CONTACT, site, outcome.contact),
@@ -56,6 +62,15 @@ def route_response(site: str, outcome: Held | Unmatched) -> routing_pb2.RouteMes
         replayed=outcome.replayed,
         reservation=reservation(site, held),
         candidate=candidate(site, outcome.candidate),
+    )
+
+
+def queued(place: Queued) -> routing_pb2.Queued:
+    """Convert a place in a queue."""
+    return routing_pb2.Queued(
+        position=place.position,
+        estimated_wait=None if place.estimated_ms is None else _duration(place.estimated_ms),
+        expire_time=_time(place.expire_ms),
     )
 
 
@@ -156,6 +171,12 @@ def decision(site: str, made: Decision) -> routing_pb2.Decision:
         model=made.model,
         scorer=made.scorer,
         create_time=_time(made.created_ms),
+        relaxed=[
+            routing_pb2.Relaxed(skill=one.skill, time=_time(one.at_ms))
+            if one.skill
+            else routing_pb2.Relaxed(language=one.language, time=_time(one.at_ms))
+            for one in ranking.relaxed
+        ],
     )
 
 

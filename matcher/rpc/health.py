@@ -38,6 +38,11 @@ class Health:
         self._telemetry = telemetry
         self._said: tuple[bool, str] | None = None
 
+    @property
+    def serving(self) -> bool:
+        """Return whether calls are taken."""
+        return self._said is not None and self._said[0]
+
     async def set(self, serving: bool, why: str) -> None:
         """Say whether calls are taken; `why` goes to the log when it changes."""
         if self.stopping.is_set():

@@ -12,17 +12,17 @@ from matcher.model import (
     AgentChange,
     Contact,
     Decision,
-    Held,
     ImportedRow,
     ImportResult,
     Message,
+    Outcome,
     Page,
     Pool,
     PoolPolicy,
     Profile,
     Ranking,
     Reservation,
-    Unmatched,
+    Wait,
 )
 
 
@@ -39,8 +39,26 @@ class Router(Protocol):
         digest: bytes,
         auto_accept: bool,
         explain_unmatched: bool,
-    ) -> Held | Unmatched:
+        wait: Wait | None = None,
+    ) -> Outcome:
         """Decide who takes the message, and hold a slot; `digest`: the request without its request_id."""
+
+    async def transfer(
+        self,
+        site: str,
+        contact_id: str,
+        *,
+        pool_id: str,
+        agent: str,
+        message: Message | None,
+        request_id: str,
+        digest: bytes,
+        wait: Wait | None,
+    ) -> Outcome:
+        """Hand a contact on that an agent has accepted; pool_id, agent: "" for the contact's own, for anybody."""
+
+    async def link(self, site: str, handles: Sequence[str]) -> int:
+        """Join the handles of one customer; return how many there are now."""
 
     async def suggest(
         self, site: str, message: Message, *, most: int, ignore_availability: bool, explain_left_out: bool

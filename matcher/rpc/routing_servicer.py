@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from matcher.model import Held, Unmatched
+from matcher.model import InLine, Outcome, Unmatched
 from matcher.rpc import check_routing as check
 from matcher.rpc import convert
 from matcher.rpc.check import page_token
@@ -40,9 +40,30 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
             digest=_digest(request),
             auto_accept=request.auto_accept,
             explain_unmatched=request.explain_unmatched,
+            wait=routable.wait,
         )
         self._count(outcome)
         return convert.route_response(routable.site, outcome)
+
+    async def TransferContact(self, request: pb.TransferContactRequest, _context: Context) -> pb.RouteMessageResponse:
+        """Hand a contact on that an agent has accepted."""
+        transfer = check.transfer(request)
+        outcome = await self._router.transfer(
+            transfer.site,
+            transfer.contact,
+            pool_id=transfer.pool,
+            agent=transfer.agent,
+            message=transfer.message,
+            request_id=request.request_id,
+            digest=_digest(request),
+            wait=transfer.wait,
+        )
+        return convert.route_response(transfer.site, outcome)
+
+    async def LinkCustomer(self, request: pb.LinkCustomerRequest, _context: Context) -> pb.LinkCustomerResponse:
+        """Join the handles of one customer."""
+        site, handles = check.link(request)
+        return pb.LinkCustomerResponse(handles=await self._router.link(site, handles))
 
     async def SuggestAgents(self, request: pb.SuggestAgentsRequest, _context: Context) -> pb.SuggestAgentsResponse:
         """Rank agents for a message and hold nothing."""
@@ -113,21 +134,24 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         site, decision = check.named(request.name, Kind.DECISION)
         return convert.decision(site, await self._reservations.decision(site, decision))
 
-    def _count(self, outcome: Held | Unmatched) -> None:
+    def _count(self, outcome: Outcome) -> None:
         if isinstance(outcome, Unmatched):
             self._telemetry.routes.labels("unmatched", "NONE").inc()
+        elif isinstance(outcome, InLine):
+            self._telemetry.routes.labels("replayed" if outcome.replayed else "queued", "NONE").inc()
         else:
             how = "replayed" if outcome.replayed else "held"
             self._telemetry.routes.labels(how, outcome.reservation.basis.value).inc()
 
 
-def _digest(request: pb.RouteMessageRequest) -> bytes:
+def _digest(request: pb.RouteMessageRequest | pb.TransferContactRequest) -> bytes:
     """Return what is asked for as bytes: the same for the same request, however its answer is to be explained."""
     if not request.request_id:
         # A request id of our own making comes back with the same request only.
         return b""
-    bare = pb.RouteMessageRequest()
-    bare.CopyFrom(request)
+    bare = type(request)()
+    bare.CopyFrom(request)  # type: ignore[arg-type]  # it is of the same type
     bare.ClearField("request_id")
-    bare.ClearField("explain_unmatched")
+    if isinstance(bare, pb.RouteMessageRequest):
+        bare.ClearField("explain_unmatched")
     return bare.SerializeToString(deterministic=True)

@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from matcher.rpc.admitting import AdmissionInterceptor
 from matcher.rpc.health import SERVICES, Health
 from matcher.rpc.interceptors import RECEIVE_LIMIT_BYTES, ErrorInterceptor
 from matcher.rpc.metrics import MetricsInterceptor
@@ -32,19 +33,23 @@ def build_server(
     health: Health,
     telemetry: Telemetry,
     *,
+    admission: AdmissionInterceptor | None = None,
     share_port: bool = False,
     worker: str = "",
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> grpc.aio.Server:
     """Return a server that has no port yet and is not started.
 
+    admission: stands around the guard of the error interceptor, within the count of the metrics.
     worker: which of several processes this is, said with every answer; "": not said.
     share_port: several processes may listen on the same port; without it a second one fails to bind.
     interceptors: stand innermost, under the guard of the error interceptor.
     """
     named = (WorkerInterceptor(worker),) if worker else ()
+    gate = (admission,) if admission is not None else ()
+    guard = ErrorInterceptor(health.stopping)
     server = grpc.aio.server(
-        interceptors=(MetricsInterceptor(telemetry), ErrorInterceptor(health.stopping), *named, *interceptors),
+        interceptors=(MetricsInterceptor(telemetry), *gate, guard, *named, *interceptors),
         options=(
             ("grpc.max_receive_message_length", RECEIVE_LIMIT_BYTES),
             ("grpc.so_reuseport", int(share_port)),

@@ -13,11 +13,16 @@ WORKER_KEY: Final = "matcher-worker"
 """The trailing metadata of an answer: "2/4" is the second of four."""
 
 
+def worker_metadata(worker: str) -> tuple[tuple[str, str], ...]:
+    """Return the trailing metadata that names a worker; none for ""."""
+    return ((WORKER_KEY, worker),) if worker else ()
+
+
 class WorkerInterceptor(grpc.aio.ServerInterceptor):
     """Adds the worker to the trailing metadata of every unary answer; stands innermost."""
 
     def __init__(self, worker: str) -> None:
-        self._metadata = ((WORKER_KEY, worker),)
+        self._metadata = worker_metadata(worker)
         self._named: dict[str, Handler] = {}
 
     async def intercept_service(

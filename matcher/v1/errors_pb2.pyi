@@ -112,6 +112,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     STORE_FULL: _ErrorReason.ValueType  # 51
     """RESOURCE_EXHAUSTED: the store has no memory left; nothing was written. Example: {}."""
+    SERVICE_OVERLOADED: _ErrorReason.ValueType  # 52
+    """RESOURCE_EXHAUSTED: more calls come than this process works on, and have for a while; RetryInfo says when to try
+    again. Example: {}.
+    """
     STORE_UNAVAILABLE: _ErrorReason.ValueType  # 60
     """UNAVAILABLE: the store does not answer; RetryInfo says when to try again. Example: {}."""
     INDEX_BEHIND: _ErrorReason.ValueType  # 61
@@ -217,6 +221,10 @@ Example: {"queued": "4096", "limit": "4096"}.
 """
 STORE_FULL: ErrorReason.ValueType  # 51
 """RESOURCE_EXHAUSTED: the store has no memory left; nothing was written. Example: {}."""
+SERVICE_OVERLOADED: ErrorReason.ValueType  # 52
+"""RESOURCE_EXHAUSTED: more calls come than this process works on, and have for a while; RetryInfo says when to try
+again. Example: {}.
+"""
 STORE_UNAVAILABLE: ErrorReason.ValueType  # 60
 """UNAVAILABLE: the store does not answer; RetryInfo says when to try again. Example: {}."""
 INDEX_BEHIND: ErrorReason.ValueType  # 61

@@ -1,0 +1,295 @@
+"""Offers to those who wait: whenever an agent may be free for somebody in the queue, the best such pairs are held."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+import structlog
+
+from matcher.assignment import Opening, assign
+from matcher.clock import Clock
+from matcher.errors import MatcherError
+from matcher.model import Basis, Hold, Message, Pool, PoolPolicy, Ranking, Requirements
+from matcher.ranking import Ranker, Read, read
+from matcher.ranking import offer as offer_of
+from matcher.relaxing import next_relaxing, relax
+from matcher.replica import SiteReplica
+from matcher.sealing import Sealer
+from matcher.store.contacts import ContactStore, InQueue, Kept
+from matcher.store.routing import Claim, Claimed, Full, How, RoutingStore
+from matcher.tasks import end
+
+log = structlog.get_logger(__name__)
+
+LEASE_MS: Final = 1_000
+"""After the death of the process that offers, another goes on within this time."""
+MOST_AT_ONCE: Final = 64
+"""So many of the first in the queue that somebody may take are weighed against each other."""
+MOST_FREE: Final = 64
+RETRY_SECONDS: Final = 0.2
+
+
+@dataclass(slots=True, repr=False)
+class Entry:
+    """A contact that waits, as it is compared. Never logged; lives while this process offers."""
+
+    place: InQueue
+    kept: Kept
+    message: Message
+    auto_accept: bool
+    read: Read
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Wanted:
+    """An entry, what it requires by now, and who is ranked for it."""
+
+    entry: Entry
+    pool: Pool
+    requirements: Requirements
+    ranking: Ranking
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass over the queue has tried in vain."""
+
+    barred: set[tuple[str, str]] = field(default_factory=set)
+    wake_ms: float = math.inf
+
+    def wake_by(self, at_ms: int | None) -> None:
+        """Note when something will change by itself."""
+        if at_ms is not None:
+            self.wake_ms = min(self.wake_ms, at_ms)
+
+
+class Dispatcher:
+    """Serve the queue of one site while this process has the lease; sleep while nobody waits.
+
+    Two dispatchers of a site harm nobody: the store lets a contact leave the queue once.
+    """
+
+    def __init__(
+        self,
+        replica: SiteReplica,
+        store: RoutingStore,
+        contacts: ContactStore,
+        ranker: Ranker,
+        sealer: Sealer,
+        clock: Clock,
+        observe: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """Take the site and what serves it; `observe` is told how long each contact waited, in seconds."""
+        self._replica = replica
+        self._store = store
+        self._contacts = contacts
+        self._ranker = ranker
+        self._sealer = sealer
+        self._clock = clock
+        self._observe = observe
+        self._name = secrets.token_hex(8)
+        self._entries: dict[str, Entry] = {}
+        self._wake_ms = 0.0
+        """When something changes by itself: a requirement lapses, an agent may be offered again."""
+        self._task = asyncio.create_task(self._run(), name=f"dispatch {replica.site}")
+
+    async def close(self) -> None:
+        """Stop, and leave the lease to another."""
+        await end(self._task)
+        if self._entries:
+            with suppress(MatcherError):
+                await self._contacts.lead(self._replica.site, self._name, 1)
+
+    async def _run(self) -> None:
+        replica, room = self._replica, self._replica.room
+        while not replica.removed:
+            try:
+                await self._someone_waits()
+                other_ms = await self._contacts.lead(replica.site, self._name, LEASE_MS)
+                if other_ms:
+                    self._entries.clear()
+                    self._wake_ms = 0.0
+                    await asyncio.sleep(other_ms / 1000)
+                    continue
+                if room.stirred.is_set() or self._wake_ms <= self._clock.now_ms():
+                    room.stirred.clear()
+                    self._wake_ms = await self._serve()
+                # The lease is kept up while somebody waits; the queue is looked at only when something has changed.
+                seconds = min(LEASE_MS / 3, max(self._wake_ms - self._clock.now_ms(), 1)) / 1000
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await room.stirred.wait()
+            except MatcherError as fault:
+                log.warning("those who wait must wait for the store", site=replica.site, why=str(fault))
+                self._wake_ms = 0.0
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                # Whatever it was: those who wait are in the store, and the next pass begins from there.
+                log.exception("offering failed", site=replica.site)
+                self._entries.clear()
+                self._wake_ms = 0.0
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _someone_waits(self) -> None:
+        """Return once somebody waits and the site is read."""
+        replica, room = self._replica, self._replica.room
+        while not len(room) or not replica.caught_up:
+            self._entries.clear()
+            self._wake_ms = 0.0
+            if replica.caught_up:
+                await room.stirred.wait()
+                room.stirred.clear()
+            else:
+                await replica.ready(RETRY_SECONDS)
+
+    async def _serve(self) -> float:
+        """Hold pairs until nobody who waits can be served; return when something will change by itself, in ms."""
+        tried, freed = Pass(), self._replica.take_freed()
+        while True:
+            pairs = self._assign(await self._weigh(tried))
+            if not pairs:
+                break
+            await asyncio.gather(*(self._offer(one, agent, tried) for one, agent in pairs))
+        # Nobody who waits may take those who are free by now: new messages may have them.
+        await self._contacts.give_back(self._replica.site, sorted(freed))
+        return tried.wake_ms
+
+    async def _weigh(self, tried: Pass) -> list[Wanted]:
+        """Rank the free agents for the first in the queue whom somebody may take."""
+        room, now = self._replica.room, self._clock.now_ms()
+        for gone in [contact for contact in self._entries if contact not in room]:
+            del self._entries[gone]
+        wanted: list[Wanted] = []
+        free: dict[object, bool] = {}
+        order = list(room)
+        for start in range(0, len(order), MOST_AT_ONCE):
+            for entry in await self._entered(order[start : start + MOST_AT_ONCE]):
+                one = await self._ranked(entry, now, free, tried)
+                if one is not None:
+                    wanted.append(one)
+                if len(wanted) >= MOST_AT_ONCE:
+                    return wanted
+        return wanted
+
+    async def _ranked(self, entry: Entry, now: int, free: dict[object, bool], tried: Pass) -> Wanted | None:
+        replica = self._replica
+        pool = replica.pools.get(entry.place.pool) or Pool(entry.place.pool, PoolPolicy(), 0, 0, 0)
+        asked, began = entry.message.requirements, entry.kept.created_ms
+        tried.wake_by(next_relaxing(asked, began, now))
+        required, relaxed = relax(asked, began, now)
+        key = (required.pool, required.channel, required.language, tuple(sorted(required.skills.items())))
+        if key not in free:
+            anybody = replace(required, excluded=frozenset(), only="")
+            free[key] = bool(replica.index.longest_idle(anybody, 1))
+        if not free[key]:
+            return None
+        excluded = set(required.excluded)
+        for agent, until in entry.kept.excluded.items():
+            if not until or until > now:
+                excluded.add(agent)
+                tried.wake_by(until or None)
+        excluded |= {agent for contact, agent in tried.barred if contact == entry.place.contact}
+        required = replace(required, excluded=frozenset(excluded))
+        preferred = entry.message.preferred
+        ranking = await self._ranker.preferred(replica, pool, entry.read, required, preferred)
+        if ranking is None:
+            kept_until = max((began + one.kept_ms for one in preferred), default=0)
+            if kept_until > now:
+                tried.wake_by(kept_until)
+                return None
+            ranking = await self._ranker.rank(replica, pool, entry.read, required, most=MOST_FREE)
+            if required.only:
+                ranking = replace(ranking, basis=Basis.TRANSFER)
+        if not ranking.candidates:
+            return None
+        return Wanted(entry, pool, required, replace(ranking, relaxed=relaxed))
+
+    def _assign(self, wanted: Sequence[Wanted]) -> list[tuple[Wanted, str]]:
+        """Return the jointly best pairs.
+
+        A pair is worth, in seconds: the contact's age, its pool's head start, and its affinity over the pool's
+        wait_weight. So nobody is overtaken by a contact that came more than 1/wait_weight and the difference of the
+        head starts later.
+        """
+        if not wanted:
+            return []
+        names = sorted({candidate.agent for one in wanted for candidate in one.ranking.candidates})
+        known = [self._replica.index.agent(name) for name in names]
+        openings = [Opening.of(agent) for agent in known if agent is not None]
+        column = {opening.agent: number for number, opening in enumerate(openings)}
+        now = self._clock.now_ms()
+        values = np.full((len(wanted), len(openings)), -np.inf)
+        at_rest = np.zeros(values.shape, np.bool_)
+        for row, one in enumerate(wanted):
+            age = (now - one.entry.place.score) / 1000
+            by_affinity = one.ranking.basis is Basis.AFFINITY
+            for candidate in one.ranking.candidates:
+                if candidate.agent in column:
+                    affinity = candidate.affinity if by_affinity else 0.0
+                    values[row, column[candidate.agent]] = age + affinity / one.pool.policy.wait_weight
+                    at_rest[row, column[candidate.agent]] = not by_affinity
+        channels = [one.entry.kept.channel for one in wanted]
+        chosen = assign(values, channels, openings, at_rest)
+        return [
+            (one, openings[number].agent) for one, number in zip(wanted, chosen, strict=True) if number is not None
+        ]
+
+    async def _offer(self, one: Wanted, agent: str, tried: Pass) -> None:
+        entry, policy, site = one.entry, one.pool.policy, self._replica.site
+        contact, old = entry.place.contact, entry.kept.handed_on
+        claim = Claim(
+            site=site,
+            contact=contact,
+            reservation=secrets.token_hex(10),
+            decision=secrets.token_hex(10),
+            request_id="",
+            own_request=True,
+            digest="",
+            pool=one.pool.id,
+            channel=entry.kept.channel,
+            customer=entry.kept.customer,
+            hold_ms=policy.accepted_ms if entry.auto_accept else policy.offer_ms,
+            accepted=entry.auto_accept,
+            idle_ms=policy.idle_ms,
+            how=How.MOVE if old else How.QUEUE,
+            handed_on=await self._store.slot(site, old) if old else None,
+        )
+        left_out = self._replica.index.left_out(one.requirements)
+        ranking = replace(one.ranking, left_out=left_out)
+        match await self._store.reserve(claim, offer_of(self._replica, ranking, only=agent)):
+            case Claimed(held, event):
+                self._replica.room.leave(contact)
+                self._entries.pop(contact, None)
+                self._replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, event)
+                self._observe((held.created_ms - entry.kept.created_ms) / 1000)
+            case Full(load_event):
+                tried.barred.add((contact, agent))
+                await self._replica.reached(load_event, RETRY_SECONDS)
+            case _:
+                # Another was first, or it waits no more: the next step told of it says which.
+                self._replica.room.leave(contact)
+                self._entries.pop(contact, None)
+
+    async def _entered(self, places: Sequence[InQueue]) -> list[Entry]:
+        """Return the entries of those who wait, read from the store and encoded where they are new here."""
+        site = self._replica.site
+        new = [place for place in places if place.contact not in self._entries]
+        kept = await self._contacts.kept(site, [place.contact for place in new]) if new else []
+        opened = []
+        for place, one in zip(new, kept, strict=True):
+            written = None if one is None else self._sealer.open(site, place.contact, one.sealed)
+            if one is None or written is None:
+                self._replica.room.leave(place.contact)
+            else:
+                opened.append((place, one, written))
+        reads = await asyncio.gather(*(read(self._replica, written.message) for _, _, written in opened))
+        for (place, one, written), known in zip(opened, reads, strict=True):
+            self._entries[place.contact] = Entry(place, one, written.message, written.auto_accept, known)
+        return [self._entries[place.contact] for place in places if place.contact in self._entries]

@@ -1,0 +1,124 @@
+"""Several messages at once: read and searched one by one, decided together, held at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from matcher.asked import Asked
+from matcher.assignment import Opening
+from matcher.contest import Contestant, compete
+from matcher.errors import MatcherError
+from matcher.model import LeftOut, Outcome, Requirements
+from matcher.policy import rank_with
+from matcher.ranking import Read, read
+from matcher.replica import SiteReplica
+from matcher.router import Decided, Router
+from matcher.sites import Sites
+
+Ended: TypeAlias = "Outcome | MatcherError"
+
+MOST_AT_ONCE: Final = 256
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Open:
+    """A message that is still to be decided, as it is compared."""
+
+    at: int
+    asked: Asked
+    read: Read
+    floor: float
+    preferred: bool
+
+
+class Joint:
+    """Route several messages of a site by the jointly best assignment."""
+
+    def __init__(self, router: Router, sites: Sites) -> None:
+        self._router = router
+        self._sites = sites
+
+    async def route(self, site: str, asked: Sequence[Asked]) -> list[Ended]:
+        """Return the outcome of each message, or why it failed; of equals the first is served first.
+
+        What was answered before, is held already or cannot be read takes nobody away from the others. A message that
+        prefers somebody goes first. Whoever finds their agent taken meanwhile goes on alone, as do those for whom
+        nobody was left. Raises what concerns all of them: SiteNotFound, IndexBehind, StoreUnavailable.
+        """
+        replica = await self._sites.replica(site)
+        begun = await asyncio.gather(*(self._begin(site, replica, at, one) for at, one in enumerate(asked)))
+        ended = {at: one for at, one in enumerate(begun) if not isinstance(one, _Open)}
+        undecided = [one for one in begun if isinstance(one, _Open)]
+        preferring = [(one, Decided(one.read)) for one in undecided if one.preferred]
+        ended |= await self._finish(site, preferring)
+        joint = [one for one in undecided if not one.preferred]
+        decided = list(zip(joint, await self._decide(replica, joint), strict=True))
+        for has_agent in (True, False):
+            ended |= await self._finish(site, [one for one in decided if (one[1].agent is not None) is has_agent])
+        return [ended[at] for at in range(len(asked))]
+
+    async def _begin(self, site: str, replica: SiteReplica, at: int, asked: Asked) -> _Open | Ended:
+        try:
+            before = await asked.answered(self._router, site)
+            if before is not None:
+                return before
+            pool = await replica.pool(asked.message.requirements.pool)
+            units = await read(replica, asked.message)
+            return _Open(at, asked, units, await replica.floor(pool), bool(asked.message.preferred))
+        except MatcherError as error:
+            return error
+
+    async def _decide(self, replica: SiteReplica, undecided: Sequence[_Open]) -> list[Decided]:
+        """Choose for all of them. The event loop goes on in between: a search takes about a millisecond."""
+        if len(undecided) <= 1:
+            return [Decided(one.read) for one in undecided]
+        contestants = []
+        for one in undecided:
+            required = one.asked.message.requirements
+            found = replica.index.find(one.read.vectors, one.read.stems, required, resting=len(undecided))
+            contestants.append(Contestant(found, one.floor, required.channel))
+            await asyncio.sleep(0)
+        listed = {agent for one in contestants for agent in one.shortlist(len(undecided))}
+        known = (replica.index.agent(agent) for agent in listed)
+        openings = {agent.id: Opening.of(agent) for agent in known if agent is not None}
+        chosen = await asyncio.to_thread(compete, contestants, openings)
+        left_out = _Counted(replica)
+        decided = []
+        for one, contestant, agent in zip(undecided, contestants, chosen, strict=True):
+            if agent is None:
+                decided.append(Decided(one.read))
+                continue
+            ranking = rank_with(contestant.found, one.read.units, agent, floor=one.floor)
+            ranking = replace(ranking, left_out=left_out.of(one.asked.message.requirements))
+            decided.append(Decided(one.read, ranking, agent))
+            await asyncio.sleep(0)
+        return decided
+
+    async def _finish(self, site: str, decided: Sequence[tuple[_Open, Decided]]) -> dict[int, Ended]:
+        async def finish(asked: Asked, decision: Decided) -> Ended:
+            try:
+                return await asked.route(self._router, site, decision)
+            except MatcherError as error:
+                return error
+
+        ended = await asyncio.gather(*(finish(one.asked, decision) for one, decision in decided))
+        return {one.at: outcome for (one, _), outcome in zip(decided, ended, strict=True)}
+
+
+class _Counted:
+    """Counts whom each constraint leaves out, once for messages that ask for the same."""
+
+    def __init__(self, replica: SiteReplica) -> None:
+        self._replica = replica
+        self._counted: list[tuple[Requirements, LeftOut]] = []
+
+    def of(self, requirements: Requirements) -> LeftOut:
+        for known, left_out in self._counted:
+            if known == requirements:
+                return left_out
+        left_out = self._replica.index.left_out(requirements)
+        self._counted.append((requirements, left_out))
+        return left_out

@@ -1,0 +1,116 @@
+"""Who is let in when more calls come than can be worked on: refused before anything of a call is read.
+
+So many calls are worked on at once; the others stand in line, and the newest goes first. A crowd that comes at once is
+thus answered to the last. When the line has not been empty for a while, and calls still come, it is overload and no
+crowd: then each newcomer sends away those who have waited longest. The newest go first because their callers are the
+likeliest to be still there, and because then those who are let in have hardly waited, however long the line is.
+
+After B. Maurer, "Fail at Scale" (ACM Queue 13/8, 2015: controlled delay and adaptive LIFO), and K. Nichols and
+V. Jacobson, "Controlling Queue Delay" (ACM Queue 10/5, 2012). The line is judged by time and not by its length: how
+many calls a second can be worked on differs by machine, by message and by hour.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, Literal
+
+STANDING_SECONDS: Final = 0.1
+"""How long a call may wait once the line has stood for `burst_seconds`."""
+SENT_AWAY_AT_ONCE: Final = 2
+"""A newcomer sends away so many at most: the line shrinks steadily and no moment is lost to a mass of refusals."""
+
+Why = Literal["full", "standing"]
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """A place in the line; `turn` is true when let in, false when sent away."""
+
+    turn: asyncio.Future[bool]
+    since: float
+
+
+class Admission:
+    """Counts the calls under way, and keeps the line of those who wait."""
+
+    def __init__(
+        self,
+        most: int,
+        most_waiting: int,
+        burst_seconds: float,
+        clock: Callable[[], float],
+        *,
+        waited: Callable[[float], None] = lambda _: None,
+        refused: Callable[[Why], None] = lambda _: None,
+    ) -> None:
+        """Let `most` in at once and `most_waiting` stand in line; `clock` gives seconds.
+
+        waited: told how long each call that is let in stood in line. refused: told why a call was sent away.
+        """
+        self._most = most
+        self._most_waiting = most_waiting
+        self._burst_seconds = burst_seconds
+        self._clock = clock
+        self._waited = waited
+        self._refused = refused
+        self._inside = 0
+        self._line: OrderedDict[_Place, None] = OrderedDict()
+        self._standing_since = 0.0
+
+    @property
+    def inside(self) -> int:
+        """Return how many calls are worked on."""
+        return self._inside
+
+    @property
+    def waiting(self) -> int:
+        """Return how many calls stand in line."""
+        return len(self._line)
+
+    async def enter(self) -> bool:
+        """Wait to be let in, and return whether that happened; who was let in must `leave`."""
+        if self._inside < self._most:
+            self._inside += 1
+            self._waited(0.0)
+            return True
+        now = self._clock()
+        place = _Place(asyncio.get_running_loop().create_future(), now)
+        if not self._line:
+            self._standing_since = now
+        self._line[place] = None
+        self._send_away(now)
+        try:
+            return await place.turn
+        except asyncio.CancelledError:
+            self._line.pop(place, None)
+            if place.turn.done() and not place.turn.cancelled() and place.turn.result():
+                self.leave()  # let in at the moment its caller went
+            raise
+
+    def leave(self) -> None:
+        """Let the newest of the line in, in place of a call that is done."""
+        self._inside -= 1
+        while self._line and self._inside < self._most:
+            place, _ = self._line.popitem()
+            if not place.turn.done():
+                self._inside += 1
+                self._waited(self._clock() - place.since)
+                place.turn.set_result(True)
+
+    def _send_away(self, now: float) -> None:
+        for oldest in list(islice(self._line, SENT_AWAY_AT_ONCE)):
+            if len(self._line) > self._most_waiting:
+                why: Why = "full"
+            elif now - self._standing_since >= self._burst_seconds and now - oldest.since > STANDING_SECONDS:
+                why = "standing"
+            else:
+                return
+            del self._line[oldest]
+            self._refused(why)
+            if not oldest.turn.done():
+                oldest.turn.set_result(False)

@@ -1,0 +1,108 @@
+"""Turns: one heavy step of the event loop at a time, and between two of them room for whoever arrives.
+
+grpc.aio takes in one call of a method in five passes of the event loop (seen with 1.85, whatever a pass takes). When a
+batch is answered, thirty calls go on at once, a millisecond each; done in one pass they keep every new call out for
+150 ms, also those that would be refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from matcher.encoder import Encoder, EncoderStats, Priority, Vectors
+
+PASSES: Final = 5
+"""Passes of the loop between two heavy steps: what grpc.aio takes to let one call in."""
+MOST_ARRIVALS: Final = 16
+"""Arrivals that one heavy step waits for: with more, what is under way would never be done."""
+
+
+class Turns:
+    """Hands out turns in the order asked for, and waits a little longer while calls are coming in."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._passing = False
+        self._passes_left = 0
+        self._arrivals = 0
+        self._arrivals_left = MOST_ARRIVALS
+
+    def arrived(self) -> None:
+        """Note that a call came in: others are probably behind it."""
+        self._arrivals += 1
+
+    async def take(self) -> None:
+        """Wait for a turn; it ends by itself."""
+        if not self._passing:
+            self._begin()
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        await turn
+
+    def _begin(self) -> None:
+        self._passing = True
+        self._passes_left, self._arrivals, self._arrivals_left = PASSES, 0, MOST_ARRIVALS
+        asyncio.get_running_loop().call_soon(self._pass)
+
+    def _pass(self) -> None:
+        self._passes_left -= 1
+        if self._arrivals and self._arrivals_left > 0:
+            self._arrivals_left -= self._arrivals
+            self._arrivals, self._passes_left = 0, PASSES
+        if self._passes_left > 0:
+            asyncio.get_running_loop().call_soon(self._pass)
+            return
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():  # else its caller is gone
+                turn.set_result(None)
+                self._begin()
+                return
+        self._passing = False
+
+
+class EncoderInTurns:
+    """An encoder whose answers to routes are handed on one a turn: what follows an answer is the heavy step."""
+
+    def __init__(self, encoder: Encoder, turns: Turns) -> None:
+        self._encoder = encoder
+        self._turns = turns
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the encoder's."""
+        return self._encoder.fingerprint
+
+    @property
+    def dimension(self) -> int:
+        """Return the encoder's."""
+        return self._encoder.dimension
+
+    @property
+    def runtime(self) -> str:
+        """Return the encoder's."""
+        return self._encoder.runtime
+
+    @property
+    def reason(self) -> str:
+        """Return the encoder's."""
+        return self._encoder.reason
+
+    def stats(self) -> EncoderStats:
+        """Return the encoder's."""
+        return self._encoder.stats()
+
+    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
+        """Encode as the encoder does, then wait for a turn where a route waits."""
+        vectors = await self._encoder.encode(texts, priority=priority)
+        if priority is Priority.ROUTE:
+            await self._turns.take()
+        return vectors
+
+    async def close(self) -> None:
+        """Close the encoder."""
+        await self._encoder.close()
