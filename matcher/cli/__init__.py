@@ -9,6 +9,7 @@ from matcher.cli import (
     evaluate_commands,
     learn_command,
     loadtest_command,
+    many_command,
     pool_commands,
     reservation_commands,
     routing_commands,
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 service_commands.add_to(app)
 routing_commands.add_to(app)
+many_command.add_to(app)
 reservation_commands.add_to(app)
 evaluate_commands.add_to(app)
 learn_command.add_to(app)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from matcher.client.connection import Connection, Deadlines
 from matcher.client.failure import MatcherCallError, Violation
+from matcher.client.joint_calls import JointCalls
 from matcher.client.roster_calls import RosterCalls
 from matcher.client.routing_calls import RoutingCalls
 
 __all__ = ["Deadlines", "MatcherCallError", "MatcherClient", "Violation"]
 
 
-class MatcherClient(RoutingCalls, RosterCalls, Connection):
+class MatcherClient(RoutingCalls, JointCalls, RosterCalls, Connection):
     """Calls the service for one site.
 
     A method returns the generated message or raises `MatcherCallError`. Ids are plain ("maya") or whole names

@@ -7,6 +7,7 @@ import json
 SAFE_TO_REPEAT = {
     "matcher.v1.RoutingService": (
         "RouteMessage",  # always with a request_id here
+        "RouteMessages",  # likewise
         "SuggestAgents",
         "AcceptReservation",
         "DeclineReservation",

@@ -1,0 +1,115 @@
+"""`matcher route-many`."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from google.protobuf.json_format import ParseDict, ParseError
+from google.rpc import error_details_pb2, status_pb2
+
+from matcher.cli import tables
+from matcher.cli.roster_jsonl import read_lines
+from matcher.cli.roster_rows import BadRow
+from matcher.cli.session import CommandError, Session, command
+from matcher.v1 import routing_pb2 as pb
+
+MOST_AT_ONCE: Final = 256
+_OF_MESSAGE: Final = frozenset(pb.Message.DESCRIPTOR.fields_by_name)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "route-many")(route_many)
+
+
+async def route_many(
+    session: Session,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.jsonl",
+            help='One message a line: {"text": "…", "contact_id": "…", "pool": "…", …}, by the names of Message and '
+            'RouteMessageRequest; "-": from standard input.',
+        ),
+    ],
+) -> int:
+    """Decide several messages at once by the jointly best assignment, 256 at a time, and hold a slot for each.
+
+    Ends with 1 where a message failed; the others are not touched by it.
+    """
+    asked = list(_requests(_read(file)))
+    if not asked:
+        raise CommandError(f"{file} has no message")
+    failed = 0
+    shown = tables.table("contact", "agent", "affinity", "why", "words")
+    async with session.client() as client:
+        for start in range(0, len(asked), MOST_AT_ONCE):
+            batch = asked[start : start + MOST_AT_ONCE]
+            results = await client.route_many(batch)
+            failed += sum(result.HasField("status") for result in results)
+            if session.as_json:
+                session.write_json(pb.RouteMessagesResponse(results=results))
+            for request, result in zip(batch, results, strict=True):
+                tables.add(shown, *_row(request, result))
+    if not session.as_json:
+        session.out.print(shown)
+        if len(asked) > MOST_AT_ONCE:
+            session.note(f"decided {MOST_AT_ONCE} at a time", style="dim")
+    return 1 if failed else 0
+
+
+def _row(request: pb.RouteMessageRequest, result: pb.RouteMessagesResult) -> tuple[str, str, str, str, str]:
+    if result.HasField("status"):
+        return result.contact_id, "", "", f"failed: {_why(result.status)}", ""
+    answer = result.response
+    match answer.WhichOneof("outcome"):
+        case "reservation":
+            words = tables.words_met(answer.candidate.reasons, request.message.text)
+            affinity, basis = f"{answer.candidate.affinity:.3f}", pb.Basis.Name(answer.reservation.basis)
+            return result.contact_id, tables.short(answer.reservation.agent), affinity, basis, words
+        case "queued":
+            return result.contact_id, "", "", f"waits, at place {answer.queued.position}", ""
+        case _:
+            left = tables.constraint(answer.unmatched.reason)
+            return result.contact_id, "", "", f"nobody can take it now: {left} left nobody", ""
+
+
+def _why(status: status_pb2.Status) -> str:
+    bad = error_details_pb2.BadRequest()
+    for detail in status.details:
+        if detail.Unpack(bad):
+            return "; ".join(f"{wrong.field} {wrong.description}" for wrong in bad.field_violations)
+    return str(status.message)
+
+
+def _read(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _requests(data: bytes) -> Iterator[pb.RouteMessageRequest]:
+    """Yield the request of each line; raise CommandError at the first line that is none: nothing was routed yet."""
+    for line in read_lines(data):
+        if isinstance(line, BadRow):
+            wrong = "; ".join(f"{one.field} {one.description}" for one in line.violations)
+            raise CommandError(f"line {line.line}: {wrong}")
+        number, record = line
+        message = {name: record.pop(name) for name in _OF_MESSAGE & record.keys()}
+        if message:
+            record["message"] = message
+        try:
+            request = ParseDict(record, pb.RouteMessageRequest())
+        except ParseError as error:
+            # The parser quotes what it could not read, which may be the customer's words: a terminal may show them.
+            raise CommandError(f"line {number}: {str(error).splitlines()[0]}") from None
+        request.contact_id = request.contact_id or f"line-{number}-{uuid.uuid4().hex[:12]}"
+        yield request
