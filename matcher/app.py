@@ -24,6 +24,8 @@ from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder, usab
 from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
 from matcher.expiry import Expiry
 from matcher.floors import Floors
+from matcher.gathering import Gathering
+from matcher.joint import Joint
 from matcher.matching import Matching
 from matcher.model import DEFAULT_SITE
 from matcher.ranking import Ranker
@@ -99,19 +101,14 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     """Run the service; yield its address once it takes calls."""
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
-        if settings.metrics_listen:
-            host, _, port = settings.metrics_listen.rpartition(":")
-            try:
-                metrics_port = telemetry.serve(host.strip("[]"), int(port))
-            except OSError as fault:
-                raise SettingsWrong(f"metrics_listen {settings.metrics_listen}: {fault.strerror}") from fault
-            log.info("metrics", address=f"{host}:{metrics_port}")
+        _serve_metrics(settings, telemetry)
         connection = await _open_store(settings, telemetry, stack)
         roster_store = RosterStore(connection, settings.events_kept)
         lifetimes = _lifetimes(settings)
         secret = await _secret(settings, connection)
         routing_store = RoutingStore(connection, lifetimes)
         contact_store = ContactStore(connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept)
+        customer_store = CustomerStore(connection, secret)
         ranker, sealer = Ranker(settings.affinity_tolerance), Sealer(secret)
         turns = Turns()
         changeover = Changeover(
@@ -162,7 +159,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         router = Router(
             routing_store,
             contact_store,
-            CustomerStore(connection, secret),
+            customer_store,
             sites,
             connection,
             ranker,
@@ -170,14 +167,15 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             secret=secret,
             observe_candidates=telemetry.route_candidates.observe,
         )
-        reservations = Reservations(routing_store, sites, connection)
+        gathering = Gathering(router, Joint(router, sites), sites)
+        reservations = Reservations(routing_store, contact_store, customer_store, sites, connection)
         contacts = Contacts(contact_store, sites, connection)
         with suppress(SiteExists):
             await roster.create_site(DEFAULT_SITE)
         await _read_default_site(sites)
         health = Health(telemetry)
         server = build_server(
-            Services(router, reservations, contacts, roster),
+            Services(router, reservations, contacts, roster, gathering),
             health,
             telemetry,
             admission=AdmissionInterceptor(
@@ -189,6 +187,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         address = _bind(server, settings)
         await server.start()
         stack.push_async_callback(drain, server, health, settings.drain_seconds)
+        stack.push_async_callback(gathering.close)
 
         async def revive() -> None:
             if not settings.store_url.get_secret_value():
@@ -203,6 +202,17 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         log.info("serving", address=address, runtime=runtime, why=matching.encoder.reason)
         yield address
         log.info("stopping", grace_seconds=settings.drain_seconds)
+
+
+def _serve_metrics(settings: Settings, telemetry: Telemetry) -> None:
+    if not settings.metrics_listen:
+        return
+    host, _, port = settings.metrics_listen.rpartition(":")
+    try:
+        metrics_port = telemetry.serve(host.strip("[]"), int(port))
+    except OSError as fault:
+        raise SettingsWrong(f"metrics_listen {settings.metrics_listen}: {fault.strerror}") from fault
+    log.info("metrics", address=f"{host}:{metrics_port}")
 
 
 async def _open_matching(settings: Settings, telemetry: Telemetry, turns: Turns, model: str) -> Matching:

@@ -17,6 +17,8 @@ T = TypeVar("T")
 DEFAULT_SITE = "default"
 DEFAULT_POOL = "default"
 DEFAULT_CHANNEL = "chat"
+BAD_RATINGS = (1, 2)
+GOOD_RATINGS = (4, 5)
 
 
 class Basis(StrEnum):
@@ -304,6 +306,14 @@ class ContactEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamPlace:
+    """A place in the stream of a site's events: an event's number, and its time, which tells it from another life's."""
+
+    number: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The record of a decision. Never words of the customer."""
 
@@ -325,6 +335,21 @@ class Held:
     reservation: Reservation
     candidate: Candidate
     replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """How a conversation was for the customer. resolved None: not known; rating 1 (bad) to 5 (good), 0: none."""
+
+    resolved: bool | None = None
+    rating: int = 0
+
+    @property
+    def good(self) -> bool | None:
+        """Tell whether the customer should meet the agent again; None: it says nothing."""
+        if self.resolved is False or self.rating in BAD_RATINGS:
+            return False
+        return True if self.resolved or self.rating in GOOD_RATINGS else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from matcher.clock import Clocks
 from matcher.errors import PoolNotFound
-from matcher.model import Decision, Page, PoolPolicy, Reservation
+from matcher.model import Decision, Experience, Page, PoolPolicy, Reservation
 from matcher.sites import Sites
+from matcher.store.contacts import ContactStore
+from matcher.store.customers import CustomerStore
 from matcher.store.routing import RoutingStore, Slot
 
 
 class Reservations:
     """Move reservations through their life and read them. Every method raises MatcherErrors by what the store finds."""
 
-    def __init__(self, store: RoutingStore, sites: Sites, clocks: Clocks) -> None:
+    def __init__(
+        self, store: RoutingStore, contacts: ContactStore, customers: CustomerStore, sites: Sites, clocks: Clocks
+    ) -> None:
         self._store = store
+        self._contacts = contacts
+        self._customers = customers
         self._sites = sites
         self._clocks = clocks
 
@@ -40,10 +46,18 @@ class Reservations:
         lasts_ms = policy.accepted_ms if duration_ms is None else duration_ms
         return await self._store.renew(slot, fence, lasts_ms, policy.idle_ms)
 
-    async def complete(self, site: str, reservation: str, fence: int) -> Reservation:
-        """End a conversation."""
+    async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
+        """End a conversation; where the pool leads customers back, remember how this one was."""
         slot, policy = await self._slot(site, reservation)
-        return await self._store.complete(slot, fence, policy.wrap_up_ms)
+        completed = await self._store.complete(slot, fence, policy.wrap_up_ms)
+        if policy.relationship_ms and experience.good is not None:
+            now = self._clocks.of(site).now_ms()
+            customer = (await self._contacts.contact(site, slot.contact, now)).customer
+            if customer:
+                await self._customers.remember(
+                    site, customer, slot.agent, good=experience.good, now_ms=now, for_ms=policy.relationship_ms
+                )
+        return completed
 
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
         """Give a slot back."""

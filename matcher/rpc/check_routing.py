@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from matcher.model import DEFAULT_CHANNEL, DEFAULT_POOL, Basis, Message, Preferred, Requirements, Wait
+from matcher.model import DEFAULT_CHANNEL, DEFAULT_POOL, Basis, Experience, Message, Preferred, Requirements, Wait
 from matcher.rpc import names
 from matcher.rpc.check import HOUR, SECOND, WEEK, Violations
 from matcher.rpc.names import Kind
@@ -16,6 +16,7 @@ MOST_CUSTOMER: Final = 256
 MOST_REQUIRED_SKILLS: Final = 64
 MOST_EXCLUDED: Final = 256
 MOST_PREFERRED: Final = 8
+MOST_RATING: Final = 5
 LEAST_HANDLES: Final = 2
 MOST_HANDLES: Final = 16
 MOST_LEVEL: Final = 100
@@ -126,6 +127,15 @@ def step(request: _Fenced) -> ReservationStep:
     taken = _step(wrong, request)
     wrong.refuse()
     return taken
+
+
+def complete(request: pb.CompleteReservationRequest) -> tuple[ReservationStep, Experience]:
+    """Check a CompleteReservationRequest; return also how it was for the customer; raise FieldsInvalid."""
+    wrong = Violations()
+    taken = _step(wrong, request)
+    rating = wrong.between("rating", request.rating, 0, MOST_RATING)
+    wrong.refuse()
+    return taken, Experience(request.resolved if request.HasField("resolved") else None, rating)
 
 
 def decline(request: pb.DeclineReservationRequest) -> tuple[ReservationStep, int | None]:

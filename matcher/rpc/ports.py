@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from matcher.asked import Asked
+from matcher.errors import MatcherError
 from matcher.lifecycle import AgentStatus
 from matcher.model import (
     Agent,
     AgentChange,
     Contact,
     Decision,
+    Experience,
     ImportedRow,
     ImportResult,
     Message,
@@ -66,6 +69,23 @@ class Router(Protocol):
         """Rank agents for the message and hold nothing."""
 
 
+class Gathering(Protocol):
+    """Decides, for several messages together where there are several."""
+
+    async def route(
+        self,
+        site: str,
+        asked: Asked,
+        *,
+        seconds_left: float | None = None,
+        gathered: Callable[[], None] = lambda: None,
+    ) -> Outcome:
+        """Decide who takes the message; `gathered` is told when the call begins to wait for others."""
+
+    async def route_many(self, site: str, asked: Sequence[Asked]) -> list[Outcome | MatcherError]:
+        """Decide for all messages together; return what became of each, in their order."""
+
+
 class Reservations(Protocol):
     """Keeps the lives of reservations. Every method may raise a MatcherError."""
 
@@ -80,8 +100,8 @@ class Reservations(Protocol):
     async def renew(self, site: str, reservation: str, fence: int, duration_ms: int | None) -> Reservation:
         """Move a deadline on; duration_ms None: by the pool's accepted_duration."""
 
-    async def complete(self, site: str, reservation: str, fence: int) -> Reservation:
-        """End a conversation."""
+    async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
+        """End a conversation; experience: how it was for the customer."""
 
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
         """Give a slot back."""
@@ -171,3 +191,4 @@ class Services:
     reservations: Reservations
     contacts: Contacts
     roster: Roster
+    gathering: Gathering

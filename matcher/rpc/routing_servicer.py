@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from matcher.asked import Asked
 from matcher.model import InLine, Outcome, Unmatched
 from matcher.rpc import check_routing as check
-from matcher.rpc import convert
+from matcher.rpc import convert, route_many
+from matcher.rpc.admitting import step_aside
 from matcher.rpc.check import page_token
 from matcher.rpc.interceptors import Context
 from matcher.rpc.names import Kind
@@ -25,15 +27,15 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     def __init__(self, services: Services, telemetry: Telemetry) -> None:
         self._router = services.router
+        self._gathering = services.gathering
         self._reservations = services.reservations
         self._contacts = services.contacts
         self._telemetry = telemetry
 
-    async def RouteMessage(self, request: pb.RouteMessageRequest, _context: Context) -> pb.RouteMessageResponse:
+    async def RouteMessage(self, request: pb.RouteMessageRequest, context: Context) -> pb.RouteMessageResponse:
         """Decide which agent takes a message and hold a slot for it."""
         routable = check.route(request)
-        outcome = await self._router.route(
-            routable.site,
+        asked = Asked(
             routable.message,
             contact_id=request.contact_id,
             request_id=request.request_id,
@@ -42,8 +44,15 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
             explain_unmatched=request.explain_unmatched,
             wait=routable.wait,
         )
+        outcome = await self._gathering.route(
+            routable.site, asked, seconds_left=context.time_remaining(), gathered=step_aside
+        )
         self._count(outcome)
         return convert.route_response(routable.site, outcome)
+
+    async def RouteMessages(self, request: pb.RouteMessagesRequest, _context: Context) -> pb.RouteMessagesResponse:
+        """Decide several messages at once."""
+        return await route_many.answers(self._gathering, request, _digest, self._count)
 
     async def TransferContact(self, request: pb.TransferContactRequest, _context: Context) -> pb.RouteMessageResponse:
         """Hand a contact on that an agent has accepted."""
@@ -98,10 +107,9 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     async def CompleteReservation(self, request: pb.CompleteReservationRequest, _context: Context) -> pb.Reservation:
         """End a conversation."""
-        step = check.step(request)
-        return convert.reservation(
-            step.site, await self._reservations.complete(step.site, step.reservation, step.fence)
-        )
+        step, experience = check.complete(request)
+        completed = await self._reservations.complete(step.site, step.reservation, step.fence, experience)
+        return convert.reservation(step.site, completed)
 
     async def CancelReservation(self, request: pb.CancelReservationRequest, _context: Context) -> pb.Reservation:
         """Give a slot back without a conversation."""

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from matcher.asked import Asked
 from matcher.errors import MatcherError
 from matcher.lifecycle import AgentStatus, ContactState, ReservationState
 from matcher.model import (
@@ -18,6 +19,7 @@ from matcher.model import (
     Constraint,
     Contact,
     Decision,
+    Experience,
     Held,
     Hold,
     ImportAction,
@@ -25,6 +27,7 @@ from matcher.model import (
     ImportResult,
     LeftOut,
     Message,
+    Outcome,
     Page,
     Pool,
     PoolPolicy,
@@ -135,6 +138,27 @@ class RouterDouble(Double):
         return self.note("suggest", RANKING, site, message, most, ignore_availability, explain_left_out)
 
 
+@dataclass
+class GatheringDouble:
+    """Asks the router's double about every message by itself."""
+
+    router: RouterDouble
+
+    async def route(
+        self,
+        site: str,
+        asked: Asked,
+        *,
+        seconds_left: float | None = None,
+        gathered: Callable[[], None] = lambda: None,
+    ) -> Outcome:
+        terms = (asked.contact_id, asked.request_id, asked.digest, asked.auto_accept, asked.explain_unmatched)
+        return self.router.note("route", Held(OFFER, CANDIDATE, replayed=False), site, asked.message, *terms)
+
+    async def route_many(self, site: str, asked: Sequence[Asked]) -> list[Outcome | MatcherError]:
+        return [await self.route(site, one) for one in asked]
+
+
 class ReservationsDouble(Double):
     """Answers as if there were one reservation: Maya's."""
 
@@ -149,8 +173,8 @@ class ReservationsDouble(Double):
     async def renew(self, site: str, reservation: str, fence: int, duration_ms: int | None) -> Reservation:
         return self.note("renew", OFFER, site, reservation, fence, duration_ms)
 
-    async def complete(self, site: str, reservation: str, fence: int) -> Reservation:
-        return self.note("complete", OFFER, site, reservation, fence)
+    async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
+        return self.note("complete", OFFER, site, reservation, fence, experience)
 
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
         return self.note("cancel", OFFER, site, reservation, fence)
@@ -254,4 +278,4 @@ class Doubles:
     @property
     def services(self) -> Services:
         """Return them as the server takes them."""
-        return Services(self.router, self.reservations, self.contacts, self.roster)
+        return Services(self.router, self.reservations, self.contacts, self.roster, GatheringDouble(self.router))

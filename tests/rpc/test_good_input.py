@@ -18,6 +18,7 @@ from matcher.model import (
     Capacity,
     ChannelCapacity,
     Constraint,
+    Experience,
     LeftOut,
     Message,
     PoolPolicy,
@@ -169,7 +170,10 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         routing.RenewReservationRequest(name=OFFER_NAME, duration=Duration(seconds=1, nanos=500_000_000)),
         ("renew", ("default", "01JR", 0, 1_500)),
     ),
-    "complete": (routing.CompleteReservationRequest(name=OFFER_NAME), ("complete", ("default", "01JR", 0))),
+    "complete": (
+        routing.CompleteReservationRequest(name=OFFER_NAME, resolved=False, rating=2),
+        ("complete", ("default", "01JR", 0, Experience(resolved=False, rating=2))),
+    ),
     "cancel": (routing.CancelReservationRequest(name=OFFER_NAME), ("cancel", ("default", "01JR", 0))),
     "read a reservation": (routing.GetReservationRequest(name=OFFER_NAME), ("reservation", ("default", "01JR"))),
     "list reservations": (
