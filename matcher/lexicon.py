@@ -108,6 +108,7 @@ class Lexicon:
         self._used = 0
         self._free_lines: list[int] = []
         self._local = np.zeros(1024, np.int32)
+        self._weights: dict[str, tuple[int, float] | None] = {}
 
     def __len__(self) -> int:
         """Count the lines."""
@@ -115,6 +116,7 @@ class Lexicon:
 
     def add(self, line: Sequence[str]) -> int:
         """Take a line in by its stems and return the handle that names it from now on."""
+        self._weights.clear()
         if self._free_lines:
             handle = self._free_lines.pop()
         else:
@@ -130,6 +132,7 @@ class Lexicon:
 
     def remove(self, handle: int) -> None:
         """Take a line out; its handle may name another line later."""
+        self._weights.clear()
         ids = self._lines[handle][self._lines[handle] > 0]
         self._frequency[ids] -= 1
         for index in ids[self._frequency[ids] == 0].tolist():
@@ -153,31 +156,38 @@ class Lexicon:
         Returns [triples] in [0, 2]: Σ (idf / highest idf)² over the shared stems that at least half the
         highest idf is given to, at most 2.
         """
-        weights: dict[int, float] = {}
-        highest = self._idf(1)
-        for stem in {stem for line in units for stem in line}:
-            index = self._ids.get(stem)
-            if index is not None:
-                share = self._idf(int(self._frequency[index])) / highest
-                if share > RARE:
-                    weights[index] = share * share
-        if not weights or not len(unit):
+        counted = [(number, *rare) for number, line in enumerate(units) for rare in filter(None, map(self._rare, line))]
+        if not counted or not len(unit):
             return np.zeros(len(unit), np.float32)
-        known = np.fromiter(weights, np.int64, len(weights))
-        columns = {index: column for column, index in enumerate(weights, start=1)}
-        table = np.zeros((len(units), len(weights) + 1), np.float32)
-        for number, line in enumerate(units):
-            for stem in line:
-                column = columns.get(self._ids.get(stem, 0))
-                if column is not None:
-                    table[number, column] = weights[self._ids[stem]]
-        self._local[known] = np.arange(1, len(known) + 1)
-        local = self._local[self._lines[handle]].ravel()
+        columns: dict[int, int] = {}
+        for _, index, _ in counted:
+            columns.setdefault(index, len(columns) + 1)
+        known = list(columns)
+        self._local[known] = range(1, len(known) + 1)
+        local = self._local.take(self._lines.take(handle, axis=0))
         self._local[known] = 0
         at = np.flatnonzero(local)
+        if not len(at):
+            return np.zeros(len(unit), np.float32)
+        table = np.zeros((len(units), len(known) + 1), np.float32)
+        for number, index, weight in counted:
+            table[number, columns[index]] = weight
         row = at // LONGEST_LINE
-        total = np.bincount(row, table[unit[row], local[at]], minlength=len(unit)).astype(np.float32)
+        total = np.bincount(row, table[unit[row], local.ravel()[at]], minlength=len(unit)).astype(np.float32)
         return np.minimum(total, np.float32(MOST_SHARED), out=total)
+
+    def _rare(self, stem: str) -> tuple[int, float] | None:
+        """Return a stem's index and weight where it is rare and known; kept until a line comes or goes."""
+        try:
+            return self._weights[stem]
+        except KeyError:
+            pass
+        index = self._ids.get(stem)
+        if index is None:
+            return None  # not kept: callers shall not fill the memory with words that no line holds
+        share = self._idf(int(self._frequency[index])) / self._idf(1)
+        rare = self._weights[stem] = (index, share * share) if share > RARE else None
+        return rare
 
     def _idf(self, lines: int) -> float:
         return math.log((len(self) + PRIOR_LINES + 1) / (lines + 0.5))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,8 @@ from matcher.confidence import Calibration
 
 UNTRAINED: Final = Calibration((-3.195, -2.843, 6.462, 7.951, -0.0418, 0.932, 9.423, -5.224, -0.821, -0.192, 1.641))
 """The confidence of an untrained cosine, fitted on the suites that matcher/maps/README.md names."""
+
+_TINY: Final = np.finfo(np.float64).tiny
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.integer]
@@ -120,43 +122,64 @@ class Scorer:
         never falls when a similarity rises, and a unit that meets nobody's interest leaves it as it was.
         The result does not depend on the order of the triples, to the last bit.
         """
-        met = np.flatnonzero(evidence.cosine > self.threshold)
-        if not len(met):
+        above = evidence.cosine > self.threshold
+        if not above.all():
+            met = np.flatnonzero(above)
+            scores = self.score(evidence.only(above))
+            return replace(scores, reason=met[scores.reason])
+        if not len(above):
             none = np.zeros(0, np.int64)
             nothing = np.zeros(0)
             return Scores(none, nothing, nothing, nothing, np.zeros(1, np.int64), none, nothing)
-        agents, units, interests = evidence.agent[met].astype(np.int64), evidence.unit[met], evidence.interest[met]
-        wide, deep = int(units.max()) + 1, int(interests.max()) + 1
-        order = np.argsort((agents * wide + units) * deep + interests)
-        met = met[order]
-        pair = (agents * wide + units)[order]
-        start = np.flatnonzero(np.r_[True, pair[1:] != pair[:-1]])
-        strength = self._strength(evidence.cosine[met], evidence.lexical[met])
-        best = np.maximum.reduceat(strength, start)
-        # The first triple of the pair that reaches the best: of equal interests the earlier one is told.
-        reached = np.flatnonzero(strength == np.repeat(best, np.diff(np.r_[start, len(pair)])))
-        winner = reached[np.searchsorted(reached, start)]
-        plenty = np.maximum(evidence.held[met], self.ample)
-        handicap = self.handicap * np.log(plenty / self.ample)
-        together = np.add.reduceat(np.maximum(strength - handicap, 0.0), start) / plenty[start]
-        foremost = np.maximum(best - handicap[start], 0.0)
+        wide, deep = int(evidence.unit.max()) + 1, int(evidence.interest.max()) + 1
+        pair = evidence.agent * np.int64(wide) + evidence.unit
+        order = np.argsort(pair * deep + evidence.interest)
+        pair = pair[order]
+        start, end = _runs(pair)
+        strength = self._strength(evidence.cosine[order], evidence.lexical[order])
+        plenty = np.maximum(evidence.held[order], self.ample)
+        if int(plenty.max()) == self.ample:
+            handicap, counted = np.zeros(len(pair)), strength
+        else:
+            handicap = self.handicap * np.log(plenty / self.ample)
+            counted = np.maximum(strength - handicap, 0.0)
+        if len(start) == len(pair):  # nobody has two interests that meet one unit
+            best, winner, together, foremost = strength, order, counted / plenty, counted
+        else:
+            best = np.maximum.reduceat(strength, start)
+            # The first triple of the pair that reaches the best: of equal interests the earlier one is told.
+            reached = np.flatnonzero(strength == np.repeat(best, end - start))
+            winner = order[reached[np.searchsorted(reached, start)]]
+            together = np.add.reduceat(counted, start) / plenty[start]
+            foremost = np.maximum(best - handicap[start], 0.0)
         part = (1 - self.corroboration) * foremost + self.corroboration * together
         agent = pair[start] // wide
-        first = np.flatnonzero(np.r_[True, agent[1:] != agent[:-1]])
+        first, last = _runs(agent)
         score = np.add.reduceat(part, first)
         most = np.add.reduceat(foremost, first)
-        breadth = np.add.reduceat(together, first) / np.maximum(most, np.finfo(np.float64).tiny)
         return Scores(
             agent=agent[first],
             score=score,
             affinity=-np.expm1(-self.saturation * score),
-            breadth=breadth,
-            first=np.r_[first, len(agent)].astype(np.int64),
-            reason=met[winner],
+            breadth=np.add.reduceat(together, first) / np.maximum(most, _TINY),
+            first=np.concatenate([first, last[-1:]]),
+            reason=winner,
             strength=best,
         )
 
     def _strength(self, cosine: Floats, lexical: Floats) -> NDArray[np.float64]:
         excess = cosine.astype(np.float64) - self.threshold
-        gate = np.clip((excess - self.lexical_from) / (self.lexical_full - self.lexical_from), 0.0, 1.0)
-        return np.asarray(excess + self.lexical_weight * lexical.astype(np.float64) * gate, np.float64)
+        shared = np.flatnonzero(lexical)
+        if len(shared):
+            gate = (excess[shared] - self.lexical_from) / (self.lexical_full - self.lexical_from)
+            gate = np.minimum(np.maximum(gate, 0.0), 1.0)
+            excess[shared] += self.lexical_weight * lexical[shared].astype(np.float64) * gate
+        return excess
+
+
+def _runs(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where each run of equal values begins, and where it ends; there is at least one."""
+    border = np.flatnonzero(values[1:] != values[:-1]) + 1
+    bounds = np.empty(len(border) + 2, np.int64)
+    bounds[0], bounds[1:-1], bounds[-1] = 0, border, len(values)
+    return bounds[:-1], bounds[1:]

@@ -22,6 +22,8 @@ _ZERO: Final = 128
 _ROUNDING: Final = 1e-5
 """More than the sums of single floats that the bound is made of can be off."""
 
+_NONE: Final = np.zeros(0, np.int64)
+
 _thread = threading.local()
 
 
@@ -94,9 +96,11 @@ class CodedRows:
 
         units: [units, dimension]; admitted: [rows], the only rows that are compared, or None for all.
         """
-        largest = float(np.abs(units).max(initial=0.0))
-        if not self._count or not largest:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        if not self._count or not units.size:
+            return _NONE, _NONE
+        largest = max(float(units.max()), -float(units.min()))
+        if not largest:
+            return _NONE, _NONE
         if getattr(_thread, "threads", 0) != 1:
             faiss.omp_set_num_threads(1)  # for this thread only; more of them would take the encoder's cores
             _thread.threads = 1
@@ -109,8 +113,14 @@ class CodedRows:
             bits = np.packbits(admitted, bitorder="little")
             parameters = faiss.SearchParametersIVF(sel=faiss.IDSelectorBitmap(bits), nprobe=1)
         radius = (threshold - slack) * self._scale * scale
-        limits, _, position = self._file.range_search(rounded, radius, params=parameters)
-        return np.repeat(np.arange(len(units)), np.diff(limits.astype(np.int64))), position
+        count = len(units)
+        found = faiss.RangeSearchResult(count)
+        self._file.range_search_c(count, faiss.swig_ptr(rounded), radius, found, parameters)
+        limits = faiss.rev_swig_ptr(found.lims, count + 1).astype(np.int64)
+        position = faiss.rev_swig_ptr(found.labels, int(limits[-1])).copy()
+        if count == 1:
+            return np.zeros(len(position), np.int64), position
+        return np.repeat(np.arange(count), limits[1:] - limits[:-1]), position
 
     def _reserve(self, capacity: int) -> None:
         self._lists.resize(0, capacity)
@@ -127,4 +137,4 @@ class CodedRows:
 
 
 def _longest(vectors: Floats) -> float:
-    return math.sqrt(np.vecdot(vectors, vectors).max(initial=0.0))
+    return math.sqrt(np.vecdot(vectors, vectors).max())

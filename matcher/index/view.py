@@ -108,7 +108,7 @@ class View:
         unit, position = self._coded.may_exceed(toward, threshold, admitted)
         rows = self._rows[position]
         cosine = self._lines.cosines(toward, unit, rows)
-        met = cosine > threshold
+        met = np.flatnonzero(cosine > threshold)
         return unit[met], rows[met], cosine[met]
 
     def _append(self, rows: Rows, owners: Rows | int) -> None:
