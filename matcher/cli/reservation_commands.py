@@ -65,10 +65,18 @@ async def renew(
         _show(session, await client.renew(reservation, fence=fence, duration=duration))
 
 
-async def complete(session: Session, reservation: Name, fence: Fence = 0) -> None:
+async def complete(
+    session: Session,
+    reservation: Name,
+    fence: Fence = 0,
+    resolved: Annotated[
+        bool | None, typer.Option("--resolved/--unresolved", help="Whether the customer was helped.")
+    ] = None,
+    rating: Annotated[int, typer.Option("--rating", min=0, max=5, help="The customer's rating, 1 to 5.")] = 0,
+) -> None:
     """End a conversation; during the wrap-up, end the wrap-up."""
     async with session.client() as client:
-        _show(session, await client.complete(reservation, fence=fence))
+        _show(session, await client.complete(reservation, fence=fence, resolved=resolved, rating=rating))
 
 
 async def cancel(session: Session, reservation: Name, fence: Fence = 0) -> None:

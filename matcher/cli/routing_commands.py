@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,8 @@ BASES = {
     pb.RELATIONSHIP: "the customer knows the agent",
     pb.FALLBACK: "nothing in the message to go by: the longest idle",
     pb.CONTROL: "taken at random, by policy",
+    pb.PREFERRED: "the request prefers the agent",
+    pb.TRANSFER: "handed to the agent by name",
 }
 
 
@@ -57,6 +60,13 @@ async def route(
     explain: Annotated[
         bool, typer.Option("--explain", help="When nobody is free, also say who would have matched.")
     ] = False,
+    prefer: Annotated[
+        list[str] | None, typer.Option("--prefer", metavar="AGENT", help="An agent to be taken before all others.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="When nobody is free, let the contact wait in line.")] = False,
+    wait_for: Annotated[
+        float | None, typer.Option("--wait-for", metavar="SECONDS", help="Wait, at most for so long.")
+    ] = None,
 ) -> None:
     """Decide which free agent takes a message, and hold a slot for it."""
     words = text_argument(text)
@@ -73,11 +83,21 @@ async def route(
             request_id=request_id,
             auto_accept=auto_accept,
             explain_unmatched=explain,
+            preferred_agents=dict.fromkeys(prefer or ()),
+            wait=wait or wait_for is not None,
+            wait_duration=None if wait_for is None else timedelta(seconds=wait_for),
         )
+    show(session, answer, words)
+
+
+def show(session: Session, answer: pb.RouteMessageResponse, words: str) -> None:
+    """Show what was decided for a message."""
     if session.as_json:
         session.write_json(answer)
     elif answer.WhichOneof("outcome") == "reservation":
         _show_held(session, answer, words)
+    elif answer.WhichOneof("outcome") == "queued":
+        session.say(f"{tables.short(answer.contact)} waits: {tables.queued(answer.queued)}")
     else:
         unmatched = answer.unmatched
         session.say(f"nobody can take it now: {tables.constraint(unmatched.reason)} left nobody")

@@ -144,6 +144,10 @@ def decision(record: routing_pb2.Decision) -> RenderableType:
                 ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
                 ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
                 ("eligible agents", f"{record.eligible_agents}; {left_out(record.left_out)}"),
+                (
+                    "no longer required",
+                    ", ".join(f"{one.skill or one.language} since {time(one.time)}" for one in record.relaxed),
+                ),
                 ("model", record.model),
                 ("scorer", record.scorer),
                 ("made", time(record.create_time)),
@@ -152,6 +156,14 @@ def decision(record: routing_pb2.Decision) -> RenderableType:
         Text(),
         candidates(record.candidates),
     )
+
+
+def queued(place: routing_pb2.Queued) -> str:
+    """Return a place in a queue."""
+    likely = ""
+    if place.HasField("estimated_wait"):
+        likely = f", likely for {seconds(round(place.estimated_wait.ToTimedelta().total_seconds(), 1))}"
+    return f"number {place.position} in line{likely}, at most until {time(place.expire_time)}"
 
 
 def agent(person: roster_pb2.Agent) -> RenderableType:

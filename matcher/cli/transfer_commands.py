@@ -1,0 +1,63 @@
+"""`matcher transfer` and `matcher link`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from matcher.cli import routing_commands
+from matcher.cli.session import Session, command, text_argument
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(app, "transfer")(transfer)
+    command(app, "link")(link)
+
+
+async def transfer(
+    session: Session,
+    contact: Annotated[str, typer.Argument(metavar="CONTACT", help="The contact; an agent has accepted it.")],
+    text: Annotated[
+        str, typer.Argument(metavar="[TEXT]", help='Whom the new agent should be like; "-": from standard input.')
+    ] = "",
+    *,
+    pool: Annotated[str, typer.Option("--pool", help="To the best of this pool; its own pool otherwise.")] = "",
+    agent: Annotated[str, typer.Option("--agent", help="To this agent and nobody else.")] = "",
+    exclude: routing_commands.ExcludeOption = None,
+    request_id: Annotated[
+        str, typer.Option("--request-id", help="Repeat a call with the same id: the same answer.")
+    ] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="When nobody is free, let it wait where it is.")] = False,
+    wait_for: Annotated[
+        float | None, typer.Option("--wait-for", metavar="SECONDS", help="Wait, at most for so long.")
+    ] = None,
+) -> None:
+    """Hand a contact on; the old agent is free only when the new one is held."""
+    words = text_argument(text) if text else ""
+    async with session.client() as client:
+        answer = await client.transfer(
+            contact,
+            pool=pool,
+            agent=agent,
+            text=words,
+            excluded_agents=exclude or (),
+            request_id=request_id,
+            wait=wait or wait_for is not None,
+            wait_duration=None if wait_for is None else timedelta(seconds=wait_for),
+        )
+    routing_commands.show(session, answer, words)
+
+
+async def link(
+    session: Session,
+    customers: Annotated[list[str], typer.Argument(metavar="CUSTOMER…", help="Handles of one customer.")],
+) -> None:
+    """Say that several handles are the same customer."""
+    async with session.client() as client:
+        handles = await client.link_customer(*customers)
+    if session.as_json:
+        session.write_json({"handles": handles})
+    session.say(f"the customer has {handles} handles")
