@@ -10,6 +10,7 @@ from matcher.cli import (
     learn_command,
     loadtest_command,
     many_command,
+    model_commands,
     pool_commands,
     reservation_commands,
     routing_commands,
@@ -35,6 +36,7 @@ loadtest_command.add_to(app)
 app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())
 app.add_typer(site_commands.commands())
+app.add_typer(model_commands.commands())
 
 
 def main() -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from matcher.client import MatcherClient
 from matcher.encoder import EncoderSettings, open_encoder
 from matcher.v1 import roster_pb2
+from tests.cli.command import matcher
 from tests.conftest import StartServer
 from tests.people import PASTIMES, hire, person, wait_until
-from tests.processes import ROOT, Server, Store, metric, model_cache
+from tests.processes import ROOT, Server, ServerDidNotStart, Store, metric, model_cache
 
 MESSAGE = "My bees have swarmed, and the veil you sent is torn."
 CROWD = 400
@@ -115,3 +118,81 @@ async def test_one_server_answers_by_the_former_model_until_the_roster_is_encode
 
 async def _more(found: list[str], than: int) -> bool:
     return len(found) > than
+
+
+async def test_two_servers_with_a_model_each_are_right_about_what_the_other_writes(
+    launch: StartServer, fresh_store: Store, other_model: Path
+) -> None:
+    """As in a rolling restart: whoever writes, both find the agent, by vectors of their own."""
+    settings = {"MATCHER_STORE_URL": fresh_store.url}
+    old = await launch(settings)
+    async with old.client() as client:
+        await hire(client, {f"a{number}": person(f"I like {PASTIMES[number % 18]}.") for number in range(40)})
+    new = await launch(settings | {"MATCHER_MODEL": str(other_model)})
+    await changed(new)
+    async with old.client() as here, new.client() as there:
+        for writer, reader, words in ((here, there, "I tune church organs."), (there, here, "I race lawn mowers.")):
+            await writer.update_agent(roster_pb2.Agent(name="a7", interests=[words]))
+            await writer.create_agent("new", person(f"{words} At night, too."))
+
+            async def found(asked: MatcherClient = reader, words: str = words) -> bool:
+                seen = [one.agent.rpartition("/")[2] for one in (await asked.suggest(words)).candidates[:2]]
+                return set(seen) == {"a7", "new"}
+
+            await wait_until(found, "the other server knows")
+            assert await found(writer)
+            await writer.delete_agent("new")
+        assert await old.stop() == 0
+        answer = await there.route("I race lawn mowers.", auto_accept=True)
+        assert answer.candidate.agent.endswith("/a7")
+    assert len(await encoded(fresh_store)) == 2
+
+
+async def test_a_model_that_cannot_be_had_stops_the_start_and_a_former_one_that_cannot_is_not_waited_for(
+    launch: StartServer, fresh_store: Store, other_model: Path, tmp_path: Path
+) -> None:
+    """A wrong setting is one line; a folder that is gone costs the routes until the roster is encoded, and is said."""
+    moved = tmp_path / "moved"
+    shutil.copytree(other_model, moved)
+    settings = {"MATCHER_STORE_URL": fresh_store.url}
+    before = await launch(settings | {"MATCHER_MODEL": str(moved)})
+    async with before.client() as client:
+        await client.create_agent("bea", person("I keep bees."))
+    assert await before.stop() == 0
+    with pytest.raises(ServerDidNotStart) as refused:
+        await launch(settings | {"MATCHER_MODEL": str(tmp_path / "nowhere")})
+    assert "nowhere is neither all-MiniLM-L6-v2, nor a folder" in refused.value.said
+    assert "Traceback" not in refused.value.said
+    shutil.rmtree(moved)
+    after = await launch(settings)
+    async with after.client() as client:
+        answer = await client.route(MESSAGE)
+    assert answer.candidate.agent.endswith("/bea")
+    assert "no route until the roster is encoded" in after.log()
+    assert '"agents_done": 1' in after.log()
+
+
+async def test_a_roster_can_be_encoded_before_the_model_is_changed_and_the_old_vectors_removed_after(
+    launch: StartServer, fresh_store: Store, other_model: Path
+) -> None:
+    """The command runs beside the service; the change then encodes nothing; what answers is never forgotten."""
+    settings = {"MATCHER_STORE_URL": fresh_store.url, "MATCHER_MODEL_CACHE": str(model_cache())}
+    before = await launch(settings)
+    async with before.client() as client:
+        await hire(client, {f"a{number}": person(f"I like {PASTIMES[number % 18]}.") for number in range(40)})
+    said = await matcher("models", "encode", str(other_model), environment=settings)
+    assert said.code == 0, said.err
+    assert "encoding the roster: 40 of 40" in said.err
+    counts = await encoded(fresh_store)
+    assert sorted(counts.values()) == [40, 40]
+    assert await before.stop() == 0
+    after = await launch(settings | {"MATCHER_MODEL": str(other_model)})
+    await changed(after)
+    assert "interests encoded" not in after.log()
+    listed = (await matcher("models", "list", "--json", environment=settings)).documents()
+    assert {one["model"]: one["answers"] for one in listed} == {"all-MiniLM-L6-v2": False, str(other_model): True}
+    kept = await matcher("models", "forget", str(other_model), environment=settings)
+    assert (kept.code, kept.err) == (1, f"error: {other_model} answers: its vectors stay\n")
+    assert (await matcher("models", "forget", "all-MiniLM-L6-v2", environment=settings)).code == 0
+    (left,) = await encoded(fresh_store)
+    assert left == next(one["fingerprint"] for one in listed if one["answers"])
