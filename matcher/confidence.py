@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,16 +46,23 @@ def features(
     interests meet the message, not one. So the two margins are weighed by it.
     """
     padded = np.concatenate([score, np.zeros(NEAR + 1)])
-    near = np.argpartition(-padded, NEAR)[: NEAR + 1]
-    others = np.tile(padded[near], (len(at), 1))
-    own = near[None, :] == at[:, None]
-    own[~own.any(axis=1), np.argmin(padded[near])] = True
-    others = -np.sort(-np.where(own, -np.inf, others), axis=1)[:, :NEAR]
+    near = np.argpartition(padded, -NEAR - 1)[-NEAR - 1 :]
+    near = near[np.argsort(-padded[near], kind="stable")]
+    best = padded[near]
+    places = {index: place for place, index in enumerate(near.tolist())}
+    own = np.array([places.get(index, NEAR) for index in at.tolist()], np.int64)
     mine = score[at]
-    root, gap, gap4 = np.sqrt(np.maximum([mine, mine - others[:, 0], mine - others[:, 3]], 0.0))
-    crowd = -np.log(np.exp(SHARPNESS * (others - mine[:, None])).sum(axis=1) + 0.001)
-    wide = breadth[at]
-    sizes = np.log(max(free, 1)), np.log(max(free, 1) / max(roster, free, 1))
-    one = np.ones(len(at))
-    columns = [one, root, gap, gap4, crowd, wide, wide * root, wide * gap, wide * gap4, *(size * one for size in sizes)]
-    return np.column_stack(columns)
+    # The others of whoever stands at `own` are all but that one: the sum of what they count is the whole without it.
+    counts = np.exp(SHARPNESS * (best - best[0]))
+    crowd = (counts.sum() - counts[own]) * np.exp(SHARPNESS * (best[0] - mine))
+    told = np.empty((len(at), FEATURES))
+    told[:, 0] = 1.0
+    told[:, 1], told[:, 2], told[:, 3] = mine, mine - best[(own <= 0).view(np.int8)], mine - best[3 + (own <= 3)]
+    roots = told[:, 1:4]
+    np.sqrt(np.maximum(roots, 0.0, out=roots), out=roots)
+    told[:, 4] = -np.log(crowd + 0.001)
+    told[:, 5] = breadth[at]
+    np.multiply(roots, told[:, 5:6], out=told[:, 6:9])
+    told[:, 9] = math.log(max(free, 1))
+    told[:, 10] = math.log(max(free, 1) / max(roster, free, 1))
+    return told

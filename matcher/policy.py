@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -109,19 +110,22 @@ def _by_affinity(found: Found, units: Units, equal_from: float, most: int) -> tu
 
 
 def _candidates(found: Found, places: Sequence[int], units: Units) -> tuple[Candidate, ...]:
-    scores = found.scores
+    scores, chosen = found.scores, np.array(places, np.intp)
+    columns = zip(
+        found.agents[chosen].tolist(),
+        scores.affinity[chosen].tolist(),
+        scores.score[chosen].tolist(),
+        found.confidence(places),
+        found.utilization[chosen].tolist(),
+        found.idle_since_ms[chosen].tolist(),
+        _reasons(found, units, chosen),
+        strict=True,
+    )
     return tuple(
         Candidate(
-            agent=found.agents[at].id,
-            display_name=found.agents[at].profile.display_name,
-            affinity=float(scores.affinity[at]),
-            score=float(scores.score[at]),
-            confidence=confidence,
-            utilization=float(found.utilization[at]),
-            idle_since_ms=int(found.idle_since_ms[at]),
-            reasons=_reasons(found, units, at),
+            agent.id, agent.profile.display_name, affinity, score, confidence, utilization, idle_since_ms, reasons
         )
-        for at, confidence in zip(places, found.confidence(places), strict=True)
+        for agent, affinity, score, confidence, utilization, idle_since_ms, reasons in columns
     )
 
 
@@ -130,40 +134,39 @@ def _by_idleness(found: Found, resting: Sequence[Resting], units: Units) -> tupl
     place = {slot: at for at, slot in enumerate(scores.agent.tolist())} if resting else {}
     longest = [(one, place.get(one.slot)) for one in resting]
     met = [at for _, at in longest if at is not None]
-    confidence = dict(zip(met, found.confidence(met), strict=True)) if met else {}
+    known = dict(zip(met, _candidates(found, met, units), strict=True)) if met else {}
     return tuple(
-        Candidate(
-            agent=one.agent.id,
-            display_name=one.agent.profile.display_name,
-            affinity=0.0 if at is None else float(scores.affinity[at]),
-            score=0.0 if at is None else float(scores.score[at]),
-            confidence=0.0 if at is None else confidence[at],
-            utilization=one.utilization,
-            idle_since_ms=one.idle_since_ms,
-            reasons=() if at is None else _reasons(found, units, at),
-        )
+        Candidate(one.agent.id, one.agent.profile.display_name, 0.0, 0.0, 0.0, one.utilization, one.idle_since_ms, ())
+        if at is None
+        else known[at]
         for one, at in longest
     )
 
 
-def _reasons(found: Found, units: Units, at: int) -> tuple[Reason, ...]:
+def _reasons(found: Found, units: Units, places: NDArray[np.intp]) -> list[tuple[Reason, ...]]:
     scores, evidence = found.scores, found.evidence
-    first, end = int(scores.first[at]), int(scores.first[at + 1])
-    strengths, triples = scores.strength[first:end].tolist(), scores.reason[first:end].tolist()
-    strongest = sorted(range(end - first), key=strengths.__getitem__, reverse=True)[:MOST_REASONS]
-    interests = found.agents[at].profile.interests
-    reasons = []
-    for triple in (triples[number] for number in strongest):
-        span = units.spans[evidence.unit[triple]]
-        interest = interests[evidence.interest[triple]]
-        reasons.append(
-            Reason(
-                start=span.start,
-                end=span.end,
-                interest_id=interest_id(interest),
-                interest=interest,
-                similarity=float(evidence.cosine[triple]),
-                lexical=float(evidence.lexical[triple]),
-            )
-        )
-    return tuple(reasons)
+    strongest = []
+    for first, end in zip(scores.first[places].tolist(), scores.first[places + 1].tolist(), strict=True):
+        if end - first > 1:
+            strengths = scores.strength[first:end].tolist()
+            order = sorted(range(end - first), key=strengths.__getitem__, reverse=True)
+            strongest.append([first + number for number in order[:MOST_REASONS]])
+        else:
+            strongest.append([first])
+    triples = scores.reason[[reason for reasons in strongest for reason in reasons]]
+    told = zip(
+        evidence.unit[triples].tolist(),
+        evidence.interest[triples].tolist(),
+        evidence.cosine[triples].tolist(),
+        evidence.lexical[triples].tolist(),
+        strict=True,
+    )
+    reasons_of = []
+    for agent, reasons in zip(found.agents[places].tolist(), strongest, strict=True):
+        interests = agent.profile.interests
+        made = []
+        for unit, interest, similarity, lexical in islice(told, len(reasons)):
+            span, text = units.spans[unit], interests[interest]
+            made.append(Reason(span.start, span.end, interest_id(text), text, similarity, lexical))
+        reasons_of.append(tuple(made))
+    return reasons_of
