@@ -262,10 +262,12 @@ class SiteReplica:
 
     async def _check_alive(self, changes: Changes, position: Position) -> None:
         """Notice a site that was removed, or made anew, while its streams said nothing."""
-        if not await self._roster.site_exists(self.site):
-            self.removed = True
-        elif not await changes.unbroken(position):
+        if await changes.unbroken(position):
+            return
+        # Only now: the list of sites may lie on a server that is away while the site's own is there.
+        if await self._roster.site_exists(self.site):
             raise FellBehind(self.site)
+        self.removed = True
 
     async def _snapshot(self, position: Position) -> None:
         started = time.monotonic()

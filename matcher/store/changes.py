@@ -9,11 +9,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
+
 from matcher.errors import MatcherError
 from matcher.lifecycle import Cause, ContactState
 from matcher.model import ContactEvent, Hold
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
+
+log = structlog.get_logger(__name__)
 
 BLOCK_MS = 2_000
 BATCH = 1_000
@@ -194,7 +198,15 @@ class Changes:
         after the site was removed and made anew.
         """
         end = await self.end()
-        return end.server == position.server and end.roster >= position.roster and end.load >= position.load
+        if end.server != position.server:
+            log.warning(
+                "another server answers for the site",
+                site=self._site,
+                # At least so many: others may have been written since.
+                events_lost=max(0, position.roster - end.roster) + max(0, position.load - end.load),
+            )
+            return False
+        return end.roster >= position.roster and end.load >= position.load
 
 
 def _last_number(events: Any) -> int:

@@ -1,0 +1,82 @@
+"""Two servers on a primary and a replica that a Sentinel watches: the primary is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+import pytest
+
+from matcher.client import MatcherCallError, MatcherClient
+from matcher.v1 import routing_pb2 as pb
+from tests.conftest import StartServer
+from tests.people import hire, loads, person, wait_until
+from tests.processes import health
+from tests.replicas.nodes import Watched
+
+TEXT = "My hive tool has not arrived, and the bees are swarming."
+AGENTS = [f"agent-{number}" for number in range(20)]
+MOST = 3
+
+
+async def route(client: MatcherClient, times: int) -> list[pb.Reservation]:
+    """Route messages, one after the other; each must be held."""
+    held = [(await client.route(TEXT, deadline=30)).reservation for _ in range(times)]
+    assert all(one.name for one in held)
+    return held
+
+
+async def test_a_killed_primary_is_replaced_and_what_it_had_not_passed_on_is_noticed(
+    watched: Watched, launch: StartServer
+) -> None:
+    """The service goes on by itself with every decision the replica had heard of.
+
+    Decisions that only the killed primary knew are gone, and nobody is told otherwise: their reservations are
+    NOT_FOUND at both servers, which read the site anew and log it, and their slots are free. No agent holds more than
+    their capacity, and no fence is given again.
+    """
+    one, other = await asyncio.gather(*(launch({"MATCHER_STORE_URL": watched.url}) for _ in range(2)))
+    async with one.client() as here, other.client() as there:
+        await hire(here, {agent: person("I keep honey bees.", most=MOST) for agent in AGENTS})
+        kept = await route(here, 5) + await route(there, 5)
+        assert await watched.primary.ask("WAIT", 1, 5000) == 1
+        await watched.cut_off_replica()
+        lost = await route(here, 3) + await route(there, 3)
+        assert sum((await loads(here, AGENTS)).values()) == len(kept + lost)
+
+        started = time.monotonic()
+        await watched.primary.end(signal.SIGKILL)
+        watched.replica.send(signal.SIGCONT)
+        first = await route(here, 1)
+        seconds = time.monotonic() - started
+        print(f"a decision {seconds:.2f} s after the primary was killed")  # noqa: T201 - for whoever runs with -s
+        first += await route(there, 1)
+        assert await watched.replica.role() == "master"
+
+        for client in (here, there):
+            assert [(await client.reservation(held.name)).fence for held in kept] == [held.fence for held in kept]
+            for held in lost:
+                with pytest.raises(MatcherCallError) as missing:
+                    await client.accept(held.name, fence=held.fence)
+                assert missing.value.reason == "RESERVATION_NOT_FOUND"
+
+        since = [*first]
+        for client in (here, there) * (len(AGENTS) * MOST):
+            answer = await client.route(TEXT)
+            if not answer.HasField("reservation"):
+                break
+            since.append(answer.reservation)
+        assert len(kept + since) == len(AGENTS) * MOST
+        assert await loads(there, AGENTS) == dict.fromkeys(AGENTS, MOST)
+        fences: dict[str, int] = {}
+        for reservation in kept + lost + since:
+            assert reservation.fence > fences.get(reservation.agent, 0)
+            fences[reservation.agent] = reservation.fence
+        for server in (one, other):
+            assert "another server answers for the site" in server.log()
+
+            async def serving(target: str = server.target) -> bool:
+                return await health(target)
+
+            await wait_until(serving, "health says that the store is back")
