@@ -82,7 +82,9 @@ RESERVATION_NEXT: dict[ReservationState, frozenset[ReservationState]] = {
 }
 
 CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {
-    ContactState.QUEUED: frozenset({ContactState.RESERVED, ContactState.CANCELED, ContactState.EXPIRED}),
+    ContactState.QUEUED: frozenset(
+        {ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CANCELED, ContactState.EXPIRED}
+    ),
     ContactState.RESERVED: frozenset(
         {ContactState.QUEUED, ContactState.ASSIGNED, ContactState.CANCELED, ContactState.EXPIRED}
     ),

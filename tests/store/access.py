@@ -64,7 +64,9 @@ CALLED: Final = (
     "hgetall",
     "hmget",
     "hset",
+    "pexpire",
     "xadd",
+    "xrange",
     "xread",
     "xrevrange",
     "zadd",
@@ -75,7 +77,7 @@ CALLED: Final = (
 )
 """What the service calls."""
 
-LOOKING: Final = ("dump", "pttl", "smembers")
+LOOKING: Final = ("pexpiretime", "pttl", "smembers", "type")
 """What only a test calls, to look at what is there."""
 
 

@@ -12,6 +12,7 @@ from matcher.store.connection import Connection
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import PERMANENT
 from tests.store.access import PRODUCT, Admin, DeclaredConnection, as_user, make_users
+from tests.store.laws import broken_laws
 from tests.store.stage import Stage
 
 
@@ -57,6 +58,13 @@ async def stage(declared: DeclaredConnection) -> Stage:
     stage = Stage(declared)
     await stage.set_up()
     return stage
+
+
+@pytest.fixture
+async def lawful(stage: Stage) -> AsyncIterator[Stage]:
+    """Give a stage whose site keeps the laws of tests/store/laws.py, looked at when the test has ended."""
+    yield stage
+    assert await broken_laws(stage) == []
 
 
 @pytest.fixture

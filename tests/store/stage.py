@@ -17,9 +17,20 @@ from matcher.store.customers import CustomerStore
 from matcher.store.keys import Keys
 from matcher.store.models import ModelStore
 from matcher.store.presence import PresenceStore
-from matcher.store.records import pairs_of
+from matcher.store.records import fields_of, pairs_of
 from matcher.store.roster import RosterStore
-from matcher.store.routing import Claim, Claimed, Lifetimes, Offer, Reserved, RoutingStore, Slot
+from matcher.store.routing import (
+    Claim,
+    Claimed,
+    Enqueued,
+    How,
+    Lifetimes,
+    Offer,
+    Reserved,
+    RoutingStore,
+    Slot,
+    Waiting,
+)
 
 LONG_MS: Final = 600_000
 KEEP_MS: Final = 60_000
@@ -140,15 +151,64 @@ class Stage:
         assert isinstance(claimed, Claimed), claimed
         return claimed.reservation
 
+    def waiting(self, most_ms: int = LONG_MS, head_start_ms: int = 0, sealed: bytes = b"sealed") -> Waiting:
+        """Return terms by which a contact may wait."""
+        return Waiting(most_ms, head_start_ms, sealed)
+
+    async def line_up(self, contact: str, waiting: Waiting | None = None, **changes: Any) -> Enqueued:
+        """Let a contact wait for whom nobody is there."""
+        asked = self.claim(contact=contact, waiting=waiting or self.waiting(), **changes)
+        answer = await self.reserve(asked, or_wait=True)
+        assert isinstance(answer, Enqueued), answer
+        return answer
+
+    def serve(self, contact: str, *candidates: str | tuple[str, float], **changes: Any) -> Asked:
+        """Return what the dispatcher asks for a contact that waits."""
+        own = {"request_id": "", "digest": "", "how": How.QUEUE}
+        return self.claim(*candidates, contact=contact, **{**own, **changes})
+
+    async def served(self, contact: str, *candidates: str | tuple[str, float], **changes: Any) -> Reservation:
+        """Hold a candidate who must have room for a contact that waits."""
+        claimed = await self.reserve(self.serve(contact, *candidates, **changes))
+        assert isinstance(claimed, Claimed), claimed
+        return claimed.reservation
+
+    async def in_line(self) -> list[str]:
+        """Name the contacts that wait, the first to be served first."""
+        return [one.contact for one in await self.contacts.queue(self.site)]
+
+    async def walked(self, contact: str) -> list[str]:
+        """Return the steps of a contact's life: the state, and why."""
+        return [f"{one.state} {one.cause}" for one in await self.contacts.history(self.site, contact)]
+
+    async def fields(self, contact: str) -> dict[str, bytes]:
+        """Read a contact as it lies in the store."""
+        return fields_of(await self.raw("HGETALL", self.keys.contact(contact)))
+
     def slot(self, reservation: Reservation) -> Slot:
         """Return what a transition of a reservation needs."""
         return Slot(self.site, reservation.id, reservation.agent, reservation.contact, reservation.pool)
 
-    async def everything(self) -> dict[bytes, bytes]:
+    async def everything(self) -> dict[bytes, Any]:
         """Return all that is stored of the site, key by key."""
         cursor, keys = await self.raw("SCAN", 0, "MATCH", self.keys.pattern, "COUNT", 1_000_000)
         assert cursor == 0
-        return {key: await self.raw("DUMP", key) for key in keys}
+        return {key: await self.whole(key) for key in keys}
+
+    async def whole(self, key: bytes) -> Any:
+        """Read a key of any type: what it says, decoded where it is a hash or a sorted set."""
+        match await self.raw("TYPE", key):
+            case b"hash":
+                return fields_of(await self.raw("HGETALL", key))
+            case b"zset":
+                found = pairs_of(await self.raw("ZRANGE", key, 0, -1, "WITHSCORES"))
+                return {member.decode(): int(score) for member, score in found}
+            case b"set":
+                return await self.raw("SMEMBERS", key)
+            case b"stream":
+                return await self.raw("XRANGE", key, "-", "+")
+            case _:
+                return await self.raw("GET", key)
 
     async def raw(self, *command: Any) -> Any:
         """Run one command of the store, as the service's user."""

@@ -1,0 +1,151 @@
+"""What holds in the store of a site at every moment, whatever was done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from matcher.lifecycle import CONTACT_NEXT, HOLDING, ContactState, ReservationState
+from matcher.store.records import Fields, number, text
+from tests.store.stage import KEEP_MS, Stage
+
+ENDED = frozenset(state.value for state, after in CONTACT_NEXT.items() if not after)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """All that is stored of a site, and when each key ends (-1: never)."""
+
+    stage: Stage
+    values: dict[str, Any]
+    ends: dict[str, int]
+
+    @classmethod
+    async def read(cls, stage: Stage) -> Site:
+        """Read everything."""
+        values, ends, prefix = {}, {}, stage.keys.pattern.removesuffix("*")
+        for key, value in (await stage.everything()).items():
+            name = key.decode().removeprefix(prefix)
+            values[name] = value
+            ends[name] = int(await stage.raw("PEXPIRETIME", key))
+        return cls(stage, values, ends)
+
+    def hashes(self, kind: str) -> dict[str, Fields]:
+        """Return the hashes of a kind by id."""
+        return {name.partition(":")[2]: fields for name, fields in self.values.items() if name.startswith(f"{kind}:")}
+
+
+async def found_anywhere(stage: Stage, secret: bytes) -> list[str]:
+    """Name the keys of a site in which something is written."""
+    values = (await Site.read(stage)).values
+    return [name for name, value in values.items() if secret in _flat(value)]
+
+
+def _flat(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, dict):
+        value = [part for pair in value.items() for part in pair]
+    if isinstance(value, list | tuple | set):
+        return b"\0".join(_flat(part) for part in value)
+    return str(value).encode()
+
+
+async def broken_laws(stage: Stage) -> list[str]:
+    """Say which laws do not hold; what lies beyond a deadline may be swept or not."""
+    site = await Site.read(stage)
+    return [*_queue(site), *_contacts(site), *_holds(site), *_timers(site)]
+
+
+def _queue(site: Site) -> list[str]:
+    queue, waiting = site.values.get("queue", {}), site.values.get("waiting", {})
+    contacts = {name: fields for name, fields in site.hashes("contact").items() if "queued_in" in fields}
+    names = {name[1:]: pool.decode() for name, pool in waiting.items() if name.startswith("|")}
+    counts = {pool: int(count) for pool, count in waiting.items() if not pool.startswith("|")}
+    broken = []
+    if counts != Counter(names.values()):
+        broken.append(f"the counts {counts} are not those of who waits: {names}")
+    if set(queue) != set(names):
+        broken.append(f"the queue {sorted(queue)} is not who waits: {names}")
+    if {name: text(fields, "queued_in") for name, fields in contacts.items()} != names:
+        broken.append(f"the contacts {sorted(contacts)} are not who waits: {names}")
+    for name, fields in contacts.items():
+        moved = fields["state"] == b"ASSIGNED" and "moving" in fields
+        if fields["state"] != b"QUEUED" and not moved:
+            broken.append(f"{name} waits as {fields['state']!r}")
+        if not {"sealed", "wait"} <= set(fields):
+            broken.append(f"{name} waits, and what was written is gone")
+        if number(fields, "score") != queue.get(name):
+            broken.append(f"{name} has another score than in the queue")
+    return broken
+
+
+def _contacts(site: Site) -> list[str]:
+    listed, broken = site.values.get("contacts", {}), []
+    for name, fields in site.hashes("contact").items():
+        state = text(fields, "state")
+        if (state in ENDED) == (name in listed):
+            broken.append(f"{name} is {state}, and {'' if name in listed else 'not '}listed")
+        if ("sealed" in fields) != ("wait" in fields):
+            broken.append(f"{name}: what was written is kept for those who may wait, and for nobody else")
+        if "wait" in fields:
+            if state in ENDED or (state == "ASSIGNED" and "moving" not in fields):
+                broken.append(f"{name} is {state}, and what was written is kept")
+            if site.ends[f"contact:{name}"] < number(fields, "waits") + KEEP_MS:
+                broken.append(f"{name} may wait until {fields['waits']!r} and is forgotten too soon after")
+        broken += _steps(name, fields)
+    return broken
+
+
+def _steps(name: str, fields: Fields) -> list[str]:
+    lines, broken = [line.split("|") for line in text(fields, "history").split(";") if line], []
+    last = number(fields, "sequence")
+    if [int(line[0]) for line in lines] != list(range(last - len(lines) + 1, last + 1)):
+        broken.append(f"{name}: the steps are not numbered on")
+    if lines[-1][1:3] != [text(fields, "state"), text(fields, "cause")]:
+        broken.append(f"{name} stands otherwise than its last step says: {lines[-1]}")
+    for before, after in pairwise(lines):
+        was, now = ContactState(before[1]), ContactState(after[1])
+        if was is not now and now not in CONTACT_NEXT[was]:
+            broken.append(f"{name} went from {was} to {now}")
+    return broken
+
+
+def _holds(site: Site) -> list[str]:
+    due, broken = site.values.get("due", {}), []
+    leases: dict[str, Any] = {}
+    for name, fields in site.hashes("resv").items():
+        if ReservationState(text(fields, "state")) not in HOLDING:
+            continue
+        counts = text(fields, "counts") or text(fields, "cost")
+        leases.setdefault(text(fields, "agent"), {})[f"{name}|{text(fields, 'channel')}|{counts}"] = number(
+            fields, "deadline"
+        )
+        if due.get(f"reservation|{name}") != number(fields, "deadline"):
+            broken.append(f"{name} is due at {due.get(f'reservation|{name}')} and ends at {fields['deadline']!r}")
+        if site.ends[f"resv:{name}"] < number(fields, "deadline"):
+            broken.append(f"{name} is forgotten before it ends")
+    if site.hashes("lease") != leases:
+        broken.append(f"held is {site.hashes('lease')}, and should be {leases}")
+    if len(due) != sum(map(len, leases.values())):
+        broken.append(f"due is {due}")
+    return broken
+
+
+def _timers(site: Site) -> list[str]:
+    timers = site.values.get("timers", {})
+    contacts, reservations, agents = site.hashes("contact"), site.hashes("resv"), site.hashes("agent")
+    broken = [
+        f"nothing ends the wait of {name}"
+        for name in site.values.get("queue", {})
+        if timers.get(f"contact|{name}") != number(contacts.get(name, {}), "waits")
+    ]
+    for member, at in timers.items():
+        kind, _, name = member.partition("|")
+        if kind == "beat" and number(agents.get(name, {}), "beat") != at:
+            broken.append(f"the heartbeat of {name} is looked for at {at}")
+        if kind == "idle" and text(reservations.get(name, {}), "state") != "ACCEPTED":
+            broken.append(f"{name} may rest, and is none that lasts")
+    return broken
