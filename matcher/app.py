@@ -22,7 +22,7 @@ from matcher.contacts import Contacts
 from matcher.dispatcher import Dispatcher
 from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder, usable_cores
 from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
-from matcher.expiry import Expiry
+from matcher.expiry import Expiry, Seen
 from matcher.floors import Floors
 from matcher.gathering import Gathering
 from matcher.joint import Joint
@@ -47,11 +47,13 @@ from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 from matcher.store.models import ModelStore
+from matcher.store.presence import PresenceStore
 from matcher.store.roster import RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
 from matcher.tasks import end
 from matcher.telemetry import Telemetry, configure_logs
 from matcher.turns import EncoderInTurns, Turns
+from matcher.watching import Hub, Hubs
 from matcher.workers import stop_with_parent, supervise
 
 log = structlog.get_logger(__name__)
@@ -110,6 +112,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         contact_store = ContactStore(connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept)
         customer_store = CustomerStore(connection, secret)
         ranker, sealer = Ranker(settings.affinity_tolerance), Sealer(secret)
+        presence_store = PresenceStore(connection, settings.events_kept)
+        hubs = Hubs(partial(Hub, counted=telemetry.watchers.inc, cut_off=telemetry.watchers_cut_off.inc))
         turns = Turns()
         changeover = Changeover(
             settings.model,
@@ -131,13 +135,19 @@ async def running(settings: Settings) -> AsyncIterator[str]:
                 contact_store,
                 telemetry.index_lag_seconds.observe,
                 telemetry.stream_reloads.labels(site).inc,
+                hubs.of(site),
             )
             replica.beside(
                 Expiry(
                     replica,
                     routing_store,
+                    contact_store,
+                    presence_store,
                     connection.of(site),
-                    lambda state: telemetry.reservations_lapsed.labels(state).inc(),
+                    Seen(
+                        lapsed=lambda state: telemetry.reservations_lapsed.labels(state).inc(),
+                        sent_away=lambda why: telemetry.agents_sent_away.labels(why).inc(),
+                    ),
                 )
             )
             replica.beside(
@@ -355,6 +365,9 @@ async def _watch(
             continue
         for site in sites:
             telemetry.index_agents.labels(site.site).set(len(site.index))
+            waiting = site.room.counts()
+            for pool in {*site.pools, *waiting}:
+                telemetry.contacts_waiting.labels(site.site, pool).set(waiting.get(pool, 0))
         # While part of a cluster is away the sites of the rest are served.
         there = [site for site in sites if not (away and site.away)]
         behind = [site.site for site in there if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS]

@@ -6,14 +6,19 @@ import asyncio
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from matcher.clock import Clock
 from matcher.errors import MatcherError, PoolNotFound, ReservationNotFound
+from matcher.lifecycle import Cause
 from matcher.model import PoolPolicy
+from matcher.offers import withdraw_offers
 from matcher.replica import SiteReplica
+from matcher.store.contacts import ContactStore
+from matcher.store.presence import PresenceStore, Timer, TimerKind
 from matcher.store.routing import RoutingStore
 from matcher.tasks import end
 
@@ -25,16 +30,44 @@ GRACE_MS: Final = 5
 IDLE_SECONDS: Final = 3600.0
 AGAIN_SECONDS: Final = 0.02
 RETRY_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.25
+"""How soon the store is asked for the earliest timer after one was set: none is set for less than a second, and many
+that are set at once cost one look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Who is told of what the sweeper does: a reservation that lapsed, by its state; an agent sent away, and why."""
+
+    lapsed: Callable[[str], None] = lambda _: None
+    sent_away: Callable[[str], None] = lambda _: None
 
 
 class Expiry:
-    """Sleep until a site's earliest deadline, then free the slots here and write the consequences in the store."""
+    """Sleep until a site's earliest deadline, then write what follows from it.
 
-    def __init__(self, replica: SiteReplica, store: RoutingStore, clock: Clock, lapsed: Callable[[str], None]) -> None:
+    A reservation's deadline is known here as the index has it. The end of a contact's wait, of an agent's heartbeat and
+    of a conversation's liveliness is asked for in the store, when the earliest one known has come or may have moved.
+    """
+
+    def __init__(
+        self,
+        replica: SiteReplica,
+        store: RoutingStore,
+        contacts: ContactStore,
+        presence: PresenceStore,
+        clock: Clock,
+        seen: Seen,
+    ) -> None:
         self._replica = replica
         self._store = store
+        self._contacts = contacts
+        self._presence = presence
         self._clock = clock
-        self._lapsed = lapsed
+        self._seen = seen
+        self._timer_ms: float = math.inf
+        self._look_at: float = math.inf
+        """When to ask for the earliest timer, by the event loop's clock."""
         self._task = asyncio.create_task(self._run(), name=f"expire {replica.site}")
 
     async def close(self) -> None:
@@ -43,6 +76,8 @@ class Expiry:
 
     async def _run(self) -> None:
         while not self._replica.removed:
+            if not await self._replica.ready(RETRY_SECONDS):
+                continue
             try:
                 left = await self._sweep()
                 await self._sleep(AGAIN_SECONDS if left else IDLE_SECONDS)
@@ -55,15 +90,13 @@ class Expiry:
 
         At the start that is what lapsed while nobody looked. What is left was early by the store's clock.
         """
-        if not self._replica.caught_up:
-            return False
         now = self._clock.now_ms()
         self._replica.index.lapse(now)
         while overdue := await self._store.overdue(self._replica.site, now, BATCH):
             written = [await self._expire(reservation) for reservation in overdue]
             if not any(written):
                 return True
-        return False
+        return await self._settle_timers()
 
     async def _expire(self, reservation: str) -> bool:
         """Write what follows from one deadline; tell whether this process was the one."""
@@ -75,7 +108,9 @@ class Expiry:
         lapsed = await self._store.expire(slot, await self._max_missed(slot.pool))
         if lapsed is None:
             return False
-        self._lapsed(lapsed.was)
+        self._seen.lapsed(lapsed.was)
+        if lapsed.away:
+            await self._sent_away(slot.agent, "missed")
         return True
 
     async def _max_missed(self, pool: str) -> int:
@@ -84,22 +119,63 @@ class Expiry:
         except PoolNotFound:
             return PoolPolicy().max_missed
 
+    async def _settle_timers(self) -> bool:
+        """Write what follows from the timers that are due; tell whether one was early by the store's clock."""
+        self._replica.timers_moved, self._look_at = False, math.inf
+        before: list[Timer] = []
+        while True:
+            timers = await self._presence.timers(self._replica.site, BATCH)
+            now = self._clock.now_ms()
+            due = [timer for timer in timers if timer.due_ms + GRACE_MS <= now]
+            self._timer_ms = timers[len(due)].due_ms if len(due) < len(timers) else math.inf
+            if not due or due == before:
+                return bool(due)
+            for timer in due:
+                await self._settle(timer)
+            before = due
+
+    async def _settle(self, timer: Timer) -> None:
+        site = self._replica.site
+        match timer.kind:
+            case TimerKind.CONTACT:
+                await self._contacts.leave(site, timer.id, Cause.WAIT_EXPIRED)
+            case TimerKind.BEAT:
+                if await self._presence.miss_beat(site, timer.id):
+                    await self._sent_away(timer.id, "silent")
+            case TimerKind.IDLE:
+                try:
+                    await self._store.rest(await self._store.slot(site, timer.id))
+                except ReservationNotFound:
+                    await self._presence.forget(site, timer)
+
+    async def _sent_away(self, agent: str, why: str) -> None:
+        """Take back what an agent was offered who has just been sent away."""
+        site = self._replica.site
+        self._seen.sent_away(why)
+        withdrawn = await withdraw_offers(self._store, site, agent, Cause.AGENT_LEFT, self._clock.now_ms())
+        log.info("agent sent away", site=site, agent=agent, why=why, offers_withdrawn=withdrawn)
+
     async def _sleep(self, most_seconds: float) -> None:
         """Sleep until the earliest deadline, which may move meanwhile, or until the site has been read anew.
 
         A hold that is new and not due asks nothing of the store: every route makes one.
         """
         loop = asyncio.get_running_loop()
-        until, index, current = loop.time() + most_seconds, self._replica.index, self._replica.caught_up
+        until, index = loop.time() + most_seconds, self._replica.index
         while (wait := min(until - loop.time(), self._due_in())) > 0:
             self._replica.deadline_moved.clear()
             with suppress(TimeoutError):
                 # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
                 async with asyncio.timeout(wait):
                     await self._replica.deadline_moved.wait()
-            if not current or self._replica.index is not index:
+            if self._replica.index is not index:
                 return
 
     def _due_in(self) -> float:
-        due = self._replica.index.next_deadline()
-        return math.inf if due is None else (due + GRACE_MS - self._clock.now_ms()) / 1000
+        """Return in how many seconds there is something to do."""
+        now = asyncio.get_running_loop().time()
+        if self._replica.timers_moved:
+            self._look_at = min(self._look_at, now + LOOK_SECONDS)
+        held = self._replica.index.next_deadline()
+        due = min(math.inf if held is None else held, self._timer_ms)
+        return min(self._look_at - now, (due + GRACE_MS - self._clock.now_ms()) / 1000)

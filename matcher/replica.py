@@ -18,7 +18,8 @@ from matcher.errors import PoolNotFound, StoreUnavailable
 from matcher.index import SiteIndex
 from matcher.interests import stored_interests
 from matcher.matching import Matching
-from matcher.model import Agent, Hold, Pool
+from matcher.lifecycle import ContactState
+from matcher.model import Agent, ContactEvent, Hold, Pool
 from matcher.names import pool_name
 from matcher.store.changes import (
     AgentChanged,
@@ -31,6 +32,7 @@ from matcher.store.changes import (
     SiteRemoved,
     SlotFreed,
     SlotHeld,
+    TimerSet,
     event_number,
 )
 from matcher.store.connection import Connection
@@ -38,6 +40,7 @@ from matcher.store.contacts import ContactStore
 from matcher.store.roster import RosterStore
 from matcher.tasks import end
 from matcher.waiting import WaitingRoom
+from matcher.watching import Hub
 
 log = structlog.get_logger(__name__)
 
@@ -67,14 +70,18 @@ class SiteReplica:
         contacts: ContactStore,
         observe_lag: Callable[[float], None],
         observe_reload: Callable[[], None],
+        hub: Hub | None = None,
     ) -> None:
         self.site = site
+        self.hub = hub or Hub(site)
         self.pools: dict[str, Pool] = {}
         self.matching = matching
         self.index = SiteIndex(matching.scorers.default, matching.encoder.dimension)
         self.room = WaitingRoom()
         self.removed = False
         self.deadline_moved = asyncio.Event()
+        self.timers_moved = True
+        """Whether a wait, a heartbeat or an idle conversation may end sooner than whoever looks after them knows."""
         self._connection = connection
         self._roster = roster
         self._clock = clock
@@ -299,7 +306,8 @@ class SiteReplica:
         self.index, self.pools, self._position, self._load_told = index, pools, position, position.load
         self.room.reset(queue)
         self._removed_ms.clear()
-        self.deadline_moved.set()
+        self._timers_moved()
+        self.hub.read_anew(position.load)
         log.info(
             "site read", site=self.site, agents=agents, pools=len(pools), seconds=round(time.monotonic() - started, 3)
         )
@@ -345,12 +353,29 @@ class SiteReplica:
                 self.deadline_moved.set()
                 if not hold.cost:
                     self._may_serve(agent)
+                self.hub.slot_changed(agent, hold.reservation)
             case SlotFreed(agent, reservation, idle_since_ms, at_ms):
                 self._applying_since_ms = self._applying_since_ms or at_ms
                 self.index.free(agent, reservation, idle_since_ms)
                 self._may_serve(agent)
-            case ContactStepped():
+                self.hub.slot_changed(agent, reservation)
+            case ContactStepped(event, score):
                 self.room.take_in(change)
+                if score is not None or self._sets_a_timer(event):
+                    self._timers_moved()
+                self.hub.stepped(event)
+            case TimerSet():
+                self._timers_moved()
+
+    def _sets_a_timer(self, event: ContactEvent) -> bool:
+        """Tell whether a step that leads to no queue sets a timer: for the conversation, or for the record."""
+        pool = self.pools.get(event.pool)
+        idles = pool is not None and pool.policy.idle_ms > 0
+        return event.state is ContactState.QUEUED or (event.state is ContactState.ASSIGNED and idles)
+
+    def _timers_moved(self) -> None:
+        self.timers_moved = True
+        self.deadline_moved.set()
 
     def _may_serve(self, agent: str) -> None:
         """Note an agent who may have become free for somebody who waits."""

@@ -42,6 +42,7 @@ class Sites:
         """Stop following a site."""
         replica = self._replicas.pop(site, None)
         if replica is not None:
+            replica.hub.end()
             await replica.close()
 
     def __iter__(self) -> Iterator[SiteReplica]:

@@ -80,6 +80,19 @@ class Telemetry:
         self.reservations_lapsed = self._counter(
             "matcher_reservations_lapsed", "Reservations whose deadline passed. state: what they were.", ("state",)
         )
+        self.agents_sent_away = self._counter(
+            "matcher_agents_sent_away",
+            "Agents set AWAY by the service. reason: missed, offers in a row; silent, no heartbeat.",
+            ("reason",),
+        )
+        self.watchers = self._gauge("matcher_watchers", "Streams that are watched.")
+        self.watchers_cut_off = self._counter("matcher_watchers_cut_off", "Watchers that read too slowly.", ())
+        self.contacts_waiting = Gauge(
+            "matcher_contacts_waiting",
+            "Contacts that wait in the queue of a pool; every replica says the same.",
+            ("site", "pool"),
+            registry=self.registry,
+        )
         self.stream_reloads = self._counter(
             "matcher_stream_reloads", "Times a site was read anew because its stream was trimmed.", ("site",)
         )
