@@ -55,13 +55,18 @@ class Ranker:
         ignore_availability: bool = False,
     ) -> Ranking:
         """Rank who meets the requirements, at most `most`."""
-        own = pool.policy.affinity_tolerance
+        own, floor = pool.policy.affinity_tolerance, await replica.floor(pool)
         return rank(
             replica.index.find(
-                read.vectors, read.stems, requirements, ignore_availability=ignore_availability, resting=most
+                read.vectors,
+                read.stems,
+                requirements,
+                ignore_availability=ignore_availability,
+                resting=most,
+                floor=floor,
             ),
             read.units,
-            floor=await replica.floor(pool),
+            floor=floor,
             tolerance=self._default_tolerance if own is None else own,
             most=most,
         )
