@@ -158,7 +158,7 @@ class Dispatcher:
                 break
             await asyncio.gather(*(self._offer(one, agent, tried) for one, agent in pairs))
         # Nobody who waits may take those who are free by now: new messages may have them.
-        await self._contacts.give_back(self._replica.site, sorted(freed))
+        await self._contacts.give_back(self._replica.site, freed)
         return tried.wake_ms
 
     async def _weigh(self, tried: Pass) -> list[Wanted]:

@@ -17,8 +17,8 @@ from matcher.clock import Clock
 from matcher.errors import PoolNotFound, StoreUnavailable
 from matcher.index import SiteIndex
 from matcher.interests import stored_interests
-from matcher.matching import Matching
 from matcher.lifecycle import ContactState
+from matcher.matching import Matching
 from matcher.model import Agent, ContactEvent, Hold, Pool
 from matcher.names import pool_name
 from matcher.store.changes import (
@@ -91,8 +91,8 @@ class SiteReplica:
         self._position = Position(0, 0, "")
         self._load_told = 0
         """The last event of the load stream that the index was told, also while the rest of its batch waits."""
-        self._freed: set[str] = set()
-        """Who may have become free for those who wait, since somebody last asked."""
+        self._freed: dict[str, int] = {}
+        """Who may have become free for those who wait since somebody last asked, and when."""
         self._removed_ms: dict[str, int] = {}
         """When agents were removed, so that a write of our own from before does not bring them back."""
         self._own: dict[str, int] = {}
@@ -141,9 +141,9 @@ class SiteReplica:
         """Close another task with this replica."""
         self._beside.append(task)
 
-    def take_freed(self) -> set[str]:
-        """Return the agents who may have become free for those who wait, since this was last asked."""
-        freed, self._freed = self._freed, set()
+    def take_freed(self) -> dict[str, int]:
+        """Return who may have become free for those who wait since this was last asked, and when."""
+        freed, self._freed = self._freed, {}
         return freed
 
     async def close(self) -> None:
@@ -317,12 +317,13 @@ class SiteReplica:
             return
         try:
             agents: dict[str, int] = {}
+            written: dict[str, int] = {}
             pools: set[str] = set()
             for change in batch:
                 match change:
                     case AgentChanged(agent, version, at_ms):
                         self._applying_since_ms = self._applying_since_ms or at_ms
-                        agents[agent] = version
+                        agents[agent], written[agent] = version, at_ms
                         if not version or 0 < self._own.get(agent, 0) <= version:
                             self._own.pop(agent, None)
                         if not version:
@@ -336,8 +337,8 @@ class SiteReplica:
                         self._take_in(change)
             await self._refresh_agents(agents)
             await self._refresh_pools(pools)
-            for agent in agents:
-                self._may_serve(agent)
+            for agent, at_ms in written.items():
+                self._may_serve(agent, at_ms)
             if pools:
                 self.room.stir()
             self._observe_lag(self.lag_ms() / 1000)
@@ -352,12 +353,12 @@ class SiteReplica:
                 self.index.hold(agent, hold)
                 self.deadline_moved.set()
                 if not hold.cost:
-                    self._may_serve(agent)
+                    self._may_serve(agent, at_ms)
                 self.hub.slot_changed(agent, hold.reservation)
             case SlotFreed(agent, reservation, idle_since_ms, at_ms):
                 self._applying_since_ms = self._applying_since_ms or at_ms
                 self.index.free(agent, reservation, idle_since_ms)
-                self._may_serve(agent)
+                self._may_serve(agent, at_ms)
                 self.hub.slot_changed(agent, reservation)
             case ContactStepped(event, score):
                 self.room.take_in(change)
@@ -377,10 +378,10 @@ class SiteReplica:
         self.timers_moved = True
         self.deadline_moved.set()
 
-    def _may_serve(self, agent: str) -> None:
+    def _may_serve(self, agent: str, at_ms: int) -> None:
         """Note an agent who may have become free for somebody who waits."""
         if len(self.room):
-            self._freed.add(agent)
+            self._freed[agent] = at_ms
             self.room.stir()
 
     async def _refresh_agents(self, changed: dict[str, int]) -> None:

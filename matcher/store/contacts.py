@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -139,9 +139,10 @@ class ContactStore:
         )
         return Left(*(part.decode() for part in answer))
 
-    async def give_back(self, site: str, agents: Sequence[str]) -> None:
-        """Let new messages have agents who were kept for those who wait, because nobody who waits may take them."""
-        await self._connection.pipeline([("HDEL", Keys(site).agent(agent), "earmark") for agent in agents])
+    async def give_back(self, site: str, freed: Mapping[str, int]) -> None:
+        """Let new messages have agents whom nobody who waits may take; freed: since when each is free, in ms."""
+        if freed:
+            await self._connection.verb("give_back", list(map(Keys(site).agent, freed)), list(freed.values()))
 
     async def lead(self, site: str, process: str, lease_ms: int) -> int:
         """Take or keep the lease of the dispatcher; return 0, or for how many ms another has it."""

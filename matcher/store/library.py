@@ -29,6 +29,7 @@ VERBS: Final = (
     "beat",
     "miss_beat",
     "lead",
+    "give_back",
     "link",
     "put_agent",
     "put_status",

@@ -1,0 +1,111 @@
+"""How soon an agent who becomes free is offered to a contact that waits: with two servers, and after one has died."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from benchmarks.alone import run_alone, say
+from benchmarks.sizes import Sizes
+from benchmarks.slices import Figures
+from benchmarks.stores import service, start_server
+from matcher.client import MatcherClient
+from matcher.v1 import roster_pb2 as roster
+from matcher.v1 import routing_pb2 as pb
+
+TURNS: Final = {"tiny": 50, "quick": 300, "full": 1_000}
+DEATHS: Final = {"tiny": 1, "quick": 3, "full": 10}
+OTHERS: Final = 200
+"""Contacts that wait all the time for a skill that nobody has."""
+TEXT: Final = "I keep honey bees, and the smoker arrived with a dent."
+PATIENCE_SECONDS: Final = 30.0
+
+
+async def measure(sizes: Sizes) -> Figures:
+    """Measure from the end of a conversation, told to one server, to the offer as read from another."""
+    say("waiting: from a freed slot to the offer")
+    with tempfile.TemporaryDirectory(prefix="mb-") as folder:
+        async with service(Path(folder), {}) as first:
+            store = {"MATCHER_STORE_URL": first.store_url}
+            log = Path(folder) / "second.log"
+            process, target = await start_server(Path(folder), log, store)
+            try:
+                async with MatcherClient(first.target) as one, MatcherClient(target) as other:
+                    await _open_desk(one)
+                    took = await _turns(one, other, TURNS[sizes.name])
+            finally:
+                await _end(process)
+            deaths = [await _death(Path(folder), store, first.target, number) for number in range(DEATHS[sizes.name])]
+    return {
+        "waiting_offer_p50_ms": float(np.median(took)) * 1000,
+        "waiting_offer_p99_ms": float(np.quantile(took, 0.99)) * 1000,
+        "waiting_offers": len(took),
+        "waiting_offer_after_death_seconds": max(deaths),
+    }
+
+
+async def _open_desk(client: MatcherClient) -> None:
+    capacity = roster.Capacity(total=1, channels=[roster.ChannelCapacity(channel="chat", cost=1)])
+    bea = roster.Agent(interests=["I keep honey bees."], capacity=capacity, status=roster.ONLINE)
+    await client.create_agent("bea", bea)
+    await asyncio.gather(
+        *(client.route(TEXT, required_skills={"law": 1}, contact_id=f"o{n}", wait=True) for n in range(OTHERS))
+    )
+
+
+async def _turns(one: MatcherClient, other: MatcherClient, turns: int) -> list[float]:
+    """Return the seconds of each turn, the reading of the contact included."""
+    held = (await one.route(TEXT, auto_accept=True)).reservation.name
+    took = []
+    for number in range(turns):
+        contact = f"c{number}"
+        await other.route(TEXT, contact_id=contact, wait=True)
+        freed = time.monotonic()
+        await (one, other)[number % 2].complete(held)
+        took.append(await _offered(one, contact, freed))
+        held = (await one.contact(contact)).reservation
+        await one.accept(held)
+    await one.complete(held)
+    return took
+
+
+async def _offered(client: MatcherClient, contact: str, since: float) -> float:
+    while (await client.contact(contact)).state != pb.CONTACT_RESERVED:
+        if time.monotonic() - since > PATIENCE_SECONDS:
+            raise RuntimeError(f"{contact} was not offered")
+    return time.monotonic() - since
+
+
+async def _death(folder: Path, store: dict[str, str], heir: str, number: int) -> float:
+    """Return the seconds from the death of the server that took a contact in to the offer by another."""
+    process, target = await start_server(folder, folder / f"doomed-{number}.log", store)
+    async with MatcherClient(heir) as after:
+        async with MatcherClient(target) as before:
+            held = (await before.route(TEXT, auto_accept=True)).reservation.name
+            contact = f"d{number}"
+            await before.route(TEXT, contact_id=contact, wait=True)
+            process.kill()
+            await process.communicate()
+        died = time.monotonic()
+        await after.complete(held)
+        took = await _offered(after, contact, died)
+        last = (await after.contact(contact)).reservation
+        await after.accept(last)
+        await after.complete(last)
+        return took
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.terminate()
+    await process.communicate()
+
+
+if __name__ == "__main__":
+    run_alone(measure)
