@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -73,6 +73,10 @@ class Gathering:
         if isinstance(ended, MatcherError):
             raise ended
         return ended
+
+    async def route_many(self, site: str, asked: Sequence[Asked]) -> list[Ended]:
+        """Decide for all messages together, at once; return what became of each, in their order."""
+        return await self._joint.route(site, asked)
 
     async def close(self) -> None:
         """Decide at once for everybody who was gathered, and gather nobody from now on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, Final
 
 import grpc
@@ -20,6 +21,29 @@ ADMITTED: Final = frozenset(
     f"/{_SERVICE.full_name}/{method}" for method in ("RouteMessage", "RouteMessages", "SuggestAgents")
 )
 """The calls that begin new work. What ends a conversation makes room, and is never refused."""
+
+
+class _Place:
+    """The place of a call that was let in, given up once."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self._left = False
+
+    def leave(self) -> None:
+        if not self._left:
+            self._left = True
+            self._admission.leave()
+
+
+_PLACE: Final[ContextVar[_Place | None]] = ContextVar("place", default=None)
+
+
+def step_aside() -> None:
+    """Give the place of this call up before its end: it waits for something else than the machine."""
+    place = _PLACE.get()
+    if place is not None:
+        place.leave()
 
 
 class AdmissionInterceptor(grpc.aio.ServerInterceptor):
@@ -61,9 +85,11 @@ class AdmissionInterceptor(grpc.aio.ServerInterceptor):
                 return await work(requests, context)
             if not await self._admission.enter():
                 await context.abort(self._code, self._sentence, self._trailers)
+            place = _Place(self._admission)
+            _PLACE.set(place)
             try:
                 return await work(requests, context)
             finally:
-                self._admission.leave()
+                place.leave()
 
         return grpc.stream_unary_rpc_method_handler(call)
