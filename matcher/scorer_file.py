@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -36,6 +36,26 @@ class Provenance:
     attribution: str
     recall: dict[str, float]
     """Recall at 1 by suite, on agents that took no part."""
+    margins: tuple[str, ...] = ()
+    """Further suites that only the confidence was learned from."""
+    error: dict[str, float] = field(default_factory=dict)
+    """Expected calibration error by suite, likewise; empty in files of older versions."""
+
+    def as_good_as(self, other: Provenance) -> list[str]:
+        """Return the suites on which this scorer is at least as good as another one; none: the other one is better.
+
+        Compared are the mean recall on the suites that both learned from and, where it is the same, the mean
+        calibration error on the suites that both know of. Scorers of other models and other suites are not compared.
+        """
+        shared = [name for name in other.recall if name in self.recall]
+        if self.model != other.model or not shared:
+            return []
+        mine, theirs = (sum(one.recall[name] for name in shared) for one in (self, other))
+        if mine != theirs:
+            return shared if mine > theirs else []
+        known = [name for name in other.error if name in self.error]
+        calibrated = sum(self.error[name] for name in known) > sum(other.error[name] for name in known)
+        return [] if calibrated else shared
 
 
 def write(path: Path, scorer: Scorer, provenance: Provenance) -> None:
@@ -107,4 +127,6 @@ def _provenance(about: dict[str, Any]) -> Provenance:
         licence=str(about["licence"]),
         attribution=str(about["attribution"]),
         recall={str(name): float(value) for name, value in about["recall"].items()},
+        margins=tuple(about.get("margins", ())),
+        error={str(name): float(value) for name, value in about.get("error", {}).items()},
     )

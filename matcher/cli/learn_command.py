@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +14,11 @@ from matcher.cli.progress import steps
 from matcher.cli.session import CommandError, Session, command
 from matcher.config import load
 from matcher.errors import MatcherError
-from matcher.suite import SuiteWrong, read_suite
+from matcher.suite import Suite, SuiteWrong, read_suite
 from matcher.telemetry import configure_logs
+
+if TYPE_CHECKING:
+    from matcher.learn import Report
 
 WHOLE = 100
 """Steps of the progress bar of learning."""
@@ -32,6 +36,12 @@ async def learn_scorer(
     ],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The scorer to write: MATCHER_SCORER takes it.")],
+    margins: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--margins", metavar="SUITE_DIR", help="A suite that only the confidence is learned from; may be repeated."
+        ),
+    ] = None,
     folds: Annotated[int, typer.Option("--folds", min=2, max=20, help="Parts of the agents that judge by turns.")] = 5,
     licence: Annotated[str, typer.Option("--licence", help="The licence of what is learned from.")] = "",
     attribution: Annotated[str, typer.Option("--attribution", help="Whose it is, and what was changed.")] = "",
@@ -43,6 +53,8 @@ async def learn_scorer(
     configure_logs("console", "WARNING")
     try:
         read = [read_suite(folder) for folder in suites]
+        further = [read_suite(folder) for folder in margins or ()]
+        _check_names([*read, *further])
         # The model's libraries take seconds that a wrong file should not wait for.
         from matcher import scorer_file
         from matcher.evaluation import open_production
@@ -52,9 +64,10 @@ async def learn_scorer(
 
         rival = scorer_file.read(out)[1] if out.exists() else None
         async with open_production(load(), lambda step: session.note(step, style="dim")) as production:
-            for suite in read:
+            for suite in (*read, *further):
                 await production.learn_suite(suite, lambda label, total: steps(session.err, label, total))
             lessons = [lesson_of(production, suite) for suite in read]
+            calibrating = [lesson_of(production, suite) for suite in further]
             model = production.texts.encoder.fingerprint
         loop, done = asyncio.get_running_loop(), 0
         with steps(session.err, "learning", WHOLE) as step:
@@ -65,37 +78,50 @@ async def learn_scorer(
                     done += 1
                     loop.call_soon_threadsafe(step)
 
-            scorer, report = await asyncio.to_thread(learn, lessons, Scorer(), folds=folds, told=told)
+            scorer, report = await asyncio.to_thread(
+                learn, lessons, Scorer(), margins=calibrating, folds=folds, told=told
+            )
     except (SuiteWrong, MatcherError) as error:
         raise CommandError(str(error)) from None
     provenance = scorer_file.Provenance(
-        model, tuple(suite.name for suite in read), licence, attribution, dict(report.recall)
+        model=model,
+        suites=tuple(suite.name for suite in read),
+        licence=licence,
+        attribution=attribution,
+        recall=report.recall,
+        margins=tuple(suite.name for suite in further),
+        error=report.error,
     )
-    refusal = _refusal(report.better, rival, provenance)
+    refusal = ""
+    if not report.better:
+        refusal = "not written: on agents that took no part it is no better than the untrained scorer"
+    elif rival is not None and (shared := rival.as_good_as(provenance)):
+        refusal = f"not written: the scorer that is there is as good on {', '.join(shared)}"
     if not refusal:
         scorer_file.write(out, scorer, provenance)
-    if session.as_json:
-        session.write_json(
-            {"recall_at_1": report.recall, "before": report.before, "ece": report.error, "written": not refusal}
-        )
-    else:
-        made = tables.table("suite", "recall@1 by folds", "untrained", "ECE by folds")
-        for name, recall in report.recall.items():
-            tables.add(made, name, f"{recall:.1%}", f"{report.before[name]:.1%}", f"{report.error[name]:.3f}")
-        session.out.print(made)
+    _tell(session, report, written=not refusal)
     if refusal:
         raise CommandError(refusal)
     session.note(f"wrote {out}: MATCHER_SCORER={out} serves it", style="green")
 
 
-def _refusal(better: bool, rival: object, provenance: object) -> str:
-    """Say why a scorer is not written, "" where it is."""
-    from matcher.scorer_file import Provenance
+def _check_names(suites: Sequence[Suite]) -> None:
+    """Refuse two folders of one name: the report and the file tell suites apart by it."""
+    names = [suite.name for suite in suites]
+    for name in names:
+        if names.count(name) > 1:
+            raise CommandError(f"two of the suites are named {name}")
 
-    if not better:
-        return "not written: on agents that took no part it is no better than the untrained scorer"
-    if isinstance(rival, Provenance) and isinstance(provenance, Provenance) and rival.model == provenance.model:
-        shared = [name for name in provenance.recall if name in rival.recall]
-        if shared and sum(rival.recall[name] for name in shared) >= sum(provenance.recall[name] for name in shared):
-            return "not written: the scorer that is there is as good on " + ", ".join(shared)
-    return ""
+
+def _tell(session: Session, report: Report, *, written: bool) -> None:
+    if session.as_json:
+        session.write_json(
+            {"recall_at_1": report.recall, "before": report.before, "ece": report.error, "written": written}
+        )
+        return
+    made = tables.table("suite", "recall@1 by folds", "untrained", "ECE by folds")
+    for name, error in report.error.items():
+        learned = name in report.recall
+        cells = (f"{report.recall[name]:.1%}", f"{report.before[name]:.1%}") if learned else ("confidence only", "")
+        tables.add(made, name, *cells, f"{error:.3f}")
+    session.out.print(made)

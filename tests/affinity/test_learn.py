@@ -68,6 +68,16 @@ def test_recall_is_of_agents_who_took_no_part() -> None:
     assert report.recall["made"] < 0.15
 
 
+def test_further_suites_teach_the_confidence_and_nothing_else() -> None:
+    """Map, threshold and recall are those of the lessons; the weights of the margins are of all."""
+    alone, before = learn([lesson(2.0)], Scorer())
+    both, report = learn([lesson(2.0)], Scorer(), margins=[replace(lesson(1.0, seed=5), name="further")])
+    assert replace(alone, calibration=both.calibration).fingerprint == both.fingerprint
+    assert alone.calibration != both.calibration
+    assert report.recall == before.recall
+    assert set(report.error) == {"made", "further"}
+
+
 def test_progress_is_told_from_nothing_to_all() -> None:
     """Whoever waits sees shares that only grow, up to 1."""
     shares: list[float] = []

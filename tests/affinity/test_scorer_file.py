@@ -63,3 +63,24 @@ def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
 def test_the_untrained_scorer_can_be_chosen() -> None:
     """`untrained` is the plain cosine, whatever is shipped."""
     assert chosen("untrained", "0" * 16) == (Scorer(), None)
+
+
+@pytest.mark.parametrize(
+    ("model", "recall", "error", "as_good_on"),
+    [
+        ("m", {"a": 0.5}, {"a": 0.1}, ["a"]),
+        ("m", {"a": 0.4}, {"a": 0.01}, ["a"]),
+        ("m", {"a": 0.6}, {"a": 0.9}, []),
+        ("m", {"a": 0.5}, {"a": 0.05}, []),
+        ("m", {"a": 0.5}, {}, ["a"]),
+        ("m", {"a": 0.4, "b": 0.9}, {}, ["a"]),
+        ("m", {"b": 0.1}, {}, []),
+        ("other", {"a": 0.1}, {}, []),
+    ],
+)
+def test_a_scorer_gives_way_to_one_that_finds_more_or_as_many_with_truer_confidence(
+    model: str, recall: dict[str, float], error: dict[str, float], as_good_on: list[str]
+) -> None:
+    """Compared is what both learned from; a file for another model or of other suites is simply another."""
+    there = Provenance("m", ("a",), "", "", {"a": 0.5}, (), {"a": 0.1})
+    assert there.as_good_as(Provenance(model, tuple(recall), "", "", recall, (), error)) == as_good_on

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
 from matcher.scorer_file import read
 from tests.cli.command import matcher
 from tests.processes import model_cache
@@ -25,3 +27,36 @@ async def test_a_scorer_is_learned_and_one_as_good_is_not_replaced(tmp_path: Pat
     assert again.code == 1
     assert "not written: the scorer that is there is as good on suite" in again.err
     assert out.read_bytes() == written
+
+
+async def test_the_confidence_can_be_learned_from_further_suites(tmp_path: Path) -> None:
+    """The map is that of the suites alone; the report and the file tell what the confidence is of."""
+    plain, both, environment = (
+        tmp_path / "plain.npz",
+        tmp_path / "both.npz",
+        {"MATCHER_MODEL_CACHE": str(model_cache())},
+    )
+    further = tmp_path / "short"
+    further.mkdir()
+    (further / "agents.jsonl").write_bytes((SUITE / "agents.jsonl").read_bytes())
+    messages = (SUITE / "messages.jsonl").read_text("utf-8").splitlines()[:50]
+    (further / "messages.jsonl").write_text("\n".join(messages), "utf-8")
+    assert (await matcher("learn", str(SUITE), "--out", str(plain), environment=environment)).code == 0
+    learn = ("learn", str(SUITE), "--margins", str(further))
+    said = await matcher(*learn, "--out", str(both), "--json", environment=environment)
+    assert said.code == 0, said.err
+    report = json.loads(said.out)
+    assert (set(report["recall_at_1"]), set(report["ece"])) == ({"suite"}, {"suite", "short"})
+    (alone, _), (scorer, provenance) = read(plain), read(both)
+    assert (provenance.suites, provenance.margins, provenance.error) == (("suite",), ("short",), report["ece"])
+    assert alone.map is not None
+    assert scorer.map is not None
+    assert np.array_equal(alone.map, scorer.map)
+    assert alone.calibration != scorer.calibration
+    written = both.read_bytes()
+    again = await matcher(*learn, "--out", str(both), environment=environment)
+    assert (again.code, both.read_bytes()) == (1, written)
+    assert "not written: the scorer that is there is as good on suite" in again.err
+    assert "short" in again.out
+    twice = await matcher("learn", str(SUITE), "--margins", str(SUITE), "--out", str(both), environment=environment)
+    assert (twice.code, twice.err) == (1, "error: two of the suites are named suite\n")
