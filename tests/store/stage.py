@@ -155,23 +155,27 @@ class Stage:
         """Return terms by which a contact may wait."""
         return Waiting(most_ms, head_start_ms, sealed)
 
-    async def line_up(self, contact: str, waiting: Waiting | None = None, **changes: Any) -> Enqueued:
+    async def line_up(self, contact: str, waiting: Waiting | None = None, /, **changes: Any) -> Enqueued:
         """Let a contact wait for whom nobody is there."""
-        asked = self.claim(contact=contact, waiting=waiting or self.waiting(), **changes)
+        asked = self.claim(**{"contact": contact, "waiting": waiting or self.waiting(), **changes})
         answer = await self.reserve(asked, or_wait=True)
         assert isinstance(answer, Enqueued), answer
         return answer
 
-    def serve(self, contact: str, *candidates: str | tuple[str, float], **changes: Any) -> Asked:
+    def serve(self, contact: str, /, *candidates: str | tuple[str, float], **changes: Any) -> Asked:
         """Return what the dispatcher asks for a contact that waits."""
         own = {"request_id": "", "digest": "", "how": How.QUEUE}
-        return self.claim(*candidates, contact=contact, **{**own, **changes})
+        return self.claim(*candidates, **{**own, "contact": contact, **changes})
 
-    async def served(self, contact: str, *candidates: str | tuple[str, float], **changes: Any) -> Reservation:
+    async def served(self, contact: str, /, *candidates: str | tuple[str, float], **changes: Any) -> Reservation:
         """Hold a candidate who must have room for a contact that waits."""
         claimed = await self.reserve(self.serve(contact, *candidates, **changes))
         assert isinstance(claimed, Claimed), claimed
         return claimed.reservation
+
+    def handing_on(self, old: Reservation, how: How = How.TRANSFER) -> dict[str, Any]:
+        """Return what makes a claim of the transfer of a conversation."""
+        return {"contact": old.contact, "how": how, "handed_on": self.slot(old)}
 
     async def in_line(self) -> list[str]:
         """Name the contacts that wait, the first to be served first."""

@@ -1,0 +1,124 @@
+"""Rest: a conversation in which nothing happens stops counting, and counts again with the next sign."""
+
+from __future__ import annotations
+
+from matcher.lifecycle import ContactState
+from matcher.model import ChannelCapacity, Reservation
+from matcher.store.presence import Timer, TimerKind
+from matcher.store.routing import Claimed, Full
+from tests.store.stage import LONG_MS, Stage
+
+
+async def at_rest(stage: Stage, agent: str = "ann", contact: str = "c") -> Reservation:
+    """Bring a conversation of an agent to rest."""
+    held = await stage.hold(agent, contact=contact)
+    await stage.routing.accept(stage.slot(held), 0, LONG_MS, 1)
+    await stage.passed(await stage.now_ms() + 1)
+    assert await stage.routing.rest(stage.slot(held))
+    return await stage.reservation(held.id)
+
+
+async def test_a_conversation_that_rests_counts_nothing_and_says_so(lawful: Stage) -> None:
+    """The slot is free for another, the reservation is held and says since when it rests, the contact why."""
+    stage = lawful
+    await stage.put("ann")
+    held = await at_rest(stage)
+    assert held.idle_since_ms > 0
+    (hold,) = await stage.holds("ann")
+    assert (hold.reservation, hold.cost, hold.deadline_ms) == (held.id, 0, held.deadline_ms)
+    assert await stage.walked("c") == ["RESERVED OFFERED", "ASSIGNED ACCEPTED", "ASSIGNED IDLE"]
+    assert (await stage.hold("ann")).agent == "ann"
+    assert isinstance(await stage.reserve(stage.claim("ann")), Full)
+
+
+async def test_resting_is_early_before_its_time_and_done_once(lawful: Stage) -> None:
+    """However many replicas write it down, one does, and not before nothing has happened for so long."""
+    stage = lawful
+    await stage.put("ann")
+    held = await stage.hold("ann", accepted=True, idle_ms=LONG_MS)
+    assert await stage.verb("rest", held) == [b"early"]
+    now = await stage.now_ms()
+    (timer,) = await stage.presence.timers(stage.site, 10)
+    assert timer == Timer(TimerKind.IDLE, held.id, held.created_ms + LONG_MS)
+    assert timer.due_ms > now
+    await stage.raw("ZADD", stage.keys.timers, now - 1, f"idle|{held.id}")
+    assert await stage.verb("rest", held) == [b"rests"]
+    before = await stage.everything()
+    assert await stage.verb("rest", held) == [b"done"]
+    assert await stage.everything() == before
+
+
+async def test_a_sign_counts_it_again_also_above_the_capacity(lawful: Stage) -> None:
+    """Touch and renew: whoever is talked to has their conversation, whatever else the agent took on meanwhile."""
+    stage = lawful
+    await stage.put("ann")
+    for sign in ("touch", "renew"):
+        held = await at_rest(stage, contact=sign)
+        other = await stage.hold("ann")
+        args = (LONG_MS,) if sign == "touch" else (LONG_MS, LONG_MS)
+        assert (await stage.verb(sign, held, *args))[0] == b"ok"
+        assert sum(hold.cost for hold in await stage.holds("ann")) == 2
+        assert (await stage.reservation(held.id)).idle_since_ms == 0
+        assert (await stage.walked(sign))[-1] == "ASSIGNED ACTIVE"
+        assert isinstance(await stage.reserve(stage.claim("ann")), Full)
+        before = await stage.ends()
+        assert (await stage.verb("touch", held, LONG_MS))[0] == b"ok"
+        assert await stage.ends() == before
+        await stage.routing.cancel(stage.slot(other), 0)
+        await stage.routing.cancel(stage.slot(held), 0)
+    assert await stage.lease("ann") == {}
+
+
+async def test_a_sign_in_time_moves_the_rest_on(lawful: Stage) -> None:
+    """What goes on does not come to rest; without a limit it never does."""
+    stage = lawful
+    await stage.put("ann", 2)
+    held = await stage.hold("ann", accepted=True, idle_ms=20)
+    await stage.routing.touch(stage.slot(held), 0, LONG_MS)
+    await stage.passed(held.created_ms + 20)
+    assert not await stage.routing.rest(stage.slot(held))
+    never = await stage.hold("ann", accepted=True)
+    assert [timer.id for timer in await stage.presence.timers(stage.site, 10)] == [held.id]
+    assert await stage.verb("rest", never) == [b"done"]
+
+
+async def test_what_rests_is_not_among_the_most_of_its_channel(lawful: Stage) -> None:
+    """A limit of one chat: the one that rests is not counted."""
+    stage = lawful
+    await stage.put("ann", 9, {"chat": ChannelCapacity(1, 1)})
+    await at_rest(stage)
+    assert (await stage.hold("ann")).agent == "ann"
+
+
+async def test_every_end_gives_back_what_rested(lawful: Stage) -> None:
+    """Cancel, complete and expiry find the lease of a conversation at rest; a wrap-up counts, for it is work."""
+    stage = lawful
+    await stage.put("ann", 5)
+    canceled, completed, wrapping = [await at_rest(stage, contact=f"c{n}") for n in range(3)]
+    await stage.routing.cancel(stage.slot(canceled), 0)
+    await stage.routing.complete(stage.slot(completed), 0, 0)
+    assert sum(hold.cost for hold in await stage.holds("ann")) == 0
+    await stage.routing.complete(stage.slot(wrapping), 0, LONG_MS)
+    assert [hold.cost for hold in await stage.holds("ann")] == [1]
+    await stage.routing.complete(stage.slot(wrapping), 0, LONG_MS)
+    lapsing = await at_rest(stage)
+    renewed = await stage.routing.renew(stage.slot(lapsing), 0, 5, 1)
+    await stage.passed(renewed.deadline_ms - 2)
+    await stage.routing.rest(stage.slot(lapsing))
+    await stage.passed(renewed.deadline_ms)
+    assert await stage.expire(lapsing.id) == "ACCEPTED"
+    assert await stage.lease("ann") == {}
+    assert await stage.presence.timers(stage.site, 10) == []
+    assert (await stage.contact("c")).state is ContactState.EXPIRED
+
+
+async def test_a_late_rest_of_what_has_ended_does_nothing(lawful: Stage) -> None:
+    """Lapsed, or gone: the timer is taken away and nothing else is written."""
+    stage = lawful
+    await stage.put("ann")
+    held = await stage.hold("ann", accepted=True, hold_ms=5, idle_ms=1)
+    await stage.passed(held.deadline_ms)
+    assert not await stage.routing.rest(stage.slot(held))
+    assert await stage.presence.timers(stage.site, 10) == []
+    assert await stage.expire(held.id) == "ACCEPTED"
+    assert isinstance(await stage.reserve(stage.claim("ann")), Claimed)

@@ -1,0 +1,211 @@
+"""Transfer: a contact goes on to another agent, and the old slot is free only when the new one is held."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+from matcher.lifecycle import Cause, ContactState, ReservationState
+from matcher.model import PoolPolicy, Reservation
+from matcher.store.contacts import InQueue, Left
+from matcher.store.routing import Claimed, Enqueued, Full, How, Refused, Replayed
+from tests.store.laws import found_anywhere
+from tests.store.stage import LONG_MS, Stage
+
+
+async def talking(stage: Stage, **changes: object) -> Reservation:
+    """Bring the contact c to a conversation with ann, who has one slot; bob has one too."""
+    await stage.put("ann")
+    await stage.put("bob")
+    return await stage.hold("ann", contact="c", accepted=True, **changes)
+
+
+async def test_a_transfer_holds_the_new_slot_and_then_frees_the_old_one(lawful: Stage) -> None:
+    """The contact keeps its age and its history; the old agent's waiting begins anew."""
+    stage = lawful
+    old = await talking(stage)
+    began = (await stage.contact("c")).created_ms
+    new = await stage.hold("bob", **stage.handing_on(old))
+    assert (await stage.held_by("ann"), await stage.held_by("bob")) == ([], [new.id])
+    contact = await stage.contact("c")
+    assert (contact.state, contact.reservation, contact.created_ms) == (ContactState.RESERVED, new.id, began)
+    assert contact.excluded == ("ann",)
+    ended = await stage.reservation(old.id)
+    assert (ended.state, ended.ended_ms) == (ReservationState.COMPLETED, new.created_ms)
+    assert (await stage.agent("ann")).idle_since_ms == new.created_ms
+    assert await stage.walked("c") == ["ASSIGNED ACCEPTED", "RESERVED TRANSFERRED"]
+    assert await stage.due() == [new.id]
+
+
+async def test_a_transfer_that_finds_nobody_changes_nothing(lawful: Stage) -> None:
+    """Full: the conversation goes on where it is."""
+    stage = lawful
+    old = await talking(stage)
+    await stage.hold("bob")
+    before = await stage.everything()
+    assert isinstance(await stage.reserve(stage.claim("bob", **stage.handing_on(old)), or_wait=True), Full)
+    assert await stage.everything() == before
+
+
+async def test_the_agent_who_hands_on_does_not_get_the_contact_back(lawful: Stage) -> None:
+    """With room for more, and the best of all: someone else is meant."""
+    stage = lawful
+    await stage.put("ann", 5)
+    await stage.put("bob")
+    old = await stage.hold("ann", contact="c", accepted=True)
+    assert isinstance(await stage.reserve(stage.claim("ann", **stage.handing_on(old))), Full)
+    assert (await stage.hold(("ann", 0.9), ("bob", 0.1), **stage.handing_on(old))).agent == "bob"
+
+
+async def test_a_transfer_that_waits_leaves_the_conversation_where_it_is(lawful: Stage) -> None:
+    """In the queue at its old age while the old agent holds it; served from there, the old slot is freed."""
+    stage = lawful
+    await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
+    old = await talking(stage)
+    began = (await stage.contact("c")).created_ms
+    await stage.passed(began)
+    queued = await stage.line_up("c", stage.waiting(LONG_MS, 1_000), pool="night", **stage.handing_on(old))
+    assert queued.score == began - 1_000
+    assert queued.waits_until_ms > began + LONG_MS
+    assert await stage.contacts.queue(stage.site) == [InQueue("c", "night", queued.score)]
+    contact = await stage.contact("c")
+    assert (contact.state, contact.cause, contact.pool) == (ContactState.ASSIGNED, Cause.TRANSFER_ASKED, "default")
+    assert await stage.held_by("ann") == [old.id]
+    (kept,) = await stage.contacts.kept(stage.site, ["c"])
+    assert kept is not None
+    assert kept.handed_on == old.id
+    await stage.put("zoe", pools=("night",))
+    new = await stage.served("c", "zoe", pool="night", **stage.handing_on(old, How.MOVE))
+    assert (await stage.held_by("ann"), await stage.held_by("zoe")) == ([], [new.id])
+    assert (await stage.contact("c")).pool == "night"
+    assert await stage.walked("c") == ["ASSIGNED ACCEPTED", "ASSIGNED TRANSFER_ASKED", "RESERVED TRANSFERRED"]
+
+
+async def test_a_transfer_whose_wait_is_over_leaves_all_as_it_was(lawful: Stage) -> None:
+    """The conversation goes on, what was written is gone, and the old agent is excluded from nothing."""
+    stage, sealed = lawful, secrets.token_bytes(64)
+    old = await talking(stage)
+    queued = await stage.line_up("c", stage.waiting(20, 0, sealed), **stage.handing_on(old))
+    await stage.passed(queued.waits_until_ms)
+    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == Left("left", "ASSIGNED")
+    contact = await stage.contact("c")
+    assert (contact.state, contact.cause, contact.excluded) == (ContactState.ASSIGNED, Cause.WAIT_EXPIRED, ())
+    assert await stage.held_by("ann") == [old.id]
+    assert await found_anywhere(stage, sealed) == []
+    assert await stage.in_line() == []
+
+
+@pytest.mark.parametrize("end", ["completed", "canceled", "lapsed"])
+async def test_a_conversation_that_ends_ends_the_transfer_that_waits(lawful: Stage, end: str) -> None:
+    """It leaves the queue, and nothing of what was written is kept."""
+    stage, sealed = lawful, secrets.token_bytes(64)
+    old = await talking(stage, hold_ms=20 if end == "lapsed" else LONG_MS)
+    await stage.line_up("c", stage.waiting(sealed=sealed), **stage.handing_on(old))
+    match end:
+        case "completed":
+            await stage.routing.complete(stage.slot(old), 0, 0)
+        case "canceled":
+            await stage.routing.cancel(stage.slot(old), 0)
+        case _:
+            await stage.passed(old.deadline_ms)
+            # Lapsed and not written down yet: it is not handed on any more.
+            asked = stage.serve("c", "bob", **stage.handing_on(old, How.MOVE))
+            assert await stage.reserve(asked) == Refused("state", "ASSIGNED")
+            assert await stage.expire(old.id) == "ACCEPTED"
+    assert await stage.in_line() == []
+    assert await found_anywhere(stage, sealed) == []
+    assert await stage.held_by("bob") == []
+
+
+async def test_a_transfer_that_waits_ends_with_a_conversation_everybody_has_forgotten(lawful: Stage) -> None:
+    """After an outage longer than records are kept the wait's own deadline ends both."""
+    stage = lawful
+    old = await talking(stage, hold_ms=1)
+    old = await stage.hold("bob", contact="d", accepted=True, hold_ms=30)
+    queued = await stage.line_up("d", stage.waiting(40), **stage.handing_on(old))
+    await stage.passed(queued.waits_until_ms)
+    assert await stage.contacts.leave(stage.site, "d", Cause.WAIT_EXPIRED) == Left("left", "EXPIRED")
+    assert (await stage.contact("d")).cause is Cause.CONVERSATION_EXPIRED
+    assert await stage.expire(old.id) == "ACCEPTED"
+    assert await stage.walked("d") == ["ASSIGNED ACCEPTED", "ASSIGNED TRANSFER_ASKED", "EXPIRED CONVERSATION_EXPIRED"]
+
+
+async def test_a_contact_that_was_handed_on_and_declined_waits_at_its_old_age(lawful: Stage) -> None:
+    """The old slot is gone, the new agent did not take it: it is offered to others, not to either of them."""
+    stage = lawful
+    old = await talking(stage)
+    began = (await stage.contact("c")).created_ms
+    new = await stage.hold("bob", waiting=stage.waiting(), **stage.handing_on(old))
+    await stage.routing.decline(stage.slot(new), 0, "", None)
+    assert await stage.contacts.queue(stage.site) == [InQueue("c", "default", began)]
+    assert isinstance(await stage.reserve(stage.serve("c", "ann", "bob")), Full)
+    await stage.put("zoe")
+    assert (await stage.served("c", "ann", "bob", "zoe")).agent == "zoe"
+
+
+async def test_only_a_conversation_is_handed_on_and_only_by_who_has_it(lawful: Stage) -> None:
+    """State: an offer is not handed on, nor what another holds, nor what has ended."""
+    stage = lawful
+    await stage.put("ann", 3)
+    await stage.put("bob", 3)
+    offered = await stage.hold("ann", contact="c")
+    assert await stage.reserve(stage.claim("bob", **stage.handing_on(offered))) == Refused("state", "RESERVED")
+    await stage.routing.accept(stage.slot(offered), 0, LONG_MS)
+    new = await stage.hold("bob", **stage.handing_on(offered))
+    assert await stage.reserve(stage.claim("bob", **stage.handing_on(offered))) == Refused("state", "RESERVED")
+    await stage.routing.accept(stage.slot(new), 0, LONG_MS)
+    await stage.routing.complete(stage.slot(new), 0, 0)
+    assert await stage.reserve(stage.claim("ann", **stage.handing_on(new))) == Refused("state", "CLOSED")
+
+
+@pytest.mark.parametrize("how", [How.TRANSFER, How.MOVE])
+async def test_a_transfer_that_the_network_repeats_is_one_transfer(lawful: Stage, how: How) -> None:
+    """The second run finds the first: the same reservation, nothing freed twice."""
+    stage = lawful
+    old = await talking(stage)
+    if how is How.MOVE:
+        await stage.line_up("c", **stage.handing_on(old))
+        asked = stage.serve("c", "bob", **stage.handing_on(old, how))
+    else:
+        asked = stage.claim("bob", **stage.handing_on(old, how))
+    assert isinstance(await stage.reserve(asked), Claimed)
+    before = await stage.everything()
+    assert await stage.reserve(asked) == Replayed(asked.claim.reservation, asked.claim.decision, "c")
+    assert await stage.everything() == before
+
+
+async def test_a_transfer_that_waits_and_is_repeated_waits_once(lawful: Stage) -> None:
+    """Replayed by its request; asked anew it takes the new terms and one place."""
+    stage = lawful
+    old = await talking(stage)
+    asked = stage.claim(waiting=stage.waiting(), **stage.handing_on(old))
+    assert isinstance(await stage.reserve(asked, or_wait=True), Enqueued)
+    before = await stage.everything()
+    assert await stage.reserve(asked, or_wait=True) == Replayed("", "", "c")
+    assert await stage.everything() == before
+    await stage.line_up("c", stage.waiting(head_start_ms=5), **stage.handing_on(old))
+    assert await stage.in_line() == ["c"]
+    assert await stage.contacts.waiting(stage.site) == {"default": 1}
+
+
+async def test_a_transfer_accepted_at_once_goes_on_without_an_offer(lawful: Stage) -> None:
+    """A platform that cannot confirm: ASSIGNED to the new agent, the old slot free."""
+    stage = lawful
+    old = await talking(stage)
+    new = await stage.hold("bob", waiting=stage.waiting(), **{**stage.handing_on(old), "accepted": True})
+    assert (await stage.contact("c")).state is ContactState.ASSIGNED
+    assert (await stage.held_by("ann"), await stage.held_by("bob")) == ([], [new.id])
+    assert "sealed" not in await stage.fields("c")
+
+
+async def test_a_conversation_at_rest_is_handed_on_too(lawful: Stage) -> None:
+    """The old slot counted nothing; the new one counts what it costs."""
+    stage = lawful
+    old = await talking(stage, idle_ms=1)
+    await stage.passed(old.created_ms + 1)
+    assert await stage.routing.rest(stage.slot(old))
+    new = await stage.hold("bob", **stage.handing_on(old))
+    assert await stage.lease("ann") == {}
+    assert [hold.cost for hold in await stage.holds("bob")] == [1]
+    assert new.agent == "bob"
