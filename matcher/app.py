@@ -58,7 +58,7 @@ from matcher.workers import stop_with_parent, supervise
 
 log = structlog.get_logger(__name__)
 
-ROUTES_PER_CORE: Final = 16
+ROUTES_PER_CORE: Final = 12
 """Routes under way for each core: enough to fill the encoder's batches; more would only wait further in."""
 WATCH_SECONDS: Final = 0.25
 SILENCE_SECONDS: Final = 1.0

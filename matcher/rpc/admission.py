@@ -1,9 +1,10 @@
 """Who is let in when more calls come than can be worked on: refused before anything of a call is read.
 
-So many calls are worked on at once; the others stand in line, and the newest goes first. A crowd that comes at once is
-thus answered to the last. When the line has not been empty for a while, and calls still come, it is overload and no
-crowd: then each newcomer sends away those who have waited longest. The newest go first because their callers are the
-likeliest to be still there, and because then those who are let in have hardly waited, however long the line is.
+So many calls are worked on at once; the others stand in line, in the order in which they came. Once the line has not
+been empty for a moment the newest goes first: its caller is the likeliest to be still there, and who is let in has
+hardly waited, however long the line is. A crowd that comes at once is answered to the last. But when the line has stood
+for a while and calls still come, it is overload and no crowd: then each newcomer sends away those who have waited
+longest.
 
 After B. Maurer, "Fail at Scale" (ACM Queue 13/8, 2015: controlled delay and adaptive LIFO), and K. Nichols and
 V. Jacobson, "Controlling Queue Delay" (ACM Queue 10/5, 2012). The line is judged by time and not by its length: how
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
 
+NEWEST_FIRST_SECONDS: Final = 0.3
+"""How long the line stands before the newest goes first. Below that it is chance, which is shared by taking turns."""
 STANDING_SECONDS: Final = 0.1
 """How long a call may wait once the line has stood for `burst_seconds`."""
 SENT_AWAY_AT_ONCE: Final = 2
@@ -93,13 +96,17 @@ class Admission:
             raise
 
     def leave(self) -> None:
-        """Let the newest of the line in, in place of a call that is done."""
+        """Let the next of the line in, in place of a call that is done."""
         self._inside -= 1
+        if not self._line:
+            return
+        now = self._clock()
+        newest_first = now - self._standing_since >= NEWEST_FIRST_SECONDS
         while self._line and self._inside < self._most:
-            place, _ = self._line.popitem()
+            place, _ = self._line.popitem(last=newest_first)
             if not place.turn.done():
                 self._inside += 1
-                self._waited(self._clock() - place.since)
+                self._waited(now - place.since)
                 place.turn.set_result(True)
 
     def _send_away(self, now: float) -> None:

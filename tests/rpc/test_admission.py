@@ -70,8 +70,17 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_so_many_are_let_in_and_the_newest_of_the_others_goes_next() -> None:
-    """Two are let in at once; of three who wait, the last to come is the first to go in."""
+async def test_who_waits_a_moment_goes_in_the_order_of_coming() -> None:
+    """One is let in at once; of two who wait for less than 0.3 s, the first to come is the first to go in."""
+    gate = Gate()
+    await gate.arrive(1, 2, 3)
+    gate.now = 0.29
+    await gate.finish(2)
+    assert gate.inside == [1, 2, 3]
+
+
+async def test_so_many_are_let_in_and_the_newest_of_a_line_that_stands_goes_next() -> None:
+    """Two are let in at once; of three who wait longer, the last to come is the first to go in."""
     gate = Gate(most=2)
     await gate.arrive(1, 2, 3, 4, 5)
     assert gate.inside == [1, 2]
