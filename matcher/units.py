@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,17 +24,59 @@ _SPACELESS: Final = (
 )
 # Two signs of a spaceless script say about as much as one word; a "word" of hundreds of signs is cut.
 _WORD: Final = re.compile(rf"[{_SPACELESS}]{{1,2}}|[^\s{_SPACELESS}]{{1,40}}")
-_CLOSERS: Final = "\"'”’»›)\\]}"
+_CLOSERS: Final = "\"'”’“‘»›«‹)\\]}"
+_EMOJI: Final = "\u2600-\u27bf\U0001f000-\U0001faff"
 _BREAK: Final = re.compile(
-    rf"[.!?…‽؟۔።։\u037e]+[{_CLOSERS}]*(?=\s|$)"  # enders that need a space after them ("3.5", "a.b")
-    r"|[。！？｡．‼⁉।॥]+[」』】）”’\"')]*"  # enders of scripts that put none
+    # Enders that need a space or a picture after them ("3.5", "a.b"), or stand in text without spaces.
+    rf"[.!?…‽؟۔።។։\u037e]+[{_CLOSERS}]*(?=\s|$|[{_EMOJI}])"
+    rf"|(?<=[{_SPACELESS}])[.!?…]+[{_CLOSERS}]*(?=[{_SPACELESS}])"
+    # Enders of scripts that put none; a bar typed for a danda.
+    r"|(?:[。！？｡‼⁉।॥။]|(?<!\d)．|．(?!\d)|(?<=[\u0900-\u097f])\s?\|)+[」』】）”’\"')]*"
     r"|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+"
 )
 _ABBREVIATION: Final = re.compile(
-    r"(?:^|[\s(.])(?:[^\W\dI_]|mrs?|ms|dr|prof|sr|sra|st|vs|nr|bzw|ca|inkl|tel|ing|jr|approx)$", re.IGNORECASE
+    r"(?:^|[\s(.])(?:[^\W\dI_]|mrs?|ms|dr|dra|prof|sr|sra|st|vs|nr|núm|ej|bzw|ca|inkl|tel|ing|jr|approx)$",
+    re.IGNORECASE,
+)
+# German dates: "am 24.12. an", "am 3. Oktober".
+_DATE: Final = re.compile(r"\d\.\d{1,2}\.\s+(?=[a-zäöü])")
+_DAY: Final = re.compile(
+    r"\d\.\s+(?:januar|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember)\b", re.IGNORECASE
+)
+_CLAUSE: Final = 20
+"""Words; a longer run without any sign is chat without punctuation, and is read through windows."""
+LONGEST_SENTENCE: Final = 40
+"""Words; a longer sentence is read through windows even where commas part it."""
+
+# Scripts written without spaces between words: kana, Han, bopomofo, Thai, Lao, Burmese, Khmer.
+_SPACELESS: Final = (
+    "\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\uff66-\uff9f\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\U00020000-\U0003ffff"
+)
+# Two signs of a spaceless script say about as much as one word; a "word" of hundreds of signs is cut.
+_WORD: Final = re.compile(rf"[{_SPACELESS}]{{1,2}}|[^\s{_SPACELESS}]{{1,40}}")
+_CLOSERS: Final = "\"'”’“‘»›«‹)\\]}"
+_EMOJI: Final = "\u2600-\u27bf\U0001f000-\U0001faff"
+_BREAK: Final = re.compile(
+    # Enders that need a space or a picture after them ("3.5", "a.b"), or stand in text without spaces.
+    rf"[.!?…‽؟۔።។։\u037e]+[{_CLOSERS}]*(?=\s|$|[{_EMOJI}])"
+    rf"|(?<=[{_SPACELESS}])[.!?…]+[{_CLOSERS}]*(?=[{_SPACELESS}])"
+    # Enders of scripts that put none; a bar typed for a danda.
+    r"|(?:[。！？｡‼⁉।॥။]|(?<!\d)．|．(?!\d)|(?<=[\u0900-\u097f])\s?\|)+[」』】）”’\"')]*"
+    r"|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+"
+)
+_ABBREVIATION: Final = re.compile(
+    r"(?:^|[\s(.])(?:[^\W\dI_]|mrs?|ms|dr|dra|prof|sr|sra|st|vs|nr|núm|ej|bzw|ca|inkl|tel|ing|jr|approx)$",
+    re.IGNORECASE,
+)
+_ORDINAL: Final = re.compile(
+    r"\d\.\s+(?=[^\W\d_])(?:(?=(?-i:[a-zß-öø-ÿā-ž]))"  # "am 24.12. an", "3. října": no sentence begins in lower case
+    r"|(?:januar|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember)\b)",
+    re.IGNORECASE,
 )
 _CLAUSE: Final = re.compile(r"[,;:()、，；：،–—\n]|\s-\s")
 _SAYING: Final = re.compile(r"[^\W_]")
+_JOINER: Final = "\u200d"
 
 
 class Span(NamedTuple):
@@ -73,11 +116,18 @@ def _sentences(text: str) -> Iterator[Span]:
     """Yield stripped, non-empty stretches between sentence breaks."""
     start = 0
     for found in _BREAK.finditer(text):
-        if found.group() == "." and _ABBREVIATION.search(text, max(start, found.start() - 8), found.start()):
+        if found.group() == "." and _stays(text, start, found.start()):
             continue
         yield from _stripped(text, start, found.end())
         start = found.end()
     yield from _stripped(text, start, len(text))
+
+
+def _stays(text: str, start: int, dot: int) -> bool:
+    """Tell whether the dot ends an abbreviation or a number of a date, and no sentence."""
+    if _ABBREVIATION.search(text, max(start, dot - 8), dot) or _DAY.match(text, max(start, dot - 1)):
+        return True
+    return any(_DATE.match(text, max(start, dot - digits)) for digits in (3, 4))
 
 
 def _stripped(text: str, start: int, end: int) -> Iterator[Span]:
@@ -111,7 +161,24 @@ def _windows(text: str, sentence: Span) -> Iterator[Span]:
     words = [found.span() for found in _WORD.finditer(text, *sentence)]
     last = len(words) - WINDOW_WORDS
     for first in [*range(0, last, WINDOW_STEP), last]:
-        yield Span(words[first][0], words[first + WINDOW_WORDS - 1][1])
+        yield _around_signs(text, sentence, words[first][0], words[first + WINDOW_WORDS - 1][1])
+
+
+def _around_signs(text: str, sentence: Span, start: int, end: int) -> Span:
+    """Widen a window where it would cut a sign that several code points make: an accent, a joined emoji.
+
+    By less than two windows begin apart, whatever a text piles up.
+    """
+    lowest, highest = max(sentence.start, start - WINDOW_STEP + 1), min(sentence.end, end + WINDOW_STEP)
+    while start > lowest and (_joins(text[start]) or text[start - 1] == _JOINER):
+        start -= 1
+    while end < highest and (_joins(text[end]) or text[end - 1] == _JOINER):
+        end += 1
+    return Span(start, end)
+
+
+def _joins(sign: str) -> bool:
+    return sign == _JOINER or "\U0001f3fb" <= sign <= "\U0001f3ff" or unicodedata.category(sign) in {"Mn", "Mc", "Me"}
 
 
 def _rambles(text: str, sentence: Span) -> bool:

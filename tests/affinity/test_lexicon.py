@@ -21,6 +21,10 @@ PAIR = np.zeros(1, np.int64)
         ("犬が好き", ("犬が", "が好", "好き")),
         ("मुझे कुत्ते।", ("मुझ", "कुत्त")),
         ("Я люблю собак", ("я", "любл", "собак")),
+        ("Ich wandere gern in den Bergen", ("wander", "bergen")),
+        ("El flamenco y los caballos", ("flamenco", "caballo")),
+        ("등산", ("등산",)),
+        ("ｗａｌｋｉｎｇ", ("walk",)),
         ("the and of", ()),
         ("🐶 ...", ()),
     ],
@@ -28,6 +32,15 @@ PAIR = np.zeros(1, np.int64)
 def test_stems_are_distinct_rare_sayings_of_any_script(text: str, expected: tuple[str, ...]) -> None:
     """Endings and stop words fall away; text without spaces goes by pairs of signs."""
     assert stems(text) == expected
+
+
+@given(st.text(max_size=200))
+def test_any_text_has_stems_or_none(text: str) -> None:
+    """Whatever the script, stems are distinct, say something, and are the same each time."""
+    found = stems(text)
+    assert len(set(found)) == len(found)
+    assert all(stem.strip() for stem in found)
+    assert stems(text) == found
 
 
 @given(st.lists(line, max_size=30), st.data())

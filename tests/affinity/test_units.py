@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,13 @@ pieces = st.sampled_from(
         "x" * 90,
         "z.B. ",
         "3.5",
+        "\u0301",
+        "\u200d",
+        "👋🏽",
+        "ที่บ้าน",
+        "هل؟ ",
+        "3. Mai ",
+        "| ",
     ]
 )
 messages = st.one_of(st.text(max_size=300), st.lists(pieces, max_size=80).map("".join))
@@ -71,12 +80,25 @@ def test_more_than_32_sentences_are_merged_and_the_units_say_so(sentences: int) 
         ("So do I. It cost 3.50 at example.com today", ["So do I.", "It cost 3.50 at example.com today"]),
         ("one\r\ntwo\r\n\r\nthree", ["one", "two", "three"]),
         ("I ride. :) 🐎", ["I ride. :) 🐎"]),
+        ("Ich wandere am 3. Oktober. Am 24.12. gab es Post.", ["Ich wandere am 3. Oktober.", "Am 24.12. gab es Post."]),
+        ("Er rief „Hilfe!“ Dann kam ich.", ["Er rief „Hilfe!“", "Dann kam ich."]),
+        ("Me gusta el cante, p. ej. en Jerez. ¿Y a ti?", ["Me gusta el cante, p. ej. en Jerez.", "¿Y a ti?"]),
+        ("犬も好きですか?はい!山も", ["犬も好きですか?", "はい!", "山も"]),
+        ("３．５キロ走ります．山も", ["３．５キロ走ります．", "山も"]),
+        ("「楽しい。」と言った", ["「楽しい。」", "と言った"]),
+        ("मैं गाता हूँ| मैं दौड़ता हूँ |", ["मैं गाता हूँ|", "मैं दौड़ता हूँ |"]),
+        ("أحب الخيول، وأنت؟ نعم! شكرا", ["أحب الخيول، وأنت؟", "نعم!", "شكرا"]),
+        ("אני אוהב לטייל. ומה איתך?", ["אני אוהב לטייל.", "ומה איתך?"]),
+        ("제 소포가 안 왔어요. 등산을 해요!", ["제 소포가 안 왔어요.", "등산을 해요!"]),
+        ("We hike!🏔️ And sail 👩‍👩‍👧‍👦.", ["We hike!", "🏔️ And sail 👩‍👩‍👧‍👦."]),
+        ("Cafe\u0301 ist toll. Pin\u0303atas auch", ["Cafe\u0301 ist toll.", "Pin\u0303atas auch"]),
+        ("\u202bنعم. لا\u202c!", ["\u202bنعم.", "لا\u202c!"]),
         ("🐎", ["🐎"]),
         (" \r\n ", []),
     ],
 )
 def test_sentences_are_units_in_every_script(text: str, expected: list[str]) -> None:
-    """English, German, Spanish, Japanese, Hindi, line ends and emoji."""
+    """English, German, Spanish, Japanese, Hindi, Korean, from right to left, line ends, accents apart, emoji."""
     assert split(text).texts(text) == expected
 
 
@@ -84,6 +106,36 @@ def test_talk_without_any_sign_is_read_through_windows() -> None:
     """Overlapping windows of twelve words let each thing said be compared by itself."""
     text = " ".join(f"word{number}" for number in range(30))
     assert [len(unit.split()) for unit in split(text).texts(text)] == [12, 12, 12, 12]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "犬" * 10_000,
+        "私は犬が好きで毎朝公園を散歩していますそれから猫も飼っていて名前はタマですそして週末には家族と一緒に山へ登る",
+        "ฉันชอบปีนเขาและเลี้ยงสุนัขสองตัวที่บ้านและชอบทำอาหารไทยรสเผ็ดมากๆทุกวันหยุดสุดสัปดาห์กับครอบครัว",
+        "x" * 10_000,
+        "👩‍👩‍👧‍👦" * 1_500,
+        "👋🏽" * 5_000,
+        "e\u0301" * 5_000,
+    ],
+)
+def test_text_without_spaces_is_read_through_windows_that_cut_no_sign(text: str) -> None:
+    """Ten thousand characters of any script are a few units, and none begins or ends inside an accent or an emoji."""
+    units = split(text)
+    assert 2 <= len(units.spans) <= MAX_UNITS
+    edges = {edge for span in units.spans for edge in span}
+    inside = {"\u200d", "\u0301", "🏽", "\ufe0f"}
+    assert not [edge for edge in edges if edge < len(text) and text[edge] in inside]
+    assert not [edge for edge in edges if 0 < edge < len(text) and text[edge - 1] == "\u200d"]
+    assert not [edge for edge in edges if edge < len(text) and unicodedata.category(text[edge]) in {"Mn", "Mc"}]
+
+
+def test_a_pile_of_accents_ends_nothing_but_itself() -> None:
+    """Windows stay apart and in order whatever a text piles up."""
+    text = ("e" + "\u0301" * 500) * 100
+    spans = split(text).spans
+    assert [span.start for span in spans] == sorted({span.start for span in spans})
 
 
 def test_a_sentence_parted_by_commas_stays_whole() -> None:
