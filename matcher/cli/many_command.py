@@ -10,12 +10,12 @@ from typing import Annotated, Final
 
 import typer
 from google.protobuf.json_format import ParseDict, ParseError
-from google.rpc import error_details_pb2, status_pb2
 
 from matcher.cli import tables
 from matcher.cli.roster_jsonl import read_lines
 from matcher.cli.roster_rows import BadRow
-from matcher.cli.session import CommandError, Session, command
+from matcher.cli.session import CommandError, Session, command, describe
+from matcher.client import MatcherCallError
 from matcher.v1 import routing_pb2 as pb
 
 MOST_AT_ONCE: Final = 256
@@ -55,7 +55,7 @@ async def route_many(
             if session.as_json:
                 session.write_json(pb.RouteMessagesResponse(results=results))
             for request, result in zip(batch, results, strict=True):
-                tables.add(shown, *_row(request, result))
+                tables.add(shown, *_row(session, request, result))
     if not session.as_json:
         session.out.print(shown)
         if len(asked) > MOST_AT_ONCE:
@@ -63,9 +63,11 @@ async def route_many(
     return 1 if failed else 0
 
 
-def _row(request: pb.RouteMessageRequest, result: pb.RouteMessagesResult) -> tuple[str, str, str, str, str]:
+def _row(
+    session: Session, request: pb.RouteMessageRequest, result: pb.RouteMessagesResult
+) -> tuple[str, str, str, str, str]:
     if result.HasField("status"):
-        return result.contact_id, "", "", f"failed: {_why(result.status)}", ""
+        return result.contact_id, "", "", f"failed: {describe(MatcherCallError.of_status(result.status), session)}", ""
     answer = result.response
     match answer.WhichOneof("outcome"):
         case "reservation":
@@ -77,14 +79,6 @@ def _row(request: pb.RouteMessageRequest, result: pb.RouteMessagesResult) -> tup
         case _:
             left = tables.constraint(answer.unmatched.reason)
             return result.contact_id, "", "", f"nobody can take it now: {left} left nobody", ""
-
-
-def _why(status: status_pb2.Status) -> str:
-    bad = error_details_pb2.BadRequest()
-    for detail in status.details:
-        if detail.Unpack(bad):
-            return "; ".join(f"{wrong.field} {wrong.description}" for wrong in bad.field_violations)
-    return str(status.message)
 
 
 def _read(file: Path) -> bytes:
