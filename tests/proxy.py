@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import hiredis
 
 RESERVE: Final = b"matcher_reserve_"
 CHUNK: Final = 1 << 16
@@ -16,6 +18,7 @@ class LossyProxy:
 
     A reply is lost when the store has sent it, so the reserve has been executed. `lose` is how many replies are lost
     by cutting the connection; with `hold` the connection stays open and silent instead, until the proxy is closed.
+    On each connection calls are handed on one by one, so that a reply is known for whose it is.
     """
 
     def __init__(self, store: Path, socket: Path) -> None:
@@ -50,44 +53,52 @@ class LossyProxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         from_store, to_store = await asyncio.open_unix_connection(str(self._store))
-        asked = asyncio.Event()
-        there = asyncio.create_task(self._requests(reader, to_store, asked))
-        back = asyncio.create_task(self._replies(from_store, writer, asked))
         try:
-            await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
+            with contextlib.suppress(OSError):
+                await self._hand_on(reader, writer, from_store, to_store)
         finally:
-            for way in (there, back):
-                way.cancel()
-            await asyncio.gather(there, back, return_exceptions=True)
             for end in (writer, to_store):
                 end.close()
                 with contextlib.suppress(OSError):
                     await end.wait_closed()
 
-    async def _requests(
-        self, reader: asyncio.StreamReader, to_store: asyncio.StreamWriter, asked: asyncio.Event
+    async def _hand_on(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        from_store: asyncio.StreamReader,
+        to_store: asyncio.StreamWriter,
     ) -> None:
-        with contextlib.suppress(OSError):
-            while chunk := await reader.read(CHUNK):
-                # A call stands at the start of what is read: on a connection one call is under way at a time.
-                if RESERVE in chunk[:200]:
-                    asked.set()
-                to_store.write(chunk)
-                await to_store.drain()
-
-    async def _replies(
-        self, from_store: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: asyncio.Event
-    ) -> None:
-        with contextlib.suppress(OSError):
-            while chunk := await from_store.read(CHUNK):
-                if asked.is_set():
-                    asked.clear()
-                    self.executed += 1
-                    if self.lose:
-                        self.lose -= 1
-                        self.lost.set()
-                        if self.hold:
-                            await asyncio.Event().wait()
-                        return
-                writer.write(chunk)
+        calls = hiredis.Reader()
+        while chunk := await reader.read(CHUNK):
+            calls.feed(chunk)
+            while (call := calls.gets()) is not False:
+                to_store.write(hiredis.pack_command(tuple(call)))
+                reply = await self._reply(from_store)
+                if not reply or await self._loses(call):
+                    return
+                writer.write(reply)
                 await writer.drain()
+
+    async def _reply(self, from_store: asyncio.StreamReader) -> bytes:
+        """Return the next whole reply as it came; nothing where the store has gone."""
+        replies, said = hiredis.Reader(), b""
+        while chunk := await from_store.read(CHUNK):
+            said += chunk
+            replies.feed(chunk)
+            if replies.gets() is not False:
+                return said
+        return b""
+
+    async def _loses(self, call: list[Any]) -> bool:
+        """Count a reserve; tell whether its reply is lost."""
+        if len(call) < 2 or not call[1].startswith(RESERVE):
+            return False
+        self.executed += 1
+        if not self.lose:
+            return False
+        self.lose -= 1
+        self.lost.set()
+        if self.hold:
+            await asyncio.Event().wait()
+        return True

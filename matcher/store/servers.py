@@ -56,7 +56,14 @@ class Server:
         if self._opening is None:
             self._opening = asyncio.create_task(self._open(), name=f"connect {self.shown}")
             self._opening.add_done_callback(self._opened)
-        return await asyncio.shield(self._opening)
+        opening = self._opening
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if opening.cancelled() and task is not None and not task.cancelling():
+                raise exceptions.ConnectionError("another server has taken its place") from None
+            raise
 
     async def reader(self, longest_block_seconds: float) -> Wire:
         """Return a wire of its own, for commands that block."""

@@ -95,9 +95,9 @@ class Wire(asyncio.Protocol):
 
         Raises redis-py's ConnectionError or TimeoutError where the connection was lost before they all came.
         """
-        await self._room.acquire()
         if not self._writable.is_set():
             await self._writable.wait()
+        await self._room.acquire()
         if self._lost is not None:
             self._room.release()
             raise exceptions.ConnectionError(str(self._lost))
