@@ -55,16 +55,14 @@ class CustomerStore:
 
     async def remember(self, site: str, handle: str, agent: str, *, good: bool, now_ms: int, for_ms: int) -> None:
         """Note how an agent served a customer, for so long."""
-        customer, _ = await self._read(site, await self._customer(site, self._digest(handle)))
-        key, said = Keys(site).customer(customer), f"{GOOD if good else BAD}|{now_ms}|{now_ms + for_ms}"
-        await self._connection.pipeline(
-            [
-                ("HSET", key, AGENT + agent, said),
-                # NX for a customer who is new here, GT so that a shorter memory does not cut a longer one.
-                ("PEXPIRE", key, for_ms, "NX"),
-                ("PEXPIRE", key, for_ms, "GT"),
-            ]
-        )
+        customer = await self._customer(site, self._digest(handle))
+        said = f"{GOOD if good else BAD}|{now_ms}|{now_ms + for_ms}"
+        while True:
+            key = Keys(site).customer(customer)
+            answer = await self._connection.verb("remember", [key], [AGENT + agent, said, for_ms])
+            if answer[0] == b"ok":
+                return
+            customer = answer[1].decode()
 
     async def link(self, site: str, handles: Sequence[str]) -> int:
         """Join the handles of one customer; return how many that customer has now."""

@@ -31,6 +31,7 @@ VERBS: Final = (
     "lead",
     "give_back",
     "link",
+    "remember",
     "put_agent",
     "put_status",
     "put_vectors",

@@ -1,0 +1,131 @@
+"""Customers: which agents they know, and several handles of one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from matcher.store.connection import Connection
+from matcher.store.customers import YEARS_10_MS, Acquaintance
+from tests.store.laws import found_anywhere
+from tests.store.stage import LONG_MS, Stage
+
+
+async def test_who_served_a_customer_is_known_until_that_ends(lawful: Stage) -> None:
+    """The latest first, well or not; what was too long ago is not said any more."""
+    stage, site, customers = lawful, lawful.site, lawful.customers
+    assert await customers.known(site, "jo@example", 0) == []
+    await customers.remember(site, "jo@example", "ann", good=True, now_ms=1_000, for_ms=LONG_MS)
+    await customers.remember(site, "jo@example", "bob", good=False, now_ms=2_000, for_ms=500)
+    assert await customers.known(site, "jo@example", 2_000) == [
+        Acquaintance("bob", good=False, at_ms=2_000),
+        Acquaintance("ann", good=True, at_ms=1_000),
+    ]
+    assert await customers.known(site, "jo@example", 2_500) == [Acquaintance("ann", good=True, at_ms=1_000)]
+    await customers.remember(site, "jo@example", "ann", good=False, now_ms=3_000, for_ms=LONG_MS)
+    assert await customers.known(site, "jo@example", 3_000) == [Acquaintance("ann", good=False, at_ms=3_000)]
+    assert await customers.known(site, "jo@example.org", 3_000) == []
+    assert await stage.customers.known("other", "jo@example", 3_000) == []
+
+
+async def test_joined_handles_are_one_customer(lawful: Stage) -> None:
+    """Whoever served one handle is known by all, with the later word on each agent; and so it goes on."""
+    site, customers = lawful.site, lawful.customers
+    await customers.remember(site, "mail", "ann", good=True, now_ms=1_000, for_ms=LONG_MS)
+    await customers.remember(site, "phone", "ann", good=False, now_ms=2_000, for_ms=LONG_MS)
+    await customers.remember(site, "phone", "bob", good=True, now_ms=3_000, for_ms=LONG_MS)
+    assert await customers.link(site, ["mail", "phone", "social"]) == 3
+    everybody = [Acquaintance("bob", good=True, at_ms=3_000), Acquaintance("ann", good=False, at_ms=2_000)]
+    for handle in ("mail", "phone", "social"):
+        assert await customers.known(site, handle, 4_000) == everybody
+    await customers.remember(site, "social", "cy", good=True, now_ms=5_000, for_ms=LONG_MS)
+    assert (await customers.known(site, "mail", 6_000))[0] == Acquaintance("cy", good=True, at_ms=5_000)
+    assert await customers.link(site, ["social", "mail"]) == 3
+    assert await customers.link(site, ["fax"]) == 1
+    assert await customers.link(site, ["fax", "phone"]) == 4
+
+
+async def test_no_handle_is_stored_as_it_was_given(lawful: Stage) -> None:
+    """A mail address is a person: the store holds a keyed digest of it."""
+    site, customers = lawful.site, lawful.customers
+    await customers.remember(site, "jo@example", "ann", good=True, now_ms=1_000, for_ms=LONG_MS)
+    await customers.link(site, ["jo@example", "+49 30 123456"])
+    assert await found_anywhere(lawful, b"jo@example") == []
+    assert await found_anywhere(lawful, b"123456") == []
+    assert not [key for key in await lawful.everything() if b"example" in key]
+
+
+async def test_what_is_known_of_a_customer_ends(lawful: Stage) -> None:
+    """Every key of it has a lifetime, and a shorter memory does not cut a longer one."""
+    site, customers = lawful.site, lawful.customers
+    await customers.remember(site, "mail", "ann", good=True, now_ms=1_000, for_ms=LONG_MS)
+    await customers.remember(site, "mail", "bob", good=True, now_ms=1_000, for_ms=5)
+    await customers.link(site, ["phone", "social"])
+    await customers.link(site, ["phone", "mail"])
+    kinds = (lawful.keys.handle(""), lawful.keys.customer(""))
+    keys = [key for key in await lawful.everything() if key.decode().startswith(kinds)]
+    assert len(keys) == 5
+    for key in keys:
+        assert LONG_MS < await lawful.raw("PTTL", key) <= YEARS_10_MS
+
+
+async def test_many_who_join_and_remember_at_once_come_to_one_customer(product: Connection) -> None:
+    """Ten at once, over the same handles in other orders: all handles are one customer who knows every agent."""
+    stage = Stage(product)
+    handles = [f"h{number}" for number in range(6)]
+
+    async def join(number: int) -> None:
+        chance = random.Random(number)
+        await stage.customers.link(stage.site, chance.sample(handles, 3))
+        await stage.customers.remember(
+            stage.site, chance.choice(handles), f"a{number}", good=True, now_ms=number, for_ms=LONG_MS
+        )
+
+    await asyncio.gather(*(join(number) for number in range(10)))
+    assert await stage.customers.link(stage.site, handles) == 6
+    everybody = [f"a{number}" for number in reversed(range(10))]
+    for handle in handles:
+        assert [one.agent for one in await stage.customers.known(stage.site, handle, 0)] == everybody
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from(["link", "good", "bad"])), max_size=20
+    )
+)
+async def test_any_order_of_joining_and_remembering_is_what_sets_would_say(
+    product: Connection, steps: list[tuple[int, int, str]]
+) -> None:
+    """Beside plain sets: who is joined with whom, how many handles that are, and what each customer knows."""
+    stage = Stage(product)
+    joined = {number: {number} for number in range(6)}
+    words: list[tuple[int, str, bool, int]] = []
+    known = set[int]()
+    for now, (one, other, what) in enumerate(steps, start=1):
+        if what == "link":
+            both = joined[one] | joined[other]
+            for number in both:
+                joined[number] = both
+            known |= {one, other}
+            assert await stage.customers.link(stage.site, [str(one), str(other)]) == len(both & known)
+        else:
+            known.add(one)
+            words.append((one, f"a{other}", what == "good", now))
+            await stage.customers.remember(
+                stage.site, str(one), f"a{other}", good=what == "good", now_ms=now, for_ms=LONG_MS
+            )
+    for number in range(6):
+        latest = {agent: (good, at) for who, agent, good, at in words if who in joined[number]}
+        wanted = sorted((Acquaintance(agent, *word) for agent, word in latest.items()), key=lambda met: -met.at_ms)
+        assert await stage.customers.known(stage.site, str(number), 0) == wanted
+    await stage.connection.delete_matching(stage.keys.pattern)

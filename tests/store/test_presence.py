@@ -1,0 +1,215 @@
+"""Presence: heartbeats, missed offers, and an agent whom the engine sets away, with the reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from matcher.errors import AgentNotFound
+from matcher.lifecycle import AgentStatus, ReservationState
+from matcher.store.changes import Changes, TimerSet
+from matcher.store.presence import Timer, TimerKind
+from matcher.store.routing import Claimed, Full, Lapsed
+from tests.store.stage import LONG_MS, Stage
+
+
+async def silent(stage: Stage, agent: str = "ann") -> None:
+    """Let an agent's heartbeat lapse, and not be written down yet."""
+    until, _ = await stage.presence.beat(stage.site, agent, 1)
+    await stage.passed(until)
+
+
+async def missed(stage: Stage, agent: str, max_missed: int) -> Lapsed | None:
+    """Let an offer to an agent lapse."""
+    held = await stage.hold(agent, hold_ms=1)
+    await stage.passed(held.deadline_ms)
+    return await stage.routing.expire(stage.slot(held), max_missed)
+
+
+async def test_a_sign_counts_for_as_long_as_it_says(lawful: Stage) -> None:
+    """Ok: until when, and the status; the next sign moves the time."""
+    stage = lawful
+    await stage.put("ann")
+    before = await stage.now_ms()
+    until, status = await stage.presence.beat(stage.site, "ann", LONG_MS)
+    assert before + LONG_MS <= until <= await stage.now_ms() + LONG_MS
+    assert status is AgentStatus.ONLINE
+    assert (await stage.agent("ann")).beat_until_ms == until
+    later, _ = await stage.presence.beat(stage.site, "ann", LONG_MS * 2)
+    assert await stage.presence.timers(stage.site, 10) == [Timer(TimerKind.BEAT, "ann", later)]
+    assert not await stage.presence.miss_beat(stage.site, "ann")
+    with pytest.raises(AgentNotFound):
+        await stage.presence.beat(stage.site, "nobody", LONG_MS)
+    assert await stage.raw("EXISTS", stage.keys.agent("nobody")) == 0
+
+
+async def test_who_is_silent_is_not_offered_anything_from_that_moment(lawful: Stage) -> None:
+    """Whether or not anybody has written the silence down."""
+    stage = lawful
+    await stage.put("ann")
+    await silent(stage)
+    assert isinstance(await stage.reserve(stage.claim("ann")), Full)
+    await stage.line_up("c")
+    assert isinstance(await stage.reserve(stage.serve("c", "ann")), Full)
+
+
+@pytest.mark.parametrize("status", [AgentStatus.ONLINE, AgentStatus.DRAINING])
+async def test_who_is_silent_is_set_away_once_with_the_reason_and_back_with_the_next_sign(
+    lawful: Stage, status: AgentStatus
+) -> None:
+    """Away: this call was the one. Back: to the status they had, told to every replica."""
+    stage = lawful
+    await stage.put("ann", status=status)
+    await silent(stage)
+    told = await stage.ends()
+    assert await stage.presence.miss_beat(stage.site, "ann")
+    assert not await stage.presence.miss_beat(stage.site, "ann")
+    away = await stage.agent("ann")
+    assert (away.status, away.status_reason) == (AgentStatus.AWAY, "no heartbeat")
+    assert (await stage.ends())[0] == told[0] + 1
+    assert await stage.presence.timers(stage.site, 10) == []
+    _, now = await stage.presence.beat(stage.site, "ann", LONG_MS)
+    back = await stage.agent("ann")
+    assert (now, back.status, back.status_reason) == (status, status, "")
+    assert back.version > away.version
+    assert (await stage.ends())[0] == told[0] + 2
+
+
+@pytest.mark.parametrize("status", [AgentStatus.OFFLINE, AgentStatus.AWAY])
+async def test_who_is_not_there_is_not_set_away_nor_brought_back_by_a_sign(lawful: Stage, status: AgentStatus) -> None:
+    """Whoever declared to be gone stays gone, whatever the desk says."""
+    stage = lawful
+    await stage.put("ann", status=status)
+    await silent(stage)
+    assert not await stage.presence.miss_beat(stage.site, "ann")
+    assert await stage.presence.timers(stage.site, 10) == []
+    assert (await stage.presence.beat(stage.site, "ann", LONG_MS))[1] is status
+    assert (await stage.agent("ann")).status is status
+
+
+@pytest.mark.parametrize("written_down", [False, True])
+async def test_a_status_declared_after_a_silence_counts(lawful: Stage, written_down: bool) -> None:
+    """Online is online, with or without a new sign; the watch begins again with the next one."""
+    stage = lawful
+    await stage.put("ann")
+    await silent(stage)
+    if written_down:
+        assert await stage.presence.miss_beat(stage.site, "ann")
+    online = await stage.roster.put_status(stage.site, "ann", AgentStatus.ONLINE)
+    assert (online.status, online.status_reason) == (AgentStatus.ONLINE, "")
+    assert not await stage.presence.miss_beat(stage.site, "ann")
+    assert (await stage.hold("ann")).agent == "ann"
+    await silent(stage)
+    assert await stage.presence.miss_beat(stage.site, "ann")
+    await stage.put("ann", 2, status=AgentStatus.ONLINE)
+    assert (await stage.hold("ann")).agent == "ann"
+
+
+async def test_who_declared_to_be_gone_during_a_silence_is_not_brought_back(lawful: Stage) -> None:
+    """Offline by their own word: the next sign changes nothing."""
+    stage = lawful
+    await stage.put("ann")
+    await silent(stage)
+    assert await stage.presence.miss_beat(stage.site, "ann")
+    await stage.roster.put_status(stage.site, "ann", AgentStatus.OFFLINE)
+    assert (await stage.presence.beat(stage.site, "ann", LONG_MS))[1] is AgentStatus.OFFLINE
+
+
+async def test_a_sign_that_is_due_earlier_than_known_is_told(lawful: Stage) -> None:
+    """Replicas sleep until the earliest deadline they know: the first sign, and one for a shorter time, wake them."""
+    stage = lawful
+    await stage.put("ann")
+    changes = Changes(stage.connection, stage.site)
+    position = await changes.end()
+    first, _ = await stage.presence.beat(stage.site, "ann", LONG_MS)
+    await stage.presence.beat(stage.site, "ann", LONG_MS * 2)
+    shorter, _ = await stage.presence.beat(stage.site, "ann", 1_000)
+    async for _, told in changes.follow(position):
+        assert told == [TimerSet(first), TimerSet(shorter)]
+        break
+    await changes.close()
+
+
+async def test_a_heartbeat_goes_with_its_agent(lawful: Stage) -> None:
+    """A removed agent is looked for no more, and one made anew is not silent."""
+    stage = lawful
+    await stage.put("ann")
+    await silent(stage)
+    await stage.remove("ann")
+    assert await stage.presence.timers(stage.site, 10) == []
+    assert not await stage.presence.miss_beat(stage.site, "ann")
+    await stage.put("ann")
+    assert (await stage.hold("ann")).agent == "ann"
+
+
+async def test_who_misses_offers_in_a_row_is_set_away_with_the_reason(lawful: Stage) -> None:
+    """After so many, by the pool's word, and not by one less; every replica is told."""
+    stage = lawful
+    await stage.put("ann", 9)
+    assert await missed(stage, "ann", 3) == Lapsed(ReservationState.PENDING, away=False)
+    assert (await missed(stage, "ann", 3)) is not None
+    assert (await stage.agent("ann")).status is AgentStatus.ONLINE
+    told = await stage.ends()
+    third = await missed(stage, "ann", 3)
+    assert third is not None
+    assert third.away
+    away = await stage.agent("ann")
+    assert (away.status, away.status_reason) == (AgentStatus.AWAY, "missed 3 offers in a row")
+    assert (await stage.ends())[0] == told[0] + 1
+    assert isinstance(await stage.reserve(stage.claim("ann")), Full)
+    await stage.roster.put_status(stage.site, "ann", AgentStatus.ONLINE)
+    again = await missed(stage, "ann", 3)
+    assert again is not None
+    assert not again.away
+
+
+@pytest.mark.parametrize("answer", ["accept", "decline"])
+async def test_an_answer_begins_the_count_anew(lawful: Stage, answer: str) -> None:
+    """In a row: whoever takes an offer or turns one down is there."""
+    stage = lawful
+    await stage.put("ann", 9)
+    for _ in range(3):
+        lapsed = await missed(stage, "ann", 2)
+        assert lapsed is not None
+        assert not lapsed.away
+        held = await stage.hold("ann")
+        if answer == "accept":
+            await stage.routing.accept(stage.slot(held), 0, LONG_MS)
+        else:
+            await stage.routing.decline(stage.slot(held), 0, "", None)
+
+
+async def test_without_a_limit_nobody_is_set_away(lawful: Stage) -> None:
+    """0: never. What an accepted conversation misses is no offer."""
+    stage = lawful
+    await stage.put("ann", 9)
+    for _ in range(5):
+        await missed(stage, "ann", 0)
+    held = await stage.hold("ann", accepted=True, hold_ms=1)
+    await stage.passed(held.deadline_ms)
+    lapsed = await stage.routing.expire(stage.slot(held), 1)
+    assert lapsed is not None
+    assert not lapsed.away
+    assert (await stage.agent("ann")).status is AgentStatus.ONLINE
+
+
+async def test_missed_offers_of_an_agent_who_is_gone_make_no_agent(lawful: Stage) -> None:
+    """The agent was removed by force while an offer was out: its lapse writes nothing of theirs."""
+    stage = lawful
+    await stage.put("ann")
+    held = await stage.hold("ann", hold_ms=1)
+    await stage.passed(held.deadline_ms)
+    await stage.remove("ann")
+    assert await stage.routing.expire(stage.slot(held), 1) is not None
+    assert await stage.raw("EXISTS", stage.keys.agent("ann")) == 0
+
+
+async def test_an_agent_away_keeps_what_they_hold(lawful: Stage) -> None:
+    """A conversation goes on whatever the status says; nothing new comes."""
+    stage = lawful
+    await stage.put("ann", 5)
+    talking = await stage.hold("ann", accepted=True)
+    await silent(stage)
+    assert await stage.presence.miss_beat(stage.site, "ann")
+    assert await stage.held_by("ann") == [talking.id]
+    assert (await stage.routing.complete(stage.slot(talking), 0, 0)).state == "COMPLETED"
+    assert not isinstance(await stage.reserve(stage.claim("ann")), Claimed)
