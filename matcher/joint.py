@@ -45,8 +45,9 @@ class Joint:
         """Return the outcome of each message, or why it failed; of equals the first is served first.
 
         What was answered before, is held already or cannot be read takes nobody away from the others. A message that
-        prefers somebody goes first. Whoever finds their agent taken meanwhile goes on alone, as do those for whom
-        nobody was left. Raises what concerns all of them: SiteNotFound, IndexBehind, StoreUnavailable.
+        prefers somebody, or whose customer is led back to somebody, goes first. Whoever finds their agent taken
+        meanwhile goes on alone, as do those for whom nobody was left. Raises what concerns all of them: SiteNotFound,
+        IndexBehind, StoreUnavailable.
         """
         replica = await self._sites.replica(site)
         begun = await asyncio.gather(*(self._begin(site, replica, at, one) for at, one in enumerate(asked)))
@@ -66,8 +67,9 @@ class Joint:
             if before is not None:
                 return before
             pool = await replica.pool(asked.message.requirements.pool)
-            units = await read(replica, asked.message)
-            return _Open(at, asked, units, await replica.floor(pool), bool(asked.message.preferred))
+            message = await self._router.acquainted(replica, pool, asked.message)
+            units = await read(replica, message)
+            return _Open(at, asked, units, await replica.floor(pool), bool(message.preferred))
         except MatcherError as error:
             return error
 

@@ -126,7 +126,7 @@ class Router:
         """
         replica = await self._sites.replica(site)
         pool = await replica.pool(message.requirements.pool)
-        message = await self._acquainted(replica, pool, message)
+        message = await self.acquainted(replica, pool, message)
         read = decided.read if decided else await read_message(replica, message)
         claim = self._claim(site, pool, message, contact_id, request_id, digest, auto_accept, wait)
         first = decided.ranking if decided and decided.agent else None
@@ -259,7 +259,7 @@ class Router:
                 ranking = replace(ranking, candidates=())
         return replace(ranking, left_out=replica.index.left_out(required))
 
-    async def _acquainted(self, replica: SiteReplica, pool: Pool, message: Message) -> Message:
+    async def acquainted(self, replica: SiteReplica, pool: Pool, message: Message) -> Message:
         """Return the message with the agent who served the customer well before, where the pool leads back to them."""
         policy = pool.policy
         if not policy.relationship_ms or not message.customer:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import roster_pb2 as roster
@@ -153,6 +154,21 @@ async def test_whoever_is_preferred_is_taken_first(desk: MatcherClient) -> None:
     trains, bees = await desk.route_many([request("a", TRAINS), asks])
     assert bees.response.reservation.agent == desk.name("agents", "tom")
     assert bees.response.reservation.basis == pb.PREFERRED
+    assert trains.response.reservation.agent == desk.name("agents", "bea")
+
+
+async def test_whoever_knows_the_customer_takes_it_also_in_a_batch(desk: MatcherClient) -> None:
+    """Tom served the customer well; their message about bees is led back to him beside another about trains."""
+    await desk.update_pool(
+        roster.Pool(name="default", relationship_duration=Duration(seconds=3600)), ["relationship_duration"]
+    )
+    before = await desk.route(TRAINS, customer="ada", auto_accept=True)
+    await desk.complete(before.reservation.name, resolved=True, rating=5)
+    asks = request("b", BEES)
+    asks.message.customer = "ada"
+    trains, bees = await desk.route_many([request("a", TRAINS), asks])
+    assert bees.response.reservation.agent == desk.name("agents", "tom")
+    assert bees.response.reservation.basis == pb.RELATIONSHIP
     assert trains.response.reservation.agent == desk.name("agents", "bea")
 
 
