@@ -12,7 +12,7 @@ from matcher.config import load
 from matcher.errors import SettingsWrong, StoreUnfit
 from matcher.store.address import StoreKind, parse_address
 from matcher.store.connection import Connection
-from tests.replicas.nodes import HOST, Node, running
+from tests.replicas.nodes import HOST, Node, free_port, running
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ async def test_a_server_of_another_kind_than_the_url_says_is_refused_at_the_star
     """A server of a cluster, a Sentinel and a lone server, each taken for another: the right URL is named."""
     with tempfile.TemporaryDirectory(prefix="mt-") as folder:
         lone = Node(Path(folder) / "lone", {"maxmemory-policy": "allkeys-lru"})
-        shard = Node(Path(folder) / "shard", {"cluster-enabled": "yes", "cluster-port": "0"})
+        shard = Node(Path(folder) / "shard", {"cluster-enabled": "yes", "cluster-port": str(free_port())})
         sentinel = Node(Path(folder) / "sentinel", {"sentinel deny-scripts-reconfig": "yes"}, sentinel=True)
         async with running([lone, shard, sentinel]):
 
