@@ -33,7 +33,11 @@ LEASE_MS: Final = 1_000
 MOST_AT_ONCE: Final = 64
 """So many of the first in the queue that somebody may take are weighed against each other."""
 MOST_FREE: Final = 64
+GRACE_MS: Final = 5
+"""The local estimate of the store's clock may run ahead by this; what lapses with time is not taken to have lapsed
+before."""
 RETRY_SECONDS: Final = 0.2
+CATCH_UP_SECONDS: Final = 0.2
 
 
 @dataclass(slots=True, repr=False)
@@ -112,17 +116,19 @@ class Dispatcher:
         while not replica.removed:
             try:
                 await self._someone_waits()
-                other_ms = await self._contacts.lead(replica.site, self._name, LEASE_MS)
-                if other_ms:
+                lease = await self._contacts.lead(replica.site, self._name, LEASE_MS)
+                if not lease.held:
                     self._entries.clear()
                     self._wake_ms = 0.0
-                    await asyncio.sleep(other_ms / 1000)
+                    await asyncio.sleep(lease.number / 1000)
                     continue
-                if room.stirred.is_set() or self._wake_ms <= self._clock.now_ms():
+                # Whoever was told to wait before now is weighed, through whichever server they came.
+                await replica.reached(lease.number, CATCH_UP_SECONDS)
+                if room.stirred.is_set() or self._wake_ms <= self._now():
                     room.stirred.clear()
                     self._wake_ms = await self._serve()
                 # The lease is kept up while somebody waits; the queue is looked at only when something has changed.
-                seconds = min(LEASE_MS / 3, max(self._wake_ms - self._clock.now_ms(), 1)) / 1000
+                seconds = min(LEASE_MS / 3, max(self._wake_ms - self._now(), 1)) / 1000
                 with suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
                         await room.stirred.wait()
@@ -136,6 +142,9 @@ class Dispatcher:
                 self._entries.clear()
                 self._wake_ms = 0.0
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def _now(self) -> int:
+        return self._clock.now_ms() - GRACE_MS
 
     async def _someone_waits(self) -> None:
         """Return once somebody waits and the site is read."""
@@ -163,7 +172,7 @@ class Dispatcher:
 
     async def _weigh(self, tried: Pass) -> list[Wanted]:
         """Rank the free agents for the first in the queue whom somebody may take."""
-        room, now = self._replica.room, self._clock.now_ms()
+        room, now = self._replica.room, self._now()
         for gone in [contact for contact in self._entries if contact not in room]:
             del self._entries[gone]
         wanted: list[Wanted] = []
@@ -224,7 +233,7 @@ class Dispatcher:
         known = [self._replica.index.agent(name) for name in names]
         openings = [Opening.of(agent) for agent in known if agent is not None]
         column = {opening.agent: number for number, opening in enumerate(openings)}
-        now = self._clock.now_ms()
+        now = self._now()
         values = np.full((len(wanted), len(openings)), -np.inf)
         at_rest = np.zeros(values.shape, np.bool_)
         for row, one in enumerate(wanted):

@@ -52,6 +52,14 @@ class Left:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Whether this process is the one who offers. If so, `number`: the last event told so far; else ms to wait."""
+
+    held: bool
+    number: int
+
+
 class ContactStore:
     """Read and end contacts that wait."""
 
@@ -144,10 +152,11 @@ class ContactStore:
         if freed:
             await self._connection.verb("give_back", list(map(Keys(site).agent, freed)), list(freed.values()))
 
-    async def lead(self, site: str, process: str, lease_ms: int) -> int:
-        """Take or keep the lease of the dispatcher; return 0, or for how many ms another has it."""
-        answer = await self._connection.verb("lead", [Keys(site).dispatcher], [process, lease_ms])
-        return 0 if answer[0] == b"leads" else int(answer[1])
+    async def lead(self, site: str, process: str, lease_ms: int) -> Lease:
+        """Take or keep the lease of the dispatcher."""
+        keys = Keys(site)
+        answer = await self._connection.verb("lead", [keys.dispatcher, keys.load], [process, lease_ms])
+        return Lease(answer[0] == b"leads", int(answer[1]))
 
     async def waiting(self, site: str) -> dict[str, int]:
         """Read how many contacts wait, by pool."""

@@ -66,7 +66,8 @@ class EventStore:
 
 
 def _said(entry: Any) -> str:
-    said: bytes = entry[1][1]
+    fields = entry[1]
+    said: bytes = fields[b"e"] if isinstance(fields, dict) else fields[1]
     return said.decode()
 
 

@@ -1,10 +1,11 @@
 -- Takes or keeps the lease of a site's dispatcher. It spares double work; two dispatchers harm nobody.
--- KEYS  dispatcher
+-- KEYS  dispatcher, load
 -- ARGV  1 id of this process  2 lease ms
--- Returns {'leads'}, or {'follows', ms until the lease of another ends}
+-- Returns {'leads', the load stream's last event}: whoever offers knows all that was told before, or {'follows', ms until the lease of another ends}
 local function lead(keys, args)
   local holder = redis.call('GET', keys[1])
   if holder and holder ~= args[1] then return {'follows', digits(math.max(redis.call('PTTL', keys[1]), 1))} end
   redis.call('SET', keys[1], args[1], 'PX', args[2])
-  return {'leads'}
+  local last = redis.call('XREVRANGE', keys[2], '+', '-', 'COUNT', 1)
+  return {'leads', last[1] and string.match(last[1][1], '%d+$') or '0'}
 end
