@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -64,6 +64,53 @@ class Played:
     busiest_share: float
     taken: NDArray[np.int64]
     """Conversations of each agent [agents]."""
+    mean_wait_seconds: float = 0.0
+    """From an arrival to the decision."""
+
+
+@dataclass(slots=True)
+class Books:
+    """Keep a day's conversations as they begin and end."""
+
+    suite: Suite
+    staff: Staff
+    _ends: list[tuple[float, int]] = field(default_factory=list)
+    _taken: list[int] = field(default_factory=list)
+    _affinity: float = 0.0
+    _right: int = 0
+    _waited: float = 0.0
+
+    def until(self, minute: float) -> None:
+        """End what has ended by then."""
+        while self._ends and self._ends[0][0] <= minute:
+            ended, agent = heapq.heappop(self._ends)
+            self.staff.complete(agent, ended)
+
+    def take(self, agent: int, met: Met, message: int, minute: float, minutes: float, waited: float = 0.0) -> None:
+        """Begin a conversation; waited: minutes."""
+        self.staff.take(agent)
+        heapq.heappush(self._ends, (minute + minutes, agent))
+        self._taken.append(agent)
+        self._affinity += met.affinity(agent)
+        self._right += self.suite.agents[agent].id in self.suite.messages[message].relevant
+        self._waited += waited
+
+    def played(self, name: str, tolerance: float | None, arrivals: int) -> Played:
+        """Return what became of the day's arrivals."""
+        taken = np.bincount(self._taken, minlength=len(self.suite.agents)).astype(np.int64)
+        conversations = len(self._taken)
+        return Played(
+            name=name,
+            tolerance=tolerance,
+            conversations=conversations,
+            turned_away=arrivals - conversations,
+            mean_affinity=self._affinity / max(conversations, 1),
+            recall=self._right / max(conversations, 1),
+            gini=gini(taken),
+            busiest_share=busiest_share(taken),
+            taken=taken,
+            mean_wait_seconds=60 * self._waited / max(conversations, 1),
+        )
 
 
 def arrivals(agents: int, messages: int, terms: Terms, day: int = 0) -> Arrivals:
@@ -113,37 +160,14 @@ def play(
     suite: Suite, met: Sequence[Met], came: Arrivals, terms: Terms, choice: Choice, step: Callable[[], None]
 ) -> Played:
     """Play one day. Nobody is taken above capacity; who finds nobody free is turned away."""
-    staff = Staff.rested(suite, terms.capacity)
-    relevant = [message.relevant for message in suite.messages]
-    ends: list[tuple[float, int]] = []
-    taken = np.zeros(len(suite.agents), np.int64)
-    affinity, right = 0.0, 0
+    books = Books(suite, Staff.rested(suite, terms.capacity))
     columns = (came.at.tolist(), came.minutes.tolist(), came.message.tolist())
     for at, minutes, message in zip(*columns, strict=True):
-        while ends and ends[0][0] <= at:
-            ended, agent = heapq.heappop(ends)
-            staff.complete(agent, ended)
+        books.until(at)
         step()
-        if not staff.anybody_free():
-            continue
-        agent = choice.choose(met[message], staff)
-        staff.take(agent)
-        heapq.heappush(ends, (at + minutes, agent))
-        taken[agent] += 1
-        affinity += met[message].affinity(agent)
-        right += suite.agents[agent].id in relevant[message]
-    conversations = int(taken.sum())
-    return Played(
-        name=choice.name,
-        tolerance=choice.tolerance,
-        conversations=conversations,
-        turned_away=len(came.at) - conversations,
-        mean_affinity=affinity / max(conversations, 1),
-        recall=right / max(conversations, 1),
-        gini=gini(taken),
-        busiest_share=busiest_share(taken),
-        taken=taken,
-    )
+        if books.staff.anybody_free():
+            books.take(choice.choose(met[message], books.staff), met[message], message, at, minutes)
+    return books.played(choice.name, choice.tolerance, len(came.at))
 
 
 def recommend(played: Sequence[Played]) -> float:
