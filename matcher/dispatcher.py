@@ -15,7 +15,7 @@ import structlog
 
 from matcher.assignment import Opening, assign
 from matcher.clock import Clock
-from matcher.errors import MatcherError
+from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model import Basis, Hold, Message, Pool, PoolPolicy, Ranking, Requirements
 from matcher.ranking import Ranker, Read, read
 from matcher.ranking import offer as offer_of
@@ -252,7 +252,13 @@ class Dispatcher:
 
     async def _offer(self, one: Wanted, agent: str, tried: Pass) -> None:
         entry, policy, site = one.entry, one.pool.policy, self._replica.site
-        contact, old = entry.place.contact, entry.kept.handed_on
+        contact = entry.place.contact
+        try:
+            handed_on = await self._store.slot(site, entry.kept.handed_on) if entry.kept.handed_on else None
+        except ReservationNotFound:
+            # The conversation it should be handed on from is long over, and with it the contact.
+            self._replica.room.leave(contact)
+            return
         claim = Claim(
             site=site,
             contact=contact,
@@ -267,8 +273,8 @@ class Dispatcher:
             hold_ms=policy.accepted_ms if entry.auto_accept else policy.offer_ms,
             accepted=entry.auto_accept,
             idle_ms=policy.idle_ms,
-            how=How.MOVE if old else How.QUEUE,
-            handed_on=await self._store.slot(site, old) if old else None,
+            how=How.MOVE if handed_on else How.QUEUE,
+            handed_on=handed_on,
         )
         left_out = self._replica.index.left_out(one.requirements)
         ranking = replace(one.ranking, left_out=left_out)
@@ -289,16 +295,20 @@ class Dispatcher:
     async def _entered(self, places: Sequence[InQueue]) -> list[Entry]:
         """Return the entries of those who wait, read from the store and encoded where they are new here."""
         site = self._replica.site
-        new = [place for place in places if place.contact not in self._entries]
+        # A contact that was routed anew while it waited may say something else by now.
+        known = self._entries
+        new = [place for place in places if place.contact not in known or known[place.contact].place != place]
         kept = await self._contacts.kept(site, [place.contact for place in new]) if new else []
         opened = []
         for place, one in zip(new, kept, strict=True):
             written = None if one is None else self._sealer.open(site, place.contact, one.sealed)
             if one is None or written is None:
                 self._replica.room.leave(place.contact)
+                if one is not None:
+                    log.warning("a contact waits that was sealed under another secret", site=site)
             else:
                 opened.append((place, one, written))
         reads = await asyncio.gather(*(read(self._replica, written.message) for _, _, written in opened))
-        for (place, one, written), known in zip(opened, reads, strict=True):
-            self._entries[place.contact] = Entry(place, one, written.message, written.auto_accept, known)
+        for (place, one, written), as_read in zip(opened, reads, strict=True):
+            self._entries[place.contact] = Entry(place, one, written.message, written.auto_accept, as_read)
         return [self._entries[place.contact] for place in places if place.contact in self._entries]

@@ -51,9 +51,9 @@ class WaitingRoom:
         if self._waiting:
             self.stirred.set()
 
-    def enter(self, contact: str, pool: str, score: int) -> None:
+    def enter(self, contact: str, pool: str, score: int, sequence: int = 0) -> None:
         """Let a contact wait."""
-        self._enter(InQueue(contact, pool, score))
+        self._enter(InQueue(contact, pool, score, sequence))
         self.stirred.set()
 
     def leave(self, contact: str) -> InQueue | None:
@@ -70,7 +70,7 @@ class WaitingRoom:
         """Take in a step of a contact's life."""
         event = change.event
         if change.score is not None:
-            self.enter(event.contact, event.pool, change.score)
+            self.enter(event.contact, event.pool, change.score, event.sequence)
             return
         place = self.leave(event.contact)
         if place is not None and event.state in (ContactState.RESERVED, ContactState.ASSIGNED):
@@ -86,6 +86,11 @@ class WaitingRoom:
         served = [at for at in self._served.get(pool, ()) if at > now_ms - PACE_MS]
         pace = (now_ms - served[0]) / len(served) if len(served) > 1 else None
         return Queued(position, None if pace is None else round(position * pace), waits_until_ms)
+
+    def place_of(self, contact: str, waits_until_ms: int, now_ms: int) -> Queued | None:
+        """Return the place of a contact, None where it does not wait as far as is known here."""
+        one = self._waiting.get(contact)
+        return None if one is None else self.place(contact, one.pool, one.score, waits_until_ms, now_ms)
 
     def _enter(self, one: InQueue) -> None:
         self.leave(one.contact)

@@ -22,11 +22,15 @@ ENDED: Final = frozenset(state for state, after in CONTACT_NEXT.items() if not a
 
 @dataclass(frozen=True, slots=True)
 class InQueue:
-    """A contact that waits: in which pool, and its place there, in milliseconds."""
+    """A contact that waits: in which pool, its place there, in milliseconds, and by which step of its life it came.
+
+    sequence 0: it was there when the queue was read.
+    """
 
     contact: str
     pool: str
     score: int
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from matcher.client import MatcherClient
+import pytest
+
+from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 from tests.people import hire, person, wait_until
@@ -108,3 +110,59 @@ async def test_a_transfer_frees_the_old_agent_only_when_the_new_one_is_held(serv
         assert (await client.reservation(moved.reservation)).agent == client.name("agents", "tom")
         assert (await client.agent("bea")).load == 0
         assert (await client.reservation(first.reservation.name)).state == pb.COMPLETED
+
+
+async def test_who_routes_a_waiting_contact_anew_changes_what_it_says_and_keeps_its_age(service: Server) -> None:
+    """The second message of the same contact is what agents are compared with; its place in line stays."""
+    async with service.client(await service.site()) as client:
+        await hire(client, {"tom": person("I photograph steam trains."), "bea": person("I keep honey bees.")})
+        busy = [await client.route(text, auto_accept=True) for text in (BEES, TRAINS)]
+        await client.route(TRAINS, contact_id="c", wait=True)
+        await client.route(BEES, contact_id="later", wait=True)
+        again = await client.route(BEES, contact_id="c", wait=True)
+        assert again.queued.position == 1
+        await asyncio.gather(*(client.complete(one.reservation.name) for one in busy))
+        held = await offered(client, "c")
+        decision = await client.decision((await client.reservation(held.reservation)).decision)
+        assert {one.agent for one in decision.candidates} <= {
+            client.name("agents", "bea"),
+            client.name("agents", "tom"),
+        }
+        best = max(decision.candidates, key=lambda one: one.affinity)
+        assert best.agent == client.name("agents", "bea")
+
+
+async def test_a_transfer_to_an_agent_by_name_takes_nobody_else(service: Server) -> None:
+    """The agent who is named is held, with the basis saying so; where she cannot, nothing changes."""
+    async with service.client(await service.site()) as client:
+        people = {
+            "bea": person("I keep honey bees."),
+            "tom": person("I photograph steam trains."),
+            "zoe": person("Zen."),
+        }
+        await hire(client, people)
+        await client.route(BEES, contact_id="c", auto_accept=True)
+        await client.set_agent_status("zoe", roster.OFFLINE)
+        nobody = await client.transfer("c", agent="zoe")
+        assert nobody.WhichOneof("outcome") == "unmatched"
+        assert (await client.contact("c")).state == pb.CONTACT_ASSIGNED
+        await client.set_agent_status("zoe", roster.ONLINE)
+        moved = await client.transfer("c", agent="zoe", request_id="t-1")
+        assert (moved.reservation.agent, moved.reservation.basis) == (client.name("agents", "zoe"), pb.TRANSFER)
+        again = await client.transfer("c", agent="zoe", request_id="t-1")
+        assert again.replayed
+        assert again.reservation == moved.reservation
+        assert (await client.agent("bea")).load == 0
+
+
+async def test_only_what_an_agent_has_accepted_can_be_handed_on(service: Server) -> None:
+    """An offer that waits for its answer is declined, not transferred; an unknown contact is not found."""
+    async with service.client(await service.site()) as client:
+        await hire(client, {"bea": person("I keep honey bees."), "tom": person("I photograph steam trains.")})
+        await client.route(BEES, contact_id="c")
+        with pytest.raises(MatcherCallError) as refused:
+            await client.transfer("c", agent="tom")
+        assert refused.value.reason == "CONTACT_STATE_WRONG"
+        with pytest.raises(MatcherCallError) as unknown:
+            await client.transfer("nobody-knows", agent="tom")
+        assert unknown.value.reason == "CONTACT_NOT_FOUND"
