@@ -22,6 +22,7 @@ from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
     from matcher.evaluation import Evaluated, Production
+    from matcher.evaluation.day import Played
 
 Documents = Sequence[Mapping[str, Any]]
 
@@ -53,7 +54,7 @@ async def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write the JSON to a file.")] = None,
     plots: Annotated[
-        Path | None, typer.Option("--plots", metavar="DIR", help="Write reliability.png or the day's trade-off.")
+        Path | None, typer.Option("--plots", metavar="DIR", help="Write reliability.png; with --day, trade-off.png.")
     ] = None,
     day: Annotated[
         bool, typer.Option("--day", help="Play a day: who gets the conversations, by affinity and by other ways.")
@@ -157,6 +158,7 @@ async def _day(
 
     terms = Terms() if occupancy is None else Terms(occupancy=occupancy)
     documents = []
+    days: list[tuple[str, Sequence[Played], float]] = []
     for suite in suites:
         played = await play_day(production, suite, _progress(session), terms)
         best = recommend(played)
@@ -164,9 +166,7 @@ async def _day(
             session.out.print(evaluate_tables.played(suite.name, played, terms))
             session.say(f"Gini falls most per affinity lost at a tolerance of {best:g}")
             session.say("")
-        if plots:
-            path = draw_trade_off(suite.name, played, best, plots / f"day_{suite.name}.png")
-            session.note(f"drew {path}", style="dim")
+        days.append((suite.name, played, best))
         ways = [
             {
                 "name": one.name,
@@ -181,6 +181,8 @@ async def _day(
             for one in played
         ]
         documents.append({"suite": suite.name, "recommended_tolerance": best, "terms": asdict(terms), "ways": ways})
+    if plots:
+        session.note(f"drew {draw_trade_off(days, plots / 'trade-off.png')}", style="dim")
     return documents
 
 

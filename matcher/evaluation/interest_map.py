@@ -58,8 +58,8 @@ def draw_interests(
         panel.plot(ends[:, 0], ends[:, 1], color=BLUE, linewidth=1, alpha=0.6, zorder=2)
     met = sorted({meeting.interest for meeting in meetings})
     if met:
-        panel.scatter(where[met, 0], where[met, 1], s=34, color=BLUE, zorder=3, label="interests the message meets")
-    panel.scatter(stars[:, 0], stars[:, 1], s=150, marker="*", color=RED, zorder=4, label="the message")
+        panel.scatter(where[met, 0], where[met, 1], s=34, color=BLUE, zorder=6, label="interests the message meets")
+    panel.scatter(stars[:, 0], stars[:, 1], s=150, marker="*", color=RED, zorder=7, label="the message")
     names = {meeting.interest: meeting.agent for meeting in meetings}
     labels = [(where[one], f"{names[one]}: {_shortened(interests[one])}", BLUE) for one in met]
     labels += [(star, _shortened(unit), RED) for star, unit in zip(stars, units, strict=True)]
@@ -92,7 +92,13 @@ def _label(panel: Any, labels: Sequence[tuple[NDArray[np.float64], str, str]]) -
             va="center",
             zorder=5,
             parse_math=False,
-            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.4, "alpha": 0.5},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": color,
+                "linewidth": 0.6,
+                "alpha": 0.7,
+                "relpos": (0.0 if inward > 0 else 1.0, 0.5),
+            },
             bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
         )
 

@@ -64,7 +64,7 @@ async def test_a_day_is_told_with_a_tolerance_to_take(suite: Path, tmp_path: Pat
     assert day["ways"][0]["name"] == "affinity only"
     assert [way["name"] for way in day["ways"]][-2:] == ["longest idle", "random"]
     assert day["recommended_tolerance"] in {way["tolerance"] for way in day["ways"]}
-    assert (tmp_path / "day_three.png").read_bytes()[:8] == PNG
+    assert (tmp_path / "trade-off.png").read_bytes()[:8] == PNG
 
 
 async def test_what_falls_back_is_told_as_shares(suite: Path, tmp_path: Path) -> None:

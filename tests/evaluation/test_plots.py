@@ -23,7 +23,7 @@ async def test_every_suite_has_a_panel_and_every_day_a_curve(tmp_path: Path, pla
     day = await play_day(plain, suite, silent, Terms(hours=1), tolerances=(0.1,))
     drawn = [
         draw_reliability([done] * 5, tmp_path / "new" / "r.png"),
-        draw_trade_off(suite.name, day, 0.1, tmp_path / "t.png"),
+        draw_trade_off([(suite.name, day, 0.1)] * 3, tmp_path / "t.png"),
     ]
     assert [path.read_bytes()[:8] for path in drawn] == [PNG, PNG]
 
