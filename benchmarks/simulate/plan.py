@@ -1,0 +1,189 @@
+"""What a day is made of: how many, for how long, on which terms, and what goes wrong when. All drawn from one seed."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from benchmarks.material import read_material
+from benchmarks.simulate import history as h
+from benchmarks.sizes import ROOT
+from matcher.loadtest.material import made_interests, made_messages
+
+CARE: Final = "care"
+URGENT: Final = "urgent"
+CHAT: Final = "chat"
+VOICE: Final = "voice"
+COSTS: Final = {CHAT: 30, VOICE: 100}
+TOTAL: Final = 100
+SUITES: Final = (ROOT / ".." / "shared" / "evaluation" / "dev" / "persona_3utt", ROOT / "examples" / "suite")
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How people behave: shares of 1, and seconds of real time."""
+
+    decline: float = 0.03
+    ignore: float = 0.02
+    transfer: float = 0.04
+    cancel: float = 0.01
+    again: float = 0.05
+    """Complete is sent twice."""
+    voice: float = 0.15
+    urgent: float = 0.25
+    skilled: float = 0.25
+    german: float = 0.08
+    returning: float = 0.15
+    preferring: float = 0.03
+    excluding: float = 0.02
+    impatient: float = 0.06
+    """Customers who give up after a while if they still wait."""
+    not_waiting: float = 0.05
+    auto_accept: float = 0.04
+    twice_at_once: float = 0.03
+    """The same request goes to two replicas at the same time."""
+    repeated: float = 0.03
+    cut_short: float = 0.02
+    """The first attempt of a call is given a few milliseconds: it is done or not, and its caller does not know."""
+    patience: float = 12.0
+    think: float = 0.8
+    talk: float = 10.0
+    longest_talk: float = 40.0
+    breaks: float = 90.0
+    """Mean time between the breaks of an agent."""
+    break_seconds: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A day; seconds are of real time, of which one is `speed` seconds of the day."""
+
+    agents: int = 200
+    contacts: int = 20_000
+    seconds: float = 660.0
+    seed: int = 1
+    speed: float = 30.0
+    replicas: int = 3
+    habits: Habits = field(default_factory=Habits)
+    pools: tuple[h.PoolTerms, ...] = (
+        h.PoolTerms(
+            id=CARE, offer=5.0, accepted=120.0, wait=120.0, wait_weight=0.2, wrap_up=1.0, idle=25.0,
+            relationship_wait=2.0,
+        ),
+        h.PoolTerms(id=URGENT, offer=5.0, accepted=120.0, wait=120.0, wait_weight=0.2, head_start=4.0),
+    )  # fmt: skip
+    replica_killed_at: float | None = 0.35
+    """As a share of the day; None: not."""
+    replica_back_after: float = 5.0
+    store_killed_at: float | None = 0.65
+    store_back_after: float = 1.0
+    drain_seconds: float = 150.0
+    bug: str = ""
+    """The bug that is planted into the servers."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Arrival:
+    """A contact to come: when, and what it brings."""
+
+    at: float
+    text: str
+    wish: h.Wish
+    customer: str
+    wait: float
+    auto_accept: bool
+    patience: float
+    preferred: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Cast:
+    """Who and what plays: agents with their interests, and texts."""
+
+    desks: tuple[h.Desk, ...]
+    interests: dict[str, tuple[str, ...]]
+    texts: tuple[str, ...]
+
+
+def cast(plan: Plan) -> Cast:
+    """Draw the agents, and read or make what people write."""
+    chance = random.Random(plan.seed)
+    suite = next((folder for folder in SUITES if folder.is_dir()), None)
+    lines, texts = _texts(suite, plan.seed)
+    desks = []
+    for number in range(plan.agents):
+        skills = {f"desk-{number:03d}": 1}
+        skills |= {skill: chance.randint(1, 5) for skill in ("billing", "tech") if chance.random() < 0.5}
+        channels = {CHAT: (COSTS[CHAT], 3), VOICE: (COSTS[VOICE], 1)}
+        if chance.random() < 0.2:
+            del channels[CHAT]
+        desks.append(
+            h.Desk(
+                agent=f"agent-{number:03d}",
+                pools=(CARE, URGENT) if chance.random() < 0.4 else (CARE,),
+                total=TOTAL,
+                channels=channels,
+                skills=skills,
+                languages=("en", "de") if chance.random() < 0.3 else ("en",),
+            )
+        )
+    interests = {desk.agent: tuple(chance.sample(lines, 5)) for desk in desks}
+    return Cast(tuple(desks), interests, tuple(texts))
+
+
+def _texts(suite: Path | None, seed: int) -> tuple[Sequence[str], Sequence[str]]:
+    if suite is None:
+        return made_interests(), made_messages(2_000, seed)
+    material = read_material(suite)
+    return material.lines, material.messages
+
+
+def arrivals(plan: Plan, actors: Cast) -> Iterator[Arrival]:
+    """Draw the contacts of the day in the order of their coming: two waves, the second a little higher."""
+    chance, habits = random.Random(plan.seed + 1), plan.habits
+    pools = {pool.id: pool for pool in plan.pools}
+    agents = [desk.agent for desk in actors.desks]
+    seen: list[str] = []
+    for number, at in enumerate(sorted(_moment(chance, plan.seconds) for _ in range(plan.contacts))):
+        pool = pools[URGENT if chance.random() < habits.urgent else CARE]
+        customer = chance.choice(seen) if seen and chance.random() < habits.returning else f"customer-{number}"
+        seen.append(customer)
+        preferred = chance.choice(agents) if chance.random() < habits.preferring else ""
+        wish = h.Wish(
+            pool=pool.id,
+            channel=VOICE if chance.random() < habits.voice else CHAT,
+            skills=_skills(chance, habits),
+            language="de" if chance.random() < habits.german else "",
+            excluded=(chance.choice(agents),) if chance.random() < habits.excluding else (),
+            kept=3.0 if preferred else 0.0,
+        )
+        yield Arrival(
+            at=at,
+            text=chance.choice(actors.texts),
+            wish=wish,
+            customer=customer,
+            wait=0.0 if chance.random() < habits.not_waiting else pool.wait,
+            auto_accept=chance.random() < habits.auto_accept,
+            patience=chance.expovariate(1 / habits.patience) if chance.random() < habits.impatient else math.inf,
+            preferred=preferred if preferred not in wish.excluded else "",
+        )
+
+
+def _skills(chance: random.Random, habits: Habits) -> dict[str, tuple[int, float]]:
+    if chance.random() >= habits.skilled:
+        return {}
+    lasts = 4.0 if chance.random() < 0.5 else 0.0
+    return {chance.choice(("billing", "tech")): (chance.randint(1, 4), lasts)}
+
+
+def _moment(chance: random.Random, seconds: float) -> float:
+    """Draw a moment of the day with the density 1 - 0.45 cos(2 · 2π t), the second wave a tenth higher."""
+    while True:
+        share = chance.random()
+        wave = (1 - 0.45 * math.cos(4 * math.pi * share)) * (1.1 if share > 0.5 else 1.0)
+        if chance.random() * 1.6 < wave:
+            return share * seconds

@@ -1,0 +1,81 @@
+"""A server with a bug planted into it, to see that the checker finds it. No flag of the product does this.
+
+`python -m benchmarks.simulate.planted BUG` changes the service's code in memory, and then serves as server.py does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Final
+
+from matcher import app
+from matcher.store import library
+from matcher.store.routing import Claim, Offer, Reserved, RoutingStore
+
+SKEW: Final = "SIMULATE_CLOCK_SKEW_SECONDS"
+"""How far the clock of this replica's machine is off; read by the bug that trusts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """What is changed: texts of the store's verbs, each of which must be there as often as said, and objects."""
+
+    texts: tuple[tuple[str, str, int], ...]
+    patch: Callable[[], None] = lambda: None
+
+
+def _trust_own_clock() -> None:
+    reserve, off = RoutingStore.reserve, float(os.environ.get(SKEW, "-2.5"))
+
+    async def by_own_clock(self: RoutingStore, claim: Claim, offer: Offer, *, or_wait: bool = False) -> Reserved:
+        deadline_ms = round((time.time() + off) * 1000) + claim.hold_ms
+        return await reserve(self, replace(claim, hold_ms=deadline_ms), offer, or_wait=or_wait)
+
+    RoutingStore.reserve = by_own_clock  # type: ignore[method-assign]
+
+
+BUGS: Final[Mapping[str, Bug]] = {
+    "no-idempotency": Bug((("redis.call('SET', keys[1], table.concat(", "tostring(table.concat(", 2),)),
+    "release-before-hold": Bug(
+        (
+            (
+                "    local told = step(place, transfer and 'ASSIGNED' or 'QUEUED',",
+                "    if transfer then hand_over(keys[11], keys[12], keys[13], place, keys[5], args[23]) end\n"
+                "    local told = step(place, transfer and 'ASSIGNED' or 'QUEUED',",
+                1,
+            ),
+        )
+    ),
+    "client-clock": Bug(
+        (("local deadline = now + tonumber(args[10])", "local deadline = tonumber(args[10])", 1),), _trust_own_clock
+    ),
+    "no-earmark": Bug((("if not barred and someone_waits and not from_queue then", "if false then", 1),)),
+}
+"""Skip the idempotency record; release before hold on transfer; a client's clock for a deadline; no earmark."""
+
+
+class BugGone(Exception):
+    """The text that a bug changes is not in the verbs any more: the bug must be planted anew."""
+
+
+def plant(name: str) -> None:
+    """Change the service in this process. Raises BugGone."""
+    bug, sources = BUGS[name], library._sources()  # noqa: SLF001  # it is what a bug is planted into
+    for old, new, times in bug.texts:
+        if sources.count(old) != times:
+            raise BugGone(f"{name}: {old!r} is there {sources.count(old)} times, not {times}")
+        sources = sources.replace(old, new)
+    library._sources = cache(lambda: sources)  # noqa: SLF001
+    library.digest.cache_clear()
+    library.function.cache_clear()
+    bug.patch()
+
+
+if __name__ == "__main__":
+    plant(sys.argv.pop(1))
+    sys.exit(app.main())
