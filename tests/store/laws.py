@@ -25,12 +25,10 @@ class Site:
     @classmethod
     async def read(cls, stage: Stage) -> Site:
         """Read everything."""
-        values, ends, prefix = {}, {}, stage.keys.pattern.removesuffix("*")
-        for key, value in (await stage.everything()).items():
-            name = key.decode().removeprefix(prefix)
-            values[name] = value
-            ends[name] = int(await stage.raw("PEXPIRETIME", key))
-        return cls(stage, values, ends)
+        prefix, values = stage.keys.pattern.removesuffix("*"), await stage.everything()
+        ends = await stage.connection.pipeline([("PEXPIRETIME", key) for key in values])
+        names = [key.decode().removeprefix(prefix) for key in values]
+        return cls(stage, dict(zip(names, values.values(), strict=True)), dict(zip(names, ends, strict=True)))
 
     def hashes(self, kind: str) -> dict[str, Fields]:
         """Return the hashes of a kind by id."""

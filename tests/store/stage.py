@@ -46,6 +46,16 @@ def profile(total: int = 1, channels: Mapping[str, ChannelCapacity] = CHAT, *poo
     return Profile("", ("gardening",), capacity=Capacity(total, channels), pools=pools or ("default",))
 
 
+READS: Final = {
+    "hash": ("HGETALL",),
+    "zset": ("ZRANGE", 0, -1, "WITHSCORES"),
+    "set": ("SMEMBERS",),
+    "stream": ("XRANGE", "-", "+"),
+    "string": ("GET",),
+}
+"""How each type of key is read whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Hold a claim and its offer."""
@@ -194,25 +204,15 @@ class Stage:
         return Slot(self.site, reservation.id, reservation.agent, reservation.contact, reservation.pool)
 
     async def everything(self) -> dict[bytes, Any]:
-        """Return all that is stored of the site, key by key."""
+        """Return all that is stored of the site, key by key: hashes and sorted sets decoded."""
         cursor, keys = await self.raw("SCAN", 0, "MATCH", self.keys.pattern, "COUNT", 1_000_000)
         assert cursor == 0
-        return {key: await self.whole(key) for key in keys}
-
-    async def whole(self, key: bytes) -> Any:
-        """Read a key of any type: what it says, decoded where it is a hash or a sorted set."""
-        match await self.raw("TYPE", key):
-            case b"hash":
-                return fields_of(await self.raw("HGETALL", key))
-            case b"zset":
-                found = pairs_of(await self.raw("ZRANGE", key, 0, -1, "WITHSCORES"))
-                return {member.decode(): int(score) for member, score in found}
-            case b"set":
-                return await self.raw("SMEMBERS", key)
-            case b"stream":
-                return await self.raw("XRANGE", key, "-", "+")
-            case _:
-                return await self.raw("GET", key)
+        types = await self.connection.pipeline([("TYPE", key) for key in keys])
+        reads = [READS[kind.decode()] for kind in types]
+        values = await self.connection.pipeline(
+            [(command, key, *rest) for key, (command, *rest) in zip(keys, reads, strict=True)]
+        )
+        return {key: _told(kind, value) for key, kind, value in zip(keys, types, values, strict=True)}
 
     async def raw(self, *command: Any) -> Any:
         """Run one command of the store, as the service's user."""
@@ -287,3 +287,11 @@ class Stage:
         """Return how many events each stream has seen."""
         lasts = [await self.raw("XREVRANGE", key, "+", "-", "COUNT", 1) for key in (self.keys.roster, self.keys.load)]
         return tuple(int(last[0][0].partition(b"-")[2]) if last else 0 for last in lasts)
+
+
+def _told(kind: bytes, value: Any) -> Any:
+    if kind == b"hash":
+        return fields_of(value)
+    if kind == b"zset":
+        return {member.decode(): int(score) for member, score in pairs_of(value)}
+    return value
