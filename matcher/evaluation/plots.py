@@ -84,7 +84,7 @@ def draw_trade_off(days: Sequence[tuple[str, Sequence[Played], float]], path: Pa
             panel.axhline(one.gini, color=GREY, linestyle=style, linewidth=1, label=label)
         panel.set_title(suite, fontsize=11, parse_math=False)
         panel.set(xlabel="mean affinity lost against affinity only", ylabel="Gini of conversations per agent")
-        panel.margins(x=0.12)
+        panel.margins(x=0.12, y=0.1)
         panel.set_ylim(bottom=0)
         panel.grid(alpha=0.3)
         panel.legend(fontsize=8)
