@@ -57,6 +57,11 @@ class Opening:
         }
         return cls(agent.id, capacity.total, load, agent.idle_since_ms, channels)
 
+    @property
+    def used(self) -> float:
+        """Return the share of the total that is held; 1 where there is none."""
+        return self.load / self.total if self.total else 1.0
+
     def room(self, channel: str) -> int:
         """Return how many contacts of a channel fit, if all are of it."""
         cost, most = self.channels.get(channel, (1, 0))

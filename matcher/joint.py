@@ -9,11 +9,11 @@ from typing import Final, TypeAlias
 
 from matcher.asked import Asked
 from matcher.assignment import Opening
-from matcher.contest import Contestant, compete
+from matcher.contest import Contestant, compete, most_listed
 from matcher.errors import MatcherError
 from matcher.model import LeftOut, Outcome, Requirements
 from matcher.policy import rank_with
-from matcher.ranking import Read, read
+from matcher.ranking import Ranker, Read, read
 from matcher.replica import SiteReplica
 from matcher.router import Decided, Router
 from matcher.sites import Sites
@@ -31,15 +31,17 @@ class _Open:
     asked: Asked
     read: Read
     floor: float
+    tolerance: float
     preferred: bool
 
 
 class Joint:
     """Route several messages of a site by the jointly best assignment."""
 
-    def __init__(self, router: Router, sites: Sites) -> None:
+    def __init__(self, router: Router, sites: Sites, ranker: Ranker) -> None:
         self._router = router
         self._sites = sites
+        self._ranker = ranker
 
     async def route(self, site: str, asked: Sequence[Asked]) -> list[Ended]:
         """Return the outcome of each message, or why it failed; of equals the first is served first.
@@ -69,7 +71,8 @@ class Joint:
             pool = await replica.pool(asked.message.requirements.pool)
             message = await self._router.acquainted(replica, pool, asked.message)
             units = await read(replica, message)
-            return _Open(at, asked, units, await replica.floor(pool), bool(message.preferred))
+            floor, tolerance = await replica.floor(pool), self._ranker.tolerance(pool)
+            return _Open(at, asked, units, floor, tolerance, bool(message.preferred))
         except MatcherError as error:
             return error
 
@@ -77,13 +80,13 @@ class Joint:
         """Choose for all of them. The event loop goes on in between: a search takes about a millisecond."""
         if len(undecided) <= 1:
             return [Decided(one.read) for one in undecided]
-        contestants = []
+        contestants, most = [], most_listed(len(undecided))
         for one in undecided:
             required = one.asked.message.requirements
-            found = replica.index.find(one.read.vectors, one.read.stems, required, resting=len(undecided))
-            contestants.append(Contestant(found, one.floor, required.channel))
+            found = replica.index.find(one.read.vectors, one.read.stems, required, resting=most)
+            contestants.append(Contestant(found, one.floor, required.channel, one.tolerance))
             await asyncio.sleep(0)
-        listed = {agent for one in contestants for agent in one.shortlist(len(undecided))}
+        listed = {agent for one in contestants for agent in one.shortlist(most)}
         known = (replica.index.agent(agent) for agent in listed)
         openings = {agent.id: Opening.of(agent) for agent in known if agent is not None}
         chosen = await asyncio.to_thread(compete, contestants, openings)
@@ -93,7 +96,7 @@ class Joint:
             if agent is None:
                 decided.append(Decided(one.read))
                 continue
-            ranking = rank_with(contestant.found, one.read.units, agent, floor=one.floor)
+            ranking = rank_with(contestant.found, one.read.units, agent, floor=one.floor, tolerance=one.tolerance)
             ranking = replace(ranking, left_out=left_out.of(one.asked.message.requirements))
             decided.append(Decided(one.read, ranking, agent))
             await asyncio.sleep(0)

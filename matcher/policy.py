@@ -46,24 +46,26 @@ def rank(
     return _ranking(found, units, candidates, basis, floor, tolerance, left_out)
 
 
-def rank_with(found: Found, units: Units, chosen: str, *, floor: float, most: int = MOST_CANDIDATES) -> Ranking:
+def rank_with(
+    found: Found, units: Units, chosen: str, *, floor: float, tolerance: float, most: int = MOST_CANDIDATES
+) -> Ranking:
     """Rank for a message whose agent was chosen together with those of other messages: the agent is in the ranking.
 
-    The basis is what the chosen agent was to the message: FALLBACK where not met, or met below `floor`. Affinity
-    counted in full, so the tolerance is 0. Raises ValueError where the agent is neither met nor among the resting.
+    The basis is what the chosen agent was to the message: FALLBACK where not met, or met below `floor`; the order is
+    that of `rank`. Raises ValueError where the agent is neither met nor among the resting.
     """
     at = next((at for at, agent in enumerate(found.agents) if agent.id == chosen), None)
     resting = [one for one in found.resting if one.agent.id == chosen]
     if at is None and not resting:
         raise ValueError("the chosen agent is not among those found")
     if at is not None and found.scores.affinity[at] >= floor:
-        basis, order = Basis.AFFINITY, _by_affinity(found, units, found.scores.affinity.max(), most)
+        basis, order = Basis.AFFINITY, _by_affinity(found, units, found.scores.affinity.max() - tolerance, most)
     else:
         basis, order = Basis.FALLBACK, _by_idleness(found, found.resting[:most], units)
     if all(candidate.agent != chosen for candidate in order):
         own = _by_idleness(found, resting, units) if at is None else _candidates(found, [at], units)
         order = order[: most - 1] + own
-    return _ranking(found, units, order, basis, floor, 0.0, _NOT_ASKED)
+    return _ranking(found, units, order, basis, floor, tolerance, _NOT_ASKED)
 
 
 def floor(best_affinities: Sequence[float] | NDArray[np.float64]) -> float:

@@ -44,6 +44,11 @@ class Ranker:
         """Take the tolerance of pools that have none of their own."""
         self._default_tolerance = default_tolerance
 
+    def tolerance(self, pool: Pool) -> float:
+        """Return the tolerance in force: the pool's own, or the default."""
+        own = pool.policy.affinity_tolerance
+        return self._default_tolerance if own is None else own
+
     async def rank(
         self,
         replica: SiteReplica,
@@ -55,7 +60,7 @@ class Ranker:
         ignore_availability: bool = False,
     ) -> Ranking:
         """Rank who meets the requirements, at most `most`."""
-        own, floor = pool.policy.affinity_tolerance, await replica.floor(pool)
+        floor = await replica.floor(pool)
         return rank(
             replica.index.find(
                 read.vectors,
@@ -67,7 +72,7 @@ class Ranker:
             ),
             read.units,
             floor=floor,
-            tolerance=self._default_tolerance if own is None else own,
+            tolerance=self.tolerance(pool),
             most=most,
         )
 

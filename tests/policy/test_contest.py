@@ -17,6 +17,7 @@ from matcher.policy import rank_with
 from tests.policy.found_people import UNITS, found_of, person
 
 FLOOR = 0.3
+TOLERANCE = 0.05
 ABLE = {"chat": (1, 1)}
 
 Crew = list[tuple[float, int]]
@@ -50,6 +51,45 @@ def test_shortlists_lose_nothing(contest: list[Found]) -> None:
     assert len({at for _, at in got}) == len(got) == min(values.shape)
     rows, columns = linear_sum_assignment(values, maximize=True)
     assert sum(values[pair] for pair in got) == pytest.approx(values[rows, columns].sum())
+
+
+@given(contests(), st.sampled_from([0.0, 0.05, 0.3]))
+def test_with_tolerances_it_is_never_below_one_by_one(contest: list[Found], tolerance: float) -> None:
+    """As many are served as when each in turn takes the policy's first who is free, at no smaller affinity in sum."""
+    crew = [person(slot) for slot in range(contest[0].eligible)]
+    resting = {one.agent.id: one for one in contest[0].resting}
+    openings = {
+        agent: Opening(agent, 2, round(2 * one.utilization), one.idle_since_ms, {"chat": (1, 2)})
+        for agent, one in resting.items()
+    }
+    taken = compete([Contestant(found, FLOOR, "chat", tolerance) for found in contest], openings)
+    place = {agent.id: at for at, agent in enumerate(crew)}
+    affinity = [counted(found) for found in contest]
+    together = [row[place[agent]] for row, agent in zip(affinity, taken, strict=True) if agent is not None]
+    left, alone = dict(openings), []
+    for row in affinity:
+        able = [one for one in left.values() if one.room("chat")]
+        best = max((row[place[one.agent]] for one in able), default=0.0)
+        equal = [one for one in able if row[place[one.agent]] >= best - tolerance and row[place[one.agent]] > 0]
+        order = sorted(equal, key=lambda one: (one.used, one.idle_since_ms, one.agent)) or sorted(
+            able, key=lambda one: (one.idle_since_ms, one.used, one.agent)
+        )
+        if order:
+            left[order[0].agent] = order[0].with_contact("chat")
+            alone.append(row[place[order[0].agent]])
+    assert len(together) == len(alone)
+    assert sum(together) >= sum(alone) - 1e-8
+
+
+def test_those_within_the_tolerance_count_as_equal() -> None:
+    """Two contacts a hair nearer to the one who is busy: within the tolerance both go where there is rest."""
+    found = found_of([([(0, 0, 90)], 0.5, 0), ([(0, 0, 89)], 0.0, 9)])
+    openings = {
+        "agent-99": Opening("agent-99", 4, 2, 0, {"chat": (1, 2)}),
+        "agent-98": Opening("agent-98", 4, 0, 9, {"chat": (1, 4)}),
+    }
+    assert set(compete([Contestant(found, FLOOR, "chat", 0.05)] * 2, openings)) == {"agent-98"}
+    assert set(compete([Contestant(found, FLOOR, "chat", 0.0)] * 2, openings)) == {"agent-99"}
 
 
 def test_nobody_is_given_who_has_left_or_is_full() -> None:
@@ -94,12 +134,12 @@ def test_the_record_holds_who_was_chosen_and_what_they_were_to_the_message(conte
     """Whoever of those found is chosen: among at most so many candidates, AFFINITY where met above the floor."""
     (found, *_) = contest
     for chosen in {one.agent.id for one in found.resting} | {agent.id for agent in found.agents}:
-        ranking = rank_with(found, UNITS, chosen, floor=FLOOR, most=most)
+        ranking = rank_with(found, UNITS, chosen, floor=FLOOR, tolerance=TOLERANCE, most=most)
         (candidate,) = (one for one in ranking.candidates if one.agent == chosen)
         assert len(ranking.candidates) <= most
         affinity = dict(zip((agent.id for agent in found.agents), found.scores.affinity.tolist(), strict=True))
         assert candidate.affinity == affinity.get(chosen, 0.0)
         assert (ranking.basis is Basis.AFFINITY) == (chosen in affinity and affinity[chosen] >= FLOOR)
-        assert ranking.affinity_tolerance == 0.0
+        assert ranking.affinity_tolerance == TOLERANCE
     with pytest.raises(ValueError, match="not among"):
-        rank_with(found, UNITS, "nobody", floor=FLOOR)
+        rank_with(found, UNITS, "nobody", floor=FLOOR, tolerance=TOLERANCE)
