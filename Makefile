@@ -18,7 +18,7 @@ LOAD_TEXTS := $(if $(LOAD_SUITE),--messages $(LOAD_SUITE)/messages.jsonl --roste
 LOAD ?= --rate 50
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate loadtest bench bench-full test check lint types proto proto-check node clean
+.PHONY: help setup demo serve evaluate loadtest bench bench-full test check lint types proto proto-check deploy-lint node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +57,7 @@ bench-full: $(BENCH_SETUP) ## The same with more of everything
 test: setup ## Runs all tests against a real store
 	$(BIN)/python -m pytest -m 'not node'
 
-check: setup lint types proto-check test node ## Runs lint, types, import rules, proto checks and all tests
+check: setup lint types proto-check deploy-lint test node ## Runs lint, types, import rules, proto checks and all tests
 
 lint: setup
 	$(BIN)/ruff check .
@@ -77,6 +77,12 @@ proto-check: setup
 	@rm -rf build/proto && mkdir -p build/proto
 	@$(PROTOC) --python_out=build/proto --grpc_python_out=build/proto --mypy_out=quiet:build/proto --mypy_grpc_out=quiet:build/proto $(PROTO)
 	@diff -r -x '__*' -x '*.pyc' build/proto/matcher/v1 matcher/v1 && echo "generated code is fresh" || { echo "matcher/v1 is stale: run make proto"; exit 1; }
+
+deploy-lint: setup ## Checks deploy/: Dockerfile, compose file, Kubernetes manifests
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
+	$(BIN)/yamllint --strict -c deploy/yamllint.yaml deploy
 
 node: setup ## Runs the Node example against the service
 	@if command -v npm >/dev/null; then $(BIN)/python -m pytest -m node; else echo "node: Node is missing here, so its example was not run"; fi

@@ -6,6 +6,7 @@ import typer
 
 from matcher.cli import (
     agent_commands,
+    container_commands,
     evaluate_commands,
     learn_command,
     loadtest_command,
@@ -27,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 service_commands.add_to(app)
+container_commands.add_to(app)
 routing_commands.add_to(app)
 many_command.add_to(app)
 reservation_commands.add_to(app)

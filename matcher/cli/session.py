@@ -55,6 +55,12 @@ class Session:
             self.target, site=self.site, deadlines=deadlines, credentials=self._credentials() if self.tls else None
         )
 
+    def channel(self) -> grpc.aio.Channel:
+        """Return a bare channel to open with `async with`."""
+        if self.tls:
+            return grpc.aio.secure_channel(self.target, self._credentials())
+        return grpc.aio.insecure_channel(self.target)
+
     def _credentials(self) -> grpc.ChannelCredentials:
         try:
             return grpc.ssl_channel_credentials(self.tls_ca.read_bytes() if self.tls_ca else None)

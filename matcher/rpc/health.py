@@ -18,15 +18,22 @@ SERVICES: Final = (
     roster_pb2.DESCRIPTOR.services_by_name["RosterService"].full_name,
 )
 
+LIVENESS: Final = "liveness"
+"""A service of its own: SERVING while the process runs, whatever the store does. To restart a process for the store's
+sake would only make a disturbance longer."""
+
 _log = structlog.get_logger(__name__)
 
 
 class _Servicer(aio.HealthServicer):
-    """Knows every service from the start, as NOT_SERVING; the library's own begins with "" as SERVING."""
+    """Knows every service from the start; the library's own knows only "", and that as SERVING."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._server_status = dict.fromkeys(SERVICES, health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._server_status = {
+            **dict.fromkeys(SERVICES, health_pb2.HealthCheckResponse.NOT_SERVING),
+            LIVENESS: health_pb2.HealthCheckResponse.SERVING,
+        }
 
 
 class Health:

@@ -1,0 +1,154 @@
+"""What deploy/ says is true of the service: its settings, ports, probes, metrics and lifetimes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from matcher.cli import app
+from matcher.config import CLIENT_VARIABLES, load
+from matcher.rpc.health import LIVENESS, SERVICES
+from matcher.telemetry import Telemetry
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
+GRPC, METRICS = 50051, 9464
+
+
+def documents(path: Path) -> list[Any]:
+    """Return the documents of a YAML file."""
+    return [one for one in yaml.safe_load_all(path.read_text("utf-8")) if one]
+
+
+MANIFESTS = {
+    (one["kind"], one["metadata"]["name"]): one for file in KUBERNETES.glob("*.yaml") for one in documents(file)
+}
+COMPOSE = documents(DEPLOY / "compose.yaml")[0]
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
+POD = MANIFESTS["Deployment", "matcher"]["spec"]["template"]["spec"]
+SERVING = POD["containers"][0]
+
+
+def image_environment() -> dict[str, str]:
+    """Return the settings that the image is made with."""
+    return dict(re.findall(r"(MATCHER_[A-Z_]+)=(\S+)", DOCKERFILE.split("FROM")[-1]))
+
+
+def pod_environment() -> dict[str, str]:
+    """Return the settings of a pod."""
+    config, secret = MANIFESTS["ConfigMap", "matcher"], MANIFESTS["Secret", "matcher"]
+    return {**image_environment(), **config["data"], **secret["stringData"]}
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        pytest.param(image_environment(), id="image"),
+        pytest.param(pod_environment(), id="pod"),
+        pytest.param({**image_environment(), **COMPOSE["services"]["router-1"]["environment"]}, id="compose"),
+    ],
+)
+def test_every_variable_is_a_setting_and_its_value_is_taken(environment: dict[str, str]) -> None:
+    """The service would start with them, and listens where the manifests say."""
+    settings = load(environment)
+    assert not set(environment) & CLIENT_VARIABLES
+    assert settings.listen == f"0.0.0.0:{GRPC}"
+    assert settings.metrics_listen == f"0.0.0.0:{METRICS}"
+    assert str(settings.models_dir) == "/models"
+
+
+def test_the_ports_of_all_files_are_those_the_service_listens_on() -> None:
+    """Container, service, policy, image and compose file name the same two ports."""
+    named = {port["name"]: port["containerPort"] for port in SERVING["ports"]}
+    assert named == {"grpc": GRPC, "metrics": METRICS}
+    service = MANIFESTS["Service", "matcher"]["spec"]
+    assert service["clusterIP"] == "None"
+    assert {port["port"]: named[port["targetPort"]] for port in service["ports"]} == {GRPC: GRPC, METRICS: METRICS}
+    let_in = [rule["ports"][0]["port"] for rule in MANIFESTS["NetworkPolicy", "matcher"]["spec"]["ingress"]]
+    assert let_in == [GRPC, METRICS]
+    assert f"EXPOSE {GRPC} {METRICS}" in DOCKERFILE
+    for router in ("router-1", "router-2"):
+        published = [port.rsplit(":", 1)[1] for port in COMPOSE["services"][router]["ports"]]
+        assert published == [str(GRPC), str(METRICS)]
+        assert all(port.startswith("127.0.0.1:") for port in COMPOSE["services"][router]["ports"])
+    annotations = MANIFESTS["Deployment", "matcher"]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == str(METRICS)
+
+
+def test_the_probes_ask_for_services_whose_health_is_told() -> None:
+    """Readiness follows the store and the roster, and neither start nor liveness does."""
+    probes = {name: SERVING[f"{name}Probe"]["grpc"] for name in ("startup", "liveness", "readiness")}
+    assert {name: probe["service"] for name, probe in probes.items()} == {
+        "startup": LIVENESS,
+        "liveness": LIVENESS,
+        "readiness": "matcher.v1.RoutingService",
+    }
+    assert probes["readiness"]["service"] in SERVICES
+    assert {probe["port"] for probe in probes.values()} == {GRPC}
+
+
+def test_what_drains_has_the_time_for_it() -> None:
+    """The pause before the stop, the drain and the rest fit into the grace period; so does compose's."""
+    drain = load(pod_environment()).drain_seconds
+    assert SERVING["lifecycle"]["preStop"]["sleep"]["seconds"] + drain < POD["terminationGracePeriodSeconds"]
+    router = COMPOSE["services"]["router-1"]
+    grace = float(router["stop_grace_period"].removesuffix("s"))
+    assert float(router["environment"]["MATCHER_DRAIN_SECONDS"]) < grace
+
+
+def test_the_image_runs_commands_that_exist_and_as_nobody_in_particular() -> None:
+    """The image's command, its health check and the pod's compile step are commands of the command line."""
+    commands = getattr(get_command(app), "commands")  # noqa: B009 - a group, as the types do not know
+    health, serve = (json.loads(found) for found in re.findall(r"CMD (\[.*\])", DOCKERFILE))
+    assert (serve[0], health[0]) == ("matcher", "matcher")
+    assert {serve[1], health[1], "compile"} <= set(commands)
+    assert health[2:] == ["--server", f"127.0.0.1:{GRPC}"]
+    assert "matcher compile" in POD["initContainers"][0]["command"][-1]
+    user = re.findall(r"USER (\d+):(\d+)", DOCKERFILE)[-1]
+    assert user == (str(POD["securityContext"]["runAsUser"]), str(POD["securityContext"]["runAsGroup"]))
+    assert POD["securityContext"]["runAsNonRoot"]
+
+
+def test_what_the_autoscaler_scales_on_is_measured() -> None:
+    """Each metric of the autoscaler is made by a rule of the adapter, of metrics that the service has."""
+    wanted = {
+        metric["pods"]["metric"]["name"]
+        for metric in MANIFESTS["HorizontalPodAutoscaler", "matcher"]["spec"]["metrics"]
+    }
+    rules = documents(DEPLOY / "prometheus-adapter.yaml")[0]["rules"]["custom"]
+    assert wanted == {rule["name"]["as"] for rule in rules}
+    measured = {sample.name for family in Telemetry().registry.collect() for sample in family.samples}
+    for rule in rules:
+        asked = set(re.findall(r"matcher_[a-z_]+", rule["seriesQuery"] + rule["metricsQuery"]))
+        assert asked
+        assert asked <= measured
+
+
+def test_the_autoscaler_and_the_budget_are_of_the_deployment() -> None:
+    """They name it, keep two pods at least, let one go at a time, and service links are off."""
+    autoscaler = MANIFESTS["HorizontalPodAutoscaler", "matcher"]["spec"]
+    assert autoscaler["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "matcher"}
+    assert autoscaler["minReplicas"] >= 2
+    labels = MANIFESTS["Deployment", "matcher"]["spec"]["template"]["metadata"]["labels"]
+    budget = MANIFESTS["PodDisruptionBudget", "matcher"]["spec"]
+    assert budget["selector"]["matchLabels"].items() <= labels.items()
+    assert budget["maxUnavailable"] == 1
+    assert MANIFESTS["Service", "matcher"]["spec"]["selector"].items() <= labels.items()
+    assert POD["enableServiceLinks"] is False
+
+
+def test_the_stores_keep_what_is_acknowledged_and_evict_nothing() -> None:
+    """Both Redis servers append to a file on a disk of their own and refuse writes rather than evict."""
+    pod = MANIFESTS["StatefulSet", "redis"]["spec"]["template"]["spec"]
+    for words in (pod["containers"][0]["args"], COMPOSE["services"]["redis"]["command"]):
+        options = dict(zip(words[1::2], words[2::2], strict=True))
+        assert options["--appendonly"] == "yes"
+        assert options["--maxmemory-policy"] == "noeviction"
+    assert pod["containers"][0]["volumeMounts"] == [{"name": "data", "mountPath": "/data"}]
+    assert COMPOSE["services"]["redis"]["volumes"] == ["store:/data"]

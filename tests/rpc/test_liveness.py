@@ -1,0 +1,25 @@
+"""What a container platform asks a process, apart from whether it takes calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from matcher.rpc.health import LIVENESS
+from tests.rpc.conftest import Service
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_liveness_does_not_follow_the_store(service: Service) -> None:
+    """A process that runs is alive from the start, also when it takes no calls: to restart it would help nobody."""
+    checks: Any = health_pb2_grpc.HealthStub(service.channel)
+    alive = health_pb2.HealthCheckRequest(service=LIVENESS)
+    assert (await checks.Check(alive)).status == SERVING
+    await service.health.set(True, "")
+    await service.health.set(False, "the store does not answer")
+    assert (await checks.Check(alive)).status == SERVING
+    await service.health.stop()
+    assert (await checks.Check(alive)).status == NOT_SERVING
