@@ -17,6 +17,7 @@ import grpc
 import structlog
 
 from matcher.changeover import Changeover
+from matcher.claiming import Claims
 from matcher.config import Settings, ignored_variables, load
 from matcher.contacts import Contacts
 from matcher.dispatcher import Dispatcher
@@ -43,13 +44,10 @@ from matcher.scorers import Scorers
 from matcher.sealing import Sealer
 from matcher.sites import Sites
 from matcher.store.connection import Connection
-from matcher.store.contacts import ContactStore
-from matcher.store.customers import CustomerStore
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
-from matcher.store.models import ModelStore
-from matcher.store.presence import PresenceStore
-from matcher.store.roster import RosterStore
-from matcher.store.routing import Lifetimes, RoutingStore
+from matcher.store.routing import Lifetimes
+from matcher.store.stores import Stores
+from matcher.streams import Streams
 from matcher.tasks import end
 from matcher.telemetry import Telemetry, configure_logs
 from matcher.turns import EncoderInTurns, Turns
@@ -105,21 +103,16 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         telemetry = Telemetry()
         _serve_metrics(settings, telemetry)
         connection = await _open_store(settings, telemetry, stack)
-        roster_store = RosterStore(connection, settings.events_kept)
-        lifetimes = _lifetimes(settings)
         secret = await _secret(settings, connection)
-        routing_store = RoutingStore(connection, lifetimes)
-        contact_store = ContactStore(connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept)
-        customer_store = CustomerStore(connection, secret)
+        stores = Stores.on(connection, _lifetimes(settings), secret)
         ranker, sealer = Ranker(settings.affinity_tolerance), Sealer(secret)
-        presence_store = PresenceStore(connection, settings.events_kept)
         hubs = Hubs(partial(Hub, counted=telemetry.watchers.inc, cut_off=telemetry.watchers_cut_off.inc))
         turns = Turns()
         changeover = Changeover(
             settings.model,
             partial(_open_matching, settings, telemetry, turns),
-            ModelStore(connection),
-            roster_store,
+            stores.models,
+            stores.roster,
             partial(_tell_change, telemetry),
         )
         stack.push_async_callback(changeover.close)
@@ -129,10 +122,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             replica = SiteReplica(
                 site,
                 connection,
-                roster_store,
+                stores.roster,
                 matching,
                 connection.of(site),
-                contact_store,
+                stores.contacts,
                 telemetry.index_lag_seconds.observe,
                 telemetry.stream_reloads.labels(site).inc,
                 hubs.of(site),
@@ -140,9 +133,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             replica.beside(
                 Expiry(
                     replica,
-                    routing_store,
-                    contact_store,
-                    presence_store,
+                    stores.routing,
+                    stores.contacts,
+                    stores.presence,
                     connection.of(site),
                     Seen(
                         lapsed=lambda state: telemetry.reservations_lapsed.labels(state).inc(),
@@ -153,8 +146,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             replica.beside(
                 Dispatcher(
                     replica,
-                    routing_store,
-                    contact_store,
+                    stores.routing,
+                    stores.contacts,
                     ranker,
                     sealer,
                     connection.of(site),
@@ -163,29 +156,29 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             )
             return replica
 
-        sites = Sites(roster_store, partial(open_replica, matching))
+        sites = Sites(stores.roster, partial(open_replica, matching))
         stack.push_async_callback(sites.close)
-        roster = Roster(roster_store, routing_store, sites, connection, settings.affinity_tolerance)
-        router = Router(
-            routing_store,
-            contact_store,
-            customer_store,
-            sites,
+        roster = Roster(stores.roster, stores.routing, stores.presence, sites, connection, settings.affinity_tolerance)
+        claims = Claims(
+            stores.routing,
+            stores.contacts,
             connection,
             ranker,
             sealer,
             secret=secret,
             observe_candidates=telemetry.route_candidates.observe,
         )
-        gathering = Gathering(router, Joint(router, sites), sites)
-        reservations = Reservations(routing_store, contact_store, customer_store, sites, connection)
-        contacts = Contacts(contact_store, sites, connection)
+        router = Router(stores.routing, stores.contacts, stores.customers, sites, connection, ranker, claims)
+        gathering = Gathering(router, Joint(router, sites, ranker), sites)
+        reservations = Reservations(stores.routing, stores.contacts, stores.customers, sites, connection)
+        contacts = Contacts(stores.contacts, stores.routing, stores.events, sites, connection)
+        streams = Streams(sites, stores.contacts, stores.events, stores.routing, stores.roster, connection)
         with suppress(SiteExists):
             await roster.create_site(DEFAULT_SITE)
         await _read_default_site(sites)
         health = Health(telemetry)
         server = build_server(
-            Services(router, reservations, contacts, roster, gathering),
+            Services(router, reservations, contacts, roster, gathering, streams),
             health,
             telemetry,
             admission=AdmissionInterceptor(

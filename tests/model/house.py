@@ -5,20 +5,33 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from matcher.claiming import Claims
+from matcher.claiming import Claims
 from matcher.clock import StoreClock
+from matcher.contacts import Contacts
+from matcher.dispatcher import Dispatcher
+from matcher.errors import ReservationNotFound
 from matcher.floors import Floors
+from matcher.lifecycle import Cause
 from matcher.matching import Matching
+from matcher.ranking import Ranker
 from matcher.replica import SiteReplica
 from matcher.reservations import Reservations
 from matcher.roster import Roster
 from matcher.router import Router
 from matcher.scorers import Scorers
+from matcher.sealing import Sealer
 from matcher.sites import Sites
 from matcher.store.connection import Connection
+from matcher.store.contacts import ContactStore
+from matcher.store.customers import CustomerStore
+from matcher.store.events import EventStore
 from matcher.store.models import KnownModel, ModelStore
+from matcher.store.presence import PresenceStore, TimerKind
 from matcher.store.roster import RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
 from tests.model.words import WordEncoder
@@ -32,6 +45,8 @@ LIFETIMES: Final = Lifetimes(
     events_kept=EVENTS_KEPT,
 )
 PATIENCE_SECONDS: Final = 10.0
+SECRET: Final = b"secret"
+TOLERANCE: Final = 0.05
 
 
 class Repeating(Connection):
@@ -46,6 +61,21 @@ class Repeating(Connection):
         return await super().verb(verb, keys, args)
 
 
+class ByHand(Dispatcher):
+    """A dispatcher that offers to those who wait when it is told to."""
+
+    async def _run(self) -> None:
+        """Have nothing to do by itself."""
+
+    async def serve(self) -> None:
+        """Offer to those who wait until nobody of them can be served."""
+        await self._serve()
+
+    def forget(self) -> None:
+        """Read anew who waits."""
+        self._entries.clear()
+
+
 @dataclass
 class House:
     """One server's objects over a store that others use too."""
@@ -55,8 +85,12 @@ class House:
     roster: Roster
     router: Router
     reservations: Reservations
+    contacts: Contacts
     routing: RoutingStore
+    queue: ContactStore
+    presence: PresenceStore
     clock: StoreClock
+    dispatchers: dict[SiteReplica, ByHand] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, connection: Connection, encoder: WordEncoder, floors: Floors) -> House:
@@ -65,24 +99,32 @@ class House:
         asked = time.monotonic()
         clock.set(await connection.time_ms(), asked, time.monotonic())
         roster_store, routing = RosterStore(connection, EVENTS_KEPT), RoutingStore(connection, LIFETIMES)
+        contacts = ContactStore(connection, keep_ms=LIFETIMES.keep_ms, events_kept=EVENTS_KEPT)
+        presence, customers = PresenceStore(connection, EVENTS_KEPT), CustomerStore(connection, SECRET)
         await ModelStore(connection).add(KnownModel(encoder.fingerprint, "words"))
 
         def open_replica(site: str) -> SiteReplica:
-            return SiteReplica(site, connection, roster_store, matching, clock, lambda _: None, lambda: None)
+            return SiteReplica(site, connection, roster_store, matching, clock, contacts, lambda _: None, lambda: None)
 
-        sites = Sites(roster_store, open_replica)
+        sites, ranker = Sites(roster_store, open_replica), Ranker(TOLERANCE)
+        claims = Claims(routing, contacts, clock, ranker, Sealer(SECRET), secret=SECRET)
         return cls(
             connection=connection,
             sites=sites,
-            roster=Roster(roster_store, routing, sites, clock, 0.05),
-            router=Router(routing, sites, clock, secret=b"secret", default_tolerance=0.05),
-            reservations=Reservations(routing, sites, clock),
+            roster=Roster(roster_store, routing, presence, sites, clock, TOLERANCE),
+            router=Router(routing, contacts, customers, sites, clock, ranker, claims),
+            reservations=Reservations(routing, contacts, customers, sites, clock),
+            contacts=Contacts(contacts, routing, EventStore(connection), sites, clock),
             routing=routing,
+            queue=contacts,
+            presence=presence,
             clock=clock,
         )
 
     async def close(self) -> None:
         """Stop following."""
+        for dispatcher in self.dispatchers.values():
+            await dispatcher.close()
         await self.sites.close()
 
     async def catch_up(self, site: str, ends: tuple[int, int]) -> SiteReplica:
@@ -95,8 +137,23 @@ class House:
         replica.index.lapse(self.clock.now_ms())
         return replica
 
+    async def dispatcher(self, site: str) -> ByHand:
+        """Return what offers to those who wait at a site."""
+        replica = await self.sites.replica(site)
+        if replica not in self.dispatchers:
+            self.dispatchers[replica] = ByHand(
+                replica, self.routing, self.queue, Ranker(TOLERANCE), Sealer(SECRET), self.clock
+            )
+        return self.dispatchers[replica]
+
     async def sweep(self, site: str) -> None:
         """Write down what is overdue, as the task of a server does whose clock runs ahead by an hour."""
         now = await self.connection.time_ms()
         for reservation in await self.routing.overdue(site, now + 3_600_000, 1_000):
             await self.routing.expire(await self.routing.slot(site, reservation), 0)
+        for timer in await self.presence.timers(site, 1_000):
+            if timer.kind is TimerKind.CONTACT:
+                await self.queue.leave(site, timer.id, Cause.WAIT_EXPIRED)
+            elif timer.kind is TimerKind.IDLE:
+                with suppress(ReservationNotFound):
+                    await self.routing.rest(await self.routing.slot(site, timer.id))
