@@ -175,11 +175,15 @@ class Dispatcher:
         room, now = self._replica.room, self._now()
         for gone in [contact for contact in self._entries if contact not in room]:
             del self._entries[gone]
-        wanted: list[Wanted] = []
-        free: dict[object, bool] = {}
+        entered, wanted = list[Entry](), list[Wanted]()
         order = list(room)
         for start in range(0, len(order), MOST_AT_ONCE):
-            for entry in await self._entered(order[start : start + MOST_AT_ONCE]):
+            entered += await self._entered(order[start : start + MOST_AT_ONCE])
+            # All are weighed by who is free at one moment: else whoever came later would be given an agent who became
+            # free after those before them had been passed over.
+            wanted.clear()
+            free: dict[object, bool] = {}
+            for entry in entered:
                 one = await self._ranked(entry, now, free, tried)
                 if one is not None:
                     wanted.append(one)
@@ -246,9 +250,7 @@ class Dispatcher:
                     at_rest[row, column[candidate.agent]] = not by_affinity
         channels = [one.entry.kept.channel for one in wanted]
         chosen = assign(values, channels, openings, at_rest)
-        return [
-            (one, openings[number].agent) for one, number in zip(wanted, chosen, strict=True) if number is not None
-        ]
+        return [(one, openings[number].agent) for one, number in zip(wanted, chosen, strict=True) if number is not None]
 
     async def _offer(self, one: Wanted, agent: str, tried: Pass) -> None:
         entry, policy, site = one.entry, one.pool.policy, self._replica.site

@@ -44,11 +44,13 @@ def overtaken(day: Day) -> Iterator[Breach]:
             waiting.append(coming[at])
             at += 1
         waiting = [one for one in waiting if one[1] >= made]
-        for _, _, contact, wait in waiting:
+        # One breach a hold: of those it overtook, the one who had waited longest.
+        for _, _, contact, wait in sorted(waiting, key=lambda one: one[2].arrived_last):
             later = served.arrived_first - contact.arrived_last
             if later > bound(day, wait.wish, hold.first.pool) + SLACK and _could_take(day, hold, contact, wait.wish):
                 what = f"contact {contact.id} was overtaken by {served.id}, which came {later:.1f} s later"
                 yield Breach(Law.OVERTAKEN, f"{what}, for {hold.first.agent} as {hold.first.reservation}")
+                break
 
 
 def _could_take(day: Day, hold: Hold, contact: Contact, wish: h.Wish) -> bool:
