@@ -27,7 +27,7 @@ from matcher.errors import (
     SiteNotFound,
 )
 from matcher.interests import encode_interests
-from matcher.lifecycle import AgentStatus
+from matcher.lifecycle import AgentStatus, Cause
 from matcher.model import (
     DEFAULT_POOL,
     DEFAULT_SITE,
@@ -43,11 +43,13 @@ from matcher.model import (
     etag,
 )
 from matcher.names import agent_name, pool_name, site_name
+from matcher.offers import withdraw_offers
 from matcher.replica import SiteReplica
 from matcher.scorers import ScorerUnknown
 from matcher.sites import Sites
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
-from matcher.store.routing import RoutingStore
+from matcher.store.presence import PresenceStore
+from matcher.store.routing import NO_FENCE, RoutingStore
 
 WRITE_TRIES: Final = 8
 PRUNE_PAGE: Final = 500
@@ -60,12 +62,14 @@ class Roster:
         self,
         store: RosterStore,
         routing: RoutingStore,
+        presence: PresenceStore,
         sites: Sites,
         clocks: Clocks,
         default_tolerance: float,
     ) -> None:
         self._store = store
         self._routing = routing
+        self._presence = presence
         self._sites = sites
         self._clocks = clocks
         self._default_tolerance = default_tolerance
@@ -146,8 +150,14 @@ class Roster:
         replica = await self._sites.replica(site)
         written = await self._store.put_status(site, agent, status)
         replica.put_status(written)
+        await self._withdraw_if_gone(written, site)
         await replica.settled()
         return written
+
+    async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
+        """Note that an agent's desk is alive; return until when that counts, and the status."""
+        await self._sites.replica(site)
+        return await self._presence.beat(site, agent, ttl_ms)
 
     async def import_agents(self, site: str, rows: Sequence[ImportedRow], validate_only: bool) -> list[ImportResult]:
         """Add or change agents; the new interests of all rows are encoded together."""
@@ -317,8 +327,15 @@ class Roster:
             pools_before=pools_before,
         )
         replica.put(written, vectors)
+        if status is not None and pools_before:
+            await self._withdraw_if_gone(written, replica.site)
         await replica.settled()
         return written
+
+    async def _withdraw_if_gone(self, agent: Agent, site: str) -> None:
+        """Take back what an agent was offered who takes no contacts any more; what was accepted goes on."""
+        if agent.status in {AgentStatus.OFFLINE, AgentStatus.AWAY}:
+            await withdraw_offers(self._routing, site, agent.id, Cause.AGENT_LEFT, self._clocks.of(site).now_ms())
 
     async def _import_row(
         self, replica: SiteReplica, row: ImportedRow, before: Agent | None, vectors: NDArray[np.float32]
@@ -332,15 +349,20 @@ class Roster:
         return ImportResult(row.row, row.agent, _action(before))
 
     async def _release(self, replica: SiteReplica, agent: Agent) -> Agent:
-        """Take the agent out of reach, then cancel what they hold; a wrap-up has nothing to cancel: it ends."""
-        await self.set_status(replica.site, agent.id, AgentStatus.OFFLINE)
+        """Take the agent out of reach, and what was offered back; then cancel what was accepted.
+
+        A wrap-up has nothing to cancel: it ends.
+        """
+        replica.put_status(await self._store.put_status(replica.site, agent.id, AgentStatus.OFFLINE))
+        now = self._clocks.of(replica.site).now_ms()
+        await withdraw_offers(self._routing, replica.site, agent.id, Cause.AGENT_REMOVED, now)
         for hold in agent.holds:
             with suppress(MatcherError):
                 slot = await self._routing.slot(replica.site, hold.reservation)
                 try:
-                    await self._routing.cancel(slot, 0)
+                    await self._routing.cancel(slot, NO_FENCE, Cause.AGENT_REMOVED)
                 except ReservationStateWrong:
-                    await self._routing.complete(slot, 0, 0)
+                    await self._routing.complete(slot, NO_FENCE, 0)
         return await self.agent(replica.site, agent.id)
 
     async def _vectors_after(self, replica: SiteReplica, before: Agent, profile: Profile) -> NDArray[np.float32]:

@@ -144,10 +144,15 @@ class Violations:
         """Return how many to list and after which key; `listing` tells one list's tokens from another's."""
         if size < 0:
             self.note("page_size", "is negative")
-        after = _after(token, listing) if token else ""
-        if after is None:
-            self.note("page_token", "is not a token of this list")
-        return min(size or DEFAULT_PAGE, MOST_PAGE), after or ""
+        after = self.token("page_token", token, listing, "of this list") if token else ""
+        return min(size or DEFAULT_PAGE, MOST_PAGE), after
+
+    def token(self, field: str, token: str, listing: str, of_what: str) -> str:
+        """Return what `page_token` made a token of."""
+        said = _after(token, listing)
+        if said is None:
+            self.note(field, f"is not a token {of_what}")
+        return said or ""
 
 
 def page_token(after: str, listing: str) -> str:

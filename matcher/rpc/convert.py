@@ -7,7 +7,7 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from matcher.lifecycle import AgentStatus, ContactState, ReservationState
+from matcher.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.model import (
     Agent,
     Basis,
@@ -15,6 +15,7 @@ from matcher.model import (
     Capacity,
     Constraint,
     Contact,
+    ContactEvent,
     Decision,
     ImportAction,
     ImportResult,
@@ -35,6 +36,7 @@ from matcher.v1 import roster_pb2, routing_pb2
 AGENT_STATUS: Final = {state: roster_pb2.AgentStatus.Value(state.name) for state in AgentStatus}
 RESERVATION_STATE: Final = {state: routing_pb2.ReservationState.Value(state.name) for state in ReservationState}
 CONTACT_STATE: Final = {state: routing_pb2.ContactState.Value(f"CONTACT_{state.name}") for state in ContactState}
+CAUSE: Final = {cause: routing_pb2.Cause.Value(f"CAUSE_{cause.name}") for cause in Cause}
 BASIS: Final = {basis: routing_pb2.Basis.Value(basis.name) for basis in Basis}
 CONSTRAINT: Final = {one: routing_pb2.Constraint.Value(f"CONSTRAINT_{one.name}") for one in Constraint}
 ACTION: Final = {one: roster_pb2.ImportAgentsResponse.Action.Value(one.name) for one in ImportAction}
@@ -133,6 +135,7 @@ def reservation(site: str, held: Reservation) -> routing_pb2.Reservation:
         accept_time=_time(held.accepted_ms),
         end_time=_time(held.ended_ms),
         decline_reason=held.decline_reason,
+        idle_since=_time(held.idle_since_ms),
     )
 
 
@@ -148,6 +151,22 @@ def contact(site: str, one: Contact) -> routing_pb2.Contact:
         excluded_agents=(name(Kind.AGENT, site, agent) for agent in one.excluded),
         create_time=_time(one.created_ms),
         sequence=one.sequence,
+        cause=CAUSE[one.cause] if one.cause else routing_pb2.CAUSE_UNSPECIFIED,
+        queued=queued(one.queued) if one.queued else None,
+    )
+
+
+def contact_event(site: str, step: ContactEvent) -> routing_pb2.ContactEvent:
+    """Convert a step in the life of a contact."""
+    return routing_pb2.ContactEvent(
+        contact=name(Kind.CONTACT, site, step.contact),
+        pool=name(Kind.POOL, site, step.pool),
+        sequence=step.sequence,
+        state=CONTACT_STATE[step.state],
+        cause=CAUSE[step.cause],
+        reservation=name(Kind.RESERVATION, site, step.reservation),
+        agent=name(Kind.AGENT, site, step.agent),
+        time=_time(step.at_ms),
     )
 
 
@@ -207,7 +226,14 @@ def agent(site: str, one: Agent, *, with_holds: bool = False) -> roster_pb2.Agen
             )
             for hold in holds
         ),
+        status_reason=one.status_reason,
+        heartbeat_expire_time=_time(one.beat_until_ms),
     )
+
+
+def beat(until_ms: int, status: AgentStatus) -> roster_pb2.BeatAgentResponse:
+    """Convert until when a heartbeat counts."""
+    return roster_pb2.BeatAgentResponse(expire_time=_time(until_ms), status=AGENT_STATUS[status])
 
 
 def pool(site: str, one: Pool, *, floor: float, tolerance: float) -> roster_pb2.Pool:

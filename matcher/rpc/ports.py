@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from matcher.asked import Asked
 from matcher.errors import MatcherError
-from matcher.lifecycle import AgentStatus
+from matcher.lifecycle import AgentStatus, ContactState
 from matcher.model import (
     Agent,
     AgentChange,
     Contact,
+    ContactEvent,
     Decision,
     Experience,
     ImportedRow,
@@ -25,6 +26,7 @@ from matcher.model import (
     Profile,
     Ranking,
     Reservation,
+    StreamPlace,
     Wait,
 )
 
@@ -106,6 +108,9 @@ class Reservations(Protocol):
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
         """Give a slot back."""
 
+    async def touch(self, site: str, reservation: str, fence: int) -> Reservation:
+        """Note that a conversation goes on."""
+
     async def reservation(self, site: str, reservation: str) -> Reservation:
         """Read a reservation."""
 
@@ -121,6 +126,32 @@ class Contacts(Protocol):
 
     async def contact(self, site: str, contact: str) -> Contact:
         """Read a contact."""
+
+    async def contacts(
+        self, site: str, pool: str | None, state: ContactState | None, most: int, after: str
+    ) -> Page[Contact]:
+        """List the contacts that have not ended, the oldest first, from `after` on."""
+
+    async def waiting(self, site: str) -> Mapping[str, int]:
+        """Return how many contacts wait, by pool."""
+
+    async def cancel(self, site: str, contact: str) -> Contact:
+        """End a contact."""
+
+
+class Streams(Protocol):
+    """Tells what happens as it does. Every generator may raise a MatcherError."""
+
+    def contact(self, site: str, contact: str, after_sequence: int) -> AsyncGenerator[ContactEvent, None]:
+        """Tell a contact's steps after a sequence number, until it has ended."""
+
+    def events(
+        self, site: str, pool: str | None, resume: StreamPlace | None
+    ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
+        """Tell the steps of all contacts, each with the place to resume from; None: a sign of life."""
+
+    def reservations(self, site: str, agent: str) -> AsyncGenerator[Reservation | None, None]:
+        """Tell an agent's reservations as they are and as they change; None: a sign of life."""
 
 
 class Roster(Protocol):
@@ -145,6 +176,9 @@ class Roster(Protocol):
 
     async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
         """Declare an agent's status."""
+
+    async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
+        """Note that an agent's desk is alive; return until when that counts, and the agent's status."""
 
     async def import_agents(self, site: str, rows: Sequence[ImportedRow], validate_only: bool) -> list[ImportResult]:
         """Add or change agents; one result a row, in the order of the rows."""
@@ -192,3 +226,4 @@ class Services:
     contacts: Contacts
     roster: Roster
     gathering: Gathering
+    streams: Streams

@@ -13,12 +13,12 @@ from google.protobuf.empty_pb2 import Empty
 from matcher.model import Pool
 from matcher.names import site_name
 from matcher.rpc import check_roster as check
-from matcher.rpc import convert
+from matcher.rpc import check_contacts, convert
 from matcher.rpc.check import page_token
 from matcher.rpc.check_routing import named
 from matcher.rpc.interceptors import Context
 from matcher.rpc.names import Kind
-from matcher.rpc.ports import Roster
+from matcher.rpc.ports import Services
 from matcher.rpc.roster_import import answers
 from matcher.v1 import roster_pb2 as pb
 from matcher.v1 import roster_pb2_grpc
@@ -31,8 +31,10 @@ _SITES: Final = "sites"
 class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     """Keeps the people who can be found."""
 
-    def __init__(self, roster: Roster) -> None:
-        self._roster = roster
+    def __init__(self, services: Services) -> None:
+        self._roster = services.roster
+        self._contacts = services.contacts
+        self._streams = services.streams
 
     async def CreateAgent(self, request: pb.CreateAgentRequest, _context: Context) -> pb.Agent:
         """Add an agent."""
@@ -77,6 +79,20 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         site, agent, status = check.set_status(request)
         return convert.agent(site, await self._roster.set_status(site, agent, status))
 
+    async def BeatAgent(self, request: pb.BeatAgentRequest, _context: Context) -> pb.BeatAgentResponse:
+        """Note that an agent's desk is alive."""
+        site, agent, ttl_ms = check_contacts.beat(request)
+        return convert.beat(*await self._roster.beat(site, agent, ttl_ms))
+
+    async def WatchReservations(
+        self, request: pb.WatchReservationsRequest, _context: Context
+    ) -> AsyncGenerator[pb.WatchReservationsResponse, None]:
+        """Tell an agent's reservations as they change."""
+        site, agent = check_contacts.watch_reservations(request)
+        async with aclosing(self._streams.reservations(site, agent)) as changes:
+            async for held in changes:
+                yield pb.WatchReservationsResponse(reservation=convert.reservation(site, held) if held else None)
+
     async def CreatePool(self, request: pb.CreatePoolRequest, _context: Context) -> pb.Pool:
         """Add a pool."""
         site, pool, policy = check.create_pool(request)
@@ -85,7 +101,9 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     async def GetPool(self, request: pb.GetPoolRequest, _context: Context) -> pb.Pool:
         """Read a pool with its policy."""
         site, pool = named(request.name, Kind.POOL)
-        return await self._pool(site, await self._roster.pool(site, pool))
+        shown = await self._pool(site, await self._roster.pool(site, pool))
+        shown.waiting = (await self._contacts.waiting(site)).get(pool, 0)
+        return shown
 
     async def ListPools(self, request: pb.ListPoolsRequest, _context: Context) -> pb.ListPoolsResponse:
         """List a site's pools by id."""

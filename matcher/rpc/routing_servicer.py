@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
 from matcher.asked import Asked
 from matcher.model import InLine, Outcome, Unmatched
 from matcher.rpc import check_routing as check
-from matcher.rpc import convert, route_many
+from matcher.rpc import check_contacts, convert, route_many
 from matcher.rpc.admitting import step_aside
 from matcher.rpc.check import page_token
 from matcher.rpc.interceptors import Context
@@ -20,6 +22,8 @@ from matcher.v1 import routing_pb2 as pb
 from matcher.v1 import routing_pb2_grpc
 
 _RESERVATIONS: Final = "reservations"
+_CONTACTS: Final = "contacts"
+_EVENTS: Final = "events"
 
 
 class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
@@ -30,6 +34,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         self._gathering = services.gathering
         self._reservations = services.reservations
         self._contacts = services.contacts
+        self._streams = services.streams
         self._telemetry = telemetry
 
     async def RouteMessage(self, request: pb.RouteMessageRequest, context: Context) -> pb.RouteMessageResponse:
@@ -116,6 +121,11 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         step = check.step(request)
         return convert.reservation(step.site, await self._reservations.cancel(step.site, step.reservation, step.fence))
 
+    async def TouchReservation(self, request: pb.TouchReservationRequest, _context: Context) -> pb.Reservation:
+        """Note that a conversation goes on."""
+        step = check.step(request)
+        return convert.reservation(step.site, await self._reservations.touch(step.site, step.reservation, step.fence))
+
     async def GetReservation(self, request: pb.GetReservationRequest, _context: Context) -> pb.Reservation:
         """Read a reservation."""
         site, reservation = check.named(request.name, Kind.RESERVATION)
@@ -136,6 +146,41 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         """Read a contact."""
         site, contact = check.named(request.name, Kind.CONTACT)
         return convert.contact(site, await self._contacts.contact(site, contact))
+
+    async def ListContacts(self, request: pb.ListContactsRequest, _context: Context) -> pb.ListContactsResponse:
+        """List the contacts that have not ended."""
+        site, pool, state, most, after = check_contacts.contacts(request, _CONTACTS)
+        page = await self._contacts.contacts(site, pool, state, most, after)
+        return pb.ListContactsResponse(
+            contacts=(convert.contact(site, one) for one in page.items),
+            next_page_token=page_token(page.next, _CONTACTS),
+        )
+
+    async def CancelContact(self, request: pb.CancelContactRequest, _context: Context) -> pb.Contact:
+        """End a contact."""
+        site, contact = check.named(request.name, Kind.CONTACT)
+        return convert.contact(site, await self._contacts.cancel(site, contact))
+
+    async def WatchContact(
+        self, request: pb.WatchContactRequest, _context: Context
+    ) -> AsyncGenerator[pb.ContactEvent, None]:
+        """Tell a contact's steps until it has ended."""
+        site, contact, after = check_contacts.watch_contact(request)
+        async with aclosing(self._streams.contact(site, contact, after)) as steps:
+            async for step in steps:
+                yield convert.contact_event(site, step)
+
+    async def WatchEvents(
+        self, request: pb.WatchEventsRequest, _context: Context
+    ) -> AsyncGenerator[pb.WatchEventsResponse, None]:
+        """Tell the steps of all contacts of a pool, or of a site."""
+        site, pool, resume = check_contacts.watch_events(request, _EVENTS)
+        async with aclosing(self._streams.events(site, pool, resume)) as steps:
+            async for step, place in steps:
+                yield pb.WatchEventsResponse(
+                    event=convert.contact_event(site, step) if step else None,
+                    resume_token=page_token(check_contacts.resume_token(place), _EVENTS),
+                )
 
     async def GetDecision(self, request: pb.GetDecisionRequest, _context: Context) -> pb.Decision:
         """Read the record of a decision."""

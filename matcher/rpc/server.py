@@ -57,7 +57,7 @@ def build_server(
         ),
     )
     routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(services, telemetry), server)
-    roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services.roster), server)
+    roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services), server)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     served = (*SERVICES[1:], health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(served, server)

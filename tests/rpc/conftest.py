@@ -14,7 +14,14 @@ from matcher.rpc.health import Health
 from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
 from matcher.v1 import roster_pb2_grpc, routing_pb2_grpc
-from tests.rpc.doubles import ContactsDouble, Doubles, ReservationsDouble, RosterDouble, RouterDouble
+from tests.rpc.doubles import (
+    ContactsDouble,
+    Doubles,
+    ReservationsDouble,
+    RosterDouble,
+    RouterDouble,
+    StreamsDouble,
+)
 
 
 @dataclass
@@ -28,6 +35,7 @@ class Service:
     reservations: ReservationsDouble
     contacts: ContactsDouble
     roster: RosterDouble
+    streams: StreamsDouble
     health: Health
     telemetry: Telemetry
 
@@ -52,7 +60,7 @@ class Service:
 
     def asked(self) -> list[tuple[str, tuple[Any, ...]]]:
         """Return what those behind the methods were asked, each in the order of the calls."""
-        behind = (self.router, self.reservations, self.contacts, self.roster)
+        behind = (self.router, self.reservations, self.contacts, self.roster, self.streams)
         return [call for double in behind for call in double.calls]
 
 
@@ -74,6 +82,7 @@ async def service() -> AsyncIterator[Service]:
             behind.reservations,
             behind.contacts,
             behind.roster,
+            behind.streams,
             health,
             telemetry,
         )

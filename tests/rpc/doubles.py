@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from matcher.asked import Asked
 from matcher.errors import MatcherError
-from matcher.lifecycle import AgentStatus, ContactState, ReservationState
+from matcher.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.model import (
     Agent,
     AgentChange,
@@ -18,6 +18,7 @@ from matcher.model import (
     Candidate,
     Constraint,
     Contact,
+    ContactEvent,
     Decision,
     Experience,
     Held,
@@ -35,6 +36,8 @@ from matcher.model import (
     Ranking,
     Reason,
     Reservation,
+    StreamPlace,
+    Wait,
     Unmatched,
 )
 from matcher.rpc.ports import Services
@@ -94,6 +97,7 @@ RANKING = Ranking(
     left_out=LeftOut({Constraint.CAPACITY: 2, Constraint.POOL: 1}, (("tom", Constraint.POOL),)),
 )
 CONTACT = Contact("c-1", "default", "chat", "cust", ContactState.RESERVED, "01JR", ("tom",), NOW_MS, 3)
+STEP = ContactEvent("c-1", "default", 3, ContactState.RESERVED, Cause.OFFERED, "01JR", "maya", NOW_MS, 17)
 DECISION = Decision("01JD", "c-1", "default", "01JR", "maya", RANKING, "model-1", "scorer-1", NOW_MS)
 BILLING = Pool("billing", PoolPolicy(display_name="Billing", affinity_floor=0.5), 3, NOW_MS, NOW_MS)
 
@@ -128,9 +132,28 @@ class RouterDouble(Double):
         digest: bytes,
         auto_accept: bool,
         explain_unmatched: bool,
-    ) -> Held | Unmatched:
+        wait: Wait | None = None,
+    ) -> Outcome:
         asked = (site, message, contact_id, request_id, digest, auto_accept, explain_unmatched)
-        return self.note("route", Held(OFFER, CANDIDATE, replayed=False), *asked)
+        return self.note("route", Held(OFFER, CANDIDATE, replayed=False), *asked, *([wait] if wait else ()))
+
+    async def transfer(
+        self,
+        site: str,
+        contact_id: str,
+        *,
+        pool_id: str,
+        agent: str,
+        message: Message | None,
+        request_id: str,
+        digest: bytes,
+        wait: Wait | None,
+    ) -> Outcome:
+        asked = (site, contact_id, pool_id, agent, message, request_id, wait)
+        return self.note("transfer", Held(OFFER, CANDIDATE, replayed=False), *asked)
+
+    async def link(self, site: str, handles: Sequence[str]) -> int:
+        return self.note("link", 2, site, tuple(handles))
 
     async def suggest(
         self, site: str, message: Message, *, most: int, ignore_availability: bool, explain_left_out: bool
@@ -152,8 +175,16 @@ class GatheringDouble:
         seconds_left: float | None = None,
         gathered: Callable[[], None] = lambda: None,
     ) -> Outcome:
-        terms = (asked.contact_id, asked.request_id, asked.digest, asked.auto_accept, asked.explain_unmatched)
-        return self.router.note("route", Held(OFFER, CANDIDATE, replayed=False), site, asked.message, *terms)
+        return await self.router.route(
+            site,
+            asked.message,
+            contact_id=asked.contact_id,
+            request_id=asked.request_id,
+            digest=asked.digest,
+            auto_accept=asked.auto_accept,
+            explain_unmatched=asked.explain_unmatched,
+            wait=asked.wait,
+        )
 
     async def route_many(self, site: str, asked: Sequence[Asked]) -> list[Outcome | MatcherError]:
         return [await self.route(site, one) for one in asked]
@@ -179,6 +210,9 @@ class ReservationsDouble(Double):
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
         return self.note("cancel", OFFER, site, reservation, fence)
 
+    async def touch(self, site: str, reservation: str, fence: int) -> Reservation:
+        return self.note("touch", OFFER, site, reservation, fence)
+
     async def reservation(self, site: str, reservation: str) -> Reservation:
         return self.note("reservation", OFFER, site, reservation)
 
@@ -194,6 +228,32 @@ class ContactsDouble(Double):
 
     async def contact(self, site: str, contact: str) -> Contact:
         return self.note("contact", CONTACT, site, contact)
+
+    async def contacts(
+        self, site: str, pool: str | None, state: ContactState | None, most: int, after: str
+    ) -> Page[Contact]:
+        return self.note("contacts", Page((CONTACT,), "9|c-1"), site, pool, state, most, after)
+
+    async def waiting(self, site: str) -> Mapping[str, int]:
+        return {"billing": 2}
+
+    async def cancel(self, site: str, contact: str) -> Contact:
+        return self.note("cancel_contact", CONTACT, site, contact)
+
+
+class StreamsDouble(Double):
+    """Tells one thing in each stream, and ends."""
+
+    async def contact(self, site: str, contact: str, after_sequence: int) -> AsyncGenerator[ContactEvent, None]:
+        yield self.note("watch_contact", STEP, site, contact, after_sequence)
+
+    async def events(
+        self, site: str, pool: str | None, resume: StreamPlace | None
+    ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
+        yield self.note("watch_events", (STEP, StreamPlace(STEP.number, STEP.at_ms)), site, pool, resume)
+
+    async def reservations(self, site: str, agent: str) -> AsyncGenerator[Reservation | None, None]:
+        yield self.note("watch_reservations", OFFER, site, agent)
 
 
 class RosterDouble(Double):
@@ -218,6 +278,9 @@ class RosterDouble(Double):
 
     async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
         return self.note("set_status", MAYA, site, agent, status)
+
+    async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
+        return self.note("beat", (NOW_MS, AgentStatus.ONLINE), site, agent, ttl_ms)
 
     async def import_agents(self, site: str, rows: Sequence[ImportedRow], validate_only: bool) -> list[ImportResult]:
         self.note("import_agents", None, site, list(rows), validate_only)
@@ -274,8 +337,10 @@ class Doubles:
     reservations: ReservationsDouble = field(default_factory=ReservationsDouble)
     contacts: ContactsDouble = field(default_factory=ContactsDouble)
     roster: RosterDouble = field(default_factory=RosterDouble)
+    streams: StreamsDouble = field(default_factory=StreamsDouble)
 
     @property
     def services(self) -> Services:
         """Return them as the server takes them."""
-        return Services(self.router, self.reservations, self.contacts, self.roster, GatheringDouble(self.router))
+        gathering = GatheringDouble(self.router)
+        return Services(self.router, self.reservations, self.contacts, self.roster, gathering, self.streams)

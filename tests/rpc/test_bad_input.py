@@ -9,6 +9,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from matcher.rpc.check import page_token
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.conftest import Service, told
@@ -135,6 +136,37 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     ),
     "no reservation to read": (routing.GetReservationRequest(), {"name"}),
     "no contact to read": (routing.GetContactRequest(name="sites/default/contacts/a contact"), {"name"}),
+    "a page of contacts of nobody": (
+        routing.ListContactsRequest(
+            pool=BILLING,
+            state=cast("routing.ContactState.ValueType", 9),
+            page_size=-1,
+            page_token="bWF5YQ==",
+        ),
+        {"parent", "state", "page_size", "page_token"},
+    ),
+    "a page of contacts of another site's pool": (
+        routing.ListContactsRequest(parent=SITE, pool="sites/other/pools/billing"),
+        {"pool"},
+    ),
+    "no contact to cancel": (routing.CancelContactRequest(name=MAYA), {"name"}),
+    "nothing to touch": (routing.TouchReservationRequest(fence=-1), {"name", "fence"}),
+    "no contact to watch": (routing.WatchContactRequest(name=SITE, after_sequence=-1), {"name", "after_sequence"}),
+    "events of nobody, from nowhere": (
+        routing.WatchEventsRequest(pool=MAYA, resume_token="7"),
+        {"parent", "pool", "resume_token"},
+    ),
+    "events from the token of a list": (
+        routing.WatchEventsRequest(parent=SITE, resume_token=page_token("17-5", "contacts")),
+        {"resume_token"},
+    ),
+    "events from no place": (
+        routing.WatchEventsRequest(parent=SITE, resume_token=page_token("17", "events")),
+        {"resume_token"},
+    ),
+    "a sign of life of nobody": (people.BeatAgentRequest(ttl=Duration(seconds=3601)), {"name", "ttl"}),
+    "a sign of life that counts for no time": (people.BeatAgentRequest(name=MAYA, ttl=Duration()), {"ttl"}),
+    "the desk of nobody": (people.WatchReservationsRequest(parent=SITE), {"parent"}),
     "no decision to read": (routing.GetDecisionRequest(name="01JD"), {"name"}),
     "a page of reservations from nowhere": (
         routing.ListReservationsRequest(parent="x", agent="sites/d/pools/x", page_size=-1, page_token="\u00fc"),

@@ -11,7 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.lifecycle import AgentStatus
+from matcher.lifecycle import AgentStatus, ContactState
 from matcher.model import (
     Agent,
     AgentChange,
@@ -24,6 +24,7 @@ from matcher.model import (
     PoolPolicy,
     Profile,
     Requirements,
+    StreamPlace,
     Unmatched,
 )
 from matcher.rpc import check_roster, convert, names
@@ -184,6 +185,42 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         routing.GetContactRequest(name="sites/default/contacts/C:1"),
         ("contact", ("default", "C:1")),
     ),
+    "list contacts": (
+        routing.ListContactsRequest(parent="sites/default", pool=BILLING_NAME, state=routing.CONTACT_QUEUED),
+        ("contacts", ("default", "billing", ContactState.QUEUED, 50, "")),
+    ),
+    "list all contacts": (
+        routing.ListContactsRequest(parent="sites/default", page_token=page_token("9|c-1", "contacts"), page_size=3),
+        ("contacts", ("default", None, None, 3, "9|c-1")),
+    ),
+    "cancel a contact": (
+        routing.CancelContactRequest(name="sites/default/contacts/C:1"),
+        ("cancel_contact", ("default", "C:1")),
+    ),
+    "touch": (routing.TouchReservationRequest(name=OFFER_NAME, fence=9), ("touch", ("default", "01JR", 9))),
+    "watch a contact": (
+        routing.WatchContactRequest(name="sites/default/contacts/C:1", after_sequence=7),
+        ("watch_contact", ("default", "C:1", 7)),
+    ),
+    "watch a site": (
+        routing.WatchEventsRequest(parent="sites/default"),
+        ("watch_events", ("default", None, None)),
+    ),
+    "watch a pool again": (
+        routing.WatchEventsRequest(
+            parent="sites/default", pool=BILLING_NAME, resume_token=page_token("17-1795000000123", "events")
+        ),
+        ("watch_events", ("default", "billing", StreamPlace(17, NOW_MS))),
+    ),
+    "watch a desk": (
+        people.WatchReservationsRequest(parent=MAYA_NAME),
+        ("watch_reservations", ("default", "maya")),
+    ),
+    "beat": (people.BeatAgentRequest(name=MAYA_NAME), ("beat", ("default", "maya", 30_000))),
+    "beat for longer": (
+        people.BeatAgentRequest(name=MAYA_NAME, ttl=Duration(seconds=90)),
+        ("beat", ("default", "maya", 90_000)),
+    ),
     "read a decision": (
         routing.GetDecisionRequest(name="sites/default/decisions/01JD"),
         ("decision", ("default", "01JD")),
@@ -305,6 +342,32 @@ async def test_a_pool_shows_what_is_set_and_what_is_in_force(service: Service) -
     assert (pool.affinity_floor, pool.HasField("affinity_tolerance")) == (0.5, False)
     assert (pool.effective_affinity_floor, pool.effective_affinity_tolerance) == (0.5, 0.0625)
     assert pool.offer_duration.seconds == 30
+
+
+async def test_what_is_watched_says_where_to_go_on(service: Service) -> None:
+    """An event carries its contact, its cause and a token; the token leads back to the event's place."""
+    watch: Any = service.routing.WatchEvents(routing.WatchEventsRequest(parent="sites/default"))
+    (answer,) = [one async for one in watch]
+    step = answer.event
+    assert (step.contact, step.reservation, step.agent) == ("sites/default/contacts/c-1", OFFER_NAME, MAYA_NAME)
+    assert (step.sequence, step.state, step.cause) == (3, routing.CONTACT_RESERVED, routing.CAUSE_OFFERED)
+    assert step.time.ToMilliseconds() == NOW_MS
+    again: Any = service.routing.WatchEvents(
+        routing.WatchEventsRequest(parent="sites/default", resume_token=answer.resume_token)
+    )
+    assert [one async for one in again] == [answer]
+    assert service.streams.calls[1][1][2] == StreamPlace(17, NOW_MS)
+    watched: Any = service.routing.WatchContact(routing.WatchContactRequest(name="sites/default/contacts/c-1"))
+    assert [one async for one in watched] == [step]
+
+
+async def test_a_desk_and_a_heartbeat_are_answered(service: Service) -> None:
+    """WatchReservations tells the reservation itself; BeatAgent until when it counts; GetPool how many wait."""
+    desk: Any = service.people.WatchReservations(people.WatchReservationsRequest(parent=MAYA_NAME))
+    assert [one.reservation.name async for one in desk] == [OFFER_NAME]
+    alive = await service.people.BeatAgent(people.BeatAgentRequest(name=MAYA_NAME))
+    assert (alive.expire_time.ToMilliseconds(), alive.status) == (NOW_MS, people.ONLINE)
+    assert (await service.people.GetPool(people.GetPoolRequest(name=BILLING_NAME))).waiting == 2
 
 
 async def test_lists_come_page_by_page(service: Service) -> None:
