@@ -22,7 +22,7 @@ from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
     from matcher.evaluation import Evaluated, Production
-    from matcher.evaluation.day import Played
+    from matcher.evaluation.books import Played
 
 Documents = Sequence[Mapping[str, Any]]
 
@@ -63,6 +63,15 @@ async def evaluate(
         float | None,
         typer.Option("--occupancy", min=0.01, max=0.95, help="Share of slots taken; with --day, --gaming."),
     ] = None,
+    window: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--window",
+            metavar="SECONDS",
+            min=0.001,
+            help="With --day: also gather those who come within so long, and decide jointly; may be repeated.",
+        ),
+    ] = None,
     gaming: Annotated[
         bool, typer.Option("--gaming", help="Whether 64 generic interests get more conversations than five.")
     ] = False,
@@ -79,8 +88,7 @@ async def evaluate(
 
     Nothing is sent anywhere: encoder, search and policy run in this process, without a store.
     """
-    if sum((day, gaming, floor is not None)) > 1:
-        raise CommandError("--day, --gaming and --floor ask for different things: give one of them")
+    _refuse_mixed(day, gaming, floor, window)
     configure_logs("console", "WARNING")
     try:
         read = [read_suite(folder) for folder in suites]
@@ -95,7 +103,7 @@ async def evaluate(
                 elif gaming:
                     documents = await _gaming(session, production, read, occupancy)
                 elif day:
-                    documents = await _day(session, production, read, plots, occupancy)
+                    documents = await _day(session, production, read, plots, occupancy, window or ())
                 else:
                     documents = await _suites(session, production, read, free, folds, plots)
         except ExtraMissing as error:
@@ -109,6 +117,13 @@ async def evaluate(
         _write(out, written)
     if session.as_json:
         sys.stdout.write(written + "\n")
+
+
+def _refuse_mixed(day: bool, gaming: bool, floor: Path | None, window: Sequence[float] | None) -> None:
+    if sum((day, gaming, floor is not None)) > 1:
+        raise CommandError("--day, --gaming and --floor ask for different things: give one of them")
+    if window and not day:
+        raise CommandError("--window is of --day")
 
 
 async def _suites(
@@ -151,16 +166,22 @@ def _note_training(session: Session, production: Production, suites: Sequence[Su
 
 
 async def _day(
-    session: Session, production: Production, suites: Sequence[Suite], plots: Path | None, occupancy: float | None
+    session: Session,
+    production: Production,
+    suites: Sequence[Suite],
+    plots: Path | None,
+    occupancy: float | None,
+    windows: Sequence[float],
 ) -> Documents:
-    from matcher.evaluation.day import Terms, play_day, recommend
+    from matcher.evaluation.books import Terms
+    from matcher.evaluation.day import play_day, recommend
     from matcher.evaluation.plots import draw_trade_off
 
     terms = Terms() if occupancy is None else Terms(occupancy=occupancy)
     documents = []
     days: list[tuple[str, Sequence[Played], float]] = []
     for suite in suites:
-        played = await play_day(production, suite, _progress(session), terms)
+        played = await play_day(production, suite, _progress(session), terms, windows=windows)
         best = recommend(played)
         if not session.as_json:
             session.out.print(evaluate_tables.played(suite.name, played, terms))
@@ -177,6 +198,7 @@ async def _day(
                 "recall": one.recall,
                 "gini": one.gini,
                 "top_1_percent_share": one.busiest_share,
+                "mean_wait_seconds": one.mean_wait_seconds,
             }
             for one in played
         ]
@@ -189,7 +211,7 @@ async def _day(
 async def _gaming(
     session: Session, production: Production, suites: Sequence[Suite], occupancy: float | None
 ) -> Documents:
-    from matcher.evaluation.day import Terms
+    from matcher.evaluation.books import Terms
     from matcher.evaluation.gaming import check_gaming
 
     terms = Terms() if occupancy is None else Terms(occupancy=occupancy)

@@ -15,7 +15,7 @@ from matcher.cli.terminal_text import visible
 
 if TYPE_CHECKING:
     from matcher.evaluation import Evaluated
-    from matcher.evaluation.day import Played, Terms
+    from matcher.evaluation.books import Played, Terms
     from matcher.evaluation.evaluating import Estimate
     from matcher.evaluation.floor_check import FloorChecked
     from matcher.evaluation.gaming import Gamed
@@ -53,7 +53,7 @@ def evaluated(one: Evaluated, free: float) -> RenderableType:
 
 def played(suite: str, ways: Sequence[Played], terms: Terms) -> Table:
     """Return what each way to choose made of the same day."""
-    made = tables.table("way", "mean affinity", "right agent", "Gini", "busiest 1 %", "turned away")
+    made = tables.table("way", "mean affinity", "right agent", "Gini", "busiest 1 %", "turned away", "waited")
     for column in made.columns[1:]:
         column.justify = "right"
     made.title_justify = "left"
@@ -73,6 +73,7 @@ def played(suite: str, ways: Sequence[Played], terms: Terms) -> Table:
             f"{one.gini:.3f}",
             f"{one.busiest_share:.1%}",
             one.turned_away,
+            f"{one.mean_wait_seconds:.1f} s" if one.mean_wait_seconds else "",
         )
     return made
 

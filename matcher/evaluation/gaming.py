@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.evaluation.books import Terms
 from matcher.evaluation.choosing import Affinity
-from matcher.evaluation.day import Terms, arrivals, meetings, play
+from matcher.evaluation.day import arrivals, meetings, play
 from matcher.evaluation.production import Production, Progress
 from matcher.suite import Suite, SuiteAgent
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from matcher.evaluation.day import Played
+from matcher.evaluation.books import Played
 from matcher.evaluation.evaluating import Evaluated
 from matcher.evaluation.extras import extra
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from matcher.assignment import Opening
 from matcher.contest import Contestant, compete, most_listed
+from matcher.evaluation.books import Arrivals, Books, Played, Terms
 from matcher.evaluation.choosing import Affinity, Met, Staff
-from matcher.evaluation.day import Arrivals, Books, Played, Terms
 from matcher.found import Resting
 from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Profile

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from matcher.evaluation import Production
+from matcher.evaluation.books import Arrivals, Played, Terms
 from matcher.evaluation.choosing import Affinity, LongestIdle
-from matcher.evaluation.day import Arrivals, Played, Terms, arrivals, meetings, play, play_day, recommend
+from matcher.evaluation.day import arrivals, meetings, play, play_day, recommend
+from matcher.evaluation.windowed import Window, play_windowed
 from matcher.suite import Suite, read_suite
 from tests.evaluation.conftest import silent, write_suite
 
@@ -54,11 +56,41 @@ async def test_of_equals_the_less_loaded_then_the_longest_idle_is_taken(suite: S
     assert anybody.gini == pytest.approx(0)
 
 
+async def test_those_who_come_within_a_window_are_decided_together(tmp_path: Path, plain: Production) -> None:
+    """Ana sails and bakes, ben sails: one by one the sailor takes her from the baker; a minute's window parts them."""
+    agents = {"ana": "sail bake", "ben": "sail"}
+    suite = read_suite(write_suite(tmp_path / "two", agents, [("sail bake", ["ana", "ben"]), ("bake", ["ana"])]))
+    await plain.learn_suite(suite, silent)
+    met, floor = await meetings(plain, suite, silent)
+    came = one_by_one((0, 10, 0), (0.5, 10, 1))
+    alone = Affinity(0.0, floor)
+    at_once = play(suite, met, came, ONE_AT_A_TIME, alone, lambda: None)
+    together = play_windowed(suite, met, came, ONE_AT_A_TIME, Window(60, alone), lambda: None)
+    assert (at_once.recall, together.recall) == (0.5, 1.0)
+    assert at_once.mean_wait_seconds == 0
+    assert together.mean_wait_seconds == pytest.approx(45)
+    assert together.mean_affinity > at_once.mean_affinity
+    assert together.name == "affinity only, window 60 s"
+
+
+async def test_a_window_takes_nobody_above_capacity(suite: Suite, plain: Production) -> None:
+    """Five come within it and three are free: two are turned away; who comes alone later is served."""
+    await plain.learn_suite(suite, silent)
+    met, floor = await meetings(plain, suite, silent)
+    came = one_by_one(*((number / 100, 10, number % 2) for number in range(5)), (30, 1, 1))
+    played = play_windowed(suite, met, came, ONE_AT_A_TIME, Window(6, Affinity(0.03, floor)), lambda: None)
+    assert (played.conversations, played.turned_away) == (4, 2)
+    assert played.taken.tolist() == [1, 1, 2]
+
+
 async def test_a_day_is_the_same_every_time(suite: Suite, plain: Production) -> None:
     """Whoever repeats it sees the same figures, chance included."""
-    days = [await play_day(plain, suite, silent, Terms(hours=2), tolerances=(0.05,)) for _ in range(2)]
+    days = [await play_day(plain, suite, silent, Terms(hours=2), (0.05,), windows=(1, 60)) for _ in range(2)]
     assert [one.taken.tolist() for one in days[0]] == [one.taken.tolist() for one in days[1]]
-    assert [one.name for one in days[0]] == ["affinity only", "affinity within 0.05", "longest idle", "random"]
+    assert [one.name for one in days[0]] == [
+        *("affinity only", "affinity within 0.05", "longest idle", "random"),
+        *("affinity within 0.03, window 1 s", "affinity within 0.03, window 60 s"),
+    ]
     assert len({one.conversations + one.turned_away for one in days[0]}) == 1
 
 

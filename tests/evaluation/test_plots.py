@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from matcher.evaluation import Production, evaluate
-from matcher.evaluation.day import Terms, play_day
+from matcher.evaluation.books import Terms
+from matcher.evaluation.day import play_day
 from matcher.evaluation.interest_map import Meeting, draw_interests, flat
 from matcher.evaluation.plots import draw_reliability, draw_trade_off
 from matcher.suite import read_suite
