@@ -10,15 +10,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.index.constraints import ORDER
 from matcher.index.people import People
 from matcher.index.traits import NOT_TAKEN, Question
-from matcher.model import Constraint, LeftOut, Requirements
+from matcher.model import LeftOut, Requirements
 
 MOST_SPLITS: Final = 256
 """Questions whose answer is kept; the one asked longest ago is forgotten first."""
 
-_BY_TRAITS: Final = (Constraint.POOL, Constraint.CHANNEL, Constraint.LANGUAGE, Constraint.SKILL)
-"""The constraints that an agent's traits decide, in the order they are applied."""
+_BY_TRAITS: Final = 4
+"""Constraints that an agent's traits decide: POOL, CHANNEL, LANGUAGE, SKILL, in the order they are applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,11 @@ class _Split:
     changes: int
     """Of the traits, when it was made."""
     unmet: NDArray[np.intp]
-    """By traits: the place in `_BY_TRAITS` of the first not met; its length: none."""
+    """By traits: which is the first not met, counted from 0; `_BY_TRAITS`: none."""
     able: NDArray[np.int64]
     """By traits: 1 where all are met, else 0."""
     counts: tuple[int, ...]
-    """Agents by the first constraint not met, in the order of `_BY_TRAITS`, then those who meet all."""
+    """Agents by the first constraint not met, in their order, then those who meet all."""
 
 
 class LeftOutCounts:
@@ -49,8 +50,8 @@ class LeftOutCounts:
     def of(self, requirements: Requirements, eligible: int, *, ignore_availability: bool = False) -> LeftOut:
         """Count; eligible: how many are left."""
         split = self._split(requirements)
-        *by_traits, able = split.counts
-        counts = dict(zip(_BY_TRAITS, by_traits, strict=True))
+        pool, channel, language, skill, able = split.counts
+        by_traits = [pool, channel, language, skill]
         present = able if ignore_availability else int(split.able @ self._people.online_with())
         away = able - present
         excluded = 0
@@ -62,14 +63,15 @@ class LeftOutCounts:
             if unmet == 0:
                 continue
             excluded += 1
-            if unmet < len(_BY_TRAITS):
-                counts[_BY_TRAITS[unmet]] -= 1
+            if unmet < _BY_TRAITS:
+                by_traits[unmet] -= 1
             elif ignore_availability or self._people.is_online(slot):
                 present -= 1
             else:
                 away -= 1
-        counts |= {Constraint.EXCLUDED: excluded, Constraint.STATUS: away, Constraint.CAPACITY: present - eligible}
-        return LeftOut({constraint: counts[constraint] for constraint in Constraint if counts[constraint]})
+        pool, channel, language, skill = by_traits
+        counts = (pool, excluded, channel, language, skill, away, present - eligible)
+        return LeftOut({constraint: count for constraint, count in zip(ORDER, counts, strict=True) if count})
 
     def _split(self, requirements: Requirements) -> _Split:
         skills = frozenset(requirements.skills.items()) if requirements.skills else None
@@ -92,6 +94,6 @@ class LeftOutCounts:
             traits.has_skills(requirements.skills),
         )
         unmet = np.argmin(np.vstack([*met, nobody]), axis=0)
-        counts = np.bincount(unmet, traits.uses(), minlength=len(_BY_TRAITS) + 1)
-        able = (unmet == len(_BY_TRAITS)).astype(np.int64)
+        counts = np.bincount(unmet, traits.uses(), minlength=_BY_TRAITS + 1)
+        able = (unmet == _BY_TRAITS).astype(np.int64)
         return _Split(traits.changes, unmet, able, tuple(int(count) for count in counts))

@@ -46,6 +46,8 @@ class CodedRows:
         self._error = 0.0
         self._length = 0.0
         self._count = 0
+        self._listed = 0
+        """Rows that the list knows of: as many or, until the next scan, more."""
         self._capacity = 0
         self._nowhere = faiss.IndexFlatIP(dimension)
         self._nowhere.add(np.zeros((1, dimension), np.float32))
@@ -73,7 +75,9 @@ class CodedRows:
         start, count = self._count, self._count + len(rows)
         if count > self._capacity:
             self._reserve(max(count, 2 * self._capacity, 64))
-        self._resize(count)
+        if count > self._listed:
+            self._list(count)
+        self._count = count
         rounded = np.rint(rows * np.float32(self._scale))
         self._codes[start:count] = rounded + _ZERO
         self._positions[start:count] = np.arange(start, count)
@@ -87,7 +91,7 @@ class CodedRows:
 
     def truncate(self, count: int) -> None:
         """Keep the first rows only."""
-        self._resize(count)
+        self._count = count
 
     def may_exceed(
         self, units: Floats, threshold: float, admitted: NDArray[np.bool_] | None
@@ -104,6 +108,8 @@ class CodedRows:
         if getattr(_thread, "threads", 0) != 1:
             faiss.omp_set_num_threads(1)  # for this thread only; more of them would take the encoder's cores
             _thread.threads = 1
+        if self._listed != self._count:
+            self._list(self._count)
         scale = _LEVELS / largest
         rounded = np.rint(units * np.float32(scale))
         coded = rounded / np.float32(scale)
@@ -123,17 +129,16 @@ class CodedRows:
         return np.repeat(np.arange(count), limits[1:] - limits[:-1]), position
 
     def _reserve(self, capacity: int) -> None:
-        self._lists.resize(0, capacity)
+        self._list(capacity)
         dimension = self._codes.shape[1]
         # Views of FAISS's own memory; they hold until it grows again, which only happens here.
         self._codes = faiss.rev_swig_ptr(self._lists.get_codes(0), capacity * dimension).reshape(capacity, dimension)
         self._positions = faiss.rev_swig_ptr(self._lists.get_ids(0), capacity)
         self._capacity = capacity
 
-    def _resize(self, count: int) -> None:
+    def _list(self, count: int) -> None:
         self._lists.resize(0, count)
-        self._file.ntotal = count
-        self._count = count
+        self._listed = count
 
 
 def _longest(vectors: Floats) -> float:

@@ -8,11 +8,15 @@ from typing import Final, NamedTuple
 
 from matcher.index.lines import MappedLines
 from matcher.index.people import People
-from matcher.index.traits import NOT_TAKEN, Question
+from matcher.index.traits import NOT_TAKEN, Question, Traits
 from matcher.index.view import View
 
 MOST_VIEWS: Final = 256
 """Views kept; the one used longest ago is given up first, and built anew when it is asked for."""
+
+
+MOST_NAMED: Final = 4096
+"""Distinct traits whose views are named beforehand."""
 
 
 class Shown(NamedTuple):
@@ -30,6 +34,7 @@ class Views:
         self._people = people
         self._dimension = dimension
         self._views: OrderedDict[Shown, View] = OrderedDict()
+        self._named: dict[int, tuple[Traits, tuple[Shown, ...]]] = {}
         self._takers: Counter[tuple[str, str]] = Counter()
 
     def __len__(self) -> int:
@@ -95,14 +100,15 @@ class Views:
             elif not wanted and slot in view:
                 view.drop(slot)
 
-    def _of(self, slot: int) -> Iterator[Shown]:
+    def _of(self, slot: int) -> tuple[Shown, ...]:
         """Name every view that an agent can be in."""
         traits = self._people.traits[int(self._people.trait[slot])]
-        for pool in traits.pools:
-            yield Shown(pool, None, everybody=True)
-            for channel in traits.channels:
-                yield Shown(pool, channel, everybody=False)
-                yield Shown(pool, channel, everybody=True)
+        named = self._named.get(id(traits))
+        if named is None or named[0] is not traits:
+            if len(self._named) >= MOST_NAMED:
+                self._named.clear()
+            named = self._named[id(traits)] = (traits, tuple(_shown_to(traits)))
+        return named[1]
 
     def _count(self, slot: int, change: int) -> None:
         traits = self._people.traits[int(self._people.trait[slot])]
@@ -111,3 +117,11 @@ class Views:
                 self._takers[pool, channel] += change
                 if not self._takers[pool, channel]:
                     del self._takers[pool, channel]
+
+
+def _shown_to(traits: Traits) -> Iterator[Shown]:
+    for pool in traits.pools:
+        yield Shown(pool, None, everybody=True)
+        for channel in traits.channels:
+            yield Shown(pool, channel, everybody=False)
+            yield Shown(pool, channel, everybody=True)
