@@ -9,19 +9,20 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from matcher.encoder import torch_runtime  # first: it stops the libraries' telemetry
 from matcher.encoder.source import find_model
+from matcher.encoder.telemetry_off import stop_telemetry
 
-import torch  # isort: skip
-from sentence_transformers import SentenceTransformer  # isort: skip
-from sentence_transformers.models import Dense, Pooling, Transformer  # isort: skip
+stop_telemetry()
+
+import torch  # noqa: E402
+from sentence_transformers import SentenceTransformer  # noqa: E402
+from sentence_transformers.models import Dense, Pooling, Transformer  # noqa: E402
 
 LAYERS, DIMENSION = 3, 256
 
 
 def main(folder: Path) -> None:
     """Write the model to a folder."""
-    assert torch_runtime
     transformer = Transformer(str(find_model("all-MiniLM-L6-v2").path))
     bert = transformer.auto_model
     bert.encoder.layer = bert.encoder.layer[:LAYERS]
