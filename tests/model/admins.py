@@ -22,6 +22,7 @@ from matcher.model import (
 from tests.model.drawn import (
     LATER_MS,
     ONLINE,
+    PENDING,
     TOLERANCES,
     TWO,
     WRAPPING,
@@ -86,7 +87,9 @@ class Admins(TwoServers):
             case "restart":
                 self.restart(server)
             case _:
+                overdue = {name for name, one in self.plain.reservations.items() if one.lapsed}
                 self.run(self.houses[server].sweep(self.site))
+                self.plain.written_down(overdue)
 
     def register(self, server: int, agent: str, profile: Profile, status: AgentStatus, twice: bool) -> None:
         """Create an agent."""
@@ -119,6 +122,8 @@ class Admins(TwoServers):
         if agent in self.plain.agents:
             assert not isinstance(done, MatcherError), done
             self.plain.agents[agent].status = status
+            if status is AgentStatus.OFFLINE:
+                self.offers_taken_back(agent)
         else:
             assert isinstance(done, AgentNotFound), done
 
@@ -132,14 +137,26 @@ class Admins(TwoServers):
             assert isinstance(done, AgentHasHolds), done
         else:
             assert done is None, done
-            for name, one in held.items():
+            self.offers_taken_back(agent)
+            for name, one in self.plain.held(agent).items():
                 ends = ReservationState.COMPLETED if one.state is WRAPPING else ReservationState.CANCELED
                 self.plain.becomes(name, ends)
             del self.plain.agents[agent]
 
+    def offers_taken_back(self, agent: str) -> None:
+        """Write down that what was offered to an agent who has gone is offered to others."""
+        for name, one in self.plain.held(agent).items():
+            if one.state is PENDING:
+                self.plain.becomes(name, ReservationState.CANCELED, withdrawn=True)
+
     def set_policy(self, server: int, pool: str, tolerance: float, wrap_up: bool) -> None:
         """Change a pool's policy, and let everybody know."""
-        change = {"affinity_tolerance": tolerance, "affinity_floor": 0.1, "wrap_up_ms": LATER_MS if wrap_up else 0}
+        change = {
+            "affinity_tolerance": tolerance,
+            "affinity_floor": 0.1,
+            "wrap_up_ms": LATER_MS if wrap_up else 0,
+            "idle_ms": LATER_MS,
+        }
         assert not isinstance(
             self.attempt(self.houses[server].roster.update_pool(self.site, pool, change, "")), MatcherError
         )

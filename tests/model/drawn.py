@@ -12,24 +12,29 @@ from matcher.model import (
     ChannelCapacity,
     Profile,
 )
+from tests.model.plain import Ask
 
 LATER_MS: Final = 600_000
+FAR_MS: Final = 10_000_000_000_000
+"""A time that never comes."""
 LONG_PAST_MS: Final = 60_000
 """More than any clock here is off."""
 TOLERANCES: Final = (0.0, 0.05, 1.0)
 ONLINE: Final = AgentStatus.ONLINE
 PENDING, ACCEPTED, WRAPPING = ReservationState.PENDING, ReservationState.ACCEPTED, ReservationState.WRAPPING
-TWO: Final = Capacity(2, {"chat": ChannelCapacity(1, 0), "voice": ChannelCapacity(2, 1)})
+TWO: Final = Capacity(2, {"chat": ChannelCapacity(1, 0), "voice": ChannelCapacity(2, 1), "mail": ChannelCapacity(1, 1)})
 
 agents = st.sampled_from(["ann", "bob", "cy"])
 contacts = st.sampled_from(["c1", "c2", "c3", "c4", "", ""])
 pools = st.sampled_from(["default", "night"])
-channels = st.sampled_from(["chat", "chat", "chat", "voice"])
+channels = st.sampled_from(["chat", "chat", "chat", "voice", "mail"])
 statuses = st.sampled_from([ONLINE, ONLINE, ONLINE, AgentStatus.DRAINING, AgentStatus.OFFLINE])
 texts = st.sampled_from(["my roses wither", "the marathon hurts", "roses and marathon", "hello", "jazz all night"])
 terms = st.builds(ChannelCapacity, st.integers(1, 2), st.integers(0, 2))
 capacities = st.builds(
-    Capacity, st.sampled_from([2, 1, 3, 0]), st.fixed_dictionaries({"chat": terms}, optional={"voice": terms})
+    Capacity,
+    st.sampled_from([2, 1, 3, 4, 0]),
+    st.fixed_dictionaries({"chat": terms}, optional={"voice": terms, "mail": terms}),
 )
 interests = st.lists(st.sampled_from(["roses", "marathon", "jazz", "trains"]), min_size=1, max_size=2, unique=True).map(
     tuple
@@ -39,3 +44,8 @@ profiles = st.builds(Profile, st.just(""), interests, capacity=capacities, pools
 requests = st.sampled_from(["", "", "q1", "q2", "q3"])
 servers = st.integers(0, 1)
 picks = st.integers(0, 1_000)
+
+
+def asks(contact: st.SearchStrategy[str], wait: st.SearchStrategy[bool]) -> st.SearchStrategy[Ask]:
+    """Draw what a platform asks for."""
+    return st.builds(Ask, contact, pools, channels, texts, st.booleans(), wait)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from matcher.claiming import Claims
-from matcher.claiming import Claims
 from matcher.clock import StoreClock
 from matcher.contacts import Contacts
 from matcher.dispatcher import Dispatcher

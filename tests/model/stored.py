@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,11 @@ class Stored:
     """agent, contact and resv → id → fields."""
     leases: dict[str, dict[str, Hold]]
     """The live ones."""
+    lapsed: set[str]
+    """Agents who have a lease that lapsed and that nobody has written down."""
     due: dict[str, int]
+    queue: dict[str, int]
+    """Contacts in line → score."""
     endless: list[str]
     """Keys without a lifetime that are not listed as permanent."""
     ends: tuple[int, int]
@@ -52,7 +57,7 @@ class Stored:
         ]
         leases = [name for name in names if name.startswith(keys.lease(""))]
         commands: list[tuple[Any, ...]] = [("HGETALL", name) for _, name, _ in hashes]
-        commands += [("ZRANGE", name, 0, -1, "WITHSCORES") for name in (keys.due, *leases)]
+        commands += [("ZRANGE", name, 0, -1, "WITHSCORES") for name in (keys.due, keys.queue, *leases)]
         commands += [("XREVRANGE", stream, "+", "-", "COUNT", 1) for stream in (keys.roster, keys.load)]
         commands += [("PTTL", name) for name in names]
         answers = iter(await connection.pipeline([("TIME",), *commands]))
@@ -62,13 +67,17 @@ class Stored:
         for kind, _, one in hashes:
             by_kind[kind][one] = fields_of(next(answers))
         due = {member.decode().removeprefix("reservation|"): int(at) for member, at in pairs_of(next(answers))}
-        held = {name.removeprefix(keys.lease("")): decode_holds(pairs_of(next(answers)), now_ms) for name in leases}
+        queue = {member.decode(): int(score) for member, score in pairs_of(next(answers))}
+        members = {name.removeprefix(keys.lease("")): pairs_of(next(answers)) for name in leases}
+        held = {agent: decode_holds(found, now_ms) for agent, found in members.items()}
         ends = [int(last[0][0].partition(b"-")[2]) if last else 0 for last in (next(answers), next(answers))]
         return cls(
             now_ms=now_ms,
             hashes=by_kind,
             leases={agent: {hold.reservation: hold for hold in holds} for agent, holds in held.items() if holds},
+            lapsed={agent for agent, found in members.items() if len(found) > len(held[agent])},
             due=due,
+            queue=queue,
             endless=[
                 name
                 for name, lifetime in zip(names, answers, strict=True)
@@ -83,9 +92,18 @@ class Stored:
         for name, fields in self.hashes["resv"].items():
             deadline = int(fields["deadline"])
             if ReservationState(fields["state"].decode()) in LIVE and deadline > self.now_ms:
-                hold = Hold(name, fields["channel"].decode(), int(fields["cost"]), deadline)
+                counts = int(fields.get("counts", fields["cost"]))
+                hold = Hold(name, fields["channel"].decode(), counts, deadline)
                 live.setdefault(fields["agent"].decode(), {})[name] = hold
         return live
+
+    def kept(self) -> dict[str, float]:
+        """Return the agents who are kept for those who wait in their pools, and until when; without end: unswept."""
+        until: dict[str, float] = dict.fromkeys(self.lapsed, math.inf)
+        for agent, fields in self.hashes["agent"].items():
+            if self.queue and int(fields.get("earmark", 0)) > self.now_ms:
+                until.setdefault(agent, int(fields["earmark"]))
+        return until
 
     def agents(self) -> dict[str, Agent]:
         """Return the agents, with what their leases say they hold, the earliest deadline first."""

@@ -14,7 +14,7 @@ from matcher.encoder import Priority
 from matcher.encoder.contract import Vectors
 from matcher.floors import Floors
 from matcher.lifecycle import AgentStatus, ReservationState
-from matcher.model import Agent, Capacity, ChannelCapacity, Held, Hold, Message, Profile, Requirements
+from matcher.model import Agent, Capacity, ChannelCapacity, Experience, Held, Hold, Message, Profile, Requirements
 from matcher.store.connection import Connection
 from tests.model.house import House
 from tests.model.stored import Stored
@@ -196,7 +196,7 @@ async def test_a_forced_removal_ends_what_the_agent_holds_also_a_wrap_up(pair: P
     held = [(await pair.route(pair.other)).reservation for _ in range(3)]
     await desk.accept(pair.site, held[1].id, 0)
     await desk.accept(pair.site, held[2].id, 0)
-    await desk.complete(pair.site, held[2].id, 0)
+    await desk.complete(pair.site, held[2].id, 0, Experience())
     await roster.delete_agent(pair.site, "ann", "", force=True)
     assert [(await desk.reservation(pair.site, one.id)).state for one in held] == [
         ReservationState.CANCELED,

@@ -24,6 +24,8 @@ class WordEncoder:
 
     async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:  # noqa: ARG002
         """Encode texts into unit vectors [texts, 16]."""
+        if not texts:
+            return np.zeros((0, DIMENSION), np.float32)
         rows = np.stack([np.sum([_direction(word) for word in text.lower().split() or [""]], axis=0) for text in texts])
         unit: Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
         return unit
