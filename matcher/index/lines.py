@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
@@ -155,10 +156,13 @@ class MappedLines:
 
     def scaled(self, rows: Rows) -> Floats:
         """Return the vectors, scaled as the scorer's projection scales them."""
-        self.prepare(rows)
-        scaled = widen(self.lines.vectors[rows])
+        scaled = widen(self.lines.vectors.take(rows, axis=0, mode="clip"))
         if self._map is not None:
-            scaled *= self._shrink[rows][:, None]
+            shrink = self._shrink[rows]
+            if math.isnan(shrink.sum()):
+                self.prepare(rows)
+                shrink = self._shrink[rows]
+            scaled *= shrink[:, None]
         return scaled
 
     def cosines(self, toward: Floats, unit: NDArray[np.integer], rows: Rows) -> Floats:

@@ -79,10 +79,11 @@ class CodedRows:
             self._list(count)
         self._count = count
         rounded = np.rint(rows * np.float32(self._scale))
-        self._codes[start:count] = rounded + _ZERO
+        np.add(rounded, _ZERO, out=self._codes[start:count], casting="unsafe")
         self._positions[start:count] = np.arange(start, count)
-        rounded /= np.float32(self._scale)
-        self._error = max(self._error, _longest(rows - rounded))
+        rounded *= np.float32(-1 / self._scale)
+        rounded += rows
+        self._error = max(self._error, _longest(rounded))
         self._length = max(self._length, _longest(rows))
 
     def move(self, source: int, target: int) -> None:

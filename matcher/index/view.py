@@ -119,7 +119,7 @@ class View:
         self._owners[start:end] = owners
         for at in range(start, end, _CHUNK):
             scaled = self._lines.scaled(self._rows[at : min(end, at + _CHUNK)])
-            peak = float(np.abs(scaled).max(initial=0.0))
+            peak = max(float(scaled.max()), -float(scaled.min()))
             if peak > self._coded.peak:
                 self._recode(at, peak * _HEADROOM)
             self._coded.append(scaled)
