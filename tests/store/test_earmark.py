@@ -1,4 +1,4 @@
-"""The earmark: a slot that became free is for 300 ms first for those who wait."""
+"""The earmark: a slot that became free is first for those who wait, for two seconds at most."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matcher.model import PoolPolicy, Reservation
 from matcher.store.routing import Claimed, Full, Reserved
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
-EARMARK_MS: Final = 300
+EARMARK_MS: Final = 2000
 FREED: Final = (
     "declined",
     "canceled",
@@ -106,7 +106,7 @@ async def test_a_new_message_does_not_take_who_has_just_come_for_those_who_wait(
     assert (await stage.served("c", "ann")).agent == "ann"
 
 
-async def test_the_earmark_ends_after_300_ms(lawful: Stage) -> None:
+async def test_the_earmark_ends_where_no_dispatcher_does_anything(lawful: Stage) -> None:
     """Where nobody who waits took the agent by then, a new message may."""
     stage = lawful
     held = await taken(stage, "canceled")

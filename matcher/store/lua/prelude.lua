@@ -51,9 +51,10 @@ local function fields(key, ...)
   return found
 end
 
--- How long an agent whose slot became free is kept for the contacts that wait, in milliseconds: long enough for a
--- dispatcher to hear of it and to offer, short enough to be no loss where nobody who waits may take the agent.
-local EARMARK = 300
+-- How long an agent whose slot became free is kept for the contacts that wait, in milliseconds. A dispatcher gives the
+-- agent back as soon as it has seen that nobody who waits may take them, in milliseconds mostly; so this is for a
+-- dispatcher that is slow or dies: its lease, and a second for the next one.
+local EARMARK = 2000
 
 -- Tells whether somebody waits in one of an agent's pools. pools is ';a;b;', waiting the counts by pool.
 local function awaited(waiting, pools)
