@@ -12,7 +12,38 @@ from typing import Final, NamedTuple
 MAX_UNITS: Final = 32
 WINDOW_WORDS: Final = 12
 WINDOW_STEP: Final = 8
-LONGEST_CLAUSE: Final = re.compile(r"[,;:()、，；：،–—\n]|\s-\s")
+LONGEST_CLAUSE: Final = 20
+"""Words; a longer run without any sign is chat without punctuation, and is read through windows."""
+LONGEST_SENTENCE: Final = 40
+"""Words; a longer sentence is read through windows even where commas part it."""
+
+# Scripts written without spaces between words: kana, Han, bopomofo, Thai, Lao, Burmese, Khmer.
+_SPACELESS: Final = (
+    "\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\uff66-\uff9f\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\U00020000-\U0003ffff"
+)
+# Two signs of a spaceless script say about as much as one word; a "word" of hundreds of signs is cut.
+_WORD: Final = re.compile(rf"[{_SPACELESS}]{{1,2}}|[^\s{_SPACELESS}]{{1,40}}")
+_CLOSERS: Final = "\"'”’“‘»›«‹)\\]}"
+_EMOJI: Final = "\u2600-\u27bf\U0001f000-\U0001faff"
+_BREAK: Final = re.compile(
+    # Enders that need a space or a picture after them ("3.5", "a.b"), or stand in text without spaces.
+    rf"[.!?…‽؟۔።។։\u037e]+[{_CLOSERS}]*(?=\s|$|[{_EMOJI}])"
+    rf"|(?<=[{_SPACELESS}])[.!?…]+[{_CLOSERS}]*(?=[{_SPACELESS}])"
+    # Enders of scripts that put none; a bar typed for a danda.
+    r"|(?:[。！？｡‼⁉।॥။]|(?<!\d)．|．(?!\d)|(?<=[\u0900-\u097f])\s?\|)+[」』】）”’\"')]*"
+    r"|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+"
+)
+_ABBREVIATION: Final = re.compile(
+    r"(?:^|[\s(.])(?:[^\W\dI_]|mrs?|ms|dr|dra|prof|sr|sra|st|vs|nr|núm|ej|bzw|ca|inkl|tel|ing|jr|approx)$",
+    re.IGNORECASE,
+)
+# German dates: "am 24.12. an", "am 3. Oktober".
+_DATE: Final = re.compile(r"\d\.\d{1,2}\.\s+(?=[a-zäöü])")
+_DAY: Final = re.compile(
+    r"\d\.\s+(?:januar|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember)\b", re.IGNORECASE
+)
+_CLAUSE: Final = re.compile(r"[,;:()、，；：،–—\n]|\s-\s")
 _SAYING: Final = re.compile(r"[^\W_]")
 _JOINER: Final = "\u200d"
 
