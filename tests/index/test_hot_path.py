@@ -1,0 +1,162 @@
+"""What a route may cost in the index: counted, not timed."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+
+import faiss
+import numpy as np
+import pytest
+
+from matcher.index import SiteIndex, constraints, search, site
+from matcher.index.deadlines import Deadlines
+from matcher.index.traits import TraitTable
+from matcher.index.view import View
+from matcher.model import Hold, LeftOut, Requirements
+from matcher.policy import rank
+from matcher.units import split
+from tests.index.plain import Floats
+from tests.index.rosters import crowd, vectors
+
+ANYONE = Requirements()
+TEXT = "My card does not work. I was on my way to the boats."
+UNITS = split(TEXT)
+
+
+class Counted:
+    """Counts calls of functions that go on as before."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
+        self.calls: Counter[str] = Counter()
+
+    def __call__(self, owner: object, name: str) -> None:
+        """Count the calls of a function from now on."""
+        whole = getattr(owner, name)
+
+        def counted(*given: object, **named: object) -> object:
+            self.calls[name] += 1
+            return whole(*given, **named)
+
+        self._patch.setattr(owner, name, counted)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    """Give a counter of calls."""
+    return Counted(monkeypatch)
+
+
+def route(index: SiteIndex, number: int, floor: float = 0.0) -> None:
+    """Do what a route and its end ask of the index, the hold and the freed slot heard of twice."""
+    found = index.find(vectors(number % 7, 2), [("jazz",), ()], ANYONE, floor=floor)
+    ranking = rank(found, UNITS, floor=floor, tolerance=0.03, left_out=index.left_out(ANYONE))
+    agent = ranking.candidates[0].agent
+    hold = Hold(f"r{number}", "chat", 2, 10_000)
+    for _ in range(2):
+        index.hold(agent, hold)
+    for _ in range(2):
+        index.free(agent, hold.reservation, None)
+
+
+def test_a_search_asks_faiss_once_however_many_units_there_are(counted: Counted) -> None:
+    """One scan a message; none where nobody is free."""
+    index, _ = crowd(60, online=50)
+    counted(faiss.IndexIVF, "range_search_c")
+    for units in (1, 2, 32):
+        index.find(vectors(1, units), [()] * units, ANYONE)
+    assert counted.calls["range_search_c"] == 3
+    index.find(vectors(1, 2), [(), ()], Requirements(channel="fax"))
+    assert counted.calls["range_search_c"] == 3
+
+
+def test_who_is_left_out_is_counted_without_looking_at_everybody(counted: Counted) -> None:
+    """Once asked, the question is answered from counts that claims and statuses keep, until a profile changes."""
+    index, agents = crowd(300, online=200)
+    asked = [ANYONE, Requirements(channel="fax"), Requirements(excluded=frozenset({"a0001", "a0299", "nobody"}))]
+    before = [index.left_out(one) for one in asked]
+    counted(site, "first_unmet")
+    counted(TraitTable, "column")
+    for number in range(20):
+        route(index, number)
+        index.put_status(agents[number].id, agents[299].status, 5)
+        index.put_status(agents[number].id, agents[0].status, 5)
+    assert [index.left_out(one) for one in asked] == before
+    assert counted.calls == {}
+    index.put(agents[5], vectors(500, 3))
+    index.remove(agents[6].id)
+    assert index.left_out(ANYONE) != LeftOut({})
+    assert counted.calls["first_unmet"] == 0 < counted.calls["column"]
+
+
+def test_the_longest_idle_are_looked_for_only_where_somebody_asks(counted: Counted) -> None:
+    """Where the best affinity reaches the floor nobody goes by idleness, so nobody sorts by it."""
+    index, _ = crowd(50, online=50)
+    counted(search, "longest_idle")
+    close: tuple[Floats, list[tuple[str, ...]]] = (vectors(5, 1), [()])
+    assert index.find(*close, ANYONE, floor=0.5).resting == ()
+    assert counted.calls["longest_idle"] == 0
+    assert len(index.find(*close, ANYONE, floor=1.0).resting) == 8
+    assert len(index.find(*close, ANYONE).resting) == 8
+    assert counted.calls["longest_idle"] == 2
+
+
+def test_what_is_heard_twice_is_done_once(counted: Counted) -> None:
+    """A hold of this process's own making comes round as an event, and so does its end: one claim is one change."""
+    index, _ = crowd(50, online=50)
+    route(index, 0)
+    for owner, name in ((View, "add"), (View, "drop"), (Deadlines, "push")):
+        counted(owner, name)
+    route(index, 1)
+    assert counted.calls == {"drop": 1, "add": 1, "push": 1}
+
+
+def test_a_route_leaves_nothing_behind() -> None:
+    """After hundreds of routes as many blocks of memory are in use as before."""
+    index, _ = crowd(200, online=100)
+    for number in range(200):
+        route(index, number)
+
+    def blocks() -> int:
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    before = blocks()
+    for number in range(300):
+        route(index, number)
+    # The deadlines that are passed over later are bounded, and so is this.
+    assert blocks() - before < 300
+
+
+@pytest.mark.parametrize("ask", [SiteIndex.left_out, SiteIndex.find], ids=["left out", "find"])
+def test_memory_for_a_route_follows_the_free_not_the_books(ask: Callable[..., object]) -> None:
+    """With twenty of thousands free, a route takes as much memory for a while as with twenty of a hundred."""
+
+    def peak(agents: int) -> int:
+        index, _ = crowd(agents, online=20)
+        given = (ANYONE,) if ask is SiteIndex.left_out else (vectors(1, 2), [(), ()], ANYONE)
+        ask(index, *given)
+        tracemalloc.start()
+        ask(index, *given)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(3000) == pytest.approx(peak(100), rel=0.2)
+
+
+def test_counting_agrees_with_asking_everybody() -> None:
+    """The counts that are kept are those of a look at every agent, for all kinds of requirements at once."""
+    index, agents = crowd(120, online=60)
+    for number in range(0, 60, 7):
+        index.hold(agents[number].id, Hold("r", "chat", 2, 10))
+    required = Requirements(language="de", skills={"billing": 1}, excluded=frozenset({"a0003", "a0118"}))
+    for one in (ANYONE, required, Requirements(excluded=required.excluded), Requirements(pool="elsewhere")):
+        slots, unmet = constraints.first_unmet(index._people, one)
+        told = np.bincount(unmet, minlength=len(constraints.ORDER))[: len(constraints.ORDER)]
+        assert [index.left_out(one).counts.get(constraint, 0) for constraint in constraints.ORDER] == told.tolist()
+        assert len(slots) == 120
