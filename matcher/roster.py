@@ -47,8 +47,8 @@ from matcher.offers import withdraw_offers
 from matcher.replica import SiteReplica
 from matcher.scorers import ScorerUnknown
 from matcher.sites import Sites
-from matcher.store.roster import MUST_NOT_EXIST, RosterStore
 from matcher.store.presence import PresenceStore
+from matcher.store.roster import MUST_NOT_EXIST, RosterStore
 from matcher.store.routing import NO_FENCE, RoutingStore
 
 WRITE_TRIES: Final = 8

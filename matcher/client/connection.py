@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar, cast
 
@@ -51,6 +51,8 @@ class Deadlines:
     """Everything that changes something; an agent's interests are encoded before the answer."""
     import_silence: float = 120.0
     """The longest silence within an import; an import as a whole has no deadline."""
+    watch_silence: float = 90.0
+    """The longest silence within a stream that sends signs of life, which come at least every 30 s."""
 
     @classmethod
     def all_at(cls, seconds: float) -> Deadlines:
@@ -169,24 +171,35 @@ class Connection:
             raise MatcherCallError.of_call(error) from error
 
     @staticmethod
-    async def _stream(
+    def _watch(
+        method: grpc.aio.UnaryStreamMultiCallable[Request, Answer], request: Request, silence: float | None
+    ) -> AsyncGenerator[Answer, None]:
+        return _answers(method(request), silence)
+
+    @staticmethod
+    def _stream(
         method: grpc.aio.StreamStreamMultiCallable[Request, Answer],
         requests: AsyncIterator[Request],
         silence: float,
-    ) -> AsyncIterator[Answer]:
-        call = method(requests)
-        try:
-            while True:
-                async with asyncio.timeout(silence):
-                    answer = await call.read()
-                if answer is grpc.aio.EOF:
-                    return
-                yield cast("Answer", answer)
-        except grpc.aio.AioRpcError as error:
-            raise MatcherCallError.of_call(error) from error
-        except TimeoutError as error:
-            raise MatcherCallError(
-                grpc.StatusCode.DEADLINE_EXCEEDED, "", f"no answer for {silence:g} seconds"
-            ) from error
-        finally:
-            call.cancel()
+    ) -> AsyncGenerator[Answer, None]:
+        return _answers(method(requests), silence)
+
+
+async def _answers(
+    call: grpc.aio.UnaryStreamCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer],
+    silence: float | None,
+) -> AsyncGenerator[Answer, None]:
+    """Yield what a stream answers; silence: the seconds it may say nothing, None: for ever."""
+    try:
+        while True:
+            async with asyncio.timeout(silence):
+                answer = await call.read()
+            if answer is grpc.aio.EOF:
+                return
+            yield cast("Answer", answer)
+    except grpc.aio.AioRpcError as error:
+        raise MatcherCallError.of_call(error) from error
+    except TimeoutError as error:
+        raise MatcherCallError(grpc.StatusCode.DEADLINE_EXCEEDED, "", f"no answer for {silence:g} seconds") from error
+    finally:
+        call.cancel()

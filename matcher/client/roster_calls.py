@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from datetime import timedelta
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from matcher.client.connection import Connection
+from matcher.client.spans import duration
 from matcher.v1 import roster_pb2 as pb
 
 
@@ -88,6 +90,18 @@ class RosterCalls(Connection):
         """Declare whether an agent takes contacts."""
         request = pb.SetAgentStatusRequest(name=self.name("agents", agent), status=status)
         return await self._call(self._roster.SetAgentStatus, request, deadline or self.deadlines.write)
+
+    async def beat_agent(
+        self, agent: str, *, ttl: timedelta | None = None, deadline: float | None = None
+    ) -> pb.BeatAgentResponse:
+        """Say that an agent's desk is alive, for `ttl`; None: 30 s. Whoever has once done so must go on."""
+        request = pb.BeatAgentRequest(name=self.name("agents", agent), ttl=duration(ttl))
+        return await self._call(self._roster.BeatAgent, request, deadline or self.deadlines.write)
+
+    def watch_reservations(self, agent: str) -> AsyncGenerator[pb.WatchReservationsResponse, None]:
+        """Tell an agent's reservations: those that live, then a sign of life, then each as it changes."""
+        request = pb.WatchReservationsRequest(parent=self.name("agents", agent))
+        return self._watch(self._roster.WatchReservations, request, self.deadlines.watch_silence)
 
     async def import_agents(
         self, rows: Iterable[pb.ImportRow], *, validate_only: bool = False, prune: bool = False

@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from matcher.client.connection import Connection
 from matcher.client.failure import MatcherCallError
+from matcher.client.spans import duration as duration_of
 from matcher.v1 import routing_pb2 as pb
 
 MAY_HAVE_BEEN_DONE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
@@ -50,7 +51,7 @@ class RoutingCalls(Connection):
             parent=self.parent,
             pool=self.name("pools", pool),
             wait=wait,
-            wait_duration=_duration(wait_duration),
+            wait_duration=duration_of(wait_duration),
             message=self._message(
                 text,
                 required_skills,
@@ -60,7 +61,7 @@ class RoutingCalls(Connection):
                 customer=customer,
                 channel=channel,
                 language=language,
-                language_expires_after=_duration(language_expires),
+                language_expires_after=duration_of(language_expires),
             ),
             contact_id=contact_id,
             request_id=request_id or uuid.uuid4().hex,
@@ -121,7 +122,7 @@ class RoutingCalls(Connection):
             name=self.name("reservations", reservation),
             fence=fence,
             reason=reason,
-            retry_after=_duration(retry_after),
+            retry_after=duration_of(retry_after),
         )
         return await self._call(self._routing.DeclineReservation, request, deadline or self.deadlines.write)
 
@@ -135,7 +136,7 @@ class RoutingCalls(Connection):
     ) -> pb.Reservation:
         """Move the deadline of an accepted reservation to `duration` from now, None: what the pool says."""
         request = pb.RenewReservationRequest(
-            name=self.name("reservations", reservation), fence=fence, duration=_duration(duration)
+            name=self.name("reservations", reservation), fence=fence, duration=duration_of(duration)
         )
         return await self._call(self._routing.RenewReservation, request, deadline or self.deadlines.write)
 
@@ -203,11 +204,6 @@ class RoutingCalls(Connection):
             if not (token := page.next_page_token):
                 return
 
-    async def contact(self, contact: str, *, deadline: float | None = None) -> pb.Contact:
-        """Read a contact."""
-        request = pb.GetContactRequest(name=self.name("contacts", contact))
-        return await self._call(self._routing.GetContact, request, deadline or self.deadlines.read)
-
     async def decision(self, decision: str, *, deadline: float | None = None) -> pb.Decision:
         """Read the record of a decision."""
         request = pb.GetDecisionRequest(name=self.name("decisions", decision))
@@ -236,7 +232,7 @@ class RoutingCalls(Connection):
             message=self._message(text, required_skills, excluded_agents, language=language) if text else None,
             request_id=request_id or uuid.uuid4().hex,
             wait=wait,
-            wait_duration=_duration(wait_duration),
+            wait_duration=duration_of(wait_duration),
         )
         return await self._call(self._routing.TransferContact, request, deadline or self.deadlines.route)
 
@@ -265,20 +261,12 @@ class RoutingCalls(Connection):
             language=language,
             language_expires_after=language_expires_after,
             required_skills=[
-                pb.RequiredSkill(skill=skill, level=level, expires_after=_duration((skills_expire or {}).get(skill)))
+                pb.RequiredSkill(skill=skill, level=level, expires_after=duration_of((skills_expire or {}).get(skill)))
                 for skill, level in (required_skills or {}).items()
             ],
             excluded_agents=[self.name("agents", agent) for agent in excluded_agents],
             preferred_agents=[
-                pb.PreferredAgent(agent=self.name("agents", agent), expires_after=_duration(kept))
+                pb.PreferredAgent(agent=self.name("agents", agent), expires_after=duration_of(kept))
                 for agent, kept in (preferred_agents or {}).items()
             ],
         )
-
-
-def _duration(value: timedelta | None) -> Duration | None:
-    if value is None:
-        return None
-    duration = Duration()
-    duration.FromTimedelta(value)
-    return duration

@@ -12,8 +12,8 @@ from google.protobuf.empty_pb2 import Empty
 
 from matcher.model import Pool
 from matcher.names import site_name
-from matcher.rpc import check_roster as check
 from matcher.rpc import check_contacts, convert
+from matcher.rpc import check_roster as check
 from matcher.rpc.check import page_token
 from matcher.rpc.check_routing import named
 from matcher.rpc.interceptors import Context

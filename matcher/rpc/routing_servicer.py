@@ -10,8 +10,8 @@ from typing import Final
 
 from matcher.asked import Asked
 from matcher.model import InLine, Outcome, Unmatched
-from matcher.rpc import check_routing as check
 from matcher.rpc import check_contacts, convert, route_many
+from matcher.rpc import check_routing as check
 from matcher.rpc.admitting import step_aside
 from matcher.rpc.check import page_token
 from matcher.rpc.interceptors import Context

@@ -1,0 +1,71 @@
+"""The calls about contacts, and the streams of RoutingService."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from matcher.client.connection import Connection
+from matcher.v1 import routing_pb2 as pb
+
+
+class ContactCalls(Connection):
+    """Contacts as they stand, and what happens to them as it does."""
+
+    async def contact(self, contact: str, *, deadline: float | None = None) -> pb.Contact:
+        """Read a contact, with its place in the queue where it waits."""
+        request = pb.GetContactRequest(name=self.name("contacts", contact))
+        return await self._call(self._routing.GetContact, request, deadline or self.deadlines.read)
+
+    async def list_contacts(
+        self,
+        *,
+        pool: str = "",
+        state: pb.ContactState.ValueType = pb.CONTACT_STATE_UNSPECIFIED,
+        page_size: int = 0,
+        page_token: str = "",
+        deadline: float | None = None,
+    ) -> pb.ListContactsResponse:
+        """Read a page of the contacts that have not ended."""
+        request = pb.ListContactsRequest(
+            parent=self.parent,
+            pool=self.name("pools", pool),
+            state=state,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return await self._call(self._routing.ListContacts, request, deadline or self.deadlines.read)
+
+    async def contacts(
+        self, *, pool: str = "", state: pb.ContactState.ValueType = pb.CONTACT_STATE_UNSPECIFIED
+    ) -> AsyncIterator[pb.Contact]:
+        """Read all contacts that have not ended, page by page, the oldest first."""
+        token = ""
+        while True:
+            page = await self.list_contacts(pool=pool, state=state, page_size=1000, page_token=token)
+            for contact in page.contacts:
+                yield contact
+            if not (token := page.next_page_token):
+                return
+
+    async def cancel_contact(self, contact: str, *, deadline: float | None = None) -> pb.Contact:
+        """End a contact: it leaves the queue, and an agent who is held for it is free again."""
+        request = pb.CancelContactRequest(name=self.name("contacts", contact))
+        return await self._call(self._routing.CancelContact, request, deadline or self.deadlines.write)
+
+    async def touch(self, reservation: str, *, fence: int = 0, deadline: float | None = None) -> pb.Reservation:
+        """Say that a conversation goes on."""
+        request = pb.TouchReservationRequest(name=self.name("reservations", reservation), fence=fence)
+        return await self._call(self._routing.TouchReservation, request, deadline or self.deadlines.write)
+
+    def watch_contact(self, contact: str, *, after_sequence: int = 0) -> AsyncGenerator[pb.ContactEvent, None]:
+        """Tell a contact's steps after a sequence number, until it has ended. To go on, give the last one's number."""
+        request = pb.WatchContactRequest(name=self.name("contacts", contact), after_sequence=after_sequence)
+        return self._watch(self._routing.WatchContact, request, None)
+
+    def watch_events(self, *, pool: str = "", resume_token: str = "") -> AsyncGenerator[pb.WatchEventsResponse, None]:
+        """Tell the steps of all contacts of the site, or of a pool; an answer without an event is a sign of life.
+
+        To go on after UNAVAILABLE or ABORTED, give the resume_token of the last answer.
+        """
+        request = pb.WatchEventsRequest(parent=self.parent, pool=self.name("pools", pool), resume_token=resume_token)
+        return self._watch(self._routing.WatchEvents, request, self.deadlines.watch_silence)
