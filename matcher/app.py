@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import secrets
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -309,6 +311,8 @@ def _lifetimes(settings: Settings) -> Lifetimes:
 
 def _bind(server: grpc.aio.Server, settings: Settings) -> str:
     host = settings.listen.rpartition(":")[0]
+    if not settings.reuse_port:
+        _try_port(settings.listen)
     try:
         if settings.tls_certificate and settings.tls_key:
             clients = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
@@ -323,6 +327,21 @@ def _bind(server: grpc.aio.Server, settings: Settings) -> str:
     except (OSError, RuntimeError) as fault:
         raise SettingsWrong(f"cannot listen on {settings.listen}: is another service there?") from fault
     return f"{host}:{port}"
+
+
+def _try_port(listen: str) -> None:
+    """Find out whether the port is free before gRPC does, which says so in a line of its own. Raises SettingsWrong."""
+    host, _, port = listen.rpartition(":")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as fault:
+        why = "another service is there" if fault.errno == errno.EADDRINUSE else fault.strerror
+        raise SettingsWrong(f"cannot listen on {listen}: {why}") from fault
 
 
 async def _read_default_site(sites: Sites) -> None:

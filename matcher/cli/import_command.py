@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -33,19 +34,31 @@ async def import_agents(
 ) -> int:
     """Add or change the agents of a file. Exit code 1 if any row was bad; the good ones are kept."""
     roster = read_roster(read_bytes(file), form_of(file, form), session.site)
-    if prune and not roster.good and not roster.bad:
-        raise CommandError(f"{file} names no agent: --prune would remove every agent of the site")
+    if not roster.good and not roster.bad:
+        would = ": --prune would remove every agent of the site" if prune else ""
+        raise CommandError(f"{'standard input' if file == '-' else file} names no agent{would}")
     for field, line in roster.unread.items():
         session.note(f"line {line}: {field} is no field of an agent; it is not read")
     report = _Report(session)
+    judged: Mapping[int, Sequence[Violation]] = {}
+    unjudged: MatcherCallError | None = None
+    try:
+        judged = await _judge(session, roster)
+    except MatcherCallError as error:
+        unjudged = error
     for bad in roster.bad:
-        report.reject(bad.line, bad.agent_id, "FIELDS_INVALID", bad.violations)
+        report.reject(bad.line, bad.agent_id, "FIELDS_INVALID", _both(bad.violations, judged.get(bad.line, ())))
     if prune and roster.bad:
         session.note("nobody is removed: a bad row may name an agent who stays")
     try:
+        if unjudged is not None:
+            raise unjudged
         await _send(session, roster, report, dry_run=dry_run, prune=prune and not roster.bad)
-    finally:
-        report.close(dry_run=dry_run)
+    except MatcherCallError:
+        if report.any:
+            report.close(dry_run=dry_run)
+        raise
+    report.close(dry_run=dry_run)
     return 1 if report.rejected else 0
 
 
@@ -61,6 +74,30 @@ async def send_rows(session: Session, rows: Sequence[GoodRow], label: str = "imp
                 done[Action.Action.Name(answer.action)] += 1
                 step()
     return done
+
+
+async def _judge(session: Session, roster: RosterFile) -> Mapping[int, Sequence[Violation]]:
+    """Return what the service finds wrong, by line, with rows that are wrong already: all is then said at once."""
+    rows = [bad.read.row for bad in roster.bad if bad.read is not None]
+    found: dict[int, Sequence[Violation]] = {}
+    if rows:
+        async with session.client() as client:
+            async for answer in client.import_agents(rows, validate_only=True):
+                if answer.action == Action.REJECTED:
+                    found[answer.row] = MatcherCallError.of_status(answer.status).violations
+    return found
+
+
+def _both(ours: Sequence[Violation], theirs: Sequence[Violation]) -> Sequence[Violation]:
+    """Return what both found wrong; of a field that is wrong in the file the service saw nothing or half."""
+    named = {_column(one.field) for one in ours}
+    return [*ours, *(one for one in theirs if _column(one.field) not in named)]
+
+
+def _column(field: str) -> str:
+    """Return the column a field is in: "capacity.channels[0].cost" and "channels.chat" are both of the capacity."""
+    head = re.split(r"[.\[]", _file_field(field))[0]
+    return "capacity" if head in ("capacity_total", "channels") else head
 
 
 async def _send(session: Session, roster: RosterFile, report: _Report, *, dry_run: bool, prune: bool) -> None:
@@ -86,6 +123,11 @@ class _Report:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._counts: Counter[str] = Counter()
+
+    @property
+    def any(self) -> bool:
+        """Whether something was said of any row."""
+        return bool(self._counts)
 
     @property
     def rejected(self) -> int:

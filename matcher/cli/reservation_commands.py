@@ -1,4 +1,4 @@
-"""`matcher accept`, `decline`, `renew`, `complete`, `cancel` and `show`."""
+"""`matcher accept`, `decline`, `renew`, `complete`, `cancel`, `reservations` and `show`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    for run in (accept, decline, renew, complete, cancel, show):
+    for run in (accept, decline, renew, complete, cancel, reservations, show):
         command(app, run.__name__)(run)
 
 
@@ -83,6 +83,32 @@ async def cancel(session: Session, reservation: Name, fence: Fence = 0) -> None:
     """Give a slot back without a conversation."""
     async with session.client() as client:
         _show(session, await client.cancel(reservation, fence=fence))
+
+
+async def reservations(
+    session: Session,
+    agent: Annotated[str, typer.Option("--agent", help="Only what this agent holds.")] = "",
+) -> None:
+    """List what is held now, by deadline."""
+    made = tables.table("reservation", "agent", "contact", "state", "channel", "basis", "expires")
+    async with session.client() as client:
+        async for held in client.reservations(agent=agent):
+            if session.as_json:
+                session.write_json(held)
+                continue
+            tables.add(
+                made,
+                tables.short(held.name),
+                tables.short(held.agent),
+                tables.short(held.contact),
+                pb.ReservationState.Name(held.state),
+                f"{held.channel} (cost {held.cost})",
+                pb.Basis.Name(held.basis),
+                tables.time(held.expire_time),
+            )
+    if not session.as_json:
+        session.out.print(made)
+        session.say(f"{made.row_count} reservations")
 
 
 async def show(

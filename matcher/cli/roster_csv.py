@@ -59,8 +59,11 @@ LONGEST_CELL = 1_000_000
 """Characters; 64 interests of 512 are 33,000."""
 
 
-def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object]] | BadRow]:
-    """Yield the records of a file with the number of the line they start on, or what is wrong with the row."""
+def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object], Sequence[Violation]] | BadRow]:
+    """Yield the records of a file with the number of the line they start on and what is wrong with their cells.
+
+    A row that cannot be parted into cells is yielded as a bad one.
+    """
     # Bytes that are not UTF-8 become lone surrogates, so that the cell they are in can be named.
     text = data.decode("utf-8-sig", errors="surrogateescape")
     csv.field_size_limit(LONGEST_CELL)
@@ -112,7 +115,9 @@ def cells(record: Record) -> list[str]:
     ]
 
 
-def _read_cells(line: int, header: Sequence[str], cells: Sequence[str]) -> tuple[int, dict[str, object]] | BadRow:
+def _read_cells(
+    line: int, header: Sequence[str], cells: Sequence[str]
+) -> tuple[int, dict[str, object], Sequence[Violation]] | BadRow:
     if len(cells) != len(header):
         return BadRow.of(line, "line", f"has {len(cells)} cells; the header has {len(header)}")
     by_column = dict(zip(header, cells, strict=True))
@@ -130,7 +135,7 @@ def _read_cells(line: int, header: Sequence[str], cells: Sequence[str]) -> tuple
     total, channels = (by_column.get(column, "").strip() for column in ("capacity_total", "channels"))
     if total or channels:
         record["capacity"] = _capacity(total, channels, wrong)
-    return BadRow(line, by_column["id"].strip(), tuple(wrong)) if wrong else (line, record)
+    return line, record, wrong
 
 
 def _interests(cell: str) -> list[str]:

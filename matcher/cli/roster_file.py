@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -37,8 +37,10 @@ class RosterFile:
     unread: Mapping[str, int]
 
 
-READ: Mapping[Form, Callable[[bytes], Iterator[tuple[int, dict[str, object]] | BadRow]]] = {
-    Form.JSONL: roster_jsonl.read_lines,
+Found = tuple[int, dict[str, object], Sequence[Violation]] | BadRow
+
+READ: Mapping[Form, Callable[[bytes], Iterator[Found]]] = {
+    Form.JSONL: lambda data: (one if isinstance(one, BadRow) else (*one, ()) for one in roster_jsonl.read_lines(data)),
     Form.CSV: roster_csv.read_rows,
 }
 
@@ -77,14 +79,14 @@ def read_roster(
         if isinstance(found, BadRow):
             bad.append(found)
             continue
-        line, record = found
+        line, record, known = found
         for field in record.keys() - FIELDS:
             unread.setdefault(field, line)
-        row = read_record(line, record, site, status)
+        row = read_record(line, record, site, status, known)
         if isinstance(row, BadRow):
             bad.append(row)
         elif row.agent_id and row.agent_id in lines:
-            bad.append(BadRow(line, row.agent_id, _same_id(lines[row.agent_id])))
+            bad.append(BadRow(line, row.agent_id, _same_id(lines[row.agent_id]), row))
         else:
             lines[row.agent_id] = line
             good.append(row)

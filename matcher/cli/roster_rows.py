@@ -38,6 +38,8 @@ class BadRow:
     line: int
     agent_id: str
     violations: tuple[Violation, ...]
+    read: GoodRow | None = None
+    """What of it could be read, for the service to judge as well."""
 
     @classmethod
     def of(cls, line: int, field: str, description: str) -> BadRow:
@@ -54,12 +56,18 @@ class _WrongField(Exception):
         self.violation = Violation(field, description)
 
 
-def read_record(line: int, record: Mapping[str, object], site: str, status: pb.AgentStatus.ValueType) -> Row:
+def read_record(
+    line: int,
+    record: Mapping[str, object],
+    site: str,
+    status: pb.AgentStatus.ValueType,
+    known: Sequence[Violation] = (),
+) -> Row:
     """Return the record as an agent of the site, or all that is wrong with its types; the service judges the rest.
 
-    `status` is taken where the record has none.
+    status: taken where the record has none. known: what was found wrong with it before.
     """
-    wrong: list[Violation] = []
+    wrong: list[Violation] = list(known)
 
     def take(read: Callable[[], Value], instead: Value) -> Value:
         try:
@@ -83,7 +91,8 @@ def read_record(line: int, record: Mapping[str, object], site: str, status: pb.A
         pools=[_pool(pool, site) for pool in pools],
         status=take(lambda: _status(record, status), status),
     )
-    return BadRow(line, agent_id, tuple(wrong)) if wrong else GoodRow(line, agent_id, agent)
+    row = GoodRow(line, agent_id, agent)
+    return BadRow(line, agent_id, tuple(wrong), row) if wrong else row
 
 
 def _pool(pool: str, site: str) -> str:

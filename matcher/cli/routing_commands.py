@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ from rich.text import Text
 from matcher.cli import tables
 from matcher.cli.interest_plot import plot
 from matcher.cli.session import CommandError, Session, command, text_argument
+from matcher.client import MatcherClient
 from matcher.v1 import routing_pb2 as pb
 
 Words = Annotated[str, typer.Argument(metavar="TEXT", help='What the customer wrote; "-": from standard input.')]
@@ -87,11 +88,15 @@ async def route(
             wait=wait or wait_for is not None,
             wait_duration=None if wait_for is None else timedelta(seconds=wait_for),
         )
-    show(session, answer, words)
+        without_agents = await _has_no_agents(client, answer.unmatched.left_out, answer.HasField("unmatched"))
+    if without_agents and not session.as_json:
+        session.say(f"nobody can take it now: {_no_agents(session)}")
+        return
+    show(session, answer, words, explain=explain)
 
 
-def show(session: Session, answer: pb.RouteMessageResponse, words: str) -> None:
-    """Show what was decided for a message."""
+def show(session: Session, answer: pb.RouteMessageResponse, words: str, *, explain: bool = False) -> None:
+    """Show what was decided for a message; `explain`: it was asked who would have matched."""
     if session.as_json:
         session.write_json(answer)
     elif answer.WhichOneof("outcome") == "reservation":
@@ -99,12 +104,28 @@ def show(session: Session, answer: pb.RouteMessageResponse, words: str) -> None:
     elif answer.WhichOneof("outcome") == "queued":
         session.say(f"{tables.short(answer.contact)} waits: {tables.queued(answer.queued)}")
     else:
-        unmatched = answer.unmatched
-        session.say(f"nobody can take it now: {tables.constraint(unmatched.reason)} left nobody")
-        session.say(tables.left_out(unmatched.left_out))
-        if unmatched.would_match:
-            session.say("who would have matched, were they free:")
-            session.out.print(tables.candidates(unmatched.would_match, words))
+        _show_unmatched(session, answer.unmatched, words, explain=explain)
+
+
+def _show_unmatched(session: Session, unmatched: pb.Unmatched, words: str, *, explain: bool) -> None:
+    session.say(f"nobody can take it now: {tables.constraint(unmatched.reason)} left nobody")
+    session.say(tables.left_out(unmatched.left_out))
+    if unmatched.would_match:
+        session.say("who would have matched, were they free:")
+        session.out.print(tables.candidates(unmatched.would_match, words))
+    elif explain:
+        session.say("nobody would match if everybody were free: no agent meets all that is required")
+
+
+async def _has_no_agents(client: MatcherClient, left_out: Iterable[pb.LeftOutCount], unmatched: bool) -> bool:
+    """Return whether nobody could be found because nobody is there at all."""
+    if not unmatched or any(one.agents for one in left_out):
+        return False
+    return not (await client.list_agents(page_size=1)).agents
+
+
+def _no_agents(session: Session) -> str:
+    return f"sites/{session.site} has no agents yet; `matcher agents import FILE` brings some"
 
 
 def _show_held(session: Session, answer: pb.RouteMessageResponse, words: str) -> None:
@@ -155,12 +176,16 @@ async def suggest(
         )
         if plot_file:
             await plot(session, client, words, pool, answer, plot_file)
+        without_agents = await _has_no_agents(client, answer.left_out, not answer.candidates)
     if session.as_json:
         session.write_json(answer)
         return
     if answer.candidates:
         session.say(f"{BASES.get(answer.basis, '')} (floor {answer.affinity_floor:.3f})")
         session.out.print(tables.candidates(answer.candidates, words))
+    elif without_agents:
+        session.say(f"nobody can take it now: {_no_agents(session)}")
+        return
     else:
         session.say("nobody can take it now")
     session.say(tables.left_out(answer.left_out))

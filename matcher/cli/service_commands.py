@@ -41,7 +41,10 @@ def serve(
 
         asyncio.run(app.serve(settings))
     except MatcherError as error:
-        Session().note(f"error: {error}", style="red")
+        said = str(error)
+        for name in overrides:
+            said = said.replace(f"MATCHER_{name.upper()}:", f"--{name.replace('_', '-')}")
+        Session().note(f"error: {said}", style="red")
         raise typer.Exit(1) from None
 
 

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from matcher.cli.terminal_text import visible
+from matcher.cli.typed import TextCommand, typed, typed_names
 from matcher.client import Deadlines, MatcherCallError, MatcherClient
 
 DEFAULT_TARGET = "localhost:50051"
@@ -77,8 +78,39 @@ class Session:
             self.out.print(Text(visible(line)), soft_wrap=True)
 
     def note(self, line: str, style: str = "yellow") -> None:
-        """Write a line beside the answer, on stderr."""
+        """Write a line beside the answer, on stderr; a JSON document where JSON is asked for."""
+        if self.as_json:
+            sys.stderr.write(json.dumps({"note": line}) + "\n")
+            return
         self.err.print(Text(visible(line), style=style), soft_wrap=True)
+
+    def fail(self, error: CommandError | MatcherCallError, names: Mapping[str, str]) -> None:
+        """Say on stderr why a command failed; `names`: how what it was given is typed."""
+        if self.as_json:
+            sys.stderr.write(json.dumps({"error": _told(error, self, names)}) + "\n")
+        else:
+            said = describe(error, self, names) if isinstance(error, MatcherCallError) else str(error)
+            self.note(f"error: {said}", style="red")
+
+
+def _told(error: CommandError | MatcherCallError, session: Session, names: Mapping[str, str]) -> dict[str, Any]:
+    if isinstance(error, CommandError):
+        return {"code": "", "reason": "", "message": str(error)}
+    told: dict[str, Any] = {
+        "code": error.code.name,
+        "reason": error.reason,
+        "message": error.message if error.reason else describe(error, session),
+    }
+    if error.metadata:
+        told["metadata"] = dict(error.metadata)
+    if error.violations:
+        told["violations"] = [
+            {"field": one.field, "typed": typed(one.field, names), "description": one.description}
+            for one in error.violations
+        ]
+    if error.retry_after is not None:
+        told["retry_after_seconds"] = error.retry_after
+    return told
 
 
 def _console(*, stderr: bool) -> Console:
@@ -108,10 +140,11 @@ def command(
 
     def add(function: Command) -> Command:
         given = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        names = typed_names(given)
 
         def run(**arguments: Any) -> None:
             mine = {one.name: arguments.pop(one.name) for one in given}
-            raise typer.Exit(_run(function, _session(**arguments), mine))
+            raise typer.Exit(_run(function, _session(**arguments), mine, names))
 
         options = inspect.signature(_session if remote else _local_session, eval_str=True).parameters.values()
         shared = () if own_options else tuple(options)
@@ -119,7 +152,7 @@ def command(
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in parameters}
         run.__doc__ = function.__doc__
-        app.command(name)(run)
+        app.command(name, cls=TextCommand if "text" in names else None)(run)
         return function
 
     return add
@@ -163,14 +196,11 @@ def _local_session(as_json: AsJson = False) -> Session:
     return Session(as_json=as_json)
 
 
-def _run(function: Command, session: Session, arguments: Mapping[str, object]) -> int:
+def _run(function: Command, session: Session, arguments: Mapping[str, object], names: Mapping[str, str]) -> int:
     try:
         return asyncio.run(_awaited(function, session, arguments)) or 0
-    except MatcherCallError as error:
-        session.note(f"error: {describe(error, session)}", style="red")
-        return 1
-    except CommandError as error:
-        session.note(f"error: {error}", style="red")
+    except (MatcherCallError, CommandError) as error:
+        session.fail(error, names)
         return 1
     except BrokenPipeError:
         # The reader of our output is gone, as with `| head`; Python's own flush at exit must not complain either.
@@ -186,10 +216,10 @@ async def _awaited(function: Command, session: Session, arguments: Mapping[str, 
     return await function(session, **arguments)
 
 
-def describe(error: MatcherCallError, session: Session) -> str:
-    """Say a failed call in one line: the reason and the fields, or why nothing answered."""
+def describe(error: MatcherCallError, session: Session, names: Mapping[str, str] | None = None) -> str:
+    """Say a failed call in one line: the reason and the fields as they were typed, or why nothing answered."""
     if error.violations:
-        fields = "; ".join(f"{wrong.field} {wrong.description}" for wrong in error.violations)
+        fields = "; ".join(f"{typed(wrong.field, names or {})} {wrong.description}" for wrong in error.violations)
         return f"{error.reason}: {fields}"
     if error.reason:
         again = "" if error.retry_after is None else f" (try again in {error.retry_after:g} s)"

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,3 +38,23 @@ async def matcher(*arguments: str, stdin: bytes = b"", environment: Mapping[str,
     said = Said(process.returncode or 0, out.decode(), err.decode())
     assert "Traceback" not in said.err
     return said
+
+
+def lines(records: Sequence[Mapping[str, object]]) -> bytes:
+    """Return records as JSON lines."""
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
+class Person:
+    """Somebody at a terminal with one site."""
+
+    def __init__(self, target: str, site: str) -> None:
+        self._options = ("--server", target, "--site", site)
+
+    async def types(self, *arguments: str, stdin: bytes = b"") -> Said:
+        """Run a command against the site."""
+        return await matcher(*arguments, *self._options, stdin=stdin)
+
+    async def imports(self, *options: str, data: bytes) -> Said:
+        """Import JSON lines with `--json`."""
+        return await self.types("agents", "import", "-", "--json", *options, stdin=data)

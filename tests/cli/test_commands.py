@@ -1,38 +1,17 @@
 """The command line against the running service: a person's session, step by step."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Said, matcher
+from tests.cli.command import Person, lines
 from tests.processes import Server
 
 ROSTER: Sequence[Mapping[str, object]] = [
     {"id": "ana", "display_name": "Ana [red]", "interests": ["I sail along the coast."], "status": "ONLINE"},
     {"id": "ben", "display_name": "Ben", "interests": ["I bake bread.", "Half | half."], "skills": {"tax": 3}},
 ]
-
-
-def lines(records: Sequence[Mapping[str, object]]) -> bytes:
-    """Return records as JSON lines."""
-    return "".join(json.dumps(record) + "\n" for record in records).encode()
-
-
-class Person:
-    """Somebody at a terminal with one site."""
-
-    def __init__(self, target: str, site: str) -> None:
-        self._options = ("--server", target, "--site", site)
-
-    async def types(self, *arguments: str, stdin: bytes = b"") -> Said:
-        """Run a command against the site."""
-        return await matcher(*arguments, *self._options, stdin=stdin)
-
-    async def imports(self, *options: str, data: bytes) -> Said:
-        """Import JSON lines with `--json`."""
-        return await self.types("agents", "import", "-", "--json", *options, stdin=data)
 
 
 @pytest.fixture
@@ -133,8 +112,8 @@ async def test_a_refusal_names_the_reason_and_the_fields(person: Person) -> None
     said = await person.types("route", "", "--language", "xx-no-language-at-all", "--skill", "tax:101")
     assert said.code == 1
     assert said.err.startswith("error: FIELDS_INVALID: ")
-    assert "message.text is empty" in said.err
-    assert "message.required_skills[0].level" in said.err
+    assert "TEXT is empty" in said.err
+    assert "--skill 1, level " in said.err
     assert said.err.count("\n") == 1
     said = await person.types("agents", "get", "nobody")
     assert said.code == 1

@@ -11,12 +11,49 @@ from tests.cli.command import matcher
 
 async def test_nobody_there_says_so_and_what_to_start() -> None:
     """One line, exit code 1, nothing on stdout."""
+    why = "nothing answers at 127.0.0.1:1: start the service with `matcher serve`, or name another with --server"
+    said = await matcher("route", "My tent leaks.", "--server", "127.0.0.1:1")
+    assert (said.code, said.out, said.err) == (1, "", f"error: {why}\n")
     said = await matcher("route", "My tent leaks.", "--server", "127.0.0.1:1", "--json")
-    assert said.code == 1
-    assert said.out == ""
-    assert said.err == (
-        "error: nothing answers at 127.0.0.1:1: start the service with `matcher serve`, or name another with --server\n"
-    )
+    assert (said.code, said.out) == (1, "")
+    assert json.loads(said.err) == {"error": {"code": "UNAVAILABLE", "reason": "", "message": why}}
+
+
+async def test_an_import_without_a_service_says_that_and_nothing_else(tmp_path: Path) -> None:
+    """No count of rows that were never sent; rows that are wrong by themselves are named all the same."""
+    file = tmp_path / "agents.csv"
+    file.write_text("id,interests\nana,I sail.\n")
+    said = await matcher("agents", "import", str(file), "--server", "127.0.0.1:1")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("error: nothing answers at 127.0.0.1:1")
+    file.write_text("id,interests,skills\nana,I sail.,tax\n")
+    said = await matcher("agents", "import", str(file), "--server", "127.0.0.1:1")
+    assert said.err.startswith("line 2 (ana): skills has 'tax', which is not skill:level\nerror: nothing answers")
+    assert said.out == "1 rejected\n"
+
+
+async def test_a_roster_without_agents_is_named(tmp_path: Path) -> None:
+    """An empty file is a slip: exit code 1, and which file it was."""
+    for name, data in (("a.csv", ""), ("b.csv", "id,interests\n"), ("c.jsonl", "\n")):
+        (tmp_path / name).write_text(data)
+        said = await matcher("agents", "import", str(tmp_path / name))
+        assert (said.code, said.out, said.err) == (1, "", f"error: {tmp_path / name} names no agent\n")
+
+
+async def test_words_that_begin_with_a_dash_are_told_how_to_be_written() -> None:
+    """Two dashes before them; the line that says so names the command."""
+    for command in ("route", "suggest"):
+        said = await matcher(command, "-5 degrees and my heating is off")
+        assert said.code == 2
+        assert f"{command} -- '-5 degrees" in said.err
+    said = await matcher("route", "--server", "127.0.0.1:1", "--", "-5 degrees and my heating is off")
+    assert "nothing answers" in said.err
+
+
+async def test_a_wrong_flag_of_serve_is_named_as_it_was_typed() -> None:
+    """Whoever typed --listen set no variable."""
+    said = await matcher("serve", "--listen", "nonsense")
+    assert (said.code, said.err) == (1, "error: --listen must be address:port\n")
 
 
 async def test_the_target_is_taken_from_the_environment() -> None:
