@@ -139,7 +139,7 @@ class Claims:
         self._observe_candidates(ranking.eligible)
         offer, tried = offer_of(replica, ranking, only=only), set[str]()
         while True:
-            match await self._store.reserve(claim, offer, or_wait=not offer.candidates):
+            match await self._reserve(replica, claim, offer):
                 case Claimed(reservation, event):
                     hold = Hold(reservation.id, reservation.channel, reservation.cost, reservation.deadline_ms)
                     replica.held(hold, reservation.agent, event)
@@ -161,12 +161,22 @@ class Claims:
                         return claim.contact
                     offer = offer_of(replica, ranking)
 
+    async def _reserve(
+        self, replica: SiteReplica, claim: Claim, offer: Offer
+    ) -> Claimed | Enqueued | Replayed | Full | Refused:
+        likely = offer.candidates[0][0] if offer.candidates else ""
+        replica.underway.begin(likely)
+        try:
+            return await self._store.reserve(claim, offer, or_wait=not offer.candidates)
+        finally:
+            replica.underway.end(likely)
+
     async def _first(self, replica: SiteReplica, pool: Pool, message: Message, read: Read, claim: Claim) -> Ranking:
         """Rank whom the store is asked about first: an agent who is preferred, else those with the closest affinity."""
         required = message.requirements
         ranking = await self._ranker.preferred(replica, pool, read, required, message.preferred)
         if ranking is None:
-            ranking = await self._ranker.rank(replica, pool, read, required)
+            ranking = await self._ranker.rank(replica, pool, read, required, beside_others=True)
             if required.only:
                 ranking = replace(ranking, basis=Basis.TRANSFER)
             elif claim.waiting is not None and any(one.kept_ms for one in message.preferred):
@@ -191,7 +201,7 @@ class Claims:
         caught_up = await replica.reached(load_event, CATCH_UP_SECONDS)
         requirements = message.requirements
         left = replace(requirements, excluded=requirements.excluded | tried)
-        ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM)
+        ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM, beside_others=True)
         ranking = replace(ranking, left_out=replica.index.left_out(requirements))
         if ranking.candidates or caught_up:
             return ranking

@@ -58,18 +58,27 @@ class Ranker:
         *,
         most: int = MOST_CANDIDATES,
         ignore_availability: bool = False,
+        beside_others: bool = False,
     ) -> Ranking:
-        """Rank who meets the requirements, at most `most`."""
+        """Rank who meets the requirements, at most `most`.
+
+        beside_others: of those idle longest, whom claims under way are likely to take come last.
+        """
         floor = await replica.floor(pool)
+        likely_taken = replica.underway.agents if beside_others else ()
+        found = replica.index.find(
+            read.vectors,
+            read.stems,
+            requirements,
+            ignore_availability=ignore_availability,
+            resting=most + len(likely_taken),
+            floor=floor,
+        )
+        if likely_taken and found.resting:
+            by_others = sorted(found.resting, key=lambda one: one.agent.id in likely_taken)
+            found = replace(found, resting=tuple(by_others))
         return rank(
-            replica.index.find(
-                read.vectors,
-                read.stems,
-                requirements,
-                ignore_availability=ignore_availability,
-                resting=most,
-                floor=floor,
-            ),
+            found,
             read.units,
             floor=floor,
             tolerance=self.tolerance(pool),

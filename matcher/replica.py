@@ -39,6 +39,7 @@ from matcher.store.connection import Connection
 from matcher.store.contacts import ContactStore
 from matcher.store.roster import RosterStore
 from matcher.tasks import end
+from matcher.underway import Underway
 from matcher.waiting import WaitingRoom
 from matcher.watching import Hub
 
@@ -78,6 +79,7 @@ class SiteReplica:
         self.matching = matching
         self.index = SiteIndex(matching.scorers.default, matching.encoder.dimension)
         self.room = WaitingRoom()
+        self.underway = Underway()
         self.removed = False
         self.deadline_moved = asyncio.Event()
         self.timers_moved = True

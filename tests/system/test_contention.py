@@ -7,7 +7,7 @@ from collections import Counter
 
 from matcher.v1 import routing_pb2 as pb
 from tests.people import PASTIMES, hire, loads, person
-from tests.processes import Server
+from tests.processes import Server, metric
 from tests.system.conftest import Pair
 
 
@@ -54,3 +54,17 @@ async def test_two_hundred_calls_fill_five_slots_of_one_agent(pair: Pair) -> Non
         assert await loads(client, ["maya"]) == {"maya": 5}
         held = {answer.reservation.fence for answer in answers if answer.HasField("reservation")}
         assert len(held) == 5
+
+
+async def test_messages_with_nothing_to_go_by_ask_the_store_once_each_however_many_come_at_once(pair: Pair) -> None:
+    """Of 60 greetings at once each is held by somebody idle with one call to the store: none asks who others take."""
+    site = await pair.one.site()
+    async with pair.one.client(site, channels=4) as client:
+        await hire(client, {f"agent-{n}": person(f"I love {PASTIMES[n % 20]} with team {n}.") for n in range(60)})
+        await client.route("Hello", deadline=90)
+        before = await metric(pair.one, "matcher_store_round_trips_total", verb="reserve")
+        answers = await asyncio.gather(*(client.route("Hello", deadline=90) for _ in range(59)))
+        after = await metric(pair.one, "matcher_store_round_trips_total", verb="reserve")
+    assert {answer.reservation.basis for answer in answers} == {pb.FALLBACK}
+    assert len({answer.reservation.agent for answer in answers}) == 59
+    assert after - before == 59
