@@ -1,0 +1,188 @@
+"""Agents who do not answer, go, fall silent or rest: what becomes of what they were offered and of what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from matcher.client import MatcherCallError, MatcherClient
+from matcher.v1 import roster_pb2 as roster
+from matcher.v1 import routing_pb2 as pb
+from tests.people import hire, person, wait_until
+from tests.processes import Server, metric
+from tests.system.conftest import Pair
+
+BEES = "The smoker for my bees arrived with a dent."
+
+
+@pytest.fixture
+async def desk(service: Server) -> AsyncIterator[MatcherClient]:
+    """Give a client of a fresh site with a bee keeper, who takes two chats, and a pool whose offers last a second."""
+    async with service.client(await service.site()) as client:
+        await client.create_pool("quick", roster.Pool(offer_duration=Duration(seconds=1), max_missed=2))
+        pools = [client.name("pools", pool) for pool in ("default", "quick")]
+        await hire(client, {"bea": person("I keep honey bees.", most=2, pools=pools)})
+        yield client
+
+
+async def causes(client: MatcherClient, contact: str) -> list[str]:
+    """Return why a contact came to each of its states so far."""
+    last = (await client.contact(contact)).sequence
+    found: list[str] = []
+    async for step in client.watch_contact(contact):
+        found.append(pb.Cause.Name(step.cause).removeprefix("CAUSE_"))
+        if step.sequence >= last:
+            break
+    return found
+
+
+async def until_cause(client: MatcherClient, contact: str, cause: pb.Cause.ValueType) -> pb.ContactEvent:
+    """Watch a contact until it takes a step for a cause; return the step."""
+    async for step in client.watch_contact(contact):
+        if step.cause == cause:
+            return step
+    raise AssertionError(f"{contact} ended without {pb.Cause.Name(cause)}")
+
+
+async def test_an_agent_who_lets_offers_expire_is_set_away(desk: MatcherClient, service: Server) -> None:
+    """After two in a row Bea is AWAY, with the reason; what else she was offered goes back; ONLINE brings her back."""
+    before = await metric(service, "matcher_agents_sent_away_total", reason="missed")
+    long = await desk.route(BEES, contact_id="long", wait=True)
+    assert long.reservation.state == pb.PENDING
+    for number in (1, 2):
+        await desk.route(BEES, pool="quick", contact_id=f"q-{number}")
+        await until_cause(desk, f"q-{number}", pb.CAUSE_OFFER_EXPIRED)
+    step = await until_cause(desk, "long", pb.CAUSE_AGENT_LEFT)
+    assert (step.state, step.agent) == (pb.CONTACT_QUEUED, desk.name("agents", "bea"))
+    bea = await desk.agent("bea")
+    assert (bea.status, bea.status_reason, bea.load) == (roster.AWAY, "missed 2 offers in a row", 0)
+    assert (await desk.reservation(long.reservation.name)).state == pb.CANCELED
+    assert await metric(service, "matcher_agents_sent_away_total", reason="missed") == before + 1
+    back = await desk.set_agent_status("bea", roster.ONLINE)
+    assert (back.status, back.status_reason) == (roster.ONLINE, "")
+
+
+async def test_an_answer_in_between_counts_from_the_start_again(desk: MatcherClient) -> None:
+    """Missed, declined, missed: Bea is still ONLINE."""
+    for number in range(3):
+        offered = await desk.route(BEES, pool="quick", contact_id=f"q-{number}")
+        if number == 1:
+            await desk.decline(offered.reservation.name)
+        else:
+            await until_cause(desk, f"q-{number}", pb.CAUSE_OFFER_EXPIRED)
+    assert (await desk.agent("bea")).status == roster.ONLINE
+
+
+@pytest.mark.parametrize("how", ["SetAgentStatus", "UpdateAgent", "ImportAgents"])
+async def test_offers_of_an_agent_who_goes_offline_go_on(desk: MatcherClient, how: str) -> None:
+    """However it is said: what is not answered goes back at its old age, what was accepted stays."""
+    talking = await desk.route(BEES, contact_id="talking", auto_accept=True)
+    offered = await desk.route(BEES, contact_id="offered", wait=True)
+    born = (await desk.contact("offered")).create_time
+    if how == "SetAgentStatus":
+        await desk.set_agent_status("bea", roster.OFFLINE)
+    elif how == "UpdateAgent":
+        await desk.update_agent(roster.Agent(name="bea", status=roster.AWAY), ["status"])
+    else:
+        pools = [desk.name("pools", pool) for pool in ("default", "quick")]
+        await hire(desk, {"bea": person("I keep honey bees.", most=2, pools=pools, status=roster.OFFLINE)})
+    contact = await desk.contact("offered")
+    assert (contact.state, contact.cause, contact.create_time) == (pb.CONTACT_QUEUED, pb.CAUSE_AGENT_LEFT, born)
+    assert contact.queued.position == 1
+    assert (await desk.reservation(offered.reservation.name)).state == pb.CANCELED
+    assert (await desk.reservation(talking.reservation.name)).state == pb.ACCEPTED
+    assert (await desk.agent("bea")).load == 1
+    # Back again, she is offered it again.
+    await desk.set_agent_status("bea", roster.ONLINE)
+
+    async def offered_again() -> bool:
+        return (await desk.contact("offered")).state == pb.CONTACT_RESERVED
+
+    await wait_until(offered_again, "the contact is offered again")
+
+
+async def test_who_drains_finishes_and_takes_nothing_new(desk: MatcherClient) -> None:
+    """An offer made before may still be accepted and completed; nothing new comes."""
+    offered = (await desk.route(BEES, contact_id="c-1")).reservation
+    await desk.set_agent_status("bea", roster.DRAINING)
+    assert (await desk.route(BEES)).unmatched.reason == pb.CONSTRAINT_STATUS
+    assert (await desk.route(BEES, contact_id="c-2", wait=True)).queued.position == 1
+    assert (await desk.accept(offered.name)).state == pb.ACCEPTED
+    assert (await desk.complete(offered.name)).state == pb.COMPLETED
+    assert (await desk.contact("c-2")).state == pb.CONTACT_QUEUED
+
+
+async def test_who_falls_silent_is_set_away_and_back_with_the_next_sign(pair: Pair) -> None:
+    """Without a heartbeat in time Bea is AWAY at both servers and her offers go back; a sign makes her ONLINE."""
+    site = await pair.one.site()
+    async with pair.one.client(site) as one, pair.other.client(site) as other:
+        await hire(one, {"bea": person("I keep honey bees.")})
+        alive = await one.beat_agent("bea", ttl=timedelta(seconds=1))
+        assert alive.status == roster.ONLINE
+        shown = await other.agent("bea")
+        assert shown.heartbeat_expire_time == alive.expire_time
+        await one.route(BEES, contact_id="c-1", wait=True)
+        step = await until_cause(other, "c-1", pb.CAUSE_AGENT_LEFT)
+        assert step.time.ToMilliseconds() >= alive.expire_time.ToMilliseconds()
+        silent = await one.agent("bea")
+        assert (silent.status, silent.status_reason) == (roster.AWAY, "no heartbeat")
+        back = await other.beat_agent("bea", ttl=timedelta(seconds=600))
+        assert back.status == roster.ONLINE
+
+        async def offered_again() -> bool:
+            return (await one.contact("c-1")).state == pb.CONTACT_RESERVED
+
+        await wait_until(offered_again, "the contact is offered again")
+        assert (await one.agent("bea")).status_reason == ""
+
+
+async def test_a_sign_does_not_bring_back_who_went_by_themselves(desk: MatcherClient) -> None:
+    """A desk that is alive says nothing about an agent who declared OFFLINE."""
+    await desk.beat_agent("bea")
+    await desk.set_agent_status("bea", roster.OFFLINE)
+    assert (await desk.beat_agent("bea")).status == roster.OFFLINE
+    with pytest.raises(MatcherCallError) as failed:
+        await desk.beat_agent("nobody")
+    assert failed.value.code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_wait_ends_when_its_time_is_over(desk: MatcherClient) -> None:
+    """A contact that nobody could take within its second is EXPIRED, and waits no more."""
+    await desk.set_agent_status("bea", roster.OFFLINE)
+    answer = await desk.route(BEES, contact_id="c-1", wait=True, wait_duration=timedelta(seconds=1))
+    step = await until_cause(desk, "c-1", pb.CAUSE_WAIT_EXPIRED)
+    assert step.state == pb.CONTACT_EXPIRED
+    assert step.time.ToMilliseconds() >= answer.queued.expire_time.ToMilliseconds()
+    assert [contact async for contact in desk.contacts()] == []
+    assert (await desk.pool("default")).waiting == 0
+    await desk.set_agent_status("bea", roster.ONLINE)
+    assert (await desk.agent("bea")).load == 0
+
+
+async def test_an_idle_conversation_stops_counting_until_it_goes_on(desk: MatcherClient) -> None:
+    """After the pool's second without a sign it counts nothing, and says so; a touch makes it count, full or not."""
+    await desk.create_pool("patient", roster.Pool(idle_duration=Duration(seconds=1)))
+    await hire(desk, {"pat": person("I keep honey bees.", pools=[desk.name("pools", "patient")])})
+    offered = (await desk.route(BEES, pool="patient", contact_id="c-1")).reservation
+    await desk.accept(offered.name)
+    assert (await desk.route(BEES, pool="patient")).unmatched.reason == pb.CONSTRAINT_CAPACITY
+    await until_cause(desk, "c-1", pb.CAUSE_IDLE)
+    resting = await desk.reservation(offered.name)
+    assert (resting.state, resting.HasField("idle_since")) == (pb.ACCEPTED, True)
+    assert (await desk.agent("pat")).load == 0
+    second = (await desk.route(BEES, pool="patient", contact_id="c-2", auto_accept=True)).reservation
+    assert second.agent == desk.name("agents", "pat")
+    touched = await desk.touch(offered.name, fence=offered.fence)
+    assert not touched.HasField("idle_since")
+    assert (await desk.agent("pat")).load == 2
+    assert (await causes(desk, "c-1"))[-2:] == ["IDLE", "ACTIVE"]
+    await desk.complete(offered.name)
+    assert (await desk.agent("pat")).load <= 1
+    for step, reason in ((desk.touch(offered.name), "RESERVATION_STATE"), (desk.touch("x"), "RESERVATION_NOT_FOUND")):
+        with pytest.raises(MatcherCallError) as failed:
+            await step
+        assert failed.value.reason == reason

@@ -1,0 +1,253 @@
+"""What platforms and desks see as it happens: every step once, none missed, also by those who were away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from datetime import timedelta
+
+import grpc
+import pytest
+
+from matcher.client import MatcherCallError, MatcherClient
+from matcher.v1 import roster_pb2 as roster
+from matcher.v1 import routing_pb2 as pb
+from tests.conftest import StartServer
+from tests.people import hire, person, wait_until
+from tests.processes import Server
+from tests.system.conftest import Pair
+
+BEES = "The smoker for my bees arrived with a dent."
+Step = tuple[str, str, str]
+"""A contact, its state, its cause."""
+
+
+@pytest.fixture
+async def desk(service: Server) -> AsyncIterator[MatcherClient]:
+    """Give a client of a fresh site with a bee keeper, who takes one chat."""
+    async with service.client(await service.site()) as client:
+        await hire(client, {"bea": person("I keep honey bees.")})
+        yield client
+
+
+def said(step: pb.ContactEvent) -> Step:
+    """Return what a step says, in short."""
+    state = pb.ContactState.Name(step.state).removeprefix("CONTACT_")
+    return step.contact.rpartition("/")[2], state, pb.Cause.Name(step.cause).removeprefix("CAUSE_")
+
+
+async def steps(stream: AsyncGenerator[pb.WatchEventsResponse, None], count: int) -> list[pb.WatchEventsResponse]:
+    """Read so many events of a stream, without the signs of life."""
+    found: list[pb.WatchEventsResponse] = []
+    async with asyncio.timeout(30):
+        while len(found) < count:
+            answer = await anext(stream)
+            if answer.HasField("event"):
+                found.append(answer)
+    return found
+
+
+async def a_life(client: MatcherClient, contact: str) -> None:
+    """Let a contact be offered, taken and served."""
+    held = (await client.route(BEES, contact_id=contact)).reservation.name
+    await client.accept(held)
+    await client.complete(held)
+
+
+LIFE = [("RESERVED", "OFFERED"), ("ASSIGNED", "ACCEPTED"), ("CLOSED", "COMPLETED")]
+
+
+async def test_a_contact_is_watched_from_its_beginning_to_its_end(desk: MatcherClient) -> None:
+    """Its steps come in order with their causes, numbered without a gap; the stream ends when the contact has ended."""
+    held = (await desk.route(BEES, contact_id="c-1")).reservation
+    async with aclosing(desk.watch_contact("c-1")) as stream:
+        first = await anext(stream)
+        assert (said(first), first.sequence) == (("c-1", "RESERVED", "OFFERED"), 1)
+        assert (first.reservation, first.agent) == (held.name, desk.name("agents", "bea"))
+        await desk.accept(held.name)
+        assert said(await anext(stream)) == ("c-1", "ASSIGNED", "ACCEPTED")
+        await desk.complete(held.name)
+        rest = [step async for step in stream]
+    assert [(said(step), step.sequence) for step in rest] == [(("c-1", "CLOSED", "COMPLETED"), 3)]
+    # Who comes later reads the same, or what they missed of it.
+    assert [said(step)[1:] async for step in desk.watch_contact("c-1")] == LIFE
+    assert [step.sequence async for step in desk.watch_contact("c-1", after_sequence=2)] == [3]
+    assert [step async for step in desk.watch_contact("c-1", after_sequence=3)] == []
+
+
+async def test_an_unknown_contact_cannot_be_watched(desk: MatcherClient) -> None:
+    """Neither a contact nor a pool nor an agent that is not there."""
+    for stream, reason in (
+        (desk.watch_contact("nobody"), "CONTACT_NOT_FOUND"),
+        (desk.watch_events(pool="nowhere"), "POOL_NOT_FOUND"),
+        (desk.watch_reservations("nobody"), "AGENT_NOT_FOUND"),
+    ):
+        with pytest.raises(MatcherCallError) as failed:
+            await anext(stream)
+        assert failed.value.reason == reason
+
+
+async def test_a_platform_hears_of_every_contact_of_its_pool(desk: MatcherClient) -> None:
+    """First a sign of life; then each step of the pool's contacts as it happens, and of no other pool's."""
+    pool = await desk.create_pool("other", roster.Pool())
+    await hire(desk, {"otto": person("I keep honey bees.", pools=[pool.name])})
+    async with aclosing(desk.watch_events(pool="default")) as stream:
+        sign = await anext(stream)
+        assert (sign.HasField("event"), bool(sign.resume_token)) == (False, True)
+        await desk.route(BEES, pool="other", contact_id="o-1")
+        await a_life(desk, "c-1")
+        heard = [said(answer.event) for answer in await steps(stream, 3)]
+    assert heard == [("c-1", *step) for step in LIFE]
+
+
+async def test_whoever_was_away_resumes_at_any_server_without_a_gap(pair: Pair) -> None:
+    """From each token the stream goes on with exactly what followed it, told by the other server as well."""
+    site = await pair.one.site()
+    async with pair.one.client(site) as one, pair.other.client(site) as other:
+        await hire(one, {"bea": person("I keep honey bees.")})
+        async with aclosing(one.watch_events()) as stream:
+            start = await anext(stream)
+            for number in range(4):
+                await a_life(one, f"c-{number}")
+            heard = await steps(stream, 12)
+        for place, answer in enumerate([start, *heard[:-1]]):
+            async with aclosing(other.watch_events(resume_token=answer.resume_token)) as again:
+                sign = await anext(again)
+                assert sign.resume_token == answer.resume_token
+                assert [one.event for one in await steps(again, 12 - place)] == [one.event for one in heard[place:]]
+        async with aclosing(other.watch_events(resume_token=heard[-1].resume_token)) as last:
+            await anext(last)
+            await one.route(BEES, contact_id="c-9")
+            assert said((await steps(last, 1))[0].event) == ("c-9", "RESERVED", "OFFERED")
+
+
+async def test_a_token_of_another_life_of_the_site_is_refused(service: Server) -> None:
+    """After the site was removed and made anew, and had as many events, the old token leads nowhere."""
+    site = await service.site()
+    tokens = []
+    async with service.client(site) as client:
+        for _ in range(2):
+            await hire(client, {"bea": person("I keep honey bees.")})
+            await a_life(client, "c-1")
+            async with aclosing(client.watch_events()) as stream:
+                tokens.append((await anext(stream)).resume_token)
+            if len(tokens) == 1:
+                await client.delete_site(site, force=True)
+                await client.create_site(site)
+        assert tokens[0] != tokens[1]
+        with pytest.raises(MatcherCallError) as failed:
+            await anext(client.watch_events(resume_token=tokens[0]))
+        assert (failed.value.code, failed.value.reason) == (grpc.StatusCode.OUT_OF_RANGE, "EVENTS_FORGOTTEN")
+
+
+async def test_whoever_was_away_for_too_long_is_told_so(launch: StartServer) -> None:
+    """A token whose events were trimmed is refused with OUT_OF_RANGE; from now on it goes."""
+    server = await launch({"MATCHER_EVENTS_KEPT": "1000"})
+    async with server.client() as client:
+        await client.create_agent("bea", person("I keep honey bees.", most=1_000))
+        async with aclosing(client.watch_events()) as stream:
+            await anext(stream)
+            await client.route(BEES)
+            token = (await steps(stream, 1))[0].resume_token
+        for _ in range(20):
+            await asyncio.gather(*(client.route(BEES, auto_accept=True) for _ in range(40)))
+        with pytest.raises(MatcherCallError) as failed:
+            await anext(client.watch_events(resume_token=token))
+        assert failed.value.reason == "EVENTS_FORGOTTEN"
+        async with aclosing(client.watch_events()) as stream:
+            assert not (await anext(stream)).HasField("event")
+
+
+async def test_a_desk_sees_its_offers_come_and_go(desk: MatcherClient) -> None:
+    """What lives first, then a sign of life, then each change as it is now."""
+    offered = (await desk.route(BEES, contact_id="c-1")).reservation
+    async with aclosing(desk.watch_reservations("bea")) as stream:
+        assert (await anext(stream)).reservation == offered
+        assert not (await anext(stream)).HasField("reservation")
+        await desk.accept(offered.name)
+        assert (await anext(stream)).reservation.state == pb.ACCEPTED
+        await desk.renew(offered.name, duration=timedelta(hours=1))
+        renewed = (await anext(stream)).reservation
+        assert renewed.expire_time.seconds < offered.expire_time.seconds + 3_700
+        await desk.complete(offered.name)
+        assert (await anext(stream)).reservation.state == pb.COMPLETED
+        declined = (await desk.route(BEES)).reservation
+        assert (await anext(stream)).reservation == declined
+        await desk.decline(declined.name)
+        assert (await anext(stream)).reservation.state == pb.DECLINED
+
+
+async def test_a_stop_ends_every_stream_at_once(launch: StartServer) -> None:
+    """Watchers hear UNAVAILABLE when the server stops, which waits for none of them."""
+    server = await launch({"MATCHER_DRAIN_SECONDS": "600"})
+    async with server.client() as client:
+        await client.create_agent("bea", person("I keep honey bees."))
+        await client.route(BEES, contact_id="c-1")
+        streams = [client.watch_contact("c-1"), client.watch_events(), client.watch_reservations("bea")]
+        for stream in streams:
+            await anext(stream)
+        await anext(streams[2])
+        stopping = asyncio.create_task(server.stop())
+        for stream in streams:
+            with pytest.raises(MatcherCallError) as failed:
+                await anext(stream)
+            assert (failed.value.code, failed.value.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+        assert await stopping == 0
+
+
+async def test_a_removed_site_ends_its_streams(service: Server) -> None:
+    """Who watches a site hears that it is gone."""
+    site = await service.site()
+    async with service.client(site) as client, aclosing(client.watch_events()) as stream:
+        await anext(stream)
+        await client.delete_site(site, force=True)
+        with pytest.raises(MatcherCallError) as failed:
+            await anext(stream)
+    assert failed.value.reason == "SITE_NOT_FOUND"
+
+
+async def test_supervisors_list_what_has_not_ended(desk: MatcherClient) -> None:
+    """The oldest first, by pool and by state, with the place in the queue and why each is where it is."""
+    await desk.create_pool("other", roster.Pool())
+    held = await desk.route(BEES, contact_id="c-1", wait=True)
+    for number in (2, 3):
+        await desk.route(BEES, contact_id=f"c-{number}", wait=True)
+    await desk.route(BEES, pool="other", contact_id="o-1", wait=True, wait_duration=timedelta(seconds=600))
+    listed = [contact async for contact in desk.contacts()]
+    assert [contact.name.rpartition("/")[2] for contact in listed] == ["c-1", "c-2", "c-3", "o-1"]
+    assert [pb.Cause.Name(contact.cause) for contact in listed] == ["CAUSE_OFFERED", *["CAUSE_NOBODY_FREE"] * 3]
+    assert [contact.queued.position for contact in listed] == [0, 1, 2, 1]
+    waits = listed[3].queued.expire_time.ToMilliseconds() - listed[3].create_time.ToMilliseconds()
+    assert waits == 600_000
+    queued = [contact async for contact in desk.contacts(pool="default", state=pb.CONTACT_QUEUED)]
+    assert queued == listed[1:3]
+    assert (await desk.pool("default")).waiting == 2
+    page = await desk.list_contacts(page_size=3)
+    rest = await desk.list_contacts(page_size=3, page_token=page.next_page_token)
+    assert ([*page.contacts, *rest.contacts], rest.next_page_token) == (listed, "")
+    await desk.complete((await desk.accept(held.reservation.name)).name)
+
+    async def gone() -> bool:
+        return [contact.name async for contact in desk.contacts(pool="default")] == [listed[1].name, listed[2].name]
+
+    await wait_until(gone, "what has ended is listed no more")
+
+
+async def test_a_contact_is_canceled_wherever_it_stands(desk: MatcherClient) -> None:
+    """In the queue it leaves it, at an agent the agent is free again; twice is the same, ended otherwise is refused."""
+    offered = (await desk.route(BEES, contact_id="c-1", wait=True)).reservation
+    await desk.route(BEES, contact_id="c-2", wait=True)
+    canceled = await desk.cancel_contact("c-2")
+    assert (canceled.state, canceled.cause) == (pb.CONTACT_CANCELED, pb.CAUSE_CANCELED)
+    assert await desk.cancel_contact("c-2") == canceled
+    assert (await desk.pool("default")).waiting == 0
+    await desk.accept(offered.name)
+    assert (await desk.cancel_contact("c-1")).state == pb.CONTACT_CANCELED
+    assert (await desk.reservation(offered.name)).state == pb.CANCELED
+    assert (await desk.agent("bea")).load == 0
+    await a_life(desk, "c-3")
+    for contact, reason in (("c-3", "CONTACT_STATE_WRONG"), ("nobody", "CONTACT_NOT_FOUND")):
+        with pytest.raises(MatcherCallError) as failed:
+            await desk.cancel_contact(contact)
+        assert failed.value.reason == reason
