@@ -1,0 +1,172 @@
+"""The people and their teams."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+
+from matcher.errors import MatcherError
+from matcher.lifecycle import AgentStatus
+
+DEFAULT_SITE = "default"
+
+
+DEFAULT_POOL = "default"
+
+
+DEFAULT_CHANNEL = "chat"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCapacity:
+    """What one contact of a channel costs, and how many there may be at once (0: as many as the total allows)."""
+
+    cost: int
+    max: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How much an agent can hold at once: a total, and the channels that are taken."""
+
+    total: int = 1
+    channels: Mapping[str, ChannelCapacity] = field(
+        default_factory=lambda: {DEFAULT_CHANNEL: ChannelCapacity(cost=1, max=1)}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is written about an agent: everything but the status."""
+
+    display_name: str
+    interests: tuple[str, ...]
+    skills: Mapping[str, int] = field(default_factory=dict)
+    languages: tuple[str, ...] = ()
+    capacity: Capacity = field(default_factory=Capacity)
+    pools: tuple[str, ...] = (DEFAULT_POOL,)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A slot that a live reservation takes."""
+
+    reservation: str
+    channel: str
+    cost: int
+    deadline_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A person who can be found, as the store has them."""
+
+    id: str
+    profile: Profile
+    status: AgentStatus
+    version: int
+    profile_version: int
+    created_ms: int
+    updated_ms: int
+    idle_since_ms: int
+    holds: tuple[Hold, ...] = ()
+    status_reason: str = ""
+    beat_until_ms: int = 0
+    """Until when the last heartbeat counts; 0: none is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPolicy:
+    """How a pool routes; None: the service's default, for the floor computed from the pool's own roster."""
+
+    display_name: str = ""
+    offer_ms: int = 30_000
+    accepted_ms: int = 4 * 3_600_000
+    wrap_up_ms: int = 0
+    affinity_floor: float | None = None
+    affinity_tolerance: float | None = None
+    scorer: str = ""
+    wait_ms: int = 3_600_000
+    wait_weight: float = 0.01
+    """Affinity a second of waiting is worth."""
+    head_start_ms: int = 0
+    max_missed: int = 3
+    idle_ms: int = 0
+    """0: a conversation always counts."""
+    relationship_ms: int = 0
+    """0: nobody is led back."""
+    relationship_wait_ms: int = 0
+    matching_window_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A team or queue of a site."""
+
+    id: str
+    policy: PoolPolicy
+    version: int
+    created_ms: int
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChange:
+    """New values for some of an agent's fields; None: unchanged."""
+
+    display_name: str | None = None
+    interests: tuple[str, ...] | None = None
+    skills: Mapping[str, int] | None = None
+    languages: tuple[str, ...] | None = None
+    capacity: Capacity | None = None
+    pools: tuple[str, ...] | None = None
+    status: AgentStatus | None = None
+
+
+class ImportAction(StrEnum):
+    """What became of one row of an import."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    UNCHANGED = "UNCHANGED"
+    REJECTED = "REJECTED"
+    PRUNED = "PRUNED"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRow:
+    """One agent of an import; status None: as it was, OFFLINE for a new agent."""
+
+    row: int
+    agent: str
+    profile: Profile
+    status: AgentStatus | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What became of a row; the error where it was rejected. row 0: pruned."""
+
+    row: int
+    agent: str
+    action: ImportAction
+    error: MatcherError | None = None
+
+
+def etag(version: int) -> str:
+    """Return the etag of a version."""
+    return f'W/"{version}"'
+
+
+@lru_cache(maxsize=65_536)
+def interest_id(text: str) -> str:
+    """Return the id of an interest: 8 hex digits of its words, the same as long as they stay."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def primary_subtag(language: str) -> str:
+    """Return the primary subtag of a BCP-47 tag in lower case: languages are compared by it."""
+    return language.replace("_", "-").split("-", 1)[0].lower()
