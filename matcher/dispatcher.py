@@ -66,6 +66,8 @@ class Pass:
     """What one pass over the queue has tried in vain."""
 
     barred: set[tuple[str, str]] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    """Contacts that the store says do not wait."""
     wake_ms: float = math.inf
 
     def wake_by(self, at_ms: int | None) -> None:
@@ -176,7 +178,7 @@ class Dispatcher:
         for gone in [contact for contact in self._entries if contact not in room]:
             del self._entries[gone]
         entered, wanted = list[Entry](), list[Wanted]()
-        order = list(room)
+        order = [place for place in room if place.contact not in tried.gone]
         for start in range(0, len(order), MOST_AT_ONCE):
             entered += await self._entered(order[start : start + MOST_AT_ONCE])
             # All are weighed by who is free at one moment: else whoever came later would be given an agent who became
@@ -282,16 +284,17 @@ class Dispatcher:
         ranking = replace(one.ranking, left_out=left_out)
         match await self._store.reserve(claim, offer_of(self._replica, ranking, only=agent)):
             case Claimed(held, event):
-                self._replica.room.leave(contact)
                 self._entries.pop(contact, None)
+                self._replica.served(contact, held.created_ms, event)
                 self._replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, event)
                 self._observe((held.created_ms - entry.kept.created_ms) / 1000)
             case Full(load_event):
                 tried.barred.add((contact, agent))
                 await self._replica.reached(load_event, RETRY_SECONDS)
             case _:
-                # Another was first, or it waits no more: the next step told of it says which.
-                self._replica.room.leave(contact)
+                # Another was first, or it waits no more: the next step told of it says which. It may have come by now,
+                # and another one since that put it back.
+                tried.gone.add(contact)
                 self._entries.pop(contact, None)
 
     async def _entered(self, places: Sequence[InQueue]) -> list[Entry]:
@@ -305,8 +308,8 @@ class Dispatcher:
         for place, one in zip(new, kept, strict=True):
             written = None if one is None else self._sealer.open(site, place.contact, one.sealed)
             if one is None or written is None:
-                self._replica.room.leave(place.contact)
                 if one is not None:
+                    self._replica.room.leave(place.contact)
                     log.warning("a contact waits that was sealed under another secret", site=site)
             else:
                 opened.append((place, one, written))

@@ -187,6 +187,11 @@ class SiteReplica:
             self.index.hold(agent, hold)
             self.deadline_moved.set()
 
+    def served(self, contact: str, at_ms: int, event: str) -> None:
+        """Take a contact out of the queue before the event of its hold comes round; by now it may be back."""
+        if event_number(event) > self._load_told:
+            self.room.serve(contact, at_ms)
+
     def knows_all_of(self, other: SiteReplica) -> bool:
         """Tell whether whatever another replica of the site has taken in, its own writes too, is known here."""
         mine, theirs = self._position, other._position

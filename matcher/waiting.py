@@ -72,9 +72,16 @@ class WaitingRoom:
         if change.score is not None:
             self.enter(event.contact, event.pool, change.score, event.sequence)
             return
-        place = self.leave(event.contact)
-        if place is not None and event.state in (ContactState.RESERVED, ContactState.ASSIGNED):
-            self._served.setdefault(place.pool, deque(maxlen=PACE_STEPS)).append(event.at_ms)
+        if event.state in (ContactState.RESERVED, ContactState.ASSIGNED):
+            self.serve(event.contact, event.at_ms)
+        else:
+            self.leave(event.contact)
+
+    def serve(self, contact: str, at_ms: int) -> None:
+        """Let a contact go to an agent: by that the pace is measured."""
+        place = self.leave(contact)
+        if place is not None:
+            self._served.setdefault(place.pool, deque(maxlen=PACE_STEPS)).append(at_ms)
 
     def counts(self) -> dict[str, int]:
         """Return how many wait, by pool."""

@@ -14,7 +14,19 @@ from matcher.encoder import Priority
 from matcher.encoder.contract import Vectors
 from matcher.floors import Floors
 from matcher.lifecycle import AgentStatus, ReservationState
-from matcher.model import Agent, Capacity, ChannelCapacity, Experience, Held, Hold, Message, Profile, Requirements
+from matcher.model import (
+    Agent,
+    Capacity,
+    ChannelCapacity,
+    Experience,
+    Held,
+    Hold,
+    InLine,
+    Message,
+    Profile,
+    Requirements,
+    Wait,
+)
 from matcher.store.connection import Connection
 from tests.model.house import House
 from tests.model.stored import Stored
@@ -150,6 +162,33 @@ async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(
         await go_on(pair)
         replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, f"0-{held_event}")
     assert await pair.agrees()
+
+
+async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_stays_in_line(pair: Pair) -> None:
+    """It was declined at once: whoever offered it does not take it out of the queue for good."""
+    router, desk = pair.other.router, pair.other.reservations
+    waits = await router.route(
+        pair.site,
+        Message("roses", "", Requirements()),
+        contact_id="c",
+        request_id="",
+        digest=b"",
+        auto_accept=False,
+        explain_unmatched=False,
+        wait=Wait(),
+    )
+    assert isinstance(waits, InLine)
+    await pair.create("ann")
+    await pair.catch_up()
+    dispatcher = await pair.other.dispatcher(pair.site)
+    await dispatcher.serve()
+    held = await desk.reservation(pair.site, (await pair.other.contacts.contact(pair.site, "c")).reservation)
+    offered = (await Stored.read(pair.connection, pair.site)).ends[1] - 1
+    await desk.decline(pair.site, held.id, 0, "", None)
+    await pair.catch_up()
+    replica = await pair.other.sites.replica(pair.site)
+    replica.served("c", held.created_ms, f"0-{offered}")
+    assert "c" in replica.room
 
 
 async def test_a_new_agent_s_holds_are_known_where_the_answer_to_the_creation_comes_late(pair: Pair) -> None:
