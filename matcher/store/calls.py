@@ -66,12 +66,20 @@ class Calls:
             if found := await self._elsewhere(slot, commands, refusal, effort):
                 return found
 
-    async def everywhere(self, command: tuple[Any, ...]) -> dict[Server, Any]:
-        """Run a command on every primary; one that refuses has an exception for an answer. Raises StoreUnavailable."""
-        answers = {}
+    async def everywhere(self, command: tuple[Any, ...], *, whole: bool) -> dict[Server, Any]:
+        """Run a command on every primary; one that refuses has an exception for an answer.
+
+        whole: all of them must answer; else one that is away has an exception for an answer. Raises StoreUnavailable.
+        """
+        answers: dict[Server, Any] = {}
         try:
-            for server in await self.servers.primaries():
-                (answers[server],) = await (await server.open()).ask(packed(command), 1)
+            for server in await self.servers.primaries(whole=whole):
+                try:
+                    (answers[server],) = await (await server.open()).ask(packed(command), 1)
+                except AWAY as fault:
+                    if whole:
+                        raise
+                    answers[server] = fault
         except (exceptions.RedisError, OSError) as fault:
             self.tell(fault)
         return answers

@@ -60,11 +60,11 @@ class ClusterServers:
             self._doubted = True
             raise
 
-    async def primaries(self) -> Sequence[Server]:
-        """Return every primary. Raises ClusterDownError where a slot has none."""
+    async def primaries(self, *, whole: bool = False) -> Sequence[Server]:
+        """Return every primary. Raises ClusterDownError where no slot has one, `whole`: where a slot has none."""
         if self._doubted:
             await self._draw()
-        if None in self._slots:
+        if None in self._slots and (whole or not any(self._slots)):
             raise exceptions.ClusterDownError("the cluster has slots that no server serves")
         return tuple(dict.fromkeys(server for server in self._slots if server is not None))
 

@@ -111,9 +111,9 @@ class Connection:
         return answer
 
     async def load_library(self) -> None:
-        """Load the verbs on every primary; one that has them keeps them."""
+        """Load the verbs on every primary there is; one that has them keeps them."""
         for answer in (await self._everywhere("FUNCTION LOAD", library.code())).values():
-            if isinstance(answer, Exception) and "already exists" not in str(answer):
+            if isinstance(answer, exceptions.ResponseError) and "already exists" not in str(answer):
                 self._calls.tell(answer)
 
     async def start(self) -> None:
@@ -124,7 +124,7 @@ class Connection:
         deadline = asyncio.get_running_loop().time() + START_PATIENCE_SECONDS
         while True:
             try:
-                said = await self._everywhere("INFO")
+                said = await self._everywhere("INFO", whole=True)
                 break
             except StoreUnavailable as fault:
                 if isinstance(fault.__cause__, exceptions.AuthenticationError):
@@ -214,8 +214,8 @@ class Connection:
             self._calls.tell(answer)
         return answer
 
-    async def _everywhere(self, *command: Any) -> dict[Server, Any]:
-        answers = await self._calls.everywhere(command)
+    async def _everywhere(self, *command: Any, whole: bool = False) -> dict[Server, Any]:
+        answers = await self._calls.everywhere(command, whole=whole)
         for _ in answers:
             self._count(command[0])
         return answers

@@ -133,8 +133,8 @@ class Servers(Protocol):
     async def open(self, slot: int) -> Wire:
         """Return an open wire to the server that has a slot."""
 
-    async def primaries(self) -> Sequence[Server]:
-        """Return every primary."""
+    async def primaries(self, *, whole: bool = False) -> Sequence[Server]:
+        """Return every primary known; `whole`: raise where part of the store has none."""
 
     def refused(self, slot: int, refusal: exceptions.ResponseError | exceptions.ConnectionError) -> None:
         """Take in that a server did not run a command because it is not its to run."""
@@ -168,7 +168,7 @@ class SingleServer:
         """Return an open wire to the server."""
         return await self._server.open()
 
-    async def primaries(self) -> Sequence[Server]:
+    async def primaries(self, *, whole: bool = False) -> Sequence[Server]:  # noqa: ARG002
         """Return the server."""
         return (self._server,)
 
@@ -225,7 +225,7 @@ class SentinelServers:
         """Return an open wire to the primary."""
         return await (await self.find(slot)).open()
 
-    async def primaries(self) -> Sequence[Server]:
+    async def primaries(self, *, whole: bool = False) -> Sequence[Server]:  # noqa: ARG002
         """Return the primary."""
         return (await self.find(ANY_SLOT),)
 

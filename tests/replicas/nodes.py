@@ -207,6 +207,15 @@ class Watched:
         """Return its address, as the service's user; the first Sentinel named is not there."""
         return f"redis+sentinel://{PRODUCT}:{PASSWORD}@{HOST}:{free_port()},{HOST}:{self.sentinel.port}/{SERVICE}"
 
+    async def passed_on(self) -> None:
+        """Wait until the replica knows what the primary knows now."""
+        written = (await self.primary.ask("INFO", "replication"))["master_repl_offset"]
+
+        async def known() -> bool:
+            return bool((await self.replica.ask("INFO", "replication"))["master_repl_offset"] >= written)
+
+        await until(known)
+
     async def cut_off_replica(self) -> None:
         """Freeze the replica and drop its link: what the primary acknowledges from now on is only its own."""
         self.replica.send(signal.SIGSTOP)

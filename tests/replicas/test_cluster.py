@@ -48,13 +48,19 @@ async def refused(server: Server, site: str) -> MatcherCallError:
 
 
 async def live(site: str, one: Server, other: Server) -> None:
-    """Route, accept, complete and route again at two servers by turns, one slot in all."""
+    """Route, accept, wait, complete and be offered at two servers by turns, one slot in all."""
     async with one.client(site) as here, other.client(site) as there:
         held = (await free_again(there)).reservation
         assert (await here.route(TEXT)).unmatched.reason == pb.CONSTRAINT_CAPACITY
         await here.accept(held.name, fence=held.fence)
+        waiting = (await here.route(TEXT, wait=True)).contact
         await there.complete(held.name, fence=held.fence)
-        again = (await free_again(here)).reservation
+
+        async def is_offered() -> bool:
+            return (await there.contact(waiting)).state == pb.CONTACT_RESERVED
+
+        await wait_until(is_offered, "the contact that waits is offered to who is free again")
+        again = await here.reservation((await there.contact(waiting)).reservation)
         assert again.fence > held.fence
         assert [found.name async for found in there.reservations()] == [again.name]
         await there.cancel(again.name)

@@ -40,7 +40,8 @@ async def test_a_killed_primary_is_replaced_and_what_it_had_not_passed_on_is_not
     async with one.client() as here, other.client() as there:
         await hire(here, {agent: person("I keep honey bees.", most=MOST) for agent in AGENTS})
         kept = await route(here, 5) + await route(there, 5)
-        assert await watched.primary.ask("WAIT", 1, 5000) == 1
+        waiting = (await here.route(TEXT, required_skills={"bees": 1}, wait=True)).contact
+        await watched.passed_on()
         await watched.cut_off_replica()
         lost = await route(here, 3) + await route(there, 3)
         assert sum((await loads(here, AGENTS)).values()) == len(kept + lost)
@@ -55,6 +56,7 @@ async def test_a_killed_primary_is_replaced_and_what_it_had_not_passed_on_is_not
         assert await watched.replica.role() == "master"
 
         for client in (here, there):
+            assert (await client.contact(waiting)).state == pb.CONTACT_QUEUED
             assert [(await client.reservation(held.name)).fence for held in kept] == [held.fence for held in kept]
             for held in lost:
                 with pytest.raises(MatcherCallError) as missing:
@@ -73,6 +75,10 @@ async def test_a_killed_primary_is_replaced_and_what_it_had_not_passed_on_is_not
         for reservation in kept + lost + since:
             assert reservation.fence > fences.get(reservation.agent, 0)
             fences[reservation.agent] = reservation.fence
+        await watched.primary.start()
+        await here.cancel(since[-1].name)
+        since[-1:] = await route(here, 1)
+        assert (await there.reservation(since[-1].name)).fence == since[-1].fence
         for server in (one, other):
             assert "another server answers for the site" in server.log()
 
