@@ -8,9 +8,12 @@ from matcher.model import Message, Outcome, Wait
 from matcher.router import Decided, Router
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Asked:
-    """What a route asks for; digest: what it asks for as bytes, of which only a keyed digest is kept."""
+    """What a route asks for; digest: what it asks for as bytes, of which only a keyed digest is kept.
+
+    It has no repr, so that no log line can show the bytes.
+    """
 
     message: Message
     contact_id: str = ""

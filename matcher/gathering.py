@@ -22,7 +22,7 @@ MOST_GATHERED: Final = 4 * MOST_AT_ONCE
 _Key: TypeAlias = "tuple[str, str]"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Window:
     """The calls of a pool that are decided together, and when."""
 
