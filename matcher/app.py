@@ -58,8 +58,8 @@ from matcher.workers import stop_with_parent, supervise
 
 log = structlog.get_logger(__name__)
 
-ROUTES_PER_CORE: Final = 12
-"""Routes under way for each core: enough to fill the encoder's batches; more would only wait further in."""
+ROUTES_PER_CORE: Final = 8
+"""Routes under way for each core: enough for the encoder's batches, seen with 8 as with 16; more only wait further in."""
 WATCH_SECONDS: Final = 0.25
 SILENCE_SECONDS: Final = 1.0
 """A store that is silent for longer counts as away, however long a call may wait for it."""
