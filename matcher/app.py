@@ -59,7 +59,7 @@ from matcher.workers import stop_with_parent, supervise
 log = structlog.get_logger(__name__)
 
 ROUTES_PER_CORE: Final = 8
-"""Routes under way for each core: enough for the encoder's batches, seen with 8 as with 16; more only wait further in."""
+"""Routes under way for each core: enough for the encoder's batches (as with 16, seen); more only wait further in."""
 WATCH_SECONDS: Final = 0.25
 SILENCE_SECONDS: Final = 1.0
 """A store that is silent for longer counts as away, however long a call may wait for it."""
