@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Final
 
 import numpy as np
@@ -173,25 +174,42 @@ class Dispatcher:
         return tried.wake_ms
 
     async def _weigh(self, tried: Pass) -> list[Wanted]:
-        """Rank the free agents for the first in the queue whom somebody may take."""
-        room, now = self._replica.room, self._now()
-        for gone in [contact for contact in self._entries if contact not in room]:
+        """Rank the free agents for the first in the queue whom somebody may take.
+
+        All are weighed by who waits and who is free at one moment, with no pause in between: else whoever came later
+        would be given an agent who became free, or would miss a contact that was put back, after those before them had
+        been passed over.
+        """
+        reach, wanted = MOST_AT_ONCE, list[Wanted]()
+        for gone in [contact for contact in self._entries if contact not in self._replica.room]:
             del self._entries[gone]
-        entered, wanted = list[Entry](), list[Wanted]()
-        order = [place for place in room if place.contact not in tried.gone]
-        for start in range(0, len(order), MOST_AT_ONCE):
-            entered += await self._entered(order[start : start + MOST_AT_ONCE])
-            # All are weighed by who is free at one moment: else whoever came later would be given an agent who became
-            # free after those before them had been passed over.
-            wanted.clear()
+        while True:
+            await self._enter(self._order(tried)[:reach], tried)
+            now, order = self._now(), self._order(tried)
+            # Who came while the others were read is read next, unless everybody who is known came before.
+            ready = list(takewhile(self._has_entered, order[:reach]))
             free: dict[object, bool] = {}
-            for entry in entered:
-                one = await self._ranked(entry, now, free, tried)
+            wanted.clear()
+            for place in ready:
+                one = await self._ranked(self._entries[place.contact], now, free, tried)
                 if one is not None:
                     wanted.append(one)
                 if len(wanted) >= MOST_AT_ONCE:
                     return wanted
-        return wanted
+            if wanted and len(ready) < min(reach, len(order)):
+                return wanted
+            if len(ready) == len(order):
+                return wanted
+            if len(ready) == reach:
+                reach += MOST_AT_ONCE
+
+    def _order(self, tried: Pass) -> list[InQueue]:
+        return [place for place in self._replica.room if place.contact not in tried.gone]
+
+    def _has_entered(self, place: InQueue) -> bool:
+        # A contact that was routed anew while it waited may say something else by now.
+        entry = self._entries.get(place.contact)
+        return entry is not None and entry.place == place
 
     async def _ranked(self, entry: Entry, now: int, free: dict[object, bool], tried: Pass) -> Wanted | None:
         replica = self._replica
@@ -297,23 +315,23 @@ class Dispatcher:
                 tried.gone.add(contact)
                 self._entries.pop(contact, None)
 
-    async def _entered(self, places: Sequence[InQueue]) -> list[Entry]:
-        """Return the entries of those who wait, read from the store and encoded where they are new here."""
+    async def _enter(self, places: Sequence[InQueue], tried: Pass) -> None:
+        """Make entries of those who wait, read from the store and encoded, where they are new here."""
         site = self._replica.site
-        # A contact that was routed anew while it waited may say something else by now.
-        known = self._entries
-        new = [place for place in places if place.contact not in known or known[place.contact].place != place]
-        kept = await self._contacts.kept(site, [place.contact for place in new]) if new else []
+        new = [place for place in places if not self._has_entered(place)]
+        if not new:
+            return
+        kept = await self._contacts.kept(site, [place.contact for place in new])
         opened = []
         for place, one in zip(new, kept, strict=True):
             written = None if one is None else self._sealer.open(site, place.contact, one.sealed)
-            if one is None or written is None:
-                if one is not None:
-                    self._replica.room.leave(place.contact)
-                    log.warning("a contact waits that was sealed under another secret", site=site)
+            if one is None:
+                tried.gone.add(place.contact)
+            elif written is None:
+                self._replica.room.leave(place.contact)
+                log.warning("a contact waits that was sealed under another secret", site=site)
             else:
                 opened.append((place, one, written))
         reads = await asyncio.gather(*(read(self._replica, written.message) for _, _, written in opened))
         for (place, one, written), as_read in zip(opened, reads, strict=True):
             self._entries[place.contact] = Entry(place, one, written.message, written.auto_accept, as_read)
-        return [self._entries[place.contact] for place in places if place.contact in self._entries]
