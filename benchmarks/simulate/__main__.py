@@ -15,7 +15,7 @@ from benchmarks.simulate import history
 from benchmarks.simulate.checker import judge
 from benchmarks.simulate.day import Played, play
 from benchmarks.simulate.display import Display, ended
-from benchmarks.simulate.plan import Plan
+from benchmarks.simulate.plan import Plan, small
 from benchmarks.simulate.planted import BUGS
 from benchmarks.simulate.verdict import Verdict
 from benchmarks.sizes import ROOT
@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--replicas", type=int, default=plan.replicas)
     made.add_argument("--seed", type=int, default=plan.seed)
+    made.add_argument("--small", action="store_true", help="a day of seconds, as the tests play it")
     made.add_argument("--no-crash", action="store_true", help="kill nothing")
     made.add_argument("--bug", choices=sorted(BUGS), default="", help="plant a bug into the servers")
     made.add_argument("--out", type=Path, default=OUTPUT)
@@ -78,6 +79,8 @@ def main() -> int:
         agents=given.agents, contacts=given.contacts, seconds=given.seconds, replicas=given.replicas, seed=given.seed,
         bug=given.bug,
     )  # fmt: skip
+    if given.small:
+        plan = small(given.seed, bug=given.bug)
     if given.no_crash:
         plan = replace(plan, replica_killed_at=None, store_killed_at=None)
     with Display(console) as display:

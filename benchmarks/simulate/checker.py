@@ -69,13 +69,20 @@ def _wrongly_ended(day: Day, contact: Contact, state: ContactState, cause: Cause
         case ContactState.CANCELED:
             rightly, what = Verb.CANCEL in done or _may_be_done(contact.gave_up), "is canceled, and nobody did that"
         case ContactState.EXPIRED if cause is Cause.WAIT_EXPIRED:
-            waited = at - contact.arrived_first
-            rightly, what = 0 < contact.may_wait <= waited + TICK, f"was given up after {waited:.2f} s"
+            since, may_wait = _wait_in_force(contact, at)
+            rightly, what = 0 < may_wait <= at - since + TICK, f"was given up after {at - since:.2f} s"
         case ContactState.EXPIRED:
             rightly, what = any(_outlasted(day, hold, at) for hold in contact.holds), "lapsed before its time"
         case _:
             rightly, what = False, f"is {state} when everything is over"
     return "" if rightly else what
+
+
+def _wait_in_force(contact: Contact, at: float) -> tuple[float, float]:
+    """Return since when a contact waits, and how long it may: as its last transfer that may wait says, if it had one."""
+    asked = [one for one in contact.transfers if one.wait and one.began <= at and one.ending is not Ending.REFUSED]
+    last = max(asked, key=lambda one: one.began, default=None)
+    return (contact.arrived_first, contact.may_wait) if last is None else (last.began, last.wait)
 
 
 def _may_be_done(calls: Iterable[h.Call]) -> bool:

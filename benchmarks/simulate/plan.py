@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from benchmarks.material import read_material
 from benchmarks.simulate import history as h
 from benchmarks.sizes import ROOT
@@ -84,6 +86,35 @@ class Plan:
     drain_seconds: float = 150.0
     bug: str = ""
     """The bug that is planted into the servers."""
+
+
+HURRIED: Final = Habits(
+    twice_at_once=0.1, cut_short=0.05, transfer=0.15, patience=3.0, think=0.15, talk=1.2, longest_talk=4.0, breaks=10.0,
+    break_seconds=1.0,
+)  # fmt: skip
+"""Habits for a day of seconds, with more of what is hard."""
+
+
+def small(seed: int = 1, *, bug: str = "", agents: int = 20, contacts: int = 400, seconds: float = 20.0) -> Plan:
+    """Return a day of seconds: all that a long one has, with shorter terms; more customers than there are agents."""
+    shared = h.PoolTerms(id=CARE, offer=2.0, accepted=30.0, wait=20.0, wait_weight=0.5)
+    return Plan(
+        agents=agents,
+        contacts=contacts,
+        seconds=seconds,
+        seed=seed,
+        habits=HURRIED,
+        pools=(
+            msgspec.structs.replace(shared, wrap_up=0.3, idle=2.5, relationship_wait=1.0),
+            msgspec.structs.replace(shared, id=URGENT, head_start=1.0),
+        ),
+        replica_killed_at=None if bug else 0.3,
+        replica_back_after=1.0,
+        store_killed_at=None if bug else 0.65,
+        store_back_after=0.5,
+        drain_seconds=90.0,
+        bug=bug,
+    )
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -30,7 +30,7 @@ class Bug:
 
 
 def _trust_own_clock() -> None:
-    reserve, off = RoutingStore.reserve, float(os.environ.get(SKEW, "-2.5"))
+    reserve, off = RoutingStore.reserve, float(os.environ.get(SKEW, "-0.8"))
 
     async def by_own_clock(self: RoutingStore, claim: Claim, offer: Offer, *, or_wait: bool = False) -> Reserved:
         deadline_ms = round((time.time() + off) * 1000) + claim.hold_ms

@@ -30,7 +30,7 @@ def figures(day: Day) -> dict[str, float | int | None]:
     for hold in talks:
         served[hold.first.agent] += 1
     queued = [one for one in contacts if any(route.outcome is Outcome.QUEUED for route in one.routes)]
-    waits = [one.holds[0].first.created - one.arrived_first for one in queued if one.holds]
+    waits = [max(one.holds[0].first.created - one.arrived_last, 0.0) for one in queued if one.holds]
     causes = [step.cause for contact in contacts for step in contact.steps]
     attempts = [one for calls in day.requests.values() for one in calls]
     affinity = list(day.weighed.values())
