@@ -59,6 +59,19 @@ def policy(*paths: str, **fields: Any) -> people.UpdatePoolRequest:
 
 CASES: dict[str, tuple[Any, set[str]]] = {
     "nothing at all": (routing.RouteMessageRequest(), {"parent", "message.text"}),
+    "no messages": (routing.RouteMessagesRequest(), {"parent", "requests"}),
+    "messages that are no batch": (
+        routing.RouteMessagesRequest(
+            parent=SITE,
+            requests=[
+                route(contact_id="c-1"),
+                route(),
+                route(contact_id="c-1"),
+                route(contact_id="c-2", parent="sites/another"),
+            ],
+        ),
+        {"requests[1].contact_id", "requests[2].contact_id", "requests[3].parent"},
+    ),
     "empty text": (route(message=message(text="")), {"message.text"}),
     "only white space": (route(message=message(text=" \n\t\u2003")), {"message.text"}),
     "text too long": (route(message=message(text="é" * 8001)), {"message.text"}),
