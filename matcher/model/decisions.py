@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from matcher.model.roster import DEFAULT_CHANNEL, DEFAULT_POOL
 
 
@@ -83,8 +85,10 @@ class Message:
         return f"Message({len(self.text)} characters)"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+# Reasons and candidates are made by the dozen for each message: a Struct is made in a tenth of a dataclass's time.
+
+
+class Reason(msgspec.Struct, frozen=True):
     """One unit of the message that met one interest; start and end in code points of the message."""
 
     start: int
@@ -95,8 +99,7 @@ class Reason:
     lexical: float
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """An agent considered for a message."""
 
     agent: str
