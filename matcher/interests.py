@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from matcher.encoder import Encoder, Priority
 from matcher.errors import EncoderOverloaded
-from matcher.model import Agent
+from matcher.model import Agent, Profile
 from matcher.store.records import stored_precision
 from matcher.store.roster import RosterStore
 
@@ -52,3 +52,22 @@ async def _encode(encoder: Encoder, lines: Sequence[str]) -> NDArray[np.float32]
             return await encoder.encode(lines, priority=Priority.PROFILE)
         except EncoderOverloaded as full:
             await asyncio.sleep(full.retry_after_seconds or 0.2)
+
+
+async def changed_interests(
+    store: RosterStore, site: str, encoder: Encoder, wanted: Sequence[tuple[Profile, Agent | None]]
+) -> list[NDArray[np.float32]]:
+    """Return the vectors [interests, dimension] of profiles, each with the agent as before, None for a new one.
+
+    Those of unchanged interests are the stored ones; the others of all profiles are encoded together.
+    """
+    known = [before for _, before in wanted if before is not None]
+    stored = await store.vectors(site, encoder.fingerprint, known, encoder.dimension)
+    rows: dict[str, NDArray[np.float32]] = {}
+    for agent, vectors in zip(known, stored, strict=True):
+        if vectors is not None:
+            rows |= zip(agent.profile.interests, vectors, strict=True)
+    new = list(dict.fromkeys(line for profile, _ in wanted for line in profile.interests if line not in rows))
+    if new:
+        rows |= zip(new, await encode_interests(encoder, new), strict=True)
+    return [np.stack([rows[line] for line in profile.interests]) for profile, _ in wanted]

@@ -26,7 +26,7 @@ from matcher.errors import (
     SiteInUse,
     SiteNotFound,
 )
-from matcher.interests import encode_interests
+from matcher.interests import changed_interests, encode_interests
 from matcher.lifecycle import AgentStatus, Cause
 from matcher.model import (
     DEFAULT_POOL,
@@ -113,7 +113,7 @@ class Roster:
             profile = replace(before.profile, **changed)
             if profile == before.profile and change.status in {None, before.status}:
                 return before
-            vectors = await self._vectors_after(replica, before, profile)
+            vectors = (await self._vectors(replica, [(profile, before)]))[0]
             try:
                 return await self._put(
                     replica, agent, profile, change.status, vectors, before.version, before.profile.pools
@@ -179,7 +179,7 @@ class Roster:
             for place, row, before in work:
                 results[place] = ImportResult(row.row, row.agent, _action(before))
         else:
-            vectors = await self._vectors_of(replica, [(row.profile, before) for _, row, before in work])
+            vectors = await self._vectors(replica, [(row.profile, before) for _, row, before in work])
             done = await asyncio.gather(
                 *(
                     self._import_row(replica, row, before, rows_of)
@@ -332,6 +332,11 @@ class Roster:
         await replica.settled()
         return written
 
+    async def _vectors(
+        self, replica: SiteReplica, wanted: Sequence[tuple[Profile, Agent | None]]
+    ) -> list[NDArray[np.float32]]:
+        return await changed_interests(self._store, replica.site, replica.matching.encoder, wanted)
+
     async def _withdraw_if_gone(self, agent: Agent, site: str) -> None:
         """Take back what an agent was offered who takes no contacts any more; what was accepted goes on."""
         if agent.status in {AgentStatus.OFFLINE, AgentStatus.AWAY}:
@@ -364,32 +369,6 @@ class Roster:
                 except ReservationStateWrong:
                     await self._routing.complete(slot, NO_FENCE, 0)
         return await self.agent(replica.site, agent.id)
-
-    async def _vectors_after(self, replica: SiteReplica, before: Agent, profile: Profile) -> NDArray[np.float32]:
-        return (await self._vectors_of(replica, [(profile, before)]))[0]
-
-    async def _vectors_of(
-        self, replica: SiteReplica, wanted: Sequence[tuple[Profile, Agent | None]]
-    ) -> list[NDArray[np.float32]]:
-        """Return the vectors of profiles, those of unchanged interests from the store and the others encoded."""
-        encoder = replica.matching.encoder
-        known = [before for _, before in wanted if before is not None]
-        stored = dict(
-            zip(
-                (agent.id for agent in known),
-                await self._store.vectors(replica.site, encoder.fingerprint, known, encoder.dimension),
-                strict=True,
-            )
-        )
-        rows: dict[str, NDArray[np.float32]] = {}
-        for agent in known:
-            vectors = stored[agent.id]
-            if vectors is not None:
-                rows |= zip(agent.profile.interests, vectors, strict=True)
-        new = list(dict.fromkeys(line for profile, _ in wanted for line in profile.interests if line not in rows))
-        if new:
-            rows |= zip(new, await encode_interests(encoder, new), strict=True)
-        return [np.stack([rows[line] for line in profile.interests]) for profile, _ in wanted]
 
     @staticmethod
     async def _check_scorer(replica: SiteReplica, scorer: str) -> None:
