@@ -6,6 +6,7 @@ import typer
 
 from matcher.cli import (
     agent_commands,
+    contact_commands,
     container_commands,
     evaluate_commands,
     learn_command,
@@ -17,6 +18,8 @@ from matcher.cli import (
     routing_commands,
     service_commands,
     site_commands,
+    transfer_commands,
+    watch_commands,
 )
 
 app = typer.Typer(
@@ -32,11 +35,14 @@ container_commands.add_to(app)
 routing_commands.add_to(app)
 many_command.add_to(app)
 reservation_commands.add_to(app)
+transfer_commands.add_to(app)
+watch_commands.add_to(app)
 evaluate_commands.add_to(app)
 learn_command.add_to(app)
 loadtest_command.add_to(app)
 app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())
+app.add_typer(contact_commands.commands())
 app.add_typer(site_commands.commands())
 app.add_typer(model_commands.commands())
 

@@ -22,6 +22,7 @@ class Status(StrEnum):
     ONLINE = "ONLINE"
     DRAINING = "DRAINING"
     OFFLINE = "OFFLINE"
+    AWAY = "AWAY"
 
 
 def commands() -> typer.Typer:

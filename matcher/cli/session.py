@@ -77,6 +77,10 @@ class Session:
         if not self.as_json:
             self.out.print(Text(visible(line)), soft_wrap=True)
 
+    def flush(self) -> None:
+        """Let a reader have what was written so far, also through a pipe."""
+        sys.stdout.flush()
+
     def note(self, line: str, style: str = "yellow") -> None:
         """Write a line beside the answer, on stderr; a JSON document where JSON is asked for."""
         if self.as_json:

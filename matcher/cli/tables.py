@@ -108,6 +108,7 @@ def reservation(held: routing_pb2.Reservation) -> Table:
             ("expires", time(held.expire_time)),
             ("accepted", time(held.accept_time)),
             ("ended", time(held.end_time)),
+            ("counts nothing since", time(held.idle_since)),
             ("declined because", held.decline_reason),
         )
     )
@@ -121,13 +122,40 @@ def contact(brought: routing_pb2.Contact) -> Table:
             ("pool", short(brought.pool)),
             ("channel", brought.channel),
             ("customer", brought.customer),
-            ("state", routing_pb2.ContactState.Name(brought.state).removeprefix("CONTACT_")),
+            ("state", contact_state(brought.state)),
+            ("because", cause(brought.cause)),
+            ("place", queued(brought.queued) if brought.HasField("queued") else ""),
             ("reservation", short(brought.reservation)),
             ("not offered again to", ", ".join(short(agent) for agent in brought.excluded_agents)),
             ("came in", time(brought.create_time)),
             ("sequence", brought.sequence),
         )
     )
+
+
+def contact_state(state: routing_pb2.ContactState.ValueType) -> str:
+    """Return a contact's state in short."""
+    return routing_pb2.ContactState.Name(state).removeprefix("CONTACT_")
+
+
+def cause(why: routing_pb2.Cause.ValueType) -> str:
+    """Return why a contact came to its state, in words."""
+    return routing_pb2.Cause.Name(why).removeprefix("CAUSE_").replace("_", " ").lower() if why else ""
+
+
+def step(told: routing_pb2.ContactEvent) -> str:
+    """Return a step in the life of a contact as a line."""
+    who = f" {short(told.agent)} {short(told.reservation)}".rstrip()
+    return (
+        f"{time(told.time)} {short(told.contact)} {told.sequence} {contact_state(told.state)} {cause(told.cause)}{who}"
+    )
+
+
+def held(one: routing_pb2.Reservation) -> str:
+    """Return a reservation of a desk as a line."""
+    state = routing_pb2.ReservationState.Name(one.state)
+    idle = f" counts nothing since {time(one.idle_since)}" if one.HasField("idle_since") else ""
+    return f"{short(one.name)} {state} {short(one.contact)} {one.channel} until {time(one.expire_time)}{idle}"
 
 
 def decision(record: routing_pb2.Decision) -> RenderableType:
@@ -173,6 +201,8 @@ def agent(person: roster_pb2.Agent) -> RenderableType:
             ("agent", short(person.name)),
             ("name", person.display_name),
             ("status", roster_pb2.AgentStatus.Name(person.status)),
+            ("because", person.status_reason),
+            ("next heartbeat due", time(person.heartbeat_expire_time)),
             ("pools", ", ".join(short(pool) for pool in person.pools)),
             ("languages", ", ".join(person.languages)),
             ("skills", ", ".join(f"{one.skill} {one.level}" for one in person.skills)),

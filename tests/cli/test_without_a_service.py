@@ -69,7 +69,7 @@ async def test_a_command_that_is_wrongly_put_is_a_usage_error() -> None:
         ("rout", "x"),
         ("route",),
         ("show", "nothing", "x"),
-        ("agents", "set-status", "maya", "AWAY"),
+        ("agents", "set-status", "maya", "LATE"),
         ("route", "x", "--timeout", "-1"),
     )
     said = await asyncio.gather(*(matcher(*arguments) for arguments in wrong))

@@ -1,0 +1,97 @@
+"""`matcher contacts`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from matcher.cli import tables
+from matcher.cli.session import Session, command
+from matcher.v1 import routing_pb2 as pb
+
+Name = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact.")]
+
+
+class State(StrEnum):
+    """Where a contact that has not ended can stand."""
+
+    QUEUED = "QUEUED"
+    RESERVED = "RESERVED"
+    ASSIGNED = "ASSIGNED"
+
+
+def commands() -> typer.Typer:
+    """Return the commands."""
+    app = typer.Typer(name="contacts", help="What customers brought: who waits, who is served.", no_args_is_help=True)
+    command(app, "list")(list_contacts)
+    command(app, "show")(show)
+    command(app, "watch")(watch)
+    command(app, "cancel")(cancel)
+    return app
+
+
+async def list_contacts(
+    session: Session,
+    pool: Annotated[str, typer.Option("--pool", help="Only contacts of this pool.")] = "",
+    state: Annotated[
+        State | None, typer.Option("--state", case_sensitive=False, help="Only contacts in this state.")
+    ] = None,
+) -> None:
+    """List the contacts that have not ended, the oldest first."""
+    made = tables.table("contact", "pool", "channel", "state", "cause", "reservation", "place", "came in")
+    wanted = pb.CONTACT_STATE_UNSPECIFIED if state is None else pb.ContactState.Value(f"CONTACT_{state}")
+    async with session.client() as client:
+        async for contact in client.contacts(pool=pool, state=wanted):
+            if session.as_json:
+                session.write_json(contact)
+                continue
+            tables.add(
+                made,
+                tables.short(contact.name),
+                tables.short(contact.pool),
+                contact.channel,
+                tables.contact_state(contact.state),
+                tables.cause(contact.cause),
+                tables.short(contact.reservation),
+                tables.queued(contact.queued) if contact.HasField("queued") else "",
+                tables.time(contact.create_time),
+            )
+    if not session.as_json:
+        session.out.print(made)
+        session.say(f"{made.row_count} contacts")
+
+
+async def show(session: Session, contact: Name) -> None:
+    """Show a contact, with its place in the queue where it waits."""
+    async with session.client() as client:
+        _show(session, await client.contact(contact))
+
+
+async def watch(
+    session: Session,
+    contact: Name,
+    after: Annotated[int, typer.Option("--after", min=0, help="Only what came after this sequence number.")] = 0,
+) -> None:
+    """Tell a contact's steps as they happen, until it has ended."""
+    async with session.client() as client:
+        async for step in client.watch_contact(contact, after_sequence=after):
+            if session.as_json:
+                session.write_json(step)
+            else:
+                session.say(tables.step(step))
+            session.flush()
+
+
+async def cancel(session: Session, contact: Name) -> None:
+    """End a contact: it leaves the queue, and an agent who is held for it is free again."""
+    async with session.client() as client:
+        _show(session, await client.cancel_contact(contact))
+
+
+def _show(session: Session, contact: pb.Contact) -> None:
+    if session.as_json:
+        session.write_json(contact)
+    else:
+        session.out.print(tables.contact(contact))
