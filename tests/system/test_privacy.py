@@ -106,6 +106,12 @@ async def told(client: MatcherClient, server: Server, store: Store) -> None:
         client.route(TEXT, request_id="r-1", contact_id="c-2"),
         client.route(TEXT, contact_id="c-1"),
     )
+    several = [
+        pb.RouteMessageRequest(contact_id=contact, message=pb.Message(text=text))
+        for contact, text in (("c-1", TEXT), ("c-3", TEXT), (MARKER + "!", TEXT), ("c-4", TEXT * 200))
+    ]
+    results = await client.route_many(several)
+    assert [one.WhichOneof("result") for one in results] == ["status", "response", "status", "status"]
     failures = await asyncio.gather(*wrong, return_exceptions=True)
     assert [isinstance(failure, MatcherCallError) for failure in failures] == [True] * len(wrong)
     async with grpc.aio.insecure_channel(server.target) as channel:
