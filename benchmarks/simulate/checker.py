@@ -79,7 +79,7 @@ def _wrongly_ended(day: Day, contact: Contact, state: ContactState, cause: Cause
 
 
 def _wait_in_force(contact: Contact, at: float) -> tuple[float, float]:
-    """Return since when a contact waits, and how long it may: as its last transfer that may wait says, if it had one."""
+    """Return since when a contact waits and how long it may: as its last transfer that may wait says, if it had one."""
     asked = [one for one in contact.transfers if one.wait and one.began <= at and one.ending is not Ending.REFUSED]
     last = max(asked, key=lambda one: one.began, default=None)
     return (contact.arrived_first, contact.may_wait) if last is None else (last.began, last.wait)

@@ -20,7 +20,7 @@ from benchmarks.simulate.lives import ENDED
 from benchmarks.simulate.plan import Arrival, Cast, Plan, arrivals, cast
 from benchmarks.simulate.platform import Platform
 from benchmarks.simulate.work import Work
-from matcher.lifecycle import ContactState
+from matcher.lifecycle import AgentStatus, ContactState
 from matcher.v1 import routing_pb2 as pb
 
 SITE: Final = "simulated"
@@ -189,6 +189,8 @@ class Day:
 
     async def _probe(self, desk: h.Desk) -> None:
         """Fill an agent whom only one skill of their own finds, channel by channel, and empty them again."""
+        # The engine may have sent them away for what they did not answer.
+        await calls.declare(self._front, desk.agent, AgentStatus.ONLINE)
         for channel, (cost, most) in desk.channels.items():
             room = min(desk.total // cost, most or desk.total)
             taken = [held for _ in range(room + 1) if (held := await self._fill(desk, channel)) is not None]

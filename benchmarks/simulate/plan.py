@@ -95,7 +95,7 @@ HURRIED: Final = Habits(
 """Habits for a day of seconds, with more of what is hard."""
 
 
-def small(seed: int = 1, *, bug: str = "", agents: int = 20, contacts: int = 400, seconds: float = 20.0) -> Plan:
+def small(seed: int = 1, *, bug: str = "", agents: int = 14, contacts: int = 300, seconds: float = 20.0) -> Plan:
     """Return a day of seconds: all that a long one has, with shorter terms; more customers than there are agents."""
     shared = h.PoolTerms(id=CARE, offer=2.0, accepted=30.0, wait=20.0, wait_weight=0.5)
     return Plan(

@@ -34,6 +34,7 @@ def figures(day: Day) -> dict[str, float | int | None]:
     causes = [step.cause for contact in contacts for step in contact.steps]
     attempts = [one for calls in day.requests.values() for one in calls]
     affinity = list(day.weighed.values())
+    news = [step.heard - step.at for contact in contacts for step in contact.steps]
     return {
         "contacts": len(contacts),
         "mean_affinity": round(fmean(affinity), 4) if affinity else None,
@@ -52,6 +53,8 @@ def figures(day: Day) -> dict[str, float | int | None]:
         "queued_share": round(len(queued) / len(contacts), 4) if contacts else None,
         "mean_wait": round(fmean(waits), 3) if waits else None,
         "worst_wait": round(max(waits), 3) if waits else None,
+        "news_p50": round(float(np.percentile(news, 50)), 4) if news else None,
+        "news_p99": round(float(np.percentile(news, 99)), 4) if news else None,
         "unanswered_attempts": sum(one.ending is Ending.UNKNOWN for one in attempts),
         "replayed_answers": sum(one.replayed for one in attempts),
         "replicas_killed": sum(one.what == "replica" for one in day.outages),
