@@ -1,4 +1,4 @@
-"""The earmark: a slot that became free is first for those who wait, for two seconds at most."""
+"""The earmark: a slot that became free is first for those who wait, for five seconds at most."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matcher.model import PoolPolicy, Reservation
 from matcher.store.routing import Claimed, Full, Reserved
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
-EARMARK_MS: Final = 2000
+EARMARK_MS: Final = 5000
 FREED: Final = (
     "declined",
     "canceled",

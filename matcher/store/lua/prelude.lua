@@ -52,9 +52,9 @@ local function fields(key, ...)
 end
 
 -- How long an agent whose slot became free is kept for the contacts that wait, in milliseconds. A dispatcher gives the
--- agent back as soon as it has seen that nobody who waits may take them, in milliseconds mostly; so this is for a
--- dispatcher that is slow or dies: its lease, and a second for the next one.
-local EARMARK = 2000
+-- agent back as soon as it has seen that nobody who waits may take them, in milliseconds mostly; so this is for one that
+-- dies (its lease is a second, and the next one needs another) or that a busy machine holds up.
+local EARMARK = 5000
 
 -- Tells whether somebody waits in one of an agent's pools. pools is ';a;b;', waiting the counts by pool.
 local function awaited(waiting, pools)
