@@ -38,7 +38,6 @@ from matcher.model import (
     Reservation,
     StreamPlace,
     Wait,
-    Unmatched,
 )
 from matcher.rpc.ports import Services
 

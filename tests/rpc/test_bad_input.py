@@ -162,6 +162,43 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         routing.ListContactsRequest(parent=SITE, pool="sites/other/pools/billing"),
         {"pool"},
     ),
+    "no contact to hand on, to nowhere": (
+        routing.TransferContactRequest(name=MAYA, pool=MAYA, agent=SITE, wait_duration=Duration(seconds=1)),
+        {"name", "pool", "agent", "wait_duration"},
+    ),
+    "handed on to an agent by name and by a message": (
+        routing.TransferContactRequest(
+            name=f"{SITE}/contacts/c-1", agent=MAYA, message=message(customer="ann", channel="chat")
+        ),
+        {"message", "message.customer", "message.channel"},
+    ),
+    "one handle that is nobody's": (
+        routing.LinkCustomerRequest(parent=MAYA, customers=[""]),
+        {"parent", "customers", "customers[0]"},
+    ),
+    "the same handle twice": (routing.LinkCustomerRequest(parent=SITE, customers=["ann", "ann"]), {"customers"}),
+    "a rating of six stars": (
+        routing.CompleteReservationRequest(name=f"{SITE}/reservations/01J", rating=6),
+        {"rating"},
+    ),
+    "preferences without an end": (
+        route(
+            wait_duration=Duration(seconds=1),
+            message=message(
+                language="de",
+                language_expires_after=Duration(seconds=-1),
+                required_skills=[routing.RequiredSkill(skill="law", expires_after=Duration(seconds=-1))],
+                preferred_agents=[routing.PreferredAgent(agent="maya", expires_after=Duration(seconds=3601))],
+            ),
+        ),
+        {
+            "wait_duration",
+            "message.language_expires_after",
+            "message.required_skills[0].expires_after",
+            "message.preferred_agents[0].agent",
+            "message.preferred_agents[0].expires_after",
+        },
+    ),
     "no contact to cancel": (routing.CancelContactRequest(name=MAYA), {"name"}),
     "nothing to touch": (routing.TouchReservationRequest(fence=-1), {"name", "fence"}),
     "no contact to watch": (routing.WatchContactRequest(name=SITE, after_sequence=-1), {"name", "after_sequence"}),

@@ -26,6 +26,7 @@ from matcher.model import (
     Requirements,
     StreamPlace,
     Unmatched,
+    Wait,
 )
 from matcher.rpc import check_roster, convert, names
 from matcher.rpc.check import Violations, page_token
@@ -157,6 +158,24 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
             parent="sites/acme", message=routing.Message(text="Hi."), ignore_availability=True, explain_left_out=True
         ),
         ("suggest", ("acme", Message("Hi.", "", Requirements()), 8, True, True)),
+    ),
+    "hand on": (
+        routing.TransferContactRequest(
+            name="sites/default/contacts/c-1",
+            pool="sites/default/pools/night",
+            message=routing.Message(text="Hi."),
+            request_id="t-1",
+            wait=True,
+            wait_duration=Duration(seconds=2),
+        ),
+        (
+            "transfer",
+            ("default", "c-1", "night", "", Message("Hi.", "", Requirements(pool="night")), "t-1", Wait(2_000)),
+        ),
+    ),
+    "link": (
+        routing.LinkCustomerRequest(parent="sites/default", customers=["ann@mail", "ann"]),
+        ("link", ("default", ("ann@mail", "ann"))),
     ),
     "accept": (routing.AcceptReservationRequest(name=OFFER_NAME, fence=9), ("accept", ("default", "01JR", 9))),
     "decline": (
