@@ -174,7 +174,7 @@ class Connection:
     def _watch(
         method: grpc.aio.UnaryStreamMultiCallable[Request, Answer], request: Request, silence: float | None
     ) -> AsyncGenerator[Answer, None]:
-        return _answers(method(request), silence)
+        return _answers(lambda: method(request), silence)
 
     @staticmethod
     def _stream(
@@ -182,14 +182,15 @@ class Connection:
         requests: AsyncIterator[Request],
         silence: float,
     ) -> AsyncGenerator[Answer, None]:
-        return _answers(method(requests), silence)
+        return _answers(lambda: method(requests), silence)
 
 
 async def _answers(
-    call: grpc.aio.UnaryStreamCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer],
+    begin: Callable[[], grpc.aio.UnaryStreamCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer]],
     silence: float | None,
 ) -> AsyncGenerator[Answer, None]:
-    """Yield what a stream answers; silence: the seconds it may say nothing, None: for ever."""
+    """Yield what a stream answers, from when it is first asked; silence: the seconds it may say nothing, None: ever."""
+    call = begin()
     try:
         while True:
             async with asyncio.timeout(silence):

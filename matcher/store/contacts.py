@@ -10,7 +10,6 @@ from matcher.errors import ContactNotFound
 from matcher.lifecycle import CONTACT_NEXT, Cause, ContactState
 from matcher.model import Contact, ContactEvent, Page
 from matcher.names import contact_name
-from matcher.store.changes import ContactStepped, decode_change, event_number
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
 from matcher.store.records import decode_contact, decode_history, fields_of, number, pairs_of, text
@@ -166,28 +165,6 @@ class ContactStore:
         """Read how many contacts wait, by pool."""
         counts = fields_of(await self._connection.run("HGETALL", Keys(site).waiting))
         return {pool: int(count) for pool, count in counts.items() if not pool.startswith(IN_POOL)}
-
-    async def steps_after(self, site: str, last: int, most: int) -> tuple[list[ContactEvent], int, int]:
-        """Read what followed an event of the stream: the steps among it, up to which event, and the oldest one kept."""
-        keys = Keys(site)
-        found, first = await self._connection.pipeline(
-            [
-                ("XRANGE", keys.load, f"(0-{last}" if last else "-", "+", "COUNT", most),
-                ("XRANGE", keys.load, "-", "+", "COUNT", 1),
-            ],
-        )
-        steps = []
-        for event, said in found:
-            last = event_number(event.decode())
-            change = decode_change(_said(said), last)
-            if isinstance(change, ContactStepped):
-                steps.append(change.event)
-        return steps, last, event_number(first[0][0].decode()) if first else last + 1
-
-
-def _said(fields: Any) -> str:
-    said: bytes = fields[b"e"] if isinstance(fields, dict) else fields[1]
-    return said.decode()
 
 
 def _place(after: str) -> tuple[int, str]:
