@@ -176,7 +176,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         routing.LinkCustomerRequest(parent=MAYA, customers=[""]),
         {"parent", "customers", "customers[0]"},
     ),
-    "the same handle twice": (routing.LinkCustomerRequest(parent=SITE, customers=["ann", "ann"]), {"customers"}),
+    "the same handle twice": (routing.LinkCustomerRequest(parent=SITE, customers=["ann", "ann"]), {"customers[1]"}),
     "a rating of six stars": (
         routing.CompleteReservationRequest(name=f"{SITE}/reservations/01J", rating=6),
         {"rating"},
