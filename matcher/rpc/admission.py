@@ -24,6 +24,8 @@ NEWEST_FIRST_SECONDS: Final = 0.3
 """How long the line stands before the newest goes first. Below that it is chance, which is shared by taking turns."""
 STANDING_SECONDS: Final = 0.1
 """How long a call may wait once the line has stood for `burst_seconds`."""
+CALM_SECONDS: Final = 1.0
+"""How long nobody must be sent away for an empty line to end an overload: a moment's luck allows no new burst."""
 SENT_AWAY_AT_ONCE: Final = 2
 """A newcomer sends away so many at most: the line shrinks steadily and no moment is lost to a mass of refusals."""
 
@@ -64,6 +66,7 @@ class Admission:
         self._inside = 0
         self._line: OrderedDict[_Place, None] = OrderedDict()
         self._standing_since = 0.0
+        self._calm_from = 0.0
 
     @property
     def inside(self) -> int:
@@ -83,7 +86,7 @@ class Admission:
             return True
         now = self._clock()
         place = _Place(asyncio.get_running_loop().create_future(), now)
-        if not self._line:
+        if not self._line and now >= self._calm_from:
             self._standing_since = now
         self._line[place] = None
         self._send_away(now)
@@ -115,6 +118,7 @@ class Admission:
                 why: Why = "full"
             elif now - self._standing_since >= self._burst_seconds and now - oldest.since > STANDING_SECONDS:
                 why = "standing"
+                self._calm_from = now + CALM_SECONDS
             else:
                 return
             del self._line[oldest]

@@ -136,6 +136,28 @@ async def test_an_empty_line_begins_a_new_burst() -> None:
     assert gate.sent_away == []
 
 
+async def test_a_moment_without_a_line_does_not_end_an_overload() -> None:
+    """A line that is empty and fills again within a second of a refusal is judged as before; after that anew."""
+    gate = Gate()
+    await gate.arrive(0, 1)
+    gate.now = BURST_SECONDS
+    await gate.arrive(2)
+    assert gate.sent_away == [1]
+    await gate.finish(1)
+    assert gate.admission.waiting == 0
+    gate.now += 0.5
+    await gate.arrive(3)
+    gate.now += 0.2
+    await gate.arrive(4)
+    assert gate.sent_away == [1, 3]
+    await gate.finish(1)
+    gate.now += 1.0
+    await gate.arrive(5)
+    gate.now += 0.2
+    await gate.arrive(6)
+    assert gate.sent_away == [1, 3]
+
+
 async def test_a_full_line_sends_the_oldest_away_at_once() -> None:
     """The line has its longest length from the first moment: beyond it the newcomer takes the oldest's place."""
     gate = Gate(most_waiting=2)
