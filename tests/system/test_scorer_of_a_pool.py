@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from matcher.client import MatcherCallError, MatcherClient
 from matcher.scorer import Scorer
 from matcher.scorer_file import Provenance, write
 from matcher.v1 import roster_pb2 as pb
-from tests.people import PASTIMES, hire, person
+from tests.people import PASTIMES, hire, person, wait_until
 from tests.processes import Server
 
 TEXT: Final = "My card was swallowed by the machine. Tonight I meant to play the cello with friends."
@@ -39,7 +40,7 @@ async def affinities(client: MatcherClient, pool: str) -> dict[str, float]:
 async def test_two_pools_of_a_site_are_ranked_by_their_own_scorers(
     launch: Callable[[Mapping[str, str]], Awaitable[Server]], tmp_path: Path
 ) -> None:
-    """UpdatePool changes who is closest at once, at every server, after a restart too, and encodes no interest."""
+    """UpdatePool changes who is closest at once, and after a restart too, and encodes no interest."""
     folder = tmp_path / "scorers"
     folder.mkdir()
     settings = {"MATCHER_SCORERS": str(folder)}
@@ -75,3 +76,42 @@ async def test_two_pools_of_a_site_are_ranked_by_their_own_scorers(
         assert await affinities(client, "north") == pytest.approx(lenient, abs=1e-6)
         await client.update_pool(pb.Pool(name="north"), ["scorer"])
         assert await affinities(client, "north") == pytest.approx(usual, abs=1e-6)
+
+
+async def test_another_server_ranks_by_the_new_scorer_if_it_has_the_file(
+    launch: Callable[[Mapping[str, str]], Awaitable[Server]], store_url: str, tmp_path: Path
+) -> None:
+    """A change made at one server is in force at the other; one without the file says so and ranks by the default."""
+    folder = tmp_path / "scorers"
+    folder.mkdir()
+    settings = {"MATCHER_STORE_URL": store_url, "MATCHER_SCORERS": str(folder)}
+    one, other, bare = await asyncio.gather(
+        launch(settings), launch(settings), launch({"MATCHER_STORE_URL": store_url, "MATCHER_SCORER": "untrained"})
+    )
+    site = await one.site()
+    async with one.client(site) as here, other.client(site) as there, bare.client(site) as without:
+        north = await here.create_pool("north", pb.Pool())
+        await hire(here, {f"a{n}": person(f"I love {line}.", pools=[north.name]) for n, line in enumerate(PASTIMES)})
+        usual, untrained = await affinities(there, "north"), await affinities(without, "north")
+        model = (await here.decision((await here.route(TEXT, pool="north")).decision)).model
+        write(folder / "lenient.npz", LENIENT, Provenance(model, (), "", "", {}))
+        await here.update_pool(pb.Pool(name="north", scorer="lenient"))
+        lenient = await affinities(here, "north")
+
+        async def changed() -> bool:
+            return await affinities(there, "north") == pytest.approx(lenient, abs=1e-6)
+
+        await wait_until(changed, "the other server ranks by the scorer that was put in force here")
+        await here.update_pool(pb.Pool(name="north"), ["scorer"])
+
+        async def back() -> bool:
+            return await affinities(there, "north") == pytest.approx(usual, abs=1e-6)
+
+        await wait_until(back, "the other server ranks by the service's scorer again")
+        await here.update_pool(pb.Pool(name="north", scorer="lenient"))
+
+        async def said() -> bool:
+            return "a pool's scorer cannot be had" in bare.log()
+
+        await wait_until(said, "the server without the file says so")
+        assert await affinities(without, "north") == pytest.approx(untrained, abs=1e-6)
