@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
+from weakref import WeakSet
 
 from redis import exceptions
 from redis.asyncio.retry import Retry
@@ -41,6 +42,7 @@ class Server:
         self._limits = limits
         self._must_be_primary = must_be_primary
         self._wire: Wire | None = None
+        self._readers: WeakSet[Wire] = WeakSet()
         self._opening: asyncio.Task[Wire] | None = None
 
     @property
@@ -66,14 +68,20 @@ class Server:
             raise
 
     async def reader(self, longest_block_seconds: float) -> Wire:
-        """Return a wire of its own, for commands that block."""
+        """Return a wire of its own, for commands that block.
+
+        It is closed with the server's wire, where silence is noticed earlier: who waits for news of a server that has
+        gone would hear none of the one that took its place.
+        """
         limits = self._limits
-        return await Wire.open(
+        wire = await Wire.open(
             self._login,
             most=1,
             silence_seconds=longest_block_seconds + limits.timeout_seconds,
             connect_seconds=limits.timeout_seconds,
         )
+        self._readers.add(wire)
+        return wire
 
     async def read_clock(self) -> None:
         """Read the server's clock."""
@@ -86,6 +94,12 @@ class Server:
         if self._wire is not None:
             self._wire.close()
             self._wire = None
+        self._close_readers()
+
+    def _close_readers(self) -> None:
+        for reader in tuple(self._readers):
+            reader.close()
+        self._readers.clear()
 
     async def _open(self) -> Wire:
         limits = self._limits
@@ -94,6 +108,7 @@ class Server:
             most=limits.calls,
             silence_seconds=limits.timeout_seconds,
             connect_seconds=limits.timeout_seconds,
+            lost=self._close_readers,
         )
         try:
             await self._read_clock(wire)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import hiredis
@@ -35,8 +35,11 @@ class Wire(asyncio.Protocol):
     A caller who goes away leaves its place: its answer is read and dropped.
     """
 
-    def __init__(self, most: int, silence_seconds: float) -> None:
-        """Take how many calls may be under way (more wait), and for how long the server may leave them unanswered."""
+    def __init__(self, most: int, silence_seconds: float, lost: Callable[[], None]) -> None:
+        """Take how many calls may be under way (more wait), and for how long the server may leave them unanswered.
+
+        lost: is called once, when the connection is.
+        """
         self.heard_at = 0.0
         """When the server last sent something, by the event loop's clock."""
         self._asked_at = 0.0
@@ -56,9 +59,18 @@ class Wire(asyncio.Protocol):
         self._kept: object = None
         self._watching: asyncio.TimerHandle | None = None
         self._lost: Exception | None = None
+        self._tell_lost = lost
 
     @classmethod
-    async def open(cls, login: Mapping[str, Any], *, most: int, silence_seconds: float, connect_seconds: float) -> Wire:
+    async def open(
+        cls,
+        login: Mapping[str, Any],
+        *,
+        most: int,
+        silence_seconds: float,
+        connect_seconds: float,
+        lost: Callable[[], None] = lambda: None,
+    ) -> Wire:
         """Connect and log in. Raises redis-py's ConnectionError, TimeoutError or AuthenticationError."""
         arguments = {
             "socket_timeout": connect_seconds,
@@ -81,7 +93,7 @@ class Wire(asyncio.Protocol):
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-        wire = cls(most, silence_seconds)
+        wire = cls(most, silence_seconds, lost)
         wire._transport, wire._kept = connection.hand_over(wire)
         return wire
 
@@ -182,6 +194,7 @@ class Wire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._transport = self._kept = None
+        self._tell_lost()
 
 
 def _handing_over(kind: type[AbstractConnection]) -> Any:

@@ -94,11 +94,10 @@ class Node:
         assert self.process is not None
         self.process.send_signal(number)
 
-    async def end(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """End it with a signal, also when it is frozen."""
+    async def kill(self) -> None:
+        """Kill it, also when it is frozen."""
         if self.process is not None and self.process.returncode is None:
-            self.send(number)
-            self.send(signal.SIGCONT)
+            self.send(signal.SIGKILL)
             await self.process.wait()
 
     async def role(self) -> str:
@@ -151,7 +150,7 @@ async def running(nodes: Sequence[Node]) -> AsyncIterator[None]:
         await asyncio.gather(*(node.start() for node in nodes))
         yield
     finally:
-        await asyncio.gather(*(node.end() for node in nodes))
+        await asyncio.gather(*(node.kill() for node in nodes))
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
 
 import grpc
@@ -97,7 +96,7 @@ async def test_sites_on_every_shard_are_served_by_every_server(
     lost, served = sites[2], sites[4]
     async with one.client(lost) as client:
         held = (await free_again(client)).reservation
-    await cluster.primaries[1].end(signal.SIGKILL)
+    await cluster.primaries[1].kill()
     for server in servers:
         failure = await refused(server, lost)
         assert (failure.code, failure.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")

@@ -47,7 +47,7 @@ async def test_a_killed_primary_is_replaced_and_what_it_had_not_passed_on_is_not
         assert sum((await loads(here, AGENTS)).values()) == len(kept + lost)
 
         started = time.monotonic()
-        await watched.primary.end(signal.SIGKILL)
+        await watched.primary.kill()
         watched.replica.send(signal.SIGCONT)
         first = await route(here, 1)
         seconds = time.monotonic() - started

@@ -21,6 +21,7 @@ from redis.asyncio.connection import UnixDomainSocketConnection
 from matcher.errors import StoreUnavailable, StoreUnfit
 from matcher.store.address import parse_address
 from matcher.store.connection import Connection
+from matcher.store.servers import ANY_SLOT
 from matcher.store.wire import Wire, packed
 from tests.store.access import PRODUCT, Admin, as_user
 from tests.store.stage import Stage
@@ -159,6 +160,22 @@ async def test_a_store_that_comes_back_is_found_by_the_calls_that_wait(plain_sta
     # What was cut off before its answer came was asked again, and is answered as a replay of what is held.
     assert len(there) == 300
     assert {one.id for one in held if not isinstance(one, BaseException)} <= there
+
+
+async def test_who_waits_for_news_hears_that_their_server_is_lost(product: Connection, admin: Admin) -> None:
+    """A reader that blocks fails with the server's wire, however long it meant to wait."""
+    key = "m:{news}:load"
+    reader = product.reader(key)
+    waiting = asyncio.create_task(reader.run(("XREAD", "BLOCK", 60_000, "STREAMS", key, "0-0"), 60.0))
+    while not (await admin.info("clients"))["blocked_clients"]:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    shared = (await product._servers.find(ANY_SLOT)).wire
+    assert shared is not None
+    shared.close()
+    with pytest.raises(StoreUnavailable):
+        await waiting
+    assert await reader.run(("XREAD", "STREAMS", key, "0-0"), 60.0) is None
+    reader.close()
 
 
 async def test_a_login_that_is_refused_is_no_outage(embedded_url: str) -> None:
