@@ -15,7 +15,7 @@ from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 from tests.conftest import StartServer
 from tests.people import hire, person, wait_until
-from tests.processes import Server
+from tests.processes import Server, metric
 from tests.system.conftest import Pair
 
 BEES = "The smoker for my bees arrived with a dent."
@@ -207,7 +207,7 @@ async def test_a_removed_site_ends_its_streams(service: Server) -> None:
     assert failed.value.reason == "SITE_NOT_FOUND"
 
 
-async def test_supervisors_list_what_has_not_ended(desk: MatcherClient) -> None:
+async def test_supervisors_list_what_has_not_ended(desk: MatcherClient, service: Server) -> None:
     """The oldest first, by pool and by state, with the place in the queue and why each is where it is."""
     await desk.create_pool("other", roster.Pool())
     held = await desk.route(BEES, contact_id="c-1", wait=True)
@@ -223,6 +223,11 @@ async def test_supervisors_list_what_has_not_ended(desk: MatcherClient) -> None:
     queued = [contact async for contact in desk.contacts(pool="default", state=pb.CONTACT_QUEUED)]
     assert queued == listed[1:3]
     assert (await desk.pool("default")).waiting == 2
+
+    async def counted() -> bool:
+        return await metric(service, "matcher_contacts_waiting", site=desk.site, pool="default") == 2
+
+    await wait_until(counted, "the gauge says how many wait")
     page = await desk.list_contacts(page_size=3)
     rest = await desk.list_contacts(page_size=3, page_token=page.next_page_token)
     assert ([*page.contacts, *rest.contacts], rest.next_page_token) == (listed, "")
