@@ -138,6 +138,10 @@ async def test_a_pool_is_made_changed_and_removed(person: Person) -> None:
     assert changed["display_name"] == "Bills"
     assert "affinity_floor" not in changed
     assert "nothing to change" in (await person.types("pools", "update", "bills")).err
+    ranked = await person.types("pools", "update", "bills", "--scorer", "untrained", "--json")
+    assert ranked.documents()[0]["scorer"] == "untrained"
+    assert "there are packaged, untrained" in (await person.types("pools", "update", "bills", "--scorer", "mine")).err
+    assert (await person.types("pools", "update", "bills", "--scorer", "", "--json")).documents()[0]["scorer"] == ""
     listed = (await person.types("pools", "list", "--json")).documents()
     assert [pool["name"].rpartition("/")[2] for pool in listed] == ["bills", "default"]
     assert (await person.types("pools", "delete", "bills")).out == "deleted bills\n"
