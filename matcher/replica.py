@@ -98,7 +98,7 @@ class SiteReplica:
         self._removed_ms: dict[str, int] = {}
         """When agents were removed, so that a write of our own from before does not bring them back."""
         self._own: dict[str, int] = {}
-        """The versions of this process's own writes (0: removed) whose events have not come round."""
+        """The versions of this process's own writes whose events have not come round; -version: removed at that one."""
         self.successor: SiteReplica | None = None
         """The replica by another model that answers in this one's place."""
         self._moved = asyncio.Event()
@@ -198,20 +198,30 @@ class SiteReplica:
         return self.caught_up and mine.roster >= theirs.roster and mine.load >= theirs.load and self.knows(other._own)
 
     def knows(self, written: Mapping[str, int]) -> bool:
-        """Tell whether agents are known here at these versions, or newer ones (0: as removed)."""
+        """Tell whether agents are known here at these versions or newer ones; -version: as removed at that version."""
         for agent, version in written.items():
             known = self.index.agent(agent)
-            if (known.version < version) if known else bool(version):
+            if version > 0 and (known is None or known.version < version):
+                return False
+            if version < 0 and known is not None and known.version <= -version:
                 return False
         return True
 
     async def settled(self) -> None:
         """Wait until own writes are known to whoever answers by now, where another model took over meanwhile."""
+        if self.successor is None:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_SECONDS):
                 # A write is rare, and to meet a change of model rarer: nothing else is worth an event of its own.
-                while self.successor is not None and not self.successor.knows(self._own):  # noqa: ASYNC110
+                while not self._answering().knows_all_of(self):  # noqa: ASYNC110
                     await asyncio.sleep(SETTLE_POLL_SECONDS)
+
+    def _answering(self) -> SiteReplica:
+        latest = self
+        while latest.successor is not None:
+            latest = latest.successor
+        return latest
 
     def put(self, agent: Agent, vectors: NDArray[np.float32]) -> None:
         """Take in a write of this process's own making before its event comes round."""
@@ -231,7 +241,7 @@ class SiteReplica:
 
     def remove(self, agent: str, version: int) -> None:
         """Take out an agent whom this process removed at a version; who was made anew since then stays."""
-        self._own[agent] = 0
+        self._own[agent] = -version
         known = self.index.agent(agent)
         if known is not None and known.version <= version:
             self.index.remove(agent)
@@ -331,8 +341,6 @@ class SiteReplica:
                     case AgentChanged(agent, version, at_ms):
                         self._applying_since_ms = self._applying_since_ms or at_ms
                         agents[agent], written[agent] = version, at_ms
-                        if not version or 0 < self._own.get(agent, 0) <= version:
-                            self._own.pop(agent, None)
                         if not version:
                             self._removed_ms[agent] = at_ms
                     case PoolChanged(pool):
@@ -349,8 +357,17 @@ class SiteReplica:
             if pools:
                 self.room.stir()
             self._observe_lag(self.lag_ms() / 1000)
+            # Last, and without a pause before the position moves on: who compares two replicas sees one or the other.
+            for agent, version in agents.items():
+                self._heard_of(agent, version or (written[agent] + 1) * 1000)
         finally:
             self._applying_since_ms = None
+
+    def _heard_of(self, agent: str, version: int) -> None:
+        """Forget an own write whose event has come round; a removal's has its time in microseconds, as versions are."""
+        own = self._own.get(agent, 0)
+        if 0 < own <= version or version > -own > 0:
+            del self._own[agent]
 
     def _take_in(self, change: Change) -> None:
         """Take in a change that says all there is to know."""
@@ -404,9 +421,11 @@ class SiteReplica:
         found = await self._roster.agents(self.site, stale)
         profiles: list[Agent] = []
         for agent_id, agent in zip(stale, found, strict=True):
-            before = known[agent_id]
+            before, now = known[agent_id], self.index.agent(agent_id)
             if agent is None:
-                self.index.remove(agent_id)
+                # Who was made anew by this process while the store was read has an event still to come.
+                if now is not None and before is not None and now.version == before.version:
+                    self.index.remove(agent_id)
             elif before is not None and before.profile_version == agent.profile_version:
                 self._put_status(agent)
             else:
