@@ -142,6 +142,7 @@ class Admins(TwoServers):
                 ends = ReservationState.COMPLETED if one.state is WRAPPING else ReservationState.CANCELED
                 self.plain.becomes(name, ends)
             del self.plain.agents[agent]
+            self.plain.kept.discard(agent)
 
     def offers_taken_back(self, agent: str) -> None:
         """Write down that what was offered to an agent who has gone is offered to others."""

@@ -28,6 +28,8 @@ class Lines(Platforms):
             await (await house.dispatcher(self.site)).serve()
 
         self.run(serving())
+        # Who became free and can take nobody who waits has been given back.
+        self.plain.kept.clear()
         stored = self.stored()
         served = [name for name in self.plain.line() if name not in stored.queue]
         # By the microseconds of the store's clock in their fences.
@@ -175,3 +177,4 @@ class Lines(Platforms):
                 await self.connection.run("HDEL", self.keys.agent(agent), "earmark")
 
         self.run(passing())
+        self.plain.kept.clear()

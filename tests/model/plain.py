@@ -105,6 +105,8 @@ class Plain:
     """What was asked, and the contact and reservation of the answer; no reservation: it was let wait."""
     fences: dict[str, int] = field(default_factory=dict)
     wraps_up: dict[str, bool] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+    """Agents with a slot that became free while somebody waited for them: not for new messages."""
 
     def live(self, *states: State) -> list[str]:
         """Name the live reservations, in one of the states given or in any."""
@@ -160,6 +162,16 @@ class Plain:
         """Name the contacts that are in line."""
         return [name for name, one in self.contacts.items() if one.in_line]
 
+    def ended(self, reservation: PlainReservation, before: State) -> None:
+        """Write down that a slot became free, where it did; what only lapsed is not written down yet."""
+        if before in LIVE and reservation.state not in LIVE and not reservation.lapsed:
+            self.freed(reservation.agent)
+
+    def freed(self, agent: str) -> None:
+        """Write down that a slot of an agent became free."""
+        if agent in self.agents and self.awaited(agent):
+            self.kept.add(agent)
+
     def awaited(self, agent: str) -> bool:
         """Tell whether somebody waits in a pool of the agent's."""
         pools = self.agents[agent].profile.pools
@@ -171,6 +183,7 @@ class Plain:
         self.fences[reservation.agent] = reservation.fence
         contact = self.contacts.setdefault(reservation.contact, PlainContact(Contact.QUEUED, ""))
         if contact.moving:
+            contact.in_line = False
             self.free_the_old_one(contact)
         contact.reservation = name
         contact.pool, contact.channel = reservation.pool, reservation.channel
@@ -184,6 +197,7 @@ class Plain:
         old = self.reservations[contact.reservation]
         old.state, old.rests = State.COMPLETED, False
         contact.excluded[old.agent] = FOREVER
+        self.freed(old.agent)
 
     def line_up(self, name: str, ask: Ask) -> None:
         """Write down that a contact waits."""
@@ -198,6 +212,7 @@ class Plain:
         """
         reservation = self.reservations[name]
         before, reservation.state = reservation.state, state
+        self.ended(reservation, before)
         if state is not before and state is not State.ACCEPTED:
             reservation.rests = False
         contact = self.contacts[reservation.contact]

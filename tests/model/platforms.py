@@ -162,6 +162,7 @@ class Platforms(Admins):
 
     def check_earmark(self, held: Reservation, before: Stored) -> None:
         """No slot that became free for those who wait goes to a new message before 300 ms have passed."""
+        assert not (self.plain.line() and held.agent in self.plain.kept)
         until = before.kept().get(held.agent, 0)
         if until == math.inf:
             assert not self.plain.awaited(held.agent)

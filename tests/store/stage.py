@@ -208,11 +208,11 @@ class Stage:
         cursor, keys = await self.raw("SCAN", 0, "MATCH", self.keys.pattern, "COUNT", 1_000_000)
         assert cursor == 0
         types = await self.connection.pipeline([("TYPE", key) for key in keys])
-        reads = [READS[kind.decode()] for kind in types]
-        values = await self.connection.pipeline(
-            [(command, key, *rest) for key, (command, *rest) in zip(keys, reads, strict=True)]
-        )
-        return {key: _told(kind, value) for key, kind, value in zip(keys, types, values, strict=True)}
+        # What has ended since is not there.
+        there = [(key, kind) for key, kind in zip(keys, types, strict=True) if kind != b"none"]
+        reads = [(key, *READS[kind.decode()]) for key, kind in there]
+        values = await self.connection.pipeline([(command, key, *rest) for key, command, *rest in reads])
+        return {key: _told(kind, value) for (key, kind), value in zip(there, values, strict=True) if value}
 
     async def raw(self, *command: Any) -> Any:
         """Run one command of the store, as the service's user."""
