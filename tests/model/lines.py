@@ -170,7 +170,7 @@ class Lines(Platforms):
 
     @rule()
     def earmarks_end(self) -> None:
-        """Let 300 ms pass: nobody is kept for those who wait any more."""
+        """Let the time pass for which agents are kept for those who wait."""
 
         async def passing() -> None:
             for agent in self.plain.agents:

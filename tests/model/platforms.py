@@ -161,7 +161,7 @@ class Platforms(Admins):
         assert not most or sum(hold.channel == channel and hold.cost > 0 for hold in leases) <= most
 
     def check_earmark(self, held: Reservation, before: Stored) -> None:
-        """No slot that became free for those who wait goes to a new message before 300 ms have passed."""
+        """No slot that became free for those who wait goes to a new message while it is kept for them."""
         assert not (self.plain.line() and held.agent in self.plain.kept)
         until = before.kept().get(held.agent, 0)
         if until == math.inf:
