@@ -28,6 +28,7 @@ BEATING: Final = 10
 """Every tenth desk sends heartbeats."""
 AT_ONCE: Final = 32
 LOOK_SECONDS: Final = 0.5
+PROBE_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,13 @@ class Day:
         await calls.declare(self._front, desk.agent, AgentStatus.ONLINE)
         for channel, (cost, most) in desk.channels.items():
             room = min(desk.total // cost, most or desk.total)
-            taken = [held for _ in range(room + 1) if (held := await self._fill(desk, channel)) is not None]
+            taken, until = list[str](), time.monotonic() + PROBE_SECONDS
+            # A replica may not have heard yet that the last probe is over; one more than there is room for is one too many.
+            while len(taken) < room and time.monotonic() < until:
+                if (held := await self._fill(desk, channel)) is not None:
+                    taken.append(held)
+            if (held := await self._fill(desk, channel)) is not None:
+                taken.append(held)
             self.journal.note(h.Probed(agent=desk.agent, channel=channel, taken=len(taken)))
             for reservation in taken:
                 await self._empty(reservation)

@@ -2,9 +2,9 @@
 
 "Much later" is more than the difference of the head starts and 1/wait_weight seconds. Both could take the agent where
 everything required was met and the agent surely had room for the one who waited, whatever of the agent's other holds
-may still have lasted. Contacts that wait are offered on events, so nobody counts as waiting, or as having a
-requirement behind them, before the news of it can have reached whoever offers: before `SLACK`, or as long as the
-service took at that time to tell clients a step, or to answer a desk, has passed; after a death, before the dead one's lease and a second have.
+may still have lasted. Contacts that wait are offered on events, so nobody counts as waiting, or as having a requirement
+behind them, before `SLACK` has passed, or as long as the service then took to tell clients a step or to answer a desk;
+after a death, before the dead one's lease and a second have.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class News:
         steps = [(one.at, one.heard - one.at) for contact in day.contacts.values() for one in contact.steps]
         answers = [
             (one.began, one.ended - one.began)
-            for calls in (*(each for hold in day.holds.values() for each in hold.done.values()), *day.declared.values())
+            for hold in day.holds.values()
+            for calls in hold.done.values()
             for one in calls
             if one.ending is h.Ending.OK
         ]
