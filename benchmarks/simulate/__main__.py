@@ -15,7 +15,7 @@ from benchmarks.simulate import history
 from benchmarks.simulate.checker import judge
 from benchmarks.simulate.day import Played, play
 from benchmarks.simulate.display import Display, ended
-from benchmarks.simulate.plan import Plan, small
+from benchmarks.simulate.plan import Plan, for_bug, small
 from benchmarks.simulate.planted import BUGS
 from benchmarks.simulate.verdict import Verdict
 from benchmarks.sizes import ROOT
@@ -80,7 +80,7 @@ def main() -> int:
         bug=given.bug,
     )  # fmt: skip
     if given.small:
-        plan = small(given.seed, bug=given.bug)
+        plan = for_bug(given.bug, given.seed) if given.bug else small(given.seed)
     if given.no_crash:
         plan = replace(plan, replica_killed_at=None, store_killed_at=None)
     with Display(console) as display:

@@ -195,7 +195,7 @@ class Day:
         for channel, (cost, most) in desk.channels.items():
             room = min(desk.total // cost, most or desk.total)
             taken, until = list[str](), time.monotonic() + PROBE_SECONDS
-            # A replica may not have heard yet that the last probe is over; one more than there is room for is one too many.
+            # A replica may not have heard yet that the last probe is over. One more than there is room for is too many.
             while len(taken) < room and time.monotonic() < until:
                 if (held := await self._fill(desk, channel)) is not None:
                     taken.append(held)

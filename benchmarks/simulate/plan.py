@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -95,26 +95,48 @@ HURRIED: Final = Habits(
 """Habits for a day of seconds, with more of what is hard."""
 
 
-def small(seed: int = 1, *, bug: str = "", agents: int = 14, contacts: int = 300, seconds: float = 20.0) -> Plan:
-    """Return a day of seconds: all that a long one has, with shorter terms; more customers than there are agents."""
+def small(seed: int = 1) -> Plan:
+    """Return a day of seconds: all that a long one has, with shorter terms and a crash of each kind."""
     shared = h.PoolTerms(id=CARE, offer=2.0, accepted=30.0, wait=20.0, wait_weight=0.5)
     return Plan(
-        agents=agents,
-        contacts=contacts,
-        seconds=seconds,
+        agents=14,
+        contacts=250,
+        seconds=18.0,
         seed=seed,
         habits=HURRIED,
         pools=(
             msgspec.structs.replace(shared, wrap_up=0.3, idle=2.5, relationship_wait=1.0),
             msgspec.structs.replace(shared, id=URGENT, head_start=1.0),
         ),
-        replica_killed_at=None if bug else 0.3,
+        replica_killed_at=0.3,
         replica_back_after=1.0,
-        store_killed_at=None if bug else 0.65,
+        store_killed_at=0.65,
         store_back_after=0.5,
         drain_seconds=90.0,
-        bug=bug,
     )
+
+
+def for_bug(bug: str, seed: int = 1) -> Plan:
+    """Return a day of seconds that shows a planted bug for sure: more of what it breaks, and nothing killed."""
+    plan = replace(small(seed), bug=bug, replicas=2, seconds=10.0, contacts=150, agents=10, drain_seconds=40.0)
+    shared = h.PoolTerms(id=CARE, offer=2.0, accepted=30.0, wait=10.0, wait_weight=1.0)
+    plan = replace(
+        plan,
+        pools=(shared, msgspec.structs.replace(shared, id=URGENT)),
+        replica_killed_at=None,
+        store_killed_at=None,
+    )
+    match bug:
+        case "no-idempotency":
+            return replace(plan, habits=replace(HURRIED, twice_at_once=0.3))
+        case "release-before-hold":
+            # Nobody is free whom a contact could be handed to, and others wait for the slot that it leaves.
+            return replace(plan, agents=6, contacts=200, habits=replace(HURRIED, transfer=0.7))
+        case "no-earmark":
+            # The queue is never empty, and new messages never end.
+            return replace(plan, agents=6, contacts=300, habits=replace(HURRIED, talk=0.6, voice=0.0, skilled=0.0))
+        case _:
+            return plan
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
+from benchmarks.simulate.verdict import Law
 from matcher import app
 from matcher.store import library
 from matcher.store.routing import Claim, Offer, Reserved, RoutingStore
@@ -57,6 +58,15 @@ BUGS: Final[Mapping[str, Bug]] = {
     "no-earmark": Bug((("if not barred and someone_waits and not from_queue then", "if false then", 1),)),
 }
 """Skip the idempotency record; release before hold on transfer; a client's clock for a deadline; no earmark."""
+
+
+BREAKS: Final[Mapping[str, Law]] = {
+    "no-idempotency": Law.SERVED_TWICE,
+    "release-before-hold": Law.SERVED_TWICE,
+    "client-clock": Law.DRIFT,
+    "no-earmark": Law.OVERTAKEN,
+}
+"""The law that each bug breaks."""
 
 
 class BugGone(Exception):
