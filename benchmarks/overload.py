@@ -46,7 +46,7 @@ async def _measure(sizes: Sizes, bench: Bench) -> Figures:
     calm = await _run(bench, Arrivals(target, calm_rate, sizes.seconds))
     over_rate = OVER / CALM * calm_rate
     say(f"overload: {over_rate:.0f}/s, three times the peak")
-    over = await _run(bench, Arrivals(target, over_rate, sizes.seconds / 2))
+    over = await _run(bench, Arrivals(target, over_rate, sizes.seconds))
     peaks += [await _run(bench, Routes(target, 0, lines, "at once", seconds=sizes.seconds / 2)) for _ in range(2)]
 
     goodput = estimate([peak.goodput for peak in peaks])

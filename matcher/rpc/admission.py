@@ -3,7 +3,7 @@
 So many calls are worked on at once; the others stand in line, in the order in which they came. Once the line has not
 been empty for a moment the newest goes first: its caller is the likeliest to be still there, and who is let in has
 hardly waited, however long the line is. A crowd that comes at once is answered to the last. But when the line has stood
-for a while and calls still come, it is overload and no crowd: then each newcomer sends away those who have waited
+for a while and more have come than a crowd, it is overload: then each newcomer sends away those who have waited
 longest.
 
 After B. Maurer, "Fail at Scale" (ACM Queue 13/8, 2015: controlled delay and adaptive LIFO), and K. Nichols and
@@ -26,6 +26,8 @@ STANDING_SECONDS: Final = 0.1
 """How long a call may wait once the line has stood for `burst_seconds`."""
 CALM_SECONDS: Final = 1.0
 """How long nobody must be sent away for an empty line to end an overload: a moment's luck allows no new burst."""
+CROWD: Final = 1_024
+"""A thousand calls at once are a crowd and all answered, however long a slow machine takes to let them come in."""
 SENT_AWAY_AT_ONCE: Final = 2
 """A newcomer sends away so many at most: the line shrinks steadily and no moment is lost to a mass of refusals."""
 
@@ -50,16 +52,19 @@ class Admission:
         burst_seconds: float,
         clock: Callable[[], float],
         *,
+        crowd: int = CROWD,
         waited: Callable[[float], None] = lambda _: None,
         refused: Callable[[Why], None] = lambda _: None,
     ) -> None:
         """Let `most` in at once and `most_waiting` stand in line; `clock` gives seconds.
 
+        crowd: how many may come while the line stands before it is overload, however long it stands.
         waited: told how long each call that is let in stood in line. refused: told why a call was sent away.
         """
         self._most = most
         self._most_waiting = most_waiting
         self._burst_seconds = burst_seconds
+        self._crowd = crowd
         self._clock = clock
         self._waited = waited
         self._refused = refused
@@ -67,6 +72,7 @@ class Admission:
         self._line: OrderedDict[_Place, None] = OrderedDict()
         self._standing_since = 0.0
         self._calm_from = 0.0
+        self._came = 0
 
     @property
     def inside(self) -> int:
@@ -87,7 +93,8 @@ class Admission:
         now = self._clock()
         place = _Place(asyncio.get_running_loop().create_future(), now)
         if not self._line and now >= self._calm_from:
-            self._standing_since = now
+            self._standing_since, self._came = now, 0
+        self._came += 1
         self._line[place] = None
         self._send_away(now)
         try:
@@ -112,11 +119,14 @@ class Admission:
                 self._waited(now - place.since)
                 place.turn.set_result(True)
 
+    def _overloaded(self, now: float) -> bool:
+        return self._came > self._crowd and now - self._standing_since >= self._burst_seconds
+
     def _send_away(self, now: float) -> None:
         for oldest in list(islice(self._line, SENT_AWAY_AT_ONCE)):
             if len(self._line) > self._most_waiting:
                 why: Why = "full"
-            elif now - self._standing_since >= self._burst_seconds and now - oldest.since > STANDING_SECONDS:
+            elif self._overloaded(now) and now - oldest.since > STANDING_SECONDS:
                 why = "standing"
                 self._calm_from = now + CALM_SECONDS
             else:

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from matcher.model import Held
-from matcher.rpc.admission import Admission
+from matcher.rpc.admission import CROWD, Admission
 from matcher.rpc.admitting import AdmissionInterceptor
 from matcher.rpc.health import Health
 from matcher.rpc.server import build_server
@@ -30,6 +30,7 @@ class Gate:
 
     most: int = 1
     most_waiting: int = 1_000
+    crowd: int = 0
     now: float = 0.0
     waits: list[float] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -43,6 +44,7 @@ class Gate:
             self.most_waiting,
             BURST_SECONDS,
             lambda: self.now,
+            crowd=self.crowd,
             waited=self.waits.append,
             refused=self.refusals.append,
         )
@@ -101,6 +103,18 @@ async def test_a_crowd_that_comes_at_once_is_answered_to_the_last_however_long_i
     await gate.finish(1_000)
     assert sorted(gate.inside) == list(range(1_000))
     assert gate.refusals == []
+
+
+async def test_a_crowd_is_answered_also_where_it_takes_long_to_come_in() -> None:
+    """A thousand calls that a slow machine takes a minute to let come in are a crowd; of more, the oldest go."""
+    gate = Gate(most_waiting=2_048, crowd=CROWD)
+    await gate.arrive(0)
+    for number in range(1, 1_001):
+        gate.now += 0.06
+        await gate.arrive(number)
+    assert gate.refusals == []
+    await gate.arrive(*range(1_001, 1_026))
+    assert gate.sent_away == [1, 2]
 
 
 async def test_a_line_that_stands_is_overload_and_newcomers_send_the_oldest_away() -> None:
