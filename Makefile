@@ -16,9 +16,10 @@ SUITES ?= $(or $(DEV_SUITES),examples/suite)
 LOAD_SUITE := $(wildcard ../shared/evaluation/dev/persona_1utt)
 LOAD_TEXTS := $(if $(LOAD_SUITE),--messages $(LOAD_SUITE)/messages.jsonl --roster $(LOAD_SUITE)/agents.jsonl)
 LOAD ?= --rate 50
+SIMULATE ?=
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate loadtest bench bench-full test check lint types proto proto-check deploy-lint node clean
+.PHONY: help setup demo serve evaluate loadtest bench bench-full simulate simulate-bugs test check lint types proto proto-check deploy-lint node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,12 @@ bench: $(BENCH_SETUP) ## Measures everything beside what people would build inst
 
 bench-full: $(BENCH_SETUP) ## The same with more of everything
 	@$(BIN)/python -m benchmarks.run --size full $(if $(SUITE),--suite $(SUITE))
+
+simulate: $(BENCH_SETUP) ## Plays a day with crashes through the API and judges it by what the clients saw; build/simulate.json, about 14 minutes
+	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.simulate --history build/simulate-history.jsonl $(SIMULATE)
+
+simulate-bugs: $(BENCH_SETUP) ## Plays a small day with each planted bug; every one of them must be found
+	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.simulate.bugs
 
 test: setup ## Runs all tests against a real store
 	$(BIN)/python -m pytest -m 'not node'
