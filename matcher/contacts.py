@@ -55,7 +55,7 @@ class Contacts:
         """List the contacts that have not ended, the oldest first, from `after` on. Raises PoolNotFound."""
         replica = await self._sites.replica(site)
         if pool is not None:
-            await replica.pool(pool)
+            await replica.teams.pool(pool)
         page = await self._store.contacts(site, pool, state, most, after, self._clocks.of(site).now_ms())
         return Page(tuple(self._placed(replica, one) for one in page.items), page.next)
 

@@ -115,7 +115,7 @@ class Expiry:
 
     async def _max_missed(self, pool: str) -> int:
         try:
-            return (await self._replica.pool(pool)).policy.max_missed
+            return (await self._replica.teams.pool(pool)).policy.max_missed
         except PoolNotFound:
             return PoolPolicy().max_missed
 

@@ -68,7 +68,7 @@ class Joint:
             before = await asked.answered(self._router, site)
             if before is not None:
                 return before
-            pool = await replica.pool(asked.message.requirements.pool)
+            pool = await replica.teams.pool(asked.message.requirements.pool)
             message = await self._router.acquainted(replica, pool, asked.message)
             units = await read(replica, message)
             floor, tolerance = await replica.floor(pool), self._ranker.tolerance(pool)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,13 +13,14 @@ import structlog
 from numpy.typing import NDArray
 
 from matcher.clock import Clock
-from matcher.errors import PoolNotFound, StoreUnavailable
+from matcher.errors import StoreUnavailable
 from matcher.index import SiteIndex
 from matcher.interests import stored_interests
 from matcher.lifecycle import ContactState
 from matcher.matching import Matching
 from matcher.model import Agent, ContactEvent, Hold, Pool
-from matcher.names import pool_name
+from matcher.own_writes import OwnWrites
+from matcher.snapshot import read_site
 from matcher.store.changes import (
     AgentChanged,
     Change,
@@ -39,13 +39,13 @@ from matcher.store.connection import Connection
 from matcher.store.contacts import ContactStore
 from matcher.store.roster import RosterStore
 from matcher.tasks import end
+from matcher.teams import Teams
 from matcher.underway import Underway
 from matcher.waiting import WaitingRoom
 from matcher.watching import Hub
 
 log = structlog.get_logger(__name__)
 
-CHUNK: Final = 500
 RETRY_SECONDS: Final = 0.2
 SETTLE_SECONDS: Final = 1.0
 SETTLE_POLL_SECONDS: Final = 0.005
@@ -75,7 +75,6 @@ class SiteReplica:
     ) -> None:
         self.site = site
         self.hub = hub or Hub(site)
-        self.pools: dict[str, Pool] = {}
         self.matching = matching
         self.index = SiteIndex(matching.scorers.default, matching.encoder.dimension)
         self.room = WaitingRoom()
@@ -97,8 +96,8 @@ class SiteReplica:
         """Who may have become free for those who wait since somebody last asked, and when."""
         self._removed_ms: dict[str, int] = {}
         """When agents were removed, so that a write of our own from before does not bring them back."""
-        self._own: dict[str, int] = {}
-        """The versions of this process's own writes whose events have not come round; -version: removed at that one."""
+        self._own = OwnWrites()
+        self.teams = Teams(site, roster, matching, lambda: self.index)
         self.successor: SiteReplica | None = None
         """The replica by another model that answers in this one's place."""
         self._moved = asyncio.Event()
@@ -106,7 +105,6 @@ class SiteReplica:
         self.away: StoreUnavailable | None = None
         self._applying_since_ms: int | None = None
         self._beside: list[Closing] = []
-        self._adopting: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._keep_current(), name=f"follow {site}")
 
     async def ready(self, timeout_seconds: float) -> bool:
@@ -152,29 +150,13 @@ class SiteReplica:
         """Stop following."""
         for task in self._beside:
             await task.close()
-        for adopting in tuple(self._adopting):
-            await end(adopting)
+        await self.teams.close()
         await end(self._task)
 
-    async def pool(self, pool: str) -> Pool:
-        """Return a pool, also one that another replica made a moment ago. Raises PoolNotFound."""
-        known = self.pools.get(pool)
-        if known is None:
-            known = await self._roster.pool(self.site, pool)
-            if known is None:
-                raise PoolNotFound(pool_name(self.site, pool))
-            await self.put_pool(known)
-        return known
-
-    async def put_pool(self, pool: Pool) -> None:
-        """Take in a pool as the store has it; a newer one stays. Its scorer ranks when this returns."""
-        if self._enter(pool):
-            await self._adopt_scorer(self.index, pool)
-
-    def remove_pool(self, pool: str) -> None:
-        """Forget a pool."""
-        self.pools.pop(pool, None)
-        self.index.set_scorer(pool, None)
+    @property
+    def pools(self) -> Mapping[str, Pool]:
+        """Return the pools that are known here."""
+        return self.teams.known
 
     async def floor(self, pool: Pool) -> float:
         """Return the affinity floor in force: the pool's own, or that of its roster."""
@@ -195,17 +177,12 @@ class SiteReplica:
     def knows_all_of(self, other: SiteReplica) -> bool:
         """Tell whether whatever another replica of the site has taken in, its own writes too, is known here."""
         mine, theirs = self._position, other._position
-        return self.caught_up and mine.roster >= theirs.roster and mine.load >= theirs.load and self.knows(other._own)
-
-    def knows(self, written: Mapping[str, int]) -> bool:
-        """Tell whether agents are known here at these versions or newer ones; -version: as removed at that version."""
-        for agent, version in written.items():
-            known = self.index.agent(agent)
-            if version > 0 and (known is None or known.version < version):
-                return False
-            if version < 0 and known is not None and known.version <= -version:
-                return False
-        return True
+        return (
+            self.caught_up
+            and mine.roster >= theirs.roster
+            and mine.load >= theirs.load
+            and other._own.known_to(self.index)
+        )
 
     async def settled(self) -> None:
         """Wait until own writes are known to whoever answers by now, where another model took over meanwhile."""
@@ -225,13 +202,13 @@ class SiteReplica:
 
     def put(self, agent: Agent, vectors: NDArray[np.float32]) -> None:
         """Take in a write of this process's own making before its event comes round."""
-        self._own[agent.id] = agent.version
+        self._own.put(agent.id, agent.version)
         if agent.updated_ms > self._removed_ms.get(agent.id, 0):
             self._put(agent, (), vectors)
 
     def put_status(self, agent: Agent) -> None:
         """Take in a status of this process's own making before its event comes round."""
-        self._own[agent.id] = agent.version
+        self._own.put(agent.id, agent.version)
         self._put_status(agent)
 
     def _put_status(self, agent: Agent) -> None:
@@ -241,7 +218,7 @@ class SiteReplica:
 
     def remove(self, agent: str, version: int) -> None:
         """Take out an agent whom this process removed at a version; who was made anew since then stays."""
-        self._own[agent] = -version
+        self._own.removed(agent, version)
         known = self.index.agent(agent)
         if known is not None and known.version <= version:
             self.index.remove(agent)
@@ -253,7 +230,7 @@ class SiteReplica:
             try:
                 if position is None or not await changes.unbroken(position):
                     position = await changes.end()
-                    await self._snapshot(position)
+                    await self._read(position)
                 self.away = None
                 self._current.set()
                 async for reached, batch in changes.follow(position):
@@ -293,41 +270,15 @@ class SiteReplica:
             raise FellBehind(self.site)
         self.removed = True
 
-    async def _snapshot(self, position: Position) -> None:
-        started = time.monotonic()
-        index = SiteIndex(self.matching.scorers.default, self.matching.encoder.dimension)
-        after, agents = "", 0
-        while True:
-            page = await self._roster.agent_ids(self.site, CHUNK, after)
-            found = [agent for agent in await self._roster.agents(self.site, page.items) if agent is not None]
-            holds = await self._roster.leases(self.site, [agent.id for agent in found], self._clock.now_ms())
-            vectors = await self._vectors(found)
-            for agent, held, rows in zip(found, holds, vectors, strict=True):
-                index.put(replace(agent, holds=held), rows)
-            agents += len(found)
-            if not page.next:
-                break
-            after = page.next
-            log.info("reading the site", site=self.site, agents=agents)
-        pools: dict[str, Pool] = {}
-        after = ""
-        while True:
-            pool_page = await self._roster.pools(self.site, CHUNK, after)
-            pools |= {pool.id: pool for pool in pool_page.items}
-            if not pool_page.next:
-                break
-            after = pool_page.next
-        for pool in pools.values():
-            await self._adopt_scorer(index, pool)
-        queue = await self._contacts.queue(self.site)
-        self.index, self.pools, self._position, self._load_told = index, pools, position, position.load
-        self.room.reset(queue)
+    async def _read(self, position: Position) -> None:
+        """Read the site anew, as of a position of its streams or later."""
+        read = await read_site(self.site, self._roster, self._contacts, self.matching, self._clock)
+        self.index, self._position, self._load_told = read.index, position, position.load
+        self.teams.reset(read.pools)
+        self.room.reset(read.queue)
         self._removed_ms.clear()
         self._timers_moved()
         self.hub.read_anew(position.load)
-        log.info(
-            "site read", site=self.site, agents=agents, pools=len(pools), seconds=round(time.monotonic() - started, 3)
-        )
 
     async def _apply(self, batch: Sequence[Change]) -> None:
         if not batch:
@@ -351,7 +302,7 @@ class SiteReplica:
                     case _:
                         self._take_in(change)
             await self._refresh_agents(agents)
-            await self._refresh_pools(pools)
+            await self.teams.refresh(pools)
             for agent, at_ms in written.items():
                 self._may_serve(agent, at_ms)
             if pools:
@@ -359,15 +310,9 @@ class SiteReplica:
             self._observe_lag(self.lag_ms() / 1000)
             # Last, and without a pause before the position moves on: who compares two replicas sees one or the other.
             for agent, version in agents.items():
-                self._heard_of(agent, version or (written[agent] + 1) * 1000)
+                self._own.heard_of(agent, version or (written[agent] + 1) * 1000)
         finally:
             self._applying_since_ms = None
-
-    def _heard_of(self, agent: str, version: int) -> None:
-        """Forget an own write whose event has come round; a removal's has its time in microseconds, as versions are."""
-        own = self._own.get(agent, 0)
-        if 0 < own <= version or version > -own > 0:
-            del self._own[agent]
 
     def _take_in(self, change: Change) -> None:
         """Take in a change that says all there is to know."""
@@ -432,7 +377,7 @@ class SiteReplica:
                 profiles.append(agent)
         if profiles:
             leases = await self._roster.leases(self.site, [agent.id for agent in profiles], self._clock.now_ms())
-            rows = await self._vectors(profiles)
+            rows = await stored_interests(self._roster, self.site, self.matching.encoder, profiles)
             for agent, holds, vectors in zip(profiles, leases, rows, strict=True):
                 self._put(agent, holds, vectors)
 
@@ -447,33 +392,3 @@ class SiteReplica:
             idle_since_ms = max(agent.idle_since_ms, known.idle_since_ms if known else 0)
             holds = {hold.reservation: hold for hold in (*before, *stored)}
             self.index.put(replace(agent, holds=tuple(holds.values()), idle_since_ms=idle_since_ms), vectors)
-
-    async def _vectors(self, agents: Sequence[Agent]) -> list[NDArray[np.float32]]:
-        return await stored_interests(self._roster, self.site, self.matching.encoder, agents)
-
-    async def _refresh_pools(self, changed: set[str]) -> None:
-        for pool_id in changed:
-            pool = await self._roster.pool(self.site, pool_id)
-            if pool is None:
-                self.remove_pool(pool_id)
-            elif self._enter(pool):
-                # Making a large pool's rows ready takes a second; the changes behind this one shall not wait for it.
-                task = asyncio.create_task(self._adopt_scorer(self.index, pool))
-                self._adopting.add(task)
-                task.add_done_callback(self._adopting.discard)
-
-    def _enter(self, pool: Pool) -> bool:
-        known = self.pools.get(pool.id)
-        if known is not None and (known.updated_ms, known.version) > (pool.updated_ms, pool.version):
-            return False
-        self.pools[pool.id] = pool
-        return True
-
-    async def _adopt_scorer(self, index: SiteIndex, pool: Pool) -> None:
-        """Let the scorer that a pool names rank its contacts, once the rows of its agents are ready for it."""
-        scorer = await asyncio.to_thread(self.matching.scorers.serving, pool.policy.scorer)
-        ready = await asyncio.to_thread(index.prepare, pool.id, scorer)
-        now = self.pools.get(pool.id)
-        if index is not self.index or (now is not None and now.policy.scorer == pool.policy.scorer):
-            index.set_scorer(pool.id, scorer)
-        del ready

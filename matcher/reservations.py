@@ -87,7 +87,7 @@ class Reservations:
         replica = await self._sites.replica(site)
         slot = await self._store.slot(site, reservation)
         try:
-            return slot, (await replica.pool(slot.pool)).policy
+            return slot, (await replica.teams.pool(slot.pool)).policy
         except PoolNotFound:
             # The pool went while the conversation lasted: the usual terms end it.
             return slot, PoolPolicy()

@@ -221,7 +221,7 @@ class Roster:
         replica = await self._sites.replica(site)
         await self._check_scorer(replica, policy.scorer)
         written = await self._store.put_pool(site, pool, policy, MUST_NOT_EXIST)
-        await replica.put_pool(written)
+        await replica.teams.put(written)
         return written
 
     async def pool(self, site: str, pool: str) -> Pool:
@@ -258,7 +258,7 @@ class Roster:
                 if etag or attempt == WRITE_TRIES - 1:
                     raise
             else:
-                await replica.put_pool(written)
+                await replica.teams.put(written)
                 return written
         raise AssertionError("unreachable: the last try returns or raises")
 
@@ -273,7 +273,7 @@ class Roster:
             self._check_etag(pool_name(site, pool), etag, before.version)
             expected = before.version
         await self._store.delete_pool(site, pool, expected)
-        replica.remove_pool(pool)
+        replica.teams.remove(pool)
 
     async def effective_floor(self, site: str, pool: Pool) -> float:
         """Return the affinity floor in force."""

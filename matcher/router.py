@@ -93,7 +93,7 @@ class Router:
         Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what encoder and store raise.
         """
         replica = await self._sites.replica(site)
-        pool = await replica.pool(message.requirements.pool)
+        pool = await replica.teams.pool(message.requirements.pool)
         message = await self.acquainted(replica, pool, message)
         read = decided.read if decided else await read_message(replica, message)
         claim = self._claims.claim(site, pool, message, contact_id, request_id, digest, auto_accept, wait)
@@ -124,7 +124,7 @@ class Router:
         replica = await self._sites.replica(site)
         before = await self._contacts.contact(site, contact_id, self._clocks.of(site).now_ms())
         asked = message.requirements if message else Requirements()
-        pool = await replica.pool(pool_id or before.pool)
+        pool = await replica.teams.pool(pool_id or before.pool)
         slot = await self._store.slot(site, before.reservation) if before.state is ContactState.ASSIGNED else None
         required = replace(
             asked,
@@ -173,7 +173,7 @@ class Router:
         Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what the store raises.
         """
         replica = await self._sites.replica(site)
-        pool = await replica.pool(message.requirements.pool)
+        pool = await replica.teams.pool(message.requirements.pool)
         claim = self._claims.claim(site, pool, message, contact_id, request_id, digest, auto_accept, wait=None)
         return await self._claims.answered(replica, claim)
 
@@ -199,7 +199,7 @@ class Router:
     ) -> Ranking:
         """Rank agents for the message and hold nothing."""
         replica = await self._sites.replica(site)
-        pool = await replica.pool(message.requirements.pool)
+        pool = await replica.teams.pool(message.requirements.pool)
         read = await read_message(replica, message)
         ranking = await self._ranker.rank(
             replica, pool, read, message.requirements, most=most, ignore_availability=ignore_availability

@@ -81,7 +81,7 @@ class Streams:
         """
         replica = await self._sites.replica(site)
         if pool is not None:
-            await replica.pool(pool)
+            await replica.teams.pool(pool)
         place = resume or await self._events.end(site)
         page = await self._after(site, place)
         yield None, place
