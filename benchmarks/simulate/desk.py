@@ -19,7 +19,11 @@ from matcher.lifecycle import AgentStatus, ReservationState
 BEAT_COUNTS: Final = 6.0
 TOUCH_SECONDS: Final = 8.0
 TRANSFER_WAITS: Final = 15.0
-WEIGHED: Final = 0.25
+BACK_SECONDS: Final = 3.0
+"""After so long somebody notices that the engine has sent them away."""
+MISSED: Final = 3
+"""After so many offers in a row that lapse the engine sends an agent away: a pool's max_missed where it sets none."""
+WEIGHED: Final = 0.1
 """The share of the offers from the queue whose decision the desk reads."""
 
 
@@ -51,6 +55,7 @@ class DeskWorker:
         self._chance = random.Random(seed)
         self._asleep = False
         self._known: set[str] = set()
+        self._missed = 0
 
     @property
     def _habits(self) -> Habits:
@@ -61,6 +66,17 @@ class DeskWorker:
         if reservation not in self._known:
             self._known.add(reservation)
             self._work.start(self._answer(reservation, direct))
+
+    def lapsed(self) -> None:
+        """Hear that an offer was not answered in time."""
+        self._missed += 1
+        if self._missed >= MISSED and not self._asleep:
+            self._missed = 0
+            self._work.start(self._come_back())
+
+    async def _come_back(self) -> None:
+        await asyncio.sleep(BACK_SECONDS)
+        await calls.declare(self._front, self.desk.agent, AgentStatus.ONLINE)
 
     async def _answer(self, reservation: str, direct: bool) -> None:
         with suppress(Refused):
@@ -78,6 +94,7 @@ class DeskWorker:
                 held = await calls.act(self._front, Verb.ACCEPT, reservation, fence=held.fence, cut_short=cut)
             elif held.state is not ReservationState.ACCEPTED:
                 return
+            self._missed = 0
             self.talking += 1
             try:
                 await self._talk(held, direct)

@@ -53,7 +53,7 @@ class Habits:
     """The first attempt of a call is given a few milliseconds: it is done or not, and its caller does not know."""
     patience: float = 12.0
     think: float = 0.8
-    talk: float = 10.0
+    talk: float = 11.0
     longest_talk: float = 40.0
     breaks: float = 90.0
     """Mean time between the breaks of an agent."""
@@ -66,7 +66,7 @@ class Plan:
 
     agents: int = 200
     contacts: int = 20_000
-    seconds: float = 660.0
+    seconds: float = 740.0
     seed: int = 1
     speed: float = 30.0
     replicas: int = 3
