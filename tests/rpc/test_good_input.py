@@ -5,40 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.lifecycle import AgentStatus, ContactState
+from matcher.lifecycle import AgentStatus
 from matcher.model import (
     Agent,
-    AgentChange,
     Capacity,
     ChannelCapacity,
     Constraint,
-    Experience,
     LeftOut,
     Message,
-    PoolPolicy,
     Profile,
     Requirements,
     StreamPlace,
     Unmatched,
-    Wait,
 )
 from matcher.rpc import check_roster, convert, names
 from matcher.rpc.check import Violations, page_token
 from matcher.rpc.names import Kind
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
+from tests.rpc.calls import BILLING_NAME, CALLS, MAYA_NAME, OFFER_NAME
 from tests.rpc.conftest import Service
 from tests.rpc.doubles import CANDIDATE, MAYA, NOW_MS
-
-MAYA_NAME = "sites/default/agents/maya"
-OFFER_NAME = "sites/default/reservations/01JR"
-BILLING_NAME = "sites/default/pools/billing"
 
 ids = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,62}", fullmatch=True)
 lines = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40).map(str.strip).filter(bool)
@@ -152,184 +143,6 @@ async def test_unmatched_is_an_answer_with_its_reasons(service: Service) -> None
     assert answer.unmatched.would_match[0].agent == MAYA_NAME
 
 
-CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
-    "suggest": (
-        routing.SuggestAgentsRequest(
-            parent="sites/acme", message=routing.Message(text="Hi."), ignore_availability=True, explain_left_out=True
-        ),
-        ("suggest", ("acme", Message("Hi.", "", Requirements()), 8, True, True)),
-    ),
-    "hand on": (
-        routing.TransferContactRequest(
-            name="sites/default/contacts/c-1",
-            pool="sites/default/pools/night",
-            message=routing.Message(text="Hi."),
-            request_id="t-1",
-            wait=True,
-            wait_duration=Duration(seconds=2),
-        ),
-        (
-            "transfer",
-            ("default", "c-1", "night", "", Message("Hi.", "", Requirements(pool="night")), "t-1", Wait(2_000)),
-        ),
-    ),
-    "link": (
-        routing.LinkCustomerRequest(parent="sites/default", customers=["ann@mail", "ann"]),
-        ("link", ("default", ("ann@mail", "ann"))),
-    ),
-    "accept": (routing.AcceptReservationRequest(name=OFFER_NAME, fence=9), ("accept", ("default", "01JR", 9))),
-    "decline": (
-        routing.DeclineReservationRequest(name=OFFER_NAME, reason="lunch", retry_after=Duration(seconds=60)),
-        ("decline", ("default", "01JR", 0, "lunch", 60_000)),
-    ),
-    "decline for good": (
-        routing.DeclineReservationRequest(name=OFFER_NAME),
-        ("decline", ("default", "01JR", 0, "", None)),
-    ),
-    "renew": (
-        routing.RenewReservationRequest(name=OFFER_NAME, duration=Duration(seconds=1, nanos=500_000_000)),
-        ("renew", ("default", "01JR", 0, 1_500)),
-    ),
-    "complete": (
-        routing.CompleteReservationRequest(name=OFFER_NAME, resolved=False, rating=2),
-        ("complete", ("default", "01JR", 0, Experience(resolved=False, rating=2))),
-    ),
-    "cancel": (routing.CancelReservationRequest(name=OFFER_NAME), ("cancel", ("default", "01JR", 0))),
-    "read a reservation": (routing.GetReservationRequest(name=OFFER_NAME), ("reservation", ("default", "01JR"))),
-    "list reservations": (
-        routing.ListReservationsRequest(parent="sites/default", agent=MAYA_NAME, page_size=5000),
-        ("reservations", ("default", "maya", 1000, "")),
-    ),
-    "read a contact": (
-        routing.GetContactRequest(name="sites/default/contacts/C:1"),
-        ("contact", ("default", "C:1")),
-    ),
-    "list contacts": (
-        routing.ListContactsRequest(parent="sites/default", pool=BILLING_NAME, state=routing.CONTACT_QUEUED),
-        ("contacts", ("default", "billing", ContactState.QUEUED, 50, "")),
-    ),
-    "list all contacts": (
-        routing.ListContactsRequest(parent="sites/default", page_token=page_token("9|c-1", "contacts"), page_size=3),
-        ("contacts", ("default", None, None, 3, "9|c-1")),
-    ),
-    "cancel a contact": (
-        routing.CancelContactRequest(name="sites/default/contacts/C:1"),
-        ("cancel_contact", ("default", "C:1")),
-    ),
-    "touch": (routing.TouchReservationRequest(name=OFFER_NAME, fence=9), ("touch", ("default", "01JR", 9))),
-    "watch a contact": (
-        routing.WatchContactRequest(name="sites/default/contacts/C:1", after_sequence=7),
-        ("watch_contact", ("default", "C:1", 7)),
-    ),
-    "watch a site": (
-        routing.WatchEventsRequest(parent="sites/default"),
-        ("watch_events", ("default", None, None)),
-    ),
-    "watch a pool again": (
-        routing.WatchEventsRequest(
-            parent="sites/default", pool=BILLING_NAME, resume_token=page_token("17-1795000000123", "events")
-        ),
-        ("watch_events", ("default", "billing", StreamPlace(17, NOW_MS))),
-    ),
-    "watch a desk": (
-        people.WatchReservationsRequest(parent=MAYA_NAME),
-        ("watch_reservations", ("default", "maya")),
-    ),
-    "beat": (people.BeatAgentRequest(name=MAYA_NAME), ("beat", ("default", "maya", 30_000))),
-    "beat for longer": (
-        people.BeatAgentRequest(name=MAYA_NAME, ttl=Duration(seconds=90)),
-        ("beat", ("default", "maya", 90_000)),
-    ),
-    "read a decision": (
-        routing.GetDecisionRequest(name="sites/default/decisions/01JD"),
-        ("decision", ("default", "01JD")),
-    ),
-    "read an agent": (people.GetAgentRequest(name=MAYA_NAME), ("agent", ("default", "maya"))),
-    "list agents": (
-        people.ListAgentsRequest(parent="sites/default", pool=BILLING_NAME, status=people.DRAINING),
-        ("agents", ("default", 50, "", "billing", AgentStatus.DRAINING)),
-    ),
-    "create an agent without a status": (
-        people.CreateAgentRequest(
-            parent="sites/default", agent_id="maya", agent=people.Agent(interests=[" I run. ", "I bake."])
-        ),
-        ("create_agent", ("default", "maya", Profile("", ("I run.", "I bake.")), AgentStatus.OFFLINE)),
-    ),
-    "change what is set": (
-        people.UpdateAgentRequest(agent=people.Agent(name=MAYA_NAME, display_name="M", etag='W/"7"', load=3)),
-        ("update_agent", ("default", "maya", AgentChange(display_name="M"), 'W/"7"')),
-    ),
-    "change what the mask names": (
-        people.UpdateAgentRequest(
-            agent=people.Agent(name=MAYA_NAME, display_name="M", status=people.ONLINE),
-            update_mask=FieldMask(paths=["skills", "pools", "capacity", "status"]),
-        ),
-        (
-            "update_agent",
-            (
-                "default",
-                "maya",
-                AgentChange(skills={}, pools=("default",), capacity=Capacity(), status=AgentStatus.ONLINE),
-                "",
-            ),
-        ),
-    ),
-    "change all": (
-        people.UpdateAgentRequest(
-            agent=people.Agent(name=MAYA_NAME, interests=["I run."]), update_mask=FieldMask(paths=["*"])
-        ),
-        (
-            "update_agent",
-            (
-                "default",
-                "maya",
-                AgentChange("", ("I run.",), {}, (), Capacity(), ("default",), None),
-                "",
-            ),
-        ),
-    ),
-    "remove an agent": (
-        people.DeleteAgentRequest(name=MAYA_NAME, etag="e", force=True),
-        ("delete_agent", ("default", "maya", "e", True)),
-    ),
-    "declare a status": (
-        people.SetAgentStatusRequest(name=MAYA_NAME, status=people.DRAINING),
-        ("set_status", ("default", "maya", AgentStatus.DRAINING)),
-    ),
-    "create a pool": (
-        people.CreatePoolRequest(
-            parent="sites/default",
-            pool_id="billing",
-            pool=people.Pool(wrap_up_duration=Duration(), affinity_floor=0.0, offer_duration=Duration(seconds=9)),
-        ),
-        ("create_pool", ("default", "billing", PoolPolicy(offer_ms=9_000, wrap_up_ms=0, affinity_floor=0.0))),
-    ),
-    "read a pool": (people.GetPoolRequest(name=BILLING_NAME), ("pool", ("default", "billing"))),
-    "list pools": (people.ListPoolsRequest(parent="sites/default"), ("pools", ("default", 50, ""))),
-    "change a pool's set fields": (
-        people.UpdatePoolRequest(pool=people.Pool(name=BILLING_NAME, affinity_tolerance=0.0)),
-        ("update_pool", ("default", "billing", {"affinity_tolerance": 0.0}, "")),
-    ),
-    "let another scorer rank a pool": (
-        people.UpdatePoolRequest(pool=people.Pool(name=BILLING_NAME, scorer="untrained")),
-        ("update_pool", ("default", "billing", {"scorer": "untrained"}, "")),
-    ),
-    "let the service's scorer rank a pool again": (
-        people.UpdatePoolRequest(pool=people.Pool(name=BILLING_NAME), update_mask=FieldMask(paths=["scorer"])),
-        ("update_pool", ("default", "billing", {"scorer": ""}, "")),
-    ),
-    "put a pool's fields back": (
-        people.UpdatePoolRequest(
-            pool=people.Pool(name=BILLING_NAME, etag="e"),
-            update_mask=FieldMask(paths=["affinity_floor", "offer_duration"]),
-        ),
-        ("update_pool", ("default", "billing", {"affinity_floor": None, "offer_ms": None}, "e")),
-    ),
-    "remove a pool": (people.DeletePoolRequest(name=BILLING_NAME), ("delete_pool", ("default", "billing", ""))),
-    "create a site": (people.CreateSiteRequest(site_id="acme"), ("create_site", ("acme",))),
-    "list sites": (people.ListSitesRequest(page_size=2), ("sites", (2, ""))),
-    "remove a site": (people.DeleteSiteRequest(name="sites/acme", force=True), ("delete_site", ("acme", True))),
-}
 METHODS = {
     method.input_type.full_name: f"/{kind.full_name}/{method.name}"
     for file in (routing.DESCRIPTOR, people.DESCRIPTOR)

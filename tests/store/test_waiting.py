@@ -385,18 +385,6 @@ async def test_a_pool_in_which_somebody_waits_is_not_removed(lawful: Stage) -> N
     assert await stage.roster.pool(stage.site, "night") is None
 
 
-async def test_the_lease_of_who_offers_is_one_process_s_until_it_ends(lawful: Stage) -> None:
-    """The holder keeps it up; another is told how long to wait, and has it once it ended."""
-    stage = lawful
-    assert (await stage.contacts.lead(stage.site, "p1", 60_000)).held
-    assert (await stage.contacts.lead(stage.site, "p1", 40)).held
-    left = (await stage.contacts.lead(stage.site, "p2", 60_000)).number
-    assert 0 < left <= 40
-    await stage.passed(await stage.now_ms() + left)
-    assert (await stage.contacts.lead(stage.site, "p2", 60_000)).held
-    assert not (await stage.contacts.lead(stage.site, "p1", 60_000)).held
-
-
 async def test_an_agent_who_is_not_online_is_not_offered_to_those_who_wait(lawful: Stage) -> None:
     """Draining, away and offline agents are passed over also from the queue."""
     stage = lawful
