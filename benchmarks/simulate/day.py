@@ -112,6 +112,8 @@ class Day:
             crashes = [self.work.start(one) for one in self._crashes()]
             await self._platform.customers(coming)
             await asyncio.gather(*crashes)
+            if not plan.to_the_end:
+                return
             await self._drain()
             self._phase = "the last look"
             await self._last_look()

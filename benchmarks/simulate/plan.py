@@ -84,6 +84,8 @@ class Plan:
     store_killed_at: float | None = 0.65
     store_back_after: float = 1.0
     drain_seconds: float = 150.0
+    to_the_end: bool = True
+    """Whether the last customers are served and everything is looked at when it is over."""
     bug: str = ""
     """The bug that is planted into the servers."""
 
@@ -117,8 +119,8 @@ def small(seed: int = 1) -> Plan:
 
 
 def for_bug(bug: str, seed: int = 1) -> Plan:
-    """Return a day of seconds that shows a planted bug for sure: more of what it breaks, and nothing killed."""
-    plan = replace(small(seed), bug=bug, replicas=2, seconds=10.0, contacts=150, agents=10, drain_seconds=40.0)
+    """Return a day of seconds that shows a planted bug for sure: more of what it breaks, nothing killed, no end."""
+    plan = replace(small(seed), bug=bug, replicas=2, seconds=10.0, contacts=150, agents=10, to_the_end=False)
     shared = h.PoolTerms(id=CARE, offer=2.0, accepted=30.0, wait=10.0, wait_weight=1.0)
     plan = replace(
         plan,
@@ -131,7 +133,10 @@ def for_bug(bug: str, seed: int = 1) -> Plan:
             return replace(plan, habits=replace(HURRIED, twice_at_once=0.3))
         case "release-before-hold":
             # Nobody is free whom a contact could be handed to, and others wait for the slot that it leaves.
-            return replace(plan, agents=6, contacts=200, habits=replace(HURRIED, transfer=0.7))
+            habits = replace(
+                HURRIED, transfer=0.8, talk=0.4, think=0.1, voice=0.0, skilled=0.0, ignore=0.0, decline=0.0
+            )
+            return replace(plan, agents=4, contacts=140, seconds=14.0, habits=habits)
         case "no-earmark":
             # The queue is never empty, and new messages never end.
             return replace(plan, agents=6, contacts=300, habits=replace(HURRIED, talk=0.6, voice=0.0, skilled=0.0))
