@@ -73,7 +73,8 @@ class PlainIndex:
         profile, capacity = agent.profile, agent.profile.capacity
         channel = capacity.channels.get(requirements.channel)
         spoken = {primary_subtag(language) for language in profile.languages}
-        held = sum(hold.channel == requirements.channel for hold in agent.holds)
+        # A hold that costs nothing is an idle conversation, and none of the channel's.
+        held = sum(hold.channel == requirements.channel and hold.cost > 0 for hold in agent.holds)
         met = {
             Constraint.POOL: requirements.pool in profile.pools,
             Constraint.EXCLUDED: agent.id not in requirements.excluded,
