@@ -157,7 +157,7 @@ class Claims:
                         return claim.contact
                     tried.update(agent for agent, _ in offer.candidates)
                     ranking = await self._next(replica, pool, message, read, tried, load_event)
-                    if not ranking.candidates and claim.waiting is None:
+                    if not ranking.candidates and not claim.lines_up:
                         return claim.contact
                     offer = offer_of(replica, ranking)
 
@@ -167,7 +167,7 @@ class Claims:
         likely = offer.candidates[0][0] if offer.candidates else ""
         replica.underway.begin(likely)
         try:
-            return await self._store.reserve(claim, offer, or_wait=not offer.candidates)
+            return await self._store.reserve(claim, offer, or_wait=claim.lines_up and not offer.candidates)
         finally:
             replica.underway.end(likely)
 
@@ -179,7 +179,7 @@ class Claims:
             ranking = await self._ranker.rank(replica, pool, read, required, beside_others=True)
             if required.only:
                 ranking = replace(ranking, basis=Basis.TRANSFER)
-            elif claim.waiting is not None and any(one.kept_ms for one in message.preferred):
+            elif claim.lines_up and any(one.kept_ms for one in message.preferred):
                 # It is kept for an agent who is busy: nobody else is asked yet.
                 ranking = replace(ranking, candidates=())
         return replace(ranking, left_out=replica.index.left_out(required))

@@ -229,7 +229,9 @@ class Dispatcher:
                 excluded.add(agent)
                 tried.wake_by(until or None)
         excluded |= {agent for contact, agent in tried.barred if contact == entry.place.contact}
-        required = replace(required, excluded=frozenset(excluded))
+        # Whom it was handed to by name did not take it: before nobody does, anybody may.
+        only = "" if required.only in entry.kept.excluded else required.only
+        required = replace(required, excluded=frozenset(excluded), only=only)
         preferred = entry.message.preferred
         ranking = await self._ranker.preferred(replica, pool, entry.read, required, preferred)
         if ranking is None:

@@ -140,7 +140,12 @@ class Router:
             preferred=message.preferred if message else (),
         )
         read = await read_message(replica, handed_on)
-        claim = self._claims.claim(site, pool, handed_on, contact_id, request_id, digest, auto_accept=False, wait=wait)
+        claim = self._claims.claim(
+            site, pool, handed_on, contact_id, request_id, digest, auto_accept=False, wait=wait or Wait()
+        )
+        if claim.waiting is not None and wait is None:
+            # Once the old slot is free, an offer that comes to nothing must not leave the customer with nobody.
+            claim = replace(claim, waiting=replace(claim.waiting, at_once=False))
         # Whom it must not come to for a while may have it later, where it waits: that the store knows.
         barred = replace(required, excluded=required.excluded | set(before.excluded))
         handed_on = replace(handed_on, requirements=barred)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from matcher.errors import (
@@ -17,8 +14,23 @@ from matcher.errors import (
     ReservationStateWrong,
 )
 from matcher.lifecycle import Cause, ReservationState
-from matcher.model import Basis, Contact, Decision, Page, Reservation
+from matcher.model import Contact, Decision, Page, Reservation
 from matcher.names import contact_name, decision_name, reservation_name
+from matcher.store.claims import (
+    Claim,
+    Claimed,
+    Enqueued,
+    Full,
+    How,
+    Lapsed,
+    Lifetimes,
+    Offer,
+    Refused,
+    Replayed,
+    Reserved,
+    Slot,
+    Waiting,
+)
 from matcher.store.connection import Connection
 from matcher.store.keys import DUE_RESERVATION, Keys
 from matcher.store.records import (
@@ -30,139 +42,25 @@ from matcher.store.records import (
     pairs_of,
 )
 
+__all__ = [
+    "NO_FENCE",
+    "Claim",
+    "Claimed",
+    "Enqueued",
+    "Full",
+    "How",
+    "Lapsed",
+    "Lifetimes",
+    "Offer",
+    "Refused",
+    "Replayed",
+    "Reserved",
+    "RoutingStore",
+    "Slot",
+    "Waiting",
+]
+
 NO_FENCE = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Lifetimes:
-    """How long the store remembers, in milliseconds."""
-
-    request_window_ms: int
-    own_request_ms: int
-    decision_ms: int
-    keep_ms: int
-    events_kept: int
-
-
-class How(StrEnum):
-    """Where the contact of a claim comes from."""
-
-    NEW = "new"
-    QUEUE = "queue"
-    TRANSFER = "transfer"
-    MOVE = "move"
-    """A transfer that waits in the queue."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """What of a reservation never changes: whose slot, for which contact, by which pool's terms."""
-
-    site: str
-    reservation: str
-    agent: str
-    contact: str
-    pool: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """How a contact may wait: how long, the pool's head start, and what was written, sealed."""
-
-    most_ms: int
-    head_start_ms: int
-    sealed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a reserve asks for: ids and terms. They stay the same however many offers it takes.
-
-    waiting None: it may not wait. handed_on: in a transfer, the slot that is freed once the new one is held.
-    idle_ms: after so long without a sign an accepted conversation stops counting; 0: never.
-    """
-
-    site: str
-    contact: str
-    reservation: str
-    decision: str
-    request_id: str
-    own_request: bool
-    digest: str
-    pool: str
-    channel: str
-    customer: str
-    hold_ms: int
-    accepted: bool
-    idle_ms: int = 0
-    waiting: Waiting | None = None
-    how: How = How.NEW
-    handed_on: Slot | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Whom a reserve may take: candidates with their affinities, by which rule, and the record of why.
-
-    tolerance: affinities this near the best are equal; below 0 the longest idle is taken.
-    """
-
-    basis: Basis
-    tolerance: float
-    record: bytes
-    candidates: Sequence[tuple[str, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A slot is held."""
-
-    reservation: Reservation
-    event: str
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """The request was answered before."""
-
-    reservation: str
-    decision: str
-    contact: str
-
-
-@dataclass(frozen=True, slots=True)
-class Enqueued:
-    """Nobody has room and the contact waits; `score`: its place in the queue, in milliseconds."""
-
-    score: int
-    waits_until_ms: int
-    event: str
-
-
-@dataclass(frozen=True, slots=True)
-class Full:
-    """No candidate has room; `load_event` is the last one of the load stream at that moment."""
-
-    load_event: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Nothing was held: 'reused', 'live' (a reservation id), 'ended' or 'state' (a state)."""
-
-    why: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Lapsed:
-    """A deadline has passed: in which state, and whether the agent was sent away for it."""
-
-    was: ReservationState
-    away: bool
-
-
-Reserved = Claimed | Enqueued | Replayed | Full | Refused
 
 
 class RoutingStore:

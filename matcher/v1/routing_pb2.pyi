@@ -1679,7 +1679,8 @@ class TransferContactRequest(_message.Message):
     """A repeat of the same request_id gives the same answer. At most 128 characters."""
     wait: _builtins.bool
     """Where nobody can take it, lets it wait; the old agent holds it until then. Otherwise the outcome is `unmatched` and
-    nothing has changed.
+    nothing has changed. In either case an offer that comes to nothing leaves the contact in the queue, for anybody of
+    the pool: the old agent is free by then.
     """
     @_builtins.property
     def message(self) -> Global___Message:

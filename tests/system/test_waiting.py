@@ -166,3 +166,21 @@ async def test_only_what_an_agent_has_accepted_can_be_handed_on(service: Server)
         with pytest.raises(MatcherCallError) as unknown:
             await client.transfer("nobody-knows", agent="tom")
         assert unknown.value.reason == "CONTACT_NOT_FOUND"
+
+
+async def test_a_customer_who_was_handed_on_waits_where_the_new_agent_declines(service: Server) -> None:
+    """The old agent is free by then: the contact goes to anybody of the pool but those two."""
+    async with service.client(await service.site()) as client:
+        interests = {"bea": "I keep honey bees.", "tom": "I photograph steam trains.", "zoe": "I sit in silence."}
+        await hire(client, {name: person(interest) for name, interest in interests.items()})
+        await client.route(BEES, contact_id="c", auto_accept=True)
+        moved = await client.transfer("c", agent="tom")
+        await client.decline(moved.reservation.name)
+
+        async def is_zoes() -> bool:
+            now = await client.contact("c")
+            held = now.state == pb.CONTACT_RESERVED
+            return held and (await client.reservation(now.reservation)).agent == client.name("agents", "zoe")
+
+        await wait_until(is_zoes, "the contact is offered to zoe")
+        assert (await client.agent("bea")).load == 0
