@@ -89,6 +89,7 @@ class Day:
         for number, desk in enumerate(self._cast.desks):
             self._desks[desk.agent] = DeskWorker(
                 self._front, self.work, plan, desk, self._cast.desks, self._cast.texts, self._platform.settled,
+                self._platform.waits_no_more,
                 plan.seed * 1_000 + number,
             )  # fmt: skip
         self._began = time.monotonic()

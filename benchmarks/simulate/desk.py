@@ -39,9 +39,13 @@ class DeskWorker:
         others: Sequence[h.Desk],
         texts: Sequence[str],
         settled: Callable[[str], asyncio.Event],
+        waits_no_more: Callable[[str], None],
         seed: int,
     ) -> None:
-        """Take the agent; settled: gives the event that is set when a transfer of a contact has found an end."""
+        """Take the agent; settled: gives the event that is set when a transfer of a contact has found an end.
+
+        waits_no_more: is told of a contact that was handed on and may not wait where the new agent does not take it.
+        """
         self.desk = desk
         self.talking = 0
         self.closing = False
@@ -52,6 +56,7 @@ class DeskWorker:
         self._others = others
         self._texts = texts
         self._settled = settled
+        self._waits_no_more = waits_no_more
         self._chance = random.Random(seed)
         self._asleep = False
         self._known: set[str] = set()
@@ -131,6 +136,8 @@ class DeskWorker:
         wish = h.Wish(pool=pool, channel=held.channel, only=other.agent if kind == "agent" else "")
         settled = self._settled(held.contact)
         settled.clear()
+        if not waits:
+            self._waits_no_more(held.contact)
         cut = self._chance.random() < self._habits.cut_short
         try:
             answer = await calls.transfer(

@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 
 ANSWER_SECONDS: Final = 4.0
 PATIENCE_SECONDS: Final = 90.0
-LONGEST_PAUSE: Final = 0.8
+LONGEST_PAUSE: Final = 1.5
 MAY_BE_DONE: Final = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -48,6 +48,8 @@ class Attempt:
     ended: float
     ending: Ending
     reason: str = ""
+    again_after: float = 0.0
+    """When the service asks to be asked again, in seconds."""
 
 
 class Refused(Exception):
@@ -141,7 +143,7 @@ class Front:
                 raise Refused(attempt.reason)
             if time.time() - began > patience:
                 raise NoAnswer(attempt.reason)
-            await asyncio.sleep(self.chance.uniform(0.5, 1.0) * pause)
+            await asyncio.sleep(self.chance.uniform(0.5, 1.0) * pause + attempt.again_after)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _attempt(
@@ -153,5 +155,5 @@ class Front:
         except grpc.aio.AioRpcError as error:
             why = MatcherCallError.of_call(error)
             ending = Ending.UNKNOWN if why.code in MAY_BE_DONE else Ending.REFUSED
-            return Attempt(began, time.time(), ending, why.reason or why.code.name), None
+            return Attempt(began, time.time(), ending, why.reason or why.code.name, why.retry_after or 0.0), None
         return Attempt(began, time.time(), Ending.OK), answer

@@ -320,7 +320,7 @@ def _waits(contact: Contact) -> list[Wait]:
             continue
         ended = min(gave_up, math.inf if after is None else after.at)
         handed_on = step.cause is Cause.TRANSFER_ASKED
-        if step.state is ContactState.QUEUED and contact.may_wait:
+        if step.state is ContactState.QUEUED and _may_wait(contact, step.at):
             ended = min(ended, most) if not contact.transfers else ended
         elif not handed_on:
             continue
@@ -333,6 +333,16 @@ def _waits(contact: Contact) -> list[Wait]:
         if queued and min(queued) < min(held, gave_up, most):
             waits.append(Wait(min(queued), min(held, gave_up, most), contact.routes[0].wish))
     return waits
+
+
+def _may_wait(contact: Contact, at: float) -> bool:
+    """Tell whether a contact waits where nobody is held: one that was handed on waits as the transfer says."""
+    asked = [
+        one
+        for one in contact.transfers
+        if one.began <= at and one.ending is not Ending.REFUSED and one.outcome is not Outcome.UNMATCHED
+    ]
+    return max(asked, key=lambda one: one.began).wait > 0 if asked else contact.may_wait > 0
 
 
 def _wish(contact: Contact, at: float) -> h.Wish | None:

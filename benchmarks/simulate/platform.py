@@ -16,7 +16,7 @@ import grpc
 from benchmarks.simulate import calls, seen
 from benchmarks.simulate import history as h
 from benchmarks.simulate.desk import DeskWorker
-from benchmarks.simulate.front import Front, Refused
+from benchmarks.simulate.front import Front, NoAnswer, Refused
 from benchmarks.simulate.lives import ENDED
 from benchmarks.simulate.plan import Arrival, Habits
 from benchmarks.simulate.work import Work
@@ -50,6 +50,10 @@ class Platform:
     def settled(self, contact: str) -> asyncio.Event:
         """Return the event that is set when a transfer of a contact has found an end."""
         return self._settled.setdefault(contact, asyncio.Event())
+
+    def waits_no_more(self, contact: str) -> None:
+        """Hear that a contact does not wait where nobody takes it: the platform then gives it up."""
+        self._not_waiting.add(contact)
 
     def open(self) -> set[str]:
         """Return the contacts that were acknowledged and have not ended, as far as was heard."""
@@ -139,7 +143,7 @@ class Platform:
             both = [calls.route(self._front, arrival, request) for _ in range(2)]
             answers = list(await asyncio.gather(*both, return_exceptions=True))
             for one in answers:
-                if isinstance(one, BaseException) and not isinstance(one, Refused):
+                if isinstance(one, BaseException) and not isinstance(one, Refused | NoAnswer):
                     raise one
             answer = next((one for one in answers if isinstance(one, pb.RouteMessageResponse)), None)
             if answer is None:
@@ -151,7 +155,7 @@ class Platform:
             return ""
         if self._chance.random() < habits.repeated:
             await asyncio.sleep(self._chance.uniform(0.0, 1.0))
-            with suppress(Refused):
+            with suppress(Refused, NoAnswer):
                 await calls.route(self._front, arrival, request)
         return seen.plain(answer.contact)
 
