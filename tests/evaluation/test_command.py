@@ -79,11 +79,12 @@ async def test_a_wrong_file_is_named_by_line_and_nothing_is_measured(suite: Path
     """Exit code 1, one line, and no half answer for the suite that is right."""
     bad = suite.parent / "bad"
     write_suite(bad, {"ana": "I sail."}, [("Ahoy", ["zoe"])])
-    said = await evaluate(suite, bad, "--json")
-    assert (said.code, said.out) == (1, "")
-    assert said.err == (
-        f"error: {bad / 'messages.jsonl'} line 1: relevant_agent_ids names zoe, who is not in agents.jsonl\n"
-    )
+    wrong = f"{bad / 'messages.jsonl'} line 1: relevant_agent_ids names zoe, who is not in agents.jsonl"
+    said = await evaluate(suite, bad)
+    assert (said.code, said.out, said.err) == (1, "", f"error: {wrong}\n")
+    told = await evaluate(suite, bad, "--json")
+    assert (told.code, told.out) == (1, "")
+    assert json.loads(told.err)["error"]["message"] == wrong
     none = await evaluate(suite, "--floor", bad / "none.txt")
     assert (none.code, none.err) == (1, f"error: {bad / 'none.txt'} cannot be read: No such file or directory\n")
     both = await evaluate(suite, "--day", "--gaming")

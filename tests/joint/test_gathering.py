@@ -39,8 +39,13 @@ class House:
         """Be the sites."""
         return self
 
-    async def pool(self, pool: str) -> Pool:
+    @property
+    def teams(self) -> House:
         """Be a replica."""
+        return self
+
+    async def pool(self, pool: str) -> Pool:
+        """Be the pools it knows."""
         return Pool(pool, PoolPolicy(matching_window_ms=self.windows[pool]), 1, 0, 0)
 
     async def route(self, _site: str, _message: Message, *, contact_id: str, **_terms: object) -> Unmatched:
