@@ -26,6 +26,11 @@ class House:
         """Be the sites."""
         return self
 
+    @property
+    def teams(self) -> House:
+        """Be a replica."""
+        return self
+
     async def pool(self, _pool: str) -> None:
         """Have every pool."""
 
