@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -15,17 +14,15 @@ from matcher.lifecycle import ContactState
 from matcher.model import (
     Basis,
     Candidate,
-    Contact,
     Held,
     Hold,
     InLine,
     Message,
     Pool,
-    Queued,
     Ranking,
     Wait,
 )
-from matcher.names import contact_name, reservation_name
+from matcher.names import contact_name, new_id, reservation_name
 from matcher.ranking import LONGEST_IDLE, Ranker, Read
 from matcher.ranking import offer as offer_of
 from matcher.replica import SiteReplica
@@ -177,9 +174,7 @@ class Claims:
         ranking = await self._ranker.preferred(replica, pool, read, required, message.preferred)
         if ranking is None:
             ranking = await self._ranker.rank(replica, pool, read, required, beside_others=True)
-            if required.only:
-                ranking = replace(ranking, basis=Basis.TRANSFER)
-            elif claim.lines_up and any(one.kept_ms for one in message.preferred):
+            if not required.only and claim.lines_up and any(one.kept_ms for one in message.preferred):
                 # It is kept for an agent who is busy: nobody else is asked yet.
                 ranking = replace(ranking, candidates=())
         return replace(ranking, left_out=replica.index.left_out(required))
@@ -215,26 +210,18 @@ class Claims:
         if not reservation_id:
             contact = await self._contacts.contact(site, before.contact, now)
             if contact.id in replica.room or contact.state is ContactState.QUEUED:
-                queued = self._place(replica, contact)
-                return InLine(contact.id, queued, replayed=replayed)
+                room, until_ms = replica.room, contact.waits_until_ms
+                # It may have come in through another replica a moment ago.
+                place = room.place_of(contact.id, until_ms, now) or room.place(
+                    contact.id, contact.pool, contact.created_ms, until_ms, now
+                )
+                return InLine(contact.id, place, replayed=replayed)
             if contact.state not in (ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CLOSED):
                 raise ContactEnded(contact_name(site, contact.id), contact.state)
             reservation_id = contact.reservation
         reservation = await self._store.reservation(site, reservation_id, now)
         decision = await self._store.decision(site, reservation.decision)
         return Held(reservation, _chosen(decision.ranking, decision.agent), replayed=replayed)
-
-    def _place(self, replica: SiteReplica, contact: Contact) -> Queued:
-        """Return a waiting contact's place in its pool's queue."""
-        pool = replica.pools.get(contact.pool)
-        score = contact.created_ms - (pool.policy.head_start_ms if pool else 0)
-        now = self._clocks.of(replica.site).now_ms()
-        return replica.room.place(contact.id, contact.pool, score, contact.waits_until_ms, now)
-
-
-def new_id() -> str:
-    """Return an id nobody can guess, of 80 random bits."""
-    return secrets.token_hex(10)
 
 
 def _refusal(claim: Claim, refused: Refused) -> MatcherError:

@@ -12,9 +12,8 @@ from typing import Final
 import structlog
 
 from matcher.clock import Clock
-from matcher.errors import MatcherError, PoolNotFound, ReservationNotFound
+from matcher.errors import MatcherError, ReservationNotFound
 from matcher.lifecycle import Cause
-from matcher.model import PoolPolicy
 from matcher.offers import withdraw_offers
 from matcher.replica import SiteReplica
 from matcher.store.contacts import ContactStore
@@ -105,19 +104,14 @@ class Expiry:
         except ReservationNotFound:
             await self._store.forget_due(self._replica.site, reservation)
             return True
-        lapsed = await self._store.expire(slot, await self._max_missed(slot.pool))
+        policy = await self._replica.teams.policy(slot.pool)
+        lapsed = await self._store.expire(slot, policy.max_missed)
         if lapsed is None:
             return False
         self._seen.lapsed(lapsed.was)
         if lapsed.away:
             await self._sent_away(slot.agent, "missed")
         return True
-
-    async def _max_missed(self, pool: str) -> int:
-        try:
-            return (await self._replica.teams.pool(pool)).policy.max_missed
-        except PoolNotFound:
-            return PoolPolicy().max_missed
 
     async def _settle_timers(self) -> bool:
         """Write what follows from the timers that are due; tell whether one was early by the store's clock."""

@@ -1,6 +1,13 @@
-"""Resource names, as the API and its error messages write them."""
+"""Resource names, as the API and its error messages write them; and ids for what has none."""
 
 from __future__ import annotations
+
+import secrets
+
+
+def new_id() -> str:
+    """Return an id nobody can guess, of 80 random bits."""
+    return secrets.token_hex(10)
 
 
 def site_name(site: str) -> str:

@@ -77,13 +77,9 @@ class Ranker:
         if likely_taken and found.resting:
             by_others = sorted(found.resting, key=lambda one: one.agent.id in likely_taken)
             found = replace(found, resting=tuple(by_others))
-        return rank(
-            found,
-            read.units,
-            floor=floor,
-            tolerance=self.tolerance(pool),
-            most=most,
-        )
+        ranking = rank(found, read.units, floor=floor, tolerance=self.tolerance(pool), most=most)
+        # Whoever is named alone is named by a transfer, unless the caller knows another reason.
+        return replace(ranking, basis=Basis.TRANSFER) if requirements.only else ranking
 
     async def rank_one(
         self, replica: SiteReplica, pool: Pool, read: Read, requirements: Requirements, agent: str, basis: Basis

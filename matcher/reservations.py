@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from matcher.clock import Clocks
-from matcher.errors import PoolNotFound
 from matcher.model import Decision, Experience, Page, PoolPolicy, Reservation
 from matcher.sites import Sites
 from matcher.store.contacts import ContactStore
@@ -86,8 +85,4 @@ class Reservations:
         """Return a reservation's slot and the terms of its pool."""
         replica = await self._sites.replica(site)
         slot = await self._store.slot(site, reservation)
-        try:
-            return slot, (await replica.teams.pool(slot.pool)).policy
-        except PoolNotFound:
-            # The pool went while the conversation lasted: the usual terms end it.
-            return slot, PoolPolicy()
+        return slot, await replica.teams.policy(slot.pool)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from matcher.errors import PoolNotFound
 from matcher.index import SiteIndex
 from matcher.matching import Matching
-from matcher.model import Pool
+from matcher.model import Pool, PoolPolicy
 from matcher.names import pool_name
 from matcher.snapshot import adopt_scorer
 from matcher.store.roster import RosterStore
@@ -40,6 +40,13 @@ class Teams:
                 raise PoolNotFound(pool_name(self._site, pool))
             await self.put(known)
         return known
+
+    async def policy(self, pool: str) -> PoolPolicy:
+        """Return a pool's policy; the usual one where the pool went while something of it lasted."""
+        try:
+            return (await self.pool(pool)).policy
+        except PoolNotFound:
+            return PoolPolicy()
 
     async def put(self, pool: Pool) -> None:
         """Take in a pool as the store has it. Its scorer ranks when this returns."""

@@ -6,6 +6,7 @@ import asyncio
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator
+from heapq import merge
 from typing import Final
 
 from matcher.lifecycle import ContactState
@@ -33,7 +34,7 @@ class WaitingRoom:
 
     def __iter__(self) -> Iterator[InQueue]:
         """Go through those who wait, the first to be served first."""
-        return iter(sorted(self._waiting.values(), key=lambda one: (one.score, one.contact)))
+        return (self._waiting[contact] for _, contact in merge(*self._lines.values()))
 
     def __contains__(self, contact: str) -> bool:
         return contact in self._waiting

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from matcher.errors import StoreUnavailable
+from matcher.names import new_id
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
 from matcher.store.records import fields_of
@@ -71,7 +71,7 @@ class CustomerStore:
             found = await self._connection.pipeline([("GET", keys.handle(digest)) for digest in digests])
             leads_to = ["" if customer is None else customer.decode() for customer in found]
             ends = [(await self._read(site, one))[0] for one in sorted({one for one in leads_to if one})]
-            customers = list(dict.fromkeys(ends)) or [secrets.token_hex(10)]
+            customers = list(dict.fromkeys(ends)) or [new_id()]
             answer = await self._connection.verb(
                 "link",
                 [*map(keys.customer, customers), *map(keys.handle, digests)],
@@ -100,7 +100,7 @@ class CustomerStore:
 
     async def _begin(self, site: str, digest: str) -> None:
         """Give a handle that is new here a customer; where another call did, that one stays."""
-        keys, customer = Keys(site), secrets.token_hex(10)
+        keys, customer = Keys(site), new_id()
         await self._connection.verb(
             "link", [keys.customer(customer), keys.handle(digest)], [1, YEARS_10_MS, customer, ""]
         )
