@@ -18,6 +18,7 @@ from matcher.assignment import Opening, assign
 from matcher.clock import Clock
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model import Basis, Hold, Message, Pool, PoolPolicy, Ranking, Requirements
+from matcher.names import new_id
 from matcher.ranking import Ranker, Read, read
 from matcher.ranking import offer as offer_of
 from matcher.relaxing import next_relaxing, relax
@@ -168,7 +169,11 @@ class Dispatcher:
             pairs = self._assign(await self._weigh(tried))
             if not pairs:
                 break
-            await asyncio.gather(*(self._offer(one, agent, tried) for one, agent in pairs))
+            for one, agent in pairs:
+                # In the order of the queue, and weighed anew where one comes to nothing: else somebody later would be
+                # given an agent whom that one could have.
+                if not await self._offer(one, agent, tried):
+                    break
         # Nobody who waits may take those who are free by now: new messages may have them.
         await self._contacts.give_back(self._replica.site, freed)
         return tried.wake_ms
@@ -240,8 +245,6 @@ class Dispatcher:
                 tried.wake_by(kept_until)
                 return None
             ranking = await self._ranker.rank(replica, pool, entry.read, required, most=MOST_FREE)
-            if required.only:
-                ranking = replace(ranking, basis=Basis.TRANSFER)
         if not ranking.candidates:
             return None
         return Wanted(entry, pool, required, replace(ranking, relaxed=relaxed))
@@ -274,7 +277,8 @@ class Dispatcher:
         chosen = assign(values, channels, openings, at_rest)
         return [(one, openings[number].agent) for one, number in zip(wanted, chosen, strict=True) if number is not None]
 
-    async def _offer(self, one: Wanted, agent: str, tried: Pass) -> None:
+    async def _offer(self, one: Wanted, agent: str, tried: Pass) -> bool:
+        """Offer; tell whether the others may be offered as they were weighed beside it."""
         entry, policy, site = one.entry, one.pool.policy, self._replica.site
         contact = entry.place.contact
         try:
@@ -282,12 +286,12 @@ class Dispatcher:
         except ReservationNotFound:
             # The conversation it should be handed on from is long over, and with it the contact.
             self._replica.room.leave(contact)
-            return
+            return True
         claim = Claim(
             site=site,
             contact=contact,
-            reservation=secrets.token_hex(10),
-            decision=secrets.token_hex(10),
+            reservation=new_id(),
+            decision=new_id(),
             request_id="",
             own_request=True,
             digest="",
@@ -311,11 +315,13 @@ class Dispatcher:
             case Full(load_event):
                 tried.barred.add((contact, agent))
                 await self._replica.reached(load_event, RETRY_SECONDS)
+                return False
             case _:
                 # Another was first, or it waits no more: the next step told of it says which. It may have come by now,
                 # and another one since that put it back.
                 tried.gone.add(contact)
                 self._entries.pop(contact, None)
+        return True
 
     async def _enter(self, places: Sequence[InQueue], tried: Pass) -> None:
         """Make entries of those who wait, read from the store and encoded, where they are new here."""

@@ -13,7 +13,7 @@ import pytest
 from matcher.encoder import Priority
 from matcher.encoder.contract import Vectors
 from matcher.floors import Floors
-from matcher.lifecycle import AgentStatus, ReservationState
+from matcher.lifecycle import AgentStatus, ContactState, ReservationState
 from matcher.model import (
     Agent,
     Capacity,
@@ -23,11 +23,13 @@ from matcher.model import (
     Hold,
     InLine,
     Message,
+    PoolPolicy,
     Profile,
     Requirements,
     Wait,
 )
 from matcher.store.connection import Connection
+from matcher.store.keys import Keys
 from tests.model.house import House
 from tests.model.stored import Stored
 from tests.model.words import WordEncoder
@@ -189,6 +191,35 @@ async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_st
     replica = await pair.other.sites.replica(pair.site)
     replica.served("c", held.created_ms, f"0-{offered}")
     assert "c" in replica.room
+
+
+async def test_an_offer_that_comes_to_nothing_lets_nobody_later_pass(pair: Pair) -> None:
+    """The older one is offered an agent who is gone by now: the younger one is not given the other agent meanwhile."""
+    house, site = pair.other, pair.site
+    await house.roster.update_pool(site, "default", {"wait_weight": 1.0}, "")
+    await house.roster.create_pool(site, "urgent", PoolPolicy(head_start_ms=60_000, wait_weight=1.0))
+    for contact, pool, text in (("younger", "default", "jazz"), ("older", "urgent", "roses")):
+        waits = await house.router.route(
+            site,
+            Message(text, "", Requirements(pool=pool)),
+            contact_id=contact,
+            request_id="",
+            digest=b"",
+            auto_accept=False,
+            explain_unmatched=False,
+            wait=Wait(),
+        )
+        assert isinstance(waits, InLine)
+    for agent, interest in (("ann", "roses"), ("bob", "jazz")):
+        profile = Profile("", (interest,), pools=("default", "urgent"))
+        await house.roster.create_agent(site, agent, profile, AgentStatus.ONLINE)
+    await pair.catch_up()
+    # No event tells of it, as if it were still to come.
+    await pair.connection.run("HSET", Keys(site).agent("ann"), "status", "OFFLINE")
+    await (await house.dispatcher(site)).serve()
+    older, younger = [await house.contacts.contact(site, contact) for contact in ("older", "younger")]
+    assert (older.state, younger.state) == (ContactState.RESERVED, ContactState.QUEUED)
+    assert (await house.reservations.reservation(site, older.reservation)).agent == "bob"
 
 
 async def test_a_new_agent_s_holds_are_known_where_the_answer_to_the_creation_comes_late(pair: Pair) -> None:
