@@ -983,8 +983,8 @@ class UpdatePoolRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """The fields to change: display_name, offer_duration, accepted_duration, wrap_up_duration, affinity_floor,
-        affinity_tolerance. A named field that is not set goes back to its default. Empty: those that are set. "*": all.
+        """The fields to change: any but the name and those that are only shown. A named field that is not set goes back to its
+        default. Empty: those that are set. "*": all.
         """
 
     def __init__(

@@ -221,7 +221,7 @@ class RosterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeletePool(self, request, context):
-        """Removes a pool that no agent is in.
+        """Removes a pool that no agent is in and where no contact waits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -65,7 +65,7 @@ class RosterServiceStub:
     UpdatePool: _grpc.UnaryUnaryMultiCallable[_roster_pb2.UpdatePoolRequest, _roster_pb2.Pool]
     """Changes the fields of a pool that the mask names."""
     DeletePool: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DeletePoolRequest, _empty_pb2.Empty]
-    """Removes a pool that no agent is in."""
+    """Removes a pool that no agent is in and where no contact waits."""
     CreateSite: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreateSiteRequest, _roster_pb2.Site]
     """Adds a site with its default pool."""
     ListSites: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ListSitesRequest, _roster_pb2.ListSitesResponse]
@@ -109,7 +109,7 @@ class RosterServiceAsyncStub(RosterServiceStub):
     UpdatePool: _aio.UnaryUnaryMultiCallable[_roster_pb2.UpdatePoolRequest, _roster_pb2.Pool]  # type: ignore[assignment]
     """Changes the fields of a pool that the mask names."""
     DeletePool: _aio.UnaryUnaryMultiCallable[_roster_pb2.DeletePoolRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Removes a pool that no agent is in."""
+    """Removes a pool that no agent is in and where no contact waits."""
     CreateSite: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreateSiteRequest, _roster_pb2.Site]  # type: ignore[assignment]
     """Adds a site with its default pool."""
     ListSites: _aio.UnaryUnaryMultiCallable[_roster_pb2.ListSitesRequest, _roster_pb2.ListSitesResponse]  # type: ignore[assignment]
@@ -234,7 +234,7 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _roster_pb2.DeletePoolRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Removes a pool that no agent is in."""
+        """Removes a pool that no agent is in and where no contact waits."""
 
     @_abc_1.abstractmethod
     def CreateSite(
