@@ -102,6 +102,9 @@ CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {
     ContactState.EXPIRED: frozenset(),
 }
 
+ENDED = frozenset(state for state, after in CONTACT_NEXT.items() if not after)
+"""The states that a contact never leaves."""
+
 HOLDING = frozenset({ReservationState.PENDING, ReservationState.ACCEPTED, ReservationState.WRAPPING})
 """The states in which a reservation takes capacity, and the only ones."""
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from matcher.clock import Clocks
 from matcher.errors import AgentNotFound, EventsForgotten, ReservationNotFound
-from matcher.lifecycle import HOLDING, ContactState
+from matcher.lifecycle import ENDED, HOLDING
 from matcher.model import ContactEvent, Reservation, StreamPlace
 from matcher.names import agent_name
 from matcher.replica import SiteReplica
@@ -30,7 +30,6 @@ SIGN_SECONDS: Final = 25.0
 PAGE: Final = 1_000
 MOST_KNOWN: Final = 1_000
 """So many reservations a desk was told of are remembered: what is told again by the hub is told once."""
-ENDED: Final = frozenset({ContactState.CLOSED, ContactState.CANCELED, ContactState.EXPIRED})
 
 
 class Streams:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from matcher.errors import ContactNotFound
-from matcher.lifecycle import CONTACT_NEXT, Cause, ContactState
+from matcher.lifecycle import ENDED, Cause, ContactState
 from matcher.model import Contact, ContactEvent, Page
 from matcher.names import contact_name
 from matcher.store.connection import Connection
@@ -16,7 +16,6 @@ from matcher.store.records import decode_contact, decode_history, fields_of, num
 
 IN_POOL: Final = "|"
 """What stands before a contact's id in the hash that says who waits in which pool, beside the counts by pool."""
-ENDED: Final = frozenset(state for state, after in CONTACT_NEXT.items() if not after)
 
 
 @dataclass(frozen=True, slots=True)
