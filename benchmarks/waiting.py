@@ -21,8 +21,9 @@ from matcher.v1 import routing_pb2 as pb
 
 TURNS: Final = {"tiny": 50, "quick": 300, "full": 1_000}
 DEATHS: Final = {"tiny": 1, "quick": 3, "full": 10}
-OTHERS: Final = 200
+OTHERS: Final = {"tiny": 100, "quick": 2_000, "full": 5_000}
 """Contacts that wait all the time for a skill that nobody has."""
+CALLERS: Final = 8
 TEXT: Final = "I keep honey bees, and the smoker arrived with a dent."
 PATIENCE_SECONDS: Final = 30.0
 
@@ -37,7 +38,7 @@ async def measure(sizes: Sizes) -> Figures:
             process, target = await start_server(Path(folder), log, store)
             try:
                 async with MatcherClient(first.target) as one, MatcherClient(target) as other:
-                    await _open_desk(one)
+                    await _open_desk(one, OTHERS[sizes.name])
                     took = await _turns(one, other, TURNS[sizes.name])
             finally:
                 await _end(process)
@@ -46,17 +47,22 @@ async def measure(sizes: Sizes) -> Figures:
         "waiting_offer_p50_ms": float(np.median(took)) * 1000,
         "waiting_offer_p99_ms": float(np.quantile(took, 0.99)) * 1000,
         "waiting_offers": len(took),
+        "waiting_others": OTHERS[sizes.name],
         "waiting_offer_after_death_seconds": max(deaths),
     }
 
 
-async def _open_desk(client: MatcherClient) -> None:
+async def _open_desk(client: MatcherClient, others: int) -> None:
     capacity = roster.Capacity(total=1, channels=[roster.ChannelCapacity(channel="chat", cost=1)])
     bea = roster.Agent(interests=["I keep honey bees."], capacity=capacity, status=roster.ONLINE)
     await client.create_agent("bea", bea)
-    await asyncio.gather(
-        *(client.route(TEXT, required_skills={"law": 1}, contact_id=f"o{n}", wait=True) for n in range(OTHERS))
-    )
+    waiting = iter(range(others))
+
+    async def caller() -> None:
+        for number in waiting:
+            await client.route(TEXT, required_skills={"law": 1}, contact_id=f"o{number}", wait=True)
+
+    await asyncio.gather(*(caller() for _ in range(CALLERS)))
 
 
 async def _turns(one: MatcherClient, other: MatcherClient, turns: int) -> list[float]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import structlog
@@ -17,7 +17,7 @@ import structlog
 from matcher.assignment import Opening, assign
 from matcher.clock import Clock
 from matcher.errors import MatcherError, ReservationNotFound
-from matcher.model import Basis, Hold, Message, Pool, PoolPolicy, Ranking, Requirements
+from matcher.model import Basis, Hold, Message, Pool, PoolPolicy, Ranking, Relaxed, Requirements
 from matcher.names import new_id
 from matcher.ranking import Ranker, Read, read
 from matcher.ranking import offer as offer_of
@@ -33,13 +33,19 @@ log = structlog.get_logger(__name__)
 LEASE_MS: Final = 1_000
 """After the death of the process that offers, another goes on within this time."""
 MOST_AT_ONCE: Final = 64
-"""So many of the first in the queue that somebody may take are weighed against each other."""
+LEAST_AT_ONCE: Final = 8
+AN_AGENT: Final = 4
+"""Of the first in the queue whom somebody may take so many are weighed for each agent who is free, within these bounds.
+Fewer never break the law of the queue, more only find a closer agent for somebody."""
 MOST_FREE: Final = 64
 GRACE_MS: Final = 5
 """The local estimate of the store's clock may run ahead by this; what lapses with time is not taken to have lapsed
 before."""
 RETRY_SECONDS: Final = 0.2
 CATCH_UP_SECONDS: Final = 0.2
+
+
+Group: TypeAlias = tuple[str, str, str, tuple[tuple[str, int], ...]]
 
 
 @dataclass(slots=True, repr=False)
@@ -51,6 +57,22 @@ class Entry:
     message: Message
     auto_accept: bool
     read: Read
+    required: Requirements
+    relaxed: tuple[Relaxed, ...] = ()
+    group: Group = ("", "", "", ())
+    """What it has in common with all whom the same agents may take."""
+    changes_ms: float = 0.0
+    """When the next requirement lapses, and with it what stands above."""
+
+    def relax(self, now_ms: int) -> None:
+        """Drop what is no longer required."""
+        if now_ms < self.changes_ms:
+            return
+        asked, began = self.message.requirements, self.kept.created_ms
+        self.required, self.relaxed = relax(asked, began, now_ms)
+        self.changes_ms = next_relaxing(asked, began, now_ms) or math.inf
+        skills = tuple(sorted(self.required.skills.items()))
+        self.group = (self.required.pool, self.required.channel, self.required.language, skills)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,7 +94,7 @@ class Pass:
     """Contacts that the store says do not wait."""
     wake_ms: float = math.inf
 
-    def wake_by(self, at_ms: int | None) -> None:
+    def wake_by(self, at_ms: float | None) -> None:
         """Note when something will change by itself."""
         if at_ms is not None:
             self.wake_ms = min(self.wake_ms, at_ms)
@@ -185,28 +207,39 @@ class Dispatcher:
         would be given an agent who became free, or would miss a contact that was put back, after those before them had
         been passed over.
         """
-        reach, wanted = MOST_AT_ONCE, list[Wanted]()
         for gone in [contact for contact in self._entries if contact not in self._replica.room]:
             del self._entries[gone]
         while True:
-            await self._enter(self._order(tried)[:reach], tried)
             now, order = self._now(), self._order(tried)
-            # Who came while the others were read is read next, unless everybody who is known came before.
-            ready = list(takewhile(self._has_entered, order[:reach]))
-            free: dict[object, bool] = {}
-            wanted.clear()
-            for place in ready:
-                one = await self._ranked(self._entries[place.contact], now, free, tried)
-                if one is not None:
-                    wanted.append(one)
-                if len(wanted) >= MOST_AT_ONCE:
-                    return wanted
-            if wanted and len(ready) < min(reach, len(order)):
+            # Who comes before everybody who is still to be read can be weighed without them.
+            ready = [self._entries[place.contact] for place in takewhile(self._has_entered, order)]
+            wanted = await self._first(ready, now, tried)
+            if wanted or len(ready) == len(order):
                 return wanted
-            if len(ready) == len(order):
-                return wanted
-            if len(ready) == reach:
-                reach += MOST_AT_ONCE
+            new = [place for place in order if not self._has_entered(place)]
+            await self._enter(new[:MOST_AT_ONCE], tried)
+
+    async def _first(self, ready: Sequence[Entry], now: int, tried: Pass) -> list[Wanted]:
+        """Rank the free agents for the first of those whom somebody may take: only they cost more than a look."""
+        free: dict[Group, int] = {}
+        able = []
+        for entry in ready:
+            entry.relax(now)
+            tried.wake_by(entry.changes_ms)
+            if entry.group not in free:
+                anybody = replace(entry.required, excluded=frozenset(), only="")
+                free[entry.group] = len(self._replica.index.longest_idle(anybody, MOST_FREE))
+            if free[entry.group]:
+                able.append(entry)
+        most = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, AN_AGENT * sum(free.values())))
+        wanted: list[Wanted] = []
+        for entry in able:
+            one = await self._ranked(entry, now, tried)
+            if one is not None:
+                wanted.append(one)
+            if len(wanted) == most:
+                break
+        return wanted
 
     def _order(self, tried: Pass) -> list[InQueue]:
         return [place for place in self._replica.room if place.contact not in tried.gone]
@@ -216,18 +249,9 @@ class Dispatcher:
         entry = self._entries.get(place.contact)
         return entry is not None and entry.place == place
 
-    async def _ranked(self, entry: Entry, now: int, free: dict[object, bool], tried: Pass) -> Wanted | None:
-        replica = self._replica
+    async def _ranked(self, entry: Entry, now: int, tried: Pass) -> Wanted | None:
+        replica, required, began = self._replica, entry.required, entry.kept.created_ms
         pool = replica.pools.get(entry.place.pool) or Pool(entry.place.pool, PoolPolicy(), 0, 0, 0)
-        asked, began = entry.message.requirements, entry.kept.created_ms
-        tried.wake_by(next_relaxing(asked, began, now))
-        required, relaxed = relax(asked, began, now)
-        key = (required.pool, required.channel, required.language, tuple(sorted(required.skills.items())))
-        if key not in free:
-            anybody = replace(required, excluded=frozenset(), only="")
-            free[key] = bool(replica.index.longest_idle(anybody, 1))
-        if not free[key]:
-            return None
         excluded = set(required.excluded)
         for agent, until in entry.kept.excluded.items():
             if not until or until > now:
@@ -247,7 +271,7 @@ class Dispatcher:
             ranking = await self._ranker.rank(replica, pool, entry.read, required, most=MOST_FREE)
         if not ranking.candidates:
             return None
-        return Wanted(entry, pool, required, replace(ranking, relaxed=relaxed))
+        return Wanted(entry, pool, required, replace(ranking, relaxed=entry.relaxed))
 
     def _assign(self, wanted: Sequence[Wanted]) -> list[tuple[Wanted, str]]:
         """Return the jointly best pairs.
@@ -323,12 +347,9 @@ class Dispatcher:
                 self._entries.pop(contact, None)
         return True
 
-    async def _enter(self, places: Sequence[InQueue], tried: Pass) -> None:
-        """Make entries of those who wait, read from the store and encoded, where they are new here."""
+    async def _enter(self, new: Sequence[InQueue], tried: Pass) -> None:
+        """Make entries of those who are new here: read from the store, and encoded."""
         site = self._replica.site
-        new = [place for place in places if not self._has_entered(place)]
-        if not new:
-            return
         kept = await self._contacts.kept(site, [place.contact for place in new])
         opened = []
         for place, one in zip(new, kept, strict=True):
@@ -342,4 +363,7 @@ class Dispatcher:
                 opened.append((place, one, written))
         reads = await asyncio.gather(*(read(self._replica, written.message) for _, _, written in opened))
         for (place, one, written), as_read in zip(opened, reads, strict=True):
-            self._entries[place.contact] = Entry(place, one, written.message, written.auto_accept, as_read)
+            message = written.message
+            self._entries[place.contact] = Entry(
+                place, one, message, written.auto_accept, as_read, message.requirements
+            )
