@@ -191,11 +191,7 @@ class Dispatcher:
             pairs = self._assign(await self._weigh(tried))
             if not pairs:
                 break
-            for one, agent in pairs:
-                # In the order of the queue, and weighed anew where one comes to nothing: else somebody later would be
-                # given an agent whom that one could have.
-                if not await self._offer(one, agent, tried):
-                    break
+            await self._offer(pairs, tried)
         # Nobody who waits may take those who are free by now: new messages may have them.
         await self._contacts.give_back(self._replica.site, freed)
         return tried.wake_ms
@@ -301,17 +297,50 @@ class Dispatcher:
         chosen = assign(values, channels, openings, at_rest)
         return [(one, openings[number].agent) for one, number in zip(wanted, chosen, strict=True) if number is not None]
 
-    async def _offer(self, one: Wanted, agent: str, tried: Pass) -> bool:
-        """Offer; tell whether the others may be offered as they were weighed beside it."""
+    async def _offer(self, pairs: Sequence[tuple[Wanted, str]], tried: Pass) -> None:
+        """Offer, in the order of the queue, up to a pair that comes to nothing.
+
+        Those after it are weighed anew: else somebody later would be given an agent whom that one could have.
+        """
+        asked = []
+        for one, agent in pairs:
+            claim = await self._claim(one)
+            if claim is not None:
+                left_out = self._replica.index.left_out(one.requirements)
+                ranking = replace(one.ranking, left_out=left_out)
+                asked.append((one.entry, agent, claim, offer_of(self._replica, ranking, only=agent)))
+        if not asked:
+            return
+        answers = await self._store.reserve_in_order([(claim, offer) for _, _, claim, offer in asked])
+        for (entry, agent, _, _), answer in zip(asked, answers, strict=False):
+            contact = entry.place.contact
+            match answer:
+                case Claimed(held, event):
+                    self._entries.pop(contact, None)
+                    self._replica.served(contact, held.created_ms, event)
+                    self._replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, event)
+                    self._observe((held.created_ms - entry.kept.created_ms) / 1000)
+                case Full(load_event):
+                    tried.barred.add((contact, agent))
+                    await self._replica.reached(load_event, RETRY_SECONDS)
+                case _:
+                    # Another was first, or it waits no more: the next step told of it says which. It may have come by
+                    # now, and another one since that put it back.
+                    tried.gone.add(contact)
+                    self._entries.pop(contact, None)
+
+    async def _claim(self, one: Wanted) -> Claim | None:
+        """Return what the store is asked for; None where there is nothing to hand on any more."""
         entry, policy, site = one.entry, one.pool.policy, self._replica.site
-        contact = entry.place.contact
-        try:
-            handed_on = await self._store.slot(site, entry.kept.handed_on) if entry.kept.handed_on else None
-        except ReservationNotFound:
-            # The conversation it should be handed on from is long over, and with it the contact.
-            self._replica.room.leave(contact)
-            return True
-        claim = Claim(
+        contact, handed_on = entry.place.contact, None
+        if entry.kept.handed_on:
+            try:
+                handed_on = await self._store.slot(site, entry.kept.handed_on)
+            except ReservationNotFound:
+                # The conversation is long over, and with it the contact.
+                self._replica.room.leave(contact)
+                return None
+        return Claim(
             site=site,
             contact=contact,
             reservation=new_id(),
@@ -328,24 +357,6 @@ class Dispatcher:
             how=How.MOVE if handed_on else How.QUEUE,
             handed_on=handed_on,
         )
-        left_out = self._replica.index.left_out(one.requirements)
-        ranking = replace(one.ranking, left_out=left_out)
-        match await self._store.reserve(claim, offer_of(self._replica, ranking, only=agent)):
-            case Claimed(held, event):
-                self._entries.pop(contact, None)
-                self._replica.served(contact, held.created_ms, event)
-                self._replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, event)
-                self._observe((held.created_ms - entry.kept.created_ms) / 1000)
-            case Full(load_event):
-                tried.barred.add((contact, agent))
-                await self._replica.reached(load_event, RETRY_SECONDS)
-                return False
-            case _:
-                # Another was first, or it waits no more: the next step told of it says which. It may have come by now,
-                # and another one since that put it back.
-                tried.gone.add(contact)
-                self._entries.pop(contact, None)
-        return True
 
     async def _enter(self, new: Sequence[InQueue], tried: Pass) -> None:
         """Make entries of those who are new here: read from the store, and encoded."""

@@ -16,6 +16,7 @@ SHARED: Final = ("prelude", "contact", "reservation")
 
 VERBS: Final = (
     "reserve",
+    "reserve_in_order",
     "accept",
     "decline",
     "renew",
