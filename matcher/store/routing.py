@@ -74,7 +74,8 @@ class RoutingStore:
     async def reserve(self, claim: Claim, offer: Offer, *, or_wait: bool = False) -> Reserved:
         """Hold a slot of the best candidate that has room, in one round trip. Safe to run again.
 
-        or_wait: where none has, the contact waits, if it may.
+        or_wait: where none has, the contact waits, if it may. Else it does so only where one who has is kept for
+        those who wait already.
         """
         return _reserved(claim, offer, await self._connection.verb("reserve", *self._asked(claim, offer, or_wait)))
 
@@ -131,7 +132,7 @@ class RoutingStore:
             "" if waiting is None else waiting.most_ms,
             b"" if waiting is None else waiting.sealed,
             0 if waiting is None else waiting.head_start_ms,
-            int(or_wait),
+            "full" if or_wait else "kept" if claim.lines_up else "",
             claim.idle_ms,
             "" if old is None else old.reservation,
         ]

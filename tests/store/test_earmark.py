@@ -10,7 +10,7 @@ import pytest
 
 from matcher.lifecycle import AgentStatus, Cause
 from matcher.model import PoolPolicy, Reservation
-from matcher.store.routing import Claimed, Full, Reserved
+from matcher.store.routing import Claimed, Enqueued, Full, Reserved
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
 EARMARK_MS: Final = 5000
@@ -106,6 +106,24 @@ async def test_a_new_message_does_not_take_who_has_just_come_for_those_who_wait(
     assert (await stage.served("c", "ann")).agent == "ann"
 
 
+async def test_who_may_wait_stands_in_line_at_once_where_somebody_is_kept_for_those_before(lawful: Stage) -> None:
+    """One trip to the store and not one for every agent who is kept: they are weighed together in a moment."""
+    stage = lawful
+    held = await taken(stage, "canceled")
+    await stage.line_up("c")
+    await give_back(stage, held, "canceled")
+    assert isinstance(await stage.reserve(stage.claim("ann", contact="d", waiting=stage.waiting())), Enqueued)
+    assert isinstance(await stage.reserve(stage.claim("ann", contact="e")), Full)
+
+
+async def test_who_may_wait_asks_on_where_an_agent_is_full_and_not_kept(lawful: Stage) -> None:
+    """Somebody else may be free: only when everybody was asked it waits."""
+    stage = lawful
+    await stage.line_up("c")
+    await stage.put("ann", 0)
+    assert isinstance(await stage.reserve(stage.claim("ann", contact="d", waiting=stage.waiting())), Full)
+
+
 async def test_the_earmark_ends_where_no_dispatcher_does_anything(lawful: Stage) -> None:
     """Where nobody who waits took the agent by then, a new message may."""
     stage = lawful
@@ -118,6 +136,24 @@ async def test_the_earmark_ends_where_no_dispatcher_does_anything(lawful: Stage)
     # Its time passes.
     await stage.raw("HSET", stage.keys.agent("ann"), "earmark", await stage.now_ms())
     assert (await stage.hold("ann")).agent == "ann"
+
+
+async def test_who_may_wait_stands_in_line_at_once_where_somebody_is_kept_for_those_before(lawful: Stage) -> None:
+    """One trip to the store and not one for every agent who is kept: they are weighed together in a moment."""
+    stage = lawful
+    held = await taken(stage, "canceled")
+    await stage.line_up("c")
+    await give_back(stage, held, "canceled")
+    assert isinstance(await stage.reserve(stage.claim("ann", contact="d", waiting=stage.waiting())), Enqueued)
+    assert isinstance(await stage.reserve(stage.claim("ann", contact="e")), Full)
+
+
+async def test_who_may_wait_asks_on_where_an_agent_is_full_and_not_kept(lawful: Stage) -> None:
+    """Somebody else may be free: only when everybody was asked it waits."""
+    stage = lawful
+    await stage.line_up("c")
+    await stage.put("ann", 0)
+    assert isinstance(await stage.reserve(stage.claim("ann", contact="d", waiting=stage.waiting())), Full)
 
 
 async def test_the_earmark_ends_where_nobody_who_waits_may_take_the_agent(lawful: Stage) -> None:

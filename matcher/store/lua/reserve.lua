@@ -8,7 +8,8 @@
 --       17 how: 'new'; 'queue': a contact that waits is offered; 'transfer': an agent holds it and it is handed on;
 --       'move': a transfer that waits is offered
 --       18 wait ms ('': may not wait)                  19 what was written, sealed
---       20 head start ms      21 '1': wait where nobody has room              22 idle ms (0: always counts)
+--       20 head start ms      21 'full': wait where nobody has room; 'kept': only where somebody has who is kept for
+--       those who wait already; '': do not wait               22 idle ms (0: always counts)
 --       23 in a transfer the old reservation id
 --       then for each candidate: id, affinity
 -- Returns one of
@@ -61,7 +62,7 @@ local function reserve(keys, args)
     return {'ended', known.state}
   end
 
-  local first, roomy, best = transfer and 14 or 11, {}, nil
+  local first, roomy, best, kept_back = transfer and 14 or 11, {}, nil, false
   local someone_waits = redis.call('EXISTS', keys[8]) == 1
   for i = first, #keys, 2 do
     local id, affinity = args[24 + (i - first)], tonumber(args[25 + (i - first)])
@@ -71,18 +72,20 @@ local function reserve(keys, args)
       local excluded_until = redis.call('HGET', keys[2], 'x:' .. id)
       barred = excluded_until and (excluded_until == '0' or tonumber(excluded_until) > now)
     end
-    if not barred and someone_waits and not from_queue then
-      -- A slot that became free, also by a deadline nobody has written down yet, is first for those who wait.
-      barred = (agent.earmark and tonumber(agent.earmark) > now)
-        or (redis.call('ZCOUNT', keys[i + 1], '(' .. digits(now - place.keep), digits(now)) > 0
-          and awaited(keys[8], agent.pools))
-    end
     if agent.status == 'ONLINE' and not barred then
       local cost, most = channel_terms(agent.channels, args[7])
       if cost then
         local load, on_channel = live_load(keys[i + 1], now, args[7])
         local total = tonumber(agent.total)
-        if load + cost <= total and (most == 0 or on_channel < most) then
+        local room, kept = load + cost <= total and (most == 0 or on_channel < most), false
+        if room and someone_waits and not from_queue then
+          -- A slot that became free, also by a deadline nobody has written down yet, is first for those who wait.
+          kept = (agent.earmark and tonumber(agent.earmark) > now)
+            or (redis.call('ZCOUNT', keys[i + 1], '(' .. digits(now - place.keep), digits(now)) > 0
+              and awaited(keys[8], agent.pools))
+          kept_back = kept_back or kept
+        end
+        if room and not kept then
           roomy[#roomy + 1] = {
             id = id, affinity = affinity, used = load / total, idle = tonumber(agent.idle), cost = cost,
             fence = tonumber(agent.fence or 0), agent = keys[i], lease = keys[i + 1],
@@ -95,7 +98,10 @@ local function reserve(keys, args)
 
   local created = tonumber(known.created or now)
   local waits = not from_queue and args[18] ~= '' and (transfer and now or created) + tonumber(args[18]) or nil
-  if not best and not (waits and args[21] == '1') then
+  -- Where somebody is kept for those who wait it waits beside them: it is weighed with them in a moment, and whom they do
+  -- not need it is given.
+  local stays = waits and (args[21] == 'full' or (args[21] == 'kept' and kept_back))
+  if not best and not stays then
     local last = redis.call('XREVRANGE', keys[6], '+', '-', 'COUNT', 1)
     return {'full', last[1] and string.match(last[1][1], '%d+$') or '0'}
   end
