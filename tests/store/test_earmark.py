@@ -138,24 +138,6 @@ async def test_the_earmark_ends_where_no_dispatcher_does_anything(lawful: Stage)
     assert (await stage.hold("ann")).agent == "ann"
 
 
-async def test_who_may_wait_stands_in_line_at_once_where_somebody_is_kept_for_those_before(lawful: Stage) -> None:
-    """One trip to the store and not one for every agent who is kept: they are weighed together in a moment."""
-    stage = lawful
-    held = await taken(stage, "canceled")
-    await stage.line_up("c")
-    await give_back(stage, held, "canceled")
-    assert isinstance(await stage.reserve(stage.claim("ann", contact="d", waiting=stage.waiting())), Enqueued)
-    assert isinstance(await stage.reserve(stage.claim("ann", contact="e")), Full)
-
-
-async def test_who_may_wait_asks_on_where_an_agent_is_full_and_not_kept(lawful: Stage) -> None:
-    """Somebody else may be free: only when everybody was asked it waits."""
-    stage = lawful
-    await stage.line_up("c")
-    await stage.put("ann", 0)
-    assert isinstance(await stage.reserve(stage.claim("ann", contact="d", waiting=stage.waiting())), Full)
-
-
 async def test_the_earmark_ends_where_nobody_who_waits_may_take_the_agent(lawful: Stage) -> None:
     """The dispatcher gives agents back whom nobody in the queue may take, if nothing more of theirs became free."""
     stage = lawful
