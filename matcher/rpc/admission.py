@@ -1,10 +1,11 @@
 """Who is let in when more calls come than can be worked on: refused before anything of a call is read.
 
-So many calls are worked on at once; the others stand in line, in the order in which they came. Once the line has not
-been empty for a moment the newest goes first: its caller is the likeliest to be still there, and who is let in has
-hardly waited, however long the line is. A crowd that comes at once is answered to the last. But when the line has stood
-for a while and more have come than a crowd, it is overload: then each newcomer sends away those who have waited
-longest.
+So many calls are worked on at once; the others stand in line, in the order in which they came: callers who each send
+their next call when the last one is answered keep a line for as long as they like, and each of them has a turn. When
+the line is longer than that, and has not been empty for a moment, the newest goes first: its caller is the likeliest to
+be still there, and who is let in has hardly waited, however long the line is. A crowd that comes at once is answered to
+the last. But when the long line has stood for a while and more have come than a crowd, it is overload: then each
+newcomer sends away those who have waited longest, until the line was empty.
 
 After B. Maurer, "Fail at Scale" (ACM Queue 13/8, 2015: controlled delay and adaptive LIFO), and K. Nichols and
 V. Jacobson, "Controlling Queue Delay" (ACM Queue 10/5, 2012). The line is judged by time and not by its length: how
@@ -26,6 +27,9 @@ STANDING_SECONDS: Final = 0.1
 """How long a call may wait once the line has stood for `burst_seconds`."""
 CALM_SECONDS: Final = 1.0
 """How long nobody must be sent away for an empty line to end an overload: a moment's luck allows no new burst."""
+IN_TURN: Final = 8
+"""So many times those who are worked on at once stand in line in the order of their coming, however long they do: about
+half a second's work, which is shorter than any caller's patience."""
 CROWD: Final = 1_024
 """A thousand calls at once are a crowd and all answered, however long a slow machine takes to let them come in."""
 SENT_AWAY_AT_ONCE: Final = 2
@@ -52,18 +56,21 @@ class Admission:
         burst_seconds: float,
         clock: Callable[[], float],
         *,
+        in_turn: int = IN_TURN,
         crowd: int = CROWD,
         waited: Callable[[float], None] = lambda _: None,
         refused: Callable[[Why], None] = lambda _: None,
     ) -> None:
         """Let `most` in at once and `most_waiting` stand in line; `clock` gives seconds.
 
+        in_turn: so many times `most` stand in line in the order of their coming, and none of them is sent away.
         crowd: how many may come while the line stands before it is overload, however long it stands.
         waited: told how long each call that is let in stood in line. refused: told why a call was sent away.
         """
         self._most = most
         self._most_waiting = most_waiting
         self._burst_seconds = burst_seconds
+        self._in_turn = in_turn * most
         self._crowd = crowd
         self._clock = clock
         self._waited = waited
@@ -73,6 +80,7 @@ class Admission:
         self._standing_since = 0.0
         self._calm_from = 0.0
         self._came = 0
+        self._overload = False
 
     @property
     def inside(self) -> int:
@@ -93,7 +101,7 @@ class Admission:
         now = self._clock()
         place = _Place(asyncio.get_running_loop().create_future(), now)
         if not self._line and now >= self._calm_from:
-            self._standing_since, self._came = now, 0
+            self._standing_since, self._came, self._overload = now, 0, False
         self._came += 1
         self._line[place] = None
         self._send_away(now)
@@ -111,7 +119,7 @@ class Admission:
         if not self._line:
             return
         now = self._clock()
-        newest_first = now - self._standing_since >= NEWEST_FIRST_SECONDS
+        newest_first = self._overload or (self._long and now - self._standing_since >= NEWEST_FIRST_SECONDS)
         while self._line and self._inside < self._most:
             place, _ = self._line.popitem(last=newest_first)
             if not place.turn.done():
@@ -119,14 +127,17 @@ class Admission:
                 self._waited(now - place.since)
                 place.turn.set_result(True)
 
-    def _overloaded(self, now: float) -> bool:
-        return self._came > self._crowd and now - self._standing_since >= self._burst_seconds
+    @property
+    def _long(self) -> bool:
+        return len(self._line) > self._in_turn
 
     def _send_away(self, now: float) -> None:
+        crowded = self._long and self._came > self._crowd
+        self._overload |= crowded and now - self._standing_since >= self._burst_seconds
         for oldest in list(islice(self._line, SENT_AWAY_AT_ONCE)):
             if len(self._line) > self._most_waiting:
                 why: Why = "full"
-            elif self._overloaded(now) and now - oldest.since > STANDING_SECONDS:
+            elif self._overload and now - oldest.since > STANDING_SECONDS:
                 why = "standing"
                 self._calm_from = now + CALM_SECONDS
             else:

@@ -30,6 +30,7 @@ class Gate:
 
     most: int = 1
     most_waiting: int = 1_000
+    in_turn: int = 0
     crowd: int = 0
     now: float = 0.0
     waits: list[float] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Gate:
             self.most_waiting,
             BURST_SECONDS,
             lambda: self.now,
+            in_turn=self.in_turn,
             crowd=self.crowd,
             waited=self.waits.append,
             refused=self.refusals.append,
@@ -93,6 +95,29 @@ async def test_so_many_are_let_in_and_the_newest_of_a_line_that_stands_goes_next
     assert gate.waits == [0.0, 0.0, 0.5, 0.5, 0.5]
     await gate.finish(2)
     assert (gate.admission.inside, gate.admission.waiting) == (0, 0)
+
+
+async def test_callers_who_each_wait_for_their_answer_take_turns_and_none_is_ever_refused() -> None:
+    """Nine callers, one worked on at a time, who call again as soon as they are answered: each has every ninth turn."""
+    gate = Gate(in_turn=8)
+    await gate.arrive(*range(9))
+    for call in range(9, 3_000):
+        gate.now += 0.1
+        await gate.finish()
+        await gate.arrive(call)
+    assert gate.refusals == []
+    assert gate.inside == list(range(len(gate.inside)))
+
+
+async def test_once_it_is_overload_the_newest_goes_first_until_the_line_was_empty() -> None:
+    """A line that is short again because so many were sent away is no line of callers who take turns."""
+    gate = Gate(in_turn=2)
+    await gate.arrive(0, 1, 2, 3)
+    gate.now = BURST_SECONDS
+    await gate.arrive(4)
+    assert gate.sent_away == [1, 2]
+    await gate.finish()
+    assert gate.inside == [0, 4]
 
 
 async def test_a_crowd_that_comes_at_once_is_answered_to_the_last_however_long_it_takes() -> None:
