@@ -9,24 +9,22 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from typing import Final, TypeAlias
+from typing import Final
 
-import numpy as np
 import structlog
 
-from matcher.assignment import Opening, assign
 from matcher.clock import Clock
 from matcher.errors import MatcherError, ReservationNotFound
-from matcher.model import Basis, Hold, Message, Pool, PoolPolicy, Ranking, Relaxed, Requirements
+from matcher.model import Hold, Pool, PoolPolicy
 from matcher.names import new_id
-from matcher.ranking import Ranker, Read, read
+from matcher.ranking import Ranker, read
 from matcher.ranking import offer as offer_of
-from matcher.relaxing import next_relaxing, relax
 from matcher.replica import SiteReplica
 from matcher.sealing import Sealer
-from matcher.store.contacts import ContactStore, InQueue, Kept
+from matcher.store.contacts import ContactStore, InQueue
 from matcher.store.routing import Claim, Claimed, Full, How, RoutingStore
 from matcher.tasks import end
+from matcher.wanted import MOST_FREE, Entry, Group, Wanted, pairs
 
 log = structlog.get_logger(__name__)
 
@@ -37,52 +35,11 @@ LEAST_AT_ONCE: Final = 8
 AN_AGENT: Final = 4
 """Of the first in the queue whom somebody may take so many are weighed for each agent who is free, within these bounds.
 Fewer never break the law of the queue, more only find a closer agent for somebody."""
-MOST_FREE: Final = 64
 GRACE_MS: Final = 5
 """The local estimate of the store's clock may run ahead by this; what lapses with time is not taken to have lapsed
 before."""
 RETRY_SECONDS: Final = 0.2
 CATCH_UP_SECONDS: Final = 0.2
-
-
-Group: TypeAlias = tuple[str, str, str, tuple[tuple[str, int], ...]]
-
-
-@dataclass(slots=True, repr=False)
-class Entry:
-    """A contact that waits, as it is compared. Never logged; lives while this process offers."""
-
-    place: InQueue
-    kept: Kept
-    message: Message
-    auto_accept: bool
-    read: Read
-    required: Requirements
-    relaxed: tuple[Relaxed, ...] = ()
-    group: Group = ("", "", "", ())
-    """What it has in common with all whom the same agents may take."""
-    changes_ms: float = 0.0
-    """When the next requirement lapses, and with it what stands above."""
-
-    def relax(self, now_ms: int) -> None:
-        """Drop what is no longer required."""
-        if now_ms < self.changes_ms:
-            return
-        asked, began = self.message.requirements, self.kept.created_ms
-        self.required, self.relaxed = relax(asked, began, now_ms)
-        self.changes_ms = next_relaxing(asked, began, now_ms) or math.inf
-        skills = tuple(sorted(self.required.skills.items()))
-        self.group = (self.required.pool, self.required.channel, self.required.language, skills)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Wanted:
-    """An entry, what it requires by now, and who is ranked for it."""
-
-    entry: Entry
-    pool: Pool
-    requirements: Requirements
-    ranking: Ranking
 
 
 @dataclass(slots=True)
@@ -188,16 +145,16 @@ class Dispatcher:
         """Hold pairs until nobody who waits can be served; return when something will change by itself, in ms."""
         tried, freed = Pass(), self._replica.take_freed()
         while True:
-            pairs = self._assign(await self._weigh(tried))
-            if not pairs:
+            chosen = self._assign(await self._weigh(tried))
+            if not chosen:
                 break
-            await self._offer(pairs, tried)
+            await self._offer(chosen, tried)
         # Nobody who waits may take those who are free by now: new messages may have them.
         await self._contacts.give_back(self._replica.site, freed)
         return tried.wake_ms
 
     async def _weigh(self, tried: Pass) -> list[Wanted]:
-        """Rank the free agents for the first in the queue whom somebody may take.
+        """Find the free agents for the first in the queue whom somebody may take.
 
         All are weighed by who waits and who is free at one moment, with no pause in between: else whoever came later
         would be given an agent who became free, or would miss a contact that was put back, after those before them had
@@ -216,7 +173,7 @@ class Dispatcher:
             await self._enter(new[:MOST_AT_ONCE], tried)
 
     async def _first(self, ready: Sequence[Entry], now: int, tried: Pass) -> list[Wanted]:
-        """Rank the free agents for the first of those whom somebody may take: only they cost more than a look."""
+        """Find the free agents for the first of those whom somebody may take: only they cost more than a look."""
         free: dict[Group, int] = {}
         able = []
         for entry in ready:
@@ -230,7 +187,7 @@ class Dispatcher:
         most = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, AN_AGENT * sum(free.values())))
         wanted: list[Wanted] = []
         for entry in able:
-            one = await self._ranked(entry, now, tried)
+            one = await self._compared(entry, now, tried)
             if one is not None:
                 wanted.append(one)
             if len(wanted) == most:
@@ -245,7 +202,8 @@ class Dispatcher:
         entry = self._entries.get(place.contact)
         return entry is not None and entry.place == place
 
-    async def _ranked(self, entry: Entry, now: int, tried: Pass) -> Wanted | None:
+    async def _compared(self, entry: Entry, now: int, tried: Pass) -> Wanted | None:
+        """Find who is free for one who waits; None where nobody is."""
         replica, required, began = self._replica, entry.required, entry.kept.created_ms
         pool = replica.pools.get(entry.place.pool) or Pool(entry.place.pool, PoolPolicy(), 0, 0, 0)
         excluded = set(required.excluded)
@@ -257,57 +215,35 @@ class Dispatcher:
         # Whom it was handed to by name did not take it: before nobody does, anybody may.
         only = "" if required.only in entry.kept.excluded else required.only
         required = replace(required, excluded=frozenset(excluded), only=only)
+        floor, tolerance = await replica.floor(pool), self._ranker.tolerance(pool)
         preferred = entry.message.preferred
         ranking = await self._ranker.preferred(replica, pool, entry.read, required, preferred)
-        if ranking is None:
-            kept_until = max((began + one.kept_ms for one in preferred), default=0)
-            if kept_until > now:
-                tried.wake_by(kept_until)
-                return None
-            ranking = await self._ranker.rank(replica, pool, entry.read, required, most=MOST_FREE)
-        if not ranking.candidates:
+        if ranking is not None:
+            return Wanted(entry, pool, required, floor, tolerance, preferred=ranking)
+        kept_until = max((began + one.kept_ms for one in preferred), default=0)
+        if kept_until > now:
+            tried.wake_by(kept_until)
             return None
-        return Wanted(entry, pool, required, replace(ranking, relaxed=entry.relaxed))
+        read = entry.read
+        found = replica.index.find(read.vectors, read.stems, required, resting=MOST_FREE, floor=floor)
+        return Wanted(entry, pool, required, floor, tolerance, found=found) if found.eligible else None
 
     def _assign(self, wanted: Sequence[Wanted]) -> list[tuple[Wanted, str]]:
-        """Return the jointly best pairs.
-
-        A pair is worth, in seconds: the contact's age, its pool's head start, and its affinity over the pool's
-        wait_weight. So nobody is overtaken by a contact that came more than 1/wait_weight and the difference of the
-        head starts later.
-        """
-        if not wanted:
-            return []
-        names = sorted({candidate.agent for one in wanted for candidate in one.ranking.candidates})
+        names = {agent for one in wanted for agent in one.listed}
         known = [self._replica.index.agent(name) for name in names]
-        openings = [Opening.of(agent) for agent in known if agent is not None]
-        column = {opening.agent: number for number, opening in enumerate(openings)}
-        now = self._now()
-        values = np.full((len(wanted), len(openings)), -np.inf)
-        at_rest = np.zeros(values.shape, np.bool_)
-        for row, one in enumerate(wanted):
-            age = (now - one.entry.place.score) / 1000
-            by_affinity = one.ranking.basis is Basis.AFFINITY
-            for candidate in one.ranking.candidates:
-                if candidate.agent in column:
-                    affinity = candidate.affinity if by_affinity else 0.0
-                    values[row, column[candidate.agent]] = age + affinity / one.pool.policy.wait_weight
-                    at_rest[row, column[candidate.agent]] = not by_affinity
-        channels = [one.entry.kept.channel for one in wanted]
-        chosen = assign(values, channels, openings, at_rest)
-        return [(one, openings[number].agent) for one, number in zip(wanted, chosen, strict=True) if number is not None]
+        return pairs(wanted, {agent.id: agent for agent in known if agent is not None}, self._now()) if known else []
 
-    async def _offer(self, pairs: Sequence[tuple[Wanted, str]], tried: Pass) -> None:
+    async def _offer(self, chosen: Sequence[tuple[Wanted, str]], tried: Pass) -> None:
         """Offer, in the order of the queue, up to a pair that comes to nothing.
 
         Those after it are weighed anew: else somebody later would be given an agent whom that one could have.
         """
         asked = []
-        for one, agent in pairs:
+        for one, agent in chosen:
             claim = await self._claim(one)
             if claim is not None:
                 left_out = self._replica.index.left_out(one.requirements)
-                ranking = replace(one.ranking, left_out=left_out)
+                ranking = replace(one.ranking(agent), left_out=left_out)
                 asked.append((one.entry, agent, claim, offer_of(self._replica, ranking, only=agent)))
         if not asked:
             return

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from benchmarks.simulate.verdict import Law
 from matcher import app
 from matcher.store import library
-from matcher.store.routing import Claim, Offer, Reserved, RoutingStore
+from matcher.store.routing import Claim, Offer, RoutingStore
+
+Args: TypeAlias = "list[str | bytes | int]"
 
 SKEW: Final = "SIMULATE_CLOCK_SKEW_SECONDS"
 """How far the clock of this replica's machine is off; read by the bug that trusts it."""
@@ -31,13 +33,13 @@ class Bug:
 
 
 def _trust_own_clock() -> None:
-    reserve, off = RoutingStore.reserve, float(os.environ.get(SKEW, "-0.8"))
+    asked, off = RoutingStore._asked, float(os.environ.get(SKEW, "-0.8"))  # noqa: SLF001
 
-    async def by_own_clock(self: RoutingStore, claim: Claim, offer: Offer, *, or_wait: bool = False) -> Reserved:
+    def by_own_clock(self: RoutingStore, claim: Claim, offer: Offer, or_wait: bool) -> tuple[list[str], Args]:
         deadline_ms = round((time.time() + off) * 1000) + claim.hold_ms
-        return await reserve(self, replace(claim, hold_ms=deadline_ms), offer, or_wait=or_wait)
+        return asked(self, replace(claim, hold_ms=deadline_ms), offer, or_wait)
 
-    RoutingStore.reserve = by_own_clock  # type: ignore[method-assign]
+    RoutingStore._asked = by_own_clock  # type: ignore[method-assign]  # noqa: SLF001
 
 
 BUGS: Final[Mapping[str, Bug]] = {
@@ -55,7 +57,7 @@ BUGS: Final[Mapping[str, Bug]] = {
     "client-clock": Bug(
         (("local deadline = now + tonumber(args[10])", "local deadline = tonumber(args[10])", 1),), _trust_own_clock
     ),
-    "no-earmark": Bug((("if not barred and someone_waits and not from_queue then", "if false then", 1),)),
+    "no-earmark": Bug((("if room and someone_waits and not from_queue then", "if false then", 1),)),
 }
 """Skip the idempotency record; release before hold on transfer; a client's clock for a deadline; no earmark."""
 

@@ -145,9 +145,11 @@ class Platform:
             for one in answers:
                 if isinstance(one, BaseException) and not isinstance(one, Refused | NoAnswer):
                     raise one
-            answer = next((one for one in answers if isinstance(one, pb.RouteMessageResponse)), None)
-            if answer is None:
+            answered = [one for one in answers if isinstance(one, pb.RouteMessageResponse)]
+            if not answered:
                 return ""
+            # That nobody was free is not remembered: the other may have found somebody a moment later.
+            answer = next((one for one in answered if not one.HasField("unmatched")), answered[0])
         else:
             cut = drawn < habits.twice_at_once + habits.cut_short
             answer = await calls.route(self._front, arrival, request, cut_short=cut)

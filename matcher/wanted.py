@@ -1,0 +1,113 @@
+"""Those who wait, as they are compared: what each requires by now, whom it may have, and what they are worth to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from matcher.assignment import Opening, assign
+from matcher.found import Found, foremost
+from matcher.model import Agent, Basis, Message, Pool, Ranking, Relaxed, Requirements
+from matcher.policy import rank_with
+from matcher.ranking import Read
+from matcher.relaxing import next_relaxing, relax
+from matcher.store.contacts import InQueue, Kept
+
+MOST_FREE: Final = 64
+"""So many agents are compared for one who waits: as many as contacts are weighed together, so that none needs more."""
+
+Group: TypeAlias = tuple[str, str, str, tuple[tuple[str, int], ...]]
+
+
+@dataclass(slots=True, repr=False)
+class Entry:
+    """A contact that waits, as it is compared. Never logged; lives while this process offers."""
+
+    place: InQueue
+    kept: Kept
+    message: Message
+    auto_accept: bool
+    read: Read
+    required: Requirements
+    relaxed: tuple[Relaxed, ...] = ()
+    group: Group = ("", "", "", ())
+    """What it has in common with all whom the same agents may take."""
+    changes_ms: float = 0.0
+    """When the next requirement lapses, and with it what stands above."""
+
+    def relax(self, now_ms: int) -> None:
+        """Drop what is no longer required."""
+        if now_ms < self.changes_ms:
+            return
+        asked, began = self.message.requirements, self.kept.created_ms
+        self.required, self.relaxed = relax(asked, began, now_ms)
+        self.changes_ms = next_relaxing(asked, began, now_ms) or math.inf
+        skills = tuple(sorted(self.required.skills.items()))
+        self.group = (self.required.pool, self.required.channel, self.required.language, skills)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Wanted:
+    """An entry, what it requires by now, and who was found for it.
+
+    preferred: the ranking of the one agent it goes to for another reason than affinity, instead of `found`.
+    """
+
+    entry: Entry
+    pool: Pool
+    requirements: Requirements
+    floor: float
+    tolerance: float
+    found: Found | None = None
+    preferred: Ranking | None = None
+
+    @property
+    def listed(self) -> dict[str, float]:
+        """Return whom it may have, each with the affinity it goes by; 0: by none, the longest idle first."""
+        if self.found is None:
+            return (
+                {} if self.preferred is None else dict.fromkeys((one.agent for one in self.preferred.candidates), 0.0)
+            )
+        listed = {one.agent.id: 0.0 for one in self.found.resting[:MOST_FREE]}
+        affinity = self.found.scores.affinity
+        if not listed and len(affinity):
+            best = foremost([-affinity], MOST_FREE)
+            goes_by = np.where(affinity[best] < self.floor, 0.0, affinity[best])
+            listed = {agent.id: worth for agent, worth in zip(self.found.agents[best], goes_by.tolist(), strict=True)}
+        return dict.fromkeys(listed, 0.0) if self.requirements.only else listed
+
+    def ranking(self, agent: str) -> Ranking:
+        """Return the decision for an agent of those listed: beside whom, and why."""
+        ranking = self.preferred
+        if self.found is not None:
+            units = self.entry.read.units
+            ranking = rank_with(self.found, units, agent, floor=self.floor, tolerance=self.tolerance)
+            if self.requirements.only:
+                ranking = replace(ranking, basis=Basis.TRANSFER)
+        assert ranking is not None  # who has neither has nobody listed
+        return replace(ranking, relaxed=self.entry.relaxed)
+
+
+def pairs(wanted: Sequence[Wanted], agents: Mapping[str, Agent], now_ms: int) -> list[tuple[Wanted, str]]:
+    """Return the jointly best pairs, in the order in which they wait.
+
+    A pair is worth, in seconds: the contact's age, its pool's head start, and its affinity over the pool's
+    wait_weight. So nobody is overtaken by a contact that came more than 1/wait_weight and the difference of the
+    head starts later. agents: those listed who are still known.
+    """
+    openings = [Opening.of(agents[name]) for name in sorted(agents)]
+    column = {opening.agent: number for number, opening in enumerate(openings)}
+    values = np.full((len(wanted), len(openings)), -np.inf)
+    at_rest = np.zeros(values.shape, np.bool_)
+    for row, one in enumerate(wanted):
+        age = (now_ms - one.entry.place.score) / 1000
+        for agent, affinity in one.listed.items():
+            if agent in column:
+                values[row, column[agent]] = age + affinity / one.pool.policy.wait_weight
+                at_rest[row, column[agent]] = not affinity
+    chosen = assign(values, [one.entry.kept.channel for one in wanted], openings, at_rest)
+    return [(one, openings[number].agent) for one, number in zip(wanted, chosen, strict=True) if number is not None]
