@@ -109,7 +109,11 @@ class Dispatcher:
                 await replica.reached(lease.number, CATCH_UP_SECONDS)
                 if room.stirred.is_set() or self._wake_ms <= self._now():
                     room.stirred.clear()
-                    self._wake_ms = await self._serve()
+                    renewing = asyncio.create_task(self._renew(), name=f"lease {replica.site}")
+                    try:
+                        self._wake_ms = await self._serve()
+                    finally:
+                        await end(renewing)
                 # The lease is kept up while somebody waits; the queue is looked at only when something has changed.
                 seconds = min(LEASE_MS / 3, max(self._wake_ms - self._now(), 1)) / 1000
                 with suppress(TimeoutError):
@@ -125,6 +129,13 @@ class Dispatcher:
                 self._entries.clear()
                 self._wake_ms = 0.0
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _renew(self) -> None:
+        """Keep the lease, however long a pass takes: another process would read and encode everybody anew."""
+        while True:
+            await asyncio.sleep(LEASE_MS / 3000)
+            with suppress(MatcherError):
+                await self._contacts.lead(self._replica.site, self._name, LEASE_MS)
 
     def _now(self) -> int:
         return self._clock.now_ms() - GRACE_MS
