@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from threadpoolctl import threadpool_limits
+
 from benchmarks.slices import Figures
 
 CORES: Final = 2
@@ -23,9 +25,10 @@ _WORKED: Final = 0.002
 
 
 def keep_to_two_cores() -> None:
-    """Put this process, and those it starts, on two cores where there are more."""
+    """Put this process, and those it starts, on two cores where there are more, with one BLAS thread as the service."""
     usable = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, usable[:CORES])
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def cpu_seconds(pid: int) -> float:

@@ -47,9 +47,9 @@ class Opening:
 
     @classmethod
     def of(cls, agent: Agent) -> Opening:
-        """Return what an agent can take beside the holds that are known."""
+        """Return what an agent can take beside the holds that are known; a conversation that costs nothing is none."""
         capacity = agent.profile.capacity
-        held = [hold.channel for hold in agent.holds]
+        held = [hold.channel for hold in agent.holds if hold.cost]
         load = sum(hold.cost for hold in agent.holds)
         channels = {
             channel: (taken.cost, max(0, taken.max - held.count(channel)) if taken.max else capacity.total)

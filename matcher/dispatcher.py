@@ -48,7 +48,7 @@ class Pass:
 
     barred: set[tuple[str, str]] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
-    """Contacts that the store says do not wait."""
+    """Contacts that the store says do not wait, or for whom nobody had room."""
     wake_ms: float = math.inf
 
     def wake_by(self, at_ms: float | None) -> None:
@@ -155,11 +155,13 @@ class Dispatcher:
     async def _serve(self) -> float:
         """Hold pairs until nobody who waits can be served; return when something will change by itself, in ms."""
         tried, freed = Pass(), self._replica.take_freed()
-        while True:
-            chosen = self._assign(await self._weigh(tried))
-            if not chosen:
-                break
-            await self._offer(chosen, tried)
+        while wanted := await self._weigh(tried):
+            chosen = self._assign(wanted)
+            if chosen:
+                await self._offer(chosen, tried)
+            else:
+                # Whoever they were found has no room after all: those behind them may find somebody.
+                tried.gone |= {one.entry.place.contact for one in wanted}
         # Nobody who waits may take those who are free by now: new messages may have them.
         await self._contacts.give_back(self._replica.site, freed)
         return tried.wake_ms
