@@ -420,8 +420,9 @@ class RouteMessageRequest(_message.Message):
     explain_unmatched: _builtins.bool
     """When nobody is free, also says who would have matched."""
     wait: _builtins.bool
-    """Where nobody can take it, lets the contact wait in the pool's queue: the outcome is `queued`, and the best free
-    agent is offered it as soon as there is one. An offer that is not taken puts it back.
+    """Where nobody can take it, or the best who can are kept for contacts that wait already, lets the contact wait in the
+    pool's queue: the outcome is `queued`, and the best free agent is offered it as soon as there is one. An offer that
+    is not taken puts it back.
     """
     @_builtins.property
     def message(self) -> Global___Message:

@@ -197,6 +197,15 @@ def test_what_an_agent_can_take_is_what_the_holds_leave() -> None:
     assert Opening.of(held) == busy
 
 
+def test_a_conversation_that_costs_nothing_takes_nobodys_place() -> None:
+    """Three chats are the most; one of three stands idle: there is room for another."""
+    capacity = Capacity(100, {"chat": ChannelCapacity(30, 3)})
+    holds = tuple(Hold(name, "chat", cost, 10**15) for name, cost in (("a", 30), ("b", 30), ("c", 0)))
+    profile = Profile("Ann", ("bees",), capacity=capacity)
+    agent = Agent("ann", profile, AgentStatus.ONLINE, 1, 1, 0, 0, 7, holds)
+    assert Opening.of(agent).room("chat") == 1
+
+
 @pytest.mark.parametrize(
     ("values", "channels", "crew"),
     [

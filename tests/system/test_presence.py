@@ -186,3 +186,18 @@ async def test_an_idle_conversation_stops_counting_until_it_goes_on(desk: Matche
         with pytest.raises(MatcherCallError) as failed:
             await step
         assert failed.value.reason == reason
+
+
+async def test_who_waits_gets_the_place_of_a_conversation_in_which_nothing_happens(desk: MatcherClient) -> None:
+    """Pat takes one chat at most; it goes idle, and the contact that waits is offered."""
+    await desk.create_pool("patient", roster.Pool(idle_duration=Duration(seconds=1)))
+    one_chat = roster.Capacity(total=100, channels=[roster.ChannelCapacity(channel="chat", cost=30, max=1)])
+    pat = person("I keep honey bees.", pools=[desk.name("pools", "patient")])
+    pat.capacity.CopyFrom(one_chat)
+    await hire(desk, {"pat": pat})
+    await desk.route(BEES, pool="patient", contact_id="c-1", auto_accept=True)
+    queued = await desk.route(BEES, pool="patient", contact_id="c-2", wait=True)
+    assert queued.WhichOneof("outcome") == "queued"
+    step = await until_cause(desk, "c-2", pb.CAUSE_OFFERED)
+    assert step.agent == desk.name("agents", "pat")
+    assert "IDLE" in await causes(desk, "c-1")

@@ -1,0 +1,106 @@
+"""Draw what `make bench` measured: `python -m benchmarks.plots build/bench.json docs`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from matplotlib.figure import Figure
+
+from benchmarks.slices import Figures
+
+BLUE: Final = "#1f5fa8"
+ORANGE: Final = "#d08a1d"
+GREEN: Final = "#3d7d4f"
+GREY: Final = "#8a8a8a"
+RED: Final = "#b3372f"
+COLORS: Final = (GREY, ORANGE, BLUE, RED, GREEN)
+SHARES: Final = {0.1: "01pct", 1.0: "1pct", 10.0: "10pct", 100.0: "100pct"}
+ROSTERS: Final = {"1k": "1,000 agents", "10k": "10,000", "100k": "100,000"}
+PEERS: Final = {
+    "pgvector_hnsw": "pgvector HNSW",
+    "pgvector_exact": "pgvector exact",
+    "vector_sets": "Redis vector sets",
+    "faiss_hnsw": "FAISS HNSW",
+}
+RIGHT: Final = 0.99
+"""The share of right answers that a router needs."""
+
+
+def search(figures: Figures) -> Figure:
+    """Draw what a search costs over the share of agents who are free."""
+    made, panel = _figure("share of the agents who are free, %", "CPU ms a search")
+    for color, (name, label) in zip(COLORS, ROSTERS.items(), strict=False):
+        seen = {share: figures.get(f"search_ms_{name}_{pct}") for share, pct in SHARES.items()}
+        known = {share: ms for share, ms in seen.items() if isinstance(ms, float)}
+        panel.plot(list(known), list(known.values()), "o-", color=color, linewidth=1.8, label=label)
+    panel.set(xscale="log", yscale="log", title="Search: what is paid for is who is free")
+    panel.set_xticks(list(SHARES), [f"{share:g}" for share in SHARES])
+    panel.legend(frameon=False)
+    return made
+
+
+def decision(figures: Figures) -> Figure:
+    """Draw where the CPU of a decision goes, beside a bare echo."""
+    made, panel = _figure("CPU µs a call", "")
+    store, encoder = _number(figures, "route_store_cpu_usec"), _number(figures, "route_encoder_cpu_usec")
+    server, echo = _number(figures, "route_cpu_usec") - store, _number(figures, "echo_cpu_usec")
+    parts = ((server, BLUE, "server: gRPC, search, events"), (store, ORANGE, "store"), (encoder, GREY, "encoder"))
+    begun = 0.0
+    for width, color, label in parts:
+        panel.barh(["a decision"], [width], left=[begun], color=color, label=f"{label}, {width:,.0f}")
+        begun += width
+    panel.barh(["a bare echo"], [echo], color=GREEN, label=f"echo's server, {echo:,.0f}")
+    panel.set_title("Where the CPU of a decision goes")
+    panel.invert_yaxis()
+    panel.legend(frameon=False, loc="lower right")
+    return made
+
+
+def peers(figures: Figures) -> Figure:
+    """Draw how long each peer takes for the nearest free agent, over how often it is the right one."""
+    made, panel = _figure("share of right answers", "ms to find and claim")
+    for color, (name, label) in zip(COLORS, PEERS.items(), strict=False):
+        start = f"peer_{name}_ms_at_"
+        settings = [key.removeprefix(start) for key in figures if key.startswith(start)]
+        swept = [(figures[f"peer_{name}_right_at_{one}"], figures[start + one]) for one in settings]
+        points = sorted(swept) or [(figures.get(f"peer_{name}_right"), figures.get(f"peer_{name}_ms"))]
+        if None not in points[0]:
+            panel.plot(*zip(*points, strict=True), "o-", color=color, linewidth=1.4, markersize=4, label=label)
+    ours = (_number(figures, "peer_ours_right"), _number(figures, "peer_ours_ms"))
+    panel.plot(*([value] for value in ours), "*", color=RED, markersize=14, label="this router")
+    panel.axvline(RIGHT, color=GREY, linewidth=0.8, linestyle=":")
+    panel.set(yscale="log", title=f"{_number(figures, 'peer_agents'):,.0f} agents, 10 % free, one query at a time")
+    panel.legend(frameon=False)
+    return made
+
+
+PLOTS: Final = {"search": search, "decision": decision, "peers": peers}
+
+
+def _figure(x: str, y: str) -> tuple[Figure, Any]:
+    made = Figure(figsize=(7.6, 3.6), layout="constrained")
+    panel = made.subplots()
+    panel.set(xlabel=x, ylabel=y)
+    panel.spines[["top", "right"]].set_visible(False)
+    return made, panel
+
+
+def _number(figures: Figures, key: str) -> float:
+    value = figures.get(key)
+    return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def main() -> int:
+    """Draw every plot of a bench.json into a folder."""
+    source, folder = map(Path, sys.argv[1:3])
+    figures = json.loads(source.read_text(encoding="utf-8"))
+    for name, draw in PLOTS.items():
+        draw(figures).savefig(folder / f"bench-{name}.png", dpi=110)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
