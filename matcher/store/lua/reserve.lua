@@ -63,11 +63,14 @@ local function reserve(keys, args)
   end
 
   local first, roomy, best, kept_back = transfer and 14 or 11, {}, nil, false
-  local someone_waits = redis.call('EXISTS', keys[8]) == 1
+  local someone_waits, tolerance = redis.call('EXISTS', keys[8]) == 1, tonumber(args[12])
   for i = first, #keys, 2 do
     local id, affinity = args[24 + (i - first)], tonumber(args[25 + (i - first)])
-    local agent = fields(keys[i], 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark', 'beat')
-    local barred = id == unanswered or (agent.beat and tonumber(agent.beat) <= now)
+    -- Nobody further from the best who has room than the tolerance is taken: they need no look.
+    local too_far = best and tolerance >= 0 and affinity < best - tolerance
+    local agent = too_far and {}
+      or fields(keys[i], 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark', 'beat')
+    local barred = too_far or id == unanswered or (agent.beat and tonumber(agent.beat) <= now)
     if not barred and known.state then
       local excluded_until = redis.call('HGET', keys[2], 'x:' .. id)
       barred = excluded_until and (excluded_until == '0' or tonumber(excluded_until) > now)
@@ -133,7 +136,7 @@ local function reserve(keys, args)
     return {'queued', digits(score), digits(waits), told}
   end
 
-  local tolerance, taken = tonumber(args[12]), nil
+  local taken
   for _, one in ipairs(roomy) do
     if tolerance < 0 then
       if not taken or one.idle < taken.idle then taken = one end
