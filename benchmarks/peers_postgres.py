@@ -36,7 +36,7 @@ OPTIONS: Final = {
     "max_wal_size": "4GB",
     "autovacuum": "off",
 }
-EF_SEARCH: Final = (40, 80, 160, 320)
+EF_SEARCH: Final = (40, 80, 160, 320, 640, 1000)
 """pgvector's default, and larger ones."""
 BUILD_MEMORY: Final = "1GB"
 START_SECONDS: Final = 30.0

@@ -16,7 +16,7 @@ ORANGE: Final = "#d08a1d"
 GREEN: Final = "#3d7d4f"
 GREY: Final = "#8a8a8a"
 RED: Final = "#b3372f"
-COLORS: Final = (GREY, ORANGE, BLUE, RED, GREEN)
+COLORS: Final = (GREY, ORANGE, BLUE, GREEN)
 SHARES: Final = {0.1: "01pct", 1.0: "1pct", 10.0: "10pct", 100.0: "100pct"}
 ROSTERS: Final = {"1k": "1,000 agents", "10k": "10,000", "100k": "100,000"}
 PEERS: Final = {
@@ -38,6 +38,7 @@ def search(figures: Figures) -> Figure:
         panel.plot(list(known), list(known.values()), "o-", color=color, linewidth=1.8, label=label)
     panel.set(xscale="log", yscale="log", title="Search: what is paid for is who is free")
     panel.set_xticks(list(SHARES), [f"{share:g}" for share in SHARES])
+    _plain(panel)
     panel.legend(frameon=False)
     return made
 
@@ -73,6 +74,7 @@ def peers(figures: Figures) -> Figure:
     panel.plot(*([value] for value in ours), "*", color=RED, markersize=14, label="this router")
     panel.axvline(RIGHT, color=GREY, linewidth=0.8, linestyle=":")
     panel.set(yscale="log", title=f"{_number(figures, 'peer_agents'):,.0f} agents, 10 % free, one query at a time")
+    _plain(panel)
     panel.legend(frameon=False)
     return made
 
@@ -86,6 +88,10 @@ def _figure(x: str, y: str) -> tuple[Figure, Any]:
     panel.set(xlabel=x, ylabel=y)
     panel.spines[["top", "right"]].set_visible(False)
     return made, panel
+
+
+def _plain(panel: Any) -> None:
+    panel.yaxis.set_major_formatter("{x:g}")
 
 
 def _number(figures: Figures, key: str) -> float:
