@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from matcher.assignment import Assigned, Floats, Opening, assign
 from matcher.found import Found, foremost
@@ -28,19 +27,16 @@ def most_listed(contestants: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A contact, and what an agent is worth to it: `per_affinity` times the affinity, and `beside` whoever it is.
+    """A contact, and whom it met: an agent is worth the affinity.
 
     found: with `most_listed` resting agents. An affinity below `floor` is nothing to go by and counts 0; those within
-    `tolerance` of the best count as equal to it. A message is worth its affinity, where the two last are 1 and 0; a
-    contact that waits is worth seconds: 1/wait_weight an affinity, its age and the head start beside it.
+    `tolerance` of the best count as equal to it.
     """
 
     found: Found
     floor: float
     channel: str
     tolerance: float = 0.0
-    per_affinity: float = 1.0
-    beside: float = 0.0
 
     def shortlist(self, most: int) -> Listed:
         """Return whom the contact asks for with the affinity that is not below the floor, else 0.
@@ -95,7 +91,7 @@ class _Contest:
         best = self._affinity.max(axis=1, initial=0.0, keepdims=True)
         equal = best - np.array([[one.tolerance] for one in self._contestants])
         counted = np.where((self._affinity > 0) & (self._affinity >= equal), best, self._affinity)
-        return assign(self._worth(counted), self._channels, self._openings, self._affinity == 0.0)
+        return assign(counted, self._channels, self._openings, self._affinity == 0.0)
 
     def in_turn(self) -> Assigned:
         """Let each take by the rule for one alone, in their order."""
@@ -121,16 +117,9 @@ class _Contest:
 
     def worth(self, assigned: Assigned) -> tuple[int, float]:
         """Return how many are served, and what that is worth in sum; nearly the same is the same."""
-        values = self._worth(self._affinity)
-        taken = [float(values[contact, agent]) for contact, agent in enumerate(assigned) if agent is not None]
+        taken = [float(self._affinity[contact, agent]) for contact, agent in enumerate(assigned) if agent is not None]
         return len(taken), round(sum(taken), 9)
 
     def names(self, assigned: Assigned) -> list[str | None]:
         """Return the agents by name."""
         return [None if agent is None else self._agents[agent] for agent in assigned]
-
-    def _worth(self, affinity: Floats) -> Floats:
-        per_affinity = np.array([[one.per_affinity] for one in self._contestants])
-        beside = np.array([[one.beside] for one in self._contestants])
-        worth: NDArray[np.float64] = affinity * per_affinity + beside
-        return worth

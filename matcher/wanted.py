@@ -72,13 +72,12 @@ class Wanted:
             return (
                 {} if self.preferred is None else dict.fromkeys((one.agent for one in self.preferred.candidates), 0.0)
             )
-        listed = {one.agent.id: 0.0 for one in self.found.resting[:MOST_FREE]}
         affinity = self.found.scores.affinity
-        if not listed and len(affinity):
-            best = foremost([-affinity], MOST_FREE)
-            goes_by = np.where(affinity[best] < self.floor, 0.0, affinity[best])
-            listed = {agent.id: worth for agent, worth in zip(self.found.agents[best], goes_by.tolist(), strict=True)}
-        return dict.fromkeys(listed, 0.0) if self.requirements.only else listed
+        if affinity.max(initial=-np.inf) < self.floor:
+            return {one.agent.id: 0.0 for one in self.found.resting[:MOST_FREE]}
+        best = foremost([-affinity], MOST_FREE)
+        goes_by = np.zeros(len(best)) if self.requirements.only else affinity[best] * (affinity[best] >= self.floor)
+        return {agent.id: worth for agent, worth in zip(self.found.agents[best], goes_by.tolist(), strict=True)}
 
     def ranking(self, agent: str) -> Ranking:
         """Return the decision for an agent of those listed: beside whom, and why."""

@@ -118,17 +118,6 @@ def test_a_message_with_nothing_to_go_by_leaves_the_agent_to_one_who_needs_them(
     assert compete([*alone, Contestant(meets, FLOOR, "chat")], openings) == ["agent-98", "agent-99"]
 
 
-def test_those_who_wait_are_worth_what_they_have_waited() -> None:
-    """Affinity 0.9 is worth 90 s at a wait_weight of 0.01: less than 100 s of waiting, more than 80."""
-    best, worst = found_of([([(0, 0, 90)], 0.0, 0)]), found_of([([], 0.0, 0)])
-    openings = {"agent-99": Opening("agent-99", 1, 0, 0, ABLE)}
-    affinity = float(best.scores.affinity[0])
-    for waited, first in ((affinity * 100 + 1, ["agent-99", None]), (affinity * 100 - 1, [None, "agent-99"])):
-        old = Contestant(worst, FLOOR, "chat", per_affinity=100, beside=waited)
-        young = Contestant(best, FLOOR, "chat", per_affinity=100)
-        assert compete([old, young], openings) == first
-
-
 @given(contests(), st.integers(1, 4))
 def test_the_record_holds_who_was_chosen_and_what_they_were_to_the_message(contest: list[Found], most: int) -> None:
     """Whoever of those found is chosen: among at most so many candidates, AFFINITY where met above the floor."""
