@@ -106,7 +106,8 @@ class Lines(Platforms):
         assert (held.cost, held.state, held.contact) == (cost, PENDING, name)
         known.moving = True
         one = PlainReservation(held.agent, name, known.channel, cost, held.fence, PENDING, pool=pool)
-        self.plain.hold(held.id, one, waits=wait)
+        # Once the old slot is free, an offer that comes to nothing leaves the contact in line, whatever was asked.
+        self.plain.hold(held.id, one, waits=True)
         known.wait_is_over, known.only, known.auto_accept = False, agent, False
         self.check_capacity(held.agent, held.channel)
 

@@ -156,7 +156,9 @@ class Plain:
         excluded = set(contact.excluded)
         if contact.moving:
             excluded.add(self.reservations[contact.reservation].agent)
-        return self.able(contact.pool, contact.channel, excluded, contact.only)
+        # Whom it was handed to by name and who did not take it leaves it to anybody.
+        only = "" if contact.only in contact.excluded else contact.only
+        return self.able(contact.pool, contact.channel, excluded, only)
 
     def line(self) -> list[str]:
         """Name the contacts that are in line."""
