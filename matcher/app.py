@@ -103,7 +103,7 @@ async def serve(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[str]:
     """Run the service; yield its address once it takes calls."""
     # Products as small as a message's do not get faster by BLAS's own threads, which spin while they wait for the next:
-    # with messages of five sentences they took more of a busy machine than anything else.
+    # from eight sentences a message on they took more of a busy machine than anything else.
     threadpool_limits(limits=1, user_api="blas")
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()

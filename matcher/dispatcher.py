@@ -156,7 +156,7 @@ class Dispatcher:
         """Hold pairs until nobody who waits can be served; return when something will change by itself, in ms."""
         tried, freed = Pass(), self._replica.take_freed()
         while wanted := await self._weigh(tried):
-            chosen = self._assign(wanted)
+            chosen = pairs(wanted, self._replica.index.agent, self._now())
             if chosen:
                 await self._offer(chosen, tried)
             else:
@@ -240,11 +240,6 @@ class Dispatcher:
         read = entry.read
         found = replica.index.find(read.vectors, read.stems, required, resting=MOST_FREE, floor=floor)
         return Wanted(entry, pool, required, floor, tolerance, found=found) if found.eligible else None
-
-    def _assign(self, wanted: Sequence[Wanted]) -> list[tuple[Wanted, str]]:
-        names = {agent for one in wanted for agent in one.listed}
-        known = [self._replica.index.agent(name) for name in names]
-        return pairs(wanted, {agent.id: agent for agent in known if agent is not None}, self._now()) if known else []
 
     async def _offer(self, chosen: Sequence[tuple[Wanted, str]], tried: Pass) -> None:
         """Offer, in the order of the queue, up to a pair that comes to nothing.

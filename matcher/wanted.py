@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -69,9 +69,8 @@ class Wanted:
     def listed(self) -> dict[str, float]:
         """Return whom it may have, each with the affinity it goes by; 0: by none, the longest idle first."""
         if self.found is None:
-            return (
-                {} if self.preferred is None else dict.fromkeys((one.agent for one in self.preferred.candidates), 0.0)
-            )
+            candidates = self.preferred.candidates if self.preferred else ()
+            return {one.agent: 0.0 for one in candidates}
         affinity = self.found.scores.affinity
         if affinity.max(initial=-np.inf) < self.floor:
             return {one.agent.id: 0.0 for one in self.found.resting[:MOST_FREE]}
@@ -91,20 +90,22 @@ class Wanted:
         return replace(ranking, relaxed=self.entry.relaxed)
 
 
-def pairs(wanted: Sequence[Wanted], agents: Mapping[str, Agent], now_ms: int) -> list[tuple[Wanted, str]]:
+def pairs(wanted: Sequence[Wanted], known: Callable[[str], Agent | None], now_ms: int) -> list[tuple[Wanted, str]]:
     """Return the jointly best pairs, in the order in which they wait.
 
     A pair is worth, in seconds: the contact's age, its pool's head start, and its affinity over the pool's
     wait_weight. So nobody is overtaken by a contact that came more than 1/wait_weight and the difference of the
-    head starts later. agents: those listed who are still known.
+    head starts later. known: looks an agent up; who is not there any more is None.
     """
-    openings = [Opening.of(agents[name]) for name in sorted(agents)]
+    lists = [one.listed for one in wanted]
+    agents = [known(name) for name in sorted({agent for listed in lists for agent in listed})]
+    openings = [Opening.of(agent) for agent in agents if agent is not None]
     column = {opening.agent: number for number, opening in enumerate(openings)}
     values = np.full((len(wanted), len(openings)), -np.inf)
     at_rest = np.zeros(values.shape, np.bool_)
-    for row, one in enumerate(wanted):
+    for row, (one, listed) in enumerate(zip(wanted, lists, strict=True)):
         age = (now_ms - one.entry.place.score) / 1000
-        for agent, affinity in one.listed.items():
+        for agent, affinity in listed.items():
             if agent in column:
                 values[row, column[agent]] = age + affinity / one.pool.policy.wait_weight
                 at_rest[row, column[agent]] = not affinity

@@ -166,13 +166,12 @@ async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(
     assert await pair.agrees()
 
 
-async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_stays_in_line(pair: Pair) -> None:
-    """It was declined at once: whoever offered it does not take it out of the queue for good."""
-    router, desk = pair.other.router, pair.other.reservations
-    waits = await router.route(
+async def line_up(pair: Pair, contact: str, text: str, pool: str = "default") -> None:
+    """Let a contact wait, through the other server."""
+    waits = await pair.other.router.route(
         pair.site,
-        Message("roses", "", Requirements()),
-        contact_id="c",
+        Message(text, "", Requirements(pool=pool)),
+        contact_id=contact,
         request_id="",
         digest=b"",
         auto_accept=False,
@@ -180,6 +179,12 @@ async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_st
         wait=Wait(),
     )
     assert isinstance(waits, InLine)
+
+
+async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_stays_in_line(pair: Pair) -> None:
+    """It was declined at once: whoever offered it does not take it out of the queue for good."""
+    desk = pair.other.reservations
+    await line_up(pair, "c", "roses")
     await pair.create("ann")
     await pair.catch_up()
     dispatcher = await pair.other.dispatcher(pair.site)
@@ -199,17 +204,7 @@ async def test_an_offer_that_comes_to_nothing_lets_nobody_later_pass(pair: Pair)
     await house.roster.update_pool(site, "default", {"wait_weight": 1.0}, "")
     await house.roster.create_pool(site, "urgent", PoolPolicy(head_start_ms=60_000, wait_weight=1.0))
     for contact, pool, text in (("younger", "default", "jazz"), ("older", "urgent", "roses")):
-        waits = await house.router.route(
-            site,
-            Message(text, "", Requirements(pool=pool)),
-            contact_id=contact,
-            request_id="",
-            digest=b"",
-            auto_accept=False,
-            explain_unmatched=False,
-            wait=Wait(),
-        )
-        assert isinstance(waits, InLine)
+        await line_up(pair, contact, text, pool)
     for agent, interest in (("ann", "roses"), ("bob", "jazz")):
         profile = Profile("", (interest,), pools=("default", "urgent"))
         await house.roster.create_agent(site, agent, profile, AgentStatus.ONLINE)

@@ -37,7 +37,7 @@ def test_those_who_wait_are_worth_what_they_have_waited() -> None:
     ann = person(0)
     for waited, first in ((worth + 1, "old"), (worth - 1, "young")):
         both = [waiting("old", waited, says_nothing), waiting("young", 0, meets)]
-        ((served, agent),) = pairs(both, {ann.id: ann}, NOW_MS)
+        ((served, agent),) = pairs(both, {ann.id: ann}.get, NOW_MS)
         assert (served.entry.place.contact, agent) == (first, ann.id)
         assert served.ranking(agent).basis is (Basis.AFFINITY if first == "young" else Basis.FALLBACK)
 
