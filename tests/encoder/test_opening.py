@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from matcher.encoder import EncoderSettings, open_encoder
 from matcher.encoder.artifact import REFERENCE, Manifest, reference_texts
-from matcher.encoder.openvino_runtime import RuntimeUntrue, open_openvino
+from matcher.encoder.openvino_runtime import NICENESS, RuntimeUntrue, open_openvino
 from matcher.errors import ModelUnusable
 from tests.encoder.conftest import run_python
 
@@ -103,6 +104,23 @@ def test_models_of_other_kinds_keep_their_vectors(
     assert np.sum(found * wanted, axis=1).mean() >= 0.98
     alone = np.concatenate([runtime.run([tokens], slot=0) for tokens in runtime.tokenize(reference_texts())])
     assert np.sum(found * alone, axis=1).min() >= 0.98
+
+
+def test_what_reckons_stands_back_for_what_serves(small_models: dict[str, dict[str, Any]]) -> None:
+    """Where the cores are full a call is taken in, answered or refused before more is encoded."""
+    told = small_models["bert-mean"]
+    before = _priorities()
+    runtime = open_openvino(Path(told["artifact"]), Manifest(**told["manifest"]), slots=2)
+    runtime.encode_all(reference_texts())
+    after = _priorities()
+    assert {thread: after[thread] for thread in before} == before
+    reckoning = [thread for thread in after if thread not in before and after[thread] == NICENESS]
+    assert len(reckoning) >= 2
+
+
+def _priorities() -> dict[int, int]:
+    threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    return {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
 
 
 def test_a_compiled_model_that_gives_other_vectors_is_not_served(
