@@ -123,7 +123,8 @@ class Ours:
             self._next += 1
             vector = self._work.queries[query : query + 1]
             begun = time.perf_counter()
-            ranking = rank(self._index.find(vector, [()], ANYONE), WHOLE, floor=0.0, tolerance=0.0, most=CANDIDATES)
+            found = self._index.find(vector, [()], ANYONE, resting=CANDIDATES, floor=0.0)
+            ranking = rank(found, WHOLE, floor=0.0, tolerance=0.0, most=CANDIDATES)
             named = [(candidate.agent, candidate.affinity) for candidate in ranking.candidates]
             held = await claim(self._claims.store, "large", named, tolerance=0.0)
             self._index.hold(held.agent, Hold(held.id, held.channel, held.cost, held.deadline_ms))

@@ -166,8 +166,7 @@ class SiteReplica:
     def held(self, hold: Hold, agent: str, event: str) -> None:
         """Take in a hold of this process's own making before its event comes round."""
         if event_number(event) > self._load_told:
-            self.index.hold(agent, hold)
-            self.deadline_moved.set()
+            self._hold(agent, hold)
 
     def served(self, contact: str, at_ms: int, event: str) -> None:
         """Take a contact out of the queue before the event of its hold comes round; by now it may be back."""
@@ -319,8 +318,7 @@ class SiteReplica:
         match change:
             case SlotHeld(agent, hold, at_ms):
                 self._applying_since_ms = self._applying_since_ms or at_ms
-                self.index.hold(agent, hold)
-                self.deadline_moved.set()
+                self._hold(agent, hold)
                 if not hold.cost:
                     self._may_serve(agent, at_ms)
                 self.hub.slot_changed(agent, hold.reservation)
@@ -336,6 +334,13 @@ class SiteReplica:
                 self.hub.stepped(event)
             case TimerSet():
                 self._timers_moved()
+
+    def _hold(self, agent: str, hold: Hold) -> None:
+        """Take a slot; who waits for the earliest deadline is woken where this one is earlier."""
+        earliest = self.index.next_deadline()
+        self.index.hold(agent, hold)
+        if earliest is None or hold.deadline_ms < earliest:
+            self.deadline_moved.set()
 
     def _sets_a_timer(self, event: ContactEvent) -> bool:
         """Tell whether a step that leads to no queue sets a timer: for the conversation, or for the record."""
