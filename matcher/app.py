@@ -183,12 +183,16 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             await roster.create_site(DEFAULT_SITE)
         await _read_default_site(sites)
         health = Health(telemetry)
+        admission = _admission(settings, telemetry)
         server = build_server(
             Services(router, reservations, contacts, roster, gathering, streams),
             health,
             telemetry,
             admission=AdmissionInterceptor(
-                _admission(settings, telemetry), health, arrived=turns.arrived, worker=settings.worker
+                admission,
+                health,
+                arrived=lambda: turns.arrived(crowded=admission.waiting > 0),
+                worker=settings.worker,
             ),
             share_port=settings.reuse_port,
             worker=settings.worker,

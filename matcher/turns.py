@@ -16,7 +16,9 @@ from matcher.encoder import Encoder, EncoderStats, Priority, Vectors
 
 PASSES: Final = 5
 """Passes of the loop between two heavy steps: what grpc.aio takes to let one call in."""
-MOST_ARRIVALS: Final = 16
+PASSES_IN_A_CROWD: Final = 25
+"""The same where calls stand in line: gRPC's own threads bring more while the loop passes, once they have a core."""
+MOST_ARRIVALS: Final = 32
 """Arrivals that one heavy step waits for: with more, what is under way would never be done."""
 
 
@@ -29,10 +31,12 @@ class Turns:
         self._passes_left = 0
         self._arrivals = 0
         self._arrivals_left = MOST_ARRIVALS
+        self._crowded = False
 
-    def arrived(self) -> None:
-        """Note that a call came in: others are probably behind it."""
+    def arrived(self, *, crowded: bool) -> None:
+        """Note that a call came in: others are probably behind it, and surely where calls stand in line."""
         self._arrivals += 1
+        self._crowded = crowded
 
     async def take(self) -> None:
         """Wait for a turn; it ends by itself."""
@@ -52,7 +56,7 @@ class Turns:
         self._passes_left -= 1
         if self._arrivals and self._arrivals_left > 0:
             self._arrivals_left -= self._arrivals
-            self._arrivals, self._passes_left = 0, PASSES
+            self._arrivals, self._passes_left = 0, PASSES_IN_A_CROWD if self._crowded else PASSES
         if self._passes_left > 0:
             asyncio.get_running_loop().call_soon(self._pass)
             return

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from matcher.encoder import Priority
-from matcher.turns import MOST_ARRIVALS, PASSES, EncoderInTurns, Turns
+from matcher.turns import MOST_ARRIVALS, PASSES, PASSES_IN_A_CROWD, EncoderInTurns, Turns
 from tests.model.words import WordEncoder
 
 
@@ -38,8 +38,15 @@ async def test_one_goes_on_a_turn_and_the_loop_runs_between() -> None:
 async def test_a_turn_waits_for_those_who_are_coming_in_but_not_for_ever() -> None:
     """While a call comes in at every pass, the next turn is put off, until as many as one turn waits for are in."""
     turns = Turns()
-    _, second = await passes_of_turns(turns, 2, lambda _: turns.arrived())
+    _, second = await passes_of_turns(turns, 2, lambda _: turns.arrived(crowded=False))
     assert PASSES + MOST_ARRIVALS <= second <= 2 * PASSES + MOST_ARRIVALS
+
+
+async def test_where_calls_stand_in_line_a_turn_listens_longer() -> None:
+    """After an arrival behind which others stand, the next turn comes only when the loop had many passes for them."""
+    turns = Turns()
+    _, second = await passes_of_turns(turns, 2, lambda number: turns.arrived(crowded=True) if number == 1 else None)
+    assert PASSES_IN_A_CROWD <= second <= PASSES + PASSES_IN_A_CROWD
 
 
 async def test_a_turn_goes_past_who_has_gone() -> None:
