@@ -16,7 +16,7 @@ from typing import Literal
 from matcher.encoder.source import ModelSource
 
 # Raised whenever the way a model is compiled changes, so that older artefacts are left alone and not used.
-RECIPE = 2
+RECIPE = 3
 MANIFEST = "manifest.json"
 MODEL = "model.xml"
 CALIBRATION = Path(__file__).with_name("calibration.txt")
