@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,7 +38,7 @@ def serve(
         settings = load(None, **overrides)
         from matcher import app
 
-        asyncio.run(app.serve(settings))
+        app.run(settings)
     except MatcherError as error:
         said = str(error)
         for name in overrides:

@@ -1,0 +1,47 @@
+"""The port that the service listens on."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import grpc
+
+from matcher.config import Settings
+from matcher.errors import SettingsWrong
+
+
+def listen(server: grpc.aio.Server, settings: Settings) -> str:
+    """Give a server its port, with TLS where there are certificates; return the address. Raises SettingsWrong."""
+    host = settings.listen.rpartition(":")[0]
+    if not settings.reuse_port:
+        _try_port(settings.listen)
+    try:
+        if settings.tls_certificate and settings.tls_key:
+            clients = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
+            credentials = grpc.ssl_server_credentials(
+                [(settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())],
+                root_certificates=clients,
+                require_client_auth=clients is not None,
+            )
+            port = server.add_secure_port(settings.listen, credentials)
+        else:
+            port = server.add_insecure_port(settings.listen)
+    except (OSError, RuntimeError) as fault:
+        raise SettingsWrong(f"cannot listen on {settings.listen}: is another service there?") from fault
+    return f"{host}:{port}"
+
+
+def _try_port(listen: str) -> None:
+    """Find out whether the port is free before gRPC does, which says so in a line of its own. Raises SettingsWrong."""
+    host, _, port = listen.rpartition(":")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as fault:
+        why = "another service is there" if fault.errno == errno.EADDRINUSE else fault.strerror
+        raise SettingsWrong(f"cannot listen on {listen}: {why}") from fault
