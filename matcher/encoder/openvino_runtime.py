@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,7 +51,7 @@ class OpenVinoRuntime:
         """Load the artefact in `folder`; takes about 0.4 s."""
         self._manifest = manifest
         self._reader = Reader(folder, manifest)
-        with ThreadPoolExecutor(1, initializer=_stand_back) as loader:
+        with ThreadPoolExecutor(1, initializer=stand_back) as loader:
             compiled = loader.submit(_compiled, folder, manifest, slots).result()
         self._requests = [compiled.create_infer_request() for _ in range(slots)]
         self._inputs = [port.get_any_name() for port in compiled.inputs]
@@ -115,14 +116,16 @@ def _compiled(folder: Path, manifest: Manifest, slots: int) -> Any:
     )
 
 
-def _stand_back() -> None:
+def stand_back() -> None:
     """Lower the priority of this thread, and with it of those it starts: OpenVINO's own, which reckon.
 
     Where the cores are full, calls are taken in, answered and refused before more is encoded; and none of these
     threads ever holds the interpreter, for which a thread of the usual priority would have to wait.
     """
     if sys.platform == "linux":  # the one system where a thread has a priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        with suppress(OSError):  # a sandbox may forbid it; then they share the cores as before
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def mean_cosine(found: Vectors, wanted: Vectors) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from matcher.encoder import EncoderSettings, open_encoder
 from matcher.encoder.artifact import REFERENCE, Manifest, reference_texts
-from matcher.encoder.openvino_runtime import NICENESS, RuntimeUntrue, open_openvino
+from matcher.encoder.openvino_runtime import NICENESS, RuntimeUntrue, open_openvino, stand_back
 from matcher.errors import ModelUnusable
 from tests.encoder.conftest import run_python
 
@@ -116,6 +117,22 @@ def test_what_reckons_stands_back_for_what_serves(small_models: dict[str, dict[s
     assert {thread: after[thread] for thread in before} == before
     reckoning = [thread for thread in after if thread not in before and after[thread] == NICENESS]
     assert len(reckoning) >= 2
+
+
+def test_a_service_that_stands_back_already_stays_where_it_is() -> None:
+    """Who was started with a lower priority still could not raise it again, and need not."""
+    found: list[int] = []
+
+    def started_low() -> None:
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, NICENESS + 5)
+        stand_back()
+        found.append(os.getpriority(os.PRIO_PROCESS, thread))
+
+    worker = threading.Thread(target=started_low)
+    worker.start()
+    worker.join()
+    assert found == [NICENESS + 5]
 
 
 def _priorities() -> dict[int, int]:

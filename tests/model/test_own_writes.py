@@ -36,6 +36,8 @@ from tests.model.words import WordEncoder
 
 ROSES = Profile("", ("roses",), capacity=Capacity(5, {"chat": ChannelCapacity(1)}))
 
+FAR_AHEAD_MS = 4 * 10**12
+
 
 class GatedEncoder(WordEncoder):
     """Encode interests only while the gate is open, so that a test decides what comes first.
@@ -164,6 +166,19 @@ async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(
         await go_on(pair)
         replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, f"0-{held_event}")
     assert await pair.agrees()
+
+
+async def test_only_an_earlier_deadline_wakes_whoever_waits_for_the_next(pair: Pair) -> None:
+    """Every route makes a hold; most lapse after those that are known, and the sweeper sleeps on."""
+    await pair.other.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    await pair.catch_up()
+    replica = await pair.slow.sites.replica(pair.site)
+    woken = []
+    for number, seconds in enumerate((20, 30, 10)):
+        replica.deadline_moved.clear()
+        replica.held(Hold(f"r{number}", "chat", 1, FAR_AHEAD_MS + 1000 * seconds), "ann", f"0-{10**9 + number}")
+        woken.append(replica.deadline_moved.is_set())
+    assert woken == [True, False, True]
 
 
 async def line_up(pair: Pair, contact: str, text: str, pool: str = "default") -> None:
