@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
@@ -26,6 +27,7 @@ from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder, usab
 from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
 from matcher.expiry import Expiry, Seen
 from matcher.floors import Floors
+from matcher.garbage import Freezer, sparing
 from matcher.gathering import Gathering
 from matcher.joint import Joint
 from matcher.listening import listen
@@ -110,6 +112,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     # from eight sentences a message on they took more of a busy machine than anything else.
     threadpool_limits(limits=1, user_api="blas")
     async with AsyncExitStack() as stack:
+        stack.enter_context(sparing(Freezer()))
         telemetry = Telemetry()
         _serve_metrics(settings, telemetry)
         connection = await _open_store(settings, telemetry, stack)
@@ -215,6 +218,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         changing = asyncio.create_task(changeover.run(sites, lambda new: partial(open_replica, new)))
         stack.push_async_callback(end, changing)
         runtime = matching.encoder.runtime
+        gc.collect()  # the roster is visited now, and not while the first calls wait
         await health.set(True, f"store answers, {runtime} loaded, index caught up")
         log.info("serving", address=address, runtime=runtime, why=matching.encoder.reason)
         yield address
