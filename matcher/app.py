@@ -26,6 +26,7 @@ from matcher.dispatcher import Dispatcher
 from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder, usable_cores
 from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
 from matcher.expiry import Expiry, Seen
+from matcher.finding import Finder
 from matcher.floors import Floors
 from matcher.garbage import Freezer, sparing
 from matcher.gathering import Gathering
@@ -54,7 +55,7 @@ from matcher.store.stores import Stores
 from matcher.streams import Streams
 from matcher.tasks import end
 from matcher.telemetry import Telemetry, configure_logs
-from matcher.turns import EncoderInTurns, Turns
+from matcher.turns import Turns
 from matcher.watching import Hub, Hubs
 from matcher.workers import stop_with_parent, supervise
 
@@ -100,9 +101,11 @@ async def serve(settings: Settings) -> None:
         return
     if settings.worker:
         stop_with_parent(stopping)
-    async with running(settings) as address:
-        print(f"serving on {address}", flush=True)
-        await stopping.wait()
+    with sparing(Freezer()):
+        async with running(settings) as address:
+            gc.collect()  # the roster is walked through now, and not while the first calls wait
+            print(f"serving on {address}", flush=True)
+            await stopping.wait()
 
 
 @asynccontextmanager
@@ -112,18 +115,17 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     # from eight sentences a message on they took more of a busy machine than anything else.
     threadpool_limits(limits=1, user_api="blas")
     async with AsyncExitStack() as stack:
-        stack.enter_context(sparing(Freezer()))
         telemetry = Telemetry()
         _serve_metrics(settings, telemetry)
         connection = await _open_store(settings, telemetry, stack)
         secret = await _secret(settings, connection)
         stores = Stores.on(connection, _lifetimes(settings), secret)
-        ranker, sealer = Ranker(settings.affinity_tolerance), Sealer(secret)
-        hubs = Hubs(partial(Hub, counted=telemetry.watchers.inc, cut_off=telemetry.watchers_cut_off.inc))
         turns = Turns()
+        ranker, sealer = Ranker(settings.affinity_tolerance, Finder(turns)), Sealer(secret)
+        hubs = Hubs(partial(Hub, counted=telemetry.watchers.inc, cut_off=telemetry.watchers_cut_off.inc))
         changeover = Changeover(
             settings.model,
-            partial(_open_matching, settings, telemetry, turns),
+            partial(_open_matching, settings, telemetry),
             stores.models,
             stores.roster,
             partial(_tell_change, telemetry),
@@ -218,7 +220,6 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         changing = asyncio.create_task(changeover.run(sites, lambda new: partial(open_replica, new)))
         stack.push_async_callback(end, changing)
         runtime = matching.encoder.runtime
-        gc.collect()  # the roster is visited now, and not while the first calls wait
         await health.set(True, f"store answers, {runtime} loaded, index caught up")
         log.info("serving", address=address, runtime=runtime, why=matching.encoder.reason)
         yield address
@@ -236,7 +237,7 @@ def _serve_metrics(settings: Settings, telemetry: Telemetry) -> None:
     log.info("metrics", address=f"{host}:{metrics_port}")
 
 
-async def _open_matching(settings: Settings, telemetry: Telemetry, turns: Turns, model: str) -> Matching:
+async def _open_matching(settings: Settings, telemetry: Telemetry, model: str) -> Matching:
     encoder = await open_encoder(
         EncoderSettings(
             cache_dir=settings.models_dir,
@@ -261,7 +262,7 @@ async def _open_matching(settings: Settings, telemetry: Telemetry, turns: Turns,
                 raise
             # The setting's is for the new model; while the former one answers it is scored as it comes.
             scorers = Scorers(PACKAGED, encoder.fingerprint, settings.scorers)
-        return Matching(EncoderInTurns(encoder, turns), scorers, await Floors.open(encoder))
+        return Matching(encoder, scorers, await Floors.open(encoder))
     except BaseException:
         await encoder.close()
         raise

@@ -171,13 +171,16 @@ class Claims:
     async def _first(self, replica: SiteReplica, pool: Pool, message: Message, read: Read, claim: Claim) -> Ranking:
         """Rank whom the store is asked about first: an agent who is preferred, else those with the closest affinity."""
         required = message.requirements
-        ranking = await self._ranker.preferred(replica, pool, read, required, message.preferred)
-        if ranking is None:
-            ranking = await self._ranker.rank(replica, pool, read, required, beside_others=True)
-            if not required.only and claim.lines_up and any(one.kept_ms for one in message.preferred):
-                # It is kept for an agent who is busy: nobody else is asked yet.
-                ranking = replace(ranking, candidates=())
-        return replace(ranking, left_out=replica.index.left_out(required))
+        if message.preferred:
+            await self._ranker.turn()
+            ranking = await self._ranker.preferred(replica, pool, read, required, message.preferred)
+            if ranking is not None:
+                return replace(ranking, left_out=replica.index.left_out(required))
+        ranking = await self._ranker.rank(replica, pool, read, required, beside_others=True, count_left_out=True)
+        if not required.only and claim.lines_up and any(one.kept_ms for one in message.preferred):
+            # It is kept for an agent who is busy: nobody else is asked yet.
+            ranking = replace(ranking, candidates=())
+        return ranking
 
     async def _next(
         self,

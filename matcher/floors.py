@@ -9,12 +9,10 @@ from importlib import resources
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from matcher.encoder import Encoder, Priority
-from matcher.index import SiteIndex
+from matcher.index import Query, SiteIndex
 from matcher.lexicon import stems
 from matcher.policy import floor
 from matcher.scorer import Scorer
@@ -47,7 +45,7 @@ class _Known(NamedTuple):
 class Floors:
     """Compute floors when they are first asked for, and anew when the roster or the pool's scorer has changed."""
 
-    def __init__(self, messages: Sequence[tuple[NDArray[np.float32], Sequence[Sequence[str]]]]) -> None:
+    def __init__(self, messages: Sequence[Query]) -> None:
         self._messages = messages
         self._known: WeakKeyDictionary[SiteIndex, dict[str, _Known]] = WeakKeyDictionary()
         self._next: dict[tuple[int, str], float] = {}
@@ -59,7 +57,8 @@ class Floors:
         messages = []
         for text in small_talk():
             units = split(text).texts(text)
-            messages.append((await encoder.encode(units, priority=Priority.PROFILE), [stems(unit) for unit in units]))
+            vectors = await encoder.encode(units, priority=Priority.PROFILE)
+            messages.append(Query(vectors, [stems(unit) for unit in units]))
         return cls(messages)
 
     async def close(self) -> None:

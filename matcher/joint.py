@@ -80,12 +80,18 @@ class Joint:
         """Choose for all of them. The event loop goes on in between: a search takes about a millisecond."""
         if len(undecided) <= 1:
             return [Decided(one.read) for one in undecided]
-        contestants, most = [], most_listed(len(undecided))
-        for one in undecided:
-            required = one.asked.message.requirements
-            found = replica.index.find(one.read.vectors, one.read.stems, required, resting=most)
-            contestants.append(Contestant(found, one.floor, required.channel, one.tolerance))
-            await asyncio.sleep(0)
+        most = most_listed(len(undecided))
+        required = [one.asked.message.requirements for one in undecided]
+        found = await asyncio.gather(
+            *(
+                self._ranker.find(replica, one.read, own, most=most)
+                for one, own in zip(undecided, required, strict=True)
+            )
+        )
+        contestants = [
+            Contestant(whom, one.floor, own.channel, one.tolerance)
+            for one, own, whom in zip(undecided, required, found, strict=True)
+        ]
         listed = {agent for one in contestants for agent in one.shortlist(most)}
         known = (replica.index.agent(agent) for agent in listed)
         openings = {agent.id: Opening.of(agent) for agent in known if agent is not None}

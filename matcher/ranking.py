@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,6 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.finding import Finder, Question
+from matcher.found import Found
+from matcher.index import Query
 from matcher.lexicon import stems
 from matcher.model import Basis, Message, Pool, Preferred, Ranking, Requirements
 from matcher.policy import MOST_CANDIDATES, rank
@@ -40,14 +44,24 @@ async def read(replica: SiteReplica, message: Message) -> Read:
 class Ranker:
     """Rank a site's agents for messages that were read."""
 
-    def __init__(self, default_tolerance: float) -> None:
-        """Take the tolerance of pools that have none of their own."""
+    def __init__(self, default_tolerance: float, finder: Finder) -> None:
+        """Take the tolerance of pools that have none of their own, and who searches."""
         self._default_tolerance = default_tolerance
+        self._finder = finder
 
     def tolerance(self, pool: Pool) -> float:
         """Return the tolerance in force: the pool's own, or the default."""
         own = pool.policy.affinity_tolerance
         return self._default_tolerance if own is None else own
+
+    async def turn(self) -> None:
+        """Wait for a turn before what is done at once."""
+        await self._finder.turn()
+
+    async def find(self, replica: SiteReplica, read: Read, requirements: Requirements, *, most: int) -> Found:
+        """Find whom a message meets, in its turn, and the `most` of the longest idle."""
+        question = Question(replica, requirements, most, math.inf)
+        return (await self._finder.find(question, Query(read.vectors, read.stems))).found
 
     async def rank(
         self,
@@ -59,25 +73,20 @@ class Ranker:
         most: int = MOST_CANDIDATES,
         ignore_availability: bool = False,
         beside_others: bool = False,
+        count_left_out: bool = False,
     ) -> Ranking:
-        """Rank who meets the requirements, at most `most`.
+        """Rank who meets the requirements, at most `most`, in the message's turn.
 
         beside_others: of those idle longest, whom claims under way are likely to take come last.
         """
         floor = await replica.floor(pool)
+        question = Question(replica, requirements, most, floor, ignore_availability, count_left_out)
+        found, left_out = await self._finder.find(question, Query(read.vectors, read.stems))
         likely_taken = replica.underway.agents if beside_others else ()
-        found = replica.index.find(
-            read.vectors,
-            read.stems,
-            requirements,
-            ignore_availability=ignore_availability,
-            resting=most + len(likely_taken),
-            floor=floor,
-        )
         if likely_taken and found.resting:
             by_others = sorted(found.resting, key=lambda one: one.agent.id in likely_taken)
             found = replace(found, resting=tuple(by_others))
-        ranking = rank(found, read.units, floor=floor, tolerance=self.tolerance(pool), most=most)
+        ranking = rank(found, read.units, floor=floor, tolerance=self.tolerance(pool), most=most, left_out=left_out)
         # Whoever is named alone is named by a transfer, unless the caller knows another reason.
         return replace(ranking, basis=Basis.TRANSFER) if requirements.only else ranking
 
@@ -85,7 +94,9 @@ class Ranker:
         self, replica: SiteReplica, pool: Pool, read: Read, requirements: Requirements, agent: str, basis: Basis
     ) -> Ranking | None:
         """Rank one agent alone, taken for another reason than affinity; None where the agent cannot take it now."""
-        ranking = await self.rank(replica, pool, read, replace(requirements, only=agent), most=1)
+        floor, alone = await replica.floor(pool), replace(requirements, only=agent)
+        found = replica.index.find(read.vectors, read.stems, alone, resting=1, floor=floor)
+        ranking = rank(found, read.units, floor=floor, tolerance=self.tolerance(pool), most=1)
         return replace(ranking, basis=basis) if ranking.candidates else None
 
     async def preferred(
@@ -96,7 +107,7 @@ class Ranker:
         requirements: Requirements,
         preferred: Sequence[Preferred],
     ) -> Ranking | None:
-        """Rank the first of the preferred agents who can take it now; None where none of them can."""
+        """Rank the first of the preferred agents who can take it now, at once; None where none of them can."""
         for one in preferred:
             if one.agent not in requirements.excluded:
                 ranking = await self.rank_one(replica, pool, read, requirements, one.agent, one.basis)

@@ -47,6 +47,17 @@ class Evidence:
             held=self.held[kept],
         )
 
+    def part(self, start: int, end: int) -> Evidence:
+        """Return the triples from `start` up to `end`."""
+        return Evidence(
+            unit=self.unit[start:end],
+            agent=self.agent[start:end],
+            interest=self.interest[start:end],
+            cosine=self.cosine[start:end],
+            lexical=self.lexical[start:end],
+            held=self.held[start:end],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -65,6 +76,20 @@ class Scores:
     reason: NDArray[np.int64]
     strength: NDArray[np.float64]
     """What each reason says for the agent, before it is put beside their other interests; aligned with `reason`."""
+
+    def part(self, start: int, end: int, *, triples_before: int, slots_before: int) -> Scores:
+        """Return the agents from `start` up to `end`, their slots and reasons counted from later beginnings."""
+        first = self.first[start : end + 1]
+        reasons = slice(int(first[0]), int(first[-1]))
+        return Scores(
+            agent=self.agent[start:end] - slots_before,
+            score=self.score[start:end],
+            affinity=self.affinity[start:end],
+            breadth=self.breadth[start:end],
+            first=first - reasons.start,
+            reason=self.reason[reasons] - triples_before,
+            strength=self.strength[reasons],
+        )
 
 
 @dataclass(frozen=True, slots=True)

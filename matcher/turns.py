@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
 from typing import Final
-
-from matcher.encoder import Encoder, EncoderStats, Priority, Vectors
 
 PASSES: Final = 5
 """Passes of the loop between two heavy steps: what grpc.aio takes to let one call in."""
@@ -67,46 +64,3 @@ class Turns:
                 self._begin()
                 return
         self._passing = False
-
-
-class EncoderInTurns:
-    """An encoder whose answers to routes are handed on one a turn: what follows an answer is the heavy step."""
-
-    def __init__(self, encoder: Encoder, turns: Turns) -> None:
-        self._encoder = encoder
-        self._turns = turns
-
-    @property
-    def fingerprint(self) -> str:
-        """Return the encoder's."""
-        return self._encoder.fingerprint
-
-    @property
-    def dimension(self) -> int:
-        """Return the encoder's."""
-        return self._encoder.dimension
-
-    @property
-    def runtime(self) -> str:
-        """Return the encoder's."""
-        return self._encoder.runtime
-
-    @property
-    def reason(self) -> str:
-        """Return the encoder's."""
-        return self._encoder.reason
-
-    def stats(self) -> EncoderStats:
-        """Return the encoder's."""
-        return self._encoder.stats()
-
-    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
-        """Encode as the encoder does, then wait for a turn where a route waits."""
-        vectors = await self._encoder.encode(texts, priority=priority)
-        if priority is Priority.ROUTE:
-            await self._turns.take()
-        return vectors
-
-    async def close(self) -> None:
-        """Close the encoder."""
-        await self._encoder.close()

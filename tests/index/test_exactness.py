@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -10,12 +10,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from matcher.index import SiteIndex
+from matcher.found import Found
+from matcher.index import Query, SiteIndex
 from matcher.index.view import View
 from matcher.lexicon import stems
 from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Capacity, Constraint, Hold, Profile, Requirements
-from matcher.scorer import Scorer
+from matcher.scorer import Evidence, Scorer, Scores
 from tests.index.plain import PlainIndex
 from tests.index.rosters import (
     DIMENSION,
@@ -37,6 +38,18 @@ from tests.index.rosters import (
 HAIR = 1e-6
 
 names = st.sampled_from(NAMES)
+
+
+def assert_same(one: object, other: object) -> None:
+    """Compare all that was found, arrays by their bits."""
+    assert type(one) is type(other)
+    if isinstance(one, (Found, Evidence, Scores)):
+        for field in fields(one):
+            assert_same(getattr(one, field.name), getattr(other, field.name))
+    elif isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        assert np.array_equal(one, other)
+    else:
+        assert one == other
 
 
 class RosterChanges(RuleBasedStateMachine):
@@ -129,6 +142,26 @@ class RosterChanges(RuleBasedStateMachine):
         assert self.index.rows_scored - before == rows
         resting = sorted((agent.idle_since_ms, self.plain.utilization(agent), agent.id) for agent in eligible)[:8]
         assert [(one.idle_since_ms, one.utilization, one.agent.id) for one in found.resting] == resting
+
+    @rule(
+        texts=st.lists(st.lists(lines, max_size=3), min_size=1, max_size=5),
+        required=requirements,
+        seed=seeds,
+        floor=st.sampled_from([0.0, 0.4, np.inf]),
+    )
+    def find_each(self, texts: list[list[str]], required: Requirements, seed: int, floor: float) -> None:
+        """Find for messages together, one that says nothing among them, what is found for each alone, to the bit."""
+        queries = [
+            Query(vectors(seed + number, len(text)), [stems(line) for line in text])
+            for number, text in enumerate(texts)
+        ]
+        before = self.index.rows_scored
+        together = self.index.find_each(queries, required, floor=floor)
+        compared = self.index.rows_scored - before
+        alone = [self.index.find(*query, required, floor=floor) for query in queries]
+        assert self.index.rows_scored - before == 2 * compared
+        for one, other in zip(together, alone, strict=True):
+            assert_same(one, other)
 
     @rule(required=requirements)
     def explain(self, required: Requirements) -> None:

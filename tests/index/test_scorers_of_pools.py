@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matcher.index import SiteIndex
+from matcher.index import Query, SiteIndex
 from matcher.index.lines import MappedLines
 from matcher.lexicon import stems
 from matcher.lifecycle import AgentStatus
@@ -119,7 +119,7 @@ def test_small_talk_is_measured_by_the_scorer_of_the_pool() -> None:
     agents = roster(("north", "south"))
     index = site(PLAIN, agents)
     index.set_scorer("north", MAPPED)
-    messages = [(UNITS, UNIT_STEMS), (UNITS[:1], UNIT_STEMS[:1])]
+    messages = [Query(UNITS, UNIT_STEMS), Query(UNITS[:1], UNIT_STEMS[:1])]
     own = [site(scorer, agents).best_affinities(messages, "north") for scorer in (MAPPED, PLAIN)]
     assert index.best_affinities(messages, "north") == pytest.approx(own[0], abs=1e-6)
     assert index.best_affinities(messages, "south") == pytest.approx(

@@ -8,14 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matcher.index import SiteIndex
+from matcher.index import Query, SiteIndex
 from matcher.index.traits import MOST_COLUMNS, Question, Traits, TraitTable
 from matcher.index.views import MOST_VIEWS
 from matcher.lexicon import stems
 from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Capacity, ChannelCapacity, Hold, Profile, Requirements
 from matcher.scorer import Scorer
-from tests.index.plain import Floats
 from tests.index.rosters import DIMENSION, crowd, vectors
 
 
@@ -167,7 +166,7 @@ def test_small_talk_reaches_anybody_in_the_pool_and_leaves_nothing_behind() -> N
     index, agents = crowd(40, online=0)
     close = vectors(5, 3)
     words: list[tuple[str, ...]] = [stems(agents[5].profile.interests[0])]
-    messages: list[tuple[Floats, list[tuple[str, ...]]]] = [(close[:1], words), (-close[:1], [()])]
+    messages = [Query(close[:1], words), Query(-close[:1], [()])]
     best = index.best_affinities(messages, "default")
     everybody = index.find(*messages[0], Requirements(), ignore_availability=True)
     assert best[0] == everybody.scores.affinity.max() > 0.7

@@ -14,6 +14,7 @@ from matcher.clock import StoreClock
 from matcher.contacts import Contacts
 from matcher.dispatcher import Dispatcher
 from matcher.errors import ReservationNotFound
+from matcher.finding import Finder
 from matcher.floors import Floors
 from matcher.lifecycle import Cause
 from matcher.matching import Matching
@@ -33,6 +34,7 @@ from matcher.store.models import KnownModel, ModelStore
 from matcher.store.presence import PresenceStore, TimerKind
 from matcher.store.roster import RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
+from matcher.turns import Turns
 from tests.model.words import WordEncoder
 
 EVENTS_KEPT: Final = 100_000
@@ -105,7 +107,7 @@ class House:
         def open_replica(site: str) -> SiteReplica:
             return SiteReplica(site, connection, roster_store, matching, clock, contacts, lambda _: None, lambda: None)
 
-        sites, ranker = Sites(roster_store, open_replica), Ranker(TOLERANCE)
+        sites, ranker = Sites(roster_store, open_replica), Ranker(TOLERANCE, Finder(Turns()))
         claims = Claims(routing, contacts, clock, ranker, Sealer(SECRET), secret=SECRET)
         return cls(
             connection=connection,
@@ -141,7 +143,7 @@ class House:
         replica = await self.sites.replica(site)
         if replica not in self.dispatchers:
             self.dispatchers[replica] = ByHand(
-                replica, self.routing, self.queue, Ranker(TOLERANCE), Sealer(SECRET), self.clock
+                replica, self.routing, self.queue, Ranker(TOLERANCE, Finder(Turns())), Sealer(SECRET), self.clock
             )
         return self.dispatchers[replica]
 

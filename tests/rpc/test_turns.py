@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Callable
 from itertools import pairwise
 
-from matcher.encoder import Priority
-from matcher.turns import MOST_ARRIVALS, PASSES, PASSES_IN_A_CROWD, EncoderInTurns, Turns
-from tests.model.words import WordEncoder
+from matcher.turns import MOST_ARRIVALS, PASSES, PASSES_IN_A_CROWD, Turns
 
 
 async def passes_of_turns(turns: Turns, takers: int, each_pass: Callable[[int], None] = lambda _: None) -> list[int]:
@@ -58,14 +56,3 @@ async def test_a_turn_goes_past_who_has_gone() -> None:
     gone.cancel()
     await next_one
     assert gone.cancelled()
-
-
-async def test_only_answers_to_routes_take_turns() -> None:
-    """Profiles are encoded without a turn: what follows is a write, and no heavy step."""
-    turns = Turns()
-    encoder = EncoderInTurns(WordEncoder(), turns)
-    await turns.take()
-    routed = asyncio.create_task(encoder.encode(["I keep bees."]))
-    profile = await encoder.encode(["I keep bees."], priority=Priority.PROFILE)
-    assert not routed.done()
-    assert (await routed == profile).all()

@@ -47,7 +47,8 @@ def visited(kind: type) -> int:
     return sum(type(one) is kind for one in gc.get_objects())
 
 
-def test_what_lasts_is_visited_once(clock: Clock) -> None:
+@pytest.mark.usefixtures("clock")
+def test_what_lasts_is_visited_once() -> None:
     """Two thousand objects that outlive a full collection are not visited by the next; a few are."""
     lasting = [Ring() for _ in range(2_000)]
     assert visited(Ring) == 2_000
@@ -59,7 +60,8 @@ def test_what_lasts_is_visited_once(clock: Clock) -> None:
     del lasting, few
 
 
-def test_what_was_frozen_ends_with_its_last_reference(clock: Clock) -> None:
+@pytest.mark.usefixtures("clock")
+def test_what_was_frozen_ends_with_its_last_reference() -> None:
     """An object without a ring is gone at once, frozen or not: how agents and their interests end."""
     lasting = [frozenset({number}) for number in range(2_000)]
     gc.collect()

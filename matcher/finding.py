@@ -1,0 +1,115 @@
+"""Searches for calls that wait for a turn of the event loop, together where they ask the same.
+
+When the encoder answers a batch, many calls want their search at once. One search serves those that ask the same of the
+index, and they go on in one turn: their claims leave in one write. Between two turns the loop takes new calls in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from matcher.found import Found
+from matcher.index import Query
+from matcher.model import LeftOut, Requirements
+from matcher.policy import MOST_CANDIDATES
+from matcher.replica import SiteReplica
+from matcher.turns import Turns
+
+MOST_TOGETHER: Final = MOST_CANDIDATES
+"""As many as a claim names candidates: if all of them want the same agents, the last finds one whom no other took."""
+ROWS_TOGETHER: Final = 40_000
+"""About 4 ms of searching, for which the loop stands still: a message that is compared with so many goes alone."""
+
+
+class Question(NamedTuple):
+    """What is asked of the index beside the message."""
+
+    replica: SiteReplica
+    requirements: Requirements
+    most: int
+    """How many of the longest idle to name, beside those whom others are likely to take."""
+    floor: float
+    """Where somebody's affinity reaches it, nobody asks for the longest idle."""
+    ignore_availability: bool = False
+    count_left_out: bool = False
+
+
+class Answer(NamedTuple):
+    """What was found for a message, and whom the constraints left out where the question asked for that."""
+
+    found: Found
+    left_out: LeftOut
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class _Asking:
+    question: Question
+    query: Query
+    answer: asyncio.Future[Answer]
+
+
+class Finder:
+    """Finds for each call in its turn, with those that wait and ask the same."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._waiting: list[_Asking] = []
+        self._serving: asyncio.Task[None] | None = None
+
+    async def turn(self) -> None:
+        """Wait for a turn, for a heavy step that is no search of many rows."""
+        await self._turns.take()
+
+    async def find(self, question: Question, query: Query) -> Answer:
+        """Wait for a turn and find whom a message meets."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Asking(question, query, answer))
+        if self._serving is None:
+            # It begins in the next pass of the loop: by then all whom a batch answered wait here.
+            self._serving = asyncio.create_task(self._serve())
+        return await answer
+
+    async def _serve(self) -> None:
+        try:
+            while self._waiting:
+                await self._turns.take()
+                together = self._together()
+                if not together:
+                    continue
+                try:
+                    answers = _found(together[0].question, [one.query for one in together])
+                except Exception as fault:  # noqa: BLE001 - who asked is told
+                    for one in together:
+                        one.answer.set_exception(fault)
+                else:
+                    for one, answer in zip(together, answers, strict=True):
+                        one.answer.set_result(answer)
+        finally:
+            self._serving = None
+
+    def _together(self) -> list[_Asking]:
+        """Take who is next out of the line, with those that ask the same."""
+        waiting = [one for one in self._waiting if not one.answer.done()]  # else the caller has gone
+        together, question = waiting[:1], waiting[0].question if waiting else None
+        same = [one for one in waiting[1:] if one.question == question]
+        if question is not None and same:
+            rows = question.replica.index.rows(question.requirements, ignore_availability=question.ignore_availability)
+            together += same[: max(1, min(MOST_TOGETHER, ROWS_TOGETHER // max(rows, 1))) - 1]
+        self._waiting = [one for one in waiting if one not in together]
+        return together
+
+
+def _found(question: Question, queries: Sequence[Query]) -> list[Answer]:
+    replica, requirements = question.replica, question.requirements
+    found = replica.index.find_each(
+        queries,
+        requirements,
+        ignore_availability=question.ignore_availability,
+        resting=question.most + len(replica.underway.agents) + len(queries) - 1,
+        floor=question.floor,
+    )
+    left_out = replica.index.left_out(requirements) if question.count_left_out else LeftOut({})
+    return [Answer(one, left_out) for one in found]
