@@ -91,8 +91,8 @@ class Plan:
 
 
 HURRIED: Final = Habits(
-    twice_at_once=0.1, cut_short=0.05, transfer=0.15, impatient=0.4, patience=1.0, think=0.15, talk=1.2, longest_talk=4.0,
-    breaks=10.0, break_seconds=1.0,
+    twice_at_once=0.1, cut_short=0.05, transfer=0.15, impatient=0.4, patience=1.0, think=0.15, talk=1.2,
+    longest_talk=4.0, breaks=10.0, break_seconds=1.0,
 )  # fmt: skip
 """Habits for a day of seconds, with more of what is hard."""
 
