@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +19,9 @@ from matcher.model import Requirements
 from matcher.scorer import Evidence, Scorer, Scores
 
 
-class Query(NamedTuple):
-    """A message as it is compared."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Query:
+    """A message as it is compared. It has no repr: vectors are never logged."""
 
     units: Floats
     """Unit vectors [units, dimension], before a scorer's map."""

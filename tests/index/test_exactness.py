@@ -158,7 +158,7 @@ class RosterChanges(RuleBasedStateMachine):
         before = self.index.rows_scored
         together = self.index.find_each(queries, required, floor=floor)
         compared = self.index.rows_scored - before
-        alone = [self.index.find(*query, required, floor=floor) for query in queries]
+        alone = [self.index.find(query.units, query.stems, required, floor=floor) for query in queries]
         assert self.index.rows_scored - before == 2 * compared
         for one, other in zip(together, alone, strict=True):
             assert_same(one, other)

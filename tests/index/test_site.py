@@ -168,9 +168,11 @@ def test_small_talk_reaches_anybody_in_the_pool_and_leaves_nothing_behind() -> N
     words: list[tuple[str, ...]] = [stems(agents[5].profile.interests[0])]
     messages = [Query(close[:1], words), Query(-close[:1], [()])]
     best = index.best_affinities(messages, "default")
-    everybody = index.find(*messages[0], Requirements(), ignore_availability=True)
+    everybody = index.find(messages[0].units, messages[0].stems, Requirements(), ignore_availability=True)
     assert best[0] == everybody.scores.affinity.max() > 0.7
-    assert best[1] == index.find(*messages[1], Requirements(), ignore_availability=True).scores.affinity.max(initial=0)
+    assert best[1] == index.find(
+        messages[1].units, messages[1].stems, Requirements(), ignore_availability=True
+    ).scores.affinity.max(initial=0)
     assert index.best_affinities(messages, "elsewhere").tolist() == [0, 0]
     assert len(index._views) == 1
 
