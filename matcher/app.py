@@ -104,7 +104,6 @@ async def serve(settings: Settings) -> None:
         stop_with_parent(stopping)
     with sparing(Freezer()):
         async with running(settings) as address:
-            gc.collect()  # the roster is walked through now, and not while the first calls wait
             print(f"serving on {address}", flush=True)
             await stopping.wait()
 
@@ -332,6 +331,7 @@ async def _read_default_site(sites: Sites) -> None:
     while True:
         with suppress(IndexBehind):
             await sites.replica(DEFAULT_SITE)
+            gc.collect()  # the roster is walked through now, and not while the first calls wait
             return
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from matcher.found import Found
@@ -20,8 +21,9 @@ from matcher.turns import Turns
 
 MOST_TOGETHER: Final = MOST_CANDIDATES
 """As many as a claim names candidates: if all of them want the same agents, the last finds one whom no other took."""
-ROWS_TOGETHER: Final = 40_000
-"""About 4 ms of searching, for which the loop stands still: a message that is compared with so many goes alone."""
+COMPARED_TOGETHER: Final = 80_000
+"""Pairs of a sentence and an interest that one search compares: about 4 ms, for which the loop stands still. A message
+that needs more goes alone."""
 
 
 class Question(NamedTuple):
@@ -76,30 +78,37 @@ class Finder:
         try:
             while self._waiting:
                 await self._turns.take()
-                together = self._together()
-                if not together:
-                    continue
-                try:
-                    answers = _found(together[0].question, [one.query for one in together])
-                except Exception as fault:  # noqa: BLE001 - who asked is told
-                    for one in together:
-                        one.answer.set_exception(fault)
-                else:
-                    for one, answer in zip(together, answers, strict=True):
-                        one.answer.set_result(answer)
+                waiting = [one for one in self._waiting if not one.answer.done()]  # else the caller has gone
+                self._waiting = waiting[1:]
+                if waiting:
+                    self._answer(waiting[0])
         finally:
             self._serving = None
 
-    def _together(self) -> list[_Asking]:
-        """Take who is next out of the line, with those that ask the same."""
-        waiting = [one for one in self._waiting if not one.answer.done()]  # else the caller has gone
-        together, question = waiting[:1], waiting[0].question if waiting else None
-        same = [one for one in waiting[1:] if one.question == question]
-        if question is not None and same:
-            rows = question.replica.index.rows(question.requirements, ignore_availability=question.ignore_availability)
-            together += same[: max(1, min(MOST_TOGETHER, ROWS_TOGETHER // max(rows, 1))) - 1]
-        self._waiting = [one for one in waiting if one not in together]
-        return together
+    def _answer(self, first: _Asking) -> None:
+        """Answer who is next in line, and with them those that ask the same."""
+        together = [first]
+        try:
+            together += self._beside(first)
+            self._waiting = [one for one in self._waiting if one not in together]
+            answers = _found(first.question, [one.query for one in together])
+        except Exception as fault:  # noqa: BLE001 - who asked is told
+            for one in together:
+                one.answer.set_exception(fault)
+        else:
+            for one, answer in zip(together, answers, strict=True):
+                one.answer.set_result(answer)
+
+    def _beside(self, first: _Asking) -> list[_Asking]:
+        """Choose who is searched for with the first."""
+        same = [one for one in self._waiting if one.question == first.question][: MOST_TOGETHER - 1]
+        if not same:
+            return same
+        question = first.question
+        rows = question.replica.index.rows(question.requirements, ignore_availability=question.ignore_availability)
+        compared = accumulate((rows * len(one.query.units) for one in same), initial=rows * len(first.query.units))
+        next(compared)
+        return [one for one, so_far in zip(same, compared, strict=True) if so_far <= COMPARED_TOGETHER]
 
 
 def _found(question: Question, queries: Sequence[Query]) -> list[Answer]:

@@ -15,10 +15,10 @@ from typing import Final, Literal
 
 LASTING: Final = 25_000
 """Objects that outlived a full collection, from which they are frozen: about 10 ms of the next one. Calls under way are
-fewer, so nothing is frozen on their account."""
+mostly fewer."""
 THAW_SECONDS: Final = 3_600.0
 """How often everything is visited all the same, for the rings among what was frozen: the index of a site deleted since,
-the scorers of a former model."""
+the scorers of a former model, calls that were under way."""
 _FULL: Final = 2
 
 

@@ -1,4 +1,4 @@
-"""Several messages at once: read and searched one by one, decided together, held at once."""
+"""Several messages at once: read one by one, searched a few at a time, decided together, held at once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from matcher.asked import Asked
 from matcher.assignment import Opening
 from matcher.contest import Contestant, compete, most_listed
 from matcher.errors import MatcherError
+from matcher.finding import MOST_TOGETHER
+from matcher.found import Found
 from matcher.model import LeftOut, Outcome, Requirements
 from matcher.policy import rank_with
 from matcher.ranking import Ranker, Read, read
@@ -77,17 +79,18 @@ class Joint:
             return error
 
     async def _decide(self, replica: SiteReplica, undecided: Sequence[_Open]) -> list[Decided]:
-        """Choose for all of them. The event loop goes on in between: a search takes about a millisecond."""
+        """Choose for all of them. Who else wants a search comes in between: they stand in line a few at a time."""
         if len(undecided) <= 1:
             return [Decided(one.read) for one in undecided]
         most = most_listed(len(undecided))
         required = [one.asked.message.requirements for one in undecided]
-        found = await asyncio.gather(
-            *(
-                self._ranker.find(replica, one.read, own, most=most)
-                for one, own in zip(undecided, required, strict=True)
+        found: list[Found] = []
+        for at in range(0, len(undecided), MOST_TOGETHER):
+            some = slice(at, at + MOST_TOGETHER)
+            asking = zip(undecided[some], required[some], strict=True)
+            found += await asyncio.gather(
+                *(self._ranker.find(replica, one.read, own, most=most) for one, own in asking)
             )
-        )
         contestants = [
             Contestant(whom, one.floor, own.channel, one.tolerance)
             for one, own, whom in zip(undecided, required, found, strict=True)

@@ -107,7 +107,7 @@ class Ranker:
         requirements: Requirements,
         preferred: Sequence[Preferred],
     ) -> Ranking | None:
-        """Rank the first of the preferred agents who can take it now, at once; None where none of them can."""
+        """Rank the first of the preferred agents who can take it now, without a turn; None where none of them can."""
         for one in preferred:
             if one.agent not in requirements.excluded:
                 ranking = await self.rank_one(replica, pool, read, requirements, one.agent, one.basis)

@@ -207,10 +207,17 @@ class Router:
         pool = await replica.teams.pool(message.requirements.pool)
         read = await read_message(replica, message)
         ranking = await self._ranker.rank(
-            replica, pool, read, message.requirements, most=most, ignore_availability=ignore_availability
+            replica,
+            pool,
+            read,
+            message.requirements,
+            most=most,
+            ignore_availability=ignore_availability,
+            count_left_out=not explain_left_out,
         )
-        named = MOST_LEFT_OUT if explain_left_out else 0
-        return replace(ranking, left_out=replica.index.left_out(message.requirements, name_agents=named))
+        if not explain_left_out:
+            return ranking
+        return replace(ranking, left_out=replica.index.left_out(message.requirements, name_agents=MOST_LEFT_OUT))
 
     async def _unmatched(
         self,

@@ -88,13 +88,13 @@ async def test_who_asks_something_else_is_searched_for_in_another_turn(site: Sit
 
 
 async def test_where_there_is_much_to_compare_each_goes_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search of as many rows as the loop stands still for takes nobody else along."""
+    """A search that compares as much as the loop stands still for takes nobody else along; sentences count."""
     rows = site.index.rows(ANYONE)
-    monkeypatch.setattr(finding, "ROWS_TOGETHER", rows)
+    monkeypatch.setattr(finding, "COMPARED_TOGETHER", rows)
     finder = Finder(Turns())
     await asyncio.gather(*(finder.find(site.question(), query(number)) for number in range(3)))
     assert site.searches == [1, 1, 1]
-    monkeypatch.setattr(finding, "ROWS_TOGETHER", 2 * rows)
+    monkeypatch.setattr(finding, "COMPARED_TOGETHER", 3 * rows)
     await asyncio.gather(*(finder.find(site.question(), query(number)) for number in range(3)))
     assert site.searches == [1, 1, 1, 2, 1]
 
@@ -136,14 +136,15 @@ async def test_whom_constraints_leave_out_is_counted_of_the_same_moment(site: Si
     assert not_counted.left_out == LeftOut({})
 
 
+@pytest.mark.parametrize(("what", "told"), [("find_each", 3), ("rows", 2)])  # the last of three needs no rows
 async def test_a_search_that_fails_is_told_to_all_it_was_for_and_the_next_is_made(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch, what: str, told: int
 ) -> None:
-    """Nobody waits for ever for an answer that cannot come."""
+    """Nobody waits for ever for an answer that cannot come, nor do those who come later."""
     finder = Finder(Turns())
     with monkeypatch.context() as broken:
-        broken.setattr(SiteIndex, "find_each", lambda *_given, **_named: 1 / 0)
+        broken.setattr(SiteIndex, what, lambda *_given, **_named: 1 / 0)
         asked = [finder.find(site.question(), query(number)) for number in range(3)]
         ended = await asyncio.gather(*asked, return_exceptions=True)
-    assert [type(one) for one in ended] == [ZeroDivisionError] * 3
+    assert [isinstance(one, ZeroDivisionError) for one in ended] == [number < told for number in range(3)]
     assert (await finder.find(site.question(), query(0))).found.eligible == 30
