@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import pytest
 import structlog
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # it is compiled, and has no types
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -192,7 +193,7 @@ async def test_a_second_server_cannot_take_the_port_unless_it_is_shared(service:
 
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_no_customer_s_words_reach_a_log_line(style: Any) -> None:
-    """Fields that could hold words are dropped, exceptions lose their text, libraries speak from WARNING on."""
+    """Fields that could hold words are dropped, exceptions lose their text, libraries speak from WARNING on, who went is no fault."""
     out = io.StringIO()
     before = logging.getLogger().handlers[:], logging.getLogger().level
     try:
@@ -205,6 +206,8 @@ def test_no_customer_s_words_reach_a_log_line(style: Any) -> None:
             log.exception("failed")
             logging.getLogger("library").exception("it failed")
         logging.getLogger("library").info("I was given: my dog")
+        gone = cygrpc.ExecuteBatchError("the caller has gone")
+        logging.getLogger("grpc._cython.cygrpc").error("raised in core", exc_info=gone)
     finally:
         structlog.reset_defaults()
         logging.getLogger().handlers[:], level = before
