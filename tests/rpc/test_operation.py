@@ -193,7 +193,10 @@ async def test_a_second_server_cannot_take_the_port_unless_it_is_shared(service:
 
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_no_customer_s_words_reach_a_log_line(style: Any) -> None:
-    """Fields that could hold words are dropped, exceptions lose their text, libraries speak from WARNING on, who went is no fault."""
+    """Fields that could hold words are dropped, exceptions lose their text, libraries speak from WARNING on.
+
+    Of a caller who went before the answer nobody is told.
+    """
     out = io.StringIO()
     before = logging.getLogger().handlers[:], logging.getLogger().level
     try:
