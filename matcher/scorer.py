@@ -36,8 +36,8 @@ class Evidence:
     lexical: Floats
     held: Integers
 
-    def only(self, kept: NDArray[np.bool_]) -> Evidence:
-        """Return the triples that are kept [triples]."""
+    def only(self, kept: NDArray[np.bool_] | slice) -> Evidence:
+        """Return the triples that are kept: by a mark for each [triples], or from one place up to another."""
         return Evidence(
             unit=self.unit[kept],
             agent=self.agent[kept],
@@ -45,17 +45,6 @@ class Evidence:
             cosine=self.cosine[kept],
             lexical=self.lexical[kept],
             held=self.held[kept],
-        )
-
-    def part(self, start: int, end: int) -> Evidence:
-        """Return the triples from `start` up to `end`."""
-        return Evidence(
-            unit=self.unit[start:end],
-            agent=self.agent[start:end],
-            interest=self.interest[start:end],
-            cosine=self.cosine[start:end],
-            lexical=self.lexical[start:end],
-            held=self.held[start:end],
         )
 
 

@@ -1,8 +1,8 @@
 """Turns: one heavy step of the event loop at a time, and between two of them room for whoever arrives.
 
 grpc.aio takes in one call of a method in five passes of the event loop (seen with 1.85, whatever a pass takes). When a
-batch is answered, thirty calls go on at once, a millisecond each; done in one pass they keep every new call out for
-150 ms, also those that would be refused.
+batch is answered, thirty calls would go on at once, a millisecond each; done in one pass they keep every new call out
+for 150 ms, also those that would be refused. So a few go on in a turn: `finding.py` says how many.
 """
 
 from __future__ import annotations

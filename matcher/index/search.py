@@ -118,6 +118,6 @@ def _scored(scorer: Scorer, evidence: Evidence, units: Sequence[int], slots: int
     triples = np.searchsorted(message, numbers).tolist()
     agents = np.searchsorted(scores.agent, numbers * slots).tolist()
     return [
-        (own.part(*of_message), scores.part(*met, triples_before=of_message[0], slots_before=number * slots))
+        (own.only(slice(*of_message)), scores.part(*met, triples_before=of_message[0], slots_before=number * slots))
         for number, (of_message, met) in enumerate(zip(pairwise(triples), pairwise(agents), strict=True))
     ]
