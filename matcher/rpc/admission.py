@@ -5,7 +5,7 @@ their next call when the last one is answered keep a line for as long as they li
 the line is longer than that, and has not been empty for a moment, the newest goes first: its caller is the likeliest to
 be still there, and who is let in has hardly waited, however long the line is. A crowd that comes at once is answered to
 the last. But when the long line has stood for a while and more have come than a crowd, it is overload: then each
-newcomer sends away those who have waited longest, until the line was empty.
+newcomer, and each call that is done, sends away those who have waited longest, until the line was empty.
 
 After B. Maurer, "Fail at Scale" (ACM Queue 13/8, 2015: controlled delay and adaptive LIFO), and K. Nichols and
 V. Jacobson, "Controlling Queue Delay" (ACM Queue 10/5, 2012). The line is judged by time and not by its length: how
@@ -33,7 +33,7 @@ half a second's work, which is shorter than any caller's patience."""
 CROWD: Final = 1_024
 """A thousand calls at once are a crowd and all answered, however long a slow machine takes to let them come in."""
 SENT_AWAY_AT_ONCE: Final = 2
-"""A newcomer sends away so many at most: the line shrinks steadily and no moment is lost to a mass of refusals."""
+"""So many are sent away at once: the line shrinks steadily and no moment is lost to a mass of refusals."""
 
 Why = Literal["full", "standing"]
 
@@ -104,6 +104,8 @@ class Admission:
             self._standing_since, self._came, self._overload = now, 0, False
         self._came += 1
         self._line[place] = None
+        crowded = self._long and self._came > self._crowd
+        self._overload |= crowded and now - self._standing_since >= self._burst_seconds
         self._send_away(now)
         try:
             return await place.turn
@@ -119,6 +121,8 @@ class Admission:
         if not self._line:
             return
         now = self._clock()
+        if self._overload:
+            self._send_away(now)
         newest_first = self._overload or (self._long and now - self._standing_since >= NEWEST_FIRST_SECONDS)
         while self._line and self._inside < self._most:
             place, _ = self._line.popitem(last=newest_first)
@@ -132,8 +136,6 @@ class Admission:
         return len(self._line) > self._in_turn
 
     def _send_away(self, now: float) -> None:
-        crowded = self._long and self._came > self._crowd
-        self._overload |= crowded and now - self._standing_since >= self._burst_seconds
         for oldest in list(islice(self._line, SENT_AWAY_AT_ONCE)):
             if len(self._line) > self._most_waiting:
                 why: Why = "full"

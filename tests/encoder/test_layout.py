@@ -28,7 +28,7 @@ def test_the_most_due_text_is_in_the_next_batch_whatever_else_waits(waiting: lis
 
 @given(st.one_of(lengths_of_texts, short_texts))
 def test_a_batch_is_bounded(waiting: list[int]) -> None:
-    """So the next text waits for one bounded run at most: 256 tokens, or one text that is longer by itself."""
+    """So the next text waits for one bounded run at most: 128 tokens, or one text that is longer by itself."""
     batch = chosen(PackedLayout(), waiting)
     assert PackedLayout().arrange(batch).tokens <= max(MOST_TOKENS, rounded(batch[0]))
 

@@ -159,8 +159,22 @@ async def test_a_line_that_stands_is_overload_and_newcomers_send_the_oldest_away
     await gate.arrive(10)
     assert gate.sent_away == [1, 2, 3, 4, 5, 6, 7]
     assert gate.refusals == ["standing"] * 7
-    await gate.finish(4)
-    assert gate.inside == [0, 10, 9, 8]
+    await gate.finish()
+    assert gate.sent_away == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert gate.inside == [0, 10]
+
+
+async def test_in_an_overload_the_end_of_a_call_sends_the_oldest_away_too() -> None:
+    """When nobody comes any more, those who have waited too long are not let in seconds later."""
+    gate = Gate()
+    await gate.arrive(0, 1, 2, 3)
+    gate.now = BURST_SECONDS
+    await gate.arrive(4, 5, 6)
+    assert gate.sent_away == [1, 2, 3]
+    gate.now += 0.11
+    await gate.finish()
+    assert gate.sent_away == [1, 2, 3, 4, 5]
+    assert gate.inside == [0, 6]
 
 
 async def test_an_empty_line_begins_a_new_burst() -> None:
