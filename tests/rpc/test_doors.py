@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2
 
-from matcher.rpc.server import OWN_DOOR
+from matcher.rpc.doors import OWN_DOOR
 from matcher.v1 import routing_pb2
 
 SERVED = {routing_pb2.DESCRIPTOR.package, health_pb2.DESCRIPTOR.package}
