@@ -1,14 +1,44 @@
-"""Which methods gRPC lets calls in to at a door of their own."""
+"""The doors at which gRPC lets calls in, and the calls that are asked for ahead."""
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import pytest
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2
 
-from matcher.rpc.doors import OWN_DOOR
+from matcher.rpc.doors import MOST_AHEAD, OWN_DOOR, Ahead
 from matcher.v1 import routing_pb2
+from tests.rpc.conftest import Service
 
 SERVED = {routing_pb2.DESCRIPTOR.package, health_pb2.DESCRIPTOR.package}
+
+
+class Core:
+    """Stands for gRPC's core: answers those who ask for a call, in their order, when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[asyncio.Future[int]] = []
+
+    async def ask(self) -> int:
+        """Ask for the next call."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.asked.append(future)
+        return await future
+
+    async def let_in(self, *numbers: int) -> None:
+        """Answer the first who ask."""
+        for number in numbers:
+            self.asked.pop(0).set_result(number)
+        await settle()
+
+
+async def settle() -> None:
+    """Let everything that is ready run."""
+    for _ in range(4):
+        await asyncio.sleep(0)
 
 
 def test_every_door_leads_to_a_method_that_is_served() -> None:
@@ -17,3 +47,60 @@ def test_every_door_leads_to_a_method_that_is_served() -> None:
         service, _, name = door.removeprefix("/").partition("/")
         method = descriptor_pool.Default().FindMethodByName(f"{service}.{name}")
         assert method.containing_service.file.package in SERVED
+
+
+async def test_several_calls_are_asked_for_and_handed_out_in_the_order_of_coming() -> None:
+    """Of three that come at once the first is handed out at once, the others without asking; never more are asked."""
+    core = Core()
+    ahead = Ahead(core.ask, 4)
+    first = ahead.next()
+    await settle()
+    assert len(core.asked) == 4
+    await core.let_in(1, 2, 3)
+    assert first.result() == 1
+    assert ahead.came == 2
+    second, third, fourth = ahead.next(), ahead.next(), ahead.next()
+    await settle()
+    assert (second.result(), third.result(), fourth.done()) == (2, 3, False)
+    assert len(core.asked) == 4
+
+
+async def test_a_failure_is_handed_out_and_the_next_is_asked_for_anew() -> None:
+    """Who waits for a call hears that asking failed; nobody hears of a failure while nobody waits."""
+    core = Core()
+    ahead = Ahead(core.ask, 2)
+    waiting = ahead.next()
+    await settle()
+    core.asked.pop(0).set_exception(RuntimeError("away"))
+    core.asked.pop(0).set_exception(RuntimeError("away"))
+    await settle()
+    with pytest.raises(RuntimeError, match="away"):
+        waiting.result()
+    again = ahead.next()
+    await settle()
+    assert len(core.asked) == 2
+    await core.let_in(7)
+    assert again.result() == 7
+
+
+async def test_a_stop_asks_for_no_more_and_forgets_what_comes_later() -> None:
+    """Closed, what has come is still handed out; dropped, a call that comes is kept by nobody."""
+    core = Core()
+    ahead = Ahead(core.ask, 3)
+    ahead.next()
+    await settle()
+    await core.let_in(1, 2)
+    ahead.close()
+    assert ahead.next().result() == 2
+    ahead.next().cancel()
+    assert len(core.asked) == 1
+    ahead.drop()
+    await core.let_in(3)
+    assert ahead.came == 0
+
+
+async def test_the_server_asks_ahead_for_routes(service: Service) -> None:
+    """With the grpcio that is installed: a version that asks otherwise is noticed here, and serves one by one."""
+    inner: Any = service.server
+    ahead = inner._server.ahead
+    assert len(ahead._asked) + ahead.came == MOST_AHEAD
