@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+import uvloop
 
 from benchmarks.machine import keep_to_two_cores
 from benchmarks.sizes import Sizes, parser, sizes
@@ -23,7 +24,7 @@ def run_alone(subject: Subject) -> None:
     """Measure one subject by the command line's size and print its figures as JSON."""
     given = parser(subject.__doc__ or "").parse_args()
     keep_to_two_cores()
-    figures = asyncio.run(subject(sizes(given.size, given.suite)))
+    figures = uvloop.run(subject(sizes(given.size, given.suite)))
     print(to_json(figures), end="")
     for void in void_subjects(figures):
         say(f"VOID: the A/A arm of {void} strayed")

@@ -127,7 +127,7 @@ def main() -> int:
     arguments.add_argument("--output", type=Path, default=OUTPUT, help="where the figures go")
     given = arguments.parse_args()
     keep_to_two_cores()
-    figures = asyncio.run(run(sizes(given.size, given.suite)))
+    figures = uvloop.run(run(sizes(given.size, given.suite)))
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(to_json(figures), encoding="utf-8")
     Console(width=None if sys.stdout.isatty() else 120).print(table(figures))
