@@ -61,9 +61,9 @@ from matcher.workers import stop_with_parent, supervise
 
 log = structlog.get_logger(__name__)
 
-ROUTES_PER_CORE: Final = 16
-"""Routes under way for each core: they fill the encoder's batches and are searched for together. With 12 an eighth less
-is done in overload than with 20, and with 20 who is let in waits half as long again (seen)."""
+ROUTES_PER_CORE: Final = 12
+"""Routes under way for each core: they fill the encoder's batches and are searched for together. At three times the
+peak 8 a core got a fifth less done; with 16 calls stood in gRPC's own queue for a second, as the loop was full (seen)."""
 WATCH_SECONDS: Final = 0.25
 SILENCE_SECONDS: Final = 1.0
 """A store that is silent for longer counts as away, however long a call may wait for it."""

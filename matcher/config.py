@@ -82,7 +82,7 @@ class Settings(BaseModel):
         32_768, ge=256, description="Most tokens that wait for the encoder; beyond it calls get RESOURCE_EXHAUSTED."
     )
     routes_in_flight: int = Field(
-        0, ge=0, le=65_536, description="Routes and suggestions worked on at once; more stand in line. 0: 16 a core."
+        0, ge=0, le=65_536, description="Routes and suggestions worked on at once; more stand in line. 0: 12 a core."
     )
     routes_waiting: int = Field(2048, ge=0, description="Longest line; beyond it calls get RESOURCE_EXHAUSTED.")
     route_burst_seconds: float = Field(

@@ -27,7 +27,7 @@ STANDING_SECONDS: Final = 0.1
 """How long a call may wait once the line has stood for `burst_seconds`."""
 CALM_SECONDS: Final = 1.0
 """How long nobody must be sent away for an empty line to end an overload: a moment's luck allows no new burst."""
-IN_TURN: Final = 4
+IN_TURN: Final = 5
 """So many times those who are worked on at once stand in line in the order of their coming, however long they do: about
 half a second's work, which is shorter than any caller's patience."""
 CROWD: Final = 1_024

@@ -28,6 +28,10 @@ KEEPALIVE_OPTIONS: Final = (
 )
 """A caller who vanished is noticed within 80 s, and one that pings every 10 s is not sent away for it."""
 
+MOST_IN_GRPC: Final = 32_768
+"""Calls that gRPC holds until the service takes them up. Above its own limit of 1,000 it ends them CANCELLED, without a
+word; here whoever comes is refused by the service, with the reason and when to come again."""
+
 
 def build_server(
     services: Services,
@@ -55,6 +59,8 @@ def build_server(
             options=(
                 ("grpc.max_receive_message_length", RECEIVE_LIMIT_BYTES),
                 ("grpc.so_reuseport", int(share_port)),
+                ("grpc.server.max_pending_requests", MOST_IN_GRPC),
+                ("grpc.server.max_pending_requests_hard_limit", MOST_IN_GRPC),
                 *KEEPALIVE_OPTIONS,
             ),
         )
