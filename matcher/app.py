@@ -63,7 +63,8 @@ log = structlog.get_logger(__name__)
 
 ROUTES_PER_CORE: Final = 12
 """Routes under way for each core: they fill the encoder's batches and are searched for together. At three times the
-peak 8 a core got a fifth less done; with 16 calls stood in gRPC's own queue for a second, as the loop was full (seen)."""
+peak 8 a core got a fifth less done; with 16 the loop was full, and calls stood in gRPC's own queue for a second (seen).
+"""
 WATCH_SECONDS: Final = 0.25
 SILENCE_SECONDS: Final = 1.0
 """A store that is silent for longer counts as away, however long a call may wait for it."""

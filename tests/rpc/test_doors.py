@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import time
+from typing import Any, Final
 
+import grpc
 import pytest
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2
 
-from matcher.rpc.doors import MOST_AHEAD, OWN_DOOR, Ahead
-from matcher.v1 import routing_pb2
+from matcher.rpc.doors import BUSIEST, MOST_AHEAD, OWN_DOOR, Ahead
+from matcher.v1 import routing_pb2 as pb
 from tests.rpc.conftest import Service
 
-SERVED = {routing_pb2.DESCRIPTOR.package, health_pb2.DESCRIPTOR.package}
+CROWD: Final = 1_500
+SECONDS_TO_ARRIVE: Final = 1.0
+SERVED = {pb.DESCRIPTOR.package, health_pb2.DESCRIPTOR.package}
 
 
 class Core:
@@ -104,3 +108,14 @@ async def test_the_server_asks_ahead_for_routes(service: Service) -> None:
     inner: Any = service.server
     ahead = inner._server.ahead
     assert len(ahead._asked) + ahead.came == MOST_AHEAD
+
+
+async def test_a_crowd_that_comes_while_nobody_takes_calls_up_is_answered_to_the_last(service: Service) -> None:
+    """Above 1,000 that wait gRPC's own limit ended calls CANCELLED, and nobody learned why."""
+    request = pb.RouteMessageRequest(parent="sites/default", message=pb.Message(text="I climb.")).SerializeToString()
+    with grpc.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+        route: Any = channel.unary_unary(BUSIEST)
+        calls = [route.future(request) for _ in range(CROWD)]
+        time.sleep(SECONDS_TO_ARRIVE)  # noqa: ASYNC251 - the loop is to stand, while gRPC's threads go on
+        codes = await asyncio.to_thread(lambda: {call.code() for call in calls})
+    assert codes == {grpc.StatusCode.OK}
