@@ -9,9 +9,15 @@ from benchmarks.simulate.day import play
 from benchmarks.simulate.plan import for_bug
 from benchmarks.simulate.planted import BREAKS, BUGS
 
+MOST_PLAYS = 8
+"""Nobody is overtaken in about every second play without the earmark: 0 to 3 were."""
+
 
 @pytest.mark.parametrize("bug", sorted(BUGS))
 async def test_a_planted_bug_is_found_by_the_law_it_breaks(bug: str) -> None:
-    """A few seconds of play show it, from nothing but what the clients saw."""
-    verdict = judge((await play(for_bug(bug))).records)
-    assert verdict.count(BREAKS[bug]) > 0, verdict.counts()
+    """A few seconds of play show it, at most eight times, from nothing but what the clients saw."""
+    for _ in range(MOST_PLAYS):
+        verdict = judge((await play(for_bug(bug))).records)
+        if verdict.count(BREAKS[bug]) > 0:
+            return
+    pytest.fail(f"never seen: {verdict.counts()}")
