@@ -44,6 +44,8 @@ class Answer(NamedTuple):
 
     found: Found
     left_out: LeftOut
+    underway: frozenset[str]
+    """Whom claims under way were likely to take when the search was made: to it they are still free."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -113,12 +115,13 @@ class Finder:
 
 def _found(question: Question, queries: Sequence[Query]) -> list[Answer]:
     replica, requirements = question.replica, question.requirements
+    underway = frozenset(replica.underway.agents)
     found = replica.index.find_each(
         queries,
         requirements,
         ignore_availability=question.ignore_availability,
-        resting=question.most + len(replica.underway.agents) + len(queries) - 1,
+        resting=question.most + len(underway) + len(queries) - 1,
         floor=question.floor,
     )
     left_out = replica.index.left_out(requirements) if question.count_left_out else LeftOut({})
-    return [Answer(one, left_out) for one in found]
+    return [Answer(one, left_out, underway) for one in found]

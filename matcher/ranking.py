@@ -81,8 +81,9 @@ class Ranker:
         """
         floor = await replica.floor(pool)
         question = Question(replica, requirements, most, floor, ignore_availability, count_left_out)
-        found, left_out = await self._finder.find(question, Query(read.vectors, read.stems))
-        likely_taken = replica.underway.agents if beside_others else ()
+        found, left_out, underway = await self._finder.find(question, Query(read.vectors, read.stems))
+        # A claim that was answered since the search is under way no more, and took somebody whom the search saw idle.
+        likely_taken = underway.union(replica.underway.agents) if beside_others else ()
         if likely_taken and found.resting:
             by_others = sorted(found.resting, key=lambda one: one.agent.id in likely_taken)
             found = replace(found, resting=tuple(by_others))

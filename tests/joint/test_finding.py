@@ -14,10 +14,12 @@ from matcher import finding
 from matcher.finding import MOST_TOGETHER, Answer, Finder, Question
 from matcher.found import Found
 from matcher.index import Query, SiteIndex
-from matcher.model import LeftOut, Requirements
+from matcher.model import LeftOut, Pool, PoolPolicy, Requirements
+from matcher.ranking import Ranker, Read
 from matcher.replica import SiteReplica
 from matcher.turns import Turns
 from matcher.underway import Underway
+from matcher.units import split
 from tests.index.rosters import crowd, vectors
 
 ANYONE = Requirements()
@@ -25,7 +27,7 @@ ANYONE = Requirements()
 
 @dataclass
 class Site:
-    """What of a replica a search needs; counts the searches, by how many messages each was for."""
+    """What of a replica a search and a ranking need; counts the searches, by how many messages each was for."""
 
     index: SiteIndex
     underway: Underway = field(default_factory=Underway)
@@ -34,6 +36,10 @@ class Site:
     def question(self, requirements: Requirements = ANYONE, **named: Any) -> Question:
         """Ask for the three longest idle, too."""
         return Question(cast("SiteReplica", self), requirements, 3, math.inf, **named)
+
+    async def floor(self, _pool: Pool) -> float:
+        """Let no affinity count: the longest idle come first."""
+        return math.inf
 
 
 @pytest.fixture
@@ -148,3 +154,25 @@ async def test_a_search_that_fails_is_told_to_all_it_was_for_and_the_next_is_mad
         ended = await asyncio.gather(*asked, return_exceptions=True)
     assert [isinstance(one, ZeroDivisionError) for one in ended] == [number < told for number in range(3)]
     assert (await finder.find(site.question(), query(0))).found.eligible == 30
+
+
+async def test_whom_a_claim_takes_between_a_search_and_its_ranking_is_not_asked_for_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three claims are answered after the search that saw their agents idle: the ranking names the three after them."""
+    pool, message = Pool("default", PoolPolicy(), 1, 0, 0), Read(split("Hello"), vectors(1, 1), [()])
+    ranker, replica = Ranker(0.03, Finder(Turns())), cast("SiteReplica", site)
+    idle = [one.agent for one in (await ranker.rank(replica, pool, message, ANYONE, most=6)).candidates]
+    for agent in idle[:3]:
+        site.underway.begin(agent)
+    search = SiteIndex.find_each
+
+    def answered_after(*given: Any, **named: Any) -> list[Found]:
+        for agent in idle[:3]:
+            asyncio.get_running_loop().call_soon(site.underway.end, agent)
+        return search(*given, **named)
+
+    monkeypatch.setattr(SiteIndex, "find_each", answered_after)
+    ranking = await ranker.rank(replica, pool, message, ANYONE, most=3, beside_others=True)
+    assert not site.underway.agents
+    assert [one.agent for one in ranking.candidates] == idle[3:]
