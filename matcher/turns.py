@@ -16,7 +16,7 @@ PASSES: Final = 5
 PASSES_IN_A_CROWD: Final = 25
 """The same where calls stand in line: gRPC's own threads bring more while the loop passes, once they have a core."""
 MOST_ARRIVALS: Final = 128
-"""Arrivals that one heavy step waits for: with more, what is under way would never be done. With 32 calls stood in
+"""Arrivals that one heavy step waits for: with more, what is under way would never be done. With 32, calls stood in
 gRPC's own queue for a second at three times the peak, where nobody refuses them."""
 
 

@@ -21,7 +21,7 @@ DOUBLING_LENGTH = 768
 # Longer rows are not tried where the shorter ones leave less than this unfilled.
 FULL_ENOUGH = 0.95
 # Bounds the memory of a run and how long the next text waits for it: about 12 ms on a core of its own. With 256 the
-# slowest percent of calls took a fifth longer at two thirds of the peak, and the peak was no higher (measured).
+# slowest percent of calls took a sixth to a quarter longer below the peak, and the peak was no higher (measured).
 MOST_TOKENS = 128
 # Rows of the pooling matrix for each token of input; a text has two tokens at its ends and seldom less than two more.
 TOKENS_PER_TEXT = 4
