@@ -16,9 +16,8 @@ from typing import Literal
 from matcher.encoder.source import ModelSource
 
 # Raised whenever the way a model is compiled changes, so that older artefacts are left alone and not used.
-RECIPE = 3
+RECIPE = 6
 MANIFEST = "manifest.json"
-MODEL = "model.xml"
 CALIBRATION = Path(__file__).with_name("calibration.txt")
 # What decides how a quantised matrix product is rounded: an artefact proven on one kind of CPU is not for another.
 _CPU_FEATURES = {"avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm"}

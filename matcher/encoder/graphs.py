@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 
 from matcher.encoder.artifact import Manifest, Pooling, reference_texts
 from matcher.encoder.contract import Vectors
-from matcher.encoder.reading import Arrays, Reader
+from matcher.encoder.reading import EMBEDDINGS, Arrays, Reader
 
 # Packing must not change vectors at all; what is left is the order of additions in fp32.
 PACKED_COSINE = 0.9999
@@ -66,12 +66,19 @@ def convert(model: Any, output: Path, manifest: Manifest, wanted: Vectors) -> tu
     for packed in _packed_manifests(model, manifest):
         graph = PackedGraph(model)
         try:
+            _save_embeddings(model, output / EMBEDDINGS)
             found = _packed_vectors(graph, Reader(output, packed))
         except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
             continue  # models differ in what their forward takes; the other graph is for them
         if np.min(np.sum(found * wanted, axis=1)) >= PACKED_COSINE:
             return packed, _traced(graph, Reader(output, packed))
+    (output / EMBEDDINGS).unlink(missing_ok=True)
     return manifest, _traced(OwnGraph(model), Reader(output, manifest))
+
+
+def _save_embeddings(model: Any, file: Path) -> None:
+    """Write the vector of each word of the vocabulary, at 16 bits, to be looked up outside the graph."""
+    np.save(file, model[0].auto_model.get_input_embeddings().weight.numpy().astype(np.float16))
 
 
 def _packed_manifests(model: Any, manifest: Manifest) -> list[Manifest]:
@@ -86,20 +93,23 @@ def _packed_manifests(model: Any, manifest: Manifest) -> list[Manifest]:
 
 
 class PackedGraph(torch.nn.Module):  # type: ignore[misc]
-    """Texts side by side in rows: a token sees its own text alone, and pooling is one matrix product."""
+    """Texts side by side in rows: a token sees its own text alone, and pooling is one matrix product.
 
-    inputs = ("input_ids", "segments", "positions", "weights")
+    It begins behind the table of the vocabulary, which every compiled graph would hold in single floats: 45 MB.
+    """
+
+    inputs = ("embedded", "segments", "positions", "weights")
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.transformer = model[0].auto_model
         self.after_pooling = torch.nn.ModuleList(list(model)[2:])
 
-    def forward(self, input_ids: Any, segments: Any, positions: Any, weights: Any) -> Any:
+    def forward(self, embedded: Any, segments: Any, positions: Any, weights: Any) -> Any:
         """Return unit vectors, shape (rows of `weights`, dimension); `weights` has one column for each token."""
         together = segments[:, None, :, None] == segments[:, None, None, :]
         mask = torch.where(together, 0.0, torch.finfo(torch.float32).min)
-        seen = self.transformer(input_ids=input_ids, attention_mask=mask, position_ids=positions).last_hidden_state
+        seen = self.transformer(inputs_embeds=embedded, attention_mask=mask, position_ids=positions).last_hidden_state
         features = {"sentence_embedding": weights @ seen.reshape(-1, seen.shape[-1])}
         for module in self.after_pooling:
             features = module(features)
@@ -136,8 +146,8 @@ def _packed_vectors(graph: PackedGraph, reader: Reader) -> Vectors:
 def _traced(graph: Any, reader: Reader) -> Any:
     example = _tensors(graph, reader.arrays(reader.tokenize(reference_texts()[:8])))
     converted = openvino.convert_model(graph, example_input=tuple(example))
-    for port, name in zip(converted.inputs, graph.inputs, strict=True):
-        port.get_node().set_partial_shape(openvino.PartialShape([-1, -1]))
+    for port, name, given in zip(converted.inputs, graph.inputs, example, strict=True):
+        port.get_node().set_partial_shape(openvino.PartialShape([-1, -1, *given.shape[2:]]))
         port.get_tensor().set_names({name})
     converted.validate_nodes_and_infer_types()
     return converted

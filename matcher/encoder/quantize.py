@@ -26,13 +26,13 @@ import openvino  # noqa: E402
 from matcher.encoder.artifact import (  # noqa: E402
     LEAST_COSINE,
     MANIFEST,
-    MODEL,
     REFERENCE,
     Precision,
     calibration_texts,
     digest_files,
     reference_texts,
 )
+from matcher.encoder.graph_files import write_graphs  # noqa: E402
 from matcher.encoder.openvino_runtime import OpenVinoRuntime, mean_cosine  # noqa: E402
 from matcher.encoder.reading import TOKENIZER, Reader  # noqa: E402
 
@@ -75,9 +75,10 @@ def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progr
     manifest, converted = graphs.convert(model, output, manifest, wanted)
     tried: list[str] = []
     for precision, build in _forms(converted, Reader(output, manifest), progress):
-        openvino.save_model(build(), output / MODEL, compress_to_fp16=False)
         manifest = replace(manifest, precision=precision)
+        graph = build()
         try:
+            write_graphs(graph, manifest, output)
             cosine = mean_cosine(OpenVinoRuntime(output, manifest, slots=1).encode_all(reference_texts()), wanted)
         except RuntimeError as obstacle:
             # Seen of int8 with a Dense module at the end: the next form may do.

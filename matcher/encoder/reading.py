@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from matcher.encoder.artifact import Manifest, Pooling
 from matcher.encoder.contract import Tokens
-from matcher.encoder.layout import TOKENS_PER_TEXT, Arrangement, Layout, PackedLayout, PaddedLayout
+from matcher.encoder.layout import TOKENS_PER_TEXT, Arrangement, Layout, PackedLayout, PaddedLayout, static_rows
 from matcher.encoder.telemetry_off import stop_telemetry
 
 stop_telemetry()
@@ -19,6 +19,7 @@ stop_telemetry()
 from tokenizers import Tokenizer  # noqa: E402
 
 TOKENIZER = "tokenizer.json"
+EMBEDDINGS = "embeddings.npy"
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -33,7 +34,9 @@ class Reader:
         tokenizer.no_padding()
         tokenizer.enable_truncation(manifest.max_length)
         self._tokenizer = tokenizer
-        self.layout: Layout = PackedLayout() if manifest.packed else PaddedLayout()
+        self.layout: Layout = PackedLayout(static_rows(manifest.max_length)) if manifest.packed else PaddedLayout()
+        # Mapped: only the pages of words that people use are ever in memory.
+        self._embeddings = np.asarray(np.load(folder / EMBEDDINGS, mmap_mode="r")) if manifest.packed else None
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Cut texts into tokens, truncated to the model's own limit."""
@@ -64,7 +67,9 @@ class Reader:
             positions[row, where] = np.arange(tokens.length) + self._manifest.first_position
             start = row * arrangement.row_length + column
             weights[index, start : start + tokens.length] = pooling_weights(self._manifest.pooling, tokens.length)
-        return {"input_ids": ids, "segments": segments, "positions": positions, "weights": weights}
+        assert self._embeddings is not None
+        embedded = self._embeddings[ids].astype(np.float32)
+        return {"embedded": embedded, "segments": segments, "positions": positions, "weights": weights}
 
     def _padded(self, batch: Sequence[Tokens], arrangement: Arrangement) -> Arrays:
         shape = (arrangement.rows, arrangement.row_length)

@@ -77,6 +77,7 @@ class Lane:
         self._cut: list[Text] = []
         self._by_text: dict[str, Text] = {}
         self._count = 0
+        self._given_up = False
         self.tokens = 0
 
     def __bool__(self) -> bool:
@@ -91,7 +92,7 @@ class Lane:
 
     def give_up(self, call: Call) -> int:
         """Free the room of a call that is over; return how many of its texts will not be encoded."""
-        call.over = True
+        call.over = self._given_up = True
         dropped = call.waiting_texts
         self.tokens -= call.waiting_tokens
         call.waiting_texts = call.waiting_tokens = 0
@@ -122,10 +123,12 @@ class Lane:
 
     def take_batch(self, layout: Layout) -> list[Text]:
         """Take the texts of the next run of the model; nobody's texts are thrown away."""
-        for text in self._cut:
-            if not text.live:
-                del self._by_text[text.tokens.text]
-        self._cut = [text for text in self._cut if text.live]
+        if self._given_up:
+            self._given_up = False
+            for text in self._cut:
+                if not text.live:
+                    del self._by_text[text.tokens.text]
+            self._cut = [text for text in self._cut if text.live]
         if not self._cut:
             return []
         chosen = set(layout.choose([text.length for text in self._cut]))

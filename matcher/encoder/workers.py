@@ -88,7 +88,7 @@ class Workers:
             for (row, text), estimate in zip(wanted, estimates, strict=True):
                 lane.add(Waiter(call, row, text, estimate, now), moment)
             self._replace_dead()
-            self._changed.notify(min(len(wanted), len(self._threads)))
+            self._changed.notify()
 
     def _start(self, slot: int) -> threading.Thread:
         worker = threading.Thread(target=self._work, args=(slot,), name=f"encoder-{slot}", daemon=True)
@@ -117,7 +117,7 @@ class Workers:
                     self._threads[slot] = self._start(slot)
 
     def _step(self, slot: int) -> bool:
-        """Cut a few texts into tokens, or run one batch; return False when closed."""
+        """Cut what has to be cut into tokens and run one batch; return False when closed."""
         with self._changed:
             while not self._closed and not any(self._lanes.values()):
                 self._changed.wait()
@@ -126,20 +126,22 @@ class Workers:
             priority = self._next_priority()
             lane = self._lanes[priority]
             uncut = lane.take_uncut()
-            batch: list[Text] = []
-            if uncut:
-                self._in_hand[slot] = [waiter for _, waiter in uncut]
-            else:
-                batch = lane.take_batch(self._runtime.layout)
-                self._in_hand[slot] = [waiter for text in batch for waiter in text.waiters]
-                self._routes_in_a_row = self._routes_in_a_row + 1 if priority is Priority.ROUTE else 0
+            self._in_hand[slot] = [waiter for _, waiter in uncut]
         try:
-            if uncut:
-                cut = self._runtime.tokenize([waiter.text for _, waiter in uncut])
-                with self._changed:
-                    lane.put_cut(uncut, cut)
-                    self._changed.notify()
-            elif batch:
+            cut = self._runtime.tokenize([waiter.text for _, waiter in uncut]) if uncut else []
+        except Exception as error:  # noqa: BLE001  (whatever a tokenizer raises is answered)
+            self._fail(slot, error)
+            return True
+        with self._changed:
+            lane.put_cut(uncut, cut)
+            self._in_hand[slot] = []
+            batch = lane.take_batch(self._runtime.layout)
+            self._in_hand[slot] = [waiter for text in batch for waiter in text.waiters]
+            self._routes_in_a_row = self._routes_in_a_row + 1 if priority is Priority.ROUTE else 0
+            if any(self._lanes.values()):
+                self._changed.notify()  # one that came in wakes one thread; who leaves work behind wakes the next
+        try:
+            if batch:
                 self._run(batch, slot)
         except Exception as error:  # noqa: BLE001  (whatever a model raises is answered)
             self._fail(slot, error)

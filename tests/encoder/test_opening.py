@@ -14,7 +14,8 @@ import pytest
 
 from matcher.encoder import EncoderSettings, open_encoder
 from matcher.encoder.artifact import REFERENCE, Manifest, reference_texts
-from matcher.encoder.openvino_runtime import NICENESS, RuntimeUntrue, open_openvino, stand_back
+from matcher.encoder.graph_files import NICENESS, stand_back
+from matcher.encoder.openvino_runtime import RuntimeUntrue, open_openvino
 from matcher.errors import ModelUnusable
 from tests.encoder.conftest import run_python
 
@@ -150,7 +151,7 @@ def test_a_compiled_model_that_gives_other_vectors_is_not_served(
     np.save(tmp_path / REFERENCE, np.roll(np.load(artifact / REFERENCE), 1, axis=1))
     with pytest.raises(RuntimeUntrue, match="agree with the original's only to"):
         open_openvino(tmp_path, Manifest(**small_models["bert-cls"]["manifest"]), slots=1)
-    (tmp_path / "model.xml").write_text("<net/>", encoding="utf-8")
+    (tmp_path / "graph-24.blob").write_bytes(b"no graph")
     with pytest.raises(RuntimeUntrue, match="it cannot be run"):
         open_openvino(tmp_path, Manifest(**small_models["bert-cls"]["manifest"]), slots=1)
 
