@@ -16,7 +16,7 @@ from typing import Literal
 from matcher.encoder.source import ModelSource
 
 # Raised whenever the way a model is compiled changes, so that older artefacts are left alone and not used.
-RECIPE = 6
+RECIPE = 4
 MANIFEST = "manifest.json"
 CALIBRATION = Path(__file__).with_name("calibration.txt")
 # What decides how a quantised matrix product is rounded: an artefact proven on one kind of CPU is not for another.

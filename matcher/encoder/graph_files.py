@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -49,20 +49,28 @@ def write_graphs(converted: Any, manifest: Manifest, folder: Path) -> None:
     (folder / MODEL).unlink()
 
 
-def read_graphs(folder: Path, manifest: Manifest, slots: int) -> Mapping[int | None, Any]:
-    """Return the compiled graphs by their rows, None: that for any shape; each runs in `slots` threads at once.
+class GraphFiles:
+    """Reads the compiled graphs of an artefact; each runs in `slots` threads at once."""
 
-    Raises RuntimeError where a file is none of OpenVINO's, and OSError.
-    """
-    engine = openvino.Core()
-    settings = {**_settings(manifest, slots), "WEIGHTS_PATH": str(folder / WEIGHTS)}
+    def __init__(self, folder: Path, manifest: Manifest, slots: int) -> None:
+        self.rows = _rows(manifest)
+        """The rows that have a graph, None: any shape."""
+        self._folder = folder
+        self._engine = openvino.Core()
+        self._settings = {**_settings(manifest, slots), "WEIGHTS_PATH": str(folder / WEIGHTS)}
 
-    def read(row: int | None) -> Any:
-        return engine.import_model(openvino.Tensor(np.fromfile(folder / _name(row), np.uint8)), "CPU", settings)
+    def read(self, rows: Sequence[int | None]) -> list[Any]:
+        """Return the graphs of some rows, read together.
 
-    rows = _rows(manifest)
-    with ThreadPoolExecutor(len(rows), initializer=stand_back) as readers:
-        return dict(zip(rows, readers.map(read, rows), strict=True))
+        Raises RuntimeError where a file is none of OpenVINO's, and OSError.
+        """
+
+        def read(row: int | None) -> Any:
+            exported = openvino.Tensor(np.fromfile(self._folder / _name(row), np.uint8))
+            return self._engine.import_model(exported, "CPU", self._settings)
+
+        with ThreadPoolExecutor(len(rows), initializer=stand_back) as readers:
+            return list(readers.map(read, rows))
 
 
 def stand_back() -> None:

@@ -7,7 +7,16 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.encoder.layout import MOST_TOKENS, TOKENS_PER_TEXT, Layout, PackedLayout, PaddedLayout, rounded
+from matcher.encoder.layout import (
+    LONGEST_STATIC_ROW,
+    MOST_TOKENS,
+    TOKENS_PER_TEXT,
+    Layout,
+    PackedLayout,
+    PaddedLayout,
+    rounded,
+    static_rows,
+)
 
 lengths_of_texts = st.lists(st.integers(1, 256), min_size=1, max_size=80)
 short_texts = st.lists(st.integers(1, 30), min_size=1, max_size=80)
@@ -84,3 +93,15 @@ def test_texts_with_rows_of_their_own_are_about_equally_long(waiting: list[int])
     arrangement = PaddedLayout().arrange(batch)
     assert len(batch) <= arrangement.rows < 2 * len(batch)
     assert max(batch) <= arrangement.row_length
+
+
+@given(st.integers(1, 2_000), st.lists(st.integers(1, 256), min_size=1, max_size=80))
+def test_every_row_that_is_offered_has_a_graph(max_length: int, waiting: list[int]) -> None:
+    """Whatever the model's limit: no text that it reads needs a shape for which nothing was compiled."""
+    rows = static_rows(max_length)
+    waiting = [min(length, max_length) for length in waiting]
+    layout = PackedLayout(rows)
+    arrangement = layout.arrange(chosen(layout, waiting))
+    assert arrangement.row_length in rows or max_length > LONGEST_STATIC_ROW
+    assert all(row % TOKENS_PER_TEXT == 0 for row in rows)
+    assert list(rows) == sorted(set(rows))
