@@ -42,14 +42,15 @@ class ClaimsStore:
 async def open_claims(sizes: Sizes) -> AsyncIterator[ClaimsStore]:
     """Fill a store (append-only everysec) with the two sites."""
     say(f"reserve: a store with {sizes.large_roster} agents")
-    large = _roster(sizes.large_roster)
+    large = claims_roster(sizes.large_roster)
     async with plain_store() as url, connected(url) as connection, Redis.from_url(url) as redis:
         await fill_site(connection, "large", large, online=len(large), with_vectors=False)
-        await fill_site(connection, "small", _roster(SMALL), online=SMALL, with_vectors=False)
+        await fill_site(connection, "small", claims_roster(SMALL), online=SMALL, with_vectors=False)
         yield ClaimsStore(connection, routing(connection), redis, large)
 
 
-def _roster(agents: int) -> Roster:
+def claims_roster(agents: int) -> Roster:
+    """Make agents whom nothing is known of but their names."""
     ids = tuple(f"a{number:06d}" for number in range(agents))
     return Roster(ids, (("A line.",),) * agents, np.zeros((agents, 1, 1), np.float32))
 

@@ -1,0 +1,123 @@
+"""The floor under a decision: a bare grpc.aio server that claims an agent in the store and answers what it was asked.
+
+No message is decoded, nothing is searched, ranked, told or watched: its rate over the echo's is what a claim alone
+leaves, and a router that claims by one round trip from one Python thread cannot be faster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import grpc
+import uvloop
+
+from benchmarks.alone import run_alone, say
+from benchmarks.echo import echo_server
+from benchmarks.generator import Generator, generator
+from benchmarks.load import Echoes
+from benchmarks.reserve import CANDIDATES, claim, claims_roster, slot
+from benchmarks.route import IN_FLIGHT
+from benchmarks.sizes import ROOT, Sizes
+from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
+from benchmarks.stores import all_of, connected, fill_site, plain_store, routing
+from matcher.model import Reservation
+
+SITE: Final = "large"
+AGENTS: Final = 1_000
+CALLS: Final = 250
+RELEASE: Final = "/benchmarks.Echo/Release"
+
+
+async def _serve(url: str) -> None:
+    ids = claims_roster(AGENTS).ids
+    held: list[Reservation] = []
+    first = 0
+    async with connected(url) as connection:
+        store = routing(connection)
+
+        async def answer(request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+            nonlocal first
+            named = [(ids[(first + place) % AGENTS], 0.9 - 0.01 * place) for place in range(CANDIDATES)]
+            first += CANDIDATES
+            held.append(await claim(store, SITE, named, tolerance=0.0))
+            return request
+
+        async def release(request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+            await all_of([store.complete(slot(SITE, one), 0, 0) for one in held])
+            held.clear()
+            return request
+
+        server = grpc.aio.server()
+        handlers: Any = {
+            "Echo": grpc.unary_unary_rpc_method_handler(answer),
+            "Release": grpc.unary_unary_rpc_method_handler(release),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("benchmarks.Echo", handlers),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        print(port, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+        await server.stop(None)
+
+
+@asynccontextmanager
+async def _claiming_server(url: str) -> AsyncIterator[str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.floor", "--serve", url),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield f"127.0.0.1:{int(await process.stdout.readline())}"
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def measure(sizes: Sizes) -> Figures:
+    """Compare the rate of calls that only claim with that of a bare echo, in slices of the same size."""
+    say(f"floor: {CALLS} claims at a time")
+    async with (
+        plain_store() as url,
+        connected(url) as connection,
+        echo_server() as echo,
+        generator(["floor"]) as caller,
+    ):
+        await fill_site(connection, SITE, claims_roster(AGENTS), online=AGENTS, with_vectors=False)
+        async with _claiming_server(url) as target, grpc.aio.insecure_channel(target) as channel:
+            release: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(RELEASE)
+            claims, echoes = _arm(caller, target, release), _arm(caller, echo.target)
+            await claims()
+            await echoes()
+            costs = await interleave({"claims": claims, "echo": echoes, "again": claims}, 2 * sizes.pairs)
+    return {
+        **ratio(costs["echo"], costs["claims"]).figures("floor_over_echo"),
+        "floor_per_second": 1 / estimate(costs["claims"]).median,
+        **a_a("floor", costs["claims"], costs["again"]),
+    }
+
+
+def _arm(
+    caller: Generator, target: str, release: Callable[[bytes], Awaitable[bytes]] | None = None
+) -> Callable[[], Awaitable[float]]:
+    async def run() -> float:
+        done = await caller.run(Echoes(target, CALLS, IN_FLIGHT))
+        if release is not None:
+            await release(b"")
+        return done.seconds / done.held
+
+    return run
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        uvloop.run(_serve(sys.argv[2]))
+    else:
+        run_alone(measure)
