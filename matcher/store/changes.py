@@ -5,8 +5,6 @@ Ids of a stream are 0-1, 0-2, …, so a reader that finds a number missing knows
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,8 +21,6 @@ log = structlog.get_logger(__name__)
 
 BLOCK_MS = 2_000
 BATCH = 1_000
-READ_EVERY_SECONDS: Final = 0.01
-"""Reads of the streams begin at least so far apart while there is news: each wakes the store and the event loop."""
 
 
 class FellBehind(MatcherError):
@@ -180,7 +176,6 @@ class Changes:
         last = {self._keys.roster: position.roster, self._keys.load: position.load}
         while True:
             self.reads += 1
-            asked_at = time.monotonic()
             starts = [f"0-{number}" for number in last.values()]
             answer = await self._reader.run(
                 ("XREAD", "COUNT", BATCH, "BLOCK", BLOCK_MS, "STREAMS", *last, *starts), BLOCK_MS / 1000
@@ -195,8 +190,6 @@ class Changes:
                     last[key] = number
                     changes.append(decode_change(said.decode(), number))
             yield Position(last[self._keys.roster], last[self._keys.load], position.server), changes
-            if changes:
-                await asyncio.sleep(asked_at + READ_EVERY_SECONDS - time.monotonic())
 
     async def unbroken(self, position: Position) -> bool:
         """Tell whether the streams still continue from a position.
