@@ -60,7 +60,7 @@ TINY: Final = {
 QUICK: Final = {
     "pairs": 4, "encoder_messages": 1_000, "suite_messages": 1_000, "invariance_batches": 500, "starts": 2,
     "rss_messages": 2_000, "search_agents": (1_000, 10_000, 100_000), "search_messages": 24, "large_roster": 100_000,
-    "round_trip_routes": 1_000, "reserves": 500, "peer_queries": 50, "peer_checks": 600, "agents": 10_000,
+    "round_trip_routes": 1_000, "reserves": 500, "peer_queries": 50, "peer_checks": 400, "agents": 10_000,
     "routes": 200, "seconds": 8.0,
 }  # fmt: skip
 FULL: Final = {
