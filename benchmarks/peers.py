@@ -140,7 +140,7 @@ Variants = dict[int, Peer]
 
 
 def _choose(slices: Slices, variants: Variants, checks: int) -> tuple[Peer | None, Figures]:
-    """Report the default setting, and choose the fastest that is right in 99 %; else the one that is right most often."""
+    """Report the default setting, and choose the fastest right in 99 %; else the one right most often."""
     figures: Figures = {}
     good: dict[int, float] = {}
     rightness: dict[int, float] = {}
