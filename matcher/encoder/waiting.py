@@ -111,8 +111,10 @@ class Lane:
         return taken
 
     def put_cut(self, taken: Sequence[tuple[float, Waiter]], tokens: Sequence[Tokens]) -> None:
-        """Put texts back, cut; the same text is one text, whoever brought it."""
+        """Put texts back, cut, but for those given up meanwhile; the same text is one text, whoever brought it."""
         for (due, waiter), cut in zip(taken, tokens, strict=True):
+            if waiter.call.over:
+                continue
             known = self._by_text.get(waiter.text)
             if known is not None:
                 known.waiters.append(waiter)
