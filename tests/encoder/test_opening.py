@@ -6,16 +6,17 @@ import asyncio
 import json
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from matcher.encoder import EncoderSettings, open_encoder
+from matcher.encoder import EncoderSettings, open_encoder, openvino_runtime
 from matcher.encoder.artifact import REFERENCE, Manifest, reference_texts
-from matcher.encoder.graph_files import NICENESS, stand_back
-from matcher.encoder.openvino_runtime import RuntimeUntrue, open_openvino
+from matcher.encoder.graph_files import NICENESS, GraphFiles, stand_back
+from matcher.encoder.openvino_runtime import OpenVinoRuntime, RuntimeUntrue, open_openvino
 from matcher.errors import ModelUnusable
 from tests.encoder.conftest import run_python
 
@@ -106,6 +107,27 @@ def test_models_of_other_kinds_keep_their_vectors(
     assert np.sum(found * wanted, axis=1).mean() >= 0.98
     alone = np.concatenate([runtime.run([tokens], slot=0) for tokens in runtime.tokenize(reference_texts())])
     assert np.sum(found * alone, axis=1).min() >= 0.98
+
+
+def test_the_graph_of_long_texts_is_read_when_the_first_comes(
+    small_models: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that never meets one does without its memory."""
+    told, read = small_models["bert-mean"], GraphFiles.read
+    seen: list[tuple[int | None, ...]] = []
+
+    def noted(files: GraphFiles, rows: Sequence[int | None]) -> list[Any]:
+        seen.append(tuple(rows))
+        return read(files, rows)
+
+    monkeypatch.setattr(GraphFiles, "read", noted)
+    monkeypatch.setattr(openvino_runtime, "STATIC_ROWS", (24,))
+    runtime = OpenVinoRuntime(Path(told["artifact"]), Manifest(**told["manifest"]), slots=1)
+    runtime.encode_all(["short"])
+    assert seen == [(24,)]
+    for _ in range(2):
+        runtime.encode_all(["long " * 40])
+    assert seen == [(24,), (64,)]
 
 
 def test_what_reckons_stands_back_for_what_serves(small_models: dict[str, dict[str, Any]]) -> None:
