@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,12 +24,13 @@ class Echo:
     pid: int
 
 
-async def _serve() -> None:
-    async def answer(request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        return request
+Answer = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[bytes]]
 
+
+async def serve(answers: Mapping[str, Answer]) -> None:
+    """Serve methods of benchmarks.Echo by their names until stdin ends, having printed the port."""
     server = grpc.aio.server()
-    handlers: Any = {"Echo": grpc.unary_unary_rpc_method_handler(answer)}
+    handlers: Any = {name: grpc.unary_unary_rpc_method_handler(answer) for name, answer in answers.items()}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("benchmarks.Echo", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -38,11 +39,15 @@ async def _serve() -> None:
     await server.stop(None)
 
 
+async def _echo(request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    return request
+
+
 @asynccontextmanager
-async def echo_server() -> AsyncIterator[Echo]:
-    """Run the echo in a process of its own."""
+async def echo_server(module: str = "benchmarks.echo", *arguments: str) -> AsyncIterator[Echo]:
+    """Run the echo, or another module that calls `serve`, in a process of its own."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.echo"),
+        *(sys.executable, "-m", module, *arguments),
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -58,4 +63,4 @@ async def echo_server() -> AsyncIterator[Echo]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(serve({"Echo": _echo}))

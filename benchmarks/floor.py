@@ -1,27 +1,25 @@
 """The floor under a decision: a bare grpc.aio server that claims an agent in the store and answers what it was asked.
 
 No message is decoded, nothing is searched, ranked, told or watched: its rate over the echo's is what a claim alone
-leaves, and a router that claims by one round trip from one Python thread cannot be faster.
+leaves to a router in one Python process.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import grpc
 import uvloop
 
 from benchmarks.alone import run_alone, say
-from benchmarks.echo import echo_server
+from benchmarks.echo import echo_server, serve
 from benchmarks.generator import Generator, generator
 from benchmarks.load import Echoes
 from benchmarks.reserve import CANDIDATES, claim, claims_roster, slot
 from benchmarks.route import IN_FLIGHT
-from benchmarks.sizes import ROOT, Sizes
+from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
 from benchmarks.stores import all_of, connected, fill_site, plain_store, routing
 from matcher.model import Reservation
@@ -51,34 +49,7 @@ async def _serve(url: str) -> None:
             held.clear()
             return request
 
-        server = grpc.aio.server()
-        handlers: Any = {
-            "Echo": grpc.unary_unary_rpc_method_handler(answer),
-            "Release": grpc.unary_unary_rpc_method_handler(release),
-        }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("benchmarks.Echo", handlers),))
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        print(port, flush=True)
-        await asyncio.to_thread(sys.stdin.read)
-        await server.stop(None)
-
-
-@asynccontextmanager
-async def _claiming_server(url: str) -> AsyncIterator[str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.floor", "--serve", url),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield f"127.0.0.1:{int(await process.stdout.readline())}"
-    finally:
-        process.stdin.close()
-        await process.wait()
+        await serve({"Echo": answer, "Release": release})
 
 
 async def measure(sizes: Sizes) -> Figures:
@@ -91,9 +62,12 @@ async def measure(sizes: Sizes) -> Figures:
         generator(["floor"]) as caller,
     ):
         await fill_site(connection, SITE, claims_roster(AGENTS), online=AGENTS, with_vectors=False)
-        async with _claiming_server(url) as target, grpc.aio.insecure_channel(target) as channel:
+        async with (
+            echo_server("benchmarks.floor", "--serve", url) as claiming,
+            grpc.aio.insecure_channel(claiming.target) as channel,
+        ):
             release: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(RELEASE)
-            claims, echoes = _arm(caller, target, release), _arm(caller, echo.target)
+            claims, echoes = _arm(caller, claiming.target, release), _arm(caller, echo.target)
             await claims()
             await echoes()
             costs = await interleave({"claims": claims, "echo": echoes, "again": claims}, 2 * sizes.pairs)

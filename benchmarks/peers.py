@@ -162,7 +162,7 @@ def _choose(slices: Slices, variants: Variants, checks: int) -> tuple[Peer | Non
             good[setting] = seconds
     if f"peer_{name}_default_ms" not in figures:
         return None, figures
-    setting = min(good or rightness, key=lambda one: good[one] if good else -rightness[one])
+    setting = min(good, key=good.__getitem__) if good else max(rightness, key=rightness.__getitem__)
     return variants[setting], {**figures, f"peer_{name}_setting": setting}
 
 
