@@ -26,7 +26,7 @@ help: ## Lists the targets
 
 setup: $(SETUP) ## Creates .venv with everything, once
 
-$(SETUP): pyproject.toml constraints.txt
+$(SETUP): pyproject.toml constraints.txt matcher/_kernels.pyx
 	@echo "==> setting up $(VENV): about 2 GB, one to three minutes the first time"
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) --progress-bar on -e '.[dev]' | sed -u -n -e '/^Collecting/p' -e '/^Installing/p' -e '/^Successfully/p' -e '/rror/p'; exit $${PIPESTATUS[0]}

@@ -18,6 +18,7 @@ import structlog
 import uvloop
 from threadpoolctl import threadpool_limits
 
+from matcher import kernels
 from matcher.changeover import Changeover
 from matcher.claiming import Claims
 from matcher.config import Settings, ignored_variables, load
@@ -222,7 +223,13 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         stack.push_async_callback(end, changing)
         runtime = matching.encoder.runtime
         await health.set(True, f"store answers, {runtime} loaded, index caught up")
-        log.info("serving", address=address, runtime=runtime, why=matching.encoder.reason)
+        log.info(
+            "serving",
+            address=address,
+            runtime=runtime,
+            why=matching.encoder.reason,
+            kernels="numpy" if kernels.compiled is None else "compiled",
+        )
         yield address
         log.info("stopping", grace_seconds=settings.drain_seconds)
 

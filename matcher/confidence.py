@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import kernels
+
 NEAR: Final = 20
 """Other agents that are looked at, the best first."""
 
@@ -33,6 +35,11 @@ class Calibration:
         score, breadth: [agents] of those the message met (`Scores`); free: who was asked about, met or not;
         roster: who there is, free or not. Whoever is behind another gets what they would get at a tie, or less.
         """
+        if kernels.compiled is not None:
+            found = np.empty(len(at))
+            near, weights = np.zeros(NEAR + 1), np.array(self.weights)
+            kernels.compiled.confidence(score, breadth, at, free, roster, SHARPNESS, weights, near, found)
+            return found
         logits = features(score, breadth, at, free, roster) @ np.asarray(self.weights)
         return np.asarray(1 / (1 + np.exp(-logits)), np.float64)
 

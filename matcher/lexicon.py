@@ -14,6 +14,7 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
+from matcher import kernels
 from matcher.stop_words import STOP_WORDS
 
 LONGEST_LINE: Final = 16
@@ -163,15 +164,25 @@ class Lexicon:
         for _, index, _ in counted:
             columns.setdefault(index, len(columns) + 1)
         known = list(columns)
-        self._local[known] = range(1, len(known) + 1)
-        local = self._local.take(self._lines.take(handle, axis=0))
-        self._local[known] = 0
-        at = np.flatnonzero(local)
-        if not len(at):
-            return np.zeros(len(unit), np.float32)
         table = np.zeros((len(units), len(known) + 1), np.float32)
         for number, index, weight in counted:
             table[number, columns[index]] = weight
+        self._local[known] = range(1, len(known) + 1)
+        try:
+            return self._weighed(table, np.ascontiguousarray(unit, np.int64), np.ascontiguousarray(handle, np.int64))
+        finally:
+            self._local[known] = 0
+
+    def _weighed(
+        self, table: NDArray[np.float32], unit: NDArray[np.int64], handle: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Sum a table [units, columns] of weights over the stems of each pair's line, whose columns `_local` says."""
+        if kernels.compiled is not None:
+            total = np.empty(len(unit), np.float32)
+            kernels.compiled.shared(self._lines, self._local, table, unit, handle, MOST_SHARED, total)
+            return total
+        local = self._local.take(self._lines.take(handle, axis=0))
+        at = np.flatnonzero(local)
         row = at // LONGEST_LINE
         total = np.bincount(row, table[unit[row], local.ravel()[at]], minlength=len(unit)).astype(np.float32)
         return np.minimum(total, np.float32(MOST_SHARED), out=total)

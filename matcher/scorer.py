@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, fields, replace
+from types import ModuleType
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import kernels
 from matcher.confidence import Calibration
 
 UNTRAINED: Final = Calibration((-3.195, -2.843, 6.462, 7.951, -0.0418, 0.932, 9.423, -5.224, -0.821, -0.192, 1.641))
@@ -136,6 +138,8 @@ class Scorer:
         never falls when a similarity rises, and a unit that meets nobody's interest leaves it as it was.
         The result does not depend on the order of the triples, to the last bit.
         """
+        if kernels.compiled is not None:
+            return self._score_compiled(kernels.compiled, evidence)
         above = evidence.cosine > self.threshold
         if not above.all():
             met = np.flatnonzero(above)
@@ -179,6 +183,40 @@ class Scorer:
             first=np.concatenate([first, last[-1:]]),
             reason=winner,
             strength=best,
+        )
+
+    def _score_compiled(self, compiled: ModuleType, evidence: Evidence) -> Scores:
+        triples = len(evidence.cosine)
+        agent, first, reason = np.empty(triples, np.int64), np.zeros(triples + 1, np.int64), np.empty(triples, np.int64)
+        said, strength = np.empty((3, triples)), np.empty(triples)
+        agents, reasons = compiled.score(
+            np.ascontiguousarray(evidence.unit, np.int64),
+            np.ascontiguousarray(evidence.agent, np.int64),
+            np.ascontiguousarray(evidence.interest, np.int64),
+            np.ascontiguousarray(evidence.cosine, np.float32),
+            np.ascontiguousarray(evidence.lexical, np.float32),
+            np.ascontiguousarray(evidence.held, np.int64),
+            (
+                self.threshold,
+                self.lexical_weight,
+                self.lexical_from,
+                self.lexical_full,
+                self.corroboration,
+                self.ample,
+                self.handicap,
+                self.saturation,
+            ),
+            *(agent, said, first, reason, strength),
+        )
+        score, affinity, breadth = said[:, :agents]
+        return Scores(
+            agent=agent[:agents],
+            score=score,
+            affinity=affinity,
+            breadth=breadth,
+            first=first[: agents + 1],
+            reason=reason[:reasons],
+            strength=strength[:reasons],
         )
 
     def _strength(self, cosine: Floats, lexical: Floats) -> NDArray[np.float64]:

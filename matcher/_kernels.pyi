@@ -1,0 +1,44 @@
+import numpy as np
+from numpy.typing import NDArray
+
+_Whole = NDArray[np.int64]
+_Single = NDArray[np.float32]
+_Double = NDArray[np.float64]
+
+def cosines(
+    vectors: NDArray[np.uint16], shrink: _Single, toward: _Single, unit: _Whole, rows: _Whole, result: _Single
+) -> None: ...
+def shared(
+    lines: NDArray[np.int32],
+    local: NDArray[np.int32],
+    table: _Single,
+    unit: _Whole,
+    handle: _Whole,
+    most: float,
+    result: _Single,
+) -> None: ...
+def score(
+    unit: _Whole,
+    agent: _Whole,
+    interest: _Whole,
+    cosine: _Single,
+    lexical: _Single,
+    held: _Whole,
+    settings: tuple[float, float, float, float, float, float, float, float],
+    met: _Whole,
+    said: _Double,
+    first: _Whole,
+    reason: _Whole,
+    strengths: _Double,
+) -> tuple[int, int]: ...
+def confidence(
+    scores: _Double,
+    breadth: _Double,
+    places: _Whole,
+    free: int,
+    roster: int,
+    sharpness: float,
+    weights: _Double,
+    best: _Double,
+    result: _Double,
+) -> None: ...

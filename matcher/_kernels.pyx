@@ -1,0 +1,227 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# distutils: language = c++
+"""The innermost loops of a search, compiled: what numpy does in ten calls each, in one.
+
+Each has a twin in numpy, which says what it does and is used where no compiler was at hand: `MappedLines.cosines`,
+`Lexicon.shared`, `Scorer.score`, `Calibration.confidence`. tests/affinity/test_kernels.py holds them to each other.
+Results are written into arrays that the caller made, so that numpy's headers are not needed. Every pair and every
+agent is reckoned by itself, in one order: the same to the last bit whatever else is asked with it.
+"""
+
+from libc.math cimport exp, expm1, log, sqrt
+from libc.stdint cimport int32_t, int64_t, uint16_t
+from libcpp.algorithm cimport sort
+from libcpp.vector cimport vector
+
+cdef extern from *:
+    """
+    #include <cstdint>
+    #include <cstring>
+
+    #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__)
+    #define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
+    #else
+    #define FOR_EACH_CPU
+    #endif
+
+    enum { LANES = 32, AHEAD = 4 };
+
+    // A half widened without the processor's own instruction, which not every one has: sign, exponent and fraction are
+    // moved, and the difference between the two biases (127 - 15) is made good by a power of two, exactly.
+    static inline float widened(uint16_t half) {
+        uint32_t bits = (uint32_t)((int32_t)(int16_t)half << 13) & 0x8fffe000u;
+        float value;
+        std::memcpy(&value, &bits, sizeof value);
+        return value * 0x1p112f;
+    }
+
+    FOR_EACH_CPU
+    static void dots(const uint16_t *vectors, int64_t dimension, const float *toward, const int64_t *unit,
+                     const int64_t *rows, int64_t pairs, float *result) {
+        for (int64_t pair = 0; pair < pairs; pair++) {
+            const uint16_t *row = vectors + rows[pair] * dimension;
+            if (pair + AHEAD < pairs) {  // rows lie anywhere in far more than the caches hold
+                const char *later = (const char *)(vectors + rows[pair + AHEAD] * dimension);
+                for (int64_t byte = 0; byte < 2 * dimension; byte += 64)
+                    __builtin_prefetch(later + byte);
+            }
+            const float *query = toward + unit[pair] * dimension;
+            float lane[LANES] = {0};
+            int64_t at = 0;
+            for (; at + LANES <= dimension; at += LANES)
+                for (int number = 0; number < LANES; number++)
+                    lane[number] += widened(row[at + number]) * query[at + number];
+            for (int number = 0; at < dimension; at++, number++)
+                lane[number] += widened(row[at]) * query[at];
+            for (int half = LANES / 2; half; half /= 2)
+                for (int number = 0; number < half; number++)
+                    lane[number] += lane[number + half];
+            result[pair] = lane[0];
+        }
+    }
+
+    struct Triple {
+        int64_t key;
+        int64_t place;
+        bool operator<(const Triple &other) const { return key < other.key; }
+    };
+    """
+    void dots(const uint16_t *, int64_t, const float *, const int64_t *, const int64_t *, int64_t, float *) nogil
+    cppclass Triple:
+        int64_t key
+        int64_t place
+
+
+def cosines(
+    const uint16_t[:, ::1] vectors,
+    const float[::1] shrink,
+    const float[:, ::1] toward,
+    const int64_t[::1] unit,
+    const int64_t[::1] rows,
+    float[::1] result,
+):
+    """Write the cosine of each pair; `vectors` are halves, `shrink` [rows] or empty."""
+    cdef int64_t pair, pairs = rows.shape[0]
+    if not pairs:
+        return
+    dots(&vectors[0, 0], vectors.shape[1], &toward[0, 0], &unit[0], &rows[0], pairs, &result[0])
+    if shrink.shape[0]:
+        for pair in range(pairs):
+            result[pair] *= shrink[rows[pair]]
+
+
+def shared(
+    const int32_t[:, ::1] lines,
+    const int32_t[::1] local,
+    const float[:, ::1] table,
+    const int64_t[::1] unit,
+    const int64_t[::1] handle,
+    float most,
+    float[::1] result,
+):
+    """Write the weight of the stems that each unit and line share; `local` [stems] is a stem's column, 0 for none."""
+    cdef int64_t pair
+    cdef int32_t place, column
+    cdef double total
+    for pair in range(handle.shape[0]):
+        total = 0.0
+        for place in range(lines.shape[1]):
+            column = local[lines[handle[pair], place]]
+            if column:
+                total += table[unit[pair], column]
+        result[pair] = <float>total if total < most else most
+
+
+def score(
+    const int64_t[::1] unit,
+    const int64_t[::1] agent,
+    const int64_t[::1] interest,
+    const float[::1] cosine,
+    const float[::1] lexical,
+    const int64_t[::1] held,
+    tuple settings,
+    int64_t[::1] met,
+    double[:, ::1] said,
+    int64_t[::1] first,
+    int64_t[::1] reason,
+    double[::1] strengths,
+):
+    """Write what `Scores` holds and return how many agents and how many reasons.
+
+    settings: threshold, lexical weight, from and full, corroboration, ample, handicap, saturation; said: a row each of
+    scores, affinities, breadths.
+    """
+    cdef double threshold, weight, lexical_from, lexical_full, corroboration, ample, handicap, saturation
+    threshold, weight, lexical_from, lexical_full, corroboration, ample, handicap, saturation = settings
+    cdef float least = <float>threshold
+    cdef int64_t at, place, agents = 0, reasons = 0, wide = 1, deep = 1, triples = cosine.shape[0]
+    cdef int64_t pair = -1, who, best_place = 0
+    cdef double strength, gate, best = 0.0, counted = 0.0, together = 0.0, foremost, lowered = 0.0, plenty = 1.0
+    cdef double total = 0.0, most = 0.0, all_together = 0.0
+    cdef vector[Triple] order
+    cdef Triple one
+    for at in range(triples):
+        wide = max(wide, unit[at] + 1)
+        deep = max(deep, interest[at] + 1)
+    order.reserve(triples)
+    for at in range(triples):
+        if cosine[at] > least:
+            one.key = (agent[at] * wide + unit[at]) * deep + interest[at]
+            one.place = at
+            order.push_back(one)
+    sort(order.begin(), order.end())
+    triples = order.size()
+    for at in range(triples + 1):
+        who = order[at].key // deep if at < triples else -1
+        if who != pair and pair >= 0:
+            foremost = max(best - lowered, 0.0)
+            together = counted / plenty
+            total += (1.0 - corroboration) * foremost + corroboration * together
+            most += foremost
+            all_together += together
+            reason[reasons] = best_place
+            strengths[reasons] = best
+            reasons += 1
+            if at == triples or who // wide != pair // wide:
+                met[agents] = pair // wide
+                said[0, agents] = total
+                said[1, agents] = -expm1(-saturation * total)
+                said[2, agents] = all_together / max(most, 2.2250738585072014e-308)
+                agents += 1
+                first[agents] = reasons
+                total = most = all_together = 0.0
+        if at == triples:
+            break
+        place = order[at].place
+        strength = <double>cosine[place] - threshold
+        if lexical[place]:
+            gate = (strength - lexical_from) / (lexical_full - lexical_from)
+            strength += weight * lexical[place] * min(max(gate, 0.0), 1.0)
+        if who != pair:
+            pair, best, best_place, counted = who, strength, place, 0.0
+            plenty = max(<double>held[place], ample)
+            lowered = handicap * log(plenty / ample) if plenty > ample else 0.0
+        elif strength > best:
+            best, best_place = strength, place
+        counted += max(strength - lowered, 0.0)
+    return agents, reasons
+
+
+def confidence(
+    const double[::1] scores,
+    const double[::1] breadth,
+    const int64_t[::1] places,
+    int64_t free,
+    int64_t roster,
+    double sharpness,
+    const double[::1] weights,
+    double[::1] best,
+    double[::1] result,
+):
+    """Write the confidence of the agents at these places; `best` is room for the foremost scores, zeros."""
+    cdef int64_t at, own, number, near = best.shape[0] - 1
+    cdef double mine, crowd, everybody = 0.0, logit, size = log(max(free, 1))
+    cdef double root[3]
+    for at in range(scores.shape[0]):
+        mine = scores[at]
+        if mine > best[near]:
+            number = near
+            while number > 0 and best[number - 1] < mine:
+                best[number] = best[number - 1]
+                number -= 1
+            best[number] = mine
+    for number in range(near + 1):
+        everybody += exp(sharpness * (best[number] - best[0]))
+    for at in range(places.shape[0]):
+        mine, own = scores[places[at]], 0
+        while own < near and best[own] > mine:
+            own += 1
+        crowd = (everybody - exp(sharpness * (best[own] - best[0]))) * exp(sharpness * (best[0] - mine))
+        root[0], root[1], root[2] = mine, mine - best[own <= 0], mine - best[3 + (own <= 3)]
+        logit = weights[0]
+        for number in range(3):
+            root[number] = sqrt(max(root[number], 0.0))
+            logit += root[number] * (weights[1 + number] + weights[6 + number] * breadth[places[at]])
+        logit += weights[4] * -log(crowd + 0.001) + weights[5] * breadth[places[at]]
+        logit += weights[9] * size + weights[10] * (size - log(max(roster, max(free, 1))))
+        result[at] = 1.0 / (1.0 + exp(-logit))

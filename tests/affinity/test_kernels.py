@@ -1,0 +1,107 @@
+"""What is compiled says the same as numpy, whichever of the two is at hand."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from matcher import kernels
+from matcher.index.lines import LineTable
+from matcher.lexicon import LONGEST_LINE, Lexicon
+from matcher.scorer import Scorer
+from tests.affinity.evidence import Meeting, evidence_of, meetings
+
+SAME = 1e-12
+seeds = st.integers(0, 2**32 - 1)
+patched = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@given(found=meetings, threshold=st.sampled_from([0.0, 0.3]))
+@patched
+def test_agents_score_the_same(monkeypatch: pytest.MonkeyPatch, found: list[Meeting], threshold: float) -> None:
+    """The same agents for the same reasons, their scores, affinities and breadths apart by rounding alone."""
+    scorer, evidence = Scorer(threshold=threshold), evidence_of(found)
+    compiled = scorer.score(evidence)
+    with monkeypatch.context() as without:
+        without.setattr(kernels, "compiled", None)
+        plain = scorer.score(evidence)
+    for field in fields(plain):
+        one, other = getattr(compiled, field.name), getattr(plain, field.name)
+        assert one.shape == other.shape
+        assert np.abs(one - other).max(initial=0) <= (SAME if one.dtype == np.float64 else 0)
+
+
+@given(
+    scores=st.lists(st.integers(0, 30).map(lambda part: part / 10), min_size=1, max_size=60),
+    seed=seeds,
+    free=st.integers(0, 500),
+    roster=st.integers(0, 500),
+)
+@patched
+def test_confidence_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, scores: list[float], seed: int, free: int, roster: int
+) -> None:
+    """Also where several agents tie, where fewer were met than are looked at, and for one behind them all."""
+    random = np.random.default_rng(seed)
+    score, breadth = np.array(scores), random.random(len(scores))
+    at = random.permutation(len(scores))[:8]
+    calibration = Scorer().calibration
+    compiled = calibration.confidence(score, breadth, at, free, roster)
+    with monkeypatch.context() as without:
+        without.setattr(kernels, "compiled", None)
+        plain = calibration.confidence(score, breadth, at, free, roster)
+    assert np.abs(compiled - plain).max() <= SAME
+
+
+@given(seed=seeds, pairs=st.integers(0, 300), dimension=st.sampled_from([1, 48, 384, 401]), mapped=st.booleans())
+@patched
+def test_cosines_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, seed: int, pairs: int, dimension: int, mapped: bool
+) -> None:
+    """To the rounding of single floats, of any dimension, with a map and without."""
+    random = np.random.default_rng(seed)
+    lines = LineTable(dimension)
+    vectors = random.normal(size=(40, dimension)) / np.sqrt(dimension)
+    rows = lines.add(0, vectors.astype(np.float16), [0] * 40)
+    under = lines.under(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
+    under.prepare(rows)
+    toward = under.toward((random.normal(size=(3, dimension)) / np.sqrt(dimension)).astype(np.float32))
+    unit, chosen = np.sort(random.integers(0, 3, pairs)), rows[random.integers(0, 40, pairs)]
+    compiled = under.cosines(toward, unit, chosen)
+    with monkeypatch.context() as without:
+        without.setattr(kernels, "compiled", None)
+        plain = under.cosines(toward, unit, chosen)
+    assert np.abs(compiled - plain).max(initial=0) <= 2e-6 * max(1.0, float(np.abs(plain).max(initial=0)))
+    alone = [under.cosines(toward, unit[at : at + 1], chosen[at : at + 1])[0] for at in range(min(pairs, 20))]
+    assert compiled[:20].tolist() == alone
+
+
+@given(seed=seeds, pairs=st.integers(1, 100))
+@patched
+def test_shared_words_weigh_the_same(monkeypatch: pytest.MonkeyPatch, seed: int, pairs: int) -> None:
+    """Lines of many words and of none, units that share some of them."""
+    random = np.random.default_rng(seed)
+    words = [f"word{number}" for number in range(60)]
+
+    def some(most: int) -> list[str]:
+        return [words[at] for at in random.permutation(len(words))[: random.integers(0, most)]]
+
+    lexicon = Lexicon()
+    handles = np.array([lexicon.add(some(LONGEST_LINE + 4)) for _ in range(30)])
+    units = [some(30) for _ in range(4)]
+    unit, handle = random.integers(0, 4, pairs), handles[random.integers(0, 30, pairs)]
+    compiled = lexicon.shared(units, unit, handle)
+    with monkeypatch.context() as without:
+        without.setattr(kernels, "compiled", None)
+        plain = lexicon.shared(units, unit, handle)
+    assert np.abs(compiled - plain).max() <= 1e-6
+
+
+def test_where_there_is_a_compiler_they_are_compiled() -> None:
+    """`make setup` compiles them, so that nobody measures numpy's without knowing."""
+    assert kernels.compiled is not None or shutil.which("c++") is None
