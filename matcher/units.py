@@ -87,24 +87,33 @@ def _sentences(text: str) -> Iterator[Span]:
     for found in _BREAK.finditer(text):
         if found.group() == "." and _stays(text, start, found.start()):
             continue
-        yield from _stripped(text, start, found.end())
+        if kept := _stripped(text, start, found.end()):
+            yield kept
         start = found.end()
-    yield from _stripped(text, start, len(text))
+    if kept := _stripped(text, start, len(text)):
+        yield kept
 
 
 def _stays(text: str, start: int, dot: int) -> bool:
     """Tell whether the dot ends an abbreviation or a number of a date, and no sentence."""
-    if _ABBREVIATION.search(text, max(start, dot - 8), dot) or _DAY.match(text, max(start, dot - 1)):
+    if _ABBREVIATION.search(text, max(start, dot - 8), dot):
         return True
-    return any(_DATE.match(text, max(start, dot - digits)) for digits in (3, 4))
+    if not text[dot - 1 : dot].isdecimal():  # what follows looks for numbers
+        return False
+    return bool(
+        _DAY.match(text, max(start, dot - 1))
+        or _DATE.match(text, max(start, dot - 3))
+        or _DATE.match(text, max(start, dot - 4))
+    )
 
 
-def _stripped(text: str, start: int, end: int) -> Iterator[Span]:
+def _stripped(text: str, start: int, end: int) -> Span | None:
     piece = text[start:end]
     kept = piece.strip()
-    if kept:
-        start += len(piece) - len(piece.lstrip())
-        yield Span(start, start + len(kept))
+    if not kept:
+        return None
+    start += len(piece) - len(piece.lstrip())
+    return Span(start, start + len(kept))
 
 
 def _joined(text: str, spans: list[Span]) -> Iterator[Span]:
@@ -139,9 +148,9 @@ def _around_signs(text: str, sentence: Span, start: int, end: int) -> Span:
     By less than two windows begin apart, whatever a text piles up.
     """
     lowest, highest = max(sentence.start, start - WINDOW_STEP + 1), min(sentence.end, end + WINDOW_STEP)
-    while start > lowest and (_joins(text[start]) or text[start - 1] == _JOINER):
+    while start > lowest and (_joins(text[start]) or text[start - 1] == _JOINER) and not text[start - 1].isspace():
         start -= 1
-    while end < highest and (_joins(text[end]) or text[end - 1] == _JOINER):
+    while end < highest and (_joins(text[end]) or text[end - 1] == _JOINER) and not text[end].isspace():
         end += 1
     return Span(start, end)
 

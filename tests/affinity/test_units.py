@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from matcher.units import MAX_UNITS, split
@@ -54,6 +54,8 @@ def test_units_lie_in_the_text_in_order_and_cover_all_of_it(text: str) -> None:
 
 
 @given(messages)
+@example("0 " * 25 + "0" * 80 + "\u200d 0")  # a joiner that joins nothing
+@example("0 " * 25 + "0" * 40 + " \u0301" + "0" * 40 + " 0")  # an accent on a space
 def test_units_are_the_same_each_time_and_have_no_spaces_around(text: str) -> None:
     """Splitting says the same of the same text, and a unit begins and ends with what can be read."""
     assert split(text) == split(text)
