@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from typing import Final
 
 import structlog
@@ -305,11 +305,12 @@ async def _embedded_store(settings: Settings, stack: AsyncExitStack) -> str:
 
 async def _open_store(settings: Settings, telemetry: Telemetry, stack: AsyncExitStack) -> Connection:
     url = settings.store_url.get_secret_value() or await _embedded_store(settings, stack)
+    round_trips = cache(telemetry.store_round_trips.labels)
     connection = Connection(
         url,
         most_calls=settings.store_calls,
         timeout_seconds=settings.store_timeout_seconds,
-        observe=lambda verb: telemetry.store_round_trips.labels(verb).inc(),
+        observe=lambda verb: round_trips(verb).inc(),
     )
     stack.push_async_callback(connection.close)
     await connection.start()

@@ -55,7 +55,9 @@ def stems(text: str, language: str = "english") -> tuple[str, ...]:
     without spaces by pairs of signs, and a script without a stemmer by whole words.
     """
     found: dict[str, None] = {}
-    for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).lower().replace("’", "'")):
+    if not text.isascii():  # else it is normal
+        text = unicodedata.normalize("NFKC", text).replace("’", "'")
+    for token in _TOKEN.findall(text.lower()):
         for stem in _stems_of(token, language):
             found[stem] = None
     return tuple(found)

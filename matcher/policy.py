@@ -30,8 +30,9 @@ def rank(
     tolerance: float,
     most: int = MOST_CANDIDATES,
     left_out: LeftOut = _NOT_ASKED,
+    resting: Sequence[Resting] | None = None,
 ) -> Ranking:
-    """Order those found, at most `most`, and say by what.
+    """Order those found, at most `most`, and say by what; `resting` in place of those found, where it is given.
 
     The agents whose affinity is within `tolerance` of the best count as equal: of them the lowest load over
     capacity comes first, then the longest idle, then the lower id. The others follow by their score. Where
@@ -40,7 +41,8 @@ def rank(
     """
     best = found.scores.affinity.max(initial=-np.inf)
     if best < floor or not len(found.scores.agent):
-        basis, candidates = Basis.FALLBACK, _by_idleness(found, found.resting[:most], units)
+        longest = found.resting if resting is None else resting
+        basis, candidates = Basis.FALLBACK, _by_idleness(found, longest[:most], units)
     else:
         basis, candidates = Basis.AFFINITY, _by_affinity(found, units, best - tolerance, most)
     return _ranking(found, units, candidates, basis, floor, tolerance, left_out)

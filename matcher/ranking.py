@@ -84,10 +84,16 @@ class Ranker:
         found, left_out, underway = await self._finder.find(question, Query(read.vectors, read.stems))
         # A claim that was answered since the search is under way no more, and took somebody whom the search saw idle.
         likely_taken = underway.union(replica.underway.agents) if beside_others else ()
-        if likely_taken and found.resting:
-            by_others = sorted(found.resting, key=lambda one: one.agent.id in likely_taken)
-            found = replace(found, resting=tuple(by_others))
-        ranking = rank(found, read.units, floor=floor, tolerance=self.tolerance(pool), most=most, left_out=left_out)
+        resting = sorted(found.resting, key=lambda one: one.agent.id in likely_taken) if likely_taken else None
+        ranking = rank(
+            found,
+            read.units,
+            floor=floor,
+            tolerance=self.tolerance(pool),
+            most=most,
+            left_out=left_out,
+            resting=resting,
+        )
         # Whoever is named alone is named by a transfer, unless the caller knows another reason.
         return replace(ranking, basis=Basis.TRANSFER) if requirements.only else ranking
 

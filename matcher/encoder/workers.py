@@ -7,8 +7,8 @@ import contextlib
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,13 +39,13 @@ class Workers:
         self._routes_in_a_row = 0
         self._in_hand: dict[int, list[Waiter]] = {slot: [] for slot in range(runtime.slots)}
         self._closed = False
-        self._stats = EncoderStats()
+        self._counts: dict[str, Any] = {}
         self._threads = {slot: self._start(slot) for slot in range(runtime.slots)}
 
     def stats(self) -> EncoderStats:
         """Return the counters of this moment."""
         with self._changed:
-            return replace(self._stats, queued_tokens=sum(lane.tokens for lane in self._lanes.values()))
+            return EncoderStats(**self._counts, queued_tokens=sum(lane.tokens for lane in self._lanes.values()))
 
     def count(self, **counts: float) -> None:
         """Add to counters."""
@@ -201,7 +201,8 @@ class Workers:
             self._observer.failure(f"{type(error).__name__}{where}")
 
     def _count(self, **counts: float) -> None:
-        self._stats = replace(self._stats, **{name: getattr(self._stats, name) + more for name, more in counts.items()})
+        for name, more in counts.items():
+            self._counts[name] = self._counts.get(name, 0) + more
 
 
 def _answer(answers: Iterable[Answer]) -> None:

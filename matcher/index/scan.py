@@ -86,9 +86,9 @@ class CodedRows:
         self._error = max(self._error, _longest(rounded))
         self._length = max(self._length, _longest(rows))
 
-    def move(self, source: int, target: int) -> None:
-        """Put the row at `source` in the place of the one at `target`."""
-        self._codes[target] = self._codes[source]
+    def move(self, sources: list[int], targets: list[int]) -> None:
+        """Put the rows at `sources` in the places of those at `targets`, of which none is a source."""
+        self._codes[targets] = self._codes[sources]
 
     def truncate(self, count: int) -> None:
         """Keep the first rows only."""

@@ -88,14 +88,16 @@ class View:
             moved = int(self._members[last])
             self._members[place.member] = moved
             self._places[moved].member = place.member
-        end = len(self._coded)
-        for position in sorted(place.rows, reverse=True):
-            end -= 1
-            if position != end:
-                row, owner = int(self._rows[end]), int(self._owners[end])
-                self._coded.move(end, position)
-                self._rows[position], self._owners[position] = row, owner
-                self._places[owner].rows[int(self._lines.lines.interest[row])] = position
+        end = len(self._coded) - len(place.rows)
+        empty = [position for position in place.rows if position < end]
+        if empty:
+            moved_from = sorted(set(range(end, len(self._coded))).difference(place.rows))
+            rows, owners = self._rows[moved_from], self._owners[moved_from]
+            self._coded.move(moved_from, empty)
+            self._rows[empty], self._owners[empty] = rows, owners
+            interests = self._lines.lines.interest[rows].tolist()
+            for position, owner, interest in zip(empty, owners.tolist(), interests, strict=True):
+                self._places[owner].rows[interest] = position
         self._coded.truncate(end)
 
     def above(

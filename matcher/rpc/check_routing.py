@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from matcher.model import DEFAULT_CHANNEL, DEFAULT_POOL, Basis, Experience, Message, Preferred, Requirements, Wait
@@ -67,13 +67,13 @@ class _Fenced(Protocol):
 def route(request: pb.RouteMessageRequest) -> Routable:
     """Check a RouteMessageRequest; raise FieldsInvalid."""
     wrong = Violations()
-    routable = _routable(wrong, request.parent, request.pool, request.message)
+    site, message = _routable(wrong, request.parent, request.pool, request.message)
     if request.contact_id and not names.is_contact_id(request.contact_id):
         wrong.note("contact_id", f"is not an id of a contact: {names.CONTACT_RULE}")
     _request_id(wrong, request.request_id)
     wait = _wait(wrong, request)
     wrong.refuse()
-    return replace(routable, wait=wait)
+    return Routable(site, message, wait)
 
 
 def transfer(request: pb.TransferContactRequest) -> Transfer:
@@ -115,7 +115,7 @@ def link(request: pb.LinkCustomerRequest) -> tuple[str, tuple[str, ...]]:
 def suggest(request: pb.SuggestAgentsRequest) -> tuple[Routable, int]:
     """Check a SuggestAgentsRequest; return also how many candidates are wanted; raise FieldsInvalid."""
     wrong = Violations()
-    routable = _routable(wrong, request.parent, request.pool, request.message)
+    routable = Routable(*_routable(wrong, request.parent, request.pool, request.message))
     wrong.between("max_candidates", request.max_candidates, 0, MOST_CANDIDATES)
     wrong.refuse()
     return routable, request.max_candidates or DEFAULT_CANDIDATES
@@ -184,10 +184,10 @@ def _step(wrong: Violations, request: _Fenced) -> ReservationStep:
     return ReservationStep(site, reservation, wrong.between("fence", request.fence, 0, MOST_FENCE))
 
 
-def _routable(wrong: Violations, parent: str, pool: str, message: pb.Message) -> Routable:
+def _routable(wrong: Violations, parent: str, pool: str, message: pb.Message) -> tuple[str, Message]:
     site = wrong.site("parent", parent)
     within = wrong.of_site("pool", pool, Kind.POOL, site) if pool else DEFAULT_POOL
-    return Routable(site, _message(wrong, site, within, message))
+    return site, _message(wrong, site, within, message)
 
 
 def _message(wrong: Violations, site: str, pool: str, message: pb.Message) -> Message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache, partial
 from typing import Any, Final
 
 import grpc
@@ -45,7 +46,7 @@ class MetricsInterceptor(grpc.aio.ServerInterceptor):
         work: Any = handler.stream_unary or handler.stream_stream
         started = self._telemetry.calls_started.labels(*labels)
         seconds = self._telemetry.call_seconds.labels(*labels)
-        handled = self._telemetry.calls_handled
+        handled = cache(partial(self._telemetry.calls_handled.labels, *labels))
 
         async def call(requests: AsyncIterator[bytes], context: Context) -> Any:
             started.inc()
@@ -62,7 +63,7 @@ class MetricsInterceptor(grpc.aio.ServerInterceptor):
                 code = context.code()
                 raise
             finally:
-                handled.labels(*labels, code.name).inc()
+                handled(code.name).inc()
                 seconds.observe(time.perf_counter() - since)
             return answer
 

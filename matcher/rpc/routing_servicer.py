@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import cache
 from typing import Final
 
 from matcher.asked import Asked
@@ -35,7 +36,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         self._reservations = services.reservations
         self._contacts = services.contacts
         self._streams = services.streams
-        self._telemetry = telemetry
+        self._routes = cache(telemetry.routes.labels)
 
     async def RouteMessage(self, request: pb.RouteMessageRequest, context: Context) -> pb.RouteMessageResponse:
         """Decide which agent takes a message and hold a slot for it."""
@@ -189,12 +190,12 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     def _count(self, outcome: Outcome) -> None:
         if isinstance(outcome, Unmatched):
-            self._telemetry.routes.labels("unmatched", "NONE").inc()
+            self._routes("unmatched", "NONE").inc()
         elif isinstance(outcome, InLine):
-            self._telemetry.routes.labels("replayed" if outcome.replayed else "queued", "NONE").inc()
+            self._routes("replayed" if outcome.replayed else "queued", "NONE").inc()
         else:
             how = "replayed" if outcome.replayed else "held"
-            self._telemetry.routes.labels(how, outcome.reservation.basis.value).inc()
+            self._routes(how, outcome.reservation.basis.value).inc()
 
 
 def _digest(request: pb.RouteMessageRequest | pb.TransferContactRequest) -> bytes:
