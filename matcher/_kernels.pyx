@@ -2,14 +2,14 @@
 # distutils: language = c++
 """The innermost loops of a search, compiled: what numpy does in ten calls each, in one.
 
-Each has a twin in numpy, which says what it does and is used where no compiler was at hand: `MappedLines.cosines`,
-`Lexicon.shared`, `Scorer.score`, `Calibration.confidence`. tests/affinity/test_kernels.py holds them to each other.
+Each has a twin in numpy, which says what it does and is used where no compiler was at hand: `MappedLines.cosines` and
+`scaled`, `CodedRows.append`, `Lexicon.shared`, `Scorer.score`, `Calibration.confidence`. tests/affinity/test_kernels.py holds them to each other.
 Results are written into arrays that the caller made, so that numpy's headers are not needed. Every pair and every
 agent is reckoned by itself, in one order: the same to the last bit whatever else is asked with it.
 """
 
 from libc.math cimport exp, expm1, log, sqrt
-from libc.stdint cimport int32_t, int64_t, uint16_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 from libcpp.algorithm cimport sort
 from libcpp.vector cimport vector
 
@@ -60,6 +60,40 @@ cdef extern from *:
         }
     }
 
+    FOR_EACH_CPU
+    static void widen_row(const uint16_t *row, float factor, int64_t dimension, float *result) {
+        for (int64_t at = 0; at < dimension; at++)
+            result[at] = widened(row[at]) * factor;
+    }
+
+    // Rounds to the nearest whole number, ties to even, as rint does: beyond 2^23 a float holds whole numbers alone.
+    #define TO_WHOLE 12582912.0f
+
+    struct Written { float largest, error, length; };
+
+    FOR_EACH_CPU
+    static Written code_row(const float *row, float scale, int64_t dimension, uint8_t *codes) {
+        float largest[LANES] = {0}, error[LANES] = {0}, length[LANES] = {0}, back = 1.0f / scale;
+        for (int64_t at = 0; at < dimension; at += LANES) {
+            int count = dimension - at < LANES ? (int)(dimension - at) : LANES;
+            for (int lane = 0; lane < count; lane++) {
+                float value = row[at + lane], rounded = (value * scale + TO_WHOLE) - TO_WHOLE;
+                float off = value - rounded * back, size = value < 0 ? -value : value;
+                codes[at + lane] = (uint8_t)((int)rounded + 128);
+                largest[lane] = size > largest[lane] ? size : largest[lane];
+                error[lane] += off * off;
+                length[lane] += value * value;
+            }
+        }
+        Written written = {0, 0, 0};
+        for (int lane = 0; lane < LANES; lane++) {
+            written.largest = largest[lane] > written.largest ? largest[lane] : written.largest;
+            written.error += error[lane];
+            written.length += length[lane];
+        }
+        return written;
+    }
+
     struct Triple {
         int64_t key;
         int64_t place;
@@ -67,9 +101,41 @@ cdef extern from *:
     };
     """
     void dots(const uint16_t *, int64_t, const float *, const int64_t *, const int64_t *, int64_t, float *) nogil
+    void widen_row(const uint16_t *, float, int64_t, float *) nogil
+    cppclass Written:
+        float largest
+        float error
+        float length
+    Written code_row(const float *, float, int64_t, uint8_t *) nogil
     cppclass Triple:
         int64_t key
         int64_t place
+
+
+def scaled(const uint16_t[:, ::1] vectors, const float[::1] shrink, const int64_t[::1] rows, float[:, ::1] result):
+    """Write the rows, halves, as singles times what `shrink` [rows] says, or nothing says; False where that is NaN."""
+    cdef int64_t at, row
+    cdef float factor
+    for at in range(rows.shape[0]):
+        row = rows[at]
+        factor = shrink[row] if shrink.shape[0] else 1.0
+        if factor != factor:
+            return False
+        widen_row(&vectors[row, 0], factor, vectors.shape[1], &result[at, 0])
+    return True
+
+
+def coded(const float[:, ::1] rows, float scale, uint8_t[:, ::1] codes):
+    """Write the codes; return the largest component, and the square lengths of the longest error and row."""
+    cdef int64_t at
+    cdef Written one, most
+    most.largest = most.error = most.length = 0.0
+    for at in range(rows.shape[0]):
+        one = code_row(&rows[at, 0], scale, rows.shape[1], &codes[at, 0])
+        most.largest = max(most.largest, one.largest)
+        most.error = max(most.error, one.error)
+        most.length = max(most.length, one.length)
+    return most.largest, most.error, most.length
 
 
 def cosines(

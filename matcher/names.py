@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
+import os
+from typing import Final
+
+_DIGITS: Final = 20
+_AT_ONCE: Final = 64
+"""Ids for which the system is asked at once: a call of it costs ten times what an id does."""
+_ready: Final[list[str]] = []
 
 
 def new_id() -> str:
     """Return an id nobody can guess, of 80 random bits."""
-    return secrets.token_hex(10)
+    try:
+        return _ready.pop()
+    except IndexError:
+        digits = os.urandom(_AT_ONCE * _DIGITS // 2).hex()
+        _ready.extend(digits[at : at + _DIGITS] for at in range(_DIGITS, len(digits), _DIGITS))
+        return digits[:_DIGITS]
 
 
 def site_name(site: str) -> str:

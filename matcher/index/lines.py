@@ -158,6 +158,13 @@ class MappedLines:
 
     def scaled(self, rows: Rows) -> Floats:
         """Return the vectors, scaled as the scorer's projection scales them."""
+        if kernels.compiled is not None:
+            widened = np.empty((len(rows), self.lines.vectors.shape[1]), np.float32)
+            halves = self.lines.vectors.view(np.uint16)
+            if not kernels.compiled.scaled(halves, self._shrink, rows, widened):
+                self.prepare(rows)
+                kernels.compiled.scaled(halves, self._shrink, rows, widened)
+            return widened
         scaled = widen(self.lines.vectors.take(rows, axis=0, mode="clip"))
         if self._map is not None:
             shrink = self._shrink[rows]

@@ -10,6 +10,8 @@ import faiss as _typed_faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import kernels
+
 Floats = NDArray[np.float32]
 
 # FAISS's stubs tell the C++ signatures; its Python layer takes arrays and keywords in their place.
@@ -62,29 +64,29 @@ class CodedRows:
         self._file.is_trained = True
         self._lists = faiss.downcast_InvertedLists(self._file.invlists)
         self._codes = np.zeros((0, dimension), np.uint8)
-        self._positions = np.zeros(0, np.int64)
+        self._positions = self._numbers = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
         """Count the rows."""
         return self._count
 
-    def append(self, rows: Floats) -> None:
-        """Add rows [n, dimension] behind the last; no component exceeds `peak`."""
+    def append(self, rows: Floats) -> bool:
+        """Add rows [n, dimension] behind the last; add none and return False where a component exceeds `peak`."""
         if not len(rows):
-            return
+            return True
         start, count = self._count, self._count + len(rows)
         if count > self._capacity:
             self._reserve(max(count, 2 * self._capacity, 64))
         if count > self._listed:
             self._list(count)
+        largest, error, length = _coded(rows, self._scale, self._codes[start:count])
+        if largest > self.peak:
+            return False
         self._count = count
-        rounded = np.rint(rows * np.float32(self._scale))
-        np.add(rounded, _ZERO, out=self._codes[start:count], casting="unsafe")
-        self._positions[start:count] = np.arange(start, count)
-        rounded *= np.float32(-1 / self._scale)
-        rounded += rows
-        self._error = max(self._error, _longest(rounded))
-        self._length = max(self._length, _longest(rows))
+        self._positions[start:count] = self._numbers[start:count]
+        self._error = max(self._error, error)
+        self._length = max(self._length, length)
+        return True
 
     def move(self, sources: list[int], targets: list[int]) -> None:
         """Put the rows at `sources` in the places of those at `targets`, of which none is a source."""
@@ -135,11 +137,24 @@ class CodedRows:
         # Views of FAISS's own memory; they hold until it grows again, which only happens here.
         self._codes = faiss.rev_swig_ptr(self._lists.get_codes(0), capacity * dimension).reshape(capacity, dimension)
         self._positions = faiss.rev_swig_ptr(self._lists.get_ids(0), capacity)
+        self._numbers = np.arange(capacity)
         self._capacity = capacity
 
     def _list(self, count: int) -> None:
         self._lists.resize(0, count)
         self._listed = count
+
+
+def _coded(rows: Floats, scale: float, codes: NDArray[np.uint8]) -> tuple[float, float, float]:
+    """Write the codes of rows [n, dimension]; return the largest component and the longest error and row."""
+    if kernels.compiled is not None:
+        largest, error, length = kernels.compiled.coded(rows, scale, codes)
+        return largest, math.sqrt(error), math.sqrt(length)
+    rounded = np.rint(rows * np.float32(scale))
+    np.add(rounded, _ZERO, out=codes, casting="unsafe")
+    rounded *= np.float32(-1 / scale)
+    rounded += rows
+    return float(np.abs(rows).max()), _longest(rounded), _longest(rows)
 
 
 def _longest(vectors: Floats) -> float:

@@ -121,10 +121,9 @@ class View:
         self._owners[start:end] = owners
         for at in range(start, end, _CHUNK):
             scaled = self._lines.scaled(self._rows[at : min(end, at + _CHUNK)])
-            peak = max(float(scaled.max()), -float(scaled.min()))
-            if peak > self._coded.peak:
-                self._recode(at, peak * _HEADROOM)
-            self._coded.append(scaled)
+            if not self._coded.append(scaled):
+                self._recode(at, float(np.abs(scaled).max()) * _HEADROOM)
+                self._coded.append(scaled)
 
     def _recode(self, end: int, peak: float) -> None:
         self._coded = CodedRows(self._dimension, peak)

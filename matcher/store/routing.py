@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
+from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from matcher.errors import (
     ContactNotFound,
@@ -16,7 +16,7 @@ from matcher.errors import (
 )
 from matcher.lifecycle import Cause, ReservationState
 from matcher.model import Contact, Decision, Page, Reservation
-from matcher.names import contact_name, decision_name, reservation_name
+from matcher.names import contact_name, decision_name, new_id, reservation_name
 from matcher.store.claims import (
     Claim,
     Claimed,
@@ -62,6 +62,8 @@ __all__ = [
 ]
 
 NO_FENCE = 0
+MOST_SLOTS: Final = 8_192
+"""Slots held last that a process keeps in mind, about 4 MB: what ends most conversations then asks the store once."""
 
 
 class RoutingStore:
@@ -70,6 +72,7 @@ class RoutingStore:
     def __init__(self, connection: Connection, lifetimes: Lifetimes) -> None:
         self._connection = connection
         self._lifetimes = lifetimes
+        self._slots: OrderedDict[tuple[str, str], Slot] = OrderedDict()
 
     async def reserve(self, claim: Claim, offer: Offer, *, or_wait: bool = False) -> Reserved:
         """Hold a slot of the best candidate that has room, in one round trip. Safe to run again.
@@ -77,7 +80,8 @@ class RoutingStore:
         or_wait: where none has, the contact waits, if it may. Else it does so only where one who has is kept for
         those who wait already.
         """
-        return _reserved(claim, offer, await self._connection.verb("reserve", *self._asked(claim, offer, or_wait)))
+        answer = await self._connection.verb("reserve", *self._asked(claim, offer, or_wait))
+        return self._kept(claim, _reserved(claim, offer, answer))
 
     async def reserve_in_order(self, asked: Sequence[tuple[Claim, Offer]]) -> list[Reserved]:
         """Hold slots for claims of one site, one after the other, in one round trip. Safe to run again.
@@ -91,7 +95,17 @@ class RoutingStore:
             [name for names, _ in each for name in names],
             [len(each), *sizes, *(arg for _, args in each for arg in args)],
         )
-        return [_reserved(claim, offer, answer) for (claim, offer), answer in zip(asked, answers, strict=False)]
+        answered = zip(asked, answers, strict=False)
+        return [self._kept(claim, _reserved(claim, offer, answer)) for (claim, offer), answer in answered]
+
+    def _kept(self, claim: Claim, answer: Reserved) -> Reserved:
+        """Return what was answered, having kept the slot that it holds, if any: what a slot is never changes."""
+        if isinstance(answer, Claimed):
+            it = answer.reservation
+            self._slots[claim.site, it.id] = Slot(claim.site, it.id, it.agent, it.contact, it.pool)
+            if len(self._slots) > MOST_SLOTS:
+                self._slots.popitem(last=False)
+        return answer
 
     def _asked(self, claim: Claim, offer: Offer, or_wait: bool) -> tuple[list[str], list[str | bytes | int]]:
         """Return what `reserve` is called with: its keys and arguments."""
@@ -142,7 +156,9 @@ class RoutingStore:
         return names, args
 
     async def slot(self, site: str, reservation: str) -> Slot:
-        """Read what a transition of a reservation needs. Raises ReservationNotFound."""
+        """Return what a transition of a reservation needs. Raises ReservationNotFound."""
+        if kept := self._slots.get((site, reservation)):
+            return kept
         found = await self._connection.run("HMGET", Keys(site).reservation(reservation), "agent", "contact", "pool")
         if found[0] is None:
             raise ReservationNotFound(reservation_name(site, reservation))
@@ -167,7 +183,7 @@ class RoutingStore:
 
     async def complete(self, slot: Slot, fence: int, wrap_up_ms: int) -> Reservation:
         """End a conversation; the slot stays held for `wrap_up_ms`."""
-        return await self._transition("complete", slot, fence, "completed", wrap_up_ms, secrets.token_hex(8))
+        return await self._transition("complete", slot, fence, "completed", wrap_up_ms, new_id())
 
     async def cancel(self, slot: Slot, fence: int, cause: Cause = Cause.CANCELED) -> Reservation:
         """Give a slot back without a conversation."""

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from matcher import kernels
 from matcher.index.lines import LineTable
+from matcher.index.scan import CodedRows
 from matcher.lexicon import LONGEST_LINE, Lexicon
 from matcher.scorer import Scorer
 from tests.affinity.evidence import Meeting, evidence_of, meetings
@@ -100,6 +102,32 @@ def test_shared_words_weigh_the_same(monkeypatch: pytest.MonkeyPatch, seed: int,
         without.setattr(kernels, "compiled", None)
         plain = lexicon.shared(units, unit, handle)
     assert np.abs(compiled - plain).max() <= 1e-6
+
+
+@given(seed=seeds, rows=st.integers(1, 40), dimension=st.sampled_from([1, 48, 384, 401]), mapped=st.booleans())
+@patched
+def test_rows_are_scaled_and_coded_the_same(
+    monkeypatch: pytest.MonkeyPatch, seed: int, rows: int, dimension: int, mapped: bool
+) -> None:
+    """To the last bit where they are only widened and rounded; rows whose length is not known yet, too."""
+    random = np.random.default_rng(seed)
+    lines = LineTable(dimension)
+    made = (random.normal(size=(rows, dimension)) / np.sqrt(dimension)).astype(np.float16)
+    places = lines.add(0, made, [0] * rows)
+    linear_map = random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None
+    compiled, peak = lines.under(linear_map).scaled(places), 0.3
+
+    def found(vectors: NDArray[np.float32]) -> tuple[bool, list[list[int]]]:
+        coded = CodedRows(dimension, peak)
+        fits = coded.append(vectors)
+        return fits, [part.tolist() for part in coded.may_exceed(vectors[:1], 0.0, None)]
+
+    codes = found(compiled)
+    with monkeypatch.context() as without:
+        without.setattr(kernels, "compiled", None)
+        assert np.array_equal(compiled, lines.under(linear_map).scaled(places))
+        assert codes == found(compiled)
+    assert codes[0] == (np.abs(compiled).max() <= peak)
 
 
 def test_where_there_is_a_compiler_they_are_compiled() -> None:

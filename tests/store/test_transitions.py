@@ -9,6 +9,7 @@ import pytest
 from matcher.errors import FenceStale, ReservationLapsed, ReservationNotFound, ReservationStateWrong
 from matcher.lifecycle import ContactState, ReservationState
 from matcher.model import ChannelCapacity, Reservation
+from matcher.store import routing
 from matcher.store.records import fields_of
 from matcher.store.routing import Slot
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
@@ -358,3 +359,36 @@ async def test_live_reservations_are_listed_page_by_page_by_deadline(stage: Stag
 
     assert await listed(None) == wanted
     assert await listed("ann") == [one for one in wanted if (await stage.reservation(one)).agent == "ann"]
+
+
+async def test_who_held_a_slot_ends_it_without_reading_it_and_another_process_reads_it(plain_stage: Stage) -> None:
+    """What a slot is never changes: the process that held it asks the store once, another one twice."""
+    await plain_stage.put("ann", 2)
+    first, second = [await plain_stage.hold("ann", accepted=True) for _ in range(2)]
+    elsewhere = Stage(plain_stage.connection, plain_stage.site)
+    for stage, held, trips in ((plain_stage, first, 1), (elsewhere, second, 2)):
+        before = plain_stage.connection.round_trips
+        slot = await stage.routing.slot(stage.site, held.id)
+        assert slot == stage.slot(held)
+        assert (await stage.routing.complete(slot, 0, 0)).state is ReservationState.COMPLETED
+        assert plain_stage.connection.round_trips == before + trips
+
+
+async def test_a_slot_kept_in_mind_does_not_outlive_its_reservation(plain_stage: Stage) -> None:
+    """Where the store has forgotten the reservation, there is none, whoever held it."""
+    await plain_stage.put("ann")
+    held = await plain_stage.hold("ann", accepted=True)
+    await plain_stage.raw("DEL", plain_stage.keys.reservation(held.id))
+    slot = await plain_stage.routing.slot(plain_stage.site, held.id)
+    with pytest.raises(ReservationNotFound):
+        await plain_stage.routing.complete(slot, 0, 0)
+
+
+async def test_only_so_many_slots_are_kept_in_mind(plain_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ones held longest ago are forgotten first, and then read."""
+    monkeypatch.setattr(routing, "MOST_SLOTS", 2)
+    await plain_stage.put("ann", 3)
+    held = [await plain_stage.hold("ann") for _ in range(3)]
+    before = plain_stage.connection.round_trips
+    assert [await plain_stage.routing.slot(plain_stage.site, one.id) for one in held] == [*map(plain_stage.slot, held)]
+    assert plain_stage.connection.round_trips == before + 1
