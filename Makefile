@@ -29,6 +29,7 @@ setup: $(SETUP) ## Creates .venv with everything, once
 $(SETUP): pyproject.toml constraints.txt matcher/_kernels.pyx
 	@echo "==> setting up $(VENV): about 2 GB, one to three minutes the first time"
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@rm -f matcher/_kernels.*.so  # of an earlier tree: where it cannot be compiled anew, numpy serves
 	@$(PIP_INSTALL) --progress-bar on -e '.[dev]' | sed -u -n -e '/^Collecting/p' -e '/^Installing/p' -e '/^Successfully/p' -e '/rror/p'; exit $${PIPESTATUS[0]}
 	@touch $@
 
@@ -95,4 +96,4 @@ node: setup ## Runs the Node example against the service
 	@if command -v npm >/dev/null; then $(BIN)/python -m pytest -m node; else echo "node: Node is missing here, so its example was not run"; fi
 
 clean: ## Removes what was built, the data and .venv
-	rm -rf build data $(VENV)
+	rm -rf build data $(VENV) matcher/_kernels.cpp matcher/_kernels.*.so

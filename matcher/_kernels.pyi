@@ -5,6 +5,8 @@ _Whole = NDArray[np.int64]
 _Single = NDArray[np.float32]
 _Double = NDArray[np.float64]
 
+VERSION: int
+
 def cosines(
     vectors: NDArray[np.uint16], shrink: _Single, toward: _Single, unit: _Whole, rows: _Whole, result: _Single
 ) -> None: ...

@@ -2,11 +2,14 @@
 # distutils: language = c++
 """The innermost loops of a search, compiled: what numpy does in ten calls each, in one.
 
-Each has a twin in numpy, which says what it does and is used where no compiler was at hand: `MappedLines.cosines` and
-`scaled`, `CodedRows.append`, `Lexicon.shared`, `Scorer.score`, `Calibration.confidence`. tests/affinity/test_kernels.py holds them to each other.
+Each has a twin in numpy, which says what it does and is used where no compiler was at hand: in `MappedLines.cosines` and
+`scaled`, `scan._coded`, `Lexicon._weighed`, `Scorer.score`, `Calibration.confidence`. tests/affinity/test_kernels.py
+holds them to each other.
 Results are written into arrays that the caller made, so that numpy's headers are not needed. Every pair and every
 agent is reckoned by itself, in one order: the same to the last bit whatever else is asked with it.
 """
+
+VERSION = 1  # grows with every signature that changes: `matcher.kernels` uses no other
 
 from libc.math cimport exp, expm1, log, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
@@ -111,7 +114,6 @@ cdef extern from *:
         int64_t key
         int64_t place
 
-
 def scaled(const uint16_t[:, ::1] vectors, const float[::1] shrink, const int64_t[::1] rows, float[:, ::1] result):
     """Write the rows, halves, as singles times what `shrink` [rows] says, or nothing says; False where that is NaN."""
     cdef int64_t at, row
@@ -138,6 +140,10 @@ def coded(const float[:, ::1] rows, float scale, uint8_t[:, ::1] codes):
     return most.largest, most.error, most.length
 
 
+# Pairs, about half a millisecond, from which other threads may go on meanwhile; to ask for each few would cost more.
+cdef int64_t MANY = 4096
+
+
 def cosines(
     const uint16_t[:, ::1] vectors,
     const float[::1] shrink,
@@ -148,9 +154,15 @@ def cosines(
 ):
     """Write the cosine of each pair; `vectors` are halves, `shrink` [rows] or empty."""
     cdef int64_t pair, pairs = rows.shape[0]
+    if toward.shape[1] != vectors.shape[1]:
+        raise ValueError("the units are of another dimension than the rows")
     if not pairs:
         return
-    dots(&vectors[0, 0], vectors.shape[1], &toward[0, 0], &unit[0], &rows[0], pairs, &result[0])
+    if pairs > MANY:
+        with nogil:
+            dots(&vectors[0, 0], vectors.shape[1], &toward[0, 0], &unit[0], &rows[0], pairs, &result[0])
+    else:
+        dots(&vectors[0, 0], vectors.shape[1], &toward[0, 0], &unit[0], &rows[0], pairs, &result[0])
     if shrink.shape[0]:
         for pair in range(pairs):
             result[pair] *= shrink[rows[pair]]

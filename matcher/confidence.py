@@ -37,7 +37,7 @@ class Calibration:
         """
         if kernels.compiled is not None:
             found = np.empty(len(at))
-            near, weights = np.zeros(NEAR + 1), np.array(self.weights)
+            near, weights = np.zeros(NEAR + 1), np.array(self.weights, np.float64)
             kernels.compiled.confidence(score, breadth, at, free, roster, SHARPNESS, weights, near, found)
             return found
         logits = features(score, breadth, at, free, roster) @ np.asarray(self.weights)

@@ -22,8 +22,8 @@ from matcher.turns import Turns
 MOST_TOGETHER: Final = MOST_CANDIDATES
 """As many as a claim names candidates: if all of them want the same agents, the last finds one whom no other took."""
 COMPARED_TOGETHER: Final = 80_000
-"""Pairs of a sentence and an interest that one search compares: about 4 ms, for which the loop stands still. A message
-that needs more goes alone."""
+"""Pairs of a sentence and an interest that one search compares: some milliseconds, for which the loop stands still.
+A message that needs more goes alone."""
 
 
 class Question(NamedTuple):

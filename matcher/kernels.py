@@ -4,13 +4,17 @@ Where none was, `compiled` is None, and numpy does the same in the functions tha
 """
 
 from types import ModuleType
+from typing import Final
 
 __all__ = ["compiled"]
 
-compiled: ModuleType | None
+VERSION: Final = 1
+"""What was compiled from a tree of another version is left alone."""
+
+compiled: ModuleType | None = None
 try:
     from matcher import _kernels
-
-    compiled = _kernels
 except ImportError:
-    compiled = None
+    pass
+else:
+    compiled = _kernels if getattr(_kernels, "VERSION", 0) == VERSION else None

@@ -14,7 +14,7 @@ from matcher.errors import (
     ReservationNotFound,
     ReservationStateWrong,
 )
-from matcher.lifecycle import Cause, ReservationState
+from matcher.lifecycle import HOLDING, Cause, ReservationState
 from matcher.model import Contact, Decision, Page, Reservation
 from matcher.names import contact_name, decision_name, new_id, reservation_name
 from matcher.store.claims import (
@@ -63,7 +63,8 @@ __all__ = [
 
 NO_FENCE = 0
 MOST_SLOTS: Final = 8_192
-"""Slots held last that a process keeps in mind, about 4 MB: what ends most conversations then asks the store once."""
+"""Slots that a process keeps in mind while they are held, those held last, about 4 MB: what ends such a conversation
+in this process asks the store once."""
 
 
 class RoutingStore:
@@ -205,6 +206,7 @@ class RoutingStore:
         answer = await self._run("expire", slot, NO_FENCE, max_missed)
         if answer[0] != b"lapsed":
             return None
+        self._slots.pop((slot.site, slot.reservation), None)
         return Lapsed(ReservationState(answer[1].decode()), away=bool(answer[2]))
 
     async def forget_due(self, site: str, reservation: str) -> None:
@@ -293,7 +295,10 @@ class RoutingStore:
         name = reservation_name(slot.site, slot.reservation)
         match await self._run(verb, slot, fence, *args):
             case [b"ok", flat, now_ms]:
-                return decode_reservation(slot.reservation, fields_of(flat), int(now_ms))
+                now = decode_reservation(slot.reservation, fields_of(flat), int(now_ms))
+                if now.state not in HOLDING:
+                    self._slots.pop((slot.site, slot.reservation), None)
+                return now
             case [b"fence"]:
                 raise FenceStale(name, fence)
             case [b"lapsed", state]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sysconfig
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,4 +134,6 @@ def test_rows_are_scaled_and_coded_the_same(
 
 def test_where_there_is_a_compiler_they_are_compiled() -> None:
     """`make setup` compiles them, so that nobody measures numpy's without knowing."""
-    assert kernels.compiled is not None or shutil.which("c++") is None
+    compiler = str(sysconfig.get_config_var("CXX") or "c++").split()[0]
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    assert kernels.compiled is not None or shutil.which(compiler) is None or not headers.exists()
