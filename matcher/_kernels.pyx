@@ -11,6 +11,7 @@ agent is reckoned by itself, in one order: the same to the last bit whatever els
 
 VERSION = 1  # grows with every signature that changes: `matcher.kernels` uses no other
 
+from libc.float cimport DBL_MIN
 from libc.math cimport exp, expm1, log, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 from libcpp.algorithm cimport sort
@@ -113,6 +114,7 @@ cdef extern from *:
     cppclass Triple:
         int64_t key
         int64_t place
+
 
 def scaled(const uint16_t[:, ::1] vectors, const float[::1] shrink, const int64_t[::1] rows, float[:, ::1] result):
     """Write the rows, halves, as singles times what `shrink` [rows] says, or nothing says; False where that is NaN."""
@@ -244,7 +246,7 @@ def score(
                 met[agents] = pair // wide
                 said[0, agents] = total
                 said[1, agents] = -expm1(-saturation * total)
-                said[2, agents] = all_together / max(most, 2.2250738585072014e-308)
+                said[2, agents] = all_together / max(most, DBL_MIN)
                 agents += 1
                 first[agents] = reasons
                 total = most = all_together = 0.0

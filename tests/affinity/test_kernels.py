@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -22,17 +24,24 @@ from tests.affinity.evidence import Meeting, evidence_of, meetings
 
 SAME = 1e-12
 seeds = st.integers(0, 2**32 - 1)
-patched = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+often = settings(max_examples=80, deadline=None)
+
+
+@contextmanager
+def numpy_alone() -> Iterator[None]:
+    """Do without what is compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "compiled", None)
+        yield
 
 
 @given(found=meetings, threshold=st.sampled_from([0.0, 0.3]))
-@patched
-def test_agents_score_the_same(monkeypatch: pytest.MonkeyPatch, found: list[Meeting], threshold: float) -> None:
+@often
+def test_agents_score_the_same(found: list[Meeting], threshold: float) -> None:
     """The same agents for the same reasons, their scores, affinities and breadths apart by rounding alone."""
     scorer, evidence = Scorer(threshold=threshold), evidence_of(found)
     compiled = scorer.score(evidence)
-    with monkeypatch.context() as without:
-        without.setattr(kernels, "compiled", None)
+    with numpy_alone():
         plain = scorer.score(evidence)
     for field in fields(plain):
         one, other = getattr(compiled, field.name), getattr(plain, field.name)
@@ -46,27 +55,22 @@ def test_agents_score_the_same(monkeypatch: pytest.MonkeyPatch, found: list[Meet
     free=st.integers(0, 500),
     roster=st.integers(0, 500),
 )
-@patched
-def test_confidence_is_the_same(
-    monkeypatch: pytest.MonkeyPatch, scores: list[float], seed: int, free: int, roster: int
-) -> None:
+@often
+def test_confidence_is_the_same(scores: list[float], seed: int, free: int, roster: int) -> None:
     """Also where several agents tie, where fewer were met than are looked at, and for one behind them all."""
     random = np.random.default_rng(seed)
     score, breadth = np.array(scores), random.random(len(scores))
     at = random.permutation(len(scores))[:8]
     calibration = Scorer().calibration
     compiled = calibration.confidence(score, breadth, at, free, roster)
-    with monkeypatch.context() as without:
-        without.setattr(kernels, "compiled", None)
+    with numpy_alone():
         plain = calibration.confidence(score, breadth, at, free, roster)
     assert np.abs(compiled - plain).max() <= SAME
 
 
 @given(seed=seeds, pairs=st.integers(0, 300), dimension=st.sampled_from([1, 48, 384, 401]), mapped=st.booleans())
-@patched
-def test_cosines_are_the_same(
-    monkeypatch: pytest.MonkeyPatch, seed: int, pairs: int, dimension: int, mapped: bool
-) -> None:
+@often
+def test_cosines_are_the_same(seed: int, pairs: int, dimension: int, mapped: bool) -> None:
     """To the rounding of single floats, of any dimension, with a map and without."""
     random = np.random.default_rng(seed)
     lines = LineTable(dimension)
@@ -77,8 +81,7 @@ def test_cosines_are_the_same(
     toward = under.toward((random.normal(size=(3, dimension)) / np.sqrt(dimension)).astype(np.float32))
     unit, chosen = np.sort(random.integers(0, 3, pairs)), rows[random.integers(0, 40, pairs)]
     compiled = under.cosines(toward, unit, chosen)
-    with monkeypatch.context() as without:
-        without.setattr(kernels, "compiled", None)
+    with numpy_alone():
         plain = under.cosines(toward, unit, chosen)
     assert np.abs(compiled - plain).max(initial=0) <= 2e-6 * max(1.0, float(np.abs(plain).max(initial=0)))
     alone = [under.cosines(toward, unit[at : at + 1], chosen[at : at + 1])[0] for at in range(min(pairs, 20))]
@@ -86,8 +89,8 @@ def test_cosines_are_the_same(
 
 
 @given(seed=seeds, pairs=st.integers(1, 100))
-@patched
-def test_shared_words_weigh_the_same(monkeypatch: pytest.MonkeyPatch, seed: int, pairs: int) -> None:
+@often
+def test_shared_words_weigh_the_same(seed: int, pairs: int) -> None:
     """Lines of many words and of none, units that share some of them."""
     random = np.random.default_rng(seed)
     words = [f"word{number}" for number in range(60)]
@@ -100,17 +103,14 @@ def test_shared_words_weigh_the_same(monkeypatch: pytest.MonkeyPatch, seed: int,
     units = [some(30) for _ in range(4)]
     unit, handle = random.integers(0, 4, pairs), handles[random.integers(0, 30, pairs)]
     compiled = lexicon.shared(units, unit, handle)
-    with monkeypatch.context() as without:
-        without.setattr(kernels, "compiled", None)
+    with numpy_alone():
         plain = lexicon.shared(units, unit, handle)
     assert np.abs(compiled - plain).max() <= 1e-6
 
 
 @given(seed=seeds, rows=st.integers(1, 40), dimension=st.sampled_from([1, 48, 384, 401]), mapped=st.booleans())
-@patched
-def test_rows_are_scaled_and_coded_the_same(
-    monkeypatch: pytest.MonkeyPatch, seed: int, rows: int, dimension: int, mapped: bool
-) -> None:
+@often
+def test_rows_are_scaled_and_coded_the_same(seed: int, rows: int, dimension: int, mapped: bool) -> None:
     """To the last bit where they are only widened and rounded; rows whose length is not known yet, too."""
     random = np.random.default_rng(seed)
     lines = LineTable(dimension)
@@ -125,8 +125,7 @@ def test_rows_are_scaled_and_coded_the_same(
         return fits, [part.tolist() for part in coded.may_exceed(vectors[:1], 0.0, None)]
 
     codes = found(compiled)
-    with monkeypatch.context() as without:
-        without.setattr(kernels, "compiled", None)
+    with numpy_alone():
         assert np.array_equal(compiled, lines.under(linear_map).scaled(places))
         assert codes == found(compiled)
     assert codes[0] == (np.abs(compiled).max() <= peak)
