@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal
 
-NEWEST_FIRST_SECONDS: Final = 0.3
+NEWEST_FIRST_SECONDS: Final = 0.1
 """How long the line stands before the newest goes first. Below that it is chance, which is shared by taking turns."""
-STANDING_SECONDS: Final = 0.1
+STANDING_SECONDS: Final = 0.05
 """How long a call may wait once the line has stood for `burst_seconds`."""
 CALM_SECONDS: Final = 1.0
 """How long nobody must be sent away for an empty line to end an overload: a moment's luck allows no new burst."""

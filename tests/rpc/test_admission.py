@@ -75,10 +75,10 @@ async def settle() -> None:
 
 
 async def test_who_waits_a_moment_goes_in_the_order_of_coming() -> None:
-    """One is let in at once; of two who wait for less than 0.3 s, the first to come is the first to go in."""
+    """One is let in at once; of two who wait for less than 0.1 s, the first to come is the first to go in."""
     gate = Gate()
     await gate.arrive(1, 2, 3)
-    gate.now = 0.29
+    gate.now = 0.09
     await gate.finish(2)
     assert gate.inside == [1, 2, 3]
 
@@ -143,7 +143,7 @@ async def test_a_crowd_is_answered_also_where_it_takes_long_to_come_in() -> None
 
 
 async def test_a_line_that_stands_is_overload_and_newcomers_send_the_oldest_away() -> None:
-    """Once the line has stood for two seconds, each newcomer sends away two who have waited over a tenth of one."""
+    """Once the line has stood for two seconds, each newcomer sends away two who have waited over a twentieth of one."""
     gate = Gate()
     await gate.arrive(0, 1, 2, 3, 4, 5)
     gate.now = BURST_SECONDS - 0.001
@@ -154,8 +154,8 @@ async def test_a_line_that_stands_is_overload_and_newcomers_send_the_oldest_away
     assert gate.sent_away == [1, 2]
     await gate.arrive(8, 9)
     assert gate.sent_away == [1, 2, 3, 4, 5]
-    assert gate.admission.waiting == 4  # 6 to 9 came less than a tenth of a second ago
-    gate.now += 0.11
+    assert gate.admission.waiting == 4  # 6 to 9 came less than a twentieth of a second ago
+    gate.now += 0.06
     await gate.arrive(10)
     assert gate.sent_away == [1, 2, 3, 4, 5, 6, 7]
     assert gate.refusals == ["standing"] * 7
@@ -171,7 +171,7 @@ async def test_in_an_overload_the_end_of_a_call_sends_the_oldest_away_too() -> N
     gate.now = BURST_SECONDS
     await gate.arrive(4, 5, 6)
     assert gate.sent_away == [1, 2, 3]
-    gate.now += 0.11
+    gate.now += 0.06
     await gate.finish()
     assert gate.sent_away == [1, 2, 3, 4, 5]
     assert gate.inside == [0, 6]
