@@ -12,6 +12,19 @@ def cosines(
 ) -> None: ...
 def scaled(vectors: NDArray[np.uint16], shrink: _Single, rows: _Whole, result: _Single) -> bool: ...
 def coded(rows: _Single, scale: float, codes: NDArray[np.uint8]) -> tuple[float, float, float]: ...
+def packed(
+    table: NDArray[np.uint16],
+    ids: _Whole,
+    lengths: _Whole,
+    pad: int,
+    first_position: int,
+    first: bool,
+    last: bool,
+    embedded: _Single,
+    segments: _Whole,
+    positions: _Whole,
+    weights: _Single,
+) -> None: ...
 def shared(
     lines: NDArray[np.int32],
     local: NDArray[np.int32],

@@ -1,19 +1,20 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # distutils: language = c++
-"""The innermost loops of a search, compiled: what numpy does in ten calls each, in one.
+"""The innermost loops of a decision, compiled: what numpy does in ten calls each, in one.
 
 Each has a twin in numpy, which says what it does and is used where no compiler was at hand: in `MappedLines.cosines` and
-`scaled`, `scan._coded`, `Lexicon._weighed`, `Scorer.score`, `Calibration.confidence`. tests/affinity/test_kernels.py
-holds them to each other.
+`scaled`, `scan._coded`, `Lexicon._weighed`, `Scorer.score`, `Calibration.confidence`, and `encoder/reading.py` for
+`packed`. tests/affinity/test_kernels.py and tests/encoder/test_reading.py hold them to each other.
 Results are written into arrays that the caller made, so that numpy's headers are not needed. Every pair and every
 agent is reckoned by itself, in one order: the same to the last bit whatever else is asked with it.
 """
 
-VERSION = 1  # grows with every signature that changes: `matcher.kernels` uses no other
+VERSION = 2  # grows with every signature that changes: `matcher.kernels` uses no other
 
 from libc.float cimport DBL_MIN
 from libc.math cimport exp, expm1, log, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.string cimport memcpy, memset
 from libcpp.algorithm cimport sort
 from libcpp.vector cimport vector
 
@@ -144,6 +145,53 @@ def coded(const float[:, ::1] rows, float scale, uint8_t[:, ::1] codes):
 
 # Pairs, about half a millisecond, from which other threads may go on meanwhile; to ask for each few would cost more.
 cdef int64_t MANY = 4096
+
+
+def packed(
+    const uint16_t[:, ::1] table,
+    const int64_t[::1] ids,
+    const int64_t[::1] lengths,
+    int64_t pad,
+    int64_t first_position,
+    bint first,
+    bint last,
+    float[:, ::1] embedded,
+    int64_t[::1] segments,
+    int64_t[::1] positions,
+    float[:, ::1] weights,
+):
+    """Write the input of one row of texts, one behind the other; `first`, `last`: the token that makes the vector.
+
+    Raises ValueError where the texts do not fit, or a token is none of the table.
+    """
+    cdef int64_t text, at, begin = 0, end, row = segments.shape[0], known = table.shape[0]
+    cdef int64_t dimension = table.shape[1]
+    if embedded.shape[0] != row or positions.shape[0] != row or embedded.shape[1] != dimension:
+        raise ValueError("the arrays are of different rows")
+    if weights.shape[0] < lengths.shape[0] or weights.shape[1] != row or ids.shape[0] > row or not 0 <= pad < known:
+        raise ValueError("the texts do not fit")
+    memset(&weights[0, 0], 0, weights.shape[0] * row * sizeof(float))
+    for text in range(lengths.shape[0]):
+        end = begin + lengths[text]
+        if end > ids.shape[0] or end <= begin:
+            raise ValueError("the lengths are not those of the texts")
+        for at in range(begin, end):
+            if not 0 <= ids[at] < known:
+                raise ValueError("a token that the model does not know")
+            widen_row(&table[ids[at], 0], 1.0, dimension, &embedded[at, 0])
+            segments[at] = text + 1
+            positions[at] = first_position + at - begin
+            weights[text, at] = 0.0 if first or last else 1.0 / (end - begin)
+        if first or last:
+            weights[text, begin if first else end - 1] = 1.0
+        begin = end
+    for at in range(begin, row):
+        if at == begin:
+            widen_row(&table[pad, 0], 1.0, dimension, &embedded[at, 0])
+        else:
+            memcpy(&embedded[at, 0], &embedded[begin, 0], dimension * sizeof(float))
+        segments[at] = 0
+        positions[at] = first_position
 
 
 def cosines(

@@ -1,4 +1,4 @@
-"""The innermost loops of a search, compiled where a C++ compiler was at hand when the package was installed.
+"""The innermost loops of a decision, compiled where a C++ compiler was at hand when the package was installed.
 
 Where none was, `compiled` is None, and numpy does the same in the functions that ask for it, a few times slower.
 """
@@ -8,7 +8,7 @@ from typing import Final
 
 __all__ = ["compiled"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """What was compiled from a tree of another version is left alone."""
 
 compiled: ModuleType | None = None

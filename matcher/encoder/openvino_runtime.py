@@ -81,9 +81,9 @@ class OpenVinoRuntime:
 
     def run(self, batch: Sequence[Tokens], slot: int) -> Vectors:
         """Return one unit vector a text, in order, shape (len(batch), dimension)."""
-        given = self._reader.arrays(batch)
-        row = given["segments"].shape[1] if self._manifest.packed else None
+        row = self.layout.arrange([tokens.length for tokens in batch]).tokens if self._manifest.packed else None
         request = self._requests_for(row if row in self._files.rows else None)[slot]
+        given = self._reader.arrays(batch, request.inputs)
         vectors: Vectors = request.run(given)[: len(batch)].astype(np.float32, copy=True)
         return vectors
 

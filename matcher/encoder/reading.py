@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import kernels
 from matcher.encoder.artifact import Manifest, Pooling
 from matcher.encoder.contract import Tokens
 from matcher.encoder.layout import TOKENS_PER_TEXT, Arrangement, Layout, PackedLayout, PaddedLayout, static_rows
@@ -46,30 +48,54 @@ class Reader:
         cut = [tuple(encoding.ids) or (self._manifest.pad_id,) for encoding in self._tokenizer.encode_batch_fast(read)]
         return [Tokens(text, ids, len(ids)) for text, ids in zip(texts, cut, strict=True)]
 
-    def arrays(self, batch: Sequence[Tokens]) -> Arrays:
-        """Return the model's inputs for one run."""
+    def arrays(self, batch: Sequence[Tokens], into: Arrays | None = None) -> Arrays:
+        """Return the model's inputs for one run; `into`: written into the arrays of a packed run, of any content."""
         arrangement = self.layout.arrange([tokens.length for tokens in batch])
-        if self._manifest.packed:
-            return self._packed(batch, arrangement)
-        return self._padded(batch, arrangement)
+        if not self._manifest.packed:
+            return self._padded(batch, arrangement)
+        arrays = into or self._empty(arrangement)
+        self._pack(batch, arrays)
+        return arrays
 
-    def _packed(self, batch: Sequence[Tokens], arrangement: Arrangement) -> Arrays:
-        shape = (arrangement.rows, arrangement.row_length)
-        ids = np.full(shape, self._manifest.pad_id, dtype=np.int64)
-        # 0 is what no text covers; it attends to itself alone, and no vector is made of it.
-        segments = np.zeros(shape, dtype=np.int64)
-        positions = np.full(shape, self._manifest.first_position, dtype=np.int64)
-        weights = np.zeros((arrangement.tokens // TOKENS_PER_TEXT, arrangement.tokens), dtype=np.float32)
-        for index, (tokens, (row, column)) in enumerate(zip(batch, arrangement.places, strict=True)):
-            where = slice(column, column + tokens.length)
-            ids[row, where] = tokens.ids
-            segments[row, where] = index + 1
-            positions[row, where] = np.arange(tokens.length) + self._manifest.first_position
-            start = row * arrangement.row_length + column
-            weights[index, start : start + tokens.length] = pooling_weights(self._manifest.pooling, tokens.length)
+    def _empty(self, arrangement: Arrangement) -> Arrays:
         assert self._embeddings is not None
-        embedded = self._embeddings[ids].astype(np.float32)
-        return {"embedded": embedded, "segments": segments, "positions": positions, "weights": weights}
+        row = (1, arrangement.tokens)
+        return {
+            "embedded": np.empty((*row, self._embeddings.shape[1]), dtype=np.float32),
+            "segments": np.empty(row, dtype=np.int64),
+            "positions": np.empty(row, dtype=np.int64),
+            "weights": np.empty((arrangement.tokens // TOKENS_PER_TEXT, arrangement.tokens), dtype=np.float32),
+        }
+
+    def _pack(self, batch: Sequence[Tokens], into: Arrays) -> None:
+        """Write texts into one row, one behind the other."""
+        assert self._embeddings is not None
+        embedded, segments, positions, weights = (
+            into[name] for name in ("embedded", "segments", "positions", "weights")
+        )
+        lengths = np.fromiter((tokens.length for tokens in batch), np.int64, len(batch))
+        ids = np.fromiter(chain.from_iterable(tokens.ids for tokens in batch), np.int64)
+        pad, first = self._manifest.pad_id, self._manifest.first_position
+        pooling = self._manifest.pooling
+        if kernels.compiled is not None:
+            table = self._embeddings.view(np.uint16)
+            one = (pooling == "cls", pooling == "lasttoken")
+            kernels.compiled.packed(
+                table, ids, lengths, pad, first, *one, embedded[0], segments[0], positions[0], weights
+            )
+            return
+        embedded[0, : len(ids)] = self._embeddings[ids]
+        embedded[0, len(ids) :] = self._embeddings[pad]
+        # 0 is what no text covers; it attends to itself alone, and no vector is made of it.
+        segments[0] = weights[:] = 0
+        positions[0] = first
+        begin = 0
+        for index, length in enumerate(lengths.tolist()):
+            where = slice(begin, begin + length)
+            segments[0, where] = index + 1
+            positions[0, where] = np.arange(length) + first
+            weights[index, where] = pooling_weights(pooling, length)
+            begin += length
 
     def _padded(self, batch: Sequence[Tokens], arrangement: Arrangement) -> Arrays:
         shape = (arrangement.rows, arrangement.row_length)

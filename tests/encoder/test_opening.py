@@ -137,7 +137,8 @@ def test_what_reckons_stands_back_for_what_serves(small_models: dict[str, dict[s
     runtime = open_openvino(Path(told["artifact"]), Manifest(**told["manifest"]), slots=2)
     runtime.encode_all(reference_texts())
     after = _priorities()
-    assert {thread: after[thread] for thread in before} == before
+    # A thread of another test's may have ended meanwhile.
+    assert all(after[thread] == before[thread] for thread in before.keys() & after.keys())
     reckoning = [thread for thread in after if thread not in before and after[thread] == NICENESS]
     assert len(reckoning) >= 2
 
