@@ -140,6 +140,8 @@ class Claims:
                 case Claimed(reservation, event):
                     hold = Hold(reservation.id, reservation.channel, reservation.cost, reservation.deadline_ms)
                     replica.held(hold, reservation.agent, event)
+                    if claim.handed_on is not None:
+                        replica.freed(claim.handed_on.agent, claim.handed_on.reservation, reservation.created_ms)
                     return Held(reservation, _chosen(ranking, reservation.agent), replayed=False)
                 case Enqueued(score, waits_until_ms):
                     now = self._clocks.of(claim.site).now_ms()

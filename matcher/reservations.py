@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from matcher.clock import Clocks
+from matcher.lifecycle import HOLDING, ReservationState
 from matcher.model import Decision, Experience, Page, PoolPolicy, Reservation
+from matcher.replica import SiteReplica
 from matcher.sites import Sites
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
@@ -24,31 +26,31 @@ class Reservations:
 
     async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
         """Take an offer; fence 0: not checked."""
-        slot, policy = await self._slot(site, reservation)
+        _, slot, policy = await self._slot(site, reservation)
         return await self._store.accept(slot, fence, policy.accepted_ms, policy.idle_ms)
 
     async def decline(
         self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
     ) -> Reservation:
         """Turn an offer down; retry_after_ms None: never offered to the agent again."""
-        slot, _ = await self._slot(site, reservation)
-        return await self._store.decline(slot, fence, reason, retry_after_ms)
+        replica, slot, _ = await self._slot(site, reservation)
+        return _known(replica, await self._store.decline(slot, fence, reason, retry_after_ms))
 
     async def touch(self, site: str, reservation: str, fence: int) -> Reservation:
         """Note that a conversation goes on."""
-        slot, policy = await self._slot(site, reservation)
+        _, slot, policy = await self._slot(site, reservation)
         return await self._store.touch(slot, fence, policy.idle_ms)
 
     async def renew(self, site: str, reservation: str, fence: int, duration_ms: int | None) -> Reservation:
         """Move a deadline on; duration_ms None: by the pool's accepted_duration."""
-        slot, policy = await self._slot(site, reservation)
+        _, slot, policy = await self._slot(site, reservation)
         lasts_ms = policy.accepted_ms if duration_ms is None else duration_ms
         return await self._store.renew(slot, fence, lasts_ms, policy.idle_ms)
 
     async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
         """End a conversation; where the pool leads customers back, remember how this one was."""
-        slot, policy = await self._slot(site, reservation)
-        completed = await self._store.complete(slot, fence, policy.wrap_up_ms)
+        replica, slot, policy = await self._slot(site, reservation)
+        completed = _known(replica, await self._store.complete(slot, fence, policy.wrap_up_ms))
         if policy.relationship_ms and experience.good is not None:
             now = self._clocks.of(site).now_ms()
             customer = (await self._contacts.contact(site, slot.contact, now)).customer
@@ -60,8 +62,8 @@ class Reservations:
 
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
         """Give a slot back."""
-        slot, _ = await self._slot(site, reservation)
-        return await self._store.cancel(slot, fence)
+        replica, slot, _ = await self._slot(site, reservation)
+        return _known(replica, await self._store.cancel(slot, fence))
 
     async def reservation(self, site: str, reservation: str) -> Reservation:
         """Read a reservation."""
@@ -81,8 +83,15 @@ class Reservations:
         await self._sites.replica(site)
         return await self._store.decision(site, decision)
 
-    async def _slot(self, site: str, reservation: str) -> tuple[Slot, PoolPolicy]:
-        """Return a reservation's slot and the terms of its pool."""
+    async def _slot(self, site: str, reservation: str) -> tuple[SiteReplica, Slot, PoolPolicy]:
+        """Return the replica of a reservation's site, its slot and the terms of its pool."""
         replica = await self._sites.replica(site)
         slot = await self._store.slot(site, reservation)
-        return slot, await replica.teams.policy(slot.pool)
+        return replica, slot, await replica.teams.policy(slot.pool)
+
+
+def _known(replica: SiteReplica, now: Reservation) -> Reservation:
+    """Return what became of a reservation, having told the replica where the slot is free."""
+    if now.state not in HOLDING:
+        replica.freed(now.agent, now.id, now.ended_ms if now.state is ReservationState.COMPLETED else None)
+    return now

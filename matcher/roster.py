@@ -46,7 +46,7 @@ from matcher.names import agent_name, pool_name, site_name
 from matcher.offers import withdraw_offers
 from matcher.replica import SiteReplica
 from matcher.scorers import ScorerUnknown
-from matcher.sites import Sites
+from matcher.sites import Sites, settled
 from matcher.store.presence import PresenceStore
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
 from matcher.store.routing import NO_FENCE, RoutingStore
@@ -142,7 +142,7 @@ class Roster:
                     raise
             else:
                 replica.remove(agent, before.version)
-                await replica.settled()
+                await settled(replica)
                 return
 
     async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
@@ -151,7 +151,7 @@ class Roster:
         written = await self._store.put_status(site, agent, status)
         replica.put_status(written)
         await self._withdraw_if_gone(written, site)
-        await replica.settled()
+        await settled(replica)
         return written
 
     async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
@@ -329,7 +329,7 @@ class Roster:
         replica.put(written, vectors)
         if status is not None and pools_before:
             await self._withdraw_if_gone(written, replica.site)
-        await replica.settled()
+        await settled(replica)
         return written
 
     async def _vectors(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from matcher.errors import IndexBehind, SiteNotFound
@@ -15,6 +16,8 @@ READY_SECONDS: Final = 5.0
 AWAY_SECONDS: Final = 1.0
 """How long a call waits for a store that went away, as in a failover."""
 POLL_SECONDS: Final = 0.01
+SETTLE_SECONDS: Final = 1.0
+SETTLE_POLL_SECONDS: Final = 0.005
 
 
 class Sites:
@@ -97,3 +100,20 @@ async def _learned(new: SiteReplica, old: SiteReplica) -> None:
     # What tells of changes tells of one replica's alone: both are looked at again and again.
     while not (old.removed or new.removed or new.knows_all_of(old)):  # noqa: ASYNC110
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def settled(replica: SiteReplica) -> None:
+    """Wait until what was written beside a replica is known to whoever answers by now, where another took over."""
+    if replica.successor is None:
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_SECONDS):
+            # A write is rare, and to meet a change of model rarer: nothing else is worth an event of its own.
+            while not _answering(replica).knows_all_of(replica):  # noqa: ASYNC110
+                await asyncio.sleep(SETTLE_POLL_SECONDS)
+
+
+def _answering(replica: SiteReplica) -> SiteReplica:
+    while replica.successor is not None:
+        replica = replica.successor
+    return replica

@@ -158,6 +158,12 @@ class SiteIndex:
                 self._deadlines.push(slot, hold, self._people.live)
                 self._views.refresh(slot)
 
+    def holds(self, agent: str, reservation: str) -> bool:
+        """Tell whether a slot is taken by a reservation."""
+        with self._lock:
+            slot = self._people.slots.get(agent)
+            return slot is not None and reservation in self._people.holds.get(slot, ())
+
     def free(self, agent: str, reservation: str, idle_since_ms: int | None) -> None:
         """Give a slot back, if it was taken; idle_since_ms None: as it was."""
         with self._lock:

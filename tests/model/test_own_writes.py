@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -28,6 +29,8 @@ from matcher.model import (
     Requirements,
     Wait,
 )
+from matcher.replica import READ_EVERY_SECONDS
+from matcher.store.changes import SlotHeld
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
 from tests.model.house import House
@@ -166,6 +169,54 @@ async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(
         await go_on(pair)
         replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, f"0-{held_event}")
     assert await pair.agrees()
+
+
+async def test_a_slot_that_a_server_freed_is_free_there_at_once_whatever_news_comes_late(pair: Pair) -> None:
+    """News of the hold, read before that of its end, does not take the slot again; then it is as for everybody."""
+    await pair.other.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    await pair.catch_up()
+    replica, desk = await pair.slow.sites.replica(pair.site), pair.slow.reservations
+
+    def holds() -> list[str]:
+        agent = replica.index.agent("ann")
+        assert agent is not None
+        return [hold.reservation for hold in agent.holds]
+
+    async with pair.held_up():
+        await pair.create("bob", AgentStatus.OFFLINE)
+        await blocked(pair)
+        held = (await pair.route(pair.slow)).reservation
+        assert holds() == [held.id]
+        await desk.accept(pair.site, held.id, 0)
+        await desk.complete(pair.site, held.id, 0, Experience())
+        assert holds() == []
+        late = SlotHeld("ann", Hold(held.id, held.channel, held.cost, held.deadline_ms), held.created_ms)
+        await replica._apply([late])
+        assert holds() == []
+    assert await pair.agrees()
+    assert not replica._ended
+    await replica._apply([late])
+    assert holds() == [held.id]
+
+
+async def test_an_agent_is_held_again_as_soon_as_a_talk_is_over_though_the_streams_are_read_seldom(pair: Pair) -> None:
+    """A hundred talks with the one agent, one after another; both servers read the streams a hundred times a second."""
+    one = replace(ROSES, capacity=Capacity(1, {"chat": ChannelCapacity(1)}))
+    await pair.other.roster.create_agent(pair.site, "ann", one, AgentStatus.ONLINE)
+    await pair.catch_up()
+    begun, before = time.monotonic(), await reads(pair.connection)
+    for _ in range(100):
+        held = (await pair.route(pair.slow)).reservation
+        await pair.slow.reservations.accept(pair.site, held.id, 0)
+        await pair.slow.reservations.complete(pair.site, held.id, 0, Experience())
+    moments = (time.monotonic() - begun) / READ_EVERY_SECONDS
+    assert await reads(pair.connection) - before <= 2 * (moments + 2)
+    assert await pair.agrees()
+
+
+async def reads(connection: Connection) -> int:
+    """Count how often the store was asked for the streams."""
+    return int((await connection.run("INFO", "commandstats"))["cmdstat_xread"]["calls"])
 
 
 async def test_only_an_earlier_deadline_wakes_whoever_waits_for_the_next(pair: Pair) -> None:
