@@ -31,9 +31,10 @@ OWN_DOOR: Final = frozenset(
     }
 )
 """The methods that are called for every conversation, and the one that must answer however many are."""
-MOST_AHEAD: Final = 256
+MOST_AHEAD: Final = 128
 """Calls asked for at once at the busiest door. At 900 calls a second p50 was 1.5 s with one and 0.24 s with 4 (seen
-once each); at three times the peak p99 was 335 ms with 16, 271 with 64 and 244 with 256 (medians of four runs)."""
+once each); at three times the peak p99 was 335 ms with 16, 271 with 64 and 244 with 256 (medians of four runs), and in
+a later hour 262 with 64, 232 with 128 and 244 with 256 (three runs)."""
 PASSES_TO_TAKE_UP: Final = 4 * MOST_AHEAD
 """Passes of the loop that a stop leaves to the calls that were let in already: each takes three."""
 
