@@ -134,7 +134,7 @@ class Claims:
         """
         ranking = first or await self._first(replica, pool, message, read, claim)
         self._observe_candidates(ranking.eligible)
-        offer, tried = offer_of(replica, ranking, only=only), set[str]()
+        offer, tried, looked_again = offer_of(replica, ranking, only=only), set[str](), False
         while True:
             match await self._reserve(replica, claim, offer):
                 case Claimed(reservation, event):
@@ -146,14 +146,17 @@ class Claims:
                 case Enqueued(score, waits_until_ms):
                     now = self._clocks.of(claim.site).now_ms()
                     place = replica.room.place(claim.contact, pool.id, score, waits_until_ms, now)
+                    replica.pace.hurry()
                     return InLine(claim.contact, place, replayed=False)
                 case Replayed() as before:
                     return await self._replay(replica, before, replayed=not claim.own_request)
                 case Refused() as refused:
                     raise _refusal(claim, refused)
                 case Full(load_event):
-                    if not offer.candidates:
+                    if not offer.candidates and looked_again:
                         return claim.contact
+                    # Where nobody was asked about, somebody may be free of whom this process has not heard yet.
+                    looked_again = True
                     tried.update(agent for agent, _ in offer.candidates)
                     ranking = await self._next(replica, pool, message, read, tried, load_event)
                     if not ranking.candidates and not claim.lines_up:
@@ -214,11 +217,11 @@ class Claims:
         reservation_id = before.reservation
         if not reservation_id:
             contact = await self._contacts.contact(site, before.contact, now)
-            if contact.id in replica.room or contact.state is ContactState.QUEUED:
+            if contact.line or contact.id in replica.room or contact.state is ContactState.QUEUED:
                 room, until_ms = replica.room, contact.waits_until_ms
                 # It may have come in through another replica a moment ago.
                 place = room.place_of(contact.id, until_ms, now) or room.place(
-                    contact.id, contact.pool, contact.created_ms, until_ms, now
+                    contact.id, contact.line or contact.pool, contact.created_ms, until_ms, now
                 )
                 return InLine(contact.id, place, replayed=replayed)
             if contact.state not in (ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CLOSED):

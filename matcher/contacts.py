@@ -68,7 +68,7 @@ class Contacts:
 
         Raises ContactNotFound, or ContactStateWrong where it has ended otherwise.
         """
-        await self._sites.replica(site)
+        replica = await self._sites.replica(site)
         for _ in range(CANCEL_TRIES):
             left = await self._store.leave(site, contact, Cause.CANCELED)
             match left.how:
@@ -81,6 +81,7 @@ class Contacts:
                     with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
                         slot = await self._routing.slot(site, left.detail)
                         await self._routing.cancel(slot, NO_FENCE)
+                        replica.freed(slot.agent, slot.reservation, None)
                         return await self.contact(site, contact)
                 case _:
                     return await self.contact(site, contact)

@@ -105,7 +105,7 @@ class SiteReplica:
         """The replica by another model that answers in this one's place."""
         self._moved = asyncio.Event()
         self._current = asyncio.Event()
-        self._pace = Pace(READ_EVERY_SECONDS)
+        self.pace = Pace(READ_EVERY_SECONDS)
         self.away: StoreUnavailable | None = None
         self._applying_since_ms: int | None = None
         self._beside: list[Closing] = []
@@ -136,7 +136,7 @@ class SiteReplica:
         try:
             async with asyncio.timeout(timeout_seconds):
                 while self._position.load < load_event:
-                    self._pace.hurry()
+                    self.pace.hurry()
                     await self._moved.wait()
         except TimeoutError:
             return False
@@ -223,8 +223,9 @@ class SiteReplica:
             changes = Changes(self._connection, self.site)
             try:
                 if position is None or not await changes.unbroken(position):
-                    position = await changes.end()
-                    await self._read(position)
+                    position, begin = None, await changes.end()
+                    await self._read(begin)
+                    position = begin
                 self.away = None
                 self._current.set()
                 async for reached, batch in changes.follow(position):
@@ -238,7 +239,7 @@ class SiteReplica:
                     if self.removed:
                         break
                     if batch and not len(self.room):  # whoever waits is offered at once to whom an event frees
-                        await self._pace.keep()
+                        await self.pace.keep()
             except FellBehind:
                 log.warning("fell behind the stream of changes; reading the site again", site=self.site)
                 self._observe_reload()
@@ -395,5 +396,5 @@ class SiteReplica:
         if known is None or known.version <= agent.version:
             before = known.holds if known else ()
             idle_since_ms = max(agent.idle_since_ms, known.idle_since_ms if known else 0)
-            holds = {hold.reservation: hold for hold in (*before, *stored)}
+            holds = {hold.reservation: hold for hold in (*before, *stored) if hold.reservation not in self._ended}
             self.index.put(replace(agent, holds=tuple(holds.values()), idle_since_ms=idle_since_ms), vectors)

@@ -62,6 +62,8 @@ class Contact:
     cause: Cause | None = None
     waits_until_ms: int = 0
     """When waiting is given up; 0: it does not wait."""
+    line: str = ""
+    """The pool in whose line it stands, also while an agent holds it who asked to hand it on; "": in none."""
     queued: Queued | None = None
 
 

@@ -100,7 +100,7 @@ class Lines(Platforms):
                 known.excluded[old.agent] = FOREVER
             return
         held = answer.reservation
-        assert held.agent in able
+        assert held.agent in able, (held, able, self.plain.held(held.agent))
         self.check_earmark(held, before)
         cost = self.plain.agents[held.agent].profile.capacity.channels[known.channel].cost
         assert (held.cost, held.state, held.contact) == (cost, PENDING, name)

@@ -8,11 +8,14 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
+from matcher import replica as replica_module
 from matcher.encoder import Priority
 from matcher.encoder.contract import Vectors
+from matcher.errors import StoreUnavailable
 from matcher.floors import Floors
 from matcher.lifecycle import AgentStatus, ContactState, ReservationState
 from matcher.model import (
@@ -24,12 +27,14 @@ from matcher.model import (
     Hold,
     InLine,
     Message,
+    Outcome,
     PoolPolicy,
     Profile,
     Requirements,
     Wait,
 )
 from matcher.replica import READ_EVERY_SECONDS
+from matcher.snapshot import Snapshot, read_site
 from matcher.store.changes import SlotHeld
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
@@ -211,6 +216,79 @@ async def test_an_agent_is_held_again_as_soon_as_a_talk_is_over_though_the_strea
         await pair.slow.reservations.complete(pair.site, held.id, 0, Experience())
     moments = (time.monotonic() - begun) / READ_EVERY_SECONDS
     assert await reads(pair.connection) - before <= 2 * (moments + 2)
+    assert await pair.agrees()
+
+
+async def test_a_contact_that_is_canceled_leaves_its_agent_free_at_once(pair: Pair) -> None:
+    """Twenty offers to the one agent, each taken back by canceling the contact, and the next routed at once."""
+    one = replace(ROSES, capacity=Capacity(1, {"chat": ChannelCapacity(1)}))
+    await pair.other.roster.create_agent(pair.site, "ann", one, AgentStatus.ONLINE)
+    await pair.catch_up()
+    for _ in range(20):
+        held = (await pair.route(pair.slow)).reservation
+        await pair.slow.contacts.cancel(pair.site, held.contact)
+        agent = (await pair.slow.sites.replica(pair.site)).index.agent("ann")
+        assert agent is not None
+        assert agent.holds == ()
+    assert await pair.agrees()
+
+
+async def test_who_is_free_since_a_moment_at_another_server_is_found(pair: Pair) -> None:
+    """Though the streams are read a hundred times a second only: nobody hears that no agent is free who is."""
+    one = replace(ROSES, capacity=Capacity(1, {"chat": ChannelCapacity(1)}))
+    await pair.other.roster.create_agent(pair.site, "ann", one, AgentStatus.ONLINE)
+    await pair.catch_up()
+    for _ in range(20):
+        held = (await pair.route(pair.slow)).reservation
+        await pair.other.reservations.cancel(pair.site, held.id, 0)
+    assert await pair.agrees()
+
+
+async def test_a_transfer_that_waits_is_not_taken_for_held_where_it_is_repeated_before_the_news(pair: Pair) -> None:
+    """Asked again at a server that has not heard of it: it waits, and is not with the agent who hands it on."""
+    await pair.other.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    await pair.catch_up()
+    held = (await pair.route(pair.other)).reservation
+    await pair.other.reservations.accept(pair.site, held.id, 0)
+    await pair.catch_up()
+
+    async def hand_on(house: House) -> Outcome:
+        return await house.router.transfer(
+            pair.site,
+            held.contact,
+            pool_id="",
+            agent="",
+            message=None,
+            request_id="once",
+            digest=b"",
+            wait=Wait(),
+        )
+
+    async with pair.held_up():
+        await pair.create("bob", AgentStatus.OFFLINE)
+        await blocked(pair)
+        first, again = await hand_on(pair.other), await hand_on(pair.slow)
+        assert isinstance(first, InLine)
+        assert isinstance(again, InLine)
+        assert again.replayed
+    assert await pair.agrees()
+
+
+async def test_a_site_whose_reading_was_cut_short_is_read_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store goes away amid it and comes back: the server does not go on with an index that knows nobody."""
+    await pair.other.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    await pair.slow.sites.drop(pair.site)
+    cut_short: list[bool] = []
+
+    async def reading(*asked: Any) -> Snapshot:
+        if not cut_short:
+            cut_short.append(True)
+            raise StoreUnavailable("here", "cut short")
+        return await read_site(*asked)
+
+    monkeypatch.setattr(replica_module, "read_site", reading)
+    assert (await pair.route(pair.slow)).reservation.agent == "ann"
+    assert cut_short
     assert await pair.agrees()
 
 
