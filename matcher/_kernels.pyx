@@ -143,10 +143,6 @@ def coded(const float[:, ::1] rows, float scale, uint8_t[:, ::1] codes):
     return most.largest, most.error, most.length
 
 
-# Pairs, about half a millisecond, from which other threads may go on meanwhile; to ask for each few would cost more.
-cdef int64_t MANY = 4096
-
-
 def packed(
     const uint16_t[:, ::1] table,
     const int64_t[::1] ids,
@@ -192,6 +188,10 @@ def packed(
             memcpy(&embedded[at, 0], &embedded[begin, 0], dimension * sizeof(float))
         segments[at] = 0
         positions[at] = first_position
+
+
+# Pairs, about half a millisecond, from which other threads may go on meanwhile; to ask for each few would cost more.
+cdef int64_t MANY = 4096
 
 
 def cosines(

@@ -50,12 +50,14 @@ class Reader:
 
     def arrays(self, batch: Sequence[Tokens], into: Arrays | None = None) -> Arrays:
         """Return the model's inputs for one run; `into`: written into the arrays of a packed run, of any content."""
-        arrangement = self.layout.arrange([tokens.length for tokens in batch])
         if not self._manifest.packed:
-            return self._padded(batch, arrangement)
-        arrays = into or self._empty(arrangement)
+            return self._padded(batch, self._arrangement(batch))
+        arrays = into or self._empty(self._arrangement(batch))
         self._pack(batch, arrays)
         return arrays
+
+    def _arrangement(self, batch: Sequence[Tokens]) -> Arrangement:
+        return self.layout.arrange([tokens.length for tokens in batch])
 
     def _empty(self, arrangement: Arrangement) -> Arrays:
         assert self._embeddings is not None
