@@ -151,7 +151,6 @@ class Changes:
         self._site = site
         self._keys = Keys(site)
         self._reader = connection.reader(self._keys.load)
-        self.reads = 0
 
     async def close(self) -> None:
         """Close the connection."""
@@ -175,7 +174,6 @@ class Changes:
         """
         last = {self._keys.roster: position.roster, self._keys.load: position.load}
         while True:
-            self.reads += 1
             starts = [f"0-{number}" for number in last.values()]
             answer = await self._reader.run(
                 ("XREAD", "COUNT", BATCH, "BLOCK", BLOCK_MS, "STREAMS", *last, *starts), BLOCK_MS / 1000
