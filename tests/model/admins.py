@@ -41,10 +41,11 @@ class Admins(TwoServers):
 
     @initialize()
     def open(self) -> None:
-        """Begin with two agents."""
+        """Begin with two agents, one of them idle for longer: in a tie of a millisecond chance would choose."""
         self.open_servers()
         both = ("default", "night")
         self.register(0, "ann", Profile("", ("roses",), capacity=TWO, pools=both), ONLINE, False)
+        self.everything_agrees()
         self.register(1, "bob", Profile("", ("marathon",), capacity=TWO, pools=both), ONLINE, False)
 
     @rule(

@@ -92,7 +92,7 @@ class Lines(Platforms):
         able = self.plain.able(pool, known.channel, {*known.excluded, old.agent}, agent)
         answer = self.attempt(self.handed_on(server, name, pool, agent, text, wait), twice=twice)
         if not isinstance(answer, Held):
-            assert not able - set(before.kept()), (answer, able)
+            self.check_nobody_was_free(able, set(before.kept()), answer)
             assert isinstance(answer, InLine if wait else Unmatched), answer
             if wait:
                 known.in_line = known.waits = known.moving = True

@@ -132,7 +132,8 @@ class Platforms(Admins):
         eligible = self.plain.eligible(ask)
         kept = before.kept()
         if not isinstance(answer, Held):
-            assert not (current and eligible - set(kept)), (answer, eligible, kept)
+            if current:
+                self.check_nobody_was_free(eligible, set(kept), answer)
             assert isinstance(answer, InLine if ask.wait else Unmatched)
             if isinstance(answer, InLine):
                 assert ask.contact in ("", answer.contact)
@@ -151,6 +152,13 @@ class Platforms(Admins):
         if request:
             self.plain.requests[request] = (ask, held.contact, held.id)
         self.check_capacity(held.agent, held.channel)
+
+    def check_nobody_was_free(self, able: set[str], kept: set[str], answer: Outcome | MatcherError) -> None:
+        """Check that only those were passed over who are kept for others; who may wait does so beside them.
+
+        It is weighed with them in a moment: that the nearest to it is kept may put it in line while others are free.
+        """
+        assert not able - kept or (isinstance(answer, InLine) and able & kept), (answer, able, kept)
 
     def check_capacity(self, agent: str, channel: str) -> None:
         """Nothing is claimed above the capacity of this moment, as the store's own leases say."""
