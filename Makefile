@@ -26,7 +26,7 @@ help: ## Lists the targets
 
 setup: $(SETUP) ## Creates .venv with everything, once
 
-$(SETUP): pyproject.toml constraints.txt matcher/_kernels.pyx
+$(SETUP): pyproject.toml constraints.txt matcher/_kernels.pyx matcher/_kernels.h
 	@echo "==> setting up $(VENV): about 2 GB, one to three minutes the first time"
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@rm -f matcher/_kernels.*.so  # of an earlier tree: where it cannot be compiled anew, numpy serves

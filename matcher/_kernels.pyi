@@ -6,10 +6,21 @@ _Single = NDArray[np.float32]
 _Double = NDArray[np.float64]
 
 VERSION: int
+SCANS: bool
 
 def cosines(
     vectors: NDArray[np.uint16], shrink: _Single, toward: _Single, unit: _Whole, rows: _Whole, result: _Single
 ) -> None: ...
+def above(
+    codes: NDArray[np.uint8],
+    bounds: tuple[float, float, float],
+    admitted: NDArray[np.uint8],
+    lines: _Whole,
+    vectors: NDArray[np.uint16],
+    shrink: _Single,
+    toward: _Single,
+    threshold: float,
+) -> tuple[_Whole, _Whole, _Single]: ...
 def scaled(vectors: NDArray[np.uint16], shrink: _Single, rows: _Whole, result: _Single) -> bool: ...
 def coded(rows: _Single, scale: float, codes: NDArray[np.uint8]) -> tuple[float, float, float]: ...
 def packed(

@@ -5,11 +5,14 @@
 Each has a twin in numpy, which says what it does and is used where no compiler was at hand: in `MappedLines.cosines` and
 `scaled`, `scan._coded`, `Lexicon._weighed`, `Scorer.score`, `Calibration.confidence`, and `encoder/reading.py` for
 `packed`. tests/affinity/test_kernels.py and tests/encoder/test_reading.py hold them to each other.
-Results are written into arrays that the caller made, so that numpy's headers are not needed. Every pair and every
-agent is reckoned by itself, in one order: the same to the last bit whatever else is asked with it.
+`above` is done by FAISS and `cosines`, also where the processor lacks the instruction it is made of (`SCANS` is False).
+Results are written into arrays that the caller made, or that `numpy.empty` did, so that numpy's headers are not needed.
+Every pair and every agent is reckoned by itself, in one order: the same to the last bit whatever else is asked with it.
 """
 
-VERSION = 2  # grows with every signature that changes: `matcher.kernels` uses no other
+import numpy
+
+VERSION = 3  # grows with every signature that changes: `matcher.kernels` uses no other
 
 from libc.float cimport DBL_MIN
 from libc.math cimport exp, expm1, log, sqrt
@@ -18,93 +21,7 @@ from libc.string cimport memcpy, memset
 from libcpp.algorithm cimport sort
 from libcpp.vector cimport vector
 
-cdef extern from *:
-    """
-    #include <cstdint>
-    #include <cstring>
-
-    #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__)
-    #define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
-    #else
-    #define FOR_EACH_CPU
-    #endif
-
-    enum { LANES = 32, AHEAD = 4 };
-
-    // A half widened without the processor's own instruction, which not every one has: sign, exponent and fraction are
-    // moved, and the difference between the two biases (127 - 15) is made good by a power of two, exactly.
-    static inline float widened(uint16_t half) {
-        uint32_t bits = (uint32_t)((int32_t)(int16_t)half << 13) & 0x8fffe000u;
-        float value;
-        std::memcpy(&value, &bits, sizeof value);
-        return value * 0x1p112f;
-    }
-
-    FOR_EACH_CPU
-    static void dots(const uint16_t *vectors, int64_t dimension, const float *toward, const int64_t *unit,
-                     const int64_t *rows, int64_t pairs, float *result) {
-        for (int64_t pair = 0; pair < pairs; pair++) {
-            const uint16_t *row = vectors + rows[pair] * dimension;
-            if (pair + AHEAD < pairs) {  // rows lie anywhere in far more than the caches hold
-                const char *later = (const char *)(vectors + rows[pair + AHEAD] * dimension);
-                for (int64_t byte = 0; byte < 2 * dimension; byte += 64)
-                    __builtin_prefetch(later + byte);
-            }
-            const float *query = toward + unit[pair] * dimension;
-            float lane[LANES] = {0};
-            int64_t at = 0;
-            for (; at + LANES <= dimension; at += LANES)
-                for (int number = 0; number < LANES; number++)
-                    lane[number] += widened(row[at + number]) * query[at + number];
-            for (int number = 0; at < dimension; at++, number++)
-                lane[number] += widened(row[at]) * query[at];
-            for (int half = LANES / 2; half; half /= 2)
-                for (int number = 0; number < half; number++)
-                    lane[number] += lane[number + half];
-            result[pair] = lane[0];
-        }
-    }
-
-    FOR_EACH_CPU
-    static void widen_row(const uint16_t *row, float factor, int64_t dimension, float *result) {
-        for (int64_t at = 0; at < dimension; at++)
-            result[at] = widened(row[at]) * factor;
-    }
-
-    // Rounds to the nearest whole number, ties to even, as rint does: beyond 2^23 a float holds whole numbers alone.
-    #define TO_WHOLE 12582912.0f
-
-    struct Written { float largest, error, length; };
-
-    FOR_EACH_CPU
-    static Written code_row(const float *row, float scale, int64_t dimension, uint8_t *codes) {
-        float largest[LANES] = {0}, error[LANES] = {0}, length[LANES] = {0}, back = 1.0f / scale;
-        for (int64_t at = 0; at < dimension; at += LANES) {
-            int count = dimension - at < LANES ? (int)(dimension - at) : LANES;
-            for (int lane = 0; lane < count; lane++) {
-                float value = row[at + lane], rounded = (value * scale + TO_WHOLE) - TO_WHOLE;
-                float off = value - rounded * back, size = value < 0 ? -value : value;
-                codes[at + lane] = (uint8_t)((int)rounded + 128);
-                largest[lane] = size > largest[lane] ? size : largest[lane];
-                error[lane] += off * off;
-                length[lane] += value * value;
-            }
-        }
-        Written written = {0, 0, 0};
-        for (int lane = 0; lane < LANES; lane++) {
-            written.largest = largest[lane] > written.largest ? largest[lane] : written.largest;
-            written.error += error[lane];
-            written.length += length[lane];
-        }
-        return written;
-    }
-
-    struct Triple {
-        int64_t key;
-        int64_t place;
-        bool operator<(const Triple &other) const { return key < other.key; }
-    };
-    """
+cdef extern from "_kernels.h":
     void dots(const uint16_t *, int64_t, const float *, const int64_t *, const int64_t *, int64_t, float *) nogil
     void widen_row(const uint16_t *, float, int64_t, float *) nogil
     cppclass Written:
@@ -115,6 +32,23 @@ cdef extern from *:
     cppclass Triple:
         int64_t key
         int64_t place
+    cppclass Rows:
+        const uint8_t *codes
+        const uint8_t *admitted
+        const int64_t *lines
+        int64_t count
+        int64_t dimension
+        float scale
+        float length
+        float error
+    cppclass Met:
+        vector[int64_t] unit
+        vector[int64_t] row
+        vector[float] cosine
+    void meet(const Rows &, const uint16_t *, const float *, const float *, int64_t, float, Met &) except + nogil
+    bint scans_here()
+
+SCANS = scans_here()
 
 
 def scaled(const uint16_t[:, ::1] vectors, const float[::1] shrink, const int64_t[::1] rows, float[:, ::1] result):
@@ -216,6 +150,52 @@ def cosines(
     if shrink.shape[0]:
         for pair in range(pairs):
             result[pair] *= shrink[rows[pair]]
+
+
+# Pairs of a row and a unit, about half a millisecond's.
+cdef int64_t MANY_CODES = 131072
+
+
+def above(
+    const uint8_t[:, ::1] codes,
+    tuple bounds,
+    const uint8_t[::1] admitted,
+    const int64_t[::1] lines,
+    const uint16_t[:, ::1] vectors,
+    const float[::1] shrink,
+    const float[:, ::1] toward,
+    float threshold,
+):
+    """Return the units, the lines and the cosines [pairs] of all that exceed the threshold; only where `SCANS` is True.
+
+    codes: [rows, dimension], of the rows that are compared; bounds: their scale, the longest of them, and the longest
+    rounding error; admitted: [rows], empty for all; lines: [rows], where each is in `vectors`; else as `cosines`.
+    """
+    cdef Rows rows
+    cdef Met met
+    cdef int64_t units = toward.shape[0], found
+    rows.scale, rows.length, rows.error = bounds
+    rows.count, rows.dimension = codes.shape[0], codes.shape[1]
+    if toward.shape[1] != rows.dimension or vectors.shape[1] != rows.dimension:
+        raise ValueError("the units are of another dimension than the rows")
+    if lines.shape[0] < rows.count or (admitted.shape[0] and admitted.shape[0] != rows.count):
+        raise ValueError("more rows are coded than are described")
+    if rows.count and units:
+        rows.codes, rows.lines = &codes[0, 0], &lines[0]
+        rows.admitted = &admitted[0] if admitted.shape[0] else NULL
+        if rows.count * units > MANY_CODES:
+            with nogil:
+                meet(rows, &vectors[0, 0], &shrink[0] if shrink.shape[0] else NULL, &toward[0, 0], units, threshold, met)
+        else:
+            meet(rows, &vectors[0, 0], &shrink[0] if shrink.shape[0] else NULL, &toward[0, 0], units, threshold, met)
+    found = met.unit.size()
+    cdef int64_t[::1] unit = numpy.empty(found, numpy.int64), row = numpy.empty(found, numpy.int64)
+    cdef float[::1] cosine = numpy.empty(found, numpy.float32)
+    if found:
+        memcpy(&unit[0], met.unit.data(), found * sizeof(int64_t))
+        memcpy(&row[0], met.row.data(), found * sizeof(int64_t))
+        memcpy(&cosine[0], met.cosine.data(), found * sizeof(float))
+    return unit.base, row.base, cosine.base
 
 
 def shared(

@@ -8,7 +8,7 @@ from typing import Final
 
 __all__ = ["compiled"]
 
-VERSION: Final = 2
+VERSION: Final = 3
 """What was compiled from a tree of another version is left alone."""
 
 compiled: ModuleType | None = None

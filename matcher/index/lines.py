@@ -124,6 +124,16 @@ class MappedLines:
         self._least = _VANISHED * (1.0 if self._gram is None else float(np.trace(self._gram)) / len(self._gram))
         self._shrink = np.full(0 if linear_map is None else len(lines.vectors), np.nan, np.float32)
 
+    @property
+    def halves(self) -> NDArray[np.uint16]:
+        """The vectors' bits, as they were stored."""
+        return self.lines.vectors.view(np.uint16)
+
+    @property
+    def shrink(self) -> Floats:
+        """What each row's cosine is multiplied with, NaN where nobody has asked; empty: with nothing."""
+        return self._shrink
+
     def toward(self, units: Floats) -> Floats:
         """Turn unit vectors [n, dimension] into those whose dot product with a `scaled` row is the cosine.
 
@@ -160,10 +170,9 @@ class MappedLines:
         """Return the vectors, scaled as the scorer's projection scales them."""
         if kernels.compiled is not None:
             widened = np.empty((len(rows), self.lines.vectors.shape[1]), np.float32)
-            halves = self.lines.vectors.view(np.uint16)
-            if not kernels.compiled.scaled(halves, self._shrink, rows, widened):
+            if not kernels.compiled.scaled(self.halves, self._shrink, rows, widened):
                 self.prepare(rows)
-                kernels.compiled.scaled(halves, self._shrink, rows, widened)
+                kernels.compiled.scaled(self.halves, self._shrink, rows, widened)
             return widened
         scaled = widen(self.lines.vectors.take(rows, axis=0, mode="clip"))
         if self._map is not None:
@@ -183,7 +192,7 @@ class MappedLines:
         """
         dots = np.empty(len(rows), np.float32)
         if kernels.compiled is not None:
-            kernels.compiled.cosines(self.lines.vectors.view(np.uint16), self._shrink, toward, unit, rows, dots)
+            kernels.compiled.cosines(self.halves, self._shrink, toward, unit, rows, dots)
             return dots
         raised = toward * _REBIAS  # in place of every row: a power of two changes no digit
         if len(rows) <= _BLOCK:

@@ -1,4 +1,8 @@
-"""The scan: 8-bit codes of a view's rows, searched for all that may be above a threshold."""
+"""The scan: 8-bit codes of a view's rows, searched for all that may be above a threshold.
+
+FAISS keeps the codes and scans them. Where the processor multiplies and adds bytes in one instruction, of which FAISS
+1.15 makes no use, the compiled `above` reads them where they lie, in less than half the time.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +74,16 @@ class CodedRows:
         """Count the rows."""
         return self._count
 
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        """The codes [rows, dimension], as FAISS keeps them; valid until the next change."""
+        return self._codes[: self._count]
+
+    @property
+    def bounds(self) -> tuple[float, float, float]:
+        """What a component is multiplied with, the longest row, the longest rounding error."""
+        return self._scale, self._length, self._error
+
     def append(self, rows: Floats) -> bool:
         """Add rows [n, dimension] behind the last; add none and return False where a component exceeds `peak`."""
         if not len(rows):
@@ -105,9 +119,7 @@ class CodedRows:
         """
         if not self._count or not units.size:
             return _NONE, _NONE
-        largest = max(float(units.max()), -float(units.min()))
-        if not largest:
-            return _NONE, _NONE
+        largest = max(float(units.max()), -float(units.min())) or 1.0
         if getattr(_thread, "threads", 0) != 1:
             faiss.omp_set_num_threads(1)  # for this thread only; more of them would take the encoder's cores
             _thread.threads = 1

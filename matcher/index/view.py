@@ -9,12 +9,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher import kernels
 from matcher.index.lines import Floats, MappedLines, Rows
 from matcher.index.scan import CodedRows
 
 _HEADROOM: Final = 1.25
 _LEAST_PEAK: Final = 0.3
 """The largest component of most sentence vectors of 384 dimensions is near this."""
+
+_ALL: Final = np.zeros(0, np.uint8)
+"""In place of which rows are compared: all of them."""
+
+_NOWHERE: Final = np.zeros(0, np.int64)
+_NO_COSINES: Final = np.zeros(0, np.float32)
 
 _CHUNK: Final = 512
 """Rows coded at a time, few enough to stay in the second cache."""
@@ -105,13 +112,23 @@ class View:
     ) -> tuple[NDArray[np.int64], Rows, Floats]:
         """Return every (unit, row of the lines, cosine) above the threshold; exact.
 
-        toward: [units, dimension] as `LineTable.toward` makes them; admitted: the positions compared, None: all.
+        toward: [units, dimension] as `MappedLines.toward` makes them; admitted: the positions compared, None: all.
         """
+        if not len(self._coded):
+            return _NOWHERE, _NOWHERE, _NO_COSINES
+        compiled = kernels.compiled
+        if compiled is not None and compiled.SCANS:
+            only = _ALL if admitted is None else admitted.view(np.uint8)
+            codes, bounds, lines = self._coded.codes, self._coded.bounds, self._lines
+            met: tuple[Rows, Rows, Floats] = compiled.above(
+                codes, bounds, only, self._rows, lines.halves, lines.shrink, toward, threshold
+            )
+            return met
         unit, position = self._coded.may_exceed(toward, threshold, admitted)
         rows = self._rows[position]
         cosine = self._lines.cosines(toward, unit, rows)
-        met = np.flatnonzero(cosine > threshold)
-        return unit[met], rows[met], cosine[met]
+        exceed = np.flatnonzero(cosine > threshold)
+        return unit[exceed], rows[exceed], cosine[exceed]
 
     def _append(self, rows: Rows, owners: Rows | int) -> None:
         start, end = len(self._coded), len(self._coded) + len(rows)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from matcher import kernels
 from matcher.index.lines import LineTable
 from matcher.index.scan import CodedRows
+from matcher.index.view import View
 from matcher.lexicon import LONGEST_LINE, Lexicon
 from matcher.scorer import Scorer
 from tests.affinity.evidence import Meeting, evidence_of, meetings
@@ -86,6 +87,51 @@ def test_cosines_are_the_same(seed: int, pairs: int, dimension: int, mapped: boo
     assert np.abs(compiled - plain).max(initial=0) <= 2e-6 * max(1.0, float(np.abs(plain).max(initial=0)))
     alone = [under.cosines(toward, unit[at : at + 1], chosen[at : at + 1])[0] for at in range(min(pairs, 20))]
     assert compiled[:20].tolist() == alone
+
+
+@given(
+    seed=seeds,
+    rows=st.integers(1, 300),
+    units=st.integers(0, 5),
+    dimension=st.sampled_from([1, 48, 64, 384, 401]),
+    threshold=st.sampled_from([-0.5, 0.0, 0.05, 0.3]),
+    mapped=st.booleans(),
+    only=st.sampled_from([None, 0.0, 0.1, 1.0]),
+)
+@often
+def test_the_same_rows_are_met(
+    seed: int, rows: int, units: int, dimension: int, threshold: float, mapped: bool, only: float | None
+) -> None:
+    """By units of any length, one of them zeros, among rows of which some are admitted, all or none."""
+    random = np.random.default_rng(seed)
+    lines = LineTable(dimension)
+    under = lines.under(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
+    view = View(under, dimension)
+    for slot in range(rows):
+        made = random.normal(size=(1 + slot % 3, dimension)) / np.sqrt(dimension)
+        view.add(slot, lines.add(slot, made.astype(np.float16), [0] * len(made)))
+    for slot in range(0, rows, 7):
+        view.drop(slot)
+    queries = (random.normal(size=(units, dimension)) ** 3 / np.sqrt(dimension)).astype(np.float32)
+    queries[:1] = 0
+    toward = under.toward(queries)
+    admitted = None if only is None else random.random(len(view.owners)) < only
+    compiled = view.above(toward, threshold, admitted)
+    with numpy_alone():
+        plain = view.above(toward, threshold, admitted)
+    alone = [view.above(toward[number : number + 1], threshold, admitted) for number in range(units)]
+    for part in (1, 2):
+        assert compiled[part].tolist() == [one for by_one in alone for one in by_one[part].tolist()]
+    near = 2e-6 * max(1.0, float(np.abs(plain[2]).max(initial=0)))
+    told, expected = _cosines(compiled), _cosines(plain)
+    for pair in told.keys() | expected.keys():  # one of the threshold's own size may be rounded to either side
+        assert abs(told.get(pair, threshold) - expected.get(pair, threshold)) <= near
+
+
+def _cosines(met: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]) -> dict[tuple[int, int], float]:
+    unit, row, cosine = (part.tolist() for part in met)
+    assert unit == sorted(unit)
+    return dict(zip(zip(unit, row, strict=True), cosine, strict=True))
 
 
 @given(seed=seeds, pairs=st.integers(1, 100))

@@ -12,6 +12,7 @@ import faiss
 import numpy as np
 import pytest
 
+from matcher import kernels
 from matcher.index import SiteIndex, constraints, search, site
 from matcher.index.deadlines import Deadlines
 from matcher.index.traits import TraitTable
@@ -63,15 +64,25 @@ def route(index: SiteIndex, number: int, floor: float = 0.0) -> None:
         index.free(agent, hold.reservation, None)
 
 
-def test_a_search_asks_faiss_once_however_many_units_there_are(counted: Counted) -> None:
-    """One scan a message; none where nobody is free."""
+@pytest.mark.parametrize("by_faiss", [True, False])
+def test_a_search_scans_once_however_many_units_there_are(
+    counted: Counted, monkeypatch: pytest.MonkeyPatch, by_faiss: bool
+) -> None:
+    """One scan a message, by FAISS or by what is compiled; none where nobody is free."""
+    compiled = kernels.compiled
     index, _ = crowd(60, online=50)
-    counted(faiss.IndexIVF, "range_search_c")
+    if by_faiss or compiled is None or not compiled.SCANS:
+        monkeypatch.setattr(kernels, "compiled", None)
+        scan = "range_search_c"
+        counted(faiss.IndexIVF, scan)
+    else:
+        scan = "above"
+        counted(compiled, scan)
     for units in (1, 2, 32):
         index.find(vectors(1, units), [()] * units, ANYONE)
-    assert counted.calls["range_search_c"] == 3
+    assert counted.calls[scan] == 3
     index.find(vectors(1, 2), [(), ()], Requirements(channel="fax"))
-    assert counted.calls["range_search_c"] == 3
+    assert counted.calls[scan] == 3
 
 
 def test_who_is_left_out_is_counted_without_looking_at_everybody(counted: Counted) -> None:

@@ -1,0 +1,222 @@
+// The innermost loops themselves, which `_kernels.pyx` gives to Python.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__)
+#define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FOR_EACH_CPU
+#endif
+
+enum { LANES = 32, AHEAD = 4 };
+
+// A half widened without the processor's own instruction, which not every one has: sign, exponent and fraction are
+// moved, and the difference between the two biases (127 - 15) is made good by a power of two, exactly.
+static inline float widened(uint16_t half) {
+    uint32_t bits = (uint32_t)((int32_t)(int16_t)half << 13) & 0x8fffe000u;
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value * 0x1p112f;
+}
+
+FOR_EACH_CPU
+static void dots(const uint16_t *vectors, int64_t dimension, const float *toward, const int64_t *unit,
+                 const int64_t *rows, int64_t pairs, float *result) {
+    for (int64_t pair = 0; pair < pairs; pair++) {
+        const uint16_t *row = vectors + rows[pair] * dimension;
+        if (pair + AHEAD < pairs) {  // rows lie anywhere in far more than the caches hold
+            const char *later = (const char *)(vectors + rows[pair + AHEAD] * dimension);
+            for (int64_t byte = 0; byte < 2 * dimension; byte += 64)
+                __builtin_prefetch(later + byte);
+        }
+        const float *query = toward + unit[pair] * dimension;
+        float lane[LANES] = {0};
+        int64_t at = 0;
+        for (; at + LANES <= dimension; at += LANES)
+            for (int number = 0; number < LANES; number++)
+                lane[number] += widened(row[at + number]) * query[at + number];
+        for (int number = 0; at < dimension; at++, number++)
+            lane[number] += widened(row[at]) * query[at];
+        for (int half = LANES / 2; half; half /= 2)
+            for (int number = 0; number < half; number++)
+                lane[number] += lane[number + half];
+        result[pair] = lane[0];
+    }
+}
+
+FOR_EACH_CPU
+static void widen_row(const uint16_t *row, float factor, int64_t dimension, float *result) {
+    for (int64_t at = 0; at < dimension; at++)
+        result[at] = widened(row[at]) * factor;
+}
+
+// Rounds to the nearest whole number, ties to even, as rint does: beyond 2^23 a float holds whole numbers alone.
+#define TO_WHOLE 12582912.0f
+
+struct Written { float largest, error, length; };
+
+FOR_EACH_CPU
+static Written code_row(const float *row, float scale, int64_t dimension, uint8_t *codes) {
+    float largest[LANES] = {0}, error[LANES] = {0}, length[LANES] = {0}, back = 1.0f / scale;
+    for (int64_t at = 0; at < dimension; at += LANES) {
+        int count = dimension - at < LANES ? (int)(dimension - at) : LANES;
+        for (int lane = 0; lane < count; lane++) {
+            float value = row[at + lane], rounded = (value * scale + TO_WHOLE) - TO_WHOLE;
+            float off = value - rounded * back, size = value < 0 ? -value : value;
+            codes[at + lane] = (uint8_t)((int)rounded + 128);
+            largest[lane] = size > largest[lane] ? size : largest[lane];
+            error[lane] += off * off;
+            length[lane] += value * value;
+        }
+    }
+    Written written = {0, 0, 0};
+    for (int lane = 0; lane < LANES; lane++) {
+        written.largest = largest[lane] > written.largest ? largest[lane] : written.largest;
+        written.error += error[lane];
+        written.length += length[lane];
+    }
+    return written;
+}
+
+struct Triple {
+    int64_t key;
+    int64_t place;
+    bool operator<(const Triple &other) const { return key < other.key; }
+};
+
+// Bytes are multiplied and added by one instruction of some processors; without it FAISS's own scan is as quick.
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define MULTIPLIES_BYTES __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+
+static inline bool scans_here() {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+}
+#else
+static inline bool scans_here() { return false; }
+#endif
+
+enum { TOGETHER = 4, BLOCK = 64 };  // rows a step; rows that stay in the first cache while every unit is compared
+
+// Rows as `CodedRows` keeps them: codes (128 is 0), and the longest row and rounding error of all.
+struct Rows {
+    const uint8_t *codes, *admitted;  // admitted: nullptr for all
+    const int64_t *lines;             // which line each is
+    int64_t count, dimension;
+    float scale, length, error;
+};
+
+struct Met {
+    std::vector<int64_t> unit, row;
+    std::vector<float> cosine;
+};
+
+#ifdef MULTIPLIES_BYTES
+struct Near { int32_t unit, position; };
+
+MULTIPLIES_BYTES
+static void exceeding(const Rows &rows, int64_t begin, int64_t end, const int8_t *unit, int32_t limit, int32_t number,
+                      std::vector<Near> &found) {
+    int64_t dimension = rows.dimension, whole = dimension & ~(int64_t)63;
+    __mmask64 rest = ((__mmask64)1 << (dimension - whole)) - 1;
+    for (int64_t at = begin; at < end; at += TOGETHER) {
+        const uint8_t *row[TOGETHER];
+        uint32_t wanted = 0;
+        for (int64_t each = 0; each < TOGETHER; each++) {
+            bool there = at + each < end;
+            row[each] = rows.codes + (there ? at + each : at) * dimension;
+            wanted |= (uint32_t)(there && (!rows.admitted || rows.admitted[at + each])) << each;
+        }
+        if (!wanted)
+            continue;
+        __m512i sum[TOGETHER] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
+                                 _mm512_setzero_si512()};
+        for (int64_t byte = 0; byte < whole; byte += 64) {
+            __m512i query = _mm512_loadu_si512(unit + byte);
+            for (int each = 0; each < TOGETHER; each++)
+                sum[each] = _mm512_dpbusd_epi32(sum[each], _mm512_loadu_si512(row[each] + byte), query);
+        }
+        if (rest) {
+            __m512i query = _mm512_maskz_loadu_epi8(rest, unit + whole);
+            for (int each = 0; each < TOGETHER; each++)
+                sum[each] = _mm512_dpbusd_epi32(sum[each], _mm512_maskz_loadu_epi8(rest, row[each] + whole), query);
+        }
+        __m512i first = _mm512_add_epi32(_mm512_unpacklo_epi32(sum[0], sum[1]), _mm512_unpackhi_epi32(sum[0], sum[1]));
+        __m512i last = _mm512_add_epi32(_mm512_unpacklo_epi32(sum[2], sum[3]), _mm512_unpackhi_epi32(sum[2], sum[3]));
+        __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(first, last), _mm512_unpackhi_epi64(first, last));
+        __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+        __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+        wanted &= _mm_cmpgt_epi32_mask(sums, _mm_set1_epi32(limit));
+        for (; wanted; wanted &= wanted - 1)
+            found.push_back({number, (int32_t)(at + __builtin_ctz(wanted))});
+    }
+}
+
+// More than the sums of single floats that the bound is made of can be off.
+#define ROUNDING 1e-5f
+
+// Every pair whose cosine exceeds the threshold, the units ascending and the rows of each too. What the codes rule out is
+// ruled out by the bound of `CodedRows`; the rest is compared exactly.
+static void meet(const Rows &rows, const uint16_t *vectors, const float *shrink, const float *toward, int64_t units,
+                 float threshold, Met &met) {
+    int64_t dimension = rows.dimension;
+    std::vector<uint8_t> codes(units * dimension);
+    std::vector<int32_t> limit(units);
+    std::vector<int64_t> place(units + 1);
+    for (int64_t unit = 0; unit < units; unit++) {
+        const float *vector = toward + unit * dimension;
+        uint8_t *code = codes.data() + unit * dimension;
+        float largest = 0;
+        for (int64_t at = 0; at < dimension; at++)
+            largest = std::fmax(largest, std::fabs(vector[at]));
+        float scale = largest > 0 ? 127 / largest : 1;
+        Written written = code_row(vector, scale, dimension, code);
+        float error = std::sqrt(written.error), length = std::sqrt(written.length) + error;
+        int32_t sum = 0;
+        for (int64_t at = 0; at < dimension; at++) {
+            code[at] ^= 128;
+            sum += (int8_t)code[at];
+        }
+        double slack = (double)error * rows.length + (double)length * rows.error + ROUNDING;
+        double least = std::floor((threshold - slack) * rows.scale * scale);
+        limit[unit] = 128 * sum + (int32_t)std::fmin(std::fmax(least, -1e9), 1e9);
+    }
+    std::vector<Near> near;
+    for (int64_t begin = 0; begin < rows.count; begin += BLOCK) {
+        int64_t end = begin + BLOCK < rows.count ? begin + BLOCK : rows.count;
+        for (int64_t unit = 0; unit < units; unit++)
+            exceeding(rows, begin, end, (const int8_t *)codes.data() + unit * dimension, limit[unit], unit, near);
+    }
+    int64_t pairs = near.size(), kept = 0;
+    for (const Near &one : near)
+        place[one.unit + 1]++;
+    for (int64_t unit = 0; unit < units; unit++)
+        place[unit + 1] += place[unit];
+    met.unit.resize(pairs);
+    met.row.resize(pairs);
+    met.cosine.resize(pairs);
+    for (const Near &one : near) {
+        int64_t at = place[one.unit]++;
+        met.unit[at] = one.unit;
+        met.row[at] = rows.lines[one.position];
+    }
+    dots(vectors, dimension, toward, met.unit.data(), met.row.data(), pairs, met.cosine.data());
+    for (int64_t pair = 0; pair < pairs; pair++) {
+        float cosine = shrink ? met.cosine[pair] * shrink[met.row[pair]] : met.cosine[pair];
+        met.unit[kept] = met.unit[pair];
+        met.row[kept] = met.row[pair];
+        met.cosine[kept] = cosine;
+        kept += cosine > threshold;
+    }
+    met.unit.resize(kept);
+    met.row.resize(kept);
+    met.cosine.resize(kept);
+}
+#else
+static void meet(const Rows &, const uint16_t *, const float *, const float *, int64_t, float, Met &) {}
+#endif
