@@ -256,13 +256,15 @@ class Dispatcher:
         if not asked:
             return
         answers = await self._store.reserve_in_order([(claim, offer) for _, _, claim, offer in asked])
-        for (entry, agent, _, _), answer in zip(asked, answers, strict=False):
+        for (entry, agent, claim, _), answer in zip(asked, answers, strict=False):
             contact = entry.place.contact
             match answer:
                 case Claimed(held, event):
                     self._entries.pop(contact, None)
                     self._replica.served(contact, held.created_ms, event)
                     self._replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, event)
+                    if claim.handed_on is not None:
+                        self._replica.freed(claim.handed_on.agent, claim.handed_on.reservation, held.created_ms)
                     self._observe((held.created_ms - entry.kept.created_ms) / 1000)
                 case Full(load_event):
                     tried.barred.add((contact, agent))

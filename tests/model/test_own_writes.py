@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from matcher import replica as replica_module
-from matcher.encoder import Priority
-from matcher.encoder.contract import Vectors
 from matcher.errors import StoreUnavailable
-from matcher.floors import Floors
 from matcher.lifecycle import AgentStatus, ContactState, ReservationState
 from matcher.model import (
-    Agent,
-    Capacity,
-    ChannelCapacity,
     Experience,
-    Held,
     Hold,
     InLine,
     Message,
@@ -39,124 +27,11 @@ from matcher.store.changes import SlotHeld
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
 from tests.model.house import House
+from tests.model.pair import ROSES, Pair, blocked, go_on
 from tests.model.stored import Stored
 from tests.model.words import WordEncoder
 
-ROSES = Profile("", ("roses",), capacity=Capacity(5, {"chat": ChannelCapacity(1)}))
-
 FAR_AHEAD_MS = 4 * 10**12
-
-
-class GatedEncoder(WordEncoder):
-    """Encode interests only while the gate is open, so that a test decides what comes first.
-
-    Its fingerprint is its own, so that it finds no vectors that another server stored.
-    """
-
-    fingerprint = "00000000000000fe"
-
-    def __init__(self) -> None:
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.waiting = asyncio.Event()
-        self.one_by_one = False
-
-    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
-        """Encode texts, interests once the gate is open."""
-        if priority is Priority.PROFILE:
-            self.waiting.set()
-            await self.gate.wait()
-            if self.one_by_one:
-                self.gate.clear()
-        return await super().encode(texts, priority=priority)
-
-
-@dataclass
-class Pair:
-    """Two servers: `slow` has a gate before what it learns of profiles, `other` has none."""
-
-    site: str
-    connection: Connection
-    slow: House
-    other: House
-    encoder: GatedEncoder
-
-    @asynccontextmanager
-    async def held_up(self) -> AsyncIterator[None]:
-        """Hold `slow` up in the middle of taking in what happens meanwhile; then let it catch up."""
-        self.encoder.one_by_one = True
-        self.encoder.gate.clear()
-        self.encoder.waiting.clear()
-        yield
-        self.encoder.one_by_one = False
-        self.encoder.gate.set()
-        await self.catch_up()
-
-    async def create(self, agent: str, status: AgentStatus = AgentStatus.ONLINE, *, room: int = 5) -> Agent:
-        """Create an agent at `other` who has room for so many, whose interests `slow` must encode by itself."""
-        profile = replace(ROSES, capacity=Capacity(room, {"chat": ChannelCapacity(1)}))
-        return await self.other.roster.create_agent(self.site, agent, profile, status)
-
-    async def route(self, house: House) -> Held:
-        """Hold somebody."""
-        message = Message("roses", "", Requirements())
-        held = await house.router.route(
-            self.site,
-            message,
-            contact_id="",
-            request_id="",
-            digest=b"",
-            auto_accept=False,
-            explain_unmatched=False,
-        )
-        assert isinstance(held, Held)
-        return held
-
-    async def catch_up(self) -> None:
-        """Let both servers take in all there is."""
-        stored = await Stored.read(self.connection, self.site)
-        for house in (self.slow, self.other):
-            await house.catch_up(self.site, stored.ends)
-
-    async def agrees(self) -> bool:
-        """Tell whether `slow` knows exactly what the store holds."""
-        await self.catch_up()
-        stored = await Stored.read(self.connection, self.site)
-        index = (await self.slow.sites.replica(self.site)).index
-        known = {name: agent.holds for name in index.ids() if (agent := index.agent(name))}
-        return known == {name: agent.holds for name, agent in stored.agents().items()}
-
-
-@pytest.fixture
-async def pair(store_url: str) -> AsyncIterator[Pair]:
-    """Give two servers that follow a new site, caught up."""
-    connection, encoder, plain = Connection(store_url), GatedEncoder(), WordEncoder()
-    await connection.start()
-    floors, site = await Floors.open(plain), f"s{secrets.token_hex(6)}"
-    slow, other = await House.open(connection, encoder, floors), await House.open(connection, plain, floors)
-    await slow.roster.create_site(site)
-    await slow.roster.update_pool(site, "default", {"affinity_floor": 0.0}, "")
-    pair = Pair(site, connection, slow, other, encoder)
-    await pair.catch_up()
-    yield pair
-    await slow.close()
-    await other.close()
-    await other.roster.delete_site(site, force=True)
-    await floors.close()
-    await connection.close()
-
-
-async def blocked(pair: Pair) -> None:
-    """Wait until `slow` is in the middle of taking something in."""
-    async with asyncio.timeout(10):
-        await pair.encoder.waiting.wait()
-
-
-async def go_on(pair: Pair) -> None:
-    """Let `slow` go on to the next profile."""
-    pair.encoder.waiting.clear()
-    pair.encoder.gate.set()
-    await blocked(pair)
 
 
 async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(pair: Pair) -> None:
@@ -255,6 +130,29 @@ async def test_a_transfer_that_waits_is_not_taken_for_held_where_it_is_repeated_
         assert isinstance(first, InLine)
         assert isinstance(again, InLine)
         assert again.replayed
+    assert await pair.agrees()
+
+
+async def test_a_transfer_that_waits_and_is_offered_leaves_the_old_slot_free_at_once(pair: Pair) -> None:
+    """Whoever offers it knows so before the news of it is read."""
+    await pair.create("ann")
+    await pair.catch_up()
+    held = (await pair.route(pair.other)).reservation
+    await pair.other.reservations.accept(pair.site, held.id, 0)
+    waits = await pair.other.router.transfer(
+        pair.site, held.contact, pool_id="", agent="", message=None, request_id="", digest=b"", wait=Wait()
+    )
+    assert isinstance(waits, InLine)
+    await pair.create("bob")
+    await pair.catch_up()
+    replica, dispatcher = await pair.slow.sites.replica(pair.site), await pair.slow.dispatcher(pair.site)
+    async with pair.held_up():
+        await pair.create("cy", AgentStatus.OFFLINE)
+        await blocked(pair)
+        await dispatcher.serve()
+        new = (await pair.other.contacts.contact(pair.site, held.contact)).reservation
+        assert replica.index.holds("bob", new)
+        assert not replica.index.holds("ann", held.id)
     assert await pair.agrees()
 
 

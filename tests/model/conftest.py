@@ -1,0 +1,16 @@
+"""Two servers on one store, for the tests that need them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.model.pair import Pair, open_pair
+
+
+@pytest.fixture
+async def pair(store_url: str) -> AsyncIterator[Pair]:
+    """Give two servers that follow a new site, caught up."""
+    async with open_pair(store_url) as pair:
+        yield pair
