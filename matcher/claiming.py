@@ -42,6 +42,9 @@ from matcher.store.routing import (
 
 MOST_IN_A_CLAIM: Final = 64
 CATCH_UP_SECONDS: Final = 0.5
+ROSTER_SECONDS: Final = 0.1
+"""How long a message that nobody takes waits for news of agents who came, or came online: to read it takes
+milliseconds, while taking a whole roster in takes longer than anybody should wait."""
 NOBODY: Final = Offer(Basis.FALLBACK, LONGEST_IDLE, b"", ())
 """Asks the store only whether a request was answered before, and whether its contact is held or has ended."""
 
@@ -152,13 +155,13 @@ class Claims:
                     return await self._replay(replica, before, replayed=not claim.own_request)
                 case Refused() as refused:
                     raise _refusal(claim, refused)
-                case Full(load_event):
+                case Full() as full:
                     if not offer.candidates and looked_again:
                         return claim.contact
                     # Where nobody was asked about, somebody may be free of whom this process has not heard yet.
                     looked_again = True
                     tried.update(agent for agent, _ in offer.candidates)
-                    ranking = await self._next(replica, pool, message, read, tried, load_event)
+                    ranking = await self._next(replica, pool, message, read, tried, full)
                     if not ranking.candidates and not claim.lines_up:
                         return claim.contact
                     offer = offer_of(replica, ranking)
@@ -194,22 +197,23 @@ class Claims:
         message: Message,
         read: Read,
         tried: set[str],
-        load_event: int,
+        full: Full,
     ) -> Ranking:
         """Rank whom the store was not asked about yet; nobody, once every eligible agent known here had no room.
 
         Those who are full as this replica knows need no asking once it knows as much as the store did when it
         answered: until then a slot may have become free that it has not heard of.
         """
-        caught_up = await replica.reached(load_event, CATCH_UP_SECONDS)
+        caught_up = await replica.reached(full.load_event, CATCH_UP_SECONDS)
+        await replica.reached(0, ROSTER_SECONDS, full.roster_event)
         requirements = message.requirements
         left = replace(requirements, excluded=requirements.excluded | tried)
         ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM, beside_others=True)
         ranking = replace(ranking, left_out=replica.index.left_out(requirements))
         if ranking.candidates or caught_up:
             return ranking
-        full = replica.index.eligible_but_full(left)[:MOST_IN_A_CLAIM]
-        return replace(ranking, candidates=tuple(_unheard(replica, agent) for agent in full))
+        known_full = replica.index.eligible_but_full(left)[:MOST_IN_A_CLAIM]
+        return replace(ranking, candidates=tuple(_unheard(replica, agent) for agent in known_full))
 
     async def _replay(self, replica: SiteReplica, before: Replayed, *, replayed: bool) -> Held | InLine:
         """Return the ids of then, with the state of now; replayed: by the caller, not by our own connection."""

@@ -266,7 +266,7 @@ class Dispatcher:
                     if claim.handed_on is not None:
                         self._replica.freed(claim.handed_on.agent, claim.handed_on.reservation, held.created_ms)
                     self._observe((held.created_ms - entry.kept.created_ms) / 1000)
-                case Full(load_event):
+                case Full(load_event, _):
                     tried.barred.add((contact, agent))
                     await self._replica.reached(load_event, RETRY_SECONDS)
                 case _:

@@ -131,11 +131,11 @@ class SiteReplica:
         since = self._applying_since_ms
         return 0 if since is None else max(0, self._clock.now_ms() - since)
 
-    async def reached(self, load_event: int, timeout_seconds: float) -> bool:
-        """Wait until an event of the load stream has been taken in; tell whether it has."""
+    async def reached(self, load_event: int, timeout_seconds: float, roster_event: int = 0) -> bool:
+        """Wait until an event of the load stream, and one of the roster's, has been taken in; tell whether it has."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                while self._position.load < load_event:
+                while self._position.load < load_event or self._position.roster < roster_event:
                     self.pace.hurry()
                     await self._moved.wait()
         except TimeoutError:

@@ -127,9 +127,10 @@ class Enqueued:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """No candidate has room; `load_event` is the last one of the load stream at that moment."""
+    """No candidate has room; `load_event` and `roster_event` are the last ones of the two streams at that moment."""
 
     load_event: int
+    roster_event: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,7 @@ class RoutingStore:
             keys.waiting,
             keys.contacts,
             keys.timers,
+            keys.roster,
         ]
         old, waiting = claim.handed_on, claim.waiting
         if old is not None:
@@ -334,8 +335,8 @@ def _reserved(claim: Claim, offer: Offer, answer: list[Any]) -> Reserved:
             return Replayed(reservation.decode(), decision.decode(), contact.decode())
         case [b"queued", score, waits_until, event]:
             return Enqueued(int(score), int(waits_until), event.decode())
-        case [b"full", event]:
-            return Full(int(event))
+        case [b"full", load_event, roster_event]:
+            return Full(int(load_event), int(roster_event))
         case [why, detail]:
             return Refused(why.decode(), detail.decode())
         case _:

@@ -110,6 +110,19 @@ async def test_who_is_free_since_a_moment_at_another_server_is_found(pair: Pair)
     assert await pair.agrees()
 
 
+async def test_who_came_online_a_moment_ago_at_another_server_is_found(pair: Pair) -> None:
+    """The platform sets the agent's status at one server and routes at the other at once."""
+    await pair.create("ann", AgentStatus.OFFLINE, room=1)
+    await pair.catch_up()
+    for _ in range(20):
+        await pair.other.roster.set_status(pair.site, "ann", AgentStatus.ONLINE)
+        held = (await pair.route(pair.slow)).reservation
+        await pair.slow.reservations.cancel(pair.site, held.id, 0)
+        await pair.other.roster.set_status(pair.site, "ann", AgentStatus.OFFLINE)
+        await pair.catch_up()
+    assert await pair.agrees()
+
+
 async def test_a_transfer_that_waits_is_not_taken_for_held_where_it_is_repeated_before_the_news(pair: Pair) -> None:
     """Asked again at a server that has not heard of it: it waits, and is not with the agent who hands it on."""
     await pair.create("ann")

@@ -6,6 +6,5 @@ local function lead(keys, args)
   local holder = redis.call('GET', keys[1])
   if holder and holder ~= args[1] then return {'follows', digits(math.max(redis.call('PTTL', keys[1]), 1))} end
   redis.call('SET', keys[1], args[1], 'PX', args[2])
-  local last = redis.call('XREVRANGE', keys[2], '+', '-', 'COUNT', 1)
-  return {'leads', last[1] and string.match(last[1][1], '%d+$') or '0'}
+  return {'leads', last_event(keys[2])}
 end

@@ -16,6 +16,12 @@ local function tell(stream, keep, ...)
   return redis.call('XADD', stream, 'MAXLEN', '~', keep, '0-*', 'e', table.concat({...}, '|'))
 end
 
+-- Returns the number of a stream's last event, 0 where there is none.
+local function last_event(stream)
+  local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+  return last[1] and string.match(last[1][1], '%d+$') or '0'
+end
+
 local function lease_member(reservation, channel, cost)
   return reservation .. '|' .. channel .. '|' .. cost
 end

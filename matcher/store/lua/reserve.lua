@@ -1,6 +1,6 @@
 -- Holds a slot of the best candidate that has room; where none has, lets the contact wait if it may.
--- KEYS  once, contact, reservation, decision, due, load, queue, waiting, contacts, timers, then in a transfer the old
---       reservation, its agent and lease, then for each candidate: agent, lease
+-- KEYS  once, contact, reservation, decision, due, load, queue, waiting, contacts, timers, roster, then in a transfer the
+--       old reservation, its agent and lease, then for each candidate: agent, lease
 -- ARGV  1 request digest ('': not remembered)          2 once lifetime ms     3 contact id        4 reservation id
 --       5 decision id         6 pool                   7 channel              8 customer          9 basis
 --       10 hold ms            11 first state (PENDING or ACCEPTED)            12 tolerance (-1: the longest idle)
@@ -21,7 +21,8 @@
 --   {'live', reservation id}        the contact is held
 --   {'ended', state}                the contact has ended
 --   {'state', state}                not as `how` demands: no agent holds it, or it does not wait
---   {'full', n}                     no candidate has room; nothing was written. n: the load stream's last event
+--   {'full', n, m}                  no candidate has room; nothing was written. n, m: the last events of the load stream
+--       and of the roster's
 local function reserve(keys, args)
   local now, micros = clock()
   if args[1] ~= '' then
@@ -62,7 +63,7 @@ local function reserve(keys, args)
     return {'ended', known.state}
   end
 
-  local first, roomy, best, kept_back = transfer and 14 or 11, {}, nil, false
+  local first, roomy, best, kept_back = transfer and 15 or 12, {}, nil, false
   local someone_waits, tolerance = redis.call('EXISTS', keys[8]) == 1, tonumber(args[12])
   for i = first, #keys, 2 do
     local id, affinity = args[24 + (i - first)], tonumber(args[25 + (i - first)])
@@ -104,10 +105,7 @@ local function reserve(keys, args)
   -- Where somebody is kept for those who wait it waits beside them: it is weighed with them in a moment, and whom they do
   -- not need it is given.
   local stays = waits and (args[21] == 'full' or (args[21] == 'kept' and kept_back))
-  if not best and not stays then
-    local last = redis.call('XREVRANGE', keys[6], '+', '-', 'COUNT', 1)
-    return {'full', last[1] and string.match(last[1][1], '%d+$') or '0'}
-  end
+  if not best and not stays then return {'full', last_event(keys[6]), last_event(keys[11])} end
 
   -- What the contact's record says from here on.
   local set = {}
@@ -187,6 +185,6 @@ local function reserve(keys, args)
     args[4], taken.id, 'reservation', args[4], 'agent', taken.id, 'until', at, 'pool', args[6], unpack(set))
   redis.call('PEXPIREAT', keys[2], digits(lasts + place.keep))
   -- Only now that the new slot is held is the old one free.
-  if transfer then hand_over(keys[11], keys[12], keys[13], place, keys[5], args[23]) end
+  if transfer then hand_over(keys[12], keys[13], keys[14], place, keys[5], args[23]) end
   return {'held', taken.id, digits(fence), cost, digits(now), at, told}
 end
