@@ -14,6 +14,7 @@ from typing import Final
 from threadpoolctl import threadpool_limits
 
 from benchmarks.slices import Figures
+from matcher import kernels
 
 CORES: Final = 2
 PACKAGES: Final = (
@@ -116,6 +117,7 @@ def describe() -> Figures:
         "machine_cores_used": len(os.sched_getaffinity(0)),
         "machine_memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "machine_load_at_start": round(os.getloadavg()[0], 2),
+        **{f"machine_{name}": by for name, by in kernels.in_use().items()},
         "version_python": platform.python_version(),
         "version_linux": platform.release(),
     }

@@ -228,7 +228,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             address=address,
             runtime=runtime,
             why=matching.encoder.reason,
-            kernels="numpy" if kernels.compiled is None else "compiled",
+            **kernels.in_use(),
         )
         yield address
         log.info("stopping", grace_seconds=settings.drain_seconds)

@@ -6,7 +6,7 @@ Where none was, `compiled` is None, and numpy does the same in the functions tha
 from types import ModuleType
 from typing import Final
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "in_use"]
 
 VERSION: Final = 3
 """What was compiled from a tree of another version is left alone."""
@@ -18,3 +18,11 @@ except ImportError:
     pass
 else:
     compiled = _kernels if getattr(_kernels, "VERSION", 0) == VERSION else None
+
+
+def in_use() -> dict[str, str]:
+    """Say by what the innermost loops and the scan of the rows are done here."""
+    return {
+        "kernels": "numpy" if compiled is None else "compiled",
+        "scan": "compiled" if compiled is not None and compiled.SCANS else "faiss",
+    }
