@@ -17,7 +17,7 @@ enum { LANES = 32, AHEAD = 4 };
 // A half widened without the processor's own instruction, which not every one has: sign, exponent and fraction are
 // moved, and the difference between the two biases (127 - 15) is made good by a power of two, exactly.
 static inline float widened(uint16_t half) {
-    uint32_t bits = (uint32_t)((int32_t)(int16_t)half << 13) & 0x8fffe000u;
+    uint32_t bits = (uint32_t)(int32_t)(int16_t)half << 13 & 0x8fffe000u;
     float value;
     std::memcpy(&value, &bits, sizeof value);
     return value * 0x1p112f;
@@ -157,13 +157,11 @@ static void exceeding(const Rows &rows, int64_t begin, int64_t end, const int8_t
     }
 }
 
-// More than the sums of single floats that the bound is made of can be off.
+// More than the sums of single floats that the bound is made of can be off, of vectors as long as one.
 #define ROUNDING 1e-5f
 
-// Every pair whose cosine exceeds the threshold, the units ascending and the rows of each too. What the codes rule out is
-// ruled out by the bound of `CodedRows`; the rest is compared exactly.
-static void meet(const Rows &rows, const uint16_t *vectors, const float *shrink, const float *toward, int64_t units,
-                 float threshold, Met &met) {
+// The pairs that the codes do not rule out, by the bound of `CodedRows`: the units ascending, the positions of each too.
+static void come_near(const Rows &rows, const float *toward, int64_t units, float threshold, Met &met) {
     int64_t dimension = rows.dimension;
     std::vector<uint8_t> codes(units * dimension);
     std::vector<int32_t> limit(units);
@@ -182,7 +180,8 @@ static void meet(const Rows &rows, const uint16_t *vectors, const float *shrink,
             code[at] ^= 128;
             sum += (int8_t)code[at];
         }
-        double slack = (double)error * rows.length + (double)length * rows.error + ROUNDING;
+        double rounding = ROUNDING * std::fmax(1.0, (double)length * rows.length);
+        double slack = (double)error * rows.length + (double)length * rows.error + rounding;
         double least = std::floor((threshold - slack) * rows.scale * scale);
         limit[unit] = 128 * sum + (int32_t)std::fmin(std::fmax(least, -1e9), 1e9);
     }
@@ -192,19 +191,27 @@ static void meet(const Rows &rows, const uint16_t *vectors, const float *shrink,
         for (int64_t unit = 0; unit < units; unit++)
             exceeding(rows, begin, end, (const int8_t *)codes.data() + unit * dimension, limit[unit], unit, near);
     }
-    int64_t pairs = near.size(), kept = 0;
     for (const Near &one : near)
         place[one.unit + 1]++;
     for (int64_t unit = 0; unit < units; unit++)
         place[unit + 1] += place[unit];
-    met.unit.resize(pairs);
-    met.row.resize(pairs);
-    met.cosine.resize(pairs);
+    met.unit.resize(near.size());
+    met.row.resize(near.size());
     for (const Near &one : near) {
         int64_t at = place[one.unit]++;
         met.unit[at] = one.unit;
         met.row[at] = rows.lines[one.position];
     }
+}
+#else
+static void come_near(const Rows &, const float *, int64_t, float, Met &) {}
+#endif
+
+// Keeps the pairs whose cosine exceeds the threshold.
+static void keep_met(const uint16_t *vectors, int64_t dimension, const float *shrink, const float *toward,
+                     float threshold, Met &met) {
+    int64_t pairs = met.unit.size(), kept = 0;
+    met.cosine.resize(pairs);
     dots(vectors, dimension, toward, met.unit.data(), met.row.data(), pairs, met.cosine.data());
     for (int64_t pair = 0; pair < pairs; pair++) {
         float cosine = shrink ? met.cosine[pair] * shrink[met.row[pair]] : met.cosine[pair];
@@ -217,6 +224,3 @@ static void meet(const Rows &rows, const uint16_t *vectors, const float *shrink,
     met.row.resize(kept);
     met.cosine.resize(kept);
 }
-#else
-static void meet(const Rows &, const uint16_t *, const float *, const float *, int64_t, float, Met &) {}
-#endif

@@ -45,7 +45,8 @@ cdef extern from "_kernels.h":
         vector[int64_t] unit
         vector[int64_t] row
         vector[float] cosine
-    void meet(const Rows &, const uint16_t *, const float *, const float *, int64_t, float, Met &) except + nogil
+    void come_near(const Rows &, const float *, int64_t, float, Met &) except + nogil
+    void keep_met(const uint16_t *, int64_t, const float *, const float *, float, Met &) except + nogil
     bint scans_here()
 
 SCANS = scans_here()
@@ -174,6 +175,7 @@ def above(
     cdef Rows rows
     cdef Met met
     cdef int64_t units = toward.shape[0], found
+    cdef const float *factor
     rows.scale, rows.length, rows.error = bounds
     rows.count, rows.dimension = codes.shape[0], codes.shape[1]
     if toward.shape[1] != rows.dimension or vectors.shape[1] != rows.dimension:
@@ -185,9 +187,15 @@ def above(
         rows.admitted = &admitted[0] if admitted.shape[0] else NULL
         if rows.count * units > MANY_CODES:
             with nogil:
-                meet(rows, &vectors[0, 0], &shrink[0] if shrink.shape[0] else NULL, &toward[0, 0], units, threshold, met)
+                come_near(rows, &toward[0, 0], units, threshold, met)
         else:
-            meet(rows, &vectors[0, 0], &shrink[0] if shrink.shape[0] else NULL, &toward[0, 0], units, threshold, met)
+            come_near(rows, &toward[0, 0], units, threshold, met)
+        factor = &shrink[0] if shrink.shape[0] else NULL
+        if met.unit.size() > <size_t>MANY:
+            with nogil:
+                keep_met(&vectors[0, 0], rows.dimension, factor, &toward[0, 0], threshold, met)
+        else:
+            keep_met(&vectors[0, 0], rows.dimension, factor, &toward[0, 0], threshold, met)
     found = met.unit.size()
     cdef int64_t[::1] unit = numpy.empty(found, numpy.int64), row = numpy.empty(found, numpy.int64)
     cdef float[::1] cosine = numpy.empty(found, numpy.float32)

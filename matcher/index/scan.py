@@ -26,7 +26,7 @@ _ZERO: Final = 128
 """The code of 0 in FAISS's QT_8bit_direct_signed."""
 
 _ROUNDING: Final = 1e-5
-"""More than the sums of single floats that the bound is made of can be off."""
+"""More than the sums of single floats that the bound is made of can be off, of vectors as long as one."""
 
 _NONE: Final = np.zeros(0, np.int64)
 
@@ -128,7 +128,9 @@ class CodedRows:
         scale = _LEVELS / largest
         rounded = np.rint(units * np.float32(scale))
         coded = rounded / np.float32(scale)
-        slack = _longest(units - coded) * self._length + _longest(coded) * self._error + _ROUNDING
+        longest = _longest(coded)
+        rounding = _ROUNDING * max(1.0, longest * self._length)
+        slack = _longest(units - coded) * self._length + longest * self._error + rounding
         parameters = None
         if admitted is not None:
             bits = np.packbits(admitted, bitorder="little")

@@ -128,6 +128,36 @@ def test_the_same_rows_are_met(
         assert abs(told.get(pair, threshold) - expected.get(pair, threshold)) <= near
 
 
+@pytest.mark.parametrize("short_by", [1e-6, 1e-4, 1e-3, 5e-3])
+def test_a_row_along_the_rounding_of_a_unit_is_met(short_by: float) -> None:
+    """Every component of the unit is rounded down by half a level, and the row, which is not, adds them up."""
+    unit = np.full(64, 10.49 / 127)
+    unit[0] = 1.0
+    toward = (unit / np.linalg.norm(unit))[None].astype(np.float32)
+    lines = LineTable(64)
+    view = View(lines.under(None), 64)
+    view.add(0, lines.add(0, np.full((1, 64), 0.11102294921875, np.float16), [0]))
+    (cosine,) = view.above(toward, 0.0, None)[2].tolist()
+    assert len(view.above(toward, cosine - short_by, None)[2]) == 1
+    with numpy_alone():
+        assert len(view.above(toward, cosine - short_by, None)[2]) == 1
+
+
+def test_so_many_rows_that_other_threads_go_on_meanwhile_are_met_the_same() -> None:
+    """A hundred and fifty thousand pairs, of which tens of thousands come near."""
+    random = np.random.default_rng(1)
+    lines, rows = LineTable(8), random.normal(size=(30_000, 8)) / np.sqrt(8)
+    view = View(lines.under(None), 8)
+    view.fill(np.arange(30), [lines.add(slot, rows[slot::30].astype(np.float16), [0] * 1_000) for slot in range(30)])
+    toward = (random.normal(size=(5, 8)) / np.sqrt(8)).astype(np.float32)
+    compiled = _cosines(view.above(toward, 0.3, None))
+    with numpy_alone():
+        plain = _cosines(view.above(toward, 0.3, None))
+    assert len(compiled) > 10_000
+    for pair in compiled.keys() | plain.keys():
+        assert abs(compiled.get(pair, 0.3) - plain.get(pair, 0.3)) <= 1e-5
+
+
 def _cosines(met: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]) -> dict[tuple[int, int], float]:
     unit, row, cosine = (part.tolist() for part in met)
     assert unit == sorted(unit)
