@@ -43,8 +43,8 @@ from matcher.store.routing import (
 MOST_IN_A_CLAIM: Final = 64
 CATCH_UP_SECONDS: Final = 0.5
 ROSTER_SECONDS: Final = 0.1
-"""How long a message that nobody takes waits for news of agents who came, or came online: to read it takes
-milliseconds, while taking a whole roster in takes longer than anybody should wait."""
+"""How long a message that nobody takes, and that may not wait, waits for news of agents who came, or came online: to
+read it takes milliseconds, while taking a whole roster in takes longer than anybody should wait."""
 NOBODY: Final = Offer(Basis.FALLBACK, LONGEST_IDLE, b"", ())
 """Asks the store only whether a request was answered before, and whether its contact is held or has ended."""
 
@@ -161,7 +161,7 @@ class Claims:
                     # Where nobody was asked about, somebody may be free of whom this process has not heard yet.
                     looked_again = True
                     tried.update(agent for agent, _ in offer.candidates)
-                    ranking = await self._next(replica, pool, message, read, tried, full)
+                    ranking = await self._next(replica, pool, message, read, claim, tried, full)
                     if not ranking.candidates and not claim.lines_up:
                         return claim.contact
                     offer = offer_of(replica, ranking)
@@ -196,6 +196,7 @@ class Claims:
         pool: Pool,
         message: Message,
         read: Read,
+        claim: Claim,
         tried: set[str],
         full: Full,
     ) -> Ranking:
@@ -205,10 +206,13 @@ class Claims:
         answered: until then a slot may have become free that it has not heard of.
         """
         caught_up = await replica.reached(full.load_event, CATCH_UP_SECONDS)
-        await replica.reached(0, ROSTER_SECONDS, full.roster_event)
         requirements = message.requirements
         left = replace(requirements, excluded=requirements.excluded | tried)
         ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM, beside_others=True)
+        nobody = caught_up and not ranking.candidates and not claim.lines_up
+        if nobody and not await replica.reached(0, 0.0, full.roster_event):
+            await replica.reached(0, ROSTER_SECONDS, full.roster_event)
+            ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM, beside_others=True)
         ranking = replace(ranking, left_out=replica.index.left_out(requirements))
         if ranking.candidates or caught_up:
             return ranking

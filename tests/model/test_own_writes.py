@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from matcher import claiming
 from matcher import replica as replica_module
 from matcher.errors import StoreUnavailable
 from matcher.lifecycle import AgentStatus, ContactState, ReservationState
@@ -110,8 +111,11 @@ async def test_who_is_free_since_a_moment_at_another_server_is_found(pair: Pair)
     assert await pair.agrees()
 
 
-async def test_who_came_online_a_moment_ago_at_another_server_is_found(pair: Pair) -> None:
+async def test_who_came_online_a_moment_ago_at_another_server_is_found(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The platform sets the agent's status at one server and routes at the other at once."""
+    monkeypatch.setattr(claiming, "ROSTER_SECONDS", 10.0)  # however busy this machine is
     await pair.create("ann", AgentStatus.OFFLINE, room=1)
     await pair.catch_up()
     for _ in range(20):
