@@ -91,7 +91,8 @@ async def test_a_requirement_lapses_and_the_contact_is_matched_again(service: Se
         decision = await client.decision((await client.reservation(held.reservation)).decision)
         assert [one.skill for one in decision.relaxed] == ["law"]
         lapsed = decision.relaxed[0].time.ToMilliseconds()
-        assert 0 <= decision.create_time.ToMilliseconds() - lapsed < 1000
+        # A server knows the store's clock to half a round trip.
+        assert -50 <= decision.create_time.ToMilliseconds() - lapsed < 1000
         assert lapsed - held.create_time.ToMilliseconds() == 1000
 
 
