@@ -42,14 +42,16 @@ def _trust_own_clock() -> None:
     RoutingStore._asked = by_own_clock  # type: ignore[method-assign]  # noqa: SLF001
 
 
+_HAND_OVER: Final = "if transfer then hand_over(keys[12], keys[13], keys[14], place, keys[5], args[23]) end\n"
+
 BUGS: Final[Mapping[str, Bug]] = {
     "no-idempotency": Bug((("redis.call('SET', keys[1], table.concat(", "tostring(table.concat(", 2),)),
     "release-before-hold": Bug(
         (
+            (_HAND_OVER, _HAND_OVER, 1),  # as the verb itself says it
             (
                 "    local told = step(place, transfer and 'ASSIGNED' or 'QUEUED',",
-                "    if transfer then hand_over(keys[11], keys[12], keys[13], place, keys[5], args[23]) end\n"
-                "    local told = step(place, transfer and 'ASSIGNED' or 'QUEUED',",
+                f"    {_HAND_OVER}    local told = step(place, transfer and 'ASSIGNED' or 'QUEUED',",
                 1,
             ),
         )
