@@ -20,9 +20,6 @@ _LEAST_PEAK: Final = 0.3
 _ALL: Final = np.zeros(0, np.uint8)
 """In place of which rows are compared: all of them."""
 
-_NOWHERE: Final = np.zeros(0, np.int64)
-_NO_COSINES: Final = np.zeros(0, np.float32)
-
 _CHUNK: Final = 512
 """Rows coded at a time, few enough to stay in the second cache."""
 
@@ -114,10 +111,8 @@ class View:
 
         toward: [units, dimension] as `MappedLines.toward` makes them; admitted: the positions compared, None: all.
         """
-        if not len(self._coded):
-            return _NOWHERE, _NOWHERE, _NO_COSINES
         compiled = kernels.compiled
-        if compiled is not None and compiled.SCANS:
+        if compiled is not None and compiled.SCANS and len(self._coded):
             only = _ALL if admitted is None else admitted.view(np.uint8)
             codes, bounds, lines = self._coded.codes, self._coded.bounds, self._lines
             met: tuple[Rows, Rows, Floats] = compiled.above(
