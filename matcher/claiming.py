@@ -210,7 +210,8 @@ class Claims:
         left = replace(requirements, excluded=requirements.excluded | tried)
         ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM, beside_others=True)
         nobody = caught_up and not ranking.candidates and not claim.lines_up
-        if nobody and not await replica.reached(0, 0.0, full.roster_event):
+        behind = nobody and not await replica.reached(0, 0.0, full.roster_event)
+        if behind:  # else a second search would find what the first did
             await replica.reached(0, ROSTER_SECONDS, full.roster_event)
             ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM, beside_others=True)
         ranking = replace(ranking, left_out=replica.index.left_out(requirements))
