@@ -19,8 +19,8 @@ from matcher.encoder.settings import PACKAGED_MODEL
 from matcher.encoder.source import find_model
 from matcher.index import SiteIndex
 from matcher.lexicon import stems
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Profile, Requirements
+from matcher.model.lifecycle import AgentStatus
 from matcher.scorer import Scorer
 from matcher.suite import Suite, SuiteMessage, read_suite
 from matcher.units import split

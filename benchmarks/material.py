@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from benchmarks.sizes import ROOT
 from matcher.encoder import Encoder, EncoderSettings, Priority, open_encoder
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Profile
+from matcher.model.lifecycle import AgentStatus
 from matcher.scorer import Scorer
 from matcher.scorer_file import chosen
 from matcher.suite import read_suite

@@ -23,8 +23,8 @@ from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, ratio
 from matcher.index import SiteIndex
 from matcher.lexicon import Lexicon, stems
-from matcher.lifecycle import AgentStatus
 from matcher.model import Requirements
+from matcher.model.lifecycle import AgentStatus
 from matcher.scorer import Evidence, Scorer
 from matcher.units import split
 

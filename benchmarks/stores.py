@@ -23,8 +23,8 @@ from benchmarks.machine import ServerClock
 from benchmarks.material import Roster
 from benchmarks.sizes import ROOT
 from matcher.errors import PoolExists, SiteExists
-from matcher.lifecycle import AgentStatus
 from matcher.model import DEFAULT_POOL, DEFAULT_SITE, PoolPolicy
+from matcher.model.lifecycle import AgentStatus
 from matcher.store.connection import Connection
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
 from matcher.store.embedded_process import find_binary

@@ -10,19 +10,19 @@ from typing import Final
 
 from matcher.clock import Clocks
 from matcher.errors import ContactEnded, ContactHeld, ContactStateWrong, MatcherError, RequestIdReused
-from matcher.lifecycle import ContactState
 from matcher.model import (
     Basis,
     Candidate,
-    Held,
     Hold,
-    InLine,
     Message,
     Pool,
+    QueuedOutcome,
     Ranking,
+    ReservedOutcome,
     Wait,
 )
-from matcher.names import contact_name, new_id, reservation_name
+from matcher.model.lifecycle import ContactState
+from matcher.model.resource_names import contact_name, new_id, reservation_name
 from matcher.ranking import LONGEST_IDLE, Ranker, Read
 from matcher.ranking import offer as offer_of
 from matcher.replica import SiteReplica
@@ -108,7 +108,7 @@ class Claims:
             waiting=waiting,
         )
 
-    async def answered(self, replica: SiteReplica, claim: Claim) -> Held | InLine | None:
+    async def answered(self, replica: SiteReplica, claim: Claim) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that a claim's request was given before, None for a new one: nothing is held.
 
         Raises RequestIdReused, ContactHeld, ContactEnded, or what the store raises.
@@ -130,7 +130,7 @@ class Claims:
         *,
         first: Ranking | None = None,
         only: str | None = None,
-    ) -> Held | InLine | str:
+    ) -> ReservedOutcome | QueuedOutcome | str:
         """Hold a slot for a claim, or let it wait; where it may not and nobody has room, return the contact's id.
 
         first, only: what was decided before, and for which of its candidates.
@@ -145,12 +145,12 @@ class Claims:
                     replica.held(hold, reservation.agent, event)
                     if claim.handed_on is not None:
                         replica.freed(claim.handed_on.agent, claim.handed_on.reservation, reservation.created_ms)
-                    return Held(reservation, _chosen(ranking, reservation.agent), replayed=False)
+                    return ReservedOutcome(reservation, _chosen(ranking, reservation.agent), replayed=False)
                 case Enqueued(score, waits_until_ms):
                     now = self._clocks.of(claim.site).now_ms()
                     place = replica.room.place(claim.contact, pool.id, score, waits_until_ms, now)
                     replica.pace.hurry()
-                    return InLine(claim.contact, place, replayed=False)
+                    return QueuedOutcome(claim.contact, place, replayed=False)
                 case Replayed() as before:
                     return await self._replay(replica, before, replayed=not claim.own_request)
                 case Refused() as refused:
@@ -220,7 +220,9 @@ class Claims:
         known_full = replica.index.eligible_but_full(left)[:MOST_IN_A_CLAIM]
         return replace(ranking, candidates=tuple(_unheard(replica, agent) for agent in known_full))
 
-    async def _replay(self, replica: SiteReplica, before: Replayed, *, replayed: bool) -> Held | InLine:
+    async def _replay(
+        self, replica: SiteReplica, before: Replayed, *, replayed: bool
+    ) -> ReservedOutcome | QueuedOutcome:
         """Return the ids of then, with the state of now; replayed: by the caller, not by our own connection."""
         site, now = replica.site, self._clocks.of(replica.site).now_ms()
         reservation_id = before.reservation
@@ -232,13 +234,13 @@ class Claims:
                 place = room.place_of(contact.id, until_ms, now) or room.place(
                     contact.id, contact.line or contact.pool, contact.created_ms, until_ms, now
                 )
-                return InLine(contact.id, place, replayed=replayed)
+                return QueuedOutcome(contact.id, place, replayed=replayed)
             if contact.state not in (ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CLOSED):
                 raise ContactEnded(contact_name(site, contact.id), contact.state)
             reservation_id = contact.reservation
         reservation = await self._store.reservation(site, reservation_id, now)
         decision = await self._store.decision(site, reservation.decision)
-        return Held(reservation, _chosen(decision.ranking, decision.agent), replayed=replayed)
+        return ReservedOutcome(reservation, _chosen(decision.ranking, decision.agent), replayed=replayed)
 
 
 def _refusal(claim: Claim, refused: Refused) -> MatcherError:

@@ -15,9 +15,9 @@ from matcher.errors import (
     ReservationNotFound,
     ReservationStateWrong,
 )
-from matcher.lifecycle import Cause, ContactState
 from matcher.model import Contact, Page
-from matcher.names import contact_name
+from matcher.model.lifecycle import Cause, ContactState
+from matcher.model.resource_names import contact_name
 from matcher.replica import SiteReplica
 from matcher.sites import Sites
 from matcher.store.contacts import ContactStore

@@ -16,7 +16,7 @@ import structlog
 from matcher.clock import Clock
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model import Hold, Pool, PoolPolicy
-from matcher.names import new_id
+from matcher.model.resource_names import new_id
 from matcher.ranking import Ranker, read
 from matcher.ranking import offer as offer_of
 from matcher.replica import SiteReplica

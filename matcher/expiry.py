@@ -13,7 +13,7 @@ import structlog
 
 from matcher.clock import Clock
 from matcher.errors import MatcherError, ReservationNotFound
-from matcher.lifecycle import Cause
+from matcher.model.lifecycle import Cause
 from matcher.offers import withdraw_offers
 from matcher.replica import SiteReplica
 from matcher.store.contacts import ContactStore

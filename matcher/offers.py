@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from matcher.errors import ReservationLapsed, ReservationNotFound, ReservationStateWrong
-from matcher.lifecycle import Cause, ReservationState
+from matcher.model.lifecycle import Cause, ReservationState
 from matcher.store.routing import RoutingStore, Slot
 
 PAGE: Final = 500

@@ -15,9 +15,9 @@ from matcher.clock import Clock
 from matcher.errors import StoreUnavailable
 from matcher.index import SiteIndex
 from matcher.interests import stored_interests
-from matcher.lifecycle import ContactState
 from matcher.matching import Matching
 from matcher.model import Agent, ContactEvent, Hold, Pool
+from matcher.model.lifecycle import ContactState
 from matcher.own_writes import OwnWrites
 from matcher.pace import Pace
 from matcher.snapshot import read_site

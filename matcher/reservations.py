@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from matcher.clock import Clocks
-from matcher.lifecycle import HOLDING, ReservationState
 from matcher.model import Decision, Experience, Page, PoolPolicy, Reservation
+from matcher.model.lifecycle import HOLDING, ReservationState
 from matcher.replica import SiteReplica
 from matcher.sites import Sites
 from matcher.store.contacts import ContactStore

@@ -27,7 +27,6 @@ from matcher.errors import (
     SiteNotFound,
 )
 from matcher.interests import changed_interests, encode_interests
-from matcher.lifecycle import AgentStatus, Cause
 from matcher.model import (
     DEFAULT_POOL,
     DEFAULT_SITE,
@@ -42,7 +41,8 @@ from matcher.model import (
     Profile,
     etag,
 )
-from matcher.names import agent_name, pool_name, site_name
+from matcher.model.lifecycle import AgentStatus, Cause
+from matcher.model.resource_names import agent_name, pool_name, site_name
 from matcher.offers import withdraw_offers
 from matcher.replica import SiteReplica
 from matcher.scorers import ScorerUnknown

@@ -8,23 +8,23 @@ from typing import Final
 
 from matcher.claiming import Claims
 from matcher.clock import Clocks
-from matcher.lifecycle import AgentStatus, ContactState
 from matcher.model import (
     Basis,
     Candidate,
     Constraint,
-    Held,
-    InLine,
     LeftOut,
     Message,
     Outcome,
     Pool,
     Preferred,
+    QueuedOutcome,
     Ranking,
     Requirements,
+    ReservedOutcome,
     Unmatched,
     Wait,
 )
+from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.ranking import Ranker, Read
 from matcher.ranking import read as read_message
 from matcher.replica import SiteReplica
@@ -172,7 +172,7 @@ class Router:
         request_id: str,
         digest: bytes,
         auto_accept: bool,
-    ) -> Held | InLine | None:
+    ) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that the request was given before, None for a new one: nothing is held.
 
         Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what the store raises.

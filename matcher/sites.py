@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from matcher.errors import IndexBehind, SiteNotFound
-from matcher.names import site_name
+from matcher.model.resource_names import site_name
 from matcher.replica import SiteReplica
 from matcher.store.roster import RosterStore
 

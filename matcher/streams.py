@@ -14,9 +14,9 @@ from typing import Final
 
 from matcher.clock import Clocks
 from matcher.errors import AgentNotFound, EventsForgotten, ReservationNotFound
-from matcher.lifecycle import ENDED, HOLDING
 from matcher.model import ContactEvent, Reservation, StreamPlace
-from matcher.names import agent_name
+from matcher.model.lifecycle import ENDED, HOLDING
+from matcher.model.resource_names import agent_name
 from matcher.replica import SiteReplica
 from matcher.sites import Sites
 from matcher.store.contacts import ContactStore

@@ -9,7 +9,7 @@ from matcher.errors import PoolNotFound
 from matcher.index import SiteIndex
 from matcher.matching import Matching
 from matcher.model import Pool, PoolPolicy
-from matcher.names import pool_name
+from matcher.model.resource_names import pool_name
 from matcher.snapshot import adopt_scorer
 from matcher.store.roster import RosterStore
 from matcher.tasks import end

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from typing import Final
 
-from matcher.lifecycle import ContactState
 from matcher.model import Queued
+from matcher.model.lifecycle import ContactState
 from matcher.store.changes import ContactStepped
 from matcher.store.contacts import InQueue
 

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from matcher.errors import SiteNotFound, WatcherTooSlow
 from matcher.model import ContactEvent, StreamPlace
-from matcher.names import site_name
+from matcher.model.resource_names import site_name
 
 MOST_UNREAD: Final = 1_024
 """So many events may wait for a watcher before it is cut off: a second of a busy site."""

@@ -9,7 +9,7 @@ from benchmarks.simulate import seen
 from benchmarks.simulate.front import Attempt, Front, Stubs
 from benchmarks.simulate.history import Verb
 from benchmarks.simulate.plan import Arrival
-from matcher.lifecycle import AgentStatus
+from matcher.model.lifecycle import AgentStatus
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 

@@ -28,7 +28,7 @@ from benchmarks.simulate.lives import ENDED, Contact, Day, Hold, live
 from benchmarks.simulate.queue_law import overtaken
 from benchmarks.simulate.summary import figures
 from benchmarks.simulate.verdict import Breach, Law, Verdict
-from matcher.lifecycle import Cause, ContactState, ReservationState
+from matcher.model.lifecycle import Cause, ContactState, ReservationState
 
 TICK: Final = 0.01
 """The store's times are whole milliseconds, and its clock and that of the clients are read one after the other."""

@@ -20,7 +20,7 @@ from benchmarks.simulate.lives import ENDED
 from benchmarks.simulate.plan import Arrival, Cast, Plan, arrivals, cast
 from benchmarks.simulate.platform import Platform
 from benchmarks.simulate.work import Work
-from matcher.lifecycle import AgentStatus, ContactState
+from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.v1 import routing_pb2 as pb
 
 SITE: Final = "simulated"

@@ -14,7 +14,7 @@ from benchmarks.simulate.front import Front, NoAnswer, Refused
 from benchmarks.simulate.history import Verb
 from benchmarks.simulate.plan import Habits, Plan
 from benchmarks.simulate.work import Work
-from matcher.lifecycle import AgentStatus, ReservationState
+from matcher.model.lifecycle import AgentStatus, ReservationState
 
 BEAT_COUNTS: Final = 6.0
 TOUCH_SECONDS: Final = 8.0

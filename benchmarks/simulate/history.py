@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from matcher.lifecycle import AgentStatus, Cause, ContactState, ReservationState
+from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 
 
 class Ending(StrEnum):

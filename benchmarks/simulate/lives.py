@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from benchmarks.simulate import history as h
 from benchmarks.simulate.history import Ending, Outcome, Verb
-from matcher.lifecycle import AgentStatus, Cause, ContactState, ReservationState
+from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 
 T = TypeVar("T")
 

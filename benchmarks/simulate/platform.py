@@ -20,7 +20,7 @@ from benchmarks.simulate.front import Front, NoAnswer, Refused
 from benchmarks.simulate.lives import ENDED
 from benchmarks.simulate.plan import Arrival, Habits
 from benchmarks.simulate.work import Work
-from matcher.lifecycle import Cause, ContactState
+from matcher.model.lifecycle import Cause, ContactState
 from matcher.v1 import routing_pb2 as pb
 
 ROUTED_AGAIN: Final = 3

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from benchmarks.simulate import history as h
 from benchmarks.simulate.history import Outcome
-from matcher.lifecycle import Cause, ContactState, ReservationState
+from matcher.model.lifecycle import Cause, ContactState, ReservationState
 from matcher.v1 import routing_pb2 as pb
 
 OUTCOMES: Final = {"reservation": Outcome.HELD, "queued": Outcome.QUEUED, "unmatched": Outcome.UNMATCHED}

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.simulate import history as h
 from benchmarks.simulate.history import Ending, Outcome, Verb
 from benchmarks.simulate.lives import Day
-from matcher.lifecycle import Cause
+from matcher.model.lifecycle import Cause
 
 
 def gini(shares: Sequence[float]) -> float:

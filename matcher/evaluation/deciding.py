@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from matcher.evaluation.measures import DEEPEST
 from matcher.evaluation.production import Production, Progress, find
 from matcher.index import SiteIndex
-from matcher.lifecycle import AgentStatus
 from matcher.model import Basis
+from matcher.model.lifecycle import AgentStatus
 from matcher.policy import rank
 from matcher.suite import Suite
 

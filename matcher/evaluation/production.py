@@ -16,8 +16,8 @@ from matcher.floors import Floors
 from matcher.found import Found
 from matcher.index import SiteIndex
 from matcher.lexicon import stems
-from matcher.lifecycle import AgentStatus
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
+from matcher.model.lifecycle import AgentStatus
 from matcher.scorer import Scorer
 from matcher.scorer_file import chosen
 from matcher.suite import Suite, SuiteAgent

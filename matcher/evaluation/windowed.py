@@ -13,8 +13,8 @@ from matcher.contest import Contestant, compete, most_listed
 from matcher.evaluation.books import Arrivals, Books, Played, Terms
 from matcher.evaluation.choosing import Affinity, Met, Staff
 from matcher.found import Resting
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Profile
+from matcher.model.lifecycle import AgentStatus
 from matcher.suite import Suite
 
 MOST_AT_ONCE: Final = 256

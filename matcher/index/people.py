@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from matcher.index.lines import Rows
 from matcher.index.traits import NOT_TAKEN, Question, Traits, TraitTable
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Hold
+from matcher.model.lifecycle import AgentStatus
 
 NOBODY = -1
 """The traits of an empty slot."""

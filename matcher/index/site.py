@@ -22,8 +22,8 @@ from matcher.index.serving import ServingScorers
 from matcher.index.traits import Question, Traits
 from matcher.index.views import Shown, Views
 from matcher.lexicon import Lexicon, stems
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Constraint, Hold, LeftOut, Requirements
+from matcher.model.lifecycle import AgentStatus
 from matcher.scorer import Scorer
 
 MOST_RESTING: Final = 8

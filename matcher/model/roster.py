@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from matcher.errors import MatcherError
-from matcher.lifecycle import AgentStatus
+from matcher.model.lifecycle import AgentStatus
 
 DEFAULT_SITE = "default"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from matcher.lifecycle import ContactState
 from matcher.model import StreamPlace
+from matcher.model.lifecycle import ContactState
 from matcher.rpc.check import HOUR, SECOND, Violations
 from matcher.rpc.convert import CONTACT_STATE
 from matcher.rpc.names import Kind

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from matcher.lifecycle import AgentStatus
 from matcher.model import (
     DEFAULT_POOL,
     AgentChange,
@@ -15,6 +14,7 @@ from matcher.model import (
     PoolPolicy,
     Profile,
 )
+from matcher.model.lifecycle import AgentStatus
 from matcher.rpc.check import DAY, HOUR, MISSING, SECOND, WEEK, YEAR, Violations
 from matcher.rpc.names import Kind
 from matcher.v1 import roster_pb2 as pb

@@ -7,7 +7,6 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from matcher.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.model import (
     Agent,
     Basis,
@@ -19,16 +18,17 @@ from matcher.model import (
     Decision,
     ImportAction,
     ImportResult,
-    InLine,
     LeftOut,
     Outcome,
     Pool,
     Queued,
+    QueuedOutcome,
     Ranking,
     Reservation,
     Unmatched,
     etag,
 )
+from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.rpc import status
 from matcher.rpc.names import Kind, name
 from matcher.v1 import roster_pb2, routing_pb2
@@ -44,7 +44,7 @@ ACTION: Final = {one: roster_pb2.ImportAgentsResponse.Action.Value(one.name) for
 
 def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageResponse:
     """Convert what was decided."""
-    if isinstance(outcome, InLine):
+    if isinstance(outcome, QueuedOutcome):
         return routing_pb2.RouteMessageResponse(
             contact=name(Kind.CONTACT, site, outcome.contact), replayed=outcome.replayed, queued=queued(outcome.queued)
         )

@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from typing import Final
 
-from matcher import names
+from matcher.model import resource_names
 
 ID_RULE: Final = 'lower-case letters, digits, "-", "_" and ".", at most 63, starting with a letter or digit'
 CONTACT_RULE: Final = 'letters, digits and "-_.:~", at most 128'
@@ -35,11 +35,11 @@ _ID_OF_KIND: Final = {
 }
 
 _NAME_OF_KIND: Final = {
-    Kind.AGENT: names.agent_name,
-    Kind.POOL: names.pool_name,
-    Kind.CONTACT: names.contact_name,
-    Kind.RESERVATION: names.reservation_name,
-    Kind.DECISION: names.decision_name,
+    Kind.AGENT: resource_names.agent_name,
+    Kind.POOL: resource_names.pool_name,
+    Kind.CONTACT: resource_names.contact_name,
+    Kind.RESERVATION: resource_names.reservation_name,
+    Kind.DECISION: resource_names.decision_name,
 }
 
 

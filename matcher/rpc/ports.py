@@ -8,7 +8,6 @@ from typing import Protocol
 
 from matcher.asked import Asked
 from matcher.errors import MatcherError
-from matcher.lifecycle import AgentStatus, ContactState
 from matcher.model import (
     Agent,
     AgentChange,
@@ -29,6 +28,7 @@ from matcher.model import (
     StreamPlace,
     Wait,
 )
+from matcher.model.lifecycle import AgentStatus, ContactState
 
 
 class Router(Protocol):

@@ -11,7 +11,7 @@ from typing import Final
 from google.protobuf.empty_pb2 import Empty
 
 from matcher.model import Pool
-from matcher.names import site_name
+from matcher.model.resource_names import site_name
 from matcher.rpc import check_contacts, convert
 from matcher.rpc import check_roster as check
 from matcher.rpc.check import page_token

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from matcher.asked import Asked
-from matcher.model import InLine, Outcome, Unmatched
+from matcher.model import Outcome, QueuedOutcome, Unmatched
 from matcher.rpc import check_contacts, convert, route_many
 from matcher.rpc import check_routing as check
 from matcher.rpc.admitting import step_aside
@@ -191,7 +191,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     def _count(self, outcome: Outcome) -> None:
         if isinstance(outcome, Unmatched):
             self._routes("unmatched", "NONE").inc()
-        elif isinstance(outcome, InLine):
+        elif isinstance(outcome, QueuedOutcome):
             self._routes("replayed" if outcome.replayed else "queued", "NONE").inc()
         else:
             how = "replayed" if outcome.replayed else "held"

@@ -12,8 +12,8 @@ from typing import Any, Final
 import structlog
 
 from matcher.errors import MatcherError
-from matcher.lifecycle import Cause, ContactState
 from matcher.model import ContactEvent, Hold
+from matcher.model.lifecycle import Cause, ContactState
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from matcher.lifecycle import ReservationState
 from matcher.model import Basis, Reservation
+from matcher.model.lifecycle import ReservationState
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from matcher.errors import ContactNotFound
-from matcher.lifecycle import ENDED, Cause, ContactState
 from matcher.model import Contact, ContactEvent, Page
-from matcher.names import contact_name
+from matcher.model.lifecycle import ENDED, Cause, ContactState
+from matcher.model.resource_names import contact_name
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
 from matcher.store.records import decode_contact, decode_history, fields_of, number, pairs_of, text

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from matcher.errors import StoreUnavailable
-from matcher.names import new_id
+from matcher.model.resource_names import new_id
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
 from matcher.store.records import fields_of

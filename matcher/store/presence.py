@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from matcher.errors import AgentNotFound
-from matcher.lifecycle import AgentStatus
-from matcher.names import agent_name
+from matcher.model.lifecycle import AgentStatus
+from matcher.model.resource_names import agent_name
 from matcher.store.connection import Connection
 from matcher.store.keys import TIMER_BEAT, TIMER_CONTACT, TIMER_IDLE, Keys
 from matcher.store.records import pairs_of

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.lifecycle import AgentStatus, Cause, ContactState, ReservationState, read_state
 from matcher.model import (
     Agent,
     Basis,
@@ -25,6 +24,7 @@ from matcher.model import (
     Ranking,
     Reservation,
 )
+from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState, read_state
 
 Fields = Mapping[str, bytes]
 

@@ -19,9 +19,9 @@ from matcher.errors import (
     PoolNotFound,
     SiteExists,
 )
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
-from matcher.names import agent_name, pool_name, site_name
+from matcher.model.lifecycle import AgentStatus
+from matcher.model.resource_names import agent_name, pool_name, site_name
 from matcher.store.connection import Connection
 from matcher.store.keys import MODELS, SITES, Keys
 from matcher.store.records import (

@@ -14,9 +14,9 @@ from matcher.errors import (
     ReservationNotFound,
     ReservationStateWrong,
 )
-from matcher.lifecycle import HOLDING, Cause, ReservationState
 from matcher.model import Contact, Decision, Page, Reservation
-from matcher.names import contact_name, decision_name, new_id, reservation_name
+from matcher.model.lifecycle import HOLDING, Cause, ReservationState
+from matcher.model.resource_names import contact_name, decision_name, new_id, reservation_name
 from matcher.store.claims import (
     Claim,
     Claimed,

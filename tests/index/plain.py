@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.lexicon import Lexicon, stems
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Constraint, Hold, Requirements, primary_subtag
+from matcher.model.lifecycle import AgentStatus
 from matcher.scorer import Evidence, Scorer
 
 Floats = NDArray[np.float32]

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from matcher.index import SiteIndex
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Capacity, ChannelCapacity, Hold, Profile, Requirements
+from matcher.model.lifecycle import AgentStatus
 from matcher.scorer import Scorer
 from tests.index.plain import Floats, unit_length
 

@@ -14,8 +14,8 @@ from matcher.found import Found
 from matcher.index import Query, SiteIndex
 from matcher.index.view import View
 from matcher.lexicon import stems
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Capacity, Constraint, Hold, Profile, Requirements
+from matcher.model.lifecycle import AgentStatus
 from matcher.scorer import Evidence, Scorer, Scores
 from tests.index.plain import PlainIndex
 from tests.index.rosters import (

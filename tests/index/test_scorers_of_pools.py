@@ -11,8 +11,8 @@ import pytest
 from matcher.index import Query, SiteIndex
 from matcher.index.lines import MappedLines
 from matcher.lexicon import stems
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Hold, Profile, Requirements
+from matcher.model.lifecycle import AgentStatus
 from matcher.scorer import Scorer
 from tests.index.plain import Floats
 from tests.index.rosters import DIMENSION, SCORERS, WORDS, vectors

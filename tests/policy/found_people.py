@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from matcher.found import Found, Resting
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Profile
+from matcher.model.lifecycle import AgentStatus
 from matcher.scorer import UNTRAINED, Evidence, Scorer
 from matcher.units import split
 

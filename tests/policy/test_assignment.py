@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from matcher.assignment import Opening, assign, one_by_one
-from matcher.lifecycle import AgentStatus
 from matcher.model import Agent, Capacity, ChannelCapacity, Hold, Profile
+from matcher.model.lifecycle import AgentStatus
 
 NO = -math.inf
 

@@ -7,7 +7,6 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from matcher.lifecycle import AgentStatus, ContactState
 from matcher.model import (
     AgentChange,
     Capacity,
@@ -19,6 +18,7 @@ from matcher.model import (
     StreamPlace,
     Wait,
 )
+from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.rpc.check import page_token
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing

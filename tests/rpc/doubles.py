@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from matcher.asked import Asked
 from matcher.errors import MatcherError
-from matcher.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.model import (
     Agent,
     AgentChange,
@@ -21,7 +20,6 @@ from matcher.model import (
     ContactEvent,
     Decision,
     Experience,
-    Held,
     Hold,
     ImportAction,
     ImportedRow,
@@ -36,9 +34,11 @@ from matcher.model import (
     Ranking,
     Reason,
     Reservation,
+    ReservedOutcome,
     StreamPlace,
     Wait,
 )
+from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.rpc.ports import Services
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ class RouterDouble(Double):
         wait: Wait | None = None,
     ) -> Outcome:
         asked = (site, message, contact_id, request_id, digest, auto_accept, explain_unmatched)
-        return self.note("route", Held(OFFER, CANDIDATE, replayed=False), *asked, *([wait] if wait else ()))
+        return self.note("route", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *asked, *([wait] if wait else ()))
 
     async def transfer(
         self,
@@ -149,7 +149,7 @@ class RouterDouble(Double):
         wait: Wait | None,
     ) -> Outcome:
         asked = (site, contact_id, pool_id, agent, message, request_id, wait)
-        return self.note("transfer", Held(OFFER, CANDIDATE, replayed=False), *asked)
+        return self.note("transfer", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *asked)
 
     async def link(self, site: str, handles: Sequence[str]) -> int:
         return self.note("link", 2, site, tuple(handles))

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from matcher.model import Held
+from matcher.model import ReservedOutcome
 from matcher.rpc.admission import CROWD, Admission
 from matcher.rpc.admitting import AdmissionInterceptor
 from matcher.rpc.health import Health
@@ -269,10 +269,10 @@ async def busy() -> AsyncIterator[Busy]:
     entered: asyncio.Queue[str] = asyncio.Queue()
     answer = asyncio.Event()
 
-    async def blocked(*given: Any, **_: Any) -> Held:
+    async def blocked(*given: Any, **_: Any) -> ReservedOutcome:
         entered.put_nowait(given[1].text)
         await answer.wait()
-        return Held(OFFER, CANDIDATE, replayed=False)
+        return ReservedOutcome(OFFER, CANDIDATE, replayed=False)
 
     router.route = blocked  # type: ignore[method-assign]
     gate = Gate(most_waiting=1)

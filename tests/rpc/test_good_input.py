@@ -9,7 +9,6 @@ from google.protobuf.empty_pb2 import Empty
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.lifecycle import AgentStatus
 from matcher.model import (
     Agent,
     Capacity,
@@ -22,6 +21,7 @@ from matcher.model import (
     StreamPlace,
     Unmatched,
 )
+from matcher.model.lifecycle import AgentStatus
 from matcher.rpc import check_roster, convert, names
 from matcher.rpc.check import Violations, page_token
 from matcher.rpc.names import Kind

@@ -18,8 +18,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from matcher.errors import ContactEnded
-from matcher.lifecycle import AgentStatus
 from matcher.model import Constraint, LeftOut, Unmatched
+from matcher.model.lifecycle import AgentStatus
 from matcher.rpc.health import SERVICES, Health
 from matcher.rpc.server import build_server, drain
 from matcher.telemetry import PRIVATE_FIELDS, Telemetry, configure_logs

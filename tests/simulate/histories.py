@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.simulate import history as h
 from benchmarks.simulate.history import Ending, Outcome, Verb
-from matcher.lifecycle import Cause, ContactState, ReservationState
+from matcher.model.lifecycle import Cause, ContactState, ReservationState
 
 OFFER, ACCEPTED, WAIT = 5.0, 120.0, 60.0
 POOL = h.PoolTerms(id="care", offer=OFFER, accepted=ACCEPTED, wait=WAIT, wait_weight=0.5)

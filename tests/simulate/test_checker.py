@@ -13,7 +13,7 @@ from benchmarks.simulate.checker import judge
 from benchmarks.simulate.history import Ending, Outcome, Verb
 from benchmarks.simulate.summary import gini
 from benchmarks.simulate.verdict import Law
-from matcher.lifecycle import Cause, ContactState, ReservationState
+from matcher.model.lifecycle import Cause, ContactState, ReservationState
 from tests.simulate.histories import (
     ACCEPTED,
     BEA,

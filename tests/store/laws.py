@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from matcher.lifecycle import CONTACT_NEXT, HOLDING, ContactState, ReservationState
+from matcher.model.lifecycle import CONTACT_NEXT, HOLDING, ContactState, ReservationState
 from matcher.store.records import Fields, number, text
 from tests.store.stage import KEEP_MS, Stage
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from matcher.errors import ReservationNotFound
-from matcher.lifecycle import AgentStatus, ReservationState
 from matcher.model import Agent, Basis, Capacity, ChannelCapacity, Contact, Hold, PoolPolicy, Profile, Reservation
+from matcher.model.lifecycle import AgentStatus, ReservationState
 from matcher.store.connection import Connection
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matcher.errors import MatcherError
-from matcher.lifecycle import AgentStatus, Cause, ContactState
 from matcher.model import ContactEvent, Hold, PoolPolicy
+from matcher.model.lifecycle import AgentStatus, Cause, ContactState
 from matcher.store.changes import (
     AgentChanged,
     Change,

@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from matcher.lifecycle import AgentStatus, Cause
 from matcher.model import PoolPolicy, Reservation
+from matcher.model.lifecycle import AgentStatus, Cause
 from matcher.store.routing import Claimed, Enqueued, Full, Reserved
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from matcher.lifecycle import ContactState
 from matcher.model import ChannelCapacity, Reservation
+from matcher.model.lifecycle import ContactState
 from matcher.store.presence import Timer, TimerKind
 from matcher.store.routing import Claimed, Full
 from tests.store.stage import LONG_MS, Stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from matcher.errors import AgentNotFound
-from matcher.lifecycle import AgentStatus, ReservationState
+from matcher.model.lifecycle import AgentStatus, ReservationState
 from matcher.store.changes import Changes, TimerSet
 from matcher.store.presence import Timer, TimerKind
 from matcher.store.routing import Claimed, Full, Lapsed

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from matcher.errors import StoreUnfit
-from matcher.lifecycle import AgentStatus
+from matcher.model.lifecycle import AgentStatus
 from matcher.store import library
 from matcher.store.connection import Connection
 from matcher.store.keys import SCHEMA

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from matcher.lifecycle import AgentStatus, ContactState, ReservationState
 from matcher.model import ChannelCapacity
+from matcher.model.lifecycle import AgentStatus, ContactState, ReservationState
 from matcher.store.routing import Claimed, Full, Refused, Replayed
 from tests.store.stage import CHAT, LIFETIMES, LONG_MS, Stage
 

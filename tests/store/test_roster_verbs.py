@@ -14,8 +14,8 @@ from matcher.errors import (
     PoolInUse,
     PoolNotFound,
 )
-from matcher.lifecycle import AgentStatus
 from matcher.model import ChannelCapacity, PoolPolicy
+from matcher.model.lifecycle import AgentStatus
 from matcher.store.models import KnownModel
 from matcher.store.records import encode_channels, encode_profile
 from tests.store.stage import EVENTS_KEPT, Stage, profile

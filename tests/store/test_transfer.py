@@ -6,8 +6,8 @@ import secrets
 
 import pytest
 
-from matcher.lifecycle import Cause, ContactState, ReservationState
 from matcher.model import PoolPolicy, Reservation
+from matcher.model.lifecycle import Cause, ContactState, ReservationState
 from matcher.store.contacts import InQueue, Left
 from matcher.store.routing import Claimed, Enqueued, Full, How, Refused, Replayed
 from tests.store.laws import found_anywhere

@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from matcher.errors import FenceStale, ReservationLapsed, ReservationNotFound, ReservationStateWrong
-from matcher.lifecycle import ContactState, ReservationState
 from matcher.model import ChannelCapacity, Reservation
+from matcher.model.lifecycle import ContactState, ReservationState
 from matcher.store import routing
 from matcher.store.records import fields_of
 from matcher.store.routing import Slot

@@ -7,8 +7,8 @@ import secrets
 import pytest
 
 from matcher.errors import PoolHasWaiting
-from matcher.lifecycle import AgentStatus, Cause, ContactState
 from matcher.model import PoolPolicy
+from matcher.model.lifecycle import AgentStatus, Cause, ContactState
 from matcher.store.contacts import InQueue, Left
 from matcher.store.routing import Claimed, Enqueued, Full, Refused, Replayed
 from tests.store.laws import broken_laws, found_anywhere

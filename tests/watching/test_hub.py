@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from matcher.errors import SiteNotFound, WatcherTooSlow
-from matcher.lifecycle import Cause, ContactState
 from matcher.model import ContactEvent, StreamPlace
+from matcher.model.lifecycle import Cause, ContactState
 from matcher.watching import Gap, Hub, Hubs, SlotChanged, Told, Topic, Watcher
 
 AT_ONCE = 0.0

@@ -6,8 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from matcher.lifecycle import Cause, ContactState
 from matcher.model import ContactEvent, StreamPlace
+from matcher.model.lifecycle import Cause, ContactState
 from matcher.store.events import Steps
 from matcher.streams import Streams
 from matcher.watching import Hub

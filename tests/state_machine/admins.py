@@ -14,12 +14,12 @@ from matcher.errors import (
     AgentNotFound,
     MatcherError,
 )
-from matcher.lifecycle import AgentStatus, ReservationState
 from matcher.model import (
     AgentChange,
     Profile,
 )
-from tests.model.drawn import (
+from matcher.model.lifecycle import AgentStatus, ReservationState
+from tests.state_machine.drawn import (
     LATER_MS,
     ONLINE,
     PENDING,
@@ -32,8 +32,8 @@ from tests.model.drawn import (
     servers,
     statuses,
 )
-from tests.model.plain import PlainAgent
-from tests.model.two_servers import TwoServers
+from tests.state_machine.plain import PlainAgent
+from tests.state_machine.two_servers import TwoServers
 
 
 class Admins(TwoServers):

@@ -13,17 +13,17 @@ import pytest
 from matcher.encoder import Priority
 from matcher.encoder.contract import Vectors
 from matcher.floors import Floors
-from matcher.lifecycle import AgentStatus
 from matcher.matching import Matching
 from matcher.model import AgentChange, Capacity, ChannelCapacity, Profile
+from matcher.model.lifecycle import AgentStatus
 from matcher.replica import SiteReplica
 from matcher.scorers import Scorers
 from matcher.store.connection import Connection
 from matcher.store.contacts import ContactStore
 from matcher.store.models import KnownModel, ModelStore
 from matcher.store.roster import RosterStore
-from tests.model.house import EVENTS_KEPT, House
-from tests.model.words import DIMENSION, WordEncoder
+from tests.state_machine.house import EVENTS_KEPT, House
+from tests.state_machine.words import DIMENSION, WordEncoder
 
 SWITCHES = 6
 

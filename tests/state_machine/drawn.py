@@ -6,13 +6,13 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from matcher.lifecycle import AgentStatus, ReservationState
 from matcher.model import (
     Capacity,
     ChannelCapacity,
     Profile,
 )
-from tests.model.plain import Ask
+from matcher.model.lifecycle import AgentStatus, ReservationState
+from tests.state_machine.plain import Ask
 
 LATER_MS: Final = 600_000
 FAR_MS: Final = 10_000_000_000_000

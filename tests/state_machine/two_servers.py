@@ -17,21 +17,21 @@ from matcher.errors import (
     MatcherError,
 )
 from matcher.floors import Floors
-from matcher.lifecycle import CONTACT_NEXT
 from matcher.model import (
     PoolPolicy,
 )
+from matcher.model.lifecycle import CONTACT_NEXT
 from matcher.store.keys import Keys
-from tests.model.drawn import (
+from tests.state_machine.drawn import (
     ACCEPTED,
     FAR_MS,
     LATER_MS,
     PENDING,
 )
-from tests.model.house import House, Repeating
-from tests.model.plain import Plain
-from tests.model.stored import Stored
-from tests.model.words import WordEncoder
+from tests.state_machine.house import House, Repeating
+from tests.state_machine.plain import Plain
+from tests.state_machine.stored import Stored
+from tests.state_machine.words import WordEncoder
 from tests.store.laws import broken_laws
 from tests.store.stage import Stage
 

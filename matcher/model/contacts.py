@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from matcher.lifecycle import Cause, ContactState, ReservationState
 from matcher.model.decisions import Basis, Candidate, Constraint, LeftOut
+from matcher.model.lifecycle import Cause, ContactState, ReservationState
 
 BAD_RATINGS = (1, 2)
 
@@ -113,7 +113,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ReservedOutcome:
     """The outcome that an agent is held; replayed: this request was answered before."""
 
     reservation: Reservation
@@ -122,7 +122,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class InLine:
+class QueuedOutcome:
     """The outcome that the contact waits; replayed: this request was answered before."""
 
     contact: str
@@ -140,7 +140,7 @@ class Unmatched:
     would_match: tuple[Candidate, ...] = ()
 
 
-Outcome = Held | InLine | Unmatched
+Outcome = ReservedOutcome | QueuedOutcome | Unmatched
 
 
 T = TypeVar("T")

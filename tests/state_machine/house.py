@@ -16,8 +16,8 @@ from matcher.dispatcher import Dispatcher
 from matcher.errors import ReservationNotFound
 from matcher.finding import Finder
 from matcher.floors import Floors
-from matcher.lifecycle import Cause
 from matcher.matching import Matching
+from matcher.model.lifecycle import Cause
 from matcher.ranking import Ranker
 from matcher.replica import SiteReplica
 from matcher.reservations import Reservations
@@ -35,7 +35,7 @@ from matcher.store.presence import PresenceStore, TimerKind
 from matcher.store.roster import RosterStore
 from matcher.store.routing import Lifetimes, RoutingStore
 from matcher.turns import Turns
-from tests.model.words import WordEncoder
+from tests.state_machine.words import WordEncoder
 
 EVENTS_KEPT: Final = 100_000
 LIFETIMES: Final = Lifetimes(

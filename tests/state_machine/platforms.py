@@ -18,21 +18,21 @@ from matcher.errors import (
     ReservationLapsed,
     ReservationStateWrong,
 )
-from matcher.lifecycle import ContactState, ReservationState
 from matcher.model import (
     Basis,
     Experience,
-    Held,
-    InLine,
     Message,
     Outcome,
+    QueuedOutcome,
     Requirements,
     Reservation,
+    ReservedOutcome,
     Unmatched,
     Wait,
 )
-from tests.model.admins import Admins
-from tests.model.drawn import (
+from matcher.model.lifecycle import ContactState, ReservationState
+from tests.state_machine.admins import Admins
+from tests.state_machine.drawn import (
     ACCEPTED,
     LATER_MS,
     LONG_PAST_MS,
@@ -44,8 +44,8 @@ from tests.model.drawn import (
     requests,
     servers,
 )
-from tests.model.plain import FOREVER, LATER, MAKES, Ask, PlainReservation
-from tests.model.stored import Stored
+from tests.state_machine.plain import FOREVER, LATER, MAKES, Ask, PlainReservation
+from tests.state_machine.stored import Stored
 
 
 class Platforms(Admins):
@@ -82,7 +82,7 @@ class Platforms(Admins):
     def check_replay(self, contact: str, reservation: str, answer: Outcome | MatcherError) -> None:
         """Check the answer to a request that was answered before: the ids of then, the states of now."""
         known = self.plain.contacts[contact]
-        if isinstance(answer, InLine):
+        if isinstance(answer, QueuedOutcome):
             # A server may not have heard yet that it waits no more.
             assert not reservation
             assert answer.replayed
@@ -91,7 +91,7 @@ class Platforms(Admins):
         if not reservation and known.state in {ContactState.CANCELED, ContactState.EXPIRED}:
             assert isinstance(answer, ContactEnded), answer
             return
-        assert isinstance(answer, Held), answer
+        assert isinstance(answer, ReservedOutcome), answer
         assert answer.replayed
         assert answer.reservation.id == (reservation or known.reservation)
         assert answer.reservation.state is self.plain.reservations[answer.reservation.id].state
@@ -118,7 +118,7 @@ class Platforms(Admins):
 
         kept = set(self.stored().kept())
         answers = self.run(rushing())
-        held = [answer for answer in answers if isinstance(answer, Held)]
+        held = [answer for answer in answers if isinstance(answer, ReservedOutcome)]
         for answer in sorted(held, key=lambda one: one.reservation.fence):
             assert answer.reservation.agent in self.plain.eligible(ask)
             self.write_down(ask, answer)
@@ -131,11 +131,11 @@ class Platforms(Admins):
         assert not isinstance(answer, MatcherError), answer
         eligible = self.plain.eligible(ask)
         kept = before.kept()
-        if not isinstance(answer, Held):
+        if not isinstance(answer, ReservedOutcome):
             if current:
                 self.check_nobody_was_free(eligible, set(kept), answer)
-            assert isinstance(answer, InLine if ask.wait else Unmatched)
-            if isinstance(answer, InLine):
+            assert isinstance(answer, QueuedOutcome if ask.wait else Unmatched)
+            if isinstance(answer, QueuedOutcome):
                 assert ask.contact in ("", answer.contact)
                 self.plain.line_up(answer.contact, ask)
                 if request:
@@ -158,7 +158,7 @@ class Platforms(Admins):
 
         It is weighed with them in a moment: that the nearest to it is kept may put it in line while others are free.
         """
-        assert not able - kept or (isinstance(answer, InLine) and able & kept), (answer, able, kept)
+        assert not able - kept or (isinstance(answer, QueuedOutcome) and able & kept), (answer, able, kept)
 
     def check_capacity(self, agent: str, channel: str) -> None:
         """Nothing is claimed above the capacity of this moment, as the store's own leases say."""
@@ -177,7 +177,7 @@ class Platforms(Admins):
         else:
             assert until <= held.created_ms
 
-    def write_down(self, ask: Ask, answer: Held) -> None:
+    def write_down(self, ask: Ask, answer: ReservedOutcome) -> None:
         """Write a new hold down, whose fence is above all before."""
         held = answer.reservation
         cost = self.plain.agents[held.agent].profile.capacity.channels[ask.channel].cost
@@ -191,7 +191,7 @@ class Platforms(Admins):
         if ask.wait:
             contact.wait_is_over = False
 
-    def check_choice(self, taken: str, eligible: set[str], answer: Held) -> None:
+    def check_choice(self, taken: str, eligible: set[str], answer: ReservedOutcome) -> None:
         """Of those asked about who had room, nobody within the tolerance of the best was less utilised."""
         decision = self.run(self.houses[0].reservations.decision(self.site, answer.reservation.decision))
         if decision.ranking.basis is not Basis.AFFINITY:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from matcher.encoder import Priority
 from matcher.encoder.contract import Vectors
 from matcher.floors import Floors
-from matcher.lifecycle import AgentStatus
-from matcher.model import Agent, Capacity, ChannelCapacity, Held, Message, Profile, Requirements
+from matcher.model import Agent, Capacity, ChannelCapacity, Message, Profile, Requirements, ReservedOutcome
+from matcher.model.lifecycle import AgentStatus
 from matcher.store.connection import Connection
-from tests.model.house import House
-from tests.model.stored import Stored
-from tests.model.words import WordEncoder
+from tests.state_machine.house import House
+from tests.state_machine.stored import Stored
+from tests.state_machine.words import WordEncoder
 
 ROSES = Profile("", ("roses",), capacity=Capacity(5, {"chat": ChannelCapacity(1)}))
 
@@ -71,7 +71,7 @@ class Pair:
         profile = replace(ROSES, capacity=Capacity(room, {"chat": ChannelCapacity(1)}))
         return await self.other.roster.create_agent(self.site, agent, profile, status)
 
-    async def route(self, house: House) -> Held:
+    async def route(self, house: House) -> ReservedOutcome:
         """Hold somebody."""
         message = Message("roses", "", Requirements())
         held = await house.router.route(
@@ -83,7 +83,7 @@ class Pair:
             auto_accept=False,
             explain_unmatched=False,
         )
-        assert isinstance(held, Held)
+        assert isinstance(held, ReservedOutcome)
         return held
 
     async def catch_up(self) -> None:

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from matcher.errors import ContactNotFound, ContactStateWrong, MatcherError
-from matcher.lifecycle import ContactState, ReservationState
-from matcher.model import Held, InLine, Message, Outcome, Requirements, Unmatched, Wait
-from tests.model.drawn import ACCEPTED, LATER_MS, LONG_PAST_MS, PENDING, agents, picks, pools, servers, texts
-from tests.model.plain import FOREVER, PlainReservation
-from tests.model.platforms import Platforms
-from tests.model.stored import Stored
+from matcher.model import Message, Outcome, QueuedOutcome, Requirements, ReservedOutcome, Unmatched, Wait
+from matcher.model.lifecycle import ContactState, ReservationState
+from tests.state_machine.drawn import ACCEPTED, LATER_MS, LONG_PAST_MS, PENDING, agents, picks, pools, servers, texts
+from tests.state_machine.plain import FOREVER, PlainReservation
+from tests.state_machine.platforms import Platforms
+from tests.state_machine.stored import Stored
 
 
 class Lines(Platforms):
@@ -91,9 +91,9 @@ class Lines(Platforms):
         before = self.stored()
         able = self.plain.able(pool, known.channel, {*known.excluded, old.agent}, agent)
         answer = self.attempt(self.handed_on(server, name, pool, agent, text, wait), twice=twice)
-        if not isinstance(answer, Held):
+        if not isinstance(answer, ReservedOutcome):
             self.check_nobody_was_free(able, set(before.kept()), answer)
-            assert isinstance(answer, InLine if wait else Unmatched), answer
+            assert isinstance(answer, QueuedOutcome if wait else Unmatched), answer
             if wait:
                 known.in_line = known.waits = known.moving = True
                 known.wait_is_over, known.pool, known.only, known.auto_accept = False, pool, agent, False

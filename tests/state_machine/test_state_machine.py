@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 
 from matcher.floors import Floors
 from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
-from tests.model.house import Repeating
-from tests.model.lines import Lines
-from tests.model.words import WordEncoder
+from tests.state_machine.house import Repeating
+from tests.state_machine.lines import Lines
+from tests.state_machine.words import WordEncoder
 from tests.store.access import PRODUCT, Admin, as_user, make_users
 
 EXAMPLES: Final = int(os.environ.get("STATE_MACHINE_EXAMPLES", "40"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from matcher.lifecycle import AgentStatus
-from matcher.lifecycle import ContactState as Contact
-from matcher.lifecycle import ReservationState as State
 from matcher.model import Profile
+from matcher.model.lifecycle import AgentStatus
+from matcher.model.lifecycle import ContactState as Contact
+from matcher.model.lifecycle import ReservationState as State
 
 FOREVER: Final = "forever"
 LATER: Final = "later"

@@ -10,27 +10,27 @@ import pytest
 from matcher import claiming
 from matcher import replica as replica_module
 from matcher.errors import StoreUnavailable
-from matcher.lifecycle import AgentStatus, ContactState, ReservationState
 from matcher.model import (
     Experience,
     Hold,
-    InLine,
     Message,
     Outcome,
     PoolPolicy,
     Profile,
+    QueuedOutcome,
     Requirements,
     Wait,
 )
+from matcher.model.lifecycle import AgentStatus, ContactState, ReservationState
 from matcher.replica import READ_EVERY_SECONDS
 from matcher.snapshot import Snapshot, read_site
 from matcher.store.changes import SlotHeld
 from matcher.store.connection import Connection
 from matcher.store.keys import Keys
-from tests.model.house import House
-from tests.model.pair import ROSES, Pair, blocked, go_on
-from tests.model.stored import Stored
-from tests.model.words import WordEncoder
+from tests.state_machine.house import House
+from tests.state_machine.pair import ROSES, Pair, blocked, go_on
+from tests.state_machine.stored import Stored
+from tests.state_machine.words import WordEncoder
 
 FAR_AHEAD_MS = 4 * 10**12
 
@@ -144,8 +144,8 @@ async def test_a_transfer_that_waits_is_not_taken_for_held_where_it_is_repeated_
         await pair.create("bob", AgentStatus.OFFLINE)
         await blocked(pair)
         first, again = await hand_on(pair.other), await hand_on(pair.slow)
-        assert isinstance(first, InLine)
-        assert isinstance(again, InLine)
+        assert isinstance(first, QueuedOutcome)
+        assert isinstance(again, QueuedOutcome)
         assert again.replayed
     assert await pair.agrees()
 
@@ -159,7 +159,7 @@ async def test_a_transfer_that_waits_and_is_offered_leaves_the_old_slot_free_at_
     waits = await pair.other.router.transfer(
         pair.site, held.contact, pool_id="", agent="", message=None, request_id="", digest=b"", wait=Wait()
     )
-    assert isinstance(waits, InLine)
+    assert isinstance(waits, QueuedOutcome)
     await pair.create("bob")
     await pair.catch_up()
     replica, dispatcher = await pair.slow.sites.replica(pair.site), await pair.slow.dispatcher(pair.site)
@@ -221,7 +221,7 @@ async def line_up(pair: Pair, contact: str, text: str, pool: str = "default") ->
         explain_unmatched=False,
         wait=Wait(),
     )
-    assert isinstance(waits, InLine)
+    assert isinstance(waits, QueuedOutcome)
 
 
 async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_stays_in_line(pair: Pair) -> None:

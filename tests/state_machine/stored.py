@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from matcher.lifecycle import ReservationState
 from matcher.model import Agent, Contact, Hold, Reservation
+from matcher.model.lifecycle import ReservationState
 from matcher.store.connection import Connection
 from matcher.store.keys import PERMANENT, Keys
 from matcher.store.records import (
@@ -20,7 +20,7 @@ from matcher.store.records import (
     fields_of,
     pairs_of,
 )
-from tests.model.plain import LIVE
+from tests.state_machine.plain import LIVE
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.model.pair import Pair, open_pair
+from tests.state_machine.pair import Pair, open_pair
 
 
 @pytest.fixture
