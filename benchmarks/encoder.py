@@ -14,16 +14,16 @@ from benchmarks.alone import run_alone, say
 from benchmarks.material import Floats, encode, open_packaged_encoder, read_material, serving_scorer, unique
 from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
+from matcher.affinity.lexicon import stems
+from matcher.affinity.scorer import Scorer
+from matcher.affinity.sentences import split
 from matcher.encoder import Encoder
 from matcher.encoder.settings import PACKAGED_MODEL
 from matcher.encoder.source import find_model
 from matcher.index import SiteIndex
-from matcher.lexicon import stems
 from matcher.model import Agent, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
-from matcher.scorer import Scorer
 from matcher.suite import Suite, SuiteMessage, read_suite
-from matcher.units import split
 
 MARGIN: Final = 0.03
 """Above it fp32 is sure of its first agent."""

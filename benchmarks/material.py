@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.sizes import ROOT
+from matcher.affinity.scorer import Scorer
+from matcher.affinity.scorer_file import load_scorer
 from matcher.encoder import Encoder, EncoderSettings, Priority, open_encoder
 from matcher.model import Agent, Profile
 from matcher.model.lifecycle import AgentStatus
-from matcher.scorer import Scorer
-from matcher.scorer_file import chosen
 from matcher.suite import read_suite
 
 Floats = NDArray[np.float32]
@@ -56,7 +56,7 @@ async def open_packaged_encoder() -> Encoder:
 
 def serving_scorer(encoder: Encoder) -> Scorer:
     """Return the scorer that the service uses with this model."""
-    return chosen("packaged", encoder.fingerprint)[0]
+    return load_scorer("packaged", encoder.fingerprint)[0]
 
 
 async def encode(encoder: Encoder, texts: Sequence[str]) -> Floats:

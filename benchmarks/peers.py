@@ -26,17 +26,17 @@ from benchmarks.reserve import ClaimsStore, claim, open_claims, slot
 from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
 from benchmarks.stores import plain_store
+from matcher.affinity.scorer import Scorer
+from matcher.affinity.sentences import Sentences, Span
 from matcher.index import SiteIndex
 from matcher.model import Hold, Requirements
-from matcher.policy import rank
-from matcher.scorer import Scorer
-from matcher.units import Span, Units
+from matcher.ranking.policy import rank
 
 RIGHT: Final = 0.99
 """What a setting of a peer must reach to count as an answer; where none does, the nearest to it runs beside ours."""
 NAMES: Final = ("pgvector_hnsw", "pgvector_exact", "vector_sets", "faiss_hnsw")
 ANYONE: Final = Requirements()
-WHOLE: Final = Units((Span(0, 1),), merged=False)
+WHOLE: Final = Sentences((Span(0, 1),), merged=False)
 CANDIDATES: Final = 8
 
 

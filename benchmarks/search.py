@@ -21,12 +21,12 @@ from benchmarks.material import (
 )
 from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, ratio
+from matcher.affinity.lexicon import Lexicon, stems
+from matcher.affinity.scorer import Evidence, Scorer
+from matcher.affinity.sentences import split
 from matcher.index import SiteIndex
-from matcher.lexicon import Lexicon, stems
 from matcher.model import Requirements
 from matcher.model.lifecycle import AgentStatus
-from matcher.scorer import Evidence, Scorer
-from matcher.units import split
 
 SHARES: Final = (0.001, 0.01, 0.1, 1.0)
 NAMES: Final = {0.001: "01pct", 0.01: "1pct", 0.1: "10pct", 1.0: "100pct"}

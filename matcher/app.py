@@ -19,6 +19,8 @@ import uvloop
 from threadpoolctl import threadpool_limits
 
 from matcher import kernels
+from matcher.affinity.scorer_file import PACKAGED, ScorerFileWrong
+from matcher.affinity.scorer_registry import ScorerRegistry
 from matcher.changeover import Changeover
 from matcher.claiming import Claims
 from matcher.config import Settings, ignored_variables, load
@@ -35,18 +37,16 @@ from matcher.joint import Joint
 from matcher.listening import listen
 from matcher.matching import Matching
 from matcher.model import DEFAULT_SITE
-from matcher.ranking import Ranker
 from matcher.replica import SiteReplica
 from matcher.reservations import Reservations
 from matcher.roster import Roster
 from matcher.router import Router
+from matcher.routing.ranker import Ranker
 from matcher.rpc.admission import Admission
 from matcher.rpc.admitting import AdmissionInterceptor
 from matcher.rpc.health import Health
 from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
-from matcher.scorer_file import PACKAGED, ScorerFileWrong
-from matcher.scorers import Scorers
 from matcher.sealing import Sealer
 from matcher.sites import Sites
 from matcher.store.connection import Connection
@@ -133,7 +133,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             partial(_tell_change, telemetry),
         )
         stack.push_async_callback(changeover.close)
-        matching = await changeover.begin(lambda model: Scorers(settings.scorer, model, settings.scorers))
+        matching = await changeover.begin(lambda model: ScorerRegistry(settings.scorer, model, settings.scorers))
 
         def open_replica(matching: Matching, site: str) -> SiteReplica:
             replica = SiteReplica(
@@ -264,12 +264,12 @@ async def _open_matching(settings: Settings, telemetry: Telemetry, model: str) -
     )
     try:
         try:
-            scorers = Scorers(settings.scorer, encoder.fingerprint, settings.scorers)
+            scorers = ScorerRegistry(settings.scorer, encoder.fingerprint, settings.scorers)
         except ScorerFileWrong:
             if model == settings.model:
                 raise
             # The setting's is for the new model; while the former one answers it is scored as it comes.
-            scorers = Scorers(PACKAGED, encoder.fingerprint, settings.scorers)
+            scorers = ScorerRegistry(PACKAGED, encoder.fingerprint, settings.scorers)
         return Matching(encoder, scorers, await Floors.open(encoder))
     except BaseException:
         await encoder.close()

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.confidence import FEATURES, Calibration, features
+from matcher.affinity.confidence import FEATURES, Calibration, features
+from matcher.affinity.scorer import Evidence, Scorer
 from matcher.lesson import Lesson, evidence_of, per_message
-from matcher.scorer import Evidence, Scorer
 
 RIVALS: Final = (0.0, 0.3, 0.1)
 """Shares of the agents left free, besides all of them, when confidence is learned; 0 stands for everybody."""

@@ -23,9 +23,9 @@ from matcher.model import (
 )
 from matcher.model.lifecycle import ContactState
 from matcher.model.resource_names import contact_name, new_id, reservation_name
-from matcher.ranking import LONGEST_IDLE, Ranker, Read
-from matcher.ranking import offer as offer_of
 from matcher.replica import SiteReplica
+from matcher.routing.ranker import LONGEST_IDLE, Ranker, Read
+from matcher.routing.ranker import offer as offer_of
 from matcher.sealing import Sealer, Written
 from matcher.store.contacts import ContactStore
 from matcher.store.routing import (

@@ -17,9 +17,9 @@ from matcher.clock import Clock
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model import Hold, Pool, PoolPolicy
 from matcher.model.resource_names import new_id
-from matcher.ranking import Ranker, read
-from matcher.ranking import offer as offer_of
 from matcher.replica import SiteReplica
+from matcher.routing.ranker import Ranker, read
+from matcher.routing.ranker import offer as offer_of
 from matcher.sealing import Sealer
 from matcher.store.contacts import ContactStore, InQueue
 from matcher.store.routing import Claim, Claimed, Full, How, RoutingStore

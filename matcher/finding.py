@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from matcher.found import Found
+from matcher.affinity.search_result import SearchResult
 from matcher.index import Query
 from matcher.model import LeftOut, Requirements
-from matcher.policy import MOST_CANDIDATES
+from matcher.ranking.policy import MOST_CANDIDATES
 from matcher.replica import SiteReplica
 from matcher.turns import Turns
 
@@ -42,7 +42,7 @@ class Question(NamedTuple):
 class Answer(NamedTuple):
     """What was found for a message, and whom the constraints left out where the question asked for that."""
 
-    found: Found
+    found: SearchResult
     left_out: LeftOut
     underway: frozenset[str]
     """Whom claims under way were likely to take when the search was made: to it they are still free."""

@@ -11,13 +11,13 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
+from matcher.affinity.lexicon import stems
+from matcher.affinity.scorer import Scorer
+from matcher.affinity.sentences import split
 from matcher.encoder import Encoder, Priority
 from matcher.index import Query, SiteIndex
-from matcher.lexicon import stems
-from matcher.policy import floor
-from matcher.scorer import Scorer
+from matcher.ranking.policy import floor_of
 from matcher.tasks import end
-from matcher.units import split
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +93,7 @@ class Floors:
 
     async def _computed(self, index: SiteIndex, pool: str) -> float:
         changes, scorer, started = index.changes, index.scorer_of(pool), time.monotonic()
-        value = floor(await asyncio.to_thread(index.best_affinities, self._messages, pool))
+        value = floor_of(await asyncio.to_thread(index.best_affinities, self._messages, pool))
         self._known.setdefault(index, {})[pool] = _Known(changes, scorer, value)
         now = time.monotonic()
         self._next[(id(index), pool)] = now + PAUSE * (now - started)

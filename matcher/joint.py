@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from matcher.affinity.search_result import SearchResult
 from matcher.asked import Asked
-from matcher.assignment import Opening
-from matcher.contest import Contestant, compete, most_listed
 from matcher.errors import MatcherError
 from matcher.finding import MOST_TOGETHER
-from matcher.found import Found
 from matcher.model import LeftOut, Outcome, Requirements
-from matcher.policy import rank_with
-from matcher.ranking import Ranker, Read, read
+from matcher.ranking.assignment import Opening
+from matcher.ranking.batch_assignment import BatchEntry, assign_batch, most_listed
+from matcher.ranking.policy import rank_with
 from matcher.replica import SiteReplica
 from matcher.router import Decided, Router
+from matcher.routing.ranker import Ranker, Read, read
 from matcher.sites import Sites
 
 Ended: TypeAlias = "Outcome | MatcherError"
@@ -84,7 +84,7 @@ class Joint:
             return [Decided(one.read) for one in undecided]
         most = most_listed(len(undecided))
         required = [one.asked.message.requirements for one in undecided]
-        found: list[Found] = []
+        found: list[SearchResult] = []
         for at in range(0, len(undecided), MOST_TOGETHER):
             some = slice(at, at + MOST_TOGETHER)
             asking = zip(undecided[some], required[some], strict=True)
@@ -92,13 +92,13 @@ class Joint:
                 *(self._ranker.find(replica, one.read, own, most=most) for one, own in asking)
             )
         contestants = [
-            Contestant(whom, one.floor, own.channel, one.tolerance)
+            BatchEntry(whom, one.floor, own.channel, one.tolerance)
             for one, own, whom in zip(undecided, required, found, strict=True)
         ]
         listed = {agent for one in contestants for agent in one.shortlist(most)}
         known = (replica.index.agent(agent) for agent in listed)
         openings = {agent.id: Opening.of(agent) for agent in known if agent is not None}
-        chosen = await asyncio.to_thread(compete, contestants, openings)
+        chosen = await asyncio.to_thread(assign_batch, contestants, openings)
         left_out = _Counted(replica)
         decided = []
         for one, contestant, agent in zip(undecided, contestants, chosen, strict=True):

@@ -17,9 +17,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.affinity.scorer import Floats, Scorer
 from matcher.calibrate import calibrate
 from matcher.lesson import Lesson, hits_of
-from matcher.scorer import Floats, Scorer
 
 RIDGE: Final = 0.05
 """Added to the eigenvalues over their mean, so that directions without data stay as they are."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.lexicon import Lexicon
-from matcher.scorer import Evidence, Floats, Scorer, Scores
+from matcher.affinity.lexicon import Lexicon
+from matcher.affinity.scorer import Evidence, Floats, Scorer, Scores
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from matcher.affinity.scorer_registry import ScorerRegistry
 from matcher.encoder import Encoder
 from matcher.floors import Floors
-from matcher.scorers import Scorers
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Matching:
     """
 
     encoder: Encoder
-    scorers: Scorers
+    scorers: ScorerRegistry
     floors: Floors
 
     @property

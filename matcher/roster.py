@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.affinity.scorer_registry import ScorerUnknown
 from matcher.clock import Clocks
 from matcher.errors import (
     AgentHasHolds,
@@ -45,7 +46,6 @@ from matcher.model.lifecycle import AgentStatus, Cause
 from matcher.model.resource_names import agent_name, pool_name, site_name
 from matcher.offers import withdraw_offers
 from matcher.replica import SiteReplica
-from matcher.scorers import ScorerUnknown
 from matcher.sites import Sites, settled
 from matcher.store.presence import PresenceStore
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore

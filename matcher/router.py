@@ -25,9 +25,9 @@ from matcher.model import (
     Wait,
 )
 from matcher.model.lifecycle import AgentStatus, ContactState
-from matcher.ranking import Ranker, Read
-from matcher.ranking import read as read_message
 from matcher.replica import SiteReplica
+from matcher.routing.ranker import Ranker, Read
+from matcher.routing.ranker import read as read_message
 from matcher.sites import Sites
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore

@@ -9,12 +9,12 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from matcher.assignment import Opening, assign
-from matcher.found import Found, foremost
+from matcher.affinity.search_result import SearchResult, top_k
 from matcher.model import Agent, Basis, Message, Pool, Ranking, Relaxed, Requirements
-from matcher.policy import rank_with
-from matcher.ranking import Read
-from matcher.relaxing import next_relaxing, relax
+from matcher.ranking.assignment import Opening, assign
+from matcher.ranking.policy import rank_with
+from matcher.ranking.relaxation import next_relaxation_ms, relax_requirements
+from matcher.routing.ranker import Read
 from matcher.store.contacts import InQueue, Kept
 
 MOST_FREE: Final = 64
@@ -44,8 +44,8 @@ class Entry:
         if now_ms < self.changes_ms:
             return
         asked, began = self.message.requirements, self.kept.created_ms
-        self.required, self.relaxed = relax(asked, began, now_ms)
-        self.changes_ms = next_relaxing(asked, began, now_ms) or math.inf
+        self.required, self.relaxed = relax_requirements(asked, began, now_ms)
+        self.changes_ms = next_relaxation_ms(asked, began, now_ms) or math.inf
         skills = tuple(sorted(self.required.skills.items()))
         self.group = (self.required.pool, self.required.channel, self.required.language, skills)
 
@@ -62,7 +62,7 @@ class Wanted:
     requirements: Requirements
     floor: float
     tolerance: float
-    found: Found | None = None
+    found: SearchResult | None = None
     preferred: Ranking | None = None
 
     @property
@@ -74,7 +74,7 @@ class Wanted:
         affinity = self.found.scores.affinity
         if affinity.max(initial=-np.inf) < self.floor:
             return {one.agent.id: 0.0 for one in self.found.resting[:MOST_FREE]}
-        best = foremost([-affinity], MOST_FREE)
+        best = top_k([-affinity], MOST_FREE)
         goes_by = np.zeros(len(best)) if self.requirements.only else affinity[best] * (affinity[best] >= self.floor)
         return {agent.id: worth for agent, worth in zip(self.found.agents[best], goes_by.tolist(), strict=True)}
 

@@ -56,11 +56,11 @@ async def learn_scorer(
         further = [read_suite(folder) for folder in margins or ()]
         _check_names([*read, *further])
         # The model's libraries take seconds that a wrong file should not wait for.
-        from matcher import scorer_file
+        from matcher.affinity import scorer_file
+        from matcher.affinity.scorer import Scorer
         from matcher.evaluation import open_production
         from matcher.evaluation.lessons import lesson_of
         from matcher.learn import learn
-        from matcher.scorer import Scorer
 
         rival = scorer_file.read(out)[1] if out.exists() else None
         async with open_production(load(), lambda step: session.note(step, style="dim")) as production:

@@ -8,12 +8,12 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.found import Found
+from matcher.affinity.scorer import Scores
+from matcher.affinity.search_result import SearchResult
+from matcher.affinity.sentences import Sentences
 from matcher.model import Basis
-from matcher.policy import rank
-from matcher.scorer import Scores
+from matcher.ranking.policy import rank
 from matcher.suite import Suite
-from matcher.units import Units
 
 CLOCK: Final = 60_000.0
 """The policy's milliseconds in a minute."""
@@ -70,13 +70,13 @@ class Staff:
 class Met:
     """Hold whom a message meets if everybody is free."""
 
-    found: Found
-    units: Units
+    found: SearchResult
+    units: Sentences
     position: NDArray[np.int64]
     """In the roster, ascending, of `found.agents`."""
 
     @classmethod
-    def of(cls, found: Found, units: Units, suite: Suite) -> Met:
+    def of(cls, found: SearchResult, units: Sentences, suite: Suite) -> Met:
         """Place those found in a suite's roster; the index was filled in the roster's order."""
         position = found.scores.agent.astype(np.int64)
         assert all(suite.agents[at].id == agent.id for at, agent in zip(position.tolist(), found.agents, strict=True))
@@ -88,7 +88,7 @@ class Met:
         there = at < len(self.position) and self.position[at] == agent
         return float(self.found.scores.affinity[at]) if there else 0.0
 
-    def among(self, staff: Staff) -> Found:
+    def among(self, staff: Staff) -> SearchResult:
         """Return what the index would find at this moment: those who have room, as loaded and idle as they are."""
         found, scores = self.found, self.found.scores
         free = staff.free[self.position]

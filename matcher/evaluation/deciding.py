@@ -15,7 +15,7 @@ from matcher.evaluation.production import Production, Progress, find
 from matcher.index import SiteIndex
 from matcher.model import Basis
 from matcher.model.lifecycle import AgentStatus
-from matcher.policy import rank
+from matcher.ranking.policy import rank
 from matcher.suite import Suite
 
 SEED: Final = 7

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from matcher.affinity.sentences import split
 from matcher.evaluation.production import Production, Progress, find
 from matcher.index import SiteIndex
 from matcher.model import Basis
-from matcher.policy import rank
+from matcher.ranking.policy import rank
 from matcher.suite import Suite
-from matcher.units import split
 
 
 @dataclass(frozen=True, slots=True)

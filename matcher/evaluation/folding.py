@@ -10,12 +10,12 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.affinity.scorer import Scorer
 from matcher.evaluation.deciding import Decisions, decide
 from matcher.evaluation.evaluating import Evaluated, baselines_of, summarise
 from matcher.evaluation.lessons import lesson_of
 from matcher.evaluation.production import Production, Progress
 from matcher.learn import learn
-from matcher.scorer import Scorer
 from matcher.suite import Suite
 
 INNER_FOLDS: Final = 3

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from matcher.affinity.lexicon import stems
 from matcher.evaluation.production import Production
 from matcher.lesson import Lesson
-from matcher.lexicon import stems
 from matcher.suite import Suite
 
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.affinity.lexicon import stems
+from matcher.affinity.scorer import Scorer
+from matcher.affinity.scorer_file import load_scorer
+from matcher.affinity.search_result import SearchResult
+from matcher.affinity.sentences import Sentences, split
 from matcher.config import Settings
 from matcher.encoder import EncoderSettings, open_encoder
 from matcher.evaluation.known_texts import KnownTexts
 from matcher.floors import Floors
-from matcher.found import Found
 from matcher.index import SiteIndex
-from matcher.lexicon import stems
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
-from matcher.scorer import Scorer
-from matcher.scorer_file import chosen
 from matcher.suite import Suite, SuiteAgent
-from matcher.units import Units, split
 
 ANYONE = Requirements()
 
@@ -34,7 +34,7 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 class ReadMessage:
     """A message as it is compared."""
 
-    units: Units
+    units: Sentences
     vectors: NDArray[np.float32]
     stems: list[tuple[str, ...]]
 
@@ -89,7 +89,7 @@ class Production:
         return await self.floors.of(index, DEFAULT_POOL)
 
 
-def find(index: SiteIndex, read: ReadMessage, *, resting: int = 1) -> Found:
+def find(index: SiteIndex, read: ReadMessage, *, resting: int = 1) -> SearchResult:
     """Search an index for a message that asks for nothing special."""
     return index.find(read.vectors, read.stems, ANYONE, resting=resting)
 
@@ -110,7 +110,7 @@ async def open_production(settings: Settings, say: Callable[[str], None]) -> Asy
         say,
     )
     try:
-        scorer, provenance = chosen(settings.scorer, encoder.fingerprint)
+        scorer, provenance = load_scorer(settings.scorer, encoder.fingerprint)
         floors = await Floors.open(encoder)
         try:
             learned_from = provenance.suites if provenance else ()

@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from matcher.assignment import Opening
-from matcher.contest import Contestant, compete, most_listed
+from matcher.affinity.search_result import IdleAgent
 from matcher.evaluation.books import Arrivals, Books, Played, Terms
 from matcher.evaluation.choosing import Affinity, Met, Staff
-from matcher.found import Resting
 from matcher.model import Agent, Profile
 from matcher.model.lifecycle import AgentStatus
+from matcher.ranking.assignment import Opening
+from matcher.ranking.batch_assignment import BatchEntry, assign_batch, most_listed
 from matcher.suite import Suite
 
 MOST_AT_ONCE: Final = 256
@@ -75,24 +75,24 @@ class _Crew:
         most = most_listed(len(met))
         resting, alone = self._resting(most), self._alone
         contestants = [
-            Contestant(replace(one.among(staff), resting=resting), alone.floor, CHANNEL, alone.tolerance) for one in met
+            BatchEntry(replace(one.among(staff), resting=resting), alone.floor, CHANNEL, alone.tolerance) for one in met
         ]
         listed = {agent for one in contestants for agent in one.shortlist(most)}
         openings = {agent: self._opening(staff.position[agent]) for agent in listed}
-        return [None if agent is None else staff.position[agent] for agent in compete(contestants, openings)]
+        return [None if agent is None else staff.position[agent] for agent in assign_batch(contestants, openings)]
 
     def _opening(self, agent: int) -> Opening:
         staff, load = self._staff, int(self._staff.load[agent])
         room = {CHANNEL: (1, staff.capacity)}
         return Opening(staff.ids[agent], staff.capacity, load, int(staff.idle_since_ms[agent]), room)
 
-    def _resting(self, most: int) -> tuple[Resting, ...]:
+    def _resting(self, most: int) -> tuple[IdleAgent, ...]:
         """Return the free agents idle longest, as the index names them."""
         staff = self._staff
         free = np.flatnonzero(staff.free)
         longest = free[np.lexsort((staff.load[free], staff.idle_since_ms[free]))][:most].tolist()
         return tuple(
-            Resting(one, self._agents[one], staff.load[one] / staff.capacity, int(staff.idle_since_ms[one]))
+            IdleAgent(one, self._agents[one], staff.load[one] / staff.capacity, int(staff.idle_since_ms[one]))
             for one in longest
         )
 

@@ -8,15 +8,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from matcher.found import Found, Resting, foremost
+from matcher.affinity.lexicon import Lexicon
+from matcher.affinity.scorer import Evidence, Scorer, Scores
+from matcher.affinity.search_result import IdleAgent, SearchResult, top_k
 from matcher.index.constraints import admitted
 from matcher.index.lines import Floats, Rows
 from matcher.index.people import People
 from matcher.index.serving import Serving
 from matcher.index.view import View
-from matcher.lexicon import Lexicon
 from matcher.model import Requirements
-from matcher.scorer import Evidence, Scorer, Scores
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -39,7 +39,7 @@ def search(
     *,
     resting: int,
     floor: float,
-) -> list[Found]:
+) -> list[SearchResult]:
     """Find everyone in a view whom a message meets, for each of one or more messages.
 
     Each finds what it would find alone, to the last bit; together they cost less, most of all beside other work, which
@@ -61,14 +61,14 @@ def search(
     )
     pool_agents = people.traits.in_pool(requirements.pool)
     rows = len(view.owners) if allowed is None else int(np.count_nonzero(allowed))
-    longest: tuple[Resting, ...] | None = None
+    longest: tuple[IdleAgent, ...] | None = None
     found = []
     for own, scores in _scored(scorer, evidence, [len(query.units) for query in queries], len(people.load)):
         reached = scores.affinity.max(initial=-np.inf) >= floor
         if not reached and longest is None:
             longest = longest_idle(people, members, resting)
         found.append(
-            Found(
+            SearchResult(
                 evidence=own,
                 scores=scores,
                 agents=people.agent[scores.agent],
@@ -85,16 +85,16 @@ def search(
     return found
 
 
-def longest_idle(people: People, slots: Rows, most: int) -> tuple[Resting, ...]:
+def longest_idle(people: People, slots: Rows, most: int) -> tuple[IdleAgent, ...]:
     """Name the `most` of these agents who have been idle longest, in that order; of equals the less loaded first."""
     if not most or not len(slots):
         return ()
-    slots = slots[foremost([people.idle_since[slots]], most)]
+    slots = slots[top_k([people.idle_since[slots]], most)]
     if len(slots) > most:  # some are idle equally long
         tied = [people.idle_since[slots], people.utilization(slots), *people.id_parts(slots)]
-        slots = slots[foremost(tied, most)]
+        slots = slots[top_k(tied, most)]
     resting = map(
-        Resting,
+        IdleAgent,
         slots.tolist(),
         people.agent[slots].tolist(),
         people.utilization(slots).tolist(),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from matcher.affinity.scorer import Scorer
 from matcher.index.lines import LineTable, MappedLines
-from matcher.scorer import Scorer
 
 
 @dataclass(frozen=True, slots=True)

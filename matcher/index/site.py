@@ -11,7 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.found import Found, foremost
+from matcher.affinity.lexicon import Lexicon, stems
+from matcher.affinity.scorer import Scorer
+from matcher.affinity.search_result import SearchResult, top_k
 from matcher.index.constraints import ORDER, admitted, first_unmet, how_many_admitted
 from matcher.index.deadlines import Deadlines
 from matcher.index.left_out import LeftOutCounts
@@ -21,10 +23,8 @@ from matcher.index.search import Query, longest_idle, search
 from matcher.index.serving import ServingScorers
 from matcher.index.traits import Question, Traits
 from matcher.index.views import Shown, Views
-from matcher.lexicon import Lexicon, stems
 from matcher.model import Agent, Constraint, Hold, LeftOut, Requirements
 from matcher.model.lifecycle import AgentStatus
-from matcher.scorer import Scorer
 
 MOST_RESTING: Final = 8
 
@@ -198,7 +198,7 @@ class SiteIndex:
         ignore_availability: bool = False,
         resting: int = MOST_RESTING,
         floor: float = math.inf,
-    ) -> Found:
+    ) -> SearchResult:
         """Find everyone whom a message meets among the agents that meet the requirements.
 
         They are ranked by the scorer of the pool. units: [units, dimension], unit vectors before its map; unit_stems:
@@ -218,7 +218,7 @@ class SiteIndex:
         ignore_availability: bool = False,
         resting: int = MOST_RESTING,
         floor: float = math.inf,
-    ) -> list[Found]:
+    ) -> list[SearchResult]:
         """Find for each of some messages what `find` finds for it alone, at less cost."""
         with self._lock:
             shown = Shown(requirements.pool, requirements.channel, ignore_availability)
@@ -260,7 +260,7 @@ class SiteIndex:
             slots, unmet = first_unmet(self._people, requirements)
             full = slots[unmet == ORDER.index(Constraint.CAPACITY)]
             if most is not None and len(full):
-                full = full[foremost(self._people.id_parts(full), most)]
+                full = full[top_k(self._people.id_parts(full), most)]
             return sorted(agent.id for agent in self._people.agent[full])[:most]
 
     def left_out(self, requirements: Requirements, *, name_agents: int = 0) -> LeftOut:
@@ -292,7 +292,7 @@ class SiteIndex:
         requirements: Requirements,
         resting: int,
         floor: float,
-    ) -> list[Found]:
+    ) -> list[SearchResult]:
         serving = self._scorers.of(shown.pool)
         view = self._views.get(shown, serving.lines)
         found = search(

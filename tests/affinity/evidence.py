@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from matcher.scorer import Evidence, Scorer
+from matcher.affinity.scorer import Evidence, Scorer
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from matcher import kernels
+from matcher.affinity.lexicon import LONGEST_LINE, Lexicon
+from matcher.affinity.scorer import Scorer
 from matcher.index.lines import LineTable
 from matcher.index.scan import CodedRows
 from matcher.index.view import View
-from matcher.lexicon import LONGEST_LINE, Lexicon
-from matcher.scorer import Scorer
 from tests.affinity.evidence import Meeting, evidence_of, meetings
 
 SAME = 1e-12

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from matcher.affinity.scorer import Scorer
 from matcher.calibrate import calibration_error
 from matcher.learn import learn
 from matcher.lesson import Lesson, hits_of
-from matcher.scorer import Scorer
 
 AGENTS, DIMENSION = 60, 24
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.lexicon import LONGEST_LINE, MOST_SHARED, Lexicon, stems
+from matcher.affinity.lexicon import LONGEST_LINE, MOST_SHARED, Lexicon, stems
 
 line = st.lists(st.sampled_from(["sail", "bake", "dog", "chess", "opera", "bee"]), max_size=5).map(tuple)
 PAIR = np.zeros(1, np.int64)

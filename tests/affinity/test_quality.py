@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from matcher.affinity.scorer import Scorer
 from matcher.evaluation import Production
 from matcher.evaluation.floor_check import check_floor
 from matcher.evaluation.lessons import lesson_of
 from matcher.lesson import evidence_of, hits_of
-from matcher.scorer import Scorer
 from matcher.suite import Suite, read_suite
 from tests.evaluation.conftest import silent
 

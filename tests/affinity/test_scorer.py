@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.scorer import Scorer, Scores
+from matcher.affinity.scorer import Scorer, Scores
 from tests.affinity.evidence import Meeting, evidence_of, held_by, meetings, plainly
 
 SCORER = Scorer()

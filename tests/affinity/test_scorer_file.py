@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher.confidence import FEATURES, Calibration
-from matcher.scorer import Scorer
-from matcher.scorer_file import Provenance, ScorerFileWrong, chosen, read, write
+from matcher.affinity.confidence import FEATURES, Calibration
+from matcher.affinity.scorer import Scorer
+from matcher.affinity.scorer_file import Provenance, ScorerFileWrong, load_scorer, read, write
 
 PROVENANCE = Provenance("ab" * 8, ("mine",), "CC BY 4.0", "Me", {"mine": 0.5})
 
@@ -40,7 +40,7 @@ def test_what_is_no_scorer_is_named(tmp_path: Path, content: bytes | None) -> No
 
 def test_another_model_is_scored_untrained() -> None:
     """A map means nothing to vectors of another model."""
-    assert chosen("packaged", "0" * 16)[0].fingerprint == Scorer().fingerprint
+    assert load_scorer("packaged", "0" * 16)[0].fingerprint == Scorer().fingerprint
 
 
 def test_what_is_packaged_says_where_it_comes_from() -> None:
@@ -49,20 +49,20 @@ def test_what_is_packaged_says_where_it_comes_from() -> None:
     assert provenance.licence == "CC BY 4.0"
     assert "PersonaChat (Zhang et al. 2018" in provenance.attribution
     assert set(provenance.recall) == set(provenance.suites) == {"persona_1utt", "persona_3utt"}
-    assert chosen("packaged", provenance.model)[0].map is not None
+    assert load_scorer("packaged", provenance.model)[0].map is not None
 
 
 def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
     """Vectors of two models never meet, and a scorer is learned from one of them."""
     write(tmp_path / "mine.npz", Scorer(), Provenance("0" * 16, ("mine",), "", "", {"mine": 0.5}))
-    assert chosen(str(tmp_path / "mine.npz"), "0" * 16)[0].fingerprint == Scorer().fingerprint
+    assert load_scorer(str(tmp_path / "mine.npz"), "0" * 16)[0].fingerprint == Scorer().fingerprint
     with pytest.raises(ScorerFileWrong, match="another model"):
-        chosen(str(tmp_path / "mine.npz"), "1" * 16)
+        load_scorer(str(tmp_path / "mine.npz"), "1" * 16)
 
 
 def test_the_untrained_scorer_can_be_chosen() -> None:
     """`untrained` is the plain cosine, whatever is shipped."""
-    assert chosen("untrained", "0" * 16) == (Scorer(), None)
+    assert load_scorer("untrained", "0" * 16) == (Scorer(), None)
 
 
 @pytest.mark.parametrize(

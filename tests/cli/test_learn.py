@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from matcher.scorer_file import read
+from matcher.affinity.scorer_file import read
 from tests.cli.command import matcher
 from tests.processes import model_cache
 

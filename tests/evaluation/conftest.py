@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
+from matcher.affinity.scorer import Scorer
 from matcher.config import load
 from matcher.encoder import EncoderStats, Priority, Vectors
 from matcher.evaluation import Production, open_production
 from matcher.evaluation.known_texts import KnownTexts
 from matcher.floors import Floors
-from matcher.scorer import Scorer
 from tests.processes import model_cache
 
 WORDS: Final = ("sail", "bake", "chess", "garden", "opera", "judo", "knit", "surf")

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from matcher.affinity.scorer import Scorer
 from matcher.evaluation import Production, evaluate
 from matcher.evaluation.folding import evaluate_by_folds, fold_of, without
 from matcher.evaluation.lessons import lesson_of
-from matcher.scorer import Scorer
 from matcher.suite import Suite, read_suite
 from tests.evaluation.conftest import WORDS, silent, write_suite
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.lexicon import Lexicon, stems
+from matcher.affinity.lexicon import Lexicon, stems
+from matcher.affinity.scorer import Evidence, Scorer
 from matcher.model import Agent, Constraint, Hold, Requirements, primary_subtag
 from matcher.model.lifecycle import AgentStatus
-from matcher.scorer import Evidence, Scorer
 
 Floats = NDArray[np.float32]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from matcher.affinity.scorer import Scorer
 from matcher.index import SiteIndex
 from matcher.model import Agent, Capacity, ChannelCapacity, Hold, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
-from matcher.scorer import Scorer
 from tests.index.plain import Floats, unit_length
 
 DIMENSION = 24

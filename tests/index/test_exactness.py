@@ -10,13 +10,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from matcher.found import Found
+from matcher.affinity.lexicon import stems
+from matcher.affinity.scorer import Evidence, Scorer, Scores
+from matcher.affinity.search_result import SearchResult
 from matcher.index import Query, SiteIndex
 from matcher.index.view import View
-from matcher.lexicon import stems
 from matcher.model import Agent, Capacity, Constraint, Hold, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
-from matcher.scorer import Evidence, Scorer, Scores
 from tests.index.plain import PlainIndex
 from tests.index.rosters import (
     DIMENSION,
@@ -43,7 +43,7 @@ names = st.sampled_from(NAMES)
 def assert_same(one: object, other: object) -> None:
     """Compare all that was found, arrays by their bits."""
     assert type(one) is type(other)
-    if isinstance(one, (Found, Evidence, Scores)):
+    if isinstance(one, (SearchResult, Evidence, Scores)):
         for field in fields(one):
             assert_same(getattr(one, field.name), getattr(other, field.name))
     elif isinstance(one, np.ndarray) and isinstance(other, np.ndarray):

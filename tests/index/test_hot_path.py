@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from matcher import kernels
+from matcher.affinity.sentences import split
 from matcher.index import SiteIndex, constraints, search, site
 from matcher.index.deadlines import Deadlines
 from matcher.index.traits import TraitTable
 from matcher.index.view import View
 from matcher.model import Hold, LeftOut, Requirements
-from matcher.policy import rank
-from matcher.units import split
+from matcher.ranking.policy import rank
 from tests.index.plain import Floats
 from tests.index.rosters import crowd, vectors
 

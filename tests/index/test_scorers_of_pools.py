@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from matcher.affinity.lexicon import stems
+from matcher.affinity.scorer import Scorer
 from matcher.index import Query, SiteIndex
 from matcher.index.lines import MappedLines
-from matcher.lexicon import stems
 from matcher.model import Agent, Hold, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
-from matcher.scorer import Scorer
 from tests.index.plain import Floats
 from tests.index.rosters import DIMENSION, SCORERS, WORDS, vectors
 

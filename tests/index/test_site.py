@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from matcher.affinity.lexicon import stems
+from matcher.affinity.scorer import Scorer
 from matcher.index import Query, SiteIndex
 from matcher.index.traits import MOST_COLUMNS, Question, Traits, TraitTable
 from matcher.index.views import MOST_VIEWS
-from matcher.lexicon import stems
 from matcher.model import Agent, Capacity, ChannelCapacity, Hold, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
-from matcher.scorer import Scorer
 from tests.index.rosters import DIMENSION, crowd, vectors
 
 

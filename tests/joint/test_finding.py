@@ -11,15 +11,15 @@ from typing import Any, cast
 import pytest
 
 from matcher import finding
+from matcher.affinity.search_result import SearchResult
+from matcher.affinity.sentences import split
 from matcher.finding import MOST_TOGETHER, Answer, Finder, Question
-from matcher.found import Found
 from matcher.index import Query, SiteIndex
 from matcher.model import LeftOut, Pool, PoolPolicy, Requirements
-from matcher.ranking import Ranker, Read
 from matcher.replica import SiteReplica
+from matcher.routing.ranker import Ranker, Read
 from matcher.turns import Turns
 from matcher.underway import Underway
-from matcher.units import split
 from tests.index.rosters import crowd, vectors
 
 ANYONE = Requirements()
@@ -48,7 +48,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     site = Site(crowd(50, online=30)[0])
     each = SiteIndex.find_each
 
-    def counted(index: SiteIndex, queries: Sequence[Query], *given: Any, **named: Any) -> list[Found]:
+    def counted(index: SiteIndex, queries: Sequence[Query], *given: Any, **named: Any) -> list[SearchResult]:
         site.searches.append(len(queries))
         return each(index, queries, *given, **named)
 
@@ -167,7 +167,7 @@ async def test_whom_a_claim_takes_between_a_search_and_its_ranking_is_not_asked_
         site.underway.begin(agent)
     search = SiteIndex.find_each
 
-    def answered_after(*given: Any, **named: Any) -> list[Found]:
+    def answered_after(*given: Any, **named: Any) -> list[SearchResult]:
         for agent in idle[:3]:
             asyncio.get_running_loop().call_soon(site.underway.end, agent)
         return search(*given, **named)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from matcher.affinity.scorer_registry import ScorerRegistry
 from matcher.claiming import Claims
 from matcher.clock import StoreClock
 from matcher.contacts import Contacts
@@ -18,12 +19,11 @@ from matcher.finding import Finder
 from matcher.floors import Floors
 from matcher.matching import Matching
 from matcher.model.lifecycle import Cause
-from matcher.ranking import Ranker
 from matcher.replica import SiteReplica
 from matcher.reservations import Reservations
 from matcher.roster import Roster
 from matcher.router import Router
-from matcher.scorers import Scorers
+from matcher.routing.ranker import Ranker
 from matcher.sealing import Sealer
 from matcher.sites import Sites
 from matcher.store.connection import Connection
@@ -96,7 +96,7 @@ class House:
     @classmethod
     async def open(cls, connection: Connection, encoder: WordEncoder, floors: Floors) -> House:
         """Put a server together."""
-        clock, matching = StoreClock(), Matching(encoder, Scorers("untrained", encoder.fingerprint), floors)
+        clock, matching = StoreClock(), Matching(encoder, ScorerRegistry("untrained", encoder.fingerprint), floors)
         asked = time.monotonic()
         clock.set(await connection.time_ms(), asked, time.monotonic())
         roster_store, routing = RosterStore(connection, EVENTS_KEPT), RoutingStore(connection, LIFETIMES)

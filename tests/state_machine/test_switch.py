@@ -10,6 +10,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from matcher.affinity.scorer_registry import ScorerRegistry
 from matcher.encoder import Priority
 from matcher.encoder.contract import Vectors
 from matcher.floors import Floors
@@ -17,7 +18,6 @@ from matcher.matching import Matching
 from matcher.model import AgentChange, Capacity, ChannelCapacity, Profile
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica import SiteReplica
-from matcher.scorers import Scorers
 from matcher.store.connection import Connection
 from matcher.store.contacts import ContactStore
 from matcher.store.models import KnownModel, ModelStore
@@ -55,7 +55,7 @@ async def test_what_is_acknowledged_is_known_to_whoever_answers_next(store_url: 
 
     def replicas_by(number: int) -> Callable[[str], SiteReplica]:
         encoder = encoders[number]
-        matching = Matching(encoder, Scorers("untrained", encoder.fingerprint), floors[number])
+        matching = Matching(encoder, ScorerRegistry("untrained", encoder.fingerprint), floors[number])
         return lambda name: SiteReplica(
             name, connection, roster, matching, house.clock, contacts, lambda _: None, lambda: None
         )

@@ -12,9 +12,9 @@ import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from matcher.affinity.scorer import Scorer
+from matcher.affinity.scorer_file import Provenance, write
 from matcher.client import MatcherCallError, MatcherClient
-from matcher.scorer import Scorer
-from matcher.scorer_file import Provenance, write
 from matcher.v1 import roster_pb2 as pb
 from tests.people import PASTIMES, hire, person, wait_until
 from tests.processes import Server

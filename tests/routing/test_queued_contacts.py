@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from matcher.found import Found
+from matcher.affinity.search_result import SearchResult
 from matcher.model import Basis, Message, Pool, PoolPolicy, Requirements
-from matcher.ranking import Read
+from matcher.routing.ranker import Read
 from matcher.store.contacts import InQueue, Kept
 from matcher.wanted import Entry, Wanted, pairs
-from tests.policy.found_people import UNITS, found_of, person
+from tests.ranking.search_results import UNITS, found_of, person
 
 FLOOR = 0.3
 NOW_MS = 1_000_000
 
 
-def waiting(contact: str, waited_s: float, found: Found, only: str = "") -> Wanted:
+def waiting(contact: str, waited_s: float, found: SearchResult, only: str = "") -> Wanted:
     """Return a contact that has waited so long, and whom it was found."""
     required = Requirements(only=only)
     entry = Entry(

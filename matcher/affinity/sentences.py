@@ -56,7 +56,7 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Units:
+class Sentences:
     """Hold the units of one text in order of their start; windows of one long run may overlap."""
 
     spans: tuple[Span, ...]
@@ -68,7 +68,7 @@ class Units:
         return [text[start:end] for start, end in self.spans]
 
 
-def split(text: str) -> Units:
+def split(text: str) -> Sentences:
     """Split a text into at most 32 units: sentences, and windows of words in long unpunctuated runs.
 
     Every character that is no space lies in a unit. A text of spaces alone has no unit.
@@ -77,8 +77,8 @@ def split(text: str) -> Units:
     for sentence in _joined(text, list(_sentences(text))):
         spans.extend(_windows(text, sentence))
     if len(spans) <= MAX_UNITS:
-        return Units(tuple(spans), merged=False)
-    return Units(_merge(spans), merged=True)
+        return Sentences(tuple(spans), merged=False)
+    return Sentences(_merge(spans), merged=True)
 
 
 def _sentences(text: str) -> Iterator[Span]:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from matcher.assignment import Opening, assign, one_by_one
 from matcher.model import Agent, Capacity, ChannelCapacity, Hold, Profile
 from matcher.model.lifecycle import AgentStatus
+from matcher.ranking.assignment import Opening, assign, one_by_one
 
 NO = -math.inf
 

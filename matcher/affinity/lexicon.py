@@ -15,7 +15,7 @@ import Stemmer
 from numpy.typing import NDArray
 
 from matcher import kernels
-from matcher.stop_words import STOP_WORDS
+from matcher.affinity.stop_words import STOP_WORDS
 
 LONGEST_LINE: Final = 16
 """Distinct stems kept of a line; what is beyond counts neither in the line nor in the frequencies."""

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from matcher.confidence import FEATURES, Calibration
+from matcher.affinity.confidence import FEATURES, Calibration
+from matcher.affinity.scorer import Scorer
 from matcher.errors import SettingsWrong
-from matcher.scorer import Scorer
 
 FORMAT: Final = 1
 PACKAGED: Final = "packaged"
@@ -87,7 +87,7 @@ def read(path: Path | Traversable) -> tuple[Scorer, Provenance]:
         raise ScorerFileWrong(f"{path} is no scorer: {type(fault).__name__}") from fault
 
 
-def chosen(setting: str, model: str) -> tuple[Scorer, Provenance | None]:
+def load_scorer(setting: str, model: str) -> tuple[Scorer, Provenance | None]:
     """Return the scorer that a setting names, for the model with this fingerprint, and where it comes from.
 
     "packaged": the one that comes with the model, else the untrained one; "untrained"; or a file that `matcher learn`

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher.scorer import Scorer
-from matcher.scorer_file import Provenance, ScorerFileWrong, write
-from matcher.scorers import Scorers, ScorerUnknown
+from matcher.affinity.scorer import Scorer
+from matcher.affinity.scorer_file import Provenance, ScorerFileWrong, write
+from matcher.affinity.scorer_registry import ScorerRegistry, ScorerUnknown
 
 MODEL = "ab" * 8
 OTHER_MODEL = "cd" * 8
@@ -25,7 +25,7 @@ def test_a_pool_may_name_what_is_packaged_untrained_or_in_the_folder(tmp_path: P
     """Nothing named is the service's default; each name gives one and the same object whenever it is asked for."""
     put(tmp_path, "night-shift", LENIENT)
     put(tmp_path, "mapped", Scorer(map=np.eye(4, dtype=np.float32)))
-    scorers = Scorers("untrained", MODEL, tmp_path)
+    scorers = ScorerRegistry("untrained", MODEL, tmp_path)
     assert scorers.names() == ["packaged", "untrained", "mapped", "night-shift"]
     assert scorers.named("") is scorers.default is scorers.named("untrained") is scorers.named("packaged")
     assert scorers.named("night-shift").fingerprint == LENIENT.fingerprint
@@ -34,14 +34,14 @@ def test_a_pool_may_name_what_is_packaged_untrained_or_in_the_folder(tmp_path: P
 
 def test_a_scorer_that_is_put_there_later_can_be_named(tmp_path: Path) -> None:
     """The folder is looked at when a name is first asked for, and what was read then stays until the next start."""
-    scorers = Scorers("untrained", MODEL, tmp_path)
+    scorers = ScorerRegistry("untrained", MODEL, tmp_path)
     with pytest.raises(ScorerUnknown):
         scorers.named("new")
     put(tmp_path, "new", LENIENT)
     first = scorers.named("new")
     put(tmp_path, "new", Scorer(threshold=0.1))
     assert scorers.named("new") is first
-    assert Scorers("untrained", MODEL, tmp_path).named("new").threshold == 0.1
+    assert ScorerRegistry("untrained", MODEL, tmp_path).named("new").threshold == 0.1
 
 
 @pytest.mark.parametrize("name", ["nights", "../night-shift", "/etc/passwd", "night-shift.npz", "Night-Shift", "\0"])
@@ -52,16 +52,16 @@ def test_an_unknown_name_is_refused_with_those_that_are_known(tmp_path: Path, na
     inner.mkdir()
     put(inner, "day", LENIENT)
     with pytest.raises(ScorerUnknown, match=r"names no scorer; there are packaged, untrained, day$"):
-        Scorers("untrained", MODEL, inner).named(name)
+        ScorerRegistry("untrained", MODEL, inner).named(name)
     with pytest.raises(ScorerUnknown, match=r"there are packaged, untrained$"):
-        Scorers("untrained", MODEL).named("night-shift")
+        ScorerRegistry("untrained", MODEL).named("night-shift")
 
 
 def test_a_file_that_cannot_serve_is_refused_by_its_name(tmp_path: Path) -> None:
     """A scorer of another model's vectors, or what is none: the file is named, the folder is not told."""
     put(tmp_path, "theirs", LENIENT, OTHER_MODEL)
     (tmp_path / "torn.npz").write_bytes(b"PK")
-    scorers = Scorers("untrained", MODEL, tmp_path)
+    scorers = ScorerRegistry("untrained", MODEL, tmp_path)
     with pytest.raises(ScorerUnknown, match=r"cannot serve: theirs\.npz was learned from the vectors of another model"):
         scorers.named("theirs")
     with pytest.raises(ScorerUnknown, match=r"cannot serve: torn\.npz is no scorer"):
@@ -70,11 +70,11 @@ def test_a_file_that_cannot_serve_is_refused_by_its_name(tmp_path: Path) -> None
 
 def test_where_the_file_is_gone_the_default_ranks(tmp_path: Path) -> None:
     """A replica that was started without the file serves all the same."""
-    scorers = Scorers("untrained", MODEL, tmp_path)
+    scorers = ScorerRegistry("untrained", MODEL, tmp_path)
     assert scorers.serving("gone") is scorers.default
 
 
 def test_the_default_must_be_there(tmp_path: Path) -> None:
     """A service whose own scorer cannot be read does not start."""
     with pytest.raises(ScorerFileWrong):
-        Scorers(str(tmp_path / "none.npz"), MODEL, tmp_path)
+        ScorerRegistry(str(tmp_path / "none.npz"), MODEL, tmp_path)

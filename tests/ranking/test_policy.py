@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.found import foremost
+from matcher.affinity.search_result import top_k
 from matcher.model import Basis, Constraint, LeftOut, interest_id
-from matcher.policy import floor, rank
-from tests.policy.found_people import TEXT, UNITS, found_of
+from matcher.ranking.policy import floor_of, rank
+from tests.ranking.search_results import TEXT, UNITS, found_of
 
 people = st.lists(
     st.tuples(
@@ -124,7 +124,7 @@ def test_nobody_is_an_order_of_nobody() -> None:
 @given(st.lists(st.floats(0, 1), max_size=200))
 def test_the_floor_leaves_at_least_95_percent_of_small_talk_below_or_at_it(best: list[float]) -> None:
     """At most one in twenty small-talk messages lies above the floor, and some message lies at it."""
-    value = floor(best)
+    value = floor_of(best)
     assert sum(one > value for one in best) <= 0.05 * len(best)
     assert value in best or not best
 
@@ -135,7 +135,7 @@ def test_the_floor_leaves_at_least_95_percent_of_small_talk_below_or_at_it(best:
 )
 def test_the_foremost_are_those_of_a_full_sort(rows: list[tuple[int, int, int]], most: int) -> None:
     """Choosing without sorting gives the rows a sort would put first, and those that tie with the last of them."""
-    chosen = foremost([np.array(column) for column in zip(*rows, strict=True)], most)
+    chosen = top_k([np.array(column) for column in zip(*rows, strict=True)], most)
     assert len(set(chosen.tolist())) == len(chosen)
     last = sorted(rows)[:most][-1]
     assert sorted(rows[at] for at in chosen) == sorted(row for row in rows if row <= last)

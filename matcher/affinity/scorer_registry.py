@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
-from matcher.scorer import Scorer
-from matcher.scorer_file import PACKAGED, UNTRAINED, ScorerFileWrong, chosen
+from matcher.affinity.scorer import Scorer
+from matcher.affinity.scorer_file import PACKAGED, UNTRAINED, ScorerFileWrong, load_scorer
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ class ScorerUnknown(Exception):
     """No scorer can be had by a name: what is wrong, as a sentence about the field that names it."""
 
 
-class Scorers:
+class ScorerRegistry:
     """Give scorers by name, for the vectors of one model.
 
     A file is read once, when its name is first asked for: a scorer that was learned anew takes a new name, so that
@@ -33,7 +33,7 @@ class Scorers:
 
         model: the fingerprint of the model; folder: where `<name>.npz` lies. Raises ScorerFileWrong.
         """
-        self.default = chosen(setting, model)[0]
+        self.default = load_scorer(setting, model)[0]
         self._model = model
         self._folder = folder
         self._known: dict[str, Scorer] = {DEFAULT: self.default}
@@ -69,12 +69,12 @@ class Scorers:
 
     def _read(self, name: str) -> Scorer:
         if name in {PACKAGED, UNTRAINED}:
-            return chosen(name, self._model)[0]
+            return load_scorer(name, self._model)[0]
         names = self.names()
         if self._folder is None or name not in names:
             raise ScorerUnknown(f"names no scorer; there are {', '.join(names)}")
         try:
-            return chosen(str(self._folder / f"{name}{SUFFIX}"), self._model)[0]
+            return load_scorer(str(self._folder / f"{name}{SUFFIX}"), self._model)[0]
         except ScorerFileWrong as why:
             # The folder is the operator's to know.
             said = str(why).replace(f"{self._folder}/", "")

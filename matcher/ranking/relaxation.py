@@ -7,7 +7,9 @@ from dataclasses import replace
 from matcher.model import Relaxed, Requirements
 
 
-def relax(requirements: Requirements, began_ms: int, now_ms: int) -> tuple[Requirements, tuple[Relaxed, ...]]:
+def relax_requirements(
+    requirements: Requirements, began_ms: int, now_ms: int
+) -> tuple[Requirements, tuple[Relaxed, ...]]:
     """Return what is still required at `now_ms` of a contact that began at `began_ms`, and what lapsed when."""
     lapsed: list[Relaxed] = []
     skills = dict(requirements.skills)
@@ -24,7 +26,7 @@ def relax(requirements: Requirements, began_ms: int, now_ms: int) -> tuple[Requi
     return replace(requirements, skills=skills, language=language), tuple(lapsed)
 
 
-def next_relaxing(requirements: Requirements, began_ms: int, now_ms: int) -> int | None:
+def next_relaxation_ms(requirements: Requirements, began_ms: int, now_ms: int) -> int | None:
     """Return when the next requirement lapses after `now_ms`; None: never."""
     after = list(requirements.skills_expire_ms.values())
     if requirements.language and requirements.language_expires_ms is not None:

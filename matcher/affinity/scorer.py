@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher import kernels
-from matcher.confidence import Calibration
+from matcher.affinity.confidence import Calibration
 
 UNTRAINED: Final = Calibration((-3.195, -2.843, 6.462, 7.951, -0.0418, 0.932, 9.423, -5.224, -0.821, -0.192, 1.641))
 """The confidence of an untrained cosine, fitted on the suites that matcher/maps/README.md names."""

@@ -10,16 +10,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.affinity.lexicon import stems
+from matcher.affinity.search_result import SearchResult
+from matcher.affinity.sentences import Sentences, split
 from matcher.finding import Finder, Question
-from matcher.found import Found
 from matcher.index import Query
-from matcher.lexicon import stems
 from matcher.model import Basis, Message, Pool, Preferred, Ranking, Requirements
-from matcher.policy import MOST_CANDIDATES, rank
+from matcher.ranking.policy import MOST_CANDIDATES, rank
 from matcher.replica import SiteReplica
 from matcher.store.records import Record, encode_record
 from matcher.store.routing import Offer
-from matcher.units import Units, split
 
 LONGEST_IDLE: Final = -1.0
 """The tolerance that tells the store to take the longest idle."""
@@ -29,7 +29,7 @@ LONGEST_IDLE: Final = -1.0
 class Read:
     """A message as it is compared: where its units are, their vectors, their stems. Never logged."""
 
-    units: Units
+    units: Sentences
     vectors: NDArray[np.float32]
     stems: list[tuple[str, ...]]
 
@@ -58,7 +58,7 @@ class Ranker:
         """Wait for a turn before what is done at once."""
         await self._finder.turn()
 
-    async def find(self, replica: SiteReplica, read: Read, requirements: Requirements, *, most: int) -> Found:
+    async def find(self, replica: SiteReplica, read: Read, requirements: Requirements, *, most: int) -> SearchResult:
         """Find whom a message meets, in its turn, and the `most` of the longest idle."""
         question = Question(replica, requirements, most, math.inf)
         return (await self._finder.find(question, Query(read.vectors, read.stems))).found

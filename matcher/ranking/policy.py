@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.found import Found, Resting, foremost
+from matcher.affinity.search_result import IdleAgent, SearchResult, top_k
+from matcher.affinity.sentences import Sentences
 from matcher.model import Basis, Candidate, LeftOut, Ranking, Reason, interest_id
-from matcher.units import Units
 
 MOST_CANDIDATES: Final = 8
 MOST_REASONS: Final = 3
@@ -23,14 +23,14 @@ _NOT_ASKED: Final = LeftOut({})
 
 
 def rank(
-    found: Found,
-    units: Units,
+    found: SearchResult,
+    units: Sentences,
     *,
     floor: float,
     tolerance: float,
     most: int = MOST_CANDIDATES,
     left_out: LeftOut = _NOT_ASKED,
-    resting: Sequence[Resting] | None = None,
+    resting: Sequence[IdleAgent] | None = None,
 ) -> Ranking:
     """Order those found, at most `most`, and say by what; `resting` in place of those found, where it is given.
 
@@ -49,7 +49,7 @@ def rank(
 
 
 def rank_with(
-    found: Found, units: Units, chosen: str, *, floor: float, tolerance: float, most: int = MOST_CANDIDATES
+    found: SearchResult, units: Sentences, chosen: str, *, floor: float, tolerance: float, most: int = MOST_CANDIDATES
 ) -> Ranking:
     """Rank for a message whose agent was chosen together with those of other messages: the agent is in the ranking.
 
@@ -70,7 +70,7 @@ def rank_with(
     return _ranking(found, units, order, basis, floor, tolerance, _NOT_ASKED)
 
 
-def floor(best_affinities: Sequence[float] | NDArray[np.float64]) -> float:
+def floor_of(best_affinities: Sequence[float] | NDArray[np.float64]) -> float:
     """Return the affinity that 95 % of small talk stays below, given the best one each message of it reaches.
 
     Their 95th percentile, the higher neighbour where it falls between two. Without any messages it is 0.
@@ -81,8 +81,8 @@ def floor(best_affinities: Sequence[float] | NDArray[np.float64]) -> float:
 
 
 def _ranking(
-    found: Found,
-    units: Units,
+    found: SearchResult,
+    units: Sentences,
     candidates: tuple[Candidate, ...],
     basis: Basis,
     floor: float,
@@ -102,18 +102,18 @@ def _ranking(
     )
 
 
-def _by_affinity(found: Found, units: Units, equal_from: float, most: int) -> tuple[Candidate, ...]:
+def _by_affinity(found: SearchResult, units: Sentences, equal_from: float, most: int) -> tuple[Candidate, ...]:
     scores = found.scores
     # Equals count as infinitely good, so that among them only load, idleness and id speak.
     worth = np.where(scores.affinity >= equal_from, np.inf, scores.score)
     columns = (-worth, found.utilization, found.idle_since_ms)
-    near = foremost(columns, most)
+    near = top_k(columns, most)
     ids = (found.agents[at].id for at in near)
     ordered = sorted(zip(*(column[near].tolist() for column in columns), ids, near.tolist(), strict=True))
     return _candidates(found, [at for *_, at in ordered[:most]], units)
 
 
-def _candidates(found: Found, places: Sequence[int], units: Units) -> tuple[Candidate, ...]:
+def _candidates(found: SearchResult, places: Sequence[int], units: Sentences) -> tuple[Candidate, ...]:
     scores, chosen = found.scores, np.array(places, np.intp)
     columns = zip(
         found.agents[chosen].tolist(),
@@ -133,7 +133,7 @@ def _candidates(found: Found, places: Sequence[int], units: Units) -> tuple[Cand
     )
 
 
-def _by_idleness(found: Found, resting: Sequence[Resting], units: Units) -> tuple[Candidate, ...]:
+def _by_idleness(found: SearchResult, resting: Sequence[IdleAgent], units: Sentences) -> tuple[Candidate, ...]:
     scores = found.scores
     place = {slot: at for at, slot in enumerate(scores.agent.tolist())} if resting else {}
     longest = [(one, place.get(one.slot)) for one in resting]
@@ -147,7 +147,7 @@ def _by_idleness(found: Found, resting: Sequence[Resting], units: Units) -> tupl
     )
 
 
-def _reasons(found: Found, units: Units, places: NDArray[np.intp]) -> list[tuple[Reason, ...]]:
+def _reasons(found: SearchResult, units: Sentences, places: NDArray[np.intp]) -> list[tuple[Reason, ...]]:
     scores, evidence = found.scores, found.evidence
     strongest = []
     for first, end in zip(scores.first[places].tolist(), scores.first[places + 1].tolist(), strict=True):

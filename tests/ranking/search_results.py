@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from matcher.found import Found, Resting
+from matcher.affinity.scorer import UNTRAINED, Evidence, Scorer
+from matcher.affinity.search_result import IdleAgent, SearchResult
+from matcher.affinity.sentences import split
 from matcher.model import Agent, Profile
 from matcher.model.lifecycle import AgentStatus
-from matcher.scorer import UNTRAINED, Evidence, Scorer
-from matcher.units import split
 
 TEXT = "My router is dead. I love apple pie. And jazz at night. Bye."
 UNITS = split(TEXT)
@@ -20,7 +20,7 @@ def person(slot: int) -> Agent:
     return Agent(f"agent-{99 - slot}", profile, AgentStatus.ONLINE, 1, 1, 0, 0, 0)
 
 
-def found_of(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> Found:
+def found_of(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> SearchResult:
     """Make what an index would find: for each agent (unit, interest, cosine in percent), utilization, idle since."""
     triples = [(unit, slot, at, cosine) for slot, (met, _, _) in enumerate(drawn) for unit, at, cosine in met]
     unit, slot, at, cosine = np.array(triples, np.int64).reshape(-1, 4).T
@@ -30,10 +30,10 @@ def found_of(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> Foun
     agents = np.empty(len(scores.agent), np.object_)
     agents[:] = [person(int(slot)) for slot in scores.agent]
     resting = sorted(
-        (Resting(slot, person(slot), used, idle) for slot, (_, used, idle) in enumerate(drawn)),
+        (IdleAgent(slot, person(slot), used, idle) for slot, (_, used, idle) in enumerate(drawn)),
         key=lambda one: (one.idle_since_ms, one.utilization, one.agent.id),
     )
-    return Found(
+    return SearchResult(
         evidence=evidence,
         scores=scores,
         agents=agents,

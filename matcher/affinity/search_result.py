@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.confidence import Calibration
+from matcher.affinity.confidence import Calibration
+from matcher.affinity.scorer import Evidence, Scores
 from matcher.model import Agent
-from matcher.scorer import Evidence, Scores
 
 
 @dataclass(frozen=True, slots=True)
-class Resting:
+class IdleAgent:
     """Hold an eligible agent as the index knows them, for an order by idleness."""
 
     slot: int
@@ -25,7 +25,7 @@ class Resting:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """Hold a snapshot of everyone eligible whom a message met.
 
     `agents`, `utilization`, `idle_since_ms` are [agents], aligned with `scores.agent`. An `Agent` here tells who
@@ -38,7 +38,7 @@ class Found:
     utilization: NDArray[np.float64]
     """Load over capacity, in [0, 1]; 1 where the capacity is 0."""
     idle_since_ms: NDArray[np.int64]
-    resting: tuple[Resting, ...]
+    resting: tuple[IdleAgent, ...]
     """The eligible agents idle longest, in that order; met or not."""
     eligible: int
     """Agents that meet every constraint."""
@@ -59,7 +59,7 @@ class Found:
         return [float(one) for one in found]
 
 
-def foremost(columns: Sequence[NDArray[Any]] | NDArray[Any], most: int) -> NDArray[np.intp]:
+def top_k(columns: Sequence[NDArray[Any]] | NDArray[Any], most: int) -> NDArray[np.intp]:
     """Return where the `most` first rows of a lexicographic order lie, without sorting.
 
     columns: [rows] each, the one that decides first before the others, lower values first. Unsorted; rows that tie

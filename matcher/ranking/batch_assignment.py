@@ -8,8 +8,8 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from matcher.assignment import Assigned, Floats, Opening, assign
-from matcher.found import Found, foremost
+from matcher.affinity.search_result import SearchResult, top_k
+from matcher.ranking.assignment import Assigned, Floats, Opening, assign
 
 LEAST_LISTED: Final = 16
 
@@ -26,14 +26,14 @@ def most_listed(contestants: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Contestant:
+class BatchEntry:
     """A contact, and whom it met: an agent is worth the affinity.
 
     found: with `most_listed` resting agents. An affinity below `floor` is nothing to go by and counts 0; those within
     `tolerance` of the best count as equal to it.
     """
 
-    found: Found
+    found: SearchResult
     floor: float
     channel: str
     tolerance: float = 0.0
@@ -51,12 +51,12 @@ class Contestant:
             used, idle = self.found.utilization[met], self.found.idle_since_ms[met]
             best = affinity[met].max()
             for worth in (affinity[met], np.minimum(affinity[met], best - self.tolerance)):
-                for at in met[foremost((-worth, used, idle), most)].tolist():
+                for at in met[top_k((-worth, used, idle), most)].tolist():
                     listed[self.found.agents[at].id] = float(affinity[at])
         return listed
 
 
-def compete(contestants: Sequence[Contestant], openings: Mapping[str, Opening]) -> list[str | None]:
+def assign_batch(contestants: Sequence[BatchEntry], openings: Mapping[str, Opening]) -> list[str | None]:
     """Return the agent of each contestant, None where nobody is left; the first of equals is served first.
 
     As many as possible are served, and what their agents are worth to them is the greatest sum there is. Where
@@ -73,7 +73,7 @@ def compete(contestants: Sequence[Contestant], openings: Mapping[str, Opening]) 
 class _Contest:
     """Contestants [contacts] and whom they listed [agents]."""
 
-    def __init__(self, contestants: Sequence[Contestant], openings: Mapping[str, Opening]) -> None:
+    def __init__(self, contestants: Sequence[BatchEntry], openings: Mapping[str, Opening]) -> None:
         most = most_listed(len(contestants))
         shortlists = [one.shortlist(most) for one in contestants]
         self._contestants = contestants
@@ -106,7 +106,7 @@ class _Contest:
         return assigned
 
     @staticmethod
-    def _alone(row: Floats, contestant: Contestant, able: Sequence[int], left: Sequence[Opening]) -> int | None:
+    def _alone(row: Floats, contestant: BatchEntry, able: Sequence[int], left: Sequence[Opening]) -> int | None:
         if not able:
             return None
         best = row[able].max()

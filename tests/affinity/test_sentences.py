@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from matcher.units import MAX_UNITS, split
+from matcher.affinity.sentences import MAX_UNITS, split
 
 pieces = st.sampled_from(
     [

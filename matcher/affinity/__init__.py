@@ -1,0 +1,1 @@
+"""Arithmetic of the match: sentences, shared words, scores and confidence. Pure."""

@@ -1,0 +1,1 @@
+"""Order of candidates and assignment of several contacts at once. Pure."""

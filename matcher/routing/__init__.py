@@ -1,0 +1,1 @@
+"""Routing of messages to agents: encode, search, rank, reserve, and the queue."""
