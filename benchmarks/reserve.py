@@ -17,8 +17,8 @@ from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
 from benchmarks.stores import all_of, connected, fill_site, plain_store, routing
 from matcher.model import Basis, Reservation
-from matcher.store.connection import Connection
-from matcher.store.routing import Claim, Claimed, Offer, RoutingStore, Slot
+from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Claim, Claimed, Offer, ReservationStore, Slot
 
 CANDIDATES: Final = 8
 SMALL: Final = 100
@@ -32,8 +32,8 @@ RECORD: Final = b"{}" + b" " * 1200
 class ClaimsStore:
     """A store of ours with one large site and one small one, and nothing else to do."""
 
-    connection: Connection
-    store: RoutingStore
+    connection: StoreClient
+    store: ReservationStore
     redis: Redis
     large: Roster
 
@@ -56,7 +56,7 @@ def claims_roster(agents: int) -> Roster:
 
 
 async def claim(
-    store: RoutingStore, site: str, candidates: list[tuple[str, float]], tolerance: float = 0.03
+    store: ReservationStore, site: str, candidates: list[tuple[str, float]], tolerance: float = 0.03
 ) -> Reservation:
     """Reserve as the router does, accepted at once. Raises AssertionError where nobody has room."""
     wanted = Claim(

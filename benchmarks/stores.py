@@ -25,12 +25,12 @@ from benchmarks.sizes import ROOT
 from matcher.errors import PoolExists, SiteExists
 from matcher.model import DEFAULT_POOL, DEFAULT_SITE, PoolPolicy
 from matcher.model.lifecycle import AgentStatus
-from matcher.store.connection import Connection
-from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
-from matcher.store.embedded_process import find_binary
+from matcher.store.embedded.process import find_binary
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.models import KnownModel, ModelStore
+from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
-from matcher.store.routing import Lifetimes, RoutingStore
 
 EVENTS_KEPT: Final = 100_000
 AT_ONCE: Final = 64
@@ -52,7 +52,7 @@ async def all_of(work: Sequence[Awaitable[Any]]) -> None:
 
 
 async def fill_site(
-    connection: Connection, site: str, roster: Roster, *, online: int, model: str = "", with_vectors: bool = True
+    connection: StoreClient, site: str, roster: Roster, *, online: int, model: str = "", with_vectors: bool = True
 ) -> None:
     """Create a site with a roster; the first `online` agents are free, the others offline."""
     store = RosterStore(connection, EVENTS_KEPT)
@@ -104,9 +104,9 @@ async def plain_store(binary: Path | None = None, **options: str) -> AsyncIterat
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Connection]:
+async def connected(url: str) -> AsyncIterator[StoreClient]:
     """Connect to a store as the service does, with its verbs loaded."""
-    connection = Connection(url)
+    connection = StoreClient(url)
     try:
         await connection.start()
         yield connection
@@ -114,9 +114,9 @@ async def connected(url: str) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-def routing(connection: Connection) -> RoutingStore:
+def routing(connection: StoreClient) -> ReservationStore:
     """Return the routing side of a store."""
-    return RoutingStore(connection, LIFETIMES)
+    return ReservationStore(connection, LIFETIMES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,11 +47,11 @@ from matcher.rpc.admitting import AdmissionInterceptor
 from matcher.rpc.health import Health
 from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
-from matcher.sealing import Sealer
 from matcher.sites import Sites
-from matcher.store.connection import Connection
-from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
-from matcher.store.routing import Lifetimes
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Lifetimes
+from matcher.store.sealer import Sealer
 from matcher.store.stores import Stores
 from matcher.streams import Streams
 from matcher.tasks import end
@@ -303,10 +303,10 @@ async def _embedded_store(settings: Settings, stack: AsyncExitStack) -> str:
     return embedded.url
 
 
-async def _open_store(settings: Settings, telemetry: Telemetry, stack: AsyncExitStack) -> Connection:
+async def _open_store(settings: Settings, telemetry: Telemetry, stack: AsyncExitStack) -> StoreClient:
     url = settings.store_url.get_secret_value() or await _embedded_store(settings, stack)
     round_trips = cache(telemetry.store_round_trips.labels)
-    connection = Connection(
+    connection = StoreClient(
         url,
         most_calls=settings.store_calls,
         timeout_seconds=settings.store_timeout_seconds,
@@ -319,7 +319,7 @@ async def _open_store(settings: Settings, telemetry: Telemetry, stack: AsyncExit
     return connection
 
 
-async def _secret(settings: Settings, connection: Connection) -> bytes:
+async def _secret(settings: Settings, connection: StoreClient) -> bytes:
     """Return the key of request digests: the setting, else one that all replicas share through the store."""
     given = settings.secret.get_secret_value()
     return given.encode() if given else await connection.shared_secret(secrets.token_bytes(32))
@@ -345,7 +345,7 @@ async def _read_default_site(sites: Sites) -> None:
 
 
 async def _watch(
-    connection: Connection,
+    connection: StoreClient,
     sites: Sites,
     health: Health,
     telemetry: Telemetry,

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from matcher.clock import Clocks
 from matcher.errors import ContactEnded, ContactHeld, ContactStateWrong, MatcherError, RequestIdReused
 from matcher.model import (
     Basis,
@@ -26,9 +25,9 @@ from matcher.model.resource_names import contact_name, new_id, reservation_name
 from matcher.replica import SiteReplica
 from matcher.routing.ranker import LONGEST_IDLE, Ranker, Read
 from matcher.routing.ranker import offer as offer_of
-from matcher.sealing import Sealer, Written
+from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
-from matcher.store.routing import (
+from matcher.store.reservations import (
     Claim,
     Claimed,
     Enqueued,
@@ -36,9 +35,10 @@ from matcher.store.routing import (
     Offer,
     Refused,
     Replayed,
-    RoutingStore,
+    ReservationStore,
     Waiting,
 )
+from matcher.store.sealer import Sealer, Written
 
 MOST_IN_A_CLAIM: Final = 64
 CATCH_UP_SECONDS: Final = 0.5
@@ -54,7 +54,7 @@ class Claims:
 
     def __init__(
         self,
-        store: RoutingStore,
+        store: ReservationStore,
         contacts: ContactStore,
         clocks: Clocks,
         ranker: Ranker,

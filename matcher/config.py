@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from matcher.errors import SettingsWrong
-from matcher.store.address import parse_address
+from matcher.store.redis.address import parse_address
 
 PREFIX: Final = "MATCHER_"
 CLIENT_VARIABLES: Final = frozenset({"MATCHER_TARGET", "MATCHER_SITE"})

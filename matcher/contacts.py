@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from matcher.clock import Clocks
 from matcher.errors import (
     ContactNotFound,
     ContactStateWrong,
@@ -20,9 +19,10 @@ from matcher.model.lifecycle import Cause, ContactState
 from matcher.model.resource_names import contact_name
 from matcher.replica import SiteReplica
 from matcher.sites import Sites
+from matcher.store.clock import Clocks
+from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
-from matcher.store.events import EventStore
-from matcher.store.routing import NO_FENCE, RoutingStore
+from matcher.store.reservations import NO_FENCE, ReservationStore
 
 CATCH_UP_SECONDS: Final = 0.5
 CANCEL_TRIES: Final = 8
@@ -32,7 +32,7 @@ class Contacts:
     """Read and cancel contacts. Every method raises MatcherErrors by what the store finds."""
 
     def __init__(
-        self, store: ContactStore, routing: RoutingStore, events: EventStore, sites: Sites, clocks: Clocks
+        self, store: ContactStore, routing: ReservationStore, events: EventStore, sites: Sites, clocks: Clocks
     ) -> None:
         self._store = store
         self._routing = routing

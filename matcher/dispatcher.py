@@ -13,16 +13,16 @@ from typing import Final
 
 import structlog
 
-from matcher.clock import Clock
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model import Hold, Pool, PoolPolicy
 from matcher.model.resource_names import new_id
 from matcher.replica import SiteReplica
 from matcher.routing.ranker import Ranker, read
 from matcher.routing.ranker import offer as offer_of
-from matcher.sealing import Sealer
+from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore, InQueue
-from matcher.store.routing import Claim, Claimed, Full, How, RoutingStore
+from matcher.store.reservations import Claim, Claimed, Full, How, ReservationStore
+from matcher.store.sealer import Sealer
 from matcher.tasks import end
 from matcher.wanted import MOST_FREE, Entry, Group, Wanted, pairs
 
@@ -66,7 +66,7 @@ class Dispatcher:
     def __init__(
         self,
         replica: SiteReplica,
-        store: RoutingStore,
+        store: ReservationStore,
         contacts: ContactStore,
         ranker: Ranker,
         sealer: Sealer,

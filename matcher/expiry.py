@@ -11,14 +11,14 @@ from typing import Final
 
 import structlog
 
-from matcher.clock import Clock
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model.lifecycle import Cause
 from matcher.offers import withdraw_offers
 from matcher.replica import SiteReplica
+from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore
 from matcher.store.presence import PresenceStore, Timer, TimerKind
-from matcher.store.routing import RoutingStore
+from matcher.store.reservations import ReservationStore
 from matcher.tasks import end
 
 log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class Expiry:
     def __init__(
         self,
         replica: SiteReplica,
-        store: RoutingStore,
+        store: ReservationStore,
         contacts: ContactStore,
         presence: PresenceStore,
         clock: Clock,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from matcher.encoder import Encoder, Priority
 from matcher.errors import EncoderOverloaded
 from matcher.model import Agent, Profile
-from matcher.store.records import stored_precision
+from matcher.store.codecs import stored_precision
 from matcher.store.roster import RosterStore
 
 log = structlog.get_logger(__name__)

@@ -11,7 +11,6 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from matcher.clock import Clock
 from matcher.errors import StoreUnavailable
 from matcher.index import SiteIndex
 from matcher.interests import stored_interests
@@ -21,10 +20,10 @@ from matcher.model.lifecycle import ContactState
 from matcher.own_writes import OwnWrites
 from matcher.pace import Pace
 from matcher.snapshot import read_site
-from matcher.store.changes import (
+from matcher.store.change_stream import (
     AgentChanged,
     Change,
-    Changes,
+    ChangeStream,
     ContactStepped,
     FellBehind,
     PoolChanged,
@@ -35,8 +34,9 @@ from matcher.store.changes import (
     TimerSet,
     event_number,
 )
-from matcher.store.connection import Connection
+from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore
+from matcher.store.redis.client import StoreClient
 from matcher.store.roster import RosterStore
 from matcher.tasks import end
 from matcher.teams import Teams
@@ -65,7 +65,7 @@ class SiteReplica:
     def __init__(
         self,
         site: str,
-        connection: Connection,
+        connection: StoreClient,
         roster: RosterStore,
         matching: Matching,
         clock: Clock,
@@ -220,7 +220,7 @@ class SiteReplica:
     async def _keep_current(self) -> None:
         position: Position | None = None
         while not self.removed:
-            changes = Changes(self._connection, self.site)
+            changes = ChangeStream(self._connection, self.site)
             try:
                 if position is None or not await changes.unbroken(position):
                     position, begin = None, await changes.end()
@@ -258,7 +258,7 @@ class SiteReplica:
             finally:
                 await changes.close()
 
-    async def _check_alive(self, changes: Changes, position: Position) -> None:
+    async def _check_alive(self, changes: ChangeStream, position: Position) -> None:
         """Notice a site that was removed, or made anew, while its streams said nothing."""
         if await changes.unbroken(position):
             return

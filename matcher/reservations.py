@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from matcher.clock import Clocks
 from matcher.model import Decision, Experience, Page, PoolPolicy, Reservation
 from matcher.model.lifecycle import HOLDING, ReservationState
 from matcher.replica import SiteReplica
 from matcher.sites import Sites
+from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
-from matcher.store.routing import RoutingStore, Slot
+from matcher.store.reservations import ReservationStore, Slot
 
 
 class Reservations:
     """Move reservations through their life and read them. Every method raises MatcherErrors by what the store finds."""
 
     def __init__(
-        self, store: RoutingStore, contacts: ContactStore, customers: CustomerStore, sites: Sites, clocks: Clocks
+        self, store: ReservationStore, contacts: ContactStore, customers: CustomerStore, sites: Sites, clocks: Clocks
     ) -> None:
         self._store = store
         self._contacts = contacts

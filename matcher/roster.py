@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.affinity.scorer_registry import ScorerUnknown
-from matcher.clock import Clocks
 from matcher.errors import (
     AgentHasHolds,
     AgentNotFound,
@@ -47,9 +46,10 @@ from matcher.model.resource_names import agent_name, pool_name, site_name
 from matcher.offers import withdraw_offers
 from matcher.replica import SiteReplica
 from matcher.sites import Sites, settled
+from matcher.store.clock import Clocks
 from matcher.store.presence import PresenceStore
+from matcher.store.reservations import NO_FENCE, ReservationStore
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
-from matcher.store.routing import NO_FENCE, RoutingStore
 
 WRITE_TRIES: Final = 8
 PRUNE_PAGE: Final = 500
@@ -61,7 +61,7 @@ class Roster:
     def __init__(
         self,
         store: RosterStore,
-        routing: RoutingStore,
+        routing: ReservationStore,
         presence: PresenceStore,
         sites: Sites,
         clocks: Clocks,

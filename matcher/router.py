@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from matcher.claiming import Claims
-from matcher.clock import Clocks
 from matcher.model import (
     Basis,
     Candidate,
@@ -29,11 +28,12 @@ from matcher.replica import SiteReplica
 from matcher.routing.ranker import Ranker, Read
 from matcher.routing.ranker import read as read_message
 from matcher.sites import Sites
+from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
-from matcher.store.routing import (
+from matcher.store.reservations import (
     How,
-    RoutingStore,
+    ReservationStore,
     Slot,
 )
 
@@ -57,7 +57,7 @@ class Router:
 
     def __init__(
         self,
-        store: RoutingStore,
+        store: ReservationStore,
         contacts: ContactStore,
         customers: CustomerStore,
         sites: Sites,

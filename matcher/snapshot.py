@@ -10,11 +10,11 @@ from typing import Final
 
 import structlog
 
-from matcher.clock import Clock
 from matcher.index import SiteIndex
 from matcher.interests import stored_interests
 from matcher.matching import Matching
 from matcher.model import Pool
+from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore, InQueue
 from matcher.store.roster import RosterStore
 

@@ -12,17 +12,17 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Final
 
-from matcher.clock import Clocks
 from matcher.errors import AgentNotFound, EventsForgotten, ReservationNotFound
 from matcher.model import ContactEvent, Reservation, StreamPlace
 from matcher.model.lifecycle import ENDED, HOLDING
 from matcher.model.resource_names import agent_name
 from matcher.replica import SiteReplica
 from matcher.sites import Sites
+from matcher.store.clock import Clocks
+from matcher.store.contact_events import EventStore, Forgotten, Steps
 from matcher.store.contacts import ContactStore
-from matcher.store.events import EventStore, Forgotten, Steps
+from matcher.store.reservations import ReservationStore
 from matcher.store.roster import RosterStore
-from matcher.store.routing import RoutingStore
 from matcher.watching import Gap, SlotChanged, Topic
 
 SIGN_SECONDS: Final = 25.0
@@ -40,7 +40,7 @@ class Streams:
         sites: Sites,
         contacts: ContactStore,
         events: EventStore,
-        routing: RoutingStore,
+        routing: ReservationStore,
         roster: RosterStore,
         clocks: Clocks,
         *,

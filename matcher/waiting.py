@@ -11,7 +11,7 @@ from typing import Final
 
 from matcher.model import Queued
 from matcher.model.lifecycle import ContactState
-from matcher.store.changes import ContactStepped
+from matcher.store.change_stream import ContactStepped
 from matcher.store.contacts import InQueue
 
 PACE_STEPS: Final = 32

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import pytest
 
-from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from tests.processes import Server, Store, keys_without_lifetime, start_server
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

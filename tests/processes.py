@@ -20,9 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
 from matcher.client import MatcherClient
-from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
-from matcher.store.embedded_files import StoreFiles, open_lock, take
-from matcher.store.embedded_process import find_binary
+from matcher.store.embedded.files import StoreFiles, open_lock, take
+from matcher.store.embedded.process import find_binary
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import PERMANENT
 
 ROOT: Final = Path(__file__).resolve().parent.parent

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from benchmarks.sizes import ROOT
-from matcher.store.embedded_process import find_binary
+from matcher.store.embedded.process import find_binary
 
 START_SECONDS: Final = 300.0
 """The very first start compiles the model."""

@@ -15,8 +15,8 @@ from typing import Final, TypeAlias
 
 from benchmarks.simulate.verdict import Law
 from matcher import app
-from matcher.store import library
-from matcher.store.routing import Claim, Offer, RoutingStore
+from matcher.store.redis import functions
+from matcher.store.reservations import Claim, Offer, ReservationStore
 
 Args: TypeAlias = "list[str | bytes | int]"
 
@@ -33,13 +33,13 @@ class Bug:
 
 
 def _trust_own_clock() -> None:
-    asked, off = RoutingStore._asked, float(os.environ.get(SKEW, "-0.8"))  # noqa: SLF001
+    asked, off = ReservationStore._asked, float(os.environ.get(SKEW, "-0.8"))  # noqa: SLF001
 
-    def by_own_clock(self: RoutingStore, claim: Claim, offer: Offer, or_wait: bool) -> tuple[list[str], Args]:
+    def by_own_clock(self: ReservationStore, claim: Claim, offer: Offer, or_wait: bool) -> tuple[list[str], Args]:
         deadline_ms = round((time.time() + off) * 1000) + claim.hold_ms
         return asked(self, replace(claim, hold_ms=deadline_ms), offer, or_wait)
 
-    RoutingStore._asked = by_own_clock  # type: ignore[method-assign]  # noqa: SLF001
+    ReservationStore._asked = by_own_clock  # type: ignore[method-assign]  # noqa: SLF001
 
 
 _HAND_OVER: Final = "if transfer then hand_over(keys[12], keys[13], keys[14], place, keys[5], args[23]) end\n"
@@ -79,14 +79,14 @@ class BugGone(Exception):
 
 def plant(name: str) -> None:
     """Change the service in this process. Raises BugGone."""
-    bug, sources = BUGS[name], library._sources()  # noqa: SLF001  # it is what a bug is planted into
+    bug, sources = BUGS[name], functions._sources()  # noqa: SLF001  # it is what a bug is planted into
     for old, new, times in bug.texts:
         if sources.count(old) != times:
             raise BugGone(f"{name}: {old!r} is there {sources.count(old)} times, not {times}")
         sources = sources.replace(old, new)
-    library._sources = cache(lambda: sources)  # noqa: SLF001
-    library.digest.cache_clear()
-    library.function.cache_clear()
+    functions._sources = cache(lambda: sources)  # noqa: SLF001
+    functions.digest.cache_clear()
+    functions.function.cache_clear()
     bug.patch()
 
 

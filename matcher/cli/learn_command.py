@@ -18,7 +18,7 @@ from matcher.suite import Suite, SuiteWrong, read_suite
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
-    from matcher.learn import Report
+    from matcher.training.learn import Report
 
 WHOLE = 100
 """Steps of the progress bar of learning."""
@@ -60,7 +60,7 @@ async def learn_scorer(
         from matcher.affinity.scorer import Scorer
         from matcher.evaluation import open_production
         from matcher.evaluation.lessons import lesson_of
-        from matcher.learn import learn
+        from matcher.training.learn import learn
 
         rival = scorer_file.read(out)[1] if out.exists() else None
         async with open_production(load(), lambda step: session.note(step, style="dim")) as production:

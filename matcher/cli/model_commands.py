@@ -16,7 +16,7 @@ from matcher.errors import MatcherError
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
-    from matcher.store.connection import Connection
+    from matcher.store.redis.client import StoreClient
 
 GENTLE: Final = 1.0
 """Pauses as long as the work, so that a service on the same machine keeps half of it."""
@@ -108,10 +108,10 @@ async def forget(
 
 
 @asynccontextmanager
-async def _store() -> AsyncIterator[tuple[Connection, Settings]]:
+async def _store() -> AsyncIterator[tuple[StoreClient, Settings]]:
     """Open the store that the settings name, also beside a running service."""
-    from matcher.store.connection import Connection
-    from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
+    from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
+    from matcher.store.redis.client import StoreClient
 
     configure_logs("console", "WARNING")
     try:
@@ -119,7 +119,7 @@ async def _store() -> AsyncIterator[tuple[Connection, Settings]]:
         url = settings.store_url.get_secret_value()
         embedded = None if url else await EmbeddedStore.open(EmbeddedSettings(settings.data_dir))
         try:
-            connection = Connection(embedded.url if embedded else url, timeout_seconds=settings.store_timeout_seconds)
+            connection = StoreClient(embedded.url if embedded else url, timeout_seconds=settings.store_timeout_seconds)
             try:
                 await connection.start()
                 yield connection, settings

@@ -15,8 +15,8 @@ from matcher.evaluation.deciding import Decisions, decide
 from matcher.evaluation.evaluating import Evaluated, baselines_of, summarise
 from matcher.evaluation.lessons import lesson_of
 from matcher.evaluation.production import Production, Progress
-from matcher.learn import learn
 from matcher.suite import Suite
+from matcher.training.learn import learn
 
 INNER_FOLDS: Final = 3
 """Folds by which learning itself chooses among maps."""

@@ -6,11 +6,11 @@ import numpy as np
 
 from matcher.affinity.lexicon import stems
 from matcher.evaluation.production import Production
-from matcher.lesson import Lesson
 from matcher.suite import Suite
+from matcher.training.dataset import Dataset
 
 
-def lesson_of(production: Production, suite: Suite) -> Lesson:
+def lesson_of(production: Production, suite: Suite) -> Dataset:
     """Return a suite as vectors, the interests' at the precision they are stored with. Call after `learn_suite`."""
     lines = [interest for agent in suite.agents for interest in agent.interests]
     position = {agent.id: number for number, agent in enumerate(suite.agents)}
@@ -23,7 +23,7 @@ def lesson_of(production: Production, suite: Suite) -> Lesson:
         for one in right:
             # Who is right for the same message is the same person to a fold.
             person[one] = min(person[one], person[right[0]])
-    return Lesson(
+    return Dataset(
         name=suite.name,
         agents=len(suite.agents),
         interests=production.texts.vectors(lines).astype(np.float16).astype(np.float32),

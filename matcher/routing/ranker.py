@@ -18,8 +18,8 @@ from matcher.index import Query
 from matcher.model import Basis, Message, Pool, Preferred, Ranking, Requirements
 from matcher.ranking.policy import MOST_CANDIDATES, rank
 from matcher.replica import SiteReplica
-from matcher.store.records import Record, encode_record
-from matcher.store.routing import Offer
+from matcher.store.codecs import Record, encode_record
+from matcher.store.reservations import Offer
 
 LONGEST_IDLE: Final = -1.0
 """The tolerance that tells the store to take the longest idle."""

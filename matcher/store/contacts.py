@@ -10,9 +10,9 @@ from matcher.errors import ContactNotFound
 from matcher.model import Contact, ContactEvent, Page
 from matcher.model.lifecycle import ENDED, Cause, ContactState
 from matcher.model.resource_names import contact_name
-from matcher.store.connection import Connection
+from matcher.store.codecs import decode_contact, decode_history, fields_of, number, pairs_of, text
 from matcher.store.keys import Keys
-from matcher.store.records import decode_contact, decode_history, fields_of, number, pairs_of, text
+from matcher.store.redis.client import StoreClient
 
 IN_POOL: Final = "|"
 """What stands before a contact's id in the hash that says who waits in which pool, beside the counts by pool."""
@@ -65,7 +65,7 @@ class Lease:
 class ContactStore:
     """Read and end contacts that wait."""
 
-    def __init__(self, connection: Connection, *, keep_ms: int, events_kept: int) -> None:
+    def __init__(self, connection: StoreClient, *, keep_ms: int, events_kept: int) -> None:
         self._connection = connection
         self._keep_ms = keep_ms
         self._events = events_kept

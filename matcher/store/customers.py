@@ -10,9 +10,9 @@ from typing import Final
 
 from matcher.errors import StoreUnavailable
 from matcher.model.resource_names import new_id
-from matcher.store.connection import Connection
+from matcher.store.codecs import fields_of
 from matcher.store.keys import Keys
-from matcher.store.records import fields_of
+from matcher.store.redis.client import StoreClient
 
 AGENT: Final = "a:"
 LEADS_TO: Final = ">"
@@ -35,7 +35,7 @@ class Acquaintance:
 class CustomerStore:
     """Join handles, and remember who served whom."""
 
-    def __init__(self, connection: Connection, secret: bytes) -> None:
+    def __init__(self, connection: StoreClient, secret: bytes) -> None:
         self._connection = connection
         self._secret = secret
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from matcher.store.connection import Connection
+from matcher.store.codecs import fields_of, text
 from matcher.store.keys import MODEL, MODEL_NAMES, MODELS, SITES, Keys
-from matcher.store.records import fields_of, text
+from matcher.store.redis.client import StoreClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class KnownModel:
 class ModelStore:
     """Keep which models have vectors here."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: StoreClient) -> None:
         self._connection = connection
 
     async def add(self, model: KnownModel) -> None:

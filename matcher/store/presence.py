@@ -8,9 +8,9 @@ from enum import StrEnum
 from matcher.errors import AgentNotFound
 from matcher.model.lifecycle import AgentStatus
 from matcher.model.resource_names import agent_name
-from matcher.store.connection import Connection
+from matcher.store.codecs import pairs_of
 from matcher.store.keys import TIMER_BEAT, TIMER_CONTACT, TIMER_IDLE, Keys
-from matcher.store.records import pairs_of
+from matcher.store.redis.client import StoreClient
 
 
 class TimerKind(StrEnum):
@@ -33,7 +33,7 @@ class Timer:
 class PresenceStore:
     """Note heartbeats and read what is due."""
 
-    def __init__(self, connection: Connection, events_kept: int) -> None:
+    def __init__(self, connection: StoreClient, events_kept: int) -> None:
         self._connection = connection
         self._events = events_kept
 

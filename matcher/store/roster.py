@@ -22,9 +22,7 @@ from matcher.errors import (
 from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
 from matcher.model.lifecycle import AgentStatus
 from matcher.model.resource_names import agent_name, pool_name, site_name
-from matcher.store.connection import Connection
-from matcher.store.keys import MODELS, SITES, Keys
-from matcher.store.records import (
+from matcher.store.codecs import (
     decode_agent,
     decode_holds,
     decode_pool,
@@ -36,6 +34,8 @@ from matcher.store.records import (
     fields_of,
     pairs_of,
 )
+from matcher.store.keys import MODELS, SITES, Keys
+from matcher.store.redis.client import StoreClient
 
 MUST_NOT_EXIST = 0
 
@@ -43,7 +43,7 @@ MUST_NOT_EXIST = 0
 class RosterStore:
     """Read and write agents, pools and sites."""
 
-    def __init__(self, connection: Connection, events_kept: int) -> None:
+    def __init__(self, connection: StoreClient, events_kept: int) -> None:
         self._connection = connection
         self._events = events_kept
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from matcher.store.connection import Connection
+from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
-from matcher.store.events import EventStore
 from matcher.store.models import ModelStore
 from matcher.store.presence import PresenceStore
+from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import RosterStore
-from matcher.store.routing import Lifetimes, RoutingStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +21,19 @@ class Stores:
 
     models: ModelStore
     roster: RosterStore
-    routing: RoutingStore
+    routing: ReservationStore
     contacts: ContactStore
     customers: CustomerStore
     presence: PresenceStore
     events: EventStore
 
     @classmethod
-    def on(cls, connection: Connection, lifetimes: Lifetimes, secret: bytes) -> Self:
+    def on(cls, connection: StoreClient, lifetimes: Lifetimes, secret: bytes) -> Self:
         """Open every side; secret: what the digests of handles are keyed by."""
         return cls(
             models=ModelStore(connection),
             roster=RosterStore(connection, lifetimes.events_kept),
-            routing=RoutingStore(connection, lifetimes),
+            routing=ReservationStore(connection, lifetimes),
             contacts=ContactStore(connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept),
             customers=CustomerStore(connection, secret),
             presence=PresenceStore(connection, lifetimes.events_kept),

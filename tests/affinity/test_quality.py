@@ -10,8 +10,8 @@ from matcher.affinity.scorer import Scorer
 from matcher.evaluation import Production
 from matcher.evaluation.floor_check import check_floor
 from matcher.evaluation.lessons import lesson_of
-from matcher.lesson import evidence_of, hits_of
 from matcher.suite import Suite, read_suite
+from matcher.training.dataset import evidence_of, hits_of
 from tests.evaluation.conftest import silent
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

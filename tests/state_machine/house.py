@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from matcher.affinity.scorer_registry import ScorerRegistry
 from matcher.claiming import Claims
-from matcher.clock import StoreClock
 from matcher.contacts import Contacts
 from matcher.dispatcher import Dispatcher
 from matcher.errors import ReservationNotFound
@@ -24,16 +23,17 @@ from matcher.reservations import Reservations
 from matcher.roster import Roster
 from matcher.router import Router
 from matcher.routing.ranker import Ranker
-from matcher.sealing import Sealer
 from matcher.sites import Sites
-from matcher.store.connection import Connection
+from matcher.store.clock import StoreClock
+from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
-from matcher.store.events import EventStore
 from matcher.store.models import KnownModel, ModelStore
 from matcher.store.presence import PresenceStore, TimerKind
+from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import RosterStore
-from matcher.store.routing import Lifetimes, RoutingStore
+from matcher.store.sealer import Sealer
 from matcher.turns import Turns
 from tests.state_machine.words import WordEncoder
 
@@ -50,7 +50,7 @@ SECRET: Final = b"secret"
 TOLERANCE: Final = 0.05
 
 
-class Repeating(Connection):
+class Repeating(StoreClient):
     """Run every verb twice while `twice` is set, as redis-py does where the first reply is lost."""
 
     twice = False
@@ -81,25 +81,25 @@ class ByHand(Dispatcher):
 class House:
     """One server's objects over a store that others use too."""
 
-    connection: Connection
+    connection: StoreClient
     sites: Sites
     roster: Roster
     router: Router
     reservations: Reservations
     contacts: Contacts
-    routing: RoutingStore
+    routing: ReservationStore
     queue: ContactStore
     presence: PresenceStore
     clock: StoreClock
     dispatchers: dict[SiteReplica, ByHand] = field(default_factory=dict)
 
     @classmethod
-    async def open(cls, connection: Connection, encoder: WordEncoder, floors: Floors) -> House:
+    async def open(cls, connection: StoreClient, encoder: WordEncoder, floors: Floors) -> House:
         """Put a server together."""
         clock, matching = StoreClock(), Matching(encoder, ScorerRegistry("untrained", encoder.fingerprint), floors)
         asked = time.monotonic()
         clock.set(await connection.time_ms(), asked, time.monotonic())
-        roster_store, routing = RosterStore(connection, EVENTS_KEPT), RoutingStore(connection, LIFETIMES)
+        roster_store, routing = RosterStore(connection, EVENTS_KEPT), ReservationStore(connection, LIFETIMES)
         contacts = ContactStore(connection, keep_ms=LIFETIMES.keep_ms, events_kept=EVENTS_KEPT)
         presence, customers = PresenceStore(connection, EVENTS_KEPT), CustomerStore(connection, SECRET)
         await ModelStore(connection).add(KnownModel(encoder.fingerprint, "words"))

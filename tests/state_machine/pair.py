@@ -13,7 +13,7 @@ from matcher.encoder.contract import Vectors
 from matcher.floors import Floors
 from matcher.model import Agent, Capacity, ChannelCapacity, Message, Profile, Requirements, ReservedOutcome
 from matcher.model.lifecycle import AgentStatus
-from matcher.store.connection import Connection
+from matcher.store.redis.client import StoreClient
 from tests.state_machine.house import House
 from tests.state_machine.stored import Stored
 from tests.state_machine.words import WordEncoder
@@ -50,7 +50,7 @@ class Pair:
     """Two servers: `slow` has a gate before what it learns of profiles, `other` has none."""
 
     site: str
-    connection: Connection
+    connection: StoreClient
     slow: House
     other: House
     encoder: GatedEncoder
@@ -104,7 +104,7 @@ class Pair:
 @asynccontextmanager
 async def open_pair(store_url: str) -> AsyncIterator[Pair]:
     """Start two servers that follow a new site, caught up."""
-    connection, encoder, plain = Connection(store_url), GatedEncoder(), WordEncoder()
+    connection, encoder, plain = StoreClient(store_url), GatedEncoder(), WordEncoder()
     await connection.start()
     floors, site = await Floors.open(plain), f"s{secrets.token_hex(6)}"
     slow, other = await House.open(connection, encoder, floors), await House.open(connection, plain, floors)

@@ -9,9 +9,7 @@ from typing import Any
 
 from matcher.model import Agent, Contact, Hold, Reservation
 from matcher.model.lifecycle import ReservationState
-from matcher.store.connection import Connection
-from matcher.store.keys import PERMANENT, Keys
-from matcher.store.records import (
+from matcher.store.codecs import (
     Fields,
     decode_agent,
     decode_contact,
@@ -20,6 +18,8 @@ from matcher.store.records import (
     fields_of,
     pairs_of,
 )
+from matcher.store.keys import PERMANENT, Keys
+from matcher.store.redis.client import StoreClient
 from tests.state_machine.plain import LIVE
 
 
@@ -43,7 +43,7 @@ class Stored:
     """The last numbers of the roster's and the load's stream."""
 
     @classmethod
-    async def read(cls, connection: Connection, site: str) -> Stored:
+    async def read(cls, connection: StoreClient, site: str) -> Stored:
         """Read every key of the site, in two round trips."""
         keys = Keys(site)
         cursor, found = await connection.run("SCAN", 0, "MATCH", keys.pattern, "COUNT", 1_000_000)

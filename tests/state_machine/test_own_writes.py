@@ -24,9 +24,9 @@ from matcher.model import (
 from matcher.model.lifecycle import AgentStatus, ContactState, ReservationState
 from matcher.replica import READ_EVERY_SECONDS
 from matcher.snapshot import Snapshot, read_site
-from matcher.store.changes import SlotHeld
-from matcher.store.connection import Connection
+from matcher.store.change_stream import SlotHeld
 from matcher.store.keys import Keys
+from matcher.store.redis.client import StoreClient
 from tests.state_machine.house import House
 from tests.state_machine.pair import ROSES, Pair, blocked, go_on
 from tests.state_machine.stored import Stored
@@ -191,7 +191,7 @@ async def test_a_site_whose_reading_was_cut_short_is_read_again(pair: Pair, monk
     assert await pair.agrees()
 
 
-async def reads(connection: Connection) -> int:
+async def reads(connection: StoreClient) -> int:
     """Count how often the store was asked for the streams."""
     return int((await connection.run("INFO", "commandstats"))["cmdstat_xread"]["calls"])
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from redis.asyncio import Redis
 
 from matcher.floors import Floors
-from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from tests.state_machine.house import Repeating
 from tests.state_machine.lines import Lines
 from tests.state_machine.words import WordEncoder

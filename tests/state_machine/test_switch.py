@@ -18,9 +18,9 @@ from matcher.matching import Matching
 from matcher.model import AgentChange, Capacity, ChannelCapacity, Profile
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica import SiteReplica
-from matcher.store.connection import Connection
 from matcher.store.contacts import ContactStore
 from matcher.store.models import KnownModel, ModelStore
+from matcher.store.redis.client import StoreClient
 from matcher.store.roster import RosterStore
 from tests.state_machine.house import EVENTS_KEPT, House
 from tests.state_machine.words import DIMENSION, WordEncoder
@@ -43,7 +43,7 @@ class LongerWords(WordEncoder):
 @pytest.mark.parametrize("seed", range(3))
 async def test_what_is_acknowledged_is_known_to_whoever_answers_next(store_url: str, seed: int) -> None:
     """Agents are made, changed, set offline and removed while the site goes from one model to the other and back."""
-    connection = Connection(store_url)
+    connection = StoreClient(store_url)
     await connection.start()
     encoders = (WordEncoder(), LongerWords())
     floors = [await Floors.open(encoder) for encoder in encoders]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
-from matcher.store.connection import Connection
-from matcher.store.library import VERBS
+from matcher.store.redis.client import StoreClient
+from matcher.store.redis.functions import VERBS
 
 PASSWORD: Final = "test"
 PRODUCT: Final = "product"
@@ -94,13 +94,13 @@ async def make_users(admin: Admin) -> None:
     await admin.execute_command("ACL", "SETUSER", DECLARED, "reset", "on", f">{PASSWORD}", *scripted)
 
 
-class DeclaredConnection(Connection):
+class DeclaredConnection(StoreClient):
     """Run each verb as a user who may touch its KEYS and nothing else."""
 
     def __init__(self, url: str, admin: Admin) -> None:
         super().__init__(as_user(url, PRODUCT))
         self._admin = admin
-        self._narrow = Connection(as_user(url, DECLARED), most_calls=1)
+        self._narrow = StoreClient(as_user(url, DECLARED), most_calls=1)
         self._one_at_a_time = asyncio.Lock()
         self.answers_seen: dict[str, set[str]] = {verb: set() for verb in VERBS}
 

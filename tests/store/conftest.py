@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from matcher.store.connection import Connection
-from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import PERMANENT
+from matcher.store.redis.client import StoreClient
 from tests.store.access import PRODUCT, Admin, DeclaredConnection, as_user, make_users
 from tests.store.laws import broken_laws
 from tests.store.stage import Stage
@@ -68,16 +68,16 @@ async def lawful(stage: Stage) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture
-async def product(embedded_url: str) -> AsyncIterator[Connection]:
+async def product(embedded_url: str) -> AsyncIterator[StoreClient]:
     """Give a connection as the service opens it, as a user who sees m:* only."""
-    connection = Connection(as_user(embedded_url, PRODUCT))
+    connection = StoreClient(as_user(embedded_url, PRODUCT))
     await connection.start()
     yield connection
     await connection.close()
 
 
 @pytest.fixture
-async def plain_stage(product: Connection) -> Stage:
+async def plain_stage(product: StoreClient) -> Stage:
     """Give a site of the test's own on the service's kind of connection."""
     stage = Stage(product)
     await stage.set_up()

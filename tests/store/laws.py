@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from matcher.model.lifecycle import CONTACT_NEXT, HOLDING, ContactState, ReservationState
-from matcher.store.records import Fields, number, text
+from matcher.store.codecs import Fields, number, text
 from tests.store.stage import KEEP_MS, Stage
 
 ENDED = frozenset(state.value for state, after in CONTACT_NEXT.items() if not after)

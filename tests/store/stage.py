@@ -11,26 +11,26 @@ from typing import Any, Final
 from matcher.errors import ReservationNotFound
 from matcher.model import Agent, Basis, Capacity, ChannelCapacity, Contact, Hold, PoolPolicy, Profile, Reservation
 from matcher.model.lifecycle import AgentStatus, ReservationState
-from matcher.store.connection import Connection
+from matcher.store.codecs import fields_of, pairs_of
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
 from matcher.store.keys import Keys
 from matcher.store.models import ModelStore
 from matcher.store.presence import PresenceStore
-from matcher.store.records import fields_of, pairs_of
-from matcher.store.roster import RosterStore
-from matcher.store.routing import (
+from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import (
     Claim,
     Claimed,
     Enqueued,
     How,
     Lifetimes,
     Offer,
+    ReservationStore,
     Reserved,
-    RoutingStore,
     Slot,
     Waiting,
 )
+from matcher.store.roster import RosterStore
 
 LONG_MS: Final = 600_000
 KEEP_MS: Final = 60_000
@@ -68,14 +68,14 @@ class Asked:
 class Stage:
     """One site of the store, and its two sides as the service uses them."""
 
-    connection: Connection
+    connection: StoreClient
     site: str = field(default_factory=lambda: f"s{secrets.token_hex(6)}")
 
     def __post_init__(self) -> None:
         self.keys = Keys(self.site)
         self.roster = RosterStore(self.connection, EVENTS_KEPT)
         self.models = ModelStore(self.connection)
-        self.routing = RoutingStore(self.connection, LIFETIMES)
+        self.routing = ReservationStore(self.connection, LIFETIMES)
         self.contacts = ContactStore(self.connection, keep_ms=KEEP_MS, events_kept=EVENTS_KEPT)
         self.presence = PresenceStore(self.connection, EVENTS_KEPT)
         self.customers = CustomerStore(self.connection, b"secret")
@@ -216,7 +216,7 @@ class Stage:
 
     async def raw(self, *command: Any) -> Any:
         """Run one command of the store, as the service's user."""
-        return await Connection.run(self.connection, *command)
+        return await StoreClient.run(self.connection, *command)
 
     async def now_ms(self) -> int:
         """Read the store's clock."""

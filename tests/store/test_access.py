@@ -8,13 +8,13 @@ from importlib import resources
 import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
-from matcher.store import library
-from matcher.store.connection import Connection
+from matcher.store.redis import functions
+from matcher.store.redis.client import StoreClient
 from tests.store.access import SCRIPTED, Admin, DeclaredConnection
 from tests.store.stage import Stage
 
 
-async def test_the_service_can_read_and_write_nothing_outside_m(product: Connection) -> None:
+async def test_the_service_can_read_and_write_nothing_outside_m(product: StoreClient) -> None:
     """A store may be shared: what is not under m: is another's."""
     with pytest.raises(NoPermissionError):
         await product.run("SET", "other", "1")
@@ -40,7 +40,7 @@ async def test_a_verb_that_reaches_for_a_key_it_was_not_given_fails(
 def test_the_verbs_call_only_listed_commands_and_none_that_walks_the_keys() -> None:
     """The list of the service's user is the whole list: nobody runs KEYS or SCAN inside a script."""
     called = set()
-    for name in (*library.SHARED, *library.VERBS):
+    for name in (*functions.SHARED, *functions.VERBS):
         source = (resources.files("matcher.store") / "lua" / f"{name}.lua").read_text("utf-8")
         called |= {command.lower() for command in re.findall(r"redis\.p?call\('(\w+)'", source)}
         assert len(re.findall(r"redis\.p?call\(", source)) == len(re.findall(r"redis\.p?call\('", source))

@@ -10,9 +10,9 @@ import pytest
 
 from matcher.config import load
 from matcher.errors import SettingsWrong, StoreUnfit
-from matcher.store.address import StoreKind, parse_address
-from matcher.store.connection import Connection
-from tests.replicas.nodes import HOST, Node, free_port, running
+from matcher.store.redis.address import StoreKind, parse_address
+from matcher.store.redis.client import StoreClient
+from tests.store.topologies.nodes import HOST, Node, free_port, running
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_a_server_of_another_kind_than_the_url_says_is_refused_at_the_star
         async with running([lone, shard, sentinel]):
 
             async def refused(url: str) -> str:
-                connection = Connection(url)
+                connection = StoreClient(url)
                 with pytest.raises(StoreUnfit) as unfit:
                     await connection.start()
                 await connection.close()

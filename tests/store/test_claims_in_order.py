@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matcher.store.routing import Claimed, Full
+from matcher.store.reservations import Claimed, Full
 from tests.store.stage import Stage
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from matcher.clock import StoreClock
+from matcher.store.clock import StoreClock
 
 AHEAD_MS = 3_600_000.0
 

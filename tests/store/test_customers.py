@@ -8,8 +8,8 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from matcher.store.connection import Connection
 from matcher.store.customers import YEARS_10_MS, Acquaintance
+from matcher.store.redis.client import StoreClient
 from tests.store.laws import found_anywhere
 from tests.store.stage import LONG_MS, Stage
 
@@ -72,7 +72,7 @@ async def test_what_is_known_of_a_customer_ends(lawful: Stage) -> None:
         assert LONG_MS < await lawful.raw("PTTL", key) <= YEARS_10_MS
 
 
-async def test_many_who_join_and_remember_at_once_come_to_one_customer(product: Connection) -> None:
+async def test_many_who_join_and_remember_at_once_come_to_one_customer(product: StoreClient) -> None:
     """Ten at once, over the same handles in other orders: all handles are one customer who knows every agent."""
     stage = Stage(product)
     handles = [f"h{number}" for number in range(6)]
@@ -104,7 +104,7 @@ async def test_many_who_join_and_remember_at_once_come_to_one_customer(product: 
     )
 )
 async def test_any_order_of_joining_and_remembering_is_what_sets_would_say(
-    product: Connection, steps: list[tuple[int, int, str]]
+    product: StoreClient, steps: list[tuple[int, int, str]]
 ) -> None:
     """Beside plain sets: who is joined with whom, how many handles that are, and what each customer knows."""
     stage = Stage(product)

@@ -10,7 +10,7 @@ import pytest
 
 from matcher.model import PoolPolicy, Reservation
 from matcher.model.lifecycle import AgentStatus, Cause
-from matcher.store.routing import Claimed, Enqueued, Full, Reserved
+from matcher.store.reservations import Claimed, Enqueued, Full, Reserved
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
 EARMARK_MS: Final = 5000

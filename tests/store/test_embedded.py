@@ -24,9 +24,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
 
 from matcher.errors import StoreUnavailable
-from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
-from matcher.store.embedded_files import StoreFiles, share, take
-from matcher.store.embedded_process import ask_server, find_binary, stop_server
+from matcher.store.embedded.files import StoreFiles, share, take
+from matcher.store.embedded.process import ask_server, find_binary, stop_server
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 
 ROOT = Path(__file__).parents[2]
 WRITES = 50
@@ -222,8 +222,8 @@ async def test_nobody_gets_a_stopping_server(data_dir: Path, monkeypatch: pytest
         refused.set()
         return False
 
-    monkeypatch.setattr("matcher.store.embedded.stop_server", stop)
-    monkeypatch.setattr("matcher.store.embedded.share", enter)
+    monkeypatch.setattr("matcher.store.embedded.store.stop_server", stop)
+    monkeypatch.setattr("matcher.store.embedded.store.share", enter)
     closing = asyncio.create_task(store.close())
     await asyncio.to_thread(decided.wait)
     coming = asyncio.create_task(EmbeddedStore.open(EmbeddedSettings(data_dir)))
@@ -336,7 +336,7 @@ async def test_who_waits_keeps_an_abandoned_start(data_dir: Path, monkeypatch: p
             loop.call_soon_threadsafe(both.set)
         return ask_server(socket)
 
-    monkeypatch.setattr("matcher.store.embedded.ask_server", ask)
+    monkeypatch.setattr("matcher.store.embedded.store.ask_server", ask)
     settings = EmbeddedSettings(data_dir, _slow(data_dir))
     opening = asyncio.create_task(EmbeddedStore.open(settings))
     await asyncio.to_thread(_wait_until, data_dir / "lock", free=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matcher.model import ChannelCapacity, Reservation
 from matcher.model.lifecycle import ContactState
 from matcher.store.presence import Timer, TimerKind
-from matcher.store.routing import Claimed, Full
+from matcher.store.reservations import Claimed, Full
 from tests.store.stage import LONG_MS, Stage
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from matcher.errors import AgentNotFound
 from matcher.model.lifecycle import AgentStatus, ReservationState
-from matcher.store.changes import Changes, TimerSet
+from matcher.store.change_stream import ChangeStream, TimerSet
 from matcher.store.presence import Timer, TimerKind
-from matcher.store.routing import Claimed, Full, Lapsed
+from matcher.store.reservations import Claimed, Full, Lapsed
 from tests.store.stage import LONG_MS, Stage
 
 
@@ -118,7 +118,7 @@ async def test_a_sign_that_is_due_earlier_than_known_is_told(lawful: Stage) -> N
     """Replicas sleep until the earliest deadline they know: the first sign, and one for a shorter time, wake them."""
     stage = lawful
     await stage.put("ann")
-    changes = Changes(stage.connection, stage.site)
+    changes = ChangeStream(stage.connection, stage.site)
     position = await changes.end()
     first, _ = await stage.presence.beat(stage.site, "ann", LONG_MS)
     await stage.presence.beat(stage.site, "ann", LONG_MS * 2)

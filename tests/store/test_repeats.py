@@ -9,16 +9,16 @@ import pytest
 
 from matcher.errors import StoreUnfit
 from matcher.model.lifecycle import AgentStatus
-from matcher.store import library
-from matcher.store.connection import Connection
+from matcher.store.codecs import fields_of
 from matcher.store.keys import SCHEMA
-from matcher.store.records import fields_of
-from matcher.store.routing import Claimed, Full, Refused, Replayed
+from matcher.store.redis import functions
+from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Claimed, Full, Refused, Replayed
 from tests.store.access import PRODUCT, Admin, as_user
 from tests.store.stage import LONG_MS, Stage
 
 
-class Repeating(Connection):
+class Repeating(StoreClient):
     """Run every verb twice and give the second answer, as redis-py does where the first reply is lost."""
 
     async def verb(self, verb: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
@@ -120,21 +120,21 @@ async def test_another_version_of_the_verbs_lives_beside_this_one(
     """While servers of two versions share a store, each calls its own library."""
     await plain_stage.put("ann", 5)
     with monkeypatch.context() as patch:
-        patch.setattr(library, "digest", lambda: "00000000")
-        library.function.cache_clear()
-        other = Connection(as_user(embedded_url, PRODUCT))
+        patch.setattr(functions, "digest", lambda: "00000000")
+        functions.function.cache_clear()
+        other = StoreClient(as_user(embedded_url, PRODUCT))
         await other.start()
         await Stage(other, plain_stage.site).hold("ann")
         await other.close()
-    library.function.cache_clear()
+    functions.function.cache_clear()
     await plain_stage.hold("ann")
     listed = {fields_of(one)["library_name"] for one in await admin.execute_command("FUNCTION LIST")}
-    assert {b"matcher_00000000", f"matcher_{library.digest()}".encode()} <= listed
+    assert {b"matcher_00000000", f"matcher_{functions.digest()}".encode()} <= listed
     await admin.execute_command("FUNCTION DELETE", "matcher_00000000")
     assert len(await plain_stage.held_by("ann")) == 2
 
 
-async def test_data_of_another_schema_is_refused(product: Connection, admin: Admin) -> None:
+async def test_data_of_another_schema_is_refused(product: StoreClient, admin: Admin) -> None:
     """A version that does not know the table of keys does not touch the data."""
     await admin.set(SCHEMA, "2")
     try:
@@ -144,7 +144,7 @@ async def test_data_of_another_schema_is_refused(product: Connection, admin: Adm
         await admin.set(SCHEMA, "1")
 
 
-async def test_replicas_share_one_secret(product: Connection) -> None:
+async def test_replicas_share_one_secret(product: StoreClient) -> None:
     """The first to ask makes it, whoever asks later gets the same."""
     first = await product.shared_secret(b"a" * 32)
     assert await product.shared_secret(b"b" * 32) == first

@@ -8,7 +8,7 @@ import pytest
 
 from matcher.model import ChannelCapacity
 from matcher.model.lifecycle import AgentStatus, ContactState, ReservationState
-from matcher.store.routing import Claimed, Full, Refused, Replayed
+from matcher.store.reservations import Claimed, Full, Refused, Replayed
 from tests.store.stage import CHAT, LIFETIMES, LONG_MS, Stage
 
 

@@ -16,8 +16,8 @@ from matcher.errors import (
 )
 from matcher.model import ChannelCapacity, PoolPolicy
 from matcher.model.lifecycle import AgentStatus
+from matcher.store.codecs import encode_channels, encode_profile
 from matcher.store.models import KnownModel
-from matcher.store.records import encode_channels, encode_profile
 from tests.store.stage import EVENTS_KEPT, Stage, profile
 
 

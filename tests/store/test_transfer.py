@@ -9,7 +9,7 @@ import pytest
 from matcher.model import PoolPolicy, Reservation
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
 from matcher.store.contacts import InQueue, Left
-from matcher.store.routing import Claimed, Enqueued, Full, How, Refused, Replayed
+from matcher.store.reservations import Claimed, Enqueued, Full, How, Refused, Replayed
 from tests.store.laws import found_anywhere
 from tests.store.stage import LONG_MS, Stage
 

@@ -9,9 +9,9 @@ import pytest
 from matcher.errors import FenceStale, ReservationLapsed, ReservationNotFound, ReservationStateWrong
 from matcher.model import ChannelCapacity, Reservation
 from matcher.model.lifecycle import ContactState, ReservationState
-from matcher.store import routing
-from matcher.store.records import fields_of
-from matcher.store.routing import Slot
+from matcher.store import reservations
+from matcher.store.codecs import fields_of
+from matcher.store.reservations import Slot
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
 ARGUMENTS: Final[dict[str, tuple[str | int, ...]]] = {
@@ -386,7 +386,7 @@ async def test_a_slot_kept_in_mind_does_not_outlive_its_reservation(plain_stage:
 
 async def test_only_so_many_slots_are_kept_in_mind(plain_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ones held longest ago are forgotten first, and then read."""
-    monkeypatch.setattr(routing, "MOST_SLOTS", 2)
+    monkeypatch.setattr(reservations, "MOST_SLOTS", 2)
     await plain_stage.put("ann", 3)
     held = [await plain_stage.hold("ann") for _ in range(3)]
     before = plain_stage.connection.round_trips

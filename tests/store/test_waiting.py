@@ -10,7 +10,7 @@ from matcher.errors import PoolHasWaiting
 from matcher.model import PoolPolicy
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState
 from matcher.store.contacts import InQueue, Left
-from matcher.store.routing import Claimed, Enqueued, Full, Refused, Replayed
+from matcher.store.reservations import Claimed, Enqueued, Full, Refused, Replayed
 from tests.store.laws import broken_laws, found_anywhere
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 

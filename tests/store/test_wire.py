@@ -19,33 +19,35 @@ from redis import exceptions
 from redis.asyncio.connection import UnixDomainSocketConnection
 
 from matcher.errors import StoreUnavailable, StoreUnfit
-from matcher.store.address import parse_address
-from matcher.store.connection import Connection
-from matcher.store.servers import ANY_SLOT
-from matcher.store.wire import Wire, packed
+from matcher.store.redis.address import parse_address
+from matcher.store.redis.client import StoreClient
+from matcher.store.redis.multiplexed_connection import MultiplexedConnection, packed
+from matcher.store.redis.topology import ANY_SLOT
 from tests.store.access import PRODUCT, Admin, as_user
 from tests.store.stage import Stage
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def wire_to(url: str, *, most: int = 100, silence_seconds: float = 30.0) -> Wire:
+async def wire_to(url: str, *, most: int = 100, silence_seconds: float = 30.0) -> MultiplexedConnection:
     """Open a wire to a store."""
-    return await Wire.open(parse_address(url).login, most=most, silence_seconds=silence_seconds, connect_seconds=10.0)
+    return await MultiplexedConnection.open(
+        parse_address(url).login, most=most, silence_seconds=silence_seconds, connect_seconds=10.0
+    )
 
 
-async def echo(wire: Wire, word: str) -> str:
+async def echo(wire: MultiplexedConnection, word: str) -> str:
     """Have a word said back."""
     (said,) = await wire.ask(packed(("ECHO", word)), 1)
     return str(said.decode())
 
 
 @asynccontextmanager
-async def serving(path: Path, serve: Serve) -> AsyncIterator[Wire]:
+async def serving(path: Path, serve: Serve) -> AsyncIterator[MultiplexedConnection]:
     """Run a server of the test's own on a socket; give a wire to it that was not logged in."""
     server = await asyncio.start_unix_server(serve, str(path))
     login = {"connection_class": UnixDomainSocketConnection, "path": str(path), "driver_info": None}
-    wire = await Wire.open(login, most=100, silence_seconds=0.2, connect_seconds=10.0)
+    wire = await MultiplexedConnection.open(login, most=100, silence_seconds=0.2, connect_seconds=10.0)
     try:
         yield wire
     finally:
@@ -162,7 +164,7 @@ async def test_a_store_that_comes_back_is_found_by_the_calls_that_wait(plain_sta
     assert {one.id for one in held if not isinstance(one, BaseException)} <= there
 
 
-async def test_who_waits_for_news_hears_that_their_server_is_lost(product: Connection, admin: Admin) -> None:
+async def test_who_waits_for_news_hears_that_their_server_is_lost(product: StoreClient, admin: Admin) -> None:
     """A reader that blocks fails with the server's wire, however long it meant to wait."""
     key = "m:{news}:load"
     reader = product.reader(key)
@@ -180,7 +182,7 @@ async def test_who_waits_for_news_hears_that_their_server_is_lost(product: Conne
 
 async def test_a_login_that_is_refused_is_no_outage(embedded_url: str) -> None:
     """A wrong password is said at once, in words that do not hold it."""
-    connection = Connection(embedded_url.replace("unix://", f"unix://{PRODUCT}:s3cret@", 1))
+    connection = StoreClient(embedded_url.replace("unix://", f"unix://{PRODUCT}:s3cret@", 1))
     with pytest.raises(StoreUnfit) as refused:
         await connection.start()
     assert "s3cret" not in str(refused.value)
@@ -190,7 +192,7 @@ async def test_a_login_that_is_refused_is_no_outage(embedded_url: str) -> None:
 async def test_a_call_waits_for_a_store_that_is_away_for_a_moment(embedded_url: str, tmp_path: Path) -> None:
     """Nobody listens: the call tries again and is answered when somebody does; where nobody comes it is UNAVAILABLE."""
     socket = tmp_path / "s"
-    connection = Connection(f"unix://{socket}")
+    connection = StoreClient(f"unix://{socket}")
     with pytest.raises(StoreUnavailable):
         await connection.run("PING")
     waiting = asyncio.create_task(connection.run("PING"))
@@ -243,10 +245,10 @@ async def test_a_store_behind_tls_with_a_login_and_a_database(
     port = server.sockets[0].getsockname()[1]
     login = as_user("unix://", PRODUCT).replace("unix", "rediss")
     await plain_stage.put("ann", 5)
-    elsewhere = Connection(f"{login}127.0.0.1:{port}/1?ssl_ca_certs={chain}")
+    elsewhere = StoreClient(f"{login}127.0.0.1:{port}/1?ssl_ca_certs={chain}")
     assert await Stage(elsewhere, plain_stage.site).roster.agents_on(plain_stage.site) == 0
     await elsewhere.close()
-    connection = Connection(f"{login}127.0.0.1:{port}?ssl_ca_certs={chain}")
+    connection = StoreClient(f"{login}127.0.0.1:{port}?ssl_ca_certs={chain}")
     there = Stage(connection, plain_stage.site)
     held = await asyncio.gather(*(there.hold("ann") for _ in range(5)))
     assert await plain_stage.held_by("ann") == sorted(one.id for one in held)

@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from matcher.client import MatcherCallError, MatcherClient
-from matcher.store.embedded_files import StoreFiles
+from matcher.store.embedded.files import StoreFiles
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 from tests.people import PASTIMES, hire, person

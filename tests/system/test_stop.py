@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from matcher.client import MatcherClient
-from matcher.store.embedded_files import StoreFiles, open_lock, take
+from matcher.store.embedded.files import StoreFiles, open_lock, take
 from matcher.v1 import routing_pb2 as pb
 from tests.conftest import StartServer
 from tests.people import loads, person, wait_until

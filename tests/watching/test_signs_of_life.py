@@ -8,7 +8,7 @@ from typing import Any
 
 from matcher.model import ContactEvent, StreamPlace
 from matcher.model.lifecycle import Cause, ContactState
-from matcher.store.events import Steps
+from matcher.store.contact_events import Steps
 from matcher.streams import Streams
 from matcher.watching import Hub
 

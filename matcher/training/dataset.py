@@ -13,7 +13,7 @@ from matcher.affinity.scorer import Evidence, Floats, Scorer, Scores
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Dataset:
     """Hold a suite as vectors, in the order of its agents and messages."""
 
     name: str
@@ -33,7 +33,7 @@ class Lesson:
     person: Sequence[str]
     """[agents]: who they are; a fold holds all messages about a person."""
 
-    def asking(self, messages: NDArray[np.bool_]) -> Lesson:
+    def asking(self, messages: NDArray[np.bool_]) -> Dataset:
         """Return the lesson with the units of these messages [messages] alone, numbered as before."""
         kept = np.flatnonzero(messages[self.message])
         return replace(
@@ -43,7 +43,7 @@ class Lesson:
             unit_stems=[self.unit_stems[at] for at in kept.tolist()],
         )
 
-    def beside(self, units: Floats, message: NDArray[np.int64], unit_stems: Sequence[Sequence[str]]) -> Lesson:
+    def beside(self, units: Floats, message: NDArray[np.int64], unit_stems: Sequence[Sequence[str]]) -> Dataset:
         """Return the lesson with more units [n, dimension], each of the message [n] it is said in."""
         order = np.argsort(np.concatenate([self.message, message]), kind="stable")
         stems = [*self.unit_stems, *unit_stems]
@@ -55,7 +55,7 @@ class Lesson:
         )
 
 
-def evidence_of(lesson: Lesson, scorer: Scorer) -> Evidence:
+def evidence_of(lesson: Dataset, scorer: Scorer) -> Evidence:
     """Compare everything with everything; `agent` counts message * agents + agent, `unit` over all messages."""
     lexicon = Lexicon()
     handles = np.array([lexicon.add(stems) for stems in lesson.interest_stems], np.int64)
@@ -79,7 +79,7 @@ def evidence_of(lesson: Lesson, scorer: Scorer) -> Evidence:
     )
 
 
-def hits_of(lesson: Lesson, scorer: Scorer) -> NDArray[np.bool_]:
+def hits_of(lesson: Dataset, scorer: Scorer) -> NDArray[np.bool_]:
     """Tell of each message [messages] whether the agent with the highest score is right."""
     scores = scorer.score(evidence_of(lesson, scorer))
     hits = np.zeros(len(lesson.relevant), np.bool_)
@@ -89,7 +89,7 @@ def hits_of(lesson: Lesson, scorer: Scorer) -> NDArray[np.bool_]:
     return hits
 
 
-def per_message(lesson: Lesson, scores: Scores) -> Iterator[tuple[int, slice, NDArray[np.int64]]]:
+def per_message(lesson: Dataset, scores: Scores) -> Iterator[tuple[int, slice, NDArray[np.int64]]]:
     """Yield each message, where its agents lie in the scores, and who they are."""
     message = scores.agent // lesson.agents
     cuts = np.searchsorted(message, np.arange(len(lesson.relevant) + 1)).tolist()

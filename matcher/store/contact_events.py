@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from matcher.model import ContactEvent, StreamPlace
-from matcher.store.changes import ContactStepped, decode_change, event_number
-from matcher.store.connection import Connection
+from matcher.store.change_stream import ContactStepped, decode_change, event_number
 from matcher.store.keys import Keys
+from matcher.store.redis.client import StoreClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Forgotten:
 class EventStore:
     """Read the stream of what changed hands, in which the steps of contacts are."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: StoreClient) -> None:
         self._connection = connection
 
     async def end(self, site: str) -> StreamPlace:

@@ -8,11 +8,11 @@ from typing import Any, Final, NoReturn
 from redis import exceptions
 
 from matcher.errors import StoreFull, StoreUnavailable
-from matcher.store.address import StoreAddress, StoreKind
-from matcher.store.cluster import ClusterServers
-from matcher.store.effort import Effort
-from matcher.store.servers import SentinelServers, Server, Servers, SingleServer, WireLimits
-from matcher.store.wire import packed
+from matcher.store.redis.address import StoreAddress, StoreKind
+from matcher.store.redis.cluster import ClusterServers
+from matcher.store.redis.effort import Effort
+from matcher.store.redis.multiplexed_connection import packed
+from matcher.store.redis.topology import SentinelServers, Server, Servers, SingleServer, WireLimits
 
 NOT_RUN: Final = (
     exceptions.AskError,  # MovedError is one
@@ -27,7 +27,7 @@ AWAY: Final = (*NOT_RUN, exceptions.ConnectionError, exceptions.TimeoutError, OS
 Refusal = exceptions.ResponseError | exceptions.ConnectionError
 
 
-class Calls:
+class FailoverClient:
     """Ask whichever server has a slot, and go on asking while a failover lasts."""
 
     def __init__(self, address: StoreAddress, limits: WireLimits) -> None:

@@ -10,9 +10,9 @@ from typing import Any, Final
 from redis import exceptions
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
-from matcher.store.address import Host, StoreAddress, shown_host
-from matcher.store.servers import ANY_SLOT, Server, WireLimits
-from matcher.store.wire import Wire, packed
+from matcher.store.redis.address import Host, StoreAddress, shown_host
+from matcher.store.redis.multiplexed_connection import MultiplexedConnection, packed
+from matcher.store.redis.topology import ANY_SLOT, Server, WireLimits
 
 OURS: Final = "m:"
 """How every key of the store begins; no word before a command's first key does."""
@@ -51,7 +51,7 @@ class ClusterServers:
             raise exceptions.ClusterDownError("the cluster has slots that no server serves")
         return server
 
-    async def open(self, slot: int) -> Wire:
+    async def open(self, slot: int) -> MultiplexedConnection:
         """Return an open wire to the server that has a slot; one that cannot be reached puts the map in doubt."""
         server = await self.find(slot)
         try:
@@ -74,7 +74,7 @@ class ClusterServers:
         if isinstance(refusal, exceptions.MovedError) and refusal.host:
             self._slots[slot] = self._server((refusal.host, refusal.port))
 
-    async def taker(self, redirection: exceptions.AskError) -> Wire:
+    async def taker(self, redirection: exceptions.AskError) -> MultiplexedConnection:
         """Return a wire to the server that takes a slot over."""
         return await self._server((redirection.host, redirection.port)).open()
 

@@ -10,14 +10,14 @@ from typing import Any, Final
 from redis import exceptions
 from redis.asyncio import Redis
 
-from matcher.clock import Clock
 from matcher.errors import StoreUnavailable, StoreUnfit
-from matcher.store import library
-from matcher.store.address import StoreKind, parse_address
-from matcher.store.calls import AWAY, Calls, short
+from matcher.store.clock import Clock
 from matcher.store.keys import SCHEMA, SCHEMA_VERSION, SECRET, Keys
-from matcher.store.reader import Reader
-from matcher.store.servers import ANY_SLOT, Server, Servers, WireLimits
+from matcher.store.redis import functions
+from matcher.store.redis.address import StoreKind, parse_address
+from matcher.store.redis.blocking_reader import BlockingReader
+from matcher.store.redis.failover import AWAY, FailoverClient, short
+from matcher.store.redis.topology import ANY_SLOT, Server, Servers, WireLimits
 
 LEAST_REDIS: Final = (7, 0)
 START_PATIENCE_SECONDS: Final = 10.0
@@ -30,7 +30,7 @@ CLOCK_SECONDS: Final = 2.0
 """How old a reading of a server's clock may be: two clocks part by less than 1 ms in that time."""
 
 
-class Connection:
+class StoreClient:
     """Speak to one store; count the calls; turn its faults into MatcherErrors."""
 
     def __init__(
@@ -53,13 +53,13 @@ class Connection:
         self.persistent = False
         """Whether every primary keeps an append-only file; known after the start."""
         self._kind = address.kind
-        self._calls = Calls(address, WireLimits(most_calls, timeout_seconds))
+        self._calls = FailoverClient(address, WireLimits(most_calls, timeout_seconds))
         self._servers = self._calls.servers
         self._observe = observe
 
-    def reader(self, key: str) -> Reader:
+    def reader(self, key: str) -> BlockingReader:
         """Return a connection of its own to whichever server has a key, for commands that block."""
-        return Reader(self._calls, self._servers.slot_of(("", key)))
+        return BlockingReader(self._calls, self._servers.slot_of(("", key)))
 
     def of(self, site: str) -> Clock:
         """Return the clock that a site's deadlines are written by: its server's."""
@@ -100,7 +100,7 @@ class Connection:
 
     async def verb(self, verb: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
         """Run one verb of the library: one round trip; a store that lost the library gets it again."""
-        call = ("FCALL", library.function(verb), len(keys), *keys, *args)
+        call = ("FCALL", functions.function(verb), len(keys), *keys, *args)
         try:
             answer: list[Any] = await self._run(call, verb)
         except exceptions.ResponseError as fault:
@@ -112,7 +112,7 @@ class Connection:
 
     async def load_library(self) -> None:
         """Load the verbs on every primary there is; one that has them keeps them."""
-        for answer in (await self._everywhere("FUNCTION LOAD", library.code())).values():
+        for answer in (await self._everywhere("FUNCTION LOAD", functions.code())).values():
             if isinstance(answer, exceptions.ResponseError) and "already exists" not in str(answer):
                 self._calls.tell(answer)
 

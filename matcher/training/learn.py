@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.affinity.scorer import Floats, Scorer
-from matcher.calibrate import calibrate
-from matcher.lesson import Lesson, hits_of
+from matcher.training.calibrate import calibrate
+from matcher.training.dataset import Dataset, hits_of
 
 RIDGE: Final = 0.05
 """Added to the eigenvalues over their mean, so that directions without data stay as they are."""
@@ -29,7 +29,7 @@ CLEAR: Final = 0.35
 
 
 @dataclass(frozen=True, slots=True)
-class Taste:
+class MapParameters:
     """Name a member of the family of maps, and a threshold."""
 
     common: float
@@ -44,13 +44,13 @@ class Taste:
         return bool(self.common or self.within)
 
 
-TASTES: Final = (
-    Taste(0.0, 0.0, 0.3),
-    Taste(0.10, 0.0, 0.23),
-    Taste(0.15, 0.0, 0.22),
-    Taste(0.20, 0.0, 0.20),
-    Taste(0.10, 0.15, 0.20),
-    Taste(0.05, 0.20, 0.22),
+MAP_PARAMETERS: Final = (
+    MapParameters(0.0, 0.0, 0.3),
+    MapParameters(0.10, 0.0, 0.23),
+    MapParameters(0.15, 0.0, 0.22),
+    MapParameters(0.20, 0.0, 0.20),
+    MapParameters(0.10, 0.15, 0.20),
+    MapParameters(0.05, 0.20, 0.22),
 )
 
 
@@ -62,8 +62,8 @@ class Report:
     before: dict[str, float]
     error: dict[str, float]
     """Expected calibration error over ten bins, on agents that took no part."""
-    taste: Taste
-    compared: dict[Taste, dict[str, float]]
+    taste: MapParameters
+    compared: dict[MapParameters, dict[str, float]]
     """The recall of each member of the family, likewise."""
 
     @property
@@ -73,10 +73,10 @@ class Report:
 
 
 def learn(
-    lessons: Sequence[Lesson],
+    lessons: Sequence[Dataset],
     before: Scorer,
     *,
-    margins: Sequence[Lesson] = (),
+    margins: Sequence[Dataset] = (),
     folds: int = 5,
     told: Callable[[str, float], None] = lambda *_: None,
 ) -> tuple[Scorer, Report]:
@@ -89,9 +89,9 @@ def learn(
     if not lessons or folds < 2:
         raise ValueError("learning takes at least one suite and two folds")
     held_out = [_folds(lesson, folds) for lesson in lessons]
-    hits: dict[Taste, list[NDArray[np.float64]]] = {}
-    for number, taste in enumerate(TASTES):
-        told("comparing maps", number / len(TASTES))
+    hits: dict[MapParameters, list[NDArray[np.float64]]] = {}
+    for number, taste in enumerate(MAP_PARAMETERS):
+        told("comparing maps", number / len(MAP_PARAMETERS))
         hits[taste] = [np.full(len(lesson.relevant), np.nan) for lesson in lessons]
         for fold in np.unique(np.concatenate(held_out)).tolist() if taste.mapped else [-1]:
             scorer = _scorer(lessons, [of != fold for of in held_out], taste)
@@ -122,7 +122,7 @@ def learn(
     return replace(scorer, calibration=calibration), report
 
 
-def _scorer(lessons: Sequence[Lesson], taken: Sequence[NDArray[np.bool_]], taste: Taste) -> Scorer:
+def _scorer(lessons: Sequence[Dataset], taken: Sequence[NDArray[np.bool_]], taste: MapParameters) -> Scorer:
     scorer = Scorer(threshold=taste.threshold)
     if not taste.mapped:
         return scorer
@@ -150,7 +150,7 @@ def _power(vectors: Floats, power: float) -> NDArray[np.float64]:
     return np.asarray((axes * scale) @ axes.T, np.float64)
 
 
-def _differences(lessons: Sequence[Lesson], taken: Sequence[NDArray[np.bool_]]) -> Floats:
+def _differences(lessons: Sequence[Dataset], taken: Sequence[NDArray[np.bool_]]) -> Floats:
     found = [np.zeros((0, lessons[0].interests.shape[1]), np.float32)]
     for lesson, messages in zip(lessons, taken, strict=True):
         for low in range(0, len(lesson.units), 256):
@@ -164,14 +164,14 @@ def _differences(lessons: Sequence[Lesson], taken: Sequence[NDArray[np.bool_]]) 
     return np.concatenate(found)
 
 
-def _folds(lesson: Lesson, folds: int) -> NDArray[np.int64]:
+def _folds(lesson: Dataset, folds: int) -> NDArray[np.int64]:
     """Put each message in a fold by whom it is about, the same in every suite and run."""
     about = [min((lesson.person[at] for at in np.flatnonzero(row).tolist()), default="") for row in lesson.relevant]
     return np.array([crc32(person.encode()) % folds for person in about], np.int64)
 
 
-def _best(hits: dict[Taste, list[NDArray[np.float64]]], among: Sequence[NDArray[np.bool_]]) -> Taste:
-    def worth(taste: Taste) -> float:
+def _best(hits: dict[MapParameters, list[NDArray[np.float64]]], among: Sequence[NDArray[np.bool_]]) -> MapParameters:
+    def worth(taste: MapParameters) -> float:
         return sum(float(found[of].mean()) for found, of in zip(hits[taste], among, strict=True) if of.any())
 
     return max(hits, key=worth)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from matcher.errors import MatcherError
 from matcher.model import ContactEvent, Hold, PoolPolicy
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState
-from matcher.store.changes import (
+from matcher.store.change_stream import (
     AgentChanged,
     Change,
-    Changes,
+    ChangeStream,
     ContactStepped,
     FellBehind,
     PoolChanged,
@@ -30,8 +30,8 @@ from matcher.store.changes import (
     TimerSet,
     decode_change,
 )
-from matcher.store.connection import Connection
-from matcher.store.routing import Claimed, RoutingStore
+from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Claimed, ReservationStore
 from tests.store.stage import LIFETIMES, LONG_MS, Stage
 
 
@@ -40,7 +40,7 @@ class Reader:
     """A follower that does the least there is to do: it remembers what it was told."""
 
     stage: Stage
-    changes: Changes
+    changes: ChangeStream
     position: Position
     told: list[Change] = field(default_factory=list)
 
@@ -60,7 +60,7 @@ class Reader:
 @asynccontextmanager
 async def reading(stage: Stage, position: Position | None = None) -> AsyncIterator[Reader]:
     """Open a reader at a position, or at the end."""
-    changes = Changes(stage.connection, stage.site)
+    changes = ChangeStream(stage.connection, stage.site)
     try:
         yield Reader(stage, changes, position or await changes.end())
     finally:
@@ -166,7 +166,7 @@ async def test_a_reader_who_fell_behind_the_trimmed_stream_is_told(stage: Stage,
 
 async def test_the_verbs_keep_as_many_events_as_they_are_told_to(plain_stage: Stage) -> None:
     """A stream does not grow without end."""
-    stage, routing = plain_stage, RoutingStore(plain_stage.connection, replace(LIFETIMES, events_kept=100))
+    stage, routing = plain_stage, ReservationStore(plain_stage.connection, replace(LIFETIMES, events_kept=100))
     await stage.put("ann", 1)
     for _ in range(200):
         asked = stage.claim("ann")
@@ -294,7 +294,7 @@ async def write_at_random(stage: Stage, chance: random.Random, writes: int) -> N
 )
 @given(seed=st.integers(0, 2**32), writers=st.integers(1, 4), before=st.integers(0, 15))
 async def test_a_snapshot_and_what_follows_it_lose_nothing(
-    product: Connection, seed: int, writers: int, before: int
+    product: StoreClient, seed: int, writers: int, before: int
 ) -> None:
     """Whatever is written before, during and after the snapshot: in the end the follower knows what the store holds."""
     stage, chance = Stage(product), random.Random(seed)

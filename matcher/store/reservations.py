@@ -32,9 +32,7 @@ from matcher.store.claims import (
     Slot,
     Waiting,
 )
-from matcher.store.connection import Connection
-from matcher.store.keys import DUE_RESERVATION, Keys
-from matcher.store.records import (
+from matcher.store.codecs import (
     decode_contact,
     decode_decision,
     decode_holds,
@@ -42,6 +40,8 @@ from matcher.store.records import (
     fields_of,
     pairs_of,
 )
+from matcher.store.keys import DUE_RESERVATION, Keys
+from matcher.store.redis.client import StoreClient
 
 __all__ = [
     "NO_FENCE",
@@ -55,8 +55,8 @@ __all__ = [
     "Offer",
     "Refused",
     "Replayed",
+    "ReservationStore",
     "Reserved",
-    "RoutingStore",
     "Slot",
     "Waiting",
 ]
@@ -67,10 +67,10 @@ MOST_SLOTS: Final = 8_192
 in this process asks the store once."""
 
 
-class RoutingStore:
+class ReservationStore:
     """Hold slots and move reservations through their life."""
 
-    def __init__(self, connection: Connection, lifetimes: Lifetimes) -> None:
+    def __init__(self, connection: StoreClient, lifetimes: Lifetimes) -> None:
         self._connection = connection
         self._lifetimes = lifetimes
         self._slots: OrderedDict[tuple[str, str], Slot] = OrderedDict()

@@ -13,7 +13,7 @@ from matcher.v1 import routing_pb2 as pb
 from tests.conftest import StartServer
 from tests.people import hire, loads, person, wait_until
 from tests.processes import health
-from tests.replicas.nodes import Watched
+from tests.store.topologies.nodes import Watched
 
 TEXT = "My hive tool has not arrived, and the bees are swarming."
 AGENTS = [f"agent-{number}" for number in range(20)]

@@ -14,9 +14,9 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
 
-from matcher.clock import StoreClock
-from matcher.store.address import Host, StoreAddress, shown_host
-from matcher.store.wire import Wire, packed
+from matcher.store.clock import StoreClock
+from matcher.store.redis.address import Host, StoreAddress, shown_host
+from matcher.store.redis.multiplexed_connection import MultiplexedConnection, packed
 
 ANY_SLOT: Final = -1
 """What a command without a key falls into: any server runs it. (As an index it is a slot like any other.)"""
@@ -41,17 +41,17 @@ class Server:
         self._login = login
         self._limits = limits
         self._must_be_primary = must_be_primary
-        self._wire: Wire | None = None
-        self._readers: WeakSet[Wire] = WeakSet()
-        self._opening: asyncio.Task[Wire] | None = None
+        self._wire: MultiplexedConnection | None = None
+        self._readers: WeakSet[MultiplexedConnection] = WeakSet()
+        self._opening: asyncio.Task[MultiplexedConnection] | None = None
 
     @property
-    def wire(self) -> Wire | None:
+    def wire(self) -> MultiplexedConnection | None:
         """Return the wire, where it is open."""
         wire = self._wire
         return wire if wire is not None and wire.usable else None
 
-    async def open(self) -> Wire:
+    async def open(self) -> MultiplexedConnection:
         """Return the wire, opened once for all who wait for it. Raises what Wire.open raises."""
         if (wire := self.wire) is not None:
             return wire
@@ -67,14 +67,14 @@ class Server:
                 raise exceptions.ConnectionError("another server has taken its place") from None
             raise
 
-    async def reader(self, longest_block_seconds: float) -> Wire:
+    async def reader(self, longest_block_seconds: float) -> MultiplexedConnection:
         """Return a wire of its own, for commands that block.
 
         It is closed with the server's wire, where silence is noticed earlier: who waits for news of a server that has
         gone would hear none of the one that took its place.
         """
         limits = self._limits
-        wire = await Wire.open(
+        wire = await MultiplexedConnection.open(
             self._login,
             most=1,
             silence_seconds=longest_block_seconds + limits.timeout_seconds,
@@ -101,9 +101,9 @@ class Server:
             reader.close()
         self._readers.clear()
 
-    async def _open(self) -> Wire:
+    async def _open(self) -> MultiplexedConnection:
         limits = self._limits
-        wire = await Wire.open(
+        wire = await MultiplexedConnection.open(
             self._login,
             most=limits.calls,
             silence_seconds=limits.timeout_seconds,
@@ -122,10 +122,10 @@ class Server:
         self._wire = wire
         return wire
 
-    def _opened(self, _: asyncio.Task[Wire]) -> None:
+    def _opened(self, _: asyncio.Task[MultiplexedConnection]) -> None:
         self._opening = None
 
-    async def _read_clock(self, wire: Wire) -> None:
+    async def _read_clock(self, wire: MultiplexedConnection) -> None:
         asked = time.monotonic()
         (answer,) = await wire.ask(packed(("TIME",)), 1)
         if not isinstance(answer, Exception):
@@ -145,7 +145,7 @@ class Servers(Protocol):
     async def find(self, slot: int) -> Server:
         """Return the server that has a slot, having asked where that is in doubt."""
 
-    async def open(self, slot: int) -> Wire:
+    async def open(self, slot: int) -> MultiplexedConnection:
         """Return an open wire to the server that has a slot."""
 
     async def primaries(self, *, whole: bool = False) -> Sequence[Server]:
@@ -154,7 +154,7 @@ class Servers(Protocol):
     def refused(self, slot: int, refusal: exceptions.ResponseError | exceptions.ConnectionError) -> None:
         """Take in that a server did not run a command because it is not its to run."""
 
-    async def taker(self, redirection: exceptions.AskError) -> Wire:
+    async def taker(self, redirection: exceptions.AskError) -> MultiplexedConnection:
         """Return a wire to the server that is taking over the keys of a command."""
 
     def close(self) -> None:
@@ -179,7 +179,7 @@ class SingleServer:
         """Return the server."""
         return self.server(slot)
 
-    async def open(self, slot: int) -> Wire:  # noqa: ARG002
+    async def open(self, slot: int) -> MultiplexedConnection:  # noqa: ARG002
         """Return an open wire to the server."""
         return await self._server.open()
 
@@ -190,7 +190,7 @@ class SingleServer:
     def refused(self, slot: int, refusal: exceptions.ResponseError | exceptions.ConnectionError) -> None:
         """Do nothing: there is no other server."""
 
-    async def taker(self, redirection: exceptions.AskError) -> Wire:
+    async def taker(self, redirection: exceptions.AskError) -> MultiplexedConnection:
         """Raise: a lone server has nobody to name."""
         raise redirection
 
@@ -236,7 +236,7 @@ class SentinelServers:
             self._asking.add_done_callback(self._asked)
         return await asyncio.shield(self._asking)
 
-    async def open(self, slot: int) -> Wire:
+    async def open(self, slot: int) -> MultiplexedConnection:
         """Return an open wire to the primary."""
         return await (await self.find(slot)).open()
 
@@ -250,7 +250,7 @@ class SentinelServers:
         if server is not None and isinstance(refusal, exceptions.ReadOnlyError):
             server.close()
 
-    async def taker(self, redirection: exceptions.AskError) -> Wire:
+    async def taker(self, redirection: exceptions.AskError) -> MultiplexedConnection:
         """Raise: a replicated server has nobody to name."""
         raise redirection
 

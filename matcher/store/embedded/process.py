@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from matcher.errors import StoreUnavailable
-from matcher.store.embedded_files import StoreFiles
+from matcher.store.embedded.files import StoreFiles
 
 LEAST_VERSION = (7, 0)  # Redis Functions came with 7.0
 SOCKET_PATH_BYTES = 103  # sun_path holds 108 bytes on Linux and 104 on macOS, a closing zero included

@@ -14,8 +14,8 @@ from matcher.v1 import routing_pb2_grpc
 from tests.conftest import StartServer
 from tests.people import hire, person, wait_until
 from tests.processes import Server, health
-from tests.replicas.nodes import Cluster
 from tests.store.access import PASSWORD
+from tests.store.topologies.nodes import Cluster
 
 TEXT = "My hive tool has not arrived, and the bees are swarming."
 

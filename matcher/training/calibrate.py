@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from matcher.affinity.confidence import FEATURES, Calibration, features
 from matcher.affinity.scorer import Evidence, Scorer
-from matcher.lesson import Lesson, evidence_of, per_message
+from matcher.training.dataset import Dataset, evidence_of, per_message
 
 RIVALS: Final = (0.0, 0.3, 0.1)
 """Shares of the agents left free, besides all of them, when confidence is learned; 0 stands for everybody."""
 
 
 def calibrate(
-    lessons: Sequence[Lesson], scorer: Scorer, held_out: Sequence[NDArray[np.int64]], folds: int
+    lessons: Sequence[Dataset], scorer: Scorer, held_out: Sequence[NDArray[np.int64]], folds: int
 ) -> tuple[Calibration, dict[str, float]]:
     """Fit one logistic function for all lessons, and tell its error on the agents of the other folds."""
     told: list[tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64], float]] = []
@@ -52,7 +52,7 @@ def calibration_error(sure: NDArray[np.float64], right: NDArray[np.bool_]) -> fl
 
 
 def _margins(
-    lesson: Lesson, scorer: Scorer, evidence: Evidence, share: float
+    lesson: Dataset, scorer: Scorer, evidence: Evidence, share: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return the features of the foremost agent of each message and whether they are right."""
     free = np.ones(lesson.relevant.shape, np.bool_)

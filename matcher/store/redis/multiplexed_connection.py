@@ -29,7 +29,7 @@ def packed(command: tuple[Any, ...]) -> bytes:
     return words
 
 
-class Wire(asyncio.Protocol):
+class MultiplexedConnection(asyncio.Protocol):
     """Send commands on one connection without waiting for the answers to those before.
 
     A caller who goes away leaves its place: its answer is read and dropped.
@@ -70,7 +70,7 @@ class Wire(asyncio.Protocol):
         silence_seconds: float,
         connect_seconds: float,
         lost: Callable[[], None] = lambda: None,
-    ) -> Wire:
+    ) -> MultiplexedConnection:
         """Connect and log in. Raises redis-py's ConnectionError, TimeoutError or AuthenticationError."""
         arguments = {
             "socket_timeout": connect_seconds,

@@ -19,8 +19,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from matcher.errors import StoreUnavailable
-from matcher.store.embedded_files import Patience, StoreFiles, open_lock, share, take
-from matcher.store.embedded_process import (
+from matcher.store.embedded.files import Patience, StoreFiles, open_lock, share, take
+from matcher.store.embedded.process import (
     LOADING,
     ask_server,
     choose_socket,

@@ -6,17 +6,17 @@ from typing import Any
 
 from redis import exceptions
 
-from matcher.store.calls import NOT_RUN, Calls
-from matcher.store.wire import Wire, packed
+from matcher.store.redis.failover import NOT_RUN, FailoverClient
+from matcher.store.redis.multiplexed_connection import MultiplexedConnection, packed
 
 
-class Reader:
+class BlockingReader:
     """Run commands that block."""
 
-    def __init__(self, calls: Calls, slot: int) -> None:
+    def __init__(self, calls: FailoverClient, slot: int) -> None:
         self._calls = calls
         self._slot = slot
-        self._wire: Wire | None = None
+        self._wire: MultiplexedConnection | None = None
 
     async def run(self, command: tuple[Any, ...], longest_block_seconds: float) -> Any:
         """Run a command that may block for so long. Raises StoreUnavailable: nothing is sent again."""

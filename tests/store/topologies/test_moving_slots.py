@@ -9,25 +9,25 @@ import pytest
 from redis.crc import key_slot
 
 from matcher.errors import StoreUnavailable
-from matcher.store.changes import Changes
-from matcher.store.connection import Connection
+from matcher.store.change_stream import ChangeStream
 from matcher.store.keys import SITES
-from tests.replicas.nodes import HOST, Cluster, Node, until
+from matcher.store.redis.client import StoreClient
 from tests.store.stage import Stage
+from tests.store.topologies.nodes import HOST, Cluster, Node, until
 
 WAIT_SECONDS = 0.3
 
 
 @pytest.fixture
-async def connection(cluster: Cluster) -> AsyncIterator[Connection]:
+async def connection(cluster: Cluster) -> AsyncIterator[StoreClient]:
     """Give a connection as the service opens it."""
-    connection = Connection(cluster.url)
+    connection = StoreClient(cluster.url)
     await connection.start()
     yield connection
     await connection.close()
 
 
-async def staged(connection: Connection, site: str) -> Stage:
+async def staged(connection: StoreClient, site: str) -> Stage:
     """Give a site with two agents."""
     stage = Stage(connection, site)
     await stage.set_up()
@@ -64,7 +64,7 @@ class Move:
             await node.ask("CLUSTER", "SETSLOT", self.slot, "NODE", await node_id(self.target))
 
 
-async def test_a_site_is_served_while_its_slot_moves(cluster: Cluster, connection: Connection) -> None:
+async def test_a_site_is_served_while_its_slot_moves(cluster: Cluster, connection: StoreClient) -> None:
     """Reads find each key on either side; a verb whose keys are apart waits, and runs once when they are not."""
     site = cluster.site_on(2, "moving")
     stage = await staged(connection, site)
@@ -87,13 +87,13 @@ async def test_a_site_is_served_while_its_slot_moves(cluster: Cluster, connectio
     before = connection.round_trips
     await stage.hold("bob")
     assert connection.round_trips == before + 1
-    reader = Stage(Connection(cluster.url), site)
+    reader = Stage(StoreClient(cluster.url), site)
     assert await reader.held_by("ann") == sorted([held.id, later.id])
     await reader.connection.close()
     await stage.roster.delete_site(site)
 
 
-async def test_a_pipeline_over_several_shards_keeps_its_order(cluster: Cluster, connection: Connection) -> None:
+async def test_a_pipeline_over_several_shards_keeps_its_order(cluster: Cluster, connection: StoreClient) -> None:
     """Answers come in the order of the commands, wherever the keys lie."""
     sites = [cluster.site_on(shard, "pipeline") for shard in (2, 0, 1)]
     stages = [await staged(connection, site) for site in sites]
@@ -104,7 +104,7 @@ async def test_a_pipeline_over_several_shards_keeps_its_order(cluster: Cluster, 
         await stage.roster.delete_site(stage.site)
 
 
-async def test_each_site_s_clock_is_its_shard_s(cluster: Cluster, connection: Connection) -> None:
+async def test_each_site_s_clock_is_its_shard_s(cluster: Cluster, connection: StoreClient) -> None:
     """A deadline is compared with the clock it was written by, though the shards' clocks differ."""
     stages = [await staged(connection, cluster.site_on(shard, "clock")) for shard in range(3)]
     for number, server in enumerate(await connection._servers.primaries()):
@@ -115,7 +115,7 @@ async def test_each_site_s_clock_is_its_shard_s(cluster: Cluster, connection: Co
         await stage.roster.delete_site(stage.site)
 
 
-async def test_a_shard_that_lost_the_verbs_gets_them_again(cluster: Cluster, connection: Connection) -> None:
+async def test_a_shard_that_lost_the_verbs_gets_them_again(cluster: Cluster, connection: StoreClient) -> None:
     """A server that was added empty has no verbs until the first call there."""
     stage = await staged(connection, cluster.site_on(1, "verbs"))
     await cluster.primaries[1].ask("FUNCTION FLUSH")
@@ -123,10 +123,10 @@ async def test_a_shard_that_lost_the_verbs_gets_them_again(cluster: Cluster, con
     await stage.roster.delete_site(stage.site)
 
 
-async def test_a_shard_that_fails_over_is_followed(cluster: Cluster, connection: Connection) -> None:
+async def test_a_shard_that_fails_over_is_followed(cluster: Cluster, connection: StoreClient) -> None:
     """The replica takes the shard over while calls go on: each is answered, and every hold is there, once."""
     stage = await staged(connection, cluster.site_on(0, "over"))
-    position = await Changes(connection, stage.site).end()
+    position = await ChangeStream(connection, stage.site).end()
     first, second = cluster.primaries[0], cluster.replica
 
     async def rotate(new: Node, old: Node) -> list[str]:
@@ -144,6 +144,6 @@ async def test_a_shard_that_fails_over_is_followed(cluster: Cluster, connection:
 
     held = await rotate(second, first)
     assert {(await stage.reservation(one)).state for one in held} == {"CANCELED"}
-    assert not await Changes(connection, stage.site).unbroken(position)
+    assert not await ChangeStream(connection, stage.site).unbroken(position)
     await rotate(first, second)
     await stage.roster.delete_site(stage.site)

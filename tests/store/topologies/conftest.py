@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.replicas.nodes import Cluster, Watched, cluster_in, watched_in
+from tests.store.topologies.nodes import Cluster, Watched, cluster_in, watched_in
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from redis import exceptions
 from redis.asyncio import Redis
 from redis.crc import key_slot
 
-from matcher.store.embedded_process import find_binary
+from matcher.store.embedded.process import find_binary
 from matcher.store.keys import Keys
 from tests.store.access import PASSWORD, PRODUCT, make_users
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from matcher.affinity.scorer import Scorer
-from matcher.calibrate import calibration_error
-from matcher.learn import learn
-from matcher.lesson import Lesson, hits_of
+from matcher.training.calibrate import calibration_error
+from matcher.training.dataset import Dataset, hits_of
+from matcher.training.learn import learn
 
 AGENTS, DIMENSION = 60, 24
 
 
-def lesson(common: float, *, seed: int = 0) -> Lesson:
+def lesson(common: float, *, seed: int = 0) -> Dataset:
     """Make agents of two interests and a message each; `common` is how much of one direction all texts share."""
     chance = np.random.default_rng(seed)
     told = chance.normal(size=(2 * AGENTS, DIMENSION))
@@ -24,7 +24,7 @@ def lesson(common: float, *, seed: int = 0) -> Lesson:
     for texts in (told, heard):
         texts[:, :3] += common * chance.normal(2.0, 1.0, size=(len(texts), 3))
         sides.append((texts / np.linalg.norm(texts, axis=1, keepdims=True)).astype(np.float32))
-    return Lesson(
+    return Dataset(
         name="made",
         agents=AGENTS,
         interests=sides[0],
@@ -97,7 +97,7 @@ def test_a_fold_that_nobody_falls_in_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("lessons", "folds"), [([], 5), ([lesson(1.0)], 1)])
-def test_learning_from_nothing_or_without_strangers_is_refused(lessons: list[Lesson], folds: int) -> None:
+def test_learning_from_nothing_or_without_strangers_is_refused(lessons: list[Dataset], folds: int) -> None:
     """There must be a suite, and someone to judge by."""
     with pytest.raises(ValueError, match="at least one suite and two folds"):
         learn(lessons, Scorer(), folds=folds)

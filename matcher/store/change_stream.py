@@ -14,8 +14,8 @@ import structlog
 from matcher.errors import MatcherError
 from matcher.model import ContactEvent, Hold
 from matcher.model.lifecycle import Cause, ContactState
-from matcher.store.connection import Connection
 from matcher.store.keys import Keys
+from matcher.store.redis.client import StoreClient
 
 log = structlog.get_logger(__name__)
 
@@ -143,10 +143,10 @@ _FORMS: Final[dict[str, Callable[[Sequence[str], int], Change]]] = {
 }
 
 
-class Changes:
+class ChangeStream:
     """Read one site's streams on a connection of its own."""
 
-    def __init__(self, connection: Connection, site: str) -> None:
+    def __init__(self, connection: StoreClient, site: str) -> None:
         self._connection = connection
         self._site = site
         self._keys = Keys(site)

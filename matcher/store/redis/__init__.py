@@ -1,0 +1,1 @@
+"""Transport to a Redis-protocol store: addresses, connections, failover, cluster and Sentinel, function libraries."""
