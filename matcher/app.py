@@ -21,7 +21,6 @@ from threadpoolctl import threadpool_limits
 from matcher import kernels
 from matcher.affinity.scorer_file import PACKAGED, ScorerFileWrong
 from matcher.affinity.scorer_registry import ScorerRegistry
-from matcher.changeover import Changeover
 from matcher.claiming import Claims
 from matcher.config import Settings, ignored_variables, load
 from matcher.contacts import Contacts
@@ -30,14 +29,17 @@ from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder, usab
 from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
 from matcher.expiry import Expiry, Seen
 from matcher.finding import Finder
-from matcher.floors import Floors
 from matcher.garbage import Freezer, sparing
 from matcher.gathering import Gathering
 from matcher.joint import Joint
 from matcher.listening import listen
-from matcher.matching import Matching
 from matcher.model import DEFAULT_SITE
-from matcher.replica import SiteReplica
+from matcher.replica.affinity_floors import AffinityFloors
+from matcher.replica.event_hub import EventHub, EventHubs
+from matcher.replica.model_bundle import ModelBundle
+from matcher.replica.model_change import ModelChange
+from matcher.replica.site_registry import SiteRegistry
+from matcher.replica.site_replica import SiteReplica
 from matcher.reservations import Reservations
 from matcher.roster import Roster
 from matcher.router import Router
@@ -47,7 +49,6 @@ from matcher.rpc.admitting import AdmissionInterceptor
 from matcher.rpc.health import Health
 from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
-from matcher.sites import Sites
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes
@@ -57,7 +58,6 @@ from matcher.streams import Streams
 from matcher.tasks import end
 from matcher.telemetry import Telemetry, configure_logs
 from matcher.turns import Turns
-from matcher.watching import Hub, Hubs
 from matcher.workers import stop_with_parent, supervise
 
 log = structlog.get_logger(__name__)
@@ -124,8 +124,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         stores = Stores.on(connection, _lifetimes(settings), secret)
         turns = Turns()
         ranker, sealer = Ranker(settings.affinity_tolerance, Finder(turns)), Sealer(secret)
-        hubs = Hubs(partial(Hub, counted=telemetry.watchers.inc, cut_off=telemetry.watchers_cut_off.inc))
-        changeover = Changeover(
+        hubs = EventHubs(partial(EventHub, counted=telemetry.watchers.inc, cut_off=telemetry.watchers_cut_off.inc))
+        changeover = ModelChange(
             settings.model,
             partial(_open_matching, settings, telemetry),
             stores.models,
@@ -135,7 +135,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         stack.push_async_callback(changeover.close)
         matching = await changeover.begin(lambda model: ScorerRegistry(settings.scorer, model, settings.scorers))
 
-        def open_replica(matching: Matching, site: str) -> SiteReplica:
+        def open_replica(matching: ModelBundle, site: str) -> SiteReplica:
             replica = SiteReplica(
                 site,
                 connection,
@@ -173,7 +173,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             )
             return replica
 
-        sites = Sites(stores.roster, partial(open_replica, matching))
+        sites = SiteRegistry(stores.roster, partial(open_replica, matching))
         stack.push_async_callback(sites.close)
         roster = Roster(stores.roster, stores.routing, stores.presence, sites, connection, settings.affinity_tolerance)
         claims = Claims(
@@ -245,7 +245,7 @@ def _serve_metrics(settings: Settings, telemetry: Telemetry) -> None:
     log.info("metrics", address=f"{host}:{metrics_port}")
 
 
-async def _open_matching(settings: Settings, telemetry: Telemetry, model: str) -> Matching:
+async def _open_matching(settings: Settings, telemetry: Telemetry, model: str) -> ModelBundle:
     encoder = await open_encoder(
         EncoderSettings(
             cache_dir=settings.models_dir,
@@ -270,7 +270,7 @@ async def _open_matching(settings: Settings, telemetry: Telemetry, model: str) -
                 raise
             # The setting's is for the new model; while the former one answers it is scored as it comes.
             scorers = ScorerRegistry(PACKAGED, encoder.fingerprint, settings.scorers)
-        return Matching(encoder, scorers, await Floors.open(encoder))
+        return ModelBundle(encoder, scorers, await AffinityFloors.open(encoder))
     except BaseException:
         await encoder.close()
         raise
@@ -335,7 +335,7 @@ def _lifetimes(settings: Settings) -> Lifetimes:
     )
 
 
-async def _read_default_site(sites: Sites) -> None:
+async def _read_default_site(sites: SiteRegistry) -> None:
     """Wait until the default site is read, however large it is: a start has nobody waiting, a call has."""
     while True:
         with suppress(IndexBehind):
@@ -346,7 +346,7 @@ async def _read_default_site(sites: Sites) -> None:
 
 async def _watch(
     connection: StoreClient,
-    sites: Sites,
+    sites: SiteRegistry,
     health: Health,
     telemetry: Telemetry,
     revive: Callable[[], Awaitable[None]],

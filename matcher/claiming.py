@@ -22,7 +22,7 @@ from matcher.model import (
 )
 from matcher.model.lifecycle import ContactState
 from matcher.model.resource_names import contact_name, new_id, reservation_name
-from matcher.replica import SiteReplica
+from matcher.replica.site_replica import SiteReplica
 from matcher.routing.ranker import LONGEST_IDLE, Ranker, Read
 from matcher.routing.ranker import offer as offer_of
 from matcher.store.clock import Clocks

@@ -17,8 +17,8 @@ from matcher.errors import (
 from matcher.model import Contact, Page
 from matcher.model.lifecycle import Cause, ContactState
 from matcher.model.resource_names import contact_name
-from matcher.replica import SiteReplica
-from matcher.sites import Sites
+from matcher.replica.site_registry import SiteRegistry
+from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
@@ -32,7 +32,7 @@ class Contacts:
     """Read and cancel contacts. Every method raises MatcherErrors by what the store finds."""
 
     def __init__(
-        self, store: ContactStore, routing: ReservationStore, events: EventStore, sites: Sites, clocks: Clocks
+        self, store: ContactStore, routing: ReservationStore, events: EventStore, sites: SiteRegistry, clocks: Clocks
     ) -> None:
         self._store = store
         self._routing = routing

@@ -16,7 +16,7 @@ import structlog
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model import Hold, Pool, PoolPolicy
 from matcher.model.resource_names import new_id
-from matcher.replica import SiteReplica
+from matcher.replica.site_replica import SiteReplica
 from matcher.routing.ranker import Ranker, read
 from matcher.routing.ranker import offer as offer_of
 from matcher.store.clock import Clock

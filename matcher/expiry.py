@@ -14,7 +14,7 @@ import structlog
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model.lifecycle import Cause
 from matcher.offers import withdraw_offers
-from matcher.replica import SiteReplica
+from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore
 from matcher.store.presence import PresenceStore, Timer, TimerKind

@@ -16,7 +16,7 @@ from matcher.affinity.search_result import SearchResult
 from matcher.index import Query
 from matcher.model import LeftOut, Requirements
 from matcher.ranking.policy import MOST_CANDIDATES
-from matcher.replica import SiteReplica
+from matcher.replica.site_replica import SiteReplica
 from matcher.turns import Turns
 
 MOST_TOGETHER: Final = MOST_CANDIDATES

@@ -11,8 +11,8 @@ from matcher.asked import Asked
 from matcher.errors import MatcherError
 from matcher.joint import MOST_AT_ONCE, Ended, Joint
 from matcher.model import Outcome
+from matcher.replica.site_registry import SiteRegistry
 from matcher.router import Router
-from matcher.sites import Sites
 
 DECIDING_SECONDS: Final = 0.25
 """What is left of a call's own time for the decision; half of what it has, where that is less."""
@@ -38,7 +38,7 @@ class Gathering:
     have come as are decided at once.
     """
 
-    def __init__(self, router: Router, joint: Joint, sites: Sites) -> None:
+    def __init__(self, router: Router, joint: Joint, sites: SiteRegistry) -> None:
         self._router = router
         self._joint = joint
         self._sites = sites

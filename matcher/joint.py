@@ -15,10 +15,10 @@ from matcher.model import LeftOut, Outcome, Requirements
 from matcher.ranking.assignment import Opening
 from matcher.ranking.batch_assignment import BatchEntry, assign_batch, most_listed
 from matcher.ranking.policy import rank_with
-from matcher.replica import SiteReplica
+from matcher.replica.site_registry import SiteRegistry
+from matcher.replica.site_replica import SiteReplica
 from matcher.router import Decided, Router
 from matcher.routing.ranker import Ranker, Read, read
-from matcher.sites import Sites
 
 Ended: TypeAlias = "Outcome | MatcherError"
 
@@ -40,7 +40,7 @@ class _Open:
 class Joint:
     """Route several messages of a site by the jointly best assignment."""
 
-    def __init__(self, router: Router, sites: Sites, ranker: Ranker) -> None:
+    def __init__(self, router: Router, sites: SiteRegistry, ranker: Ranker) -> None:
         self._router = router
         self._sites = sites
         self._ranker = ranker

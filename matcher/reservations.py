@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from matcher.model import Decision, Experience, Page, PoolPolicy, Reservation
 from matcher.model.lifecycle import HOLDING, ReservationState
-from matcher.replica import SiteReplica
-from matcher.sites import Sites
+from matcher.replica.site_registry import SiteRegistry
+from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
@@ -16,7 +16,12 @@ class Reservations:
     """Move reservations through their life and read them. Every method raises MatcherErrors by what the store finds."""
 
     def __init__(
-        self, store: ReservationStore, contacts: ContactStore, customers: CustomerStore, sites: Sites, clocks: Clocks
+        self,
+        store: ReservationStore,
+        contacts: ContactStore,
+        customers: CustomerStore,
+        sites: SiteRegistry,
+        clocks: Clocks,
     ) -> None:
         self._store = store
         self._contacts = contacts

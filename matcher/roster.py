@@ -26,7 +26,6 @@ from matcher.errors import (
     SiteInUse,
     SiteNotFound,
 )
-from matcher.interests import changed_interests, encode_interests
 from matcher.model import (
     DEFAULT_POOL,
     DEFAULT_SITE,
@@ -44,8 +43,9 @@ from matcher.model import (
 from matcher.model.lifecycle import AgentStatus, Cause
 from matcher.model.resource_names import agent_name, pool_name, site_name
 from matcher.offers import withdraw_offers
-from matcher.replica import SiteReplica
-from matcher.sites import Sites, settled
+from matcher.replica.interest_vectors import encode_interests, vectors_for_update
+from matcher.replica.site_registry import SiteRegistry, settled
+from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
 from matcher.store.presence import PresenceStore
 from matcher.store.reservations import NO_FENCE, ReservationStore
@@ -63,7 +63,7 @@ class Roster:
         store: RosterStore,
         routing: ReservationStore,
         presence: PresenceStore,
-        sites: Sites,
+        sites: SiteRegistry,
         clocks: Clocks,
         default_tolerance: float,
     ) -> None:
@@ -335,7 +335,7 @@ class Roster:
     async def _vectors(
         self, replica: SiteReplica, wanted: Sequence[tuple[Profile, Agent | None]]
     ) -> list[NDArray[np.float32]]:
-        return await changed_interests(self._store, replica.site, replica.matching.encoder, wanted)
+        return await vectors_for_update(self._store, replica.site, replica.matching.encoder, wanted)
 
     async def _withdraw_if_gone(self, agent: Agent, site: str) -> None:
         """Take back what an agent was offered who takes no contacts any more; what was accepted goes on."""

@@ -24,10 +24,10 @@ from matcher.model import (
     Wait,
 )
 from matcher.model.lifecycle import AgentStatus, ContactState
-from matcher.replica import SiteReplica
+from matcher.replica.site_registry import SiteRegistry
+from matcher.replica.site_replica import SiteReplica
 from matcher.routing.ranker import Ranker, Read
 from matcher.routing.ranker import read as read_message
-from matcher.sites import Sites
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
@@ -60,7 +60,7 @@ class Router:
         store: ReservationStore,
         contacts: ContactStore,
         customers: CustomerStore,
-        sites: Sites,
+        sites: SiteRegistry,
         clocks: Clocks,
         ranker: Ranker,
         claims: Claims,

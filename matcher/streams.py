@@ -16,14 +16,14 @@ from matcher.errors import AgentNotFound, EventsForgotten, ReservationNotFound
 from matcher.model import ContactEvent, Reservation, StreamPlace
 from matcher.model.lifecycle import ENDED, HOLDING
 from matcher.model.resource_names import agent_name
-from matcher.replica import SiteReplica
-from matcher.sites import Sites
+from matcher.replica.event_hub import Gap, SlotChanged, Topic
+from matcher.replica.site_registry import SiteRegistry
+from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
 from matcher.store.contact_events import EventStore, Forgotten, Steps
 from matcher.store.contacts import ContactStore
 from matcher.store.reservations import ReservationStore
 from matcher.store.roster import RosterStore
-from matcher.watching import Gap, SlotChanged, Topic
 
 SIGN_SECONDS: Final = 25.0
 """After so long without news a sign of life is sent; at least every 30 s, says the API."""
@@ -37,7 +37,7 @@ class Streams:
 
     def __init__(
         self,
-        sites: Sites,
+        sites: SiteRegistry,
         contacts: ContactStore,
         events: EventStore,
         routing: ReservationStore,

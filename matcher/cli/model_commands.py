@@ -63,8 +63,8 @@ async def encode(
     The service goes on meanwhile, and where it is told to change later it changes at once. What is written until then
     it encodes by itself.
     """
-    from matcher.changeover import encode_roster
     from matcher.encoder import EncoderSettings, open_encoder
+    from matcher.replica.model_change import encode_roster
     from matcher.store.models import KnownModel, ModelStore
     from matcher.store.roster import RosterStore
 

@@ -17,10 +17,10 @@ from matcher.affinity.sentences import Sentences, split
 from matcher.config import Settings
 from matcher.encoder import EncoderSettings, open_encoder
 from matcher.evaluation.known_texts import KnownTexts
-from matcher.floors import Floors
 from matcher.index import SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
+from matcher.replica.affinity_floors import AffinityFloors
 from matcher.suite import Suite, SuiteAgent
 
 ANYONE = Requirements()
@@ -45,7 +45,7 @@ class Production:
 
     texts: KnownTexts
     scorer: Scorer
-    floors: Floors
+    floors: AffinityFloors
     tolerance: float
     learned_from: tuple[str, ...] = ()
     """The suites that the scorer was learned from, as its file names them."""
@@ -111,7 +111,7 @@ async def open_production(settings: Settings, say: Callable[[str], None]) -> Asy
     )
     try:
         scorer, provenance = load_scorer(settings.scorer, encoder.fingerprint)
-        floors = await Floors.open(encoder)
+        floors = await AffinityFloors.open(encoder)
         try:
             learned_from = provenance.suites if provenance else ()
             yield Production(KnownTexts(encoder), scorer, floors, settings.affinity_tolerance, learned_from)

@@ -17,7 +17,7 @@ from matcher.finding import Finder, Question
 from matcher.index import Query
 from matcher.model import Basis, Message, Pool, Preferred, Ranking, Requirements
 from matcher.ranking.policy import MOST_CANDIDATES, rank
-from matcher.replica import SiteReplica
+from matcher.replica.site_replica import SiteReplica
 from matcher.store.codecs import Record, encode_record
 from matcher.store.reservations import Offer
 

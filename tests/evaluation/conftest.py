@@ -16,7 +16,7 @@ from matcher.config import load
 from matcher.encoder import EncoderStats, Priority, Vectors
 from matcher.evaluation import Production, open_production
 from matcher.evaluation.known_texts import KnownTexts
-from matcher.floors import Floors
+from matcher.replica.affinity_floors import AffinityFloors
 from tests.processes import model_cache
 
 WORDS: Final = ("sail", "bake", "chess", "garden", "opera", "judo", "knit", "surf")
@@ -70,7 +70,7 @@ def write_suite(
 @pytest.fixture
 def plain() -> Production:
     """Give the code that serves on plain cosines, with no small talk, so that the floor is 0."""
-    return Production(KnownTexts(WordEncoder()), Scorer(), Floors([]), tolerance=0.03)
+    return Production(KnownTexts(WordEncoder()), Scorer(), AffinityFloors([]), tolerance=0.03)
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,10 @@ from matcher.affinity.sentences import split
 from matcher.finding import MOST_TOGETHER, Answer, Finder, Question
 from matcher.index import Query, SiteIndex
 from matcher.model import LeftOut, Pool, PoolPolicy, Requirements
-from matcher.replica import SiteReplica
+from matcher.replica.pending_claims import PendingClaims
+from matcher.replica.site_replica import SiteReplica
 from matcher.routing.ranker import Ranker, Read
 from matcher.turns import Turns
-from matcher.underway import Underway
 from tests.index.rosters import crowd, vectors
 
 ANYONE = Requirements()
@@ -30,7 +30,7 @@ class Site:
     """What of a replica a search and a ranking need; counts the searches, by how many messages each was for."""
 
     index: SiteIndex
-    underway: Underway = field(default_factory=Underway)
+    underway: PendingClaims = field(default_factory=PendingClaims)
     searches: list[int] = field(default_factory=list)
 
     def question(self, requirements: Requirements = ANYONE, **named: Any) -> Question:

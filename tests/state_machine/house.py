@@ -15,15 +15,15 @@ from matcher.contacts import Contacts
 from matcher.dispatcher import Dispatcher
 from matcher.errors import ReservationNotFound
 from matcher.finding import Finder
-from matcher.floors import Floors
-from matcher.matching import Matching
 from matcher.model.lifecycle import Cause
-from matcher.replica import SiteReplica
+from matcher.replica.affinity_floors import AffinityFloors
+from matcher.replica.model_bundle import ModelBundle
+from matcher.replica.site_registry import SiteRegistry
+from matcher.replica.site_replica import SiteReplica
 from matcher.reservations import Reservations
 from matcher.roster import Roster
 from matcher.router import Router
 from matcher.routing.ranker import Ranker
-from matcher.sites import Sites
 from matcher.store.clock import StoreClock
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
@@ -82,7 +82,7 @@ class House:
     """One server's objects over a store that others use too."""
 
     connection: StoreClient
-    sites: Sites
+    sites: SiteRegistry
     roster: Roster
     router: Router
     reservations: Reservations
@@ -94,9 +94,9 @@ class House:
     dispatchers: dict[SiteReplica, ByHand] = field(default_factory=dict)
 
     @classmethod
-    async def open(cls, connection: StoreClient, encoder: WordEncoder, floors: Floors) -> House:
+    async def open(cls, connection: StoreClient, encoder: WordEncoder, floors: AffinityFloors) -> House:
         """Put a server together."""
-        clock, matching = StoreClock(), Matching(encoder, ScorerRegistry("untrained", encoder.fingerprint), floors)
+        clock, matching = StoreClock(), ModelBundle(encoder, ScorerRegistry("untrained", encoder.fingerprint), floors)
         asked = time.monotonic()
         clock.set(await connection.time_ms(), asked, time.monotonic())
         roster_store, routing = RosterStore(connection, EVENTS_KEPT), ReservationStore(connection, LIFETIMES)
@@ -107,7 +107,7 @@ class House:
         def open_replica(site: str) -> SiteReplica:
             return SiteReplica(site, connection, roster_store, matching, clock, contacts, lambda _: None, lambda: None)
 
-        sites, ranker = Sites(roster_store, open_replica), Ranker(TOLERANCE, Finder(Turns()))
+        sites, ranker = SiteRegistry(roster_store, open_replica), Ranker(TOLERANCE, Finder(Turns()))
         claims = Claims(routing, contacts, clock, ranker, Sealer(SECRET), secret=SECRET)
         return cls(
             connection=connection,

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from matcher.encoder import Priority
 from matcher.encoder.contract import Vectors
-from matcher.floors import Floors
 from matcher.model import Agent, Capacity, ChannelCapacity, Message, Profile, Requirements, ReservedOutcome
 from matcher.model.lifecycle import AgentStatus
+from matcher.replica.affinity_floors import AffinityFloors
 from matcher.store.redis.client import StoreClient
 from tests.state_machine.house import House
 from tests.state_machine.stored import Stored
@@ -106,7 +106,7 @@ async def open_pair(store_url: str) -> AsyncIterator[Pair]:
     """Start two servers that follow a new site, caught up."""
     connection, encoder, plain = StoreClient(store_url), GatedEncoder(), WordEncoder()
     await connection.start()
-    floors, site = await Floors.open(plain), f"s{secrets.token_hex(6)}"
+    floors, site = await AffinityFloors.open(plain), f"s{secrets.token_hex(6)}"
     slow, other = await House.open(connection, encoder, floors), await House.open(connection, plain, floors)
     await slow.roster.create_site(site)
     await slow.roster.update_pool(site, "default", {"affinity_floor": 0.0}, "")

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from matcher import claiming
-from matcher import replica as replica_module
 from matcher.errors import StoreUnavailable
 from matcher.model import (
     Experience,
@@ -22,8 +21,9 @@ from matcher.model import (
     Wait,
 )
 from matcher.model.lifecycle import AgentStatus, ContactState, ReservationState
-from matcher.replica import READ_EVERY_SECONDS
-from matcher.snapshot import Snapshot, read_site
+from matcher.replica import site_replica as replica_module
+from matcher.replica.site_replica import READ_EVERY_SECONDS
+from matcher.replica.snapshot import Snapshot, read_site
 from matcher.store.change_stream import SlotHeld
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from redis.asyncio import Redis
 
-from matcher.floors import Floors
+from matcher.replica.affinity_floors import AffinityFloors
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from tests.state_machine.house import Repeating
 from tests.state_machine.lines import Lines
@@ -61,7 +61,7 @@ def new_runner() -> asyncio.Runner:
     return asyncio.Runner(loop_factory=asyncio.new_event_loop)
 
 
-async def prepared(store: EmbeddedStore, connection: Repeating, encoder: WordEncoder) -> Floors:
+async def prepared(store: EmbeddedStore, connection: Repeating, encoder: WordEncoder) -> AffinityFloors:
     """Make the store's users, and what all servers share."""
     admin: Admin = Redis.from_url(store.url)
     await make_users(admin)
@@ -69,4 +69,4 @@ async def prepared(store: EmbeddedStore, connection: Repeating, encoder: WordEnc
     await admin.config_set("appendonly", "no")
     await admin.aclose()
     await connection.start()
-    return await Floors.open(encoder)
+    return await AffinityFloors.open(encoder)

@@ -13,11 +13,11 @@ import pytest
 from matcher.affinity.scorer_registry import ScorerRegistry
 from matcher.encoder import Priority
 from matcher.encoder.contract import Vectors
-from matcher.floors import Floors
-from matcher.matching import Matching
 from matcher.model import AgentChange, Capacity, ChannelCapacity, Profile
 from matcher.model.lifecycle import AgentStatus
-from matcher.replica import SiteReplica
+from matcher.replica.affinity_floors import AffinityFloors
+from matcher.replica.model_bundle import ModelBundle
+from matcher.replica.site_replica import SiteReplica
 from matcher.store.contacts import ContactStore
 from matcher.store.models import KnownModel, ModelStore
 from matcher.store.redis.client import StoreClient
@@ -46,7 +46,7 @@ async def test_what_is_acknowledged_is_known_to_whoever_answers_next(store_url: 
     connection = StoreClient(store_url)
     await connection.start()
     encoders = (WordEncoder(), LongerWords())
-    floors = [await Floors.open(encoder) for encoder in encoders]
+    floors = [await AffinityFloors.open(encoder) for encoder in encoders]
     house = await House.open(connection, encoders[0], floors[0])
     roster, contacts = RosterStore(connection, EVENTS_KEPT), ContactStore(connection, keep_ms=60_000, events_kept=1_000)
     await ModelStore(connection).add(KnownModel(encoders[1].fingerprint, "longer words"))
@@ -55,7 +55,7 @@ async def test_what_is_acknowledged_is_known_to_whoever_answers_next(store_url: 
 
     def replicas_by(number: int) -> Callable[[str], SiteReplica]:
         encoder = encoders[number]
-        matching = Matching(encoder, ScorerRegistry("untrained", encoder.fingerprint), floors[number])
+        matching = ModelBundle(encoder, ScorerRegistry("untrained", encoder.fingerprint), floors[number])
         return lambda name: SiteReplica(
             name, connection, roster, matching, house.clock, contacts, lambda _: None, lambda: None
         )

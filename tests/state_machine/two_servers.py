@@ -16,11 +16,11 @@ from hypothesis.stateful import (
 from matcher.errors import (
     MatcherError,
 )
-from matcher.floors import Floors
 from matcher.model import (
     PoolPolicy,
 )
 from matcher.model.lifecycle import CONTACT_NEXT
+from matcher.replica.affinity_floors import AffinityFloors
 from matcher.store.keys import Keys
 from tests.state_machine.drawn import (
     ACCEPTED,
@@ -43,7 +43,9 @@ class TwoServers(RuleBasedStateMachine):
 
     sites = itertools.count()
 
-    def __init__(self, runner: asyncio.Runner, connection: Repeating, encoder: WordEncoder, floors: Floors) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, connection: Repeating, encoder: WordEncoder, floors: AffinityFloors
+    ) -> None:
         super().__init__()
         self.runner = runner
         self.connection = connection

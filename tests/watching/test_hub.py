@@ -7,7 +7,7 @@ import pytest
 from matcher.errors import SiteNotFound, WatcherTooSlow
 from matcher.model import ContactEvent, StreamPlace
 from matcher.model.lifecycle import Cause, ContactState
-from matcher.watching import Gap, Hub, Hubs, SlotChanged, Told, Topic, Watcher
+from matcher.replica.event_hub import EventHub, EventHubs, Gap, SlotChanged, Told, Topic, Watcher
 
 AT_ONCE = 0.0
 
@@ -27,7 +27,7 @@ async def unread(watcher: Watcher) -> list[Told]:
 
 async def test_what_two_replicas_tell_is_handed_on_once() -> None:
     """While the model is changed both follow the site, one a little behind the other."""
-    hub = Hub("acme")
+    hub = EventHub("acme")
     with hub.watch(Topic.SITE) as watcher:
         for ahead in range(1, 6):
             hub.stepped(step(ahead))
@@ -38,7 +38,7 @@ async def test_what_two_replicas_tell_is_handed_on_once() -> None:
 
 async def test_everybody_hears_of_their_own_topic_only() -> None:
     """A pool's watcher, a contact's, and a desk."""
-    hub = Hub("acme")
+    hub = EventHub("acme")
     with (
         hub.watch(Topic.POOL, "bills") as pool,
         hub.watch(Topic.CONTACT, "c-2") as contact,
@@ -57,7 +57,7 @@ async def test_who_does_not_read_is_cut_off_alone() -> None:
     """Once more waits than may, all of it is dropped and the watcher is refused; the other one has everything."""
     counted: list[int] = []
     cut_off: list[None] = []
-    hub = Hub("acme", most_unread=3, counted=counted.append, cut_off=lambda: cut_off.append(None))
+    hub = EventHub("acme", most_unread=3, counted=counted.append, cut_off=lambda: cut_off.append(None))
     with hub.watch(Topic.SITE) as slow, hub.watch(Topic.SITE) as quick:
         heard = []
         for number in range(1, 8):
@@ -71,7 +71,7 @@ async def test_who_does_not_read_is_cut_off_alone() -> None:
 
 async def test_a_site_read_anew_leaves_a_gap_for_the_store_to_fill() -> None:
     """What was not read is dropped for it, and numbers may begin anew; no place is claimed until a step has one."""
-    hub = Hub("acme")
+    hub = EventHub("acme")
     with hub.watch(Topic.SITE) as watcher:
         hub.stepped(step(7))
         hub.read_anew(2)
@@ -83,7 +83,7 @@ async def test_a_site_read_anew_leaves_a_gap_for_the_store_to_fill() -> None:
 
 async def test_a_site_that_is_gone_ends_its_watchers_and_comes_back_with_another_hub() -> None:
     """Who watches hears what was told before, then that there is no such site; a new life begins at number 1."""
-    hubs = Hubs()
+    hubs = EventHubs()
     hub = hubs.of("acme")
     with hub.watch(Topic.SITE) as watcher:
         hub.stepped(step(9))

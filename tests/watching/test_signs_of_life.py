@@ -8,9 +8,9 @@ from typing import Any
 
 from matcher.model import ContactEvent, StreamPlace
 from matcher.model.lifecycle import Cause, ContactState
+from matcher.replica.event_hub import EventHub
 from matcher.store.contact_events import Steps
 from matcher.streams import Streams
-from matcher.watching import Hub
 
 START = StreamPlace(5, 1_005)
 
@@ -20,7 +20,7 @@ class House:
     """A site whose stream ends at 5, and a store that has nothing after any place."""
 
     site: str = "acme"
-    hub: Hub = field(default_factory=lambda: Hub("acme"))
+    hub: EventHub = field(default_factory=lambda: EventHub("acme"))
 
     async def replica(self, _site: str) -> House:
         """Be the sites."""

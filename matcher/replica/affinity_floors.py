@@ -42,7 +42,7 @@ class _Known(NamedTuple):
     floor: float
 
 
-class Floors:
+class AffinityFloors:
     """Compute floors when they are first asked for, and anew when the roster or the pool's scorer has changed."""
 
     def __init__(self, messages: Sequence[Query]) -> None:
@@ -52,7 +52,7 @@ class Floors:
         self._computing: dict[tuple[int, str, int], asyncio.Task[float]] = {}
 
     @classmethod
-    async def open(cls, encoder: Encoder) -> Floors:
+    async def open(cls, encoder: Encoder) -> AffinityFloors:
         """Encode the small talk."""
         messages = []
         for text in small_talk():

@@ -19,7 +19,7 @@ PACE_MS: Final = 600_000
 """The pace is that of the last 32 contacts served, of those of the last ten minutes."""
 
 
-class WaitingRoom:
+class WaitingQueue:
     """Keep the queue of a site in order; a contact's place is its beginning less its pool's head start."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 
-class Underway:
+class PendingClaims:
     """Know whom claims under way are likely to take, so that those made at the same moment ask for somebody else.
 
     Messages that say nothing to go by all want the longest idle. A batch of them leaves the encoder together, and

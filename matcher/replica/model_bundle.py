@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from matcher.affinity.scorer_registry import ScorerRegistry
 from matcher.encoder import Encoder
-from matcher.floors import Floors
+from matcher.replica.affinity_floors import AffinityFloors
 
 
 @dataclass(frozen=True, slots=True)
-class Matching:
+class ModelBundle:
     """Hold a model's encoder, the scorers of its vectors and the floors by both.
 
     A call takes all three from the replica it began with, so that vectors of two models never meet.
@@ -18,7 +18,7 @@ class Matching:
 
     encoder: Encoder
     scorers: ScorerRegistry
-    floors: Floors
+    floors: AffinityFloors
 
     @property
     def model(self) -> str:

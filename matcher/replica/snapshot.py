@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 
 from matcher.index import SiteIndex
-from matcher.interests import stored_interests
-from matcher.matching import Matching
 from matcher.model import Pool
+from matcher.replica.interest_vectors import ensure_vectors
+from matcher.replica.model_bundle import ModelBundle
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore, InQueue
 from matcher.store.roster import RosterStore
@@ -33,7 +33,7 @@ class Snapshot:
 
 
 async def read_site(
-    site: str, roster: RosterStore, contacts: ContactStore, matching: Matching, clock: Clock
+    site: str, roster: RosterStore, contacts: ContactStore, matching: ModelBundle, clock: Clock
 ) -> Snapshot:
     """Read a site; interests that the model has no vectors of are encoded on the way."""
     started = time.monotonic()
@@ -43,7 +43,7 @@ async def read_site(
         page = await roster.agent_ids(site, CHUNK, after)
         found = [agent for agent in await roster.agents(site, page.items) if agent is not None]
         holds = await roster.leases(site, [agent.id for agent in found], clock.now_ms())
-        vectors = await stored_interests(roster, site, matching.encoder, found)
+        vectors = await ensure_vectors(roster, site, matching.encoder, found)
         for agent, held, rows in zip(found, holds, vectors, strict=True):
             index.put(replace(agent, holds=held), rows)
         if not page.next:
@@ -67,7 +67,7 @@ async def read_site(
 
 
 async def adopt_scorer(
-    index: SiteIndex, matching: Matching, pool: Pool, wanted: Callable[[], bool] = lambda: True
+    index: SiteIndex, matching: ModelBundle, pool: Pool, wanted: Callable[[], bool] = lambda: True
 ) -> None:
     """Let the scorer that a pool names rank its contacts, once its agents' rows are ready, if it is still wanted."""
     scorer = await asyncio.to_thread(matching.scorers.serving, pool.policy.scorer)

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 
 from matcher.errors import PoolNotFound
 from matcher.index import SiteIndex
-from matcher.matching import Matching
 from matcher.model import Pool, PoolPolicy
 from matcher.model.resource_names import pool_name
-from matcher.snapshot import adopt_scorer
+from matcher.replica.model_bundle import ModelBundle
+from matcher.replica.snapshot import adopt_scorer
 from matcher.store.roster import RosterStore
 from matcher.tasks import end
 
 
-class Teams:
+class SitePools:
     """Keep pools current; the newer of two versions stays."""
 
-    def __init__(self, site: str, roster: RosterStore, matching: Matching, index: Callable[[], SiteIndex]) -> None:
+    def __init__(self, site: str, roster: RosterStore, matching: ModelBundle, index: Callable[[], SiteIndex]) -> None:
         """Take where pools are read, and how the index of today is found."""
         self.known: dict[str, Pool] = {}
         self._site = site

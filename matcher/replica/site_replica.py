@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 
 from matcher.errors import StoreUnavailable
 from matcher.index import SiteIndex
-from matcher.interests import stored_interests
-from matcher.matching import Matching
 from matcher.model import Agent, ContactEvent, Hold, Pool
 from matcher.model.lifecycle import ContactState
-from matcher.own_writes import OwnWrites
 from matcher.pace import Pace
-from matcher.snapshot import read_site
+from matcher.replica.event_hub import EventHub
+from matcher.replica.interest_vectors import ensure_vectors
+from matcher.replica.model_bundle import ModelBundle
+from matcher.replica.own_writes import OwnWrites
+from matcher.replica.pending_claims import PendingClaims
+from matcher.replica.pools import SitePools
+from matcher.replica.snapshot import read_site
+from matcher.replica.waiting_queue import WaitingQueue
 from matcher.store.change_stream import (
     AgentChanged,
     Change,
@@ -39,10 +43,6 @@ from matcher.store.contacts import ContactStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.roster import RosterStore
 from matcher.tasks import end
-from matcher.teams import Teams
-from matcher.underway import Underway
-from matcher.waiting import WaitingRoom
-from matcher.watching import Hub
 
 log = structlog.get_logger(__name__)
 
@@ -67,19 +67,19 @@ class SiteReplica:
         site: str,
         connection: StoreClient,
         roster: RosterStore,
-        matching: Matching,
+        matching: ModelBundle,
         clock: Clock,
         contacts: ContactStore,
         observe_lag: Callable[[float], None],
         observe_reload: Callable[[], None],
-        hub: Hub | None = None,
+        hub: EventHub | None = None,
     ) -> None:
         self.site = site
-        self.hub = hub or Hub(site)
+        self.hub = hub or EventHub(site)
         self.matching = matching
         self.index = SiteIndex(matching.scorers.default, matching.encoder.dimension)
-        self.room = WaitingRoom()
-        self.underway = Underway()
+        self.room = WaitingQueue()
+        self.underway = PendingClaims()
         self.removed = False
         self.deadline_moved = asyncio.Event()
         self.timers_moved = True
@@ -100,7 +100,7 @@ class SiteReplica:
         self._ended: set[str] = set()
         """Reservations that this process ended and whose slots the streams have not freed yet."""
         self._own = OwnWrites()
-        self.teams = Teams(site, roster, matching, lambda: self.index)
+        self.teams = SitePools(site, roster, matching, lambda: self.index)
         self.successor: SiteReplica | None = None
         """The replica by another model that answers in this one's place."""
         self._moved = asyncio.Event()
@@ -383,7 +383,7 @@ class SiteReplica:
                 profiles.append(agent)
         if profiles:
             leases = await self._roster.leases(self.site, [agent.id for agent in profiles], self._clock.now_ms())
-            rows = await stored_interests(self._roster, self.site, self.matching.encoder, profiles)
+            rows = await ensure_vectors(self._roster, self.site, self.matching.encoder, profiles)
             for agent, holds, vectors in zip(profiles, leases, rows, strict=True):
                 self._put(agent, holds, vectors)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from matcher.errors import IndexBehind, SiteNotFound
 from matcher.model.resource_names import site_name
-from matcher.replica import SiteReplica
+from matcher.replica.site_replica import SiteReplica
 from matcher.store.roster import RosterStore
 
 READY_SECONDS: Final = 5.0
@@ -20,7 +20,7 @@ SETTLE_SECONDS: Final = 1.0
 SETTLE_POLL_SECONDS: Final = 0.005
 
 
-class Sites:
+class SiteRegistry:
     """Keep one replica a site."""
 
     def __init__(self, roster: RosterStore, open_replica: Callable[[str], SiteReplica]) -> None:

@@ -13,10 +13,10 @@ import structlog
 
 from matcher.encoder import Encoder, fingerprint_of
 from matcher.errors import ModelUnusable, SettingsWrong, StoreUnavailable
-from matcher.interests import stored_interests
-from matcher.matching import Matching
-from matcher.replica import SiteReplica
-from matcher.sites import Sites
+from matcher.replica.interest_vectors import ensure_vectors
+from matcher.replica.model_bundle import ModelBundle
+from matcher.replica.site_registry import SiteRegistry
+from matcher.replica.site_replica import SiteReplica
 from matcher.store.models import KnownModel, ModelStore
 from matcher.store.roster import RosterStore
 
@@ -35,7 +35,7 @@ Told = Callable[[int, int], None]
 """Is told how many agents are done, of how many."""
 
 
-class Changeover:
+class ModelChange:
     """Open the model that answers, and where the settings name another than the store's roster is answered by, change.
 
     Until the wanted model has vectors of every agent, the former one answers; where that one cannot be had any more,
@@ -45,7 +45,7 @@ class Changeover:
     def __init__(
         self,
         wanted: str,
-        open_matching: Callable[[str], Awaitable[Matching]],
+        open_matching: Callable[[str], Awaitable[ModelBundle]],
         models: ModelStore,
         roster: RosterStore,
         told: Told,
@@ -56,10 +56,10 @@ class Changeover:
         self._models = models
         self._roster = roster
         self._told = told
-        self._opened: list[Matching] = []
+        self._opened: list[ModelBundle] = []
         self._answering = KnownModel("", wanted)
 
-    async def begin(self, check: Callable[[str], object]) -> Matching:
+    async def begin(self, check: Callable[[str], object]) -> ModelBundle:
         """Open the model to answer by.
 
         check: called with the fingerprint of a wanted model that is not opened yet; raises where it will not do.
@@ -91,7 +91,9 @@ class Changeover:
         log.warning("the model that answered before cannot be had: no route until the roster is encoded", why=obstacle)
         return None
 
-    async def run(self, sites: Sites, replicas_by: Callable[[Matching], Callable[[str], SiteReplica]]) -> None:
+    async def run(
+        self, sites: SiteRegistry, replicas_by: Callable[[ModelBundle], Callable[[str], SiteReplica]]
+    ) -> None:
         """Say which model answers, and change it where another is wanted; return when nothing asks the former one.
 
         A store that is away is waited for. A model or a scorer that cannot be had leaves the former one answering.
@@ -105,7 +107,9 @@ class Changeover:
         except Exception:
             log.exception("the change of the model has failed: the former one goes on answering")
 
-    async def _change(self, sites: Sites, replicas_by: Callable[[Matching], Callable[[str], SiteReplica]]) -> None:
+    async def _change(
+        self, sites: SiteRegistry, replicas_by: Callable[[ModelBundle], Callable[[str], SiteReplica]]
+    ) -> None:
         matching = await self._open(self._wanted)
         self._opened.append(matching)
         model = KnownModel(matching.model, self._wanted)
@@ -162,7 +166,7 @@ async def encode_roster(store: RosterStore, encoder: Encoder, told: Told, *, res
     for site, ids in chunks:
         started = time.monotonic()
         agents = [agent for agent in await store.agents(site, ids) if agent is not None]
-        await stored_interests(store, site, encoder, agents)
+        await ensure_vectors(store, site, encoder, agents)
         done += len(ids)
         told(done, total)
         await asyncio.sleep(rest * (time.monotonic() - started))

@@ -97,7 +97,7 @@ class Watcher:
             raise SiteNotFound(site_name(self._site))
 
 
-class Hub:
+class EventHub:
     """Hand on what happens at one site. It outlives the replicas that tell it, and two of them may tell it the same."""
 
     def __init__(
@@ -171,14 +171,14 @@ class Hub:
                 self._cut_off()
 
 
-class Hubs:
+class EventHubs:
     """Keep one hub a site."""
 
-    def __init__(self, open_hub: Callable[[str], Hub] = Hub) -> None:
+    def __init__(self, open_hub: Callable[[str], EventHub] = EventHub) -> None:
         self._open = open_hub
-        self._hubs: dict[str, Hub] = {}
+        self._hubs: dict[str, EventHub] = {}
 
-    def of(self, site: str) -> Hub:
+    def of(self, site: str) -> EventHub:
         """Return a site's hub; a new one where the site was removed and made again."""
         hub = self._hubs.get(site)
         if hub is None or hub.ended:

@@ -29,7 +29,7 @@ async def encode_interests(encoder: Encoder, lines: Sequence[str]) -> NDArray[np
     return stored_precision(np.concatenate(parts))
 
 
-async def stored_interests(
+async def ensure_vectors(
     store: RosterStore, site: str, encoder: Encoder, agents: Sequence[Agent]
 ) -> list[NDArray[np.float32]]:
     """Return agents' interest vectors [interests, dimension]: the stored ones, else computed and stored."""
@@ -54,7 +54,7 @@ async def _encode(encoder: Encoder, lines: Sequence[str]) -> NDArray[np.float32]
             await asyncio.sleep(full.retry_after_seconds or 0.2)
 
 
-async def changed_interests(
+async def vectors_for_update(
     store: RosterStore, site: str, encoder: Encoder, wanted: Sequence[tuple[Profile, Agent | None]]
 ) -> list[NDArray[np.float32]]:
     """Return the vectors [interests, dimension] of profiles, each with the agent as before, None for a new one.

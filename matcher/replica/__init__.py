@@ -1,0 +1,1 @@
+"""Replica of a site in memory: its agents, pools, queue and models, kept current by the change streams."""

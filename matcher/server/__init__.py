@@ -1,0 +1,1 @@
+"""Process of the service: wiring, readiness, workers and listeners."""

@@ -1,0 +1,1 @@
+"""Use cases other than routing: agents, pools, sites, reservations, contacts, watches and expiry."""
