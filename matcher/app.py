@@ -21,17 +21,10 @@ from threadpoolctl import threadpool_limits
 from matcher import kernels
 from matcher.affinity.scorer_file import PACKAGED, ScorerFileWrong
 from matcher.affinity.scorer_registry import ScorerRegistry
-from matcher.claiming import Claims
 from matcher.config import Settings, ignored_variables, load
-from matcher.contacts import Contacts
-from matcher.dispatcher import Dispatcher
 from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder, usable_cores
 from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
-from matcher.expiry import Expiry, Seen
-from matcher.finding import Finder
 from matcher.garbage import Freezer, sparing
-from matcher.gathering import Gathering
-from matcher.joint import Joint
 from matcher.listening import listen
 from matcher.model import DEFAULT_SITE
 from matcher.replica.affinity_floors import AffinityFloors
@@ -40,24 +33,31 @@ from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.model_change import ModelChange
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
-from matcher.reservations import Reservations
-from matcher.roster import Roster
-from matcher.router import Router
+from matcher.routing.batch_router import BatchRouter
+from matcher.routing.loop_turns import LoopTurns
+from matcher.routing.matching_window import MatchingWindows
+from matcher.routing.queue_dispatcher import QueueDispatcher
 from matcher.routing.ranker import Ranker
+from matcher.routing.reserver import Reserver
+from matcher.routing.router import Router
+from matcher.routing.search_batcher import SearchBatcher
 from matcher.rpc.admission import Admission
 from matcher.rpc.admitting import AdmissionInterceptor
 from matcher.rpc.health import Health
 from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
+from matcher.services.agents import AgentService
+from matcher.services.contacts import ContactService
+from matcher.services.expiry import Expiry, ExpiryObserver
+from matcher.services.reservations import ReservationService
+from matcher.services.watch import WatchService
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes
 from matcher.store.sealer import Sealer
 from matcher.store.stores import Stores
-from matcher.streams import Streams
 from matcher.tasks import end
 from matcher.telemetry import Telemetry, configure_logs
-from matcher.turns import Turns
 from matcher.workers import stop_with_parent, supervise
 
 log = structlog.get_logger(__name__)
@@ -122,8 +122,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         connection = await _open_store(settings, telemetry, stack)
         secret = await _secret(settings, connection)
         stores = Stores.on(connection, _lifetimes(settings), secret)
-        turns = Turns()
-        ranker, sealer = Ranker(settings.affinity_tolerance, Finder(turns)), Sealer(secret)
+        turns = LoopTurns()
+        ranker, sealer = Ranker(settings.affinity_tolerance, SearchBatcher(turns)), Sealer(secret)
         hubs = EventHubs(partial(EventHub, counted=telemetry.watchers.inc, cut_off=telemetry.watchers_cut_off.inc))
         changeover = ModelChange(
             settings.model,
@@ -154,14 +154,14 @@ async def running(settings: Settings) -> AsyncIterator[str]:
                     stores.contacts,
                     stores.presence,
                     connection.of(site),
-                    Seen(
+                    ExpiryObserver(
                         lapsed=lambda state: telemetry.reservations_lapsed.labels(state).inc(),
                         sent_away=lambda why: telemetry.agents_sent_away.labels(why).inc(),
                     ),
                 )
             )
             replica.beside(
-                Dispatcher(
+                QueueDispatcher(
                     replica,
                     stores.routing,
                     stores.contacts,
@@ -175,8 +175,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
 
         sites = SiteRegistry(stores.roster, partial(open_replica, matching))
         stack.push_async_callback(sites.close)
-        roster = Roster(stores.roster, stores.routing, stores.presence, sites, connection, settings.affinity_tolerance)
-        claims = Claims(
+        roster = AgentService(
+            stores.roster, stores.routing, stores.presence, sites, connection, settings.affinity_tolerance
+        )
+        claims = Reserver(
             stores.routing,
             stores.contacts,
             connection,
@@ -186,10 +188,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             observe_candidates=telemetry.route_candidates.observe,
         )
         router = Router(stores.routing, stores.contacts, stores.customers, sites, connection, ranker, claims)
-        gathering = Gathering(router, Joint(router, sites, ranker), sites)
-        reservations = Reservations(stores.routing, stores.contacts, stores.customers, sites, connection)
-        contacts = Contacts(stores.contacts, stores.routing, stores.events, sites, connection)
-        streams = Streams(sites, stores.contacts, stores.events, stores.routing, stores.roster, connection)
+        gathering = MatchingWindows(router, BatchRouter(router, sites, ranker), sites)
+        reservations = ReservationService(stores.routing, stores.contacts, stores.customers, sites, connection)
+        contacts = ContactService(stores.contacts, stores.routing, stores.events, sites, connection)
+        streams = WatchService(sites, stores.contacts, stores.events, stores.routing, stores.roster, connection)
         with suppress(SiteExists):
             await roster.create_site(DEFAULT_SITE)
         await _read_default_site(sites)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from matcher.affinity.lexicon import stems
 from matcher.affinity.search_result import SearchResult
 from matcher.affinity.sentences import Sentences, split
-from matcher.finding import Finder, Question
 from matcher.index import Query
 from matcher.model import Basis, Message, Pool, Preferred, Ranking, Requirements
 from matcher.ranking.policy import MOST_CANDIDATES, rank
 from matcher.replica.site_replica import SiteReplica
+from matcher.routing.search_batcher import SearchBatcher, SearchRequest
 from matcher.store.codecs import Record, encode_record
 from matcher.store.reservations import Offer
 
@@ -26,7 +26,7 @@ LONGEST_IDLE: Final = -1.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Read:
+class EncodedMessage:
     """A message as it is compared: where its units are, their vectors, their stems. Never logged."""
 
     units: Sentences
@@ -34,17 +34,17 @@ class Read:
     stems: list[tuple[str, ...]]
 
 
-async def read(replica: SiteReplica, message: Message) -> Read:
+async def encode_message(replica: SiteReplica, message: Message) -> EncodedMessage:
     """Split a message and encode its units."""
     units = split(message.text)
     texts = units.texts(message.text)
-    return Read(units, await replica.matching.encoder.encode(texts), [stems(text) for text in texts])
+    return EncodedMessage(units, await replica.matching.encoder.encode(texts), [stems(text) for text in texts])
 
 
 class Ranker:
     """Rank a site's agents for messages that were read."""
 
-    def __init__(self, default_tolerance: float, finder: Finder) -> None:
+    def __init__(self, default_tolerance: float, finder: SearchBatcher) -> None:
         """Take the tolerance of pools that have none of their own, and who searches."""
         self._default_tolerance = default_tolerance
         self._finder = finder
@@ -58,16 +58,18 @@ class Ranker:
         """Wait for a turn before what is done at once."""
         await self._finder.turn()
 
-    async def find(self, replica: SiteReplica, read: Read, requirements: Requirements, *, most: int) -> SearchResult:
+    async def find(
+        self, replica: SiteReplica, read: EncodedMessage, requirements: Requirements, *, most: int
+    ) -> SearchResult:
         """Find whom a message meets, in its turn, and the `most` of the longest idle."""
-        question = Question(replica, requirements, most, math.inf)
+        question = SearchRequest(replica, requirements, most, math.inf)
         return (await self._finder.find(question, Query(read.vectors, read.stems))).found
 
     async def rank(
         self,
         replica: SiteReplica,
         pool: Pool,
-        read: Read,
+        read: EncodedMessage,
         requirements: Requirements,
         *,
         most: int = MOST_CANDIDATES,
@@ -80,7 +82,7 @@ class Ranker:
         beside_others: of those idle longest, whom claims under way are likely to take come last.
         """
         floor = await replica.floor(pool)
-        question = Question(replica, requirements, most, floor, ignore_availability, count_left_out)
+        question = SearchRequest(replica, requirements, most, floor, ignore_availability, count_left_out)
         found, left_out, underway = await self._finder.find(question, Query(read.vectors, read.stems))
         # A claim that was answered since the search is under way no more, and took somebody whom the search saw idle.
         likely_taken = underway.union(replica.underway.agents) if beside_others else ()
@@ -98,7 +100,13 @@ class Ranker:
         return replace(ranking, basis=Basis.TRANSFER) if requirements.only else ranking
 
     async def rank_one(
-        self, replica: SiteReplica, pool: Pool, read: Read, requirements: Requirements, agent: str, basis: Basis
+        self,
+        replica: SiteReplica,
+        pool: Pool,
+        read: EncodedMessage,
+        requirements: Requirements,
+        agent: str,
+        basis: Basis,
     ) -> Ranking | None:
         """Rank one agent alone, taken for another reason than affinity; None where the agent cannot take it now."""
         floor, alone = await replica.floor(pool), replace(requirements, only=agent)
@@ -110,7 +118,7 @@ class Ranker:
         self,
         replica: SiteReplica,
         pool: Pool,
-        read: Read,
+        read: EncodedMessage,
         requirements: Requirements,
         preferred: Sequence[Preferred],
     ) -> Ranking | None:

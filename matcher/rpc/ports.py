@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from matcher.asked import Asked
 from matcher.errors import MatcherError
 from matcher.model import (
     Agent,
@@ -29,6 +28,7 @@ from matcher.model import (
     Wait,
 )
 from matcher.model.lifecycle import AgentStatus, ContactState
+from matcher.routing.asked import Asked
 
 
 class Router(Protocol):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from matcher.asked import Asked
 from matcher.errors import FieldsInvalid, MatcherError
 from matcher.model import Outcome
+from matcher.routing.asked import Asked
 from matcher.rpc import check_routing as check
 from matcher.rpc import convert, status
 from matcher.rpc.check import MISSING, Violations

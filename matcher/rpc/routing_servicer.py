@@ -9,8 +9,8 @@ from contextlib import aclosing
 from functools import cache
 from typing import Final
 
-from matcher.asked import Asked
 from matcher.model import Outcome, QueuedOutcome, Unmatched
+from matcher.routing.asked import Asked
 from matcher.rpc import check_contacts, convert, route_many
 from matcher.rpc import check_routing as check
 from matcher.rpc.admitting import step_aside

@@ -6,28 +6,28 @@ import numpy as np
 
 from matcher.affinity.search_result import SearchResult
 from matcher.model import Basis, Message, Pool, PoolPolicy, Requirements
-from matcher.routing.ranker import Read
+from matcher.routing.queued_contacts import QueuedContact, Searched, pair_contacts
+from matcher.routing.ranker import EncodedMessage
 from matcher.store.contacts import InQueue, Kept
-from matcher.wanted import Entry, Wanted, pairs
 from tests.ranking.search_results import UNITS, found_of, person
 
 FLOOR = 0.3
 NOW_MS = 1_000_000
 
 
-def waiting(contact: str, waited_s: float, found: SearchResult, only: str = "") -> Wanted:
+def waiting(contact: str, waited_s: float, found: SearchResult, only: str = "") -> Searched:
     """Return a contact that has waited so long, and whom it was found."""
     required = Requirements(only=only)
-    entry = Entry(
+    entry = QueuedContact(
         InQueue(contact, "default", round(NOW_MS - 1000 * waited_s)),
         Kept(b"", "chat", "", 0, 0, "", {}),
         Message("", "", required),
         auto_accept=False,
-        read=Read(UNITS, np.zeros((0, 4), np.float32), []),
+        read=EncodedMessage(UNITS, np.zeros((0, 4), np.float32), []),
         required=required,
     )
     pool = Pool("default", PoolPolicy(wait_weight=0.01), 1, 0, 0)
-    return Wanted(entry, pool, required, FLOOR, 0.05, found=found)
+    return Searched(entry, pool, required, FLOOR, 0.05, found=found)
 
 
 def test_those_who_wait_are_worth_what_they_have_waited() -> None:
@@ -37,7 +37,7 @@ def test_those_who_wait_are_worth_what_they_have_waited() -> None:
     ann = person(0)
     for waited, first in ((worth + 1, "old"), (worth - 1, "young")):
         both = [waiting("old", waited, says_nothing), waiting("young", 0, meets)]
-        ((served, agent),) = pairs(both, {ann.id: ann}.get, NOW_MS)
+        ((served, agent),) = pair_contacts(both, {ann.id: ann}.get, NOW_MS)
         assert (served.entry.place.contact, agent) == (first, ann.id)
         assert served.ranking(agent).basis is (Basis.AFFINITY if first == "young" else Basis.FALLBACK)
 

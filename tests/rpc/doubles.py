@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from matcher.asked import Asked
 from matcher.errors import MatcherError
 from matcher.model import (
     Agent,
@@ -39,6 +38,7 @@ from matcher.model import (
     Wait,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
+from matcher.routing.asked import Asked
 from matcher.rpc.ports import Services
 
 T = TypeVar("T")

@@ -10,20 +10,21 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from matcher.affinity.scorer_registry import ScorerRegistry
-from matcher.claiming import Claims
-from matcher.contacts import Contacts
-from matcher.dispatcher import Dispatcher
 from matcher.errors import ReservationNotFound
-from matcher.finding import Finder
 from matcher.model.lifecycle import Cause
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
-from matcher.reservations import Reservations
-from matcher.roster import Roster
-from matcher.router import Router
+from matcher.routing.loop_turns import LoopTurns
+from matcher.routing.queue_dispatcher import QueueDispatcher
 from matcher.routing.ranker import Ranker
+from matcher.routing.reserver import Reserver
+from matcher.routing.router import Router
+from matcher.routing.search_batcher import SearchBatcher
+from matcher.services.agents import AgentService
+from matcher.services.contacts import ContactService
+from matcher.services.reservations import ReservationService
 from matcher.store.clock import StoreClock
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
@@ -34,7 +35,6 @@ from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import RosterStore
 from matcher.store.sealer import Sealer
-from matcher.turns import Turns
 from tests.state_machine.words import WordEncoder
 
 EVENTS_KEPT: Final = 100_000
@@ -62,7 +62,7 @@ class Repeating(StoreClient):
         return await super().verb(verb, keys, args)
 
 
-class ByHand(Dispatcher):
+class ByHand(QueueDispatcher):
     """A dispatcher that offers to those who wait when it is told to."""
 
     async def _run(self) -> None:
@@ -83,10 +83,10 @@ class House:
 
     connection: StoreClient
     sites: SiteRegistry
-    roster: Roster
+    roster: AgentService
     router: Router
-    reservations: Reservations
-    contacts: Contacts
+    reservations: ReservationService
+    contacts: ContactService
     routing: ReservationStore
     queue: ContactStore
     presence: PresenceStore
@@ -107,15 +107,15 @@ class House:
         def open_replica(site: str) -> SiteReplica:
             return SiteReplica(site, connection, roster_store, matching, clock, contacts, lambda _: None, lambda: None)
 
-        sites, ranker = SiteRegistry(roster_store, open_replica), Ranker(TOLERANCE, Finder(Turns()))
-        claims = Claims(routing, contacts, clock, ranker, Sealer(SECRET), secret=SECRET)
+        sites, ranker = SiteRegistry(roster_store, open_replica), Ranker(TOLERANCE, SearchBatcher(LoopTurns()))
+        claims = Reserver(routing, contacts, clock, ranker, Sealer(SECRET), secret=SECRET)
         return cls(
             connection=connection,
             sites=sites,
-            roster=Roster(roster_store, routing, presence, sites, clock, TOLERANCE),
+            roster=AgentService(roster_store, routing, presence, sites, clock, TOLERANCE),
             router=Router(routing, contacts, customers, sites, clock, ranker, claims),
-            reservations=Reservations(routing, contacts, customers, sites, clock),
-            contacts=Contacts(contacts, routing, EventStore(connection), sites, clock),
+            reservations=ReservationService(routing, contacts, customers, sites, clock),
+            contacts=ContactService(contacts, routing, EventStore(connection), sites, clock),
             routing=routing,
             queue=contacts,
             presence=presence,
@@ -143,7 +143,12 @@ class House:
         replica = await self.sites.replica(site)
         if replica not in self.dispatchers:
             self.dispatchers[replica] = ByHand(
-                replica, self.routing, self.queue, Ranker(TOLERANCE, Finder(Turns())), Sealer(SECRET), self.clock
+                replica,
+                self.routing,
+                self.queue,
+                Ranker(TOLERANCE, SearchBatcher(LoopTurns())),
+                Sealer(SECRET),
+                self.clock,
             )
         return self.dispatchers[replica]
 

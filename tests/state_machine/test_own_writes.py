@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from matcher import claiming
 from matcher.errors import StoreUnavailable
 from matcher.model import (
     Experience,
@@ -24,6 +23,7 @@ from matcher.model.lifecycle import AgentStatus, ContactState, ReservationState
 from matcher.replica import site_replica as replica_module
 from matcher.replica.site_replica import READ_EVERY_SECONDS
 from matcher.replica.snapshot import Snapshot, read_site
+from matcher.routing import reserver
 from matcher.store.change_stream import SlotHeld
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
@@ -115,7 +115,7 @@ async def test_who_came_online_a_moment_ago_at_another_server_is_found(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The platform sets the agent's status at one server and routes at the other at once."""
-    monkeypatch.setattr(claiming, "ROSTER_SECONDS", 10.0)  # however busy this machine is
+    monkeypatch.setattr(reserver, "ROSTER_SECONDS", 10.0)  # however busy this machine is
     await pair.create("ann", AgentStatus.OFFLINE, room=1)
     await pair.catch_up()
     for _ in range(20):

@@ -9,8 +9,8 @@ from typing import Any
 from matcher.model import ContactEvent, StreamPlace
 from matcher.model.lifecycle import Cause, ContactState
 from matcher.replica.event_hub import EventHub
+from matcher.services.watch import WatchService
 from matcher.store.contact_events import Steps
-from matcher.streams import Streams
 
 START = StreamPlace(5, 1_005)
 
@@ -42,10 +42,10 @@ class House:
         """Be the store: tell what followed."""
         return Steps((), place, more=False)
 
-    def streams(self) -> Streams:
+    def streams(self) -> WatchService:
         """Give streams that send a sign of life at once in every silence."""
         doubles: Any = self
-        return Streams(doubles, doubles, doubles, doubles, doubles, doubles, sign_seconds=0.0)
+        return WatchService(doubles, doubles, doubles, doubles, doubles, doubles, sign_seconds=0.0)
 
 
 def step(number: int, pool: str) -> ContactEvent:

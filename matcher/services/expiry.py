@@ -13,8 +13,8 @@ import structlog
 
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model.lifecycle import Cause
-from matcher.offers import withdraw_offers
 from matcher.replica.site_replica import SiteReplica
+from matcher.services.offers import withdraw_pending
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore
 from matcher.store.presence import PresenceStore, Timer, TimerKind
@@ -35,7 +35,7 @@ that are set at once cost one look."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ExpiryObserver:
     """Who is told of what the sweeper does: a reservation that lapsed, by its state; an agent sent away, and why."""
 
     lapsed: Callable[[str], None] = lambda _: None
@@ -56,7 +56,7 @@ class Expiry:
         contacts: ContactStore,
         presence: PresenceStore,
         clock: Clock,
-        seen: Seen,
+        seen: ExpiryObserver,
     ) -> None:
         self._replica = replica
         self._store = store
@@ -146,7 +146,7 @@ class Expiry:
         """Take back what an agent was offered who has just been sent away."""
         site = self._replica.site
         self._seen.sent_away(why)
-        withdrawn = await withdraw_offers(self._store, site, agent, Cause.AGENT_LEFT, self._clock.now_ms())
+        withdrawn = await withdraw_pending(self._store, site, agent, Cause.AGENT_LEFT, self._clock.now_ms())
         log.info("agent sent away", site=site, agent=agent, why=why, offers_withdrawn=withdrawn)
 
     async def _sleep(self, most_seconds: float) -> None:

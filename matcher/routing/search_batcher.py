@@ -17,7 +17,7 @@ from matcher.index import Query
 from matcher.model import LeftOut, Requirements
 from matcher.ranking.policy import MOST_CANDIDATES
 from matcher.replica.site_replica import SiteReplica
-from matcher.turns import Turns
+from matcher.routing.loop_turns import LoopTurns
 
 MOST_TOGETHER: Final = MOST_CANDIDATES
 """As many as a claim names candidates: if all of them want the same agents, the last finds one whom no other took."""
@@ -26,7 +26,7 @@ COMPARED_TOGETHER: Final = 80_000
 A message that needs more goes alone."""
 
 
-class Question(NamedTuple):
+class SearchRequest(NamedTuple):
     """What is asked of the index beside the message."""
 
     replica: SiteReplica
@@ -39,7 +39,7 @@ class Question(NamedTuple):
     count_left_out: bool = False
 
 
-class Answer(NamedTuple):
+class SearchAnswer(NamedTuple):
     """What was found for a message, and whom the constraints left out where the question asked for that."""
 
     found: SearchResult
@@ -50,15 +50,15 @@ class Answer(NamedTuple):
 
 @dataclass(slots=True, eq=False, repr=False)
 class _Asking:
-    question: Question
+    question: SearchRequest
     query: Query
-    answer: asyncio.Future[Answer]
+    answer: asyncio.Future[SearchAnswer]
 
 
-class Finder:
+class SearchBatcher:
     """Finds for each call in its turn, with those that wait and ask the same."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: LoopTurns) -> None:
         self._turns = turns
         self._waiting: list[_Asking] = []
         self._serving: asyncio.Task[None] | None = None
@@ -67,9 +67,9 @@ class Finder:
         """Wait for a turn, for a heavy step that is no search of many rows."""
         await self._turns.take()
 
-    async def find(self, question: Question, query: Query) -> Answer:
+    async def find(self, question: SearchRequest, query: Query) -> SearchAnswer:
         """Wait for a turn and find whom a message meets."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[SearchAnswer] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Asking(question, query, answer))
         if self._serving is None:
             # It begins in the next pass of the loop: by then all whom a batch answered wait here.
@@ -113,7 +113,7 @@ class Finder:
         return [one for one, so_far in zip(same, compared, strict=True) if so_far <= COMPARED_TOGETHER]
 
 
-def _found(question: Question, queries: Sequence[Query]) -> list[Answer]:
+def _found(question: SearchRequest, queries: Sequence[Query]) -> list[SearchAnswer]:
     replica, requirements = question.replica, question.requirements
     underway = frozenset(replica.underway.agents)
     found = replica.index.find_each(
@@ -124,4 +124,4 @@ def _found(question: Question, queries: Sequence[Query]) -> list[Answer]:
         floor=question.floor,
     )
     left_out = replica.index.left_out(requirements) if question.count_left_out else LeftOut({})
-    return [Answer(one, left_out, underway) for one in found]
+    return [SearchAnswer(one, left_out, underway) for one in found]

@@ -32,7 +32,7 @@ MOST_KNOWN: Final = 1_000
 """So many reservations a desk was told of are remembered: what is told again by the hub is told once."""
 
 
-class Streams:
+class WatchService:
     """Tell what happens as it does. Every method raises MatcherErrors, WatcherTooSlow among them."""
 
     def __init__(

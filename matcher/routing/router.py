@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from matcher.claiming import Claims
 from matcher.model import (
     Basis,
     Candidate,
@@ -26,8 +25,9 @@ from matcher.model import (
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.ranker import Ranker, Read
-from matcher.routing.ranker import read as read_message
+from matcher.routing.ranker import EncodedMessage, Ranker
+from matcher.routing.ranker import encode_message
+from matcher.routing.reserver import Reserver
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
@@ -47,7 +47,7 @@ class Decided:
     agent: one of the ranking's candidates; None: nobody was left, and the message goes its way alone.
     """
 
-    read: Read
+    read: EncodedMessage
     ranking: Ranking | None = None
     agent: str | None = None
 
@@ -63,7 +63,7 @@ class Router:
         sites: SiteRegistry,
         clocks: Clocks,
         ranker: Ranker,
-        claims: Claims,
+        claims: Reserver,
     ) -> None:
         self._store = store
         self._contacts = contacts
@@ -95,7 +95,7 @@ class Router:
         replica = await self._sites.replica(site)
         pool = await replica.teams.pool(message.requirements.pool)
         message = await self.acquainted(replica, pool, message)
-        read = decided.read if decided else await read_message(replica, message)
+        read = decided.read if decided else await encode_message(replica, message)
         claim = self._claims.claim(site, pool, message, contact_id, request_id, digest, auto_accept, wait)
         first = decided.ranking if decided and decided.agent else None
         only = decided.agent if decided else None
@@ -139,7 +139,7 @@ class Router:
             requirements=required,
             preferred=message.preferred if message else (),
         )
-        read = await read_message(replica, handed_on)
+        read = await encode_message(replica, handed_on)
         claim = self._claims.claim(
             site, pool, handed_on, contact_id, request_id, digest, auto_accept=False, wait=wait or Wait()
         )
@@ -205,7 +205,7 @@ class Router:
         """Rank agents for the message and hold nothing."""
         replica = await self._sites.replica(site)
         pool = await replica.teams.pool(message.requirements.pool)
-        read = await read_message(replica, message)
+        read = await encode_message(replica, message)
         ranking = await self._ranker.rank(
             replica,
             pool,
@@ -224,7 +224,7 @@ class Router:
         replica: SiteReplica,
         pool: Pool,
         contact: str,
-        read: Read,
+        read: EncodedMessage,
         requirements: Requirements,
         explain: bool,
     ) -> Unmatched:

@@ -42,10 +42,10 @@ from matcher.model import (
 )
 from matcher.model.lifecycle import AgentStatus, Cause
 from matcher.model.resource_names import agent_name, pool_name, site_name
-from matcher.offers import withdraw_offers
 from matcher.replica.interest_vectors import encode_interests, vectors_for_update
 from matcher.replica.site_registry import SiteRegistry, settled
 from matcher.replica.site_replica import SiteReplica
+from matcher.services.offers import withdraw_pending
 from matcher.store.clock import Clocks
 from matcher.store.presence import PresenceStore
 from matcher.store.reservations import NO_FENCE, ReservationStore
@@ -55,7 +55,7 @@ WRITE_TRIES: Final = 8
 PRUNE_PAGE: Final = 500
 
 
-class Roster:
+class AgentService:
     """Keep agents, pools and sites. Every method raises MatcherErrors by what the store finds."""
 
     def __init__(
@@ -340,7 +340,7 @@ class Roster:
     async def _withdraw_if_gone(self, agent: Agent, site: str) -> None:
         """Take back what an agent was offered who takes no contacts any more; what was accepted goes on."""
         if agent.status in {AgentStatus.OFFLINE, AgentStatus.AWAY}:
-            await withdraw_offers(self._routing, site, agent.id, Cause.AGENT_LEFT, self._clocks.of(site).now_ms())
+            await withdraw_pending(self._routing, site, agent.id, Cause.AGENT_LEFT, self._clocks.of(site).now_ms())
 
     async def _import_row(
         self, replica: SiteReplica, row: ImportedRow, before: Agent | None, vectors: NDArray[np.float32]
@@ -360,7 +360,7 @@ class Roster:
         """
         replica.put_status(await self._store.put_status(replica.site, agent.id, AgentStatus.OFFLINE))
         now = self._clocks.of(replica.site).now_ms()
-        await withdraw_offers(self._routing, replica.site, agent.id, Cause.AGENT_REMOVED, now)
+        await withdraw_pending(self._routing, replica.site, agent.id, Cause.AGENT_REMOVED, now)
         for hold in agent.holds:
             with suppress(MatcherError):
                 slot = await self._routing.slot(replica.site, hold.reservation)

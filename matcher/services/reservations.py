@@ -12,7 +12,7 @@ from matcher.store.customers import CustomerStore
 from matcher.store.reservations import ReservationStore, Slot
 
 
-class Reservations:
+class ReservationService:
     """Move reservations through their life and read them. Every method raises MatcherErrors by what the store finds."""
 
     def __init__(

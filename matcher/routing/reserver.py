@@ -23,7 +23,7 @@ from matcher.model import (
 from matcher.model.lifecycle import ContactState
 from matcher.model.resource_names import contact_name, new_id, reservation_name
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.ranker import LONGEST_IDLE, Ranker, Read
+from matcher.routing.ranker import LONGEST_IDLE, EncodedMessage, Ranker
 from matcher.routing.ranker import offer as offer_of
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
@@ -49,7 +49,7 @@ NOBODY: Final = Offer(Basis.FALLBACK, LONGEST_IDLE, b"", ())
 """Asks the store only whether a request was answered before, and whether its contact is held or has ended."""
 
 
-class Claims:
+class Reserver:
     """Make claims and carry them through."""
 
     def __init__(
@@ -125,7 +125,7 @@ class Claims:
         replica: SiteReplica,
         pool: Pool,
         message: Message,
-        read: Read,
+        read: EncodedMessage,
         claim: Claim,
         *,
         first: Ranking | None = None,
@@ -176,7 +176,9 @@ class Claims:
         finally:
             replica.underway.end(likely)
 
-    async def _first(self, replica: SiteReplica, pool: Pool, message: Message, read: Read, claim: Claim) -> Ranking:
+    async def _first(
+        self, replica: SiteReplica, pool: Pool, message: Message, read: EncodedMessage, claim: Claim
+    ) -> Ranking:
         """Rank whom the store is asked about first: an agent who is preferred, else those with the closest affinity."""
         required = message.requirements
         if message.preferred:
@@ -195,7 +197,7 @@ class Claims:
         replica: SiteReplica,
         pool: Pool,
         message: Message,
-        read: Read,
+        read: EncodedMessage,
         claim: Claim,
         tried: set[str],
         full: Full,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from matcher.model import Message, Outcome, Wait
-from matcher.router import Decided, Router
+from matcher.routing.router import Decided, Router
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from matcher.asked import Asked
 from matcher.errors import MatcherError
-from matcher.joint import MOST_AT_ONCE, Ended, Joint
 from matcher.model import Outcome
 from matcher.replica.site_registry import SiteRegistry
-from matcher.router import Router
+from matcher.routing.asked import Asked
+from matcher.routing.batch_router import MOST_AT_ONCE, BatchRouter, RouteResult
+from matcher.routing.router import Router
 
 DECIDING_SECONDS: Final = 0.25
 """What is left of a call's own time for the decision; half of what it has, where that is less."""
@@ -28,17 +28,17 @@ class _Window:
 
     due: float
     timer: asyncio.TimerHandle
-    calls: list[tuple[Asked, asyncio.Future[Ended]]] = field(default_factory=list)
+    calls: list[tuple[Asked, asyncio.Future[RouteResult]]] = field(default_factory=list)
 
 
-class Gathering:
+class MatchingWindows:
     """Route messages: at once where the pool has no window, else together with those that come within it.
 
     The window begins with the first call, and ends early where a call would not live to see its end, or where as many
     have come as are decided at once.
     """
 
-    def __init__(self, router: Router, joint: Joint, sites: SiteRegistry) -> None:
+    def __init__(self, router: Router, joint: BatchRouter, sites: SiteRegistry) -> None:
         self._router = router
         self._joint = joint
         self._sites = sites
@@ -74,7 +74,7 @@ class Gathering:
             raise ended
         return ended
 
-    async def route_many(self, site: str, asked: Sequence[Asked]) -> list[Ended]:
+    async def route_many(self, site: str, asked: Sequence[Asked]) -> list[RouteResult]:
         """Decide for all messages together, at once; return what became of each, in their order."""
         return await self._joint.route(site, asked)
 
@@ -85,7 +85,7 @@ class Gathering:
             self._end(key)
         await asyncio.gather(*self._deciding, return_exceptions=True)
 
-    def _join(self, key: _Key, seconds: float, asked: Asked, seconds_left: float | None) -> asyncio.Future[Ended]:
+    def _join(self, key: _Key, seconds: float, asked: Asked, seconds_left: float | None) -> asyncio.Future[RouteResult]:
         loop = asyncio.get_running_loop()
         now = loop.time()
         window = self._windows.get(key)
@@ -96,7 +96,7 @@ class Gathering:
             if latest < window.due:
                 window.timer.cancel()
                 window.due, window.timer = latest, loop.call_at(latest, self._end, key)
-        future: asyncio.Future[Ended] = loop.create_future()
+        future: asyncio.Future[RouteResult] = loop.create_future()
         window.calls.append((asked, future))
         if len(window.calls) >= MOST_AT_ONCE:
             self._end(key)

@@ -28,7 +28,7 @@ CATCH_UP_SECONDS: Final = 0.5
 CANCEL_TRIES: Final = 8
 
 
-class Contacts:
+class ContactService:
     """Read and cancel contacts. Every method raises MatcherErrors by what the store finds."""
 
     def __init__(

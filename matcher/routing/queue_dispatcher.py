@@ -17,14 +17,14 @@ from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model import Hold, Pool, PoolPolicy
 from matcher.model.resource_names import new_id
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.ranker import Ranker, read
+from matcher.routing.queued_contacts import MOST_FREE, Group, QueuedContact, Searched, pair_contacts
+from matcher.routing.ranker import Ranker, encode_message
 from matcher.routing.ranker import offer as offer_of
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore, InQueue
 from matcher.store.reservations import Claim, Claimed, Full, How, ReservationStore
 from matcher.store.sealer import Sealer
 from matcher.tasks import end
-from matcher.wanted import MOST_FREE, Entry, Group, Wanted, pairs
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ class Pass:
             self.wake_ms = min(self.wake_ms, at_ms)
 
 
-class Dispatcher:
+class QueueDispatcher:
     """Serve the queue of one site while this process has the lease; sleep while nobody waits.
 
     Two dispatchers of a site harm nobody: the store lets a contact leave the queue once.
@@ -82,7 +82,7 @@ class Dispatcher:
         self._clock = clock
         self._observe = observe
         self._name = secrets.token_hex(8)
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, QueuedContact] = {}
         self._wake_ms = 0.0
         """When something changes by itself: a requirement lapses, an agent may be offered again."""
         self._task = asyncio.create_task(self._run(), name=f"dispatch {replica.site}")
@@ -156,7 +156,7 @@ class Dispatcher:
         """Hold pairs until nobody who waits can be served; return when something will change by itself, in ms."""
         tried, freed = Pass(), self._replica.take_freed()
         while wanted := await self._weigh(tried):
-            chosen = pairs(wanted, self._replica.index.agent, self._now())
+            chosen = pair_contacts(wanted, self._replica.index.agent, self._now())
             if chosen:
                 await self._offer(chosen, tried)
             else:
@@ -166,7 +166,7 @@ class Dispatcher:
         await self._contacts.give_back(self._replica.site, freed)
         return tried.wake_ms
 
-    async def _weigh(self, tried: Pass) -> list[Wanted]:
+    async def _weigh(self, tried: Pass) -> list[Searched]:
         """Find the free agents for the first in the queue whom somebody may take.
 
         All are weighed by who waits and who is free at one moment, with no pause in between: else whoever came later
@@ -185,7 +185,7 @@ class Dispatcher:
             new = [place for place in order if not self._has_entered(place)]
             await self._enter(new[:MOST_AT_ONCE], tried)
 
-    async def _first(self, ready: Sequence[Entry], now: int, tried: Pass) -> list[Wanted]:
+    async def _first(self, ready: Sequence[QueuedContact], now: int, tried: Pass) -> list[Searched]:
         """Find the free agents for the first of those whom somebody may take: only they cost more than a look."""
         free: dict[Group, int] = {}
         able = []
@@ -198,7 +198,7 @@ class Dispatcher:
             if free[entry.group]:
                 able.append(entry)
         most = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, AN_AGENT * sum(free.values())))
-        wanted: list[Wanted] = []
+        wanted: list[Searched] = []
         for entry in able:
             one = await self._compared(entry, now, tried)
             if one is not None:
@@ -215,7 +215,7 @@ class Dispatcher:
         entry = self._entries.get(place.contact)
         return entry is not None and entry.place == place
 
-    async def _compared(self, entry: Entry, now: int, tried: Pass) -> Wanted | None:
+    async def _compared(self, entry: QueuedContact, now: int, tried: Pass) -> Searched | None:
         """Find who is free for one who waits; None where nobody is."""
         replica, required, began = self._replica, entry.required, entry.kept.created_ms
         pool = replica.pools.get(entry.place.pool) or Pool(entry.place.pool, PoolPolicy(), 0, 0, 0)
@@ -232,16 +232,16 @@ class Dispatcher:
         preferred = entry.message.preferred
         ranking = await self._ranker.preferred(replica, pool, entry.read, required, preferred)
         if ranking is not None:
-            return Wanted(entry, pool, required, floor, tolerance, preferred=ranking)
+            return Searched(entry, pool, required, floor, tolerance, preferred=ranking)
         kept_until = max((began + one.kept_ms for one in preferred), default=0)
         if kept_until > now:
             tried.wake_by(kept_until)
             return None
         read = entry.read
         found = replica.index.find(read.vectors, read.stems, required, resting=MOST_FREE, floor=floor)
-        return Wanted(entry, pool, required, floor, tolerance, found=found) if found.eligible else None
+        return Searched(entry, pool, required, floor, tolerance, found=found) if found.eligible else None
 
-    async def _offer(self, chosen: Sequence[tuple[Wanted, str]], tried: Pass) -> None:
+    async def _offer(self, chosen: Sequence[tuple[Searched, str]], tried: Pass) -> None:
         """Offer, in the order of the queue, up to a pair that comes to nothing.
 
         Those after it are weighed anew: else somebody later would be given an agent whom that one could have.
@@ -275,7 +275,7 @@ class Dispatcher:
                     tried.gone.add(contact)
                     self._entries.pop(contact, None)
 
-    async def _claim(self, one: Wanted) -> Claim | None:
+    async def _claim(self, one: Searched) -> Claim | None:
         """Return what the store is asked for; None where there is nothing to hand on any more."""
         entry, policy, site = one.entry, one.pool.policy, self._replica.site
         contact, handed_on = entry.place.contact, None
@@ -318,9 +318,9 @@ class Dispatcher:
                 log.warning("a contact waits that was sealed under another secret", site=site)
             else:
                 opened.append((place, one, written))
-        reads = await asyncio.gather(*(read(self._replica, written.message) for _, _, written in opened))
+        reads = await asyncio.gather(*(encode_message(self._replica, written.message) for _, _, written in opened))
         for (place, one, written), as_read in zip(opened, reads, strict=True):
             message = written.message
-            self._entries[place.contact] = Entry(
+            self._entries[place.contact] = QueuedContact(
                 place, one, message, written.auto_accept, as_read, message.requirements
             )

@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from matcher.affinity.search_result import SearchResult
-from matcher.asked import Asked
 from matcher.errors import MatcherError
-from matcher.finding import MOST_TOGETHER
 from matcher.model import LeftOut, Outcome, Requirements
 from matcher.ranking.assignment import Opening
 from matcher.ranking.batch_assignment import BatchEntry, assign_batch, most_listed
 from matcher.ranking.policy import rank_with
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
-from matcher.router import Decided, Router
-from matcher.routing.ranker import Ranker, Read, read
+from matcher.routing.asked import Asked
+from matcher.routing.ranker import EncodedMessage, Ranker, encode_message
+from matcher.routing.router import Decided, Router
+from matcher.routing.search_batcher import MOST_TOGETHER
 
-Ended: TypeAlias = "Outcome | MatcherError"
+RouteResult: TypeAlias = "Outcome | MatcherError"
 
 MOST_AT_ONCE: Final = 256
 
@@ -31,13 +31,13 @@ class _Open:
 
     at: int
     asked: Asked
-    read: Read
+    read: EncodedMessage
     floor: float
     tolerance: float
     preferred: bool
 
 
-class Joint:
+class BatchRouter:
     """Route several messages of a site by the jointly best assignment."""
 
     def __init__(self, router: Router, sites: SiteRegistry, ranker: Ranker) -> None:
@@ -45,7 +45,7 @@ class Joint:
         self._sites = sites
         self._ranker = ranker
 
-    async def route(self, site: str, asked: Sequence[Asked]) -> list[Ended]:
+    async def route(self, site: str, asked: Sequence[Asked]) -> list[RouteResult]:
         """Return the outcome of each message, or why it failed; of equals the first is served first.
 
         What was answered before, is held already or cannot be read takes nobody away from the others. A message that
@@ -65,14 +65,14 @@ class Joint:
             ended |= await self._finish(site, [one for one in decided if (one[1].agent is not None) is has_agent])
         return [ended[at] for at in range(len(asked))]
 
-    async def _begin(self, site: str, replica: SiteReplica, at: int, asked: Asked) -> _Open | Ended:
+    async def _begin(self, site: str, replica: SiteReplica, at: int, asked: Asked) -> _Open | RouteResult:
         try:
             before = await asked.answered(self._router, site)
             if before is not None:
                 return before
             pool = await replica.teams.pool(asked.message.requirements.pool)
             message = await self._router.acquainted(replica, pool, asked.message)
-            units = await read(replica, message)
+            units = await encode_message(replica, message)
             floor, tolerance = await replica.floor(pool), self._ranker.tolerance(pool)
             return _Open(at, asked, units, floor, tolerance, bool(message.preferred))
         except MatcherError as error:
@@ -111,8 +111,8 @@ class Joint:
             await asyncio.sleep(0)
         return decided
 
-    async def _finish(self, site: str, decided: Sequence[tuple[_Open, Decided]]) -> dict[int, Ended]:
-        async def finish(asked: Asked, decision: Decided) -> Ended:
+    async def _finish(self, site: str, decided: Sequence[tuple[_Open, Decided]]) -> dict[int, RouteResult]:
+        async def finish(asked: Asked, decision: Decided) -> RouteResult:
             try:
                 return await asked.route(self._router, site, decision)
             except MatcherError as error:

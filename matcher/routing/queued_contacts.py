@@ -14,7 +14,7 @@ from matcher.model import Agent, Basis, Message, Pool, Ranking, Relaxed, Require
 from matcher.ranking.assignment import Opening, assign
 from matcher.ranking.policy import rank_with
 from matcher.ranking.relaxation import next_relaxation_ms, relax_requirements
-from matcher.routing.ranker import Read
+from matcher.routing.ranker import EncodedMessage
 from matcher.store.contacts import InQueue, Kept
 
 MOST_FREE: Final = 64
@@ -24,14 +24,14 @@ Group: TypeAlias = tuple[str, str, str, tuple[tuple[str, int], ...]]
 
 
 @dataclass(slots=True, repr=False)
-class Entry:
+class QueuedContact:
     """A contact that waits, as it is compared. Never logged; lives while this process offers."""
 
     place: InQueue
     kept: Kept
     message: Message
     auto_accept: bool
-    read: Read
+    read: EncodedMessage
     required: Requirements
     relaxed: tuple[Relaxed, ...] = ()
     group: Group = ("", "", "", ())
@@ -51,13 +51,13 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Wanted:
+class Searched:
     """An entry, what it requires by now, and who was found for it.
 
     preferred: the ranking of the one agent it goes to for another reason than affinity, instead of `found`.
     """
 
-    entry: Entry
+    entry: QueuedContact
     pool: Pool
     requirements: Requirements
     floor: float
@@ -90,7 +90,9 @@ class Wanted:
         return replace(ranking, relaxed=self.entry.relaxed)
 
 
-def pairs(wanted: Sequence[Wanted], known: Callable[[str], Agent | None], now_ms: int) -> list[tuple[Wanted, str]]:
+def pair_contacts(
+    wanted: Sequence[Searched], known: Callable[[str], Agent | None], now_ms: int
+) -> list[tuple[Searched, str]]:
     """Return the jointly best pairs, in the order in which they wait.
 
     A pair is worth, in seconds: the contact's age, its pool's head start, and its affinity over the pool's

@@ -20,7 +20,7 @@ MOST_ARRIVALS: Final = 128
 gRPC's own queue for a second at three times the peak, where nobody refuses them."""
 
 
-class Turns:
+class LoopTurns:
     """Hands out turns in the order asked for, and waits a little longer while calls are coming in."""
 
     def __init__(self) -> None:

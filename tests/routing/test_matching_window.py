@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from matcher.asked import Asked
 from matcher.errors import ContactHeld, MatcherError
-from matcher.gathering import MOST_GATHERED, Gathering
-from matcher.joint import MOST_AT_ONCE
 from matcher.model import Constraint, LeftOut, Message, Pool, PoolPolicy, Requirements, Unmatched
+from matcher.routing.asked import Asked
+from matcher.routing.batch_router import MOST_AT_ONCE
+from matcher.routing.matching_window import MOST_GATHERED, MatchingWindows
 
 FOR_EVER_MS = 10_000_000
 
@@ -29,11 +29,11 @@ class House:
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     deciding: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def gathering(self) -> Gathering:
+    def gathering(self) -> MatchingWindows:
         """Put it together."""
         doubles: Any = self
         self.go_on.set()
-        return Gathering(doubles, _Together(self), doubles)  # type: ignore[arg-type]
+        return MatchingWindows(doubles, _Together(self), doubles)  # type: ignore[arg-type]
 
     async def replica(self, _site: str) -> House:
         """Be the sites."""
@@ -77,7 +77,9 @@ def asked(contact: str, pool: str = "default") -> Asked:
     return Asked(Message("We sail.", "", Requirements(pool=pool)), contact_id=contact)
 
 
-async def gathered(gathering: Gathering, *calls: Asked, seconds_left: float | None = None) -> list[asyncio.Task[Any]]:
+async def gathered(
+    gathering: MatchingWindows, *calls: Asked, seconds_left: float | None = None
+) -> list[asyncio.Task[Any]]:
     """Start calls, and return them once all of them wait for others."""
     waiting = asyncio.Semaphore(0)
     tasks = [

@@ -12,7 +12,7 @@ from matcher.store.reservations import ReservationStore, Slot
 PAGE: Final = 500
 
 
-async def withdraw_offers(store: ReservationStore, site: str, agent: str, cause: Cause, now_ms: int) -> int:
+async def withdraw_pending(store: ReservationStore, site: str, agent: str, cause: Cause, now_ms: int) -> int:
     """Take back what an agent was offered and has not answered; return how many there were.
 
     The agent must take nothing new by now. What is answered meanwhile, or lapses, stays as it is.
