@@ -14,7 +14,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.workers is not None:
         os.environ["MATCHER_WORKERS"] = str(given.workers)
-    from matcher import app
+    from matcher.server import app
 
     return app.main()
 

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Final, TypeAlias
 
 from benchmarks.simulate.verdict import Law
-from matcher import app
+from matcher.server import app
 from matcher.store.redis import functions
 from matcher.store.reservations import Claim, Offer, ReservationStore
 

@@ -36,7 +36,7 @@ def serve(
 
     try:
         settings = load(None, **overrides)
-        from matcher import app
+        from matcher.server import app
 
         app.run(settings)
     except MatcherError as error:

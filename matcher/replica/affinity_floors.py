@@ -14,10 +14,10 @@ import structlog
 from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.sentences import split
+from matcher.aio import cancel_and_wait
 from matcher.encoder import Encoder, Priority
 from matcher.index import Query, SiteIndex
 from matcher.ranking.policy import floor_of
-from matcher.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ class AffinityFloors:
     async def close(self) -> None:
         """Stop computing."""
         for task in tuple(self._computing.values()):
-            await end(task)
+            await cancel_and_wait(task)
 
     async def of(self, index: SiteIndex, pool: str) -> float:
         """Return the floor of a pool by its roster as it is, or was shortly ago.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
+from matcher.aio import cancel_and_wait
 from matcher.errors import PoolNotFound
 from matcher.index import SiteIndex
 from matcher.model import Pool, PoolPolicy
@@ -12,7 +13,6 @@ from matcher.model.resource_names import pool_name
 from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.snapshot import adopt_scorer
 from matcher.store.roster import RosterStore
-from matcher.tasks import end
 
 
 class SitePools:
@@ -73,7 +73,7 @@ class SitePools:
     async def close(self) -> None:
         """Stop making rows ready."""
         for adopting in tuple(self._adopting):
-            await end(adopting)
+            await cancel_and_wait(adopting)
 
     def _enter(self, pool: Pool) -> bool:
         known = self.known.get(pool.id)

@@ -11,11 +11,11 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from matcher.aio import Throttle, cancel_and_wait
 from matcher.errors import StoreUnavailable
 from matcher.index import SiteIndex
 from matcher.model import Agent, ContactEvent, Hold, Pool
 from matcher.model.lifecycle import ContactState
-from matcher.pace import Pace
 from matcher.replica.event_hub import EventHub
 from matcher.replica.interest_vectors import ensure_vectors
 from matcher.replica.model_bundle import ModelBundle
@@ -42,7 +42,6 @@ from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.roster import RosterStore
-from matcher.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +104,7 @@ class SiteReplica:
         """The replica by another model that answers in this one's place."""
         self._moved = asyncio.Event()
         self._current = asyncio.Event()
-        self.pace = Pace(READ_EVERY_SECONDS)
+        self.throttle = Throttle(READ_EVERY_SECONDS)
         self.away: StoreUnavailable | None = None
         self._applying_since_ms: int | None = None
         self._beside: list[Closing] = []
@@ -136,7 +135,7 @@ class SiteReplica:
         try:
             async with asyncio.timeout(timeout_seconds):
                 while self._position.load < load_event or self._position.roster < roster_event:
-                    self.pace.hurry()
+                    self.throttle.hurry()
                     await self._moved.wait()
         except TimeoutError:
             return False
@@ -156,7 +155,7 @@ class SiteReplica:
         for task in self._beside:
             await task.close()
         await self.teams.close()
-        await end(self._task)
+        await cancel_and_wait(self._task)
 
     @property
     def pools(self) -> Mapping[str, Pool]:
@@ -239,7 +238,7 @@ class SiteReplica:
                     if self.removed:
                         break
                     if batch and not len(self.room):  # whoever waits is offered at once to whom an event frees
-                        await self.pace.keep()
+                        await self.throttle.pause()
             except FellBehind:
                 log.warning("fell behind the stream of changes; reading the site again", site=self.site)
                 self._observe_reload()

@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from matcher.aio import cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model import Hold, Pool, PoolPolicy
 from matcher.model.resource_names import new_id
@@ -24,7 +25,6 @@ from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore, InQueue
 from matcher.store.reservations import Claim, Claimed, Full, How, ReservationStore
 from matcher.store.sealer import Sealer
-from matcher.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +89,7 @@ class QueueDispatcher:
 
     async def close(self) -> None:
         """Stop, and leave the lease to another."""
-        await end(self._task)
+        await cancel_and_wait(self._task)
         if self._entries:
             with suppress(MatcherError):
                 await self._contacts.lead(self._replica.site, self._name, 1)
@@ -113,7 +113,7 @@ class QueueDispatcher:
                     try:
                         self._wake_ms = await self._serve()
                     finally:
-                        await end(renewing)
+                        await cancel_and_wait(renewing)
                 # The lease is kept up while somebody waits; the queue is looked at only when something has changed.
                 seconds = min(LEASE_MS / 3, max(self._wake_ms - self._now(), 1)) / 1000
                 with suppress(TimeoutError):

@@ -149,7 +149,7 @@ class Reserver:
                 case Enqueued(score, waits_until_ms):
                     now = self._clocks.of(claim.site).now_ms()
                     place = replica.room.place(claim.contact, pool.id, score, waits_until_ms, now)
-                    replica.pace.hurry()
+                    replica.throttle.hurry()
                     return QueuedOutcome(claim.contact, place, replayed=False)
                 case Replayed() as before:
                     return await self._replay(replica, before, replayed=not claim.own_request)

@@ -25,8 +25,7 @@ from matcher.model import (
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.ranker import EncodedMessage, Ranker
-from matcher.routing.ranker import encode_message
+from matcher.routing.ranker import EncodedMessage, Ranker, encode_message
 from matcher.routing.reserver import Reserver
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from matcher.aio import cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model.lifecycle import Cause
 from matcher.replica.site_replica import SiteReplica
@@ -19,7 +20,6 @@ from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore
 from matcher.store.presence import PresenceStore, Timer, TimerKind
 from matcher.store.reservations import ReservationStore
-from matcher.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ class Expiry:
 
     async def close(self) -> None:
         """Stop."""
-        await end(self._task)
+        await cancel_and_wait(self._task)
 
     async def _run(self) -> None:
         while not self._replica.removed:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from matcher.garbage import THAW_SECONDS, Freezer, sparing
+from matcher.server.gc_freezer import THAW_SECONDS, GcFreezer, sparing
 
 
 class Ring:
@@ -36,7 +36,7 @@ def clock() -> Iterator[Clock]:
     gc.collect()
     gc.freeze()  # so that only what a test makes is counted
     try:
-        with sparing(Freezer(clock, lasting=1_000)):
+        with sparing(GcFreezer(clock, lasting=1_000)):
             yield clock
     finally:
         gc.unfreeze()
@@ -87,7 +87,7 @@ def test_rings_among_what_was_frozen_end_within_the_hour(clock: Clock) -> None:
 def test_a_service_that_ends_leaves_nothing_frozen() -> None:
     """Who runs a service inside their own process has their collector back afterwards."""
     callbacks = list(gc.callbacks)
-    with sparing(Freezer(lasting=0)):
+    with sparing(GcFreezer(lasting=0)):
         gc.collect()
         assert gc.get_freeze_count() > 0
     assert gc.get_freeze_count() == 0

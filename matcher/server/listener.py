@@ -11,7 +11,7 @@ from matcher.config import Settings
 from matcher.errors import SettingsWrong
 
 
-def listen(server: grpc.aio.Server, settings: Settings) -> str:
+def bind(server: grpc.aio.Server, settings: Settings) -> str:
     """Give a server its port, with TLS where there are certificates; return the address. Raises SettingsWrong."""
     host = settings.listen.rpartition(":")[0]
     if not settings.reuse_port:

@@ -21,11 +21,10 @@ from threadpoolctl import threadpool_limits
 from matcher import kernels
 from matcher.affinity.scorer_file import PACKAGED, ScorerFileWrong
 from matcher.affinity.scorer_registry import ScorerRegistry
+from matcher.aio import cancel_and_wait
 from matcher.config import Settings, ignored_variables, load
 from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder, usable_cores
 from matcher.errors import IndexBehind, MatcherError, SettingsWrong, SiteExists
-from matcher.garbage import Freezer, sparing
-from matcher.listening import listen
 from matcher.model import DEFAULT_SITE
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.event_hub import EventHub, EventHubs
@@ -46,6 +45,9 @@ from matcher.rpc.admitting import AdmissionInterceptor
 from matcher.rpc.health import Health
 from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
+from matcher.server.gc_freezer import GcFreezer, sparing
+from matcher.server.listener import bind
+from matcher.server.supervisor import stop_with_parent, supervise
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
 from matcher.services.expiry import Expiry, ExpiryObserver
@@ -56,9 +58,7 @@ from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes
 from matcher.store.sealer import Sealer
 from matcher.store.stores import Stores
-from matcher.tasks import end
 from matcher.telemetry import Telemetry, configure_logs
-from matcher.workers import stop_with_parent, supervise
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +104,7 @@ async def serve(settings: Settings) -> None:
         return
     if settings.worker:
         stop_with_parent(stopping)
-    with sparing(Freezer()):
+    with sparing(GcFreezer()):
         async with running(settings) as address:
             print(f"serving on {address}", flush=True)
             await stopping.wait()
@@ -210,7 +210,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             share_port=settings.reuse_port,
             worker=settings.worker,
         )
-        address = listen(server, settings)
+        address = bind(server, settings)
         await server.start()
         stack.push_async_callback(drain, server, health, settings.drain_seconds)
         stack.push_async_callback(gathering.close)
@@ -220,9 +220,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
                 await _embedded_store(settings, stack)
 
         watch = asyncio.create_task(_watch(connection, sites, health, telemetry, revive))
-        stack.push_async_callback(end, watch)
+        stack.push_async_callback(cancel_and_wait, watch)
         changing = asyncio.create_task(changeover.run(sites, lambda new: partial(open_replica, new)))
-        stack.push_async_callback(end, changing)
+        stack.push_async_callback(cancel_and_wait, changing)
         runtime = matching.encoder.runtime
         await health.set(True, f"store answers, {runtime} loaded, index caught up")
         log.info(

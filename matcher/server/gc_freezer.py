@@ -22,7 +22,7 @@ the scorers of a former model, calls that were under way."""
 _FULL: Final = 2
 
 
-class Freezer:
+class GcFreezer:
     """Freezes what full collections leave over, and thaws it before one of them every hour."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, lasting: int = LASTING) -> None:
@@ -44,7 +44,7 @@ class Freezer:
 
 
 @contextmanager
-def sparing(freezer: Freezer) -> Iterator[None]:
+def sparing(freezer: GcFreezer) -> Iterator[None]:
     """Let a freezer tell the collector what to spare, and leave nothing frozen behind."""
     gc.callbacks.append(freezer)
     try:
