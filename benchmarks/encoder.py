@@ -18,12 +18,12 @@ from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.sentences import split
 from matcher.encoder import Encoder
+from matcher.encoder.model_source import find_model
 from matcher.encoder.settings import PACKAGED_MODEL
-from matcher.encoder.source import find_model
+from matcher.evaluation.suite import Suite, SuiteMessage, read_suite
 from matcher.index import SiteIndex
 from matcher.model import Agent, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
-from matcher.suite import Suite, SuiteMessage, read_suite
 
 MARGIN: Final = 0.03
 """Above it fp32 is sure of its first agent."""

@@ -13,9 +13,9 @@ from benchmarks.sizes import ROOT
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
 from matcher.encoder import Encoder, EncoderSettings, Priority, open_encoder
+from matcher.evaluation.suite import read_suite
 from matcher.model import Agent, Profile
 from matcher.model.lifecycle import AgentStatus
-from matcher.suite import read_suite
 
 Floats = NDArray[np.float32]
 

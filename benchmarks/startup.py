@@ -18,8 +18,8 @@ from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
 from benchmarks.stores import filled_service, start_server
 from matcher.client import MatcherClient
+from matcher.encoder.model_source import find_model
 from matcher.encoder.settings import PACKAGED_MODEL
-from matcher.encoder.source import find_model
 
 BARE: Final = """
 import sys

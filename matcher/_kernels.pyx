@@ -4,7 +4,7 @@
 
 Each has a twin in numpy, which says what it does and is used where no compiler was at hand: in `MappedLines.cosines` and
 `scaled`, `scan._coded`, `Lexicon._weighed`, `Scorer.score`, `Calibration.confidence`, and `encoder/reading.py` for
-`packed`. tests/affinity/test_kernels.py and tests/encoder/test_reading.py hold them to each other.
+`packed`. tests/affinity/test_kernels.py and tests/encoder/test_tokenization.py hold them to each other.
 `above` is done by FAISS and `cosines`, also where the processor lacks the instruction it is made of (`SCANS` is False).
 Results are written into arrays that the caller made, or that `numpy.empty` did, so that numpy's headers are not needed.
 Every pair and every agent is reckoned by itself, in one order: the same to the last bit whatever else is asked with it.

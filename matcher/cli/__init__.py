@@ -11,10 +11,10 @@ from matcher.cli import (
     evaluate_commands,
     learn_command,
     loadtest_command,
-    many_command,
     model_commands,
     pool_commands,
     reservation_commands,
+    route_many_command,
     routing_commands,
     service_commands,
     site_commands,
@@ -33,7 +33,7 @@ app = typer.Typer(
 service_commands.add_to(app)
 container_commands.add_to(app)
 routing_commands.add_to(app)
-many_command.add_to(app)
+route_many_command.add_to(app)
 reservation_commands.add_to(app)
 transfer_commands.add_to(app)
 watch_commands.add_to(app)

@@ -17,12 +17,12 @@ from matcher.cli.progress import steps
 from matcher.cli.session import CommandError, Session, command
 from matcher.config import load
 from matcher.errors import MatcherError
-from matcher.suite import Suite, SuiteWrong, read_suite
+from matcher.evaluation.suite import Suite, SuiteWrong, read_suite
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
     from matcher.evaluation import Evaluated, Production
-    from matcher.evaluation.books import Played
+    from matcher.evaluation.day_ledger import Played
 
 Documents = Sequence[Mapping[str, Any]]
 
@@ -135,7 +135,7 @@ async def _suites(
     plots: Path | None,
 ) -> Documents:
     from matcher.evaluation import evaluate as run
-    from matcher.evaluation.folding import evaluate_by_folds
+    from matcher.evaluation.cross_validation import evaluate_by_folds
     from matcher.evaluation.plots import draw_reliability
 
     compare, progress = not session.as_json, _progress(session)
@@ -173,8 +173,8 @@ async def _day(
     occupancy: float | None,
     windows: Sequence[float],
 ) -> Documents:
-    from matcher.evaluation.books import Terms
     from matcher.evaluation.day import play_day, recommend
+    from matcher.evaluation.day_ledger import Terms
     from matcher.evaluation.plots import draw_trade_off
 
     terms = Terms() if occupancy is None else Terms(occupancy=occupancy)
@@ -211,7 +211,7 @@ async def _day(
 async def _gaming(
     session: Session, production: Production, suites: Sequence[Suite], occupancy: float | None
 ) -> Documents:
-    from matcher.evaluation.books import Terms
+    from matcher.evaluation.day_ledger import Terms
     from matcher.evaluation.gaming import check_gaming
 
     terms = Terms() if occupancy is None else Terms(occupancy=occupancy)

@@ -15,8 +15,8 @@ from matcher.cli.terminal_text import visible
 
 if TYPE_CHECKING:
     from matcher.evaluation import Evaluated
-    from matcher.evaluation.books import Played, Terms
-    from matcher.evaluation.evaluating import Estimate
+    from matcher.evaluation.day_ledger import Played, Terms
+    from matcher.evaluation.evaluate import Estimate
     from matcher.evaluation.floor_check import FloorChecked
     from matcher.evaluation.gaming import Gamed
 

@@ -29,7 +29,7 @@ async def plot(
     from matcher.encoder import EncoderSettings, open_encoder
     from matcher.evaluation import ExtraMissing
     from matcher.evaluation.interest_map import Meeting, draw_interests
-    from matcher.evaluation.known_texts import KnownTexts
+    from matcher.evaluation.vector_cache import KnownTexts
 
     reasons = [(candidate, reason) for candidate in answer.candidates for reason in candidate.reasons]
     met = dict.fromkeys(reason.interest for _, reason in reasons)

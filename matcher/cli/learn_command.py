@@ -14,7 +14,7 @@ from matcher.cli.progress import steps
 from matcher.cli.session import CommandError, Session, command
 from matcher.config import load
 from matcher.errors import MatcherError
-from matcher.suite import Suite, SuiteWrong, read_suite
+from matcher.evaluation.suite import Suite, SuiteWrong, read_suite
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def learn_scorer(
         from matcher.affinity import scorer_file
         from matcher.affinity.scorer import Scorer
         from matcher.evaluation import open_production
-        from matcher.evaluation.lessons import lesson_of
+        from matcher.evaluation.datasets import lesson_of
         from matcher.training.learn import learn
 
         rival = scorer_file.read(out)[1] if out.exists() else None

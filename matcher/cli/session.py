@@ -20,8 +20,8 @@ from google.protobuf.message import Message
 from rich.console import Console
 from rich.text import Text
 
+from matcher.cli.field_names import TextCommand, typed, typed_names
 from matcher.cli.terminal_text import visible
-from matcher.cli.typed import TextCommand, typed, typed_names
 from matcher.client import Deadlines, MatcherCallError, MatcherClient
 
 DEFAULT_TARGET = "localhost:50051"

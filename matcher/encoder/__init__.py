@@ -1,7 +1,7 @@
 """Turn texts into vectors: a sentence-transformers model, compiled once and served without torch, in batches."""
 
-from matcher.encoder.contract import Encoder, Vectors
-from matcher.encoder.opening import fingerprint_of, open_encoder
+from matcher.encoder.factory import fingerprint_of, open_encoder
+from matcher.encoder.protocols import Encoder, Vectors
 from matcher.encoder.settings import (
     PACKAGED_MODEL,
     EncoderObserver,

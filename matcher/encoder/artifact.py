@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from matcher.encoder.source import ModelSource
+from matcher.encoder.model_source import ModelSource
 
 # Raised whenever the way a model is compiled changes, so that older artefacts are left alone and not used.
 RECIPE = 4

@@ -16,8 +16,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from matcher.encoder.artifact import Manifest, Pooling, reference_texts
-from matcher.encoder.contract import Vectors
-from matcher.encoder.reading import EMBEDDINGS, Arrays, Reader
+from matcher.encoder.protocols import Vectors
+from matcher.encoder.tokenization import EMBEDDINGS, Arrays, Tokenization
 
 # Packing must not change vectors at all; what is left is the order of additions in fp32.
 PACKED_COSINE = 0.9999
@@ -67,13 +67,13 @@ def convert(model: Any, output: Path, manifest: Manifest, wanted: Vectors) -> tu
         graph = PackedGraph(model)
         try:
             _save_embeddings(model, output / EMBEDDINGS)
-            found = _packed_vectors(graph, Reader(output, packed))
+            found = _packed_vectors(graph, Tokenization(output, packed))
         except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
             continue  # models differ in what their forward takes; the other graph is for them
         if np.min(np.sum(found * wanted, axis=1)) >= PACKED_COSINE:
-            return packed, _traced(graph, Reader(output, packed))
+            return packed, _traced(graph, Tokenization(output, packed))
     (output / EMBEDDINGS).unlink(missing_ok=True)
-    return manifest, _traced(OwnGraph(model), Reader(output, manifest))
+    return manifest, _traced(OwnGraph(model), Tokenization(output, manifest))
 
 
 def _save_embeddings(model: Any, file: Path) -> None:
@@ -133,7 +133,7 @@ class OwnGraph(torch.nn.Module):  # type: ignore[misc]
         return torch.nn.functional.normalize(features["sentence_embedding"], dim=1)
 
 
-def _packed_vectors(graph: PackedGraph, reader: Reader) -> Vectors:
+def _packed_vectors(graph: PackedGraph, reader: Tokenization) -> Vectors:
     """Return the vectors of the reference texts, in batches of several rows and several texts a row."""
     cut = reader.tokenize(reference_texts())
     found = []
@@ -143,7 +143,7 @@ def _packed_vectors(graph: PackedGraph, reader: Reader) -> Vectors:
     return np.concatenate(found)
 
 
-def _traced(graph: Any, reader: Reader) -> Any:
+def _traced(graph: Any, reader: Tokenization) -> Any:
     example = _tensors(graph, reader.arrays(reader.tokenize(reference_texts()[:8])))
     converted = openvino.convert_model(graph, example_input=tuple(example))
     for port, name, given in zip(converted.inputs, graph.inputs, example, strict=True):

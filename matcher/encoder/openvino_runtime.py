@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from matcher.encoder.artifact import LEAST_COSINE, REFERENCE, Manifest, reference_texts
-from matcher.encoder.contract import Tokens, Vectors
 from matcher.encoder.graph_files import GraphFiles
-from matcher.encoder.inference import Request, StaticRequest
+from matcher.encoder.infer_requests import Request, StaticRequest
 from matcher.encoder.layout import MOST_TOKENS, STATIC_ROWS, Layout
-from matcher.encoder.reading import Reader
+from matcher.encoder.protocols import Tokens, Vectors
+from matcher.encoder.tokenization import Tokenization
 
 
 class RuntimeUntrue(Exception):
@@ -47,7 +47,7 @@ class OpenVinoRuntime:
     def __init__(self, folder: Path, manifest: Manifest, slots: int) -> None:
         """Load the artefact in `folder`; takes about 0.4 s."""
         self._manifest = manifest
-        self._reader = Reader(folder, manifest)
+        self._reader = Tokenization(folder, manifest)
         self._files = GraphFiles(folder, manifest, slots)
         self._slots = slots + 1
         self._reading = threading.Lock()

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from matcher.encoder.contract import Tokens, Vectors
 from matcher.encoder.layout import Layout, PaddedLayout
-from matcher.encoder.source import ModelSource
+from matcher.encoder.model_source import ModelSource
+from matcher.encoder.protocols import Tokens, Vectors
 from matcher.encoder.telemetry_off import stop_telemetry
 from matcher.errors import ModelUnusable
 

@@ -1,6 +1,6 @@
 """Measure the match on suites, through the code that serves."""
 
-from matcher.evaluation.evaluating import Evaluated, evaluate
+from matcher.evaluation.evaluate import Evaluated, evaluate
 from matcher.evaluation.extras import ExtraMissing
 from matcher.evaluation.production import Production, Progress, open_production
 

@@ -12,9 +12,9 @@ import Stemmer
 from numpy.typing import NDArray
 
 from matcher.evaluation.extras import extra
-from matcher.evaluation.measures import Places, by_chance, places_of, reciprocal_rank_by_chance
+from matcher.evaluation.metrics import Places, by_chance, places_of, reciprocal_rank_by_chance
 from matcher.evaluation.production import Production, Progress
-from matcher.suite import Suite
+from matcher.evaluation.suite import Suite
 
 K1: Final = 1.5
 B: Final = 0.75

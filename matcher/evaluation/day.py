@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from matcher.evaluation.books import Arrivals, Books, Played, Terms
-from matcher.evaluation.choosing import Affinity, Choice, LongestIdle, Met, Random, Staff
+from matcher.evaluation.day_ledger import Arrivals, Books, Played, Terms
 from matcher.evaluation.production import Production, Progress, find
-from matcher.evaluation.windowed import Window, play_windowed
-from matcher.suite import Suite
+from matcher.evaluation.strategies import Affinity, Choice, LongestIdle, Met, Random, Staff
+from matcher.evaluation.suite import Suite
+from matcher.evaluation.windowed_day import Window, play_windowed
 
 SEED: Final = 20_240_229
 FREE: Final = 0.001

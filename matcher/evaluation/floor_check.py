@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from matcher.affinity.sentences import split
 from matcher.evaluation.production import Production, Progress, find
+from matcher.evaluation.suite import Suite
 from matcher.index import SiteIndex
 from matcher.model import Basis
 from matcher.ranking.policy import rank
-from matcher.suite import Suite
 
 
 @dataclass(frozen=True, slots=True)

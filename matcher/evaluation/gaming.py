@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.evaluation.books import Terms
-from matcher.evaluation.choosing import Affinity
 from matcher.evaluation.day import arrivals, meetings, play
+from matcher.evaluation.day_ledger import Terms
 from matcher.evaluation.production import Production, Progress
-from matcher.suite import Suite, SuiteAgent
+from matcher.evaluation.strategies import Affinity
+from matcher.evaluation.suite import Suite, SuiteAgent
 
 FEW: Final = 5
 DAYS: Final = 3

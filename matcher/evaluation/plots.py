@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from matcher.evaluation.books import Played
-from matcher.evaluation.evaluating import Evaluated
+from matcher.evaluation.day_ledger import Played
+from matcher.evaluation.evaluate import Evaluated
 from matcher.evaluation.extras import extra
 
 BLUE: Final = "#1f5fa8"

@@ -16,12 +16,12 @@ from matcher.affinity.search_result import SearchResult
 from matcher.affinity.sentences import Sentences, split
 from matcher.config import Settings
 from matcher.encoder import EncoderSettings, open_encoder
-from matcher.evaluation.known_texts import KnownTexts
+from matcher.evaluation.suite import Suite, SuiteAgent
+from matcher.evaluation.vector_cache import KnownTexts
 from matcher.index import SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors
-from matcher.suite import Suite, SuiteAgent
 
 ANYONE = Requirements()
 

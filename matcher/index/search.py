@@ -11,10 +11,10 @@ import numpy as np
 from matcher.affinity.lexicon import Lexicon
 from matcher.affinity.scorer import Evidence, Scorer, Scores
 from matcher.affinity.search_result import IdleAgent, SearchResult, top_k
-from matcher.index.constraints import admitted
-from matcher.index.lines import Floats, Rows
-from matcher.index.people import People
-from matcher.index.serving import Serving
+from matcher.index.agent_table import AgentTable
+from matcher.index.filters import admitted
+from matcher.index.pool_scorers import Serving
+from matcher.index.vector_table import Floats, Rows
 from matcher.index.view import View
 from matcher.model import Requirements
 
@@ -30,7 +30,7 @@ class Query:
 
 
 def search(
-    people: People,
+    people: AgentTable,
     lexicon: Lexicon,
     view: View,
     serving: Serving,
@@ -85,7 +85,7 @@ def search(
     return found
 
 
-def longest_idle(people: People, slots: Rows, most: int) -> tuple[IdleAgent, ...]:
+def longest_idle(people: AgentTable, slots: Rows, most: int) -> tuple[IdleAgent, ...]:
     """Name the `most` of these agents who have been idle longest, in that order; of equals the less loaded first."""
     if not most or not len(slots):
         return ()

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher import kernels
-from matcher.index.lines import Floats, MappedLines, Rows
-from matcher.index.scan import CodedRows
+from matcher.index.quantized_rows import QuantizedRows
+from matcher.index.vector_table import Floats, ProjectedVectors, Rows
 
 _HEADROOM: Final = 1.25
 _LEAST_PEAK: Final = 0.3
@@ -35,10 +35,10 @@ class _Place:
 class View:
     """Keep members and their coded rows without gaps; an agent comes or goes at the cost of their own rows."""
 
-    def __init__(self, lines: MappedLines, dimension: int) -> None:
+    def __init__(self, lines: ProjectedVectors, dimension: int) -> None:
         self._lines = lines
         self._dimension = dimension
-        self._coded = CodedRows(dimension, _LEAST_PEAK)
+        self._coded = QuantizedRows(dimension, _LEAST_PEAK)
         self._places: dict[int, _Place] = {}
         self._members = np.zeros(16, np.int64)
         self._rows = np.zeros(64, np.int64)
@@ -138,7 +138,7 @@ class View:
                 self._coded.append(scaled)
 
     def _recode(self, end: int, peak: float) -> None:
-        self._coded = CodedRows(self._dimension, peak)
+        self._coded = QuantizedRows(self._dimension, peak)
         for at in range(0, end, _CHUNK):
             self._coded.append(self._lines.scaled(self._rows[at : min(end, at + _CHUNK)]))
 

@@ -30,7 +30,7 @@ from matcher.model import (
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.rpc import status
-from matcher.rpc.names import Kind, name
+from matcher.rpc.resource_names import Kind, name
 from matcher.v1 import roster_pb2, routing_pb2
 
 AGENT_STATUS: Final = {state: roster_pb2.AgentStatus.Value(state.name) for state in AgentStatus}

@@ -12,14 +12,15 @@ from google.protobuf.empty_pb2 import Empty
 
 from matcher.model import Pool
 from matcher.model.resource_names import site_name
-from matcher.rpc import check_contacts, convert
-from matcher.rpc import check_roster as check
-from matcher.rpc.check import page_token
-from matcher.rpc.check_routing import named
-from matcher.rpc.interceptors import Context
-from matcher.rpc.names import Kind
+from matcher.rpc import convert
+from matcher.rpc.import_agents import answers
+from matcher.rpc.interceptors.errors import Context
 from matcher.rpc.ports import Services
-from matcher.rpc.roster_import import answers
+from matcher.rpc.resource_names import Kind
+from matcher.rpc.validation import contacts as check_contacts
+from matcher.rpc.validation import roster as check
+from matcher.rpc.validation.routing import named
+from matcher.rpc.validation.violations import page_token
 from matcher.v1 import roster_pb2 as pb
 from matcher.v1 import roster_pb2_grpc
 

@@ -11,13 +11,14 @@ from typing import Final
 
 from matcher.model import Outcome, QueuedOutcome, Unmatched
 from matcher.routing.asked import Asked
-from matcher.rpc import check_contacts, convert, route_many
-from matcher.rpc import check_routing as check
-from matcher.rpc.admitting import step_aside
-from matcher.rpc.check import page_token
-from matcher.rpc.interceptors import Context
-from matcher.rpc.names import Kind
+from matcher.rpc import convert, route_messages
+from matcher.rpc.interceptors.admission import step_aside
+from matcher.rpc.interceptors.errors import Context
 from matcher.rpc.ports import Services
+from matcher.rpc.resource_names import Kind
+from matcher.rpc.validation import contacts as check_contacts
+from matcher.rpc.validation import routing as check
+from matcher.rpc.validation.violations import page_token
 from matcher.telemetry import Telemetry
 from matcher.v1 import routing_pb2 as pb
 from matcher.v1 import routing_pb2_grpc
@@ -58,7 +59,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     async def RouteMessages(self, request: pb.RouteMessagesRequest, _context: Context) -> pb.RouteMessagesResponse:
         """Decide several messages at once."""
-        return await route_many.answers(self._gathering, request, _digest, self._count)
+        return await route_messages.answers(self._gathering, request, _digest, self._count)
 
     async def TransferContact(self, request: pb.TransferContactRequest, _context: Context) -> pb.RouteMessageResponse:
         """Hand a contact on that an agent has accepted."""

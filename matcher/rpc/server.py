@@ -9,15 +9,15 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from matcher.rpc.admitting import AdmissionInterceptor
-from matcher.rpc.doors import Doors, asked_ahead
+from matcher.rpc.call_prefetch import MethodRegistrar, asked_ahead
 from matcher.rpc.health import SERVICES, Health
-from matcher.rpc.interceptors import RECEIVE_LIMIT_BYTES, ErrorInterceptor
-from matcher.rpc.metrics import MetricsInterceptor
+from matcher.rpc.interceptors.admission import AdmissionInterceptor
+from matcher.rpc.interceptors.errors import RECEIVE_LIMIT_BYTES, ErrorInterceptor
+from matcher.rpc.interceptors.metrics import MetricsInterceptor
+from matcher.rpc.interceptors.worker import WorkerInterceptor
 from matcher.rpc.ports import Services
 from matcher.rpc.roster_servicer import RosterServicer
 from matcher.rpc.routing_servicer import RoutingServicer
-from matcher.rpc.worker import WorkerInterceptor
 from matcher.telemetry import Telemetry
 from matcher.v1 import roster_pb2_grpc, routing_pb2_grpc
 
@@ -64,7 +64,7 @@ def build_server(
                 *KEEPALIVE_OPTIONS,
             ),
         )
-    doors: Any = Doors(server)
+    doors: Any = MethodRegistrar(server)
     routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(services, telemetry), doors)
     roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services), doors)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, doors)

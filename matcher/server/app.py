@@ -40,9 +40,9 @@ from matcher.routing.ranker import Ranker
 from matcher.routing.reserver import Reserver
 from matcher.routing.router import Router
 from matcher.routing.search_batcher import SearchBatcher
-from matcher.rpc.admission import Admission
-from matcher.rpc.admitting import AdmissionInterceptor
+from matcher.rpc.admission_queue import Admission
 from matcher.rpc.health import Health
+from matcher.rpc.interceptors.admission import AdmissionInterceptor
 from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
 from matcher.server.gc_freezer import GcFreezer, sparing

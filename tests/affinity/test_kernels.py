@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from matcher import kernels
 from matcher.affinity.lexicon import LONGEST_LINE, Lexicon
 from matcher.affinity.scorer import Scorer
-from matcher.index.lines import LineTable
-from matcher.index.scan import CodedRows
+from matcher.index.quantized_rows import QuantizedRows
+from matcher.index.vector_table import VectorTable
 from matcher.index.view import View
 from tests.affinity.evidence import Meeting, evidence_of, meetings
 
@@ -74,7 +74,7 @@ def test_confidence_is_the_same(scores: list[float], seed: int, free: int, roste
 def test_cosines_are_the_same(seed: int, pairs: int, dimension: int, mapped: bool) -> None:
     """To the rounding of single floats, of any dimension, with a map and without."""
     random = np.random.default_rng(seed)
-    lines = LineTable(dimension)
+    lines = VectorTable(dimension)
     vectors = random.normal(size=(40, dimension)) / np.sqrt(dimension)
     rows = lines.add(0, vectors.astype(np.float16), [0] * 40)
     under = lines.under(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
@@ -104,7 +104,7 @@ def test_the_same_rows_are_met(
 ) -> None:
     """By units of any length, one of them zeros, among rows of which some are admitted, all or none."""
     random = np.random.default_rng(seed)
-    lines = LineTable(dimension)
+    lines = VectorTable(dimension)
     under = lines.under(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
     view = View(under, dimension)
     for slot in range(rows):
@@ -134,7 +134,7 @@ def test_a_row_along_the_rounding_of_a_unit_is_met(short_by: float) -> None:
     unit = np.full(64, 10.49 / 127)
     unit[0] = 1.0
     toward = (unit / np.linalg.norm(unit))[None].astype(np.float32)
-    lines = LineTable(64)
+    lines = VectorTable(64)
     view = View(lines.under(None), 64)
     view.add(0, lines.add(0, np.full((1, 64), 0.11102294921875, np.float16), [0]))
     (cosine,) = view.above(toward, 0.0, None)[2].tolist()
@@ -146,7 +146,7 @@ def test_a_row_along_the_rounding_of_a_unit_is_met(short_by: float) -> None:
 def test_so_many_rows_that_other_threads_go_on_meanwhile_are_met_the_same() -> None:
     """A hundred and fifty thousand pairs, of which tens of thousands come near."""
     random = np.random.default_rng(1)
-    lines, rows = LineTable(8), random.normal(size=(30_000, 8)) / np.sqrt(8)
+    lines, rows = VectorTable(8), random.normal(size=(30_000, 8)) / np.sqrt(8)
     view = View(lines.under(None), 8)
     view.fill(np.arange(30), [lines.add(slot, rows[slot::30].astype(np.float16), [0] * 1_000) for slot in range(30)])
     toward = (random.normal(size=(5, 8)) / np.sqrt(8)).astype(np.float32)
@@ -189,14 +189,14 @@ def test_shared_words_weigh_the_same(seed: int, pairs: int) -> None:
 def test_rows_are_scaled_and_coded_the_same(seed: int, rows: int, dimension: int, mapped: bool) -> None:
     """To the last bit where they are only widened and rounded; rows whose length is not known yet, too."""
     random = np.random.default_rng(seed)
-    lines = LineTable(dimension)
+    lines = VectorTable(dimension)
     made = (random.normal(size=(rows, dimension)) / np.sqrt(dimension)).astype(np.float16)
     places = lines.add(0, made, [0] * rows)
     linear_map = random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None
     compiled, peak = lines.under(linear_map).scaled(places), 0.3
 
     def found(vectors: NDArray[np.float32]) -> tuple[bool, list[list[int]]]:
-        coded = CodedRows(dimension, peak)
+        coded = QuantizedRows(dimension, peak)
         fits = coded.append(vectors)
         return fits, [part.tolist() for part in coded.may_exceed(vectors[:1], 0.0, None)]
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from matcher.encoder import quantize  # first: it stops the libraries' telemetry
+from matcher.encoder import compiler  # first: it stops the libraries' telemetry
 
 import torch  # isort: skip
 from sentence_transformers import SentenceTransformer  # isort: skip
@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
     """Make the models under `folder`, compile them, and print a JSON object."""
     torch.manual_seed(7)
     few = calibration_texts()[:40]
-    vars(quantize)["calibration_texts"] = lambda: few
+    vars(compiler)["calibration_texts"] = lambda: few
     kinds = {
         "bert-mean": (BertModel(BertConfig(**SIZES, max_position_embeddings=64)), "mean"),
         "bert-cls": (BertModel(BertConfig(**SIZES, max_position_embeddings=64)), "cls"),
@@ -58,7 +58,7 @@ def main(folder: Path) -> None:
         source, artifact = folder / name, folder / f"{name}-compiled"
         artifact.mkdir()
         save(model, pooling, source)
-        quantize.compile_model(source, artifact, name, "0" * 16, lambda _: None)
+        compiler.compile_model(source, artifact, name, "0" * 16, lambda _: None)
         manifest = json.loads((artifact / "manifest.json").read_text(encoding="utf-8"))
         made[name] = {"source": str(source), "artifact": str(artifact), "manifest": manifest}
     sys.stdout.write(json.dumps(made))

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from matcher.encoder.batching import BatchingEncoder
-from matcher.encoder.contract import Tokens, Vectors
+from matcher.encoder.batching_encoder import BatchingEncoder
 from matcher.encoder.layout import Layout, PackedLayout
+from matcher.encoder.protocols import Tokens, Vectors
 from matcher.encoder.settings import EncoderObserver
 
 PATIENCE_SECONDS = 30.0

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from matcher.encoder import compiling
+from matcher.encoder import artifact_cache
 from matcher.encoder.artifact import ArtifactBroken, Manifest, artifact_key, digest_files, read_artifact
-from matcher.encoder.compiling import CompilingFailed, obtain_artifact
-from matcher.encoder.source import ModelSource
+from matcher.encoder.artifact_cache import CompilingFailed, obtain_artifact
+from matcher.encoder.model_source import ModelSource
 
 SOURCE = ModelSource("small", Path("nowhere"), "0123456789abcdef")
 SILENT: Callable[[str], None] = lambda _: None  # noqa: E731
@@ -69,7 +69,7 @@ class Compiler:
 def compiler(monkeypatch: pytest.MonkeyPatch) -> Compiler:
     """Give the compiler that obtaining an artefact runs."""
     compiler = Compiler()
-    monkeypatch.setattr(compiling, "_run_compiler", compiler)
+    monkeypatch.setattr(artifact_cache, "_run_compiler", compiler)
     return compiler
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from matcher.encoder import Encoder, Priority
 from matcher.encoder.artifact import REFERENCE, artifact_key, calibration_texts, reference_texts
-from matcher.encoder.source import find_model
+from matcher.encoder.model_source import find_model
 from tests.encoder.conftest import model_cache, run_python
 
 SERVE = """

@@ -15,7 +15,7 @@ from matcher.affinity.scorer import Scorer
 from matcher.config import load
 from matcher.encoder import EncoderStats, Priority, Vectors
 from matcher.evaluation import Production, open_production
-from matcher.evaluation.known_texts import KnownTexts
+from matcher.evaluation.vector_cache import KnownTexts
 from matcher.replica.affinity_floors import AffinityFloors
 from tests.processes import model_cache
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from matcher.evaluation import Production
-from matcher.evaluation.books import Arrivals, Played, Terms
-from matcher.evaluation.choosing import Affinity, LongestIdle
 from matcher.evaluation.day import arrivals, meetings, play, play_day, recommend
-from matcher.evaluation.windowed import Window, play_windowed
-from matcher.suite import Suite, read_suite
+from matcher.evaluation.day_ledger import Arrivals, Played, Terms
+from matcher.evaluation.strategies import Affinity, LongestIdle
+from matcher.evaluation.suite import Suite, read_suite
+from matcher.evaluation.windowed_day import Window, play_windowed
 from tests.evaluation.conftest import silent, write_suite
 
 ONE_AT_A_TIME = Terms(capacity=1)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from matcher.evaluation import Production, evaluate
-from matcher.evaluation.books import Terms
 from matcher.evaluation.day import play_day
+from matcher.evaluation.day_ledger import Terms
 from matcher.evaluation.interest_map import Meeting, draw_interests, flat
 from matcher.evaluation.plots import draw_reliability, draw_trade_off
-from matcher.suite import read_suite
+from matcher.evaluation.suite import read_suite
 from tests.evaluation.conftest import silent, write_suite
 
 PNG = b"\x89PNG\r\n\x1a\n"

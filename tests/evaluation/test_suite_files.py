@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from matcher.suite import SuiteAgent, SuiteWrong, read_suite
+from matcher.evaluation.suite import SuiteAgent, SuiteWrong, read_suite
 from tests.evaluation.conftest import write_suite
 
 GOOD = {"ana": "I sail.\n\n  I bake. \nI sail.", "ben": ""}

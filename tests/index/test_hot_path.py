@@ -14,9 +14,9 @@ import pytest
 
 from matcher import kernels
 from matcher.affinity.sentences import split
-from matcher.index import SiteIndex, constraints, search, site
+from matcher.index import SiteIndex, filters, search, site_index
+from matcher.index.attributes import AttributeTable
 from matcher.index.deadlines import Deadlines
-from matcher.index.traits import TraitTable
 from matcher.index.view import View
 from matcher.model import Hold, LeftOut, Requirements
 from matcher.ranking.policy import rank
@@ -90,8 +90,8 @@ def test_who_is_left_out_is_counted_without_looking_at_everybody(counted: Counte
     index, agents = crowd(300, online=200)
     asked = [ANYONE, Requirements(channel="fax"), Requirements(excluded=frozenset({"a0001", "a0299", "nobody"}))]
     before = [index.left_out(one) for one in asked]
-    counted(site, "first_unmet")
-    counted(TraitTable, "column")
+    counted(site_index, "first_unmet")
+    counted(AttributeTable, "column")
     for number in range(20):
         route(index, number)
         index.put_status(agents[number].id, agents[299].status, 5)
@@ -167,7 +167,7 @@ def test_counting_agrees_with_asking_everybody() -> None:
         index.hold(agents[number].id, Hold("r", "chat", 2, 10))
     required = Requirements(language="de", skills={"billing": 1}, excluded=frozenset({"a0003", "a0118"}))
     for one in (ANYONE, required, Requirements(excluded=required.excluded), Requirements(pool="elsewhere")):
-        slots, unmet = constraints.first_unmet(index._people, one)
-        told = np.bincount(unmet, minlength=len(constraints.ORDER))[: len(constraints.ORDER)]
-        assert [index.left_out(one).counts.get(constraint, 0) for constraint in constraints.ORDER] == told.tolist()
+        slots, unmet = filters.first_unmet(index._people, one)
+        told = np.bincount(unmet, minlength=len(filters.ORDER))[: len(filters.ORDER)]
+        assert [index.left_out(one).counts.get(constraint, 0) for constraint in filters.ORDER] == told.tolist()
         assert len(slots) == 120

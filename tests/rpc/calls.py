@@ -19,7 +19,7 @@ from matcher.model import (
     Wait,
 )
 from matcher.model.lifecycle import AgentStatus, ContactState
-from matcher.rpc.check import page_token
+from matcher.rpc.validation.violations import page_token
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.doubles import NOW_MS

@@ -11,9 +11,9 @@ import grpc
 import pytest
 
 from matcher.model import ReservedOutcome
-from matcher.rpc.admission import CROWD, Admission
-from matcher.rpc.admitting import AdmissionInterceptor
+from matcher.rpc.admission_queue import CROWD, Admission
 from matcher.rpc.health import Health
+from matcher.rpc.interceptors.admission import AdmissionInterceptor
 from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
 from matcher.v1 import routing_pb2 as pb

@@ -13,7 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from matcher import errors
-from matcher.rpc import interceptors, status
+from matcher.rpc import status
+from matcher.rpc.interceptors import errors as interceptors
 from matcher.v1 import errors_pb2
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing

@@ -22,9 +22,10 @@ from matcher.model import (
     Unmatched,
 )
 from matcher.model.lifecycle import AgentStatus
-from matcher.rpc import check_roster, convert, names
-from matcher.rpc.check import Violations, page_token
-from matcher.rpc.names import Kind
+from matcher.rpc import convert, resource_names
+from matcher.rpc.resource_names import Kind
+from matcher.rpc.validation import roster as check_roster
+from matcher.rpc.validation.violations import Violations, page_token
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.calls import BILLING_NAME, CALLS, MAYA_NAME, OFFER_NAME
@@ -65,10 +66,10 @@ def test_an_agent_read_and_written_back_is_the_same(profile: Profile, status: Ag
 @given(kind=st.sampled_from(Kind), site=ids, identifier=ids)
 def test_a_name_names_what_it_was_made_of(kind: Kind, site: str, identifier: str) -> None:
     """A resource name reads back as its parts, and as nothing else."""
-    name = names.name(kind, site, identifier)
-    assert names.parse(name, kind) == (site, identifier)
-    assert all(names.parse(name, other) is None for other in Kind if other is not kind)
-    assert names.parse(f"{name}\n", kind) is None
+    name = resource_names.name(kind, site, identifier)
+    assert resource_names.parse(name, kind) == (site, identifier)
+    assert all(resource_names.parse(name, other) is None for other in Kind if other is not kind)
+    assert resource_names.parse(f"{name}\n", kind) is None
 
 
 @given(after=st.text(st.characters(codec="utf-8"), min_size=1), size=st.integers(0, 2_000))

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from matcher.rpc.interceptors import MOST_MESSAGE_BYTES, ErrorInterceptor
+from matcher.rpc.interceptors.errors import MOST_MESSAGE_BYTES, ErrorInterceptor
 from matcher.rpc.server import drain
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing

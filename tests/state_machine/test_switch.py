@@ -12,7 +12,7 @@ import pytest
 
 from matcher.affinity.scorer_registry import ScorerRegistry
 from matcher.encoder import Priority
-from matcher.encoder.contract import Vectors
+from matcher.encoder.protocols import Vectors
 from matcher.model import AgentChange, Capacity, ChannelCapacity, Profile
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from matcher.encoder import EncoderStats, Priority
-from matcher.encoder.contract import Vectors
+from matcher.encoder.protocols import Vectors
 
 DIMENSION: Final = 16
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from matcher.encoder.source import find_model
+from matcher.encoder.model_source import find_model
 from matcher.encoder.telemetry_off import stop_telemetry
 
 stop_telemetry()

@@ -1,0 +1,113 @@
+"""Get a model's artefact: the cached one if it is whole, else compiled in a process of its own, once per machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from matcher.encoder.artifact import ArtifactBroken, Manifest, artifact_key, publish_artifact, read_artifact
+from matcher.encoder.model_source import ModelSource
+
+_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+_LOCK_POLL_SECONDS = 0.1
+
+
+class CompilingFailed(Exception):
+    """There is no artefact and none could be made, for the reason given; never leaves this package."""
+
+
+async def obtain_artifact(
+    source: ModelSource, cache_dir: Path, progress: Callable[[str], None], *, distrusted: bool = False
+) -> tuple[Path, Manifest]:
+    """Return the folder and manifest of a model's artefact, compiling it (about 30 s) where there is no whole one.
+
+    `distrusted` says that what is there has been seen to give wrong vectors. Raises CompilingFailed.
+    """
+    folder = cache_dir / artifact_key(source)
+    try:
+        await asyncio.to_thread(cache_dir.mkdir, parents=True, exist_ok=True)
+        if not distrusted and folder.exists():
+            with contextlib.suppress(ArtifactBroken):
+                return folder, await asyncio.to_thread(read_artifact, folder)
+        async with _alone(folder.with_name(f".{folder.name}.lock"), progress):
+            # Another process may have compiled it while this one waited.
+            if folder.exists() and not distrusted:
+                try:
+                    return folder, await asyncio.to_thread(read_artifact, folder)
+                except ArtifactBroken as broken:
+                    progress(f"the compiled model in the cache is not used: {broken}")
+            await _compile(source, folder, progress)
+            return folder, await asyncio.to_thread(read_artifact, folder)
+    except (OSError, ArtifactBroken) as error:
+        raise CompilingFailed(f"the cache cannot be used ({type(error).__name__})") from error
+
+
+@contextlib.asynccontextmanager
+async def _alone(path: Path, progress: Callable[[str], None]) -> AsyncIterator[None]:
+    """Hold a lock between processes; a process that dies lets go of it."""
+    lock = FileLock(path)
+    waited = False
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            break
+        except Timeout:
+            if not waited:
+                progress("another process is compiling the model: waiting for it")
+            waited = True
+            await asyncio.sleep(_LOCK_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+async def _compile(source: ModelSource, folder: Path, progress: Callable[[str], None]) -> None:
+    for left in folder.parent.glob(f".{folder.name}.making-*"):
+        # Under the lock, so whoever made it is gone.
+        shutil.rmtree(left, ignore_errors=True)
+    progress(f"compiling {source.name} for this machine, once; about half a minute")
+    making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.making-", dir=folder.parent))
+    try:
+        await _run_compiler(source, making, progress)
+        publish_artifact(making, folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+async def _run_compiler(source: ModelSource, output: Path, progress: Callable[[str], None]) -> None:
+    paths = [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path), "CI": "true"}
+    compiler = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "matcher.encoder.compiler"),
+        *(str(source.path), str(output), source.name, source.fingerprint),
+        stdin=asyncio.subprocess.PIPE,  # held open: the compiler ends when this process does
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=environment,
+    )
+    assert compiler.stdout is not None
+    failed = ""
+    try:
+        async for line in compiler.stdout:
+            with contextlib.suppress(ValueError):
+                told = json.loads(line)
+                failed = told.get("failed", failed)
+                if "progress" in told:
+                    progress(told["progress"])
+        status = await compiler.wait()
+    finally:
+        if compiler.returncode is None:
+            compiler.kill()
+            await compiler.wait()
+    if status:
+        raise CompilingFailed(failed or f"compiling ended with status {status}")

@@ -1,0 +1,136 @@
+"""Compile a sentence-transformers model into an artefact; a program of its own, run once per model.
+
+`python -m matcher.encoder.quantize MODEL_FOLDER OUTPUT_FOLDER NAME FINGERPRINT` writes the artefact's files and its
+manifest, and prints one JSON object a line: {"progress": …}, or {"failed": …} at the end. It has a process of its
+own because it needs torch, takes 800 MB, and its libraries fork.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from matcher.encoder.telemetry_off import stop_telemetry
+
+stop_telemetry()
+
+import numpy as np  # noqa: E402
+import openvino  # noqa: E402
+
+from matcher.encoder.artifact import (  # noqa: E402
+    LEAST_COSINE,
+    MANIFEST,
+    REFERENCE,
+    Precision,
+    calibration_texts,
+    digest_files,
+    reference_texts,
+)
+from matcher.encoder.graph_files import write_graphs  # noqa: E402
+from matcher.encoder.openvino_runtime import OpenVinoRuntime, mean_cosine  # noqa: E402
+from matcher.encoder.tokenization import TOKENIZER, Tokenization  # noqa: E402
+
+# Of 0.5 … 0.95 between those that move the vectors least (0.75 and 0.8), by whose best agents differ least from fp32's.
+SMOOTH_QUANT_ALPHA = 0.75
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Compile, telling progress on the real standard output, which the libraries do not get to write to."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    folder, output, name, fingerprint = arguments
+
+    def progress(said: str) -> None:
+        print(json.dumps({"progress": said}), file=told)
+
+    try:
+        compile_model(Path(folder), Path(output), name, fingerprint, progress)
+    except Exception as error:  # noqa: BLE001  (any failure of four libraries means the same: use torch)
+        print(json.dumps({"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}), file=told)
+        return 1
+    return 0
+
+
+def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progress: Callable[[str], None]) -> None:
+    """Write the artefact of the model in `folder` into `output`, as small as its vectors stay true.
+
+    Raises whatever the libraries raise, and ValueError where no compiled form gives the original's vectors.
+    """
+    progress("loading the model with sentence-transformers")
+    from matcher.encoder import graphs
+
+    model = graphs.load(folder)
+    wanted = graphs.original_vectors(model, reference_texts())
+    np.save(output / REFERENCE, wanted)
+    graphs.save_tokenizer(model, output / TOKENIZER)
+    manifest = graphs.describe(model, name, fingerprint)
+    progress("converting it")
+    manifest, converted = graphs.convert(model, output, manifest, wanted)
+    tried: list[str] = []
+    for precision, build in _forms(converted, Tokenization(output, manifest), progress):
+        manifest = replace(manifest, precision=precision)
+        graph = build()
+        try:
+            write_graphs(graph, manifest, output)
+            cosine = mean_cosine(OpenVinoRuntime(output, manifest, slots=1).encode_all(reference_texts()), wanted)
+        except RuntimeError as obstacle:
+            # Seen of int8 with a Dense module at the end: the next form may do.
+            tried.append(f"{precision} cannot be run ({str(obstacle).strip().splitlines()[-1]})")
+            progress(tried[-1])
+            continue
+        tried.append(f"{precision} agrees with the original to {cosine:.4f}")
+        progress(tried[-1])
+        if cosine >= LEAST_COSINE:
+            manifest = replace(manifest, reason="; ".join(tried), cosine=cosine, files=digest_files(output))
+            (output / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+            return
+    raise ValueError(f"no compiled form gives the model's vectors: {'; '.join(tried)}")
+
+
+def _forms(
+    converted: Any, reader: Tokenization, progress: Callable[[str], None]
+) -> list[tuple[Precision, Callable[[], Any]]]:
+    """Return the forms worth trying, fastest first."""
+    forms: list[tuple[Precision, Callable[[], Any]]] = [("fp32", lambda: converted)]
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        forms.insert(0, ("bf16", lambda: converted))
+    try:
+        import nncf
+    except ImportError:
+        progress("nncf is not installed: the model is not quantised")
+        return forms
+
+    def quantised() -> Any:
+        texts = calibration_texts()
+        progress(f"quantising it on {len(texts)} sentences")
+        examples = [reader.arrays([tokens]) for tokens in reader.tokenize(texts)]
+        inputs = [port.get_any_name() for port in converted.inputs]
+        return nncf.quantize(
+            converted,
+            nncf.Dataset([{name: arrays[name] for name in inputs} for arrays in examples]),
+            subset_size=len(examples),
+            model_type=nncf.ModelType.TRANSFORMER,
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=SMOOTH_QUANT_ALPHA)
+            ),
+        )
+
+    return [("int8", quantised), *forms]
+
+
+def _end_with_parent() -> None:
+    """Stop when whoever started this is gone: its end of standard input closes."""
+    while os.read(0, 1024):  # not sys.stdin: its lock cannot be held when the interpreter ends
+        pass
+    os._exit(2)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

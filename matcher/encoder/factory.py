@@ -1,0 +1,82 @@
+"""Choose what runs the model, and say why."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import Callable
+
+from matcher.encoder.artifact_cache import CompilingFailed, obtain_artifact
+from matcher.encoder.batching_encoder import BatchingEncoder
+from matcher.encoder.model_source import ModelSource, find_model
+from matcher.encoder.protocols import Encoder, Runtime
+from matcher.encoder.settings import EncoderObserver, EncoderSettings
+from matcher.errors import ModelUnusable
+
+
+async def open_encoder(
+    settings: EncoderSettings, progress: Callable[[str], None], *, observer: EncoderObserver | None = None
+) -> Encoder:
+    """Return a working encoder; the first start with a model compiles it, which takes about half a minute.
+
+    `progress` is told each step, on the event loop. Raises ModelUnusable when the model cannot be found, is not what
+    it should be, or cannot be run as the settings ask.
+    """
+    source = await asyncio.to_thread(find_model, settings.model)
+    runtime, reason = await _choose(settings, source, progress)
+    return BatchingEncoder(
+        runtime,
+        fingerprint=source.fingerprint,
+        reason=reason,
+        max_queued_tokens=settings.max_queued_tokens,
+        text_cache_size=settings.text_cache_size,
+        observer=observer,
+    )
+
+
+async def fingerprint_of(model: str) -> str:
+    """Return the fingerprint of a model's files as they are now. Raises ModelUnusable."""
+    return (await asyncio.to_thread(find_model, model)).fingerprint
+
+
+async def _choose(
+    settings: EncoderSettings, source: ModelSource, progress: Callable[[str], None]
+) -> tuple[Runtime, str]:
+    if settings.runtime == "torch":
+        return await _torch(settings, source), "torch, because the settings ask for it"
+    try:
+        runtime, agreement = await _openvino(settings, source, progress)
+    except CompilingFailed as obstacle:
+        if settings.runtime == "openvino":
+            raise ModelUnusable(f"the settings ask for openvino, but {obstacle}") from obstacle
+        progress(f"openvino cannot be used ({obstacle}): loading the model with torch")
+        return await _torch(settings, source), f"torch, because openvino cannot be used: {obstacle}"
+    asked = "because the settings ask for it" if settings.runtime == "openvino" else "the fastest that is true here"
+    return runtime, f"openvino, {asked}: {agreement}"
+
+
+async def _openvino(
+    settings: EncoderSettings, source: ModelSource, progress: Callable[[str], None]
+) -> tuple[Runtime, str]:
+    missing = [name for name in ("openvino", "tokenizers") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CompilingFailed(f"{' and '.join(missing)} is not installed")
+    from matcher.encoder.openvino_runtime import RuntimeUntrue, open_openvino
+
+    folder, manifest = await obtain_artifact(source, settings.cache_dir, progress)
+    slots = settings.worker_count()
+    try:
+        return await asyncio.to_thread(open_openvino, folder, manifest, slots), manifest.reason
+    except RuntimeUntrue as untrue:
+        progress(f"the compiled model is made anew: {untrue}")
+    folder, manifest = await obtain_artifact(source, settings.cache_dir, progress, distrusted=True)
+    try:
+        return await asyncio.to_thread(open_openvino, folder, manifest, slots), manifest.reason
+    except RuntimeUntrue as untrue:
+        raise CompilingFailed(str(untrue)) from untrue
+
+
+async def _torch(settings: EncoderSettings, source: ModelSource) -> Runtime:
+    from matcher.encoder.torch_runtime import TorchRuntime
+
+    return await asyncio.to_thread(TorchRuntime, source, settings.worker_count())

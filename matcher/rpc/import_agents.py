@@ -1,0 +1,118 @@
+"""The steps of an import: a config, then rows, each answered as it is done and in the order it came, and an end.
+
+A caller who dies amid the rows reads here like one who has sent them all: gRPC ends the stream, and says only later
+that the call was cancelled. So nothing is pruned before the step that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Final
+
+from matcher.errors import FieldsInvalid, FieldViolation
+from matcher.model import ImportAction, ImportedRow, ImportResult
+from matcher.rpc import convert, resource_names
+from matcher.rpc.import_batches import in_batches
+from matcher.rpc.ports import Roster
+from matcher.rpc.validation import roster as check
+from matcher.v1 import roster_pb2 as pb
+
+MOST_ROWS: Final = 64
+"""Rows that are encoded and written together: the encoder's batch gains nothing above."""
+
+
+async def answers(
+    roster: Roster, steps: AsyncIterator[pb.ImportAgentsRequest]
+) -> AsyncGenerator[pb.ImportAgentsResponse, None]:
+    """Yield what became of every row, and of every agent that was pruned; raise FieldsInvalid for a wrong step."""
+    run: _Import | None = None
+    async with aclosing(in_batches(steps, MOST_ROWS)) as batches:
+        async for batch in batches:
+            rows = batch
+            if run is None:
+                run, rows = _Import(roster, _config(batch[0])), batch[1:]
+            for result in await run.take(rows):
+                yield convert.import_response(run.site, result)
+            run.refuse_wrong_step()
+    if run is None:
+        raise _wrong_step("config", "is missing")
+    for result in await run.finish():
+        yield convert.import_response(run.site, result)
+
+
+class _Import:
+    """One import under way."""
+
+    def __init__(self, roster: Roster, config: pb.ImportConfig) -> None:
+        self.site = check.site("config.parent", config.parent)
+        self._roster = roster
+        self._validate_only = config.validate_only
+        self._prune = config.prune
+        self._row_of: dict[str, int] = {}
+        self._rejected = False
+        self._ended = False
+        self._wrong: FieldsInvalid | None = None
+
+    async def take(self, steps: Sequence[pb.ImportAgentsRequest]) -> list[ImportResult]:
+        """Import the rows of a batch; return one result a row, in the order of the rows."""
+        results: list[ImportResult | None] = []
+        good: list[ImportedRow] = []
+        for step in steps:
+            if self._wrong is not None:
+                break
+            if not self._is_row(step):
+                continue
+            checked = self._check(step.row)
+            results.append(checked if isinstance(checked, ImportResult) else None)
+            if isinstance(checked, ImportedRow):
+                good.append(checked)
+        done = iter(await self._roster.import_agents(self.site, good, self._validate_only) if good else ())
+        told = [next(done) if result is None else result for result in results]
+        self._rejected = self._rejected or any(result.action is ImportAction.REJECTED for result in told)
+        return told
+
+    def refuse_wrong_step(self) -> None:
+        """Raise FieldsInvalid, if a step was wrong where it stood; the rows before it are answered."""
+        if self._wrong is not None:
+            raise self._wrong
+
+    async def finish(self) -> list[ImportResult]:
+        """Remove the agents that no row named, where that was asked for and no row was rejected."""
+        if not self._prune or self._rejected:
+            return []
+        if not self._ended:
+            raise _wrong_step("end", "is missing; no agent was removed")
+        return await self._roster.prune(self.site, frozenset(self._row_of), self._validate_only)
+
+    def _is_row(self, step: pb.ImportAgentsRequest) -> bool:
+        """Return whether the step is a row; note the end, and a step that is wrong here."""
+        kind = step.WhichOneof("step")
+        if kind == "end" and not self._ended:
+            self._ended = True
+        elif self._ended:
+            self._wrong = _wrong_step(kind or "step", "comes after the end")
+        elif kind is None:
+            self._wrong = _wrong_step("step", "is missing")
+        elif kind == "config":
+            self._wrong = _wrong_step("config", "was given before")
+        return kind == "row" and self._wrong is None
+
+    def _check(self, row: pb.ImportRow) -> ImportedRow | ImportResult:
+        try:
+            return check.import_row(row, self.site, self._row_of)
+        except FieldsInvalid as error:
+            agent = row.agent_id if resource_names.is_id(row.agent_id) else ""
+            return ImportResult(row=row.row, agent=agent, action=ImportAction.REJECTED, error=error)
+        finally:
+            self._row_of.setdefault(row.agent_id, row.row)
+
+
+def _config(step: pb.ImportAgentsRequest) -> pb.ImportConfig:
+    if not step.HasField("config"):
+        raise _wrong_step("config", "must be the first step")
+    return step.config
+
+
+def _wrong_step(field: str, description: str) -> FieldsInvalid:
+    return FieldsInvalid([FieldViolation(field, description)])

@@ -1,0 +1,87 @@
+"""Counts every call, how it ended and how long it took."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache, partial
+from typing import Any, Final
+
+import grpc
+from google.protobuf import descriptor_pool
+
+from matcher.rpc.interceptors.errors import Context, Handler
+from matcher.telemetry import Telemetry
+
+_UNKNOWN: Final = ("unary", "unknown", "unknown")
+"""The labels of a method that is not served: what callers make up must not become a label."""
+
+
+class MetricsInterceptor(grpc.aio.ServerInterceptor):
+    """Counts calls around the error interceptor, so that it sees the code the caller sees."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._counted: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """Return the method's handler, counted."""
+        method = handler_call_details.method
+        counted = self._counted.get(method)
+        if counted is None:
+            handler = await continuation(handler_call_details)
+            assert handler is not None  # the error interceptor answers for unknown methods
+            labels = _labels(method)
+            counted = self._count(handler, labels)
+            if labels != _UNKNOWN:
+                self._counted[method] = counted
+        return counted
+
+    def _count(self, handler: Handler, labels: tuple[str, str, str]) -> Handler:
+        work: Any = handler.stream_unary or handler.stream_stream
+        started = self._telemetry.calls_started.labels(*labels)
+        seconds = self._telemetry.call_seconds.labels(*labels)
+        handled = cache(partial(self._telemetry.calls_handled.labels, *labels))
+
+        async def call(requests: AsyncIterator[bytes], context: Context) -> Any:
+            started.inc()
+            since = time.perf_counter()
+            code = grpc.StatusCode.UNKNOWN
+            try:
+                answer = await work(requests, context)
+                code = grpc.StatusCode.OK
+            except asyncio.CancelledError:
+                late = context.time_remaining() == 0
+                code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+                raise
+            except grpc.aio.AbortError:
+                code = context.code()
+                raise
+            finally:
+                handled(code.name).inc()
+                seconds.observe(time.perf_counter() - since)
+            return answer
+
+        if handler.stream_unary is not None:
+            return grpc.stream_unary_rpc_method_handler(call)
+        return grpc.stream_stream_rpc_method_handler(call, None, handler.response_serializer)
+
+
+def _labels(method: str) -> tuple[str, str, str]:
+    service, _, name = method.removeprefix("/").partition("/")
+    try:
+        known = descriptor_pool.Default().FindMethodByName(f"{service}.{name}")
+    except KeyError:
+        return _UNKNOWN
+    sides = {
+        (False, False): "unary",
+        (True, False): "client_stream",
+        (False, True): "server_stream",
+        (True, True): "bidi_stream",
+    }
+    return sides[known.client_streaming, known.server_streaming], service, name

@@ -1,0 +1,1 @@
+"""Validation of requests: each function returns plain values, or raises every violation at once."""

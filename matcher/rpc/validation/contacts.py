@@ -1,0 +1,81 @@
+"""What a request that lists, watches or keeps alive must be; what comes back is what those behind the methods take."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from matcher.model import StreamPlace
+from matcher.model.lifecycle import ContactState
+from matcher.rpc.convert import CONTACT_STATE
+from matcher.rpc.resource_names import Kind
+from matcher.rpc.validation.violations import HOUR, SECOND, Violations
+from matcher.v1 import roster_pb2, routing_pb2
+
+USUAL_BEAT_MS: Final = 30 * SECOND
+MOST_SEQUENCE: Final = 2**63 - 1
+
+_STATES: Final[dict[int, ContactState]] = {number: state for state, number in CONTACT_STATE.items()}
+_PLACE: Final = re.compile(r"(\d{1,18})-(\d{1,18})").fullmatch
+
+
+def contacts(
+    request: routing_pb2.ListContactsRequest, listing: str
+) -> tuple[str, str | None, ContactState | None, int, str]:
+    """Check a ListContactsRequest; return site, pool, state, how many, after which; raise FieldsInvalid."""
+    wrong = Violations()
+    site = wrong.site("parent", request.parent)
+    pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else None
+    if request.state:
+        wrong.known("state", request.state, _STATES)
+    most, after = wrong.page(request.page_size, request.page_token, listing)
+    wrong.refuse()
+    return site, pool, _STATES.get(request.state), most, after
+
+
+def watch_contact(request: routing_pb2.WatchContactRequest) -> tuple[str, str, int]:
+    """Check a WatchContactRequest; return site, contact, after which sequence number; raise FieldsInvalid."""
+    wrong = Violations()
+    site, contact = wrong.resource("name", request.name, Kind.CONTACT)
+    after = wrong.between("after_sequence", request.after_sequence, 0, MOST_SEQUENCE)
+    wrong.refuse()
+    return site, contact, after
+
+
+def watch_events(request: routing_pb2.WatchEventsRequest, listing: str) -> tuple[str, str | None, StreamPlace | None]:
+    """Check a WatchEventsRequest; return site, pool, from where; raise FieldsInvalid."""
+    wrong = Violations()
+    site = wrong.site("parent", request.parent)
+    pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else None
+    place = None
+    if request.resume_token:
+        token = wrong.token("resume_token", request.resume_token, listing, "of this stream")
+        said = _PLACE(token)
+        if said is not None:
+            place = StreamPlace(int(said[1]), int(said[2]))
+        elif token:
+            wrong.note("resume_token", "is not a token of this stream")
+    wrong.refuse()
+    return site, pool, place
+
+
+def resume_token(place: StreamPlace) -> str:
+    """Return a place of the stream as `watch_events` reads it, once it is made opaque."""
+    return f"{place.number}-{place.at_ms}"
+
+
+def watch_reservations(request: roster_pb2.WatchReservationsRequest) -> tuple[str, str]:
+    """Check a WatchReservationsRequest; return site and agent; raise FieldsInvalid."""
+    wrong = Violations()
+    site, agent = wrong.resource("parent", request.parent, Kind.AGENT)
+    wrong.refuse()
+    return site, agent
+
+
+def beat(request: roster_pb2.BeatAgentRequest) -> tuple[str, str, int]:
+    """Check a BeatAgentRequest; return site, agent, how long it counts in milliseconds; raise FieldsInvalid."""
+    wrong = Violations()
+    site, agent = wrong.resource("name", request.name, Kind.AGENT)
+    ttl_ms = wrong.milliseconds("ttl", request.ttl, SECOND, HOUR) if request.HasField("ttl") else USUAL_BEAT_MS
+    wrong.refuse()
+    return site, agent, ttl_ms

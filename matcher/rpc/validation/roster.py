@@ -1,0 +1,294 @@
+"""What a request of the RosterService must be; what comes back is what the roster takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from matcher.model import (
+    DEFAULT_POOL,
+    AgentChange,
+    Capacity,
+    ChannelCapacity,
+    ImportedRow,
+    PoolPolicy,
+    Profile,
+)
+from matcher.model.lifecycle import AgentStatus
+from matcher.rpc.resource_names import Kind
+from matcher.rpc.validation.violations import DAY, HOUR, MISSING, SECOND, WEEK, YEAR, Violations
+from matcher.v1 import roster_pb2 as pb
+
+MOST_DISPLAY_NAME: Final = 128
+MOST_INTERESTS: Final = 64
+MOST_INTEREST: Final = 512
+MOST_SKILLS: Final = 64
+MOST_LEVEL: Final = 100
+MOST_LANGUAGES: Final = 64
+MOST_CHANNELS: Final = 32
+MOST_POOLS: Final = 64
+MOST_UNITS: Final = 1_000_000
+"""Of a capacity's total, and of what a contact costs."""
+MOST_MISSED: Final = 1_000
+
+STATUSES: Final[Mapping[int, AgentStatus]] = {
+    pb.ONLINE: AgentStatus.ONLINE,
+    pb.DRAINING: AgentStatus.DRAINING,
+    pb.OFFLINE: AgentStatus.OFFLINE,
+    pb.AWAY: AgentStatus.AWAY,
+}
+UNSAID: Final = pb.AGENT_STATUS_UNSPECIFIED
+
+AGENT_PATHS: Final = frozenset({"display_name", "interests", "skills", "languages", "capacity", "pools", "status"})
+_DURATIONS: Final = {
+    "offer_duration": ("offer_ms", SECOND, HOUR),
+    "accepted_duration": ("accepted_ms", SECOND, WEEK),
+    "wrap_up_duration": ("wrap_up_ms", 0, HOUR),
+    "wait_duration": ("wait_ms", SECOND, WEEK),
+    "head_start": ("head_start_ms", 0, DAY),
+    "idle_duration": ("idle_ms", SECOND, WEEK),
+    "relationship_duration": ("relationship_ms", SECOND, 10 * YEAR),
+    "relationship_wait": ("relationship_wait_ms", 0, HOUR),
+    "matching_window": ("matching_window_ms", 0, SECOND),
+}
+_SHARES: Final = frozenset({"affinity_floor", "affinity_tolerance"})
+POOL_PATHS: Final = frozenset({"display_name", "scorer", "wait_weight", "max_missed", *_DURATIONS, *_SHARES})
+
+
+def create_agent(request: pb.CreateAgentRequest) -> tuple[str, str, Profile, AgentStatus]:
+    """Check a CreateAgentRequest; return site, id, profile, status; raise FieldsInvalid."""
+    wrong = Violations()
+    site = wrong.site("parent", request.parent)
+    agent = wrong.identifier("agent_id", request.agent_id)
+    if not request.HasField("agent"):
+        wrong.note("agent", MISSING)
+        wrong.refuse()
+    profile = _profile(wrong, "agent", request.agent, site)
+    status = _status(wrong, "agent.status", request.agent.status) or AgentStatus.OFFLINE
+    wrong.refuse()
+    return site, agent, profile, status
+
+
+def update_agent(request: pb.UpdateAgentRequest) -> tuple[str, str, AgentChange, str]:
+    """Check an UpdateAgentRequest; return site, id, change, etag; raise FieldsInvalid."""
+    wrong = Violations()
+    given = request.agent
+    site, agent = wrong.resource("agent.name", given.name, Kind.AGENT)
+    paths = wrong.paths("update_mask", request.update_mask, AGENT_PATHS)
+    said = paths if paths is not None else {descriptor.name for descriptor, _ in given.ListFields()} & AGENT_PATHS
+    if paths is not None and "status" in said and given.status == UNSAID and "*" not in request.update_mask.paths:
+        wrong.note("agent.status", MISSING)
+    change = AgentChange(
+        display_name=_display_name(wrong, "agent", given.display_name) if "display_name" in said else None,
+        interests=_interests(wrong, "agent.interests", given.interests) if "interests" in said else None,
+        skills=_skills(wrong, "agent.skills", given.skills) if "skills" in said else None,
+        languages=_languages(wrong, "agent.languages", given.languages) if "languages" in said else None,
+        capacity=_capacity(wrong, "agent.capacity", given) if "capacity" in said else None,
+        pools=_pools(wrong, "agent.pools", given.pools, site) if "pools" in said else None,
+        status=_status(wrong, "agent.status", given.status) if "status" in said else None,
+    )
+    etag = wrong.etag("agent.etag", given.etag)
+    wrong.refuse()
+    return site, agent, change, etag
+
+
+def set_status(request: pb.SetAgentStatusRequest) -> tuple[str, str, AgentStatus]:
+    """Check a SetAgentStatusRequest; return site, id, status; raise FieldsInvalid."""
+    wrong = Violations()
+    site, agent = wrong.resource("name", request.name, Kind.AGENT)
+    status = _status(wrong, "status", request.status)
+    if request.status == UNSAID:
+        wrong.note("status", MISSING)
+    wrong.refuse()
+    return site, agent, status or AgentStatus.OFFLINE
+
+
+def delete(name: str, kind: Kind, etag: str) -> tuple[str, str, str]:
+    """Check a request that removes an agent or a pool; return site, id, etag; raise FieldsInvalid."""
+    wrong = Violations()
+    site, identifier = wrong.resource("name", name, kind)
+    wrong.etag("etag", etag)
+    wrong.refuse()
+    return site, identifier, etag
+
+
+def agents(request: pb.ListAgentsRequest, listing: str) -> tuple[str, int, str, str | None, AgentStatus | None]:
+    """Check a ListAgentsRequest; return site, how many, after which, pool, status; raise FieldsInvalid."""
+    wrong = Violations()
+    site = wrong.site("parent", request.parent)
+    most, after = wrong.page(request.page_size, request.page_token, listing)
+    pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else None
+    status = _status(wrong, "status", request.status)
+    wrong.refuse()
+    return site, most, after, pool, status
+
+
+def pools(request: pb.ListPoolsRequest, listing: str) -> tuple[str, int, str]:
+    """Check a ListPoolsRequest; return site, how many, after which; raise FieldsInvalid."""
+    wrong = Violations()
+    site = wrong.site("parent", request.parent)
+    most, after = wrong.page(request.page_size, request.page_token, listing)
+    wrong.refuse()
+    return site, most, after
+
+
+def sites(request: pb.ListSitesRequest, listing: str) -> tuple[int, str]:
+    """Check a ListSitesRequest; return how many, after which; raise FieldsInvalid."""
+    wrong = Violations()
+    page = wrong.page(request.page_size, request.page_token, listing)
+    wrong.refuse()
+    return page
+
+
+def site(field: str, name: str) -> str:
+    """Check a resource name of a site; return the site; raise FieldsInvalid."""
+    wrong = Violations()
+    named = wrong.site(field, name)
+    wrong.refuse()
+    return named
+
+
+def create_site(request: pb.CreateSiteRequest) -> str:
+    """Check a CreateSiteRequest; return the id; raise FieldsInvalid."""
+    wrong = Violations()
+    identifier = wrong.identifier("site_id", request.site_id)
+    wrong.refuse()
+    return identifier
+
+
+def create_pool(request: pb.CreatePoolRequest) -> tuple[str, str, PoolPolicy]:
+    """Check a CreatePoolRequest; return site, id, policy; raise FieldsInvalid."""
+    wrong = Violations()
+    at = wrong.site("parent", request.parent)
+    pool = wrong.identifier("pool_id", request.pool_id)
+    if not request.HasField("pool"):
+        wrong.note("pool", MISSING)
+    said = _pool_values(wrong, request.pool, POOL_PATHS)
+    wrong.refuse()
+    return at, pool, PoolPolicy(**{field: value for field, value in said.items() if value is not None})  # type: ignore[arg-type]
+
+
+def update_pool(request: pb.UpdatePoolRequest) -> tuple[str, str, dict[str, object], str]:
+    """Check an UpdatePoolRequest; return site, id, values by PoolPolicy's names, etag; raise FieldsInvalid."""
+    wrong = Violations()
+    at, pool = wrong.resource("pool.name", request.pool.name, Kind.POOL)
+    paths = wrong.paths("update_mask", request.update_mask, POOL_PATHS)
+    if paths is None:
+        paths = POOL_PATHS & {descriptor.name for descriptor, _ in request.pool.ListFields()}
+    change = _pool_values(wrong, request.pool, paths)
+    etag = wrong.etag("pool.etag", request.pool.etag)
+    wrong.refuse()
+    return at, pool, change, etag
+
+
+def import_row(row: pb.ImportRow, at: str, earlier: Mapping[str, int]) -> ImportedRow:
+    """Check a row of an import into site `at`; `earlier`: which row named an id before; raise FieldsInvalid."""
+    wrong = Violations()
+    agent = wrong.identifier("row.agent_id", row.agent_id)
+    if agent in earlier:
+        wrong.note("row.agent_id", f"was given by row {earlier[agent]} of this import")
+    if not row.HasField("agent"):
+        wrong.note("row.agent", MISSING)
+        wrong.refuse()
+    profile = _profile(wrong, "row.agent", row.agent, at)
+    status = _status(wrong, "row.agent.status", row.agent.status)
+    wrong.refuse()
+    return ImportedRow(row=row.row, agent=agent, profile=profile, status=status)
+
+
+def _profile(wrong: Violations, field: str, agent: pb.Agent, at: str) -> Profile:
+    return Profile(
+        display_name=_display_name(wrong, field, agent.display_name),
+        interests=_interests(wrong, f"{field}.interests", agent.interests),
+        skills=_skills(wrong, f"{field}.skills", agent.skills),
+        languages=_languages(wrong, f"{field}.languages", agent.languages),
+        capacity=_capacity(wrong, f"{field}.capacity", agent),
+        pools=_pools(wrong, f"{field}.pools", agent.pools, at),
+    )
+
+
+def _display_name(wrong: Violations, field: str, value: str) -> str:
+    return wrong.at_most(f"{field}.display_name", value, MOST_DISPLAY_NAME)
+
+
+def _interests(wrong: Violations, field: str, lines: Sequence[str]) -> tuple[str, ...]:
+    stripped = tuple(line.strip() for line in lines)
+    if not stripped:
+        wrong.note(field, "is empty; an agent needs at least one interest")
+    wrong.many(field, len(stripped), MOST_INTERESTS)
+    for number, line in enumerate(stripped):
+        if not line:
+            wrong.note(f"{field}[{number}]", "is empty")
+        wrong.at_most(f"{field}[{number}]", line, MOST_INTEREST)
+    wrong.unique(field, (line.casefold() or f"\n{number}" for number, line in enumerate(stripped)))
+    return stripped
+
+
+def _skills(wrong: Violations, field: str, skills: Sequence[pb.Skill]) -> dict[str, int]:
+    wrong.many(field, len(skills), MOST_SKILLS)
+    wrong.unique(field, (skill.skill for skill in skills))
+    return {
+        wrong.identifier(f"{field}[{number}].skill", skill.skill): wrong.between(
+            f"{field}[{number}].level", skill.level, 1, MOST_LEVEL
+        )
+        for number, skill in enumerate(skills)
+    }
+
+
+def _languages(wrong: Violations, field: str, languages: Sequence[str]) -> tuple[str, ...]:
+    wrong.many(field, len(languages), MOST_LANGUAGES)
+    wrong.unique(field, (language.casefold() for language in languages))
+    return tuple(wrong.language(f"{field}[{number}]", language) for number, language in enumerate(languages))
+
+
+def _capacity(wrong: Violations, field: str, agent: pb.Agent) -> Capacity:
+    if not agent.HasField("capacity"):
+        return Capacity()
+    given = agent.capacity
+    channels = f"{field}.channels"
+    wrong.between(f"{field}.total", given.total, 0, MOST_UNITS)
+    wrong.many(channels, len(given.channels), MOST_CHANNELS)
+    wrong.unique(channels, (channel.channel for channel in given.channels))
+    taken = {}
+    for number, channel in enumerate(given.channels):
+        at = f"{channels}[{number}]"
+        taken[wrong.identifier(f"{at}.channel", channel.channel)] = ChannelCapacity(
+            cost=wrong.between(f"{at}.cost", channel.cost, 1, MOST_UNITS),
+            max=wrong.between(f"{at}.max", channel.max, 0, MOST_UNITS),
+        )
+    return Capacity(total=given.total, channels=taken)
+
+
+def _pools(wrong: Violations, field: str, pools: Sequence[str], at: str) -> tuple[str, ...]:
+    wrong.many(field, len(pools), MOST_POOLS)
+    wrong.unique(field, pools)
+    return tuple(wrong.of_site(f"{field}[{n}]", name, Kind.POOL, at) for n, name in enumerate(pools)) or (DEFAULT_POOL,)
+
+
+def _status(wrong: Violations, field: str, value: int) -> AgentStatus | None:
+    """Return the status said; None where none is."""
+    return STATUSES.get(wrong.known(field, value, (UNSAID, *STATUSES)))
+
+
+def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    if "display_name" in paths:
+        values["display_name"] = wrong.at_most("pool.display_name", pool.display_name, MOST_DISPLAY_NAME)
+    if "scorer" in paths:
+        values["scorer"] = wrong.at_most("pool.scorer", pool.scorer, MOST_DISPLAY_NAME)
+    for path, (field, least, most) in _DURATIONS.items():
+        if path in paths:
+            given = pool.HasField(path)  # type: ignore[arg-type]
+            values[field] = wrong.milliseconds(f"pool.{path}", getattr(pool, path), least, most) if given else None
+    for path in sorted(_SHARES & paths):
+        given = pool.HasField(path)  # type: ignore[arg-type]
+        values[path] = wrong.share(f"pool.{path}", getattr(pool, path)) if given else None
+    if "wait_weight" in paths:
+        given = pool.HasField("wait_weight")
+        values["wait_weight"] = wrong.share("pool.wait_weight", pool.wait_weight) if given else None
+        if given and pool.wait_weight == 0.0:
+            wrong.note("pool.wait_weight", "must be above 0: else a contact could wait for ever")
+    if "max_missed" in paths:
+        given = pool.HasField("max_missed")
+        values["max_missed"] = wrong.between("pool.max_missed", pool.max_missed, 0, MOST_MISSED) if given else None
+    return values

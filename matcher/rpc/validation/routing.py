@@ -1,0 +1,280 @@
+"""What a request of the RoutingService must be; what comes back is what the router takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from matcher.model import DEFAULT_CHANNEL, DEFAULT_POOL, Basis, Experience, Message, Preferred, Requirements, Wait
+from matcher.rpc import resource_names
+from matcher.rpc.resource_names import Kind
+from matcher.rpc.validation.violations import HOUR, SECOND, WEEK, Violations
+from matcher.v1 import routing_pb2 as pb
+
+MOST_TEXT: Final = 8_000
+MOST_CUSTOMER: Final = 256
+MOST_REQUIRED_SKILLS: Final = 64
+MOST_EXCLUDED: Final = 256
+MOST_PREFERRED: Final = 8
+MOST_RATING: Final = 5
+LEAST_HANDLES: Final = 2
+MOST_HANDLES: Final = 16
+MOST_LEVEL: Final = 100
+MOST_REQUEST_ID: Final = 128
+MOST_REASON: Final = 256
+MOST_CANDIDATES: Final = 100
+DEFAULT_CANDIDATES: Final = 8
+MOST_FENCE: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Routable:
+    """A message that may be routed or ranked, and the site it is of."""
+
+    site: str
+    message: Message
+    wait: Wait | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A contact that is to be handed on: to which pool and agent ("": its own, anybody), by which message."""
+
+    site: str
+    contact: str
+    pool: str
+    agent: str
+    message: Message | None
+    wait: Wait | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationStep:
+    """The reservation a call is about, and the fence it must have (0: any)."""
+
+    site: str
+    reservation: str
+    fence: int
+
+
+class _Fenced(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def fence(self) -> int: ...
+
+
+def route(request: pb.RouteMessageRequest) -> Routable:
+    """Check a RouteMessageRequest; raise FieldsInvalid."""
+    wrong = Violations()
+    site, message = _routable(wrong, request.parent, request.pool, request.message)
+    if request.contact_id and not resource_names.is_contact_id(request.contact_id):
+        wrong.note("contact_id", f"is not an id of a contact: {resource_names.CONTACT_RULE}")
+    _request_id(wrong, request.request_id)
+    wait = _wait(wrong, request)
+    wrong.refuse()
+    return Routable(site, message, wait)
+
+
+def transfer(request: pb.TransferContactRequest) -> Transfer:
+    """Check a TransferContactRequest; raise FieldsInvalid."""
+    wrong = Violations()
+    site, contact = wrong.resource("name", request.name, Kind.CONTACT)
+    _request_id(wrong, request.request_id)
+    pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else ""
+    agent = wrong.of_site("agent", request.agent, Kind.AGENT, site) if request.agent else ""
+    message = None
+    if request.HasField("message"):
+        if agent:
+            wrong.note("message", "cannot be given together with an agent")
+        for field in ("customer", "channel"):
+            if getattr(request.message, field):
+                wrong.note(f"message.{field}", "is the contact's own and cannot be given here")
+        message = _message(wrong, site, pool or DEFAULT_POOL, request.message)
+    wait = _wait(wrong, request)
+    wrong.refuse()
+    return Transfer(site, contact, pool, agent, message, wait)
+
+
+def link(request: pb.LinkCustomerRequest) -> tuple[str, tuple[str, ...]]:
+    """Check a LinkCustomerRequest; return site and handles; raise FieldsInvalid."""
+    wrong = Violations()
+    site = wrong.site("parent", request.parent)
+    if len(request.customers) < LEAST_HANDLES:
+        wrong.note("customers", f"has {len(request.customers)} entries; at least {LEAST_HANDLES} are needed")
+    wrong.many("customers", len(request.customers), MOST_HANDLES)
+    wrong.unique("customers", request.customers)
+    for number, handle in enumerate(request.customers[:MOST_HANDLES]):
+        if not handle:
+            wrong.note(f"customers[{number}]", "is empty")
+        wrong.at_most(f"customers[{number}]", handle, MOST_CUSTOMER)
+    wrong.refuse()
+    return site, tuple(request.customers)
+
+
+def suggest(request: pb.SuggestAgentsRequest) -> tuple[Routable, int]:
+    """Check a SuggestAgentsRequest; return also how many candidates are wanted; raise FieldsInvalid."""
+    wrong = Violations()
+    routable = Routable(*_routable(wrong, request.parent, request.pool, request.message))
+    wrong.between("max_candidates", request.max_candidates, 0, MOST_CANDIDATES)
+    wrong.refuse()
+    return routable, request.max_candidates or DEFAULT_CANDIDATES
+
+
+def step(request: _Fenced) -> ReservationStep:
+    """Check a request that accepts, completes or cancels; raise FieldsInvalid."""
+    wrong = Violations()
+    taken = _step(wrong, request)
+    wrong.refuse()
+    return taken
+
+
+def complete(request: pb.CompleteReservationRequest) -> tuple[ReservationStep, Experience]:
+    """Check a CompleteReservationRequest; return also how it was for the customer; raise FieldsInvalid."""
+    wrong = Violations()
+    taken = _step(wrong, request)
+    rating = wrong.between("rating", request.rating, 0, MOST_RATING)
+    wrong.refuse()
+    return taken, Experience(request.resolved if request.HasField("resolved") else None, rating)
+
+
+def decline(request: pb.DeclineReservationRequest) -> tuple[ReservationStep, int | None]:
+    """Check a DeclineReservationRequest; return also retry_after in milliseconds; raise FieldsInvalid."""
+    wrong = Violations()
+    taken = _step(wrong, request)
+    wrong.at_most("reason", request.reason, MOST_REASON)
+    retry_after = None
+    if request.HasField("retry_after"):
+        retry_after = wrong.milliseconds("retry_after", request.retry_after, 0, WEEK)
+    wrong.refuse()
+    return taken, retry_after
+
+
+def renew(request: pb.RenewReservationRequest) -> tuple[ReservationStep, int | None]:
+    """Check a RenewReservationRequest; return also the duration in milliseconds; raise FieldsInvalid."""
+    wrong = Violations()
+    taken = _step(wrong, request)
+    duration = None
+    if request.HasField("duration"):
+        duration = wrong.milliseconds("duration", request.duration, SECOND, WEEK)
+    wrong.refuse()
+    return taken, duration
+
+
+def named(name: str, kind: Kind) -> tuple[str, str]:
+    """Check the name of a request that reads one resource; return site and id; raise FieldsInvalid."""
+    wrong = Violations()
+    site, identifier = wrong.resource("name", name, kind)
+    wrong.refuse()
+    return site, identifier
+
+
+def reservations(request: pb.ListReservationsRequest, listing: str) -> tuple[str, str | None, int, str]:
+    """Check a ListReservationsRequest; return site, agent, how many, after which; raise FieldsInvalid."""
+    wrong = Violations()
+    site = wrong.site("parent", request.parent)
+    agent = wrong.of_site("agent", request.agent, Kind.AGENT, site) if request.agent else None
+    most, after = wrong.page(request.page_size, request.page_token, listing)
+    wrong.refuse()
+    return site, agent, most, after
+
+
+def _step(wrong: Violations, request: _Fenced) -> ReservationStep:
+    site, reservation = wrong.resource("name", request.name, Kind.RESERVATION)
+    return ReservationStep(site, reservation, wrong.between("fence", request.fence, 0, MOST_FENCE))
+
+
+def _routable(wrong: Violations, parent: str, pool: str, message: pb.Message) -> tuple[str, Message]:
+    site = wrong.site("parent", parent)
+    within = wrong.of_site("pool", pool, Kind.POOL, site) if pool else DEFAULT_POOL
+    return site, _message(wrong, site, within, message)
+
+
+def _message(wrong: Violations, site: str, pool: str, message: pb.Message) -> Message:
+    text = message.text
+    if not text or text.isspace():
+        wrong.note("message.text", "is empty")
+    wrong.at_most("message.text", text, MOST_TEXT)
+    wrong.at_most("message.customer", message.customer, MOST_CUSTOMER)
+    if message.channel:
+        wrong.identifier("message.channel", message.channel)
+    if message.language:
+        wrong.language("message.language", message.language)
+    requirements = Requirements(
+        pool=pool,
+        channel=message.channel or DEFAULT_CHANNEL,
+        language=message.language,
+        skills=_required_skills(wrong, message) if message.required_skills else {},
+        excluded=_excluded(wrong, message, site) if message.excluded_agents else frozenset(),
+        language_expires_ms=_after(wrong, "message.language_expires_after", message, "language_expires_after"),
+        skills_expire_ms=_skills_expire(wrong, message) if message.required_skills else {},
+    )
+    preferred = _preferred(wrong, message, site) if message.preferred_agents else ()
+    return Message(text=text, customer=message.customer, requirements=requirements, preferred=preferred)
+
+
+def _request_id(wrong: Violations, request_id: str) -> None:
+    wrong.at_most("request_id", request_id, MOST_REQUEST_ID)
+    if not request_id.isprintable():
+        wrong.note("request_id", "has characters that cannot be printed")
+
+
+def _wait(wrong: Violations, request: pb.RouteMessageRequest | pb.TransferContactRequest) -> Wait | None:
+    if not request.HasField("wait_duration"):
+        return Wait() if request.wait else None
+    most_ms = wrong.milliseconds("wait_duration", request.wait_duration, SECOND, WEEK)
+    if not request.wait:
+        wrong.note("wait_duration", "is given, but the contact may not wait: set `wait`")
+    return Wait(most_ms)
+
+
+def _after(
+    wrong: Violations, field: str, given: pb.Message | pb.RequiredSkill | pb.PreferredAgent, name: str, most: int = WEEK
+) -> int | None:
+    """Return a time span in milliseconds; None where none is given."""
+    if not given.HasField(name):  # type: ignore[arg-type]
+        return None
+    return wrong.milliseconds(field, getattr(given, name), 0, most)
+
+
+def _skills_expire(wrong: Violations, message: pb.Message) -> dict[str, int]:
+    expire = {}
+    for number, required in enumerate(message.required_skills):
+        after = _after(wrong, f"message.required_skills[{number}].expires_after", required, "expires_after")
+        if after is not None:
+            expire[required.skill] = after
+    return expire
+
+
+def _preferred(wrong: Violations, message: pb.Message, site: str) -> tuple[Preferred, ...]:
+    field = "message.preferred_agents"
+    wrong.many(field, len(message.preferred_agents), MOST_PREFERRED)
+    wrong.unique(field, (one.agent for one in message.preferred_agents))
+    return tuple(
+        Preferred(
+            wrong.of_site(f"{field}[{number}].agent", one.agent, Kind.AGENT, site),
+            Basis.PREFERRED,
+            _after(wrong, f"{field}[{number}].expires_after", one, "expires_after", HOUR) or 0,
+        )
+        for number, one in enumerate(message.preferred_agents[:MOST_PREFERRED])
+    )
+
+
+def _required_skills(wrong: Violations, message: pb.Message) -> dict[str, int]:
+    field = "message.required_skills"
+    wrong.many(field, len(message.required_skills), MOST_REQUIRED_SKILLS)
+    wrong.unique(field, (required.skill for required in message.required_skills))
+    needed = {}
+    for number, required in enumerate(message.required_skills):
+        skill = wrong.identifier(f"{field}[{number}].skill", required.skill)
+        needed[skill] = wrong.between(f"{field}[{number}].level", required.level, 0, MOST_LEVEL) or 1
+    return needed
+
+
+def _excluded(wrong: Violations, message: pb.Message, site: str) -> frozenset[str]:
+    field = "message.excluded_agents"
+    wrong.many(field, len(message.excluded_agents), MOST_EXCLUDED)
+    return frozenset(
+        wrong.of_site(f"{field}[{number}]", name, Kind.AGENT, site)
+        for number, name in enumerate(message.excluded_agents[:MOST_EXCLUDED])
+    )

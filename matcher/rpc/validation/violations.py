@@ -1,0 +1,175 @@
+"""Checks that note what is wrong with a request and go on, so that a caller hears all at once."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from matcher.errors import FieldsInvalid, FieldViolation
+from matcher.rpc import resource_names
+from matcher.rpc.resource_names import Kind
+
+SECOND: Final = 1_000
+HOUR: Final = 3_600 * SECOND
+DAY: Final = 24 * HOUR
+WEEK: Final = 7 * DAY
+YEAR: Final = 365 * DAY
+
+DEFAULT_PAGE: Final = 50
+MOST_PAGE: Final = 1_000
+MOST_ETAG: Final = 128
+
+MISSING: Final = "is missing"
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*").fullmatch
+
+
+class Violations:
+    """Collects what is wrong with one request; every check returns a value to go on with."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self) -> None:
+        self._found: list[FieldViolation] = []
+
+    def note(self, field: str, description: str) -> None:
+        """Note that a field is wrong."""
+        self._found.append(FieldViolation(field, description))
+
+    def refuse(self) -> None:
+        """Raise FieldsInvalid with all that was noted, if anything was."""
+        if self._found:
+            raise FieldsInvalid(self._found)
+
+    def site(self, field: str, value: str) -> str:
+        """Return the site that a resource name names."""
+        site = resource_names.parse_site(value)
+        if site is None:
+            self.note(field, 'is not of the form "sites/{site}"' if value else MISSING)
+        return site or ""
+
+    def resource(self, field: str, value: str, kind: Kind) -> tuple[str, str]:
+        """Return the site and the id that a resource name names."""
+        parsed = resource_names.parse(value, kind)
+        if parsed is None:
+            self.note(field, f'is not of the form "sites/{{site}}/{kind}/{{id}}"' if value else MISSING)
+        return parsed or ("", "")
+
+    def of_site(self, field: str, value: str, kind: Kind, site: str) -> str:
+        """Return the id that a resource name names, which must be of `site` ("": that is wrong itself)."""
+        there, identifier = self.resource(field, value, kind)
+        if identifier and site and there != site:
+            self.note(field, f"is of another site than sites/{site}")
+        return identifier
+
+    def identifier(self, field: str, value: str) -> str:
+        """Return the id of an agent, a pool, a site, a skill or a channel."""
+        if not resource_names.is_id(value):
+            self.note(field, f"is not an id: {resource_names.ID_RULE}" if value else MISSING)
+        return value
+
+    def at_most(self, field: str, value: str, most: int) -> str:
+        """Return a text of at most so many characters."""
+        if len(value) > most:
+            self.note(field, f"has {len(value)} characters; at most {most} are taken")
+        return value
+
+    def between(self, field: str, value: int, least: int, most: int) -> int:
+        """Return a number of a range."""
+        if not least <= value <= most:
+            self.note(field, f"is {value}; it must be {least} to {most}")
+        return value
+
+    def share(self, field: str, value: float) -> float:
+        """Return a number from 0 to 1."""
+        if not (math.isfinite(value) and 0.0 <= value <= 1.0):
+            self.note(field, "must be 0 to 1")
+        return value
+
+    def many(self, field: str, count: int, most: int) -> None:
+        """Check how many a list holds."""
+        if count > most:
+            self.note(field, f"has {count} entries; at most {most} are taken")
+
+    def language(self, field: str, value: str) -> str:
+        """Return a BCP-47 tag."""
+        if not _LANGUAGE(value):
+            self.note(field, 'is not a BCP-47 tag such as "en" or "pt-BR"')
+        return value
+
+    def known(self, field: str, value: int, values: Iterable[int]) -> int:
+        """Return a number of an enum; the unknown ones of a newer caller are refused."""
+        if value not in values:
+            self.note(field, f"is {value}, which this service does not know")
+        return value
+
+    def milliseconds(self, field: str, value: Duration, least: int, most: int) -> int:
+        """Return a duration in milliseconds, of a range in milliseconds."""
+        ordered = abs(value.nanos) < 1_000_000_000 and value.seconds * value.nanos >= 0
+        total = value.seconds * 1_000_000_000 + value.nanos
+        if not (ordered and least * 1_000_000 <= total <= most * 1_000_000):
+            self.note(field, f"must be {_span(least)} to {_span(most)}")
+        return total // 1_000_000
+
+    def etag(self, field: str, value: str) -> str:
+        """Return an etag, to be compared as it is."""
+        return self.at_most(field, value, MOST_ETAG)
+
+    def unique(self, field: str, keys: Iterable[str]) -> None:
+        """Check that none of the list's keys is there twice."""
+        seen: dict[str, int] = {}
+        for number, key in enumerate(keys):
+            if key in seen:
+                self.note(f"{field}[{number}]", f"is the same as {field.rsplit('.', 1)[-1]}[{seen[key]}]")
+            else:
+                seen[key] = number
+
+    def paths(self, field: str, mask: FieldMask, known: frozenset[str]) -> frozenset[str] | None:
+        """Return the fields a mask names; all for "*"; None for an empty mask: those that are set."""
+        paths = list(mask.paths)
+        if paths == ["*"]:
+            return known
+        for number, path in enumerate(paths):
+            if path not in known:
+                self.note(f"{field}.paths[{number}]", f"{path[:64]!a} is not one of {', '.join(sorted(known))}")
+        return frozenset(paths) if paths else None
+
+    def page(self, size: int, token: str, listing: str) -> tuple[int, str]:
+        """Return how many to list and after which key; `listing` tells one list's tokens from another's."""
+        if size < 0:
+            self.note("page_size", "is negative")
+        after = self.token("page_token", token, listing, "of this list") if token else ""
+        return min(size or DEFAULT_PAGE, MOST_PAGE), after
+
+    def token(self, field: str, token: str, listing: str, of_what: str) -> str:
+        """Return what `page_token` made a token of."""
+        said = _after(token, listing)
+        if said is None:
+            self.note(field, f"is not a token {of_what}")
+        return said or ""
+
+
+def page_token(after: str, listing: str) -> str:
+    """Return the opaque token of the page that starts after a key; "" at the end."""
+    return base64.urlsafe_b64encode(f"{listing}/{after}".encode()).decode() if after else ""
+
+
+def _after(token: str, listing: str) -> str | None:
+    try:
+        key = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    return key.removeprefix(f"{listing}/") if key.startswith(f"{listing}/") else None
+
+
+def _span(milliseconds: int) -> str:
+    for unit, length in (("days", DAY), ("h", HOUR)):
+        if milliseconds >= length and milliseconds % length == 0:
+            return f"{milliseconds // length} {unit}"
+    return f"{milliseconds / SECOND:g} s"
