@@ -37,7 +37,7 @@ USER = """
 import asyncio, signal, sys
 from pathlib import Path
 from redis.asyncio import Redis
-from matcher.store.embedded import EmbeddedSettings, EmbeddedStore
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 
 async def main() -> None:
     told = asyncio.Event()
