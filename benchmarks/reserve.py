@@ -18,7 +18,7 @@ from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
 from benchmarks.stores import all_of, connected, fill_site, plain_store, routing
 from matcher.model import Basis, Reservation
 from matcher.store.redis.client import StoreClient
-from matcher.store.reservations import Claim, Claimed, Offer, ReservationStore, Slot
+from matcher.store.reservations import ReservationRef, ReservationStore, Reserved, ReserveRequest, Shortlist
 
 CANDIDATES: Final = 8
 SMALL: Final = 100
@@ -59,7 +59,7 @@ async def claim(
     store: ReservationStore, site: str, candidates: list[tuple[str, float]], tolerance: float = 0.03
 ) -> Reservation:
     """Reserve as the router does, accepted at once. Raises AssertionError where nobody has room."""
-    wanted = Claim(
+    wanted = ReserveRequest(
         site=site,
         contact=secrets.token_hex(10),
         reservation=secrets.token_hex(10),
@@ -73,14 +73,14 @@ async def claim(
         hold_ms=HOLD_MS,
         accepted=True,
     )
-    answer = await store.reserve(wanted, Offer(Basis.AFFINITY, tolerance, RECORD, candidates))
-    assert isinstance(answer, Claimed), answer
+    answer = await store.reserve(wanted, Shortlist(Basis.AFFINITY, tolerance, RECORD, candidates))
+    assert isinstance(answer, Reserved), answer
     return answer.reservation
 
 
-def slot(site: str, held: Reservation) -> Slot:
+def slot(site: str, held: Reservation) -> ReservationRef:
     """Return what ends a reservation."""
-    return Slot(site, held.id, held.agent, held.contact, held.pool)
+    return ReservationRef(site, held.id, held.agent, held.contact, held.pool)
 
 
 async def measure(sizes: Sizes) -> Figures:

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from benchmarks.simulate.verdict import Law
 from matcher.server import app
 from matcher.store.redis import functions
-from matcher.store.reservations import Claim, Offer, ReservationStore
+from matcher.store.reservations import ReservationStore, ReserveRequest, Shortlist
 
 Args: TypeAlias = "list[str | bytes | int]"
 
@@ -35,7 +35,9 @@ class Bug:
 def _trust_own_clock() -> None:
     asked, off = ReservationStore._asked, float(os.environ.get(SKEW, "-0.8"))  # noqa: SLF001
 
-    def by_own_clock(self: ReservationStore, claim: Claim, offer: Offer, or_wait: bool) -> tuple[list[str], Args]:
+    def by_own_clock(
+        self: ReservationStore, claim: ReserveRequest, offer: Shortlist, or_wait: bool
+    ) -> tuple[list[str], Args]:
         deadline_ms = round((time.time() + off) * 1000) + claim.hold_ms
         return asked(self, replace(claim, hold_ms=deadline_ms), offer, or_wait)
 

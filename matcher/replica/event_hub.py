@@ -19,7 +19,7 @@ MOST_UNREAD: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class SlotChanged:
+class HoldChanged:
     """A reservation of an agent is not what it was."""
 
     agent: str
@@ -32,7 +32,7 @@ class Gap(Enum):
     MISSED = auto()
 
 
-Told: TypeAlias = ContactEvent | SlotChanged | Gap
+Told: TypeAlias = ContactEvent | HoldChanged | Gap
 
 
 class Topic(Enum):
@@ -149,7 +149,7 @@ class EventHub:
 
     def slot_changed(self, agent: str, reservation: str) -> None:
         """Hand on that a reservation changed."""
-        self._tell(Topic.AGENT, agent, SlotChanged(agent, reservation))
+        self._tell(Topic.AGENT, agent, HoldChanged(agent, reservation))
 
     def read_anew(self, number: int) -> None:
         """Note that the site was read anew, up to an event: what came before may be missing, or count from 1 again."""

@@ -68,7 +68,7 @@ class SiteRegistry:
             new = open_replica(old.site)
             try:
                 await _learned(new, old)
-                for pool in tuple(new.pools.values()):
+                for pool in tuple(new.pools.known.values()):
                     # The first route of a pool would wait for it.
                     await new.floor(pool)
                 await _learned(new, old)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -30,11 +30,11 @@ from matcher.store.change_stream import (
     ChangeStream,
     ContactStepped,
     FellBehind,
+    HoldAdded,
+    HoldRemoved,
     PoolChanged,
     Position,
     SiteRemoved,
-    SlotFreed,
-    SlotHeld,
     TimerSet,
     event_number,
 )
@@ -77,7 +77,7 @@ class SiteReplica:
         self.hub = hub or EventHub(site)
         self.matching = matching
         self.index = SiteIndex(matching.scorers.default, matching.encoder.dimension)
-        self.room = WaitingQueue()
+        self.queue = WaitingQueue()
         self.underway = PendingClaims()
         self.removed = False
         self.deadline_moved = asyncio.Event()
@@ -99,7 +99,7 @@ class SiteReplica:
         self._ended: set[str] = set()
         """Reservations that this process ended and whose slots the streams have not freed yet."""
         self._own = OwnWrites()
-        self.teams = SitePools(site, roster, matching, lambda: self.index)
+        self.pools = SitePools(site, roster, matching, lambda: self.index)
         self.successor: SiteReplica | None = None
         """The replica by another model that answers in this one's place."""
         self._moved = asyncio.Event()
@@ -154,34 +154,29 @@ class SiteReplica:
         """Stop following."""
         for task in self._beside:
             await task.close()
-        await self.teams.close()
+        await self.pools.close()
         await cancel_and_wait(self._task)
-
-    @property
-    def pools(self) -> Mapping[str, Pool]:
-        """Return the pools that are known here."""
-        return self.teams.known
 
     async def floor(self, pool: Pool) -> float:
         """Return the affinity floor in force: the pool's own, or that of its roster."""
         own = pool.policy.affinity_floor
         return await self.matching.floors.of(self.index, pool.id) if own is None else own
 
-    def held(self, hold: Hold, agent: str, event: str) -> None:
+    def apply_own_hold(self, hold: Hold, agent: str, event: str) -> None:
         """Take in a hold of this process's own making before its event comes round."""
         if event_number(event) > self._load_told:
             self._hold(agent, hold)
 
-    def freed(self, agent: str, reservation: str, idle_since_ms: int | None) -> None:
+    def apply_own_release(self, agent: str, reservation: str, idle_since_ms: int | None) -> None:
         """Take in the end of a hold that this process ended, before its event comes round: what ended stays so."""
         if self.index.holds(agent, reservation):  # else the news is here already, and maybe later news
             self._ended.add(reservation)
             self.index.free(agent, reservation, idle_since_ms)
 
-    def served(self, contact: str, at_ms: int, event: str) -> None:
+    def apply_own_dequeue(self, contact: str, at_ms: int, event: str) -> None:
         """Take a contact out of the queue before the event of its hold comes round; by now it may be back."""
         if event_number(event) > self._load_told:
-            self.room.serve(contact, at_ms)
+            self.queue.serve(contact, at_ms)
 
     def knows_all_of(self, other: SiteReplica) -> bool:
         """Tell whether whatever another replica of the site has taken in, its own writes too, is known here."""
@@ -237,7 +232,7 @@ class SiteReplica:
                         await self._check_alive(changes, reached)
                     if self.removed:
                         break
-                    if batch and not len(self.room):  # whoever waits is offered at once to whom an event frees
+                    if batch and not len(self.queue):  # whoever waits is offered at once to whom an event frees
                         await self.throttle.pause()
             except FellBehind:
                 log.warning("fell behind the stream of changes; reading the site again", site=self.site)
@@ -270,8 +265,8 @@ class SiteReplica:
         """Read the site anew, as of a position of its streams or later."""
         read = await read_site(self.site, self._roster, self._contacts, self.matching, self._clock)
         self.index, self._position, self._load_told = read.index, position, position.load
-        self.teams.reset(read.pools)
-        self.room.reset(read.queue)
+        self.pools.reset(read.pools)
+        self.queue.reset(read.queue)
         self._removed_ms.clear()
         self._ended.clear()
         self._timers_moved()
@@ -299,11 +294,11 @@ class SiteReplica:
                     case _:
                         self._take_in(change)
             await self._refresh_agents(agents)
-            await self.teams.refresh(pools)
+            await self.pools.refresh(pools)
             for agent, at_ms in written.items():
                 self._may_serve(agent, at_ms)
             if pools:
-                self.room.stir()
+                self.queue.stir()
             self._observe_lag(self.lag_ms() / 1000)
             # Last, and without a pause before the position moves on: who compares two replicas sees one or the other.
             for agent, version in agents.items():
@@ -314,21 +309,21 @@ class SiteReplica:
     def _take_in(self, change: Change) -> None:
         """Take in a change that says all there is to know."""
         match change:
-            case SlotHeld(agent, hold, at_ms):
+            case HoldAdded(agent, hold, at_ms):
                 self._applying_since_ms = self._applying_since_ms or at_ms
                 if hold.reservation not in self._ended:
                     self._hold(agent, hold)
                 if not hold.cost:
                     self._may_serve(agent, at_ms)
                 self.hub.slot_changed(agent, hold.reservation)
-            case SlotFreed(agent, reservation, idle_since_ms, at_ms):
+            case HoldRemoved(agent, reservation, idle_since_ms, at_ms):
                 self._applying_since_ms = self._applying_since_ms or at_ms
                 self._ended.discard(reservation)
                 self.index.free(agent, reservation, idle_since_ms)
                 self._may_serve(agent, at_ms)
                 self.hub.slot_changed(agent, reservation)
             case ContactStepped(event, score):
-                self.room.take_in(change)
+                self.queue.take_in(change)
                 if score is not None or self._sets_a_timer(event):
                     self._timers_moved()
                 self.hub.stepped(event)
@@ -344,7 +339,7 @@ class SiteReplica:
 
     def _sets_a_timer(self, event: ContactEvent) -> bool:
         """Tell whether a step that leads to no queue sets a timer: for the conversation, or for the record."""
-        pool = self.pools.get(event.pool)
+        pool = self.pools.known.get(event.pool)
         idles = pool is not None and pool.policy.idle_ms > 0
         return event.state is ContactState.QUEUED or (event.state is ContactState.ASSIGNED and idles)
 
@@ -354,9 +349,9 @@ class SiteReplica:
 
     def _may_serve(self, agent: str, at_ms: int) -> None:
         """Note an agent who may have become free for somebody who waits."""
-        if len(self.room):
+        if len(self.queue):
             self._freed[agent] = at_ms
-            self.room.stir()
+            self.queue.stir()
 
     async def _refresh_agents(self, changed: dict[str, int]) -> None:
         known = {agent: self.index.agent(agent) for agent in changed}

@@ -15,7 +15,7 @@ from matcher.model import Pool
 from matcher.replica.interest_vectors import ensure_vectors
 from matcher.replica.model_bundle import ModelBundle
 from matcher.store.clock import Clock
-from matcher.store.contacts import ContactStore, InQueue
+from matcher.store.contacts import ContactStore, QueuePlace
 from matcher.store.roster import RosterStore
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ class Snapshot:
 
     index: SiteIndex
     pools: dict[str, Pool]
-    queue: Sequence[InQueue]
+    queue: Sequence[QueuePlace]
 
 
 async def read_site(

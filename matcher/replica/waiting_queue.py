@@ -12,7 +12,7 @@ from typing import Final
 from matcher.model import Queued
 from matcher.model.lifecycle import ContactState
 from matcher.store.change_stream import ContactStepped
-from matcher.store.contacts import InQueue
+from matcher.store.contacts import QueuePlace
 
 PACE_STEPS: Final = 32
 PACE_MS: Final = 600_000
@@ -25,21 +25,21 @@ class WaitingQueue:
     def __init__(self) -> None:
         self.stirred = asyncio.Event()
         """Set when somebody came, or something changed that may let somebody be served."""
-        self._waiting: dict[str, InQueue] = {}
+        self._waiting: dict[str, QueuePlace] = {}
         self._lines: dict[str, list[tuple[int, str]]] = {}
         self._served: dict[str, deque[int]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def __iter__(self) -> Iterator[InQueue]:
+    def __iter__(self) -> Iterator[QueuePlace]:
         """Go through those who wait, the first to be served first."""
         return (self._waiting[contact] for _, contact in merge(*self._lines.values()))
 
     def __contains__(self, contact: str) -> bool:
         return contact in self._waiting
 
-    def reset(self, queue: Iterable[InQueue]) -> None:
+    def reset(self, queue: Iterable[QueuePlace]) -> None:
         """Begin anew with those who wait."""
         self._waiting.clear()
         self._lines.clear()
@@ -54,10 +54,10 @@ class WaitingQueue:
 
     def enter(self, contact: str, pool: str, score: int, sequence: int = 0) -> None:
         """Let a contact wait."""
-        self._enter(InQueue(contact, pool, score, sequence))
+        self._enter(QueuePlace(contact, pool, score, sequence))
         self.stirred.set()
 
-    def leave(self, contact: str) -> InQueue | None:
+    def leave(self, contact: str) -> QueuePlace | None:
         """Let a contact go; return its place."""
         place = self._waiting.pop(contact, None)
         if place is not None:
@@ -100,7 +100,7 @@ class WaitingQueue:
         one = self._waiting.get(contact)
         return None if one is None else self.place(contact, one.pool, one.score, waits_until_ms, now_ms)
 
-    def _enter(self, one: InQueue) -> None:
+    def _enter(self, one: QueuePlace) -> None:
         self.leave(one.contact)
         self._waiting[one.contact] = one
         insort(self._lines.setdefault(one.pool, []), (one.score, one.contact))

@@ -70,7 +70,7 @@ class BatchRouter:
             before = await asked.answered(self._router, site)
             if before is not None:
                 return before
-            pool = await replica.teams.pool(asked.message.requirements.pool)
+            pool = await replica.pools.pool(asked.message.requirements.pool)
             message = await self._router.acquainted(replica, pool, asked.message)
             units = await encode_message(replica, message)
             floor, tolerance = await replica.floor(pool), self._ranker.tolerance(pool)

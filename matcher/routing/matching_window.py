@@ -60,7 +60,7 @@ class MatchingWindows:
         seconds_left: how long the caller waits, None: for ever. gathered: told when the call begins to wait for others.
         """
         replica = await self._sites.replica(site)
-        pool = await replica.teams.pool(asked.message.requirements.pool)
+        pool = await replica.pools.pool(asked.message.requirements.pool)
         window_ms = pool.policy.matching_window_ms
         if not window_ms or self._closed or self._gathered >= MOST_GATHERED:
             return await asked.route(self._router, site)

@@ -19,11 +19,10 @@ from matcher.model import Hold, Pool, PoolPolicy
 from matcher.model.resource_names import new_id
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.queued_contacts import MOST_FREE, Group, QueuedContact, Searched, pair_contacts
-from matcher.routing.ranker import Ranker, encode_message
-from matcher.routing.ranker import offer as offer_of
+from matcher.routing.ranker import Ranker, encode_message, shortlist_of
 from matcher.store.clock import Clock
-from matcher.store.contacts import ContactStore, InQueue
-from matcher.store.reservations import Claim, Claimed, Full, How, ReservationStore
+from matcher.store.contacts import ContactStore, QueuePlace
+from matcher.store.reservations import Full, ReservationStore, Reserved, ReserveKind, ReserveRequest
 from matcher.store.sealer import Sealer
 
 log = structlog.get_logger(__name__)
@@ -95,7 +94,7 @@ class QueueDispatcher:
                 await self._contacts.lead(self._replica.site, self._name, 1)
 
     async def _run(self) -> None:
-        replica, room = self._replica, self._replica.room
+        replica, room = self._replica, self._replica.queue
         while not replica.removed:
             try:
                 await self._someone_waits()
@@ -142,7 +141,7 @@ class QueueDispatcher:
 
     async def _someone_waits(self) -> None:
         """Return once somebody waits and the site is read."""
-        replica, room = self._replica, self._replica.room
+        replica, room = self._replica, self._replica.queue
         while not len(room) or not replica.caught_up:
             self._entries.clear()
             self._wake_ms = 0.0
@@ -173,7 +172,7 @@ class QueueDispatcher:
         would be given an agent who became free, or would miss a contact that was put back, after those before them had
         been passed over.
         """
-        for gone in [contact for contact in self._entries if contact not in self._replica.room]:
+        for gone in [contact for contact in self._entries if contact not in self._replica.queue]:
             del self._entries[gone]
         while True:
             now, order = self._now(), self._order(tried)
@@ -207,10 +206,10 @@ class QueueDispatcher:
                 break
         return wanted
 
-    def _order(self, tried: Pass) -> list[InQueue]:
-        return [place for place in self._replica.room if place.contact not in tried.gone]
+    def _order(self, tried: Pass) -> list[QueuePlace]:
+        return [place for place in self._replica.queue if place.contact not in tried.gone]
 
-    def _has_entered(self, place: InQueue) -> bool:
+    def _has_entered(self, place: QueuePlace) -> bool:
         # A contact that was routed anew while it waited may say something else by now.
         entry = self._entries.get(place.contact)
         return entry is not None and entry.place == place
@@ -218,7 +217,7 @@ class QueueDispatcher:
     async def _compared(self, entry: QueuedContact, now: int, tried: Pass) -> Searched | None:
         """Find who is free for one who waits; None where nobody is."""
         replica, required, began = self._replica, entry.required, entry.kept.created_ms
-        pool = replica.pools.get(entry.place.pool) or Pool(entry.place.pool, PoolPolicy(), 0, 0, 0)
+        pool = replica.pools.known.get(entry.place.pool) or Pool(entry.place.pool, PoolPolicy(), 0, 0, 0)
         excluded = set(required.excluded)
         for agent, until in entry.kept.excluded.items():
             if not until or until > now:
@@ -252,19 +251,23 @@ class QueueDispatcher:
             if claim is not None:
                 left_out = self._replica.index.left_out(one.requirements)
                 ranking = replace(one.ranking(agent), left_out=left_out)
-                asked.append((one.entry, agent, claim, offer_of(self._replica, ranking, only=agent)))
+                asked.append((one.entry, agent, claim, shortlist_of(self._replica, ranking, only=agent)))
         if not asked:
             return
         answers = await self._store.reserve_in_order([(claim, offer) for _, _, claim, offer in asked])
         for (entry, agent, claim, _), answer in zip(asked, answers, strict=False):
             contact = entry.place.contact
             match answer:
-                case Claimed(held, event):
+                case Reserved(held, event):
                     self._entries.pop(contact, None)
-                    self._replica.served(contact, held.created_ms, event)
-                    self._replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, event)
+                    self._replica.apply_own_dequeue(contact, held.created_ms, event)
+                    self._replica.apply_own_hold(
+                        Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, event
+                    )
                     if claim.handed_on is not None:
-                        self._replica.freed(claim.handed_on.agent, claim.handed_on.reservation, held.created_ms)
+                        self._replica.apply_own_release(
+                            claim.handed_on.agent, claim.handed_on.reservation, held.created_ms
+                        )
                     self._observe((held.created_ms - entry.kept.created_ms) / 1000)
                 case Full(load_event, _):
                     tried.barred.add((contact, agent))
@@ -275,7 +278,7 @@ class QueueDispatcher:
                     tried.gone.add(contact)
                     self._entries.pop(contact, None)
 
-    async def _claim(self, one: Searched) -> Claim | None:
+    async def _claim(self, one: Searched) -> ReserveRequest | None:
         """Return what the store is asked for; None where there is nothing to hand on any more."""
         entry, policy, site = one.entry, one.pool.policy, self._replica.site
         contact, handed_on = entry.place.contact, None
@@ -284,9 +287,9 @@ class QueueDispatcher:
                 handed_on = await self._store.slot(site, entry.kept.handed_on)
             except ReservationNotFound:
                 # The conversation is long over, and with it the contact.
-                self._replica.room.leave(contact)
+                self._replica.queue.leave(contact)
                 return None
-        return Claim(
+        return ReserveRequest(
             site=site,
             contact=contact,
             reservation=new_id(),
@@ -300,11 +303,11 @@ class QueueDispatcher:
             hold_ms=policy.accepted_ms if entry.auto_accept else policy.offer_ms,
             accepted=entry.auto_accept,
             idle_ms=policy.idle_ms,
-            how=How.MOVE if handed_on else How.QUEUE,
+            how=ReserveKind.MOVE if handed_on else ReserveKind.QUEUE,
             handed_on=handed_on,
         )
 
-    async def _enter(self, new: Sequence[InQueue], tried: Pass) -> None:
+    async def _enter(self, new: Sequence[QueuePlace], tried: Pass) -> None:
         """Make entries of those who are new here: read from the store, and encoded."""
         site = self._replica.site
         kept = await self._contacts.kept(site, [place.contact for place in new])
@@ -314,7 +317,7 @@ class QueueDispatcher:
             if one is None:
                 tried.gone.add(place.contact)
             elif written is None:
-                self._replica.room.leave(place.contact)
+                self._replica.queue.leave(place.contact)
                 log.warning("a contact waits that was sealed under another secret", site=site)
             else:
                 opened.append((place, one, written))

@@ -15,7 +15,7 @@ from matcher.ranking.assignment import Opening, assign
 from matcher.ranking.policy import rank_with
 from matcher.ranking.relaxation import next_relaxation_ms, relax_requirements
 from matcher.routing.ranker import EncodedMessage
-from matcher.store.contacts import InQueue, Kept
+from matcher.store.contacts import QueuePlace, WaitingContact
 
 MOST_FREE: Final = 64
 """So many agents are compared for one who waits: as many as contacts are weighed together, so that none needs more."""
@@ -27,8 +27,8 @@ Group: TypeAlias = tuple[str, str, str, tuple[tuple[str, int], ...]]
 class QueuedContact:
     """A contact that waits, as it is compared. Never logged; lives while this process offers."""
 
-    place: InQueue
-    kept: Kept
+    place: QueuePlace
+    kept: WaitingContact
     message: Message
     auto_accept: bool
     read: EncodedMessage

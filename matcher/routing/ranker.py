@@ -19,7 +19,7 @@ from matcher.ranking.policy import MOST_CANDIDATES, rank
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.search_batcher import SearchBatcher, SearchRequest
 from matcher.store.codecs import Record, encode_record
-from matcher.store.reservations import Offer
+from matcher.store.reservations import Shortlist
 
 LONGEST_IDLE: Final = -1.0
 """The tolerance that tells the store to take the longest idle."""
@@ -131,9 +131,9 @@ class Ranker:
         return None
 
 
-def offer(replica: SiteReplica, ranking: Ranking, only: str | None = None) -> Offer:
+def shortlist_of(replica: SiteReplica, ranking: Ranking, only: str | None = None) -> Shortlist:
     """Return what the store is asked to choose among; `only`: the one of the candidates it may hold."""
-    return Offer(
+    return Shortlist(
         basis=ranking.basis,
         tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LONGEST_IDLE,
         record=encode_record(Record(ranking, replica.matching.model)),

@@ -23,29 +23,28 @@ from matcher.model import (
 from matcher.model.lifecycle import ContactState
 from matcher.model.resource_names import contact_name, new_id, reservation_name
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.ranker import LONGEST_IDLE, EncodedMessage, Ranker
-from matcher.routing.ranker import offer as offer_of
+from matcher.routing.ranker import LONGEST_IDLE, EncodedMessage, Ranker, shortlist_of
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.reservations import (
-    Claim,
-    Claimed,
     Enqueued,
     Full,
-    Offer,
     Refused,
     Replayed,
     ReservationStore,
-    Waiting,
+    Reserved,
+    ReserveRequest,
+    Shortlist,
+    WaitTerms,
 )
-from matcher.store.sealer import Sealer, Written
+from matcher.store.sealer import Sealer, WaitingMessage
 
 MOST_IN_A_CLAIM: Final = 64
 CATCH_UP_SECONDS: Final = 0.5
 ROSTER_SECONDS: Final = 0.1
 """How long a message that nobody takes, and that may not wait, waits for news of agents who came, or came online: to
 read it takes milliseconds, while taking a whole roster in takes longer than anybody should wait."""
-NOBODY: Final = Offer(Basis.FALLBACK, LONGEST_IDLE, b"", ())
+NOBODY: Final = Shortlist(Basis.FALLBACK, LONGEST_IDLE, b"", ())
 """Asks the store only whether a request was answered before, and whether its contact is held or has ended."""
 
 
@@ -82,16 +81,16 @@ class Reserver:
         digest: bytes,
         auto_accept: bool,
         wait: Wait | None,
-    ) -> Claim:
+    ) -> ReserveRequest:
         """Return what the store is asked for; ids that are not given are made."""
         contact, waiting = contact_id or new_id(), None
         if wait is not None:
-            waiting = Waiting(
+            waiting = WaitTerms(
                 pool.policy.wait_ms if wait.most_ms is None else wait.most_ms,
                 pool.policy.head_start_ms,
-                self._sealer.seal(site, contact, Written(message, auto_accept)),
+                self._sealer.seal(site, contact, WaitingMessage(message, auto_accept)),
             )
-        return Claim(
+        return ReserveRequest(
             site=site,
             contact=contact,
             reservation=new_id(),
@@ -108,7 +107,7 @@ class Reserver:
             waiting=waiting,
         )
 
-    async def answered(self, replica: SiteReplica, claim: Claim) -> ReservedOutcome | QueuedOutcome | None:
+    async def answered(self, replica: SiteReplica, claim: ReserveRequest) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that a claim's request was given before, None for a new one: nothing is held.
 
         Raises RequestIdReused, ContactHeld, ContactEnded, or what the store raises.
@@ -126,7 +125,7 @@ class Reserver:
         pool: Pool,
         message: Message,
         read: EncodedMessage,
-        claim: Claim,
+        claim: ReserveRequest,
         *,
         first: Ranking | None = None,
         only: str | None = None,
@@ -137,18 +136,20 @@ class Reserver:
         """
         ranking = first or await self._first(replica, pool, message, read, claim)
         self._observe_candidates(ranking.eligible)
-        offer, tried, looked_again = offer_of(replica, ranking, only=only), set[str](), False
+        offer, tried, looked_again = shortlist_of(replica, ranking, only=only), set[str](), False
         while True:
             match await self._reserve(replica, claim, offer):
-                case Claimed(reservation, event):
+                case Reserved(reservation, event):
                     hold = Hold(reservation.id, reservation.channel, reservation.cost, reservation.deadline_ms)
-                    replica.held(hold, reservation.agent, event)
+                    replica.apply_own_hold(hold, reservation.agent, event)
                     if claim.handed_on is not None:
-                        replica.freed(claim.handed_on.agent, claim.handed_on.reservation, reservation.created_ms)
+                        replica.apply_own_release(
+                            claim.handed_on.agent, claim.handed_on.reservation, reservation.created_ms
+                        )
                     return ReservedOutcome(reservation, _chosen(ranking, reservation.agent), replayed=False)
                 case Enqueued(score, waits_until_ms):
                     now = self._clocks.of(claim.site).now_ms()
-                    place = replica.room.place(claim.contact, pool.id, score, waits_until_ms, now)
+                    place = replica.queue.place(claim.contact, pool.id, score, waits_until_ms, now)
                     replica.throttle.hurry()
                     return QueuedOutcome(claim.contact, place, replayed=False)
                 case Replayed() as before:
@@ -164,11 +165,11 @@ class Reserver:
                     ranking = await self._next(replica, pool, message, read, claim, tried, full)
                     if not ranking.candidates and not claim.lines_up:
                         return claim.contact
-                    offer = offer_of(replica, ranking)
+                    offer = shortlist_of(replica, ranking)
 
     async def _reserve(
-        self, replica: SiteReplica, claim: Claim, offer: Offer
-    ) -> Claimed | Enqueued | Replayed | Full | Refused:
+        self, replica: SiteReplica, claim: ReserveRequest, offer: Shortlist
+    ) -> Reserved | Enqueued | Replayed | Full | Refused:
         likely = offer.candidates[0][0] if offer.candidates else ""
         replica.underway.begin(likely)
         try:
@@ -177,7 +178,7 @@ class Reserver:
             replica.underway.end(likely)
 
     async def _first(
-        self, replica: SiteReplica, pool: Pool, message: Message, read: EncodedMessage, claim: Claim
+        self, replica: SiteReplica, pool: Pool, message: Message, read: EncodedMessage, claim: ReserveRequest
     ) -> Ranking:
         """Rank whom the store is asked about first: an agent who is preferred, else those with the closest affinity."""
         required = message.requirements
@@ -198,7 +199,7 @@ class Reserver:
         pool: Pool,
         message: Message,
         read: EncodedMessage,
-        claim: Claim,
+        claim: ReserveRequest,
         tried: set[str],
         full: Full,
     ) -> Ranking:
@@ -230,8 +231,8 @@ class Reserver:
         reservation_id = before.reservation
         if not reservation_id:
             contact = await self._contacts.contact(site, before.contact, now)
-            if contact.line or contact.id in replica.room or contact.state is ContactState.QUEUED:
-                room, until_ms = replica.room, contact.waits_until_ms
+            if contact.line or contact.id in replica.queue or contact.state is ContactState.QUEUED:
+                room, until_ms = replica.queue, contact.waits_until_ms
                 # It may have come in through another replica a moment ago.
                 place = room.place_of(contact.id, until_ms, now) or room.place(
                     contact.id, contact.line or contact.pool, contact.created_ms, until_ms, now
@@ -245,7 +246,7 @@ class Reserver:
         return ReservedOutcome(reservation, _chosen(decision.ranking, decision.agent), replayed=replayed)
 
 
-def _refusal(claim: Claim, refused: Refused) -> MatcherError:
+def _refusal(claim: ReserveRequest, refused: Refused) -> MatcherError:
     contact = contact_name(claim.site, claim.contact)
     match refused.why:
         case "reused":

@@ -31,9 +31,9 @@ from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
 from matcher.store.reservations import (
-    How,
+    ReservationRef,
     ReservationStore,
-    Slot,
+    ReserveKind,
 )
 
 MOST_LEFT_OUT: Final = 1_000
@@ -92,7 +92,7 @@ class Router:
         Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what encoder and store raise.
         """
         replica = await self._sites.replica(site)
-        pool = await replica.teams.pool(message.requirements.pool)
+        pool = await replica.pools.pool(message.requirements.pool)
         message = await self.acquainted(replica, pool, message)
         read = decided.read if decided else await encode_message(replica, message)
         claim = self._claims.claim(site, pool, message, contact_id, request_id, digest, auto_accept, wait)
@@ -123,7 +123,7 @@ class Router:
         replica = await self._sites.replica(site)
         before = await self._contacts.contact(site, contact_id, self._clocks.of(site).now_ms())
         asked = message.requirements if message else Requirements()
-        pool = await replica.teams.pool(pool_id or before.pool)
+        pool = await replica.pools.pool(pool_id or before.pool)
         slot = await self._store.slot(site, before.reservation) if before.state is ContactState.ASSIGNED else None
         required = replace(
             asked,
@@ -149,9 +149,9 @@ class Router:
         barred = replace(required, excluded=required.excluded | set(before.excluded))
         handed_on = replace(handed_on, requirements=barred)
         # A contact that no agent has accepted is refused by the store, after it has looked for an answer given before.
-        handed_over = slot or Slot(site, before.reservation, "-", contact_id, before.pool)
+        handed_over = slot or ReservationRef(site, before.reservation, "-", contact_id, before.pool)
         outcome = await self._claims.hold(
-            replica, pool, handed_on, read, replace(claim, how=How.TRANSFER, handed_on=handed_over)
+            replica, pool, handed_on, read, replace(claim, how=ReserveKind.TRANSFER, handed_on=handed_over)
         )
         if isinstance(outcome, str):
             return await self._unmatched(replica, pool, outcome, read, handed_on.requirements, explain=False)
@@ -177,7 +177,7 @@ class Router:
         Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what the store raises.
         """
         replica = await self._sites.replica(site)
-        pool = await replica.teams.pool(message.requirements.pool)
+        pool = await replica.pools.pool(message.requirements.pool)
         claim = self._claims.claim(site, pool, message, contact_id, request_id, digest, auto_accept, wait=None)
         return await self._claims.answered(replica, claim)
 
@@ -203,7 +203,7 @@ class Router:
     ) -> Ranking:
         """Rank agents for the message and hold nothing."""
         replica = await self._sites.replica(site)
-        pool = await replica.teams.pool(message.requirements.pool)
+        pool = await replica.pools.pool(message.requirements.pool)
         read = await encode_message(replica, message)
         ranking = await self._ranker.rank(
             replica,

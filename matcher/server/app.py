@@ -371,8 +371,8 @@ async def _watch(
             continue
         for site in sites:
             telemetry.index_agents.labels(site.site).set(len(site.index))
-            waiting = site.room.counts()
-            for pool in {*site.pools, *waiting}:
+            waiting = site.queue.counts()
+            for pool in {*site.pools.known, *waiting}:
                 telemetry.contacts_waiting.labels(site.site, pool).set(waiting.get(pool, 0))
         # While part of a cluster is away the sites of the rest are served.
         there = [site for site in sites if not (away and site.away)]

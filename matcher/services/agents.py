@@ -169,7 +169,7 @@ class AgentService:
             if before and before.profile == row.profile and row.status in {None, before.status}:
                 results[place] = ImportResult(row.row, row.agent, ImportAction.UNCHANGED)
                 continue
-            unknown = [pool for pool in row.profile.pools if pool not in replica.pools]
+            unknown = [pool for pool in row.profile.pools if pool not in replica.pools.known]
             if validate_only and unknown:
                 obstacle = PoolNotFound(pool_name(site, unknown[0]))
                 results[place] = ImportResult(row.row, row.agent, ImportAction.REJECTED, obstacle)
@@ -221,7 +221,7 @@ class AgentService:
         replica = await self._sites.replica(site)
         await self._check_scorer(replica, policy.scorer)
         written = await self._store.put_pool(site, pool, policy, MUST_NOT_EXIST)
-        await replica.teams.put(written)
+        await replica.pools.put(written)
         return written
 
     async def pool(self, site: str, pool: str) -> Pool:
@@ -258,7 +258,7 @@ class AgentService:
                 if etag or attempt == WRITE_TRIES - 1:
                     raise
             else:
-                await replica.teams.put(written)
+                await replica.pools.put(written)
                 return written
         raise AssertionError("unreachable: the last try returns or raises")
 
@@ -273,7 +273,7 @@ class AgentService:
             self._check_etag(pool_name(site, pool), etag, before.version)
             expected = before.version
         await self._store.delete_pool(site, pool, expected)
-        replica.teams.remove(pool)
+        replica.pools.remove(pool)
 
     async def effective_floor(self, site: str, pool: Pool) -> float:
         """Return the affinity floor in force."""

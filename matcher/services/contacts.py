@@ -44,7 +44,7 @@ class ContactService:
         """Read a contact, with its place in the queue where it waits."""
         replica = await self._sites.replica(site)
         read = await self._store.contact(site, contact, self._clocks.of(site).now_ms())
-        if read.state is ContactState.QUEUED and read.waits_until_ms and read.id not in replica.room:
+        if read.state is ContactState.QUEUED and read.waits_until_ms and read.id not in replica.queue:
             # It came in through another replica a moment ago.
             await replica.reached((await self._events.end(site)).number, CATCH_UP_SECONDS)
         return self._placed(replica, read)
@@ -55,7 +55,7 @@ class ContactService:
         """List the contacts that have not ended, the oldest first, from `after` on. Raises PoolNotFound."""
         replica = await self._sites.replica(site)
         if pool is not None:
-            await replica.teams.pool(pool)
+            await replica.pools.pool(pool)
         page = await self._store.contacts(site, pool, state, most, after, self._clocks.of(site).now_ms())
         return Page(tuple(self._placed(replica, one) for one in page.items), page.next)
 
@@ -81,7 +81,7 @@ class ContactService:
                     with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
                         slot = await self._routing.slot(site, left.detail)
                         await self._routing.cancel(slot, NO_FENCE)
-                        replica.freed(slot.agent, slot.reservation, None)
+                        replica.apply_own_release(slot.agent, slot.reservation, None)
                         return await self.contact(site, contact)
                 case _:
                     return await self.contact(site, contact)
@@ -89,4 +89,4 @@ class ContactService:
 
     def _placed(self, replica: SiteReplica, contact: Contact) -> Contact:
         now = self._clocks.of(replica.site).now_ms()
-        return replace(contact, queued=replica.room.place_of(contact.id, contact.waits_until_ms, now))
+        return replace(contact, queued=replica.queue.place_of(contact.id, contact.waits_until_ms, now))

@@ -104,7 +104,7 @@ class Expiry:
         except ReservationNotFound:
             await self._store.forget_due(self._replica.site, reservation)
             return True
-        policy = await self._replica.teams.policy(slot.pool)
+        policy = await self._replica.pools.policy(slot.pool)
         lapsed = await self._store.expire(slot, policy.max_missed)
         if lapsed is None:
             return False

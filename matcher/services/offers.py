@@ -7,7 +7,7 @@ from typing import Final
 
 from matcher.errors import ReservationLapsed, ReservationNotFound, ReservationStateWrong
 from matcher.model.lifecycle import Cause, ReservationState
-from matcher.store.reservations import ReservationStore, Slot
+from matcher.store.reservations import ReservationRef, ReservationStore
 
 PAGE: Final = 500
 
@@ -23,7 +23,7 @@ async def withdraw_pending(store: ReservationStore, site: str, agent: str, cause
         for one in page.items:
             if one.state is ReservationState.PENDING:
                 with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
-                    await store.withdraw(Slot(site, one.id, agent, one.contact, one.pool), cause)
+                    await store.withdraw(ReservationRef(site, one.id, agent, one.contact, one.pool), cause)
                     withdrawn += 1
         if not page.next:
             return withdrawn

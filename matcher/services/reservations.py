@@ -9,7 +9,7 @@ from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
-from matcher.store.reservations import ReservationStore, Slot
+from matcher.store.reservations import ReservationRef, ReservationStore
 
 
 class ReservationService:
@@ -88,15 +88,15 @@ class ReservationService:
         await self._sites.replica(site)
         return await self._store.decision(site, decision)
 
-    async def _slot(self, site: str, reservation: str) -> tuple[SiteReplica, Slot, PoolPolicy]:
+    async def _slot(self, site: str, reservation: str) -> tuple[SiteReplica, ReservationRef, PoolPolicy]:
         """Return the replica of a reservation's site, its slot and the terms of its pool."""
         replica = await self._sites.replica(site)
         slot = await self._store.slot(site, reservation)
-        return replica, slot, await replica.teams.policy(slot.pool)
+        return replica, slot, await replica.pools.policy(slot.pool)
 
 
 def _known(replica: SiteReplica, now: Reservation) -> Reservation:
     """Return what became of a reservation, having told the replica where the slot is free."""
     if now.state not in HOLDING:
-        replica.freed(now.agent, now.id, now.ended_ms if now.state is ReservationState.COMPLETED else None)
+        replica.apply_own_release(now.agent, now.id, now.ended_ms if now.state is ReservationState.COMPLETED else None)
     return now

@@ -16,7 +16,7 @@ from matcher.errors import AgentNotFound, EventsForgotten, ReservationNotFound
 from matcher.model import ContactEvent, Reservation, StreamPlace
 from matcher.model.lifecycle import ENDED, HOLDING
 from matcher.model.resource_names import agent_name
-from matcher.replica.event_hub import Gap, SlotChanged, Topic
+from matcher.replica.event_hub import Gap, HoldChanged, Topic
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
@@ -80,7 +80,7 @@ class WatchService:
         """
         replica = await self._sites.replica(site)
         if pool is not None:
-            await replica.teams.pool(pool)
+            await replica.pools.pool(pool)
         place = resume or await self._events.end(site)
         page = await self._after(site, place)
         yield None, place
@@ -139,7 +139,7 @@ class WatchService:
             yield None
             while True:
                 told = await watcher.next(self._sign_seconds)
-                if isinstance(told, SlotChanged):
+                if isinstance(told, HoldChanged):
                     changed = {told.reservation}
                 elif told is Gap.MISSED:
                     changed = {*known, *(one.id for one in await self._held(site, agent))}

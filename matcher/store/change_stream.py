@@ -55,7 +55,7 @@ class SiteRemoved:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotHeld:
+class HoldAdded:
     """A slot is held, or its deadline moved."""
 
     agent: str
@@ -64,7 +64,7 @@ class SlotHeld:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotFreed:
+class HoldRemoved:
     """A slot is free again; idle_since_ms None: the agent's waiting time goes on."""
 
     agent: str
@@ -88,7 +88,7 @@ class TimerSet:
     due_ms: int
 
 
-Change = AgentChanged | PoolChanged | SiteRemoved | SlotHeld | SlotFreed | ContactStepped | TimerSet
+Change = AgentChanged | PoolChanged | SiteRemoved | HoldAdded | HoldRemoved | ContactStepped | TimerSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +114,14 @@ def decode_change(event: str, number: int = 0) -> Change:
     return decode(said, number)
 
 
-def _held(said: Sequence[str], _number: int) -> SlotHeld:
+def _held(said: Sequence[str], _number: int) -> HoldAdded:
     agent, reservation, channel, cost, deadline, at = said
-    return SlotHeld(agent, Hold(reservation, channel, int(cost), int(deadline)), int(at))
+    return HoldAdded(agent, Hold(reservation, channel, int(cost), int(deadline)), int(at))
 
 
-def _freed(said: Sequence[str], _number: int) -> SlotFreed:
+def _freed(said: Sequence[str], _number: int) -> HoldRemoved:
     agent, reservation, idle, at = said
-    return SlotFreed(agent, reservation, int(idle) if idle else None, int(at))
+    return HoldRemoved(agent, reservation, int(idle) if idle else None, int(at))
 
 
 def _stepped(said: Sequence[str], number: int) -> ContactStepped:

@@ -19,7 +19,7 @@ IN_POOL: Final = "|"
 
 
 @dataclass(frozen=True, slots=True)
-class InQueue:
+class QueuePlace:
     """A contact that waits: in which pool, its place there, in milliseconds, and by which step of its life it came.
 
     sequence 0: it was there when the queue was read.
@@ -32,7 +32,7 @@ class InQueue:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Kept:
+class WaitingContact:
     """What is kept of a contact that waits. Never logged."""
 
     sealed: bytes
@@ -47,7 +47,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeaveResult:
     """What became of a request to leave the queue: 'left', 'gone', 'held', 'ended' or 'early'; and what it says."""
 
     how: str
@@ -55,7 +55,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class LeaderLease:
     """Whether this process is the one who offers. If so, `number`: the last event told so far; else ms to wait."""
 
     held: bool
@@ -70,7 +70,7 @@ class ContactStore:
         self._keep_ms = keep_ms
         self._events = events_kept
 
-    async def queue(self, site: str) -> list[InQueue]:
+    async def queue(self, site: str) -> list[QueuePlace]:
         """Read who waits, the first to be served first."""
         keys = Keys(site)
         queue, waiting = await self._connection.pipeline(
@@ -79,13 +79,13 @@ class ContactStore:
         pools = fields_of(waiting)
         places = [(member.decode(), int(score)) for member, score in pairs_of(queue)]
         return [
-            InQueue(contact, pools[IN_POOL + contact].decode(), score)
+            QueuePlace(contact, pools[IN_POOL + contact].decode(), score)
             for contact, score in places
             # Who came or went between the two reads is heard of by the stream.
             if IN_POOL + contact in pools
         ]
 
-    async def kept(self, site: str, contacts: Sequence[str]) -> list[Kept | None]:
+    async def kept(self, site: str, contacts: Sequence[str]) -> list[WaitingContact | None]:
         """Read what is kept of contacts that wait, in one round trip; None where one waits no more."""
         keys = Keys(site)
         found = await self._connection.pipeline([("HGETALL", keys.contact(contact)) for contact in contacts])
@@ -139,7 +139,7 @@ class ContactStore:
                 return Page(tuple(contact for _, contact in listed), "")
             after = f"{ids[-1][0]}|{ids[-1][1]}"
 
-    async def leave(self, site: str, contact: str, cause: Cause) -> Left:
+    async def leave(self, site: str, contact: str, cause: Cause) -> LeaveResult:
         """Take a contact out of the queue: given up (CANCELED), or because its wait is over (WAIT_EXPIRED)."""
         keys = Keys(site)
         answer = await self._connection.verb(
@@ -147,18 +147,18 @@ class ContactStore:
             [keys.contact(contact), keys.load, keys.queue, keys.waiting, keys.contacts, keys.timers],
             [contact, cause, self._keep_ms, self._events],
         )
-        return Left(*(part.decode() for part in answer))
+        return LeaveResult(*(part.decode() for part in answer))
 
     async def give_back(self, site: str, freed: Mapping[str, int]) -> None:
         """Let new messages have agents whom nobody who waits may take; freed: since when each is free, in ms."""
         if freed:
             await self._connection.verb("give_back", list(map(Keys(site).agent, freed)), list(freed.values()))
 
-    async def lead(self, site: str, process: str, lease_ms: int) -> Lease:
+    async def lead(self, site: str, process: str, lease_ms: int) -> LeaderLease:
         """Take or keep the lease of the dispatcher."""
         keys = Keys(site)
         answer = await self._connection.verb("lead", [keys.dispatcher, keys.load], [process, lease_ms])
-        return Lease(answer[0] == b"leads", int(answer[1]))
+        return LeaderLease(answer[0] == b"leads", int(answer[1]))
 
     async def waiting(self, site: str) -> dict[str, int]:
         """Read how many contacts wait, by pool."""
@@ -171,11 +171,11 @@ def _place(after: str) -> tuple[int, str]:
     return int(at), contact
 
 
-def _kept(flat: Any) -> Kept | None:
+def _kept(flat: Any) -> WaitingContact | None:
     fields = fields_of(flat) if flat else {}
     if "score" not in fields or "sealed" not in fields:
         return None
-    return Kept(
+    return WaitingContact(
         sealed=fields["sealed"],
         channel=text(fields, "channel"),
         customer=text(fields, "customer"),

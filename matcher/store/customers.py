@@ -24,7 +24,7 @@ YEARS_10_MS: Final = 10 * 365 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Acquaintance:
+class Relationship:
     """An agent who served a customer: whether well, and when."""
 
     agent: str
@@ -39,7 +39,7 @@ class CustomerStore:
         self._connection = connection
         self._secret = secret
 
-    async def known(self, site: str, handle: str, now_ms: int) -> list[Acquaintance]:
+    async def known(self, site: str, handle: str, now_ms: int) -> list[Relationship]:
         """Read which agents a customer knows, the latest first: two round trips, one where nobody is known."""
         customer = await self._connection.run("GET", Keys(site).handle(self._digest(handle)))
         if customer is None:
@@ -50,7 +50,7 @@ class CustomerStore:
             if name.startswith(AGENT):
                 verdict, at, until = said.decode().split("|")
                 if int(until) > now_ms:
-                    met.append(Acquaintance(name.removeprefix(AGENT), verdict == GOOD, int(at)))
+                    met.append(Relationship(name.removeprefix(AGENT), verdict == GOOD, int(at)))
         return sorted(met, key=lambda one: -one.at_ms)
 
     async def remember(self, site: str, handle: str, agent: str, *, good: bool, now_ms: int, for_ms: int) -> None:

@@ -17,21 +17,6 @@ from matcher.errors import (
 from matcher.model import Contact, Decision, Page, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ReservationState
 from matcher.model.resource_names import contact_name, decision_name, new_id, reservation_name
-from matcher.store.claims import (
-    Claim,
-    Claimed,
-    Enqueued,
-    Full,
-    How,
-    Lapsed,
-    Lifetimes,
-    Offer,
-    Refused,
-    Replayed,
-    Reserved,
-    Slot,
-    Waiting,
-)
 from matcher.store.codecs import (
     decode_contact,
     decode_decision,
@@ -42,23 +27,38 @@ from matcher.store.codecs import (
 )
 from matcher.store.keys import DUE_RESERVATION, Keys
 from matcher.store.redis.client import StoreClient
+from matcher.store.reserve_request import (
+    Enqueued,
+    Full,
+    Lapsed,
+    Lifetimes,
+    Refused,
+    Replayed,
+    ReservationRef,
+    ReserveAnswer,
+    Reserved,
+    ReserveKind,
+    ReserveRequest,
+    Shortlist,
+    WaitTerms,
+)
 
 __all__ = [
     "NO_FENCE",
-    "Claim",
-    "Claimed",
     "Enqueued",
     "Full",
-    "How",
     "Lapsed",
     "Lifetimes",
-    "Offer",
     "Refused",
     "Replayed",
+    "ReservationRef",
     "ReservationStore",
+    "ReserveAnswer",
+    "ReserveKind",
+    "ReserveRequest",
     "Reserved",
-    "Slot",
-    "Waiting",
+    "Shortlist",
+    "WaitTerms",
 ]
 
 NO_FENCE = 0
@@ -73,9 +73,9 @@ class ReservationStore:
     def __init__(self, connection: StoreClient, lifetimes: Lifetimes) -> None:
         self._connection = connection
         self._lifetimes = lifetimes
-        self._slots: OrderedDict[tuple[str, str], Slot] = OrderedDict()
+        self._slots: OrderedDict[tuple[str, str], ReservationRef] = OrderedDict()
 
-    async def reserve(self, claim: Claim, offer: Offer, *, or_wait: bool = False) -> Reserved:
+    async def reserve(self, claim: ReserveRequest, offer: Shortlist, *, or_wait: bool = False) -> ReserveAnswer:
         """Hold a slot of the best candidate that has room, in one round trip. Safe to run again.
 
         or_wait: where none has, the contact waits, if it may. Else it does so only where one who has is kept for
@@ -84,7 +84,7 @@ class ReservationStore:
         answer = await self._connection.verb("reserve", *self._asked(claim, offer, or_wait))
         return self._kept(claim, _reserved(claim, offer, answer))
 
-    async def reserve_in_order(self, asked: Sequence[tuple[Claim, Offer]]) -> list[Reserved]:
+    async def reserve_in_order(self, asked: Sequence[tuple[ReserveRequest, Shortlist]]) -> list[ReserveAnswer]:
         """Hold slots for claims of one site, one after the other, in one round trip. Safe to run again.
 
         Returns the answers up to the first for whom nobody has room; those after it were not tried.
@@ -99,16 +99,18 @@ class ReservationStore:
         answered = zip(asked, answers, strict=False)
         return [self._kept(claim, _reserved(claim, offer, answer)) for (claim, offer), answer in answered]
 
-    def _kept(self, claim: Claim, answer: Reserved) -> Reserved:
+    def _kept(self, claim: ReserveRequest, answer: ReserveAnswer) -> ReserveAnswer:
         """Return what was answered, having kept the slot that it holds, if any: what a slot is never changes."""
-        if isinstance(answer, Claimed):
+        if isinstance(answer, Reserved):
             it = answer.reservation
-            self._slots[claim.site, it.id] = Slot(claim.site, it.id, it.agent, it.contact, it.pool)
+            self._slots[claim.site, it.id] = ReservationRef(claim.site, it.id, it.agent, it.contact, it.pool)
             if len(self._slots) > MOST_SLOTS:
                 self._slots.popitem(last=False)
         return answer
 
-    def _asked(self, claim: Claim, offer: Offer, or_wait: bool) -> tuple[list[str], list[str | bytes | int]]:
+    def _asked(
+        self, claim: ReserveRequest, offer: Shortlist, or_wait: bool
+    ) -> tuple[list[str], list[str | bytes | int]]:
         """Return what `reserve` is called with: its keys and arguments."""
         keys, kept = Keys(claim.site), self._lifetimes
         names = [
@@ -157,49 +159,49 @@ class ReservationStore:
             args += (agent, repr(affinity))
         return names, args
 
-    async def slot(self, site: str, reservation: str) -> Slot:
+    async def slot(self, site: str, reservation: str) -> ReservationRef:
         """Return what a transition of a reservation needs. Raises ReservationNotFound."""
         if kept := self._slots.get((site, reservation)):
             return kept
         found = await self._connection.run("HMGET", Keys(site).reservation(reservation), "agent", "contact", "pool")
         if found[0] is None:
             raise ReservationNotFound(reservation_name(site, reservation))
-        return Slot(site, reservation, *(value.decode() for value in found))
+        return ReservationRef(site, reservation, *(value.decode() for value in found))
 
-    async def accept(self, slot: Slot, fence: int, accepted_ms: int, idle_ms: int = 0) -> Reservation:
+    async def accept(self, slot: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0) -> Reservation:
         """Take an offer for `accepted_ms`; after `idle_ms` without a sign it stops counting, 0: never."""
         return await self._transition("accept", slot, fence, "accepted", accepted_ms, idle_ms)
 
-    async def decline(self, slot: Slot, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
+    async def decline(self, slot: ReservationRef, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
         """Turn an offer down; `retry_after_ms` None: the agent is not offered it again."""
         again = "" if retry_after_ms is None else retry_after_ms
         return await self._transition("decline", slot, fence, "declined", reason, again)
 
-    async def renew(self, slot: Slot, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
+    async def renew(self, slot: ReservationRef, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
         """Move the deadline to `duration_ms` from now."""
         return await self._transition("renew", slot, fence, "renewed", duration_ms, idle_ms)
 
-    async def touch(self, slot: Slot, fence: int, idle_ms: int) -> Reservation:
+    async def touch(self, slot: ReservationRef, fence: int, idle_ms: int) -> Reservation:
         """Note that a conversation goes on."""
         return await self._transition("touch", slot, fence, "touched", idle_ms)
 
-    async def complete(self, slot: Slot, fence: int, wrap_up_ms: int) -> Reservation:
+    async def complete(self, slot: ReservationRef, fence: int, wrap_up_ms: int) -> Reservation:
         """End a conversation; the slot stays held for `wrap_up_ms`."""
         return await self._transition("complete", slot, fence, "completed", wrap_up_ms, new_id())
 
-    async def cancel(self, slot: Slot, fence: int, cause: Cause = Cause.CANCELED) -> Reservation:
+    async def cancel(self, slot: ReservationRef, fence: int, cause: Cause = Cause.CANCELED) -> Reservation:
         """Give a slot back without a conversation."""
         return await self._transition("cancel", slot, fence, "canceled", cause)
 
-    async def withdraw(self, slot: Slot, cause: Cause) -> Reservation:
+    async def withdraw(self, slot: ReservationRef, cause: Cause) -> Reservation:
         """Take an offer back from an agent who has gone: the contact goes back as after a decline."""
         return await self._transition("withdraw", slot, NO_FENCE, "withdrawn", cause)
 
-    async def rest(self, slot: Slot) -> bool:
+    async def rest(self, slot: ReservationRef) -> bool:
         """Stop counting a conversation that is idle; tell whether this call was the one."""
         return bool((await self._run("rest", slot, NO_FENCE))[0] == b"rests")
 
-    async def expire(self, slot: Slot, max_missed: int) -> Lapsed | None:
+    async def expire(self, slot: ReservationRef, max_missed: int) -> Lapsed | None:
         """Write what follows from a passed deadline; None where this call was not the one.
 
         max_missed: after so many offers in a row that lapsed, the agent is AWAY; 0: never.
@@ -272,7 +274,7 @@ class ReservationStore:
         ]
         return Page(tuple(live), f"{page[-1][0]}|{page[-1][1]}" if len(listed) > most else "")
 
-    async def _run(self, verb: str, slot: Slot, fence: int, *args: str | int) -> list[Any]:
+    async def _run(self, verb: str, slot: ReservationRef, fence: int, *args: str | int) -> list[Any]:
         keys, kept = Keys(slot.site), self._lifetimes
         return await self._connection.verb(
             verb,
@@ -292,7 +294,9 @@ class ReservationStore:
             [slot.reservation, slot.contact, slot.agent, fence, kept.keep_ms, kept.events_kept, *args],
         )
 
-    async def _transition(self, verb: str, slot: Slot, fence: int, wanted: str, *args: str | int) -> Reservation:
+    async def _transition(
+        self, verb: str, slot: ReservationRef, fence: int, wanted: str, *args: str | int
+    ) -> Reservation:
         name = reservation_name(slot.site, slot.reservation)
         match await self._run(verb, slot, fence, *args):
             case [b"ok", flat, now_ms]:
@@ -310,10 +314,10 @@ class ReservationStore:
                 raise ReservationNotFound(name)
 
 
-def _reserved(claim: Claim, offer: Offer, answer: list[Any]) -> Reserved:
+def _reserved(claim: ReserveRequest, offer: Shortlist, answer: list[Any]) -> ReserveAnswer:
     match answer:
         case [b"held", agent, fence, cost, created, deadline, event]:
-            return Claimed(
+            return Reserved(
                 Reservation(
                     id=claim.reservation,
                     agent=agent.decode(),

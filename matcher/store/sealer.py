@@ -18,7 +18,7 @@ NONCE_BYTES: Final = 12
 PURPOSE: Final = b"matcher: what waits"
 
 
-class Written(msgspec.Struct, frozen=True):
+class WaitingMessage(msgspec.Struct, frozen=True):
     """What is kept of a request while its contact waits. Never logged."""
 
     message: Message
@@ -35,18 +35,18 @@ class Sealer:
         """Take the secret that every replica shares; the key is derived from it."""
         self._cipher = AESGCM(HKDF(SHA256(), 32, salt=None, info=PURPOSE).derive(secret))
 
-    def seal(self, site: str, contact: str, written: Written) -> bytes:
+    def seal(self, site: str, contact: str, written: WaitingMessage) -> bytes:
         """Return what was written as nobody without the secret can read it."""
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, msgspec.json.encode(written), _place(site, contact))
 
-    def open(self, site: str, contact: str, sealed: bytes) -> Written | None:
+    def open(self, site: str, contact: str, sealed: bytes) -> WaitingMessage | None:
         """Return what was written; None where the secret is another by now."""
         try:
             opened = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _place(site, contact))
         except InvalidTag:
             return None
-        return msgspec.json.decode(opened, type=Written)
+        return msgspec.json.decode(opened, type=WaitingMessage)
 
 
 def _place(site: str, contact: str) -> bytes:

@@ -8,7 +8,7 @@ from matcher.affinity.search_result import SearchResult
 from matcher.model import Basis, Message, Pool, PoolPolicy, Requirements
 from matcher.routing.queued_contacts import QueuedContact, Searched, pair_contacts
 from matcher.routing.ranker import EncodedMessage
-from matcher.store.contacts import InQueue, Kept
+from matcher.store.contacts import QueuePlace, WaitingContact
 from tests.ranking.search_results import UNITS, found_of, person
 
 FLOOR = 0.3
@@ -19,8 +19,8 @@ def waiting(contact: str, waited_s: float, found: SearchResult, only: str = "") 
     """Return a contact that has waited so long, and whom it was found."""
     required = Requirements(only=only)
     entry = QueuedContact(
-        InQueue(contact, "default", round(NOW_MS - 1000 * waited_s)),
-        Kept(b"", "chat", "", 0, 0, "", {}),
+        QueuePlace(contact, "default", round(NOW_MS - 1000 * waited_s)),
+        WaitingContact(b"", "chat", "", 0, 0, "", {}),
         Message("", "", required),
         auto_accept=False,
         read=EncodedMessage(UNITS, np.zeros((0, 4), np.float32), []),

@@ -7,7 +7,7 @@ import pytest
 from matcher.errors import SiteNotFound, WatcherTooSlow
 from matcher.model import ContactEvent, StreamPlace
 from matcher.model.lifecycle import Cause, ContactState
-from matcher.replica.event_hub import EventHub, EventHubs, Gap, SlotChanged, Told, Topic, Watcher
+from matcher.replica.event_hub import EventHub, EventHubs, Gap, HoldChanged, Told, Topic, Watcher
 
 AT_ONCE = 0.0
 
@@ -50,7 +50,7 @@ async def test_everybody_hears_of_their_own_topic_only() -> None:
         hub.slot_changed("tom", "r-2")
         assert await unread(pool) == [step(1, "c-1", "bills")]
         assert await unread(contact) == [step(2, "c-2", "default")]
-        assert await unread(desk) == [SlotChanged("bea", "r-1")]
+        assert await unread(desk) == [HoldChanged("bea", "r-1")]
 
 
 async def test_who_does_not_read_is_cut_off_alone() -> None:

@@ -24,7 +24,7 @@ from matcher.replica import site_replica as replica_module
 from matcher.replica.site_replica import READ_EVERY_SECONDS
 from matcher.replica.snapshot import Snapshot, read_site
 from matcher.routing import reserver
-from matcher.store.change_stream import SlotHeld
+from matcher.store.change_stream import HoldAdded
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
 from tests.state_machine.house import House
@@ -49,7 +49,7 @@ async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(
         await pair.other.reservations.cancel(pair.site, held.id, 0)
         await pair.create("cy")
         await go_on(pair)
-        replica.held(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, f"0-{held_event}")
+        replica.apply_own_hold(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, f"0-{held_event}")
     assert await pair.agrees()
 
 
@@ -67,7 +67,7 @@ async def test_a_slot_that_a_server_freed_is_free_there_at_once_whatever_news_co
         await desk.accept(pair.site, held.id, 0)
         await desk.complete(pair.site, held.id, 0, Experience())
         assert not replica.index.holds("ann", held.id)
-        late = SlotHeld("ann", Hold(held.id, held.channel, held.cost, held.deadline_ms), held.created_ms)
+        late = HoldAdded("ann", Hold(held.id, held.channel, held.cost, held.deadline_ms), held.created_ms)
         await replica._apply([late])
         assert not replica.index.holds("ann", held.id)
     assert await pair.agrees()
@@ -204,7 +204,9 @@ async def test_only_an_earlier_deadline_wakes_whoever_waits_for_the_next(pair: P
     woken = []
     for number, seconds in enumerate((20, 30, 10)):
         replica.deadline_moved.clear()
-        replica.held(Hold(f"r{number}", "chat", 1, FAR_AHEAD_MS + 1000 * seconds), "ann", f"0-{10**9 + number}")
+        replica.apply_own_hold(
+            Hold(f"r{number}", "chat", 1, FAR_AHEAD_MS + 1000 * seconds), "ann", f"0-{10**9 + number}"
+        )
         woken.append(replica.deadline_moved.is_set())
     assert woken == [True, False, True]
 
@@ -237,8 +239,8 @@ async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_st
     await desk.decline(pair.site, held.id, 0, "", None)
     await pair.catch_up()
     replica = await pair.other.sites.replica(pair.site)
-    replica.served("c", held.created_ms, f"0-{offered}")
-    assert "c" in replica.room
+    replica.apply_own_dequeue("c", held.created_ms, f"0-{offered}")
+    assert "c" in replica.queue
 
 
 async def test_an_offer_that_comes_to_nothing_lets_nobody_later_pass(pair: Pair) -> None:

@@ -173,7 +173,7 @@ class TwoServers(RuleBasedStateMachine):
         for number, house in enumerate(self.houses):
             replica = await house.catch_up(self.site, stored.ends)
             known = {name: replica.index.agent(name) for name in replica.index.ids()}
-            assert {one.contact: one.score for one in replica.room} == stored.queue, f"server {number} knows who waits"
+            assert {one.contact: one.score for one in replica.queue} == stored.queue, f"server {number} knows who waits"
             wanted = {name: replace(agent, updated_ms=0) for name, agent in stored.agents().items()}
             seen = {name: replace(agent, updated_ms=0) for name, agent in known.items() if agent}
             assert seen == wanted, f"server {number} knows who is there and what they hold"

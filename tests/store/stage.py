@@ -19,16 +19,16 @@ from matcher.store.models import ModelStore
 from matcher.store.presence import PresenceStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import (
-    Claim,
-    Claimed,
     Enqueued,
-    How,
     Lifetimes,
-    Offer,
+    ReservationRef,
     ReservationStore,
+    ReserveAnswer,
     Reserved,
-    Slot,
-    Waiting,
+    ReserveKind,
+    ReserveRequest,
+    Shortlist,
+    WaitTerms,
 )
 from matcher.store.roster import RosterStore
 
@@ -60,8 +60,8 @@ READS: Final = {
 class Asked:
     """Hold a claim and its offer."""
 
-    claim: Claim
-    offer: Offer
+    claim: ReserveRequest
+    offer: Shortlist
 
 
 @dataclass
@@ -139,7 +139,7 @@ class Stage:
         }
         for name, value in changes.items():
             (offer if name in offer else claim)[name] = value
-        return Asked(Claim(**claim), Offer(**offer))
+        return Asked(ReserveRequest(**claim), Shortlist(**offer))
 
     async def expire(self, reservation: str, max_missed: int = 0) -> str:
         """Write what follows from a passed deadline; return what it was, "" where this call was not the one."""
@@ -151,21 +151,21 @@ class Stage:
         lapsed = await self.routing.expire(slot, max_missed)
         return lapsed.was if lapsed else ""
 
-    async def reserve(self, asked: Asked, *, or_wait: bool = False) -> Reserved:
+    async def reserve(self, asked: Asked, *, or_wait: bool = False) -> ReserveAnswer:
         """Ask for a slot."""
         return await self.routing.reserve(asked.claim, asked.offer, or_wait=or_wait)
 
     async def hold(self, *candidates: str | tuple[str, float], **changes: Any) -> Reservation:
         """Hold a slot of a candidate who must have room."""
         claimed = await self.reserve(self.claim(*candidates, **changes))
-        assert isinstance(claimed, Claimed), claimed
+        assert isinstance(claimed, Reserved), claimed
         return claimed.reservation
 
-    def waiting(self, most_ms: int = LONG_MS, head_start_ms: int = 0, sealed: bytes = b"sealed") -> Waiting:
+    def waiting(self, most_ms: int = LONG_MS, head_start_ms: int = 0, sealed: bytes = b"sealed") -> WaitTerms:
         """Return terms by which a contact may wait."""
-        return Waiting(most_ms, head_start_ms, sealed)
+        return WaitTerms(most_ms, head_start_ms, sealed)
 
-    async def line_up(self, contact: str, waiting: Waiting | None = None, /, **changes: Any) -> Enqueued:
+    async def line_up(self, contact: str, waiting: WaitTerms | None = None, /, **changes: Any) -> Enqueued:
         """Let a contact wait for whom nobody is there."""
         asked = self.claim(**{"contact": contact, "waiting": waiting or self.waiting(), **changes})
         answer = await self.reserve(asked, or_wait=True)
@@ -174,16 +174,16 @@ class Stage:
 
     def serve(self, contact: str, /, *candidates: str | tuple[str, float], **changes: Any) -> Asked:
         """Return what the dispatcher asks for a contact that waits."""
-        own = {"request_id": "", "digest": "", "how": How.QUEUE}
+        own = {"request_id": "", "digest": "", "how": ReserveKind.QUEUE}
         return self.claim(*candidates, **{**own, "contact": contact, **changes})
 
     async def served(self, contact: str, /, *candidates: str | tuple[str, float], **changes: Any) -> Reservation:
         """Hold a candidate who must have room for a contact that waits."""
         claimed = await self.reserve(self.serve(contact, *candidates, **changes))
-        assert isinstance(claimed, Claimed), claimed
+        assert isinstance(claimed, Reserved), claimed
         return claimed.reservation
 
-    def handing_on(self, old: Reservation, how: How = How.TRANSFER) -> dict[str, Any]:
+    def handing_on(self, old: Reservation, how: ReserveKind = ReserveKind.TRANSFER) -> dict[str, Any]:
         """Return what makes a claim of the transfer of a conversation."""
         return {"contact": old.contact, "how": how, "handed_on": self.slot(old)}
 
@@ -199,9 +199,9 @@ class Stage:
         """Read a contact as it lies in the store."""
         return fields_of(await self.raw("HGETALL", self.keys.contact(contact)))
 
-    def slot(self, reservation: Reservation) -> Slot:
+    def slot(self, reservation: Reservation) -> ReservationRef:
         """Return what a transition of a reservation needs."""
-        return Slot(self.site, reservation.id, reservation.agent, reservation.contact, reservation.pool)
+        return ReservationRef(self.site, reservation.id, reservation.agent, reservation.contact, reservation.pool)
 
     async def everything(self) -> dict[bytes, Any]:
         """Return all that is stored of the site, key by key: hashes and sorted sets decoded."""

@@ -22,16 +22,16 @@ from matcher.store.change_stream import (
     ChangeStream,
     ContactStepped,
     FellBehind,
+    HoldAdded,
+    HoldRemoved,
     PoolChanged,
     Position,
     SiteRemoved,
-    SlotFreed,
-    SlotHeld,
     TimerSet,
     decode_change,
 )
 from matcher.store.redis.client import StoreClient
-from matcher.store.reservations import Claimed, ReservationStore
+from matcher.store.reservations import ReservationStore, Reserved
 from tests.store.stage import LIFETIMES, LONG_MS, Stage
 
 
@@ -84,7 +84,7 @@ async def test_every_change_is_told_once_and_in_order(stage: Stage) -> None:
         await stage.roster.delete_pool(stage.site, "night", None)
         told = await reader.read_to_end()
         roster = [one for one in told if isinstance(one, AgentChanged | PoolChanged)]
-        load = [one for one in told if isinstance(one, SlotHeld | SlotFreed)]
+        load = [one for one in told if isinstance(one, HoldAdded | HoldRemoved)]
         assert [(one.agent, one.version) if isinstance(one, AgentChanged) else one.pool for one in roster] == [
             ("ann", written.version),
             "night",
@@ -94,13 +94,13 @@ async def test_every_change_is_told_once_and_in_order(stage: Stage) -> None:
             "night",
         ]
         assert load[:3] == [
-            SlotHeld("ann", Hold(held.id, "chat", 1, held.deadline_ms), held.created_ms),
-            SlotHeld("ann", Hold(held.id, "chat", 1, accepted.deadline_ms), accepted.accepted_ms),
-            SlotFreed("ann", held.id, done.ended_ms, done.ended_ms),
+            HoldAdded("ann", Hold(held.id, "chat", 1, held.deadline_ms), held.created_ms),
+            HoldAdded("ann", Hold(held.id, "chat", 1, accepted.deadline_ms), accepted.accepted_ms),
+            HoldRemoved("ann", held.id, done.ended_ms, done.ended_ms),
         ]
-        assert [type(one) for one in load[3:]] == [SlotHeld, SlotFreed]
+        assert [type(one) for one in load[3:]] == [HoldAdded, HoldRemoved]
         freed = load[4]
-        assert isinstance(freed, SlotFreed)
+        assert isinstance(freed, HoldRemoved)
         assert freed.idle_since_ms is None
         steps = [one.event for one in told if isinstance(one, ContactStepped)]
         assert [(one.contact, one.sequence, one.cause) for one in steps] == [
@@ -131,7 +131,7 @@ async def test_a_lapse_is_told_once_however_many_sweep_it(plain_stage: Stage) ->
         swept = await asyncio.gather(*(plain_stage.expire(one.id) for one in offers for _ in range(8)))
         told = await reader.read_to_end()
     assert sorted(swept) == [""] * 35 + ["PENDING"] * 5
-    assert sorted(one.reservation for one in told if isinstance(one, SlotFreed)) == sorted(one.id for one in offers)
+    assert sorted(one.reservation for one in told if isinstance(one, HoldRemoved)) == sorted(one.id for one in offers)
     steps = [one.event for one in told if isinstance(one, ContactStepped)]
     assert sorted((one.contact, one.cause) for one in steps) == sorted((one.contact, "OFFER_EXPIRED") for one in offers)
     assert len(told) == 10
@@ -158,7 +158,7 @@ async def test_a_reader_who_fell_behind_the_trimmed_stream_is_told(stage: Stage,
         await current.read_to_end()
         await admin.xtrim(stage.keys.load, maxlen=3, approximate=False)
         await stage.hold("ann")
-        assert [type(one) for one in await current.read_to_end()] == [SlotHeld, ContactStepped]
+        assert [type(one) for one in await current.read_to_end()] == [HoldAdded, ContactStepped]
     async with reading(stage, behind) as late:
         with pytest.raises(FellBehind):
             await late.read_to_end()
@@ -171,7 +171,7 @@ async def test_the_verbs_keep_as_many_events_as_they_are_told_to(plain_stage: St
     for _ in range(200):
         asked = stage.claim("ann")
         held = await routing.reserve(asked.claim, asked.offer)
-        assert isinstance(held, Claimed)
+        assert isinstance(held, Reserved)
         await routing.cancel(stage.slot(held.reservation), 0)
     # Redis trims by whole nodes of 100 entries.
     assert 100 <= len(await stage.raw("XREVRANGE", stage.keys.load, "+", "-")) < 300
@@ -191,8 +191,8 @@ async def test_a_site_made_anew_is_not_taken_for_the_old_one(stage: Stage) -> No
 @pytest.mark.parametrize(
     ("event", "change"),
     [
-        ("hold|ann|r1|chat|3|1000|900", SlotHeld("ann", Hold("r1", "chat", 3, 1000), 900)),
-        ("free|ann|r1||900", SlotFreed("ann", "r1", None, 900)),
+        ("hold|ann|r1|chat|3|1000|900", HoldAdded("ann", Hold("r1", "chat", 3, 1000), 900)),
+        ("free|ann|r1||900", HoldRemoved("ann", "r1", None, 900)),
         ("timer|1000|900", TimerSet(1000)),
         (
             "step|c|default|4|RESERVED|OFFERED|r1|ann||900",
@@ -206,7 +206,7 @@ async def test_a_site_made_anew_is_not_taken_for_the_old_one(stage: Stage) -> No
                 ContactEvent("c", "night", 1, ContactState.QUEUED, Cause.NOBODY_FREE, "", "", 900), score=800
             ),
         ),
-        ("free|ann|r1|800|900", SlotFreed("ann", "r1", 800, 900)),
+        ("free|ann|r1|800|900", HoldRemoved("ann", "r1", 800, 900)),
         ("agent|ann|7|900", AgentChanged("ann", 7, 900)),
         ("agent|ann|0|900", AgentChanged("ann", 0, 900)),
         ("pool|north|0|900", PoolChanged("north", 900)),
@@ -239,9 +239,9 @@ class Picture:
                 self.holds.pop(agent, None)
             case AgentChanged(agent, version):
                 self.versions[agent] = max(version, self.versions.get(agent, 0))
-            case SlotHeld(agent, hold):
+            case HoldAdded(agent, hold):
                 self.holds.setdefault(agent, {})[hold.reservation] = hold
-            case SlotFreed(agent, reservation):
+            case HoldRemoved(agent, reservation):
                 self.holds.get(agent, {}).pop(reservation, None)
 
     def known(self) -> dict[str, tuple[int, dict[str, Hold]]]:

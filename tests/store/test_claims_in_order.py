@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matcher.store.reservations import Claimed, Full
+from matcher.store.reservations import Full, Reserved
 from tests.store.stage import Stage
 
 
@@ -15,7 +15,7 @@ async def test_claims_in_order_are_held_up_to_the_first_for_whom_nobody_has_room
     await stage.put("bob")
     asked = [stage.serve(contact, agent) for contact, agent in (("c", "ann"), ("d", "ann"), ("e", "bob"))]
     answers = await stage.routing.reserve_in_order([(one.claim, one.offer) for one in asked])
-    assert [type(answer) for answer in answers] == [Claimed, Full]
+    assert [type(answer) for answer in answers] == [Reserved, Full]
     assert await stage.in_line() == ["d", "e"]
 
 

@@ -8,7 +8,7 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from matcher.store.customers import YEARS_10_MS, Acquaintance
+from matcher.store.customers import YEARS_10_MS, Relationship
 from matcher.store.redis.client import StoreClient
 from tests.store.laws import found_anywhere
 from tests.store.stage import LONG_MS, Stage
@@ -21,12 +21,12 @@ async def test_who_served_a_customer_is_known_until_that_ends(lawful: Stage) -> 
     await customers.remember(site, "jo@example", "ann", good=True, now_ms=1_000, for_ms=LONG_MS)
     await customers.remember(site, "jo@example", "bob", good=False, now_ms=2_000, for_ms=500)
     assert await customers.known(site, "jo@example", 2_000) == [
-        Acquaintance("bob", good=False, at_ms=2_000),
-        Acquaintance("ann", good=True, at_ms=1_000),
+        Relationship("bob", good=False, at_ms=2_000),
+        Relationship("ann", good=True, at_ms=1_000),
     ]
-    assert await customers.known(site, "jo@example", 2_500) == [Acquaintance("ann", good=True, at_ms=1_000)]
+    assert await customers.known(site, "jo@example", 2_500) == [Relationship("ann", good=True, at_ms=1_000)]
     await customers.remember(site, "jo@example", "ann", good=False, now_ms=3_000, for_ms=LONG_MS)
-    assert await customers.known(site, "jo@example", 3_000) == [Acquaintance("ann", good=False, at_ms=3_000)]
+    assert await customers.known(site, "jo@example", 3_000) == [Relationship("ann", good=False, at_ms=3_000)]
     assert await customers.known(site, "jo@example.org", 3_000) == []
     assert await stage.customers.known("other", "jo@example", 3_000) == []
 
@@ -38,11 +38,11 @@ async def test_joined_handles_are_one_customer(lawful: Stage) -> None:
     await customers.remember(site, "phone", "ann", good=False, now_ms=2_000, for_ms=LONG_MS)
     await customers.remember(site, "phone", "bob", good=True, now_ms=3_000, for_ms=LONG_MS)
     assert await customers.link(site, ["mail", "phone", "social"]) == 3
-    everybody = [Acquaintance("bob", good=True, at_ms=3_000), Acquaintance("ann", good=False, at_ms=2_000)]
+    everybody = [Relationship("bob", good=True, at_ms=3_000), Relationship("ann", good=False, at_ms=2_000)]
     for handle in ("mail", "phone", "social"):
         assert await customers.known(site, handle, 4_000) == everybody
     await customers.remember(site, "social", "cy", good=True, now_ms=5_000, for_ms=LONG_MS)
-    assert (await customers.known(site, "mail", 6_000))[0] == Acquaintance("cy", good=True, at_ms=5_000)
+    assert (await customers.known(site, "mail", 6_000))[0] == Relationship("cy", good=True, at_ms=5_000)
     assert await customers.link(site, ["social", "mail"]) == 3
     assert await customers.link(site, ["fax"]) == 1
     assert await customers.link(site, ["fax", "phone"]) == 4
@@ -126,6 +126,6 @@ async def test_any_order_of_joining_and_remembering_is_what_sets_would_say(
             )
     for number in range(6):
         latest = {agent: (good, at) for who, agent, good, at in words if who in joined[number]}
-        wanted = sorted((Acquaintance(agent, *word) for agent, word in latest.items()), key=lambda met: -met.at_ms)
+        wanted = sorted((Relationship(agent, *word) for agent, word in latest.items()), key=lambda met: -met.at_ms)
         assert await stage.customers.known(stage.site, str(number), 0) == wanted
     await stage.connection.delete_matching(stage.keys.pattern)

@@ -10,7 +10,7 @@ import pytest
 
 from matcher.model import PoolPolicy, Reservation
 from matcher.model.lifecycle import AgentStatus, Cause
-from matcher.store.reservations import Claimed, Enqueued, Full, Reserved
+from matcher.store.reservations import Enqueued, Full, ReserveAnswer, Reserved
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
 EARMARK_MS: Final = 5000
@@ -187,7 +187,7 @@ async def test_a_lapse_that_everybody_has_forgotten_keeps_no_agent(lawful: Stage
     await stage.put("ann")
     await stage.line_up("c")
     await stage.raw("ZADD", stage.keys.lease("ann"), await stage.now_ms() - KEEP_MS - 1, "old|chat|1")
-    assert isinstance(await stage.reserve(stage.claim("ann")), Claimed)
+    assert isinstance(await stage.reserve(stage.claim("ann")), Reserved)
 
 
 async def test_of_many_new_messages_and_one_who_waits_the_one_gets_the_slot(plain_stage: Stage) -> None:
@@ -196,14 +196,14 @@ async def test_of_many_new_messages_and_one_who_waits_the_one_gets_the_slot(plai
     await stage.put("ann")
     held = await stage.hold("ann")
 
-    async def new_messages() -> list[Reserved]:
+    async def new_messages() -> list[ReserveAnswer]:
         return [await stage.reserve(stage.claim("ann")) for _ in range(20)]
 
     for number in range(5):
         contact = f"c{number}"
         await stage.line_up(contact)
         ended, *others = await asyncio.gather(stage.routing.cancel(stage.slot(held), 0), new_messages(), new_messages())
-        got = [one.reservation.created_ms for some in others for one in some if isinstance(one, Claimed)]
+        got = [one.reservation.created_ms for some in others for one in some if isinstance(one, Reserved)]
         assert [at for at in got if at < ended.ended_ms + EARMARK_MS] == []
         if got:
             break  # The machine is so busy that the earmark has ended.

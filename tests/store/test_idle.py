@@ -5,7 +5,7 @@ from __future__ import annotations
 from matcher.model import ChannelCapacity, Reservation
 from matcher.model.lifecycle import ContactState
 from matcher.store.presence import Timer, TimerKind
-from matcher.store.reservations import Claimed, Full
+from matcher.store.reservations import Full, Reserved
 from tests.store.stage import LONG_MS, Stage
 
 
@@ -121,4 +121,4 @@ async def test_a_late_rest_of_what_has_ended_does_nothing(lawful: Stage) -> None
     assert not await stage.routing.rest(stage.slot(held))
     assert await stage.presence.timers(stage.site, 10) == []
     assert await stage.expire(held.id) == "ACCEPTED"
-    assert isinstance(await stage.reserve(stage.claim("ann")), Claimed)
+    assert isinstance(await stage.reserve(stage.claim("ann")), Reserved)

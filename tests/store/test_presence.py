@@ -8,7 +8,7 @@ from matcher.errors import AgentNotFound
 from matcher.model.lifecycle import AgentStatus, ReservationState
 from matcher.store.change_stream import ChangeStream, TimerSet
 from matcher.store.presence import Timer, TimerKind
-from matcher.store.reservations import Claimed, Full, Lapsed
+from matcher.store.reservations import Full, Lapsed, Reserved
 from tests.store.stage import LONG_MS, Stage
 
 
@@ -212,4 +212,4 @@ async def test_an_agent_away_keeps_what_they_hold(lawful: Stage) -> None:
     assert await stage.presence.miss_beat(stage.site, "ann")
     assert await stage.held_by("ann") == [talking.id]
     assert (await stage.routing.complete(stage.slot(talking), 0, 0)).state == "COMPLETED"
-    assert not isinstance(await stage.reserve(stage.claim("ann")), Claimed)
+    assert not isinstance(await stage.reserve(stage.claim("ann")), Reserved)

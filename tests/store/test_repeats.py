@@ -13,7 +13,7 @@ from matcher.store.codecs import fields_of
 from matcher.store.keys import SCHEMA
 from matcher.store.redis import functions
 from matcher.store.redis.client import StoreClient
-from matcher.store.reservations import Claimed, Full, Refused, Replayed
+from matcher.store.reservations import Full, Refused, Replayed, Reserved
 from tests.store.access import PRODUCT, Admin, as_user
 from tests.store.stage import LONG_MS, Stage
 
@@ -43,13 +43,13 @@ async def test_a_reserve_is_one_round_trip_whatever_it_answers(plain_stage: Stag
         before = stage.connection.round_trips
         answer = await stage.reserve(stage.claim(*candidates, **changes) if changes else claim)
         assert stage.connection.round_trips == before + 1
-        return type(answer) if isinstance(answer, Claimed | Replayed) else answer
+        return type(answer) if isinstance(answer, Reserved | Replayed) else answer
 
-    assert await trips() is Claimed
+    assert await trips() is Reserved
     assert await trips() is Replayed
     assert await trips("ann", contact="c") == Refused("live", claim.claim.reservation)
     assert await trips("ann", request_id="q", digest="0b" * 16) == Refused("reused")
-    assert await trips("ann", contact="d") is Claimed
+    assert await trips("ann", contact="d") is Reserved
     assert isinstance(await trips("ann", contact="e"), Full)
     assert isinstance(await trips(contact="f"), Full)
 

@@ -8,7 +8,7 @@ import pytest
 
 from matcher.model import ChannelCapacity
 from matcher.model.lifecycle import AgentStatus, ContactState, ReservationState
-from matcher.store.reservations import Claimed, Full, Refused, Replayed
+from matcher.store.reservations import Full, Refused, Replayed, Reserved
 from tests.store.stage import CHAT, LIFETIMES, LONG_MS, Stage
 
 
@@ -163,7 +163,7 @@ async def test_full_writes_nothing_at_all(stage: Stage) -> None:
     assert isinstance(await stage.reserve(stage.claim()), Full)
     assert await stage.everything() == before
     await stage.routing.cancel(stage.slot(held), 0)
-    assert isinstance(await stage.reserve(claim), Claimed)
+    assert isinstance(await stage.reserve(claim), Reserved)
 
 
 async def test_a_slot_whose_deadline_passed_is_free_although_nobody_swept_it(stage: Stage) -> None:
@@ -185,7 +185,7 @@ async def test_a_slot_is_held_until_its_deadline_and_not_a_millisecond_longer(pl
     for _ in range(3_000):
         before = await plain_stage.now_ms()
         answer = await plain_stage.reserve(plain_stage.claim("ann", hold_ms=2))
-        if isinstance(answer, Claimed):
+        if isinstance(answer, Reserved):
             assert answer.reservation.created_ms >= held.deadline_ms
             at_its_deadline += answer.reservation.created_ms == held.deadline_ms
             held = answer.reservation
@@ -279,7 +279,7 @@ async def test_the_same_request_gets_the_same_ids_and_uses_one_slot(stage: Stage
     await stage.put("ann", 5)
     claim = stage.claim("ann", request_id="q")
     first = await stage.reserve(claim)
-    assert isinstance(first, Claimed)
+    assert isinstance(first, Reserved)
     same = Replayed(claim.claim.reservation, claim.claim.decision, claim.claim.contact)
     assert await stage.reserve(claim) == same
     assert await stage.reserve(stage.claim("ann", request_id="q")) == same
@@ -302,7 +302,7 @@ async def test_two_hundred_at_once_for_five_slots_hold_exactly_five(plain_stage:
     """However they come, five are held and the others are told that all is full."""
     await plain_stage.put("ann", 5)
     answers = await asyncio.gather(*(plain_stage.reserve(plain_stage.claim("ann")) for _ in range(200)))
-    held = [answer for answer in answers if isinstance(answer, Claimed)]
+    held = [answer for answer in answers if isinstance(answer, Reserved)]
     assert len(held) == 5
     assert len([answer for answer in answers if isinstance(answer, Full)]) == 195
     assert len({one.reservation.fence for one in held}) == 5

@@ -8,8 +8,8 @@ import pytest
 
 from matcher.model import PoolPolicy, Reservation
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
-from matcher.store.contacts import InQueue, Left
-from matcher.store.reservations import Claimed, Enqueued, Full, How, Refused, Replayed
+from matcher.store.contacts import LeaveResult, QueuePlace
+from matcher.store.reservations import Enqueued, Full, Refused, Replayed, Reserved, ReserveKind
 from tests.store.laws import found_anywhere
 from tests.store.stage import LONG_MS, Stage
 
@@ -68,7 +68,7 @@ async def test_a_transfer_that_waits_leaves_the_conversation_where_it_is(lawful:
     queued = await stage.line_up("c", stage.waiting(LONG_MS, 1_000), pool="night", **stage.handing_on(old))
     assert queued.score == began - 1_000
     assert queued.waits_until_ms > began + LONG_MS
-    assert await stage.contacts.queue(stage.site) == [InQueue("c", "night", queued.score)]
+    assert await stage.contacts.queue(stage.site) == [QueuePlace("c", "night", queued.score)]
     contact = await stage.contact("c")
     assert (contact.state, contact.cause, contact.pool) == (ContactState.ASSIGNED, Cause.TRANSFER_ASKED, "default")
     assert await stage.held_by("ann") == [old.id]
@@ -76,7 +76,7 @@ async def test_a_transfer_that_waits_leaves_the_conversation_where_it_is(lawful:
     assert kept is not None
     assert kept.handed_on == old.id
     await stage.put("zoe", pools=("night",))
-    new = await stage.served("c", "zoe", pool="night", **stage.handing_on(old, How.MOVE))
+    new = await stage.served("c", "zoe", pool="night", **stage.handing_on(old, ReserveKind.MOVE))
     assert (await stage.held_by("ann"), await stage.held_by("zoe")) == ([], [new.id])
     assert (await stage.contact("c")).pool == "night"
     assert await stage.walked("c") == ["ASSIGNED ACCEPTED", "ASSIGNED TRANSFER_ASKED", "RESERVED TRANSFERRED"]
@@ -88,7 +88,7 @@ async def test_a_transfer_whose_wait_is_over_leaves_all_as_it_was(lawful: Stage)
     old = await talking(stage)
     queued = await stage.line_up("c", stage.waiting(20, 0, sealed), **stage.handing_on(old))
     await stage.passed(queued.waits_until_ms)
-    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == Left("left", "ASSIGNED")
+    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("left", "ASSIGNED")
     contact = await stage.contact("c")
     assert (contact.state, contact.cause, contact.excluded) == (ContactState.ASSIGNED, Cause.WAIT_EXPIRED, ())
     assert await stage.held_by("ann") == [old.id]
@@ -110,7 +110,7 @@ async def test_a_conversation_that_ends_ends_the_transfer_that_waits(lawful: Sta
         case _:
             await stage.passed(old.deadline_ms)
             # Lapsed and not written down yet: it is not handed on any more.
-            asked = stage.serve("c", "bob", **stage.handing_on(old, How.MOVE))
+            asked = stage.serve("c", "bob", **stage.handing_on(old, ReserveKind.MOVE))
             assert await stage.reserve(asked) == Refused("state", "ASSIGNED")
             assert await stage.expire(old.id) == "ACCEPTED"
     assert await stage.in_line() == []
@@ -125,7 +125,7 @@ async def test_a_transfer_that_waits_ends_with_a_conversation_everybody_has_forg
     old = await stage.hold("bob", contact="d", accepted=True, hold_ms=30)
     queued = await stage.line_up("d", stage.waiting(40), **stage.handing_on(old))
     await stage.passed(queued.waits_until_ms)
-    assert await stage.contacts.leave(stage.site, "d", Cause.WAIT_EXPIRED) == Left("left", "EXPIRED")
+    assert await stage.contacts.leave(stage.site, "d", Cause.WAIT_EXPIRED) == LeaveResult("left", "EXPIRED")
     assert (await stage.contact("d")).cause is Cause.CONVERSATION_EXPIRED
     assert await stage.expire(old.id) == "ACCEPTED"
     assert await stage.walked("d") == ["ASSIGNED ACCEPTED", "ASSIGNED TRANSFER_ASKED", "EXPIRED CONVERSATION_EXPIRED"]
@@ -138,7 +138,7 @@ async def test_a_contact_that_was_handed_on_and_declined_waits_at_its_old_age(la
     began = (await stage.contact("c")).created_ms
     new = await stage.hold("bob", waiting=stage.waiting(), **stage.handing_on(old))
     await stage.routing.decline(stage.slot(new), 0, "", None)
-    assert await stage.contacts.queue(stage.site) == [InQueue("c", "default", began)]
+    assert await stage.contacts.queue(stage.site) == [QueuePlace("c", "default", began)]
     assert isinstance(await stage.reserve(stage.serve("c", "ann", "bob")), Full)
     await stage.put("zoe")
     assert (await stage.served("c", "ann", "bob", "zoe")).agent == "zoe"
@@ -159,17 +159,17 @@ async def test_only_a_conversation_is_handed_on_and_only_by_who_has_it(lawful: S
     assert await stage.reserve(stage.claim("ann", **stage.handing_on(new))) == Refused("state", "CLOSED")
 
 
-@pytest.mark.parametrize("how", [How.TRANSFER, How.MOVE])
-async def test_a_transfer_that_the_network_repeats_is_one_transfer(lawful: Stage, how: How) -> None:
+@pytest.mark.parametrize("how", [ReserveKind.TRANSFER, ReserveKind.MOVE])
+async def test_a_transfer_that_the_network_repeats_is_one_transfer(lawful: Stage, how: ReserveKind) -> None:
     """The second run finds the first: the same reservation, nothing freed twice."""
     stage = lawful
     old = await talking(stage)
-    if how is How.MOVE:
+    if how is ReserveKind.MOVE:
         await stage.line_up("c", **stage.handing_on(old))
         asked = stage.serve("c", "bob", **stage.handing_on(old, how))
     else:
         asked = stage.claim("bob", **stage.handing_on(old, how))
-    assert isinstance(await stage.reserve(asked), Claimed)
+    assert isinstance(await stage.reserve(asked), Reserved)
     before = await stage.everything()
     assert await stage.reserve(asked) == Replayed(asked.claim.reservation, asked.claim.decision, "c")
     assert await stage.everything() == before

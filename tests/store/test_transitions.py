@@ -11,7 +11,7 @@ from matcher.model import ChannelCapacity, Reservation
 from matcher.model.lifecycle import ContactState, ReservationState
 from matcher.store import reservations
 from matcher.store.codecs import fields_of
-from matcher.store.reservations import Slot
+from matcher.store.reservations import ReservationRef
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
 ARGUMENTS: Final[dict[str, tuple[str | int, ...]]] = {
@@ -184,7 +184,7 @@ async def test_refusals_reach_callers_as_errors_with_the_reservations_name(stage
     with pytest.raises(ReservationNotFound):
         await stage.routing.slot(stage.site, "other")
     with pytest.raises(ReservationNotFound):
-        await stage.routing.cancel(Slot(stage.site, "other", "ann", "c", "default"), 0)
+        await stage.routing.cancel(ReservationRef(stage.site, "other", "ann", "c", "default"), 0)
     renewed = await stage.routing.renew(slot, 0, 1)
     await stage.passed(renewed.deadline_ms)
     with pytest.raises(ReservationLapsed):

@@ -9,8 +9,8 @@ import pytest
 from matcher.errors import PoolHasWaiting
 from matcher.model import PoolPolicy
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState
-from matcher.store.contacts import InQueue, Left
-from matcher.store.reservations import Claimed, Enqueued, Full, Refused, Replayed
+from matcher.store.contacts import LeaveResult, QueuePlace
+from matcher.store.reservations import Enqueued, Full, Refused, Replayed, Reserved
 from tests.store.laws import broken_laws, found_anywhere
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
@@ -28,7 +28,7 @@ async def test_whom_nobody_can_take_waits_if_it_may(lawful: Stage) -> None:
     assert queued == Enqueued(contact.created_ms - 2_000, contact.created_ms + 5_000, queued.event)
     assert (contact.state, contact.cause, contact.customer) == (ContactState.QUEUED, Cause.NOBODY_FREE, "customer-7")
     assert contact.waits_until_ms == queued.waits_until_ms
-    assert await stage.contacts.queue(stage.site) == [InQueue("c", "default", queued.score)]
+    assert await stage.contacts.queue(stage.site) == [QueuePlace("c", "default", queued.score)]
     assert await stage.contacts.waiting(stage.site) == {"default": 1}
     assert await stage.walked("c") == ["QUEUED NOBODY_FREE"]
 
@@ -48,7 +48,7 @@ async def test_who_may_wait_and_finds_somebody_does_not_wait(lawful: Stage) -> N
     stage = lawful
     await stage.put("ann")
     answer = await stage.reserve(stage.claim("ann", contact="c", waiting=stage.waiting()), or_wait=True)
-    assert isinstance(answer, Claimed)
+    assert isinstance(answer, Reserved)
     assert await stage.in_line() == []
     assert "sealed" in await stage.fields("c")
     await stage.routing.accept(stage.slot(answer.reservation), 0, LONG_MS)
@@ -86,7 +86,7 @@ async def test_an_offer_that_the_network_repeats_is_one_offer(lawful: Stage) -> 
     await stage.line_up("c")
     await stage.put("ann", 2)
     asked = stage.serve("c", "ann")
-    assert isinstance(await stage.reserve(asked), Claimed)
+    assert isinstance(await stage.reserve(asked), Reserved)
     before = await stage.everything()
     assert await stage.reserve(asked) == Replayed(asked.claim.reservation, asked.claim.decision, "c")
     assert await stage.everything() == before
@@ -133,12 +133,12 @@ async def test_an_offer_that_is_not_taken_puts_the_contact_back_at_its_old_age(l
             await stage.passed(held.deadline_ms)
             assert await stage.expire(held.id) == "PENDING"
     queue = await stage.contacts.queue(stage.site)
-    assert queue == [InQueue("c", "default", first.score), InQueue("d", "default", later.score)]
+    assert queue == [QueuePlace("c", "default", first.score), QueuePlace("d", "default", later.score)]
     contact = await stage.contact("c")
     assert contact.waits_until_ms == first.waits_until_ms
     again = await stage.reserve(stage.serve("c", "ann"))
     # An agent who had gone may have it once back; one who did not take it does not get it again.
-    assert isinstance(again, Claimed if ends == "withdrawn" else Full)
+    assert isinstance(again, Reserved if ends == "withdrawn" else Full)
     assert contact.excluded == (() if ends == "withdrawn" else ("ann",))
 
 
@@ -192,10 +192,10 @@ async def test_no_sealed_text_is_left_once_a_contact_is_accepted_or_has_ended(la
         case "accepted at once":
             await stage.served("c", "ann", accepted=True)
         case "given up":
-            assert await stage.contacts.leave(stage.site, "c", Cause.CANCELED) == Left("left", "CANCELED")
+            assert await stage.contacts.leave(stage.site, "c", Cause.CANCELED) == LeaveResult("left", "CANCELED")
         case _:
             await stage.passed((await stage.contact("c")).waits_until_ms)
-            assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == Left("left", "EXPIRED")
+            assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("left", "EXPIRED")
     assert await found_anywhere(stage, sealed) == []
 
 
@@ -204,7 +204,7 @@ async def test_what_was_written_never_reaches_the_store_of_a_contact_accepted_at
     stage, sealed = lawful, secrets.token_bytes(64)
     await stage.put("ann")
     asked = stage.claim("ann", waiting=stage.waiting(sealed=sealed), accepted=True)
-    assert isinstance(await stage.reserve(asked, or_wait=True), Claimed)
+    assert isinstance(await stage.reserve(asked, or_wait=True), Reserved)
     assert await found_anywhere(stage, sealed) == []
 
 
@@ -214,10 +214,10 @@ async def test_a_wait_ends_at_its_time_and_not_early(lawful: Stage) -> None:
     queued = await stage.line_up("c", stage.waiting(30))
     early = await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED)
     if await stage.now_ms() < queued.waits_until_ms:
-        assert early == Left("early")
+        assert early == LeaveResult("early")
     await stage.passed(queued.waits_until_ms)
     await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED)
-    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == Left("ended", "EXPIRED")
+    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("ended", "EXPIRED")
     assert await stage.walked("c") == ["QUEUED NOBODY_FREE", "EXPIRED WAIT_EXPIRED"]
     assert await stage.in_line() == []
     assert await stage.presence.timers(stage.site, 10) == []
@@ -230,10 +230,10 @@ async def test_a_wait_does_not_end_while_an_agent_is_held(lawful: Stage) -> None
     await stage.put("ann")
     held = await stage.served("c", "ann")
     await stage.passed(queued.waits_until_ms)
-    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == Left("held", held.id)
+    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("held", held.id)
     assert await stage.state(held.id) == "PENDING"
     await stage.routing.decline(stage.slot(held), 0, "", None)
-    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == Left("left", "EXPIRED")
+    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("left", "EXPIRED")
 
 
 async def test_giving_up_ends_what_waits_and_a_repeat_answers_the_same(lawful: Stage) -> None:
@@ -242,15 +242,15 @@ async def test_giving_up_ends_what_waits_and_a_repeat_answers_the_same(lawful: S
     leave = stage.contacts.leave
     await stage.line_up("c")
     for _ in range(2):
-        assert await leave(stage.site, "c", Cause.CANCELED) == Left("left", "CANCELED")
+        assert await leave(stage.site, "c", Cause.CANCELED) == LeaveResult("left", "CANCELED")
     assert await stage.walked("c") == ["QUEUED NOBODY_FREE", "CANCELED CANCELED"]
     await stage.put("ann", 5)
     held = await stage.hold("ann", contact="d")
-    assert await leave(stage.site, "d", Cause.CANCELED) == Left("held", held.id)
+    assert await leave(stage.site, "d", Cause.CANCELED) == LeaveResult("held", held.id)
     await stage.routing.accept(stage.slot(held), 0, LONG_MS)
     await stage.routing.complete(stage.slot(held), 0, 0)
-    assert await leave(stage.site, "d", Cause.CANCELED) == Left("ended", "CLOSED")
-    assert await leave(stage.site, "other", Cause.CANCELED) == Left("gone")
+    assert await leave(stage.site, "d", Cause.CANCELED) == LeaveResult("ended", "CLOSED")
+    assert await leave(stage.site, "other", Cause.CANCELED) == LeaveResult("gone")
 
 
 async def test_an_offer_that_lapsed_does_not_bring_a_canceled_contact_back(lawful: Stage) -> None:
@@ -260,7 +260,7 @@ async def test_an_offer_that_lapsed_does_not_bring_a_canceled_contact_back(lawfu
     await stage.put("ann")
     held = await stage.served("c", "ann", hold_ms=1)
     await stage.passed(held.deadline_ms)
-    assert await stage.contacts.leave(stage.site, "c", Cause.CANCELED) == Left("left", "CANCELED")
+    assert await stage.contacts.leave(stage.site, "c", Cause.CANCELED) == LeaveResult("left", "CANCELED")
     assert await stage.expire(held.id) == "PENDING"
     assert (await stage.contact("c")).state is ContactState.CANCELED
 
@@ -271,7 +271,7 @@ async def test_a_contact_whose_record_is_forgotten_leaves_the_queue_and_the_coun
     await stage.line_up("c")
     await stage.line_up("d")
     await stage.raw("UNLINK", stage.keys.contact("c"))
-    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == Left("gone")
+    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("gone")
     assert await stage.in_line() == ["d"]
     assert await stage.contacts.waiting(stage.site) == {"default": 1}
     assert [timer.id for timer in await stage.presence.timers(stage.site, 10)] == ["d"]
@@ -283,7 +283,7 @@ async def test_a_contact_routed_again_takes_one_place_and_the_new_terms(lawful: 
     await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
     first = await stage.line_up("c", stage.waiting(sealed=sealed))
     again = await stage.line_up("c", stage.waiting(LONG_MS, 7_000), pool="night")
-    assert await stage.contacts.queue(stage.site) == [InQueue("c", "night", first.score - 7_000)]
+    assert await stage.contacts.queue(stage.site) == [QueuePlace("c", "night", first.score - 7_000)]
     assert await stage.contacts.waiting(stage.site) == {"night": 1}
     assert again.waits_until_ms == first.waits_until_ms
     assert await found_anywhere(stage, sealed) == []
@@ -325,7 +325,7 @@ async def test_a_declined_contact_that_does_not_wait_is_listed_until_it_is_forgo
     (timer,) = await stage.presence.timers(stage.site, 10)
     assert timer.due_ms > int(await stage.raw("PEXPIRETIME", stage.keys.contact("c")))
     await stage.raw("UNLINK", stage.keys.contact("c"))
-    assert await stage.contacts.leave(stage.site, timer.id, Cause.WAIT_EXPIRED) == Left("gone")
+    assert await stage.contacts.leave(stage.site, timer.id, Cause.WAIT_EXPIRED) == LeaveResult("gone")
     assert await stage.raw("ZRANGE", stage.keys.contacts, 0, -1) == []
 
 

@@ -21,7 +21,7 @@ class Lifetimes:
     events_kept: int
 
 
-class How(StrEnum):
+class ReserveKind(StrEnum):
     """Where the contact of a claim comes from."""
 
     NEW = "new"
@@ -32,7 +32,7 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class ReservationRef:
     """What of a reservation never changes: whose slot, for which contact, by which pool's terms."""
 
     site: str
@@ -43,7 +43,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitTerms:
     """How a contact may wait: how long, the pool's head start, and what was written, sealed.
 
     at_once False: not where nobody has room now, only once an offer has come to nothing.
@@ -56,7 +56,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ReserveRequest:
     """What a reserve asks for: ids and terms. They stay the same however many offers it takes.
 
     waiting None: it may not wait. handed_on: in a transfer, the slot that is freed once the new one is held.
@@ -76,9 +76,9 @@ class Claim:
     hold_ms: int
     accepted: bool
     idle_ms: int = 0
-    waiting: Waiting | None = None
-    how: How = How.NEW
-    handed_on: Slot | None = None
+    waiting: WaitTerms | None = None
+    how: ReserveKind = ReserveKind.NEW
+    handed_on: ReservationRef | None = None
 
     @property
     def lines_up(self) -> bool:
@@ -87,7 +87,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Shortlist:
     """Whom a reserve may take: candidates with their affinities, by which rule, and the record of why.
 
     tolerance: affinities this near the best are equal; below 0 the longest idle is taken.
@@ -100,7 +100,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class Reserved:
     """A slot is held."""
 
     reservation: Reservation
@@ -149,4 +149,4 @@ class Lapsed:
     away: bool
 
 
-Reserved = Claimed | Enqueued | Replayed | Full | Refused
+ReserveAnswer = Reserved | Enqueued | Replayed | Full | Refused
