@@ -10,12 +10,12 @@ from typing import Final, TypeAlias
 from matcher.affinity.search_result import SearchResult
 from matcher.errors import MatcherError
 from matcher.model import LeftOut, Outcome, Requirements
+from matcher.model.requests import RouteRequest
 from matcher.ranking.assignment import Opening
 from matcher.ranking.batch_assignment import BatchEntry, assign_batch, most_listed
 from matcher.ranking.policy import rank_with
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.asked import Asked
 from matcher.routing.ranker import EncodedMessage, Ranker, encode_message
 from matcher.routing.router import Decided, Router
 from matcher.routing.search_batcher import MOST_TOGETHER
@@ -30,7 +30,7 @@ class _Open:
     """A message that is still to be decided, as it is compared."""
 
     at: int
-    asked: Asked
+    asked: RouteRequest
     read: EncodedMessage
     floor: float
     tolerance: float
@@ -45,7 +45,7 @@ class BatchRouter:
         self._sites = sites
         self._ranker = ranker
 
-    async def route(self, site: str, asked: Sequence[Asked]) -> list[RouteResult]:
+    async def route(self, site: str, asked: Sequence[RouteRequest]) -> list[RouteResult]:
         """Return the outcome of each message, or why it failed; of equals the first is served first.
 
         What was answered before, is held already or cannot be read takes nobody away from the others. A message that
@@ -65,13 +65,13 @@ class BatchRouter:
             ended |= await self._finish(site, [one for one in decided if (one[1].agent is not None) is has_agent])
         return [ended[at] for at in range(len(asked))]
 
-    async def _begin(self, site: str, replica: SiteReplica, at: int, asked: Asked) -> _Open | RouteResult:
+    async def _begin(self, site: str, replica: SiteReplica, at: int, asked: RouteRequest) -> _Open | RouteResult:
         try:
-            before = await asked.answered(self._router, site)
+            before = await self._router.answered(site, asked)
             if before is not None:
                 return before
             pool = await replica.pools.pool(asked.message.requirements.pool)
-            message = await self._router.acquainted(replica, pool, asked.message)
+            message = await self._router.with_relationship(replica, pool, asked.message)
             units = await encode_message(replica, message)
             floor, tolerance = await replica.floor(pool), self._ranker.tolerance(pool)
             return _Open(at, asked, units, floor, tolerance, bool(message.preferred))
@@ -112,9 +112,9 @@ class BatchRouter:
         return decided
 
     async def _finish(self, site: str, decided: Sequence[tuple[_Open, Decided]]) -> dict[int, RouteResult]:
-        async def finish(asked: Asked, decision: Decided) -> RouteResult:
+        async def finish(asked: RouteRequest, decision: Decided) -> RouteResult:
             try:
-                return await asked.route(self._router, site, decision)
+                return await self._router.route(site, asked, decision)
             except MatcherError as error:
                 return error
 

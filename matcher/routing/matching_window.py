@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 
 from matcher.errors import MatcherError
 from matcher.model import Outcome
+from matcher.model.requests import RouteRequest
 from matcher.replica.site_registry import SiteRegistry
-from matcher.routing.asked import Asked
 from matcher.routing.batch_router import MOST_AT_ONCE, BatchRouter, RouteResult
 from matcher.routing.router import Router
 
@@ -28,7 +28,7 @@ class _Window:
 
     due: float
     timer: asyncio.TimerHandle
-    calls: list[tuple[Asked, asyncio.Future[RouteResult]]] = field(default_factory=list)
+    calls: list[tuple[RouteRequest, asyncio.Future[RouteResult]]] = field(default_factory=list)
 
 
 class MatchingWindows:
@@ -50,7 +50,7 @@ class MatchingWindows:
     async def route(
         self,
         site: str,
-        asked: Asked,
+        asked: RouteRequest,
         *,
         seconds_left: float | None = None,
         gathered: Callable[[], None] = lambda: None,
@@ -63,7 +63,7 @@ class MatchingWindows:
         pool = await replica.pools.pool(asked.message.requirements.pool)
         window_ms = pool.policy.matching_window_ms
         if not window_ms or self._closed or self._gathered >= MOST_GATHERED:
-            return await asked.route(self._router, site)
+            return await self._router.route(site, asked)
         gathered()
         self._gathered += 1
         try:
@@ -74,7 +74,7 @@ class MatchingWindows:
             raise ended
         return ended
 
-    async def route_many(self, site: str, asked: Sequence[Asked]) -> list[RouteResult]:
+    async def route_many(self, site: str, asked: Sequence[RouteRequest]) -> list[RouteResult]:
         """Decide for all messages together, at once; return what became of each, in their order."""
         return await self._joint.route(site, asked)
 
@@ -85,7 +85,9 @@ class MatchingWindows:
             self._end(key)
         await asyncio.gather(*self._deciding, return_exceptions=True)
 
-    def _join(self, key: _Key, seconds: float, asked: Asked, seconds_left: float | None) -> asyncio.Future[RouteResult]:
+    def _join(
+        self, key: _Key, seconds: float, asked: RouteRequest, seconds_left: float | None
+    ) -> asyncio.Future[RouteResult]:
         loop = asyncio.get_running_loop()
         now = loop.time()
         window = self._windows.get(key)

@@ -18,9 +18,9 @@ from matcher.model import (
     QueuedOutcome,
     Ranking,
     ReservedOutcome,
-    Wait,
 )
 from matcher.model.lifecycle import ContactState
+from matcher.model.requests import RouteRequest
 from matcher.model.resource_names import contact_name, new_id, reservation_name
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.ranker import LONGEST_IDLE, EncodedMessage, Ranker, shortlist_of
@@ -71,38 +71,29 @@ class Reserver:
         self._secret = secret
         self._observe_candidates = observe_candidates
 
-    def claim(
-        self,
-        site: str,
-        pool: Pool,
-        message: Message,
-        contact_id: str,
-        request_id: str,
-        digest: bytes,
-        auto_accept: bool,
-        wait: Wait | None,
-    ) -> ReserveRequest:
+    def claim(self, site: str, pool: Pool, request: RouteRequest) -> ReserveRequest:
         """Return what the store is asked for; ids that are not given are made."""
-        contact, waiting = contact_id or new_id(), None
+        message, wait = request.message, request.wait
+        contact, waiting = request.contact_id or new_id(), None
         if wait is not None:
             waiting = WaitTerms(
                 pool.policy.wait_ms if wait.most_ms is None else wait.most_ms,
                 pool.policy.head_start_ms,
-                self._sealer.seal(site, contact, WaitingMessage(message, auto_accept)),
+                self._sealer.seal(site, contact, WaitingMessage(message, request.auto_accept)),
             )
         return ReserveRequest(
             site=site,
             contact=contact,
             reservation=new_id(),
             decision=new_id(),
-            request_id=request_id or new_id(),
-            own_request=not request_id,
-            digest=hmac.new(self._secret, digest, hashlib.sha256).hexdigest()[:32],
+            request_id=request.request_id or new_id(),
+            own_request=not request.request_id,
+            digest=hmac.new(self._secret, request.digest, hashlib.sha256).hexdigest()[:32],
             pool=pool.id,
             channel=message.requirements.channel,
             customer=message.customer,
-            hold_ms=pool.policy.accepted_ms if auto_accept else pool.policy.offer_ms,
-            accepted=auto_accept,
+            hold_ms=pool.policy.accepted_ms if request.auto_accept else pool.policy.offer_ms,
+            accepted=request.auto_accept,
             idle_ms=pool.policy.idle_ms,
             waiting=waiting,
         )

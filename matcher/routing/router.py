@@ -23,6 +23,7 @@ from matcher.model import (
     Wait,
 )
 from matcher.model.lifecycle import AgentStatus, ContactState
+from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.ranker import EncodedMessage, Ranker, encode_message
@@ -72,65 +73,42 @@ class Router:
         self._ranker = ranker
         self._claims = claims
 
-    async def route(
-        self,
-        site: str,
-        message: Message,
-        *,
-        contact_id: str,
-        request_id: str,
-        digest: bytes,
-        auto_accept: bool,
-        explain_unmatched: bool,
-        wait: Wait | None = None,
-        decided: Decided | None = None,
-    ) -> Outcome:
-        """Decide who takes the message and hold a slot of theirs; where nobody can and it may wait, let it wait.
+    async def route(self, site: str, request: RouteRequest, decided: Decided | None = None) -> Outcome:
+        """Decide which agent takes the message and hold capacity of theirs; where nobody can, let the contact wait.
 
-        digest: what the request asks for; only a keyed digest of it is kept. decided: what a joint decision found;
-        where its agent has no room any more, the message is routed alone.
+        decided: what a joint decision found; where its agent has no free capacity any more, the message is routed
+        alone.
         Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what encoder and store raise.
         """
         replica = await self._sites.replica(site)
-        pool = await replica.pools.pool(message.requirements.pool)
-        message = await self.acquainted(replica, pool, message)
+        pool = await replica.pools.pool(request.message.requirements.pool)
+        message = await self.with_relationship(replica, pool, request.message)
         read = decided.read if decided else await encode_message(replica, message)
-        claim = self._claims.claim(site, pool, message, contact_id, request_id, digest, auto_accept, wait)
+        claim = self._claims.claim(site, pool, replace(request, message=message))
         first = decided.ranking if decided and decided.agent else None
         only = decided.agent if decided else None
         outcome = await self._claims.hold(replica, pool, message, read, claim, first=first, only=only)
         if isinstance(outcome, str):
-            return await self._unmatched(replica, pool, outcome, read, message.requirements, explain_unmatched)
+            return await self._unmatched(replica, pool, outcome, read, message.requirements, request.explain_unmatched)
         return outcome
 
-    async def transfer(
-        self,
-        site: str,
-        contact_id: str,
-        *,
-        pool_id: str,
-        agent: str,
-        message: Message | None,
-        request_id: str,
-        digest: bytes,
-        wait: Wait | None,
-    ) -> Outcome:
-        """Hand a contact on that an agent has accepted; the old slot is free only when the new one is held.
+    async def transfer(self, site: str, request: TransferRequest) -> Outcome:
+        """Hand a contact on that an agent has accepted; the old hold ends only when the new one stands.
 
-        pool_id, agent: "": the contact's own pool, anybody. message: whom the new agent should be like and what is
-        required, None: nothing. Raises ContactNotFound, ContactStateWrong, PoolNotFound, RequestIdReused.
+        Raises ContactNotFound, ContactStateWrong, PoolNotFound, RequestIdReused.
         """
+        contact_id, message, wait = request.contact_id, request.message, request.wait
         replica = await self._sites.replica(site)
         before = await self._contacts.contact(site, contact_id, self._clocks.of(site).now_ms())
         asked = message.requirements if message else Requirements()
-        pool = await replica.pools.pool(pool_id or before.pool)
+        pool = await replica.pools.pool(request.pool_id or before.pool)
         slot = await self._store.slot(site, before.reservation) if before.state is ContactState.ASSIGNED else None
         required = replace(
             asked,
             pool=pool.id,
             channel=before.channel,
             excluded=asked.excluded | ({slot.agent} if slot else set()),
-            only=agent,
+            only=request.agent,
         )
         handed_on = Message(
             text=message.text if message else "",
@@ -139,9 +117,8 @@ class Router:
             preferred=message.preferred if message else (),
         )
         read = await encode_message(replica, handed_on)
-        claim = self._claims.claim(
-            site, pool, handed_on, contact_id, request_id, digest, auto_accept=False, wait=wait or Wait()
-        )
+        routed = RouteRequest(handed_on, contact_id, request.request_id, request.digest, wait=wait or Wait())
+        claim = self._claims.claim(site, pool, routed)
         if claim.waiting is not None and wait is None:
             # Once the old slot is free, an offer that comes to nothing must not leave the customer with nobody.
             claim = replace(claim, waiting=replace(claim.waiting, at_once=False))
@@ -162,26 +139,19 @@ class Router:
         await self._sites.replica(site)
         return await self._customers.link(site, handles)
 
-    async def answered(
-        self,
-        site: str,
-        message: Message,
-        *,
-        contact_id: str,
-        request_id: str,
-        digest: bytes,
-        auto_accept: bool,
-    ) -> ReservedOutcome | QueuedOutcome | None:
+    async def answered(self, site: str, request: RouteRequest) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that the request was given before, None for a new one: nothing is held.
 
         Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what the store raises.
         """
+        if not (request.request_id or request.contact_id):
+            return None
         replica = await self._sites.replica(site)
-        pool = await replica.pools.pool(message.requirements.pool)
-        claim = self._claims.claim(site, pool, message, contact_id, request_id, digest, auto_accept, wait=None)
+        pool = await replica.pools.pool(request.message.requirements.pool)
+        claim = self._claims.claim(site, pool, replace(request, wait=None))
         return await self._claims.answered(replica, claim)
 
-    async def acquainted(self, replica: SiteReplica, pool: Pool, message: Message) -> Message:
+    async def with_relationship(self, replica: SiteReplica, pool: Pool, message: Message) -> Message:
         """Return the message with the agent who served the customer well before, where the pool leads back to them."""
         policy = pool.policy
         if not policy.relationship_ms or not message.customer:
@@ -198,10 +168,9 @@ class Router:
             return replace(message, preferred=(*message.preferred, led_back))
         return message
 
-    async def suggest(
-        self, site: str, message: Message, *, most: int, ignore_availability: bool, explain_left_out: bool
-    ) -> Ranking:
+    async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
         """Rank agents for the message and hold nothing."""
+        message = request.message
         replica = await self._sites.replica(site)
         pool = await replica.pools.pool(message.requirements.pool)
         read = await encode_message(replica, message)
@@ -210,11 +179,11 @@ class Router:
             pool,
             read,
             message.requirements,
-            most=most,
-            ignore_availability=ignore_availability,
-            count_left_out=not explain_left_out,
+            most=request.most,
+            ignore_availability=request.ignore_availability,
+            count_left_out=not request.explain_left_out,
         )
-        if not explain_left_out:
+        if not request.explain_left_out:
             return ranking
         return replace(ranking, left_out=replica.index.left_out(message.requirements, name_agents=MOST_LEFT_OUT))
 

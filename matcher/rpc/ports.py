@@ -16,7 +16,6 @@ from matcher.model import (
     Experience,
     ImportedRow,
     ImportResult,
-    Message,
     Outcome,
     Page,
     Pool,
@@ -25,49 +24,21 @@ from matcher.model import (
     Ranking,
     Reservation,
     StreamPlace,
-    Wait,
 )
 from matcher.model.lifecycle import AgentStatus, ContactState
-from matcher.routing.asked import Asked
+from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 
 
 class Router(Protocol):
     """Decides. Every method may raise a MatcherError."""
 
-    async def route(
-        self,
-        site: str,
-        message: Message,
-        *,
-        contact_id: str,
-        request_id: str,
-        digest: bytes,
-        auto_accept: bool,
-        explain_unmatched: bool,
-        wait: Wait | None = None,
-    ) -> Outcome:
-        """Decide who takes the message, and hold a slot; `digest`: the request without its request_id."""
-
-    async def transfer(
-        self,
-        site: str,
-        contact_id: str,
-        *,
-        pool_id: str,
-        agent: str,
-        message: Message | None,
-        request_id: str,
-        digest: bytes,
-        wait: Wait | None,
-    ) -> Outcome:
-        """Hand a contact on that an agent has accepted; pool_id, agent: "" for the contact's own, for anybody."""
+    async def transfer(self, site: str, request: TransferRequest) -> Outcome:
+        """Hand a contact on that an agent has accepted."""
 
     async def link(self, site: str, handles: Sequence[str]) -> int:
         """Join the handles of one customer; return how many there are now."""
 
-    async def suggest(
-        self, site: str, message: Message, *, most: int, ignore_availability: bool, explain_left_out: bool
-    ) -> Ranking:
+    async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
         """Rank agents for the message and hold nothing."""
 
 
@@ -77,14 +48,14 @@ class Gathering(Protocol):
     async def route(
         self,
         site: str,
-        asked: Asked,
+        asked: RouteRequest,
         *,
         seconds_left: float | None = None,
         gathered: Callable[[], None] = lambda: None,
     ) -> Outcome:
         """Decide who takes the message; `gathered` is told when the call begins to wait for others."""
 
-    async def route_many(self, site: str, asked: Sequence[Asked]) -> list[Outcome | MatcherError]:
+    async def route_many(self, site: str, asked: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
         """Decide for all messages together; return what became of each, in their order."""
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from matcher.errors import FieldsInvalid, MatcherError
 from matcher.model import Outcome
-from matcher.routing.asked import Asked
+from matcher.model.requests import RouteRequest
 from matcher.rpc import convert, status
 from matcher.rpc.ports import Gathering
 from matcher.rpc.validation import routing as check
@@ -28,14 +28,14 @@ async def answers(
     """
     site = _whole(request)
     checked = [_item(request.parent, one, digest) for one in request.requests]
-    good = [one for one in checked if isinstance(one, Asked)]
+    good = [one for one in checked if isinstance(one, RouteRequest)]
     # By contact id and not by place: the order in which a caller lists them decides nothing among equals.
     turn = sorted(range(len(good)), key=lambda at: good[at].contact_id)
     ended = await gathering.route_many(site, [good[at] for at in turn]) if good else []
     outcomes = {good[at].contact_id: outcome for at, outcome in zip(turn, ended, strict=True)}
     results = []
     for one, asked in zip(request.requests, checked, strict=True):
-        outcome = outcomes[one.contact_id] if isinstance(asked, Asked) else asked
+        outcome = outcomes[one.contact_id] if isinstance(asked, RouteRequest) else asked
         if not isinstance(outcome, MatcherError):
             count(outcome)
         results.append(_result(site, one.contact_id, outcome))
@@ -62,7 +62,7 @@ def _whole(request: pb.RouteMessagesRequest) -> str:
     return site
 
 
-def _item(parent: str, given: pb.RouteMessageRequest, digest: Digest) -> Asked | FieldsInvalid:
+def _item(parent: str, given: pb.RouteMessageRequest, digest: Digest) -> RouteRequest | FieldsInvalid:
     """Check one message as RouteMessage would; the same request_id may repeat it there."""
     request = pb.RouteMessageRequest()
     request.CopyFrom(given)
@@ -71,7 +71,7 @@ def _item(parent: str, given: pb.RouteMessageRequest, digest: Digest) -> Asked |
         routable = check.route(request)
     except FieldsInvalid as error:
         return error
-    return Asked(
+    return RouteRequest(
         routable.message,
         contact_id=request.contact_id,
         request_id=request.request_id,

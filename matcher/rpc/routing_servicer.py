@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from matcher.model import Outcome, QueuedOutcome, Unmatched
-from matcher.routing.asked import Asked
+from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc import convert, route_messages
 from matcher.rpc.interceptors.admission import step_aside
 from matcher.rpc.interceptors.errors import Context
@@ -42,7 +42,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     async def RouteMessage(self, request: pb.RouteMessageRequest, context: Context) -> pb.RouteMessageResponse:
         """Decide which agent takes a message and hold a slot for it."""
         routable = check.route(request)
-        asked = Asked(
+        asked = RouteRequest(
             routable.message,
             contact_id=request.contact_id,
             request_id=request.request_id,
@@ -66,13 +66,15 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         transfer = check.transfer(request)
         outcome = await self._router.transfer(
             transfer.site,
-            transfer.contact,
-            pool_id=transfer.pool,
-            agent=transfer.agent,
-            message=transfer.message,
-            request_id=request.request_id,
-            digest=_digest(request),
-            wait=transfer.wait,
+            TransferRequest(
+                transfer.contact,
+                pool_id=transfer.pool,
+                agent=transfer.agent,
+                message=transfer.message,
+                request_id=request.request_id,
+                digest=_digest(request),
+                wait=transfer.wait,
+            ),
         )
         return convert.route_response(transfer.site, outcome)
 
@@ -86,10 +88,12 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         routable, most = check.suggest(request)
         ranking = await self._router.suggest(
             routable.site,
-            routable.message,
-            most=most,
-            ignore_availability=request.ignore_availability,
-            explain_left_out=request.explain_left_out,
+            SuggestRequest(
+                routable.message,
+                most,
+                ignore_availability=request.ignore_availability,
+                explain_left_out=request.explain_left_out,
+            ),
         )
         return convert.suggestions(routable.site, ranking)
 

@@ -11,7 +11,7 @@ import pytest
 
 from matcher.errors import ContactHeld, MatcherError
 from matcher.model import Constraint, LeftOut, Message, Pool, PoolPolicy, Requirements, Unmatched
-from matcher.routing.asked import Asked
+from matcher.model.requests import RouteRequest
 from matcher.routing.batch_router import MOST_AT_ONCE
 from matcher.routing.matching_window import MOST_GATHERED, MatchingWindows
 
@@ -58,7 +58,7 @@ class House:
 class _Together:
     house: House
 
-    async def route(self, _site: str, asked: Sequence[Asked]) -> list[Unmatched | MatcherError]:
+    async def route(self, _site: str, asked: Sequence[RouteRequest]) -> list[Unmatched | MatcherError]:
         self.house.together.append([one.contact_id for one in asked])
         self.house.deciding.set()
         await self.house.go_on.wait()
@@ -72,13 +72,13 @@ def unmatched(contact: str) -> Unmatched:
     return Unmatched(contact, Constraint.STATUS, LeftOut({}))
 
 
-def asked(contact: str, pool: str = "default") -> Asked:
+def asked(contact: str, pool: str = "default") -> RouteRequest:
     """Return what one call asks for."""
-    return Asked(Message("We sail.", "", Requirements(pool=pool)), contact_id=contact)
+    return RouteRequest(Message("We sail.", "", Requirements(pool=pool)), contact_id=contact)
 
 
 async def gathered(
-    gathering: MatchingWindows, *calls: Asked, seconds_left: float | None = None
+    gathering: MatchingWindows, *calls: RouteRequest, seconds_left: float | None = None
 ) -> list[asyncio.Task[Any]]:
     """Start calls, and return them once all of them wait for others."""
     waiting = asyncio.Semaphore(0)

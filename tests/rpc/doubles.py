@@ -24,7 +24,6 @@ from matcher.model import (
     ImportedRow,
     ImportResult,
     LeftOut,
-    Message,
     Outcome,
     Page,
     Pool,
@@ -35,10 +34,9 @@ from matcher.model import (
     Reservation,
     ReservedOutcome,
     StreamPlace,
-    Wait,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
-from matcher.routing.asked import Asked
+from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc.ports import Services
 
 T = TypeVar("T")
@@ -121,43 +119,37 @@ class Double:
 class RouterDouble(Double):
     """Answers as a router would that always offers Maya."""
 
-    async def route(
-        self,
-        site: str,
-        message: Message,
-        *,
-        contact_id: str,
-        request_id: str,
-        digest: bytes,
-        auto_accept: bool,
-        explain_unmatched: bool,
-        wait: Wait | None = None,
-    ) -> Outcome:
-        asked = (site, message, contact_id, request_id, digest, auto_accept, explain_unmatched)
+    async def route(self, site: str, request: RouteRequest) -> Outcome:
+        asked = (
+            site,
+            request.message,
+            request.contact_id,
+            request.request_id,
+            request.digest,
+            request.auto_accept,
+            request.explain_unmatched,
+        )
+        wait = request.wait
         return self.note("route", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *asked, *([wait] if wait else ()))
 
-    async def transfer(
-        self,
-        site: str,
-        contact_id: str,
-        *,
-        pool_id: str,
-        agent: str,
-        message: Message | None,
-        request_id: str,
-        digest: bytes,
-        wait: Wait | None,
-    ) -> Outcome:
-        asked = (site, contact_id, pool_id, agent, message, request_id, wait)
+    async def transfer(self, site: str, request: TransferRequest) -> Outcome:
+        asked = (
+            site,
+            request.contact_id,
+            request.pool_id,
+            request.agent,
+            request.message,
+            request.request_id,
+            request.wait,
+        )
         return self.note("transfer", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *asked)
 
     async def link(self, site: str, handles: Sequence[str]) -> int:
         return self.note("link", 2, site, tuple(handles))
 
-    async def suggest(
-        self, site: str, message: Message, *, most: int, ignore_availability: bool, explain_left_out: bool
-    ) -> Ranking:
-        return self.note("suggest", RANKING, site, message, most, ignore_availability, explain_left_out)
+    async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
+        asked = (site, request.message, request.most, request.ignore_availability, request.explain_left_out)
+        return self.note("suggest", RANKING, *asked)
 
 
 @dataclass
@@ -169,23 +161,14 @@ class GatheringDouble:
     async def route(
         self,
         site: str,
-        asked: Asked,
+        asked: RouteRequest,
         *,
         seconds_left: float | None = None,
         gathered: Callable[[], None] = lambda: None,
     ) -> Outcome:
-        return await self.router.route(
-            site,
-            asked.message,
-            contact_id=asked.contact_id,
-            request_id=asked.request_id,
-            digest=asked.digest,
-            auto_accept=asked.auto_accept,
-            explain_unmatched=asked.explain_unmatched,
-            wait=asked.wait,
-        )
+        return await self.router.route(site, asked)
 
-    async def route_many(self, site: str, asked: Sequence[Asked]) -> list[Outcome | MatcherError]:
+    async def route_many(self, site: str, asked: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
         return [await self.route(site, one) for one in asked]
 
 

@@ -8,6 +8,7 @@ from hypothesis.stateful import precondition, rule
 from matcher.errors import ContactNotFound, ContactStateWrong, MatcherError
 from matcher.model import Message, Outcome, QueuedOutcome, Requirements, ReservedOutcome, Unmatched, Wait
 from matcher.model.lifecycle import ContactState, ReservationState
+from matcher.model.requests import TransferRequest
 from tests.state_machine.drawn import ACCEPTED, LATER_MS, LONG_PAST_MS, PENDING, agents, picks, pools, servers, texts
 from tests.state_machine.plain import FOREVER, PlainReservation
 from tests.state_machine.platforms import Platforms
@@ -117,13 +118,13 @@ class Lines(Platforms):
         """Ask a server to hand a contact on."""
         return await self.houses[server].router.transfer(
             self.site,
-            contact,
-            pool_id=pool,
-            agent=agent,
-            message=None if text is None else Message(text, "", Requirements()),
-            request_id="",
-            digest=b"",
-            wait=Wait(LATER_MS) if wait else None,
+            TransferRequest(
+                contact,
+                pool_id=pool,
+                agent=agent,
+                message=None if text is None else Message(text, "", Requirements()),
+                wait=Wait(LATER_MS) if wait else None,
+            ),
         )
 
     @rule(server=servers, pick=picks, pool=pools)

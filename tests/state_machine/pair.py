@@ -12,6 +12,7 @@ from matcher.encoder import Priority
 from matcher.encoder.protocols import Vectors
 from matcher.model import Agent, Capacity, ChannelCapacity, Message, Profile, Requirements, ReservedOutcome
 from matcher.model.lifecycle import AgentStatus
+from matcher.model.requests import RouteRequest
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.store.redis.client import StoreClient
 from tests.state_machine.house import House
@@ -76,12 +77,7 @@ class Pair:
         message = Message("roses", "", Requirements())
         held = await house.router.route(
             self.site,
-            message,
-            contact_id="",
-            request_id="",
-            digest=b"",
-            auto_accept=False,
-            explain_unmatched=False,
+            RouteRequest(message, contact_id="", explain_unmatched=False),
         )
         assert isinstance(held, ReservedOutcome)
         return held

@@ -31,6 +31,7 @@ from matcher.model import (
     Wait,
 )
 from matcher.model.lifecycle import ContactState, ReservationState
+from matcher.model.requests import RouteRequest
 from tests.state_machine.admins import Admins
 from tests.state_machine.drawn import (
     ACCEPTED,
@@ -100,13 +101,14 @@ class Platforms(Admins):
         """Ask a server for an agent."""
         return self.houses[server].router.route(
             self.site,
-            Message(ask.text, "", Requirements(pool=ask.pool, channel=ask.channel)),
-            contact_id=ask.contact,
-            request_id=request,
-            digest=repr(ask).encode(),
-            auto_accept=ask.auto_accept,
-            explain_unmatched=False,
-            wait=Wait(LATER_MS) if ask.wait else None,
+            RouteRequest(
+                Message(ask.text, "", Requirements(pool=ask.pool, channel=ask.channel)),
+                contact_id=ask.contact,
+                request_id=request,
+                digest=repr(ask).encode(),
+                auto_accept=ask.auto_accept,
+                wait=Wait(LATER_MS) if ask.wait else None,
+            ),
         )
 
     @rule(ask=asks(st.just(""), st.just(value=False)), count=st.integers(2, 6))

@@ -20,6 +20,7 @@ from matcher.model import (
     Wait,
 )
 from matcher.model.lifecycle import AgentStatus, ContactState, ReservationState
+from matcher.model.requests import RouteRequest, TransferRequest
 from matcher.replica import site_replica as replica_module
 from matcher.replica.site_replica import READ_EVERY_SECONDS
 from matcher.replica.snapshot import Snapshot, read_site
@@ -137,7 +138,7 @@ async def test_a_transfer_that_waits_is_not_taken_for_held_where_it_is_repeated_
 
     async def hand_on(house: House) -> Outcome:
         return await house.router.transfer(
-            pair.site, held.contact, pool_id="", agent="", message=None, request_id="once", digest=b"", wait=Wait()
+            pair.site, TransferRequest(held.contact, pool_id="", agent="", message=None, request_id="once", wait=Wait())
         )
 
     async with pair.held_up():
@@ -157,7 +158,7 @@ async def test_a_transfer_that_waits_and_is_offered_leaves_the_old_slot_free_at_
     held = (await pair.route(pair.other)).reservation
     await pair.other.reservations.accept(pair.site, held.id, 0)
     waits = await pair.other.router.transfer(
-        pair.site, held.contact, pool_id="", agent="", message=None, request_id="", digest=b"", wait=Wait()
+        pair.site, TransferRequest(held.contact, pool_id="", agent="", message=None, wait=Wait())
     )
     assert isinstance(waits, QueuedOutcome)
     await pair.create("bob")
@@ -215,13 +216,7 @@ async def line_up(pair: Pair, contact: str, text: str, pool: str = "default") ->
     """Let a contact wait, through the other server."""
     waits = await pair.other.router.route(
         pair.site,
-        Message(text, "", Requirements(pool=pool)),
-        contact_id=contact,
-        request_id="",
-        digest=b"",
-        auto_accept=False,
-        explain_unmatched=False,
-        wait=Wait(),
+        RouteRequest(Message(text, "", Requirements(pool=pool)), contact_id=contact, wait=Wait()),
     )
     assert isinstance(waits, QueuedOutcome)
 

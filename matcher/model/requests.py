@@ -1,0 +1,53 @@
+"""Requests of the router as data: what a caller asks for, checked, in plain ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from matcher.model.contacts import Wait
+from matcher.model.decisions import Message
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RouteRequest:
+    """The arguments of RouteMessage as one value, so that several requests can be decided together.
+
+    contact_id, request_id: "" where the service makes them. digest: the request as bytes, of which the service keeps
+    only a keyed digest. wait: None where the contact may not wait. The class has no repr, so that no log line can show
+    the message or the bytes.
+    """
+
+    message: Message
+    contact_id: str = ""
+    request_id: str = ""
+    digest: bytes = b""
+    auto_accept: bool = False
+    explain_unmatched: bool = False
+    wait: Wait | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TransferRequest:
+    """The arguments of TransferContact as one value.
+
+    pool_id, agent: "" for the contact's own pool, for any agent. message: whom the new agent should be like and what is
+    required; None: nothing. wait: None where the contact need not wait.
+    """
+
+    contact_id: str
+    pool_id: str = ""
+    agent: str = ""
+    message: Message | None = None
+    request_id: str = ""
+    digest: bytes = b""
+    wait: Wait | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SuggestRequest:
+    """The arguments of SuggestAgents as one value; most: how many candidates at most."""
+
+    message: Message
+    most: int
+    ignore_availability: bool = False
+    explain_left_out: bool = False
