@@ -40,7 +40,7 @@ class House:
         return self
 
     @property
-    def teams(self) -> House:
+    def pools(self) -> House:
         """Be a replica."""
         return self
 
@@ -48,10 +48,10 @@ class House:
         """Be the pools it knows."""
         return Pool(pool, PoolPolicy(matching_window_ms=self.windows[pool]), 1, 0, 0)
 
-    async def route(self, _site: str, _message: Message, *, contact_id: str, **_terms: object) -> Unmatched:
+    async def route(self, _site: str, request: RouteRequest) -> Unmatched:
         """Be the router."""
-        self.alone.append(contact_id)
-        return unmatched(contact_id)
+        self.alone.append(request.contact_id)
+        return unmatched(request.contact_id)
 
 
 @dataclass

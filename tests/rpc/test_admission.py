@@ -270,7 +270,7 @@ async def busy() -> AsyncIterator[Busy]:
     answer = asyncio.Event()
 
     async def blocked(*given: Any, **_: Any) -> ReservedOutcome:
-        entered.put_nowait(given[1].text)
+        entered.put_nowait(given[1].message.text)
         await answer.wait()
         return ReservedOutcome(OFFER, CANDIDATE, replayed=False)
 
