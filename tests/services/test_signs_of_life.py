@@ -27,7 +27,7 @@ class House:
         return self
 
     @property
-    def teams(self) -> House:
+    def pools(self) -> House:
         """Be a replica."""
         return self
 
