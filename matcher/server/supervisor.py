@@ -21,7 +21,7 @@ from matcher.errors import SettingsWrong
 
 log = structlog.get_logger(__name__)
 
-WORKER: Final = "import sys; from matcher.app import main; sys.exit(main())"
+WORKER: Final = "import sys; from matcher.server.app import main; sys.exit(main())"
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
 
