@@ -125,8 +125,8 @@ class Streams(Protocol):
         """Tell an agent's reservations as they are and as they change; None: a sign of life."""
 
 
-class Roster(Protocol):
-    """Keeps agents, pools and sites. Every method may raise a MatcherError."""
+class AgentService(Protocol):
+    """Keeps the agents of each site. Every method may raise a MatcherError."""
 
     async def create_agent(self, site: str, agent: str, profile: Profile, status: AgentStatus) -> Agent:
         """Add an agent."""
@@ -151,11 +151,19 @@ class Roster(Protocol):
     async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
         """Note that an agent's desk is alive; return until when that counts, and the agent's status."""
 
+
+class ImportService(Protocol):
+    """Imports agents. Every method may raise a MatcherError."""
+
     async def import_agents(self, site: str, rows: Sequence[ImportedRow], validate_only: bool) -> list[ImportResult]:
         """Add or change agents; one result a row, in the order of the rows."""
 
     async def prune(self, site: str, keep: frozenset[str], validate_only: bool) -> list[ImportResult]:
         """Remove the agents who are not in `keep`."""
+
+
+class PoolService(Protocol):
+    """Keeps the pools of each site. Every method may raise a MatcherError."""
 
     async def create_pool(self, site: str, pool: str, policy: PoolPolicy) -> Pool:
         """Add a pool."""
@@ -178,6 +186,10 @@ class Roster(Protocol):
     def effective_tolerance(self, pool: Pool) -> float:
         """Return the affinity tolerance in force."""
 
+
+class SiteService(Protocol):
+    """Keeps the sites. Every method may raise a MatcherError."""
+
     async def create_site(self, site: str) -> None:
         """Add a site."""
 
@@ -193,8 +205,11 @@ class Services:
     """What stands behind the methods."""
 
     router: Router
+    windows: Gathering
     reservations: Reservations
     contacts: Contacts
-    roster: Roster
-    gathering: Gathering
-    streams: Streams
+    watch: Streams
+    agents: AgentService
+    imports: ImportService
+    pools: PoolService
+    sites: SiteService

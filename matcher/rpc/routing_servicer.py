@@ -33,10 +33,10 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     def __init__(self, services: Services, telemetry: Telemetry) -> None:
         self._router = services.router
-        self._gathering = services.gathering
+        self._gathering = services.windows
         self._reservations = services.reservations
         self._contacts = services.contacts
-        self._streams = services.streams
+        self._streams = services.watch
         self._routes = cache(telemetry.routes.labels)
 
     async def RouteMessage(self, request: pb.RouteMessageRequest, context: Context) -> pb.RouteMessageResponse:

@@ -325,4 +325,14 @@ class Doubles:
     def services(self) -> Services:
         """Return them as the server takes them."""
         gathering = GatheringDouble(self.router)
-        return Services(self.router, self.reservations, self.contacts, self.roster, gathering, self.streams)
+        return Services(
+            router=self.router,
+            windows=gathering,
+            reservations=self.reservations,
+            contacts=self.contacts,
+            watch=self.streams,
+            agents=self.roster,
+            imports=self.roster,
+            pools=self.roster,
+            sites=self.roster,
+        )
