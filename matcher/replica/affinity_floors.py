@@ -51,7 +51,7 @@ class AffinityFloors:
         self._messages = messages
         self._floors: WeakKeyDictionary[SiteIndex, dict[str, _Floor]] = WeakKeyDictionary()
         self._computing: dict[tuple[int, str, int], asyncio.Task[float]] = {}
-        """The running computations by index, pool and scorer; each task keeps its index, so that no id is used twice."""
+        """Running computations by index, pool and scorer; each task keeps its index, so that no id is used twice."""
 
     @classmethod
     async def open(cls, encoder: Encoder) -> AffinityFloors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -71,7 +72,7 @@ async def adopt_scorer(
 ) -> None:
     """Let the scorer that a pool names rank its contacts, once its agents' rows are ready, if it is still wanted."""
     scorer = await asyncio.to_thread(matching.scorers.serving, pool.policy.scorer)
-    ready = await asyncio.to_thread(index.prepare, pool.id, scorer)
-    if wanted():
-        index.set_scorer(pool.id, scorer)
-    del ready
+    with ExitStack() as stack:
+        await asyncio.to_thread(stack.enter_context, index.prepared(pool.id, scorer))
+        if wanted():
+            index.set_scorer(pool.id, scorer)
