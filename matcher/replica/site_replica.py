@@ -190,13 +190,13 @@ class SiteReplica:
 
     def put(self, agent: Agent, vectors: NDArray[np.float32]) -> None:
         """Take in a write of this process's own making before its event comes round."""
-        self._own.put(agent.id, agent.version)
+        self._own.add(agent.id, agent.version)
         if agent.updated_ms > self._removed_ms.get(agent.id, 0):
             self._put(agent, (), vectors)
 
     def put_status(self, agent: Agent) -> None:
         """Take in a status of this process's own making before its event comes round."""
-        self._own.put(agent.id, agent.version)
+        self._own.add(agent.id, agent.version)
         self._put_status(agent)
 
     def _put_status(self, agent: Agent) -> None:
@@ -206,7 +206,7 @@ class SiteReplica:
 
     def remove(self, agent: str, version: int) -> None:
         """Take out an agent whom this process removed at a version; who was made anew since then stays."""
-        self._own.removed(agent, version)
+        self._own.add_removal(agent, version)
         known = self.index.agent(agent)
         if known is not None and known.version <= version:
             self.index.remove(agent)
@@ -302,7 +302,7 @@ class SiteReplica:
             self._observe_lag(self.lag_ms() / 1000)
             # Last, and without a pause before the position moves on: who compares two replicas sees one or the other.
             for agent, version in agents.items():
-                self._own.heard_of(agent, version or (written[agent] + 1) * 1000)
+                self._own.confirm(agent, version or (written[agent] + 1) * 1000)
         finally:
             self._applying_since_ms = None
 
