@@ -61,8 +61,8 @@ class ReplicaFactory:
             on_lapse=lambda state: telemetry.reservations_lapsed.labels(state).inc(),
             on_away=lambda reason: telemetry.agents_sent_away.labels(reason).inc(),
         )
-        replica.beside(Expiry(replica, stores.routing, stores.contacts, stores.presence, clock, observer))
-        replica.beside(
+        replica.attach(Expiry(replica, stores.routing, stores.contacts, stores.presence, clock, observer))
+        replica.attach(
             QueueDispatcher(
                 replica,
                 stores.routing,
@@ -102,7 +102,9 @@ async def open_replicas(
     )
     async with ending(change.close):
         matching = await change.begin(lambda model: ScorerRegistry(settings.scorer, model, settings.scorers))
-        hubs = EventHubs(partial(EventHub, counted=telemetry.watchers.inc, cut_off=telemetry.watchers_cut_off.inc))
+        hubs = EventHubs(
+            partial(EventHub, on_watcher=telemetry.watchers.inc, on_cut_off=telemetry.watchers_cut_off.inc)
+        )
         factory = ReplicaFactory(store, telemetry, ranker, hubs)
         sites = SiteRegistry(stores.roster, factory.by(matching))
         async with ending(sites.close):

@@ -15,7 +15,7 @@ from matcher.model import Agent, AgentChange, Page, Profile
 from matcher.model.lifecycle import AgentStatus, Cause
 from matcher.model.resource_names import agent_name
 from matcher.replica.interest_vectors import encode_interests, vectors_for_update
-from matcher.replica.site_registry import SiteRegistry, settled
+from matcher.replica.site_registry import SiteRegistry, wait_for_successor
 from matcher.replica.site_replica import SiteReplica
 from matcher.services.etags import check_etag, overtaken, retry_write
 from matcher.services.reservations import withdraw_pending
@@ -111,18 +111,18 @@ class AgentService:
                 before = await self._release(replica, before)
             # `before.profile.pools` names the member sets that lose the agent: another version may have other pools.
             await self._store.delete_agent(site, agent, expected=before.version, pools=before.profile.pools)
-            replica.remove(agent, before.version)
+            replica.apply_own_removal(agent, before.version)
 
         await retry_write(delete, (*overtaken(etag), AgentHasHolds) if force else overtaken(etag))
-        await settled(replica)
+        await wait_for_successor(replica)
 
     async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
         """Set an agent's status."""
         replica = await self._sites.replica(site)
         written = await self._store.put_status(site, agent, status)
-        replica.put_status(written)
+        replica.apply_own_status(written)
         await self._withdraw_if_gone(written, site)
-        await settled(replica)
+        await wait_for_successor(replica)
         return written
 
     async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
@@ -147,10 +147,10 @@ class AgentService:
             expected=before.version if before else MUST_NOT_EXIST,
             pools_before=pools_before,
         )
-        replica.put(agent, vectors)
+        replica.apply_own_agent(agent, vectors)
         if written.status is not None and pools_before:
             await self._withdraw_if_gone(agent, site)
-        await settled(replica)
+        await wait_for_successor(replica)
         return agent
 
     async def _withdraw_if_gone(self, agent: Agent, site: str) -> None:
@@ -163,7 +163,7 @@ class AgentService:
 
         A reservation in wrap-up cannot be canceled: its wrap-up ends.
         """
-        replica.put_status(await self._store.put_status(replica.site, agent.id, AgentStatus.OFFLINE))
+        replica.apply_own_status(await self._store.put_status(replica.site, agent.id, AgentStatus.OFFLINE))
         now = self._clocks.of(replica.site).now_ms()
         await withdraw_pending(self._routing, replica.site, agent.id, Cause.AGENT_REMOVED, now)
         for hold in agent.holds:

@@ -46,7 +46,7 @@ class ContactService:
         stored = await self._store.contact(site, contact, self._clocks.of(site).now_ms())
         if stored.state is ContactState.QUEUED and stored.waits_until_ms and stored.id not in replica.queue:
             # Another server queued the contact a moment ago: this replica has not read the event yet.
-            await replica.reached((await self._events.end(site)).number, CATCH_UP_SECONDS)
+            await replica.catch_up(CATCH_UP_SECONDS, load=(await self._events.end(site)).number)
         return self._placed(replica, stored)
 
     async def contacts(

@@ -85,7 +85,7 @@ class Expiry:
 
     async def _run(self) -> None:
         while not self._replica.removed:
-            if not await self._replica.ready(RETRY_SECONDS):
+            if not await self._replica.wait_ready(RETRY_SECONDS):
                 continue
             try:
                 left = await self._sweep()

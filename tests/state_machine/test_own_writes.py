@@ -266,7 +266,7 @@ async def test_a_new_agent_s_holds_are_known_where_the_answer_to_the_creation_co
         created = await pair.create("ann")
         await pair.route(pair.other)
         await go_on(pair)
-        replica.put(created, await WordEncoder().encode(created.profile.interests))
+        replica.apply_own_agent(created, await WordEncoder().encode(created.profile.interests))
     assert await pair.agrees()
 
 
@@ -276,7 +276,7 @@ async def test_an_agent_made_anew_stays_where_the_answer_to_the_removal_comes_la
     await pair.other.agents.delete_agent(pair.site, "ann", "", force=False)
     await pair.create("ann")
     await pair.catch_up()
-    (await pair.slow.sites.replica(pair.site)).remove("ann", old.version)
+    (await pair.slow.sites.replica(pair.site)).apply_own_removal("ann", old.version)
     assert await pair.agrees()
 
 
@@ -286,7 +286,7 @@ async def test_an_agent_who_was_removed_does_not_come_back_with_a_late_answer(pa
     await pair.other.agents.delete_agent(pair.site, "ann", "", force=False)
     await pair.catch_up()
     replica = await pair.slow.sites.replica(pair.site)
-    replica.put(old, await WordEncoder().encode(old.profile.interests))
+    replica.apply_own_agent(old, await WordEncoder().encode(old.profile.interests))
     assert await pair.agrees()
     new = await pair.slow.agents.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
     assert new.version > old.version

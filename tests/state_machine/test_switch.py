@@ -64,7 +64,7 @@ async def test_what_is_acknowledged_is_known_to_whoever_answers_next(store_url: 
     writing = asyncio.create_task(_write(house, site, seed))
     left: list[SiteReplica] = []
     for number in range(1, SWITCHES + 1):
-        left += await house.sites.change(replicas_by(number % 2))
+        left += await house.sites.switch(replicas_by(number % 2))
     after = await house.sites.replica(site)
     assert after is not before
     assert len(left) == SWITCHES
