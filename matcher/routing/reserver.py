@@ -202,10 +202,10 @@ class Reserver:
         caught_up = await replica.catch_up(CATCH_UP_SECONDS, load=full.load_event)
         requirements = message.requirements
         left = replace(requirements, excluded=requirements.excluded | tried)
+        current = replica.has_reached(roster=full.roster_event)  # before the search: events may be applied during it
         ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM, beside_others=True)
         nobody = caught_up and not ranking.candidates and not claim.lines_up
-        behind = nobody and not replica.has_reached(roster=full.roster_event)
-        if behind:  # else a second search would find what the first did
+        if nobody and not current:  # else a second search would find what the first did
             await replica.catch_up(ROSTER_SECONDS, roster=full.roster_event)
             ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM, beside_others=True)
         ranking = replace(ranking, left_out=replica.index.left_out(requirements))
