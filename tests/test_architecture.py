@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -34,7 +35,7 @@ def test_the_picture_of_the_layers_is_the_contract() -> None:
         if "-->" in line
     ]
     rows = layers()
-    assert arrows == [[upper, lower] for upper, lower in zip(rows, rows[1:], strict=False)]
+    assert arrows == [[upper, lower] for upper, lower in pairwise(rows)]
 
 
 def test_the_map_names_only_files_that_exist() -> None:
