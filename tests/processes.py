@@ -147,13 +147,13 @@ def server_environment(folder: Path, settings: Mapping[str, str]) -> dict[str, s
     }
 
 
-async def start_server(folder: Path, settings: Mapping[str, str]) -> Server:
-    """Start a server and wait until it serves. Raises ServerDidNotStart."""
+async def start_server(folder: Path, settings: Mapping[str, str], tree: Path = ROOT) -> Server:
+    """Start the server of a tree and wait until it serves. Raises ServerDidNotStart."""
     log_file = folder / f"server-{uuid.uuid4().hex[:6]}.log"
     with log_file.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "server.py"),
-            cwd=ROOT,
+            cwd=tree,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
