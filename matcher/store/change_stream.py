@@ -150,7 +150,7 @@ class ChangeStream:
         self._connection = connection
         self._site = site
         self._keys = Keys(site)
-        self._reader = connection.reader(self._keys.load)
+        self._reader = connection.blocking_reader(self._keys.load)
 
     async def close(self) -> None:
         """Close the connection."""

@@ -31,6 +31,7 @@ from matcher.store.reservations import (
     WaitTerms,
 )
 from matcher.store.roster import RosterStore
+from tests.store.access import store_now_ms
 
 LONG_MS: Final = 600_000
 KEEP_MS: Final = 60_000
@@ -220,7 +221,7 @@ class Stage:
 
     async def now_ms(self) -> int:
         """Read the store's clock."""
-        return await self.connection.time_ms()
+        return await store_now_ms(self.connection)
 
     async def passed(self, at_ms: int) -> None:
         """Wait until the store's clock has passed a moment."""
