@@ -151,7 +151,7 @@ class Keys:
         """Name an agent's interest vectors by one model."""
         return self._of(f"vec:{model}:{agent}")
 
-    def lease(self, agent: str) -> str:
+    def holds(self, agent: str) -> str:
         """Name the holds of an agent."""
         return self._of(f"lease:{agent}")
 

@@ -311,7 +311,7 @@ class Platforms(Admins):
             await self.connection.pipeline(
                 [
                     ("HSET", self.keys.reservation(name), "deadline", past),
-                    ("ZADD", self.keys.lease(one.agent), "XX", past, member),
+                    ("ZADD", self.keys.holds(one.agent), "XX", past, member),
                     ("ZADD", self.keys.due, "XX", past, f"reservation|{name}"),
                     ("XADD", self.keys.load, "0-*", "e", f"hold|{one.agent}|{member}|{past}|{past}"),
                 ]

@@ -245,7 +245,7 @@ class Stage:
 
     async def lease(self, agent: str) -> dict[bytes, float]:
         """Read an agent's lease as it lies in the store, lapsed or not."""
-        return dict(pairs_of(await self.raw("ZRANGE", self.keys.lease(agent), 0, -1, "WITHSCORES")))
+        return dict(pairs_of(await self.raw("ZRANGE", self.keys.holds(agent), 0, -1, "WITHSCORES")))
 
     async def reservation(self, reservation: str) -> Reservation:
         """Read a reservation as of now."""
@@ -272,7 +272,7 @@ class Stage:
             keys.reservation(reservation.id),
             keys.contact(reservation.contact),
             keys.agent(reservation.agent),
-            keys.lease(reservation.agent),
+            keys.holds(reservation.agent),
             keys.due,
             keys.load,
             keys.queue,
