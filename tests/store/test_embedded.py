@@ -24,7 +24,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
 
 from matcher.errors import StoreUnavailable
-from matcher.store.embedded.files import StoreFiles, share, take
+from matcher.store.embedded.files import StoreFiles, try_lock_exclusive, try_lock_shared
 from matcher.store.embedded.process import ask_server, find_binary, stop_server
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 
@@ -91,7 +91,7 @@ async def _pid(store: EmbeddedStore) -> int:
 
 def _is_free(path: Path) -> bool:
     with path.open("rb") as lock:
-        return take(lock.fileno())
+        return try_lock_exclusive(lock.fileno())
 
 
 def _wait_until(path: Path, *, free: bool) -> None:
@@ -217,13 +217,13 @@ async def test_nobody_gets_a_stopping_server(data_dir: Path, monkeypatch: pytest
         return stop_server(socket)
 
     def enter(lock: int) -> bool:
-        if share(lock):
+        if try_lock_shared(lock):
             return True
         refused.set()
         return False
 
     monkeypatch.setattr("matcher.store.embedded.store.stop_server", stop)
-    monkeypatch.setattr("matcher.store.embedded.store.share", enter)
+    monkeypatch.setattr("matcher.store.embedded.store.try_lock_shared", enter)
     closing = asyncio.create_task(store.close())
     await asyncio.to_thread(decided.wait)
     coming = asyncio.create_task(EmbeddedStore.open(EmbeddedSettings(data_dir)))

@@ -89,12 +89,12 @@ def open_lock(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
-def take(lock: int) -> bool:
+def try_lock_exclusive(lock: int) -> bool:
     """Lock an open file for this process alone, if nobody else holds it at this moment."""
     return _flock(lock, fcntl.LOCK_EX)
 
 
-def share(lock: int) -> bool:
+def try_lock_shared(lock: int) -> bool:
     """Lock an open file together with others who share it, if nobody holds it alone at this moment."""
     return _flock(lock, fcntl.LOCK_SH)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from matcher.errors import StoreUnavailable
-from matcher.store.embedded.files import Patience, StoreFiles, open_lock, share, take
+from matcher.store.embedded.files import Patience, StoreFiles, open_lock, try_lock_exclusive, try_lock_shared
 from matcher.store.embedded.process import (
     LOADING,
     ask_server,
@@ -92,7 +92,7 @@ def _enter(settings: EmbeddedSettings, abandoned: threading.Event) -> EmbeddedSt
         patience = Patience(settings.start_timeout_seconds, abandoned)
         users = open_lock(files.users)
         try:
-            while not share(users):
+            while not try_lock_shared(users):
                 patience.wait(str(files.data_dir), lambda: "another process is stopping it and does not finish")
             socket, adopted = _reach(files, users, settings.binary, patience)
         except BaseException:
@@ -124,7 +124,7 @@ def _reach(files: StoreFiles, users: int, binary: Path | None, patience: Patienc
                 patience.renew()
             patience.wait(address, partial(_describe, files, pid, silence))
     except BaseException:
-        if started is not None and take(users):  # nobody else waits for it or uses it
+        if started is not None and try_lock_exclusive(users):  # nobody else waits for it or uses it
             started.terminate()
             with suppress(subprocess.TimeoutExpired):
                 started.wait(STOP_SECONDS)
@@ -139,7 +139,7 @@ def _describe(files: StoreFiles, pid: str, silence: str | None) -> str:
 def _start_if_free(files: StoreFiles, binary: Path | None) -> subprocess.Popen[bytes] | None:
     lock = open_lock(files.lock)
     try:
-        if not take(lock):
+        if not try_lock_exclusive(lock):
             os.close(lock)
             return None
         binary = find_binary(binary, str(files.data_dir))
@@ -154,7 +154,7 @@ def _leave(files: StoreFiles, socket: Path, users: int) -> None:
     try:
         # On its way from shared to exclusive the lock is free for a moment. Whoever gets in then makes this fail,
         # and of several who leave at once the last to let go succeeds: never none of them, never two.
-        if take(users):
+        if try_lock_exclusive(users):
             _stop(files, socket, Patience(STOP_SECONDS, threading.Event()))
     finally:
         os.close(users)
@@ -164,7 +164,7 @@ def _stop(files: StoreFiles, socket: Path, patience: Patience) -> None:
     refusal = stop_server(socket)
     lock = open_lock(files.lock)
     try:
-        while not take(lock):
+        while not try_lock_exclusive(lock):
             patience.wait(str(files.data_dir), lambda: f"it does not end{refusal}; last logged: {files.last_line()}")
         if socket.parent != files.server:
             with suppress(OSError):
