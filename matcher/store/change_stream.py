@@ -76,7 +76,7 @@ class HoldRemoved:
 
 @dataclass(frozen=True, slots=True)
 class ContactStepped:
-    """A contact entered a state; score: its place in the queue of the event's pool, None where it does not wait."""
+    """A contact entered a state; score: its place in the queue, None where the contact does not wait."""
 
     event: ContactEvent
     score: int | None

@@ -148,7 +148,7 @@ def _arguments(files: StoreFiles, socket: Path) -> list[str]:
 def probe_server(socket: Path | None) -> str | None:
     """Return None where a server answers at the socket, otherwise the reason why it cannot be used."""
     if socket is None:
-        return "has not said where it listens"
+        return "has not written its address yet"
     try:
         with _client(socket) as client:
             client.ping()

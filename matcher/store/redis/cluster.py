@@ -17,7 +17,7 @@ from matcher.store.redis.topology import ConnectionLimits, Refusal, Server
 KEY_PREFIX: Final = "m:"
 """How every key of the store begins; no argument before a command's first key begins like this."""
 KEYLESS_HASH_SLOT: Final = REDIS_CLUSTER_HASH_SLOTS - 1
-"""The hash slot whose server runs commands without a key. Any server could; a fixed hash slot keeps it one server."""
+"""The hash slot whose server runs commands without a key. Any server can run them; here it is always the same one."""
 
 
 class ClusterServers:
