@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import grpc
 
-from matcher.rpc.interceptors.errors import Handler
+from matcher.rpc.grpc_types import Handler
 
 T = TypeVar("T")
 

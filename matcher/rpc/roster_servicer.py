@@ -13,8 +13,8 @@ from google.protobuf.empty_pb2 import Empty
 from matcher.model import Pool
 from matcher.model.resource_names import site_name
 from matcher.rpc import convert
+from matcher.rpc.grpc_types import Context
 from matcher.rpc.import_agents import answers
-from matcher.rpc.interceptors.errors import Context
 from matcher.rpc.ports import Services
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import contacts as check_contacts

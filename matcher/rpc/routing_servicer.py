@@ -12,8 +12,8 @@ from typing import Final
 from matcher.model import Outcome, QueuedOutcome, Unmatched
 from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc import convert, route_messages
+from matcher.rpc.grpc_types import Context
 from matcher.rpc.interceptors.admission import step_aside
-from matcher.rpc.interceptors.errors import Context
 from matcher.rpc.ports import Services
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import contacts as check_contacts

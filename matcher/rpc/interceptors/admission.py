@@ -11,8 +11,8 @@ import grpc
 from matcher.errors import ServiceOverloaded
 from matcher.rpc import status
 from matcher.rpc.admission_queue import Admission
+from matcher.rpc.grpc_types import Context, Handler
 from matcher.rpc.health import Health
-from matcher.rpc.interceptors.errors import Context, Handler
 from matcher.rpc.interceptors.worker import worker_metadata
 from matcher.v1 import routing_pb2
 

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
 import structlog
@@ -20,11 +20,10 @@ from google.protobuf.message import DecodeError
 
 from matcher.errors import MatcherError, MessageMalformed, MessageTooLarge, MethodNotFound, ShuttingDown
 from matcher.rpc import status
+from matcher.rpc.grpc_types import Context, Handler
 from matcher.telemetry import fault_fields
 
 T = TypeVar("T")
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 MOST_MESSAGE_BYTES: Final = 4 * 2**20
 RECEIVE_LIMIT_BYTES: Final = 16 * 2**20

@@ -11,7 +11,7 @@ from typing import Any, Final
 import grpc
 from google.protobuf import descriptor_pool
 
-from matcher.rpc.interceptors.errors import Context, Handler
+from matcher.rpc.grpc_types import Context, Handler
 from matcher.telemetry import Telemetry
 
 _UNKNOWN: Final = ("unary", "unknown", "unknown")

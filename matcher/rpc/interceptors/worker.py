@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import grpc
 
-from matcher.rpc.interceptors.errors import Context, Handler
+from matcher.rpc.grpc_types import Context, Handler
 
 WORKER_KEY: Final = "matcher-worker"
 """The trailing metadata of an answer: "2/4" is the second of four."""
