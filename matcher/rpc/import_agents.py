@@ -6,17 +6,19 @@ that the call was cancelled. So nothing is pruned before the step that says so.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Final
+from typing import Final, TypeVar
 
 from matcher.errors import FieldsInvalid, FieldViolation
 from matcher.model import ImportAction, ImportedRow, ImportResult
 from matcher.rpc import convert, resource_names
-from matcher.rpc.import_batches import in_batches
 from matcher.rpc.ports import Roster
 from matcher.rpc.validation import roster as check
 from matcher.v1 import roster_pb2 as pb
+
+T = TypeVar("T")
 
 MOST_ROWS: Final = 64
 """Rows that are encoded and written together: the encoder's batch gains nothing above."""
@@ -116,3 +118,39 @@ def _config(step: pb.ImportAgentsRequest) -> pb.ImportConfig:
 
 def _wrong_step(field: str, description: str) -> FieldsInvalid:
     return FieldsInvalid([FieldViolation(field, description)])
+
+
+async def in_batches(stream: AsyncIterator[T], most: int) -> AsyncGenerator[list[T], None]:
+    """Yield what has come of `stream`, at least one and at most `most` items at a time, in order.
+
+    Reads at most `most` items ahead, so a slow consumer slows the sender down. What ends the stream with an
+    exception is raised after the items before it were yielded.
+    """
+    room = asyncio.Semaphore(most)
+    arrived: asyncio.Queue[T | None] = asyncio.Queue()
+
+    async def read() -> None:
+        await room.acquire()
+        async for item in stream:
+            arrived.put_nowait(item)
+            await room.acquire()
+
+    reader = asyncio.create_task(read())
+    reader.add_done_callback(lambda _: arrived.put_nowait(None))
+    try:
+        while (item := await arrived.get()) is not None:
+            batch = [item]
+            ended = False
+            while len(batch) < most and not arrived.empty() and not ended:
+                item = arrived.get_nowait()
+                ended = item is None
+                if item is not None:
+                    batch.append(item)
+            for _ in batch:
+                room.release()
+            yield batch
+            if ended:
+                break
+        await reader
+    finally:
+        reader.cancel()

@@ -17,10 +17,8 @@ from matcher.rpc.grpc_types import Context
 from matcher.rpc.import_agents import answers
 from matcher.rpc.ports import Services
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation import contacts as check_contacts
 from matcher.rpc.validation import roster as check
-from matcher.rpc.validation.routing import named
-from matcher.rpc.validation.violations import page_token
+from matcher.rpc.validation.violations import page_token, resource
 from matcher.v1 import roster_pb2 as pb
 from matcher.v1 import roster_pb2_grpc
 
@@ -44,7 +42,7 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
 
     async def GetAgent(self, request: pb.GetAgentRequest, _context: Context) -> pb.Agent:
         """Read an agent, with what the agent holds now."""
-        site, agent = named(request.name, Kind.AGENT)
+        site, agent = resource(request.name, Kind.AGENT)
         return convert.agent(site, await self._roster.agent(site, agent), with_holds=True)
 
     async def ListAgents(self, request: pb.ListAgentsRequest, _context: Context) -> pb.ListAgentsResponse:
@@ -82,14 +80,14 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
 
     async def BeatAgent(self, request: pb.BeatAgentRequest, _context: Context) -> pb.BeatAgentResponse:
         """Note that an agent's desk is alive."""
-        site, agent, ttl_ms = check_contacts.beat(request)
+        site, agent, ttl_ms = check.beat(request)
         return convert.beat(*await self._roster.beat(site, agent, ttl_ms))
 
     async def WatchReservations(
         self, request: pb.WatchReservationsRequest, _context: Context
     ) -> AsyncGenerator[pb.WatchReservationsResponse, None]:
         """Tell an agent's reservations as they change."""
-        site, agent = check_contacts.watch_reservations(request)
+        site, agent = check.watch_reservations(request)
         async with aclosing(self._streams.reservations(site, agent)) as changes:
             async for held in changes:
                 yield pb.WatchReservationsResponse(reservation=convert.reservation(site, held) if held else None)
@@ -101,7 +99,7 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
 
     async def GetPool(self, request: pb.GetPoolRequest, _context: Context) -> pb.Pool:
         """Read a pool with its policy."""
-        site, pool = named(request.name, Kind.POOL)
+        site, pool = resource(request.name, Kind.POOL)
         shown = await self._pool(site, await self._roster.pool(site, pool))
         shown.waiting = (await self._contacts.waiting(site)).get(pool, 0)
         return shown

@@ -18,7 +18,7 @@ from matcher.rpc.ports import Services
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import contacts as check_contacts
 from matcher.rpc.validation import routing as check
-from matcher.rpc.validation.violations import page_token
+from matcher.rpc.validation.violations import page_token, resource
 from matcher.telemetry import Telemetry
 from matcher.v1 import routing_pb2 as pb
 from matcher.v1 import routing_pb2_grpc
@@ -134,7 +134,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     async def GetReservation(self, request: pb.GetReservationRequest, _context: Context) -> pb.Reservation:
         """Read a reservation."""
-        site, reservation = check.named(request.name, Kind.RESERVATION)
+        site, reservation = resource(request.name, Kind.RESERVATION)
         return convert.reservation(site, await self._reservations.reservation(site, reservation))
 
     async def ListReservations(
@@ -150,7 +150,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     async def GetContact(self, request: pb.GetContactRequest, _context: Context) -> pb.Contact:
         """Read a contact."""
-        site, contact = check.named(request.name, Kind.CONTACT)
+        site, contact = resource(request.name, Kind.CONTACT)
         return convert.contact(site, await self._contacts.contact(site, contact))
 
     async def ListContacts(self, request: pb.ListContactsRequest, _context: Context) -> pb.ListContactsResponse:
@@ -164,7 +164,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     async def CancelContact(self, request: pb.CancelContactRequest, _context: Context) -> pb.Contact:
         """End a contact."""
-        site, contact = check.named(request.name, Kind.CONTACT)
+        site, contact = resource(request.name, Kind.CONTACT)
         return convert.contact(site, await self._contacts.cancel(site, contact))
 
     async def WatchContact(
@@ -190,7 +190,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     async def GetDecision(self, request: pb.GetDecisionRequest, _context: Context) -> pb.Decision:
         """Read the record of a decision."""
-        site, decision = check.named(request.name, Kind.DECISION)
+        site, decision = resource(request.name, Kind.DECISION)
         return convert.decision(site, await self._reservations.decision(site, decision))
 
     def _count(self, outcome: Outcome) -> None:

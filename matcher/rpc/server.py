@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import grpc
@@ -41,21 +40,19 @@ def build_server(
     admission: AdmissionInterceptor | None = None,
     share_port: bool = False,
     worker: str = "",
-    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> grpc.aio.Server:
     """Return a server that has no port yet and is not started.
 
     admission: stands around the guard of the error interceptor, within the count of the metrics.
     worker: which of several processes this is, said with every answer; "": not said.
     share_port: several processes may listen on the same port; without it a second one fails to bind.
-    interceptors: stand innermost, under the guard of the error interceptor.
     """
     named = (WorkerInterceptor(worker),) if worker else ()
     gate = (admission,) if admission is not None else ()
     guard = ErrorInterceptor(health.stopping)
     with asked_ahead():
         server = grpc.aio.server(
-            interceptors=(MetricsInterceptor(telemetry), *gate, guard, *named, *interceptors),
+            interceptors=(MetricsInterceptor(telemetry), *gate, guard, *named),
             options=(
                 ("grpc.max_receive_message_length", RECEIVE_LIMIT_BYTES),
                 ("grpc.so_reuseport", int(share_port)),

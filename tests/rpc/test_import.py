@@ -11,8 +11,7 @@ import pytest
 
 from matcher.errors import AgentHasHolds, FieldsInvalid, PoolNotFound
 from matcher.model import ImportAction, ImportResult
-from matcher.rpc.import_agents import MOST_ROWS
-from matcher.rpc.import_batches import in_batches
+from matcher.rpc.import_agents import MOST_ROWS, in_batches
 from matcher.v1 import roster_pb2 as pb
 from tests.rpc.conftest import Service, told, told_by
 

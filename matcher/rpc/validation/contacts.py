@@ -9,10 +9,9 @@ from matcher.model import StreamPlace
 from matcher.model.lifecycle import ContactState
 from matcher.rpc.convert import CONTACT_STATE
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation.violations import HOUR, SECOND, Violations
-from matcher.v1 import roster_pb2, routing_pb2
+from matcher.rpc.validation.violations import Violations
+from matcher.v1 import routing_pb2
 
-USUAL_BEAT_MS: Final = 30 * SECOND
 MOST_SEQUENCE: Final = 2**63 - 1
 
 _STATES: Final[dict[int, ContactState]] = {number: state for state, number in CONTACT_STATE.items()}
@@ -62,20 +61,3 @@ def watch_events(request: routing_pb2.WatchEventsRequest, listing: str) -> tuple
 def resume_token(place: StreamPlace) -> str:
     """Return a place of the stream as `watch_events` reads it, once it is made opaque."""
     return f"{place.number}-{place.at_ms}"
-
-
-def watch_reservations(request: roster_pb2.WatchReservationsRequest) -> tuple[str, str]:
-    """Check a WatchReservationsRequest; return site and agent; raise FieldsInvalid."""
-    wrong = Violations()
-    site, agent = wrong.resource("parent", request.parent, Kind.AGENT)
-    wrong.refuse()
-    return site, agent
-
-
-def beat(request: roster_pb2.BeatAgentRequest) -> tuple[str, str, int]:
-    """Check a BeatAgentRequest; return site, agent, how long it counts in milliseconds; raise FieldsInvalid."""
-    wrong = Violations()
-    site, agent = wrong.resource("name", request.name, Kind.AGENT)
-    ttl_ms = wrong.milliseconds("ttl", request.ttl, SECOND, HOUR) if request.HasField("ttl") else USUAL_BEAT_MS
-    wrong.refuse()
-    return site, agent, ttl_ms

@@ -30,6 +30,7 @@ MOST_POOLS: Final = 64
 MOST_UNITS: Final = 1_000_000
 """Of a capacity's total, and of what a contact costs."""
 MOST_MISSED: Final = 1_000
+DEFAULT_BEAT_MS: Final = 30 * SECOND
 
 STATUSES: Final[Mapping[int, AgentStatus]] = {
     pb.ONLINE: AgentStatus.ONLINE,
@@ -101,6 +102,23 @@ def set_status(request: pb.SetAgentStatusRequest) -> tuple[str, str, AgentStatus
         wrong.note("status", MISSING)
     wrong.refuse()
     return site, agent, status or AgentStatus.OFFLINE
+
+
+def watch_reservations(request: pb.WatchReservationsRequest) -> tuple[str, str]:
+    """Check a WatchReservationsRequest; return site and agent; raise FieldsInvalid."""
+    wrong = Violations()
+    site, agent = wrong.resource("parent", request.parent, Kind.AGENT)
+    wrong.refuse()
+    return site, agent
+
+
+def beat(request: pb.BeatAgentRequest) -> tuple[str, str, int]:
+    """Check a BeatAgentRequest; return site, agent, how long it counts in milliseconds; raise FieldsInvalid."""
+    wrong = Violations()
+    site, agent = wrong.resource("name", request.name, Kind.AGENT)
+    ttl_ms = wrong.milliseconds("ttl", request.ttl, SECOND, HOUR) if request.HasField("ttl") else DEFAULT_BEAT_MS
+    wrong.refuse()
+    return site, agent, ttl_ms
 
 
 def delete(name: str, kind: Kind, etag: str) -> tuple[str, str, str]:

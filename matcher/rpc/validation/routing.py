@@ -161,14 +161,6 @@ def renew(request: pb.RenewReservationRequest) -> tuple[ReservationStep, int | N
     return taken, duration
 
 
-def named(name: str, kind: Kind) -> tuple[str, str]:
-    """Check the name of a request that reads one resource; return site and id; raise FieldsInvalid."""
-    wrong = Violations()
-    site, identifier = wrong.resource("name", name, kind)
-    wrong.refuse()
-    return site, identifier
-
-
 def reservations(request: pb.ListReservationsRequest, listing: str) -> tuple[str, str | None, int, str]:
     """Check a ListReservationsRequest; return site, agent, how many, after which; raise FieldsInvalid."""
     wrong = Violations()

@@ -155,6 +155,14 @@ class Violations:
         return said or ""
 
 
+def resource(name: str, kind: Kind) -> tuple[str, str]:
+    """Check the name of a request about one resource; return site and id; raise FieldsInvalid."""
+    wrong = Violations()
+    site, identifier = wrong.resource("name", name, kind)
+    wrong.refuse()
+    return site, identifier
+
+
 def page_token(after: str, listing: str) -> str:
     """Return the opaque token of the page that starts after a key; "" at the end."""
     return base64.urlsafe_b64encode(f"{listing}/{after}".encode()).decode() if after else ""
