@@ -16,18 +16,16 @@ from matcher.v1 import routing_pb2 as pb
 
 MOST_MESSAGES: Final = 256
 
-Digest = Callable[[pb.RouteMessageRequest], bytes]
-
 
 async def answers(
-    gathering: Gathering, request: pb.RouteMessagesRequest, digest: Digest, count: Callable[[Outcome], None]
+    gathering: Gathering, request: pb.RouteMessagesRequest, count: Callable[[Outcome], None]
 ) -> pb.RouteMessagesResponse:
     """Return the result of every message in their order; raise FieldsInvalid where the request is no batch.
 
     count: told of every outcome that is no error.
     """
     site = _whole(request)
-    checked = [_item(request.parent, one, digest) for one in request.requests]
+    checked = [_item(request.parent, one) for one in request.requests]
     good = [one for one in checked if isinstance(one, RouteRequest)]
     # By contact id and not by place: the order in which a caller lists them decides nothing among equals.
     turn = sorted(range(len(good)), key=lambda at: good[at].contact_id)
@@ -62,24 +60,16 @@ def _whole(request: pb.RouteMessagesRequest) -> str:
     return site
 
 
-def _item(parent: str, given: pb.RouteMessageRequest, digest: Digest) -> RouteRequest | FieldsInvalid:
+def _item(parent: str, given: pb.RouteMessageRequest) -> RouteRequest | FieldsInvalid:
     """Check one message as RouteMessage would; the same request_id may repeat it there."""
     request = pb.RouteMessageRequest()
     request.CopyFrom(given)
     request.parent = parent
     try:
-        routable = check.route(request)
+        _, checked = check.route(request)
     except FieldsInvalid as error:
         return error
-    return RouteRequest(
-        routable.message,
-        contact_id=request.contact_id,
-        request_id=request.request_id,
-        digest=digest(request),
-        auto_accept=request.auto_accept,
-        explain_unmatched=request.explain_unmatched,
-        wait=routable.wait,
-    )
+    return checked
 
 
 def _result(site: str, contact_id: str, outcome: Outcome | MatcherError) -> pb.RouteMessagesResult:

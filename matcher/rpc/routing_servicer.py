@@ -10,7 +10,6 @@ from functools import cache
 from typing import Final
 
 from matcher.model import Outcome, QueuedOutcome, Unmatched
-from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc import convert, route_messages
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.interceptors.admission import step_aside
@@ -41,42 +40,19 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     async def RouteMessage(self, request: pb.RouteMessageRequest, context: Context) -> pb.RouteMessageResponse:
         """Decide which agent takes a message and hold a slot for it."""
-        routable = check.route(request)
-        asked = RouteRequest(
-            routable.message,
-            contact_id=request.contact_id,
-            request_id=request.request_id,
-            digest=_digest(request),
-            auto_accept=request.auto_accept,
-            explain_unmatched=request.explain_unmatched,
-            wait=routable.wait,
-        )
-        outcome = await self._gathering.route(
-            routable.site, asked, seconds_left=context.time_remaining(), gathered=step_aside
-        )
+        site, routed = check.route(request)
+        outcome = await self._gathering.route(site, routed, seconds_left=context.time_remaining(), gathered=step_aside)
         self._count(outcome)
-        return convert.route_response(routable.site, outcome)
+        return convert.route_response(site, outcome)
 
     async def RouteMessages(self, request: pb.RouteMessagesRequest, _context: Context) -> pb.RouteMessagesResponse:
         """Decide several messages at once."""
-        return await route_messages.answers(self._gathering, request, _digest, self._count)
+        return await route_messages.answers(self._gathering, request, self._count)
 
     async def TransferContact(self, request: pb.TransferContactRequest, _context: Context) -> pb.RouteMessageResponse:
         """Hand a contact on that an agent has accepted."""
-        transfer = check.transfer(request)
-        outcome = await self._router.transfer(
-            transfer.site,
-            TransferRequest(
-                transfer.contact,
-                pool_id=transfer.pool,
-                agent=transfer.agent,
-                message=transfer.message,
-                request_id=request.request_id,
-                digest=_digest(request),
-                wait=transfer.wait,
-            ),
-        )
-        return convert.route_response(transfer.site, outcome)
+        site, transfer = check.transfer(request)
+        return convert.route_response(site, await self._router.transfer(site, transfer))
 
     async def LinkCustomer(self, request: pb.LinkCustomerRequest, _context: Context) -> pb.LinkCustomerResponse:
         """Join the handles of one customer."""
@@ -85,17 +61,8 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     async def SuggestAgents(self, request: pb.SuggestAgentsRequest, _context: Context) -> pb.SuggestAgentsResponse:
         """Rank agents for a message and hold nothing."""
-        routable, most = check.suggest(request)
-        ranking = await self._router.suggest(
-            routable.site,
-            SuggestRequest(
-                routable.message,
-                most,
-                ignore_availability=request.ignore_availability,
-                explain_left_out=request.explain_left_out,
-            ),
-        )
-        return convert.suggestions(routable.site, ranking)
+        site, suggested = check.suggest(request)
+        return convert.suggestions(site, await self._router.suggest(site, suggested))
 
     async def AcceptReservation(self, request: pb.AcceptReservationRequest, _context: Context) -> pb.Reservation:
         """Take an offer."""
@@ -201,16 +168,3 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         else:
             how = "replayed" if outcome.replayed else "held"
             self._routes(how, outcome.reservation.basis.value).inc()
-
-
-def _digest(request: pb.RouteMessageRequest | pb.TransferContactRequest) -> bytes:
-    """Return what is asked for as bytes: the same for the same request, however its answer is to be explained."""
-    if not request.request_id:
-        # A request id of our own making comes back with the same request only.
-        return b""
-    bare = type(request)()
-    bare.CopyFrom(request)  # type: ignore[arg-type]  # it is of the same type
-    bare.ClearField("request_id")
-    if isinstance(bare, pb.RouteMessageRequest):
-        bare.ClearField("explain_unmatched")
-    return bare.SerializeToString(deterministic=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from matcher.model import DEFAULT_CHANNEL, DEFAULT_POOL, Basis, Experience, Message, Preferred, Requirements, Wait
+from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc import resource_names
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation.violations import HOUR, SECOND, WEEK, Violations
@@ -28,27 +29,6 @@ MOST_FENCE: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Routable:
-    """A message that may be routed or ranked, and the site it is of."""
-
-    site: str
-    message: Message
-    wait: Wait | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """A contact that is to be handed on: to which pool and agent ("": its own, anybody), by which message."""
-
-    site: str
-    contact: str
-    pool: str
-    agent: str
-    message: Message | None
-    wait: Wait | None
-
-
-@dataclass(frozen=True, slots=True)
 class ReservationStep:
     """The reservation a call is about, and the fence it must have (0: any)."""
 
@@ -64,20 +44,28 @@ class _Fenced(Protocol):
     def fence(self) -> int: ...
 
 
-def route(request: pb.RouteMessageRequest) -> Routable:
-    """Check a RouteMessageRequest; raise FieldsInvalid."""
+def route(request: pb.RouteMessageRequest) -> tuple[str, RouteRequest]:
+    """Check a RouteMessageRequest; return site and request; raise FieldsInvalid."""
     wrong = Violations()
-    site, message = _routable(wrong, request.parent, request.pool, request.message)
+    site, message = _of_site(wrong, request)
     if request.contact_id and not resource_names.is_contact_id(request.contact_id):
         wrong.note("contact_id", f"is not an id of a contact: {resource_names.CONTACT_RULE}")
     _request_id(wrong, request.request_id)
     wait = _wait(wrong, request)
     wrong.refuse()
-    return Routable(site, message, wait)
+    return site, RouteRequest(
+        message,
+        contact_id=request.contact_id,
+        request_id=request.request_id,
+        digest=_bytes_of(request),
+        auto_accept=request.auto_accept,
+        explain_unmatched=request.explain_unmatched,
+        wait=wait,
+    )
 
 
-def transfer(request: pb.TransferContactRequest) -> Transfer:
-    """Check a TransferContactRequest; raise FieldsInvalid."""
+def transfer(request: pb.TransferContactRequest) -> tuple[str, TransferRequest]:
+    """Check a TransferContactRequest; return site and request; raise FieldsInvalid."""
     wrong = Violations()
     site, contact = wrong.resource("name", request.name, Kind.CONTACT)
     _request_id(wrong, request.request_id)
@@ -93,7 +81,15 @@ def transfer(request: pb.TransferContactRequest) -> Transfer:
         message = _message(wrong, site, pool or DEFAULT_POOL, request.message)
     wait = _wait(wrong, request)
     wrong.refuse()
-    return Transfer(site, contact, pool, agent, message, wait)
+    return site, TransferRequest(
+        contact,
+        pool_id=pool,
+        agent=agent,
+        message=message,
+        request_id=request.request_id,
+        digest=_bytes_of(request),
+        wait=wait,
+    )
 
 
 def link(request: pb.LinkCustomerRequest) -> tuple[str, tuple[str, ...]]:
@@ -112,13 +108,18 @@ def link(request: pb.LinkCustomerRequest) -> tuple[str, tuple[str, ...]]:
     return site, tuple(request.customers)
 
 
-def suggest(request: pb.SuggestAgentsRequest) -> tuple[Routable, int]:
-    """Check a SuggestAgentsRequest; return also how many candidates are wanted; raise FieldsInvalid."""
+def suggest(request: pb.SuggestAgentsRequest) -> tuple[str, SuggestRequest]:
+    """Check a SuggestAgentsRequest; return site and request; raise FieldsInvalid."""
     wrong = Violations()
-    routable = Routable(*_routable(wrong, request.parent, request.pool, request.message))
+    site, message = _of_site(wrong, request)
     wrong.between("max_candidates", request.max_candidates, 0, MOST_CANDIDATES)
     wrong.refuse()
-    return routable, request.max_candidates or DEFAULT_CANDIDATES
+    return site, SuggestRequest(
+        message,
+        request.max_candidates or DEFAULT_CANDIDATES,
+        ignore_availability=request.ignore_availability,
+        explain_left_out=request.explain_left_out,
+    )
 
 
 def step(request: _Fenced) -> ReservationStep:
@@ -176,10 +177,10 @@ def _step(wrong: Violations, request: _Fenced) -> ReservationStep:
     return ReservationStep(site, reservation, wrong.between("fence", request.fence, 0, MOST_FENCE))
 
 
-def _routable(wrong: Violations, parent: str, pool: str, message: pb.Message) -> tuple[str, Message]:
-    site = wrong.site("parent", parent)
-    within = wrong.of_site("pool", pool, Kind.POOL, site) if pool else DEFAULT_POOL
-    return site, _message(wrong, site, within, message)
+def _of_site(wrong: Violations, request: pb.RouteMessageRequest | pb.SuggestAgentsRequest) -> tuple[str, Message]:
+    site = wrong.site("parent", request.parent)
+    pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else DEFAULT_POOL
+    return site, _message(wrong, site, pool, request.message)
 
 
 def _message(wrong: Violations, site: str, pool: str, message: pb.Message) -> Message:
@@ -270,3 +271,16 @@ def _excluded(wrong: Violations, message: pb.Message, site: str) -> frozenset[st
         wrong.of_site(f"{field}[{number}]", name, Kind.AGENT, site)
         for number, name in enumerate(message.excluded_agents[:MOST_EXCLUDED])
     )
+
+
+def _bytes_of(request: pb.RouteMessageRequest | pb.TransferContactRequest) -> bytes:
+    """Return the request as bytes that are the same for the same request, however its answer is to be explained."""
+    if not request.request_id:
+        # A request id of our own making comes back with the same request only.
+        return b""
+    bare = type(request)()
+    bare.CopyFrom(request)  # type: ignore[arg-type]  # it is of the same type
+    bare.ClearField("request_id")
+    if isinstance(bare, pb.RouteMessageRequest):
+        bare.ClearField("explain_unmatched")
+    return bare.SerializeToString(deterministic=True)
