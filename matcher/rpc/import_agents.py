@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from matcher.errors import FieldsInvalid, FieldViolation
 from matcher.model import ImportAction, ImportedRow, ImportResult
 from matcher.rpc import convert, resource_names
-from matcher.rpc.ports import Roster
+from matcher.rpc.ports import ImportService
 from matcher.rpc.validation import roster as check
 from matcher.v1 import roster_pb2 as pb
 
@@ -25,7 +25,7 @@ MOST_ROWS: Final = 64
 
 
 async def answers(
-    roster: Roster, steps: AsyncIterator[pb.ImportAgentsRequest]
+    imports: ImportService, steps: AsyncIterator[pb.ImportAgentsRequest]
 ) -> AsyncGenerator[pb.ImportAgentsResponse, None]:
     """Yield what became of every row, and of every agent that was pruned; raise FieldsInvalid for a wrong step."""
     run: _Import | None = None
@@ -33,7 +33,7 @@ async def answers(
         async for batch in batches:
             rows = batch
             if run is None:
-                run, rows = _Import(roster, _config(batch[0])), batch[1:]
+                run, rows = _Import(imports, _config(batch[0])), batch[1:]
             for result in await run.take(rows):
                 yield convert.import_response(run.site, result)
             run.refuse_wrong_step()
@@ -46,9 +46,9 @@ async def answers(
 class _Import:
     """One import under way."""
 
-    def __init__(self, roster: Roster, config: pb.ImportConfig) -> None:
+    def __init__(self, imports: ImportService, config: pb.ImportConfig) -> None:
         self.site = check.site("config.parent", config.parent)
-        self._roster = roster
+        self._imports = imports
         self._validate_only = config.validate_only
         self._prune = config.prune
         self._row_of: dict[str, int] = {}
@@ -69,7 +69,7 @@ class _Import:
             results.append(checked if isinstance(checked, ImportResult) else None)
             if isinstance(checked, ImportedRow):
                 good.append(checked)
-        done = iter(await self._roster.import_agents(self.site, good, self._validate_only) if good else ())
+        done = iter(await self._imports.import_agents(self.site, good, self._validate_only) if good else ())
         told = [next(done) if result is None else result for result in results]
         self._rejected = self._rejected or any(result.action is ImportAction.REJECTED for result in told)
         return told
@@ -85,7 +85,7 @@ class _Import:
             return []
         if not self._ended:
             raise _wrong_step("end", "is missing; no agent was removed")
-        return await self._roster.prune(self.site, frozenset(self._row_of), self._validate_only)
+        return await self._imports.prune(self.site, frozenset(self._row_of), self._validate_only)
 
     def _is_row(self, step: pb.ImportAgentsRequest) -> bool:
         """Return whether the step is a row; note the end, and a step that is wrong here."""

@@ -9,7 +9,7 @@ from matcher.errors import FieldsInvalid, MatcherError
 from matcher.model import Outcome
 from matcher.model.requests import RouteRequest
 from matcher.rpc import convert, status
-from matcher.rpc.ports import Gathering
+from matcher.rpc.ports import MatchingWindows
 from matcher.rpc.validation import routing as check
 from matcher.rpc.validation.violations import MISSING, Violations
 from matcher.v1 import routing_pb2 as pb
@@ -18,7 +18,7 @@ MOST_MESSAGES: Final = 256
 
 
 async def answers(
-    gathering: Gathering, request: pb.RouteMessagesRequest, count: Callable[[Outcome], None]
+    windows: MatchingWindows, request: pb.RouteMessagesRequest, count: Callable[[Outcome], None]
 ) -> pb.RouteMessagesResponse:
     """Return the result of every message in their order; raise FieldsInvalid where the request is no batch.
 
@@ -29,7 +29,7 @@ async def answers(
     good = [one for one in checked if isinstance(one, RouteRequest)]
     # By contact id and not by place: the order in which a caller lists them decides nothing among equals.
     turn = sorted(range(len(good)), key=lambda at: good[at].contact_id)
-    ended = await gathering.route_many(site, [good[at] for at in turn]) if good else []
+    ended = await windows.route_many(site, [good[at] for at in turn]) if good else []
     outcomes = {good[at].contact_id: outcome for at, outcome in zip(turn, ended, strict=True)}
     results = []
     for one, asked in zip(request.requests, checked, strict=True):

@@ -32,22 +32,22 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     def __init__(self, services: Services, telemetry: Telemetry) -> None:
         self._router = services.router
-        self._gathering = services.gathering
+        self._windows = services.windows
         self._reservations = services.reservations
         self._contacts = services.contacts
-        self._streams = services.streams
+        self._watch = services.watch
         self._routes = cache(telemetry.routes.labels)
 
     async def RouteMessage(self, request: pb.RouteMessageRequest, context: Context) -> pb.RouteMessageResponse:
         """Decide which agent takes a message and hold a slot for it."""
         site, routed = check.route(request)
-        outcome = await self._gathering.route(site, routed, seconds_left=context.time_remaining(), gathered=step_aside)
+        outcome = await self._windows.route(site, routed, seconds_left=context.time_remaining(), gathered=step_aside)
         self._count(outcome)
         return convert.route_response(site, outcome)
 
     async def RouteMessages(self, request: pb.RouteMessagesRequest, _context: Context) -> pb.RouteMessagesResponse:
         """Decide several messages at once."""
-        return await route_messages.answers(self._gathering, request, self._count)
+        return await route_messages.answers(self._windows, request, self._count)
 
     async def TransferContact(self, request: pb.TransferContactRequest, _context: Context) -> pb.RouteMessageResponse:
         """Hand a contact on that an agent has accepted."""
@@ -139,7 +139,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     ) -> AsyncGenerator[pb.ContactEvent, None]:
         """Tell a contact's steps until it has ended."""
         site, contact, after = check_contacts.watch_contact(request)
-        async with aclosing(self._streams.contact(site, contact, after)) as steps:
+        async with aclosing(self._watch.contact(site, contact, after)) as steps:
             async for step in steps:
                 yield convert.contact_event(site, step)
 
@@ -148,7 +148,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     ) -> AsyncGenerator[pb.WatchEventsResponse, None]:
         """Tell the steps of all contacts of a pool, or of a site."""
         site, pool, resume = check_contacts.watch_events(request, _EVENTS)
-        async with aclosing(self._streams.events(site, pool, resume)) as steps:
+        async with aclosing(self._watch.events(site, pool, resume)) as steps:
             async for step, place in steps:
                 yield pb.WatchEventsResponse(
                     event=convert.contact_event(site, step) if step else None,

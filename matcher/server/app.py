@@ -198,7 +198,17 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         health = Health(telemetry)
         admission = _admission(settings, telemetry)
         server = build_server(
-            Services(router, reservations, contacts, roster, gathering, streams),
+            Services(
+                router=router,
+                windows=gathering,
+                reservations=reservations,
+                contacts=contacts,
+                watch=streams,
+                agents=roster,
+                imports=roster,
+                pools=roster,
+                sites=roster,
+            ),
             health,
             telemetry,
             admission=AdmissionInterceptor(
