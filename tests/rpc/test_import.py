@@ -52,7 +52,7 @@ async def test_an_id_given_twice_is_rejected_the_second_time(service: Service) -
     """The second row of an id says which row had it before; only the first is written."""
     answers = await run(service, [config(), row(2, "ann", "I run."), row(3, "ann", "I swim.")])
     assert [a.action for a in answers] == [Action.CREATED, Action.REJECTED]
-    assert told_by(answers[1].status).violations == {"row.agent_id": "was given by row 2 of this import"}
+    assert told_by(answers[1].status).violations == {"row.agent_id": "was already given by row 2 of this import"}
     assert imported(service) == ["ann"]
 
 
