@@ -52,7 +52,7 @@ class Settings(BaseModel):
     tls_key: Path | None = Field(None, description="PEM file with the key of `tls_certificate`.")
     tls_client_ca: Path | None = Field(
         None,
-        description="PEM file with the authorities of accepted client certificates; none: no client certificate is needed.",
+        description="PEM file with the authorities of accepted client certificates; none: no certificate is needed.",
     )
     data_dir: Path = Field(
         default_factory=lambda: (
@@ -72,8 +72,8 @@ class Settings(BaseModel):
     store_timeout_seconds: float = Field(2.0, gt=0, le=60, description="Longest time for one answer of the store.")
     secret: SecretStr = Field(
         SecretStr(""),
-        description="Secret key of request digests and sealed messages; the same on every server. Empty: generated once and kept in "
-        "the store.",
+        description="Key of request digests and sealed messages; the same on every server. Empty: generated once and "
+        "kept in the store.",
     )
     model: str = Field(
         "all-MiniLM-L6-v2",
@@ -82,7 +82,7 @@ class Settings(BaseModel):
     model_cache: Path | None = Field(None, description="Folder of compiled models; none: `models` in `data_dir`.")
     encoder_runtime: Literal["auto", "openvino", "torch"] = Field(
         "auto",
-        description="Library that runs the model; auto: the fastest whose vectors agree with the model on this machine.",
+        description="Library that runs the model; auto: the fastest one that computes the model's vectors here.",
     )
     encoder_threads: int = Field(0, ge=0, le=256, description="Cores for the encoder; 0: all cores of this process.")
     encoder_queue_tokens: int = Field(
@@ -101,7 +101,7 @@ class Settings(BaseModel):
         2.0,
         ge=0,
         le=600,
-        description="How long calls may have to wait for admission before it is overload: then the longest waiting are refused.",
+        description="How long calls may have to wait for admission until it is overload: then the oldest are refused.",
     )
     text_cache_size: int = Field(
         0,
@@ -124,7 +124,7 @@ class Settings(BaseModel):
         description="Affinities within this of the best count as equal; a pool may set its own tolerance.",
     )
     request_id_window_seconds: float = Field(
-        86_400, ge=60, le=30 * 86_400, description="How long a request_id is remembered, 440 to 830 bytes each."
+        86_400, ge=60, le=30 * 86_400, description="How long a request_id is remembered."
     )
     keep_seconds: float = Field(
         86_400, ge=60, le=30 * 86_400, description="How long ended reservations and contacts can be read."

@@ -1,6 +1,6 @@
-"""matcher.v1.RosterService: each method checks, calls a service and converts."""
+"""matcher.v1.RosterService: each method validates its request, calls a service and converts the answer."""
 
-# ruff: noqa: N802 - the methods have the names they have on the wire
+# ruff: noqa: N802 - the methods have their names on the wire
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from google.protobuf.empty_pb2 import Empty
 from matcher.model import Pool
 from matcher.model.resource_names import site_name
 from matcher.rpc import convert
+from matcher.rpc.grpc_types import Context
 from matcher.rpc.import_agents import answers
-from matcher.rpc.interceptors.errors import Context
 from matcher.rpc.ports import Services
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation import contacts as check_contacts
 from matcher.rpc.validation import roster as check
-from matcher.rpc.validation.routing import named
-from matcher.rpc.validation.violations import page_token
+from matcher.rpc.validation.violations import page_token, resource
 from matcher.v1 import roster_pb2 as pb
 from matcher.v1 import roster_pb2_grpc
 
@@ -30,7 +28,7 @@ _SITES: Final = "sites"
 
 
 class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
-    """Keeps the people who can be found."""
+    """Serves agents, pools and sites."""
 
     def __init__(self, services: Services) -> None:
         self._agents = services.agents
@@ -38,7 +36,7 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         self._pools = services.pools
         self._sites = services.sites
         self._contacts = services.contacts
-        self._streams = services.watch
+        self._watch = services.watch
 
     async def CreateAgent(self, request: pb.CreateAgentRequest, _context: Context) -> pb.Agent:
         """Add an agent."""
@@ -46,8 +44,8 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         return convert.agent(site, await self._agents.create_agent(site, agent, profile, status))
 
     async def GetAgent(self, request: pb.GetAgentRequest, _context: Context) -> pb.Agent:
-        """Read an agent, with what the agent holds now."""
-        site, agent = named(request.name, Kind.AGENT)
+        """Read an agent, with the agent's holds."""
+        site, agent = resource(request.name, Kind.AGENT)
         return convert.agent(site, await self._agents.agent(site, agent), with_holds=True)
 
     async def ListAgents(self, request: pb.ListAgentsRequest, _context: Context) -> pb.ListAgentsResponse:
@@ -73,29 +71,29 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     async def ImportAgents(
         self, requests: AsyncIterator[pb.ImportAgentsRequest], _context: Context
     ) -> AsyncGenerator[pb.ImportAgentsResponse, None]:
-        """Take a roster row by row and answer every row as it is done."""
-        async with aclosing(answers(self._imports, requests)) as told:
-            async for answer in told:
-                yield answer
+        """Import a roster row by row, and answer each row when it is done."""
+        async with aclosing(answers(self._imports, requests)) as results:
+            async for result in results:
+                yield result
 
     async def SetAgentStatus(self, request: pb.SetAgentStatusRequest, _context: Context) -> pb.Agent:
-        """Declare whether an agent takes contacts."""
+        """Set an agent's status."""
         site, agent, status = check.set_status(request)
         return convert.agent(site, await self._agents.set_status(site, agent, status))
 
     async def BeatAgent(self, request: pb.BeatAgentRequest, _context: Context) -> pb.BeatAgentResponse:
-        """Note that an agent's desk is alive."""
-        site, agent, ttl_ms = check_contacts.beat(request)
+        """Record a heartbeat of an agent's desk."""
+        site, agent, ttl_ms = check.beat(request)
         return convert.beat(*await self._agents.beat(site, agent, ttl_ms))
 
     async def WatchReservations(
         self, request: pb.WatchReservationsRequest, _context: Context
     ) -> AsyncGenerator[pb.WatchReservationsResponse, None]:
-        """Tell an agent's reservations as they change."""
-        site, agent = check_contacts.watch_reservations(request)
-        async with aclosing(self._streams.reservations(site, agent)) as changes:
-            async for held in changes:
-                yield pb.WatchReservationsResponse(reservation=convert.reservation(site, held) if held else None)
+        """Stream an agent's reservations as they change."""
+        site, agent = check.watch_reservations(request)
+        async with aclosing(self._watch.reservations(site, agent)) as changes:
+            async for record in changes:
+                yield pb.WatchReservationsResponse(reservation=convert.reservation(site, record) if record else None)
 
     async def CreatePool(self, request: pb.CreatePoolRequest, _context: Context) -> pb.Pool:
         """Add a pool."""
@@ -104,10 +102,10 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
 
     async def GetPool(self, request: pb.GetPoolRequest, _context: Context) -> pb.Pool:
         """Read a pool with its policy."""
-        site, pool = named(request.name, Kind.POOL)
-        shown = await self._pool(site, await self._pools.pool(site, pool))
-        shown.waiting = (await self._contacts.waiting(site)).get(pool, 0)
-        return shown
+        site, pool = resource(request.name, Kind.POOL)
+        answer = await self._pool(site, await self._pools.pool(site, pool))
+        answer.waiting = (await self._contacts.waiting(site)).get(pool, 0)
+        return answer
 
     async def ListPools(self, request: pb.ListPoolsRequest, _context: Context) -> pb.ListPoolsResponse:
         """List a site's pools by id."""

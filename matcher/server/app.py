@@ -173,7 +173,7 @@ async def open_server(
         admission=AdmissionInterceptor(
             admission,
             health,
-            arrived=lambda: turns.arrived(crowded=admission.waiting > 0),
+            on_arrival=lambda: turns.arrived(crowded=admission.waiting > 0),
             worker=settings.worker,
         ),
         share_port=settings.reuse_port,
@@ -191,10 +191,10 @@ def _admission(settings: Settings, telemetry: Telemetry) -> Admission:
         settings.routes_waiting,
         settings.route_burst_seconds,
         time.monotonic,
-        waited=telemetry.route_wait_seconds.observe,
-        refused=lambda why: telemetry.routes_refused.labels(why).inc(),
+        on_wait=telemetry.route_wait_seconds.observe,
+        on_refusal=lambda reason: telemetry.routes_refused.labels(reason).inc(),
     )
-    telemetry.routes_in_flight.set_function(lambda: admission.inside)
+    telemetry.routes_in_flight.set_function(lambda: admission.in_flight)
     telemetry.routes_waiting.set_function(lambda: admission.waiting)
     return admission
 

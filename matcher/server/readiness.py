@@ -44,7 +44,7 @@ async def watch_readiness(
     while True:
         await asyncio.sleep(CHECK_SECONDS)
         try:
-            away = await client.look(SILENCE_SECONDS)
+            away = await client.probe_primaries(SILENCE_SECONDS)
         except TimeoutError:
             await health.set(False, f"the store has not answered for {SILENCE_SECONDS:g} s")
             continue

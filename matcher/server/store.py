@@ -52,9 +52,9 @@ async def open_store(settings: Settings, telemetry: Telemetry) -> AsyncIterator[
         round_trips = cache(telemetry.store_round_trips.labels)
         client = StoreClient(
             url,
-            most_calls=settings.store_calls,
+            max_calls=settings.store_calls,
             timeout_seconds=settings.store_timeout_seconds,
-            observe=lambda verb: round_trips(verb).inc(),
+            on_round_trip=lambda verb: round_trips(verb).inc(),
         )
         stack.push_async_callback(client.close)
         await client.start()

@@ -14,14 +14,7 @@ from matcher.rpc.health import Health
 from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
 from matcher.v1 import roster_pb2_grpc, routing_pb2_grpc
-from tests.rpc.doubles import (
-    ContactsDouble,
-    Doubles,
-    ReservationsDouble,
-    RosterDouble,
-    RouterDouble,
-    StreamsDouble,
-)
+from tests.rpc.doubles import Doubles
 
 
 @dataclass
@@ -31,11 +24,7 @@ class Service:
     port: int
     server: grpc.aio.Server
     channel: grpc.aio.Channel
-    router: RouterDouble
-    reservations: ReservationsDouble
-    contacts: ContactsDouble
-    roster: RosterDouble
-    streams: StreamsDouble
+    doubles: Doubles
     health: Health
     telemetry: Telemetry
 
@@ -54,38 +43,22 @@ class Service:
         call: Any = self.channel.unary_unary(method)
         return call(body)
 
-    def nothing_was_asked(self) -> bool:
-        """Return whether nobody behind the methods was ever called."""
-        return not self.asked()
-
-    def asked(self) -> list[tuple[str, tuple[Any, ...]]]:
-        """Return what those behind the methods were asked, each in the order of the calls."""
-        behind = (self.router, self.reservations, self.contacts, self.roster, self.streams)
-        return [call for double in behind for call in double.calls]
+    def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return every call that reached a service."""
+        return self.doubles.calls()
 
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
     """Give a service with doubles behind its methods."""
-    behind, telemetry = Doubles(), Telemetry()
+    doubles, telemetry = Doubles(), Telemetry()
     health = Health(telemetry)
-    server = build_server(behind.services, health, telemetry)
+    server = build_server(doubles.services, health, telemetry)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     options = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-        yield Service(
-            port,
-            server,
-            channel,
-            behind.router,
-            behind.reservations,
-            behind.contacts,
-            behind.roster,
-            behind.streams,
-            health,
-            telemetry,
-        )
+        yield Service(port, server, channel, doubles, health, telemetry)
     await server.stop(None)
 
 

@@ -153,7 +153,7 @@ class RouterDouble(Double):
 
 
 @dataclass
-class GatheringDouble:
+class WindowsDouble:
     """Asks the router's double about every message by itself."""
 
     router: RouterDouble
@@ -223,7 +223,7 @@ class ContactsDouble(Double):
         return self.note("cancel_contact", CONTACT, site, contact)
 
 
-class StreamsDouble(Double):
+class WatchDouble(Double):
     """Tells one thing in each stream, and ends."""
 
     async def contact(self, site: str, contact: str, after_sequence: int) -> AsyncGenerator[ContactEvent, None]:
@@ -238,8 +238,8 @@ class StreamsDouble(Double):
         yield self.note("watch_reservations", OFFER, site, agent)
 
 
-class RosterDouble(Double):
-    """Answers as a roster would that holds Maya and the pool "billing"."""
+class AgentsDouble(Double):
+    """Answers as if there were one agent: Maya."""
 
     async def create_agent(self, site: str, agent: str, profile: Profile, status: AgentStatus) -> Agent:
         return self.note("create_agent", MAYA, site, agent, profile, status)
@@ -264,6 +264,10 @@ class RosterDouble(Double):
     async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
         return self.note("beat", (NOW_MS, AgentStatus.ONLINE), site, agent, ttl_ms)
 
+
+class ImportsDouble(Double):
+    """Answers every row that it takes as created."""
+
     async def import_agents(self, site: str, rows: Sequence[ImportedRow], validate_only: bool) -> list[ImportResult]:
         self.note("import_agents", None, site, list(rows), validate_only)
         refused: dict[str, MatcherError] = self.answers.get("import_agents", {})
@@ -279,6 +283,10 @@ class RosterDouble(Double):
 
     async def prune(self, site: str, keep: frozenset[str], validate_only: bool) -> list[ImportResult]:
         return self.note("prune", [ImportResult(0, "gone", ImportAction.PRUNED)], site, keep, validate_only)
+
+
+class PoolsDouble(Double):
+    """Answers as if there were one pool: "billing"."""
 
     async def create_pool(self, site: str, pool: str, policy: PoolPolicy) -> Pool:
         return self.note("create_pool", BILLING, site, pool, policy)
@@ -301,6 +309,10 @@ class RosterDouble(Double):
     def effective_tolerance(self, pool: Pool) -> float:
         return 0.0625
 
+
+class SitesDouble(Double):
+    """Answers as if there were two sites: "acme" and "default"."""
+
     async def create_site(self, site: str) -> None:
         self.note("create_site", None, site)
 
@@ -318,21 +330,37 @@ class Doubles:
     router: RouterDouble = field(default_factory=RouterDouble)
     reservations: ReservationsDouble = field(default_factory=ReservationsDouble)
     contacts: ContactsDouble = field(default_factory=ContactsDouble)
-    roster: RosterDouble = field(default_factory=RosterDouble)
-    streams: StreamsDouble = field(default_factory=StreamsDouble)
+    watch: WatchDouble = field(default_factory=WatchDouble)
+    agents: AgentsDouble = field(default_factory=AgentsDouble)
+    imports: ImportsDouble = field(default_factory=ImportsDouble)
+    pools: PoolsDouble = field(default_factory=PoolsDouble)
+    sites: SitesDouble = field(default_factory=SitesDouble)
 
     @property
     def services(self) -> Services:
         """Return them as the server takes them."""
-        gathering = GatheringDouble(self.router)
         return Services(
             router=self.router,
-            windows=gathering,
+            windows=WindowsDouble(self.router),
             reservations=self.reservations,
             contacts=self.contacts,
-            watch=self.streams,
-            agents=self.roster,
-            imports=self.roster,
-            pools=self.roster,
-            sites=self.roster,
+            watch=self.watch,
+            agents=self.agents,
+            imports=self.imports,
+            pools=self.pools,
+            sites=self.sites,
         )
+
+    def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return every call that reached a service, each service's in the order of the calls."""
+        doubles: tuple[Double, ...] = (
+            self.router,
+            self.reservations,
+            self.contacts,
+            self.watch,
+            self.agents,
+            self.imports,
+            self.pools,
+            self.sites,
+        )
+        return [call for double in doubles for call in double.calls]

@@ -30,7 +30,7 @@ class Gate:
 
     most: int = 1
     most_waiting: int = 1_000
-    in_turn: int = 0
+    in_order: int = 0
     crowd: int = 0
     now: float = 0.0
     waits: list[float] = field(default_factory=list)
@@ -45,10 +45,10 @@ class Gate:
             self.most_waiting,
             BURST_SECONDS,
             lambda: self.now,
-            in_turn=self.in_turn,
+            in_order=self.in_order,
             crowd=self.crowd,
-            waited=self.waits.append,
-            refused=self.refusals.append,
+            on_wait=self.waits.append,
+            on_refusal=self.refusals.append,
         )
 
     async def arrive(self, *numbers: int) -> None:
@@ -88,18 +88,18 @@ async def test_so_many_are_let_in_and_the_newest_of_a_line_that_stands_goes_next
     gate = Gate(most=2)
     await gate.arrive(1, 2, 3, 4, 5)
     assert gate.inside == [1, 2]
-    assert (gate.admission.inside, gate.admission.waiting) == (2, 3)
+    assert (gate.admission.in_flight, gate.admission.waiting) == (2, 3)
     gate.now = 0.5
     await gate.finish(3)
     assert gate.inside == [1, 2, 5, 4, 3]
     assert gate.waits == [0.0, 0.0, 0.5, 0.5, 0.5]
     await gate.finish(2)
-    assert (gate.admission.inside, gate.admission.waiting) == (0, 0)
+    assert (gate.admission.in_flight, gate.admission.waiting) == (0, 0)
 
 
 async def test_callers_who_each_wait_for_their_answer_take_turns_and_none_is_ever_refused() -> None:
     """Nine callers, one worked on at a time, who call again as soon as they are answered: each has every ninth turn."""
-    gate = Gate(in_turn=8)
+    gate = Gate(in_order=8)
     await gate.arrive(*range(9))
     for call in range(9, 3_000):
         gate.now += 0.1
@@ -111,7 +111,7 @@ async def test_callers_who_each_wait_for_their_answer_take_turns_and_none_is_eve
 
 async def test_once_it_is_overload_the_newest_goes_first_until_the_line_was_empty() -> None:
     """A line that is short again because so many were sent away is no line of callers who take turns."""
-    gate = Gate(in_turn=2)
+    gate = Gate(in_order=2)
     await gate.arrive(0, 1, 2, 3)
     gate.now = BURST_SECONDS
     await gate.arrive(4)
@@ -234,7 +234,7 @@ async def test_who_gives_up_leaves_the_line_and_takes_no_room() -> None:
     await settle()
     assert gate.inside == [0, 1]
     await gate.finish()
-    assert (gate.admission.inside, gate.admission.waiting) == (0, 0)
+    assert (gate.admission.in_flight, gate.admission.waiting) == (0, 0)
 
 
 @dataclass
@@ -314,7 +314,7 @@ async def test_a_refusal_says_when_to_come_back_and_nothing_of_it_was_read(busy:
         "grpc_code": "RESOURCE_EXHAUSTED",
     }
     assert busy.counted("grpc_server_handled_total", **exhausted) == 1
-    assert (busy.gate.admission.inside, busy.gate.admission.waiting) == (0, 0)
+    assert (busy.gate.admission.in_flight, busy.gate.admission.waiting) == (0, 0)
 
 
 async def test_what_ends_a_conversation_is_never_kept_waiting(busy: Busy) -> None:

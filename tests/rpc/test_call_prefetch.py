@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2
 
-from matcher.rpc.call_prefetch import BUSIEST, MOST_AHEAD, OWN_DOOR, Prefetch
+from matcher.rpc.call_prefetch import BUSIEST, MOST_PREFETCHED, REGISTERED, Prefetch
 from matcher.v1 import routing_pb2 as pb
 from tests.rpc.conftest import Service
 
@@ -47,7 +47,7 @@ async def settle() -> None:
 
 def test_every_door_leads_to_a_method_that_is_served() -> None:
     """A method that was renamed would lose its door without a word, and stand in line with all others."""
-    for door in OWN_DOOR:
+    for door in REGISTERED:
         service, _, name = door.removeprefix("/").partition("/")
         method = descriptor_pool.Default().FindMethodByName(f"{service}.{name}")
         assert method.containing_service.file.package in SERVED
@@ -62,7 +62,7 @@ async def test_several_calls_are_asked_for_and_handed_out_in_the_order_of_coming
     assert len(core.asked) == 4
     await core.let_in(1, 2, 3)
     assert first.result() == 1
-    assert ahead.came == 2
+    assert ahead.arrived == 2
     second, third, fourth = ahead.next(), ahead.next(), ahead.next()
     await settle()
     assert (second.result(), third.result(), fourth.done()) == (2, 3, False)
@@ -100,14 +100,14 @@ async def test_a_stop_asks_for_no_more_and_forgets_what_comes_later() -> None:
     assert len(core.asked) == 1
     ahead.drop()
     await core.let_in(3)
-    assert ahead.came == 0
+    assert ahead.arrived == 0
 
 
 async def test_the_server_asks_ahead_for_routes(service: Service) -> None:
     """With the grpcio that is installed: a version that asks otherwise is noticed here, and serves one by one."""
     inner: Any = service.server
-    ahead = inner._server.ahead
-    assert len(ahead._asked) + ahead.came == MOST_AHEAD
+    ahead = inner._server.prefetch
+    assert len(ahead._requested) + ahead.arrived == MOST_PREFETCHED
 
 
 async def test_a_crowd_that_comes_while_nobody_takes_calls_up_is_answered_to_the_last(service: Service) -> None:

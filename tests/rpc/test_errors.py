@@ -54,7 +54,7 @@ async def test_every_error_reaches_the_caller_with_its_reason(
     service: Service, kind: type[errors.MatcherError]
 ) -> None:
     """Whatever error the router raises, its code, reason and metadata arrive, and when to try again."""
-    error = service.router.fault = example(kind)
+    error = service.doubles.router.fault = example(kind)
     answer = await told(service.routing.RouteMessage(ROUTE))
     assert answer.code is status.CODES[kind.reason]
     assert (answer.reason, answer.metadata) == (kind.reason, dict(error.metadata))
@@ -66,8 +66,8 @@ async def test_no_exception_text_reaches_a_caller_or_the_log(service: Service) -
     try:
         raise ConnectionError(SECRET)
     except ConnectionError as cause:
-        service.router.fault = RuntimeError(f"{SECRET} {TEXT}")
-        service.router.fault.__cause__ = cause
+        service.doubles.router.fault = RuntimeError(f"{SECRET} {TEXT}")
+        service.doubles.router.fault.__cause__ = cause
     with capture_logs() as lines:
         call = service.routing.RouteMessage(ROUTE)
         answer = await told(call)
@@ -84,7 +84,7 @@ async def test_no_exception_text_reaches_a_caller_or_the_log(service: Service) -
 
 async def test_a_fault_amid_a_stream_is_told_like_any_other(service: Service) -> None:
     """ImportAgents, too, answers a fault with INTERNAL and an incident id."""
-    service.roster.fault = ValueError(SECRET)
+    service.doubles.imports.fault = ValueError(SECRET)
     row = people.ImportRow(row=1, agent_id="maya", agent=people.Agent(interests=["I run."]))
     steps = [
         people.ImportAgentsRequest(config=people.ImportConfig(parent="sites/default")),
@@ -99,7 +99,7 @@ async def test_a_fault_amid_a_stream_is_told_like_any_other(service: Service) ->
 
 async def test_an_answer_that_cannot_be_written_is_a_fault_too(service: Service) -> None:
     """A handler's answer that protobuf refuses becomes INTERNAL, not gRPC's own text."""
-    service.router.answers["suggest"] = SECRET
+    service.doubles.router.answers["suggest"] = SECRET
     with capture_logs():
         answer = await told(
             service.routing.SuggestAgents(routing.SuggestAgentsRequest(parent="sites/default", message=ROUTE.message))
@@ -111,7 +111,7 @@ async def test_an_answer_that_cannot_be_written_is_a_fault_too(service: Service)
 async def test_the_store_s_address_stays_in_the_log(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unreachable store is UNAVAILABLE for the caller; where and why stands in the log, once for many calls."""
     monkeypatch.setattr(interceptors, "OUTAGE_SECONDS", math.inf)
-    service.router.fault = errors.StoreUnavailable("store-7:6379", "connection refused")
+    service.doubles.router.fault = errors.StoreUnavailable("store-7:6379", "connection refused")
     with capture_logs() as lines:
         for _ in range(20):
             answer = await told(service.routing.RouteMessage(ROUTE))
@@ -123,7 +123,7 @@ async def test_the_store_s_address_stays_in_the_log(service: Service, monkeypatc
 
 async def test_what_the_caller_did_wrong_is_not_logged(service: Service) -> None:
     """A refusal that is the caller's affair writes no line: a caller cannot fill the log."""
-    service.router.fault = errors.ContactEnded("sites/default/contacts/c-1", "CLOSED")
+    service.doubles.router.fault = errors.ContactEnded("sites/default/contacts/c-1", "CLOSED")
     with capture_logs() as lines:
         await told(service.routing.RouteMessage(ROUTE))
     assert lines == []

@@ -102,7 +102,7 @@ async def test_a_route_reaches_the_router_whole(service: Service) -> None:
         explain_unmatched=True,
     )
     answer = await service.routing.RouteMessage(request)
-    (call,) = service.router.calls
+    (call,) = service.doubles.router.calls
     site, message, contact_id, request_id, digest, auto_accept, explain = call[1]
     requirements = Requirements("billing", "voice", "en-GB", {"billing": 1}, frozenset({"tom"}))
     assert (site, message) == ("default", Message(" My dog. ", "c", requirements))
@@ -124,12 +124,12 @@ async def test_a_bare_message_asks_for_the_defaults(service: Service) -> None:
     await service.routing.RouteMessage(
         routing.RouteMessageRequest(parent="sites/default", message=routing.Message(text="x" * 8000))
     )
-    assert service.router.calls[0][1][1].requirements == Requirements()
+    assert service.doubles.router.calls[0][1][1].requirements == Requirements()
 
 
 async def test_unmatched_is_an_answer_with_its_reasons(service: Service) -> None:
     """Nobody free: OK, with the constraint, the counts in the order of the constraints, and who would have matched."""
-    service.router.answers["route"] = Unmatched(
+    service.doubles.router.answers["route"] = Unmatched(
         "c-2", Constraint.CAPACITY, LeftOut({Constraint.CAPACITY: 3, Constraint.CHANNEL: 1}), (CANDIDATE,)
     )
     answer = await service.routing.RouteMessage(
@@ -157,7 +157,7 @@ async def test_a_good_request_arrives_below_as_plain_values(service: Service, ca
     """Each request reaches exactly one method, with ids for names, milliseconds for durations, None for not said."""
     request, call = CALLS[case]
     await service.raw(METHODS[request.DESCRIPTOR.full_name], request.SerializeToString())
-    assert service.asked() == [call]
+    assert service.calls() == [call]
 
 
 async def test_an_agent_s_holds_are_shown_by_get_only(service: Service) -> None:
@@ -189,7 +189,7 @@ async def test_what_is_watched_says_where_to_go_on(service: Service) -> None:
         routing.WatchEventsRequest(parent="sites/default", resume_token=answer.resume_token)
     )
     assert [one async for one in again] == [answer]
-    assert service.streams.calls[1][1][2] == StreamPlace(17, NOW_MS)
+    assert service.doubles.watch.calls[1][1][2] == StreamPlace(17, NOW_MS)
     watched: Any = service.routing.WatchContact(routing.WatchContactRequest(name="sites/default/contacts/c-1"))
     assert [one async for one in watched] == [step]
 
@@ -207,12 +207,12 @@ async def test_lists_come_page_by_page(service: Service) -> None:
     """A page's token leads to the page after it; the last page has none."""
     first = await service.people.ListAgents(people.ListAgentsRequest(parent="sites/default"))
     await service.people.ListAgents(people.ListAgentsRequest(parent="sites/default", page_token=first.next_page_token))
-    assert service.roster.calls[1][1][2] == "maya"
+    assert service.doubles.agents.calls[1][1][2] == "maya"
     offers = await service.routing.ListReservations(routing.ListReservationsRequest(parent="sites/default"))
     await service.routing.ListReservations(
         routing.ListReservationsRequest(parent="sites/default", page_token=offers.next_page_token)
     )
-    assert service.reservations.calls[1][1][3] == "9|01JR"
+    assert service.doubles.reservations.calls[1][1][3] == "9|01JR"
     sites = await service.people.ListSites(people.ListSitesRequest())
     assert ([site.name for site in sites.sites], sites.next_page_token) == (["sites/acme", "sites/default"], "")
 

@@ -11,8 +11,7 @@ import pytest
 
 from matcher.errors import AgentHasHolds, FieldsInvalid, PoolNotFound
 from matcher.model import ImportAction, ImportResult
-from matcher.rpc.import_agents import MOST_ROWS
-from matcher.rpc.import_batches import in_batches
+from matcher.rpc.import_agents import MOST_ROWS, in_batches
 from matcher.v1 import roster_pb2 as pb
 from tests.rpc.conftest import Service, told, told_by
 
@@ -53,13 +52,13 @@ async def test_an_id_given_twice_is_rejected_the_second_time(service: Service) -
     """The second row of an id says which row had it before; only the first is written."""
     answers = await run(service, [config(), row(2, "ann", "I run."), row(3, "ann", "I swim.")])
     assert [a.action for a in answers] == [Action.CREATED, Action.REJECTED]
-    assert told_by(answers[1].status).violations == {"row.agent_id": "was given by row 2 of this import"}
+    assert told_by(answers[1].status).violations == {"row.agent_id": "was already given by row 2 of this import"}
     assert imported(service) == ["ann"]
 
 
 async def test_what_the_roster_rejects_comes_back_with_its_status(service: Service) -> None:
     """A row that names a pool that does not exist is answered with the status a CreateAgent would have had."""
-    service.roster.answers["import_agents"] = {"ann": PoolNotFound("sites/default/pools/gone")}
+    service.doubles.imports.answers["import_agents"] = {"ann": PoolNotFound("sites/default/pools/gone")}
     (answer,) = await run(service, [config(), row(2, "ann", "I run.")])
     assert (answer.row, answer.action) == (2, Action.REJECTED)
     assert told_by(answer.status).reason == "POOL_NOT_FOUND"
@@ -71,7 +70,7 @@ async def test_every_row_of_many_is_answered_once_and_in_order(service: Service)
     answers = await run(service, [config(), *rows])
     assert [a.row for a in answers] == list(range(1, 501))
     assert [a.row for a in answers if a.action == Action.REJECTED] == [n for n in range(1, 501) if n % 7 == 0]
-    assert all(len(arguments[1]) <= MOST_ROWS for _, arguments in service.roster.calls)
+    assert all(len(arguments[1]) <= MOST_ROWS for _, arguments in service.doubles.imports.calls)
     assert imported(service) == [f"a{n}" for n in range(1, 501) if n % 7]
 
 
@@ -101,7 +100,7 @@ async def test_a_wrong_step_ends_the_import(service: Service, steps: list[pb.Imp
     """An import that starts or ends wrongly fails with the step's name, and nothing is written."""
     answer = await told(service.people.ImportAgents(iter(steps)))
     assert (answer.code, set(answer.violations)) == (grpc.StatusCode.INVALID_ARGUMENT, {field})
-    assert service.nothing_was_asked()
+    assert service.calls() == []
 
 
 @pytest.mark.parametrize(
@@ -122,13 +121,13 @@ async def test_rows_before_a_wrong_step_are_answered(
     assert await next_row(call) == 1
     assert set((await told(call)).violations) == {field}
     assert imported(service) == ["ann"]
-    assert "prune" not in dict(service.roster.calls)
+    assert "prune" not in dict(service.doubles.imports.calls)
 
 
 async def test_prune_removes_whom_no_row_named(service: Service) -> None:
     """After the end the roster is told whom to keep, and what it removed or kept back is answered."""
     held = AgentHasHolds("sites/default/agents/tom", 1)
-    service.roster.answers["prune"] = [
+    service.doubles.imports.answers["prune"] = [
         ImportResult(0, "gone", ImportAction.PRUNED),
         ImportResult(0, "tom", ImportAction.REJECTED, held),
     ]
@@ -140,14 +139,14 @@ async def test_prune_removes_whom_no_row_named(service: Service) -> None:
         (0, "sites/default/agents/tom", Action.REJECTED),
     ]
     assert told_by(answers[3].status).reason == "AGENT_HAS_HOLDS"
-    assert service.roster.calls[-1] == ("prune", ("default", frozenset({"ann", "bob"}), True))
+    assert service.doubles.imports.calls[-1] == ("prune", ("default", frozenset({"ann", "bob"}), True))
 
 
 async def test_nothing_is_pruned_after_a_rejected_row(service: Service) -> None:
     """One bad row, and nobody is removed: the roster that was sent is not the roster that was meant."""
     answers = await run(service, [config(prune=True), row(1, "ann", "I run."), row(2, "bob"), END])
     assert [a.action for a in answers] == [Action.CREATED, Action.REJECTED]
-    assert "prune" not in dict(service.roster.calls)
+    assert "prune" not in dict(service.doubles.imports.calls)
 
 
 async def test_nothing_is_pruned_when_the_caller_dies_amid_the_rows(service: Service) -> None:
@@ -160,7 +159,7 @@ async def test_nothing_is_pruned_when_the_caller_dies_amid_the_rows(service: Ser
         call.cancel()
     await service.server.stop(60.0)
     assert len(imported(service)) == 20
-    assert "prune" not in dict(service.roster.calls)
+    assert "prune" not in dict(service.doubles.imports.calls)
 
 
 async def test_batches_hold_what_came_while_the_one_before_was_worked_on() -> None:
@@ -212,4 +211,4 @@ async def next_row(call: Any) -> int:
 
 def imported(service: Service) -> list[str]:
     """Return the ids of the rows that reached the roster, in order."""
-    return [one.agent for name, given in service.roster.calls if name == "import_agents" for one in given[1]]
+    return [one.agent for name, given in service.doubles.imports.calls if name == "import_agents" for one in given[1]]

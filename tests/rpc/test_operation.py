@@ -64,14 +64,14 @@ async def test_a_stop_ends_open_streams_and_lets_calls_finish(service: Service) 
     """A drain ends Watch, reflection and ImportAgents with SHUTTING_DOWN at once; a call under way is answered."""
     await service.health.set(True, "")
     entered, leave = asyncio.Event(), asyncio.Event()
-    route = service.router.route
+    route = service.doubles.router.route
 
     async def slow(*given: Any, **named: Any) -> Any:
         entered.set()
         await leave.wait()
         return await route(*given, **named)
 
-    service.router.route = slow  # type: ignore[method-assign]
+    service.doubles.router.route = slow  # type: ignore[method-assign]
     watch: Any = health(service).Watch(health_pb2.HealthCheckRequest())
     assert (await watch.read()).status == SERVING
     rows: Any = service.people.ImportAgents()
@@ -109,7 +109,7 @@ async def test_calls_are_counted_by_method_and_code(service: Service) -> None:
     """grpc_server_* counts an answer, a refusal, a fault, a late call and a stream under the code the caller saw."""
     await service.routing.RouteMessage(ROUTE)
     await told(service.routing.RouteMessage(routing.RouteMessageRequest()))
-    service.router.fault = ContactEnded("sites/default/contacts/c-1", "CLOSED")
+    service.doubles.router.fault = ContactEnded("sites/default/contacts/c-1", "CLOSED")
     await told(service.routing.RouteMessage(ROUTE))
     await told(service.people.ImportAgents(iter(())))
     await told(service.raw("/matcher.v1.RoutingService/made-up", b""))
@@ -134,7 +134,7 @@ async def test_a_caller_s_deadline_is_counted_as_one(service: Service) -> None:
         finally:
             cancelled.set()
 
-    service.router.route = never  # type: ignore[method-assign]
+    service.doubles.router.route = never  # type: ignore[method-assign]
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await service.routing.RouteMessage(ROUTE, timeout=0.05)
     assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -147,7 +147,7 @@ async def test_a_caller_s_deadline_is_counted_as_one(service: Service) -> None:
 async def test_routes_are_counted_by_outcome_and_basis(service: Service) -> None:
     """matcher_route_total tells held from unmatched, and by which basis."""
     await service.routing.RouteMessage(ROUTE)
-    service.router.answers["route"] = Unmatched("c-2", Constraint.CAPACITY, LeftOut({Constraint.CAPACITY: 3}))
+    service.doubles.router.answers["route"] = Unmatched("c-2", Constraint.CAPACITY, LeftOut({Constraint.CAPACITY: 3}))
     await service.routing.RouteMessage(ROUTE)
     assert metric(service, "matcher_route_total", outcome="held", basis="AFFINITY") == 1
     assert metric(service, "matcher_route_total", outcome="unmatched", basis="NONE") == 1

@@ -40,7 +40,7 @@ async def test_a_body_that_is_cut_off_is_answered_without_a_deadline(
     answer = told_by(await (await RawCall.open(service.port, method, body)).answer())
     assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_MALFORMED")
     assert answer.metadata == {"method": method}
-    assert service.nothing_was_asked()
+    assert service.calls() == []
 
 
 async def test_a_whole_body_written_by_hand_is_answered(service: Service) -> None:
@@ -85,7 +85,7 @@ async def test_a_body_that_is_no_message_is_malformed(service: Service, method: 
         answer = await told(stream(_once(body)))
     assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_MALFORMED")
     assert answer.metadata == {"method": method}
-    assert service.nothing_was_asked()
+    assert service.calls() == []
 
 
 async def test_five_megabytes_are_too_large(service: Service) -> None:
@@ -98,7 +98,7 @@ async def test_five_megabytes_are_too_large(service: Service) -> None:
     most = routing.RouteMessageRequest(parent="x" * (MOST_MESSAGE_BYTES - 5)).SerializeToString()
     assert len(most) == MOST_MESSAGE_BYTES
     assert (await told(service.raw(ROUTE, most))).reason == "FIELDS_INVALID"
-    assert service.nothing_was_asked()
+    assert service.calls() == []
 
 
 @pytest.mark.parametrize("method", ["/matcher.v1.RoutingService/Rout", "/matcher.v2.Nobody/Nothing", "/x"])
