@@ -1,4 +1,4 @@
-"""The service and its store as processes of their own, shared by a whole test session."""
+"""Fixtures: the service and its store as processes of their own, shared by a test session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from tests.processes import Server, Store, keys_without_lifetime, start_server
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # So it is in the background of a shell, and what the tests start would inherit it: nobody could press Ctrl-C there.
+    # A shell's background job ignores Ctrl-C, and the processes that the tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 StartServer: TypeAlias = "Callable[[Mapping[str, str]], Awaitable[Server]]"
@@ -30,7 +30,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 async def service(folder: Path) -> AsyncIterator[Server]:
-    """Give the service on its embedded store, shared: a test makes a site of its own with `service.site()`.
+    """Give the service on its embedded store, shared: each test creates its own site with `service.site()`.
 
     At the end it must stop with 0, have logged no fault that no test declared, and leave no key without a lifetime.
     """
@@ -48,7 +48,7 @@ async def service(folder: Path) -> AsyncIterator[Server]:
 
 @pytest.fixture(scope="session")
 async def store() -> AsyncIterator[Store]:
-    """Give a store of its own, shared by tests that start servers on it and do it no harm."""
+    """Give a store that is shared by tests that start servers on it and do not damage it."""
     with tempfile.TemporaryDirectory(prefix="mt-") as name:
         store = Store(Path(name))
         await store.start()
@@ -67,7 +67,7 @@ def store_url(store: Store) -> str:
 
 @pytest.fixture
 async def launch(tmp_path: Path) -> AsyncIterator[StartServer]:
-    """Give a function that starts a server with settings; what it started is ended with the test, and was faultless."""
+    """Give a function that starts a server with settings; the servers end with the test, without a logged fault."""
     started: list[Server] = []
 
     async def start(settings: Mapping[str, str]) -> Server:

@@ -1,4 +1,4 @@
-"""Agents and messages for tests, and how to wait for what comes by itself."""
+"""Agents for tests, and functions that import them, read their loads and wait for a condition."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def person(
     pools: Iterable[str] = (),
     display_name: str = "",
 ) -> pb.Agent:
-    """Return an agent who takes `most` chats at once; pools are whole names."""
+    """Return an agent who takes `most` chats at once; pools: full resource names."""
     capacity = pb.Capacity(total=most, channels=[pb.ChannelCapacity(channel="chat", cost=1)])
     return pb.Agent(display_name=display_name, interests=interests, capacity=capacity, status=status, pools=list(pools))
 
 
 async def hire(client: MatcherClient, agents: dict[str, pb.Agent]) -> None:
-    """Import agents; every one must be taken."""
+    """Import agents, and check that none is rejected."""
     rows = [
         pb.ImportRow(row=number, agent_id=agent_id, agent=agent)
         for number, (agent_id, agent) in enumerate(agents.items(), 1)
@@ -53,16 +53,16 @@ async def hire(client: MatcherClient, agents: dict[str, pb.Agent]) -> None:
 
 
 async def loads(client: MatcherClient, agents: Iterable[str]) -> dict[str, int]:
-    """Return what each agent holds."""
-    found = await asyncio.gather(*(client.agent(agent) for agent in agents))
-    return {agent: one.load for agent, one in zip(agents, found, strict=True)}
+    """Return each agent's load."""
+    read = await asyncio.gather(*(client.agent(agent) for agent in agents))
+    return {agent: message.load for agent, message in zip(agents, read, strict=True)}
 
 
-async def wait_until(seen: Callable[[], Awaitable[bool]], what: str) -> float:
-    """Ask again and again until `seen` is true; return the seconds that took. Raises AssertionError in the end."""
+async def wait_until(condition: Callable[[], Awaitable[bool]], what: str) -> float:
+    """Poll until `condition` is true; return the seconds that took. Raises AssertionError after 30 s."""
     started = time.monotonic()
-    while not await seen():
+    while not await condition():
         waited = time.monotonic() - started
-        assert waited < PATIENCE_SECONDS, f"in {waited:.0f} s it did not come about: {what}"
+        assert waited < PATIENCE_SECONDS, f"after {waited:.0f} s still not: {what}"
         await asyncio.sleep(0.02)
     return time.monotonic() - started

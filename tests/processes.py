@@ -1,4 +1,4 @@
-"""Servers and stores as processes of their own, the way an operator runs them."""
+"""Servers and stores as processes of their own, as an operator runs them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from matcher.store.keys import PERMANENT
 ROOT: Final = Path(__file__).resolve().parent.parent
 SERVING: Final = "serving on "
 START_SECONDS: Final = 300.0
-"""The very first start compiles the model."""
+"""Includes the compilation of the model at the very first start."""
 STOP_SECONDS: Final = 30.0
 FAULT: Final = re.compile(r"INTERNAL_FAULT|Traceback \(most recent call last\)|\"traceback\"|never awaited")
 
@@ -36,10 +36,10 @@ FAULT: Final = re.compile(r"INTERNAL_FAULT|Traceback \(most recent call last\)|\
 class ServerDidNotStart(Exception):
     """The server ended before it served."""
 
-    def __init__(self, code: int, said: str) -> None:
-        super().__init__(f"the server ended with {code} before it served: {said}")
+    def __init__(self, code: int, output: str) -> None:
+        super().__init__(f"the server ended with {code} before it served: {output}")
         self.code = code
-        self.said = said
+        self.output = output
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Server:
         return found[1]
 
     def client(self, site: str = "default", *, channels: int = 1) -> MatcherClient:
-        """Return a client of this server, not opened yet."""
+        """Return a client of this server that is not opened yet."""
         return MatcherClient(self.target, site=site, channels=channels)
 
     async def site(self) -> str:
@@ -75,11 +75,11 @@ class Server:
         return site
 
     def declare(self, fragment: str) -> None:
-        """Say that this server may log faults in lines that hold `fragment`."""
+        """Allow this server to log faults in lines that contain `fragment`."""
         self.declared.append(fragment)
 
     def faults(self) -> list[str]:
-        """Return the logged lines that tell of a fault nobody declared."""
+        """Return the logged lines of faults that no test declared."""
         return [
             line
             for line in self.log().splitlines()
@@ -197,7 +197,7 @@ class Store:
         return Redis(unix_socket_path=str(self.socket))
 
     async def start(self) -> None:
-        """Start it on what it has kept, and wait until it answers."""
+        """Start it on its data, and wait until it answers."""
         options = {
             "port": "0",
             "unixsocket": str(self.socket),
@@ -235,7 +235,7 @@ class Store:
 
 
 async def keys_without_lifetime(url: str) -> list[str]:
-    """Return the keys of a store that neither end by themselves nor are listed as permanent."""
+    """Return the keys of a store that have no lifetime and are not listed as permanent."""
     permanent = re.compile("|".join(f"(?:{pattern})" for pattern in PERMANENT))
     found: list[str] = []
     async with Redis.from_url(url) as redis:
@@ -247,7 +247,7 @@ async def keys_without_lifetime(url: str) -> list[str]:
 
 
 async def metric_page(server: Server) -> str:
-    """Return what /metrics of a server says now."""
+    """Return the text of a server's /metrics."""
 
     def read() -> str:
         with urllib.request.urlopen(f"http://{server.metrics}/metrics", timeout=STOP_SECONDS) as answer:
@@ -267,7 +267,7 @@ async def metric(server: Server, name: str, **labels: str) -> float:
 
 
 async def health(target: str) -> bool:
-    """Tell whether a server says that it serves."""
+    """Return whether a server reports that it serves."""
     async with grpc.aio.insecure_channel(target) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""A proxy before a store that loses the replies to reserves."""
+"""Proxy of a store that loses replies to reserves."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ CHUNK: Final = 1 << 16
 
 
 class LossyProxy:
-    """Listens on a unix socket, hands everything on to a store, and loses replies to reserves while told to.
+    """Listens on a unix socket, passes everything on to a store, and loses replies to reserves on demand.
 
     A reply is lost when the store has sent it, so the reserve has been executed. `lose` is how many replies are lost
     by cutting the connection; with `hold` the connection stays open and silent instead, until the proxy is closed.
-    On each connection calls are handed on one by one, so that a reply is known for whose it is.
+    On each connection calls are passed on one by one, so that the call of each reply is known.
     """
 
     def __init__(self, store: Path, socket: Path) -> None:
@@ -55,14 +55,14 @@ class LossyProxy:
         from_store, to_store = await asyncio.open_unix_connection(str(self._store))
         try:
             with contextlib.suppress(OSError):
-                await self._hand_on(reader, writer, from_store, to_store)
+                await self._forward(reader, writer, from_store, to_store)
         finally:
             for end in (writer, to_store):
                 end.close()
                 with contextlib.suppress(OSError):
                     await end.wait_closed()
 
-    async def _hand_on(
+    async def _forward(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
@@ -81,7 +81,7 @@ class LossyProxy:
                 await writer.drain()
 
     async def _reply(self, from_store: asyncio.StreamReader) -> bytes:
-        """Return the next whole reply as it came; nothing where the store has gone."""
+        """Return the bytes of the next whole reply; none if the store has gone."""
         replies, said = hiredis.Reader(), b""
         while chunk := await from_store.read(CHUNK):
             said += chunk
@@ -91,7 +91,7 @@ class LossyProxy:
         return b""
 
     async def _loses(self, call: list[Any]) -> bool:
-        """Count a reserve; tell whether its reply is lost."""
+        """Count a reserve; return whether its reply is lost."""
         if len(call) < 2 or not call[1].startswith(RESERVE):
             return False
         self.executed += 1

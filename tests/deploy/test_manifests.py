@@ -1,4 +1,4 @@
-"""What deploy/ says is true of the service: its settings, ports, probes, metrics and lifetimes."""
+"""Manifests in deploy/: their settings, ports, probes, metrics and times are those of the service."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SERVING = POD["containers"][0]
 
 
 def image_environment() -> dict[str, str]:
-    """Return the settings that the image is made with."""
+    """Return the settings of the image."""
     return dict(re.findall(r"(MATCHER_[A-Z_]+)=(\S+)", DOCKERFILE.split("FROM")[-1]))
 
 
@@ -54,8 +54,8 @@ def pod_environment() -> dict[str, str]:
         pytest.param({**image_environment(), **COMPOSE["services"]["router-1"]["environment"]}, id="compose"),
     ],
 )
-def test_every_variable_is_a_setting_and_its_value_is_taken(environment: dict[str, str]) -> None:
-    """The service would start with them, and listens where the manifests say."""
+def test_every_variable_is_a_setting_with_a_valid_value(environment: dict[str, str]) -> None:
+    """The service starts with them, and listens where the manifests say."""
     settings = load(environment)
     assert not set(environment) & CLIENT_VARIABLES
     assert settings.listen == f"0.0.0.0:{GRPC}"
@@ -63,7 +63,7 @@ def test_every_variable_is_a_setting_and_its_value_is_taken(environment: dict[st
     assert str(settings.models_dir) == "/models"
 
 
-def test_the_ports_of_all_files_are_those_the_service_listens_on() -> None:
+def test_all_files_name_the_ports_of_the_service() -> None:
     """Container, service, policy, image and compose file name the same two ports."""
     named = {port["name"]: port["containerPort"] for port in SERVING["ports"]}
     assert named == {"grpc": GRPC, "metrics": METRICS}
@@ -81,8 +81,8 @@ def test_the_ports_of_all_files_are_those_the_service_listens_on() -> None:
     assert annotations["prometheus.io/port"] == str(METRICS)
 
 
-def test_the_probes_ask_for_services_whose_health_is_told() -> None:
-    """Readiness follows the store and the roster, and neither start nor liveness does."""
+def test_the_probes_name_services_with_a_health_status() -> None:
+    """Readiness depends on the store and the roster; start and liveness do not."""
     probes = {name: SERVING[f"{name}Probe"]["grpc"] for name in ("startup", "liveness", "readiness")}
     assert {name: probe["service"] for name, probe in probes.items()} == {
         "startup": LIVENESS,
@@ -93,8 +93,8 @@ def test_the_probes_ask_for_services_whose_health_is_told() -> None:
     assert {probe["port"] for probe in probes.values()} == {GRPC}
 
 
-def test_what_drains_has_the_time_for_it() -> None:
-    """The pause before the stop, the drain and the rest fit into the grace period; so does compose's."""
+def test_the_grace_period_is_long_enough_for_the_drain() -> None:
+    """The pause before the stop and the drain fit into the grace period of the pod; the drain into that of compose."""
     drain = load(pod_environment()).drain_seconds
     assert SERVING["lifecycle"]["preStop"]["sleep"]["seconds"] + drain < POD["terminationGracePeriodSeconds"]
     router = COMPOSE["services"]["router-1"]
@@ -102,7 +102,7 @@ def test_what_drains_has_the_time_for_it() -> None:
     assert float(router["environment"]["MATCHER_DRAIN_SECONDS"]) < grace
 
 
-def test_the_image_runs_commands_that_exist_and_as_nobody_in_particular() -> None:
+def test_the_image_runs_commands_that_exist_as_an_ordinary_user() -> None:
     """The image's command, its health check and the pod's compile step are commands of the command line."""
     commands = getattr(get_command(app), "commands")  # noqa: B009 - a group, as the types do not know
     health, serve = (json.loads(found) for found in re.findall(r"CMD (\[.*\])", DOCKERFILE))
@@ -115,8 +115,8 @@ def test_the_image_runs_commands_that_exist_and_as_nobody_in_particular() -> Non
     assert POD["securityContext"]["runAsNonRoot"]
 
 
-def test_what_the_autoscaler_scales_on_is_measured() -> None:
-    """Each metric of the autoscaler is made by a rule of the adapter, of metrics that the service has."""
+def test_the_metrics_of_the_autoscaler_exist() -> None:
+    """A rule of the adapter computes each metric of the autoscaler from metrics of the service."""
     wanted = {
         metric["pods"]["metric"]["name"]
         for metric in MANIFESTS["HorizontalPodAutoscaler", "matcher"]["spec"]["metrics"]
@@ -130,8 +130,8 @@ def test_what_the_autoscaler_scales_on_is_measured() -> None:
         assert asked <= measured
 
 
-def test_the_autoscaler_and_the_budget_are_of_the_deployment() -> None:
-    """They name it, keep two pods at least, let one go at a time, and service links are off."""
+def test_the_autoscaler_and_the_budget_name_the_deployment() -> None:
+    """They name it, keep at least two pods and evict one at a time; service links are off."""
     autoscaler = MANIFESTS["HorizontalPodAutoscaler", "matcher"]["spec"]
     assert autoscaler["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "matcher"}
     assert autoscaler["minReplicas"] >= 2
@@ -143,7 +143,7 @@ def test_the_autoscaler_and_the_budget_are_of_the_deployment() -> None:
     assert POD["enableServiceLinks"] is False
 
 
-def test_the_stores_keep_what_is_acknowledged_and_evict_nothing() -> None:
+def test_the_stores_keep_acknowledged_writes_and_evict_nothing() -> None:
     """Both Redis servers append to a file on a disk of their own and refuse writes rather than evict."""
     pod = MANIFESTS["StatefulSet", "redis"]["spec"]["template"]["spec"]
     for words in (pod["containers"][0]["args"], COMPOSE["services"]["redis"]["command"]):

@@ -23,7 +23,7 @@ class Pair:
 
 @pytest.fixture(scope="session")
 async def pair(folder: Path, store: Store) -> AsyncIterator[Pair]:
-    """Give two servers that share a store, for the whole session; they must end with 0 and without a fault."""
+    """Give two servers that share a store, for the whole session; they must end with 0 and without a logged fault."""
     settings = {"MATCHER_STORE_URL": store.url, "MATCHER_ENCODER_QUEUE_TOKENS": "4000000"}
     one, other = await asyncio.gather(start_server(folder, settings), start_server(folder, settings))
     try:

@@ -1,4 +1,4 @@
-"""Make another sentence-transformers model out of the packaged one; a program for the tests.
+"""A program for the tests that makes another sentence-transformers model out of the packaged one.
 
 Three of its six layers and the first 256 of its 384 dimensions: it understands less, and its vectors are of another
 length, so that where they met those of the whole model there would be an error.

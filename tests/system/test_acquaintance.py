@@ -1,4 +1,4 @@
-"""The same person again, as a returning customer meets them."""
+"""Returning customers: they meet the agent again who served them well."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PEOPLE = {
 
 
 async def leads_back(client: MatcherClient, kept: timedelta = timedelta(0)) -> None:
-    """Let the default pool lead customers back for an hour, and keep their contacts for who knows them."""
+    """Let the default pool lead customers back for an hour, and keep their contacts for that agent for so long."""
     pool = roster.Pool(name=client.name("pools", "default"), relationship_duration=Duration(seconds=3600))
     pool.relationship_wait.FromTimedelta(kept)
     await client.update_pool(pool, ["relationship_duration", "relationship_wait"])
@@ -34,8 +34,8 @@ async def talk(client: MatcherClient, text: str, customer: str, **said: object) 
     return answer
 
 
-async def test_a_returning_customer_meets_who_served_them_well(service: Server) -> None:
-    """Whatever the message says, the customer helped by bea is led back to her; a bad talk breaks it."""
+async def test_a_returning_customer_meets_the_agent_who_served_them_well(service: Server) -> None:
+    """A customer whom bea helped is led back to her whatever the message says; a bad conversation ends that."""
     async with service.client(await service.site()) as client:
         await hire(client, PEOPLE)
         await leads_back(client)
@@ -50,7 +50,7 @@ async def test_a_returning_customer_meets_who_served_them_well(service: Server) 
 
 
 async def test_a_rating_leads_back_and_an_exclusion_does_not(service: Server) -> None:
-    """Four and five stars lead back; who is excluded by the request is not taken for old acquaintance."""
+    """A rating of four or five stars leads back; an agent that the request excludes does not get the contact."""
     async with service.client(await service.site()) as client:
         await hire(client, PEOPLE)
         await leads_back(client)
@@ -62,7 +62,7 @@ async def test_a_rating_leads_back_and_an_exclusion_does_not(service: Server) ->
 
 
 async def test_handles_that_are_linked_are_one_customer(service: Server) -> None:
-    """Who was served well by mail is known on the phone, once the handles are joined, whichever were joined before."""
+    """A customer served well by mail is known on the phone once the handles are linked, in any order of links."""
     async with service.client(await service.site()) as client:
         await hire(client, PEOPLE)
         await leads_back(client)
@@ -72,11 +72,11 @@ async def test_handles_that_are_linked_are_one_customer(service: Server) -> None
         assert await client.link_customer("ann@mail", "ann-phone") == 3
         on_phone = await talk(client, BEES, "ann-phone")
         assert on_phone.reservation.basis == pb.RELATIONSHIP
-        assert on_phone.reservation.agent == client.name("agents", "tom"), "the latest who served them well"
+        assert on_phone.reservation.agent == client.name("agents", "tom"), "the agent who served them well last"
 
 
 async def test_a_contact_is_kept_for_the_busy_agent_who_knows_the_customer_and_only_so_long(service: Server) -> None:
-    """Until relationship_wait is over only she gets it; after that, anybody."""
+    """Until relationship_wait is over only that agent gets the contact; after that, any agent does."""
     async with service.client(await service.site()) as client:
         await hire(client, PEOPLE)
         await leads_back(client, timedelta(seconds=2))
@@ -105,7 +105,7 @@ async def test_a_contact_is_kept_for_the_busy_agent_who_knows_the_customer_and_o
 
 
 async def test_preferred_agents_come_first_in_their_order(service: Server) -> None:
-    """The request's own preference is taken before affinity, and passed over where nobody of it is free."""
+    """The request's preferred agents come before affinity; if none of them is free, affinity decides."""
     async with service.client(await service.site()) as client:
         await hire(client, PEOPLE)
         first = await client.route(TRAINS, preferred_agents={"nobody": None, "bea": None})

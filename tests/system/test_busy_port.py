@@ -1,4 +1,4 @@
-"""A port that somebody else has."""
+"""The start of a server on a port that another process uses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.processes import ROOT, server_environment
 
 
-async def test_a_port_that_is_taken_is_said_in_one_line() -> None:
-    """The start ends with exit code 1 and one line of ours, and none of gRPC's."""
+async def test_a_port_in_use_is_reported_in_one_line() -> None:
+    """The start ends with exit code 1 and one line of the service, without a line of gRPC."""
     with socket.socket() as taken, tempfile.TemporaryDirectory(prefix="m-") as folder:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -1,4 +1,4 @@
-"""Many calls at once for few slots, at two servers on one store."""
+"""Many calls at once for few free agents, at two servers on one store."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ async def crowd(pair: Pair, site: str, calls: int) -> list[pb.RouteMessageRespon
     return one + other
 
 
-async def test_a_thousand_calls_fill_fifty_slots_exactly(pair: Pair) -> None:
-    """Of 1,000 calls at once at 50 agents who take one each, 50 are held, one an agent, and 950 are unmatched."""
+async def test_a_thousand_calls_reserve_fifty_agents_exactly(pair: Pair) -> None:
+    """Of 1,000 calls at once for 50 agents with one chat each, 50 get an agent, each another, and 950 none."""
     site = await pair.one.site()
     agents = {f"agent-{n}": person(f"I love {PASTIMES[n % 20]} with team {n}.") for n in range(50)}
     async with pair.one.client(site) as client:
@@ -44,8 +44,8 @@ async def test_a_thousand_calls_fill_fifty_slots_exactly(pair: Pair) -> None:
         assert await loads(client, agents) == dict.fromkeys(agents, 1)
 
 
-async def test_two_hundred_calls_fill_five_slots_of_one_agent(pair: Pair) -> None:
-    """Of 200 calls at once at one agent who takes five, five are held and 195 are unmatched."""
+async def test_two_hundred_calls_reserve_the_five_chats_of_one_agent(pair: Pair) -> None:
+    """Of 200 calls at once for one agent who takes five chats, five get the agent and 195 are unmatched."""
     site = await pair.one.site()
     async with pair.one.client(site) as client:
         await client.create_agent("maya", person("I keep honey bees.", most=5))
@@ -56,8 +56,8 @@ async def test_two_hundred_calls_fill_five_slots_of_one_agent(pair: Pair) -> Non
         assert len(held) == 5
 
 
-async def test_messages_with_nothing_to_go_by_ask_the_store_once_each_however_many_come_at_once(pair: Pair) -> None:
-    """Of 60 greetings at once each is held by somebody idle with one call to the store: none asks who others take."""
+async def test_messages_without_affinity_call_the_store_once_each_however_many_come_at_once(pair: Pair) -> None:
+    """Each of 60 greetings at once gets an idle agent by one call to the store: none names an agent that others get."""
     site = await pair.one.site()
     async with pair.one.client(site, channels=4) as client:
         await hire(client, {f"agent-{n}": person(f"I love {PASTIMES[n % 20]} with team {n}.") for n in range(60)})

@@ -1,4 +1,4 @@
-"""What is acknowledged by one server is in force at the other."""
+"""Freshness: a change that one server has acknowledged is in force at the other."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from tests.system.conftest import Pair
 
 TRIALS = 200
 PROMISE_SECONDS = 0.100
-"""From the acknowledgement at one process to the effect at the other, p99: a promise of the service."""
+"""Longest time from the acknowledgement at one process to the effect at the other, p99: the service promises it."""
 TEXT = "I was restoring my old sailing boat when the varnish ran out."
 
 
 async def shown(client: MatcherClient) -> str:
-    """Return by which name the agent is ranked here, "" where the agent takes nothing."""
+    """Return the name under which this server ranks the agent, "" if the agent is not available."""
     found = await client.suggest(TEXT)
     return found.candidates[0].display_name if found.candidates else ""
 
 
 def shares(delays: list[float]) -> str:
-    """Say the median and the 99th percentile of delays in seconds."""
+    """Return a line with the median and the 99th percentile of delays (s)."""
     delays = sorted(delays)
     return f"p50 {delays[TRIALS // 2] * 1000:.1f} ms, p99 {delays[TRIALS * 99 // 100 - 1] * 1000:.1f} ms"
 
 
 async def test_a_change_at_one_server_is_in_force_at_the_other(pair: Pair) -> None:
-    """Of 200 changes of status or profile, 99 % count for calls begun at the other server 100 ms after the answer."""
+    """Of 200 changes of status or profile, 99 % apply to calls that begin at the other server 100 ms later."""
     site, delays, answered = await pair.one.site(), list[float](), list[float]()
     async with pair.one.client(site) as writer, pair.other.client(site) as reader:
         await writer.create_agent("maya", person("I restore wooden sailing boats.", display_name="name 0"))
@@ -54,5 +54,5 @@ async def test_a_change_at_one_server_is_in_force_at_the_other(pair: Pair) -> No
             delays.append(begun - acknowledged)
             answered.append(time.monotonic() - acknowledged)
     seen = f"in force for calls begun after {shares(delays)}; and answered after {shares(answered)}"
-    print(seen)  # noqa: T201 - figures for whoever runs this with -s
+    print(seen)  # noqa: T201 - figures for a run with -s
     assert sorted(delays)[TRIALS * 99 // 100 - 1] <= PROMISE_SECONDS, seen

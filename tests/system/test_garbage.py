@@ -1,4 +1,4 @@
-"""The garbage collector: what lives as long as the service is not walked through while calls wait."""
+"""The garbage collector does not visit long-lived objects while calls wait."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from matcher.server.gc_freezer import THAW_SECONDS, GcFreezer, sparing
 
 
 class Ring:
-    """Refers to itself, so that only the collector ends it."""
+    """An object that refers to itself, so that only the collector frees it."""
 
     def __init__(self) -> None:
         self.itself = self
 
 
 class Clock:
-    """A clock that is set."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -31,10 +31,10 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    """Let a freezer of a thousand objects work for a test, by a clock that is set."""
+    """Run a freezer for a thousand objects during a test; return its clock."""
     clock = Clock()
     gc.collect()
-    gc.freeze()  # so that only what a test makes is counted
+    gc.freeze()  # so that only objects of the test are counted
     try:
         with sparing(GcFreezer(clock, lasting=1_000)):
             yield clock
@@ -48,8 +48,8 @@ def visited(kind: type) -> int:
 
 
 @pytest.mark.usefixtures("clock")
-def test_what_lasts_is_visited_once() -> None:
-    """Two thousand objects that outlive a full collection are not visited by the next; a few are."""
+def test_long_lived_objects_are_visited_once() -> None:
+    """Two thousand objects that outlive a full collection are not visited by the next one; twenty objects are."""
     lasting = [Ring() for _ in range(2_000)]
     assert visited(Ring) == 2_000
     gc.collect()
@@ -61,8 +61,8 @@ def test_what_lasts_is_visited_once() -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_what_was_frozen_ends_with_its_last_reference() -> None:
-    """An object without a ring is gone at once, frozen or not: how agents and their interests end."""
+def test_a_frozen_object_is_freed_with_its_last_reference() -> None:
+    """An object without a reference cycle is freed at once, frozen or not: so are agents and their interests."""
     lasting = [frozenset({number}) for number in range(2_000)]
     gc.collect()
     assert visited(frozenset) == 0
@@ -71,8 +71,8 @@ def test_what_was_frozen_ends_with_its_last_reference() -> None:
     assert gone() is None
 
 
-def test_rings_among_what_was_frozen_end_within_the_hour(clock: Clock) -> None:
-    """A ring that was let go stays while it is frozen; a full collection an hour later ends it."""
+def test_frozen_reference_cycles_are_freed_within_the_hour(clock: Clock) -> None:
+    """An unused cycle stays while it is frozen; a full collection an hour later frees it."""
     lasting = [Ring() for _ in range(2_000)]
     gc.collect()
     gone = weakref.ref(lasting.pop())
@@ -85,7 +85,7 @@ def test_rings_among_what_was_frozen_end_within_the_hour(clock: Clock) -> None:
 
 
 def test_a_service_that_ends_leaves_nothing_frozen() -> None:
-    """Who runs a service inside their own process has their collector back afterwards."""
+    """A program that runs the service inside its process has the collector as before afterwards."""
     callbacks = list(gc.callbacks)
     with sparing(GcFreezer(lasting=0)):
         gc.collect()

@@ -1,4 +1,4 @@
-"""A site whose people write in other languages than the model was made for."""
+"""A site with messages in other languages than the model was trained for."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ CROWD = {
         ("لم يصل طردي. أحب الخيول العربية! شكرا", "omar", "أحب الخيول العربية!"),
     ],
 )
-async def test_a_message_finds_who_says_the_same_in_its_own_language(
+async def test_a_message_finds_the_agent_with_the_same_interest_in_its_language(
     service: Server, message: str, agent: str, words: str
 ) -> None:
-    """The default model is English, yet nothing breaks: the agent is found, and the reason cuts out the words."""
+    """The default model is English, yet the agent is found, and the reason names the words of the message."""
     site = await service.site()
     async with service.client(site) as client:
         await hire(client, {name: person(*interests) for name, interests in CROWD.items()})

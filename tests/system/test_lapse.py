@@ -1,4 +1,4 @@
-"""An offer that nobody answers."""
+"""Offers that no agent answers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ TEXT = "The frames for my bee hive came without nails."
 
 
 async def somebody_is_free(client: MatcherClient) -> bool:
-    """Tell whether a server ranks anybody in the pool."""
+    """Return whether a server ranks an agent of the pool."""
     return bool((await client.suggest(TEXT, pool="quick")).candidates)
 
 
-async def test_an_offer_that_nobody_answers_lapses_by_itself(pair: Pair) -> None:
-    """After its second the slot is free at both servers, and the contact waits for somebody else."""
+async def test_an_unanswered_offer_lapses_by_itself(pair: Pair) -> None:
+    """After a second the agent is free at both servers, and the contact waits for another agent."""
     site = await pair.one.site()
     async with pair.one.client(site) as one, pair.other.client(site) as other:
         pool = await one.create_pool("quick", pb.Pool(offer_duration=Duration(seconds=1)))
@@ -46,8 +46,8 @@ async def test_an_offer_that_nobody_answers_lapses_by_itself(pair: Pair) -> None
         assert somebody_else.reservation.fence > offered.reservation.fence
 
 
-async def test_a_server_that_comes_later_knows_what_has_lapsed(pair: Pair) -> None:
-    """A server that never followed the site reads the offer as expired, and offers the slot again."""
+async def test_a_server_that_opens_the_site_later_knows_what_has_lapsed(pair: Pair) -> None:
+    """A server that never followed the site reads the offer as expired, and offers the agent again."""
     site = await pair.one.site()
     async with pair.one.client(site) as one:
         await one.create_pool("quick", pb.Pool(offer_duration=Duration(seconds=1)))

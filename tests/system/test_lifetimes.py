@@ -1,4 +1,4 @@
-"""The check at the end of a session, that every key has a lifetime or is listed as permanent."""
+"""The check at the end of a session that every key has a lifetime or is listed as permanent."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.processes import Store, keys_without_lifetime
 
 
-async def test_a_key_that_would_stay_for_ever_is_found() -> None:
-    """Of an agent's hash, a memory of a request with a lifetime and one without, the last is named."""
+async def test_a_key_without_a_lifetime_is_found() -> None:
+    """Of an agent's hash, a request record with a lifetime and one without, the check names the last."""
     with tempfile.TemporaryDirectory(prefix="mt-") as name:
         store = Store(Path(name))
         await store.start()

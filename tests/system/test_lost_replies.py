@@ -1,4 +1,4 @@
-"""The store's reply to a reserve gets lost: the slot is held once, and whoever asks again is told so."""
+"""Lost replies of the store to a reserve: one reservation is made, and a repetition returns it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXT = "My hive tool has not arrived, and the bees are swarming."
 async def test_a_reply_lost_with_its_server_is_found_by_the_next_server(
     pair: Pair, launch: StartServer, folder: Path
 ) -> None:
-    """The store holds a slot, its reply is lost, the server is killed: the next server gives the same reservation."""
+    """The store reserves, the reply is lost, the server is killed: the next server returns the same reservation."""
     site, request_id = await pair.other.site(), uuid.uuid4().hex
     async with (
         LossyProxy(pair.store.socket, folder / "lossy-1") as proxy,
@@ -30,7 +30,7 @@ async def test_a_reply_lost_with_its_server_is_found_by_the_next_server(
         await other.create_agent("maya", person("I keep honey bees.", most=5))
         doomed = await launch({"MATCHER_STORE_URL": proxy.url})
         proxy.lose, proxy.hold = 1, True
-        # One client that knows both servers, as a platform behind a load balancer does; it asks the first one first.
+        # One client that knows both servers, as a platform behind a load balancer does; it calls the first one first.
         async with MatcherClient(f"ipv4:{doomed.target},{pair.other.target}", site=site) as client:
             under_way = asyncio.create_task(client.route(TEXT, request_id=request_id))
             await proxy.lost.wait()
@@ -44,7 +44,7 @@ async def test_a_reply_lost_with_its_server_is_found_by_the_next_server(
         assert await loads(other, ["maya"]) == {"maya": 1}
 
 
-async def test_a_reserve_that_is_run_again_holds_one_slot(pair: Pair, launch: StartServer, folder: Path) -> None:
+async def test_a_repeated_reserve_makes_one_reservation(pair: Pair, launch: StartServer, folder: Path) -> None:
     """Redis-py repeats a reserve whose reply was cut off; the call succeeds and one slot is held.
 
     Where every reply is cut off the caller is told to try again, and then gets the slot that was held all along.

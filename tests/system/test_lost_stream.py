@@ -1,4 +1,4 @@
-"""A server that misses a part of the stream of changes."""
+"""A server that misses events of a change stream."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.system.conftest import Pair
 TEXT = "My telescope shows two moons of Jupiter, and one should be four."
 
 
-async def test_a_server_that_missed_changes_reads_the_site_again(pair: Pair) -> None:
-    """Changes trimmed away while a server stood still are in force there when it goes on."""
+async def test_a_server_that_missed_events_reads_the_site_again(pair: Pair) -> None:
+    """Events that were trimmed while a server was stopped are in force there once it runs again."""
     site = await pair.one.site()
     roster, load = f"m:{{{site}}}:roster", f"m:{{{site}}}:load"
     async with pair.one.client(site) as one, pair.other.client(site) as other, pair.store.client() as redis:

@@ -1,4 +1,4 @@
-"""RouteMessages: several messages decided together, as a platform sees it."""
+"""RouteMessages: several messages are decided together, as a platform sees it."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ async def desk(service: Server) -> AsyncIterator[MatcherClient]:
 
 
 def meant(answers: Sequence[pb.RouteMessageResponse]) -> float:
-    """Return the sum of the affinities that count: those at or above the floor."""
+    """Return the sum of the affinities at or above the floor."""
     return sum(one.candidate.affinity for one in answers if one.reservation.basis == pb.AFFINITY)
 
 
-async def test_together_they_are_served_better_than_one_by_one(service: Server) -> None:
-    """Sixteen messages for sixteen people of two pastimes each: as many are held, and the sum is greater."""
+async def test_messages_together_get_closer_agents_than_one_by_one(service: Server) -> None:
+    """Sixteen messages for sixteen agents with two pastimes each: as many get an agent, with a greater sum."""
     crew = {f"a{n:02}": person(f"I love {PASTIMES[n]}.", f"I love {PASTIMES[(7 * n + 3) % 20]}.") for n in range(16)}
     texts = [
         f"My parcel is late. I wanted it for {PASTIMES[(3 * n) % 20]}, or {PASTIMES[(7 * n) % 20]}." for n in range(16)
@@ -61,8 +61,8 @@ async def test_together_they_are_served_better_than_one_by_one(service: Server) 
     assert meant(answers["together"]) > meant(answers["one by one"])
 
 
-async def test_two_who_want_the_same_agent_are_parted(desk: MatcherClient) -> None:
-    """The first would do with either, the second needs the bee keeper: one by one the first takes her."""
+async def test_two_messages_with_the_same_best_agent_get_one_each(desk: MatcherClient) -> None:
+    """The first fits both agents, the second only the bee keeper: one by one the first would get her."""
     texts = {"a": f"{BEES} {TRAINS}", "b": BEES}
     await desk.update_agent(roster.Agent(name="tom", interests=["I photograph steam trains."]))
     results = await desk.route_many([request(contact, text) for contact, text in texts.items()])
@@ -75,8 +75,8 @@ async def test_two_who_want_the_same_agent_are_parted(desk: MatcherClient) -> No
     assert any(candidate.agent == decision.agent for candidate in decision.candidates)
 
 
-async def test_one_bad_item_does_not_spoil_the_rest(desk: MatcherClient) -> None:
-    """No text, no such pool, a held contact: each has its own status, and takes nobody away from the good ones."""
+async def test_an_error_of_one_item_does_not_change_the_others(desk: MatcherClient) -> None:
+    """No text, no such pool, a reserved contact: each has its own status, and costs the others no agent."""
     await desk.create_agent("kim", person("I play the cello."))
     held = await desk.route("I play the cello.", contact_id="held")
     results = await desk.route_many(
@@ -101,7 +101,7 @@ async def test_one_bad_item_does_not_spoil_the_rest(desk: MatcherClient) -> None
 
 
 async def test_a_repeated_batch_gets_the_same_answers(desk: MatcherClient) -> None:
-    """Each item replays by its own request_id, also alone; another text under one is that item's error only."""
+    """Each item replays by its own request_id, also alone; another text under an id is the error of that item."""
     batch = [request("a", BEES, request_id="r-a"), request("b", TRAINS, request_id="r-b")]
     first = await desk.route_many(batch)
     assert [one.response.replayed for one in first] == [False, False]
@@ -126,10 +126,10 @@ async def test_a_repeated_batch_gets_the_same_answers(desk: MatcherClient) -> No
     ],
     ids=["no message", "more than 256", "a contact twice", "another site"],
 )
-async def test_what_is_no_batch_is_refused_whole(
+async def test_a_request_that_is_no_batch_is_refused(
     desk: MatcherClient, batch: list[pb.RouteMessageRequest], field: str
 ) -> None:
-    """The field is named, and nothing is held."""
+    """The error names the field, and nothing is reserved."""
     with pytest.raises(MatcherCallError) as failed:
         await desk.route_many(batch)
     assert failed.value.code is grpc.StatusCode.INVALID_ARGUMENT
@@ -137,8 +137,8 @@ async def test_what_is_no_batch_is_refused_whole(
     assert await loads(desk, ["bea", "tom"]) == {"bea": 0, "tom": 0}
 
 
-async def test_who_finds_nobody_is_told_so_or_waits(desk: MatcherClient) -> None:
-    """Four messages, two agents: two are held; of the others one may wait, and the other learns that all are full."""
+async def test_a_message_without_an_agent_is_unmatched_or_waits(desk: MatcherClient) -> None:
+    """Four messages, two agents: two get an agent; of the others one waits, and one is told that all are full."""
     await desk.route_many([request("a", BEES), request("b", TRAINS)])
     waiting, unmatched = await desk.route_many([request("c", BEES, wait=True), request("d", BEES)])
     assert waiting.response.WhichOneof("outcome") == "queued"
@@ -147,8 +147,8 @@ async def test_who_finds_nobody_is_told_so_or_waits(desk: MatcherClient) -> None
     assert unmatched.response.unmatched.reason == pb.CONSTRAINT_CAPACITY
 
 
-async def test_whoever_is_preferred_is_taken_first(desk: MatcherClient) -> None:
-    """The message about bees asks for Tom, whom the message about trains would have got."""
+async def test_a_preferred_agent_comes_first_in_a_batch(desk: MatcherClient) -> None:
+    """The message about bees prefers Tom, who would else get the message about trains."""
     asks = request("b", BEES)
     asks.message.preferred_agents.add(agent="tom")
     trains, bees = await desk.route_many([request("a", TRAINS), asks])
@@ -157,8 +157,8 @@ async def test_whoever_is_preferred_is_taken_first(desk: MatcherClient) -> None:
     assert trains.response.reservation.agent == desk.name("agents", "bea")
 
 
-async def test_whoever_knows_the_customer_takes_it_also_in_a_batch(desk: MatcherClient) -> None:
-    """Tom served the customer well; their message about bees is led back to him beside another about trains."""
+async def test_the_agent_who_knows_the_customer_comes_first_in_a_batch(desk: MatcherClient) -> None:
+    """Tom served the customer well: the message about bees is led back to him, beside another about trains."""
     await desk.update_pool(
         roster.Pool(name="default", relationship_duration=Duration(seconds=3600)), ["relationship_duration"]
     )
@@ -172,8 +172,8 @@ async def test_whoever_knows_the_customer_takes_it_also_in_a_batch(desk: Matcher
     assert trains.response.reservation.agent == desk.name("agents", "bea")
 
 
-async def test_an_agent_takes_no_more_than_fits_whatever_the_channels(desk: MatcherClient) -> None:
-    """Chat at 30 and at most three, a call at 100, under 100: two calls and four chats at two such agents."""
+async def test_a_batch_gives_an_agent_no_more_than_the_capacity_on_any_channel(desk: MatcherClient) -> None:
+    """A chat costs 30, at most three; a call costs 100; the total is 100: two calls, four chats, two such agents."""
     channels = [
         roster.ChannelCapacity(channel="chat", cost=30, max=3),
         roster.ChannelCapacity(channel="voice", cost=100),
@@ -190,8 +190,8 @@ async def test_an_agent_takes_no_more_than_fits_whatever_the_channels(desk: Matc
     assert all(load <= 100 for load in (await loads(desk, ["bea", "tom"])).values())
 
 
-async def test_batches_at_two_servers_hold_no_slot_twice(pair: Pair) -> None:
-    """Twice four batches of thirty at once for fifty slots: fifty are held, one a slot, and nobody is lost."""
+async def test_batches_at_two_servers_give_no_agent_twice(pair: Pair) -> None:
+    """Four batches of thirty at once at each server for fifty agents: fifty get one, each another; none is lost."""
     site = await pair.one.site()
     agents = {f"agent-{n}": person(f"I love {PASTIMES[n % 20]} with team {n}.") for n in range(50)}
 

@@ -1,4 +1,4 @@
-"""The model is changed while agents work and customers write."""
+"""A change of the model while agents work and customers write."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CROWD = 400
 
 @pytest.fixture(scope="session")
 async def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of another model: the same each time, so that it is compiled once."""
+    """Give the folder of another model, always the same one, so that it is compiled once."""
     folder = tmp_path_factory.mktemp("model") / "other"
     script = Path(__file__).with_name("other_model.py")
     made = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "ignore", str(script), str(folder)), cwd=ROOT, env={"PYTHONPATH": str(ROOT)}
     )
     assert await made.wait() == 0
-    # Compiled before anybody waits for it; from then on it is in the cache of all test sessions.
+    # Compiled before a test waits for it; later test sessions find it in the cache.
     encoder = await open_encoder(EncoderSettings(cache_dir=model_cache(), model=str(folder)), lambda _: None)
     await encoder.close()
     return folder
@@ -40,7 +40,7 @@ async def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def fresh_store(tmp_path: Path) -> AsyncIterator[Store]:
-    """Give a store nobody else uses: which model answers is a matter of the whole store."""
+    """Give a store that no other test uses: the store as a whole has one model that answers."""
     store = Store(tmp_path)
     await store.start()
     yield store
@@ -48,7 +48,7 @@ async def fresh_store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 async def changed(server: Server) -> None:
-    """Wait until a server answers by the model of its settings."""
+    """Wait until the model of a server's settings answers."""
 
     async def said() -> bool:
         return '"model changed"' in server.log()
@@ -66,10 +66,10 @@ async def encoded(store: Store) -> Mapping[str, int]:
     return counts
 
 
-async def test_one_server_answers_by_the_former_model_until_the_roster_is_encoded_by_the_new_one(
+async def test_the_former_model_answers_until_the_roster_is_encoded_by_the_new_one(
     launch: StartServer, fresh_store: Store, other_model: Path
 ) -> None:
-    """Routes are answered all the while; what is written meanwhile is right under both; a decision names its model."""
+    """Routes are answered meanwhile; agents written meanwhile are right under both; a decision names its model."""
     settings = {"MATCHER_STORE_URL": fresh_store.url}
     before = await launch(settings)
     async with before.client() as client:
@@ -120,10 +120,10 @@ async def _more(found: list[str], than: int) -> bool:
     return len(found) > than
 
 
-async def test_two_servers_with_a_model_each_are_right_about_what_the_other_writes(
+async def test_two_servers_with_different_models_find_what_the_other_writes(
     launch: StartServer, fresh_store: Store, other_model: Path
 ) -> None:
-    """As in a rolling restart: whoever writes, both find the agent, by vectors of their own."""
+    """As in a rolling restart: both servers find an agent that either wrote, each by vectors of its own model."""
     settings = {"MATCHER_STORE_URL": fresh_store.url}
     old = await launch(settings)
     async with old.client() as client:
@@ -148,10 +148,10 @@ async def test_two_servers_with_a_model_each_are_right_about_what_the_other_writ
     assert len(await encoded(fresh_store)) == 2
 
 
-async def test_a_model_that_cannot_be_had_stops_the_start_and_a_former_one_that_cannot_is_not_waited_for(
+async def test_a_wanted_model_that_cannot_be_opened_stops_the_start_and_a_former_one_does_not(
     launch: StartServer, fresh_store: Store, other_model: Path, tmp_path: Path
 ) -> None:
-    """A wrong setting is one line; a folder that is gone costs the routes until the roster is encoded, and is said."""
+    """A wrong setting is one line; if the former folder is gone, routes wait for the roster, and the log says so."""
     moved = tmp_path / "moved"
     shutil.copytree(other_model, moved)
     settings = {"MATCHER_STORE_URL": fresh_store.url}
@@ -161,8 +161,8 @@ async def test_a_model_that_cannot_be_had_stops_the_start_and_a_former_one_that_
     assert await before.stop() == 0
     with pytest.raises(ServerDidNotStart) as refused:
         await launch(settings | {"MATCHER_MODEL": str(tmp_path / "nowhere")})
-    assert "nowhere is neither all-MiniLM-L6-v2, nor a folder" in refused.value.said
-    assert "Traceback" not in refused.value.said
+    assert "nowhere is neither all-MiniLM-L6-v2, nor a folder" in refused.value.output
+    assert "Traceback" not in refused.value.output
     shutil.rmtree(moved)
     after = await launch(settings)
     async with after.client() as client:
@@ -175,7 +175,7 @@ async def test_a_model_that_cannot_be_had_stops_the_start_and_a_former_one_that_
 async def test_a_roster_can_be_encoded_before_the_model_is_changed_and_the_old_vectors_removed_after(
     launch: StartServer, fresh_store: Store, other_model: Path
 ) -> None:
-    """The command runs beside the service; the change then encodes nothing; what answers is never forgotten."""
+    """The command runs beside the service; the change then encodes nothing; vectors of the model in use stay."""
     settings = {"MATCHER_STORE_URL": fresh_store.url, "MATCHER_MODEL_CACHE": str(model_cache())}
     before = await launch(settings)
     async with before.client() as client:

@@ -1,4 +1,4 @@
-"""Pools with people in them: moved, narrowed, removed in the middle of it. Each has one outcome (docs/contacts.md)."""
+"""Agents that are moved, get less capacity or are removed while they serve: one outcome each (docs/contacts.md)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAILED = grpc.StatusCode.FAILED_PRECONDITION
 
 @pytest.fixture
 async def desk(service: Server) -> AsyncIterator[MatcherClient]:
-    """Give a client of a fresh site with two pools, and a bee keeper in the first, who takes three chats."""
+    """Give a client of a new site with two pools, and a bee keeper with three chats in the first pool."""
     async with service.client(await service.site()) as client:
         pools = [(await client.create_pool(pool, roster.Pool())).name for pool in ("first", "second")]
         await hire(client, {"bea": person("I keep honey bees.", most=3, pools=pools[:1])})
@@ -33,8 +33,8 @@ async def refusal(call: object) -> tuple[grpc.StatusCode, str]:
     return failed.value.code, failed.value.reason
 
 
-async def test_who_moves_to_another_pool_keeps_what_is_held(desk: MatcherClient) -> None:
-    """The talk and the offer of the old pool go on and end by its terms; new contacts come from the new pool only."""
+async def test_an_agent_who_moves_to_another_pool_keeps_the_reservations(desk: MatcherClient) -> None:
+    """The conversation and the offer of the old pool continue by its policy; new contacts are of the new pool only."""
     talk = (await desk.route(BEES, pool="first", auto_accept=True)).reservation
     offer = (await desk.route(BEES, pool="first", contact_id="c-1")).reservation
     await desk.update_agent(roster.Agent(name="bea", pools=[desk.name("pools", "second")]), ["pools"])
@@ -47,8 +47,8 @@ async def test_who_moves_to_another_pool_keeps_what_is_held(desk: MatcherClient)
         assert (await desk.complete(one.name)).state == pb.COMPLETED
 
 
-async def test_a_pool_is_removed_only_when_nobody_is_in_it_or_waits_in_it(desk: MatcherClient) -> None:
-    """With an agent, or a contact in line, it stays; a talk that began in it ends by the usual terms."""
+async def test_a_pool_with_agents_or_waiting_contacts_is_not_removed(desk: MatcherClient) -> None:
+    """The pool stays while it has an agent or a waiting contact; later its conversation ends by the default policy."""
     talk = (await desk.route(BEES, pool="first", auto_accept=True)).reservation
     assert await refusal(desk.delete_pool("first")) == (FAILED, "POOL_IN_USE")
     await desk.update_agent(roster.Agent(name="bea", pools=[desk.name("pools", "second")]), ["pools"])
@@ -61,8 +61,8 @@ async def test_a_pool_is_removed_only_when_nobody_is_in_it_or_waits_in_it(desk: 
     assert (await desk.complete(talk.name)).state == pb.COMPLETED
 
 
-async def test_a_capacity_below_what_is_held_takes_nothing_away(desk: MatcherClient) -> None:
-    """What is held stays held and offers can be accepted; nothing new comes until there is room by the new measure."""
+async def test_a_capacity_below_the_holds_ends_no_reservation(desk: MatcherClient) -> None:
+    """Reservations stay and offers can be accepted; no new contact comes until the new capacity allows it."""
     held = [(await desk.route(BEES, pool="first")).reservation for _ in range(3)]
     less = person("I keep honey bees.", most=1).capacity
     lowered = await desk.update_agent(roster.Agent(name="bea", capacity=less), ["capacity"])
@@ -76,8 +76,8 @@ async def test_a_capacity_below_what_is_held_takes_nothing_away(desk: MatcherCli
     assert (await desk.route(BEES, pool="first")).reservation.agent == desk.name("agents", "bea")
 
 
-async def test_an_agent_is_removed_amid_talks_only_by_force(desk: MatcherClient) -> None:
-    """By force the talk is canceled, the offer goes on to somebody else, and each says that the agent was removed."""
+async def test_an_agent_with_conversations_is_removed_only_by_force(desk: MatcherClient) -> None:
+    """By force the conversation is canceled, the offer goes to another agent, and both name the removal as cause."""
     talk = (await desk.route(BEES, pool="first", contact_id="talk", auto_accept=True)).reservation
     await desk.route(BEES, pool="first", contact_id="offer", wait=True)
     assert await refusal(desk.delete_agent("bea")) == (FAILED, "AGENT_HAS_HOLDS")
@@ -95,7 +95,7 @@ async def test_an_agent_is_removed_amid_talks_only_by_force(desk: MatcherClient)
 
 
 async def test_an_agent_of_three_pools_has_one_capacity(desk: MatcherClient) -> None:
-    """What one pool takes is not there for the others, also where they wait; what it gives back is there for all."""
+    """Capacity that one pool holds is not free for the others, queues included; once released it is free for all."""
     await desk.create_pool("third", roster.Pool())
     pools = [desk.name("pools", pool) for pool in ("first", "second", "third")]
     await hire(desk, {"bea": person("I keep honey bees.", most=2, pools=pools)})

@@ -1,4 +1,4 @@
-"""Agents who do not answer, go, fall silent or rest: what becomes of what they were offered and of what they hold."""
+"""Presence of agents: what happens to offers and conversations when an agent does not answer, leaves or is idle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BEES = "The smoker for my bees arrived with a dent."
 
 @pytest.fixture
 async def desk(service: Server) -> AsyncIterator[MatcherClient]:
-    """Give a client of a fresh site with a bee keeper, who takes two chats, and a pool whose offers last a second."""
+    """Give a client of a new site with a bee keeper with two chats, and a pool whose offers last a second."""
     async with service.client(await service.site()) as client:
         await client.create_pool("quick", roster.Pool(offer_duration=Duration(seconds=1), max_missed=2))
         pools = [client.name("pools", pool) for pool in ("default", "quick")]
@@ -30,7 +30,7 @@ async def desk(service: Server) -> AsyncIterator[MatcherClient]:
 
 
 async def causes(client: MatcherClient, contact: str) -> list[str]:
-    """Return why a contact came to each of its states so far."""
+    """Return the cause of each event of a contact so far."""
     last = (await client.contact(contact)).sequence
     found: list[str] = []
     async for step in client.watch_contact(contact):
@@ -41,7 +41,7 @@ async def causes(client: MatcherClient, contact: str) -> list[str]:
 
 
 async def until_cause(client: MatcherClient, contact: str, cause: pb.Cause.ValueType) -> pb.ContactEvent:
-    """Watch a contact until it takes a step for a cause; return the step."""
+    """Watch a contact until an event with a cause; return the event."""
     async for step in client.watch_contact(contact):
         if step.cause == cause:
             return step
@@ -49,7 +49,7 @@ async def until_cause(client: MatcherClient, contact: str, cause: pb.Cause.Value
 
 
 async def test_an_agent_who_lets_offers_expire_is_set_away(desk: MatcherClient, service: Server) -> None:
-    """After two in a row Bea is AWAY, with the reason; what else she was offered goes back; ONLINE brings her back."""
+    """After two in a row Bea is AWAY, with the reason; her other offers go back; ONLINE makes her available again."""
     before = await metric(service, "matcher_agents_sent_away_total", reason="missed")
     long = await desk.route(BEES, contact_id="long", wait=True)
     assert long.reservation.state == pb.PENDING
@@ -66,7 +66,7 @@ async def test_an_agent_who_lets_offers_expire_is_set_away(desk: MatcherClient, 
     assert (back.status, back.status_reason) == (roster.ONLINE, "")
 
 
-async def test_an_answer_in_between_counts_from_the_start_again(desk: MatcherClient) -> None:
+async def test_an_answer_resets_the_count_of_missed_offers(desk: MatcherClient) -> None:
     """Missed, declined, missed: Bea is still ONLINE."""
     for number in range(3):
         offered = await desk.route(BEES, pool="quick", contact_id=f"q-{number}")
@@ -78,8 +78,8 @@ async def test_an_answer_in_between_counts_from_the_start_again(desk: MatcherCli
 
 
 @pytest.mark.parametrize("how", ["SetAgentStatus", "UpdateAgent", "ImportAgents"])
-async def test_offers_of_an_agent_who_goes_offline_go_on(desk: MatcherClient, how: str) -> None:
-    """However it is said: what is not answered goes back at its old age, what was accepted stays."""
+async def test_offers_of_an_agent_who_goes_offline_are_withdrawn(desk: MatcherClient, how: str) -> None:
+    """By every way to set the status: an unanswered offer goes back at the contact's age, a conversation stays."""
     talking = await desk.route(BEES, contact_id="talking", auto_accept=True)
     offered = await desk.route(BEES, contact_id="offered", wait=True)
     born = (await desk.contact("offered")).create_time
@@ -96,7 +96,7 @@ async def test_offers_of_an_agent_who_goes_offline_go_on(desk: MatcherClient, ho
     assert (await desk.reservation(offered.reservation.name)).state == pb.CANCELED
     assert (await desk.reservation(talking.reservation.name)).state == pb.ACCEPTED
     assert (await desk.agent("bea")).load == 1
-    # Back again, she is offered it again.
+    # When she is ONLINE again, she is offered the contact again.
     await desk.set_agent_status("bea", roster.ONLINE)
 
     async def offered_again() -> bool:
@@ -105,8 +105,8 @@ async def test_offers_of_an_agent_who_goes_offline_go_on(desk: MatcherClient, ho
     await wait_until(offered_again, "the contact is offered again")
 
 
-async def test_who_drains_finishes_and_takes_nothing_new(desk: MatcherClient) -> None:
-    """An offer made before may still be accepted and completed; nothing new comes."""
+async def test_a_draining_agent_finishes_and_gets_no_new_contact(desk: MatcherClient) -> None:
+    """An offer made before may still be accepted and completed; no new contact comes."""
     offered = (await desk.route(BEES, contact_id="c-1")).reservation
     await desk.set_agent_status("bea", roster.DRAINING)
     assert (await desk.route(BEES)).unmatched.reason == pb.CONSTRAINT_STATUS
@@ -116,8 +116,8 @@ async def test_who_drains_finishes_and_takes_nothing_new(desk: MatcherClient) ->
     assert (await desk.contact("c-2")).state == pb.CONTACT_QUEUED
 
 
-async def test_who_falls_silent_is_set_away_and_back_with_the_next_sign(pair: Pair) -> None:
-    """Without a heartbeat in time Bea is AWAY at both servers and her offers go back; a sign makes her ONLINE."""
+async def test_an_agent_without_heartbeats_is_set_away_until_the_next_one(pair: Pair) -> None:
+    """Without a heartbeat in time Bea is AWAY at both servers, her offers go back; a heartbeat makes her ONLINE."""
     site = await pair.one.site()
     async with pair.one.client(site) as one, pair.other.client(site) as other:
         await hire(one, {"bea": person("I keep honey bees.")})
@@ -140,8 +140,8 @@ async def test_who_falls_silent_is_set_away_and_back_with_the_next_sign(pair: Pa
         assert (await one.agent("bea")).status_reason == ""
 
 
-async def test_a_sign_does_not_bring_back_who_went_by_themselves(desk: MatcherClient) -> None:
-    """A desk that is alive says nothing about an agent who declared OFFLINE."""
+async def test_a_heartbeat_does_not_change_a_status_that_was_set(desk: MatcherClient) -> None:
+    """An agent who was set OFFLINE stays OFFLINE while the desk sends heartbeats."""
     await desk.beat_agent("bea")
     await desk.set_agent_status("bea", roster.OFFLINE)
     assert (await desk.beat_agent("bea")).status == roster.OFFLINE
@@ -151,7 +151,7 @@ async def test_a_sign_does_not_bring_back_who_went_by_themselves(desk: MatcherCl
 
 
 async def test_a_wait_ends_when_its_time_is_over(desk: MatcherClient) -> None:
-    """A contact that nobody could take within its second is EXPIRED, and waits no more."""
+    """A contact that no agent could get within its second is EXPIRED, and has left the queue."""
     await desk.set_agent_status("bea", roster.OFFLINE)
     answer = await desk.route(BEES, contact_id="c-1", wait=True, wait_duration=timedelta(seconds=1))
     step = await until_cause(desk, "c-1", pb.CAUSE_WAIT_EXPIRED)
@@ -163,8 +163,8 @@ async def test_a_wait_ends_when_its_time_is_over(desk: MatcherClient) -> None:
     assert (await desk.agent("bea")).load == 0
 
 
-async def test_an_idle_conversation_stops_counting_until_it_goes_on(desk: MatcherClient) -> None:
-    """After the pool's second without a sign it counts nothing, and says so; a touch makes it count, full or not."""
+async def test_an_idle_conversation_holds_no_capacity_until_it_continues(desk: MatcherClient) -> None:
+    """After a second without a touch it holds nothing, and an event says so; a touch makes it count again at once."""
     await desk.create_pool("patient", roster.Pool(idle_duration=Duration(seconds=1)))
     await hire(desk, {"pat": person("I keep honey bees.", pools=[desk.name("pools", "patient")])})
     offered = (await desk.route(BEES, pool="patient", contact_id="c-1")).reservation
@@ -188,8 +188,8 @@ async def test_an_idle_conversation_stops_counting_until_it_goes_on(desk: Matche
         assert failed.value.reason == reason
 
 
-async def test_who_waits_gets_the_place_of_a_conversation_in_which_nothing_happens(desk: MatcherClient) -> None:
-    """Pat takes one chat at most; it goes idle, and the contact that waits is offered."""
+async def test_a_waiting_contact_gets_the_capacity_of_an_idle_conversation(desk: MatcherClient) -> None:
+    """Pat takes one chat at most; the chat goes idle, and the waiting contact is offered."""
     await desk.create_pool("patient", roster.Pool(idle_duration=Duration(seconds=1)))
     one_chat = roster.Capacity(total=100, channels=[roster.ChannelCapacity(channel="chat", cost=30, max=1)])
     pat = person("I keep honey bees.", pools=[desk.name("pools", "patient")])

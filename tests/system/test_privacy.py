@@ -1,4 +1,4 @@
-"""What a customer wrote is nowhere but in the call."""
+"""Privacy: a customer's words are nowhere but in the call."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.processes import Server, Store, health, metric_page, model_cache
 MARKER = "zebrafinch" + uuid.uuid4().hex
 TEXT = f"My passport number is {MARKER}. I keep honey bees, and my hive tool is broken."
 ALIKE = 0.95
-"""Cosine above which a stored run of numbers counts as a text's vector."""
+"""The cosine above which stored numbers count as a text's vector."""
 
 
 @pytest.fixture
 async def watched() -> AsyncIterator[Store]:
-    """Give a store that also notes every command in its slow log."""
+    """Give a store that also records every command in its slow log."""
     with tempfile.TemporaryDirectory(prefix="mt-") as name:
         store = Store(Path(name))
         await store.start()
@@ -44,7 +44,7 @@ async def watched() -> AsyncIterator[Store]:
 
 
 async def kept(store: Store) -> bytes:
-    """Return everything a store has: its append-only files, its slow log, and every key with what it holds."""
+    """Return all bytes of a store: its append-only files, its slow log, and every key with its value."""
     async with store.client() as redis:
         said: list[Any] = [await redis.slowlog_get(100_000)]
         async for key in redis.scan_iter():
@@ -60,7 +60,7 @@ async def kept(store: Store) -> bytes:
 
 
 def flat(value: Any) -> list[bytes]:
-    """Return the bytes in an answer of the store."""
+    """Return the byte strings in an answer of the store."""
     match value:
         case bytes():
             return [value]
@@ -80,18 +80,18 @@ def likeness(held: bytes, vector: NDArray[np.float32]) -> float:
         for start in range(width):
             usable = held[start : len(held) - (len(held) - start) % width]
             numbers = np.frombuffer(usable, dtype=kind).astype(np.float32)
-            # What is no vector has numbers out of a unit vector's range.
+            # Numbers out of a unit vector's range are no vector.
             numbers = np.where(np.abs(numbers) <= 1.0, numbers, 0.0)
             runs = np.lib.stride_tricks.sliding_window_view(numbers, len(vector))
             lengths = np.sqrt(np.maximum(np.convolve(numbers**2, np.ones(len(vector)), "valid"), 1e-12))
-            # A run of noise near zero is no vector either.
+            # Noise near zero is no vector either.
             cosines = np.where(lengths > 0.5, runs @ vector / lengths, 0.0)
             best = max(best, float(cosines.max(initial=0.0)))
     return best
 
 
 async def told(client: MatcherClient, server: Server, store: Store) -> None:
-    """Say the marker in every way: right, wrong, again, and while the store is away."""
+    """Send the marker in every way: in valid, invalid and repeated calls, and while the store is away."""
     first = await client.route(TEXT, request_id="r-1", contact_id="c-1")
     assert first.reservation.agent == client.name("agents", "bea")
     assert (await client.route(TEXT, request_id="r-1", contact_id="c-1")).replayed
@@ -135,8 +135,8 @@ async def told(client: MatcherClient, server: Server, store: Store) -> None:
     assert (await client.route(TEXT, request_id="r-1", contact_id="c-1")).replayed
 
 
-async def test_words_and_vectors_of_a_customer_are_kept_nowhere(watched: Store, launch: StartServer) -> None:
-    """After calls that succeed, fail and are repeated, no log, metric, file or key has the text or its vectors."""
+async def test_words_and_vectors_of_a_customer_are_stored_nowhere(watched: Store, launch: StartServer) -> None:
+    """After calls that succeed, fail and are repeated, no log, metric, file or key contains the text or its vectors."""
     settings = {
         "MATCHER_STORE_URL": watched.url,
         "MATCHER_LOG_LEVEL": "debug",

@@ -1,4 +1,4 @@
-"""One queue, several servers: nobody is lost, overtaken or served twice, whoever dies."""
+"""One queue and several servers: no contact is lost, overtaken or served twice, even if a server is killed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ BEES = "The smoker for my bees arrived with a dent."
 
 
 async def state_of(client: MatcherClient, contact: str) -> int:
-    """Return where a contact stands."""
+    """Return the state of a contact."""
     return (await client.contact(contact)).state
 
 
-async def test_two_servers_serve_one_queue_and_nobody_twice(pair: Pair) -> None:
-    """200 contacts taken in by two servers, 10 agents: each is offered once, by one server, until all are served."""
+async def test_two_servers_serve_one_queue_and_no_contact_twice(pair: Pair) -> None:
+    """200 contacts that two servers queued, 10 agents: each contact is offered once, until all are served."""
     site = await pair.one.site()
     async with pair.one.client(site) as one, pair.other.client(site) as other:
         agents = {f"a{number}": person(f"I like {PASTIMES[number]}.") for number in range(10)}
@@ -54,8 +54,8 @@ async def test_two_servers_serve_one_queue_and_nobody_twice(pair: Pair) -> None:
         assert set((await loads(one, agents)).values()) == {0}
 
 
-async def test_a_new_message_does_not_steal_the_agent_that_was_freed_for_who_waits(pair: Pair) -> None:
-    """However many messages come at that moment, to either server, the slot goes to the one who waits."""
+async def test_a_new_message_does_not_get_the_agent_that_is_free_for_a_waiting_contact(pair: Pair) -> None:
+    """However many messages come at that moment, to either server, the waiting contact gets the agent."""
     site = await pair.one.site()
     async with pair.one.client(site) as one, pair.other.client(site) as other:
         await hire(one, {"bea": person("I keep honey bees.")})
@@ -77,7 +77,7 @@ async def test_a_new_message_does_not_steal_the_agent_that_was_freed_for_who_wai
             await one.accept(held)
 
 
-async def test_the_older_contact_is_not_overtaken_beyond_the_law(pair: Pair) -> None:
+async def test_a_contact_older_by_more_than_a_second_is_not_overtaken(pair: Pair) -> None:
     """With a wait_weight of 1 a contact that is more than a second older comes first, whatever the affinity."""
     site = await pair.one.site()
     async with pair.one.client(site) as one, pair.other.client(site) as other:
@@ -98,7 +98,7 @@ async def test_the_older_contact_is_not_overtaken_beyond_the_law(pair: Pair) -> 
 
 
 async def test_a_head_start_is_the_pools_and_counts_in_seconds(pair: Pair) -> None:
-    """Of two pools with the same agent the one with a head start is served first, though its contact came later."""
+    """Of two pools with the same agent, that with a head start is served first, though its contact came later."""
     site = await pair.one.site()
     async with pair.one.client(site) as one:
         for name, seconds in (("calm", 0), ("urgent", 3600)):
@@ -117,8 +117,8 @@ async def test_a_head_start_is_the_pools_and_counts_in_seconds(pair: Pair) -> No
         assert await state_of(one, "calm") == pb.CONTACT_QUEUED
 
 
-async def test_the_queue_outlives_the_server_that_took_the_contact_in(launch: StartServer, store: Store) -> None:
-    """The process that offers is killed; the other offers on, also to those who come later."""
+async def test_the_queue_outlives_the_server_that_queued_the_contact(launch: StartServer, store: Store) -> None:
+    """The process with the leader lease is killed; the other one serves the queue, later contacts too."""
     doomed = await launch({"MATCHER_STORE_URL": store.url})
     heir = await launch({"MATCHER_STORE_URL": store.url})
     site = await doomed.site()

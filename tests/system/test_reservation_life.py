@@ -1,4 +1,4 @@
-"""A request told twice, and the life of a reservation, as a platform sees them."""
+"""Repeated requests and the life of a reservation, as a platform sees them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ async def refusal(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
     return failed.value.code, failed.value.reason
 
 
-async def test_the_same_request_again_gives_the_same_answer(desk: MatcherClient) -> None:
-    """A repeated request_id gives the same ids, marked as replayed, with the state of now, and holds nothing more."""
+async def test_a_repeated_request_gets_the_same_answer(desk: MatcherClient) -> None:
+    """A repeated request_id gets the same ids, marked as replayed, in the present state, and reserves nothing more."""
     first = await desk.route(BEES, request_id="r-1")
     again = await desk.route(BEES, request_id="r-1")
     assert (first.replayed, again.replayed) == (False, True)
@@ -50,7 +50,7 @@ async def test_the_same_request_again_gives_the_same_answer(desk: MatcherClient)
 
 
 async def test_a_request_id_with_another_message_is_refused(desk: MatcherClient) -> None:
-    """A request_id stands for one request: another text, customer or contact under it holds nothing."""
+    """A request_id stands for one request: with another text, customer or contact it reserves nothing."""
     await desk.route(BEES, request_id="r-1")
     for call in (
         desk.route(TRAINS, request_id="r-1"),
@@ -63,7 +63,7 @@ async def test_a_request_id_with_another_message_is_refused(desk: MatcherClient)
 
 
 async def test_unmatched_is_not_remembered(desk: MatcherClient) -> None:
-    """The same request after nobody was free is decided anew, once somebody is."""
+    """An unmatched request is decided again when it is repeated, and gets an agent who is free by then."""
     for name in ("bea", "tom"):
         await desk.set_agent_status(name, roster.OFFLINE)
     nobody = await desk.route(BEES, request_id="r-1", contact_id="c-1")
@@ -75,7 +75,7 @@ async def test_unmatched_is_not_remembered(desk: MatcherClient) -> None:
 
 
 async def test_a_contact_has_one_agent_at_a_time(desk: MatcherClient) -> None:
-    """A contact with a live reservation is not held a second time: the caller is told which one holds it."""
+    """A contact with a live reservation gets no second one; the error names the live reservation."""
     first = await desk.route(BEES, contact_id="c-1")
     with pytest.raises(MatcherCallError) as failed:
         await desk.route(BEES, contact_id="c-1")
@@ -84,8 +84,8 @@ async def test_a_contact_has_one_agent_at_a_time(desk: MatcherClient) -> None:
     assert (await desk.agent("tom")).load == 0
 
 
-async def test_a_declined_contact_goes_to_somebody_else(desk: MatcherClient) -> None:
-    """After a decline the contact is queued at its old age, and the next offer is another agent's."""
+async def test_a_declined_contact_goes_to_another_agent(desk: MatcherClient) -> None:
+    """After a decline the contact is queued at its old age, and the next offer goes to another agent."""
     first = await desk.route(BEES, contact_id="c-1")
     born = (await desk.contact("c-1")).create_time
     declined = await desk.decline(first.reservation.name, fence=first.reservation.fence, reason="on a break")
@@ -101,7 +101,7 @@ async def test_a_declined_contact_goes_to_somebody_else(desk: MatcherClient) -> 
 
 
 async def test_fences_of_an_agent_only_grow(desk: MatcherClient) -> None:
-    """Each hold of an agent has a higher fence than the last, also of one who was removed and came back."""
+    """Each reservation of an agent has a higher fence than the last, also after the agent was removed and created."""
     fences = []
     for _ in range(3):
         held = (await desk.route(BEES, excluded_agents=["tom"])).reservation
@@ -122,8 +122,8 @@ async def test_a_stale_fence_changes_nothing(desk: MatcherClient) -> None:
     assert await desk.reservation(held.name) == held
 
 
-async def test_a_repeated_step_gives_the_same_answer(desk: MatcherClient) -> None:
-    """Accept, complete, decline and cancel said twice answer as they did the first time."""
+async def test_a_repeated_transition_gets_the_same_answer(desk: MatcherClient) -> None:
+    """Accept, complete, decline and cancel answer the second time as the first time."""
     held = (await desk.route(BEES)).reservation
     accepted = await desk.accept(held.name, fence=held.fence)
     assert await desk.accept(held.name, fence=held.fence) == accepted
@@ -138,8 +138,8 @@ async def test_a_repeated_step_gives_the_same_answer(desk: MatcherClient) -> Non
     assert await desk.cancel(another.name) == await desk.cancel(another.name)
 
 
-async def test_a_wrap_up_holds_the_slot_until_it_is_ended(desk: MatcherClient) -> None:
-    """Complete begins the wrap-up, in which the agent is full; a second complete ends it and frees the slot."""
+async def test_a_wrap_up_holds_the_capacity_until_it_ends(desk: MatcherClient) -> None:
+    """Complete begins the wrap-up, in which the agent is full; a second complete ends it and the hold."""
     pool = await desk.create_pool("wrapping", roster.Pool(wrap_up_duration=Duration(seconds=600)))
     await hire(desk, {"wanda": person("I keep honey bees.", pools=[pool.name])})
     held = (await desk.route(BEES, pool="wrapping", contact_id="c-1", auto_accept=True)).reservation
@@ -156,8 +156,8 @@ async def test_a_wrap_up_holds_the_slot_until_it_is_ended(desk: MatcherClient) -
     assert ended == (grpc.StatusCode.FAILED_PRECONDITION, "CONTACT_ENDED")
 
 
-async def test_what_comes_after_the_deadline_is_refused(desk: MatcherClient) -> None:
-    """An offer of a second can be taken neither after it, nor renewed, nor completed; another offer can."""
+async def test_a_transition_after_the_deadline_is_refused(desk: MatcherClient) -> None:
+    """After its second an offer cannot be accepted, renewed or completed; another offer can."""
     pool = await desk.create_pool("quick", roster.Pool(offer_duration=Duration(seconds=1)))
     await hire(desk, {"wanda": person("I keep honey bees.", pools=[pool.name])})
     held = (await desk.route(BEES, pool="quick")).reservation
@@ -172,8 +172,8 @@ async def test_what_comes_after_the_deadline_is_refused(desk: MatcherClient) -> 
     assert (await desk.accept(next_one.name)).state == pb.ACCEPTED
 
 
-async def test_a_decision_remembers_who_was_left_out(desk: MatcherClient) -> None:
-    """The record says what the preview said a moment before: how many each constraint left out."""
+async def test_a_decision_records_the_excluded_agents(desk: MatcherClient) -> None:
+    """The record has the counts of the preview a moment before: how many agents each constraint excluded."""
     await desk.set_agent_status("tom", roster.OFFLINE)
     preview = await desk.suggest(BEES)
     decided = await desk.decision((await desk.route(BEES)).decision)

@@ -1,4 +1,4 @@
-"""What was acknowledged is there after a restart and after a crash, and nothing is encoded a second time."""
+"""Restarts and crashes: what was acknowledged is there afterwards, and no interest is encoded a second time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CROWD = 1_000
 
 @dataclass
 class World:
-    """A service on its data directory, and what it has acknowledged."""
+    """A service on its data directory, and the writes that it has acknowledged."""
 
     folder: Path
     server: Server
@@ -44,11 +44,11 @@ class World:
         assert await self.server.stop() == 0
 
     async def crash_service(self) -> None:
-        """Kill the service; its store lives on."""
+        """Kill the service; its store keeps running."""
         await self.server.kill()
 
     async def crash_both(self) -> None:
-        """Kill the service and the store while calls are answered; note what was answered."""
+        """Kill the service and the store while calls are answered; record the answers."""
         busy = asyncio.Event()
 
         async def call(number: int) -> None:
@@ -66,7 +66,7 @@ class World:
         assert all(end is None or isinstance(end, MatcherCallError) for end in ends)
 
     async def start(self) -> None:
-        """Start the service anew on the same data."""
+        """Start the service again on the same data."""
         self.server = await start_server(self.folder, {})
 
 
@@ -114,7 +114,7 @@ async def populate(client: MatcherClient) -> None:
 
 
 async def told(client: MatcherClient) -> dict[str, Message]:
-    """Return everything the service says of what was populated."""
+    """Return all the answers of the service about the written agents and reservations."""
     seen: dict[str, Message] = {agent.name: agent async for agent in client.agents()}
     seen |= {pool.name: pool async for pool in client.pools()}
     seen |= {f"holds of {agent}": await client.agent(agent) for agent in ("vera", "otto", "ines")}
@@ -128,7 +128,7 @@ async def told(client: MatcherClient) -> dict[str, Message]:
 
 @pytest.mark.parametrize("end", [World.stop, World.crash_service, World.crash_both])
 async def test_everything_acknowledged_is_there_after(world: World, end: Callable[[World], Awaitable[None]]) -> None:
-    """After any end the first route is right, all that was acknowledged is told again, and no profile was encoded."""
+    """After any end the first route is right, all acknowledged writes are there, and no profile was encoded."""
     async with world.server.client() as client:
         before = await told(client)
     assert len(before) == CROWD + 4 + 2 + 3 + 15
@@ -138,7 +138,7 @@ async def test_everything_acknowledged_is_there_after(world: World, end: Callabl
     assert "interests encoded" not in world.server.log()
     assert f'"adopted": {"true" if end is World.crash_service else "false"}' in world.server.log()
     async with world.server.client() as client:
-        # Vera is full and Otto is away: only a server that knows both finds Ines.
+        # Vera is full and Otto is AWAY: only a server that knows both finds Ines.
         first = await client.route(TEXT)
         assert first.reservation.agent == client.name("agents", "ines")
         await client.cancel(first.reservation.name)

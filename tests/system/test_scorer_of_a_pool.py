@@ -1,4 +1,4 @@
-"""Each pool is ranked by the scorer that its policy names."""
+"""Scorers of pools: each pool is ranked by the scorer that its policy names."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ LENIENT: Final = Scorer(threshold=0.1, saturation=1.0)
 
 
 async def encoded(server: Server) -> float:
-    """Return how many texts the encoder has been given."""
-    with urllib.request.urlopen(f"http://{server.metrics}/metrics") as answer:  # noqa: ASYNC210 - a short look
+    """Return how many texts the encoder has encoded."""
+    with urllib.request.urlopen(f"http://{server.metrics}/metrics") as answer:  # noqa: ASYNC210 - a short call
         families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
     family = families["matcher_encoder_batch_size"]
     return next(sample.value for sample in family.samples if sample.name.endswith("_sum"))
 
 
 async def affinities(client: MatcherClient, pool: str) -> dict[str, float]:
-    """Return everyone's affinity with the message, as a pool is ranked."""
+    """Return each agent's affinity with the message in a pool."""
     found = await client.suggest(TEXT, pool=pool, max_candidates=20, ignore_availability=True)
     return {one.agent.rpartition("/")[2]: one.affinity for one in found.candidates}
 
@@ -40,7 +40,7 @@ async def affinities(client: MatcherClient, pool: str) -> dict[str, float]:
 async def test_two_pools_of_a_site_are_ranked_by_their_own_scorers(
     launch: Callable[[Mapping[str, str]], Awaitable[Server]], tmp_path: Path
 ) -> None:
-    """UpdatePool changes who is closest at once, and after a restart too, and encodes no interest."""
+    """UpdatePool changes the closest agent at once, and after a restart too, and encodes no interest."""
     folder = tmp_path / "scorers"
     folder.mkdir()
     settings = {"MATCHER_SCORERS": str(folder)}
@@ -81,7 +81,7 @@ async def test_two_pools_of_a_site_are_ranked_by_their_own_scorers(
 async def test_another_server_ranks_by_the_new_scorer_if_it_has_the_file(
     launch: Callable[[Mapping[str, str]], Awaitable[Server]], store_url: str, tmp_path: Path
 ) -> None:
-    """A change made at one server is in force at the other; one without the file says so and ranks by the default."""
+    """A change at one server is in force at the other; a server without the file logs that and uses the default."""
     folder = tmp_path / "scorers"
     folder.mkdir()
     settings = {"MATCHER_STORE_URL": store_url, "MATCHER_SCORERS": str(folder)}

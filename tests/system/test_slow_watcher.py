@@ -1,4 +1,4 @@
-"""A watcher who does not read: cut off, and nobody else notices."""
+"""A watcher that does not read is cut off, and no other watcher notices."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.processes import metric
 
 BEES = "The smoker for my bees arrived with a dent."
 NARROW = (("grpc.http2.lookahead_bytes", 1_024), ("grpc.http2.bdp_probe", 0), ("grpc.use_local_subchannel_pool", 1))
-"""A client that lets little come before it reads."""
+"""A client that buffers little before it reads."""
 LIVES = 1_000
 
 
-async def test_a_watcher_who_does_not_read_is_cut_off_and_slows_nobody(launch: StartServer) -> None:
-    """It hears ABORTED once it reads again, and resumes there; who reads misses nothing; a stop waits for nobody."""
+async def test_a_watcher_that_does_not_read_is_cut_off_and_delays_no_other(launch: StartServer) -> None:
+    """It gets ABORTED once it reads again, and resumes; other watchers miss nothing; a stop waits for no watcher."""
     server = await launch({"MATCHER_DRAIN_SECONDS": "600"})
     async with (
         server.client() as client,
@@ -68,5 +68,5 @@ async def test_a_watcher_who_does_not_read_is_cut_off_and_slows_nobody(launch: S
         while len(late) < 2 * LIVES:
             late.append((await again.read()).event)
         assert late == heard
-        # `frozen` never reads, and holds nothing up.
+        # `frozen` never reads, and delays nothing.
         assert await server.stop() == 0

@@ -1,4 +1,4 @@
-"""A server is told to stop."""
+"""Stops of a server while it serves calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CALLS = 400
 
 
 async def test_a_stop_loses_no_call(pair: Pair, launch: StartServer) -> None:
-    """A client that knows two servers gets all of its answers while one of them stops, and every slot is held once."""
+    """A client of two servers gets all its answers while one of them stops, and every agent is reserved once."""
     site = await pair.other.site()
     stopping = await launch({"MATCHER_STORE_URL": pair.store.url, "MATCHER_ENCODER_QUEUE_TOKENS": "4000000"})
     async with (
@@ -56,10 +56,10 @@ async def test_a_stop_loses_no_call(pair: Pair, launch: StartServer) -> None:
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGTERM,), (signal.SIGINT, signal.SIGTERM)])
-async def test_a_call_under_way_is_answered_before_the_end(
+async def test_a_call_in_flight_is_answered_before_the_end(
     launch: StartServer, tmp_path: Path, signals: tuple[signal.Signals, ...]
 ) -> None:
-    """SIGTERM, or Ctrl-C and SIGTERM: what was begun is answered, the store is stopped too, the exit code is 0."""
+    """SIGTERM, or Ctrl-C and SIGTERM: calls in flight are answered, the store is stopped, the exit code is 0."""
     server = await launch({})
     files = StoreFiles(tmp_path / "data")
     store = int(files.address()[1])
@@ -85,5 +85,5 @@ async def test_a_call_under_way_is_answered_before_the_end(
         assert (await under_way).reservation.agent == client.name("agents", "maya")
     assert await server.ended() == 0
     lock = open_lock(files.lock)
-    assert try_lock_exclusive(lock), "the embedded store lives on"
+    assert try_lock_exclusive(lock), "the embedded store still runs"
     os.close(lock)

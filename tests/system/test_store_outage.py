@@ -1,4 +1,4 @@
-"""The store goes away and comes back; and what a server says that cannot start."""
+"""Outages of the store, and the message of a server that cannot start."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def fragile() -> AsyncIterator[Store]:
 
 
 async def refused(server: Server) -> MatcherCallError:
-    """Return how a route fails that nobody repeats."""
+    """Return the error of a route that the client does not repeat."""
     request = pb.RouteMessageRequest(parent="sites/default", message=pb.Message(text=TEXT))
     async with grpc.aio.insecure_channel(server.target, options=[("grpc.enable_retries", 0)]) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
@@ -43,8 +43,8 @@ async def refused(server: Server) -> MatcherCallError:
     return MatcherCallError.of_call(failed.value)
 
 
-async def test_a_server_says_when_its_store_is_away_and_recovers(fragile: Store, launch: StartServer) -> None:
-    """A frozen store and a killed one: NOT_SERVING and UNAVAILABLE; when it is back, SERVING and the right agent."""
+async def test_a_server_reports_that_its_store_is_away_and_recovers(fragile: Store, launch: StartServer) -> None:
+    """A frozen and a killed store: NOT_SERVING and UNAVAILABLE; once it is back, SERVING and the right agent."""
     server = await launch({"MATCHER_STORE_URL": fragile.url, "MATCHER_STORE_TIMEOUT_SECONDS": "0.3"})
 
     async def serving() -> bool:
@@ -59,7 +59,7 @@ async def test_a_server_says_when_its_store_is_away_and_recovers(fragile: Store,
         for number in (signal.SIGSTOP, signal.SIGKILL):
             fragile.send(number)
             seconds = await wait_until(not_serving, "health says that the store is away")
-            print(f"{number.name}: NOT_SERVING after {seconds:.2f} s")  # noqa: T201 - figures for whoever runs with -s
+            print(f"{number.name}: NOT_SERVING after {seconds:.2f} s")  # noqa: T201 - figures for a run with -s
             failure = await refused(server)
             assert failure.code is grpc.StatusCode.UNAVAILABLE
             assert failure.reason == "STORE_UNAVAILABLE"
@@ -77,8 +77,8 @@ async def test_a_server_says_when_its_store_is_away_and_recovers(fragile: Store,
         assert (await client.route(TEXT)).unmatched.reason == pb.CONSTRAINT_CAPACITY
 
 
-async def test_a_server_that_cannot_start_says_why_in_one_line(tmp_path: Path) -> None:
-    """A store that nobody answers for, and settings that are unknown or wrong: one line and a code that is not 0."""
+async def test_a_server_that_cannot_start_reports_why_in_one_line(tmp_path: Path) -> None:
+    """A store that does not answer, an unknown setting and a wrong one: one line and an exit code that is not 0."""
     hopeless = {
         "the store at redis://127.0.0.1:1/0 does not answer": {"MATCHER_STORE_URL": "redis://:s3cret@127.0.0.1:1/0"},
         "unknown setting MATCHER_STOER_URL": {"MATCHER_STOER_URL": "redis://127.0.0.1"},
@@ -91,8 +91,8 @@ async def test_a_server_that_cannot_start_says_why_in_one_line(tmp_path: Path) -
     for why, end in zip(hopeless, ends, strict=True):
         assert isinstance(end, ServerDidNotStart)
         assert end.code == 1
-        said = [line for line in end.said.splitlines() if not line.startswith("{")]
-        assert [line.startswith("matcher: ") and why in line for line in said] == [True], end.said
-        assert "s3cret" not in end.said
-        for line in end.said.splitlines():
+        said = [line for line in end.output.splitlines() if not line.startswith("{")]
+        assert [line.startswith("matcher: ") and why in line for line in said] == [True], end.output
+        assert "s3cret" not in end.output
+        for line in end.output.splitlines():
             assert line in said or json.loads(line)["level"] == "info"

@@ -1,4 +1,4 @@
-"""A contact that waits, as a platform and a customer see it."""
+"""Contacts that wait, as a platform and a customer see them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TRAINS = "I missed the steam train, and my photographs with it."
 
 
 async def state_of(client: MatcherClient, contact: str) -> int:
-    """Return where a contact stands."""
+    """Return the state of a contact."""
     return (await client.contact(contact)).state
 
 
 async def offered(client: MatcherClient, contact: str) -> pb.Contact:
-    """Wait until a contact is offered to somebody."""
+    """Wait until a contact is offered to an agent."""
 
     async def is_offered() -> bool:
         return await state_of(client, contact) == pb.CONTACT_RESERVED
@@ -33,7 +33,7 @@ async def offered(client: MatcherClient, contact: str) -> pb.Contact:
 
 
 async def test_a_contact_waits_and_is_offered_as_soon_as_an_agent_is_free(service: Server) -> None:
-    """Where nobody is free the answer is a place in the queue; the first slot that frees is held for who waits."""
+    """If no agent is free, the answer is a place in the queue; the first agent who is free gets the contact."""
     async with service.client(await service.site()) as client:
         await hire(client, {"bea": person("I keep honey bees.")})
         first = await client.route(BEES, auto_accept=True)
@@ -49,7 +49,7 @@ async def test_a_contact_waits_and_is_offered_as_soon_as_an_agent_is_free(servic
 
 
 async def test_a_declined_offer_goes_on_to_the_next_agent(service: Server) -> None:
-    """Who declines is not asked again; the contact goes to the other agent at once."""
+    """The agent who declines gets no second offer; the contact goes to the other agent at once."""
     async with service.client(await service.site()) as client:
         await hire(client, {"bea": person("I keep honey bees."), "tom": person("I photograph steam trains.")})
         answer = await client.route(BEES, contact_id="c", wait=True)
@@ -64,8 +64,8 @@ async def test_a_declined_offer_goes_on_to_the_next_agent(service: Server) -> No
         await wait_until(is_toms, "the contact is offered to tom")
 
 
-async def test_an_agent_who_comes_online_takes_who_waits(service: Server) -> None:
-    """A status is an event: nobody polls, and the best of those who wait is offered."""
+async def test_an_agent_who_comes_online_gets_a_waiting_contact(service: Server) -> None:
+    """A change of status is an event: the best of the waiting contacts is offered without polling."""
     async with service.client(await service.site()) as client:
         await hire(client, {"tom": person("I photograph steam trains.", status=roster.OFFLINE)})
         await asyncio.gather(
@@ -77,7 +77,7 @@ async def test_an_agent_who_comes_online_takes_who_waits(service: Server) -> Non
 
 
 async def test_a_requirement_lapses_and_the_contact_is_matched_again(service: Server) -> None:
-    """A skill that is required for a second only keeps the contact that long; the decision says what was relaxed."""
+    """A skill required for a second makes the contact wait that long; the decision names the relaxed requirement."""
     async with service.client(await service.site()) as client:
         await hire(client, {"bea": person("I keep honey bees.")})
         await client.route(
@@ -91,13 +91,13 @@ async def test_a_requirement_lapses_and_the_contact_is_matched_again(service: Se
         decision = await client.decision((await client.reservation(held.reservation)).decision)
         assert [one.skill for one in decision.relaxed] == ["law"]
         lapsed = decision.relaxed[0].time.ToMilliseconds()
-        # A server knows the store's clock to half a round trip.
+        # A server knows the store's clock within half a round trip.
         assert -50 <= decision.create_time.ToMilliseconds() - lapsed < 1000
         assert lapsed - held.create_time.ToMilliseconds() == 1000
 
 
-async def test_a_transfer_frees_the_old_agent_only_when_the_new_one_is_held(service: Server) -> None:
-    """While nobody can take it the old agent holds it; then the new one does, and the old one is free."""
+async def test_a_transfer_frees_the_old_agent_only_when_the_new_one_is_reserved(service: Server) -> None:
+    """While no agent is free the old agent keeps the contact; then the new one gets it, and the old one is free."""
     async with service.client(await service.site()) as client:
         await hire(client, {"bea": person("I keep honey bees."), "tom": person("I photograph steam trains.")})
         first = await client.route(BEES, contact_id="c", auto_accept=True)
@@ -113,8 +113,8 @@ async def test_a_transfer_frees_the_old_agent_only_when_the_new_one_is_held(serv
         assert (await client.reservation(first.reservation.name)).state == pb.COMPLETED
 
 
-async def test_who_routes_a_waiting_contact_anew_changes_what_it_says_and_keeps_its_age(service: Server) -> None:
-    """The second message of the same contact is what agents are compared with; its place in line stays."""
+async def test_a_waiting_contact_that_is_routed_again_has_the_new_message_and_the_old_age(service: Server) -> None:
+    """Agents are compared with the contact's second message; its place in the queue stays."""
     async with service.client(await service.site()) as client:
         await hire(client, {"tom": person("I photograph steam trains."), "bea": person("I keep honey bees.")})
         busy = [await client.route(text, auto_accept=True) for text in (BEES, TRAINS)]
@@ -133,8 +133,8 @@ async def test_who_routes_a_waiting_contact_anew_changes_what_it_says_and_keeps_
         assert best.agent == client.name("agents", "bea")
 
 
-async def test_a_transfer_to_an_agent_by_name_takes_nobody_else(service: Server) -> None:
-    """The agent who is named is held, with the basis saying so; where she cannot, nothing changes."""
+async def test_a_transfer_to_a_named_agent_reserves_no_other(service: Server) -> None:
+    """The named agent is reserved, with the basis TRANSFER; if she is not available, nothing changes."""
     async with service.client(await service.site()) as client:
         people = {
             "bea": person("I keep honey bees."),
@@ -156,8 +156,8 @@ async def test_a_transfer_to_an_agent_by_name_takes_nobody_else(service: Server)
         assert (await client.agent("bea")).load == 0
 
 
-async def test_only_what_an_agent_has_accepted_can_be_handed_on(service: Server) -> None:
-    """An offer that waits for its answer is declined, not transferred; an unknown contact is not found."""
+async def test_only_an_accepted_contact_can_be_transferred(service: Server) -> None:
+    """An unanswered offer cannot be transferred; an unknown contact is not found."""
     async with service.client(await service.site()) as client:
         await hire(client, {"bea": person("I keep honey bees."), "tom": person("I photograph steam trains.")})
         await client.route(BEES, contact_id="c")
@@ -169,8 +169,8 @@ async def test_only_what_an_agent_has_accepted_can_be_handed_on(service: Server)
         assert unknown.value.reason == "CONTACT_NOT_FOUND"
 
 
-async def test_a_customer_who_was_handed_on_waits_where_the_new_agent_declines(service: Server) -> None:
-    """The old agent is free by then: the contact goes to anybody of the pool but those two."""
+async def test_a_transferred_contact_waits_if_the_new_agent_declines(service: Server) -> None:
+    """The old agent is free by then; the contact goes to any agent of the pool but these two."""
     async with service.client(await service.site()) as client:
         interests = {"bea": "I keep honey bees.", "tom": "I photograph steam trains.", "zoe": "I sit in silence."}
         await hire(client, {name: person(interest) for name, interest in interests.items()})

@@ -1,4 +1,4 @@
-"""What platforms and desks see as it happens: every step once, none missed, also by those who were away."""
+"""Watches of platforms and desks: every event once, none missed, also after the caller was away."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Step = tuple[str, str, str]
 
 @pytest.fixture
 async def desk(service: Server) -> AsyncIterator[MatcherClient]:
-    """Give a client of a fresh site with a bee keeper, who takes one chat."""
+    """Give a client of a new site with a bee keeper with one chat."""
     async with service.client(await service.site()) as client:
         await hire(client, {"bea": person("I keep honey bees.")})
         yield client
 
 
 def said(step: pb.ContactEvent) -> Step:
-    """Return what a step says, in short."""
+    """Return the contact, the state and the cause of an event."""
     state = pb.ContactState.Name(step.state).removeprefix("CONTACT_")
     return step.contact.rpartition("/")[2], state, pb.Cause.Name(step.cause).removeprefix("CAUSE_")
 
@@ -49,7 +49,7 @@ async def steps(stream: AsyncGenerator[pb.WatchEventsResponse, None], count: int
 
 
 async def a_life(client: MatcherClient, contact: str) -> None:
-    """Let a contact be offered, taken and served."""
+    """Let a contact be offered, accepted and completed."""
     held = (await client.route(BEES, contact_id=contact)).reservation.name
     await client.accept(held)
     await client.complete(held)
@@ -59,7 +59,7 @@ LIFE = [("RESERVED", "OFFERED"), ("ASSIGNED", "ACCEPTED"), ("CLOSED", "COMPLETED
 
 
 async def test_a_contact_is_watched_from_its_beginning_to_its_end(desk: MatcherClient) -> None:
-    """Its steps come in order with their causes, numbered without a gap; the stream ends when the contact has ended."""
+    """Its events come in order, numbered without a gap, with causes; the stream ends when the contact has ended."""
     held = (await desk.route(BEES, contact_id="c-1")).reservation
     async with aclosing(desk.watch_contact("c-1")) as stream:
         first = await anext(stream)
@@ -70,14 +70,14 @@ async def test_a_contact_is_watched_from_its_beginning_to_its_end(desk: MatcherC
         await desk.complete(held.name)
         rest = [step async for step in stream]
     assert [(said(step), step.sequence) for step in rest] == [(("c-1", "CLOSED", "COMPLETED"), 3)]
-    # Who comes later reads the same, or what they missed of it.
+    # A later watcher reads the same events, or those after a sequence number.
     assert [said(step)[1:] async for step in desk.watch_contact("c-1")] == LIFE
     assert [step.sequence async for step in desk.watch_contact("c-1", after_sequence=2)] == [3]
     assert [step async for step in desk.watch_contact("c-1", after_sequence=3)] == []
 
 
-async def test_an_unknown_contact_cannot_be_watched(desk: MatcherClient) -> None:
-    """Neither a contact nor a pool nor an agent that is not there."""
+async def test_what_does_not_exist_cannot_be_watched(desk: MatcherClient) -> None:
+    """A contact, a pool or an agent that does not exist is not found."""
     for stream, reason in (
         (desk.watch_contact("nobody"), "CONTACT_NOT_FOUND"),
         (desk.watch_events(pool="nowhere"), "POOL_NOT_FOUND"),
@@ -88,8 +88,8 @@ async def test_an_unknown_contact_cannot_be_watched(desk: MatcherClient) -> None
         assert failed.value.reason == reason
 
 
-async def test_a_platform_hears_of_every_contact_of_its_pool(desk: MatcherClient) -> None:
-    """First a sign of life; then each step of the pool's contacts as it happens, and of no other pool's."""
+async def test_a_platform_gets_every_event_of_its_pool(desk: MatcherClient) -> None:
+    """First a sign of life; then each event of the pool's contacts as it happens, and of no other pool."""
     pool = await desk.create_pool("other", roster.Pool())
     await hire(desk, {"otto": person("I keep honey bees.", pools=[pool.name])})
     async with aclosing(desk.watch_events(pool="default")) as stream:
@@ -101,8 +101,8 @@ async def test_a_platform_hears_of_every_contact_of_its_pool(desk: MatcherClient
     assert heard == [("c-1", *step) for step in LIFE]
 
 
-async def test_whoever_was_away_resumes_at_any_server_without_a_gap(pair: Pair) -> None:
-    """From each token the stream goes on with exactly what followed it, told by the other server as well."""
+async def test_a_watcher_resumes_at_any_server_without_a_gap(pair: Pair) -> None:
+    """From each token the stream continues with exactly the events that followed it, also at the other server."""
     site = await pair.one.site()
     async with pair.one.client(site) as one, pair.other.client(site) as other:
         await hire(one, {"bea": person("I keep honey bees.")})
@@ -123,7 +123,7 @@ async def test_whoever_was_away_resumes_at_any_server_without_a_gap(pair: Pair) 
 
 
 async def test_a_token_of_another_life_of_the_site_is_refused(service: Server) -> None:
-    """After the site was removed and made anew, and had as many events, the old token leads nowhere."""
+    """After the site was removed and created again, and had as many events, an old token is refused."""
     site = await service.site()
     tokens = []
     async with service.client(site) as client:
@@ -141,8 +141,8 @@ async def test_a_token_of_another_life_of_the_site_is_refused(service: Server) -
         assert (failed.value.code, failed.value.reason) == (grpc.StatusCode.OUT_OF_RANGE, "EVENTS_FORGOTTEN")
 
 
-async def test_whoever_was_away_for_too_long_is_told_so(launch: StartServer) -> None:
-    """A token whose events were trimmed is refused with OUT_OF_RANGE; from now on it goes."""
+async def test_a_token_whose_events_were_trimmed_is_refused(launch: StartServer) -> None:
+    """The watch fails with OUT_OF_RANGE; a watch of new events works."""
     server = await launch({"MATCHER_EVENTS_KEPT": "1000"})
     async with server.client() as client:
         await client.create_agent("bea", person("I keep honey bees.", most=1_000))
@@ -160,7 +160,7 @@ async def test_whoever_was_away_for_too_long_is_told_so(launch: StartServer) -> 
 
 
 async def test_a_desk_sees_its_offers_come_and_go(desk: MatcherClient) -> None:
-    """What lives first, then a sign of life, then each change as it is now."""
+    """The live reservations first, then a sign of life, then each reservation when it changes."""
     offered = (await desk.route(BEES, contact_id="c-1")).reservation
     async with aclosing(desk.watch_reservations("bea")) as stream:
         assert (await anext(stream)).reservation == offered
@@ -179,7 +179,7 @@ async def test_a_desk_sees_its_offers_come_and_go(desk: MatcherClient) -> None:
 
 
 async def test_a_stop_ends_every_stream_at_once(launch: StartServer) -> None:
-    """Watchers hear UNAVAILABLE when the server stops, which waits for none of them."""
+    """Watchers get UNAVAILABLE when the server stops, and the stop waits for none of them."""
     server = await launch({"MATCHER_DRAIN_SECONDS": "600"})
     async with server.client() as client:
         await client.create_agent("bea", person("I keep honey bees."))
@@ -197,7 +197,7 @@ async def test_a_stop_ends_every_stream_at_once(launch: StartServer) -> None:
 
 
 async def test_a_removed_site_ends_its_streams(service: Server) -> None:
-    """Who watches a site hears that it is gone."""
+    """A watcher of a site that is removed gets NOT_FOUND."""
     site = await service.site()
     async with service.client(site) as client, aclosing(client.watch_events()) as stream:
         await anext(stream)
@@ -207,8 +207,8 @@ async def test_a_removed_site_ends_its_streams(service: Server) -> None:
     assert failed.value.reason == "SITE_NOT_FOUND"
 
 
-async def test_supervisors_list_what_has_not_ended(desk: MatcherClient, service: Server) -> None:
-    """The oldest first, by pool and by state, with the place in the queue and why each is where it is."""
+async def test_supervisors_list_the_contacts_that_have_not_ended(desk: MatcherClient, service: Server) -> None:
+    """The oldest first, by pool and by state, each with its place in the queue and its cause."""
     await desk.create_pool("other", roster.Pool())
     held = await desk.route(BEES, contact_id="c-1", wait=True)
     for number in (2, 3):
@@ -239,8 +239,8 @@ async def test_supervisors_list_what_has_not_ended(desk: MatcherClient, service:
     await wait_until(gone, "what has ended is listed no more")
 
 
-async def test_a_contact_is_canceled_wherever_it_stands(desk: MatcherClient) -> None:
-    """In the queue it leaves it, at an agent the agent is free again; twice is the same, ended otherwise is refused."""
+async def test_a_contact_is_canceled_in_every_state(desk: MatcherClient) -> None:
+    """It leaves the queue, or its agent is free; a repetition is the same; a contact that has ended is refused."""
     offered = (await desk.route(BEES, contact_id="c-1", wait=True)).reservation
     await desk.route(BEES, contact_id="c-2", wait=True)
     canceled = await desk.cancel_contact("c-2")

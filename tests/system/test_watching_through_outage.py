@@ -1,4 +1,4 @@
-"""The store dies and comes back while somebody watches."""
+"""Watches while the store is killed and started again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OFFER_SECONDS = 1
 
 
 async def heard(stream: AsyncGenerator[pb.WatchEventsResponse, None], count: int) -> list[tuple[str, int, str]]:
-    """Read so many events, as contact, number and cause."""
+    """Read so many events, as contact, sequence number and cause."""
     found: list[tuple[str, int, str]] = []
     async with asyncio.timeout(60):
         while len(found) < count:
@@ -36,8 +36,10 @@ async def heard(stream: AsyncGenerator[pb.WatchEventsResponse, None], count: int
     return found
 
 
-async def test_watchers_miss_nothing_when_the_store_dies_and_comes_back(launch: StartServer, tmp_path: Path) -> None:
-    """The same stream goes on with each step once; a deadline that passed meanwhile holds nothing up."""
+async def test_watchers_miss_nothing_while_the_store_is_killed_and_restarted(
+    launch: StartServer, tmp_path: Path
+) -> None:
+    """The same stream continues with each event once; a deadline that passed meanwhile delays nothing."""
     (tmp_path / "store").mkdir()
     store = Store(tmp_path / "store")
     await store.start()

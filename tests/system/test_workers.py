@@ -1,4 +1,4 @@
-"""Several workers behind one port."""
+"""Several workers on one port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.people import wait_until
 
 
 async def test_calls_of_the_client_reach_every_worker_equally(launch: StartServer) -> None:
-    """Eight channels, two workers: four each, and 400 calls fall 200 to 200."""
+    """Eight channels, two workers: four channels and 200 of 400 calls each."""
     server = await launch({"MATCHER_WORKERS": "2"})
     async with MatcherClient(server.target, channels=8) as client:
         served: Counter[str] = Counter()
@@ -27,8 +27,8 @@ async def test_calls_of_the_client_reach_every_worker_equally(launch: StartServe
     assert served == {"1/2": 200, "2/2": 200}
 
 
-async def test_a_dead_worker_is_replaced_and_what_it_held_is_still_held(launch: StartServer) -> None:
-    """One worker is killed: its reservation is there at the other one and at its successor."""
+async def test_a_killed_worker_is_replaced_and_its_reservations_stay(launch: StartServer) -> None:
+    """One worker is killed: the other one and its successor have its reservation."""
     server = await launch({"MATCHER_WORKERS": "2"})
     async with MatcherClient(server.target, channels=2) as client:
         await client.create_agent("ann", roster_pb2.Agent(interests=["I keep bees."], status=roster_pb2.ONLINE))
@@ -47,7 +47,7 @@ async def test_a_dead_worker_is_replaced_and_what_it_held_is_still_held(launch: 
 
 
 async def _worker(client: MatcherClient) -> str:
-    """Say who answers a call, also one that fails."""
+    """Return the worker that answers a call, also one that fails."""
     call: Any = client._routing.GetContact(routing_pb2.GetContactRequest(name="sites/default/contacts/none"))
     assert await call.code() is grpc.StatusCode.NOT_FOUND
     return str(dict(await call.trailing_metadata())["matcher-worker"])
