@@ -1,4 +1,4 @@
-"""A stream in which nothing happens: it says that it lives, and where to go on."""
+"""Signs of life of a silent watch, each with the place to resume from."""
 
 from __future__ import annotations
 
@@ -16,56 +16,56 @@ START = StreamPlace(5, 1_005)
 
 
 @dataclass
-class House:
-    """A site whose stream ends at 5, and a store that has nothing after any place."""
+class Stand:
+    """Stands for the registry, a replica, its pools and the store of a site whose stream ends at 5."""
 
     site: str = "acme"
     hub: EventHub = field(default_factory=lambda: EventHub("acme"))
 
-    async def replica(self, _site: str) -> House:
-        """Be the sites."""
+    async def replica(self, _site: str) -> Stand:
+        """Stand for the registry: return the replica."""
         return self
 
     @property
-    def pools(self) -> House:
-        """Be a replica."""
+    def pools(self) -> Stand:
+        """Stand for the replica: return its pools."""
         return self
 
     async def pool(self, _pool: str) -> None:
-        """Have every pool."""
+        """Stand for the pools: know every pool."""
 
     async def end(self, _site: str) -> StreamPlace:
-        """Be the store: tell where the stream ends."""
+        """Stand for the store: return the end of the stream."""
         return START
 
     async def after(self, _site: str, place: StreamPlace, _most: int) -> Steps:
-        """Be the store: tell what followed."""
+        """Stand for the store: return no event after any place."""
         return Steps((), place, more=False)
 
-    def streams(self) -> WatchService:
-        """Give streams that send a sign of life at once in every silence."""
+    def watch(self) -> WatchService:
+        """Return a service whose streams send a sign of life at once in every silence."""
         doubles: Any = self
         return WatchService(doubles, doubles, doubles, doubles, doubles, doubles, sign_seconds=0.0)
 
 
-def step(number: int, pool: str) -> ContactEvent:
-    """Return a step of a contact of a pool, the stream's event of this number."""
+def event(number: int, pool: str) -> ContactEvent:
+    """Return an event of a contact of a pool, with this number in the stream."""
     return ContactEvent("c-1", pool, number, ContactState.QUEUED, Cause.NOBODY_FREE, "", "", 1_000 + number, number)
 
 
-async def test_a_sign_of_life_moves_on_with_what_happens_elsewhere() -> None:
-    """A quiet pool's token follows the busy site, so that it is not too old when it is needed."""
-    house = House()
-    async with aclosing(house.streams().events("acme", "quiet", None)) as stream:
+async def test_a_sign_of_life_has_the_place_of_the_latest_event_of_the_site() -> None:
+    """The token of a quiet pool follows the busy site, so that its events are not trimmed when it is used."""
+    stand = Stand()
+    async with aclosing(stand.watch().events("acme", "quiet", None)) as stream:
         assert await anext(stream) == (None, START)
         assert await anext(stream) == (None, START)
-        house.hub.publish(step(6, "busy"))
+        stand.hub.publish(event(6, "busy"))
         assert await anext(stream) == (None, StreamPlace(6, 1_006))
-        house.hub.publish(step(7, "quiet"))
-        assert await anext(stream) == (step(7, "quiet"), StreamPlace(7, 1_007))
-        # What the hub tells again was told.
-        house.hub.publish_gap(5)
-        house.hub.publish(step(7, "quiet"))
-        house.hub.publish(step(8, "quiet"))
-        told = [await anext(stream) for _ in range(3)]
-    assert [event for event, _ in told if event] == [step(8, "quiet")]
+        stand.hub.publish(event(7, "quiet"))
+        assert await anext(stream) == (event(7, "quiet"), StreamPlace(7, 1_007))
+        # Event 7 is published again, and was sent.
+        stand.hub.publish_gap(5)
+        stand.hub.publish(event(7, "quiet"))
+        stand.hub.publish(event(8, "quiet"))
+        sent = [await anext(stream) for _ in range(3)]
+    assert [message for message, _ in sent if message] == [event(8, "quiet")]

@@ -1,4 +1,4 @@
-"""A server takes its own writes in at once: also where their answers come later than the news of what followed."""
+"""A server applies its own writes at once, also if their answers come after the events of later changes."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ from tests.state_machine.words import WordEncoder
 FAR_AHEAD_MS = 4 * 10**12
 
 
-async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(pair: Pair) -> None:
-    """The slot is not thought to be taken until a deadline hours away."""
+async def test_a_hold_that_ended_before_its_answer_came_is_not_applied(pair: Pair) -> None:
+    """The agent does not seem to be full until a deadline hours away."""
     await pair.create("ann")
     await pair.catch_up()
     replica = await pair.slow.sites.replica(pair.site)
     async with pair.held_up():
         await pair.create("bob", AgentStatus.OFFLINE)
         await blocked(pair)
-        # What follows is one batch: the index is told of the slot before cy's profile is read.
+        # What follows is one batch: the hold is applied to the index before cy's profile is read.
         held = (await pair.route(pair.other)).reservation
         held_event = (await Stored.read(pair.connection, pair.site)).ends[1]
         await pair.other.reservations.cancel(pair.site, held.id, 0)
@@ -54,8 +54,8 @@ async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(
     assert await pair.agrees()
 
 
-async def test_a_slot_that_a_server_freed_is_free_there_at_once_whatever_news_comes_late(pair: Pair) -> None:
-    """News of the hold, read before that of its end, does not take the slot again; then it is as for everybody."""
+async def test_a_hold_that_a_server_ended_stays_ended_there_whatever_event_comes_late(pair: Pair) -> None:
+    """The event of the hold, read after the own release, does not add it again; later events apply as usual."""
     await pair.create("ann")
     await pair.catch_up()
     replica, desk = await pair.slow.sites.replica(pair.site), pair.slow.reservations
@@ -77,8 +77,10 @@ async def test_a_slot_that_a_server_freed_is_free_there_at_once_whatever_news_co
     assert replica.index.holds("ann", held.id)
 
 
-async def test_an_agent_is_held_again_as_soon_as_a_talk_is_over_though_the_streams_are_read_seldom(pair: Pair) -> None:
-    """A hundred talks with the one agent, one after another; both servers read the streams a hundred times a second."""
+async def test_an_agent_is_reserved_again_at_once_though_the_streams_are_read_seldom(
+    pair: Pair,
+) -> None:
+    """A hundred conversations with one agent, one after another; both servers read the streams 100 times a second."""
     await pair.create("ann", room=1)
     await pair.catch_up()
     begun, before = time.monotonic(), await reads(pair.connection)
@@ -86,13 +88,13 @@ async def test_an_agent_is_held_again_as_soon_as_a_talk_is_over_though_the_strea
         held = (await pair.route(pair.slow)).reservation
         await pair.slow.reservations.accept(pair.site, held.id, 0)
         await pair.slow.reservations.complete(pair.site, held.id, 0, Experience())
-    moments = (time.monotonic() - begun) / READ_EVERY_SECONDS
-    assert await reads(pair.connection) - before <= 2 * (moments + 2)
+    intervals = (time.monotonic() - begun) / READ_EVERY_SECONDS
+    assert await reads(pair.connection) - before <= 2 * (intervals + 2)
     assert await pair.agrees()
 
 
 async def test_a_contact_that_is_canceled_leaves_its_agent_free_at_once(pair: Pair) -> None:
-    """Twenty offers to the one agent, each taken back by canceling the contact, and the next routed at once."""
+    """Twenty offers to one agent, each ended by canceling the contact, and the next contact routed at once."""
     await pair.create("ann", room=1)
     await pair.catch_up()
     for _ in range(20):
@@ -102,8 +104,8 @@ async def test_a_contact_that_is_canceled_leaves_its_agent_free_at_once(pair: Pa
     assert await pair.agrees()
 
 
-async def test_who_is_free_since_a_moment_at_another_server_is_found(pair: Pair) -> None:
-    """Though the streams are read a hundred times a second only: nobody hears that no agent is free who is."""
+async def test_an_agent_who_became_free_a_moment_ago_at_another_server_is_found(pair: Pair) -> None:
+    """The streams are read only 100 times a second, yet no message is unmatched while the agent is free."""
     await pair.create("ann", room=1)
     await pair.catch_up()
     for _ in range(20):
@@ -112,10 +114,10 @@ async def test_who_is_free_since_a_moment_at_another_server_is_found(pair: Pair)
     assert await pair.agrees()
 
 
-async def test_who_came_online_a_moment_ago_at_another_server_is_found(
+async def test_an_agent_who_came_online_a_moment_ago_at_another_server_is_found(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The platform sets the agent's status at one server and routes at the other at once."""
+    """A platform sets the agent's status at one server and routes at the other at once."""
     monkeypatch.setattr(reserver, "ROSTER_SECONDS", 10.0)  # however busy this machine is
     await pair.create("ann", AgentStatus.OFFLINE, room=1)
     await pair.catch_up()
@@ -128,15 +130,15 @@ async def test_who_came_online_a_moment_ago_at_another_server_is_found(
     assert await pair.agrees()
 
 
-async def test_a_transfer_that_waits_is_not_taken_for_held_where_it_is_repeated_before_the_news(pair: Pair) -> None:
-    """Asked again at a server that has not heard of it: it waits, and is not with the agent who hands it on."""
+async def test_a_transfer_that_waits_is_queued_where_it_is_repeated_before_its_event_is_read(pair: Pair) -> None:
+    """A server without the event of the transfer answers that the contact waits, not that its agent has it."""
     await pair.create("ann")
     await pair.catch_up()
     held = (await pair.route(pair.other)).reservation
     await pair.other.reservations.accept(pair.site, held.id, 0)
     await pair.catch_up()
 
-    async def hand_on(house: House) -> Outcome:
+    async def transfer(house: House) -> Outcome:
         return await house.router.transfer(
             pair.site, TransferRequest(held.contact, pool_id="", agent="", message=None, request_id="once", wait=Wait())
         )
@@ -144,15 +146,15 @@ async def test_a_transfer_that_waits_is_not_taken_for_held_where_it_is_repeated_
     async with pair.held_up():
         await pair.create("bob", AgentStatus.OFFLINE)
         await blocked(pair)
-        first, again = await hand_on(pair.other), await hand_on(pair.slow)
+        first, again = await transfer(pair.other), await transfer(pair.slow)
         assert isinstance(first, QueuedOutcome)
         assert isinstance(again, QueuedOutcome)
         assert again.replayed
     assert await pair.agrees()
 
 
-async def test_a_transfer_that_waits_and_is_offered_leaves_the_old_slot_free_at_once(pair: Pair) -> None:
-    """Whoever offers it knows so before the news of it is read."""
+async def test_a_waiting_transfer_that_is_offered_frees_the_old_agent_at_once(pair: Pair) -> None:
+    """The server that offers it knows so before it reads the event."""
     await pair.create("ann")
     await pair.catch_up()
     held = (await pair.route(pair.other)).reservation
@@ -174,31 +176,31 @@ async def test_a_transfer_that_waits_and_is_offered_leaves_the_old_slot_free_at_
     assert await pair.agrees()
 
 
-async def test_a_site_whose_reading_was_cut_short_is_read_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The store goes away amid it and comes back: the server does not go on with an index that knows nobody."""
+async def test_a_site_whose_read_was_interrupted_is_read_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store goes away during the read and comes back: the server does not continue with an empty index."""
     await pair.create("ann")
     await pair.slow.sites.drop(pair.site)
-    cut_short: list[bool] = []
+    interrupted: list[bool] = []
 
-    async def reading(*asked: Any) -> Snapshot:
-        if not cut_short:
-            cut_short.append(True)
-            raise StoreUnavailable("here", "cut short")
-        return await read_site(*asked)
+    async def interrupted_read(*arguments: Any) -> Snapshot:
+        if not interrupted:
+            interrupted.append(True)
+            raise StoreUnavailable("here", "interrupted")
+        return await read_site(*arguments)
 
-    monkeypatch.setattr(replica_module, "read_site", reading)
+    monkeypatch.setattr(replica_module, "read_site", interrupted_read)
     assert (await pair.route(pair.slow)).reservation.agent == "ann"
-    assert cut_short
+    assert interrupted
     assert await pair.agrees()
 
 
 async def reads(connection: StoreClient) -> int:
-    """Count how often the store was asked for the streams."""
+    """Count how often the streams were read."""
     return int((await connection.run("INFO", "commandstats"))["cmdstat_xread"]["calls"])
 
 
-async def test_only_an_earlier_deadline_wakes_whoever_waits_for_the_next(pair: Pair) -> None:
-    """Every route makes a hold; most lapse after those that are known, and the sweeper sleeps on."""
+async def test_only_an_earlier_deadline_wakes_the_expiry_task(pair: Pair) -> None:
+    """Every route makes a hold; most of them lapse later than another one, and the task sleeps on."""
     await pair.create("ann")
     await pair.catch_up()
     replica = await pair.slow.sites.replica(pair.site)
@@ -212,8 +214,8 @@ async def test_only_an_earlier_deadline_wakes_whoever_waits_for_the_next(pair: P
     assert woken == [True, False, True]
 
 
-async def line_up(pair: Pair, contact: str, text: str, pool: str = "default") -> None:
-    """Let a contact wait, through the other server."""
+async def enqueue(pair: Pair, contact: str, text: str, pool: str = "default") -> None:
+    """Queue a contact at the other server."""
     waits = await pair.other.router.route(
         pair.site,
         RouteRequest(Message(text, "", Requirements(pool=pool)), contact_id=contact, wait=Wait()),
@@ -221,10 +223,10 @@ async def line_up(pair: Pair, contact: str, text: str, pool: str = "default") ->
     assert isinstance(waits, QueuedOutcome)
 
 
-async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_stays_in_line(pair: Pair) -> None:
-    """It was declined at once: whoever offered it does not take it out of the queue for good."""
+async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_stays_in_the_queue(pair: Pair) -> None:
+    """The offer was declined at once: the server that made it does not remove the contact from the queue for good."""
     desk = pair.other.reservations
-    await line_up(pair, "c", "roses")
+    await enqueue(pair, "c", "roses")
     await pair.create("ann")
     await pair.catch_up()
     dispatcher = await pair.other.dispatcher(pair.site)
@@ -238,18 +240,18 @@ async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_st
     assert "c" in replica.queue
 
 
-async def test_an_offer_that_comes_to_nothing_lets_nobody_later_pass(pair: Pair) -> None:
-    """The older one is offered an agent who is gone by now: the younger one is not given the other agent meanwhile."""
+async def test_a_failed_offer_lets_no_later_contact_overtake(pair: Pair) -> None:
+    """The older contact's agent is gone by now: the younger contact does not get the other agent meanwhile."""
     house, site = pair.other, pair.site
     await house.pools.update_pool(site, "default", {"wait_weight": 1.0}, "")
     await house.pools.create_pool(site, "urgent", PoolPolicy(head_start_ms=60_000, wait_weight=1.0))
     for contact, pool, text in (("younger", "default", "jazz"), ("older", "urgent", "roses")):
-        await line_up(pair, contact, text, pool)
+        await enqueue(pair, contact, text, pool)
     for agent, interest in (("ann", "roses"), ("bob", "jazz")):
         profile = Profile("", (interest,), pools=("default", "urgent"))
         await house.agents.create_agent(site, agent, profile, AgentStatus.ONLINE)
     await pair.catch_up()
-    # No event tells of it, as if it were still to come.
+    # Without an event, as if it were still to come.
     await pair.connection.run("HSET", Keys(site).agent("ann"), "status", "OFFLINE")
     await (await house.dispatcher(site)).serve()
     older, younger = [await house.contacts.contact(site, contact) for contact in ("older", "younger")]
@@ -257,8 +259,8 @@ async def test_an_offer_that_comes_to_nothing_lets_nobody_later_pass(pair: Pair)
     assert (await house.reservations.reservation(site, older.reservation)).agent == "bob"
 
 
-async def test_a_new_agent_s_holds_are_known_where_the_answer_to_the_creation_comes_late(pair: Pair) -> None:
-    """Another server held the new agent before the one that created them had its answer."""
+async def test_the_holds_of_a_new_agent_are_known_where_the_answer_to_the_creation_comes_late(pair: Pair) -> None:
+    """Another server reserved the new agent before the server that created it had its answer."""
     replica = await pair.slow.sites.replica(pair.site)
     async with pair.held_up():
         await pair.create("bob", AgentStatus.OFFLINE)
@@ -270,8 +272,8 @@ async def test_a_new_agent_s_holds_are_known_where_the_answer_to_the_creation_co
     assert await pair.agrees()
 
 
-async def test_an_agent_made_anew_stays_where_the_answer_to_the_removal_comes_late(pair: Pair) -> None:
-    """Another server created the agent again before the one that removed them had its answer."""
+async def test_an_agent_created_again_stays_where_the_answer_to_the_removal_comes_late(pair: Pair) -> None:
+    """Another server created the agent again before the server that removed it had its answer."""
     old = await pair.other.agents.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
     await pair.other.agents.delete_agent(pair.site, "ann", "", force=False)
     await pair.create("ann")
@@ -280,8 +282,8 @@ async def test_an_agent_made_anew_stays_where_the_answer_to_the_removal_comes_la
     assert await pair.agrees()
 
 
-async def test_an_agent_who_was_removed_does_not_come_back_with_a_late_answer(pair: Pair) -> None:
-    """Another server removed the agent before the one that created them had its answer."""
+async def test_a_removed_agent_does_not_come_back_with_a_late_answer(pair: Pair) -> None:
+    """Another server removed the agent before the server that created it had its answer."""
     old = await pair.other.agents.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
     await pair.other.agents.delete_agent(pair.site, "ann", "", force=False)
     await pair.catch_up()
@@ -293,8 +295,8 @@ async def test_an_agent_who_was_removed_does_not_come_back_with_a_late_answer(pa
     assert await pair.agrees()
 
 
-async def test_a_forced_removal_ends_what_the_agent_holds_also_a_wrap_up(pair: Pair) -> None:
-    """An offer and a conversation are canceled; a wrap-up, which has nothing to cancel, is over."""
+async def test_a_forced_removal_ends_all_reservations_of_the_agent_also_a_wrap_up(pair: Pair) -> None:
+    """An offer and a conversation are canceled; a wrap-up cannot be canceled, and is completed."""
     agents, desk = pair.other.agents, pair.other.reservations
     await pair.other.pools.update_pool(pair.site, "default", {"wrap_up_ms": 600_000}, "")
     await agents.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
