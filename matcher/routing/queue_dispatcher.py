@@ -105,9 +105,9 @@ class QueueDispatcher:
                     await asyncio.sleep(lease.number / 1000)
                     continue
                 # Whoever was told to wait before now is weighed, through whichever server they came.
-                await replica.reached(lease.number, CATCH_UP_SECONDS)
-                if room.stirred.is_set() or self._wake_ms <= self._now():
-                    room.stirred.clear()
+                await replica.catch_up(CATCH_UP_SECONDS, load=lease.number)
+                if room.changed.is_set() or self._wake_ms <= self._now():
+                    room.changed.clear()
                     renewing = asyncio.create_task(self._renew(), name=f"lease {replica.site}")
                     try:
                         self._wake_ms = await self._serve()
@@ -117,7 +117,7 @@ class QueueDispatcher:
                 seconds = min(LEASE_MS / 3, max(self._wake_ms - self._now(), 1)) / 1000
                 with suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
-                        await room.stirred.wait()
+                        await room.changed.wait()
             except MatcherError as fault:
                 log.warning("those who wait must wait for the store", site=replica.site, why=str(fault))
                 self._wake_ms = 0.0
@@ -146,14 +146,14 @@ class QueueDispatcher:
             self._entries.clear()
             self._wake_ms = 0.0
             if replica.caught_up:
-                await room.stirred.wait()
-                room.stirred.clear()
+                await room.changed.wait()
+                room.changed.clear()
             else:
-                await replica.ready(RETRY_SECONDS)
+                await replica.wait_ready(RETRY_SECONDS)
 
     async def _serve(self) -> float:
         """Hold pairs until nobody who waits can be served; return when something will change by itself, in ms."""
-        tried, freed = Pass(), self._replica.take_freed()
+        tried, freed = Pass(), self._replica.pop_freed()
         while wanted := await self._weigh(tried):
             chosen = pair_contacts(wanted, self._replica.index.agent, self._now())
             if chosen:
@@ -271,7 +271,7 @@ class QueueDispatcher:
                     self._observe((held.created_ms - entry.kept.created_ms) / 1000)
                 case Full(load_event, _):
                     tried.barred.add((contact, agent))
-                    await self._replica.reached(load_event, RETRY_SECONDS)
+                    await self._replica.catch_up(RETRY_SECONDS, load=load_event)
                 case _:
                     # Another was first, or it waits no more: the next step told of it says which. It may have come by
                     # now, and another one since that put it back.

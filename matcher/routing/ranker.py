@@ -85,7 +85,7 @@ class Ranker:
         question = SearchRequest(replica, requirements, most, floor, ignore_availability, count_left_out)
         found, left_out, underway = await self._finder.find(question, Query(read.vectors, read.stems))
         # A claim that was answered since the search is under way no more, and took somebody whom the search saw idle.
-        likely_taken = underway.union(replica.underway.agents) if beside_others else ()
+        likely_taken = underway.union(replica.pending.agents) if beside_others else ()
         resting = sorted(found.resting, key=lambda one: one.agent.id in likely_taken) if likely_taken else None
         ranking = rank(
             found,

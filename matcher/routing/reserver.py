@@ -162,11 +162,11 @@ class Reserver:
         self, replica: SiteReplica, claim: ReserveRequest, offer: Shortlist
     ) -> Reserved | Enqueued | Replayed | Full | Refused:
         likely = offer.candidates[0][0] if offer.candidates else ""
-        replica.underway.begin(likely)
+        replica.pending.begin(likely)
         try:
             return await self._store.reserve(claim, offer, or_wait=claim.lines_up and not offer.candidates)
         finally:
-            replica.underway.end(likely)
+            replica.pending.end(likely)
 
     async def _first(
         self, replica: SiteReplica, pool: Pool, message: Message, read: EncodedMessage, claim: ReserveRequest
@@ -199,14 +199,14 @@ class Reserver:
         Those who are full as this replica knows need no asking once it knows as much as the store did when it
         answered: until then a slot may have become free that it has not heard of.
         """
-        caught_up = await replica.reached(full.load_event, CATCH_UP_SECONDS)
+        caught_up = await replica.catch_up(CATCH_UP_SECONDS, load=full.load_event)
         requirements = message.requirements
         left = replace(requirements, excluded=requirements.excluded | tried)
+        current = replica.has_reached(roster=full.roster_event)  # before the search: events may be applied during it
         ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM, beside_others=True)
         nobody = caught_up and not ranking.candidates and not claim.lines_up
-        behind = nobody and not await replica.reached(0, 0.0, full.roster_event)
-        if behind:  # else a second search would find what the first did
-            await replica.reached(0, ROSTER_SECONDS, full.roster_event)
+        if nobody and not current:  # else a second search would find what the first did
+            await replica.catch_up(ROSTER_SECONDS, roster=full.roster_event)
             ranking = await self._ranker.rank(replica, pool, read, left, most=MOST_IN_A_CLAIM, beside_others=True)
         ranking = replace(ranking, left_out=replica.index.left_out(requirements))
         if ranking.candidates or caught_up:

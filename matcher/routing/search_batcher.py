@@ -115,7 +115,7 @@ class SearchBatcher:
 
 def _found(question: SearchRequest, queries: Sequence[Query]) -> list[SearchAnswer]:
     replica, requirements = question.replica, question.requirements
-    underway = frozenset(replica.underway.agents)
+    underway = frozenset(replica.pending.agents)
     found = replica.index.find_each(
         queries,
         requirements,

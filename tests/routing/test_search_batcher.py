@@ -14,7 +14,7 @@ from matcher.affinity.search_result import SearchResult
 from matcher.affinity.sentences import split
 from matcher.index import Query, SiteIndex
 from matcher.model import LeftOut, Pool, PoolPolicy, Requirements
-from matcher.replica.pending_claims import PendingClaims
+from matcher.replica.pending_reserves import PendingReserves
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing import search_batcher
 from matcher.routing.loop_turns import LoopTurns
@@ -30,7 +30,7 @@ class Site:
     """What of a replica a search and a ranking need; counts the searches, by how many messages each was for."""
 
     index: SiteIndex
-    underway: PendingClaims = field(default_factory=PendingClaims)
+    pending: PendingReserves = field(default_factory=PendingReserves)
     searches: list[int] = field(default_factory=list)
 
     def question(self, requirements: Requirements = ANYONE, **named: Any) -> SearchRequest:
@@ -126,7 +126,7 @@ async def test_who_has_gone_is_not_searched_for(site: Site) -> None:
 async def test_each_of_those_searched_for_together_has_longest_idle_of_its_own(site: Site) -> None:
     """Four that say nothing are named the three they asked for, one more for each of the others, and those underway."""
     finder = SearchBatcher(LoopTurns())
-    site.underway.begin("somebody")
+    site.pending.begin("somebody")
     silent = Query(vectors(1, 0), [])
     answers = await asyncio.gather(*(finder.find(site.question(), silent) for _ in range(4)))
     assert [len(answer.found.resting) for answer in answers] == [3 + 3 + 1] * 4
@@ -164,15 +164,15 @@ async def test_whom_a_claim_takes_between_a_search_and_its_ranking_is_not_asked_
     ranker, replica = Ranker(0.03, SearchBatcher(LoopTurns())), cast("SiteReplica", site)
     idle = [one.agent for one in (await ranker.rank(replica, pool, message, ANYONE, most=6)).candidates]
     for agent in idle[:3]:
-        site.underway.begin(agent)
+        site.pending.begin(agent)
     search = SiteIndex.find_each
 
     def answered_after(*given: Any, **named: Any) -> list[SearchResult]:
         for agent in idle[:3]:
-            asyncio.get_running_loop().call_soon(site.underway.end, agent)
+            asyncio.get_running_loop().call_soon(site.pending.end, agent)
         return search(*given, **named)
 
     monkeypatch.setattr(SiteIndex, "find_each", answered_after)
     ranking = await ranker.rank(replica, pool, message, ANYONE, most=3, beside_others=True)
-    assert not site.underway.agents
+    assert not site.pending.agents
     assert [one.agent for one in ranking.candidates] == idle[3:]

@@ -94,7 +94,7 @@ class Admins(TwoServers):
 
     def register(self, server: int, agent: str, profile: Profile, status: AgentStatus, twice: bool) -> None:
         """Create an agent."""
-        done = self.attempt(self.houses[server].roster.create_agent(self.site, agent, profile, status), twice=twice)
+        done = self.attempt(self.houses[server].agents.create_agent(self.site, agent, profile, status), twice=twice)
         if agent in self.plain.agents:
             assert isinstance(done, AgentExists), done
         else:
@@ -106,7 +106,7 @@ class Admins(TwoServers):
         change = AgentChange(capacity=profile.capacity)
         if whole:
             change = AgentChange(capacity=profile.capacity, interests=profile.interests, pools=profile.pools)
-        done = self.attempt(self.houses[server].roster.update_agent(self.site, agent, change, ""), twice=twice)
+        done = self.attempt(self.houses[server].agents.update_agent(self.site, agent, change, ""), twice=twice)
         if agent not in self.plain.agents:
             assert isinstance(done, AgentNotFound), done
             return
@@ -119,7 +119,7 @@ class Admins(TwoServers):
 
     def declare(self, server: int, agent: str, status: AgentStatus, twice: bool) -> None:
         """Set an agent's status."""
-        done = self.attempt(self.houses[server].roster.set_status(self.site, agent, status), twice=twice)
+        done = self.attempt(self.houses[server].agents.set_status(self.site, agent, status), twice=twice)
         if agent in self.plain.agents:
             assert not isinstance(done, MatcherError), done
             self.plain.agents[agent].status = status
@@ -131,7 +131,7 @@ class Admins(TwoServers):
     def delete(self, server: int, agent: str, force: bool) -> None:
         """Delete an agent, with force or not."""
         held = self.plain.held(agent)
-        done = self.attempt(self.houses[server].roster.delete_agent(self.site, agent, "", force))
+        done = self.attempt(self.houses[server].agents.delete_agent(self.site, agent, "", force))
         if agent not in self.plain.agents:
             assert isinstance(done, AgentNotFound), done
         elif held and not force:
@@ -160,7 +160,7 @@ class Admins(TwoServers):
             "idle_ms": LATER_MS,
         }
         assert not isinstance(
-            self.attempt(self.houses[server].roster.update_pool(self.site, pool, change, "")), MatcherError
+            self.attempt(self.houses[server].pools.update_pool(self.site, pool, change, "")), MatcherError
         )
         self.plain.wraps_up[pool] = wrap_up
         self.run(self.everybody_catches_up())

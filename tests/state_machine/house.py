@@ -24,7 +24,9 @@ from matcher.routing.router import Router
 from matcher.routing.search_batcher import SearchBatcher
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
+from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
+from matcher.services.sites import SiteService
 from matcher.store.clock import StoreClock
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
@@ -84,7 +86,9 @@ class House:
 
     connection: StoreClient
     sites: SiteRegistry
-    roster: AgentService
+    agents: AgentService
+    pools: PoolService
+    site_service: SiteService
     router: Router
     reservations: ReservationService
     contacts: ContactService
@@ -113,7 +117,9 @@ class House:
         return cls(
             connection=connection,
             sites=sites,
-            roster=AgentService(roster_store, routing, presence, sites, clock, TOLERANCE),
+            agents=AgentService(roster_store, routing, presence, sites, clock),
+            pools=PoolService(roster_store, sites, TOLERANCE),
+            site_service=SiteService(roster_store, sites),
             router=Router(routing, contacts, customers, sites, clock, ranker, claims),
             reservations=ReservationService(routing, contacts, customers, sites, clock),
             contacts=ContactService(contacts, routing, EventStore(connection), sites, clock),

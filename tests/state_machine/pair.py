@@ -70,7 +70,7 @@ class Pair:
     async def create(self, agent: str, status: AgentStatus = AgentStatus.ONLINE, *, room: int = 5) -> Agent:
         """Create an agent at `other` who has room for so many, whose interests `slow` must encode by itself."""
         profile = replace(ROSES, capacity=Capacity(room, {"chat": ChannelCapacity(1)}))
-        return await self.other.roster.create_agent(self.site, agent, profile, status)
+        return await self.other.agents.create_agent(self.site, agent, profile, status)
 
     async def route(self, house: House) -> ReservedOutcome:
         """Hold somebody."""
@@ -104,14 +104,14 @@ async def open_pair(store_url: str) -> AsyncIterator[Pair]:
     await connection.start()
     floors, site = await AffinityFloors.open(plain), f"s{secrets.token_hex(6)}"
     slow, other = await House.open(connection, encoder, floors), await House.open(connection, plain, floors)
-    await slow.roster.create_site(site)
-    await slow.roster.update_pool(site, "default", {"affinity_floor": 0.0}, "")
+    await slow.site_service.create_site(site)
+    await slow.pools.update_pool(site, "default", {"affinity_floor": 0.0}, "")
     pair = Pair(site, connection, slow, other, encoder)
     await pair.catch_up()
     yield pair
     await slow.close()
     await other.close()
-    await other.roster.delete_site(site, force=True)
+    await other.site_service.delete_site(site, force=True)
     await floors.close()
     await connection.close()
 

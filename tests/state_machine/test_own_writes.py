@@ -120,10 +120,10 @@ async def test_who_came_online_a_moment_ago_at_another_server_is_found(
     await pair.create("ann", AgentStatus.OFFLINE, room=1)
     await pair.catch_up()
     for _ in range(20):
-        await pair.other.roster.set_status(pair.site, "ann", AgentStatus.ONLINE)
+        await pair.other.agents.set_status(pair.site, "ann", AgentStatus.ONLINE)
         held = (await pair.route(pair.slow)).reservation
         await pair.slow.reservations.cancel(pair.site, held.id, 0)
-        await pair.other.roster.set_status(pair.site, "ann", AgentStatus.OFFLINE)
+        await pair.other.agents.set_status(pair.site, "ann", AgentStatus.OFFLINE)
         await pair.catch_up()
     assert await pair.agrees()
 
@@ -241,13 +241,13 @@ async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_st
 async def test_an_offer_that_comes_to_nothing_lets_nobody_later_pass(pair: Pair) -> None:
     """The older one is offered an agent who is gone by now: the younger one is not given the other agent meanwhile."""
     house, site = pair.other, pair.site
-    await house.roster.update_pool(site, "default", {"wait_weight": 1.0}, "")
-    await house.roster.create_pool(site, "urgent", PoolPolicy(head_start_ms=60_000, wait_weight=1.0))
+    await house.pools.update_pool(site, "default", {"wait_weight": 1.0}, "")
+    await house.pools.create_pool(site, "urgent", PoolPolicy(head_start_ms=60_000, wait_weight=1.0))
     for contact, pool, text in (("younger", "default", "jazz"), ("older", "urgent", "roses")):
         await line_up(pair, contact, text, pool)
     for agent, interest in (("ann", "roses"), ("bob", "jazz")):
         profile = Profile("", (interest,), pools=("default", "urgent"))
-        await house.roster.create_agent(site, agent, profile, AgentStatus.ONLINE)
+        await house.agents.create_agent(site, agent, profile, AgentStatus.ONLINE)
     await pair.catch_up()
     # No event tells of it, as if it were still to come.
     await pair.connection.run("HSET", Keys(site).agent("ann"), "status", "OFFLINE")
@@ -266,43 +266,43 @@ async def test_a_new_agent_s_holds_are_known_where_the_answer_to_the_creation_co
         created = await pair.create("ann")
         await pair.route(pair.other)
         await go_on(pair)
-        replica.put(created, await WordEncoder().encode(created.profile.interests))
+        replica.apply_own_agent(created, await WordEncoder().encode(created.profile.interests))
     assert await pair.agrees()
 
 
 async def test_an_agent_made_anew_stays_where_the_answer_to_the_removal_comes_late(pair: Pair) -> None:
     """Another server created the agent again before the one that removed them had its answer."""
-    old = await pair.other.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
-    await pair.other.roster.delete_agent(pair.site, "ann", "", force=False)
+    old = await pair.other.agents.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    await pair.other.agents.delete_agent(pair.site, "ann", "", force=False)
     await pair.create("ann")
     await pair.catch_up()
-    (await pair.slow.sites.replica(pair.site)).remove("ann", old.version)
+    (await pair.slow.sites.replica(pair.site)).apply_own_removal("ann", old.version)
     assert await pair.agrees()
 
 
 async def test_an_agent_who_was_removed_does_not_come_back_with_a_late_answer(pair: Pair) -> None:
     """Another server removed the agent before the one that created them had its answer."""
-    old = await pair.other.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
-    await pair.other.roster.delete_agent(pair.site, "ann", "", force=False)
+    old = await pair.other.agents.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    await pair.other.agents.delete_agent(pair.site, "ann", "", force=False)
     await pair.catch_up()
     replica = await pair.slow.sites.replica(pair.site)
-    replica.put(old, await WordEncoder().encode(old.profile.interests))
+    replica.apply_own_agent(old, await WordEncoder().encode(old.profile.interests))
     assert await pair.agrees()
-    new = await pair.slow.roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    new = await pair.slow.agents.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
     assert new.version > old.version
     assert await pair.agrees()
 
 
 async def test_a_forced_removal_ends_what_the_agent_holds_also_a_wrap_up(pair: Pair) -> None:
     """An offer and a conversation are canceled; a wrap-up, which has nothing to cancel, is over."""
-    roster, desk = pair.other.roster, pair.other.reservations
-    await roster.update_pool(pair.site, "default", {"wrap_up_ms": 600_000}, "")
-    await roster.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
+    agents, desk = pair.other.agents, pair.other.reservations
+    await pair.other.pools.update_pool(pair.site, "default", {"wrap_up_ms": 600_000}, "")
+    await agents.create_agent(pair.site, "ann", ROSES, AgentStatus.ONLINE)
     held = [(await pair.route(pair.other)).reservation for _ in range(3)]
     await desk.accept(pair.site, held[1].id, 0)
     await desk.accept(pair.site, held[2].id, 0)
     await desk.complete(pair.site, held[2].id, 0, Experience())
-    await roster.delete_agent(pair.site, "ann", "", force=True)
+    await agents.delete_agent(pair.site, "ann", "", force=True)
     assert [(await desk.reservation(pair.site, one.id)).state for one in held] == [
         ReservationState.CANCELED,
         ReservationState.CANCELED,

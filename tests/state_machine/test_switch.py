@@ -51,7 +51,7 @@ async def test_what_is_acknowledged_is_known_to_whoever_answers_next(store_url: 
     roster, contacts = RosterStore(connection, EVENTS_KEPT), ContactStore(connection, keep_ms=60_000, events_kept=1_000)
     await ModelStore(connection).add(KnownModel(encoders[1].fingerprint, "longer words"))
     site = f"s{secrets.token_hex(6)}"
-    await house.roster.create_site(site)
+    await house.site_service.create_site(site)
 
     def replicas_by(number: int) -> Callable[[str], SiteReplica]:
         encoder = encoders[number]
@@ -64,7 +64,7 @@ async def test_what_is_acknowledged_is_known_to_whoever_answers_next(store_url: 
     writing = asyncio.create_task(_write(house, site, seed))
     left: list[SiteReplica] = []
     for number in range(1, SWITCHES + 1):
-        left += await house.sites.change(replicas_by(number % 2))
+        left += await house.sites.switch(replicas_by(number % 2))
     after = await house.sites.replica(site)
     assert after is not before
     assert len(left) == SWITCHES
@@ -88,10 +88,10 @@ async def _write(house: House, site: str, seed: int) -> None:
         agent = f"a{chance.integers(8)}"
         profile = Profile("", (f"i like {chance.integers(1000)}",), capacity=capacity)
         if agent not in there:
-            written = await house.roster.create_agent(site, agent, profile, AgentStatus.ONLINE)
+            written = await house.agents.create_agent(site, agent, profile, AgentStatus.ONLINE)
             there.add(agent)
         elif chance.random() < 0.3:
-            await house.roster.delete_agent(site, agent, "", force=False)
+            await house.agents.delete_agent(site, agent, "", force=False)
             there.discard(agent)
             assert (await house.sites.replica(site)).index.agent(agent) is None
             # Within a millisecond of a removal nobody can tell a write from before it from one after it.
@@ -99,9 +99,9 @@ async def _write(house: House, site: str, seed: int) -> None:
             continue
         elif chance.random() < 0.4:
             status = AgentStatus.OFFLINE if chance.random() < 0.5 else AgentStatus.ONLINE
-            written = await house.roster.set_status(site, agent, status)
+            written = await house.agents.set_status(site, agent, status)
         else:
-            written = await house.roster.update_agent(site, agent, AgentChange(interests=profile.interests), "")
+            written = await house.agents.update_agent(site, agent, AgentChange(interests=profile.interests), "")
         known = (await house.sites.replica(site)).index.agent(agent)
         assert known is not None
         assert known.version >= written.version

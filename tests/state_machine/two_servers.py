@@ -64,12 +64,12 @@ class TwoServers(RuleBasedStateMachine):
 
         async def opening() -> None:
             self.houses = [await House.open(self.connection, *self.parts) for _ in range(2)]
-            await self.houses[0].roster.create_site(self.site)
-            await self.houses[0].roster.update_pool(self.site, "default", {"offer_ms": LATER_MS}, "")
+            await self.houses[0].site_service.create_site(self.site)
+            await self.houses[0].pools.update_pool(self.site, "default", {"offer_ms": LATER_MS}, "")
             night = PoolPolicy(
                 offer_ms=LATER_MS, affinity_floor=0.1, affinity_tolerance=1.0, wrap_up_ms=LATER_MS, idle_ms=LATER_MS
             )
-            await self.houses[1].roster.create_pool(self.site, "night", night)
+            await self.houses[1].pools.create_pool(self.site, "night", night)
             await self.everybody_catches_up()
 
         self.run(opening())
