@@ -16,7 +16,8 @@ from matcher.ranking.batch_assignment import BatchEntry, assign_batch, most_list
 from matcher.ranking.policy import rank_with
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.ranker import EncodedMessage, Ranker, encode_message
+from matcher.routing.encoded_message import EncodedMessage, encode_message
+from matcher.routing.ranker import Ranker
 from matcher.routing.router import Decided, Router
 from matcher.routing.search_batcher import MOST_TOGETHER
 

@@ -18,8 +18,9 @@ from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model import Hold, Pool, PoolPolicy
 from matcher.model.resource_names import new_id
 from matcher.replica.site_replica import SiteReplica
+from matcher.routing.encoded_message import encode_message
 from matcher.routing.queued_contacts import MOST_FREE, Group, QueuedContact, Searched, pair_contacts
-from matcher.routing.ranker import Ranker, encode_message, shortlist_of
+from matcher.routing.ranker import Ranker, shortlist_of
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore, QueuePlace
 from matcher.store.reservations import Full, ReservationStore, Reserved, ReserveKind, ReserveRequest

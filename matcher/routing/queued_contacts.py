@@ -14,7 +14,7 @@ from matcher.model import Agent, Basis, Message, Pool, Ranking, Relaxed, Require
 from matcher.ranking.assignment import Opening, assign
 from matcher.ranking.policy import rank_with
 from matcher.ranking.relaxation import next_relaxation_ms, relax_requirements
-from matcher.routing.ranker import EncodedMessage
+from matcher.routing.encoded_message import EncodedMessage
 from matcher.store.contacts import QueuePlace, WaitingContact
 
 MOST_FREE: Final = 64

@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from matcher.affinity.lexicon import stems
 from matcher.affinity.search_result import SearchResult
-from matcher.affinity.sentences import Sentences, split
 from matcher.index import Query
-from matcher.model import Basis, Message, Pool, Preferred, Ranking, Requirements
+from matcher.model import Basis, Pool, Preferred, Ranking, Requirements
 from matcher.ranking.policy import MOST_CANDIDATES, rank
 from matcher.replica.site_replica import SiteReplica
+from matcher.routing.encoded_message import EncodedMessage
 from matcher.routing.search_batcher import SearchBatcher, SearchRequest
 from matcher.store.codecs import Record, encode_record
 from matcher.store.reservations import Shortlist
 
 LONGEST_IDLE: Final = -1.0
 """The tolerance that tells the store to take the longest idle."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class EncodedMessage:
-    """A message as it is compared: where its units are, their vectors, their stems. Never logged."""
-
-    units: Sentences
-    vectors: NDArray[np.float32]
-    stems: list[tuple[str, ...]]
-
-
-async def encode_message(replica: SiteReplica, message: Message) -> EncodedMessage:
-    """Split a message and encode its units."""
-    units = split(message.text)
-    texts = units.texts(message.text)
-    return EncodedMessage(units, await replica.matching.encoder.encode(texts), [stems(text) for text in texts])
 
 
 class Ranker:

@@ -23,7 +23,8 @@ from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
 from matcher.model.resource_names import contact_name, new_id, reservation_name
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.ranker import LONGEST_IDLE, EncodedMessage, Ranker, shortlist_of
+from matcher.routing.encoded_message import EncodedMessage
+from matcher.routing.ranker import LONGEST_IDLE, Ranker, shortlist_of
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.reservations import (

@@ -26,7 +26,8 @@ from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.ranker import EncodedMessage, Ranker, encode_message
+from matcher.routing.encoded_message import EncodedMessage, encode_message
+from matcher.routing.ranker import Ranker
 from matcher.routing.reserver import Reserver
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore

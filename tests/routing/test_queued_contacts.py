@@ -6,8 +6,8 @@ import numpy as np
 
 from matcher.affinity.search_result import SearchResult
 from matcher.model import Basis, Message, Pool, PoolPolicy, Requirements
+from matcher.routing.encoded_message import EncodedMessage
 from matcher.routing.queued_contacts import QueuedContact, Searched, pair_contacts
-from matcher.routing.ranker import EncodedMessage
 from matcher.store.contacts import QueuePlace, WaitingContact
 from tests.ranking.search_results import UNITS, found_of, person
 

@@ -17,8 +17,9 @@ from matcher.model import LeftOut, Pool, PoolPolicy, Requirements
 from matcher.replica.pending_claims import PendingClaims
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing import search_batcher
+from matcher.routing.encoded_message import EncodedMessage
 from matcher.routing.loop_turns import LoopTurns
-from matcher.routing.ranker import EncodedMessage, Ranker
+from matcher.routing.ranker import Ranker
 from matcher.routing.search_batcher import MOST_TOGETHER, SearchAnswer, SearchBatcher, SearchRequest
 from tests.index.rosters import crowd, vectors
 
