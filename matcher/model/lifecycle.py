@@ -57,30 +57,6 @@ class Cause(StrEnum):
     AGENT_REMOVED = "AGENT_REMOVED"
 
 
-RESERVATION_NEXT: dict[ReservationState, frozenset[ReservationState]] = {
-    ReservationState.PENDING: frozenset(
-        {
-            ReservationState.ACCEPTED,
-            ReservationState.DECLINED,
-            ReservationState.EXPIRED,
-            ReservationState.CANCELED,
-        }
-    ),
-    ReservationState.ACCEPTED: frozenset(
-        {
-            ReservationState.WRAPPING,
-            ReservationState.COMPLETED,
-            ReservationState.EXPIRED,
-            ReservationState.CANCELED,
-        }
-    ),
-    ReservationState.WRAPPING: frozenset({ReservationState.COMPLETED}),
-    ReservationState.COMPLETED: frozenset(),
-    ReservationState.DECLINED: frozenset(),
-    ReservationState.EXPIRED: frozenset(),
-    ReservationState.CANCELED: frozenset(),
-}
-
 CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {
     ContactState.QUEUED: frozenset(
         {ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CANCELED, ContactState.EXPIRED}

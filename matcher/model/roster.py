@@ -101,6 +101,10 @@ class PoolPolicy:
     relationship_wait_ms: int = 0
     matching_window_ms: int = 0
 
+    def tolerance(self, default: float) -> float:
+        """Return the affinity tolerance in force; default: the service's own, for a pool that names none."""
+        return default if self.affinity_tolerance is None else self.affinity_tolerance
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:

@@ -31,8 +31,7 @@ class Ranker:
 
     def tolerance(self, pool: Pool) -> float:
         """Return the tolerance in force: the pool's own, or the default."""
-        own = pool.policy.affinity_tolerance
-        return self._default_tolerance if own is None else own
+        return pool.policy.tolerance(self._default_tolerance)
 
     async def turn(self) -> None:
         """Wait for a turn before what is done at once."""

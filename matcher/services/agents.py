@@ -281,8 +281,7 @@ class AgentService:
 
     def effective_tolerance(self, pool: Pool) -> float:
         """Return the affinity tolerance in force."""
-        own = pool.policy.affinity_tolerance
-        return self._default_tolerance if own is None else own
+        return pool.policy.tolerance(self._default_tolerance)
 
     async def create_site(self, site: str) -> None:
         """Add a site with its default pool."""
