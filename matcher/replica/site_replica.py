@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -41,6 +42,7 @@ from matcher.store.change_stream import (
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore
 from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Reserved, ReserveKind, ReserveRequest
 from matcher.store.roster import RosterStore
 
 log = structlog.get_logger(__name__)
@@ -130,16 +132,18 @@ class SiteReplica:
         since = self._applying_since_ms
         return 0 if since is None else max(0, self._clock.now_ms() - since)
 
+    def has_applied(self, load_event: int = 0, roster_event: int = 0) -> bool:
+        """Tell whether an event of the load stream, and one of the roster's, is applied here."""
+        return self._position.load >= load_event and self._position.roster >= roster_event
+
     async def reached(self, load_event: int, timeout_seconds: float, roster_event: int = 0) -> bool:
-        """Wait until an event of the load stream, and one of the roster's, has been taken in; tell whether it has."""
-        try:
+        """Wait until an event of the load stream, and one of the roster's, is applied; tell whether both are."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
-                while self._position.load < load_event or self._position.roster < roster_event:
+                while not self.has_applied(load_event, roster_event):
                     self.throttle.hurry()
                     await self._moved.wait()
-        except TimeoutError:
-            return False
-        return True
+        return self.has_applied(load_event, roster_event)
 
     def beside(self, task: Closing) -> None:
         """Close another task with this replica."""
@@ -162,21 +166,21 @@ class SiteReplica:
         own = pool.policy.affinity_floor
         return await self.matching.floors.of(self.index, pool.id) if own is None else own
 
-    def apply_own_hold(self, hold: Hold, agent: str, event: str) -> None:
-        """Take in a hold of this process's own making before its event comes round."""
-        if event_number(event) > self._load_told:
-            self._hold(agent, hold)
+    def apply_reserved(self, request: ReserveRequest, answer: Reserved) -> None:
+        """Apply a reservation that this process made before its events arrive; by then its contact may wait again."""
+        made, replaced = answer.reservation, request.handed_on
+        if event_number(answer.event) > self._load_told:
+            if request.how in (ReserveKind.QUEUE, ReserveKind.MOVE):
+                self.queue.serve(made.contact, made.created_ms)
+            self._hold(made.agent, Hold(made.id, made.channel, made.cost, made.deadline_ms))
+        if replaced is not None:
+            self.apply_own_release(replaced.agent, replaced.reservation, made.created_ms)
 
     def apply_own_release(self, agent: str, reservation: str, idle_since_ms: int | None) -> None:
         """Take in the end of a hold that this process ended, before its event comes round: what ended stays so."""
         if self.index.holds(agent, reservation):  # else the news is here already, and maybe later news
             self._ended.add(reservation)
             self.index.free(agent, reservation, idle_since_ms)
-
-    def apply_own_dequeue(self, contact: str, at_ms: int, event: str) -> None:
-        """Take a contact out of the queue before the event of its hold comes round; by now it may be back."""
-        if event_number(event) > self._load_told:
-            self.queue.serve(contact, at_ms)
 
     def knows_all_of(self, other: SiteReplica) -> bool:
         """Tell whether whatever another replica of the site has taken in, its own writes too, is known here."""

@@ -48,14 +48,14 @@ class Gathering(Protocol):
     async def route(
         self,
         site: str,
-        asked: RouteRequest,
+        request: RouteRequest,
         *,
         seconds_left: float | None = None,
-        gathered: Callable[[], None] = lambda: None,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> Outcome:
-        """Decide who takes the message; `gathered` is told when the call begins to wait for others."""
+        """Decide which agent takes the message; `on_wait` is called when the call begins to wait for others."""
 
-    async def route_many(self, site: str, asked: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
+    async def route_many(self, site: str, requests: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
         """Decide for all messages together; return what became of each, in their order."""
 
 

@@ -52,7 +52,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
             wait=routable.wait,
         )
         outcome = await self._gathering.route(
-            routable.site, asked, seconds_left=context.time_remaining(), gathered=step_aside
+            routable.site, asked, seconds_left=context.time_remaining(), on_wait=step_aside
         )
         self._count(outcome)
         return convert.route_response(routable.site, outcome)

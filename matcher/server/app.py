@@ -178,16 +178,16 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         roster = AgentService(
             stores.roster, stores.routing, stores.presence, sites, connection, settings.affinity_tolerance
         )
-        claims = Reserver(
+        reserver = Reserver(
             stores.routing,
             stores.contacts,
             connection,
             ranker,
             sealer,
             secret=secret,
-            observe_candidates=telemetry.route_candidates.observe,
+            on_ranked=telemetry.route_candidates.observe,
         )
-        router = Router(stores.routing, stores.contacts, stores.customers, sites, connection, ranker, claims)
+        router = Router(stores.routing, stores.contacts, stores.customers, sites, connection, ranker, reserver)
         gathering = MatchingWindows(router, BatchRouter(router, sites, ranker), sites)
         reservations = ReservationService(stores.routing, stores.contacts, stores.customers, sites, connection)
         contacts = ContactService(stores.contacts, stores.routing, stores.events, sites, connection)

@@ -13,7 +13,7 @@ from matcher.affinity.search_result import SearchResult
 from matcher.model import Basis
 from matcher.ranking.assignment import Opening
 from matcher.ranking.batch_assignment import BatchEntry, assign_batch
-from matcher.ranking.policy import rank_with
+from matcher.ranking.policy import RankingTerms, rank_with
 from tests.ranking.search_results import UNITS, found_of, person
 
 FLOOR = 0.3
@@ -125,12 +125,12 @@ def test_the_record_holds_who_was_chosen_and_what_they_were_to_the_message(
     """Whoever of those found is chosen: among at most so many candidates, AFFINITY where met above the floor."""
     (found, *_) = contest
     for chosen in {one.agent.id for one in found.resting} | {agent.id for agent in found.agents}:
-        ranking = rank_with(found, UNITS, chosen, floor=FLOOR, tolerance=TOLERANCE, most=most)
+        ranking = rank_with(found, UNITS, RankingTerms(FLOOR, TOLERANCE, most=most), chosen)
         (candidate,) = (one for one in ranking.candidates if one.agent == chosen)
         assert len(ranking.candidates) <= most
         affinity = dict(zip((agent.id for agent in found.agents), found.scores.affinity.tolist(), strict=True))
         assert candidate.affinity == affinity.get(chosen, 0.0)
         assert (ranking.basis is Basis.AFFINITY) == (chosen in affinity and affinity[chosen] >= FLOOR)
         assert ranking.affinity_tolerance == TOLERANCE
-    with pytest.raises(ValueError, match="not among"):
-        rank_with(found, UNITS, "nobody", floor=FLOOR, tolerance=TOLERANCE)
+    with pytest.raises(ValueError, match="not in the search result"):
+        rank_with(found, UNITS, RankingTerms(FLOOR, TOLERANCE), "nobody")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from matcher.affinity.search_result import top_k
 from matcher.model import Basis, Constraint, LeftOut, interest_id
-from matcher.ranking.policy import floor_of, rank
+from matcher.ranking.policy import RankingTerms, floor_of, rank
 from tests.ranking.search_results import TEXT, UNITS, found_of
 
 people = st.lists(
@@ -28,7 +28,7 @@ def test_equals_come_first_by_load_then_idleness_then_id_and_the_rest_by_score(
 ) -> None:
     """The order is that of sorting everybody found by the rule, cut where it was asked to end."""
     found = found_of(drawn)
-    ranking = rank(found, UNITS, floor=0.0, tolerance=tolerance, most=most)
+    ranking = rank(found, UNITS, RankingTerms(0.0, tolerance, most=most))
     if not len(found.agents):
         assert ranking.basis is Basis.FALLBACK
         return
@@ -51,16 +51,16 @@ def test_equals_come_first_by_load_then_idleness_then_id_and_the_rest_by_score(
 def test_without_tolerance_the_closest_comes_first_however_busy() -> None:
     """The closest agent is nearly full, and still comes first where nobody counts as equal."""
     drawn = [([(1, 0, 60)], 0.0, 0), ([(1, 0, 61)], 1.0, 9), ([(1, 0, 40)], 0.0, 0)]
-    ranking = rank(found_of(drawn), UNITS, floor=0.0, tolerance=0.0)
+    ranking = rank(found_of(drawn), UNITS, RankingTerms(0.0, 0.0))
     assert [candidate.agent for candidate in ranking.candidates] == ["agent-98", "agent-99", "agent-97"]
-    ranking = rank(found_of(drawn), UNITS, floor=0.0, tolerance=0.02)
+    ranking = rank(found_of(drawn), UNITS, RankingTerms(0.0, 0.02))
     assert [candidate.agent for candidate in ranking.candidates] == ["agent-99", "agent-98", "agent-97"]
 
 
 def test_reasons_are_the_three_strongest_with_their_place_in_the_text() -> None:
     """Four sentences meet interests; the three strongest are told, sliceable out of the customer's own text."""
     found = found_of([([(0, 0, 35), (1, 0, 40), (1, 1, 80), (2, 2, 60), (3, 2, 50)], 0.0, 0)])
-    reasons = rank(found, UNITS, floor=0.0, tolerance=0.0).candidates[0].reasons
+    reasons = rank(found, UNITS, RankingTerms(0.0, 0.0)).candidates[0].reasons
     assert [TEXT[reason.start : reason.end] for reason in reasons] == [
         "I love apple pie.",
         "And jazz at night.",
@@ -74,7 +74,7 @@ def test_reasons_are_the_three_strongest_with_their_place_in_the_text() -> None:
 def test_below_the_floor_the_longest_idle_is_offered_and_still_explained() -> None:
     """A weak meeting does not outdo waiting: the longest idle comes first, each with what little affinity there is."""
     drawn = [([(1, 0, 33)], 0.0, 2), ([], 0.0, 0), ([(2, 1, 31)], 0.0, 1)]
-    ranking = rank(found_of(drawn), UNITS, floor=0.2, tolerance=0.02, left_out=LeftOut({Constraint.STATUS: 4}))
+    ranking = rank(found_of(drawn), UNITS, RankingTerms(0.2, 0.02), left_out=LeftOut({Constraint.STATUS: 4}))
     assert ranking.basis is Basis.FALLBACK
     assert [candidate.agent for candidate in ranking.candidates] == ["agent-98", "agent-97", "agent-99"]
     assert [len(candidate.reasons) for candidate in ranking.candidates] == [0, 1, 1]
@@ -88,16 +88,16 @@ def test_at_the_floor_affinity_decides() -> None:
     """An affinity that equals the floor is enough."""
     found = found_of([([(1, 0, 50)], 0.0, 5), ([], 0.0, 0)])
     reached = float(found.scores.affinity[0])
-    assert rank(found, UNITS, floor=reached, tolerance=0.0).basis is Basis.AFFINITY
-    assert rank(found, UNITS, floor=float(np.nextafter(reached, 1)), tolerance=0.0).basis is Basis.FALLBACK
+    assert rank(found, UNITS, RankingTerms(reached, 0.0)).basis is Basis.AFFINITY
+    assert rank(found, UNITS, RankingTerms(float(np.nextafter(reached, 1)), 0.0)).basis is Basis.FALLBACK
 
 
 @given(people)
 def test_every_confidence_is_a_probability(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> None:
     """Whoever is listed has a confidence in [0, 1], the same by whichever order; whom nothing met has 0."""
     found = found_of(drawn)
-    by_idleness = rank(found, UNITS, floor=2.0, tolerance=0.0).candidates
-    by_affinity = {one.agent: one.confidence for one in rank(found, UNITS, floor=0.0, tolerance=0.0).candidates}
+    by_idleness = rank(found, UNITS, RankingTerms(2.0, 0.0)).candidates
+    by_affinity = {one.agent: one.confidence for one in rank(found, UNITS, RankingTerms(0.0, 0.0)).candidates}
     for candidate in by_idleness:
         assert 0 <= candidate.confidence <= 1
         if not candidate.reasons:
@@ -108,8 +108,8 @@ def test_every_confidence_is_a_probability(drawn: list[tuple[list[tuple[int, int
 
 def test_confidence_is_the_lead_over_the_others_not_the_closeness() -> None:
     """Two equally close agents are equally sure; a lone one who is less close is surer of hers."""
-    tied = rank(found_of([([(1, 0, 95)], 0.0, 0), ([(1, 0, 95)], 0.0, 0)]), UNITS, floor=0.0, tolerance=0.0)
-    alone = rank(found_of([([(1, 0, 70)], 0.0, 0), ([], 0.0, 0)]), UNITS, floor=0.0, tolerance=0.0)
+    tied = rank(found_of([([(1, 0, 95)], 0.0, 0), ([(1, 0, 95)], 0.0, 0)]), UNITS, RankingTerms(0.0, 0.0))
+    alone = rank(found_of([([(1, 0, 70)], 0.0, 0), ([], 0.0, 0)]), UNITS, RankingTerms(0.0, 0.0))
     first, second = (candidate.confidence for candidate in tied.candidates)
     assert first == second
     assert alone.candidates[0].confidence > first
@@ -117,7 +117,7 @@ def test_confidence_is_the_lead_over_the_others_not_the_closeness() -> None:
 
 def test_nobody_is_an_order_of_nobody() -> None:
     """With nobody eligible there is no candidate and nothing fails."""
-    ranking = rank(found_of([]), UNITS, floor=0.0, tolerance=0.0)
+    ranking = rank(found_of([]), UNITS, RankingTerms(0.0, 0.0))
     assert (ranking.candidates, ranking.basis, ranking.eligible) == ((), Basis.FALLBACK, 0)
 
 

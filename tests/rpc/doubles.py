@@ -161,15 +161,15 @@ class GatheringDouble:
     async def route(
         self,
         site: str,
-        asked: RouteRequest,
+        request: RouteRequest,
         *,
         seconds_left: float | None = None,
-        gathered: Callable[[], None] = lambda: None,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> Outcome:
-        return await self.router.route(site, asked)
+        return await self.router.route(site, request)
 
-    async def route_many(self, site: str, asked: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
-        return [await self.route(site, one) for one in asked]
+    async def route_many(self, site: str, requests: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
+        return [await self.route(site, request) for request in requests]
 
 
 class ReservationsDouble(Double):

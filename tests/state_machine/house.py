@@ -108,12 +108,12 @@ class House:
             return SiteReplica(site, connection, roster_store, matching, clock, contacts, lambda _: None, lambda: None)
 
         sites, ranker = SiteRegistry(roster_store, open_replica), Ranker(TOLERANCE, SearchBatcher(LoopTurns()))
-        claims = Reserver(routing, contacts, clock, ranker, Sealer(SECRET), secret=SECRET)
+        reserver = Reserver(routing, contacts, clock, ranker, Sealer(SECRET), secret=SECRET)
         return cls(
             connection=connection,
             sites=sites,
             roster=AgentService(roster_store, routing, presence, sites, clock, TOLERANCE),
-            router=Router(routing, contacts, customers, sites, clock, ranker, claims),
+            router=Router(routing, contacts, customers, sites, clock, ranker, reserver),
             reservations=ReservationService(routing, contacts, customers, sites, clock),
             contacts=ContactService(contacts, routing, EventStore(connection), sites, clock),
             routing=routing,

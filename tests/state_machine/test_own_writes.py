@@ -9,14 +9,17 @@ import pytest
 
 from matcher.errors import StoreUnavailable
 from matcher.model import (
+    Basis,
     Experience,
     Hold,
     Message,
     Outcome,
+    Pool,
     PoolPolicy,
     Profile,
     QueuedOutcome,
     Requirements,
+    Reservation,
     Wait,
 )
 from matcher.model.lifecycle import AgentStatus, ContactState, ReservationState
@@ -25,15 +28,24 @@ from matcher.replica import site_replica as replica_module
 from matcher.replica.site_replica import READ_EVERY_SECONDS
 from matcher.replica.snapshot import Snapshot, read_site
 from matcher.routing import reserver
+from matcher.routing.reserve_requests import ContactToReserve, new_reserve_request
 from matcher.store.change_stream import HoldAdded
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Reserved, ReserveKind, ReserveRequest
 from tests.state_machine.house import House
 from tests.state_machine.pair import ROSES, Pair, blocked, go_on
 from tests.state_machine.stored import Stored
 from tests.state_machine.words import WordEncoder
 
 FAR_AHEAD_MS = 4 * 10**12
+
+
+def reserve_request(held: Reservation, kind: ReserveKind = ReserveKind.NEW) -> ReserveRequest:
+    """Return a request that a reservation answers."""
+    pool = Pool(held.pool, PoolPolicy(), 1, 0, 0)
+    contact = ContactToReserve("", held.contact, pool, held.channel, "", auto_accept=False)
+    return new_reserve_request(contact, kind=kind)
 
 
 async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(pair: Pair) -> None:
@@ -50,7 +62,7 @@ async def test_a_hold_that_is_free_again_before_its_answer_came_is_not_taken_in(
         await pair.other.reservations.cancel(pair.site, held.id, 0)
         await pair.create("cy")
         await go_on(pair)
-        replica.apply_own_hold(Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, f"0-{held_event}")
+        replica.apply_reserved(reserve_request(held), Reserved(held, f"0-{held_event}"))
     assert await pair.agrees()
 
 
@@ -205,9 +217,21 @@ async def test_only_an_earlier_deadline_wakes_whoever_waits_for_the_next(pair: P
     woken = []
     for number, seconds in enumerate((20, 30, 10)):
         replica.deadline_moved.clear()
-        replica.apply_own_hold(
-            Hold(f"r{number}", "chat", 1, FAR_AHEAD_MS + 1000 * seconds), "ann", f"0-{10**9 + number}"
+        held = Reservation(
+            id=f"r{number}",
+            agent="ann",
+            contact=f"c{number}",
+            decision="",
+            pool="default",
+            channel="chat",
+            cost=1,
+            state=ReservationState.PENDING,
+            fence=number,
+            basis=Basis.AFFINITY,
+            created_ms=0,
+            deadline_ms=FAR_AHEAD_MS + 1000 * seconds,
         )
+        replica.apply_reserved(reserve_request(held), Reserved(held, f"0-{10**9 + number}"))
         woken.append(replica.deadline_moved.is_set())
     assert woken == [True, False, True]
 
@@ -234,7 +258,7 @@ async def test_a_contact_that_waits_again_before_the_answer_to_its_offer_came_st
     await desk.decline(pair.site, held.id, 0, "", None)
     await pair.catch_up()
     replica = await pair.other.sites.replica(pair.site)
-    replica.apply_own_dequeue("c", held.created_ms, f"0-{offered}")
+    replica.apply_reserved(reserve_request(held, ReserveKind.QUEUE), Reserved(held, f"0-{offered}"))
     assert "c" in replica.queue
 
 
