@@ -189,11 +189,11 @@ class Reserver:
         """
         replica, requirements = request.replica, request.requirements
         caught_up = await replica.reached(full.load_event, CATCH_UP_SECONDS)
+        knew_roster = replica.has_applied(roster_event=full.roster_event)
         left = replace(request, requirements=replace(requirements, excluded=requirements.excluded | tried))
         ranking = await self._ranker.rank(left, _NEXT)
-        nobody = caught_up and not ranking.candidates and not reserve.lines_up
-        if nobody and not replica.has_applied(roster_event=full.roster_event):
-            # Without new roster events a second search would give the same result.
+        if caught_up and not ranking.candidates and not reserve.lines_up and not knew_roster:
+            # Where the roster was known, a second search would give the same result.
             await replica.reached(0, ROSTER_SECONDS, full.roster_event)
             ranking = await self._ranker.rank(left, _NEXT)
         ranking = replace(ranking, left_out=replica.index.left_out(requirements))
