@@ -62,7 +62,7 @@ class Contact:
     cause: Cause | None = None
     waits_until_ms: int = 0
     """When waiting is given up; 0: it does not wait."""
-    line: str = ""
+    queued_in: str = ""
     """The pool in whose line it stands, also while an agent holds it who asked to hand it on; "": in none."""
     queued: Queued | None = None
 

@@ -213,11 +213,11 @@ class Reserver:
         reservation_id = before.reservation
         if not reservation_id:
             contact = await self._contacts.contact(site, before.contact, now)
-            if contact.line or contact.id in replica.queue or contact.state is ContactState.QUEUED:
+            if contact.queued_in or contact.id in replica.queue or contact.state is ContactState.QUEUED:
                 queue, until_ms = replica.queue, contact.waits_until_ms
                 # Another process may have queued the contact a moment ago: then the replica's queue has no place of it.
                 place = queue.place_of(contact.id, until_ms, now) or queue.place(
-                    contact.id, contact.line or contact.pool, contact.created_ms, until_ms, now
+                    contact.id, contact.queued_in or contact.pool, contact.created_ms, until_ms, now
                 )
                 return QueuedOutcome(contact.id, place, replayed=replayed)
             if contact.state not in (ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CLOSED):
