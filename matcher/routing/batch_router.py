@@ -53,7 +53,7 @@ class BatchRouter:
 
         A message that was answered before, is held already or cannot be encoded takes no agent from the others. A
         message with a preferred agent goes first, also where the preference comes from a relationship. A message whose
-        agent was reserved by somebody else meanwhile is routed alone, as is a message for which no agent was left.
+        agent was reserved for another message meanwhile is routed alone, as is a message for which no agent was left.
         Raises what concerns the whole batch: SiteNotFound, IndexBehind, StoreUnavailable.
         """
         replica = await self._sites.replica(site)

@@ -171,7 +171,7 @@ class QueueDispatcher:
 
         All contacts are compared by the queue and the free agents of one moment, without a pause in between. With a
         pause a later contact could be given an agent who became free, or would miss a contact that was put back, after
-        the contacts before it had found nobody.
+        the contacts before it had found no agent.
         """
         for gone in [contact for contact in self._entries if contact not in self._replica.queue]:
             del self._entries[gone]

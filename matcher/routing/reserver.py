@@ -151,7 +151,7 @@ class Reserver:
                 case Full() as full:
                     if not shortlist.candidates and looked_again:
                         return NobodyFree(reserve.contact)
-                    # Also after an empty shortlist: an agent may be free whom this process does not know yet.
+                    # Also after an empty shortlist: an agent may be free of whom this process does not know yet.
                     looked_again = True
                     tried.update(agent for agent, _ in shortlist.candidates)
                     ranking = await self._rank_next(request, reserve, tried, full)
