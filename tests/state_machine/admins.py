@@ -90,7 +90,7 @@ class Admins(TwoServers):
             case "restart":
                 self.restart(server)
             case _:
-                overdue = {name for name, one in self.plain.reservations.items() if one.lapsed}
+                overdue = {name for name, reservation in self.plain.reservations.items() if reservation.lapsed}
                 self.run(self.instances[server].sweep(self.site))
                 self.plain.written_down(overdue)
 
@@ -141,16 +141,16 @@ class Admins(TwoServers):
         else:
             assert done is None, done
             self.withdraw_offers(agent)
-            for name, one in self.plain.held(agent).items():
-                ends = ReservationState.COMPLETED if one.state is WRAPPING else ReservationState.CANCELED
+            for name, reservation in self.plain.held(agent).items():
+                ends = ReservationState.COMPLETED if reservation.state is WRAPPING else ReservationState.CANCELED
                 self.plain.becomes(name, ends)
             del self.plain.agents[agent]
             self.plain.earmarked.discard(agent)
 
     def withdraw_offers(self, agent: str) -> None:
         """Note that offers to an agent who went offline or was deleted are withdrawn."""
-        for name, one in self.plain.held(agent).items():
-            if one.state is PENDING:
+        for name, reservation in self.plain.held(agent).items():
+            if reservation.state is PENDING:
                 self.plain.becomes(name, ReservationState.CANCELED, withdrawn=True)
 
     def set_policy(self, server: int, pool: str, tolerance: float, wrap_up: bool) -> None:

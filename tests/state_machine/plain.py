@@ -111,15 +111,19 @@ class Plain:
 
     def live(self, *states: State) -> list[str]:
         """Return the ids of the live reservations, in the given states or in any live state."""
-        return [name for name, one in self.reservations.items() if one.state in (states or LIVE)]
+        return [name for name, reservation in self.reservations.items() if reservation.state in (states or LIVE)]
 
     def held(self, agent: str) -> dict[str, PlainReservation]:
         """Return the live reservations of an agent."""
-        return {name: one for name, one in self.reservations.items() if one.agent == agent and one.state in LIVE}
+        return {
+            name: reservation
+            for name, reservation in self.reservations.items()
+            if reservation.agent == agent and reservation.state in LIVE
+        }
 
     def load(self, agent: str) -> int:
         """Return the sum of the costs of an agent's live holds."""
-        return sum(one.counts for one in self.held(agent).values())
+        return sum(reservation.counts for reservation in self.held(agent).values())
 
     def utilization(self, agent: str) -> float:
         """Return load over capacity of an agent whose capacity is not 0."""
@@ -131,7 +135,9 @@ class Plain:
         terms = capacity.channels.get(channel)
         if terms is None or self.load(agent) + terms.cost > capacity.total:
             return False
-        on_channel = sum(one.channel == channel and not one.idle for one in self.held(agent).values())
+        on_channel = sum(
+            reservation.channel == channel and not reservation.idle for reservation in self.held(agent).values()
+        )
         return not terms.max or on_channel < terms.max
 
     def eligible(self, ask: Ask) -> set[str]:
@@ -163,7 +169,7 @@ class Plain:
 
     def queued(self) -> list[str]:
         """Return the ids of the contacts in the queue."""
-        return [name for name, one in self.contacts.items() if one.in_queue]
+        return [name for name, contact in self.contacts.items() if contact.in_queue]
 
     def ended(self, reservation: PlainReservation, before: State) -> None:
         """Note that capacity became free, where it did; a lapse is noted only by a sweep."""
@@ -178,7 +184,7 @@ class Plain:
     def awaited(self, agent: str) -> bool:
         """Tell whether a contact waits in a pool of the agent."""
         pools = self.agents[agent].profile.pools
-        return any(one.in_queue and one.pool in pools for one in self.contacts.values())
+        return any(contact.in_queue and contact.pool in pools for contact in self.contacts.values())
 
     def hold(self, name: str, reservation: PlainReservation, *, waits: bool = False) -> None:
         """Note a new reservation; waits: its contact is queued if the offer is not accepted."""

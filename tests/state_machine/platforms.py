@@ -121,7 +121,7 @@ class Platforms(Admins):
         earmarked = set(self.stored().earmarked())
         answers = self.run(rushing())
         held = [answer for answer in answers if isinstance(answer, ReservedOutcome)]
-        for answer in sorted(held, key=lambda one: one.reservation.fence):
+        for answer in sorted(held, key=lambda outcome: outcome.reservation.fence):
             assert answer.reservation.agent in self.plain.eligible(ask)
             self.write_down(ask, answer)
         assert len(held) == count or self.plain.eligible(ask) <= earmarked
@@ -191,8 +191,8 @@ class Platforms(Admins):
         state = ACCEPTED if ask.auto_accept else PENDING
         assert (held.cost, held.state) == (cost, state)
         assert held.fence > self.plain.fences.get(held.agent, 0)
-        one = PlainReservation(held.agent, held.contact, ask.channel, cost, held.fence, state, pool=ask.pool)
-        self.plain.hold(held.id, one, waits=ask.wait)
+        reservation = PlainReservation(held.agent, held.contact, ask.channel, cost, held.fence, state, pool=ask.pool)
+        self.plain.hold(held.id, reservation, waits=ask.wait)
         contact = self.plain.contacts[held.contact]
         contact.auto_accept, contact.only = ask.auto_accept, ""
         if ask.wait:
@@ -203,7 +203,11 @@ class Platforms(Admins):
         decision = self.run(self.instances[0].reservations.decision(self.site, answer.reservation.decision))
         if decision.ranking.basis is not Basis.AFFINITY:
             return
-        affinity = {one.agent: one.affinity for one in decision.ranking.candidates if one.agent in eligible}
+        affinity = {
+            candidate.agent: candidate.affinity
+            for candidate in decision.ranking.candidates
+            if candidate.agent in eligible
+        }
         equal_from = max(affinity.values()) - decision.ranking.affinity_tolerance
         equals = {agent for agent, value in affinity.items() if value >= equal_from}
         assert taken in equals
@@ -278,21 +282,23 @@ class Platforms(Admins):
 
     def transition(self, server: int, name: str, verb: str, fenced: bool, retry: int | None, twice: bool) -> None:
         """Call a verb of a reservation, and check the state after it."""
-        one = self.plain.reservations[name]
-        done = self.attempt(self.call(server, name, verb, one.fence if fenced else 0, retry), twice=twice)
-        makes = MAKES[verb].get(one.state)
-        if makes is None and one.state is ReservationState.EXPIRED:
+        reservation = self.plain.reservations[name]
+        done = self.attempt(self.call(server, name, verb, reservation.fence if fenced else 0, retry), twice=twice)
+        makes = MAKES[verb].get(reservation.state)
+        if makes is None and reservation.state is ReservationState.EXPIRED:
             assert isinstance(done, ReservationLapsed), done
         elif makes is None:
             # A lapsed wrap-up answers with the lapse until it is swept.
-            assert isinstance(done, ReservationStateWrong) or (one.lapsed and isinstance(done, ReservationLapsed)), done
+            assert isinstance(done, ReservationStateWrong) or (
+                reservation.lapsed and isinstance(done, ReservationLapsed)
+            ), done
         else:
-            if makes is WRAPPING and not self.plain.wraps_up.get(one.pool):
+            if makes is WRAPPING and not self.plain.wraps_up.get(reservation.pool):
                 makes = ReservationState.COMPLETED
             assert not isinstance(done, MatcherError), done
             assert done.state is makes
             if verb in {"renew", "touch"}:
-                one.idle = False
+                reservation.idle = False
             self.plain.becomes(name, makes, excluded={None: FOREVER, 0: "", LATER_MS: LATER}[retry])
 
     def pick_live(self, pick: int, *states: ReservationState) -> str:
@@ -307,33 +313,33 @@ class Platforms(Admins):
     def lapse(self, pick: int) -> None:
         """Let a deadline pass, by moving it in the store."""
         name = self.pick_live(pick)
-        one = self.plain.reservations[name]
+        reservation = self.plain.reservations[name]
 
         async def passing() -> None:
             past = await self.connection.time_ms() - LONG_PAST_MS
-            member = f"{name}|{one.channel}|{one.counts}"
+            member = f"{name}|{reservation.channel}|{reservation.counts}"
             await self.connection.pipeline(
                 [
                     ("HSET", self.keys.reservation(name), "deadline", past),
-                    ("ZADD", self.keys.lease(one.agent), "XX", past, member),
+                    ("ZADD", self.keys.lease(reservation.agent), "XX", past, member),
                     ("ZADD", self.keys.due, "XX", past, f"reservation|{name}"),
-                    ("XADD", self.keys.load, "0-*", "e", f"hold|{one.agent}|{member}|{past}|{past}"),
+                    ("XADD", self.keys.load, "0-*", "e", f"hold|{reservation.agent}|{member}|{past}|{past}"),
                 ]
             )
-            if self.plain.contacts[one.contact].reservation == name:
-                await self.connection.run("HSET", self.keys.contact(one.contact), "until", past)
+            if self.plain.contacts[reservation.contact].reservation == name:
+                await self.connection.run("HSET", self.keys.contact(reservation.contact), "until", past)
 
         self.run(passing())
         self.plain.lapse(name)
 
-    @precondition(lambda self: any(LATER in one.excluded.values() for one in self.plain.contacts.values()))
+    @precondition(lambda self: any(LATER in contact.excluded.values() for contact in self.plain.contacts.values()))
     @rule(pick=picks)
     def retry_after_passes(self, pick: int) -> None:
         """Let the time pass after which an excluded agent may be offered a contact again."""
         waiting = [
             (name, agent)
-            for name, one in self.plain.contacts.items()
-            for agent, until in one.excluded.items()
+            for name, contact in self.plain.contacts.items()
+            for agent, until in contact.excluded.items()
             if until == LATER
         ]
         name, agent = waiting[pick % len(waiting)]

@@ -62,8 +62,8 @@ class Queues(Platforms):
         state = ACCEPTED if known.auto_accept else PENDING
         assert (held.cost, held.state, held.contact) == (cost, state, name)
         assert held.fence > self.plain.fences.get(held.agent, 0)
-        one = PlainReservation(held.agent, name, known.channel, cost, held.fence, state, pool=known.pool)
-        self.plain.hold(held.id, one, waits=True)
+        reservation = PlainReservation(held.agent, name, known.channel, cost, held.fence, state, pool=known.pool)
+        self.plain.hold(held.id, reservation, waits=True)
         self.check_capacity(held.agent, held.channel)
 
     @precondition(lambda self: self.plain.contacts)
@@ -82,7 +82,7 @@ class Queues(Platforms):
             self.plain.becomes(known.reservation, ReservationState.CANCELED)
         self.plain.ends(known, ContactState.CANCELED)
 
-    @precondition(lambda self: any(one.state is ContactState.ASSIGNED for one in self.plain.contacts.values()))
+    @precondition(lambda self: any(contact.state is ContactState.ASSIGNED for contact in self.plain.contacts.values()))
     @rule(
         server=servers,
         pick=picks,
@@ -96,7 +96,7 @@ class Queues(Platforms):
         self, server: int, pick: int, pool: str, agent: str, text: str | None, wait: bool, twice: bool
     ) -> None:
         """Transfer a conversation to a pool, to an agent, or to an agent who matches a new text."""
-        talking = [name for name, one in self.plain.contacts.items() if one.state is ContactState.ASSIGNED]
+        talking = [name for name, contact in self.plain.contacts.items() if contact.state is ContactState.ASSIGNED]
         name = talking[pick % len(talking)]
         known = self.plain.contacts[name]
         old = self.plain.reservations[known.reservation]
@@ -118,9 +118,9 @@ class Queues(Platforms):
         cost = self.plain.agents[held.agent].profile.capacity.channels[known.channel].cost
         assert (held.cost, held.state, held.contact) == (cost, PENDING, name)
         known.moving = True
-        one = PlainReservation(held.agent, name, known.channel, cost, held.fence, PENDING, pool=pool)
+        reservation = PlainReservation(held.agent, name, known.channel, cost, held.fence, PENDING, pool=pool)
         # The old hold has ended: so the contact waits if the offer is not accepted, also without a wait in the request.
-        self.plain.hold(held.id, one, waits=True)
+        self.plain.hold(held.id, reservation, waits=True)
         known.wait_is_over, known.only, known.auto_accept = False, agent, False
         self.check_capacity(held.agent, held.channel)
 
@@ -142,18 +142,18 @@ class Queues(Platforms):
     @rule(server=servers, pick=picks, pool=pools)
     def transfer_a_contact_without_a_conversation(self, server: int, pick: int, pool: str) -> None:
         """Transfer a contact that no agent has accepted: that is refused."""
-        others = [name for name, one in self.plain.contacts.items() if one.state is not ContactState.ASSIGNED]
+        others = [name for name, contact in self.plain.contacts.items() if contact.state is not ContactState.ASSIGNED]
         name = [*others, "nobody"][pick % (len(others) + 1)]
         done = self.attempt(self.send_transfer(server, name, pool, "", None, wait=False))
         assert isinstance(done, ContactNotFound if name == "nobody" else ContactStateWrong), done
 
     # The rules of time.
 
-    @precondition(lambda self: any(one.waits for one in self.plain.contacts.values()))
+    @precondition(lambda self: any(contact.waits for contact in self.plain.contacts.values()))
     @rule(pick=picks)
     def wait_ends(self, pick: int) -> None:
         """Let a contact's wait expire, by moving its end in the store."""
-        waiting = [name for name, one in self.plain.contacts.items() if one.waits]
+        waiting = [name for name, contact in self.plain.contacts.items() if contact.waits]
         name = waiting[pick % len(waiting)]
 
         async def passing() -> None:
@@ -177,7 +177,7 @@ class Queues(Platforms):
             changed = await self.connection.run("ZADD", self.keys.timers, "XX", "CH", past, f"idle|{name}")
             self.plain.reservations[name].idle = bool(changed)
 
-        overdue = {name for name, one in self.plain.reservations.items() if one.lapsed}
+        overdue = {name for name, reservation in self.plain.reservations.items() if reservation.lapsed}
         self.run(passing())
         self.run(self.instances[server].sweep(self.site))
         self.plain.written_down(overdue)

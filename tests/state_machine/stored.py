@@ -64,8 +64,8 @@ class Stored:
         seconds, micros = next(answers)
         now_ms = int(seconds) * 1000 + int(micros) // 1000
         by_kind: dict[str, dict[str, Fields]] = {"agent": {}, "contact": {}, "resv": {}}
-        for kind, _, one in hashes:
-            by_kind[kind][one] = fields_of(next(answers))
+        for kind, _, entity in hashes:
+            by_kind[kind][entity] = fields_of(next(answers))
         due = {member.decode().removeprefix("reservation|"): int(at) for member, at in pairs_of(next(answers))}
         queue = {member.decode(): int(score) for member, score in pairs_of(next(answers))}
         members = {name.removeprefix(keys.lease("")): pairs_of(next(answers)) for name in leases}
@@ -81,7 +81,7 @@ class Stored:
             endless=[
                 name
                 for name, lifetime in zip(names, answers, strict=True)
-                if lifetime == -1 and not any(re.fullmatch(one, name) for one in PERMANENT)
+                if lifetime == -1 and not any(re.fullmatch(pattern, name) for pattern in PERMANENT)
             ],
             ends=(ends[0], ends[1]),
         )

@@ -331,7 +331,7 @@ async def test_a_forced_deletion_ends_all_reservations_of_the_agent_also_a_wrap_
     await desk.accept(pair.site, held[2].id, 0)
     await desk.complete(pair.site, held[2].id, 0, Experience())
     await roster.delete_agent(pair.site, "ann", "", force=True)
-    assert [(await desk.reservation(pair.site, one.id)).state for one in held] == [
+    assert [(await desk.reservation(pair.site, reservation.id)).state for reservation in held] == [
         ReservationState.CANCELED,
         ReservationState.CANCELED,
         ReservationState.COMPLETED,

@@ -74,8 +74,8 @@ async def test_an_acknowledged_write_is_known_to_the_replica_that_answers_next(s
     for replica in left:
         await replica.close()
     await instance.close()
-    for one in floors:
-        await one.close()
+    for opened in floors:
+        await opened.close()
     await connection.close()
 
 

@@ -131,7 +131,7 @@ class TwoServers(RuleBasedStateMachine):
         if not self.instances:
             return
         stored = self.stored()
-        assert stored.live() == stored.leases, "a live reservation has its lease, and a lease its reservation"
+        assert stored.live() == stored.leases, "a live reservation has its hold, and a hold its reservation"
         for holds in stored.leases.values():
             for hold in holds.values():
                 assert stored.due[hold.reservation] == hold.deadline_ms
@@ -152,9 +152,9 @@ class TwoServers(RuleBasedStateMachine):
 
     def check_plain(self, stored: Stored) -> None:
         """Compare the store with the plain model."""
-        for name, one in self.plain.reservations.items():
+        for name, reservation in self.plain.reservations.items():
             read = stored.reservation(name)
-            assert (read.state, read.agent, read.fence) == (one.state, one.agent, one.fence)
+            assert (read.state, read.agent, read.fence) == (reservation.state, reservation.agent, reservation.fence)
         for name, known in self.plain.contacts.items():
             contact = stored.contact(name)
             assert (contact.state, contact.reservation) == (known.state, known.reservation)
@@ -173,7 +173,9 @@ class TwoServers(RuleBasedStateMachine):
         for number, instance in enumerate(self.instances):
             replica = await instance.catch_up(self.site, stored.ends)
             known = {name: replica.index.agent(name) for name in replica.index.ids()}
-            assert {one.contact: one.score for one in replica.queue} == stored.queue, f"server {number} knows who waits"
-            wanted = {name: replace(agent, updated_ms=0) for name, agent in stored.agents().items()}
-            seen = {name: replace(agent, updated_ms=0) for name, agent in known.items() if agent}
-            assert seen == wanted, f"server {number} knows who is there and what they hold"
+            assert {place.contact: place.score for place in replica.queue} == stored.queue, (
+                f"server {number} knows the waiting contacts"
+            )
+            expected = {name: replace(agent, updated_ms=0) for name, agent in stored.agents().items()}
+            actual = {name: replace(agent, updated_ms=0) for name, agent in known.items() if agent}
+            assert actual == expected, f"server {number} knows the agents and their holds"
