@@ -66,7 +66,8 @@ class BatchRouter:
         decided = list(zip(joint, await self._decide(replica, joint), strict=True))
         for has_agent in (True, False):
             results |= await self._finish(
-                site, [(message, decision) for message, decision in decided if bool(decision.choice) is has_agent]
+                site,
+                [(message, decision) for message, decision in decided if (decision.choice is not None) is has_agent],
             )
         return [results[at] for at in range(len(requests))]
 

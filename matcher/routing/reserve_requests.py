@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from matcher.model import Pool
 from matcher.model.resource_names import new_id
 from matcher.store.reservations import ReservationRef, ReserveKind, ReserveRequest, WaitTerms
 
 
-@dataclass(frozen=True, slots=True)
-class ContactToReserve:
+class ContactToReserve(NamedTuple):
     """A contact that needs an agent; auto_accept: its reservation begins ACCEPTED, not PENDING."""
 
     site: str
@@ -22,8 +20,7 @@ class ContactToReserve:
     auto_accept: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RequestKey:
+class RequestKey(NamedTuple):
     """What identifies a request that is sent again.
 
     id: the caller's id of the request, or one that this process made (`own`). digest: the keyed digest of the request;
