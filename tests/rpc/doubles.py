@@ -165,7 +165,7 @@ class WindowsDouble:
         request: RouteRequest,
         *,
         seconds_left: float | None = None,
-        gathered: Callable[[], None] = lambda: None,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> Outcome:
         return await self.router.route(site, request)
 
