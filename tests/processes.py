@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
 from matcher.client import MatcherClient
-from matcher.store.embedded.files import StoreFiles, open_lock, take
+from matcher.store.embedded.files import StoreFiles, open_lock, try_lock_exclusive
 from matcher.store.embedded.process import find_binary
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import PERMANENT
@@ -121,7 +121,7 @@ class Server:
         if not files.lock.exists():
             return
         lock = open_lock(files.lock)
-        alone = take(lock)
+        alone = try_lock_exclusive(lock)
         os.close(lock)
         if not alone:
             left = await EmbeddedStore.open(EmbeddedSettings(self.data_dir))

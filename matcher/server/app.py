@@ -310,9 +310,9 @@ async def _open_store(settings: Settings, telemetry: Telemetry, stack: AsyncExit
     round_trips = cache(telemetry.store_round_trips.labels)
     connection = StoreClient(
         url,
-        most_calls=settings.store_calls,
+        max_calls=settings.store_calls,
         timeout_seconds=settings.store_timeout_seconds,
-        observe=lambda verb: round_trips(verb).inc(),
+        on_round_trip=lambda verb: round_trips(verb).inc(),
     )
     stack.push_async_callback(connection.close)
     await connection.start()
@@ -360,7 +360,7 @@ async def _watch(
     while True:
         await asyncio.sleep(WATCH_SECONDS)
         try:
-            away = await connection.look(SILENCE_SECONDS)
+            away = await connection.probe_primaries(SILENCE_SECONDS)
         except TimeoutError:
             await health.set(False, f"the store has not answered for {SILENCE_SECONDS:g} s")
             continue

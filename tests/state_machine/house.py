@@ -36,6 +36,7 @@ from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import RosterStore
 from matcher.store.sealer import Sealer
 from tests.state_machine.words import WordEncoder
+from tests.store.access import store_now_ms
 
 EVENTS_KEPT: Final = 100_000
 LIFETIMES: Final = Lifetimes(
@@ -98,7 +99,7 @@ class House:
         """Put a server together."""
         clock, matching = StoreClock(), ModelBundle(encoder, ScorerRegistry("untrained", encoder.fingerprint), floors)
         asked = time.monotonic()
-        clock.set(await connection.time_ms(), asked, time.monotonic())
+        clock.set(await store_now_ms(connection), asked, time.monotonic())
         roster_store, routing = RosterStore(connection, EVENTS_KEPT), ReservationStore(connection, LIFETIMES)
         contacts = ContactStore(connection, keep_ms=LIFETIMES.keep_ms, events_kept=EVENTS_KEPT)
         presence, customers = PresenceStore(connection, EVENTS_KEPT), CustomerStore(connection, SECRET)
@@ -154,7 +155,7 @@ class House:
 
     async def sweep(self, site: str) -> None:
         """Write down what is overdue, as the task of a server does whose clock runs ahead by an hour."""
-        now = await self.connection.time_ms()
+        now = await store_now_ms(self.connection)
         for reservation in await self.routing.overdue(site, now + 3_600_000, 1_000):
             await self.routing.expire(await self.routing.slot(site, reservation), 0)
         for timer in await self.presence.timers(site, 1_000):

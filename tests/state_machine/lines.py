@@ -13,6 +13,7 @@ from tests.state_machine.drawn import ACCEPTED, LATER_MS, LONG_PAST_MS, PENDING,
 from tests.state_machine.plain import FOREVER, PlainReservation
 from tests.state_machine.platforms import Platforms
 from tests.state_machine.stored import Stored
+from tests.store.access import store_now_ms
 
 
 class Lines(Platforms):
@@ -145,7 +146,7 @@ class Lines(Platforms):
         name = waiting[pick % len(waiting)]
 
         async def passing() -> None:
-            past = await self.connection.time_ms() - LONG_PAST_MS
+            past = await store_now_ms(self.connection) - LONG_PAST_MS
             await self.connection.run("HSET", self.keys.contact(name), "waits", past)
             await self.connection.run("ZADD", self.keys.timers, "XX", past, f"contact|{name}")
             await self.forget_who_waits()
@@ -161,7 +162,7 @@ class Lines(Platforms):
         name = talking[pick % len(talking)]
 
         async def passing() -> None:
-            past = await self.connection.time_ms() - LONG_PAST_MS
+            past = await store_now_ms(self.connection) - LONG_PAST_MS
             changed = await self.connection.run("ZADD", self.keys.timers, "XX", "CH", past, f"idle|{name}")
             self.plain.reservations[name].rests = bool(changed)
 

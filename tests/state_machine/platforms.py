@@ -47,6 +47,7 @@ from tests.state_machine.drawn import (
 )
 from tests.state_machine.plain import FOREVER, LATER, MAKES, Ask, PlainReservation
 from tests.state_machine.stored import Stored
+from tests.store.access import store_now_ms
 
 
 class Platforms(Admins):
@@ -305,12 +306,12 @@ class Platforms(Admins):
         one = self.plain.reservations[name]
 
         async def passing() -> None:
-            past = await self.connection.time_ms() - LONG_PAST_MS
+            past = await store_now_ms(self.connection) - LONG_PAST_MS
             member = f"{name}|{one.channel}|{one.counts}"
             await self.connection.pipeline(
                 [
                     ("HSET", self.keys.reservation(name), "deadline", past),
-                    ("ZADD", self.keys.lease(one.agent), "XX", past, member),
+                    ("ZADD", self.keys.holds(one.agent), "XX", past, member),
                     ("ZADD", self.keys.due, "XX", past, f"reservation|{name}"),
                     ("XADD", self.keys.load, "0-*", "e", f"hold|{one.agent}|{member}|{past}|{past}"),
                 ]

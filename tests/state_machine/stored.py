@@ -55,7 +55,7 @@ class Stored:
             for name in names
             if name.startswith(keys._of(f"{kind}:"))
         ]
-        leases = [name for name in names if name.startswith(keys.lease(""))]
+        leases = [name for name in names if name.startswith(keys.holds(""))]
         commands: list[tuple[Any, ...]] = [("HGETALL", name) for _, name, _ in hashes]
         commands += [("ZRANGE", name, 0, -1, "WITHSCORES") for name in (keys.due, keys.queue, *leases)]
         commands += [("XREVRANGE", stream, "+", "-", "COUNT", 1) for stream in (keys.roster, keys.load)]
@@ -68,7 +68,7 @@ class Stored:
             by_kind[kind][one] = fields_of(next(answers))
         due = {member.decode().removeprefix("reservation|"): int(at) for member, at in pairs_of(next(answers))}
         queue = {member.decode(): int(score) for member, score in pairs_of(next(answers))}
-        members = {name.removeprefix(keys.lease("")): pairs_of(next(answers)) for name in leases}
+        members = {name.removeprefix(keys.holds("")): pairs_of(next(answers)) for name in leases}
         held = {agent: decode_holds(found, now_ms) for agent, found in members.items()}
         ends = [int(last[0][0].partition(b"-")[2]) if last else 0 for last in (next(answers), next(answers))]
         return cls(

@@ -94,13 +94,19 @@ async def make_users(admin: Admin) -> None:
     await admin.execute_command("ACL", "SETUSER", DECLARED, "reset", "on", f">{PASSWORD}", *scripted)
 
 
+async def store_now_ms(connection: StoreClient) -> int:
+    """Return the store's time in milliseconds since 1970."""
+    seconds, micros = await connection.run("TIME")
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
 class DeclaredConnection(StoreClient):
     """Run each verb as a user who may touch its KEYS and nothing else."""
 
     def __init__(self, url: str, admin: Admin) -> None:
         super().__init__(as_user(url, PRODUCT))
         self._admin = admin
-        self._narrow = StoreClient(as_user(url, DECLARED), most_calls=1)
+        self._narrow = StoreClient(as_user(url, DECLARED), max_calls=1)
         self._one_at_a_time = asyncio.Lock()
         self.answers_seen: dict[str, set[str]] = {verb: set() for verb in VERBS}
 

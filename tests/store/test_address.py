@@ -42,7 +42,7 @@ def test_a_url_names_what_stands_behind_it(
 ) -> None:
     """One server, the primary that Sentinels know of, or a cluster; what is shown of it holds no secret."""
     address = parse_address(url)
-    assert (address.kind, address.shown, list(address.hosts), address.service) == (kind, shown, hosts, service)
+    assert (address.kind, address.redacted, list(address.hosts), address.service) == (kind, shown, hosts, service)
     assert "s3cret" in f"{address.login}{address.sentinel_login}"
     assert "s3cret" not in repr(address)
 
@@ -64,7 +64,7 @@ def test_sentinels_have_a_login_of_their_own() -> None:
     [
         ("http://:s3cret@db", "it must begin with redis://"),
         ("redis+sharded://:s3cret@db", "it must begin with redis://"),
-        ("redis://:s3cret@a,b", "several hosts are Sentinels, redis+sentinel://"),
+        ("redis://:s3cret@a,b", "several hosts are Sentinels (redis+sentinel://"),
         ("redis+sentinel://:s3cret@a,b", "the name of the service"),
         ("redis+sentinel://:s3cret@a,b/desk/first", "a database is a number"),
         ("redis+cluster://:s3cret@a,b/1", "a cluster has no databases"),
