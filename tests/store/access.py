@@ -8,7 +8,8 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from matcher.store.redis.client import StoreClient
-from matcher.store.redis.functions import VERBS
+from matcher.store.redis.verb_call import VerbCall
+from matcher.store.verbs import ReserveInOrder
 
 PASSWORD: Final = "test"
 PRODUCT: Final = "product"
@@ -108,16 +109,15 @@ class DeclaredConnection(StoreClient):
         self._admin = admin
         self._narrow = StoreClient(as_user(url, DECLARED), max_calls=1)
         self._one_at_a_time = asyncio.Lock()
-        self.answers_seen: dict[str, set[str]] = {verb: set() for verb in VERBS}
 
-    async def verb(self, verb: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
-        """Let the narrow user see `keys`, then call the verb as that user."""
+    async def verb(self, call: VerbCall) -> list[Any]:
+        """Let the narrow user reach the call's keys, run the verb as that user, and check the answer by the table."""
+        keys, _ = call.packed()
         async with self._one_at_a_time:
             await self.allow(keys)
-            answer = await self._narrow.verb(verb, keys, args)
-        # Several claims in one call have an answer each.
-        for one in answer if isinstance(answer[0], list) else [answer]:
-            self.answers_seen[verb].add(one[0].decode())
+            answer = await self._narrow.verb(call)
+        for word, *values in answer if isinstance(call, ReserveInOrder) else [answer]:
+            assert len(values) == len(call.answers[word.decode()]), f"{call.verb} answered {answer}"
         return answer
 
     async def allow(self, keys: Sequence[str]) -> None:

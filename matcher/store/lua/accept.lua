@@ -1,5 +1,5 @@
 -- Accepts an offer. From here on nothing is kept of what the customer wrote.
--- Takes and answers: Accept in verbs.py.
+-- Takes and answers: verbs.Accept.
 local function accept(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end

@@ -1,5 +1,5 @@
 -- Notes a heartbeat of an agent's desk. An agent whom silence had set AWAY is back.
--- Takes and answers: Beat in verbs.py.
+-- Takes and answers: verbs.Beat.
 local function beat(key, arg)
   local now, micros = clock()
   local before = fields(key.agent, 'status', 'version', 'beat', 'silent')

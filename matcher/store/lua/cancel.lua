@@ -1,5 +1,5 @@
 -- Frees the capacity of a reservation without a conversation.
--- Takes and answers: Cancel in verbs.py.
+-- Takes and answers: verbs.Cancel.
 local function cancel(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end

@@ -1,5 +1,5 @@
 -- Ends a conversation. Its capacity stays held for the wrap-up, which a second call ends.
--- Takes and answers: Complete in verbs.py.
+-- Takes and answers: verbs.Complete.
 local function complete(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end

@@ -1,5 +1,5 @@
 -- Declines an offer. A contact that may wait is in the queue again at its old age, and this agent is excluded.
--- Takes and answers: Decline in verbs.py.
+-- Takes and answers: verbs.Decline.
 local function decline(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end

@@ -1,5 +1,5 @@
 -- Removes an agent who holds nothing.
--- Takes and answers: DeleteAgent in verbs.py.
+-- Takes and answers: verbs.DeleteAgent.
 local function delete_agent(key, arg)
   local now = clock()
   local version = redis.call('HGET', key.agent, 'version')

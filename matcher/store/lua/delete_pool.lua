@@ -1,5 +1,5 @@
 -- Removes a pool that has no agent and in which no contact waits.
--- Takes and answers: DeletePool in verbs.py.
+-- Takes and answers: verbs.DeletePool.
 local function delete_pool(key, arg)
   local now = clock()
   local version = redis.call('HGET', key.pool, 'version')

@@ -1,6 +1,6 @@
 -- Writes the consequences of a deadline that has passed. Any number of replicas may call it: the call that removes the
 -- deadline from `due` writes them.
--- Takes and answers: Expire in verbs.py.
+-- Takes and answers: verbs.Expire.
 local function expire(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   local member, state = 'reservation|' .. arg.reservation_id, reservation.state

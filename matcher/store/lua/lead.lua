@@ -1,6 +1,6 @@
 -- Takes or renews the leader lease of a site's queue. It spares double work; two leaders do no harm. The answer to a
 -- leader names the load stream's last event: a leader that has read it knows all that was written before its lease.
--- Takes and answers: Lead in verbs.py.
+-- Takes and answers: verbs.Lead.
 local function lead(key, arg)
   local leader = redis.call('GET', key.dispatcher)
   if leader and leader ~= arg.process_id then

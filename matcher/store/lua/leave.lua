@@ -1,5 +1,5 @@
 -- Takes a contact out of the queue: the caller cancels it, or its wait is over.
--- Takes and answers: Leave in verbs.py.
+-- Takes and answers: verbs.Leave.
 
 -- Ends a wait that is over. `live`: an agent is reserved or talks with the contact.
 local function expire_wait(contact, live)

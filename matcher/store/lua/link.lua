@@ -1,5 +1,5 @@
 -- Joins the handles of one customer. What several customers' records hold goes into the first; the others lead to it.
--- Takes and answers: Link in verbs.py.
+-- Takes and answers: verbs.Link.
 
 -- Moves the record of a customer into another. Returns how many handles led to it.
 local function merge_customer(from, into)

@@ -1,5 +1,5 @@
 -- Sets an agent AWAY whose desk sends no heartbeat. Any number of replicas may call it.
--- Takes and answers: MissBeat in verbs.py.
+-- Takes and answers: verbs.MissBeat.
 local function miss_beat(key, arg)
   local now, micros = clock()
   local before = fields(key.agent, 'status', 'beat')

@@ -1,5 +1,5 @@
 -- Writes an agent: the profile and, where it is given, the status.
--- Takes and answers: PutAgent in verbs.py.
+-- Takes and answers: verbs.PutAgent.
 local function put_agent(key, arg)
   local now, micros = clock()
   local before = fields(key.agent, 'version', 'status', 'write', 'idle', 'profile_version', 'beat')

@@ -1,5 +1,5 @@
 -- Writes a pool's policy.
--- Takes and answers: PutPool in verbs.py.
+-- Takes and answers: verbs.PutPool.
 local function put_pool(key, arg)
   local now, micros = clock()
   local before = fields(key.pool, 'version', 'write')

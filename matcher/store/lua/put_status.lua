@@ -1,5 +1,5 @@
 -- Declares an agent's status. The same status again writes nothing.
--- Takes and answers: PutStatus in verbs.py.
+-- Takes and answers: verbs.PutStatus.
 local function put_status(key, arg)
   local now, micros = clock()
   local before = fields(key.agent, 'version', 'status', 'reason', 'beat')

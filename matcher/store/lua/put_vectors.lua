@@ -1,5 +1,5 @@
 -- Writes the interest vectors of agents whose profile is still the one that the vectors were computed from.
--- Takes and answers: PutVectors in verbs.py.
+-- Takes and answers: verbs.PutVectors.
 local function put_vectors(_, arg)
   local written = 0
   for _, agent in ipairs(arg.agents) do

@@ -1,5 +1,5 @@
 -- Notes how an agent served a customer.
--- Takes and answers: Remember in verbs.py.
+-- Takes and answers: verbs.Remember.
 local function remember(key, arg)
   local other = redis.call('HGET', key.customer, '>')
   if other then return {'moved', other} end

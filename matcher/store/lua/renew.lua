@@ -1,5 +1,5 @@
 -- Moves the deadline of an accepted reservation.
--- Takes and answers: Renew in verbs.py.
+-- Takes and answers: verbs.Renew.
 local function renew(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end

@@ -1,5 +1,5 @@
 -- Holds capacity of the best candidate that has enough of it free; where none has, the contact waits if it may.
--- Takes and answers: Reserve in verbs.py.
+-- Takes and answers: verbs.Reserve.
 --
 -- `attempt` is one call: its keys and arguments, the time, the contact and its record, and whether the contact comes
 -- from the queue, from another agent (transfer), or both.
@@ -42,7 +42,8 @@ local function check_contact(attempt)
     if not record.queued_in then return {'state', state or ''} end
   end
   if attempt.transfer then
-    local talks = live and state == 'ASSIGNED' and record.reservation == arg.handed_on.id
+    local old = arg.handed_on
+    local talks = old and live and state == 'ASSIGNED' and record.reservation == old.id
     if not talks then return {'state', state or ''} end
     attempt.previous_agent = record.agent
   elseif attempt.from_queue then

@@ -1,6 +1,6 @@
 -- Reserves for several contacts, one after the other, up to the first for which no candidate has enough free capacity:
 -- the contacts after it were ranked beside it. Answers as many reserves as were tried.
--- Takes and answers: ReserveInOrder in verbs.py.
+-- Takes and answers: verbs.ReserveInOrder.
 local function reserve_in_order(_, arg)
   local answers = {}
   for n, call in ipairs(arg.reserves) do

@@ -1,5 +1,5 @@
 -- Stops counting an idle conversation. Any number of replicas may call it.
--- Takes and answers: Rest in verbs.py.
+-- Takes and answers: verbs.Rest.
 local function rest(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   local member = 'idle|' .. arg.reservation_id

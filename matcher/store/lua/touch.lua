@@ -1,5 +1,5 @@
 -- Notes activity in a conversation: an idle one counts again, whatever else the agent holds by now.
--- Takes and answers: Touch in verbs.py.
+-- Takes and answers: verbs.Touch.
 local function touch(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end

@@ -1,5 +1,5 @@
 -- Withdraws the offer to an agent who has gone. The contact goes back as after a decline.
--- Takes and answers: Withdraw in verbs.py.
+-- Takes and answers: verbs.Withdraw.
 local function withdraw(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end

@@ -16,13 +16,16 @@ from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from types import NoneType
-from typing import Annotated, Any, ClassVar, Final, TypeAlias, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, get_args, get_type_hints
 
 import msgspec
 
 _KEY: Final = "a key of the store"
 Key: TypeAlias = Annotated[str, _KEY]
 """A field that goes into KEYS: the verb may read and write this key of the store, and no other."""
+
+Absent: TypeAlias = Literal[""]
+"""No value: FCALL knows strings only."""
 
 Answers: TypeAlias = Mapping[str, tuple[str, ...]]
 """What a verb may answer: the first word → the names of the values that follow it."""
@@ -39,8 +42,8 @@ class CallPart(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class VerbCall(CallPart, frozen=True, kw_only=True, gc=False):
     """One call of a verb. A subclass is one verb: ReserveInOrder is reserve_in_order in lua/reserve_in_order.lua.
 
-    A field is a Key, an argument, a list of items (a Sequence or an optional CallPart), or a CallPart whose names become
-    those of the call.
+    A field is a Key, an argument, a list of items (a Sequence or an optional CallPart), or a CallPart whose names are
+    also names of the call.
     """
 
     answers: ClassVar[Answers]
@@ -118,8 +121,8 @@ def layout_of(part: type[CallPart]) -> Layout:
 def lua_reader(layout: Layout) -> str:
     """Return the Lua function that reads one call or item, from the positions before its first key and argument.
 
-    It returns the item {name = value, …}, or the call {key = {name = key, …}, arg = {name = value, …}}, and the positions
-    before the next one.
+    It returns the item {name = value, …}, or the call {key = {name = key, …}, arg = {name = value, …}}, and the
+    positions before the next one.
     """
     keys = _bound("keys[k + {}]", layout.keys)
     args = _bound("args[a + {}]", layout.args)
