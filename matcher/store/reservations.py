@@ -166,8 +166,9 @@ class ReservationStore:
     async def decline(self, ref: ReservationRef, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
         """Decline an offer; `retry_after_ms` None: the contact is not offered to the agent again."""
         transition = self._transition(ref, fence)
-        again = "" if retry_after_ms is None else retry_after_ms
-        call = verbs.Decline(transition=transition, reason=reason, retry_after_ms=again)
+        call = verbs.Decline(
+            transition=transition, reason=reason, retry_after_ms="" if retry_after_ms is None else retry_after_ms
+        )
         return await self._move(ref, fence, "declined", call)
 
     async def renew(self, ref: ReservationRef, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:

@@ -8,7 +8,7 @@ local function delete_agent(key, arg)
   local holds = redis.call('ZCOUNT', key.holds, '(' .. digits(now), '+inf')
   if holds > 0 then return {'holds', digits(holds)} end
   redis.call('ZREM', key.agents, arg.agent_id)
-  for _, pool in ipairs(arg.left) do redis.call('SREM', pool.members, arg.agent_id) end
+  for _, left in ipairs(arg.left) do redis.call('SREM', left.members, arg.agent_id) end
   redis.call('DEL', key.agent, key.holds)
   redis.call('ZREM', key.timers, 'beat|' .. arg.agent_id)
   redis.call('SET', key.once, arg.write_id, 'PX', 60000)

@@ -11,7 +11,7 @@ local function put_agent(key, arg)
     if not redis.call('ZSCORE', key.pools, pool.id) then return {'pool', pool.id} end
     pools[i] = pool.id
   end
-  for _, pool in ipairs(arg.left) do redis.call('SREM', pool.members, arg.agent_id) end
+  for _, left in ipairs(arg.left) do redis.call('SREM', left.members, arg.agent_id) end
   for _, pool in ipairs(arg.joined) do redis.call('SADD', pool.members, arg.agent_id) end
   local status = arg.status ~= '' and arg.status or before.status or 'OFFLINE'
   local idle = before.idle or digits(now)

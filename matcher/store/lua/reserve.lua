@@ -42,8 +42,8 @@ local function check_contact(attempt)
     if not record.queued_in then return {'state', state or ''} end
   end
   if attempt.transfer then
-    local old = arg.handed_on
-    local talks = old and live and state == 'ASSIGNED' and record.reservation == old.id
+    local handed_on = arg.handed_on
+    local talks = handed_on and live and state == 'ASSIGNED' and record.reservation == handed_on.id
     if not talks then return {'state', state or ''} end
     attempt.previous_agent = record.agent
   elseif attempt.from_queue then

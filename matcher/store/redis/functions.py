@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from matcher.store.redis.verb_call import Layout, layout_of, lua_reader
+from matcher.store.redis.verb_call import lua_readers
 from matcher.store.verbs import VERBS
 
 SHARED: Final = ("prelude", "contact", "reservation")
@@ -25,22 +25,8 @@ def lua_text(name: str) -> str:
 
 @cache
 def _sources() -> str:
-    """Return the text of every file, then what reads each verb's keys and arguments by the table."""
-    return "\n".join([*map(lua_text, (*SHARED, *VERBS)), *map(lua_reader, _layouts()), ""])
-
-
-def _layouts() -> list[Layout]:
-    """Return the layout of every verb and of the items of its lists, each after those that it reads."""
-    ordered: dict[str, Layout] = {}
-
-    def add(layout: Layout) -> None:
-        for trailing in layout.lists:
-            add(trailing.layout)
-        ordered[layout.name] = layout
-
-    for call in VERBS.values():
-        add(layout_of(call))
-    return list(ordered.values())
+    """Return the text of every file, then the functions that read the verbs' keys and arguments by the table."""
+    return "\n".join([*map(lua_text, (*SHARED, *VERBS)), lua_readers(VERBS.values()), ""])
 
 
 @cache

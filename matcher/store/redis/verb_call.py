@@ -1,8 +1,8 @@
 """Calls of the store's Lua verbs: what a verb takes, written once as a class, for Python and for Lua.
 
 A verb's class names its keys, its arguments and its trailing lists. Python builds an object of it by name, so that mypy
-finds a name that is missing or unknown; `packed` lays the values out as FCALL takes them; `lua_reader` writes the Lua
-function that reads them back into `key.<name>` and `arg.<name>`. Nothing else knows a position.
+finds a name that is missing or unknown; `packed` lays the values out as FCALL takes them; `lua_readers` writes the Lua
+functions that read them back into `key.<name>` and `arg.<name>`. Nothing else knows a position.
 
 FCALL's arguments are those of the call in the order of its class, then every list: its length and its items, each laid
 out like a call. A list's keys follow the call's own in the same order.
@@ -11,7 +11,7 @@ out like a call. A list's keys follow the call's own in the same order.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
@@ -118,7 +118,21 @@ def layout_of(part: type[CallPart]) -> Layout:
     return Layout(_snake(part.__name__), part, _names(keys), _names(args), tuple(lists))
 
 
-def lua_reader(layout: Layout) -> str:
+def lua_readers(calls: Iterable[type[VerbCall]]) -> str:
+    """Return the Lua functions that read calls and the items of their lists, each after those that it uses."""
+    ordered: dict[str, str] = {}
+
+    def add(layout: Layout) -> None:
+        for trailing in layout.lists:
+            add(trailing.layout)
+        ordered[layout.name] = _lua_reader(layout)
+
+    for call in calls:
+        add(layout_of(call))
+    return "\n".join(ordered.values())
+
+
+def _lua_reader(layout: Layout) -> str:
     """Return the Lua function that reads one call or item, from the positions before its first key and argument.
 
     It returns the item {name = value, …}, or the call {key = {name = key, …}, arg = {name = value, …}}, and the
