@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -34,6 +33,7 @@ from matcher.store.customers import CustomerStore
 from matcher.store.models import KnownModel, ModelStore
 from matcher.store.presence import PresenceStore, TimerKind
 from matcher.store.redis.client import StoreClient
+from matcher.store.redis.verb_call import VerbCall
 from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import RosterStore
 from matcher.store.sealer import Sealer
@@ -58,11 +58,11 @@ class RepeatingClient(StoreClient):
 
     twice = False
 
-    async def verb(self, verb: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
-        """Run a verb, twice while `twice` is set; return the last answer."""
+    async def verb(self, call: VerbCall) -> list[Any]:
+        """Run a verb, and again if that is asked for; give the last answer."""
         if self.twice:
-            await super().verb(verb, keys, args)
-        return await super().verb(verb, keys, args)
+            await super().verb(call)
+        return await super().verb(call)
 
 
 class ManualDispatcher(QueueDispatcher):
