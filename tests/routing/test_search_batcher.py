@@ -31,7 +31,7 @@ class Site:
     """The part of a replica that a search and a ranking need; it notes for how many messages each search was."""
 
     index: SiteIndex
-    underway: PendingReserves = field(default_factory=PendingReserves)
+    pending: PendingReserves = field(default_factory=PendingReserves)
     searches: list[int] = field(default_factory=list)
 
     def request(self, requirements: Requirements = ANYONE, **options: Any) -> SearchRequest:
@@ -128,7 +128,7 @@ async def test_a_call_that_was_cancelled_is_not_searched_for(site: Site) -> None
 async def test_each_call_of_a_shared_search_has_longest_idle_agents_of_its_own(site: Site) -> None:
     """Each of four messages without units gets the three idle agents it asked for, one for each other, one pending."""
     searches = SearchBatcher(LoopTurns())
-    site.underway.begin("an agent")
+    site.pending.begin("an agent")
     silent = Query(vectors(1, 0), [])
     answers = await asyncio.gather(*(searches.find(site.request(), silent) for _ in range(4)))
     assert [len(answer.result.resting) for answer in answers] == [3 + 3 + 1] * 4
@@ -167,15 +167,15 @@ async def test_an_agent_reserved_between_a_search_and_its_ranking_is_not_tried_a
     ranker = Ranker(0.03, SearchBatcher(LoopTurns()))
     idle = [candidate.agent for candidate in (await ranker.rank(request, RankOptions(most=6))).candidates]
     for agent in idle[:3]:
-        site.underway.begin(agent)
+        site.pending.begin(agent)
     search = SiteIndex.find_each
 
     def answered_after(*args: Any, **options: Any) -> list[SearchResult]:
         for agent in idle[:3]:
-            asyncio.get_running_loop().call_soon(site.underway.end, agent)
+            asyncio.get_running_loop().call_soon(site.pending.end, agent)
         return search(*args, **options)
 
     monkeypatch.setattr(SiteIndex, "find_each", answered_after)
     ranking = await ranker.rank(request, RankOptions(most=3, pending_last=True))
-    assert not site.underway.agents
+    assert not site.pending.agents
     assert [candidate.agent for candidate in ranking.candidates] == idle[3:]
