@@ -16,7 +16,7 @@ from matcher.evaluation.suite import Suite
 from matcher.index import SiteIndex
 from matcher.model import Basis
 from matcher.model.lifecycle import AgentStatus
-from matcher.ranking.policy import rank
+from matcher.ranking.policy import RankingTerms, rank
 
 SEED: Final = 7
 
@@ -107,10 +107,10 @@ def _decisions(
     for number, message in enumerate(suite.messages):
         read = production.read(message.text)
         found = find(index, read)
-        best = rank(found, read.units, floor=0.0, tolerance=0.0, most=DEEPEST)
+        best = rank(found, read.units, RankingTerms(0.0, 0.0, most=DEEPEST))
         met = best.candidates if best.basis is Basis.AFFINITY else ()
         right = (place for place, one in enumerate(met, start=1) if one.agent in message.relevant)
-        route = rank(found, read.units, floor=floor, tolerance=production.tolerance, most=1)
+        route = rank(found, read.units, RankingTerms(floor, production.tolerance, most=1))
         taken = route.candidates[0]
         now += 1
         index.put_status(taken.agent, AgentStatus.ONLINE, now)

@@ -6,14 +6,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
 from matcher.affinity.search_result import SearchResult
-from matcher.affinity.sentences import Sentences, split
+from matcher.affinity.sentences import split
 from matcher.config import Settings
 from matcher.encoder import EncoderSettings, open_encoder
 from matcher.evaluation.suite import Suite, SuiteAgent
@@ -22,21 +19,13 @@ from matcher.index import SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors
+from matcher.routing.encoded_message import EncodedMessage
 
 ANYONE = Requirements()
 
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 """Shows a long step by its label and total; the context gives what is to be called once for each thing done."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadMessage:
-    """A message as it is compared."""
-
-    units: Sentences
-    vectors: NDArray[np.float32]
-    stems: list[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +57,11 @@ class Production:
             texts.update(split(message.text).texts(message.text))
         await self.learn(texts, f"{suite.name}: encoding", progress)
 
-    def read(self, text: str) -> ReadMessage:
+    def read(self, text: str) -> EncodedMessage:
         """Return a message as the router reads it."""
         units = split(text)
         texts = units.texts(text)
-        return ReadMessage(units, self.texts.vectors(texts), [stems(one) for one in texts])
+        return EncodedMessage(units, self.texts.vectors(texts), [stems(one) for one in texts])
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
         """Return the index of a roster where everybody is online and the first has been idle longest."""
@@ -89,7 +78,7 @@ class Production:
         return await self.floors.of(index, DEFAULT_POOL)
 
 
-def find(index: SiteIndex, read: ReadMessage, *, resting: int = 1) -> SearchResult:
+def find(index: SiteIndex, read: EncodedMessage, *, resting: int = 1) -> SearchResult:
     """Search an index for a message that asks for nothing special."""
     return index.find(read.vectors, read.stems, ANYONE, resting=resting)
 

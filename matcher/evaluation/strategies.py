@@ -13,7 +13,7 @@ from matcher.affinity.search_result import SearchResult
 from matcher.affinity.sentences import Sentences
 from matcher.evaluation.suite import Suite
 from matcher.model import Basis
-from matcher.ranking.policy import rank
+from matcher.ranking.policy import RankingTerms, rank
 
 CLOCK: Final = 60_000.0
 """The policy's milliseconds in a minute."""
@@ -142,7 +142,7 @@ class Affinity:
 
     def choose(self, met: Met, staff: Staff) -> int:
         """Return the policy's first candidate; below the floor the longest idle."""
-        ranking = rank(met.among(staff), met.units, floor=self.floor, tolerance=self.tolerance, most=1)
+        ranking = rank(met.among(staff), met.units, RankingTerms(self.floor, self.tolerance, most=1))
         if ranking.basis is Basis.FALLBACK:
             return staff.longest_idle()
         return staff.position[ranking.candidates[0].agent]

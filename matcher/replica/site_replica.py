@@ -41,6 +41,7 @@ from matcher.store.change_stream import (
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore
 from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Reserved, ReserveKind, ReserveRequest
 from matcher.store.roster import RosterStore
 
 log = structlog.get_logger(__name__)
@@ -167,21 +168,21 @@ class SiteReplica:
         own = pool.policy.affinity_floor
         return await self.matching.floors.of(self.index, pool.id) if own is None else own
 
-    def apply_own_hold(self, hold: Hold, agent: str, event: str) -> None:
-        """Apply a hold that this process made, before its event is read."""
-        if event_number(event) > self._load_applied:
-            self._add_hold(agent, hold)
+    def apply_reserved(self, request: ReserveRequest, answer: Reserved) -> None:
+        """Apply a reservation of this process before its events are read; later its contact may wait again."""
+        made, replaced = answer.reservation, request.handed_on
+        if event_number(answer.event) > self._load_applied:
+            if request.how in (ReserveKind.QUEUE, ReserveKind.MOVE):
+                self.queue.serve(made.contact, made.created_ms)
+            self._add_hold(made.agent, Hold(made.id, made.channel, made.cost, made.deadline_ms))
+        if replaced is not None:
+            self.apply_own_release(replaced.agent, replaced.reservation, made.created_ms)
 
     def apply_own_release(self, agent: str, reservation: str, idle_since_ms: int | None) -> None:
         """Apply the end of a hold that this process ended, before its event is read; the hold does not come back."""
         if self.index.holds(agent, reservation):  # else the event is applied already, and maybe later ones
             self._ended.add(reservation)
             self.index.free(agent, reservation, idle_since_ms)
-
-    def apply_own_dequeue(self, contact: str, at_ms: int, event: str) -> None:
-        """Remove a contact from the queue, unless the event of its hold is applied: since then it may wait again."""
-        if event_number(event) > self._load_applied:
-            self.queue.serve(contact, at_ms)
 
     def apply_own_agent(self, agent: Agent, vectors: NDArray[np.float32]) -> None:
         """Apply an agent that this process wrote, before its event is read."""

@@ -2,9 +2,9 @@
 
 grpc.aio keeps one pending request for a call for each method that is registered by its name, and one for all other
 methods; at every call it looks at every pending request again (40 registered methods cost 40 µs a call, measured with
-grpcio 1.85). And it accepts the calls of a method one at a time: the next call is requested four loop turns later, and
-arrives when one of gRPC's threads has had a core. Where the cores are full, that accepted 430 calls a second of 900
-that came, and even a refusal took 1.5 s.
+grpcio 1.85). And it accepts the calls of a method one at a time: the next call is requested four passes of the event
+loop later, and arrives when one of gRPC's threads has had a core. Where the cores are full, that accepted 430 calls a
+second of 900 that came, and even a refusal took 1.5 s.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ MOST_PREFETCHED: Final = 128
 """Calls requested at once for the busiest method. At 900 calls a second p50 was 1.5 s with one and 0.24 s with 4 (one
 run each); at three times the peak p99 was 335 ms with 16, 271 with 64 and 244 with 256 (medians of four runs), and in a
 later hour 262 with 64, 232 with 128 and 244 with 256 (three runs)."""
-LOOP_TURNS_TO_HAND_OUT: Final = 4 * MOST_PREFETCHED
-"""Loop turns that a stop leaves for the calls that have arrived already: each call takes three."""
+PASSES_TO_HAND_OUT: Final = 4 * MOST_PREFETCHED
+"""Passes of the event loop that a stop leaves for the calls that have arrived already: each call takes three."""
 
 
 class MethodRegistrar:
@@ -138,7 +138,7 @@ def _prefetching_server(plain: Any) -> Any:
         async def shutdown(self, grace: float | None) -> None:
             if self.prefetch is not None:
                 self.prefetch.close()
-                for _ in range(LOOP_TURNS_TO_HAND_OUT):
+                for _ in range(PASSES_TO_HAND_OUT):
                     if not self.prefetch.arrived:
                         break
                     await asyncio.sleep(0)

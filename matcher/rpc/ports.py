@@ -51,11 +51,11 @@ class MatchingWindows(Protocol):
         request: RouteRequest,
         *,
         seconds_left: float | None = None,
-        gathered: Callable[[], None] = lambda: None,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> Outcome:
         """Decide which agent takes the message; raise a MatcherError where that fails.
 
-        seconds_left: until the caller's deadline, None: without one. gathered: called when the request begins to wait
+        seconds_left: until the caller's deadline, None: without one. on_wait: called when the request begins to wait
         for the end of a window.
         """
 

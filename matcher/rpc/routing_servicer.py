@@ -42,7 +42,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         """Decide which agent takes a message, and reserve the agent."""
         site, routed = check.route(request)
         outcome = await self._windows.route(
-            site, routed, seconds_left=context.time_remaining(), gathered=leave_admission
+            site, routed, seconds_left=context.time_remaining(), on_wait=leave_admission
         )
         self._count(outcome)
         return convert.route_response(site, outcome)

@@ -137,7 +137,7 @@ def _router(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Te
         ranker,
         Sealer(store.secret),
         secret=store.secret,
-        observe_candidates=telemetry.route_candidates.observe,
+        on_ranked=telemetry.route_candidates.observe,
     )
     return Router(stores.routing, stores.contacts, stores.customers, sites, client, ranker, reserver)
 

@@ -88,8 +88,7 @@ class PoolService:
 
     def effective_tolerance(self, pool: Pool) -> float:
         """Return the affinity tolerance in force."""
-        own = pool.policy.affinity_tolerance
-        return self._default_tolerance if own is None else own
+        return pool.policy.tolerance(self._default_tolerance)
 
 
 async def _check_scorer(replica: SiteReplica, scorer: str) -> None:

@@ -182,7 +182,7 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
         sequence=number(fields, "sequence"),
         cause=cause,
         waits_until_ms=number(fields, "waits") if "wait" in fields else 0,
-        line=text(fields, "queued_in") if "queued_in" in fields else "",
+        queued_in=text(fields, "queued_in") if "queued_in" in fields else "",
     )
 
 

@@ -1,26 +1,30 @@
-"""The contacts' side of the store: who waits, how each came where it is, and the lease of the one who offers."""
+"""The store of contacts: the queue of a site, each contact's history, and the leader lease of the queue."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from matcher.errors import ContactNotFound
 from matcher.model import Contact, ContactEvent, Page
 from matcher.model.lifecycle import ENDED, Cause, ContactState
 from matcher.model.resource_names import contact_name
-from matcher.store.codecs import decode_contact, decode_history, fields_of, number, pairs_of, text
+from matcher.store import verbs
+from matcher.store.codecs import Fields, decode_contact, decode_history, fields_of, number, pairs_of, text
 from matcher.store.keys import Keys
+from matcher.store.pages import Entry, keyset_page
 from matcher.store.redis.client import StoreClient
 
 IN_POOL: Final = "|"
-"""What stands before a contact's id in the hash that says who waits in which pool, beside the counts by pool."""
+"""What stands before a contact's id in the hash `waiting`: such a field holds the pool of one contact, the others the
+counts by pool."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePlace:
-    """A contact that waits: in which pool, its place there, in milliseconds, and by which step of its life it came.
+    """A contact in the queue: its pool, its score in milliseconds, and the step of its life that put it there.
 
     sequence 0: it was there when the queue was read.
     """
@@ -33,7 +37,7 @@ class QueuePlace:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class WaitingContact:
-    """What is kept of a contact that waits. Never logged."""
+    """The record of a contact that waits. Never logged."""
 
     sealed: bytes
     channel: str
@@ -43,35 +47,53 @@ class WaitingContact:
     handed_on: str
     """In a transfer, the reservation that is freed once another agent is held."""
     excluded: dict[str, int]
-    """Agents it must not come to → until when; 0: for ever."""
+    """Agents that it must not come to → until when; 0: for ever."""
+
+
+class LeaveOutcome(StrEnum):
+    """The outcome of a request to leave the queue, and what the detail says."""
+
+    LEFT = "left"
+    """The contact waits no more; the detail is its state."""
+    GONE = "gone"
+    """There is no such contact."""
+    HELD = "held"
+    """The contact has an agent; the detail is the reservation's id."""
+    ENDED = "ended"
+    """The contact had ended before; the detail is its state."""
+    EARLY = "early"
+    """The contact may still wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaveResult:
-    """What became of a request to leave the queue: 'left', 'gone', 'held', 'ended' or 'early'; and what it says."""
+    """What became of a request to leave the queue."""
 
-    how: str
+    how: LeaveOutcome
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaderLease:
-    """Whether this process is the one who offers. If so, `number`: the last event told so far; else ms to wait."""
+    """Whether this process leads the queue of a site.
+
+    number: to the leader, the load stream's last event; to another process, how long the lease lasts, in milliseconds.
+    """
 
     held: bool
     number: int
 
 
 class ContactStore:
-    """Read and end contacts that wait."""
+    """Read contacts, and end contacts that wait."""
 
     def __init__(self, connection: StoreClient, *, keep_ms: int, events_kept: int) -> None:
         self._connection = connection
         self._keep_ms = keep_ms
-        self._events = events_kept
+        self._events_kept = events_kept
 
     async def queue(self, site: str) -> list[QueuePlace]:
-        """Read who waits, the first to be served first."""
+        """Read the queue, in its order."""
         keys = Keys(site)
         queue, waiting = await self._connection.pipeline(
             [("ZRANGE", keys.queue, 0, -1, "WITHSCORES"), ("HGETALL", keys.waiting)]
@@ -81,84 +103,90 @@ class ContactStore:
         return [
             QueuePlace(contact, pools[IN_POOL + contact].decode(), score)
             for contact, score in places
-            # Who came or went between the two reads is heard of by the stream.
+            # The load stream tells of a contact that came or left between the two reads.
             if IN_POOL + contact in pools
         ]
 
     async def kept(self, site: str, contacts: Sequence[str]) -> list[WaitingContact | None]:
-        """Read what is kept of contacts that wait, in one round trip; None where one waits no more."""
+        """Read the records of contacts that wait, in one round trip; None for a contact that waits no more."""
         keys = Keys(site)
-        found = await self._connection.pipeline([("HGETALL", keys.contact(contact)) for contact in contacts])
-        return [_kept(fields) for fields in found]
+        records = await self._connection.pipeline([("HGETALL", keys.contact(contact)) for contact in contacts])
+        return [_waiting_contact(fields) for fields in records]
 
     async def contact(self, site: str, contact: str, now_ms: int) -> Contact:
         """Read a contact. Raises ContactNotFound."""
-        fields = await self._connection.run("HGETALL", Keys(site).contact(contact))
-        if not fields:
-            raise ContactNotFound(contact_name(site, contact))
-        return decode_contact(contact, fields_of(fields), now_ms)
+        return decode_contact(contact, await self._fields(site, contact), now_ms)
 
     async def history(self, site: str, contact: str) -> list[ContactEvent]:
-        """Read the steps of a contact's life that are kept, the earliest first. Raises ContactNotFound."""
+        """Read the kept steps of a contact's life, the earliest first. Raises ContactNotFound."""
+        return decode_history(contact, await self._fields(site, contact))
+
+    async def _fields(self, site: str, contact: str) -> Fields:
         fields = await self._connection.run("HGETALL", Keys(site).contact(contact))
         if not fields:
             raise ContactNotFound(contact_name(site, contact))
-        return decode_history(contact, fields_of(fields))
+        return fields_of(fields)
 
     async def contacts(
         self, site: str, pool: str | None, state: ContactState | None, most: int, after: str, now_ms: int
     ) -> Page[Contact]:
         """List a page of the contacts that have not ended, the oldest first."""
-        keys, listed = Keys(site), list[tuple[int, Contact]]()
+        keys, last, listed = Keys(site), Entry.of_token(after), list[tuple[Entry, Contact]]()
         while True:
-            # 64 more than asked: those that began in the same millisecond as the last one of the page before.
-            start = after.partition("|")[0] or "-inf"
-            found = pairs_of(
-                await self._connection.run(
-                    "ZRANGE", keys.contacts, start, "+inf", "BYSCORE", "LIMIT", 0, most + 64, "WITHSCORES"
-                )
-            )
-            ids = [(int(at), member.decode()) for member, at in found]
-            ids = [one for one in ids if not after or one > _place(after)]
-            records = await self._connection.pipeline([("HGETALL", keys.contact(one)) for _, one in ids])
-            for (at, one), fields in zip(ids, records, strict=True):
+            page = await keyset_page(self._connection, keys.contacts, last, most)
+            records = await self._connection.pipeline([("HGETALL", keys.contact(entry.id)) for entry in page.entries])
+            for entry, fields in zip(page.entries, records, strict=True):
                 if not fields:
-                    # Its record is forgotten: nobody came back to it.
-                    await self._connection.run("ZREM", keys.contacts, one)
+                    # Its record is forgotten: no caller routed it again.
+                    await self._connection.run("ZREM", keys.contacts, entry.id)
                     continue
-                read = decode_contact(one, fields_of(fields), now_ms)
-                if read.state in ENDED:
-                    # Its deadline has passed, and nobody has written that down yet.
+                contact = decode_contact(entry.id, fields_of(fields), now_ms)
+                if contact.state in ENDED:
+                    # Its deadline has passed, and no replica has written that yet.
                     continue
-                if (pool is None or read.pool == pool) and (state is None or read.state is state):
-                    listed.append((at, read))
+                if (pool is None or contact.pool == pool) and (state is None or contact.state is state):
+                    listed.append((entry, contact))
                 if len(listed) > most:
-                    began, last = listed[most - 1]
-                    return Page(tuple(contact for _, contact in listed[:most]), f"{began}|{last.id}")
-            if len(found) < most + 64:
+                    return Page(tuple(contact for _, contact in listed[:most]), listed[most - 1][0].token)
+            if page.last:
                 return Page(tuple(contact for _, contact in listed), "")
-            after = f"{ids[-1][0]}|{ids[-1][1]}"
+            last = page.entries[-1]
 
     async def leave(self, site: str, contact: str, cause: Cause) -> LeaveResult:
-        """Take a contact out of the queue: given up (CANCELED), or because its wait is over (WAIT_EXPIRED)."""
+        """Take a contact out of the queue: the caller cancels it (CANCELED), or its wait is over (WAIT_EXPIRED)."""
         keys = Keys(site)
-        answer = await self._connection.verb(
-            "leave",
-            [keys.contact(contact), keys.load, keys.queue, keys.waiting, keys.contacts, keys.timers],
-            [contact, cause, self._keep_ms, self._events],
+        outcome, *detail = await self._connection.verb(
+            verbs.Leave(
+                contact=keys.contact(contact),
+                load=keys.load,
+                queue=keys.queue,
+                waiting=keys.waiting,
+                contacts=keys.contacts,
+                timers=keys.timers,
+                contact_id=contact,
+                cause=cause,
+                keep_ms=self._keep_ms,
+                events_kept=self._events_kept,
+            )
         )
-        return LeaveResult(*(part.decode() for part in answer))
+        return LeaveResult(LeaveOutcome(outcome.decode()), *(word.decode() for word in detail))
 
     async def give_back(self, site: str, freed: Mapping[str, int]) -> None:
-        """Let new messages have agents whom nobody who waits may take; freed: since when each is free, in ms."""
+        """Let new messages have agents to whom no waiting contact may come; freed: since when each is free, in ms."""
         if freed:
-            await self._connection.verb("give_back", list(map(Keys(site).agent, freed)), list(freed.values()))
+            agents = [
+                verbs.FreedAgent(agent=Keys(site).agent(agent), freed_at_ms=freed_at_ms)
+                for agent, freed_at_ms in freed.items()
+            ]
+            await self._connection.verb(verbs.GiveBack(agents=agents))
 
     async def lead(self, site: str, process: str, lease_ms: int) -> LeaderLease:
-        """Take or keep the lease of the dispatcher."""
+        """Take or renew the leader lease of a site's queue."""
         keys = Keys(site)
-        answer = await self._connection.verb("lead", [keys.dispatcher, keys.load], [process, lease_ms])
-        return LeaderLease(answer[0] == b"leads", int(answer[1]))
+        outcome, number = await self._connection.verb(
+            verbs.Lead(dispatcher=keys.dispatcher, load=keys.load, process_id=process, lease_ms=lease_ms)
+        )
+        return LeaderLease(outcome == b"leads", int(number))
 
     async def waiting(self, site: str) -> dict[str, int]:
         """Read how many contacts wait, by pool."""
@@ -166,12 +194,7 @@ class ContactStore:
         return {pool: int(count) for pool, count in counts.items() if not pool.startswith(IN_POOL)}
 
 
-def _place(after: str) -> tuple[int, str]:
-    at, _, contact = after.partition("|")
-    return int(at), contact
-
-
-def _kept(flat: Any) -> WaitingContact | None:
+def _waiting_contact(flat: Any) -> WaitingContact | None:
     fields = fields_of(flat) if flat else {}
     if "score" not in fields or "sealed" not in fields:
         return None

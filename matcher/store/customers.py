@@ -1,15 +1,16 @@
-"""What is known of customers: their handles, and which agents served them well. Handles are kept as keyed digests."""
+"""The store of customers: their handles, as keyed digests, and how agents served them."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from matcher.errors import StoreUnavailable
 from matcher.model.resource_names import new_id
+from matcher.store import verbs
 from matcher.store.codecs import fields_of
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
@@ -20,12 +21,12 @@ LINK_TRIES: Final = 10
 GOOD: Final = "good"
 BAD: Final = "bad"
 YEARS_10_MS: Final = 10 * 365 * 86_400_000
-"""How long joined handles are remembered after the last conversation."""
+"""How long joined handles are kept after the last conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """An agent who served a customer: whether well, and when."""
+    """How an agent served a customer: whether well, and when."""
 
     agent: str
     good: bool
@@ -33,33 +34,39 @@ class Relationship:
 
 
 class CustomerStore:
-    """Join handles, and remember who served whom."""
+    """Join the handles of customers, and note how agents served them."""
 
     def __init__(self, connection: StoreClient, secret: bytes) -> None:
         self._connection = connection
         self._secret = secret
 
     async def known(self, site: str, handle: str, now_ms: int) -> list[Relationship]:
-        """Read which agents a customer knows, the latest first: two round trips, one where nobody is known."""
+        """Read how agents served a customer, the latest first: two round trips, or one for an unknown handle."""
         customer = await self._connection.run("GET", Keys(site).handle(self._digest(handle)))
         if customer is None:
             return []
         _, fields = await self._read(site, customer.decode())
-        met = []
-        for name, said in fields.items():
+        relationships = []
+        for name, value in fields.items():
             if name.startswith(AGENT):
-                verdict, at, until = said.decode().split("|")
+                verdict, at, until = value.decode().split("|")
                 if int(until) > now_ms:
-                    met.append(Relationship(name.removeprefix(AGENT), verdict == GOOD, int(at)))
-        return sorted(met, key=lambda one: -one.at_ms)
+                    relationships.append(Relationship(name.removeprefix(AGENT), verdict == GOOD, int(at)))
+        return sorted(relationships, key=lambda relationship: -relationship.at_ms)
 
     async def remember(self, site: str, handle: str, agent: str, *, good: bool, now_ms: int, for_ms: int) -> None:
-        """Note how an agent served a customer, for so long."""
+        """Note how an agent served a customer; it counts for `for_ms`."""
         customer = await self._customer(site, self._digest(handle))
-        said = f"{GOOD if good else BAD}|{now_ms}|{now_ms + for_ms}"
+        verdict = f"{GOOD if good else BAD}|{now_ms}|{now_ms + for_ms}"
         while True:
-            key = Keys(site).customer(customer)
-            answer = await self._connection.verb("remember", [key], [AGENT + agent, said, for_ms])
+            answer = await self._connection.verb(
+                verbs.Remember(
+                    customer=Keys(site).customer(customer),
+                    agent_field=AGENT + agent,
+                    verdict=verdict,
+                    remember_ms=for_ms,
+                )
+            )
             if answer[0] == b"ok":
                 return
             customer = answer[1].decode()
@@ -68,21 +75,18 @@ class CustomerStore:
         """Join the handles of one customer; return how many that customer has now."""
         keys, digests = Keys(site), [self._digest(handle) for handle in dict.fromkeys(handles)]
         for _ in range(LINK_TRIES):
-            found = await self._connection.pipeline([("GET", keys.handle(digest)) for digest in digests])
-            leads_to = ["" if customer is None else customer.decode() for customer in found]
-            ends = [(await self._read(site, one))[0] for one in sorted({one for one in leads_to if one})]
-            customers = list(dict.fromkeys(ends)) or [new_id()]
-            answer = await self._connection.verb(
-                "link",
-                [*map(keys.customer, customers), *map(keys.handle, digests)],
-                [len(customers), YEARS_10_MS, *customers, *leads_to],
+            customers = await self._connection.pipeline([("GET", keys.handle(digest)) for digest in digests])
+            leads_to = ["" if customer is None else customer.decode() for customer in customers]
+            joined = [(await self._read(site, customer))[0] for customer in sorted({*leads_to} - {""})]
+            answer = await self._link(
+                site, list(dict.fromkeys(joined)) or [new_id()], dict(zip(digests, leads_to, strict=True))
             )
             if answer[0] == b"linked":
                 return int(answer[1])
         raise StoreUnavailable("the store", "the handles are being joined by others again and again")
 
     async def _read(self, site: str, customer: str) -> tuple[str, dict[str, bytes]]:
-        """Return what is known of a customer, and under which id: the one that others were joined to."""
+        """Return a customer's record, and its id: that of the customer that this one was joined to, if any."""
         while True:
             fields = fields_of(await self._connection.run("HGETALL", Keys(site).customer(customer)))
             if LEADS_TO not in fields:
@@ -90,19 +94,26 @@ class CustomerStore:
             customer = fields[LEADS_TO].decode()
 
     async def _customer(self, site: str, digest: str) -> str:
-        """Return the id of a handle's customer, made where there is none."""
+        """Return the id of a handle's customer; an unknown handle gets a new customer."""
         key = Keys(site).handle(digest)
-        kept = await self._connection.run("GET", key)
-        if kept is None:
-            await self._begin(site, digest)
-            kept = await self._connection.run("GET", key)
-        return str(kept.decode())
+        customer = await self._connection.run("GET", key)
+        if customer is None:
+            # Where another call gave the handle a customer meanwhile, that customer stays.
+            await self._link(site, [new_id()], {digest: ""})
+            customer = await self._connection.run("GET", key)
+        return str(customer.decode())
 
-    async def _begin(self, site: str, digest: str) -> None:
-        """Give a handle that is new here a customer; where another call did, that one stays."""
-        keys, customer = Keys(site), new_id()
-        await self._connection.verb(
-            "link", [keys.customer(customer), keys.handle(digest)], [1, YEARS_10_MS, customer, ""]
+    async def _link(self, site: str, customers: Sequence[str], handles: Mapping[str, str]) -> list[Any]:
+        """Join customers and the digests of handles; each handle is expected to lead to a customer, '' to none."""
+        keys = Keys(site)
+        return await self._connection.verb(
+            verbs.Link(
+                remember_ms=YEARS_10_MS,
+                customers=[verbs.CustomerRecord(customer=keys.customer(one), id=one) for one in customers],
+                handles=[
+                    verbs.Handle(handle=keys.handle(digest), expected=expected) for digest, expected in handles.items()
+                ],
+            )
         )
 
     def _digest(self, handle: str) -> str:

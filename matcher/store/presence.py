@@ -1,4 +1,4 @@
-"""Heartbeats, and the other deadlines that are not a reservation's."""
+"""The store of heartbeats, and of the timers of waits, heartbeats and idle conversations."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from enum import StrEnum
 from matcher.errors import AgentNotFound
 from matcher.model.lifecycle import AgentStatus
 from matcher.model.resource_names import agent_name
+from matcher.store import verbs
 from matcher.store.codecs import pairs_of
 from matcher.store.keys import TIMER_BEAT, TIMER_CONTACT, TIMER_IDLE, Keys
 from matcher.store.redis.client import StoreClient
 
 
 class TimerKind(StrEnum):
-    """What a timer is for."""
+    """What ends at a timer's time: a contact's wait, an agent's heartbeat, or the activity of a conversation."""
 
     CONTACT = TIMER_CONTACT
     BEAT = TIMER_BEAT
@@ -23,7 +24,7 @@ class TimerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """Something that ends at a time: a contact's wait, an agent's heartbeat, a conversation's liveliness."""
+    """A deadline that is not a reservation's; `id` is the contact's, the agent's or the reservation's."""
 
     kind: TimerKind
     id: str
@@ -31,39 +32,52 @@ class Timer:
 
 
 class PresenceStore:
-    """Note heartbeats and read what is due."""
+    """Note heartbeats, and read timers."""
 
     def __init__(self, connection: StoreClient, events_kept: int) -> None:
         self._connection = connection
-        self._events = events_kept
+        self._events_kept = events_kept
 
     async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
-        """Note that an agent's desk is alive; return until when that counts, and the status. Raises AgentNotFound."""
+        """Note a heartbeat of an agent's desk; return until when it counts, and the status. Raises AgentNotFound."""
         keys = Keys(site)
         answer = await self._connection.verb(
-            "beat",
-            [keys.agent(agent), keys.timers, keys.roster, keys.load, keys.waiting],
-            [agent, ttl_ms, self._events],
+            verbs.Beat(
+                agent=keys.agent(agent),
+                timers=keys.timers,
+                roster=keys.roster,
+                load=keys.load,
+                waiting=keys.waiting,
+                agent_id=agent,
+                ttl_ms=ttl_ms,
+                events_kept=self._events_kept,
+            )
         )
         if answer[0] != b"ok":
             raise AgentNotFound(agent_name(site, agent))
         return int(answer[1]), AgentStatus(answer[2].decode())
 
     async def miss_beat(self, site: str, agent: str) -> bool:
-        """Send an agent away whose desk is silent; tell whether this call did."""
+        """Set an agent AWAY whose desk sends no heartbeat; return whether this call did."""
         keys = Keys(site)
         answer = await self._connection.verb(
-            "miss_beat", [keys.agent(agent), keys.timers, keys.roster], [agent, self._events]
+            verbs.MissBeat(
+                agent=keys.agent(agent),
+                timers=keys.timers,
+                roster=keys.roster,
+                agent_id=agent,
+                events_kept=self._events_kept,
+            )
         )
         return bool(answer[0] == b"away")
 
     async def timers(self, site: str, most: int) -> list[Timer]:
         """Read the timers, the earliest first."""
-        found = await self._connection.run("ZRANGE", Keys(site).timers, 0, most - 1, "WITHSCORES")
-        return [_timer(member.decode(), int(due)) for member, due in pairs_of(found)]
+        members = await self._connection.run("ZRANGE", Keys(site).timers, 0, most - 1, "WITHSCORES")
+        return [_timer(member.decode(), int(due)) for member, due in pairs_of(members)]
 
     async def forget(self, site: str, timer: Timer) -> None:
-        """Take a timer away whose subject is forgotten."""
+        """Remove a timer whose contact, agent or reservation is forgotten."""
         await self._connection.run("ZREM", Keys(site).timers, timer.kind + timer.id)
 
 

@@ -1,4 +1,4 @@
-"""The routing side of the store: hold a slot, and what becomes of it."""
+"""The store of reservations: holds capacity, moves reservations through their states, and lists them."""
 
 from __future__ import annotations
 
@@ -7,31 +7,27 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from matcher.errors import (
-    ContactNotFound,
     DecisionNotFound,
     FenceStale,
     ReservationLapsed,
     ReservationNotFound,
     ReservationStateWrong,
 )
-from matcher.model import Contact, Decision, Page, Reservation
+from matcher.model import Decision, Page, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ReservationState
-from matcher.model.resource_names import contact_name, decision_name, new_id, reservation_name
-from matcher.store.codecs import (
-    decode_contact,
-    decode_decision,
-    decode_holds,
-    decode_reservation,
-    fields_of,
-    pairs_of,
-)
+from matcher.model.resource_names import decision_name, new_id, reservation_name
+from matcher.store import verbs
+from matcher.store.codecs import decode_decision, decode_holds, decode_reservation, fields_of, pairs_of
 from matcher.store.keys import DUE_RESERVATION, Keys
+from matcher.store.pages import Entry, KeysetPage, keyset_page
 from matcher.store.redis.client import StoreClient
+from matcher.store.redis.verb_call import VerbCall
 from matcher.store.reserve_request import (
     Enqueued,
     Full,
     Lapsed,
     Lifetimes,
+    Refusal,
     Refused,
     Replayed,
     ReservationRef,
@@ -49,6 +45,7 @@ __all__ = [
     "Full",
     "Lapsed",
     "Lifetimes",
+    "Refusal",
     "Refused",
     "Replayed",
     "ReservationRef",
@@ -62,164 +59,170 @@ __all__ = [
 ]
 
 NO_FENCE = 0
-MOST_SLOTS: Final = 8_192
-"""Slots that a process keeps in mind while they are held, those held last, about 4 MB: what ends such a conversation
-in this process asks the store once."""
+MOST_REFS: Final = 8_192
+"""How many references of reservations made by this process are remembered, the latest, about 4 MB. For any other, a
+transition reads the reservation first."""
 
 
 class ReservationStore:
-    """Hold slots and move reservations through their life."""
+    """Hold capacity, and move reservations through their states."""
 
     def __init__(self, connection: StoreClient, lifetimes: Lifetimes) -> None:
         self._connection = connection
         self._lifetimes = lifetimes
-        self._slots: OrderedDict[tuple[str, str], ReservationRef] = OrderedDict()
+        self._refs: OrderedDict[tuple[str, str], ReservationRef] = OrderedDict()
 
-    async def reserve(self, claim: ReserveRequest, offer: Shortlist, *, or_wait: bool = False) -> ReserveAnswer:
-        """Hold a slot of the best candidate that has room, in one round trip. Safe to run again.
+    async def reserve(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool = False) -> ReserveAnswer:
+        """Hold capacity of the best candidate that has enough free, in one round trip. Safe to run again.
 
-        or_wait: where none has, the contact waits, if it may. Else it does so only where one who has is kept for
-        those who wait already.
+        or_wait: where none has, the contact waits, if it may. Else it does so only where a candidate has, but is kept
+        for the contacts that wait already.
         """
-        answer = await self._connection.verb("reserve", *self._asked(claim, offer, or_wait))
-        return self._kept(claim, _reserved(claim, offer, answer))
+        answer = await self._connection.verb(self._reserve_call(request, shortlist, or_wait=or_wait))
+        return self._remember(request, _reserve_answer(request, shortlist, answer))
 
-    async def reserve_in_order(self, asked: Sequence[tuple[ReserveRequest, Shortlist]]) -> list[ReserveAnswer]:
-        """Hold slots for claims of one site, one after the other, in one round trip. Safe to run again.
+    async def reserve_in_order(self, requests: Sequence[tuple[ReserveRequest, Shortlist]]) -> list[ReserveAnswer]:
+        """Reserve for several contacts of one site, one after the other, in one round trip. Safe to run again.
 
-        Returns the answers up to the first for whom nobody has room; those after it were not tried.
+        Returns the answers up to the first Full; the requests after it were not tried.
         """
-        each = [self._asked(claim, offer, or_wait=False) for claim, offer in asked]
-        sizes = [size for names, args in each for size in (len(names), len(args))]
-        answers = await self._connection.verb(
-            "reserve_in_order",
-            [name for names, _ in each for name in names],
-            [len(each), *sizes, *(arg for _, args in each for arg in args)],
-        )
-        answered = zip(asked, answers, strict=False)
-        return [self._kept(claim, _reserved(claim, offer, answer)) for (claim, offer), answer in answered]
+        calls = [self._reserve_call(request, shortlist, or_wait=False) for request, shortlist in requests]
+        answers = await self._connection.verb(verbs.ReserveInOrder(reserves=calls))
+        return [
+            self._remember(request, _reserve_answer(request, shortlist, answer))
+            for (request, shortlist), answer in zip(requests, answers, strict=False)
+        ]
 
-    def _kept(self, claim: ReserveRequest, answer: ReserveAnswer) -> ReserveAnswer:
-        """Return what was answered, having kept the slot that it holds, if any: what a slot is never changes."""
+    def _remember(self, request: ReserveRequest, answer: ReserveAnswer) -> ReserveAnswer:
+        """Return the answer; remember the reference of the reservation that it holds, if any."""
         if isinstance(answer, Reserved):
-            it = answer.reservation
-            self._slots[claim.site, it.id] = ReservationRef(claim.site, it.id, it.agent, it.contact, it.pool)
-            if len(self._slots) > MOST_SLOTS:
-                self._slots.popitem(last=False)
+            made = answer.reservation
+            ref = ReservationRef(request.site, made.id, made.agent, made.contact, made.pool)
+            self._refs[request.site, made.id] = ref
+            if len(self._refs) > MOST_REFS:
+                self._refs.popitem(last=False)
         return answer
 
-    def _asked(
-        self, claim: ReserveRequest, offer: Shortlist, or_wait: bool
-    ) -> tuple[list[str], list[str | bytes | int]]:
-        """Return what `reserve` is called with: its keys and arguments."""
-        keys, kept = Keys(claim.site), self._lifetimes
-        names = [
-            keys.once("route", claim.request_id),
-            keys.contact(claim.contact),
-            keys.reservation(claim.reservation),
-            keys.decision(claim.decision),
-            keys.due,
-            keys.load,
-            keys.queue,
-            keys.waiting,
-            keys.contacts,
-            keys.timers,
-            keys.roster,
-        ]
-        old, waiting = claim.handed_on, claim.waiting
-        if old is not None:
-            names += (keys.reservation(old.reservation), keys.agent(old.agent), keys.holds(old.agent))
-        args: list[str | bytes | int] = [
-            claim.digest,
-            kept.own_request_ms if claim.own_request else kept.request_window_ms,
-            claim.contact,
-            claim.reservation,
-            claim.decision,
-            claim.pool,
-            claim.channel,
-            claim.customer,
-            offer.basis,
-            claim.hold_ms,
-            ReservationState.ACCEPTED if claim.accepted else ReservationState.PENDING,
-            repr(offer.tolerance),
-            offer.record,
-            kept.decision_ms,
-            kept.keep_ms,
-            kept.events_kept,
-            claim.how,
-            "" if waiting is None else waiting.most_ms,
-            b"" if waiting is None else waiting.sealed,
-            0 if waiting is None else waiting.head_start_ms,
-            "full" if or_wait else "kept" if claim.lines_up else "",
-            claim.idle_ms,
-            "" if old is None else old.reservation,
-        ]
-        for agent, affinity in offer.candidates:
-            names += (keys.agent(agent), keys.holds(agent))
-            args += (agent, repr(affinity))
-        return names, args
+    def _reserve_call(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool) -> verbs.Reserve:
+        keys, lifetimes, wait, old = Keys(request.site), self._lifetimes, request.waiting, request.handed_on
+        return verbs.Reserve(
+            once=keys.once("route", request.request_id),
+            contact=keys.contact(request.contact),
+            reservation=keys.reservation(request.reservation),
+            decision=keys.decision(request.decision),
+            due=keys.due,
+            load=keys.load,
+            queue=keys.queue,
+            waiting=keys.waiting,
+            contacts=keys.contacts,
+            timers=keys.timers,
+            roster=keys.roster,
+            digest=request.digest,
+            once_ms=lifetimes.own_request_ms if request.own_request else lifetimes.request_window_ms,
+            contact_id=request.contact,
+            reservation_id=request.reservation,
+            decision_id=request.decision,
+            pool_id=request.pool,
+            channel=request.channel,
+            customer=request.customer,
+            basis=shortlist.basis,
+            hold_ms=request.hold_ms,
+            state=ReservationState.ACCEPTED if request.accepted else ReservationState.PENDING,
+            tolerance=repr(shortlist.tolerance),
+            decision_record=shortlist.record,
+            decision_ms=lifetimes.decision_ms,
+            keep_ms=lifetimes.keep_ms,
+            events_kept=lifetimes.events_kept,
+            kind=request.how,
+            wait_ms="" if wait is None else wait.most_ms,
+            sealed=b"" if wait is None else wait.sealed,
+            head_start_ms=0 if wait is None else wait.head_start_ms,
+            waits_if="full" if or_wait else "kept" if request.lines_up else "",
+            idle_ms=request.idle_ms,
+            handed_on=None if old is None else _handed_on(keys, old),
+            candidates=[
+                verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
+                for agent, affinity in shortlist.candidates
+            ],
+        )
 
     async def slot(self, site: str, reservation: str) -> ReservationRef:
         """Return what a transition of a reservation needs. Raises ReservationNotFound."""
-        if kept := self._slots.get((site, reservation)):
-            return kept
-        found = await self._connection.run("HMGET", Keys(site).reservation(reservation), "agent", "contact", "pool")
-        if found[0] is None:
+        if ref := self._refs.get((site, reservation)):
+            return ref
+        agent, contact, pool = await self._connection.run(
+            "HMGET", Keys(site).reservation(reservation), "agent", "contact", "pool"
+        )
+        if agent is None:
             raise ReservationNotFound(reservation_name(site, reservation))
-        return ReservationRef(site, reservation, *(value.decode() for value in found))
+        return ReservationRef(site, reservation, agent.decode(), contact.decode(), pool.decode())
 
-    async def accept(self, slot: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0) -> Reservation:
-        """Take an offer for `accepted_ms`; after `idle_ms` without a sign it stops counting, 0: never."""
-        return await self._transition("accept", slot, fence, "accepted", accepted_ms, idle_ms)
+    async def accept(self, ref: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0) -> Reservation:
+        """Accept an offer for `accepted_ms`; after `idle_ms` without activity the conversation is idle, 0: never."""
+        transition = self._transition(ref, fence)
+        call = verbs.Accept(transition=transition, accepted_ms=accepted_ms, idle_ms=idle_ms)
+        return await self._move(ref, fence, "accepted", call)
 
-    async def decline(self, slot: ReservationRef, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
-        """Turn an offer down; `retry_after_ms` None: the agent is not offered it again."""
-        again = "" if retry_after_ms is None else retry_after_ms
-        return await self._transition("decline", slot, fence, "declined", reason, again)
+    async def decline(self, ref: ReservationRef, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
+        """Decline an offer; `retry_after_ms` None: the contact is not offered to the agent again."""
+        transition = self._transition(ref, fence)
+        call = verbs.Decline(
+            transition=transition, reason=reason, retry_after_ms="" if retry_after_ms is None else retry_after_ms
+        )
+        return await self._move(ref, fence, "declined", call)
 
-    async def renew(self, slot: ReservationRef, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
+    async def renew(self, ref: ReservationRef, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
         """Move the deadline to `duration_ms` from now."""
-        return await self._transition("renew", slot, fence, "renewed", duration_ms, idle_ms)
+        transition = self._transition(ref, fence)
+        call = verbs.Renew(transition=transition, duration_ms=duration_ms, idle_ms=idle_ms)
+        return await self._move(ref, fence, "renewed", call)
 
-    async def touch(self, slot: ReservationRef, fence: int, idle_ms: int) -> Reservation:
-        """Note that a conversation goes on."""
-        return await self._transition("touch", slot, fence, "touched", idle_ms)
+    async def touch(self, ref: ReservationRef, fence: int, idle_ms: int) -> Reservation:
+        """Note activity in a conversation."""
+        call = verbs.Touch(transition=self._transition(ref, fence), idle_ms=idle_ms)
+        return await self._move(ref, fence, "touched", call)
 
-    async def complete(self, slot: ReservationRef, fence: int, wrap_up_ms: int) -> Reservation:
-        """End a conversation; the slot stays held for `wrap_up_ms`."""
-        return await self._transition("complete", slot, fence, "completed", wrap_up_ms, new_id())
+    async def complete(self, ref: ReservationRef, fence: int, wrap_up_ms: int) -> Reservation:
+        """End a conversation; its capacity stays held for `wrap_up_ms`."""
+        transition = self._transition(ref, fence)
+        call = verbs.Complete(transition=transition, wrap_up_ms=wrap_up_ms, write_id=new_id())
+        return await self._move(ref, fence, "completed", call)
 
-    async def cancel(self, slot: ReservationRef, fence: int, cause: Cause = Cause.CANCELED) -> Reservation:
-        """Give a slot back without a conversation."""
-        return await self._transition("cancel", slot, fence, "canceled", cause)
+    async def cancel(self, ref: ReservationRef, fence: int, cause: Cause = Cause.CANCELED) -> Reservation:
+        """Free the capacity without a conversation."""
+        call = verbs.Cancel(transition=self._transition(ref, fence), cause=cause)
+        return await self._move(ref, fence, "canceled", call)
 
-    async def withdraw(self, slot: ReservationRef, cause: Cause) -> Reservation:
-        """Take an offer back from an agent who has gone: the contact goes back as after a decline."""
-        return await self._transition("withdraw", slot, NO_FENCE, "withdrawn", cause)
+    async def withdraw(self, ref: ReservationRef, cause: Cause) -> Reservation:
+        """Withdraw the offer to an agent who has gone: the contact goes back as after a decline."""
+        call = verbs.Withdraw(transition=self._transition(ref, NO_FENCE), cause=cause)
+        return await self._move(ref, NO_FENCE, "withdrawn", call)
 
-    async def rest(self, slot: ReservationRef) -> bool:
-        """Stop counting a conversation that is idle; tell whether this call was the one."""
-        return bool((await self._run("rest", slot, NO_FENCE))[0] == b"rests")
+    async def rest(self, ref: ReservationRef) -> bool:
+        """Stop counting an idle conversation; return whether this call did."""
+        answer = await self._connection.verb(verbs.Rest(transition=self._transition(ref, NO_FENCE)))
+        return bool(answer[0] == b"rests")
 
-    async def expire(self, slot: ReservationRef, max_missed: int) -> Lapsed | None:
-        """Write what follows from a passed deadline; None where this call was not the one.
+    async def expire(self, ref: ReservationRef, max_missed: int) -> Lapsed | None:
+        """Write the consequences of a passed deadline; None where another call does or it has not passed.
 
-        max_missed: after so many offers in a row that lapsed, the agent is AWAY; 0: never.
+        max_missed: after how many lapsed offers in a row the agent is AWAY; 0: never.
         """
-        answer = await self._run("expire", slot, NO_FENCE, max_missed)
+        call = verbs.Expire(transition=self._transition(ref, NO_FENCE), max_missed=max_missed)
+        answer = await self._connection.verb(call)
         if answer[0] != b"lapsed":
             return None
-        self._slots.pop((slot.site, slot.reservation), None)
+        self._refs.pop((ref.site, ref.reservation), None)
         return Lapsed(ReservationState(answer[1].decode()), away=bool(answer[2]))
 
     async def forget_due(self, site: str, reservation: str) -> None:
-        """Take the deadline of a reservation away whose record is forgotten."""
+        """Remove the deadline of a reservation whose record is forgotten."""
         await self._connection.run("ZREM", Keys(site).due, DUE_RESERVATION + reservation)
 
     async def overdue(self, site: str, now_ms: int, most: int) -> list[str]:
-        """List reservations whose deadline has passed, the oldest first."""
-        found = await self._connection.run("ZRANGE", Keys(site).due, "-inf", now_ms, "BYSCORE", "LIMIT", 0, most)
-        return [member.decode().removeprefix(DUE_RESERVATION) for member in found]
+        """List reservations whose deadline has passed, the earliest deadline first."""
+        members = await self._connection.run("ZRANGE", Keys(site).due, "-inf", now_ms, "BYSCORE", "LIMIT", 0, most)
+        return [member.decode().removeprefix(DUE_RESERVATION) for member in members]
 
     async def reservation(self, site: str, reservation: str, now_ms: int) -> Reservation:
         """Read a reservation. Raises ReservationNotFound."""
@@ -230,27 +233,23 @@ class ReservationStore:
 
     async def reservations(self, site: str, most: int, after: str, now_ms: int) -> Page[Reservation]:
         """List a page of the live reservations of a site by deadline."""
-        after_ms = after.partition("|")[0]
-        start = after_ms if after else f"({now_ms}"
-        # 64 more than asked: those that share the deadline of the last page's last one.
-        found = await self._connection.run(
-            "ZRANGE", Keys(site).due, start, "+inf", "BYSCORE", "LIMIT", 0, most + 64, "WITHSCORES"
+        page = await keyset_page(
+            self._connection,
+            Keys(site).due,
+            Entry.of_token(after),
+            most,
+            first=f"({now_ms}",
+            prefix=DUE_RESERVATION,
         )
-        listed = [(int(at), member.decode().removeprefix(DUE_RESERVATION)) for member, at in pairs_of(found)]
-        return await self._page(site, listed, most, after, now_ms)
+        return await self._page(site, page, most, now_ms)
 
     async def reservations_of(self, site: str, agent: str, most: int, after: str, now_ms: int) -> Page[Reservation]:
         """List a page of the live reservations of an agent by deadline."""
-        lease = await self._connection.run("ZRANGE", Keys(site).holds(agent), 0, -1, "WITHSCORES")
-        listed = sorted((hold.deadline_ms, hold.reservation) for hold in decode_holds(pairs_of(lease), now_ms))
-        return await self._page(site, listed, most, after, now_ms)
-
-    async def contact(self, site: str, contact: str, now_ms: int) -> Contact:
-        """Read a contact. Raises ContactNotFound."""
-        fields = await self._connection.run("HGETALL", Keys(site).contact(contact))
-        if not fields:
-            raise ContactNotFound(contact_name(site, contact))
-        return decode_contact(contact, fields_of(fields), now_ms)
+        members = await self._connection.run("ZRANGE", Keys(site).holds(agent), 0, -1, "WITHSCORES")
+        last = Entry.of_token(after)
+        entries = [Entry(hold.deadline_ms, hold.reservation) for hold in decode_holds(pairs_of(members), now_ms)]
+        entries = sorted(entry for entry in entries if last is None or entry > last)
+        return await self._page(site, KeysetPage(entries, last=True), most, now_ms)
 
     async def decision(self, site: str, decision: str) -> Decision:
         """Read a decision's record. Raises DecisionNotFound."""
@@ -259,51 +258,49 @@ class ReservationStore:
             raise DecisionNotFound(decision_name(site, decision))
         return decode_decision(decision, fields_of(fields))
 
-    async def _page(
-        self, site: str, listed: list[tuple[int, str]], most: int, after: str, now_ms: int
-    ) -> Page[Reservation]:
-        if after:
-            after_ms, _, after_id = after.partition("|")
-            listed = [one for one in listed if one > (int(after_ms), after_id)]
-        page = listed[:most]
-        found = await self._connection.pipeline([("HGETALL", Keys(site).reservation(one)) for _, one in page])
-        live = [
-            decode_reservation(one, fields_of(fields), now_ms)
-            for (_, one), fields in zip(page, found, strict=True)
+    async def _page(self, site: str, page: KeysetPage, most: int, now_ms: int) -> Page[Reservation]:
+        """Read the first `most` reservations of a page."""
+        listed = page.entries[:most]
+        records = await self._connection.pipeline([("HGETALL", Keys(site).reservation(entry.id)) for entry in listed])
+        reservations = [
+            decode_reservation(entry.id, fields_of(fields), now_ms)
+            for entry, fields in zip(listed, records, strict=True)
             if fields
         ]
-        return Page(tuple(live), f"{page[-1][0]}|{page[-1][1]}" if len(listed) > most else "")
+        more = len(page.entries) > most or not page.last
+        return Page(tuple(reservations), listed[-1].token if more else "")
 
-    async def _run(self, verb: str, slot: ReservationRef, fence: int, *args: str | int) -> list[Any]:
-        keys, kept = Keys(slot.site), self._lifetimes
-        return await self._connection.verb(
-            verb,
-            [
-                keys.reservation(slot.reservation),
-                keys.contact(slot.contact),
-                keys.agent(slot.agent),
-                keys.holds(slot.agent),
-                keys.due,
-                keys.load,
-                keys.queue,
-                keys.waiting,
-                keys.contacts,
-                keys.timers,
-                keys.roster,
-            ],
-            [slot.reservation, slot.contact, slot.agent, fence, kept.keep_ms, kept.events_kept, *args],
+    def _transition(self, ref: ReservationRef, fence: int) -> verbs.Transition:
+        keys = Keys(ref.site)
+        return verbs.Transition(
+            reservation=keys.reservation(ref.reservation),
+            contact=keys.contact(ref.contact),
+            agent=keys.agent(ref.agent),
+            holds=keys.holds(ref.agent),
+            due=keys.due,
+            load=keys.load,
+            queue=keys.queue,
+            waiting=keys.waiting,
+            contacts=keys.contacts,
+            timers=keys.timers,
+            roster=keys.roster,
+            reservation_id=ref.reservation,
+            contact_id=ref.contact,
+            agent_id=ref.agent,
+            fence=fence,
+            keep_ms=self._lifetimes.keep_ms,
+            events_kept=self._lifetimes.events_kept,
         )
 
-    async def _transition(
-        self, verb: str, slot: ReservationRef, fence: int, wanted: str, *args: str | int
-    ) -> Reservation:
-        name = reservation_name(slot.site, slot.reservation)
-        match await self._run(verb, slot, fence, *args):
+    async def _move(self, ref: ReservationRef, fence: int, wanted: str, call: VerbCall) -> Reservation:
+        """Run a transition; wanted: the word for the state it leads to, for the error."""
+        name = reservation_name(ref.site, ref.reservation)
+        match await self._connection.verb(call):
             case [b"ok", flat, now_ms]:
-                now = decode_reservation(slot.reservation, fields_of(flat), int(now_ms))
-                if now.state not in HOLDING:
-                    self._slots.pop((slot.site, slot.reservation), None)
-                return now
+                moved = decode_reservation(ref.reservation, fields_of(flat), int(now_ms))
+                if moved.state not in HOLDING:
+                    self._refs.pop((ref.site, ref.reservation), None)
+                return moved
             case [b"fence"]:
                 raise FenceStale(name, fence)
             case [b"lapsed", state]:
@@ -314,24 +311,33 @@ class ReservationStore:
                 raise ReservationNotFound(name)
 
 
-def _reserved(claim: ReserveRequest, offer: Shortlist, answer: list[Any]) -> ReserveAnswer:
+def _handed_on(keys: Keys, ref: ReservationRef) -> verbs.HandedOn:
+    return verbs.HandedOn(
+        reservation=keys.reservation(ref.reservation),
+        agent=keys.agent(ref.agent),
+        holds=keys.holds(ref.agent),
+        id=ref.reservation,
+    )
+
+
+def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[Any]) -> ReserveAnswer:
     match answer:
         case [b"held", agent, fence, cost, created, deadline, event]:
             return Reserved(
                 Reservation(
-                    id=claim.reservation,
+                    id=request.reservation,
                     agent=agent.decode(),
-                    contact=claim.contact,
-                    decision=claim.decision,
-                    pool=claim.pool,
-                    channel=claim.channel,
+                    contact=request.contact,
+                    decision=request.decision,
+                    pool=request.pool,
+                    channel=request.channel,
                     cost=int(cost),
-                    state=ReservationState.ACCEPTED if claim.accepted else ReservationState.PENDING,
+                    state=ReservationState.ACCEPTED if request.accepted else ReservationState.PENDING,
                     fence=int(fence),
-                    basis=offer.basis,
+                    basis=shortlist.basis,
                     created_ms=int(created),
                     deadline_ms=int(deadline),
-                    accepted_ms=int(created) if claim.accepted else 0,
+                    accepted_ms=int(created) if request.accepted else 0,
                 ),
                 event.decode(),
             )
@@ -341,7 +347,7 @@ def _reserved(claim: ReserveRequest, offer: Shortlist, answer: list[Any]) -> Res
             return Enqueued(int(score), int(waits_until), event.decode())
         case [b"full", load_event, roster_event]:
             return Full(int(load_event), int(roster_event))
-        case [why, detail]:
-            return Refused(why.decode(), detail.decode())
+        case [why, *detail]:
+            return Refused(Refusal(why.decode()), *(word.decode() for word in detail))
         case _:
-            return Refused(answer[0].decode())
+            raise ValueError(f"the store answered a reserve with {answer!r}")

@@ -1,4 +1,4 @@
-"""What a claim on a slot asks for, and what the store answers."""
+"""The request of a reserve and the store's answers to it, as values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matcher.model.lifecycle import ReservationState
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """How long the store remembers, in milliseconds."""
+    """How long the store keeps records, in milliseconds, and how many events a stream keeps."""
 
     request_window_ms: int
     own_request_ms: int
@@ -22,7 +22,7 @@ class Lifetimes:
 
 
 class ReserveKind(StrEnum):
-    """Where the contact of a claim comes from."""
+    """Where the contact of a reserve comes from."""
 
     NEW = "new"
     QUEUE = "queue"
@@ -33,7 +33,7 @@ class ReserveKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReservationRef:
-    """What of a reservation never changes: whose slot, for which contact, by which pool's terms."""
+    """What never changes of a reservation: its ids, agent and contact, and the pool whose terms it has."""
 
     site: str
     reservation: str
@@ -42,11 +42,11 @@ class ReservationRef:
     pool: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class WaitTerms:
-    """How a contact may wait: how long, the pool's head start, and what was written, sealed.
+    """How a contact may wait: how long, its pool's head start, and the sealed message. Never logged.
 
-    at_once False: not where nobody has room now, only once an offer has come to nothing.
+    at_once False: it does not wait where no agent has free capacity now, only after an offer that was not accepted.
     """
 
     most_ms: int
@@ -57,10 +57,11 @@ class WaitTerms:
 
 @dataclass(frozen=True, slots=True)
 class ReserveRequest:
-    """What a reserve asks for: ids and terms. They stay the same however many offers it takes.
+    """The ids and terms of a reservation. They stay the same however many reserves it takes.
 
-    waiting None: it may not wait. handed_on: in a transfer, the slot that is freed once the new one is held.
-    idle_ms: after so long without a sign an accepted conversation stops counting; 0: never.
+    own_request: the request id was made here, not by the caller.
+    waiting None: the contact may not wait. handed_on: in a transfer, the reservation that is freed once the new one is
+    held. idle_ms: after how long without activity an accepted conversation is idle; 0: never.
     """
 
     site: str
@@ -82,15 +83,15 @@ class ReserveRequest:
 
     @property
     def lines_up(self) -> bool:
-        """Tell whether it waits where nobody has room now."""
+        """Whether the contact waits where no agent has free capacity now."""
         return self.waiting is not None and self.waiting.at_once
 
 
 @dataclass(frozen=True, slots=True)
 class Shortlist:
-    """Whom a reserve may take: candidates with their affinities, by which rule, and the record of why.
+    """The candidates that the store chooses from, with their affinities, by which rule, and the decision's record.
 
-    tolerance: affinities this near the best are equal; below 0 the longest idle is taken.
+    tolerance: affinities this near the best are equal; below 0 the longest idle is chosen.
     """
 
     basis: Basis
@@ -101,7 +102,7 @@ class Shortlist:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A slot is held."""
+    """Capacity is held; `event`: the id of the load stream's event that says so."""
 
     reservation: Reservation
     event: str
@@ -109,7 +110,7 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The request was answered before."""
+    """The request was answered before, with these ids; no reservation where the contact waits."""
 
     reservation: str
     decision: str
@@ -118,7 +119,7 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """Nobody has room and the contact waits; `score`: its place in the queue, in milliseconds."""
+    """No candidate has enough free capacity and the contact waits; `score`: its place in the queue, in milliseconds."""
 
     score: int
     waits_until_ms: int
@@ -127,23 +128,36 @@ class Enqueued:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """No candidate has room; `load_event` and `roster_event` are the last ones of the two streams at that moment."""
+    """No candidate has enough free capacity; `load_event` and `roster_event`: the last events of both streams then."""
 
     load_event: int
     roster_event: int
 
 
+class Refusal(StrEnum):
+    """Why nothing is held, and what the detail says."""
+
+    REUSED = "reused"
+    """The request id came with another request before."""
+    LIVE = "live"
+    """The contact has an agent; the detail is the reservation's id."""
+    ENDED = "ended"
+    """The contact has ended; the detail is its state."""
+    STATE = "state"
+    """The contact does not stand as the request's kind demands; the detail is its state."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was held: 'reused', 'live' (a reservation id), 'ended' or 'state' (a state)."""
+    """Nothing is held, and why."""
 
-    why: str
+    why: Refusal
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Lapsed:
-    """A deadline has passed: in which state, and whether the agent was sent away for it."""
+    """A deadline has passed: the state of the reservation then, and whether the agent was set AWAY for it."""
 
     was: ReservationState
     away: bool

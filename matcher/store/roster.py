@@ -1,4 +1,4 @@
-"""The roster's side of the store: agents, pools, sites."""
+"""The store of the roster: agents with their interest vectors, pools and sites."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from matcher.errors import (
 from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
 from matcher.model.lifecycle import AgentStatus
 from matcher.model.resource_names import agent_name, pool_name, site_name
+from matcher.store import verbs
 from matcher.store.codecs import (
     decode_agent,
     decode_holds,
@@ -45,53 +46,57 @@ class RosterStore:
 
     def __init__(self, connection: StoreClient, events_kept: int) -> None:
         self._connection = connection
-        self._events = events_kept
+        self._events_kept = events_kept
 
     async def agent(self, site: str, agent: str, now_ms: int) -> Agent | None:
-        """Read an agent with what they hold."""
+        """Read an agent with the agent's holds."""
         keys = Keys(site)
-        fields, lease = await self._connection.pipeline(
+        fields, members = await self._connection.pipeline(
             [("HGETALL", keys.agent(agent)), ("ZRANGE", keys.holds(agent), 0, -1, "WITHSCORES")]
         )
         if not fields:
             return None
-        return decode_agent(agent, fields_of(fields), decode_holds(pairs_of(lease), now_ms))
+        return decode_agent(agent, fields_of(fields), decode_holds(pairs_of(members), now_ms))
 
     async def agents(self, site: str, agents: Sequence[str]) -> list[Agent | None]:
-        """Read agents, without what they hold, in one round trip."""
-        found = await self._connection.pipeline([("HGETALL", Keys(site).agent(agent)) for agent in agents])
+        """Read agents, without their holds, in one round trip."""
+        records = await self._connection.pipeline([("HGETALL", Keys(site).agent(agent)) for agent in agents])
         return [
             decode_agent(agent, fields_of(fields)) if fields else None
-            for agent, fields in zip(agents, found, strict=True)
+            for agent, fields in zip(agents, records, strict=True)
         ]
 
     async def leases(self, site: str, agents: Sequence[str], now_ms: int) -> list[tuple[Hold, ...]]:
-        """Read what agents hold, in one round trip."""
-        found = await self._connection.pipeline(
+        """Read the holds of agents, in one round trip."""
+        answers = await self._connection.pipeline(
             [("ZRANGE", Keys(site).holds(agent), 0, -1, "WITHSCORES") for agent in agents]
         )
-        return [decode_holds(pairs_of(lease), now_ms) for lease in found]
+        return [decode_holds(pairs_of(members), now_ms) for members in answers]
 
     async def vectors(
         self, site: str, model: str, agents: Sequence[Agent], dimension: int
     ) -> list[NDArray[np.float32] | None]:
-        """Read agents' interest vectors [interests, dimension] in one round trip; None: none of these interests."""
+        """Read agents' interest vectors [interests, dimension] in one round trip; None: not of these interests."""
         keys = Keys(site)
-        found = await self._connection.pipeline([("GET", keys.vectors(model, agent.id)) for agent in agents])
+        values = await self._connection.pipeline([("GET", keys.vectors(model, agent.id)) for agent in agents])
         return [
             decode_vectors(agent.profile.interests, stored, dimension)
-            for agent, stored in zip(agents, found, strict=True)
+            for agent, stored in zip(agents, values, strict=True)
         ]
 
     async def put_vectors(self, site: str, model: str, vectors: Sequence[tuple[Agent, NDArray[np.float32]]]) -> None:
-        """Write agents' interest vectors by a model, in one round trip; those of agents who have changed are not."""
-        names = Keys(site)
-        keys: list[str] = []
-        args: list[str | bytes | int] = []
-        for agent, rows in vectors:
-            keys += [names.agent(agent.id), names.vectors(model, agent.id)]
-            args += [agent.profile_version, encode_vectors(agent.profile.interests, rows)]
-        await self._connection.verb("put_vectors", keys, args)
+        """Write agents' interest vectors of a model, in one round trip; not those of agents that have changed."""
+        keys = Keys(site)
+        agents = [
+            verbs.AgentVectors(
+                agent=keys.agent(agent.id),
+                vectors=keys.vectors(model, agent.id),
+                profile_version=agent.profile_version,
+                encoded=encode_vectors(agent.profile.interests, rows),
+            )
+            for agent, rows in vectors
+        ]
+        await self._connection.verb(verbs.PutVectors(agents=agents))
 
     async def agent_ids(self, site: str, most: int, after: str) -> Page[str]:
         """List a page of agent ids in order."""
@@ -116,30 +121,25 @@ class RosterStore:
         keys = Keys(site)
         left = [pool for pool in pools_before if pool not in profile.pools]
         answer = await self._connection.verb(
-            "put_agent",
-            [
-                keys.agent(agent),
-                keys.agents,
-                keys.vectors(model, agent),
-                keys.roster,
-                keys.pools,
-                keys.waiting,
-                *map(keys.members, left),
-                *map(keys.members, profile.pools),
-            ],
-            [
-                agent,
-                "" if expected is None else expected,
-                status or "",
-                encode_profile(profile),
-                profile.capacity.total,
-                encode_channels(profile.capacity),
-                b"" if vectors is None else encode_vectors(profile.interests, vectors),
-                secrets.token_hex(8),
-                self._events,
-                len(left),
-                *profile.pools,
-            ],
+            verbs.PutAgent(
+                agent=keys.agent(agent),
+                agents=keys.agents,
+                vectors=keys.vectors(model, agent),
+                roster=keys.roster,
+                pools=keys.pools,
+                waiting=keys.waiting,
+                agent_id=agent,
+                expected="" if expected is None else expected,
+                status=status or "",
+                profile=encode_profile(profile),
+                total=profile.capacity.total,
+                channels=encode_channels(profile.capacity),
+                encoded=b"" if vectors is None else encode_vectors(profile.interests, vectors),
+                write_id=secrets.token_hex(8),
+                events_kept=self._events_kept,
+                left=[verbs.PoolLeft(members=keys.members(pool)) for pool in left],
+                joined=[verbs.PoolJoined(members=keys.members(pool), id=pool) for pool in profile.pools],
+            )
         )
         match answer:
             case [b"ok", fields]:
@@ -157,7 +157,14 @@ class RosterStore:
         """Declare an agent's status. Raises AgentNotFound."""
         keys = Keys(site)
         answer = await self._connection.verb(
-            "put_status", [keys.agent(agent), keys.roster, keys.waiting], [agent, status, self._events]
+            verbs.PutStatus(
+                agent=keys.agent(agent),
+                roster=keys.roster,
+                waiting=keys.waiting,
+                agent_id=agent,
+                status=status,
+                events_kept=self._events_kept,
+            )
         )
         if answer[0] != b"ok":
             raise AgentNotFound(agent_name(site, agent))
@@ -169,18 +176,20 @@ class RosterStore:
         models = await self._connection.run("ZRANGE", MODELS, 0, -1)
         write = secrets.token_hex(8)
         answer = await self._connection.verb(
-            "delete_agent",
-            [
-                keys.agent(agent),
-                keys.agents,
-                keys.roster,
-                keys.holds(agent),
-                keys.once("delete", write),
-                keys.timers,
-                *map(keys.members, pools),
-                *(keys.vectors(model.decode(), agent) for model in models),
-            ],
-            [agent, "" if expected is None else expected, self._events, len(pools), write],
+            verbs.DeleteAgent(
+                agent=keys.agent(agent),
+                agents=keys.agents,
+                roster=keys.roster,
+                holds=keys.holds(agent),
+                once=keys.once("delete", write),
+                timers=keys.timers,
+                agent_id=agent,
+                expected="" if expected is None else expected,
+                events_kept=self._events_kept,
+                write_id=write,
+                left=[verbs.PoolLeft(members=keys.members(pool)) for pool in pools],
+                models=[verbs.ModelVectors(vectors=keys.vectors(model.decode(), agent)) for model in models],
+            )
         )
         match answer:
             case [b"ok"]:
@@ -201,23 +210,24 @@ class RosterStore:
         """List a page of pools by id."""
         keys = Keys(site)
         ids = await self._ids(keys.pools, most, after)
-        found = await self._connection.pipeline([("HGETALL", keys.pool(pool)) for pool in ids.items])
-        pools = [decode_pool(pool, fields_of(f)) for pool, f in zip(ids.items, found, strict=True) if f]
+        records = await self._connection.pipeline([("HGETALL", keys.pool(pool)) for pool in ids.items])
+        pools = [decode_pool(pool, fields_of(f)) for pool, f in zip(ids.items, records, strict=True) if f]
         return Page(tuple(pools), ids.next)
 
     async def put_pool(self, site: str, pool: str, policy: PoolPolicy, expected: int | None) -> Pool:
         """Write a pool's policy. Raises PoolExists, PoolNotFound or EtagMismatch."""
         keys = Keys(site)
         answer = await self._connection.verb(
-            "put_pool",
-            [keys.pool(pool), keys.pools, keys.roster],
-            [
-                pool,
-                "" if expected is None else expected,
-                encode_policy(policy),
-                secrets.token_hex(8),
-                self._events,
-            ],
+            verbs.PutPool(
+                pool=keys.pool(pool),
+                pools=keys.pools,
+                roster=keys.roster,
+                pool_id=pool,
+                expected="" if expected is None else expected,
+                policy=encode_policy(policy),
+                write_id=secrets.token_hex(8),
+                events_kept=self._events_kept,
+            )
         )
         match answer:
             case [b"ok", fields]:
@@ -230,19 +240,21 @@ class RosterStore:
                 raise PoolNotFound(pool_name(site, pool))
 
     async def delete_pool(self, site: str, pool: str, expected: int | None) -> None:
-        """Remove a pool that no agent is in. Raises PoolNotFound, EtagMismatch, PoolInUse or PoolHasWaiting."""
+        """Remove a pool that has no agent. Raises PoolNotFound, EtagMismatch, PoolInUse or PoolHasWaiting."""
         keys, write = Keys(site), secrets.token_hex(8)
         answer = await self._connection.verb(
-            "delete_pool",
-            [
-                keys.pool(pool),
-                keys.pools,
-                keys.roster,
-                keys.members(pool),
-                keys.waiting,
-                keys.once("delete", write),
-            ],
-            [pool, "" if expected is None else expected, self._events, write],
+            verbs.DeletePool(
+                pool=keys.pool(pool),
+                pools=keys.pools,
+                roster=keys.roster,
+                members=keys.members(pool),
+                waiting=keys.waiting,
+                once=keys.once("delete", write),
+                pool_id=pool,
+                expected="" if expected is None else expected,
+                events_kept=self._events_kept,
+                write_id=write,
+            )
         )
         match answer:
             case [b"ok"]:
@@ -257,7 +269,7 @@ class RosterStore:
                 raise PoolNotFound(pool_name(site, pool))
 
     async def site_exists(self, site: str) -> bool:
-        """Tell whether there is such a site."""
+        """Return whether the site exists."""
         return await self._connection.run("ZSCORE", SITES, site) is not None
 
     async def sites(self, most: int, after: str) -> Page[str]:
@@ -275,7 +287,7 @@ class RosterStore:
         return int(await self._connection.run("ZCARD", Keys(site).agents))
 
     async def delete_site(self, site: str) -> None:
-        """Remove a site with all it holds; readers of its streams are told first."""
+        """Remove a site with all its keys; an event on its roster stream says so first."""
         keys = Keys(site)
         await self._connection.run("ZREM", SITES, site)
         await self._connection.run("XADD", keys.roster, "0-*", "e", f"site|{site}|0|0")
@@ -283,6 +295,6 @@ class RosterStore:
 
     async def _ids(self, key: str, most: int, after: str) -> Page[str]:
         start = f"({after}" if after else "-"
-        found = await self._connection.run("ZRANGE", key, start, "+", "BYLEX", "LIMIT", 0, most + 1)
-        ids = tuple(member.decode() for member in found)
+        members = await self._connection.run("ZRANGE", key, start, "+", "BYLEX", "LIMIT", 0, most + 1)
+        ids = tuple(member.decode() for member in members)
         return Page(ids[:most], ids[most - 1] if len(ids) > most else "")

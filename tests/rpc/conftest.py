@@ -50,7 +50,7 @@ class Service:
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
-    """Give a service with doubles behind its methods."""
+    """Yield a server whose servicers call doubles."""
     doubles, telemetry = Doubles(), Telemetry()
     health = Health(telemetry)
     server = build_server(doubles.services, health, telemetry)
@@ -63,8 +63,8 @@ async def service() -> AsyncIterator[Service]:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a failed call told its caller."""
+class Failure:
+    """The status of a failed call, with its details."""
 
     code: grpc.StatusCode
     sentence: str
@@ -74,14 +74,14 @@ class Told:
     retry_seconds: float | None
 
 
-def told_by(status: status_pb2.Status) -> Told:
-    """Return what a status says, detail by detail."""
+def failure_of(status: status_pb2.Status) -> Failure:
+    """Return the parts of a status and of its details."""
     info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     for detail in status.details:
         for kind in (info, bad, retry):
             detail.Unpack(kind)
     assert info.domain == "matcher.v1"
-    return Told(
+    return Failure(
         code=next(code for code in grpc.StatusCode if code.value[0] == status.code),
         sentence=status.message,
         reason=info.reason,
@@ -91,8 +91,8 @@ def told_by(status: status_pb2.Status) -> Told:
     )
 
 
-async def told(call: Any) -> Told:
-    """Await a call that fails, and return what it told."""
+async def failure(call: Any) -> Failure:
+    """Await a call that fails, and return its status."""
     with contextlib.suppress(grpc.aio.AioRpcError):
         if hasattr(call, "read"):
             while await call.read() is not grpc.aio.EOF:
@@ -100,5 +100,5 @@ async def told(call: Any) -> Told:
         else:
             await call
     status = await rpc_status.aio.from_call(call)
-    assert status is not None, f"{await call.code()} {await call.details()}: no details"
-    return told_by(status)
+    assert status is not None, f"{await call.code()} {await call.details()}: the status has no details"
+    return failure_of(status)

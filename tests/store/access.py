@@ -8,6 +8,8 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from matcher.store.redis.client import StoreClient
+from matcher.store.redis.verb_call import VerbCall
+from matcher.store.verbs import ReserveInOrder
 
 PASSWORD: Final = "test"
 PRODUCT: Final = "product"
@@ -108,11 +110,15 @@ class DeclaredConnection(StoreClient):
         self._narrow = StoreClient(as_user(url, DECLARED), max_calls=1)
         self._one_at_a_time = asyncio.Lock()
 
-    async def verb(self, verb: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
-        """Allow the narrow user `keys`, then call the verb as that user."""
+    async def verb(self, call: VerbCall) -> list[Any]:
+        """Let the narrow user reach the call's keys, run the verb as that user, and check the answer by the table."""
+        keys, _ = call.packed()
         async with self._one_at_a_time:
             await self.allow(keys)
-            return await self._narrow.verb(verb, keys, args)
+            answer = await self._narrow.verb(call)
+        for word, *values in answer if isinstance(call, ReserveInOrder) else [answer]:
+            assert len(values) == len(call.answers[word.decode()]), f"{call.verb} answered {answer}"
+        return answer
 
     async def allow(self, keys: Sequence[str]) -> None:
         """Allow the narrow user `keys` only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from matcher.store.keys import Keys
 from matcher.store.models import ModelStore
 from matcher.store.presence import PresenceStore
 from matcher.store.redis.client import StoreClient
+from matcher.store.redis.verb_call import VerbCall
 from matcher.store.reservations import (
     Enqueued,
     Lifetimes,
@@ -31,6 +32,7 @@ from matcher.store.reservations import (
     WaitTerms,
 )
 from matcher.store.roster import RosterStore
+from matcher.store.verbs import VERBS, Transition
 from tests.store.access import store_now_ms
 
 LONG_MS: Final = 600_000
@@ -257,7 +259,7 @@ class Stage:
 
     async def contact(self, contact: str) -> Contact:
         """Read a contact as of now."""
-        return await self.routing.contact(self.site, contact, await self.now_ms())
+        return await self.contacts.contact(self.site, contact, await self.now_ms())
 
     async def agent(self, agent: str) -> Agent:
         """Read an agent who exists."""
@@ -265,24 +267,30 @@ class Stage:
         assert found is not None
         return found
 
-    async def verb(self, verb: str, reservation: Reservation, *args: str | int, fence: int = 0) -> list[Any]:
-        """Run a transition and return its answer as it comes from the script."""
+    async def verb(self, verb: str, reservation: Reservation, *, fence: int = 0, **args: str | int) -> list[Any]:
+        """Run a transition and return its answer as the verb gives it."""
         keys = self.keys
-        names = [
-            keys.reservation(reservation.id),
-            keys.contact(reservation.contact),
-            keys.agent(reservation.agent),
-            keys.holds(reservation.agent),
-            keys.due,
-            keys.load,
-            keys.queue,
-            keys.waiting,
-            keys.contacts,
-            keys.timers,
-            keys.roster,
-        ]
-        own: list[str | int] = [reservation.id, reservation.contact, reservation.agent, fence, KEEP_MS, EVENTS_KEPT]
-        return await self.connection.verb(verb, names, [*own, *args])
+        transition = Transition(
+            reservation=keys.reservation(reservation.id),
+            contact=keys.contact(reservation.contact),
+            agent=keys.agent(reservation.agent),
+            holds=keys.holds(reservation.agent),
+            due=keys.due,
+            load=keys.load,
+            queue=keys.queue,
+            waiting=keys.waiting,
+            contacts=keys.contacts,
+            timers=keys.timers,
+            roster=keys.roster,
+            reservation_id=reservation.id,
+            contact_id=reservation.contact,
+            agent_id=reservation.agent,
+            fence=fence,
+            keep_ms=KEEP_MS,
+            events_kept=EVENTS_KEPT,
+        )
+        call: Callable[..., VerbCall] = VERBS[verb]
+        return await self.connection.verb(call(transition=transition, **args))
 
     async def ends(self) -> tuple[int, ...]:
         """Return how many events each stream has seen."""

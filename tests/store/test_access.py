@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
 
 import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
-from matcher.store.redis import functions
 from matcher.store.redis.client import StoreClient
+from matcher.store.redis.functions import SHARED, lua_text
+from matcher.store.verbs import VERBS
 from tests.store.access import SCRIPTED, Admin, DeclaredConnection
 from tests.store.stage import Stage
 
@@ -40,8 +40,8 @@ async def test_a_verb_that_uses_an_undeclared_key_fails(
 def test_the_verbs_call_only_listed_commands_and_none_that_lists_keys() -> None:
     """The user's list of commands is complete: no script runs KEYS or SCAN."""
     called = set()
-    for name in (*functions.SHARED, *functions.VERBS):
-        source = (resources.files("matcher.store") / "lua" / f"{name}.lua").read_text("utf-8")
+    for name in (*SHARED, *VERBS):
+        source = lua_text(name)
         called |= {command.lower() for command in re.findall(r"redis\.p?call\('(\w+)'", source)}
         assert len(re.findall(r"redis\.p?call\(", source)) == len(re.findall(r"redis\.p?call\('", source))
     assert called == set(SCRIPTED)

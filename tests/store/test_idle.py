@@ -55,14 +55,14 @@ async def test_a_sign_counts_it_again_also_above_the_capacity(lawful: Stage) -> 
     for sign in ("touch", "renew"):
         held = await at_rest(stage, contact=sign)
         other = await stage.hold("ann")
-        args = (LONG_MS,) if sign == "touch" else (LONG_MS, LONG_MS)
-        assert (await stage.verb(sign, held, *args))[0] == b"ok"
+        args = {"idle_ms": LONG_MS} if sign == "touch" else {"duration_ms": LONG_MS, "idle_ms": LONG_MS}
+        assert (await stage.verb(sign, held, **args))[0] == b"ok"
         assert sum(hold.cost for hold in await stage.holds("ann")) == 2
         assert (await stage.reservation(held.id)).idle_since_ms == 0
         assert (await stage.walked(sign))[-1] == "ASSIGNED ACTIVE"
         assert isinstance(await stage.reserve(stage.claim("ann")), Full)
         before = await stage.ends()
-        assert (await stage.verb("touch", held, LONG_MS))[0] == b"ok"
+        assert (await stage.verb("touch", held, idle_ms=LONG_MS))[0] == b"ok"
         assert await stage.ends() == before
         await stage.routing.cancel(stage.slot(other), 0)
         await stage.routing.cancel(stage.slot(held), 0)

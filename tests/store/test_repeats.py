@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +12,8 @@ from matcher.store.codecs import fields_of
 from matcher.store.keys import SCHEMA
 from matcher.store.redis import functions
 from matcher.store.redis.client import StoreClient
-from matcher.store.reservations import Full, Refused, Replayed, Reserved
+from matcher.store.redis.verb_call import VerbCall
+from matcher.store.reservations import Full, Refusal, Refused, Replayed, Reserved
 from tests.store.access import PRODUCT, Admin, as_user
 from tests.store.stage import LONG_MS, Stage
 
@@ -21,10 +21,10 @@ from tests.store.stage import LONG_MS, Stage
 class Repeating(StoreClient):
     """Run every verb twice and give the second answer, as redis-py does where the first reply is lost."""
 
-    async def verb(self, verb: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
+    async def verb(self, call: VerbCall) -> list[Any]:
         """Run a verb twice."""
-        await super().verb(verb, keys, args)
-        return await super().verb(verb, keys, args)
+        await super().verb(call)
+        return await super().verb(call)
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ async def test_a_reserve_is_one_round_trip_whatever_it_answers(plain_stage: Stag
 
     assert await trips() is Reserved
     assert await trips() is Replayed
-    assert await trips("ann", contact="c") == Refused("live", claim.claim.reservation)
-    assert await trips("ann", request_id="q", digest="0b" * 16) == Refused("reused")
+    assert await trips("ann", contact="c") == Refused(Refusal.LIVE, claim.claim.reservation)
+    assert await trips("ann", request_id="q", digest="0b" * 16) == Refused(Refusal.REUSED)
     assert await trips("ann", contact="d") is Reserved
     assert isinstance(await trips("ann", contact="e"), Full)
     assert isinstance(await trips(contact="f"), Full)

@@ -8,7 +8,7 @@ import pytest
 
 from matcher.model import ChannelCapacity
 from matcher.model.lifecycle import AgentStatus, ContactState, ReservationState
-from matcher.store.reservations import Full, Refused, Replayed, Reserved
+from matcher.store.reservations import Full, Refusal, Refused, Replayed, Reserved
 from tests.store.stage import CHAT, LIFETIMES, LONG_MS, Stage
 
 
@@ -221,9 +221,9 @@ async def test_a_contact_that_is_held_gets_the_same_reservation_named(stage: Sta
     """Live: one customer, one agent, offered or accepted."""
     await stage.put("ann", 5)
     held = await stage.hold("ann", contact="c")
-    assert await stage.reserve(stage.claim("ann", contact="c")) == Refused("live", held.id)
+    assert await stage.reserve(stage.claim("ann", contact="c")) == Refused(Refusal.LIVE, held.id)
     await stage.routing.accept(stage.slot(held), held.fence, LONG_MS)
-    assert await stage.reserve(stage.claim("ann", contact="c")) == Refused("live", held.id)
+    assert await stage.reserve(stage.claim("ann", contact="c")) == Refused(Refusal.LIVE, held.id)
     assert await stage.held_by("ann") == [held.id]
 
 
@@ -239,7 +239,7 @@ async def test_an_ended_contact_is_never_offered_again(stage: Stage) -> None:
     for _ in range(2):
         for contact in ("closed", "canceled", "expired"):
             answer = await stage.reserve(stage.claim("ann", contact=contact))
-            assert answer == Refused("ended", contact.upper())
+            assert answer == Refused(Refusal.ENDED, contact.upper())
         await stage.expire(lapsed.id)
 
 
@@ -294,7 +294,7 @@ async def test_a_request_id_with_another_request_is_refused(stage: Stage) -> Non
     await stage.put("ann", 5)
     held = await stage.hold("ann", request_id="q")
     again = stage.claim("ann", request_id="q", digest="0b" * 16)
-    assert await stage.reserve(again) == Refused("reused")
+    assert await stage.reserve(again) == Refused(Refusal.REUSED)
     assert await stage.held_by("ann") == [held.id]
 
 

@@ -18,6 +18,7 @@ from matcher.model import ChannelCapacity, PoolPolicy
 from matcher.model.lifecycle import AgentStatus
 from matcher.store.codecs import encode_channels, encode_profile
 from matcher.store.models import KnownModel
+from matcher.store.verbs import PoolJoined, PutAgent, PutPool
 from tests.store.stage import EVENTS_KEPT, Stage, profile
 
 
@@ -102,26 +103,49 @@ async def test_a_changed_list_of_pools_moves_the_agent(stage: Stage) -> None:
 async def test_the_same_write_again_answers_the_same_and_writes_nothing(stage: Stage) -> None:
     """A call that the network repeats finds what it wrote, also where the version it expected is past."""
     keys, wanted = stage.keys, profile(2)
-    pools = list(wanted.pools)
 
-    async def put(write: str, expected: str) -> list[object]:
-        args: list[str | bytes | int] = ["ann", expected, "ONLINE", encode_profile(wanted), 2]
-        args += [encode_channels(wanted.capacity), b"", write, EVENTS_KEPT, 0, *pools]
+    async def put(write_id: str, expected: int) -> list[object]:
         return await stage.connection.verb(
-            "put_agent",
-            [keys.agent("ann"), keys.agents, keys.vectors("m", "ann"), keys.roster, keys.pools, keys.members(pools[0])],
-            args,
+            PutAgent(
+                agent=keys.agent("ann"),
+                agents=keys.agents,
+                vectors=keys.vectors("m", "ann"),
+                roster=keys.roster,
+                pools=keys.pools,
+                waiting=keys.waiting,
+                agent_id="ann",
+                expected=expected,
+                status="ONLINE",
+                profile=encode_profile(wanted),
+                total=2,
+                channels=encode_channels(wanted.capacity),
+                encoded=b"",
+                write_id=write_id,
+                events_kept=EVENTS_KEPT,
+                left=[],
+                joined=[PoolJoined(members=keys.members(pool), id=pool) for pool in wanted.pools],
+            )
         )
 
-    first = await put("w1", "0")
+    first = await put("w1", 0)
     stored = await stage.everything()
-    assert await put("w1", "0") == first
+    assert await put("w1", 0) == first
     assert await stage.everything() == stored
-    assert await put("w2", "0") == [b"exists"]
+    assert await put("w2", 0) == [b"exists"]
 
-    async def put_pool(write: str) -> list[object]:
-        names = [keys.pool("north"), keys.pools, keys.roster]
-        return await stage.connection.verb("put_pool", names, ["north", 0, b"{}", write, EVENTS_KEPT])
+    async def put_pool(write_id: str) -> list[object]:
+        return await stage.connection.verb(
+            PutPool(
+                pool=keys.pool("north"),
+                pools=keys.pools,
+                roster=keys.roster,
+                pool_id="north",
+                expected=0,
+                policy=b"{}",
+                write_id=write_id,
+                events_kept=EVENTS_KEPT,
+            )
+        )
 
     first = await put_pool("w1")
     stored = await stage.everything()

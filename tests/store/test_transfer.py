@@ -8,8 +8,8 @@ import pytest
 
 from matcher.model import PoolPolicy, Reservation
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
-from matcher.store.contacts import LeaveResult, QueuePlace
-from matcher.store.reservations import Enqueued, Full, Refused, Replayed, Reserved, ReserveKind
+from matcher.store.contacts import LeaveOutcome, LeaveResult, QueuePlace
+from matcher.store.reservations import Enqueued, Full, Refusal, Refused, Replayed, Reserved, ReserveKind
 from tests.store.laws import found_anywhere
 from tests.store.stage import LONG_MS, Stage
 
@@ -88,7 +88,7 @@ async def test_a_transfer_whose_wait_is_over_leaves_all_as_it_was(lawful: Stage)
     old = await talking(stage)
     queued = await stage.line_up("c", stage.waiting(20, 0, sealed), **stage.handing_on(old))
     await stage.passed(queued.waits_until_ms)
-    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("left", "ASSIGNED")
+    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult(LeaveOutcome.LEFT, "ASSIGNED")
     contact = await stage.contact("c")
     assert (contact.state, contact.cause, contact.excluded) == (ContactState.ASSIGNED, Cause.WAIT_EXPIRED, ())
     assert await stage.held_by("ann") == [old.id]
@@ -111,7 +111,7 @@ async def test_a_conversation_that_ends_ends_the_transfer_that_waits(lawful: Sta
             await stage.passed(old.deadline_ms)
             # Lapsed and not written down yet: it is not handed on any more.
             asked = stage.serve("c", "bob", **stage.handing_on(old, ReserveKind.MOVE))
-            assert await stage.reserve(asked) == Refused("state", "ASSIGNED")
+            assert await stage.reserve(asked) == Refused(Refusal.STATE, "ASSIGNED")
             assert await stage.expire(old.id) == "ACCEPTED"
     assert await stage.in_line() == []
     assert await found_anywhere(stage, sealed) == []
@@ -125,7 +125,7 @@ async def test_a_transfer_that_waits_ends_with_a_conversation_everybody_has_forg
     old = await stage.hold("bob", contact="d", accepted=True, hold_ms=30)
     queued = await stage.line_up("d", stage.waiting(40), **stage.handing_on(old))
     await stage.passed(queued.waits_until_ms)
-    assert await stage.contacts.leave(stage.site, "d", Cause.WAIT_EXPIRED) == LeaveResult("left", "EXPIRED")
+    assert await stage.contacts.leave(stage.site, "d", Cause.WAIT_EXPIRED) == LeaveResult(LeaveOutcome.LEFT, "EXPIRED")
     assert (await stage.contact("d")).cause is Cause.CONVERSATION_EXPIRED
     assert await stage.expire(old.id) == "ACCEPTED"
     assert await stage.walked("d") == ["ASSIGNED ACCEPTED", "ASSIGNED TRANSFER_ASKED", "EXPIRED CONVERSATION_EXPIRED"]
@@ -150,13 +150,13 @@ async def test_only_a_conversation_is_handed_on_and_only_by_who_has_it(lawful: S
     await stage.put("ann", 3)
     await stage.put("bob", 3)
     offered = await stage.hold("ann", contact="c")
-    assert await stage.reserve(stage.claim("bob", **stage.handing_on(offered))) == Refused("state", "RESERVED")
+    assert await stage.reserve(stage.claim("bob", **stage.handing_on(offered))) == Refused(Refusal.STATE, "RESERVED")
     await stage.routing.accept(stage.slot(offered), 0, LONG_MS)
     new = await stage.hold("bob", **stage.handing_on(offered))
-    assert await stage.reserve(stage.claim("bob", **stage.handing_on(offered))) == Refused("state", "RESERVED")
+    assert await stage.reserve(stage.claim("bob", **stage.handing_on(offered))) == Refused(Refusal.STATE, "RESERVED")
     await stage.routing.accept(stage.slot(new), 0, LONG_MS)
     await stage.routing.complete(stage.slot(new), 0, 0)
-    assert await stage.reserve(stage.claim("ann", **stage.handing_on(new))) == Refused("state", "CLOSED")
+    assert await stage.reserve(stage.claim("ann", **stage.handing_on(new))) == Refused(Refusal.STATE, "CLOSED")
 
 
 @pytest.mark.parametrize("how", [ReserveKind.TRANSFER, ReserveKind.MOVE])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -14,15 +14,16 @@ from matcher.store.codecs import fields_of
 from matcher.store.reservations import ReservationRef
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
-ARGUMENTS: Final[dict[str, tuple[str | int, ...]]] = {
-    "accept": (LONG_MS, 0),
-    "decline": ("lunch", ""),
-    "renew": (LONG_MS, 0),
-    "complete": (LONG_MS, "w2"),
-    "cancel": ("CANCELED",),
-    "withdraw": ("AGENT_LEFT",),
-    "touch": (0,),
+ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
+    "accept": {"accepted_ms": LONG_MS, "idle_ms": 0},
+    "decline": {"reason": "lunch", "retry_after_ms": ""},
+    "renew": {"duration_ms": LONG_MS, "idle_ms": 0},
+    "complete": {"wrap_up_ms": LONG_MS, "write_id": "w2"},
+    "cancel": {"cause": "CANCELED"},
+    "withdraw": {"cause": "AGENT_LEFT"},
+    "touch": {"idle_ms": 0},
 }
+"""A verb → its own arguments."""
 
 # How a reservation stands → what each verb answers: the state it leaves, or the refusal.
 LAWS: Final = {
@@ -104,12 +105,12 @@ async def brought_to(stage: Stage, standing: str) -> Reservation:
     short = 1 if then else LONG_MS
     held = await stage.hold("ann", contact="c", hold_ms=short if state == "PENDING" else LONG_MS)
     if state in {"ACCEPTED", "WRAPPING", "COMPLETED"}:
-        await stage.verb("accept", held, short if state == "ACCEPTED" else LONG_MS, 0)
+        await stage.verb("accept", held, accepted_ms=short if state == "ACCEPTED" else LONG_MS, idle_ms=0)
     if state in {"WRAPPING", "COMPLETED"}:
-        await stage.verb("complete", held, {"WRAPPING": short, "COMPLETED": 0}[state], "w1")
+        await stage.verb("complete", held, wrap_up_ms={"WRAPPING": short, "COMPLETED": 0}[state], write_id="w1")
     if state in {"DECLINED", "CANCELED"}:
         verb = {"DECLINED": "decline", "CANCELED": "cancel"}[state]
-        await stage.verb(verb, held, *ARGUMENTS[verb])
+        await stage.verb(verb, held, **ARGUMENTS[verb])
     if then:
         await stage.passed((await stage.reservation(held.id)).deadline_ms)
     if then == "swept":
@@ -122,7 +123,7 @@ async def test_each_verb_answers_each_state_as_the_table_says(stage: Stage, stan
     """A verb that fits leaves its state; one that does not changes nothing and names what it found."""
     before = await brought_to(stage, standing)
     contact, stored, told = await stage.contact("c"), await stage.everything(), await stage.ends()
-    answer = await stage.verb(verb, before, *ARGUMENTS[verb], fence=before.fence)
+    answer = await stage.verb(verb, before, **ARGUMENTS[verb], fence=before.fence)
     law = LAWS[standing][verb]
     if " " in law:
         assert b" ".join(answer).decode() == law
@@ -151,7 +152,7 @@ async def test_a_reservation_that_is_not_there_is_gone(stage: Stage, verb: str) 
     held = await stage.hold("ann")
     await stage.raw("UNLINK", stage.keys.reservation(held.id))
     stored = await stage.everything()
-    answer = await stage.verb(verb, held, *ARGUMENTS.get(verb, (0,)))
+    answer = await stage.verb(verb, held, **ARGUMENTS.get(verb, {"max_missed": 0}))
     if verb == "expire":
         assert answer == [b"done"]
         assert await stage.due() == []
@@ -167,7 +168,7 @@ async def test_another_fence_is_refused_whatever_the_state(stage: Stage, verb: s
         held = await brought_to(stage, standing)
         stored = await stage.everything()
         for fence in (held.fence - 1, held.fence + 1):
-            assert await stage.verb(verb, held, *ARGUMENTS[verb], fence=fence) == [b"fence"]
+            assert await stage.verb(verb, held, **ARGUMENTS[verb], fence=fence) == [b"fence"]
         assert await stage.everything() == stored
         await stage.raw("UNLINK", stage.keys.contact("c"))
 
@@ -236,16 +237,16 @@ async def test_waiting_begins_anew_with_the_end_of_a_conversation_and_not_with_a
 async def test_a_second_complete_ends_the_wrap_up_and_a_repeat_of_the_first_does_not(stage: Stage) -> None:
     """The network may repeat a call: it carries the same write id and changes nothing."""
     held = await brought_to(stage, "ACCEPTED")
-    first = await stage.verb("complete", held, LONG_MS, "w1")
-    assert (await stage.verb("complete", held, LONG_MS, "w1"))[:2] == first[:2]
+    first = await stage.verb("complete", held, wrap_up_ms=LONG_MS, write_id="w1")
+    assert (await stage.verb("complete", held, wrap_up_ms=LONG_MS, write_id="w1"))[:2] == first[:2]
     assert await stage.state(held.id) is ReservationState.WRAPPING
     assert await stage.held_by("ann") == [held.id]
-    second = await stage.verb("complete", held, LONG_MS, "w2")
+    second = await stage.verb("complete", held, wrap_up_ms=LONG_MS, write_id="w2")
     assert await stage.state(held.id) is ReservationState.COMPLETED
     assert await stage.held_by("ann") == []
     told = await stage.ends()
     for write in ("w2", "w3"):
-        assert (await stage.verb("complete", held, LONG_MS, write))[:2] == second[:2]
+        assert (await stage.verb("complete", held, wrap_up_ms=LONG_MS, write_id=write))[:2] == second[:2]
     assert await stage.ends() == told
 
 
@@ -275,12 +276,12 @@ async def test_expire_writes_the_consequence_once_and_not_early(stage: Stage) ->
     await stage.put("ann", 5)
     held = await stage.hold("ann", contact="c")
     stored = await stage.everything()
-    assert await stage.verb("expire", held, 0) == [b"early"]
+    assert await stage.verb("expire", held, max_missed=0) == [b"early"]
     assert await stage.everything() == stored
     await stage.passed((await stage.routing.accept(stage.slot(held), 0, 1)).deadline_ms)
-    assert await stage.verb("expire", held, 0) == [b"lapsed", b"ACCEPTED", b""]
+    assert await stage.verb("expire", held, max_missed=0) == [b"lapsed", b"ACCEPTED", b""]
     stored, told = await stage.everything(), await stage.ends()
-    assert await stage.verb("expire", held, 0) == [b"done"]
+    assert await stage.verb("expire", held, max_missed=0) == [b"done"]
     assert await stage.everything() == stored
     assert await stage.ends() == told
     assert await stage.lease("ann") == {}
@@ -292,7 +293,7 @@ async def test_the_removal_from_due_decides_who_writes_the_consequence(stage: St
     held = await brought_to(stage, "PENDING, lapsed")
     await stage.raw("ZREM", stage.keys.due, f"reservation|{held.id}")
     stored = await stage.everything()
-    assert await stage.verb("expire", held, 0) == [b"done"]
+    assert await stage.verb("expire", held, max_missed=0) == [b"done"]
     assert await stage.everything() == stored
 
 
@@ -330,7 +331,7 @@ async def test_every_transition_gives_back_the_slot_it_took(stage: Stage) -> Non
         held = await stage.hold("ann")
         # The terms of the channel change while it is held.
         await stage.put("ann", 7, {"chat": ChannelCapacity(3, 2)})
-        await stage.verb(verb, held, *ARGUMENTS[verb])
+        await stage.verb(verb, held, **ARGUMENTS[verb])
         assert await stage.lease("ann") == {}
 
 
@@ -386,7 +387,7 @@ async def test_a_slot_kept_in_mind_does_not_outlive_its_reservation(plain_stage:
 
 async def test_only_so_many_slots_are_kept_in_mind(plain_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ones held longest ago are forgotten first, and then read."""
-    monkeypatch.setattr(reservations, "MOST_SLOTS", 2)
+    monkeypatch.setattr(reservations, "MOST_REFS", 2)
     await plain_stage.put("ann", 3)
     held = [await plain_stage.hold("ann") for _ in range(3)]
     before = plain_stage.connection.round_trips

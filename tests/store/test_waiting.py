@@ -9,8 +9,8 @@ import pytest
 from matcher.errors import PoolHasWaiting
 from matcher.model import PoolPolicy
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState
-from matcher.store.contacts import LeaveResult, QueuePlace
-from matcher.store.reservations import Enqueued, Full, Refused, Replayed, Reserved
+from matcher.store.contacts import LeaveOutcome, LeaveResult, QueuePlace
+from matcher.store.reservations import Enqueued, Full, Refusal, Refused, Replayed, Reserved
 from tests.store.laws import broken_laws, found_anywhere
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
@@ -74,7 +74,7 @@ async def test_the_one_who_offers_takes_a_contact_out_of_the_queue_once(lawful: 
     await stage.line_up("c")
     await stage.put("ann", 2)
     held = await stage.served("c", "ann")
-    assert await stage.reserve(stage.serve("c", "ann")) == Refused("state", "RESERVED")
+    assert await stage.reserve(stage.serve("c", "ann")) == Refused(Refusal.STATE, "RESERVED")
     assert await stage.in_line() == []
     assert await stage.held_by("ann") == [held.id]
     assert await stage.walked("c") == ["QUEUED NOBODY_FREE", "RESERVED OFFERED"]
@@ -192,10 +192,14 @@ async def test_no_sealed_text_is_left_once_a_contact_is_accepted_or_has_ended(la
         case "accepted at once":
             await stage.served("c", "ann", accepted=True)
         case "given up":
-            assert await stage.contacts.leave(stage.site, "c", Cause.CANCELED) == LeaveResult("left", "CANCELED")
+            assert await stage.contacts.leave(stage.site, "c", Cause.CANCELED) == LeaveResult(
+                LeaveOutcome.LEFT, "CANCELED"
+            )
         case _:
             await stage.passed((await stage.contact("c")).waits_until_ms)
-            assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("left", "EXPIRED")
+            assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult(
+                LeaveOutcome.LEFT, "EXPIRED"
+            )
     assert await found_anywhere(stage, sealed) == []
 
 
@@ -214,10 +218,10 @@ async def test_a_wait_ends_at_its_time_and_not_early(lawful: Stage) -> None:
     queued = await stage.line_up("c", stage.waiting(30))
     early = await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED)
     if await stage.now_ms() < queued.waits_until_ms:
-        assert early == LeaveResult("early")
+        assert early == LeaveResult(LeaveOutcome.EARLY)
     await stage.passed(queued.waits_until_ms)
     await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED)
-    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("ended", "EXPIRED")
+    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult(LeaveOutcome.ENDED, "EXPIRED")
     assert await stage.walked("c") == ["QUEUED NOBODY_FREE", "EXPIRED WAIT_EXPIRED"]
     assert await stage.in_line() == []
     assert await stage.presence.timers(stage.site, 10) == []
@@ -230,10 +234,10 @@ async def test_a_wait_does_not_end_while_an_agent_is_held(lawful: Stage) -> None
     await stage.put("ann")
     held = await stage.served("c", "ann")
     await stage.passed(queued.waits_until_ms)
-    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("held", held.id)
+    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult(LeaveOutcome.HELD, held.id)
     assert await stage.state(held.id) == "PENDING"
     await stage.routing.decline(stage.slot(held), 0, "", None)
-    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("left", "EXPIRED")
+    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult(LeaveOutcome.LEFT, "EXPIRED")
 
 
 async def test_giving_up_ends_what_waits_and_a_repeat_answers_the_same(lawful: Stage) -> None:
@@ -242,15 +246,15 @@ async def test_giving_up_ends_what_waits_and_a_repeat_answers_the_same(lawful: S
     leave = stage.contacts.leave
     await stage.line_up("c")
     for _ in range(2):
-        assert await leave(stage.site, "c", Cause.CANCELED) == LeaveResult("left", "CANCELED")
+        assert await leave(stage.site, "c", Cause.CANCELED) == LeaveResult(LeaveOutcome.LEFT, "CANCELED")
     assert await stage.walked("c") == ["QUEUED NOBODY_FREE", "CANCELED CANCELED"]
     await stage.put("ann", 5)
     held = await stage.hold("ann", contact="d")
-    assert await leave(stage.site, "d", Cause.CANCELED) == LeaveResult("held", held.id)
+    assert await leave(stage.site, "d", Cause.CANCELED) == LeaveResult(LeaveOutcome.HELD, held.id)
     await stage.routing.accept(stage.slot(held), 0, LONG_MS)
     await stage.routing.complete(stage.slot(held), 0, 0)
-    assert await leave(stage.site, "d", Cause.CANCELED) == LeaveResult("ended", "CLOSED")
-    assert await leave(stage.site, "other", Cause.CANCELED) == LeaveResult("gone")
+    assert await leave(stage.site, "d", Cause.CANCELED) == LeaveResult(LeaveOutcome.ENDED, "CLOSED")
+    assert await leave(stage.site, "other", Cause.CANCELED) == LeaveResult(LeaveOutcome.GONE)
 
 
 async def test_an_offer_that_lapsed_does_not_bring_a_canceled_contact_back(lawful: Stage) -> None:
@@ -260,7 +264,7 @@ async def test_an_offer_that_lapsed_does_not_bring_a_canceled_contact_back(lawfu
     await stage.put("ann")
     held = await stage.served("c", "ann", hold_ms=1)
     await stage.passed(held.deadline_ms)
-    assert await stage.contacts.leave(stage.site, "c", Cause.CANCELED) == LeaveResult("left", "CANCELED")
+    assert await stage.contacts.leave(stage.site, "c", Cause.CANCELED) == LeaveResult(LeaveOutcome.LEFT, "CANCELED")
     assert await stage.expire(held.id) == "PENDING"
     assert (await stage.contact("c")).state is ContactState.CANCELED
 
@@ -271,7 +275,7 @@ async def test_a_contact_whose_record_is_forgotten_leaves_the_queue_and_the_coun
     await stage.line_up("c")
     await stage.line_up("d")
     await stage.raw("UNLINK", stage.keys.contact("c"))
-    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult("gone")
+    assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult(LeaveOutcome.GONE)
     assert await stage.in_line() == ["d"]
     assert await stage.contacts.waiting(stage.site) == {"default": 1}
     assert [timer.id for timer in await stage.presence.timers(stage.site, 10)] == ["d"]
@@ -325,7 +329,7 @@ async def test_a_declined_contact_that_does_not_wait_is_listed_until_it_is_forgo
     (timer,) = await stage.presence.timers(stage.site, 10)
     assert timer.due_ms > int(await stage.raw("PEXPIRETIME", stage.keys.contact("c")))
     await stage.raw("UNLINK", stage.keys.contact("c"))
-    assert await stage.contacts.leave(stage.site, timer.id, Cause.WAIT_EXPIRED) == LeaveResult("gone")
+    assert await stage.contacts.leave(stage.site, timer.id, Cause.WAIT_EXPIRED) == LeaveResult(LeaveOutcome.GONE)
     assert await stage.raw("ZRANGE", stage.keys.contacts, 0, -1) == []
 
 

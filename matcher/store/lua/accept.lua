@@ -1,20 +1,18 @@
--- Takes an offer. What the customer wrote is gone from here on.
--- KEYS  those of a transition
--- ARGV  1-6 those of a transition  7 accepted ms  8 ms without a sign after which it stops counting (0: never)
--- Returns {'ok', fields, now ms}, {'gone'}, {'fence'}, {'lapsed', state} or {'state', state}
-local function accept(keys, args)
-  local it, wrong = opened(keys, args)
+-- Accepts an offer. From here on nothing is kept of what the customer wrote.
+-- Takes and answers: verbs.Accept.
+local function accept(key, arg)
+  local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end
-  if it.reads == 'ACCEPTED' then return answer(keys, it) end
-  if it.reads ~= 'PENDING' then return refused(it) end
-  local deadline = it.now + tonumber(args[7])
-  redis.call('HSET', keys[1], 'state', 'ACCEPTED', 'accepted', digits(it.now))
-  if has_contact(it) and it.place.known.wait then unseal(it.place) end
-  extend(keys, it, deadline)
-  stir(keys, it, tonumber(args[8]))
-  answered(keys)
-  if has_contact(it) then
-    step(it.place, 'ASSIGNED', 'ACCEPTED', it.reservation, it.agent, 'until', digits(deadline))
+  if reservation.reads == 'ACCEPTED' then return answer(reservation) end
+  if reservation.reads ~= 'PENDING' then return refusal(reservation) end
+  local contact, deadline = reservation.contact, reservation.now + tonumber(arg.accepted_ms)
+  redis.call('HSET', key.reservation, 'state', 'ACCEPTED', 'accepted', digits(reservation.now))
+  if has_contact(reservation) and contact.record.wait then unseal(contact) end
+  extend(reservation, deadline)
+  note_activity(reservation, tonumber(arg.idle_ms))
+  reset_missed(reservation)
+  if has_contact(reservation) then
+    step(contact, 'ASSIGNED', 'ACCEPTED', reservation.id, reservation.agent, 'until', digits(deadline))
   end
-  return answer(keys, it)
+  return answer(reservation)
 end

@@ -1,28 +1,27 @@
--- Ends a conversation; the slot stays held for the wrap-up, which a second call ends.
--- KEYS  those of a transition
--- ARGV  1-6 those of a transition  7 wrap-up ms
---       8 write id: a call that the network repeats must not count as the second
--- Returns {'ok', fields, now ms}, {'gone'}, {'fence'}, {'lapsed', state} or {'state', state}
-local function complete(keys, args)
-  local it, wrong = opened(keys, args)
+-- Ends a conversation. Its capacity stays held for the wrap-up, which a second call ends.
+-- Takes and answers: verbs.Complete.
+local function complete(key, arg)
+  local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end
-  if it.write == args[8] or it.reads == 'COMPLETED' then return answer(keys, it) end
-  if it.reads == 'ACCEPTED' then
-    if has_contact(it) then finish(it.place, 'CLOSED', 'COMPLETED', it.reservation, it.agent) end
-    redis.call('HSET', keys[1], 'write', args[8])
-    local wrap_up = tonumber(args[7])
-    if wrap_up > 0 then
-      redis.call('HSET', keys[1], 'state', 'WRAPPING')
-      redis.call('ZREM', keys[10], 'idle|' .. it.reservation)
-      it.deadline = digits(it.now + wrap_up)
-      -- The wrap-up is work, also after a conversation that had stopped counting.
-      count(keys, it, it.cost)
-    else
-      release(keys, it, 'COMPLETED', it.now)
+  if reservation.write == arg.write_id or reservation.reads == 'COMPLETED' then return answer(reservation) end
+  if reservation.reads == 'ACCEPTED' then
+    if has_contact(reservation) then
+      finish(reservation.contact, 'CLOSED', 'COMPLETED', reservation.id, reservation.agent)
     end
-    return answer(keys, it)
+    redis.call('HSET', key.reservation, 'write', arg.write_id)
+    local wrap_up_ms = tonumber(arg.wrap_up_ms)
+    if wrap_up_ms > 0 then
+      redis.call('HSET', key.reservation, 'state', 'WRAPPING')
+      redis.call('ZREM', key.timers, 'idle|' .. reservation.id)
+      reservation.deadline = digits(reservation.now + wrap_up_ms)
+      -- The wrap-up is work, also after a conversation that was idle.
+      count(reservation, reservation.cost)
+    else
+      release(reservation, 'COMPLETED', reservation.now)
+    end
+    return answer(reservation)
   end
-  if it.reads ~= 'WRAPPING' then return refused(it) end
-  release(keys, it, 'COMPLETED', it.now)
-  return answer(keys, it)
+  if reservation.reads ~= 'WRAPPING' then return refusal(reservation) end
+  release(reservation, 'COMPLETED', reservation.now)
+  return answer(reservation)
 end

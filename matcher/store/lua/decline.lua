@@ -1,16 +1,16 @@
--- Turns an offer down. A contact that waits is in the queue again, at its old age, without this agent.
--- KEYS  those of a transition
--- ARGV  1-6 those of a transition  7 reason  8 ms after which the agent may be offered it again ('': never)
--- Returns {'ok', fields, now ms}, {'gone'}, {'fence'}, {'lapsed', state} or {'state', state}
-local function decline(keys, args)
-  local it, wrong = opened(keys, args)
+-- Declines an offer. A contact that may wait is in the queue again at its old age, and this agent is excluded.
+-- Takes and answers: verbs.Decline.
+local function decline(key, arg)
+  local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end
-  if it.reads == 'DECLINED' then return answer(keys, it) end
-  if it.reads ~= 'PENDING' then return refused(it) end
-  redis.call('HSET', keys[1], 'reason', args[7])
-  release(keys, it, 'DECLINED', nil)
-  answered(keys)
-  local again = args[8] == '' and '0' or digits(it.now + tonumber(args[8]))
-  if has_contact(it) then put_back(it.place, 'DECLINED', it.reservation, it.agent, again) end
-  return answer(keys, it)
+  if reservation.reads == 'DECLINED' then return answer(reservation) end
+  if reservation.reads ~= 'PENDING' then return refusal(reservation) end
+  redis.call('HSET', key.reservation, 'reason', arg.reason)
+  release(reservation, 'DECLINED', nil)
+  reset_missed(reservation)
+  local excluded_until = arg.retry_after_ms == '' and '0' or digits(reservation.now + tonumber(arg.retry_after_ms))
+  if has_contact(reservation) then
+    put_back(reservation.contact, 'DECLINED', reservation.id, reservation.agent, excluded_until)
+  end
+  return answer(reservation)
 end

@@ -1,20 +1,17 @@
--- Removes a pool that no agent is in and where nobody waits.
--- KEYS  pool, pools, roster, members, waiting, once
--- ARGV  1 pool id  2 expected version ('': any)  3 events kept
---       4 write id: a call that the network repeats is answered as the first was
--- Returns {'ok'}, {'gone'}, {'mismatch', version}, {'used', agents} or {'waits', contacts}
-local function delete_pool(keys, args)
+-- Removes a pool that has no agent and in which no contact waits.
+-- Takes and answers: verbs.DeletePool.
+local function delete_pool(key, arg)
   local now = clock()
-  local version = redis.call('HGET', keys[1], 'version')
-  if not version then return redis.call('GET', keys[6]) == args[4] and {'ok'} or {'gone'} end
-  if args[2] ~= '' and args[2] ~= version then return {'mismatch', version} end
-  local agents = redis.call('SCARD', keys[4])
+  local version = redis.call('HGET', key.pool, 'version')
+  if not version then return redis.call('GET', key.once) == arg.write_id and {'ok'} or {'gone'} end
+  if arg.expected ~= '' and arg.expected ~= version then return {'mismatch', version} end
+  local agents = redis.call('SCARD', key.members)
   if agents > 0 then return {'used', digits(agents)} end
-  local waits = redis.call('HGET', keys[5], args[1])
-  if waits and tonumber(waits) > 0 then return {'waits', waits} end
-  redis.call('ZREM', keys[2], args[1])
-  redis.call('DEL', keys[1], keys[4])
-  redis.call('SET', keys[6], args[4], 'PX', 60000)
-  tell(keys[3], args[3], 'pool', args[1], '0', digits(now))
+  local waiting = redis.call('HGET', key.waiting, arg.pool_id)
+  if waiting and tonumber(waiting) > 0 then return {'waits', waiting} end
+  redis.call('ZREM', key.pools, arg.pool_id)
+  redis.call('DEL', key.pool, key.members)
+  redis.call('SET', key.once, arg.write_id, 'PX', 60000)
+  append(key.roster, arg.events_kept, 'pool', arg.pool_id, '0', digits(now))
   return {'ok'}
 end

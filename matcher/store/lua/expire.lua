@@ -1,31 +1,29 @@
--- Writes what follows from a passed deadline. Any number of replicas may call it: the removal from `due` decides who.
--- KEYS  those of a transition
--- ARGV  1-6 those of a transition  7 after how many missed offers in a row the agent is AWAY (0: never)
--- Returns {'lapsed', state before, 'away' or ''}, {'early'} where the deadline has moved on, or {'done'} where another
--- was first
-local function expire(keys, args)
-  local it, wrong = opened(keys, args)
-  local member = 'reservation|' .. args[1]
-  if wrong or not HOLDING[it.state] then
-    redis.call('ZREM', keys[5], member)
+-- Writes the consequences of a deadline that has passed. Any number of replicas may call it: the call that removes the
+-- deadline from `due` writes them.
+-- Takes and answers: verbs.Expire.
+local function expire(key, arg)
+  local reservation, wrong = open_reservation(key, arg)
+  local member, state = 'reservation|' .. arg.reservation_id, reservation.state
+  if wrong or not HOLDING[state] then
+    redis.call('ZREM', key.due, member)
     return {'done'}
   end
-  if it.reads == it.state then return {'early'} end
-  if redis.call('ZREM', keys[5], member) == 0 then return {'done'} end
-  release(keys, it, it.reads, it.state == 'WRAPPING' and tonumber(it.deadline) or nil)
-  local away = ''
-  if it.state == 'PENDING' then
-    if has_contact(it) then put_back(it.place, 'OFFER_EXPIRED', it.reservation, it.agent, '0') end
-    if redis.call('EXISTS', keys[3]) == 1 then
-      local missed, most = redis.call('HINCRBY', keys[3], 'missed', 1), tonumber(args[7])
+  if reservation.reads == state then return {'early'} end
+  if redis.call('ZREM', key.due, member) == 0 then return {'done'} end
+  release(reservation, reservation.reads, state == 'WRAPPING' and tonumber(reservation.deadline) or nil)
+  local contact, away = reservation.contact, ''
+  if state == 'PENDING' then
+    if has_contact(reservation) then put_back(contact, 'OFFER_EXPIRED', reservation.id, reservation.agent, '0') end
+    if redis.call('EXISTS', key.agent) == 1 then
+      local missed, most = redis.call('HINCRBY', key.agent, 'missed', 1), tonumber(arg.max_missed)
       local reason = 'missed ' .. missed .. ' offers in a row'
-      if most > 0 and missed >= most
-          and send_away(keys[3], keys[11], it.events, it.agent, reason, it.now, it.micros) then
+      if most > 0 and missed >= most and set_away(key.agent, key.roster, arg.events_kept, reservation.agent, reason,
+          reservation.now, reservation.micros) then
         away = 'away'
       end
     end
-  elseif it.state == 'ACCEPTED' and has_contact(it) then
-    finish(it.place, 'EXPIRED', 'CONVERSATION_EXPIRED', it.reservation, it.agent)
+  elseif state == 'ACCEPTED' and has_contact(reservation) then
+    finish(contact, 'EXPIRED', 'CONVERSATION_EXPIRED', reservation.id, reservation.agent)
   end
-  return {'lapsed', it.state, away}
+  return {'lapsed', state, away}
 end

@@ -1,12 +1,10 @@
--- Lets new messages have agents who were kept for those who wait, because nobody who waits may take them. Who became
--- free once more since then stays kept.
--- KEYS  agents
--- ARGV  for each agent: when they became free
--- Returns {'ok'}
-local function give_back(keys, args)
-  for i, agent in ipairs(keys) do
-    if redis.call('HGET', agent, 'earmark') == digits(tonumber(args[i]) + EARMARK) then
-      redis.call('HDEL', agent, 'earmark')
+-- Ends the earmark of agents to whom none of the waiting contacts may come, so that new messages may. An agent who got
+-- free capacity again since then stays earmarked.
+-- Takes and answers: verbs.GiveBack.
+local function give_back(_, arg)
+  for _, freed in ipairs(arg.agents) do
+    if redis.call('HGET', freed.agent, 'earmark') == digits(tonumber(freed.freed_at_ms) + EARMARK_MS) then
+      redis.call('HDEL', freed.agent, 'earmark')
     end
   end
   return {'ok'}

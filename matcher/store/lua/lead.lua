@@ -1,10 +1,11 @@
--- Takes or keeps the lease of a site's dispatcher. It spares double work; two dispatchers harm nobody.
--- KEYS  dispatcher, load
--- ARGV  1 id of this process  2 lease ms
--- Returns {'leads', the load stream's last event}: whoever offers knows all that was told before, or {'follows', ms until the lease of another ends}
-local function lead(keys, args)
-  local holder = redis.call('GET', keys[1])
-  if holder and holder ~= args[1] then return {'follows', digits(math.max(redis.call('PTTL', keys[1]), 1))} end
-  redis.call('SET', keys[1], args[1], 'PX', args[2])
-  return {'leads', last_event(keys[2])}
+-- Takes or renews the leader lease of a site's queue. It spares double work; two leaders do no harm. The answer to a
+-- leader names the load stream's last event: a leader that has read it knows all that was written before its lease.
+-- Takes and answers: verbs.Lead.
+local function lead(key, arg)
+  local leader = redis.call('GET', key.dispatcher)
+  if leader and leader ~= arg.process_id then
+    return {'follows', digits(math.max(redis.call('PTTL', key.dispatcher), 1))}
+  end
+  redis.call('SET', key.dispatcher, arg.process_id, 'PX', arg.lease_ms)
+  return {'leads', last_event(key.load)}
 end

@@ -1,51 +1,52 @@
--- Takes a contact out of the queue: given up by the caller, or because it has waited as long as it may.
--- KEYS  contact, load, queue, waiting, contacts, timers
--- ARGV  1 contact id  2 cause (CANCELED or WAIT_EXPIRED)  3 keep ms  4 events kept
--- Returns {'left', state}, {'gone'}, {'held', reservation id} where an agent is held, {'ended', state},
--- or {'early'} where it may still wait
-local function leave(keys, args)
-  local now, known = clock(), known_of(keys[1])
-  local place = {
-    contact = keys[1], load = keys[2], queue = keys[3], waiting = keys[4], contacts = keys[5], timers = keys[6],
-    id = args[1], now = now, keep = tonumber(args[3]), events = args[4], known = known,
-  }
-  local expires = args[2] == 'WAIT_EXPIRED'
-  if not known.state then
-    local pool = dequeue(place)
-    if pool then tell(keys[2], args[4], 'step', args[1], pool, '0', 'EXPIRED', 'WAIT_EXPIRED', '', '', '', digits(now)) end
-    redis.call('ZREM', keys[6], 'contact|' .. args[1])
-    redis.call('ZREM', keys[5], args[1])
+-- Takes a contact out of the queue: the caller cancels it, or its wait is over.
+-- Takes and answers: verbs.Leave.
+
+-- Ends a wait that is over. `live`: an agent is reserved or talks with the contact.
+local function expire_wait(contact, live)
+  local key, record = contact.key, contact.record
+  local has_agent = record.state == 'RESERVED' or record.state == 'ASSIGNED'
+  if not record.queued_in then
+    redis.call('ZREM', key.timers, 'contact|' .. contact.id)
+    if has_agent or record.state == 'QUEUED' then return {'held', record.reservation or ''} end
+    return {'ended', record.state}
+  end
+  if tonumber(record.waits) > contact.now then return {'early'} end
+  if live then
+    -- A transfer that found no agent: the conversation goes on with the agent it has.
+    dequeue(contact)
+    unseal(contact)
+    redis.call('HDEL', key.contact, 'x:' .. record.agent)
+    step(contact, 'ASSIGNED', 'WAIT_EXPIRED', record.reservation, record.agent)
+    return {'left', 'ASSIGNED'}
+  end
+  if has_agent then
+    finish(contact, 'EXPIRED', 'CONVERSATION_EXPIRED', record.reservation, record.agent)
+  else
+    finish(contact, 'EXPIRED', 'WAIT_EXPIRED', '', '')
+  end
+  return {'left', 'EXPIRED'}
+end
+
+local function leave(key, arg)
+  local now, record = clock(), contact_record(key.contact)
+  local contact = contact_of(key, arg, now, record)
+  if not record.state then
+    local pool = dequeue(contact)
+    if pool then
+      append(key.load, arg.events_kept, 'step', contact.id, pool, '0', 'EXPIRED', 'WAIT_EXPIRED', '', '', '',
+        digits(now))
+    end
+    redis.call('ZREM', key.timers, 'contact|' .. contact.id)
+    redis.call('ZREM', key.contacts, contact.id)
     return {'gone'}
   end
-  local holds = known.state == 'RESERVED' or known.state == 'ASSIGNED'
-  local live = holds and tonumber(known['until']) > now
-  if expires then
-    if not known.queued_in then
-      redis.call('ZREM', keys[6], 'contact|' .. args[1])
-      if holds or known.state == 'QUEUED' then return {'held', known.reservation or ''} end
-      return {'ended', known.state}
-    end
-    if tonumber(known.waits) > now then return {'early'} end
-    if live then
-      -- A transfer that found nobody: the conversation goes on where it is.
-      dequeue(place)
-      unseal(place)
-      redis.call('HDEL', keys[1], 'x:' .. known.agent)
-      step(place, 'ASSIGNED', args[2], known.reservation, known.agent)
-      return {'left', 'ASSIGNED'}
-    end
-    if holds then
-      finish(place, 'EXPIRED', 'CONVERSATION_EXPIRED', known.reservation, known.agent)
-    else
-      finish(place, 'EXPIRED', args[2], '', '')
-    end
-    return {'left', 'EXPIRED'}
-  end
-  if live then return {'held', known.reservation} end
-  if known.state == 'ASSIGNED' then return {'ended', 'EXPIRED'} end
-  -- A call that the network repeats is answered as the first was.
-  if known.state == 'CANCELED' then return {'left', 'CANCELED'} end
-  if known.state ~= 'QUEUED' and known.state ~= 'RESERVED' then return {'ended', known.state} end
-  finish(place, 'CANCELED', args[2], '', '')
+  local live = (record.state == 'RESERVED' or record.state == 'ASSIGNED') and tonumber(record['until']) > now
+  if arg.cause == 'WAIT_EXPIRED' then return expire_wait(contact, live) end
+  if live then return {'held', record.reservation} end
+  if record.state == 'ASSIGNED' then return {'ended', 'EXPIRED'} end
+  -- A call that the network repeats gets the answer of the first.
+  if record.state == 'CANCELED' then return {'left', 'CANCELED'} end
+  if record.state ~= 'QUEUED' and record.state ~= 'RESERVED' then return {'ended', record.state} end
+  finish(contact, 'CANCELED', arg.cause, '', '')
   return {'left', 'CANCELED'}
 end

@@ -1,40 +1,46 @@
--- Joins the handles of one customer. What was known of several is known of the first; the others lead to it.
--- KEYS  customers, then handles
--- ARGV  1 how many customers  2 ms it is remembered  then ids of the customers, then for each handle the customer it
---       is expected to lead to ('': none)
--- Returns {'linked', how many handles} or {'moved'} where a handle or a customer leads elsewhere by now
-local function link(keys, args)
-  local customers = tonumber(args[1])
-  for i = 1, customers do
-    if redis.call('HGET', keys[i], '>') then return {'moved'} end
-  end
-  for i = customers + 1, #keys do
-    if (redis.call('GET', keys[i]) or '') ~= args[2 + i] then return {'moved'} end
-  end
-  local handles = tonumber(redis.call('HGET', keys[1], 'handles') or 0)
-  for i = 2, customers do
-    local known = redis.call('HGETALL', keys[i])
-    for j = 1, #known, 2 do
-      local name, said = known[j], known[j + 1]
-      if name == 'handles' then
-        handles = handles + tonumber(said)
-      elseif string.sub(name, 1, 2) == 'a:' then
-        local other = redis.call('HGET', keys[1], name)
-        -- The later word counts: 'good|when|until'.
-        if not other or tonumber(string.match(other, '|(%d+)|')) < tonumber(string.match(said, '|(%d+)|')) then
-          redis.call('HSET', keys[1], name, said)
-        end
+-- Joins the handles of one customer. What several customers' records hold goes into the first; the others lead to it.
+-- Takes and answers: verbs.Link.
+
+-- Moves the record of a customer into another. Returns how many handles led to it.
+local function merge_customer(from, into)
+  local handles, record = 0, redis.call('HGETALL', from)
+  for i = 1, #record, 2 do
+    local name, value = record[i], record[i + 1]
+    if name == 'handles' then
+      handles = tonumber(value)
+    elseif string.sub(name, 1, 2) == 'a:' then
+      local other = redis.call('HGET', into, name)
+      -- The later verdict on an agent counts: 'good|when|until'.
+      if not other or tonumber(string.match(other, '|(%d+)|')) < tonumber(string.match(value, '|(%d+)|')) then
+        redis.call('HSET', into, name, value)
       end
     end
-    redis.call('DEL', keys[i])
-    redis.call('HSET', keys[i], '>', args[3])
-    redis.call('PEXPIRE', keys[i], args[2])
   end
-  for i = customers + 1, #keys do
-    if args[2 + i] == '' then handles = handles + 1 end
-    redis.call('SET', keys[i], args[3], 'PX', args[2])
+  redis.call('DEL', from)
+  return handles
+end
+
+local function link(_, arg)
+  local first = arg.customers[1]
+  for _, customer in ipairs(arg.customers) do
+    if redis.call('HGET', customer.customer, '>') then return {'moved'} end
   end
-  redis.call('HSET', keys[1], 'handles', digits(handles))
-  redis.call('PEXPIRE', keys[1], args[2])
+  for _, handle in ipairs(arg.handles) do
+    if (redis.call('GET', handle.handle) or '') ~= handle.expected then return {'moved'} end
+  end
+  local handles = tonumber(redis.call('HGET', first.customer, 'handles') or 0)
+  for i, customer in ipairs(arg.customers) do
+    if i > 1 then
+      handles = handles + merge_customer(customer.customer, first.customer)
+      redis.call('HSET', customer.customer, '>', first.id)
+      redis.call('PEXPIRE', customer.customer, arg.remember_ms)
+    end
+  end
+  for _, handle in ipairs(arg.handles) do
+    if handle.expected == '' then handles = handles + 1 end
+    redis.call('SET', handle.handle, first.id, 'PX', arg.remember_ms)
+  end
+  redis.call('HSET', first.customer, 'handles', digits(handles))
+  redis.call('PEXPIRE', first.customer, arg.remember_ms)
   return {'linked', digits(handles)}
 end

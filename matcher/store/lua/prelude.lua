@@ -1,5 +1,15 @@
 -- What every verb shares. Times are milliseconds of the store's clock, which stands still inside a call.
 
+-- Reads a trailing list of a call: its length, then its items, each by `read`. k and a are the positions before the
+-- list's first key and before its length. Returns the list, and the positions before the next one.
+local function read_list(read, keys, args, k, a)
+  local items = {}
+  a = a + 1
+  for i = 1, tonumber(args[a]) do items[i], k, a = read(keys, args, k, a) end
+  return items, k, a
+end
+
+-- Returns the time in milliseconds and in microseconds.
 local function clock()
   local time = redis.call('TIME')
   local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -11,9 +21,10 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
--- A stream's ids are 0-1, 0-2, …: a reader that misses one knows that it was trimmed away.
-local function tell(stream, keep, ...)
-  return redis.call('XADD', stream, 'MAXLEN', '~', keep, '0-*', 'e', table.concat({...}, '|'))
+-- Appends an event to a stream that keeps about `most` of them, and returns its id. The ids are 0-1, 0-2, …: a reader
+-- that misses one knows that it was trimmed away.
+local function append(stream, most, ...)
+  return redis.call('XADD', stream, 'MAXLEN', '~', most, '0-*', 'e', table.concat({...}, '|'))
 end
 
 -- Returns the number of a stream's last event, 0 where there is none.
@@ -22,15 +33,16 @@ local function last_event(stream)
   return last[1] and string.match(last[1][1], '%d+$') or '0'
 end
 
-local function lease_member(reservation, channel, cost)
+-- Returns a reservation as a member of its agent's holds.
+local function hold_member(reservation, channel, cost)
   return reservation .. '|' .. channel .. '|' .. cost
 end
 
--- Returns the sum of the live costs, and how many of them are of the channel. What costs nothing, because nothing
--- happens in the conversation, is not counted.
-local function live_load(lease, now, channel)
+-- Returns the sum of an agent's live costs, and how many of the holds are of the channel. An idle conversation costs
+-- nothing and is not counted.
+local function live_load(holds, now, channel)
   local load, on_channel = 0, 0
-  for _, member in ipairs(redis.call('ZRANGE', lease, '(' .. digits(now), '+inf', 'BYSCORE')) do
+  for _, member in ipairs(redis.call('ZRANGE', holds, '(' .. digits(now), '+inf', 'BYSCORE')) do
     local held_channel, cost = string.match(member, '|([^|]*)|(%d+)$')
     load = load + tonumber(cost)
     if held_channel == channel and cost ~= '0' then on_channel = on_channel + 1 end
@@ -38,7 +50,8 @@ local function live_load(lease, now, channel)
   return load, on_channel
 end
 
--- channels is ';chat=30/3;voice=100/1;': cost and most of each. Returns nil where the channel is not taken.
+-- Returns a channel's cost and the most an agent has of it at once (0: any number); nil where the agent does not serve
+-- the channel. `channels` is ';chat=30/3;voice=100/1;'.
 local function channel_terms(channels, channel)
   local _, after = string.find(channels, ';' .. channel .. '=', 1, true)
   if not after then return nil end
@@ -46,32 +59,51 @@ local function channel_terms(channels, channel)
   return tonumber(cost), tonumber(most)
 end
 
--- Versions grow, also over a removal and a new creation of the same id: the store's microseconds, or one more.
-local function next_version(was, micros)
-  return digits(math.max(tonumber(was or 0) + 1, micros))
+-- Versions grow, also when an id is deleted and created again: the store's microseconds, or the last version plus 1.
+local function next_version(version, micros)
+  return digits(math.max(tonumber(version or 0) + 1, micros))
 end
 
+-- Reads some fields of a hash; a field that is missing is nil.
 local function fields(key, ...)
   local names, values, found = {...}, redis.call('HMGET', key, ...), {}
   for i, name in ipairs(names) do found[name] = values[i] or nil end
   return found
 end
 
--- How long an agent whose slot became free is kept for the contacts that wait, in milliseconds. A dispatcher gives the
--- agent back as soon as it has seen that nobody who waits may take them, in milliseconds mostly; so this is for one that
--- dies (its lease is a second, and the next one needs another) or that a busy machine holds up.
-local EARMARK = 5000
+-- How long an agent with new free capacity is earmarked for the contacts that wait, in milliseconds. A leader gives the
+-- agent back as soon as it knows that none of these contacts may come to the agent, mostly within milliseconds. So this
+-- is for a leader that dies (its lease is 1 s, and the next leader needs another) or that a busy machine holds up.
+local EARMARK_MS = 5000
 
--- Tells whether somebody waits in one of an agent's pools. pools is ';a;b;', waiting the counts by pool.
-local function awaited(waiting, pools)
+-- Returns whether a contact waits in one of an agent's pools. `pools` is ';a;b;', `waiting` the counts by pool.
+local function has_waiting(waiting, pools)
   for pool in string.gmatch(pools or '', '([^;]+)') do
     if tonumber(redis.call('HGET', waiting, pool) or 0) > 0 then return true end
   end
   return false
 end
 
--- Keeps an agent for those who wait: from here on a new message cannot take the slot before them.
+-- Earmarks an agent for the contacts that wait: until then no new message may take the capacity before them.
 local function earmark(agent, waiting, now)
   local pools = redis.call('HGET', agent, 'pools')
-  if pools and awaited(waiting, pools) then redis.call('HSET', agent, 'earmark', digits(now + EARMARK)) end
+  if pools and has_waiting(waiting, pools) then redis.call('HSET', agent, 'earmark', digits(now + EARMARK_MS)) end
+end
+
+-- Sets an agent AWAY and writes why. Returns whether this call did.
+local function set_away(agent, roster, events_kept, id, reason, now, micros, ...)
+  local before = fields(agent, 'status', 'version')
+  if before.status ~= 'ONLINE' and before.status ~= 'DRAINING' then return false end
+  local version = next_version(before.version, micros)
+  redis.call('HSET', agent, 'status', 'AWAY', 'reason', reason, 'version', version, 'updated', digits(now), ...)
+  append(roster, events_kept, 'agent', id, version, digits(now))
+  return true
+end
+
+-- Returns the answer to a write that expects another version than there is ('': any; '0': must not exist), or nil.
+local function version_conflict(version, expected)
+  if expected == '' then return nil end
+  if expected == '0' then return version and {'exists'} or nil end
+  if not version then return {'gone'} end
+  if version ~= expected then return {'mismatch', version} end
 end

@@ -1,22 +1,17 @@
 -- Writes a pool's policy.
--- KEYS  pool, pools, roster
--- ARGV  1 pool id  2 expected version ('': any; 0: must not exist)  3 policy  4 write id  5 events kept
--- Returns {'ok', fields}, {'exists'}, {'gone'} or {'mismatch', version}
-local function put_pool(keys, args)
+-- Takes and answers: verbs.PutPool.
+local function put_pool(key, arg)
   local now, micros = clock()
-  local was = fields(keys[1], 'version', 'write')
-  if was.write == args[4] then return {'ok', redis.call('HGETALL', keys[1])} end
-  if args[2] ~= '' then
-    if args[2] == '0' and was.version then return {'exists'} end
-    if args[2] ~= '0' and not was.version then return {'gone'} end
-    if args[2] ~= '0' and was.version ~= args[2] then return {'mismatch', was.version} end
+  local before = fields(key.pool, 'version', 'write')
+  if before.write == arg.write_id then return {'ok', redis.call('HGETALL', key.pool)} end
+  local conflict = version_conflict(before.version, arg.expected)
+  if conflict then return conflict end
+  local version = next_version(before.version, micros)
+  redis.call('HSET', key.pool, 'policy', arg.policy, 'version', version, 'updated', digits(now), 'write', arg.write_id)
+  if not before.version then
+    redis.call('HSET', key.pool, 'created', digits(now))
+    redis.call('ZADD', key.pools, 0, arg.pool_id)
   end
-  local version = next_version(was.version, micros)
-  redis.call('HSET', keys[1], 'policy', args[3], 'version', version, 'updated', digits(now), 'write', args[4])
-  if not was.version then
-    redis.call('HSET', keys[1], 'created', digits(now))
-    redis.call('ZADD', keys[2], 0, args[1])
-  end
-  tell(keys[3], args[5], 'pool', args[1], version, digits(now))
-  return {'ok', redis.call('HGETALL', keys[1])}
+  append(key.roster, arg.events_kept, 'pool', arg.pool_id, version, digits(now))
+  return {'ok', redis.call('HGETALL', key.pool)}
 end

@@ -1,12 +1,10 @@
--- Writes the interest vectors of agents whose profile is still the one they were made of.
--- KEYS  agent and vectors, for each agent
--- ARGV  profile version and vectors, for each agent
--- Returns {'ok', how many were written}
-local function put_vectors(keys, args)
+-- Writes the interest vectors of agents whose profile is still the one that the vectors were computed from.
+-- Takes and answers: verbs.PutVectors.
+local function put_vectors(_, arg)
   local written = 0
-  for i = 1, #keys, 2 do
-    if redis.call('HGET', keys[i], 'profile_version') == args[i] then
-      redis.call('SET', keys[i + 1], args[i + 1])
+  for _, agent in ipairs(arg.agents) do
+    if redis.call('HGET', agent.agent, 'profile_version') == agent.profile_version then
+      redis.call('SET', agent.vectors, agent.encoded)
       written = written + 1
     end
   end

@@ -1,12 +1,12 @@
 -- Notes how an agent served a customer.
--- KEYS  customer
--- ARGV  1 agent's field  2 what is noted: 'good|when|until'  3 ms it is remembered
--- Returns {'ok'}, or {'moved', id} where the customer was joined to another
-local function remember(keys, args)
-  local other = redis.call('HGET', keys[1], '>')
+-- Takes and answers: verbs.Remember.
+local function remember(key, arg)
+  local other = redis.call('HGET', key.customer, '>')
   if other then return {'moved', other} end
-  redis.call('HSET', keys[1], args[1], args[2])
-  -- A shorter memory does not cut a longer one; a customer who is new here has none.
-  if redis.call('PTTL', keys[1]) < tonumber(args[3]) then redis.call('PEXPIRE', keys[1], args[3]) end
+  redis.call('HSET', key.customer, arg.agent_field, arg.verdict)
+  -- A shorter lifetime does not cut a longer one; a new customer's record has none yet.
+  if redis.call('PTTL', key.customer) < tonumber(arg.remember_ms) then
+    redis.call('PEXPIRE', key.customer, arg.remember_ms)
+  end
   return {'ok'}
 end

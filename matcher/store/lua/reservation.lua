@@ -1,129 +1,119 @@
--- A reservation's transitions. Their keys: reservation, contact, agent, lease, due, load, queue, waiting, contacts,
--- timers, roster. Their first arguments: the ids of reservation, contact and agent, the fence (0: any), how long an
--- ended record is kept, and how many events a stream keeps.
+-- What the transitions of a reservation share. `reservation` is what `open_reservation` returns.
 
 local HOLDING = {PENDING = true, ACCEPTED = true, WRAPPING = true}
 local LAPSES_TO = {PENDING = 'EXPIRED', ACCEPTED = 'EXPIRED', WRAPPING = 'COMPLETED'}
 
-local function opened(keys, args)
+-- Returns the reservation of a transition: what its hash holds, the keys and ids of the call, its contact, the time,
+-- and in `reads` the state that it has at this time. Where it is gone or has another fence, the second result is the
+-- answer that says so.
+local function open_reservation(key, arg)
   local now, micros = clock()
-  local it = fields(keys[1], 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write')
-  it.now, it.micros = now, micros
-  it.reservation, it.contact, it.agent, it.keep, it.events = args[1], args[2], args[3], args[5], args[6]
-  if not it.state then return it, {'gone'} end
-  if args[4] ~= '0' and args[4] ~= it.fence then return it, {'fence'} end
-  it.reads = it.state
-  if tonumber(it.deadline) <= now and LAPSES_TO[it.state] then it.reads = LAPSES_TO[it.state] end
-  it.place = {
-    contact = keys[2], load = keys[6], queue = keys[7], waiting = keys[8], contacts = keys[9], timers = keys[10],
-    id = args[2], now = now, keep = tonumber(args[5]), events = args[6], known = known_of(keys[2]),
-  }
-  return it
+  local reservation = fields(key.reservation, 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write')
+  reservation.key, reservation.id, reservation.agent = key, arg.reservation_id, arg.agent_id
+  reservation.now, reservation.micros = now, micros
+  reservation.keep_ms, reservation.events_kept = tonumber(arg.keep_ms), arg.events_kept
+  if not reservation.state then return reservation, {'gone'} end
+  if arg.fence ~= '0' and arg.fence ~= reservation.fence then return reservation, {'fence'} end
+  reservation.reads = reservation.state
+  if tonumber(reservation.deadline) <= now and LAPSES_TO[reservation.state] then
+    reservation.reads = LAPSES_TO[reservation.state]
+  end
+  reservation.contact = contact_of(key, arg, now, contact_record(key.contact))
+  return reservation
 end
 
--- Returns the reservation, and the time at which it is to be read.
-local function answer(keys, it)
-  return {'ok', redis.call('HGETALL', keys[1]), digits(it.now)}
+-- Returns the reservation's hash, and the time at which it is to be read.
+local function answer(reservation)
+  return {'ok', redis.call('HGETALL', reservation.key.reservation), digits(reservation.now)}
 end
 
--- Refuses a transition: past its deadline a reservation says so, whether or not it was swept.
-local function refused(it)
-  if it.reads ~= it.state or it.state == 'EXPIRED' then return {'lapsed', it.reads} end
-  return {'state', it.reads}
+-- Refuses a transition. After its deadline a reservation has lapsed, whether or not that was written.
+local function refusal(reservation)
+  if reservation.reads ~= reservation.state or reservation.state == 'EXPIRED' then
+    return {'lapsed', reservation.reads}
+  end
+  return {'state', reservation.reads}
 end
 
--- A contact may have ended, or gone on to another reservation since: then it is no longer this one's to change.
-local function has_contact(it)
-  local known = it.place.known
-  return known.reservation == it.reservation and (known.state == 'RESERVED' or known.state == 'ASSIGNED')
+-- Returns whether the contact is still this reservation's: it may have ended, or gone on to another reservation.
+local function has_contact(reservation)
+  local record = reservation.contact.record
+  return record.reservation == reservation.id and (record.state == 'RESERVED' or record.state == 'ASSIGNED')
 end
 
-local function keep_until(keys, it, at)
-  redis.call('PEXPIREAT', keys[1], at)
-  local known = it.place.known
-  if known.reservation ~= it.reservation then return end
-  -- A contact that waits lives until its wait is over, however soon this reservation ends.
-  if known.wait then
-    redis.call('PEXPIREAT', keys[2], at, 'GT')
+-- Keeps the records of the reservation and of its contact until a time.
+local function keep_until(reservation, at)
+  local key, record = reservation.key, reservation.contact.record
+  redis.call('PEXPIREAT', key.reservation, at)
+  if record.reservation ~= reservation.id then return end
+  -- A contact that may wait is kept until its wait is over, however soon this reservation ends.
+  if record.wait then
+    redis.call('PEXPIREAT', key.contact, at, 'GT')
   else
-    redis.call('PEXPIREAT', keys[2], at)
+    redis.call('PEXPIREAT', key.contact, at)
   end
 end
 
--- Holds on until a new deadline, at what it counts now.
-local function extend(keys, it, deadline)
-  local at, counts = digits(deadline), it.counts or it.cost
-  redis.call('HSET', keys[1], 'deadline', at)
-  redis.call('ZADD', keys[4], at, lease_member(it.reservation, it.channel, counts))
-  redis.call('ZADD', keys[5], at, 'reservation|' .. it.reservation)
-  keep_until(keys, it, digits(deadline + tonumber(it.keep)))
-  tell(keys[6], it.events, 'hold', it.agent, it.reservation, it.channel, counts, at, digits(it.now))
+-- Holds until a new deadline, at the cost that counts now.
+local function extend(reservation, deadline)
+  local key, at, cost = reservation.key, digits(deadline), reservation.counts or reservation.cost
+  redis.call('HSET', key.reservation, 'deadline', at)
+  redis.call('ZADD', key.holds, at, hold_member(reservation.id, reservation.channel, cost))
+  redis.call('ZADD', key.due, at, 'reservation|' .. reservation.id)
+  keep_until(reservation, digits(deadline + reservation.keep_ms))
+  append(key.load, reservation.events_kept, 'hold', reservation.agent, reservation.id, reservation.channel, cost, at,
+    digits(reservation.now))
 end
 
--- Counts against the capacity what it costs, or nothing.
-local function count(keys, it, counts)
-  redis.call('ZREM', keys[4], lease_member(it.reservation, it.channel, it.counts or it.cost))
-  it.counts = counts
-  if counts == '0' then
-    redis.call('HSET', keys[1], 'counts', '0', 'idle', digits(it.now))
+-- Counts a cost against the agent's capacity from now on: the reservation's own, or '0' while it is idle.
+local function count(reservation, cost)
+  local key = reservation.key
+  redis.call('ZREM', key.holds,
+    hold_member(reservation.id, reservation.channel, reservation.counts or reservation.cost))
+  reservation.counts = cost
+  if cost == '0' then
+    redis.call('HSET', key.reservation, 'counts', '0', 'idle', digits(reservation.now))
   else
-    redis.call('HDEL', keys[1], 'counts', 'idle')
+    redis.call('HDEL', key.reservation, 'counts', 'idle')
   end
-  extend(keys, it, tonumber(it.deadline))
+  extend(reservation, tonumber(reservation.deadline))
 end
 
--- Says that a conversation goes on: one that had stopped counting counts again. idle_ms: when it would stop; 0: never.
-local function stir(keys, it, idle_ms)
-  if it.counts == '0' then
-    count(keys, it, it.cost)
-    if has_contact(it) then step(it.place, 'ASSIGNED', 'ACTIVE', it.reservation, it.agent) end
+-- Notes activity in a conversation: an idle one counts again. `idle_ms`: after how long without activity it is idle; 0:
+-- never.
+local function note_activity(reservation, idle_ms)
+  if reservation.counts == '0' then
+    count(reservation, reservation.cost)
+    if has_contact(reservation) then
+      step(reservation.contact, 'ASSIGNED', 'ACTIVE', reservation.id, reservation.agent)
+    end
   end
   if idle_ms > 0 then
-    redis.call('ZADD', keys[10], digits(it.now + idle_ms), 'idle|' .. it.reservation)
+    redis.call('ZADD', reservation.key.timers, digits(reservation.now + idle_ms), 'idle|' .. reservation.id)
   end
 end
 
--- Ends a hold and gives the slot back. idle_since is nil where the agent's waiting time does not start anew. What
--- lapsed ended at its deadline, whenever that is written down.
-local function release(keys, it, state, idle_since)
-  redis.call('HSET', keys[1], 'state', state, 'ended', digits(math.min(it.now, tonumber(it.deadline))))
-  redis.call('ZREM', keys[4], lease_member(it.reservation, it.channel, it.counts or it.cost))
-  redis.call('ZREM', keys[5], 'reservation|' .. it.reservation)
-  if it.state ~= 'PENDING' then redis.call('ZREM', keys[10], 'idle|' .. it.reservation) end
-  keep_until(keys, it, digits(it.now + tonumber(it.keep)))
+-- Ends the hold and frees its capacity. `idle_since`: since when the agent is idle; nil: the agent's idle time goes on.
+-- A reservation that lapsed ended at its deadline, whenever that is written.
+local function release(reservation, state, idle_since)
+  local key = reservation.key
+  local ended = math.min(reservation.now, tonumber(reservation.deadline))
+  redis.call('HSET', key.reservation, 'state', state, 'ended', digits(ended))
+  redis.call('ZREM', key.holds,
+    hold_member(reservation.id, reservation.channel, reservation.counts or reservation.cost))
+  redis.call('ZREM', key.due, 'reservation|' .. reservation.id)
+  if reservation.state ~= 'PENDING' then redis.call('ZREM', key.timers, 'idle|' .. reservation.id) end
+  keep_until(reservation, digits(reservation.now + reservation.keep_ms))
   local since = ''
-  if idle_since and redis.call('EXISTS', keys[3]) == 1 then
+  if idle_since and redis.call('EXISTS', key.agent) == 1 then
     since = digits(idle_since)
-    redis.call('HSET', keys[3], 'idle', since)
+    redis.call('HSET', key.agent, 'idle', since)
   end
-  earmark(keys[3], keys[8], it.now)
-  tell(keys[6], it.events, 'free', it.agent, it.reservation, since, digits(it.now))
+  earmark(key.agent, key.waiting, reservation.now)
+  append(key.load, reservation.events_kept, 'free', reservation.agent, reservation.id, since, digits(reservation.now))
 end
 
--- Frees the slot from which a contact has been handed on to another.
-local function hand_over(reservation, agent, lease, place, due, id)
-  local old = fields(reservation, 'agent', 'channel', 'cost', 'counts')
-  redis.call('HSET', reservation, 'state', 'COMPLETED', 'ended', digits(place.now))
-  redis.call('PEXPIREAT', reservation, digits(place.now + place.keep))
-  redis.call('ZREM', lease, lease_member(id, old.channel, old.counts or old.cost))
-  redis.call('ZREM', due, 'reservation|' .. id)
-  redis.call('ZREM', place.timers, 'idle|' .. id)
-  if redis.call('EXISTS', agent) == 1 then redis.call('HSET', agent, 'idle', digits(place.now)) end
-  earmark(agent, place.waiting, place.now)
-  tell(place.load, place.events, 'free', old.agent, id, digits(place.now), digits(place.now))
-end
-
--- An agent who answers has missed nothing in a row.
-local function answered(keys)
-  redis.call('HDEL', keys[3], 'missed')
-end
-
--- Takes an agent away from the phones, and says why. Tells whether this call was the one.
-local function send_away(agent, roster, events, id, reason, now, micros, ...)
-  local was = fields(agent, 'status', 'version')
-  if was.status ~= 'ONLINE' and was.status ~= 'DRAINING' then return false end
-  local version = next_version(was.version, micros)
-  redis.call('HSET', agent, 'status', 'AWAY', 'reason', reason, 'version', version, 'updated', digits(now), ...)
-  tell(roster, events, 'agent', id, version, digits(now))
-  return true
+-- Starts the count of the agent's missed offers again: an agent who answers has missed none in a row.
+local function reset_missed(reservation)
+  redis.call('HDEL', reservation.key.agent, 'missed')
 end

@@ -1,190 +1,260 @@
--- Holds a slot of the best candidate that has room; where none has, lets the contact wait if it may.
--- KEYS  once, contact, reservation, decision, due, load, queue, waiting, contacts, timers, roster, then in a transfer the
---       old reservation, its agent and lease, then for each candidate: agent, lease
--- ARGV  1 request digest ('': not remembered)          2 once lifetime ms     3 contact id        4 reservation id
---       5 decision id         6 pool                   7 channel              8 customer          9 basis
---       10 hold ms            11 first state (PENDING or ACCEPTED)            12 tolerance (-1: the longest idle)
---       13 record             14 decision lifetime ms  15 keep ms             16 events kept
---       17 how: 'new'; 'queue': a contact that waits is offered; 'transfer': an agent holds it and it is handed on;
---       'move': a transfer that waits is offered
---       18 wait ms ('': may not wait)                  19 what was written, sealed
---       20 head start ms      21 'full': wait where nobody has room; 'kept': only where somebody has who is kept for
---       those who wait already; '': do not wait               22 idle ms (0: always counts)
---       23 in a transfer the old reservation id
---       then for each candidate: id, affinity
--- Returns one of
---   {'held', agent, fence, cost, created ms, deadline ms, load stream id}
---   {'queued', score, waits until ms, load stream id}
---   {'replayed', reservation id, decision id, contact id}    this request was answered before, or this offer is made
---       already; '' where it was queued
---   {'reused'}                      the request id was used with another request
---   {'live', reservation id}        the contact is held
---   {'ended', state}                the contact has ended
---   {'state', state}                not as `how` demands: no agent holds it, or it does not wait
---   {'full', n, m}                  no candidate has room; nothing was written. n, m: the last events of the load stream
---       and of the roster's
-local function reserve(keys, args)
+-- Holds capacity of the best candidate that has enough of it free; where none has, the contact waits if it may.
+-- Takes and answers: verbs.Reserve.
+--
+-- `attempt` is one call: its keys and arguments, the time, the contact and its record, and whether the contact comes
+-- from the queue, from another agent (transfer), or both.
+
+-- Returns the answer that this request was given before, nil for a new request.
+local function earlier_answer(key, arg)
+  if arg.digest == '' then return nil end
+  local earlier = redis.call('GET', key.once)
+  if not earlier then return nil end
+  local digest, reservation, decision, contact = string.match(earlier, '^(%x+)|([^|]*)|([^|]*)|(.*)$')
+  if digest ~= arg.digest then return {'reused'} end
+  return {'replayed', reservation, decision, contact}
+end
+
+-- Remembers the answer to this request: the ids, '' where the contact waits.
+local function remember_answer(key, arg, reservation, decision)
+  if arg.digest == '' then return end
+  redis.call('SET', key.once, table.concat({arg.digest, reservation, decision, arg.contact_id}, '|'), 'PX', arg.once_ms)
+end
+
+local function open_attempt(key, arg)
   local now, micros = clock()
-  if args[1] ~= '' then
-    local before = redis.call('GET', keys[1])
-    if before then
-      local digest, reservation, decision, contact = string.match(before, '^(%x+)|([^|]*)|([^|]*)|(.*)$')
-      if digest ~= args[1] then return {'reused'} end
-      return {'replayed', reservation, decision, contact}
-    end
-  end
-
-  local known = redis.call('EXISTS', keys[2]) == 1 and known_of(keys[2]) or {}
-  local place = {
-    contact = keys[2], load = keys[6], queue = keys[7], waiting = keys[8], contacts = keys[9], timers = keys[10],
-    id = args[3], now = now, keep = tonumber(args[15]), events = args[16], known = known,
+  local record = redis.call('EXISTS', key.contact) == 1 and contact_record(key.contact) or {}
+  return {
+    key = key, arg = arg, now = now, micros = micros, record = record, contact = contact_of(key, arg, now, record),
+    transfer = arg.kind == 'transfer' or arg.kind == 'move', from_queue = arg.kind == 'queue' or arg.kind == 'move',
   }
-  local how = args[17]
-  local transfer, from_queue = how == 'transfer' or how == 'move', how == 'queue' or how == 'move'
-  local live = (known.state == 'RESERVED' or known.state == 'ASSIGNED') and tonumber(known['until']) > now
-  local unanswered
-  if from_queue then
-    if live and known.reservation == args[4] then return {'replayed', args[4], args[5], args[3]} end
-    if not known.queued_in then return {'state', known.state or ''} end
-  end
-  if transfer then
-    local holds = live and known.state == 'ASSIGNED' and known.reservation == args[23]
-    if not holds then return {'state', known.state or ''} end
-    unanswered = known.agent
-  elseif how == 'queue' then
-    if known.state ~= 'QUEUED' then return {'state', known.state} end
-  elseif live then
-    return {'live', known.reservation}
-  elseif known.state == 'ASSIGNED' then
-    return {'ended', 'EXPIRED'}
-  elseif known.state == 'RESERVED' then
-    unanswered = known.agent
-  elseif known.state and known.state ~= 'QUEUED' then
-    return {'ended', known.state}
-  end
+end
 
-  local first, roomy, best, kept_back = transfer and 15 or 12, {}, nil, false
-  local someone_waits, tolerance = redis.call('EXISTS', keys[8]) == 1, tonumber(args[12])
-  for i = first, #keys, 2 do
-    local id, affinity = args[24 + (i - first)], tonumber(args[25 + (i - first)])
-    -- Nobody further from the best who has room than the tolerance is taken: they need no look.
-    local too_far = best and tolerance >= 0 and affinity < best - tolerance
-    local agent = too_far and {}
-      or fields(keys[i], 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark', 'beat')
-    local barred = too_far or id == unanswered or (agent.beat and tonumber(agent.beat) <= now)
-    if not barred and known.state then
-      local excluded_until = redis.call('HGET', keys[2], 'x:' .. id)
-      barred = excluded_until and (excluded_until == '0' or tonumber(excluded_until) > now)
+-- Returns the answer where the contact does not stand as the kind of the call demands, else nil. Notes the agent that
+-- the contact comes from and must not go back to: who hands it on, or whose offer lapsed.
+local function check_contact(attempt)
+  local arg, record = attempt.arg, attempt.record
+  local state = record.state
+  local live = (state == 'RESERVED' or state == 'ASSIGNED') and tonumber(record['until']) > attempt.now
+  if attempt.from_queue then
+    if live and record.reservation == arg.reservation_id then
+      return {'replayed', arg.reservation_id, arg.decision_id, arg.contact_id}
     end
-    if agent.status == 'ONLINE' and not barred then
-      local cost, most = channel_terms(agent.channels, args[7])
-      if cost then
-        local load, on_channel = live_load(keys[i + 1], now, args[7])
-        local total = tonumber(agent.total)
-        local room, kept = load + cost <= total and (most == 0 or on_channel < most), false
-        if room and someone_waits and not from_queue then
-          -- A slot that became free, also by a deadline nobody has written down yet, is first for those who wait.
-          kept = (agent.earmark and tonumber(agent.earmark) > now)
-            or (redis.call('ZCOUNT', keys[i + 1], '(' .. digits(now - place.keep), digits(now)) > 0
-              and awaited(keys[8], agent.pools))
-          kept_back = kept_back or kept
-        end
-        if room and not kept then
-          roomy[#roomy + 1] = {
-            id = id, affinity = affinity, used = load / total, idle = tonumber(agent.idle), cost = cost,
-            fence = tonumber(agent.fence or 0), agent = keys[i], lease = keys[i + 1],
-          }
-          if not best or affinity > best then best = affinity end
-        end
+    if not record.queued_in then return {'state', state or ''} end
+  end
+  if attempt.transfer then
+    local handed_on = arg.handed_on
+    local talks = handed_on and live and state == 'ASSIGNED' and record.reservation == handed_on.id
+    if not talks then return {'state', state or ''} end
+    attempt.previous_agent = record.agent
+  elseif attempt.from_queue then
+    if state ~= 'QUEUED' then return {'state', state} end
+  elseif live then
+    return {'live', record.reservation}
+  elseif state == 'ASSIGNED' then
+    return {'ended', 'EXPIRED'}
+  elseif state == 'RESERVED' then
+    attempt.previous_agent = record.agent
+  elseif state and state ~= 'QUEUED' then
+    return {'ended', state}
+  end
+end
+
+-- Returns whether the contact may come to an agent: online, not silent, and not excluded.
+local function may_come_to(attempt, id, agent)
+  if agent.status ~= 'ONLINE' or id == attempt.previous_agent then return false end
+  if agent.beat and tonumber(agent.beat) <= attempt.now then return false end
+  if not attempt.record.state then return true end
+  local excluded_until = redis.call('HGET', attempt.key.contact, 'x:' .. id)
+  return not excluded_until or (excluded_until ~= '0' and tonumber(excluded_until) <= attempt.now)
+end
+
+-- Returns what a contact of the channel costs an agent, and the agent's load over the total; nil where the agent does
+-- not serve the channel or has too little free capacity.
+local function free_capacity(agent, holds, now, channel)
+  local cost, most = channel_terms(agent.channels, channel)
+  if not cost then return nil end
+  local load, on_channel = live_load(holds, now, channel)
+  local total = tonumber(agent.total)
+  if load + cost > total or (most > 0 and on_channel >= most) then return nil end
+  return cost, load / total
+end
+
+-- Returns whether an agent's free capacity is for the contacts that wait: the agent is earmarked, or a hold has lapsed
+-- and no replica has written that yet.
+local function is_kept(attempt, agent, holds)
+  if agent.earmark and tonumber(agent.earmark) > attempt.now then return true end
+  local since = '(' .. digits(attempt.now - attempt.contact.keep_ms)
+  return redis.call('ZCOUNT', holds, since, digits(attempt.now)) > 0 and has_waiting(attempt.key.waiting, agent.pools)
+end
+
+-- Returns the candidates with enough free capacity, the best affinity among them (nil: there is no candidate), and
+-- whether a candidate would have been one but is kept for the contacts that wait.
+local function free_candidates(attempt)
+  local arg, free, best, kept_back = attempt.arg, {}, nil, false
+  local tolerance = tonumber(arg.tolerance)
+  for _, candidate in ipairs(arg.candidates) do
+    local affinity = tonumber(candidate.affinity)
+    -- A candidate farther from the best than the tolerance is never chosen, so it need not be read.
+    if not best or tolerance < 0 or affinity >= best - tolerance then
+      local agent = fields(candidate.agent,
+        'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark', 'beat')
+      local cost, utilisation
+      if may_come_to(attempt, candidate.id, agent) then
+        cost, utilisation = free_capacity(agent, candidate.holds, attempt.now, arg.channel)
+      end
+      local kept = false
+      if cost and attempt.someone_waits and not attempt.from_queue then
+        kept = is_kept(attempt, agent, candidate.holds)
+        kept_back = kept_back or kept
+      end
+      if cost and not kept then
+        free[#free + 1] = {
+          id = candidate.id, affinity = affinity, utilisation = utilisation, idle = tonumber(agent.idle), cost = cost,
+          fence = tonumber(agent.fence or 0), agent = candidate.agent, holds = candidate.holds,
+        }
+        if not best or affinity > best then best = affinity end
       end
     end
   end
+  return free, best, kept_back
+end
 
-  local created = tonumber(known.created or now)
-  local waits = not from_queue and args[18] ~= '' and (transfer and now or created) + tonumber(args[18]) or nil
-  -- Where somebody is kept for those who wait it waits beside them: it is weighed with them in a moment, and whom they do
-  -- not need it is given.
-  local stays = waits and (args[21] == 'full' or (args[21] == 'kept' and kept_back))
-  if not best and not stays then return {'full', last_event(keys[6]), last_event(keys[11])} end
-
-  -- What the contact's record says from here on.
-  local set = {}
-  if not from_queue and not transfer then
-    set = {'channel', args[7], 'customer', args[8], 'created', digits(created)}
-    redis.call('ZADD', keys[9], digits(created), args[3])
-  end
-  if unanswered then
-    set[#set + 1], set[#set + 2] = 'x:' .. unanswered, '0'
-  end
-
-  if not best then
-    local score = created - tonumber(args[20])
-    if transfer then
-      set[#set + 1], set[#set + 2] = 'moving', '1'
-    else
-      set[#set + 1], set[#set + 2] = 'pool', args[6]
-      known.pool = args[6]
-    end
-    enqueue(place, args[6], score, waits)
-    local told = step(place, transfer and 'ASSIGNED' or 'QUEUED', transfer and 'TRANSFER_ASKED' or 'NOBODY_FREE',
-      transfer and known.reservation or '', transfer and known.agent or '', 'wait', '1', 'sealed', args[19],
-      'waits', digits(waits), 'head', args[20], unpack(set))
-    redis.call('PEXPIREAT', keys[2], digits(math.max(waits, tonumber(transfer and known['until'] or 0)) + place.keep))
-    if args[1] ~= '' then redis.call('SET', keys[1], table.concat({args[1], '', '', args[3]}, '|'), 'PX', args[2]) end
-    return {'queued', digits(score), digits(waits), told}
-  end
-
-  local taken
-  for _, one in ipairs(roomy) do
+-- Returns the candidate to hold: of those within the tolerance of the best affinity the least utilised, of equals the
+-- longest idle. With a tolerance below 0 it is the longest idle of all.
+local function choose(free, best, tolerance)
+  local chosen
+  for _, one in ipairs(free) do
     if tolerance < 0 then
-      if not taken or one.idle < taken.idle then taken = one end
+      if not chosen or one.idle < chosen.idle then chosen = one end
     elseif one.affinity >= best - tolerance then
-      if not taken or one.used < taken.used or (one.used == taken.used and one.idle < taken.idle) then taken = one end
+      if not chosen or one.utilisation < chosen.utilisation
+          or (one.utilisation == chosen.utilisation and one.idle < chosen.idle) then
+        chosen = one
+      end
     end
   end
+  return chosen
+end
 
-  local fence, accepted = math.max(taken.fence + 1, micros), args[11] == 'ACCEPTED'
-  local deadline = now + tonumber(args[10])
-  local at, cost = digits(deadline), digits(taken.cost)
-  redis.call('HSET', taken.agent, 'fence', digits(fence))
-  -- What lapsed so long ago that its reservation is forgotten, nobody else clears away.
-  redis.call('ZREMRANGEBYSCORE', taken.lease, '-inf', digits(now - place.keep))
-  redis.call('ZADD', taken.lease, at, lease_member(args[4], args[7], cost))
-  redis.call('HSET', keys[3],
-    'state', args[11], 'agent', taken.id, 'contact', args[3], 'decision', args[5], 'pool', args[6],
-    'channel', args[7], 'cost', cost, 'fence', digits(fence), 'basis', args[9], 'created', digits(now),
-    'deadline', at, 'accepted', accepted and digits(now) or '0')
-  redis.call('PEXPIREAT', keys[3], digits(deadline + place.keep))
-  redis.call('ZADD', keys[5], at, 'reservation|' .. args[4])
-  if args[1] ~= '' then
-    redis.call('SET', keys[1], table.concat({args[1], args[4], args[5], args[3]}, '|'), 'PX', args[2])
-  end
-  redis.call('HSET', keys[4], 'record', args[13], 'agent', taken.id, 'reservation', args[4], 'contact', args[3],
-    'pool', args[6], 'created', digits(now))
-  redis.call('PEXPIRE', keys[4], args[14])
+-- Frees the hold from which the contact was handed on.
+local function hand_over(attempt)
+  local key, handed_on, now = attempt.key, attempt.arg.handed_on, digits(attempt.now)
+  local old = fields(handed_on.reservation, 'agent', 'channel', 'cost', 'counts')
+  redis.call('HSET', handed_on.reservation, 'state', 'COMPLETED', 'ended', now)
+  redis.call('PEXPIREAT', handed_on.reservation, digits(attempt.now + attempt.contact.keep_ms))
+  redis.call('ZREM', handed_on.holds, hold_member(handed_on.id, old.channel, old.counts or old.cost))
+  redis.call('ZREM', key.due, 'reservation|' .. handed_on.id)
+  redis.call('ZREM', key.timers, 'idle|' .. handed_on.id)
+  if redis.call('EXISTS', handed_on.agent) == 1 then redis.call('HSET', handed_on.agent, 'idle', now) end
+  earmark(handed_on.agent, key.waiting, attempt.now)
+  append(key.load, attempt.arg.events_kept, 'free', old.agent, handed_on.id, now, now)
+end
 
-  local lasts = deadline
-  if someone_waits then dequeue(place) end
-  if accepted or not (waits or from_queue) then
-    if known.wait then unseal(place) end
-  elseif waits then
-    for _, one in ipairs({'wait', '1', 'sealed', args[19], 'waits', digits(waits), 'head', args[20]}) do
-      set[#set + 1] = one
-    end
-    lasts = math.max(deadline, waits)
+-- Lets the contact wait until a time. `changes` are further fields of its record and their values.
+local function let_wait(attempt, created, waits_until, changes)
+  local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
+  local score = created - tonumber(arg.head_start_ms)
+  if attempt.transfer then
+    changes[#changes + 1], changes[#changes + 2] = 'moving', '1'
   else
-    lasts = math.max(deadline, tonumber(known.waits))
+    changes[#changes + 1], changes[#changes + 2] = 'pool', arg.pool_id
+    record.pool = arg.pool_id
   end
-  if known.moving then redis.call('HDEL', keys[2], 'moving') end
-  if accepted and args[22] ~= '0' then
-    redis.call('ZADD', keys[10], digits(now + tonumber(args[22])), 'idle|' .. args[4])
+  enqueue(contact, arg.pool_id, score, waits_until)
+  local state, cause, reservation, agent = 'QUEUED', 'NOBODY_FREE', '', ''
+  if attempt.transfer then
+    state, cause, reservation, agent = 'ASSIGNED', 'TRANSFER_ASKED', record.reservation, record.agent
   end
-  local told = tell(keys[6], args[16], 'hold', taken.id, args[4], args[7], cost, at, digits(now))
-  known.pool = args[6]
-  step(place, accepted and 'ASSIGNED' or 'RESERVED', transfer and 'TRANSFERRED' or accepted and 'ACCEPTED' or 'OFFERED',
-    args[4], taken.id, 'reservation', args[4], 'agent', taken.id, 'until', at, 'pool', args[6], unpack(set))
-  redis.call('PEXPIREAT', keys[2], digits(lasts + place.keep))
-  -- Only now that the new slot is held is the old one free.
-  if transfer then hand_over(keys[12], keys[13], keys[14], place, keys[5], args[23]) end
-  return {'held', taken.id, digits(fence), cost, digits(now), at, told}
+  local event = step(contact, state, cause, reservation, agent, 'wait', '1', 'sealed', arg.sealed,
+    'waits', digits(waits_until), 'head', arg.head_start_ms, unpack(changes))
+  local lasts = math.max(waits_until, tonumber(attempt.transfer and record['until'] or 0))
+  redis.call('PEXPIREAT', key.contact, digits(lasts + contact.keep_ms))
+  remember_answer(key, arg, '', '')
+  return {'queued', digits(score), digits(waits_until), event}
+end
+
+-- Writes the contact's record for a reservation until a deadline, beside `changes`. `waits_until`: until when a new
+-- contact may wait if the offer comes to nothing; nil: it may not, or it waits already.
+local function write_contact(attempt, chosen, deadline, waits_until, changes)
+  local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
+  local accepted, lasts = arg.state == 'ACCEPTED', deadline
+  if attempt.someone_waits then dequeue(contact) end
+  if accepted or not (waits_until or attempt.from_queue) then
+    if record.wait then unseal(contact) end
+  elseif waits_until then
+    local wait = {'wait', '1', 'sealed', arg.sealed, 'waits', digits(waits_until), 'head', arg.head_start_ms}
+    for _, part in ipairs(wait) do changes[#changes + 1] = part end
+    lasts = math.max(deadline, waits_until)
+  else
+    lasts = math.max(deadline, tonumber(record.waits))
+  end
+  if record.moving then redis.call('HDEL', key.contact, 'moving') end
+  if accepted and arg.idle_ms ~= '0' then
+    redis.call('ZADD', key.timers, digits(attempt.now + tonumber(arg.idle_ms)), 'idle|' .. arg.reservation_id)
+  end
+  local event = append(key.load, arg.events_kept, 'hold', chosen.id, arg.reservation_id, arg.channel,
+    digits(chosen.cost), digits(deadline), digits(attempt.now))
+  record.pool = arg.pool_id
+  local cause = attempt.transfer and 'TRANSFERRED' or accepted and 'ACCEPTED' or 'OFFERED'
+  step(contact, accepted and 'ASSIGNED' or 'RESERVED', cause, arg.reservation_id, chosen.id,
+    'reservation', arg.reservation_id, 'agent', chosen.id, 'until', digits(deadline), 'pool', arg.pool_id,
+    unpack(changes))
+  redis.call('PEXPIREAT', key.contact, digits(lasts + contact.keep_ms))
+  return event
+end
+
+-- Holds capacity of the chosen candidate and writes the reservation, the decision and the contact.
+local function hold(attempt, chosen, waits_until, changes)
+  local key, arg, now, keep_ms = attempt.key, attempt.arg, attempt.now, attempt.contact.keep_ms
+  local fence = digits(math.max(chosen.fence + 1, attempt.micros))
+  local deadline = now + tonumber(arg.hold_ms)
+  local at, cost = digits(deadline), digits(chosen.cost)
+  redis.call('HSET', chosen.agent, 'fence', fence)
+  -- Nothing else clears away a hold that lapsed so long ago that its reservation is forgotten.
+  redis.call('ZREMRANGEBYSCORE', chosen.holds, '-inf', digits(now - keep_ms))
+  redis.call('ZADD', chosen.holds, at, hold_member(arg.reservation_id, arg.channel, cost))
+  redis.call('HSET', key.reservation,
+    'state', arg.state, 'agent', chosen.id, 'contact', arg.contact_id, 'decision', arg.decision_id, 'pool', arg.pool_id,
+    'channel', arg.channel, 'cost', cost, 'fence', fence, 'basis', arg.basis, 'created', digits(now),
+    'deadline', at, 'accepted', arg.state == 'ACCEPTED' and digits(now) or '0')
+  redis.call('PEXPIREAT', key.reservation, digits(deadline + keep_ms))
+  redis.call('ZADD', key.due, at, 'reservation|' .. arg.reservation_id)
+  remember_answer(key, arg, arg.reservation_id, arg.decision_id)
+  redis.call('HSET', key.decision, 'record', arg.decision_record, 'agent', chosen.id,
+    'reservation', arg.reservation_id, 'contact', arg.contact_id, 'pool', arg.pool_id, 'created', digits(now))
+  redis.call('PEXPIRE', key.decision, arg.decision_ms)
+  local event = write_contact(attempt, chosen, deadline, waits_until, changes)
+  -- Only now that the new capacity is held is the old one freed.
+  if attempt.transfer then hand_over(attempt) end
+  return {'held', chosen.id, fence, cost, digits(now), at, event}
+end
+
+local function reserve(key, arg)
+  local earlier = earlier_answer(key, arg)
+  if earlier then return earlier end
+  local attempt = open_attempt(key, arg)
+  local refused = check_contact(attempt)
+  if refused then return refused end
+
+  attempt.someone_waits = redis.call('EXISTS', key.waiting) == 1
+  local free, best, kept_back = free_candidates(attempt)
+  local created, waits_until = tonumber(attempt.record.created or attempt.now), nil
+  if not attempt.from_queue and arg.wait_ms ~= '' then
+    waits_until = (attempt.transfer and attempt.now or created) + tonumber(arg.wait_ms)
+  end
+  -- Where a candidate is kept for the contacts that wait, this one waits beside them: in a moment it is ranked with
+  -- them, and gets an agent whom they do not need.
+  local waits = waits_until and (arg.waits_if == 'full' or (arg.waits_if == 'kept' and kept_back))
+  if not best and not waits then return {'full', last_event(key.load), last_event(key.roster)} end
+
+  local changes = {}
+  if arg.kind == 'new' then
+    changes = {'channel', arg.channel, 'customer', arg.customer, 'created', digits(created)}
+    redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
+  end
+  if attempt.previous_agent then
+    changes[#changes + 1], changes[#changes + 2] = 'x:' .. attempt.previous_agent, '0'
+  end
+  if not best then return let_wait(attempt, created, waits_until, changes) end
+  return hold(attempt, choose(free, best, tonumber(arg.tolerance)), waits_until, changes)
 end

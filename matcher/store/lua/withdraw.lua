@@ -1,14 +1,14 @@
--- Takes an offer back from an agent who has gone. The contact goes back as after a decline.
--- KEYS  those of a transition
--- ARGV  1-6 those of a transition  7 cause (AGENT_LEFT or AGENT_REMOVED)
--- Returns {'ok', fields, now ms}, {'gone'}, {'fence'}, {'lapsed', state} or {'state', state}
-local function withdraw(keys, args)
-  local it, wrong = opened(keys, args)
+-- Withdraws the offer to an agent who has gone. The contact goes back as after a decline.
+-- Takes and answers: verbs.Withdraw.
+local function withdraw(key, arg)
+  local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end
-  if it.reads == 'CANCELED' then return answer(keys, it) end
-  if it.reads ~= 'PENDING' then return refused(it) end
-  release(keys, it, 'CANCELED', nil)
-  -- Once the agent is back the contact may come to them.
-  if has_contact(it) then put_back(it.place, args[7], it.reservation, it.agent, digits(it.now)) end
-  return answer(keys, it)
+  if reservation.reads == 'CANCELED' then return answer(reservation) end
+  if reservation.reads ~= 'PENDING' then return refusal(reservation) end
+  release(reservation, 'CANCELED', nil)
+  -- Excluded until now, that is not at all: once the agent is back the contact may come to them.
+  if has_contact(reservation) then
+    put_back(reservation.contact, arg.cause, reservation.id, reservation.agent, digits(reservation.now))
+  end
+  return answer(reservation)
 end

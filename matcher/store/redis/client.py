@@ -18,6 +18,7 @@ from matcher.store.redis.address import StoreKind, parse_address
 from matcher.store.redis.blocking_reader import BlockingReader
 from matcher.store.redis.failover import UNAVAILABLE, FailoverClient, summary
 from matcher.store.redis.topology import ConnectionLimits, Server, Servers
+from matcher.store.redis.verb_call import VerbCall
 
 LEAST_REDIS: Final = (7, 0)
 START_SECONDS: Final = 10.0
@@ -102,16 +103,17 @@ class StoreClient:
                 self._failover.raise_store_error(answer)
         return [parse_answer(command, answer) for command, answer in zip(commands, answers, strict=True)]
 
-    async def verb(self, verb: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
+    async def verb(self, call: VerbCall) -> list[Any]:
         """Run one verb of the library in one round trip; a store that lost the library gets it again."""
-        call = ("FCALL", functions.function(verb), len(keys), *keys, *args)
+        keys, args = call.packed()
+        command = ("FCALL", functions.function(call.verb), len(keys), *keys, *args)
         try:
-            answer: list[Any] = await self._run(call, verb)
+            answer: list[Any] = await self._run(command, call.verb)
         except exceptions.ResponseError as fault:
             if "Function not found" not in str(fault):
                 raise
             await self.load_library()
-            answer = await self._run(call, verb)
+            answer = await self._run(command, call.verb)
         return answer
 
     async def load_library(self) -> None:

@@ -1,6 +1,6 @@
-"""The verbs: one Redis Functions library, made of lua/*.lua.
+"""The Redis Functions library of the store's verbs, made of lua/*.lua and of the table in verbs.py.
 
-Functions outlive a failover and a restart, where cached scripts answer NOSCRIPT until someone loads them again. The
+Functions outlive a failover and a restart, after which cached scripts answer NOSCRIPT until they are loaded again. The
 library's name carries a digest of its sources, so that two versions of the service can share a store.
 """
 
@@ -11,41 +11,22 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-SHARED: Final = ("prelude", "contact", "reservation")
-"""What the verbs share, in the order it is built up."""
+from matcher.store.redis.verb_call import lua_readers
+from matcher.store.verbs import VERBS
 
-VERBS: Final = (
-    "reserve",
-    "reserve_in_order",
-    "accept",
-    "decline",
-    "renew",
-    "complete",
-    "cancel",
-    "withdraw",
-    "touch",
-    "rest",
-    "expire",
-    "leave",
-    "beat",
-    "miss_beat",
-    "lead",
-    "give_back",
-    "link",
-    "remember",
-    "put_agent",
-    "put_status",
-    "put_vectors",
-    "delete_agent",
-    "put_pool",
-    "delete_pool",
-)
+SHARED: Final = ("prelude", "contact", "reservation")
+"""The files that the verbs share, each before those that use it."""
+
+
+def lua_text(name: str) -> str:
+    """Return the text of lua/<name>.lua."""
+    return (resources.files("matcher.store") / "lua" / f"{name}.lua").read_text("utf-8")
 
 
 @cache
 def _sources() -> str:
-    folder = resources.files("matcher.store") / "lua"
-    return "\n".join((folder / f"{name}.lua").read_text("utf-8") for name in (*SHARED, *VERBS))
+    """Return the text of every file, then the functions that read the verbs' keys and arguments by the table."""
+    return "\n".join([*map(lua_text, (*SHARED, *VERBS)), lua_readers(VERBS.values()), ""])
 
 
 @cache
@@ -56,11 +37,19 @@ def digest() -> str:
 
 @cache
 def function(verb: str) -> str:
-    """Return the name a verb is called by."""
+    """Return the name by which FCALL knows a verb."""
     return f"matcher_{verb}_{digest()}"
 
 
 def code() -> str:
     """Return the library as FUNCTION LOAD takes it."""
-    registered = "\n".join(f"redis.register_function('{function(verb)}', {verb})" for verb in VERBS)
-    return f"#!lua name=matcher_{digest()}\n{_sources()}\n{registered}\n"
+    return f"#!lua name=matcher_{digest()}\n{_sources()}\n{''.join(map(_registered, VERBS))}"
+
+
+def _registered(verb: str) -> str:
+    return (
+        f"redis.register_function('{function(verb)}', function(keys, args)\n"
+        f"  local call = read_{verb}(keys, args, 0, 0)\n"
+        f"  return {verb}(call.key, call.arg)\n"
+        "end)\n"
+    )

@@ -1,0 +1,113 @@
+"""The table of the store's verbs: what each takes and answers. lua/<verb>.lua says what it does.
+
+A key is named by what it holds, as `Keys` names it; an argument that is an id ends in `_id`, a duration in `_ms`. In
+Lua they are `key.<name>` and `arg.<name>`; the items of a list have one table each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from matcher.store.redis.verb_call import VerbCall, layout_of
+from matcher.store.verbs.contacts import FreedAgent, GiveBack, Lead, Leave
+from matcher.store.verbs.customers import CustomerRecord, Handle, Link, Remember
+from matcher.store.verbs.reservations import (
+    Accept,
+    Cancel,
+    Candidate,
+    Complete,
+    Decline,
+    Expire,
+    HandedOn,
+    Renew,
+    Reserve,
+    ReserveInOrder,
+    Rest,
+    Touch,
+    Transition,
+    Withdraw,
+)
+from matcher.store.verbs.roster import (
+    AgentVectors,
+    Beat,
+    DeleteAgent,
+    DeletePool,
+    MissBeat,
+    ModelVectors,
+    PoolJoined,
+    PoolLeft,
+    PutAgent,
+    PutPool,
+    PutStatus,
+    PutVectors,
+)
+
+__all__ = [
+    "VERBS",
+    "Accept",
+    "AgentVectors",
+    "Beat",
+    "Cancel",
+    "Candidate",
+    "Complete",
+    "CustomerRecord",
+    "Decline",
+    "DeleteAgent",
+    "DeletePool",
+    "Expire",
+    "FreedAgent",
+    "GiveBack",
+    "HandedOn",
+    "Handle",
+    "Lead",
+    "Leave",
+    "Link",
+    "MissBeat",
+    "ModelVectors",
+    "PoolJoined",
+    "PoolLeft",
+    "PutAgent",
+    "PutPool",
+    "PutStatus",
+    "PutVectors",
+    "Remember",
+    "Renew",
+    "Reserve",
+    "ReserveInOrder",
+    "Rest",
+    "Touch",
+    "Transition",
+    "Withdraw",
+]
+
+VERBS: Final[Mapping[str, type[VerbCall]]] = {
+    layout_of(call).name: call
+    for call in (
+        Reserve,
+        ReserveInOrder,
+        Accept,
+        Decline,
+        Renew,
+        Complete,
+        Cancel,
+        Withdraw,
+        Touch,
+        Rest,
+        Expire,
+        Leave,
+        Beat,
+        MissBeat,
+        Lead,
+        GiveBack,
+        Link,
+        Remember,
+        PutAgent,
+        PutStatus,
+        PutVectors,
+        DeleteAgent,
+        PutPool,
+        DeletePool,
+    )
+}
+"""Every verb by its name, in the order of the library: a verb that another one calls stands before it."""

@@ -1,0 +1,45 @@
+"""The verbs of customers: their handles, and how agents served them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from matcher.store.redis.verb_call import Answers, CallPart, Key, VerbCall
+
+
+class CustomerRecord(CallPart, frozen=True, kw_only=True):
+    """A customer to be joined."""
+
+    customer: Key
+    id: str
+
+
+class Handle(CallPart, frozen=True, kw_only=True):
+    """A handle to be joined, and the id of the customer that it is expected to lead to; "": none."""
+
+    handle: Key
+    expected: str
+
+
+class Link(VerbCall, frozen=True, kw_only=True):
+    """Joins the handles of one customer. moved: a handle or a customer leads elsewhere by now."""
+
+    remember_ms: int
+    customers: Sequence[CustomerRecord]
+    """At least one; the first becomes the customer of all handles."""
+    handles: Sequence[Handle]
+
+    answers: ClassVar[Answers] = {"linked": ("handles",), "moved": ()}
+
+
+class Remember(VerbCall, frozen=True, kw_only=True):
+    """Notes how an agent served a customer. moved: the customer was joined to another."""
+
+    customer: Key
+    agent_field: str
+    verdict: str
+    """'good|when|until' or 'bad|when|until'."""
+    remember_ms: int
+
+    answers: ClassVar[Answers] = {"ok": (), "moved": ("customer_id",)}

@@ -1,0 +1,228 @@
+"""The verbs of reservations: reserve, and the transitions of a reservation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final, Literal
+
+from matcher.store.redis.verb_call import Absent, Answers, CallPart, Key, VerbCall
+
+
+class HandedOn(CallPart, frozen=True, kw_only=True):
+    """In a transfer, the reservation that is freed once the new one is held."""
+
+    reservation: Key
+    agent: Key
+    holds: Key
+    id: str
+
+
+class Candidate(CallPart, frozen=True, kw_only=True):
+    """An agent whom the contact may come to, and the affinity, a decimal number."""
+
+    agent: Key
+    holds: Key
+    id: str
+    affinity: str
+
+
+class Reserve(VerbCall, frozen=True, kw_only=True):
+    """Holds capacity of a candidate, or lets the contact wait."""
+
+    once: Key
+    contact: Key
+    reservation: Key
+    decision: Key
+    due: Key
+    load: Key
+    queue: Key
+    waiting: Key
+    contacts: Key
+    timers: Key
+    roster: Key
+    digest: str
+    """Of the request; "": the request is not remembered."""
+    once_ms: int
+    """How long the request is remembered."""
+    contact_id: str
+    reservation_id: str
+    decision_id: str
+    pool_id: str
+    channel: str
+    customer: str
+    basis: str
+    hold_ms: int
+    state: str
+    """The reservation's first state: PENDING or ACCEPTED."""
+    tolerance: str
+    """A decimal number: affinities this near the best are equal; below 0 the longest idle is chosen."""
+    decision_record: bytes
+    decision_ms: int
+    """How long the decision is kept."""
+    keep_ms: int
+    """How long the records of what has ended are kept."""
+    events_kept: int
+    kind: str
+    """A ReserveKind: 'new'; 'queue': the contact waits; 'transfer': an agent has it; 'move': a transfer that waits."""
+    wait_ms: int | Absent
+    """How long the contact may wait; "": it may not."""
+    sealed: bytes
+    """What the customer wrote, sealed."""
+    head_start_ms: int
+    waits_if: Literal["full", "kept", ""]
+    """'full': it waits where no candidate has enough free capacity; 'kept': only where a candidate has, but is kept for
+    the contacts that wait already; '': it does not wait now."""
+    idle_ms: int
+    """After how long without activity an accepted conversation is idle; 0: never."""
+    handed_on: HandedOn | None
+    candidates: Sequence[Candidate]
+
+    # replayed: the request was answered before, or the offer is made already; ids are '' where the contact waits.
+    # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
+    # state: it does not stand as `kind` demands. full: nothing was written; the last events of both streams then.
+    answers: ClassVar[Answers] = {
+        "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event"),
+        "queued": ("score", "waits_until_ms", "load_event"),
+        "replayed": ("reservation_id", "decision_id", "contact_id"),
+        "reused": (),
+        "live": ("reservation_id",),
+        "ended": ("state",),
+        "state": ("state",),
+        "full": ("load_event", "roster_event"),
+    }
+
+
+class ReserveInOrder(VerbCall, frozen=True, kw_only=True):
+    """Runs several reserves and returns the list of their answers."""
+
+    reserves: Sequence[Reserve]
+
+    answers: ClassVar[Answers] = Reserve.answers
+
+
+class Transition(CallPart, frozen=True, kw_only=True):
+    """What every transition of a reservation takes."""
+
+    reservation: Key
+    contact: Key
+    agent: Key
+    holds: Key
+    due: Key
+    load: Key
+    queue: Key
+    waiting: Key
+    contacts: Key
+    timers: Key
+    roster: Key
+    reservation_id: str
+    contact_id: str
+    agent_id: str
+    fence: int
+    """The fence that the reservation must have; 0: any."""
+    keep_ms: int
+    events_kept: int
+
+
+_TRANSITION: Final[Answers] = {
+    "ok": ("fields", "now_ms"),
+    "gone": (),
+    "fence": (),
+    "lapsed": ("state",),
+    "state": ("state",),
+}
+"""ok: the reservation's hash and the time at which it is to be read. gone: there is no such reservation. fence: the
+call's is not the reservation's. lapsed: its deadline has passed. state: it is in a state that the verb does not fit."""
+
+
+class Accept(VerbCall, frozen=True, kw_only=True):
+    """Accepts an offer; see idle_ms of Reserve."""
+
+    transition: Transition
+    accepted_ms: int
+    """How long the conversation may take."""
+    idle_ms: int
+
+    answers: ClassVar[Answers] = _TRANSITION
+
+
+class Decline(VerbCall, frozen=True, kw_only=True):
+    """Declines an offer."""
+
+    transition: Transition
+    reason: str
+    retry_after_ms: int | Absent
+    """After how long the agent may be offered the contact again; "": never."""
+
+    answers: ClassVar[Answers] = _TRANSITION
+
+
+class Renew(VerbCall, frozen=True, kw_only=True):
+    """Moves the deadline of an accepted reservation."""
+
+    transition: Transition
+    duration_ms: int
+    """From now until the new deadline."""
+    idle_ms: int
+
+    answers: ClassVar[Answers] = _TRANSITION
+
+
+class Complete(VerbCall, frozen=True, kw_only=True):
+    """Ends a conversation, or its wrap-up."""
+
+    transition: Transition
+    wrap_up_ms: int
+    write_id: str
+    """A call that the network repeats has the same: it does not count as the second."""
+
+    answers: ClassVar[Answers] = _TRANSITION
+
+
+class Cancel(VerbCall, frozen=True, kw_only=True):
+    """Frees the capacity without a conversation."""
+
+    transition: Transition
+    cause: str
+    """CANCELED or AGENT_REMOVED."""
+
+    answers: ClassVar[Answers] = _TRANSITION
+
+
+class Withdraw(VerbCall, frozen=True, kw_only=True):
+    """Withdraws the offer to an agent who has gone."""
+
+    transition: Transition
+    cause: str
+    """AGENT_LEFT or AGENT_REMOVED."""
+
+    answers: ClassVar[Answers] = _TRANSITION
+
+
+class Touch(VerbCall, frozen=True, kw_only=True):
+    """Notes activity in a conversation."""
+
+    transition: Transition
+    idle_ms: int
+
+    answers: ClassVar[Answers] = _TRANSITION
+
+
+class Rest(VerbCall, frozen=True, kw_only=True):
+    """Stops counting an idle conversation. early: there was activity since. done: there is nothing to write."""
+
+    transition: Transition
+
+    answers: ClassVar[Answers] = {"rests": (), "early": (), "done": ()}
+
+
+class Expire(VerbCall, frozen=True, kw_only=True):
+    """Writes the consequences of a passed deadline.
+
+    early: the deadline has moved. done: there is nothing to write. away: 'away' where the agent was set AWAY, else ''.
+    """
+
+    transition: Transition
+    max_missed: int
+    """After how many missed offers in a row the agent is AWAY; 0: never."""
+
+    answers: ClassVar[Answers] = {"lapsed": ("state", "away"), "early": (), "done": ()}

@@ -1,0 +1,175 @@
+"""The verbs of the roster: agents with their heartbeats and vectors, and pools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from matcher.store.redis.verb_call import Absent, Answers, CallPart, Key, VerbCall
+
+
+class Beat(VerbCall, frozen=True, kw_only=True):
+    """Notes a heartbeat."""
+
+    agent: Key
+    timers: Key
+    roster: Key
+    load: Key
+    waiting: Key
+    agent_id: str
+    ttl_ms: int
+    """Until the next heartbeat is due."""
+    events_kept: int
+
+    answers: ClassVar[Answers] = {"ok": ("until_ms", "status"), "gone": ()}
+
+
+class MissBeat(VerbCall, frozen=True, kw_only=True):
+    """Sets a silent agent AWAY. early: there was a heartbeat since. done: there is nothing to write."""
+
+    agent: Key
+    timers: Key
+    roster: Key
+    agent_id: str
+    events_kept: int
+
+    answers: ClassVar[Answers] = {"away": (), "early": (), "done": ()}
+
+
+_WRITE: Final[Answers] = {"ok": ("fields",), "exists": (), "gone": (), "mismatch": ("version",)}
+"""ok: the hash that was written. exists, gone, mismatch: `expected` is not the version there is."""
+
+
+class PoolLeft(CallPart, frozen=True, kw_only=True):
+    """A pool that an agent is to leave, or leaves by being removed."""
+
+    members: Key
+
+
+class PoolJoined(CallPart, frozen=True, kw_only=True):
+    """A pool that an agent is to be in."""
+
+    members: Key
+    id: str
+
+
+class PutAgent(VerbCall, frozen=True, kw_only=True):
+    """Writes an agent. pool: the id of a pool that does not exist."""
+
+    agent: Key
+    agents: Key
+    vectors: Key
+    roster: Key
+    pools: Key
+    waiting: Key
+    agent_id: str
+    expected: int | Absent
+    """The version that the agent must have; "": any; 0: the agent must not exist."""
+    status: str
+    """"": the status stays, OFFLINE for a new agent."""
+    profile: bytes
+    total: int
+    """The agent's capacity."""
+    channels: str
+    encoded: bytes
+    """The interest vectors; empty: they stay."""
+    write_id: str
+    """A call that the network repeats has the same and gets the same answer."""
+    events_kept: int
+    left: Sequence[PoolLeft]
+    joined: Sequence[PoolJoined]
+
+    answers: ClassVar[Answers] = {**_WRITE, "pool": ("pool_id",)}
+
+
+class PutStatus(VerbCall, frozen=True, kw_only=True):
+    """Declares an agent's status."""
+
+    agent: Key
+    roster: Key
+    waiting: Key
+    agent_id: str
+    status: str
+    events_kept: int
+
+    answers: ClassVar[Answers] = {"ok": ("fields",), "gone": ()}
+
+
+class AgentVectors(CallPart, frozen=True, kw_only=True):
+    """An agent's interest vectors, and the profile version that they were computed from."""
+
+    agent: Key
+    vectors: Key
+    profile_version: int
+    encoded: bytes
+
+
+class PutVectors(VerbCall, frozen=True, kw_only=True):
+    """Writes interest vectors; returns how many were written."""
+
+    agents: Sequence[AgentVectors]
+
+    answers: ClassVar[Answers] = {"ok": ("written",)}
+
+
+class ModelVectors(CallPart, frozen=True, kw_only=True):
+    """An agent's interest vectors by one model."""
+
+    vectors: Key
+
+
+class DeleteAgent(VerbCall, frozen=True, kw_only=True):
+    """Removes an agent. holds: how many reservations the agent still has."""
+
+    agent: Key
+    agents: Key
+    roster: Key
+    holds: Key
+    once: Key
+    timers: Key
+    agent_id: str
+    expected: int | Absent
+    events_kept: int
+    write_id: str
+    left: Sequence[PoolLeft]
+    models: Sequence[ModelVectors]
+
+    answers: ClassVar[Answers] = {"ok": (), "gone": (), "mismatch": ("version",), "holds": ("count",)}
+
+
+class PutPool(VerbCall, frozen=True, kw_only=True):
+    """Writes a pool's policy; see expected and write_id of PutAgent."""
+
+    pool: Key
+    pools: Key
+    roster: Key
+    pool_id: str
+    expected: int | Absent
+    policy: bytes
+    write_id: str
+    events_kept: int
+
+    answers: ClassVar[Answers] = _WRITE
+
+
+class DeletePool(VerbCall, frozen=True, kw_only=True):
+    """Removes a pool. used: how many agents are in it. waits: how many contacts wait in it."""
+
+    pool: Key
+    pools: Key
+    roster: Key
+    members: Key
+    waiting: Key
+    once: Key
+    pool_id: str
+    expected: int | Absent
+    events_kept: int
+    write_id: str
+
+    answers: ClassVar[Answers] = {
+        "ok": (),
+        "gone": (),
+        "mismatch": ("version",),
+        "used": ("agents",),
+        "waits": ("contacts",),
+    }
