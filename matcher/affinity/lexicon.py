@@ -145,11 +145,6 @@ class Lexicon:
         self._lines[handle] = 0
         self._free_lines.append(handle)
 
-    def idf(self, stem: str) -> float:
-        """Return ln((N + 1) / (n + 0.5)), where n of the N lines hold the stem."""
-        index = self._ids.get(stem)
-        return self._idf(0 if index is None else int(self._frequency[index]))
-
     def shared(
         self, units: Sequence[Sequence[str]], unit: NDArray[np.integer], handle: NDArray[np.integer]
     ) -> NDArray[np.float32]:
@@ -203,6 +198,7 @@ class Lexicon:
         return rare
 
     def _idf(self, lines: int) -> float:
+        """Return ln((N + PRIOR_LINES + 1) / (n + 0.5)) of a stem that n of the N lines hold."""
         return math.log((len(self) + PRIOR_LINES + 1) / (lines + 0.5))
 
     def _take(self, stem: str) -> int:

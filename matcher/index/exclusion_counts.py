@@ -47,12 +47,12 @@ class ExclusionCounts:
         self._people = people
         self._splits: OrderedDict[Hashable, _Split] = OrderedDict()
 
-    def of(self, requirements: Requirements, eligible: int, *, ignore_availability: bool = False) -> LeftOut:
+    def of(self, requirements: Requirements, eligible: int) -> LeftOut:
         """Count; eligible: how many are left."""
         split = self._split(requirements)
         pool, channel, language, skill, able = split.counts
         by_traits = [pool, channel, language, skill]
-        present = able if ignore_availability else int(split.able @ self._people.online_with())
+        present = int(split.able @ self._people.online_with())
         away = able - present
         excluded = 0
         for agent in requirements.excluded:
@@ -65,7 +65,7 @@ class ExclusionCounts:
             excluded += 1
             if unmet < _BY_TRAITS:
                 by_traits[unmet] -= 1
-            elif ignore_availability or self._people.is_online(slot):
+            elif self._people.is_online(slot):
                 present -= 1
             else:
                 away -= 1

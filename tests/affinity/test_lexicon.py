@@ -62,7 +62,9 @@ def test_a_lexicon_depends_on_its_lines_alone(lines: list[tuple[str, ...]], data
             here = changed.shared(units, PAIR + unit, PAIR + handle)
             there = fresh.shared(units, PAIR + unit, PAIR + other)
             assert here == there
-    assert changed.idf("sail") == fresh.idf("sail")
+    weights = [weight for lexicon in (changed, fresh) if (rare := lexicon._rare("sail")) for weight in rare[1:]]
+    assert len(weights) in {0, 2}
+    assert len(set(weights)) <= 1
 
 
 def test_rare_words_count_common_ones_do_not() -> None:
