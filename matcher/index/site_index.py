@@ -191,21 +191,18 @@ class SiteIndex:
 
     def find(
         self,
-        units: Floats,
-        unit_stems: Sequence[Sequence[str]],
+        query: Query,
         requirements: Requirements,
         *,
         ignore_availability: bool = False,
         resting: int = MOST_RESTING,
         floor: float = math.inf,
     ) -> SearchResult:
-        """Find everyone whom a message meets among the agents that meet the requirements.
+        """Return the agents that meet the requirements and that a message meets, scored by the scorer of the pool.
 
-        They are ranked by the scorer of the pool. units: [units, dimension], unit vectors before its map; unit_stems:
-        the stems of each unit. ignore_availability: status and capacity are not asked about. resting: how many of the
-        longest idle to name, where nobody's affinity reaches `floor`: else nobody asks for them.
+        ignore_availability: also agents who are away or full. resting: how many of the longest idle to name, where no
+        affinity reaches `floor`.
         """
-        query = Query(units, unit_stems)
         return self.find_each(
             [query], requirements, ignore_availability=ignore_availability, resting=resting, floor=floor
         )[0]

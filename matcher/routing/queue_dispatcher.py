@@ -15,6 +15,7 @@ import structlog
 
 from matcher.aio import cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
+from matcher.index import Query
 from matcher.model import Hold, Pool, PoolPolicy
 from matcher.model.resource_names import new_id
 from matcher.replica.site_replica import SiteReplica
@@ -237,7 +238,7 @@ class QueueDispatcher:
             tried.wake_by(kept_until)
             return None
         read = entry.read
-        found = replica.index.find(read.vectors, read.stems, required, resting=MOST_FREE, floor=floor)
+        found = replica.index.find(Query(read.vectors, read.stems), required, resting=MOST_FREE, floor=floor)
         return Searched(entry, pool, required, floor, tolerance, found=found) if found.eligible else None
 
     async def _offer(self, chosen: Sequence[tuple[Searched, str]], tried: Pass) -> None:

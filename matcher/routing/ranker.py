@@ -110,7 +110,7 @@ class Ranker:
     ) -> Ranking | None:
         """Rank one agent alone, taken for another reason than affinity; None where the agent cannot take it now."""
         floor, alone = await replica.floor(pool), replace(requirements, only=agent)
-        found = replica.index.find(read.vectors, read.stems, alone, resting=1, floor=floor)
+        found = replica.index.find(Query(read.vectors, read.stems), alone, resting=1, floor=floor)
         ranking = rank(found, read.units, floor=floor, tolerance=self.tolerance(pool), most=1)
         return replace(ranking, basis=basis) if ranking.candidates else None
 

@@ -129,7 +129,7 @@ class RosterChanges(RuleBasedStateMachine):
         units, words = vectors(seed, len(text)), [stems(line) for line in text]
         eligible = self.plain.eligible(required, ignore_availability=everybody)
         before = self.index.rows_scored
-        found = self.index.find(units, words, required, ignore_availability=everybody)
+        found = self.index.find(Query(units, words), required, ignore_availability=everybody)
         expected = self.plain.affinities(eligible, units, words, required.pool)
         assert {agent.id for agent in found.agents} == set(expected)
         assert found.scorer == self.plain.scorers.get(required.pool, self.plain.scorer).fingerprint
@@ -158,7 +158,7 @@ class RosterChanges(RuleBasedStateMachine):
         before = self.index.rows_scored
         together = self.index.find_each(queries, required, floor=floor)
         compared = self.index.rows_scored - before
-        alone = [self.index.find(query.units, query.stems, required, floor=floor) for query in queries]
+        alone = [self.index.find(Query(query.units, query.stems), required, floor=floor) for query in queries]
         assert self.index.rows_scored - before == 2 * compared
         for one, other in zip(together, alone, strict=True):
             assert_same(one, other)
@@ -201,16 +201,16 @@ TestRosterChanges.settings = settings(max_examples=60, stateful_step_count=40, d
 def test_search_compares_only_the_rows_of_those_free(online: int) -> None:
     """With few of 500 agents online, a search compares three rows for each of these few and no other."""
     index, agents = crowd(500, online=online)
-    found = index.find(vectors(99, 2), [(), ()], Requirements())
+    found = index.find(Query(vectors(99, 2), [(), ()]), Requirements())
     assert (found.eligible, found.rows, index.rows_scored) == (online, 3 * online, 3 * online)
     index.hold(agents[0].id, Hold("r1", "chat", 2, 10))
-    assert index.find(vectors(99, 2), [(), ()], Requirements()).rows == 3 * (online - 1)
+    assert index.find(Query(vectors(99, 2), [(), ()]), Requirements()).rows == 3 * (online - 1)
 
 
 def test_change_touches_only_the_rows_of_that_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     """When one of 500 agents is claimed and freed, her rows alone go from the view and come back."""
     index, agents = crowd(500, online=500)
-    index.find(vectors(99, 1), [()], Requirements())
+    index.find(Query(vectors(99, 1), [()]), Requirements())
     changed: list[int] = []
     add, drop = View.add, View.drop
 

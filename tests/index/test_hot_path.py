@@ -14,13 +14,12 @@ import pytest
 
 from matcher import kernels
 from matcher.affinity.sentences import split
-from matcher.index import SiteIndex, filters, search, site_index
+from matcher.index import Query, SiteIndex, filters, search, site_index
 from matcher.index.attributes import AttributeTable
 from matcher.index.deadlines import Deadlines
 from matcher.index.view import View
 from matcher.model import Hold, LeftOut, Requirements
 from matcher.ranking.policy import rank
-from tests.index.plain import Floats
 from tests.index.rosters import crowd, vectors
 
 ANYONE = Requirements()
@@ -54,7 +53,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 
 def route(index: SiteIndex, number: int, floor: float = 0.0) -> None:
     """Do what a route and its end ask of the index, the hold and the freed slot heard of twice."""
-    found = index.find(vectors(number % 7, 2), [("jazz",), ()], ANYONE, floor=floor)
+    found = index.find(Query(vectors(number % 7, 2), [("jazz",), ()]), ANYONE, floor=floor)
     ranking = rank(found, UNITS, floor=floor, tolerance=0.03, left_out=index.left_out(ANYONE))
     agent = ranking.candidates[0].agent
     hold = Hold(f"r{number}", "chat", 2, 10_000)
@@ -79,9 +78,9 @@ def test_a_search_scans_once_however_many_units_there_are(
         scan = "above"
         counted(compiled, scan)
     for units in (1, 2, 32):
-        index.find(vectors(1, units), [()] * units, ANYONE)
+        index.find(Query(vectors(1, units), [()] * units), ANYONE)
     assert counted.calls[scan] == 3
-    index.find(vectors(1, 2), [(), ()], Requirements(channel="fax"))
+    index.find(Query(vectors(1, 2), [(), ()]), Requirements(channel="fax"))
     assert counted.calls[scan] == 3
 
 
@@ -108,11 +107,11 @@ def test_the_longest_idle_are_looked_for_only_where_somebody_asks(counted: Count
     """Where the best affinity reaches the floor nobody goes by idleness, so nobody sorts by it."""
     index, _ = crowd(50, online=50)
     counted(search, "longest_idle")
-    close: tuple[Floats, list[tuple[str, ...]]] = (vectors(5, 1), [()])
-    assert index.find(*close, ANYONE, floor=0.5).resting == ()
+    close = Query(vectors(5, 1), [()])
+    assert index.find(close, ANYONE, floor=0.5).resting == ()
     assert counted.calls["longest_idle"] == 0
-    assert len(index.find(*close, ANYONE, floor=1.0).resting) == 8
-    assert len(index.find(*close, ANYONE).resting) == 8
+    assert len(index.find(close, ANYONE, floor=1.0).resting) == 8
+    assert len(index.find(close, ANYONE).resting) == 8
     assert counted.calls["longest_idle"] == 2
 
 
@@ -149,7 +148,7 @@ def test_memory_for_a_route_follows_the_free_not_the_books(ask: Callable[..., ob
 
     def peak(agents: int) -> int:
         index, _ = crowd(agents, online=20)
-        given = (ANYONE,) if ask is SiteIndex.left_out else (vectors(1, 2), [(), ()], ANYONE)
+        given = (ANYONE,) if ask is SiteIndex.left_out else (Query(vectors(1, 2), [(), ()]), ANYONE)
         ask(index, *given)
         tracemalloc.start()
         ask(index, *given)

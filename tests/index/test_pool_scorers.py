@@ -44,7 +44,7 @@ def site(scorer: Scorer, agents: Sequence[tuple[Agent, Floats]]) -> SiteIndex:
 
 def told(index: SiteIndex, pool: str) -> tuple[str, dict[str, float]]:
     """Return by which scorer a message is ranked for a pool, and everyone's affinity."""
-    found = index.find(UNITS, UNIT_STEMS, Requirements(pool=pool))
+    found = index.find(Query(UNITS, UNIT_STEMS), Requirements(pool=pool))
     return found.scorer, dict(zip([agent.id for agent in found.agents], found.scores.affinity.tolist(), strict=True))
 
 

@@ -29,11 +29,11 @@ def test_many_pools_and_made_up_names_take_bounded_memory() -> None:
     for number in range(MOST_VIEWS + 20):
         pool = f"pool-{number}"
         index.put(agent(f"a{number:03d}", Profile("Someone", ("jazz",), pools=(pool,))), vectors(number, 1))
-        assert index.find(vectors(number, 1), [()], Requirements(pool=pool)).eligible == 1
+        assert index.find(Query(vectors(number, 1), [()]), Requirements(pool=pool)).eligible == 1
     assert len(index._views) == MOST_VIEWS
     for number in range(MOST_VIEWS + 20):
-        assert index.find(vectors(number, 1), [()], Requirements(pool=f"pool-{number}")).eligible == 1
-        assert index.find(vectors(number, 1), [()], Requirements(channel=f"made up {number}")).eligible == 0
+        assert index.find(Query(vectors(number, 1), [()]), Requirements(pool=f"pool-{number}")).eligible == 1
+        assert index.find(Query(vectors(number, 1), [()]), Requirements(channel=f"made up {number}")).eligible == 0
     assert len(index._views) == MOST_VIEWS
 
 
@@ -56,7 +56,7 @@ def test_traits_that_nobody_has_any_more_are_used_again() -> None:
     for level in range(1000):
         changing = agent("changes", Profile("Someone", ("jazz",), skills={"billing": level % 7, f"s{level}": 1}))
         index.put(changing, vectors(1, 1))
-        found = index.find(vectors(1, 1), [()], Requirements(skills={"billing": 3}))
+        found = index.find(Query(vectors(1, 1), [()]), Requirements(skills={"billing": 3}))
         assert found.eligible == (level % 7 >= 3)
     assert len(index._people.traits.totals()) <= 3
 
@@ -168,10 +168,10 @@ def test_small_talk_reaches_anybody_in_the_pool_and_leaves_nothing_behind() -> N
     words: list[tuple[str, ...]] = [stems(agents[5].profile.interests[0])]
     messages = [Query(close[:1], words), Query(-close[:1], [()])]
     best = index.best_affinities(messages, "default")
-    everybody = index.find(messages[0].units, messages[0].stems, Requirements(), ignore_availability=True)
+    everybody = index.find(Query(messages[0].units, messages[0].stems), Requirements(), ignore_availability=True)
     assert best[0] == everybody.scores.affinity.max() > 0.7
     assert best[1] == index.find(
-        messages[1].units, messages[1].stems, Requirements(), ignore_availability=True
+        Query(messages[1].units, messages[1].stems), Requirements(), ignore_availability=True
     ).scores.affinity.max(initial=0)
     assert index.best_affinities(messages, "elsewhere").tolist() == [0, 0]
     assert len(index._views) == 1
@@ -187,7 +187,7 @@ def test_searches_in_threads_see_only_whole_states() -> None:
     def search() -> None:
         while not stop.is_set():
             try:
-                found = index.find(vectors(9, 2), [(), ()], Requirements())
+                found = index.find(Query(vectors(9, 2), [(), ()]), Requirements())
                 seen.add(found.rows - 3 * found.eligible)
             except Exception as fault:  # noqa: BLE001  (a test that tells what a thread died of)
                 faults.append(fault)
