@@ -123,7 +123,7 @@ class Ours:
             self._next += 1
             vector = self._work.queries[query : query + 1]
             begun = time.perf_counter()
-            found = self._index.find(Query(vector, [()]), ANYONE, resting=CANDIDATES, floor=0.0)
+            found = self._index.find(Query(vector, [()]), ANYONE, max_idle=CANDIDATES, floor=0.0)
             ranking = rank(found, WHOLE, floor=0.0, tolerance=0.0, most=CANDIDATES)
             named = [(candidate.agent, candidate.affinity) for candidate in ranking.candidates]
             held = await claim(self._claims.store, "large", named, tolerance=0.0)

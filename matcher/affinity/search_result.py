@@ -18,7 +18,8 @@ from matcher.model import Agent
 class IdleAgent:
     """Hold an eligible agent as the index knows them, for an order by idleness."""
 
-    slot: int
+    row: int
+    """Of the index, as in `Evidence.agent`."""
     agent: Agent
     utilization: float
     idle_since_ms: int
@@ -38,7 +39,7 @@ class SearchResult:
     utilization: NDArray[np.float64]
     """Load over capacity, in [0, 1]; 1 where the capacity is 0."""
     idle_since_ms: NDArray[np.int64]
-    resting: tuple[IdleAgent, ...]
+    longest_idle: tuple[IdleAgent, ...]
     """The eligible agents idle longest, in that order; met or not."""
     eligible: int
     """Agents that meet every constraint."""

@@ -89,9 +89,9 @@ class Production:
         return await self.floors.of(index, DEFAULT_POOL)
 
 
-def find(index: SiteIndex, read: ReadMessage, *, resting: int = 1) -> SearchResult:
+def find(index: SiteIndex, read: ReadMessage, *, max_idle: int = 1) -> SearchResult:
     """Search an index for a message that asks for nothing special."""
-    return index.find(Query(read.vectors, read.stems), ANYONE, resting=resting)
+    return index.find(Query(read.vectors, read.stems), ANYONE, max_idle=max_idle)
 
 
 @asynccontextmanager

@@ -37,14 +37,14 @@ def search(
     queries: Sequence[Query],
     requirements: Requirements,
     *,
-    resting: int,
+    max_idle: int,
     floor: float,
 ) -> list[SearchResult]:
     """Find everyone in a view whom a message meets, for each of one or more messages.
 
     Each finds what it would find alone, to the last bit; together they cost less, most of all beside other work, which
     leaves little of the rows and of the code in the caches between two searches.
-    resting: how many of the longest idle to name where nobody's affinity reaches `floor`.
+    max_idle: how many of the longest idle to name where nobody's affinity reaches `floor`.
     """
     scorer, lines = serving.scorer, serving.lines.lines
     members, allowed = admitted(people, view, requirements)
@@ -61,12 +61,12 @@ def search(
     )
     pool_agents = people.traits.in_pool(requirements.pool)
     rows = len(view.owners) if allowed is None else int(np.count_nonzero(allowed))
-    longest: tuple[IdleAgent, ...] | None = None
+    idle: tuple[IdleAgent, ...] | None = None
     found = []
     for own, scores in _scored(scorer, evidence, [len(query.units) for query in queries], len(people.load)):
         reached = scores.affinity.max(initial=-np.inf) >= floor
-        if not reached and longest is None:
-            longest = longest_idle(people, members, resting)
+        if not reached and idle is None:
+            idle = longest_idle(people, members, max_idle)
         found.append(
             SearchResult(
                 evidence=own,
@@ -74,7 +74,7 @@ def search(
                 agents=people.agent[scores.agent],
                 utilization=people.utilization(scores.agent),
                 idle_since_ms=people.idle_since[scores.agent],
-                resting=() if reached else longest or (),
+                longest_idle=() if reached else idle or (),
                 eligible=len(members),
                 pool_agents=pool_agents,
                 calibration=scorer.calibration,
@@ -93,14 +93,14 @@ def longest_idle(people: AgentTable, slots: Rows, most: int) -> tuple[IdleAgent,
     if len(slots) > most:  # some are idle equally long
         tied = [people.idle_since[slots], people.utilization(slots), *people.id_parts(slots)]
         slots = slots[top_k(tied, most)]
-    resting = map(
+    idle = map(
         IdleAgent,
         slots.tolist(),
         people.agent[slots].tolist(),
         people.utilization(slots).tolist(),
         people.idle_since[slots].tolist(),
     )
-    return tuple(sorted(resting, key=lambda one: (one.idle_since_ms, one.utilization, one.agent.id))[:most])
+    return tuple(sorted(idle, key=lambda one: (one.idle_since_ms, one.utilization, one.agent.id))[:most])
 
 
 def _scored(scorer: Scorer, evidence: Evidence, units: Sequence[int], slots: int) -> list[tuple[Evidence, Scores]]:

@@ -26,7 +26,7 @@ from matcher.index.view_cache import ViewCache, ViewKey
 from matcher.model import Agent, Constraint, Hold, LeftOut, Requirements
 from matcher.model.lifecycle import AgentStatus
 
-MOST_RESTING: Final = 8
+MAX_IDLE: Final = 8
 
 _PREPARED: Final = 1_024
 """Rows made ready for a scorer before the lock is given back for a moment."""
@@ -195,16 +195,16 @@ class SiteIndex:
         requirements: Requirements,
         *,
         ignore_availability: bool = False,
-        resting: int = MOST_RESTING,
+        max_idle: int = MAX_IDLE,
         floor: float = math.inf,
     ) -> SearchResult:
         """Return the agents that meet the requirements and that a message meets, scored by the scorer of the pool.
 
-        ignore_availability: also agents who are away or full. resting: how many of the longest idle to name, where no
+        ignore_availability: also agents who are away or full. max_idle: how many of the longest idle to name, where no
         affinity reaches `floor`.
         """
         return self.find_each(
-            [query], requirements, ignore_availability=ignore_availability, resting=resting, floor=floor
+            [query], requirements, ignore_availability=ignore_availability, max_idle=max_idle, floor=floor
         )[0]
 
     def find_each(
@@ -213,13 +213,13 @@ class SiteIndex:
         requirements: Requirements,
         *,
         ignore_availability: bool = False,
-        resting: int = MOST_RESTING,
+        max_idle: int = MAX_IDLE,
         floor: float = math.inf,
     ) -> list[SearchResult]:
         """Find for each of some messages what `find` finds for it alone, at less cost."""
         with self._lock:
             shown = ViewKey(requirements.pool, requirements.channel, ignore_availability)
-            return self._find(shown, queries, requirements, resting, floor)
+            return self._find(shown, queries, requirements, max_idle, floor)
 
     def rows(self, requirements: Requirements, *, ignore_availability: bool = False) -> int:
         """Count the interests that a search compares with a message, those of agents it excludes among them."""
@@ -249,7 +249,7 @@ class SiteIndex:
             shown = ViewKey(requirements.pool, requirements.channel, everybody=False)
             view = self._views.get(shown, self._scorers.of(requirements.pool).lines)
             members, _ = admitted(self._people, view, requirements)
-            return [resting.agent.id for resting in longest_idle(self._people, members, most)]
+            return [idle.agent.id for idle in longest_idle(self._people, members, most)]
 
     def eligible_but_full(self, requirements: Requirements, most: int | None = None) -> list[str]:
         """Name, in order of their ids, those who meet every constraint but have no room; most None: all of them."""
@@ -287,7 +287,7 @@ class SiteIndex:
         shown: ViewKey,
         queries: Sequence[Query],
         requirements: Requirements,
-        resting: int,
+        max_idle: int,
         floor: float,
     ) -> list[SearchResult]:
         serving = self._scorers.of(shown.pool)
@@ -299,7 +299,7 @@ class SiteIndex:
             serving,
             queries,
             requirements,
-            resting=resting,
+            max_idle=max_idle,
             floor=floor,
         )
         self.rows_scored += sum(one.rows for one in found)

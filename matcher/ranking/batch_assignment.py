@@ -45,7 +45,7 @@ class BatchEntry:
         idle.
         """
         affinity = self.found.scores.affinity
-        listed = {one.agent.id: 0.0 for one in self.found.resting[:most]}
+        listed = {one.agent.id: 0.0 for one in self.found.longest_idle[:most]}
         met = np.flatnonzero(affinity >= self.floor)
         if len(met):
             used, idle = self.found.utilization[met], self.found.idle_since_ms[met]

@@ -37,11 +37,11 @@ def rank(
     The agents whose affinity is within `tolerance` of the best count as equal: of them the lowest load over
     capacity comes first, then the longest idle, then the lower id. The others follow by their score. Where
     nobody is met, or the best affinity lies below `floor`, the message says nothing to go by: the basis is FALLBACK
-    and the order that of `found.resting`.
+    and the order that of `found.longest_idle`.
     """
     best = found.scores.affinity.max(initial=-np.inf)
     if best < floor or not len(found.scores.agent):
-        longest = found.resting if resting is None else resting
+        longest = found.longest_idle if resting is None else resting
         basis, candidates = Basis.FALLBACK, _by_idleness(found, longest[:most], units)
     else:
         basis, candidates = Basis.AFFINITY, _by_affinity(found, units, best - tolerance, most)
@@ -57,13 +57,13 @@ def rank_with(
     that of `rank`. Raises ValueError where the agent is neither met nor among the resting.
     """
     at = next((at for at, agent in enumerate(found.agents) if agent.id == chosen), None)
-    resting = [one for one in found.resting if one.agent.id == chosen]
+    resting = [one for one in found.longest_idle if one.agent.id == chosen]
     if at is None and not resting:
         raise ValueError("the chosen agent is not among those found")
     if at is not None and found.scores.affinity[at] >= floor:
         basis, order = Basis.AFFINITY, _by_affinity(found, units, found.scores.affinity.max() - tolerance, most)
     else:
-        basis, order = Basis.FALLBACK, _by_idleness(found, found.resting[:most], units)
+        basis, order = Basis.FALLBACK, _by_idleness(found, found.longest_idle[:most], units)
     if all(candidate.agent != chosen for candidate in order):
         own = _by_idleness(found, resting, units) if at is None else _candidates(found, [at], units)
         order = order[: most - 1] + own
@@ -136,7 +136,7 @@ def _candidates(found: SearchResult, places: Sequence[int], units: Sentences) ->
 def _by_idleness(found: SearchResult, resting: Sequence[IdleAgent], units: Sentences) -> tuple[Candidate, ...]:
     scores = found.scores
     place = {slot: at for at, slot in enumerate(scores.agent.tolist())} if resting else {}
-    longest = [(one, place.get(one.slot)) for one in resting]
+    longest = [(one, place.get(one.row)) for one in resting]
     met = [at for _, at in longest if at is not None]
     known = dict(zip(met, _candidates(found, met, units), strict=True)) if met else {}
     return tuple(

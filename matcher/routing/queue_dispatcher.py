@@ -238,7 +238,7 @@ class QueueDispatcher:
             tried.wake_by(kept_until)
             return None
         read = entry.read
-        found = replica.index.find(Query(read.vectors, read.stems), required, resting=MOST_FREE, floor=floor)
+        found = replica.index.find(Query(read.vectors, read.stems), required, max_idle=MOST_FREE, floor=floor)
         return Searched(entry, pool, required, floor, tolerance, found=found) if found.eligible else None
 
     async def _offer(self, chosen: Sequence[tuple[Searched, str]], tried: Pass) -> None:

@@ -73,7 +73,7 @@ class Searched:
             return {one.agent: 0.0 for one in candidates}
         affinity = self.found.scores.affinity
         if affinity.max(initial=-np.inf) < self.floor:
-            return {one.agent.id: 0.0 for one in self.found.resting[:MOST_FREE]}
+            return {one.agent.id: 0.0 for one in self.found.longest_idle[:MOST_FREE]}
         best = top_k([-affinity], MOST_FREE)
         goes_by = np.zeros(len(best)) if self.requirements.only else affinity[best] * (affinity[best] >= self.floor)
         return {agent.id: worth for agent, worth in zip(self.found.agents[best], goes_by.tolist(), strict=True)}

@@ -86,7 +86,7 @@ class Ranker:
         found, left_out, underway = await self._finder.find(question, Query(read.vectors, read.stems))
         # A claim that was answered since the search is under way no more, and took somebody whom the search saw idle.
         likely_taken = underway.union(replica.underway.agents) if beside_others else ()
-        resting = sorted(found.resting, key=lambda one: one.agent.id in likely_taken) if likely_taken else None
+        resting = sorted(found.longest_idle, key=lambda one: one.agent.id in likely_taken) if likely_taken else None
         ranking = rank(
             found,
             read.units,
@@ -110,7 +110,7 @@ class Ranker:
     ) -> Ranking | None:
         """Rank one agent alone, taken for another reason than affinity; None where the agent cannot take it now."""
         floor, alone = await replica.floor(pool), replace(requirements, only=agent)
-        found = replica.index.find(Query(read.vectors, read.stems), alone, resting=1, floor=floor)
+        found = replica.index.find(Query(read.vectors, read.stems), alone, max_idle=1, floor=floor)
         ranking = rank(found, read.units, floor=floor, tolerance=self.tolerance(pool), most=1)
         return replace(ranking, basis=basis) if ranking.candidates else None
 

@@ -120,7 +120,7 @@ def _found(question: SearchRequest, queries: Sequence[Query]) -> list[SearchAnsw
         queries,
         requirements,
         ignore_availability=question.ignore_availability,
-        resting=question.most + len(underway) + len(queries) - 1,
+        max_idle=question.most + len(underway) + len(queries) - 1,
         floor=question.floor,
     )
     left_out = replica.index.left_out(requirements) if question.count_left_out else LeftOut({})

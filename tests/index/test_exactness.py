@@ -140,8 +140,8 @@ class RosterChanges(RuleBasedStateMachine):
         assert (found.eligible, found.rows) == (len(eligible), rows)
         assert found.pool_agents == sum(required.pool in agent.profile.pools for agent in self.plain.agents.values())
         assert self.index.rows_scored - before == rows
-        resting = sorted((agent.idle_since_ms, self.plain.utilization(agent), agent.id) for agent in eligible)[:8]
-        assert [(one.idle_since_ms, one.utilization, one.agent.id) for one in found.resting] == resting
+        idle = sorted((agent.idle_since_ms, self.plain.utilization(agent), agent.id) for agent in eligible)[:8]
+        assert [(one.idle_since_ms, one.utilization, one.agent.id) for one in found.longest_idle] == idle
 
     @rule(
         texts=st.lists(st.lists(lines, max_size=3), min_size=1, max_size=5),

@@ -108,10 +108,10 @@ def test_the_longest_idle_are_looked_for_only_where_somebody_asks(counted: Count
     index, _ = crowd(50, online=50)
     counted(search, "longest_idle")
     close = Query(vectors(5, 1), [()])
-    assert index.find(close, ANYONE, floor=0.5).resting == ()
+    assert index.find(close, ANYONE, floor=0.5).longest_idle == ()
     assert counted.calls["longest_idle"] == 0
-    assert len(index.find(close, ANYONE, floor=1.0).resting) == 8
-    assert len(index.find(close, ANYONE).resting) == 8
+    assert len(index.find(close, ANYONE, floor=1.0).longest_idle) == 8
+    assert len(index.find(close, ANYONE).longest_idle) == 8
     assert counted.calls["longest_idle"] == 2
 
 

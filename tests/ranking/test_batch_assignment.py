@@ -57,7 +57,7 @@ def test_shortlists_lose_nothing(contest: list[SearchResult]) -> None:
 def test_with_tolerances_it_is_never_below_one_by_one(contest: list[SearchResult], tolerance: float) -> None:
     """As many are served as when each in turn takes the policy's first who is free, at no smaller affinity in sum."""
     crew = [person(slot) for slot in range(contest[0].eligible)]
-    resting = {one.agent.id: one for one in contest[0].resting}
+    resting = {one.agent.id: one for one in contest[0].longest_idle}
     openings = {
         agent: Opening(agent, 2, round(2 * one.utilization), one.idle_since_ms, {"chat": (1, 2)})
         for agent, one in resting.items()
@@ -124,7 +124,7 @@ def test_the_record_holds_who_was_chosen_and_what_they_were_to_the_message(
 ) -> None:
     """Whoever of those found is chosen: among at most so many candidates, AFFINITY where met above the floor."""
     (found, *_) = contest
-    for chosen in {one.agent.id for one in found.resting} | {agent.id for agent in found.agents}:
+    for chosen in {one.agent.id for one in found.longest_idle} | {agent.id for agent in found.agents}:
         ranking = rank_with(found, UNITS, chosen, floor=FLOOR, tolerance=TOLERANCE, most=most)
         (candidate,) = (one for one in ranking.candidates if one.agent == chosen)
         assert len(ranking.candidates) <= most

@@ -129,7 +129,7 @@ async def test_each_of_those_searched_for_together_has_longest_idle_of_its_own(s
     site.underway.begin("somebody")
     silent = Query(vectors(1, 0), [])
     answers = await asyncio.gather(*(finder.find(site.question(), silent) for _ in range(4)))
-    assert [len(answer.found.resting) for answer in answers] == [3 + 3 + 1] * 4
+    assert [len(answer.found.longest_idle) for answer in answers] == [3 + 3 + 1] * 4
 
 
 async def test_whom_constraints_leave_out_is_counted_of_the_same_moment(site: Site) -> None:
