@@ -71,12 +71,12 @@ class EncoderStats:
 
 @dataclass(frozen=True, slots=True)
 class EncoderObserver:
-    """Take what is worth a histogram; called on the encoder's worker threads, so it must be quick and thread-safe.
+    """Callbacks for metrics and log; the worker threads call them, so each must be quick and thread-safe.
 
-    `batch` is given the texts and the seconds of each run of the model, `wait` the seconds each text was queued,
-    `failure` the kind and place of an error, for the log: its words are left out, they may hold a customer's.
+    `on_batch` gets the texts and the seconds of each run of the model, `on_wait` the seconds each text was queued,
+    `on_failure` the kind and place of an error. It does not get the error's message, which may hold a customer's words.
     """
 
-    batch: Callable[[int, float], None] | None = None
-    wait: Callable[[float], None] | None = None
-    failure: Callable[[str], None] | None = None
+    on_batch: Callable[[int, float], None] | None = None
+    on_wait: Callable[[float], None] | None = None
+    on_failure: Callable[[str], None] | None = None

@@ -178,12 +178,12 @@ class WorkerThreads:
             padded = self._runtime.layout.arrange(lengths).tokens
             self._count(batches=1, texts=len(batch), tokens=sum(lengths), padded_tokens=padded, busy_seconds=seconds)
         _answer(answers)
-        if self._observer.batch is not None:
-            self._observer.batch(len(batch), seconds)
-        if self._observer.wait is not None:
+        if self._observer.on_batch is not None:
+            self._observer.on_batch(len(batch), seconds)
+        if self._observer.on_wait is not None:
             for text in batch:
                 for waiter in text.waiters:
-                    self._observer.wait(start - waiter.since)
+                    self._observer.on_wait(start - waiter.since)
 
     def _fail(self, slot: int, error: BaseException) -> None:
         """Answer everyone whose text this worker has in hand, without the words of the error: they may hold theirs."""
@@ -195,10 +195,10 @@ class WorkerThreads:
             self._in_hand[slot] = []
             self._count(failures=1)
         _answer(answers)
-        if self._observer.failure is not None:
+        if self._observer.on_failure is not None:
             frames = traceback.extract_tb(error.__traceback__)
             where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-            self._observer.failure(f"{type(error).__name__}{where}")
+            self._observer.on_failure(f"{type(error).__name__}{where}")
 
     def _count(self, **counts: float) -> None:
         for name, more in counts.items():

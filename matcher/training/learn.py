@@ -78,12 +78,12 @@ def learn(
     *,
     margins: Sequence[Dataset] = (),
     folds: int = 5,
-    told: Callable[[str, float], None] = lambda *_: None,
+    on_progress: Callable[[str, float], None] = lambda *_: None,
 ) -> tuple[Scorer, Report]:
     """Learn a scorer from lessons of one model, and say what it is worth on agents that took no part in it.
 
-    before: the scorer it must beat; margins: further lessons that only the confidence is learned from; told: called
-    with each step's name and the share that is done.
+    before: the scorer it must beat; margins: further lessons that only the confidence is learned from;
+    on_progress: called with each step's name and the share that is done.
     The caller keeps the scorer only if `Report.better`. Raises ValueError without lessons or with one fold.
     """
     if not lessons or folds < 2:
@@ -91,7 +91,7 @@ def learn(
     held_out = [_folds(lesson, folds) for lesson in lessons]
     hits: dict[MapParameters, list[NDArray[np.float64]]] = {}
     for number, taste in enumerate(MAP_PARAMETERS):
-        told("comparing maps", number / len(MAP_PARAMETERS))
+        on_progress("comparing maps", number / len(MAP_PARAMETERS))
         hits[taste] = [np.full(len(lesson.relevant), np.nan) for lesson in lessons]
         for fold in np.unique(np.concatenate(held_out)).tolist() if taste.mapped else [-1]:
             scorer = _scorer(lessons, [of != fold for of in held_out], taste)
@@ -104,7 +104,7 @@ def learn(
     recall = {}
     for at, (lesson, of) in enumerate(zip(lessons, held_out, strict=True)):
         recall[lesson.name] = float(np.mean([hits[chosen[fold]][at][number] for number, fold in enumerate(of)]))
-    told("calibrating", 0.9)
+    on_progress("calibrating", 0.9)
     scorer = _scorer(lessons, [np.ones(len(of), np.bool_) for of in held_out], taste)
     further = [_folds(lesson, folds) for lesson in margins]
     calibration, error = calibrate([*lessons, *margins], scorer, [*held_out, *further], folds)
@@ -118,7 +118,7 @@ def learn(
             for one in hits
         },
     )
-    told("done", 1.0)
+    on_progress("done", 1.0)
     return replace(scorer, calibration=calibration), report
 
 

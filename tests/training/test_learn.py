@@ -81,7 +81,7 @@ def test_further_suites_teach_the_confidence_and_nothing_else() -> None:
 def test_progress_is_told_from_nothing_to_all() -> None:
     """Whoever waits sees shares that only grow, up to 1."""
     shares: list[float] = []
-    learn([lesson(1.0)], Scorer(), told=lambda _, share: shares.append(share))
+    learn([lesson(1.0)], Scorer(), on_progress=lambda _, share: shares.append(share))
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0.0, 1.0)
 
