@@ -68,12 +68,12 @@ class Scores:
     strength: NDArray[np.float64]
     """What each reason says for the agent, before it is put beside their other interests; aligned with `reason`."""
 
-    def part(self, start: int, end: int, *, triples_before: int, slots_before: int) -> Scores:
+    def part(self, start: int, end: int, *, triples_before: int, rows_before: int) -> Scores:
         """Return the agents from `start` up to `end`, their slots and reasons counted from later beginnings."""
         first = self.first[start : end + 1]
         reasons = slice(int(first[0]), int(first[-1]))
         return Scores(
-            agent=self.agent[start:end] - slots_before,
+            agent=self.agent[start:end] - rows_before,
             score=self.score[start:end],
             affinity=self.affinity[start:end],
             breadth=self.breadth[start:end],

@@ -74,18 +74,18 @@ def test_confidence_is_the_same(scores: list[float], seed: int, free: int, roste
 def test_cosines_are_the_same(seed: int, pairs: int, dimension: int, mapped: bool) -> None:
     """To the rounding of single floats, of any dimension, with a map and without."""
     random = np.random.default_rng(seed)
-    lines = VectorTable(dimension)
+    table = VectorTable(dimension)
     vectors = random.normal(size=(40, dimension)) / np.sqrt(dimension)
-    rows = lines.add(0, vectors.astype(np.float16), [0] * 40)
-    under = lines.under(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
-    under.prepare(rows)
-    toward = under.toward((random.normal(size=(3, dimension)) / np.sqrt(dimension)).astype(np.float32))
+    rows = table.add(0, vectors.astype(np.float16), [0] * 40)
+    projected = table.projected(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
+    projected.prepare(rows)
+    toward = projected.toward((random.normal(size=(3, dimension)) / np.sqrt(dimension)).astype(np.float32))
     unit, chosen = np.sort(random.integers(0, 3, pairs)), rows[random.integers(0, 40, pairs)]
-    compiled = under.cosines(toward, unit, chosen)
+    compiled = projected.cosines(toward, unit, chosen)
     with numpy_alone():
-        plain = under.cosines(toward, unit, chosen)
+        plain = projected.cosines(toward, unit, chosen)
     assert np.abs(compiled - plain).max(initial=0) <= 2e-6 * max(1.0, float(np.abs(plain).max(initial=0)))
-    alone = [under.cosines(toward, unit[at : at + 1], chosen[at : at + 1])[0] for at in range(min(pairs, 20))]
+    alone = [projected.cosines(toward, unit[at : at + 1], chosen[at : at + 1])[0] for at in range(min(pairs, 20))]
     assert compiled[:20].tolist() == alone
 
 
@@ -104,17 +104,17 @@ def test_the_same_rows_are_met(
 ) -> None:
     """By units of any length, one of them zeros, among rows of which some are admitted, all or none."""
     random = np.random.default_rng(seed)
-    lines = VectorTable(dimension)
-    under = lines.under(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
-    view = View(under, dimension)
-    for slot in range(rows):
-        made = random.normal(size=(1 + slot % 3, dimension)) / np.sqrt(dimension)
-        view.add(slot, lines.add(slot, made.astype(np.float16), [0] * len(made)))
-    for slot in range(0, rows, 7):
-        view.drop(slot)
+    table = VectorTable(dimension)
+    projected = table.projected(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
+    view = View(projected, dimension)
+    for agent in range(rows):
+        made = random.normal(size=(1 + agent % 3, dimension)) / np.sqrt(dimension)
+        view.add(agent, table.add(agent, made.astype(np.float16), [0] * len(made)))
+    for agent in range(0, rows, 7):
+        view.drop(agent)
     queries = (random.normal(size=(units, dimension)) ** 3 / np.sqrt(dimension)).astype(np.float32)
     queries[:1] = 0
-    toward = under.toward(queries)
+    toward = projected.toward(queries)
     admitted = None if only is None else random.random(len(view.owners)) < only
     compiled = view.above(toward, threshold, admitted)
     with numpy_alone():
@@ -134,9 +134,9 @@ def test_a_row_along_the_rounding_of_a_unit_is_met(short_by: float) -> None:
     unit = np.full(64, 10.49 / 127)
     unit[0] = 1.0
     toward = (unit / np.linalg.norm(unit))[None].astype(np.float32)
-    lines = VectorTable(64)
-    view = View(lines.under(None), 64)
-    view.add(0, lines.add(0, np.full((1, 64), 0.11102294921875, np.float16), [0]))
+    table = VectorTable(64)
+    view = View(table.projected(None), 64)
+    view.add(0, table.add(0, np.full((1, 64), 0.11102294921875, np.float16), [0]))
     (cosine,) = view.above(toward, 0.0, None)[2].tolist()
     assert len(view.above(toward, cosine - short_by, None)[2]) == 1
     with numpy_alone():
@@ -146,9 +146,9 @@ def test_a_row_along_the_rounding_of_a_unit_is_met(short_by: float) -> None:
 def test_so_many_rows_that_other_threads_go_on_meanwhile_are_met_the_same() -> None:
     """A hundred and fifty thousand pairs, of which tens of thousands come near."""
     random = np.random.default_rng(1)
-    lines, rows = VectorTable(8), random.normal(size=(30_000, 8)) / np.sqrt(8)
-    view = View(lines.under(None), 8)
-    view.fill(np.arange(30), [lines.add(slot, rows[slot::30].astype(np.float16), [0] * 1_000) for slot in range(30)])
+    table, rows = VectorTable(8), random.normal(size=(30_000, 8)) / np.sqrt(8)
+    view = View(table.projected(None), 8)
+    view.fill(np.arange(30), [table.add(agent, rows[agent::30].astype(np.float16), [0] * 1_000) for agent in range(30)])
     toward = (random.normal(size=(5, 8)) / np.sqrt(8)).astype(np.float32)
     compiled = _cosines(view.above(toward, 0.3, None))
     with numpy_alone():
@@ -189,11 +189,11 @@ def test_shared_words_weigh_the_same(seed: int, pairs: int) -> None:
 def test_rows_are_scaled_and_coded_the_same(seed: int, rows: int, dimension: int, mapped: bool) -> None:
     """To the last bit where they are only widened and rounded; rows whose length is not known yet, too."""
     random = np.random.default_rng(seed)
-    lines = VectorTable(dimension)
+    table = VectorTable(dimension)
     made = (random.normal(size=(rows, dimension)) / np.sqrt(dimension)).astype(np.float16)
-    places = lines.add(0, made, [0] * rows)
+    places = table.add(0, made, [0] * rows)
     linear_map = random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None
-    compiled, peak = lines.under(linear_map).scaled(places), 0.3
+    compiled, peak = table.projected(linear_map).scaled(places), 0.3
 
     def found(vectors: NDArray[np.float32]) -> tuple[bool, list[list[int]]]:
         coded = QuantizedRows(dimension, peak)
@@ -202,7 +202,7 @@ def test_rows_are_scaled_and_coded_the_same(seed: int, rows: int, dimension: int
 
     codes = found(compiled)
     with numpy_alone():
-        assert np.array_equal(compiled, lines.under(linear_map).scaled(places))
+        assert np.array_equal(compiled, table.projected(linear_map).scaled(places))
         assert codes == found(compiled)
     assert codes[0] == (np.abs(compiled).max() <= peak)
 

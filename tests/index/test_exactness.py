@@ -214,13 +214,13 @@ def test_change_touches_only_the_rows_of_that_agent(monkeypatch: pytest.MonkeyPa
     changed: list[int] = []
     add, drop = View.add, View.drop
 
-    def counted_add(view: View, slot: int, rows: np.ndarray) -> None:
+    def counted_add(view: View, agent: int, rows: np.ndarray) -> None:
         changed.append(len(rows))
-        add(view, slot, rows)
+        add(view, agent, rows)
 
-    def counted_drop(view: View, slot: int) -> None:
-        changed.append(-len(view.rows_of(slot)))
-        drop(view, slot)
+    def counted_drop(view: View, agent: int) -> None:
+        changed.append(-len(view.positions_of(agent)))
+        drop(view, agent)
 
     monkeypatch.setattr(View, "add", counted_add)
     monkeypatch.setattr(View, "drop", counted_drop)

@@ -166,7 +166,7 @@ def test_counting_agrees_with_asking_everybody() -> None:
         index.hold(agents[number].id, Hold("r", "chat", 2, 10))
     required = Requirements(language="de", skills={"billing": 1}, excluded=frozenset({"a0003", "a0118"}))
     for one in (ANYONE, required, Requirements(excluded=required.excluded), Requirements(pool="elsewhere")):
-        slots, unmet = filters.first_unmet(index._people, one)
+        rows, unmet = filters.first_unmet(index._agents, one)
         told = np.bincount(unmet, minlength=len(filters.ORDER))[: len(filters.ORDER)]
         assert [index.left_out(one).counts.get(constraint, 0) for constraint in filters.ORDER] == told.tolist()
-        assert len(slots) == 120
+        assert len(rows) == 120

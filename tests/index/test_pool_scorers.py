@@ -95,7 +95,7 @@ def test_what_is_kept_for_a_scorer_goes_with_it() -> None:
         told(index, "south")
         assert len(index._views) == 2, turn
     del linear
-    assert len(index._lines._mapped) == 2
+    assert len(index._vectors._projections) == 2
 
 
 def test_only_what_was_not_ready_is_reckoned(monkeypatch: pytest.MonkeyPatch) -> None:

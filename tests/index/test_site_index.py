@@ -41,7 +41,7 @@ def test_made_up_skills_are_not_remembered() -> None:
     """Skills that nobody has are answered without being kept; of those that are there a bounded number is."""
     table = AttributeTable()
     for number in range(MOST_COLUMNS + 50):
-        table.take(Attributes.of(Profile("Someone", ("jazz",), skills={f"skill-{number}": 1})))
+        table.acquire(Attributes.of(Profile("Someone", ("jazz",), skills={f"skill-{number}": 1})))
     for number in range(MOST_COLUMNS + 50):
         assert table.column(Attribute.SKILL, f"skill-{number}").tolist().count(1) == 1
         assert table.column(Attribute.SKILL, f"made up {number}").max() == -1
@@ -58,7 +58,7 @@ def test_traits_that_nobody_has_any_more_are_used_again() -> None:
         index.put(changing, vectors(1, 1))
         found = index.find(Query(vectors(1, 1), [()]), Requirements(skills={"billing": 3}))
         assert found.eligible == (level % 7 >= 3)
-    assert len(index._people.traits.totals()) <= 3
+    assert len(index._agents.attribute_table.totals()) <= 3
 
 
 def test_of_many_idle_equally_long_the_lower_ids_come_first() -> None:
@@ -132,7 +132,7 @@ def test_rewriting_interests_again_and_again_takes_no_more_room() -> None:
         index.put(agent("one", Profile("Someone", tuple(f"jazz {turn} {at}" for at in range(3)))), vectors(turn, 3))
         index.put(agent(f"other {turn}", Profile("Someone", ("chess",))), vectors(turn, 1))
         index.remove(f"other {turn}")
-    assert (len(index._lines), len(index._lexicon)) == (3, 3)
+    assert (len(index._vectors), len(index._lexicon)) == (3, 3)
 
 
 def test_lowering_a_capacity_below_what_is_held_is_allowed() -> None:
