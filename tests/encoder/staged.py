@@ -22,9 +22,9 @@ DIMENSION = 4
 class StagedRuntime:
     """Cuts texts at spaces; records each batch; runs it when `let_run` allows, failing with the next of `faults`."""
 
-    def __init__(self, slots: int = 1) -> None:
+    def __init__(self, workers: int = 1) -> None:
         """Start with no leave given."""
-        self._slots = slots
+        self._workers = workers
         self._leave = threading.Semaphore(0)
         self._begun = threading.Semaphore(0)
         self.batches: list[list[str]] = []
@@ -42,9 +42,9 @@ class StagedRuntime:
         return DIMENSION
 
     @property
-    def slots(self) -> int:
+    def workers(self) -> int:
         """Return how many batches may run at once."""
-        return self._slots
+        return self._workers
 
     @property
     def layout(self) -> Layout:
@@ -55,9 +55,9 @@ class StagedRuntime:
         """Take each word for a token."""
         return [Tokens(text, (), max(1, len(text.split()))) for text in texts]
 
-    def run(self, batch: Sequence[Tokens], slot: int) -> Vectors:
+    def run(self, batch: Sequence[Tokens], worker: int) -> Vectors:
         """Record the batch, wait for leave, fail or answer."""
-        assert slot < self._slots
+        assert worker < self._workers
         self.batches.append([tokens.text for tokens in batch])
         self._begun.release()
         assert self._leave.acquire(timeout=PATIENCE_SECONDS)

@@ -68,7 +68,7 @@ async def test_a_free_worker_starts_at_once_and_takes_all_that_came_meanwhile(
 
 async def test_two_workers_run_two_batches_at_once() -> None:
     """Two slots: both batches have begun before either has ended."""
-    runtime = StagedRuntime(slots=2)
+    runtime = StagedRuntime(workers=2)
     encoder = staged_encoder(runtime)
     left = call(encoder, "left")
     await runtime.begun()

@@ -101,11 +101,11 @@ def test_models_of_other_kinds_keep_their_vectors(
     manifest = Manifest(**told["manifest"])
     assert manifest.packed is packed
     assert manifest.first_position == first_position
-    runtime = open_openvino(Path(told["artifact"]), manifest, slots=1)
+    runtime = open_openvino(Path(told["artifact"]), manifest, streams=1)
     wanted = np.load(Path(told["artifact"]) / REFERENCE)
     found = runtime.encode_all(reference_texts())
     assert np.sum(found * wanted, axis=1).mean() >= 0.98
-    alone = np.concatenate([runtime.run([tokens], slot=0) for tokens in runtime.tokenize(reference_texts())])
+    alone = np.concatenate([runtime.run([tokens], worker=0) for tokens in runtime.tokenize(reference_texts())])
     assert np.sum(found * alone, axis=1).min() >= 0.98
 
 
@@ -122,7 +122,7 @@ def test_the_graph_of_long_texts_is_read_when_the_first_comes(
 
     monkeypatch.setattr(GraphFiles, "read", noted)
     monkeypatch.setattr(openvino_runtime, "STATIC_ROWS", (24,))
-    runtime = OpenVinoRuntime(Path(told["artifact"]), Manifest(**told["manifest"]), slots=1)
+    runtime = OpenVinoRuntime(Path(told["artifact"]), Manifest(**told["manifest"]), streams=1)
     runtime.encode_all(["short"])
     assert seen == [(24,)]
     for _ in range(2):
@@ -134,7 +134,7 @@ def test_what_reckons_stands_back_for_what_serves(small_models: dict[str, dict[s
     """Where the cores are full a call is taken in, answered or refused before more is encoded."""
     told = small_models["bert-mean"]
     before = _priorities()
-    runtime = open_openvino(Path(told["artifact"]), Manifest(**told["manifest"]), slots=2)
+    runtime = open_openvino(Path(told["artifact"]), Manifest(**told["manifest"]), streams=2)
     runtime.encode_all(reference_texts())
     after = _priorities()
     # A thread of another test's may have ended meanwhile.
@@ -173,10 +173,10 @@ def test_a_compiled_model_that_gives_other_vectors_is_not_served(
         (tmp_path / file.name).write_bytes(file.read_bytes())
     np.save(tmp_path / REFERENCE, np.roll(np.load(artifact / REFERENCE), 1, axis=1))
     with pytest.raises(RuntimeUntrue, match="agree with the original's only to"):
-        open_openvino(tmp_path, Manifest(**small_models["bert-cls"]["manifest"]), slots=1)
+        open_openvino(tmp_path, Manifest(**small_models["bert-cls"]["manifest"]), streams=1)
     (tmp_path / "graph-24.blob").write_bytes(b"no graph")
     with pytest.raises(RuntimeUntrue, match="it cannot be run"):
-        open_openvino(tmp_path, Manifest(**small_models["bert-cls"]["manifest"]), slots=1)
+        open_openvino(tmp_path, Manifest(**small_models["bert-cls"]["manifest"]), streams=1)
 
 
 def test_compiling_writes_nothing_into_the_users_home(small_models: dict[str, dict[str, Any]]) -> None:
