@@ -17,7 +17,7 @@ from matcher.encoder.queue import EncodeRequest, Lane, QueuedText, TokenizedText
 from matcher.encoder.settings import EncoderObserver, EncoderStats, Priority
 from matcher.errors import EncoderOverloaded, MatcherError, ModelUnusable, ShuttingDown
 
-# While routes are always queued, one batch of profiles runs after so many batches of routes, so that none starves.
+# Batches of routes between two batches of profiles while routes are always queued, so that profiles do not starve.
 ROUTES_PER_PROFILE = 32
 
 Answer = tuple[EncodeRequest, MatcherError | None]
@@ -43,7 +43,7 @@ class WorkerThreads:
         self._threads = {worker: self._start(worker) for worker in range(runtime.workers)}
 
     def stats(self) -> EncoderStats:
-        """Return the counters of this moment."""
+        """Return the counters."""
         with self._changed:
             return EncoderStats(**self._counts, queued_tokens=sum(lane.tokens for lane in self._lanes.values()))
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from matcher import kernels
-from matcher.affinity.lexicon import LONGEST_LINE, Lexicon
+from matcher.affinity.lexicon import MOST_STEMS, Lexicon
 from matcher.affinity.scorer import Scorer
 from matcher.index.quantized_rows import QuantizedRows
 from matcher.index.vector_table import VectorTable
@@ -175,7 +175,7 @@ def test_shared_words_weigh_the_same(seed: int, pairs: int) -> None:
         return [words[at] for at in random.permutation(len(words))[: random.integers(0, most)]]
 
     lexicon = Lexicon()
-    handles = np.array([lexicon.add(some(LONGEST_LINE + 4)) for _ in range(30)])
+    handles = np.array([lexicon.add(some(MOST_STEMS + 4)) for _ in range(30)])
     units = [some(30) for _ in range(4)]
     unit, handle = random.integers(0, 4, pairs), handles[random.integers(0, 30, pairs)]
     compiled = lexicon.shared(units, unit, handle)

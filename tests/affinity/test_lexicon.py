@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.affinity.lexicon import LONGEST_LINE, MOST_SHARED, Lexicon, stems
+from matcher.affinity.lexicon import MOST_SHARED, MOST_STEMS, Lexicon, stems
 
 line = st.lists(st.sampled_from(["sail", "bake", "dog", "chess", "opera", "bee"]), max_size=5).map(tuple)
 PAIR = np.zeros(1, np.int64)
@@ -80,7 +80,7 @@ def test_rare_words_count_common_ones_do_not() -> None:
 def test_many_shared_words_are_capped_and_long_lines_cut() -> None:
     """A whole line said again counts no more than two rare words of it."""
     lexicon = Lexicon()
-    words = tuple(f"word{number}" for number in range(LONGEST_LINE + 4))
+    words = tuple(f"word{number}" for number in range(MOST_STEMS + 4))
     at = np.array([lexicon.add(words)])
     assert lexicon.shared([words], PAIR, at) == MOST_SHARED
-    assert lexicon.shared([words[LONGEST_LINE:]], PAIR, at) == 0
+    assert lexicon.shared([words[MOST_STEMS:]], PAIR, at) == 0

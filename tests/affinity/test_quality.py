@@ -63,6 +63,6 @@ async def test_a_request_before_the_interest_changes_little(serving: Production)
     request = serving.read("My order number 4471 has not arrived yet.")
     evidence = evidence_of(lesson, serving.scorer)
     asked = np.arange(len(lesson.relevant))
-    longer = lesson.beside(np.repeat(request.vectors, len(asked), axis=0), asked, list(request.stems) * len(asked))
+    longer = lesson.with_units(np.repeat(request.vectors, len(asked), axis=0), asked, list(request.stems) * len(asked))
     assert len(evidence_of(longer, serving.scorer).unit) >= len(evidence.unit)
     assert float(hits_of(longer, serving.scorer).mean()) >= 0.95 * before

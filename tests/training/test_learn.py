@@ -42,7 +42,7 @@ def test_what_all_texts_share_is_learned_to_count_less() -> None:
     """Where texts share much that tells nobody apart, the learned map finds more strangers than the cosine does."""
     scorer, report = learn([lesson(2.0)], Scorer())
     assert report.better
-    assert report.taste.mapped
+    assert report.parameters.mapped
     assert report.recall["made"] > report.before["made"]
     assert hits_of(lesson(2.0, seed=1), scorer).mean() > hits_of(lesson(2.0, seed=1), Scorer()).mean()
 
@@ -92,7 +92,7 @@ def test_a_fold_that_nobody_falls_in_changes_nothing() -> None:
     alone = replace(made, person=["agent-0"] * AGENTS)
     _, report = learn([made, alone], Scorer(), folds=3)
     assert set(report.recall) == {"made"}
-    silent = made.asking(np.zeros(AGENTS, np.bool_))
+    silent = made.of_messages(np.zeros(AGENTS, np.bool_))
     assert not hits_of(silent, Scorer()).any()
 
 
