@@ -1,4 +1,4 @@
-"""The scan of 8-bit codes misses nothing, whatever the vectors look like."""
+"""Scan of 8-bit codes: it misses no row, whatever the vectors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIMENSION = 48
 @given(seed=seeds, rows=st.integers(0, 200), threshold=st.sampled_from([-0.5, 0.0, 0.3, 0.9]), spiky=st.booleans())
 @settings(max_examples=80, deadline=None)
 def test_scan_returns_every_pair_above_the_threshold(seed: int, rows: int, threshold: float, spiky: bool) -> None:
-    """Every pair above the threshold is among those returned, also where one component holds all of a vector."""
+    """Every pair above the threshold is returned, also where one component makes up all of a vector."""
     random = np.random.default_rng(seed)
     stored = unit_length(random.normal(size=(rows, DIMENSION)) ** (5 if spiky else 1) + 1e-9)
     units = unit_length(random.normal(size=(3, DIMENSION)) ** (5 if spiky else 1) + 1e-9)
@@ -32,7 +32,7 @@ def test_scan_returns_every_pair_above_the_threshold(seed: int, rows: int, thres
 
 
 def test_scan_returns_few_pairs_that_are_not_above_the_threshold() -> None:
-    """Of 384-dimensional vectors as a model makes them, none is returned that lies more than 0.03 below."""
+    """Of 384-dimensional vectors like a model's, no pair is returned that is more than 0.03 below."""
     made = vectors(1, 3000, 384)
     made = made[np.abs(made).max(axis=1) < 0.5]
     units, rows = made[:10], made[10:]
@@ -55,8 +55,8 @@ def test_scan_compares_admitted_rows_only() -> None:
     assert set(position.tolist()) <= {3, 64, 99}
 
 
-def test_units_or_rows_of_nothing_meet_nothing() -> None:
-    """No units, a unit of zeros or no rows give an empty answer."""
+def test_no_units_zero_units_and_no_rows_give_no_pairs() -> None:
+    """No units, a unit of zeros or no rows give an empty result."""
     coded = QuantizedRows(DIMENSION, 1.0)
     for units in (vectors(1, 1, DIMENSION), np.zeros((1, DIMENSION), np.float32), np.zeros((0, DIMENSION), np.float32)):
         assert [len(part) for part in coded.may_exceed(units, 0.3, None)] == [0, 0]
@@ -64,8 +64,8 @@ def test_units_or_rows_of_nothing_meet_nothing() -> None:
     assert [len(part) for part in coded.may_exceed(np.zeros((1, DIMENSION), np.float32), 0.3, None)] == [0, 0]
 
 
-def test_a_component_larger_than_all_before_is_compared_rightly() -> None:
-    """A vector along one axis joins others of small components: all are still met as they should be."""
+def test_a_component_larger_than_all_before_is_compared_correctly() -> None:
+    """A vector along one axis joins vectors of small components: all are still met."""
     small, along = vectors(5, 9, 384), np.eye(384, dtype=np.float32)[:1]
     table = VectorTable(384)
     view = View(table.projected(None), 384)
@@ -80,7 +80,7 @@ def test_a_component_larger_than_all_before_is_compared_rightly() -> None:
 @given(seed=seeds)
 @settings(max_examples=30, deadline=None)
 def test_rows_keep_their_places_while_members_come_and_go(seed: int) -> None:
-    """After any order of coming and going a view holds the rows of its members, each once, and no other."""
+    """After any order of adding and dropping, a view has the rows of its members, each once, and no other."""
     random = np.random.default_rng(seed)
     table = VectorTable(DIMENSION)
     rows = [_add(table, agent, vectors(seed + agent, int(random.integers(1, 6)), DIMENSION)) for agent in range(20)]
@@ -95,7 +95,7 @@ def test_rows_keep_their_places_while_members_come_and_go(seed: int) -> None:
     assert sorted(view.owners.tolist()) == sorted(agent for agent in members for _ in rows[agent])
     for agent in members:
         unit, row, cosine = view.above(widen(table.stored(rows[agent])), 0.999, None)
-        own = {(at, int(line)) for at, line in enumerate(rows[agent])}
+        own = {(at, int(place)) for at, place in enumerate(rows[agent])}
         assert own <= set(zip(unit.tolist(), row.tolist(), strict=True))
         assert cosine.min() > 0.999
 
@@ -108,7 +108,7 @@ def test_halves_are_widened_exactly() -> None:
 
 
 def test_a_cosine_is_the_same_to_the_last_bit_alone_and_among_others() -> None:
-    """Asked for alone, with a few or with hundreds of other pairs, a cosine has the same bits."""
+    """Computed alone, with a few or with hundreds of other pairs, a cosine has the same bits."""
     table = VectorTable(384)
     made = vectors(1, 700, 384)
     rows, units = _add(table, 0, made), made[:4]
@@ -123,15 +123,15 @@ def test_a_cosine_is_the_same_to_the_last_bit_alone_and_among_others() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 300, 5000])
-def test_rows_given_back_are_used_again(count: int) -> None:
+def test_removed_rows_are_used_again(count: int) -> None:
     """Replacing interests again and again takes no more rows than there are interests."""
     table = VectorTable(DIMENSION)
     made = vectors(1, count, DIMENSION)
     for _ in range(3):
-        taken = _add(table, 0, made)
-        assert np.array_equal(table.stored(taken), made.astype(np.float16))
-        assert taken.max() < count
-        table.remove(taken)
+        added = _add(table, 0, made)
+        assert np.array_equal(table.stored(added), made.astype(np.float16))
+        assert added.max() < count
+        table.remove(added)
     assert len(table) == 0
 
 
