@@ -51,8 +51,8 @@ async def _choose(
             raise ModelUnusable(f"the settings ask for openvino, but {obstacle}") from obstacle
         progress(f"openvino cannot be used ({obstacle}): loading the model with torch")
         return await _torch(settings, source), f"torch, because openvino cannot be used: {obstacle}"
-    asked = "because the settings ask for it" if settings.runtime == "openvino" else "the fastest that is true here"
-    return runtime, f"openvino, {asked}: {agreement}"
+    why = "because the settings ask for it" if settings.runtime == "openvino" else "the fastest with true vectors here"
+    return runtime, f"openvino, {why}: {agreement}"
 
 
 async def _openvino(

@@ -234,20 +234,20 @@ class SiteIndex:
         For a worker thread: the lock is released between messages.
         """
         best = np.zeros(len(queries))
-        everybody = ViewKey(pool, None, everybody=True)
+        whole_pool = ViewKey(pool, None, all_agents=True)
         any_agent = Requirements(pool=pool)
         for number, query in enumerate(queries):
             with self._lock:
-                (result,) = self._find(everybody, [query], any_agent, 0, 0.0)
+                (result,) = self._find(whole_pool, [query], any_agent, 0, 0.0)
             best[number] = result.scores.affinity.max(initial=0.0)
         with self._lock:
-            self._views.evict(everybody)
+            self._views.evict(whole_pool)
         return best
 
     def longest_idle(self, requirements: Requirements, most: int) -> list[str]:
         """Return the ids of at most `most` available agents, the longest idle first."""
         with self._lock:
-            key = ViewKey(requirements.pool, requirements.channel, everybody=False)
+            key = ViewKey(requirements.pool, requirements.channel, all_agents=False)
             view = self._views.get(key, self._scorers.of(requirements.pool).vectors)
             members, _ = admitted(self._agents, view, requirements)
             return [idle.agent.id for idle in longest_idle(self._agents, members, most)]
@@ -268,7 +268,7 @@ class SiteIndex:
         """
         with self._lock:
             if not name_agents and not requirements.only:
-                key = ViewKey(requirements.pool, requirements.channel, everybody=False)
+                key = ViewKey(requirements.pool, requirements.channel, all_agents=False)
                 view = self._views.get(key, self._scorers.of(requirements.pool).vectors)
                 return self._exclusion_counts.of(requirements, count_admitted(self._agents, view, requirements))
             rows, unmet = first_unmet(self._agents, requirements)

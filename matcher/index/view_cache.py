@@ -19,11 +19,11 @@ MOST_KEYED: Final = 4096
 
 
 class ViewKey(NamedTuple):
-    """Names a view: the agents of a pool with free capacity for a channel, or all that serve it (None: any channel)."""
+    """Names a view: the available agents of a pool for a channel, or all that serve it (channel None: any)."""
 
     pool: str
     channel: str | None
-    everybody: bool
+    all_agents: bool
 
 
 class ViewCache:
@@ -57,7 +57,7 @@ class ViewCache:
             member = agents.values(rows, Attribute.POOL, key.pool) > 0
             if key.channel is not None:
                 member &= agents.values(rows, Attribute.COST, key.channel) != ABSENT
-                if not key.everybody:
+                if not key.all_agents:
                     member &= agents.online(rows) & agents.have_capacity(rows, key.channel)
             rows = rows[member]
         view.fill(rows, [agents.interests[row] for row in rows.tolist()])
@@ -94,7 +94,7 @@ class ViewCache:
             view = self._views.get(key)
             if view is None:
                 continue
-            member = key.everybody or (key.channel is not None and self._agents.is_available(row, key.channel))
+            member = key.all_agents or (key.channel is not None and self._agents.is_available(row, key.channel))
             if member and row not in view:
                 view.add(row, self._agents.interests[row])
             elif not member and row in view:
@@ -121,7 +121,7 @@ class ViewCache:
 
 def _keys_for(attributes: Attributes) -> Iterator[ViewKey]:
     for pool in attributes.pools:
-        yield ViewKey(pool, None, everybody=True)
+        yield ViewKey(pool, None, all_agents=True)
         for channel in attributes.channels:
-            yield ViewKey(pool, channel, everybody=False)
-            yield ViewKey(pool, channel, everybody=True)
+            yield ViewKey(pool, channel, all_agents=False)
+            yield ViewKey(pool, channel, all_agents=True)

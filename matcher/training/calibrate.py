@@ -41,7 +41,7 @@ def calibrate(
         fitted = _logistic(columns[~away], right[~away], weight[~away])
         confidence[away] = 1 / (1 + np.exp(-columns[away] @ fitted))
     error = {name: calibration_error(confidence[span], right[span]) for name, span in spans.items()}
-    return Calibration(tuple(float(one) for one in _logistic(columns, right, weight))), error
+    return Calibration(tuple(float(number) for number in _logistic(columns, right, weight))), error
 
 
 def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
