@@ -21,7 +21,7 @@ from matcher.encoder import Encoder
 from matcher.encoder.model_source import find_model
 from matcher.encoder.settings import PACKAGED_MODEL
 from matcher.evaluation.suite import Suite, SuiteMessage, read_suite
-from matcher.index import SiteIndex
+from matcher.index import Query, SiteIndex
 from matcher.model import Agent, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
 
@@ -175,7 +175,8 @@ class _Ranker:
     def top(self, text: str, vectors: Known) -> tuple[str, float]:
         """Return the best agent's id ("" for nobody) and the margin of its score to the next."""
         units = split(text).texts(text)
-        found = self._index.find(np.stack([vectors[unit] for unit in units]), [*map(stems, units)], Requirements())
+        query = Query(np.stack([vectors[unit] for unit in units]), [*map(stems, units)])
+        found = self._index.find(query, Requirements())
         scores = found.scores.score
         if not len(scores):
             return "", 0.0

@@ -28,7 +28,7 @@ from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
 from benchmarks.stores import plain_store
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.sentences import Sentences, Span
-from matcher.index import SiteIndex
+from matcher.index import Query, SiteIndex
 from matcher.model import Hold, Requirements
 from matcher.ranking.policy import RankingTerms, rank
 
@@ -123,7 +123,7 @@ class Ours:
             self._next += 1
             vector = self._work.queries[query : query + 1]
             begun = time.perf_counter()
-            found = self._index.find(vector, [()], ANYONE, resting=CANDIDATES, floor=0.0)
+            found = self._index.find(Query(vector, [()]), ANYONE, max_idle=CANDIDATES, floor=0.0)
             ranking = rank(found, WHOLE, RankingTerms(0.0, 0.0, most=CANDIDATES))
             named = [(candidate.agent, candidate.affinity) for candidate in ranking.candidates]
             held = await claim(self._claims.store, "large", named, tolerance=0.0)

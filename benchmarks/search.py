@@ -11,7 +11,6 @@ import numpy as np
 
 from benchmarks.alone import run_alone, say
 from benchmarks.material import (
-    Floats,
     Roster,
     encode,
     make_roster,
@@ -24,7 +23,7 @@ from benchmarks.slices import Figures, a_a, estimate, ratio
 from matcher.affinity.lexicon import Lexicon, stems
 from matcher.affinity.scorer import Evidence, Scorer
 from matcher.affinity.sentences import split
-from matcher.index import SiteIndex
+from matcher.index import Query, SiteIndex
 from matcher.model import Requirements
 from matcher.model.lifecycle import AgentStatus
 
@@ -34,14 +33,6 @@ BATCH: Final = 32
 SAME: Final = 1e-6
 ANYONE: Final = Requirements()
 _CHUNK: Final = 8192
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Query:
-    """A message as it is compared."""
-
-    units: Floats
-    stems: list[tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -96,7 +87,7 @@ def _one_roster(sizes: Sizes, roster: Roster, scorer: Scorer, queries: Sequence[
     whole: dict[float, list[float]] = {share: [] for share in SHARES}
     batched: list[float] = []
     units = np.concatenate([query.units for query in queries])
-    many = np.resize(units, (BATCH, units.shape[1]))
+    many = Query(np.resize(units, (BATCH, units.shape[1])), [()] * BATCH)
     down = [share for share in reversed(SHARES) if agents * share >= 1]
     for step, share in enumerate([*down, *reversed(down)]):
         wanted = round(agents * share)
@@ -110,10 +101,10 @@ def _one_roster(sizes: Sizes, roster: Roster, scorer: Scorer, queries: Sequence[
         if step < len(down):
             _check(index, brute, queries, order[:free], checked)
         for target in (times, again):
-            target[share] += [_seconds(index, query.units[:1], query.stems[:1]) for query in queries]
-        whole[share] += [_seconds(index, query.units, query.stems) for query in queries]
+            target[share] += [_seconds(index, Query(query.units[:1], query.stems[:1])) for query in queries]
+        whole[share] += [_seconds(index, query) for query in queries]
         if share == 0.1:
-            batched += [_seconds(index, many, [()] * BATCH) / BATCH for _ in queries]
+            batched += [_seconds(index, many) / BATCH for _ in queries]
     for share in down:
         figures[f"search_ms_{name}_{NAMES[share]}"] = 1000 * estimate(times[share]).median
         figures[f"search_message_ms_{name}_{NAMES[share]}"] = 1000 * estimate(whole[share]).median
@@ -128,10 +119,10 @@ def _status(free: bool) -> AgentStatus:
     return AgentStatus.ONLINE if free else AgentStatus.OFFLINE
 
 
-def _seconds(index: SiteIndex, units: Floats, unit_stems: Sequence[tuple[str, ...]]) -> float:
+def _seconds(index: SiteIndex, query: Query) -> float:
     """Return the CPU seconds of one search: it runs in this thread alone."""
     begun = time.thread_time()
-    index.find(units, unit_stems, ANYONE)
+    index.find(query, ANYONE)
     return time.thread_time() - begun
 
 
@@ -140,7 +131,7 @@ def _check(
 ) -> None:
     for query in queries:
         before = index.rows_scored
-        found = index.find(query.units, query.stems, ANYONE)
+        found = index.find(query, ANYONE)
         rows = len(free) * brute.interests
         checked.rows_right.append(index.rows_scored - before == found.rows == rows)
         expected = brute.best(query, free)

@@ -1,4 +1,4 @@
-// The innermost loops themselves, which `_kernels.pyx` gives to Python.
+// The innermost loops, which `_kernels.pyx` offers to Python.
 #pragma once
 
 #include <cmath>
@@ -14,8 +14,8 @@
 
 enum { LANES = 32, AHEAD = 4 };
 
-// A half widened without the processor's own instruction, which not every one has: sign, exponent and fraction are
-// moved, and the difference between the two biases (127 - 15) is made good by a power of two, exactly.
+// Widens a half without the processor's instruction, which not every processor has: sign, exponent and fraction are
+// shifted, and a power of two corrects the difference between the two biases (127 - 15), exactly.
 static inline float widened(uint16_t half) {
     uint32_t bits = (uint32_t)(int32_t)(int16_t)half << 13 & 0x8fffe000u;
     float value;
@@ -28,7 +28,7 @@ static void dots(const uint16_t *vectors, int64_t dimension, const float *toward
                  const int64_t *rows, int64_t pairs, float *result) {
     for (int64_t pair = 0; pair < pairs; pair++) {
         const uint16_t *row = vectors + rows[pair] * dimension;
-        if (pair + AHEAD < pairs) {  // rows lie anywhere in far more than the caches hold
+        if (pair + AHEAD < pairs) {  // rows are scattered over far more memory than the caches hold
             const char *later = (const char *)(vectors + rows[pair + AHEAD] * dimension);
             for (int64_t byte = 0; byte < 2 * dimension; byte += 64)
                 __builtin_prefetch(later + byte);
@@ -54,7 +54,8 @@ static void widen_row(const uint16_t *row, float factor, int64_t dimension, floa
         result[at] = widened(row[at]) * factor;
 }
 
-// Rounds to the nearest whole number, ties to even, as rint does: beyond 2^23 a float holds whole numbers alone.
+// Adding and subtracting it rounds to the nearest whole number, ties to even, as rint does: a float above 2^23 has no
+// fraction.
 #define TO_WHOLE 12582912.0f
 
 struct Written { float largest, error, length; };
@@ -88,7 +89,7 @@ struct Triple {
     bool operator<(const Triple &other) const { return key < other.key; }
 };
 
-// Bytes are multiplied and added by one instruction of some processors; without it FAISS's own scan is as quick.
+// Some processors multiply and add bytes in one instruction; without it FAISS's own scan is as quick.
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define MULTIPLIES_BYTES __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
@@ -101,12 +102,12 @@ static inline bool scans_here() {
 static inline bool scans_here() { return false; }
 #endif
 
-enum { TOGETHER = 4, BLOCK = 64 };  // rows a step; rows that stay in the first cache while every unit is compared
+enum { TOGETHER = 4, BLOCK = 64 };  // rows a step; rows that stay in the L1 cache while every unit is compared
 
-// Rows as `CodedRows` keeps them: codes (128 is 0), and the longest row and rounding error of all.
+// Rows as `QuantizedRows` keeps them: codes (128 is 0), and the lengths of the longest row and rounding error.
 struct Rows {
-    const uint8_t *codes, *admitted;  // admitted: nullptr for all
-    const int64_t *lines;             // which line each is
+    const uint8_t *codes, *admitted;  // admitted: nullptr: all rows
+    const int64_t *lines;             // the row of each in the vector table
     int64_t count, dimension;
     float scale, length, error;
 };
@@ -157,10 +158,10 @@ static void exceeding(const Rows &rows, int64_t begin, int64_t end, const int8_t
     }
 }
 
-// More than the sums of single floats that the bound is made of can be off, of vectors as long as one.
+// More than the rounding error of the bound's sums, which are in single floats, for vectors of length 1.
 #define ROUNDING 1e-5f
 
-// The pairs that the codes do not rule out, by the bound of `CodedRows`: the units ascending, the positions of each too.
+// Collects the pairs that the codes do not rule out, by the bound of `QuantizedRows`: units ascending, then positions.
 static void come_near(const Rows &rows, const float *toward, int64_t units, float threshold, Met &met) {
     int64_t dimension = rows.dimension;
     std::vector<uint8_t> codes(units * dimension);

@@ -1,18 +1,19 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # distutils: language = c++
-"""The innermost loops of a decision, compiled: what numpy does in ten calls each, in one.
+"""Kernels: the innermost loops of a decision, compiled. Each does in one call what numpy does in ten.
 
-Each has a twin in numpy, which says what it does and is used where no compiler was at hand: in `MappedLines.cosines` and
-`scaled`, `scan._coded`, `Lexicon._weighed`, `Scorer.score`, `Calibration.confidence`, and `encoder/reading.py` for
-`packed`. tests/affinity/test_kernels.py and tests/encoder/test_tokenization.py hold them to each other.
-`above` is done by FAISS and `cosines`, also where the processor lacks the instruction it is made of (`SCANS` is False).
-Results are written into arrays that the caller made, or that `numpy.empty` did, so that numpy's headers are not needed.
-Every pair and every agent is reckoned by itself, in one order: the same to the last bit whatever else is asked with it.
+Each has a twin in numpy, which explains it and runs where there is no compiler: `ProjectedVectors.cosines` and
+`scaled`, `quantized_rows._coded`, `Lexicon._weighed`, `Scorer.score`, `Calibration.confidence`, and
+`Tokenization._pack` for `packed`. tests/affinity/test_kernels.py and tests/encoder/test_tokenization.py compare them.
+The twin of `above` is FAISS with `cosines`; it also runs where the processor lacks the instruction that `above` needs
+(`SCANS` is False).
+Results are written into arrays of the caller or of `numpy.empty`, so that numpy's headers are not needed.
+Every pair and every agent is computed by itself, in one order: the same to the last bit whatever the other pairs are.
 """
 
 import numpy
 
-VERSION = 3  # grows with every signature that changes: `matcher.kernels` uses no other
+VERSION = 3  # increased with every change of a signature: `matcher.kernels` uses no other version
 
 from libc.float cimport DBL_MIN
 from libc.math cimport exp, expm1, log, sqrt
@@ -53,7 +54,7 @@ SCANS = scans_here()
 
 
 def scaled(const uint16_t[:, ::1] vectors, const float[::1] shrink, const int64_t[::1] rows, float[:, ::1] result):
-    """Write the rows, halves, as singles times what `shrink` [rows] says, or nothing says; False where that is NaN."""
+    """Write rows of halves as singles times their factor in `shrink` [rows], empty: none; return False at a NaN."""
     cdef int64_t at, row
     cdef float factor
     for at in range(rows.shape[0]):
@@ -66,7 +67,7 @@ def scaled(const uint16_t[:, ::1] vectors, const float[::1] shrink, const int64_
 
 
 def coded(const float[:, ::1] rows, float scale, uint8_t[:, ::1] codes):
-    """Write the codes; return the largest component, and the square lengths of the longest error and row."""
+    """Write the codes; return the largest component, and the squared lengths of the longest error and row."""
     cdef int64_t at
     cdef Written one, most
     most.largest = most.error = most.length = 0.0
@@ -91,9 +92,9 @@ def packed(
     int64_t[::1] positions,
     float[:, ::1] weights,
 ):
-    """Write the input of one row of texts, one behind the other; `first`, `last`: the token that makes the vector.
+    """Write the input of one row of texts, one behind the other; `first`, `last`: that token alone makes the vector.
 
-    Raises ValueError where the texts do not fit, or a token is none of the table.
+    Raises ValueError where the texts do not fit, or the table lacks a token.
     """
     cdef int64_t text, at, begin = 0, end, row = segments.shape[0], known = table.shape[0]
     cdef int64_t dimension = table.shape[1]
@@ -125,7 +126,7 @@ def packed(
         positions[at] = first_position
 
 
-# Pairs, about half a millisecond, from which other threads may go on meanwhile; to ask for each few would cost more.
+# Pairs, about half a millisecond of work, above which other threads may run meanwhile; for fewer, switching costs more.
 cdef int64_t MANY = 4096
 
 
@@ -153,7 +154,7 @@ def cosines(
             result[pair] *= shrink[rows[pair]]
 
 
-# Pairs of a row and a unit, about half a millisecond's.
+# Pairs of a row and a unit, about half a millisecond of work.
 cdef int64_t MANY_CODES = 131072
 
 
@@ -167,10 +168,10 @@ def above(
     const float[:, ::1] toward,
     float threshold,
 ):
-    """Return the units, the lines and the cosines [pairs] of all that exceed the threshold; only where `SCANS` is True.
+    """Return the units, the rows of `vectors` and the cosines [pairs] that exceed the threshold; needs `SCANS`.
 
-    codes: [rows, dimension], of the rows that are compared; bounds: their scale, the longest of them, and the longest
-    rounding error; admitted: [rows], empty for all; lines: [rows], where each is in `vectors`; else as `cosines`.
+    codes: [rows, dimension], of the rows to compare; bounds: their scale, the longest of them, and the longest rounding
+    error; admitted: [rows], empty for all; lines: [rows], the row of each in `vectors`; else as in `cosines`.
     """
     cdef Rows rows
     cdef Met met
@@ -215,7 +216,10 @@ def shared(
     float most,
     float[::1] result,
 ):
-    """Write the weight of the stems that each unit and line share; `local` [stems] is a stem's column, 0 for none."""
+    """Write the weight of the stems that each unit and interest share.
+
+    lines: [handles, 16], the stems' ids of each interest; local: [ids], a stem's column in the table, 0 for none.
+    """
     cdef int64_t pair
     cdef int32_t place, column
     cdef double total
@@ -242,10 +246,10 @@ def score(
     int64_t[::1] reason,
     double[::1] strengths,
 ):
-    """Write what `Scores` holds and return how many agents and how many reasons.
+    """Write the arrays of `Scores`; return the number of agents and of reasons.
 
-    settings: threshold, lexical weight, from and full, corroboration, ample, handicap, saturation; said: a row each of
-    scores, affinities, breadths.
+    settings: threshold, lexical weight, from and full, corroboration, ample, handicap, saturation; said: three rows,
+    scores, affinities and breadths.
     """
     cdef double threshold, weight, lexical_from, lexical_full, corroboration, ample, handicap, saturation
     threshold, weight, lexical_from, lexical_full, corroboration, ample, handicap, saturation = settings
@@ -314,7 +318,7 @@ def confidence(
     double[::1] best,
     double[::1] result,
 ):
-    """Write the confidence of the agents at these places; `best` is room for the foremost scores, zeros."""
+    """Write the confidence of the agents at these places; `best`: zeros, overwritten with the highest scores."""
     cdef int64_t at, own, number, near = best.shape[0] - 1
     cdef double mine, crowd, everybody = 0.0, logit, size = log(max(free, 1))
     cdef double root[3]

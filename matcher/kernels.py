@@ -1,6 +1,6 @@
-"""The innermost loops of a decision, compiled where a C++ compiler was at hand when the package was installed.
+"""Compiled kernels, the innermost loops of a decision; there are none where installation found no C++ compiler.
 
-Where none was, `compiled` is None, and numpy does the same in the functions that ask for it, a few times slower.
+`compiled` is None then, and the functions that use it compute the same with numpy, a few times slower.
 """
 
 from types import ModuleType
@@ -9,7 +9,7 @@ from typing import Final
 __all__ = ["compiled", "in_use"]
 
 VERSION: Final = 3
-"""What was compiled from a tree of another version is left alone."""
+"""Kernels compiled from a tree of another version are ignored."""
 
 compiled: ModuleType | None = None
 try:
@@ -21,7 +21,7 @@ else:
 
 
 def in_use() -> dict[str, str]:
-    """Say by what the innermost loops and the scan of the rows are done here."""
+    """Return what runs the innermost loops and the scan of quantized rows on this machine."""
     return {
         "kernels": "numpy" if compiled is None else "compiled",
         "scan": "compiled" if compiled is not None and compiled.SCANS else "faiss",

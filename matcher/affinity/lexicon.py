@@ -1,4 +1,4 @@
-"""The lexicon: which rare words a unit of a message shares with a line of interest."""
+"""Lexicon of a roster's words: weighs the rare words that a unit of a message shares with an interest."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 from matcher import kernels
 from matcher.affinity.stop_words import STOP_WORDS
 
-LONGEST_LINE: Final = 16
-"""Distinct stems kept of a line; what is beyond counts neither in the line nor in the frequencies."""
+MOST_STEMS: Final = 16
+"""Distinct stems kept of an interest; further stems count neither in the interest nor in the frequencies."""
 
 RARE: Final = 0.5
-"""Share of the highest idf from which a stem counts as rare."""
+"""Share of the highest idf above which a stem counts as rare."""
 
 MOST_SHARED: Final = 2.0
-"""The most that the shared stems of one unit and one line count together."""
+"""The most that the shared stems of one unit and one interest count together."""
 
-PRIOR_LINES: Final = 100
-"""Lines that a small roster is taken to have besides, so that few lines do not make every word rare."""
+PRIOR_INTERESTS: Final = 100
+"""Added to the number of interests, so that in a small roster not every word is rare."""
 
-# A letter, or a vowel sign or accent that Python counts as no letter; the danda ends a sentence.
+# A letter, or a vowel sign or accent that Python does not count as a letter; the danda ends a sentence.
 _LETTER: Final = (
     r"(?:[^\W_]|[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece"
     r"\u102b-\u103e\u17b4-\u17d3])"
@@ -49,18 +49,18 @@ _SCRIPTS: Final = (
 
 
 def stems(text: str, language: str = "english") -> tuple[str, ...]:
-    """Return the distinct stems of a text in order, stop words left out.
+    """Return the distinct stems of a text in order, without stop words.
 
-    `language` names the Snowball stemmer of Latin script; the other scripts go by their own, text written
-    without spaces by pairs of signs, and a script without a stemmer by whole words.
+    `language` names the Snowball stemmer of Latin script; other scripts have their own. A script without a stemmer
+    gives whole words, and text written without spaces gives pairs of signs.
     """
-    found: dict[str, None] = {}
-    if not text.isascii():  # else it is normal
+    distinct: dict[str, None] = {}
+    if not text.isascii():  # ASCII is normal already
         text = unicodedata.normalize("NFKC", text).replace("’", "'")
     for token in _TOKEN.findall(text.lower()):
         for stem in _stems_of(token, language):
-            found[stem] = None
-    return tuple(found)
+            distinct[stem] = None
+    return tuple(distinct)
 
 
 @lru_cache(maxsize=65_536)
@@ -96,10 +96,10 @@ def _stemmer(algorithm: str) -> Callable[[str], str]:
 
 
 class Lexicon:
-    """Keep how many lines of a roster hold each stem, changed line by line.
+    """Count how many interests of a roster hold each stem, updated interest by interest.
 
-    The weights depend on the set of lines alone, not on the order of changes, so every replica with
-    the same roster weighs the same. Not for use by several threads at once: its owner guards it.
+    The weights depend on the set of interests alone, not on the order of changes, so all replicas of a roster give the
+    same weights. Not for several threads at once: the owner holds a lock.
     """
 
     def __init__(self) -> None:
@@ -107,105 +107,102 @@ class Lexicon:
         self._names: list[str] = [""]
         self._free_ids: list[int] = []
         self._frequency = np.zeros(1024, np.int32)
-        self._lines = np.zeros((1024, LONGEST_LINE), np.int32)
+        self._interests = np.zeros((1024, MOST_STEMS), np.int32)
         self._used = 0
-        self._free_lines: list[int] = []
+        self._free_handles: list[int] = []
         self._local = np.zeros(1024, np.int32)
         self._weights: dict[str, tuple[int, float] | None] = {}
 
     def __len__(self) -> int:
-        """Count the lines."""
-        return self._used - len(self._free_lines)
+        """Count the interests."""
+        return self._used - len(self._free_handles)
 
-    def add(self, line: Sequence[str]) -> int:
-        """Take a line in by its stems and return the handle that names it from now on."""
+    def add(self, interest: Sequence[str]) -> int:
+        """Add an interest by its stems and return its handle."""
         self._weights.clear()
-        if self._free_lines:
-            handle = self._free_lines.pop()
+        if self._free_handles:
+            handle = self._free_handles.pop()
         else:
             handle = self._used
             self._used += 1
-            if handle == len(self._lines):
-                self._lines = np.concatenate([self._lines, np.zeros_like(self._lines)])
-        ids = [self._take(stem) for stem in dict.fromkeys(line[:LONGEST_LINE])]
-        self._lines[handle] = 0
-        self._lines[handle, : len(ids)] = ids
+            if handle == len(self._interests):
+                self._interests = np.concatenate([self._interests, np.zeros_like(self._interests)])
+        ids = [self._ensure_id(stem) for stem in dict.fromkeys(interest[:MOST_STEMS])]
+        self._interests[handle] = 0
+        self._interests[handle, : len(ids)] = ids
         self._frequency[ids] += 1
         return handle
 
     def remove(self, handle: int) -> None:
-        """Take a line out; its handle may name another line later."""
+        """Remove an interest; its handle may name another interest later."""
         self._weights.clear()
-        ids = self._lines[handle][self._lines[handle] > 0]
+        ids = self._interests[handle][self._interests[handle] > 0]
         self._frequency[ids] -= 1
         for index in ids[self._frequency[ids] == 0].tolist():
             del self._ids[self._names[index]]
             self._names[index] = ""
             self._free_ids.append(index)
-        self._lines[handle] = 0
-        self._free_lines.append(handle)
-
-    def idf(self, stem: str) -> float:
-        """Return ln((N + 1) / (n + 0.5)), where n of the N lines hold the stem."""
-        index = self._ids.get(stem)
-        return self._idf(0 if index is None else int(self._frequency[index]))
+        self._interests[handle] = 0
+        self._free_handles.append(handle)
 
     def shared(
         self, units: Sequence[Sequence[str]], unit: NDArray[np.integer], handle: NDArray[np.integer]
     ) -> NDArray[np.float32]:
-        """Weigh the rare stems that units and lines share.
+        """Return the weight [triples] of the rare stems that units and interests share.
 
-        `units` are the stems of each unit, `unit` and `handle` (both [triples]) pair a unit with a line.
-        Returns [triples] in [0, 2]: Σ (idf / highest idf)² over the shared stems that at least half the
-        highest idf is given to, at most 2.
+        `units` are the stems of each unit; `unit` and `handle`, both [triples], pair a unit with an interest.
+        The weight is Σ (idf / highest idf)² over the shared stems with more than half the highest idf, at most 2.
         """
-        counted = [(number, *rare) for number, line in enumerate(units) for rare in filter(None, map(self._rare, line))]
+        counted = [
+            (number, *rare) for number, of_unit in enumerate(units) for rare in filter(None, map(self._rare, of_unit))
+        ]
         if not counted or not len(unit):
             return np.zeros(len(unit), np.float32)
         columns: dict[int, int] = {}
         for _, index, _ in counted:
             columns.setdefault(index, len(columns) + 1)
-        known = list(columns)
-        table = np.zeros((len(units), len(known) + 1), np.float32)
+        ids = list(columns)
+        table = np.zeros((len(units), len(ids) + 1), np.float32)
         for number, index, weight in counted:
             table[number, columns[index]] = weight
-        self._local[known] = range(1, len(known) + 1)
+        self._local[ids] = range(1, len(ids) + 1)
         try:
             return self._weighed(table, np.ascontiguousarray(unit, np.int64), np.ascontiguousarray(handle, np.int64))
         finally:
-            self._local[known] = 0
+            self._local[ids] = 0
 
     def _weighed(
         self, table: NDArray[np.float32], unit: NDArray[np.int64], handle: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Sum a table [units, columns] of weights over the stems of each pair's line, whose columns `_local` says."""
+        """Sum a table [units, columns] of weights over each pair's interest; `_local` is the column of a stem's id."""
         if kernels.compiled is not None:
             total = np.empty(len(unit), np.float32)
-            kernels.compiled.shared(self._lines, self._local, table, unit, handle, MOST_SHARED, total)
+            kernels.compiled.shared(self._interests, self._local, table, unit, handle, MOST_SHARED, total)
             return total
-        local = self._local.take(self._lines.take(handle, axis=0))
+        local = self._local.take(self._interests.take(handle, axis=0))
         at = np.flatnonzero(local)
-        row = at // LONGEST_LINE
+        row = at // MOST_STEMS
         total = np.bincount(row, table[unit[row], local.ravel()[at]], minlength=len(unit)).astype(np.float32)
         return np.minimum(total, np.float32(MOST_SHARED), out=total)
 
     def _rare(self, stem: str) -> tuple[int, float] | None:
-        """Return a stem's index and weight where it is rare and known; kept until a line comes or goes."""
+        """Return the id and weight of a rare stem of the lexicon; kept until an interest is added or removed."""
         try:
             return self._weights[stem]
         except KeyError:
             pass
         index = self._ids.get(stem)
         if index is None:
-            return None  # not kept: callers shall not fill the memory with words that no line holds
+            return None  # not kept: callers must not fill the memory with words that no interest holds
         share = self._idf(int(self._frequency[index])) / self._idf(1)
         rare = self._weights[stem] = (index, share * share) if share > RARE else None
         return rare
 
-    def _idf(self, lines: int) -> float:
-        return math.log((len(self) + PRIOR_LINES + 1) / (lines + 0.5))
+    def _idf(self, interests: int) -> float:
+        """Return ln((N + PRIOR_INTERESTS + 1) / (n + 0.5)) of a stem that n of the N interests hold."""
+        return math.log((len(self) + PRIOR_INTERESTS + 1) / (interests + 0.5))
 
-    def _take(self, stem: str) -> int:
+    def _ensure_id(self, stem: str) -> int:
         index = self._ids.get(stem)
         if index is None:
             if self._free_ids:

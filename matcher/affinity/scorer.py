@@ -1,4 +1,4 @@
-"""The scorer: from evidence (which unit met which interest, how closely) to scores and reasons."""
+"""Scorer: computes scores and reasons of agents from evidence (which unit met which interest, how closely)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matcher import kernels
 from matcher.affinity.confidence import Calibration
 
 UNTRAINED: Final = Calibration((-3.195, -2.843, 6.462, 7.951, -0.0418, 0.932, 9.423, -5.224, -0.821, -0.192, 1.641))
-"""The confidence of an untrained cosine, fitted on the suites that matcher/maps/README.md names."""
+"""The confidence of an untrained cosine, fitted on the suites named in matcher/maps/README.md."""
 
 _TINY: Final = np.finfo(np.float64).tiny
 
@@ -26,9 +26,9 @@ Integers = NDArray[np.integer]
 class Evidence:
     """Hold triples of one message, each array [triples]: a unit that met an agent's interest.
 
-    `unit` counts the units of the message from 0, `agent` names a slot of the index, `interest` counts
-    within the agent, `cosine` is that of the projected vectors, `lexical` the weight `Lexicon.shared` gives,
-    `held` how many interests the agent has in all.
+    `unit` is the number of the unit in the message, `agent` the agent's row in the index, `interest` the number of the
+    interest in the profile, all from 0; `cosine` is that of the projected vectors, `lexical` the weight from
+    `Lexicon.shared`, `held` the number of interests that the agent has.
     """
 
     unit: Integers
@@ -39,7 +39,7 @@ class Evidence:
     held: Integers
 
     def only(self, kept: NDArray[np.bool_] | slice) -> Evidence:
-        """Return the triples that are kept: by a mark for each [triples], or from one place up to another."""
+        """Return some of the triples, by a mask [triples] or a slice."""
         return Evidence(
             unit=self.unit[kept],
             agent=self.agent[kept],
@@ -52,28 +52,28 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Hold what a message's evidence says of each agent it met, in ascending order of the slots.
+    """Hold scores and reasons of the agents that a message met, in ascending order of their rows.
 
     `agent`, `score`, `affinity`, `breadth` are [agents]. The reasons of agent i are `reason[first[i]:first[i + 1]]`:
-    positions in the evidence, one a unit that met an interest (the best one), units ascending.
+    positions in the evidence, for each unit that met an interest the best interest, units ascending.
     """
 
     agent: NDArray[np.int64]
     score: NDArray[np.float64]
     affinity: NDArray[np.float64]
     breadth: NDArray[np.float64]
-    """What all interests together bring over what the best bring, in [0, 1]: 1 where they all say the same."""
+    """The evidence of all interests together over that of the best, in [0, 1]: 1 where all interests meet alike."""
     first: NDArray[np.int64]
     reason: NDArray[np.int64]
     strength: NDArray[np.float64]
-    """What each reason says for the agent, before it is put beside their other interests; aligned with `reason`."""
+    """The evidence of each reason, before handicap and corroboration; aligned with `reason`."""
 
-    def part(self, start: int, end: int, *, triples_before: int, slots_before: int) -> Scores:
-        """Return the agents from `start` up to `end`, their slots and reasons counted from later beginnings."""
+    def part(self, start: int, end: int, *, triples_before: int, rows_before: int) -> Scores:
+        """Return the agents from `start` up to `end`; their rows and reasons less those of the messages before."""
         first = self.first[start : end + 1]
         reasons = slice(int(first[0]), int(first[-1]))
         return Scores(
-            agent=self.agent[start:end] - slots_before,
+            agent=self.agent[start:end] - rows_before,
             score=self.score[start:end],
             affinity=self.affinity[start:end],
             breadth=self.breadth[start:end],
@@ -91,27 +91,27 @@ class Scorer:
     """
 
     map: Floats | None = None
-    """Linear map [dimension, dimension] put on both sides of the cosine; None is the identity."""
+    """Linear map [dimension, dimension] applied to both sides of the cosine; None is the identity."""
     threshold: float = 0.3
-    """Cosine from which a unit counts as meeting an interest."""
+    """Cosine above which a unit meets an interest."""
     lexical_weight: float = 0.1
     lexical_from: float = 0.15
     """Cosine above the threshold from which shared words begin to count, so that they never outweigh meaning."""
     lexical_full: float = 0.25
     """Cosine above the threshold from which shared words count in full."""
     corroboration: float = 0.3
-    """Share of a unit's evidence that comes from all the agent's interests together; the rest from the best."""
+    """Share of a unit's evidence that all the agent's interests give together; the best interest gives the rest."""
     ample: int = 5
-    """Interests that a profile may hold at no cost."""
+    """Interests that a profile may have without a handicap."""
     handicap: float = 0.09
-    """What ln(interests / ample) lowers each piece of evidence by, so that many generic interests gain nothing."""
+    """Times ln(interests / ample), subtracted from each piece of evidence: many generic interests gain nothing."""
     saturation: float = 3.0
-    """How fast affinity nears 1: affinity = 1 - exp(-saturation * score)."""
+    """How fast affinity approaches 1: affinity = 1 - exp(-saturation * score)."""
     calibration: Calibration = UNTRAINED
 
     @property
     def fingerprint(self) -> str:
-        """Return 16 hex digits of all that decides a score."""
+        """Return 16 hex digits of everything that decides a score."""
         settings = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name != "map"]
         digest = hashlib.sha256(repr(settings).encode())
         if self.map is not None:
@@ -119,7 +119,7 @@ class Scorer:
         return digest.hexdigest()[:16]
 
     def project(self, vectors: Floats) -> Floats:
-        """Put vectors [n, dimension] through the map and bring them back to length 1 (zero stays zero)."""
+        """Return vectors [n, dimension] under the map, at length 1 (zero stays zero)."""
         if self.map is None:
             return vectors
         mapped = vectors @ self.map
@@ -130,12 +130,12 @@ class Scorer:
         """Score every agent in the evidence.
 
         Evidence of a triple: e = cosine - threshold + lexical_weight * lexical * g, where g rises from 0 to 1 as the
-        cosine passes from lexical_from to lexical_full above the threshold; nothing below the threshold. An agent
+        cosine passes from lexical_from to lexical_full above the threshold; there is none below the threshold. An agent
         of n interests, with h = handicap * ln(max(n, ample) / ample), scores the sum over units of
-        (1 - corroboration) * max(e - h) + corroboration * sum(e - h) / max(n, ample), negative terms left out.
+        (1 - corroboration) * max(e - h) + corroboration * sum(e - h) / max(n, ample), without negative terms.
 
         As affinity = 1 - Π exp(-saturation * a unit's part), it lies in [0, 1], orders agents as the score does,
-        never falls when a similarity rises, and a unit that meets nobody's interest leaves it as it was.
+        never falls when a similarity rises, and does not change by a unit that meets no interest.
         The result does not depend on the order of the triples, to the last bit.
         """
         if kernels.compiled is not None:
@@ -161,20 +161,20 @@ class Scorer:
         else:
             handicap = self.handicap * np.log(plenty / self.ample)
             counted = np.maximum(strength - handicap, 0.0)
-        if len(start) == len(pair):  # nobody has two interests that meet one unit
-            best, winner, together, foremost = strength, order, counted / plenty, counted
+        if len(start) == len(pair):  # no agent has two interests that meet one unit
+            best, winner, together, highest = strength, order, counted / plenty, counted
         else:
             best = np.maximum.reduceat(strength, start)
-            # The first triple of the pair that reaches the best: of equal interests the earlier one is told.
+            # The first triple of the pair with the best evidence: of equal interests the earlier is the reason.
             reached = np.flatnonzero(strength == np.repeat(best, end - start))
             winner = order[reached[np.searchsorted(reached, start)]]
             together = np.add.reduceat(counted, start) / plenty[start]
-            foremost = np.maximum(best - handicap[start], 0.0)
-        part = (1 - self.corroboration) * foremost + self.corroboration * together
+            highest = np.maximum(best - handicap[start], 0.0)
+        part = (1 - self.corroboration) * highest + self.corroboration * together
         agent = pair[start] // wide
         first, last = _runs(agent)
         score = np.add.reduceat(part, first)
-        most = np.add.reduceat(foremost, first)
+        most = np.add.reduceat(highest, first)
         return Scores(
             agent=agent[first],
             score=score,
@@ -188,7 +188,7 @@ class Scorer:
     def _score_compiled(self, compiled: ModuleType, evidence: Evidence) -> Scores:
         triples = len(evidence.cosine)
         agent, first, reason = np.empty(triples, np.int64), np.zeros(triples + 1, np.int64), np.empty(triples, np.int64)
-        said, strength = np.empty((3, triples)), np.empty(triples)
+        table, strength = np.empty((3, triples)), np.empty(triples)
         agents, reasons = compiled.score(
             np.ascontiguousarray(evidence.unit, np.int64),
             np.ascontiguousarray(evidence.agent, np.int64),
@@ -206,9 +206,9 @@ class Scorer:
                 self.handicap,
                 self.saturation,
             ),
-            *(agent, said, first, reason, strength),
+            *(agent, table, first, reason, strength),
         )
-        score, affinity, breadth = said[:, :agents]
+        score, affinity, breadth = table[:, :agents]
         return Scores(
             agent=agent[:agents],
             score=score,
@@ -230,7 +230,7 @@ class Scorer:
 
 
 def _runs(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each run of equal values begins, and where it ends; there is at least one."""
+    """Return where each run of equal values begins and where it ends; there is at least one value."""
     border = np.flatnonzero(values[1:] != values[:-1]) + 1
     bounds = np.empty(len(border) + 2, np.int64)
     bounds[0], bounds[1:-1], bounds[-1] = 0, border, len(values)

@@ -1,4 +1,4 @@
-"""The file of a learned scorer: numbers, what they were learned from, and the model they belong to."""
+"""File of a learned scorer: its numbers, the data they were learned from, and the model they belong to."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ _NUMBERS: Final = tuple(name for name in asdict(Scorer()) if name not in {"map",
 
 
 class ScorerFileWrong(SettingsWrong):
-    """A file cannot be read as a scorer: which, and why."""
+    """A file is no scorer, or belongs to another model; the sentence names the file and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Say which model's vectors a scorer was learned from, on what data and under which licence."""
+    """Hold the model, the data and the licence that a scorer was learned from."""
 
     model: str
-    """The fingerprint of the model; its vectors are the only ones the scorer is for."""
+    """The fingerprint of the model; the scorer is for vectors of this model only."""
     suites: tuple[str, ...]
     licence: str
     attribution: str
     recall: dict[str, float]
-    """Recall at 1 by suite, on agents that took no part."""
+    """Recall at 1 by suite, on agents that took no part in learning."""
     margins: tuple[str, ...] = ()
-    """Further suites that only the confidence was learned from."""
+    """Further suites, from which only the confidence was learned."""
     error: dict[str, float] = field(default_factory=dict)
-    """Expected calibration error by suite, likewise; empty in files of older versions."""
+    """Expected calibration error by suite, on agents that took no part; empty in files of older versions."""
 
     def as_good_as(self, other: Provenance) -> list[str]:
-        """Return the suites on which this scorer is at least as good as another one; none: the other one is better.
+        """Return the suites on which this scorer is at least as good as another; none: the other is better.
 
-        Compared are the mean recall on the suites that both learned from and, where it is the same, the mean
-        calibration error on the suites that both know of. Scorers of other models and other suites are not compared.
+        Compared are the mean recall on the suites that both learned from and, where it is equal, the mean calibration
+        error on the suites that both have. Scorers of different models or without a common suite are not compared.
         """
         shared = [name for name in other.recall if name in self.recall]
         if self.model != other.model or not shared:
             return []
-        mine, theirs = (sum(one.recall[name] for name in shared) for one in (self, other))
+        mine, theirs = (sum(scorer.recall[name] for name in shared) for scorer in (self, other))
         if mine != theirs:
             return shared if mine > theirs else []
-        known = [name for name in other.error if name in self.error]
-        calibrated = sum(self.error[name] for name in known) > sum(other.error[name] for name in known)
-        return [] if calibrated else shared
+        measured = [name for name in other.error if name in self.error]
+        worse = sum(self.error[name] for name in measured) > sum(other.error[name] for name in measured)
+        return [] if worse else shared
 
 
 def write(path: Path, scorer: Scorer, provenance: Provenance) -> None:
-    """Write a scorer whole or not at all; the map is kept at 16 bits."""
+    """Write a scorer whole or not at all, its map at 16 bits."""
     about = {
         "format": FORMAT,
         "provenance": asdict(provenance),
@@ -68,16 +68,16 @@ def write(path: Path, scorer: Scorer, provenance: Provenance) -> None:
     }
     unfinished = path.with_name(path.name + ".unfinished")
     with unfinished.open("wb") as file:
-        described = np.array(json.dumps(about, indent=1))
+        about_array = np.array(json.dumps(about, indent=1))
         if scorer.map is None:
-            np.savez_compressed(file, about=described)
+            np.savez_compressed(file, about=about_array)
         else:
-            np.savez_compressed(file, about=described, map=scorer.map.astype(np.float16))
+            np.savez_compressed(file, about=about_array, map=scorer.map.astype(np.float16))
     unfinished.replace(path)
 
 
 def read(path: Path | Traversable) -> tuple[Scorer, Provenance]:
-    """Read a scorer and where it comes from. Raises ScorerFileWrong."""
+    """Return a file's scorer and its provenance. Raises ScorerFileWrong."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
@@ -88,15 +88,15 @@ def read(path: Path | Traversable) -> tuple[Scorer, Provenance]:
 
 
 def load_scorer(setting: str, model: str) -> tuple[Scorer, Provenance | None]:
-    """Return the scorer that a setting names, for the model with this fingerprint, and where it comes from.
+    """Return the scorer that a setting names, for the model with this fingerprint, and its provenance.
 
-    "packaged": the one that comes with the model, else the untrained one; "untrained"; or a file that `matcher learn`
-    wrote. Raises ScorerFileWrong for a file that is none, or that was learned from another model's vectors.
+    "packaged": the scorer that the package has for the model, else the untrained one; "untrained"; or a file that
+    `matcher learn` wrote. Raises ScorerFileWrong for a file that is no scorer, or one of another model.
     """
     if setting == UNTRAINED:
         return Scorer(), None
     if setting == PACKAGED:
-        for file in sorted((resources.files("matcher") / "maps").iterdir(), key=lambda one: one.name):
+        for file in sorted((resources.files("matcher") / "maps").iterdir(), key=lambda file: file.name):
             if file.name.endswith(".npz"):
                 scorer, provenance = read(file)
                 if provenance.model == model:
@@ -114,7 +114,7 @@ def _scorer(about: dict[str, Any], linear: np.ndarray[Any, np.dtype[np.float32]]
     if linear is not None and (linear.ndim != 2 or linear.shape[0] != linear.shape[1] or not np.isfinite(linear).all()):
         raise ValueError("the map is not square and finite")
     numbers = {name: type(getattr(Scorer(), name))(about["numbers"][name]) for name in _NUMBERS}
-    weights = tuple(float(one) for one in about["calibration"])
+    weights = tuple(float(weight) for weight in about["calibration"])
     if len(weights) != FEATURES:
         raise ValueError("another number of features")
     return replace(Scorer(), map=linear, calibration=Calibration(weights), **numbers)

@@ -1,4 +1,4 @@
-"""The scorers that pools may name: the packaged one, the untrained one, and those in a folder."""
+"""Registry of the scorers that pools may name: the packaged one, the untrained one, and the files of a folder."""
 
 from __future__ import annotations
 
@@ -18,53 +18,54 @@ DEFAULT: Final = ""
 
 
 class ScorerUnknown(Exception):
-    """No scorer can be had by a name: what is wrong, as a sentence about the field that names it."""
+    """No scorer has this name, or its file is wrong; the message completes a sentence about the field that names it."""
 
 
 class ScorerRegistry:
-    """Give scorers by name, for the vectors of one model.
+    """Return scorers by name, for the vectors of one model.
 
-    A file is read once, when its name is first asked for: a scorer that was learned anew takes a new name, so that
-    every replica and every decision means the same by it. Safe to use from several threads.
+    A file is read once, at the first request of its name. So a scorer that is learned again needs a new name, and a
+    name means the same scorer to every replica and in every decision. Safe to use from several threads.
     """
 
     def __init__(self, setting: str, model: str, folder: Path | None = None) -> None:
-        """Read the default one, as `scorer_file.chosen` takes the setting.
+        """Load the default scorer.
 
-        model: the fingerprint of the model; folder: where `<name>.npz` lies. Raises ScorerFileWrong.
+        setting: as for `scorer_file.load_scorer`; model: the fingerprint of the model; folder: of `<name>.npz` files.
+        Raises ScorerFileWrong.
         """
         self.default = load_scorer(setting, model)[0]
         self._model = model
         self._folder = folder
-        self._known: dict[str, Scorer] = {DEFAULT: self.default}
+        self._by_name: dict[str, Scorer] = {DEFAULT: self.default}
         self._by_fingerprint = {self.default.fingerprint: self.default}
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
-        """Return the names that can be asked for now."""
+        """Return the names that a pool may use now."""
         files = self._folder.glob(f"*{SUFFIX}") if self._folder else ()
         return [PACKAGED, UNTRAINED, *sorted(file.name.removesuffix(SUFFIX) for file in files)]
 
     def named(self, name: str) -> Scorer:
-        """Return a scorer; "": the default. Equal ones are one object. Raises ScorerUnknown."""
-        scorer = self._known.get(name)
+        """Return the scorer of a name; "": the default. Equal scorers are one object. Raises ScorerUnknown."""
+        scorer = self._by_name.get(name)
         if scorer is not None:
             return scorer
         with self._lock:
             scorer = self._read(name)
             scorer = self._by_fingerprint.setdefault(scorer.fingerprint, scorer)
-            self._known[name] = scorer
+            self._by_name[name] = scorer
             return scorer
 
     def serving(self, name: str) -> Scorer:
-        """Return a scorer, or the default where there is none by the name any more: a pool's contacts are not left.
+        """Return the scorer of a name, or the default, with a warning in the log, where its file is gone.
 
-        The log says so.
+        So a pool goes on serving without its file.
         """
         try:
             return self.named(name)
         except ScorerUnknown as why:
-            log.warning("a pool's scorer cannot be had: the default ranks in its place", scorer=name, why=str(why))
+            log.warning("a pool's scorer is not available: the default scorer ranks instead", scorer=name, why=str(why))
             return self.default
 
     def _read(self, name: str) -> Scorer:
@@ -76,6 +77,6 @@ class ScorerRegistry:
         try:
             return load_scorer(str(self._folder / f"{name}{SUFFIX}"), self._model)[0]
         except ScorerFileWrong as why:
-            # The folder is the operator's to know.
-            said = str(why).replace(f"{self._folder}/", "")
-            raise ScorerUnknown(f"names a file that cannot serve: {said}") from why
+            # The caller is not told the operator's folder.
+            reason = str(why).replace(f"{self._folder}/", "")
+            raise ScorerUnknown(f"names a file that cannot serve: {reason}") from why

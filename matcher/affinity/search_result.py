@@ -1,4 +1,4 @@
-"""What the index finds for a message: the evidence, its scores, and who they are about."""
+"""Result of a search: the evidence of a message, its scores, and the agents they belong to."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from matcher.model import Agent
 
 @dataclass(frozen=True, slots=True)
 class IdleAgent:
-    """Hold an eligible agent as the index knows them, for an order by idleness."""
+    """Hold an eligible agent with what an order by idle time needs."""
 
-    slot: int
+    row: int
+    """The agent's row in the index, as in `Evidence.agent`."""
     agent: Agent
     utilization: float
     idle_since_ms: int
@@ -26,10 +27,10 @@ class IdleAgent:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hold a snapshot of everyone eligible whom a message met.
+    """Hold the eligible agents that a message met, as they were at the search.
 
-    `agents`, `utilization`, `idle_since_ms` are [agents], aligned with `scores.agent`. An `Agent` here tells who
-    someone is; what changes by the second (load, status, idleness) is in the arrays.
+    `agents`, `utilization`, `idle_since_ms` are [agents], aligned with `scores.agent`. An `Agent` here has the profile;
+    load and idle time, which change by the second, are in the arrays.
     """
 
     evidence: Evidence
@@ -38,32 +39,32 @@ class SearchResult:
     utilization: NDArray[np.float64]
     """Load over capacity, in [0, 1]; 1 where the capacity is 0."""
     idle_since_ms: NDArray[np.int64]
-    resting: tuple[IdleAgent, ...]
-    """The eligible agents idle longest, in that order; met or not."""
+    longest_idle: tuple[IdleAgent, ...]
+    """The eligible agents that are idle longest, in that order, met or not."""
     eligible: int
     """Agents that meet every constraint."""
     pool_agents: int
-    """Agents of the pool, whatever else they meet."""
+    """Agents of the pool, eligible or not."""
     rows: int
-    """Interests compared: those of the eligible agents, no more and no less."""
+    """Interests compared: exactly those of the eligible agents."""
     calibration: Calibration
-    """What turns margins into confidence."""
+    """Turns margins into confidence."""
     scorer: str
     """The fingerprint of the scorer."""
 
     def confidence(self, at: Sequence[int]) -> list[float]:
-        """Return how likely each agent at these places of `scores` is a right one."""
+        """Return the probability that each agent at these places of `scores` is a right one."""
         places = np.asarray(at, np.int64)
         scores = self.scores
-        found = self.calibration.confidence(scores.score, scores.breadth, places, self.eligible, self.pool_agents)
-        return [float(one) for one in found]
+        shares = self.calibration.confidence(scores.score, scores.breadth, places, self.eligible, self.pool_agents)
+        return [float(share) for share in shares]
 
 
 def top_k(columns: Sequence[NDArray[Any]] | NDArray[Any], most: int) -> NDArray[np.intp]:
-    """Return where the `most` first rows of a lexicographic order lie, without sorting.
+    """Return the indexes of the first `most` rows of a lexicographic order, without sorting.
 
-    columns: [rows] each, the one that decides first before the others, lower values first. Unsorted; rows that tie
-    with the last in every column are all returned, so there may be more than `most`.
+    columns: [rows] each, the deciding column first, lower values first. The result is unsorted; rows that tie with the
+    last in every column are all returned, so there may be more than `most`.
     """
     border = np.arange(len(columns[0]))
     certain: list[NDArray[np.intp]] = []

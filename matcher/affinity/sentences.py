@@ -1,4 +1,4 @@
-"""Units: the pieces of a message that are compared, sentences or windows of words."""
+"""Sentences of a message: splits it into units, the pieces that are compared with interests."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ MAX_UNITS: Final = 32
 WINDOW_WORDS: Final = 12
 WINDOW_STEP: Final = 8
 LONGEST_CLAUSE: Final = 20
-"""Words; a longer run without any sign is chat without punctuation, and is read through windows."""
+"""Words; a longer run without punctuation is split into windows."""
 LONGEST_SENTENCE: Final = 40
-"""Words; a longer sentence is read through windows even where commas part it."""
+"""Words; a longer sentence is split into windows even where it has commas."""
 
 # Scripts written without spaces between words: kana, Han, bopomofo, Thai, Lao, Burmese, Khmer.
 _SPACELESS: Final = (
     "\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\uff66-\uff9f\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\U00020000-\U0003ffff"
 )
-# Two signs of a spaceless script say about as much as one word; a "word" of hundreds of signs is cut.
+# Two signs of a spaceless script mean about as much as one word; a "word" of hundreds of signs is cut.
 _WORD: Final = re.compile(rf"[{_SPACELESS}]{{1,2}}|[^\s{_SPACELESS}]{{1,40}}")
 _CLOSERS: Final = "\"'”’“‘»›«‹)\\]}"
 _EMOJI: Final = "\u2600-\u27bf\U0001f000-\U0001faff"
 _BREAK: Final = re.compile(
-    # Enders that need a space or a picture after them ("3.5", "a.b"), or stand in text without spaces.
+    # Marks that end a sentence only before a space or an emoji ("3.5", "a.b" do not end), or in text without spaces.
     rf"[.!?…‽؟۔።។։\u037e]+[{_CLOSERS}]*(?=\s|$|[{_EMOJI}])"
     rf"|(?<=[{_SPACELESS}])[.!?…]+[{_CLOSERS}]*(?=[{_SPACELESS}])"
-    # Enders of scripts that put none; a bar typed for a danda.
+    # Marks of scripts that put no space after them; a bar typed for a danda.
     r"|(?:[。！？｡‼⁉।॥။]|(?<!\d)．|．(?!\d)|(?<=[\u0900-\u097f])\s?\|)+[」』】）”’\"')]*"
     r"|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+"
 )
@@ -44,12 +44,12 @@ _DAY: Final = re.compile(
     r"\d\.\s+(?:januar|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember)\b", re.IGNORECASE
 )
 _CLAUSE: Final = re.compile(r"[,;:()、，；：،–—\n]|\s-\s")
-_SAYING: Final = re.compile(r"[^\W_]")
+_READABLE: Final = re.compile(r"[^\W_]")
 _JOINER: Final = "\u200d"
 
 
 class Span(NamedTuple):
-    """Hold a unit's place in its text, as code-point offsets, end excluded."""
+    """Hold where a unit begins and ends in its text, as code-point offsets, end excluded."""
 
     start: int
     end: int
@@ -57,21 +57,21 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """Hold the units of one text in order of their start; windows of one long run may overlap."""
+    """Hold the units of one text in the order of their start; windows of one long run may overlap."""
 
     spans: tuple[Span, ...]
     merged: bool
-    """Whether the text had more than 32 units, so that neighbours were merged."""
+    """Whether neighbours were merged because the text had more than 32 units."""
 
     def texts(self, text: str) -> list[str]:
-        """Slice the units out of the text they were split from."""
+        """Return the units' texts, cut out of the text they were split from."""
         return [text[start:end] for start, end in self.spans]
 
 
 def split(text: str) -> Sentences:
-    """Split a text into at most 32 units: sentences, and windows of words in long unpunctuated runs.
+    """Split a text into at most 32 units: sentences, and windows of words in long runs without punctuation.
 
-    Every character that is no space lies in a unit. A text of spaces alone has no unit.
+    Every character other than a space is in a unit. A text of spaces alone has no unit.
     """
     spans: list[Span] = []
     for sentence in _joined(text, list(_sentences(text))):
@@ -82,23 +82,23 @@ def split(text: str) -> Sentences:
 
 
 def _sentences(text: str) -> Iterator[Span]:
-    """Yield stripped, non-empty stretches between sentence breaks."""
+    """Yield the stripped, non-empty spans between sentence breaks."""
     start = 0
-    for found in _BREAK.finditer(text):
-        if found.group() == "." and _stays(text, start, found.start()):
+    for mark in _BREAK.finditer(text):
+        if mark.group() == "." and _is_inner_dot(text, start, mark.start()):
             continue
-        if kept := _stripped(text, start, found.end()):
+        if kept := _stripped(text, start, mark.end()):
             yield kept
-        start = found.end()
+        start = mark.end()
     if kept := _stripped(text, start, len(text)):
         yield kept
 
 
-def _stays(text: str, start: int, dot: int) -> bool:
-    """Tell whether the dot ends an abbreviation or a number of a date, and no sentence."""
+def _is_inner_dot(text: str, start: int, dot: int) -> bool:
+    """Tell whether a dot belongs to an abbreviation or a date and ends no sentence."""
     if _ABBREVIATION.search(text, max(start, dot - 8), dot):
         return True
-    if not text[dot - 1 : dot].isdecimal():  # what follows looks for numbers
+    if not text[dot - 1 : dot].isdecimal():  # a date has a digit before the dot
         return False
     return bool(
         _DAY.match(text, max(start, dot - 1))
@@ -117,35 +117,35 @@ def _stripped(text: str, start: int, end: int) -> Span | None:
 
 
 def _joined(text: str, spans: list[Span]) -> Iterator[Span]:
-    """Join stretches that say nothing alone (signs, emoji) to the one before, or the first to the next."""
-    held: Span | None = None
+    """Join spans without a letter or digit (signs, emoji) to the span before them, or the first to the next."""
+    pending: Span | None = None
     for span in spans:
-        if held is None:
-            held = span
-        elif _SAYING.search(text, *span) and _SAYING.search(text, *held):
-            yield held
-            held = span
+        if pending is None:
+            pending = span
+        elif _READABLE.search(text, *span) and _READABLE.search(text, *pending):
+            yield pending
+            pending = span
         else:
-            held = Span(held.start, span.end)
-    if held is not None:
-        yield held
+            pending = Span(pending.start, span.end)
+    if pending is not None:
+        yield pending
 
 
 def _windows(text: str, sentence: Span) -> Iterator[Span]:
-    """Yield the sentence, or overlapping windows of its words where it is too long to say one thing."""
-    if sentence.end - sentence.start <= LONGEST_CLAUSE or not _rambles(text, sentence):
+    """Yield the sentence, or overlapping windows of its words where it is too long for one unit."""
+    if sentence.end - sentence.start <= LONGEST_CLAUSE or not _is_long(text, sentence):
         yield sentence
         return
-    words = [found.span() for found in _WORD.finditer(text, *sentence)]
+    words = [word.span() for word in _WORD.finditer(text, *sentence)]
     last = len(words) - WINDOW_WORDS
     for first in [*range(0, last, WINDOW_STEP), last]:
         yield _around_signs(text, sentence, words[first][0], words[first + WINDOW_WORDS - 1][1])
 
 
 def _around_signs(text: str, sentence: Span, start: int, end: int) -> Span:
-    """Widen a window where it would cut a sign that several code points make: an accent, a joined emoji.
+    """Widen a window that would cut a sign of several code points: an accent, a joined emoji.
 
-    By less than two windows begin apart, whatever a text piles up.
+    A window grows by less than the step between two windows, however many code points a sign has.
     """
     lowest, highest = max(sentence.start, start - WINDOW_STEP + 1), min(sentence.end, end + WINDOW_STEP)
     while start > lowest and (_joins(text[start]) or text[start - 1] == _JOINER) and not text[start - 1].isspace():
@@ -159,13 +159,13 @@ def _joins(sign: str) -> bool:
     return sign == _JOINER or "\U0001f3fb" <= sign <= "\U0001f3ff" or unicodedata.category(sign) in {"Mn", "Mc", "Me"}
 
 
-def _rambles(text: str, sentence: Span) -> bool:
-    cuts = [sentence.start, *(found.end() for found in _CLAUSE.finditer(text, *sentence)), sentence.end]
+def _is_long(text: str, sentence: Span) -> bool:
+    cuts = [sentence.start, *(comma.end() for comma in _CLAUSE.finditer(text, *sentence)), sentence.end]
     clauses = [len(_WORD.findall(text, low, high)) for low, high in pairwise(cuts)]
     return max(clauses) > LONGEST_CLAUSE or sum(clauses) > LONGEST_SENTENCE
 
 
 def _merge(spans: list[Span]) -> tuple[Span, ...]:
-    """Merge neighbours into 32 stretches of an equal number of units each."""
+    """Merge neighbours into 32 spans of about equally many units."""
     cuts = [round(index * len(spans) / MAX_UNITS) for index in range(MAX_UNITS + 1)]
     return tuple(Span(spans[low].start, spans[high - 1].end) for low, high in pairwise(cuts))

@@ -1,4 +1,4 @@
-"""Words so common that sharing one says nothing, in the languages most rosters are written in."""
+"""Stop words: words too common to count as shared, in the languages that most rosters are written in."""
 
 from __future__ import annotations
 

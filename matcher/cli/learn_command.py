@@ -79,7 +79,7 @@ async def learn_scorer(
                     loop.call_soon_threadsafe(step)
 
             scorer, report = await asyncio.to_thread(
-                learn, lessons, Scorer(), margins=calibrating, folds=folds, told=told
+                learn, lessons, Scorer(), margins=calibrating, folds=folds, on_progress=told
             )
     except (SuiteWrong, MatcherError) as error:
         raise CommandError(str(error)) from None

@@ -1,4 +1,4 @@
-"""Turn texts into vectors: a sentence-transformers model, compiled once and served without torch, in batches."""
+"""Encoder from texts to vectors: a sentence-transformers model, compiled once and served in batches without torch."""
 
 from matcher.encoder.factory import fingerprint_of, open_encoder
 from matcher.encoder.protocols import Encoder, Vectors

@@ -1,4 +1,4 @@
-"""A compiled model on disk: content-addressed, checked against its manifest, put in place whole or not at all."""
+"""Artefact: a compiled model on disk, content-addressed, checked by its manifest, published whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from typing import Literal
 
 from matcher.encoder.model_source import ModelSource
 
-# Raised whenever the way a model is compiled changes, so that older artefacts are left alone and not used.
+# Increased whenever the way a model is compiled changes, so that older artefacts are not used.
 RECIPE = 4
 MANIFEST = "manifest.json"
 CALIBRATION = Path(__file__).with_name("calibration.txt")
-# What decides how a quantised matrix product is rounded: an artefact proven on one kind of CPU is not for another.
+# CPU features that decide how a quantised matrix product is rounded: an artefact checked on one CPU is not for another.
 _CPU_FEATURES = {"avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm"}
 
-# Of vectors against the original's, a mean; below it a compiled model is not served. int8 of the packaged model: 0.998.
+# Mean cosine with the original model's vectors below which a compiled model is not served; the packaged model in int8
+# has 0.998.
 LEAST_COSINE = 0.98
-# The original's vectors of `reference_texts`.
+# File of the original model's vectors of `reference_texts`.
 REFERENCE = "reference.npy"
 _HELD_OUT_STEP = 16
 
@@ -34,10 +35,10 @@ Pooling = Literal["mean", "cls", "lasttoken"]
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is needed to run an artefact, and the SHA-256 of every file of it.
+    """What running an artefact needs, and the SHA-256 of each of its files.
 
-    `cosine` is the mean agreement with the original model over the reference texts, `reason` why the precision is what
-    it is; `packed` says that several texts share a row, `first_position` where a text's positions begin.
+    `cosine` is the mean cosine with the original model over the reference texts; `reason` says why the artefact has its
+    precision; `packed` tells whether several texts share a row; `first_position` is the first token's position.
     """
 
     model: str
@@ -57,31 +58,31 @@ class Manifest:
     files: dict[str, str]
 
     def to_json(self) -> str:
-        """Return the manifest as it is written."""
+        """Return the manifest as text."""
         return json.dumps(asdict(self), indent=2, sort_keys=True)
 
 
 class ArtifactBroken(Exception):
-    """An artefact is missing a file, or a file is not what the manifest says; never leaves this package."""
+    """An artefact lacks a file, or a file differs from the manifest; never leaves this package."""
 
 
 def calibration_texts() -> list[str]:
-    """Return the sentences a model is quantised on: as people write, because templates cost agreement."""
-    return [text for row, text in enumerate(_written()) if row % _HELD_OUT_STEP]
+    """Return the sentences that calibrate quantisation: people's own words, because templates cost agreement."""
+    return [text for number, text in enumerate(_sentences()) if number % _HELD_OUT_STEP]
 
 
 def reference_texts() -> list[str]:
-    """Return the texts a compiled model is judged by: none of them calibrates, the last two are long."""
-    held_out = _written()[::_HELD_OUT_STEP]
+    """Return the texts that a compiled model is checked with: none of them calibrates it, the last two are long."""
+    held_out = _sentences()[::_HELD_OUT_STEP]
     return [*held_out, " ".join(held_out[:6]), " ".join(held_out)]
 
 
-def _written() -> list[str]:
+def _sentences() -> list[str]:
     return CALIBRATION.read_text(encoding="utf-8").splitlines()
 
 
 def artifact_key(source: ModelSource) -> str:
-    """Return 32 hex digits of everything that decides what compiling gives."""
+    """Return 32 hex digits of everything that decides the result of compiling."""
     decides = {
         "fingerprint": source.fingerprint,
         "recipe": RECIPE,
@@ -94,12 +95,12 @@ def artifact_key(source: ModelSource) -> str:
 
 
 def read_artifact(folder: Path) -> Manifest:
-    """Return the manifest of an artefact whose every file is as written; raise ArtifactBroken otherwise."""
+    """Return the manifest of an artefact, every file checked against it; raise ArtifactBroken where one differs."""
     try:
-        told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if not isinstance(told, dict) or set(told) != {field.name for field in fields(Manifest)}:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or set(content) != {field.name for field in fields(Manifest)}:
             raise ArtifactBroken("its manifest has other fields")
-        manifest = Manifest(**told)
+        manifest = Manifest(**content)
         for name, digest in manifest.files.items():
             with (folder / name).open("rb") as stream:
                 if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
@@ -110,7 +111,7 @@ def read_artifact(folder: Path) -> Manifest:
 
 
 def digest_files(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file of a folder, by name, having made sure that each is on the disk."""
+    """Flush each file of a folder to the disk and return its SHA-256, by name."""
     digests = {}
     for file in sorted(path for path in folder.iterdir() if path.name != MANIFEST):
         with file.open("rb") as stream:
@@ -120,7 +121,7 @@ def digest_files(folder: Path) -> dict[str, str]:
 
 
 def publish_artifact(built: Path, folder: Path) -> None:
-    """Move a finished artefact to its place, in one step; a broken one there is taken away first."""
+    """Move a finished artefact to its place in one step; a broken artefact there is removed first."""
     if folder.exists():
         broken = folder.with_name(f".{folder.name}.broken")
         shutil.rmtree(broken, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Get a model's artefact: the cached one if it is whole, else compiled in a process of its own, once per machine."""
+"""Cache of artefacts: returns a model's artefact, and compiles it in a process of its own where the cache has none."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _LOCK_POLL_SECONDS = 0.1
 
 
 class CompilingFailed(Exception):
-    """There is no artefact and none could be made, for the reason given; never leaves this package."""
+    """There is no artefact and compiling failed, for the reason given; never leaves this package."""
 
 
 async def obtain_artifact(
     source: ModelSource, cache_dir: Path, progress: Callable[[str], None], *, distrusted: bool = False
 ) -> tuple[Path, Manifest]:
-    """Return the folder and manifest of a model's artefact, compiling it (about 30 s) where there is no whole one.
+    """Return the folder and manifest of a model's artefact; compile it (about 30 s) where the cache has no whole one.
 
-    `distrusted` says that what is there has been seen to give wrong vectors. Raises CompilingFailed.
+    `distrusted`: the cached artefact gave wrong vectors, so compile again. Raises CompilingFailed.
     """
     folder = cache_dir / artifact_key(source)
     try:
@@ -38,7 +38,7 @@ async def obtain_artifact(
         if not distrusted and folder.exists():
             with contextlib.suppress(ArtifactBroken):
                 return folder, await asyncio.to_thread(read_artifact, folder)
-        async with _alone(folder.with_name(f".{folder.name}.lock"), progress):
+        async with _locked(folder.with_name(f".{folder.name}.lock"), progress):
             # Another process may have compiled it while this one waited.
             if folder.exists() and not distrusted:
                 try:
@@ -52,8 +52,8 @@ async def obtain_artifact(
 
 
 @contextlib.asynccontextmanager
-async def _alone(path: Path, progress: Callable[[str], None]) -> AsyncIterator[None]:
-    """Hold a lock between processes; a process that dies lets go of it."""
+async def _locked(path: Path, progress: Callable[[str], None]) -> AsyncIterator[None]:
+    """Hold a lock between processes; the death of a process releases its lock."""
     lock = FileLock(path)
     waited = False
     while True:
@@ -72,9 +72,9 @@ async def _alone(path: Path, progress: Callable[[str], None]) -> AsyncIterator[N
 
 
 async def _compile(source: ModelSource, folder: Path, progress: Callable[[str], None]) -> None:
-    for left in folder.parent.glob(f".{folder.name}.making-*"):
-        # Under the lock, so whoever made it is gone.
-        shutil.rmtree(left, ignore_errors=True)
+    for abandoned in folder.parent.glob(f".{folder.name}.making-*"):
+        # The lock is held, so the process that made it is gone.
+        shutil.rmtree(abandoned, ignore_errors=True)
     progress(f"compiling {source.name} for this machine, once; about half a minute")
     making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.making-", dir=folder.parent))
     try:
@@ -90,7 +90,7 @@ async def _run_compiler(source: ModelSource, output: Path, progress: Callable[[s
     compiler = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "matcher.encoder.compiler"),
         *(str(source.path), str(output), source.name, source.fingerprint),
-        stdin=asyncio.subprocess.PIPE,  # held open: the compiler ends when this process does
+        stdin=asyncio.subprocess.PIPE,  # kept open: the compiler ends when this process does
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env=environment,
@@ -100,10 +100,10 @@ async def _run_compiler(source: ModelSource, output: Path, progress: Callable[[s
     try:
         async for line in compiler.stdout:
             with contextlib.suppress(ValueError):
-                told = json.loads(line)
-                failed = told.get("failed", failed)
-                if "progress" in told:
-                    progress(told["progress"])
+                report = json.loads(line)
+                failed = report.get("failed", failed)
+                if "progress" in report:
+                    progress(report["progress"])
         status = await compiler.wait()
     finally:
         if compiler.returncode is None:

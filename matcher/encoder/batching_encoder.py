@@ -1,4 +1,4 @@
-"""Encode for many callers at once: a free worker takes what waits, so nothing is ever held back to fill a batch."""
+"""Encoder of the service: batches the texts of many callers, with a queue of two priorities and worker threads."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from matcher.encoder.protocols import Runtime, Vectors
-from matcher.encoder.queue import Call
+from matcher.encoder.queue import EncodeRequest
 from matcher.encoder.settings import EncoderObserver, EncoderStats, Priority
 from matcher.encoder.vector_cache import VectorCache
 from matcher.encoder.worker_threads import WorkerThreads
 
 
 class BatchingEncoder:
-    """The encoder of the service: a queue in two lanes, and a worker thread for each slot of the runtime."""
+    """Encode the texts of many callers in batches; a free worker thread never waits to fill a batch."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class BatchingEncoder:
 
     @property
     def runtime(self) -> str:
-        """Return what runs the model and how precisely."""
+        """Return the name of the runtime and its precision, such as `openvino-int8`."""
         return self._runtime.name
 
     @property
@@ -56,39 +56,39 @@ class BatchingEncoder:
         return self._reason
 
     def stats(self) -> EncoderStats:
-        """Return the counters of this moment."""
+        """Return the counters."""
         return self._workers.stats()
 
     async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
         """Encode texts into unit vectors of shape (len(texts), dimension).
 
-        Raises EncoderOverloaded when too much waits, ModelUnusable when the model fails, ShuttingDown once closed.
+        Raises EncoderOverloaded when the queue is full, ModelUnusable when the model fails, ShuttingDown once closed.
         """
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        wanted: list[tuple[int, str]] = []
+        missing: list[tuple[int, str]] = []
         for row, text in enumerate(texts):
-            known = self._recent.get(text)
-            if known is None:
-                # A lone half of a surrogate pair is no text; the tokenizer would refuse the whole batch for it.
-                wanted.append((row, text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")))
+            vector = self._recent.get(text)
+            if vector is None:
+                # The tokenizer would refuse the whole batch for half of a surrogate pair.
+                missing.append((row, text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")))
             else:
-                vectors[row] = known
-        if len(wanted) < len(texts):
-            self._workers.count(cache_hits=len(texts) - len(wanted))
-        if not wanted:
+                vectors[row] = vector
+        if len(missing) < len(texts):
+            self._workers.count(cache_hits=len(texts) - len(missing))
+        if not missing:
             return vectors
-        call = Call(asyncio.get_running_loop().create_future(), priority, vectors, len(wanted))
-        self._workers.submit(call, wanted)
+        request = EncodeRequest(asyncio.get_running_loop().create_future(), priority, vectors, len(missing))
+        self._workers.submit(request, missing)
         try:
-            await call.future
+            await request.future
         except asyncio.CancelledError:
-            self._workers.give_up(call)
+            self._workers.cancel(request)
             raise
-        for row, _ in wanted:
+        for row, _ in missing:
             self._recent.put(texts[row], vectors[row])
         return vectors
 
     async def close(self) -> None:
-        """Stop: what runs is finished, what waits is answered with ShuttingDown."""
+        """Stop: running batches are finished, queued requests are answered with ShuttingDown."""
         for thread in self._workers.stop():
             await asyncio.to_thread(thread.join)

@@ -1,7 +1,7 @@
-"""Compile a sentence-transformers model into an artefact; a program of its own, run once per model.
+"""Compiler of sentence-transformers models into artefacts: a program of its own, run once for each model.
 
-`python -m matcher.encoder.quantize MODEL_FOLDER OUTPUT_FOLDER NAME FINGERPRINT` writes the artefact's files and its
-manifest, and prints one JSON object a line: {"progress": …}, or {"failed": …} at the end. It has a process of its
+`python -m matcher.encoder.compiler MODEL_FOLDER OUTPUT_FOLDER NAME FINGERPRINT` writes the artefact's files and its
+manifest, and prints one JSON object a line: {"progress": …}, or {"failed": …} at the end. It runs in a process of its
 own because it needs torch, takes 800 MB, and its libraries fork.
 """
 
@@ -36,32 +36,32 @@ from matcher.encoder.graph_files import write_graphs  # noqa: E402
 from matcher.encoder.openvino_runtime import OpenVinoRuntime, mean_cosine  # noqa: E402
 from matcher.encoder.tokenization import TOKENIZER, Tokenization  # noqa: E402
 
-# Of 0.5 … 0.95 between those that move the vectors least (0.75 and 0.8), by whose best agents differ least from fp32's.
+# Of 0.5 … 0.95, 0.75 and 0.8 move the vectors least; with 0.75 the best agents differ least from those of fp32.
 SMOOTH_QUANT_ALPHA = 0.75
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Compile, telling progress on the real standard output, which the libraries do not get to write to."""
+    """Compile, and report progress on the real standard output; what the libraries print goes to standard error."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    told = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    reports = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
     folder, output, name, fingerprint = arguments
 
-    def progress(said: str) -> None:
-        print(json.dumps({"progress": said}), file=told)
+    def progress(step: str) -> None:
+        print(json.dumps({"progress": step}), file=reports)
 
     try:
         compile_model(Path(folder), Path(output), name, fingerprint, progress)
     except Exception as error:  # noqa: BLE001  (any failure of four libraries means the same: use torch)
-        print(json.dumps({"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}), file=told)
+        print(json.dumps({"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}), file=reports)
         return 1
     return 0
 
 
 def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progress: Callable[[str], None]) -> None:
-    """Write the artefact of the model in `folder` into `output`, as small as its vectors stay true.
+    """Write the artefact of the model in `folder` into `output`, in the fastest precision that keeps its vectors.
 
-    Raises whatever the libraries raise, and ValueError where no compiled form gives the original's vectors.
+    Raises what the libraries raise, and ValueError where no precision keeps the original's vectors.
     """
     progress("loading the model with sentence-transformers")
     from matcher.encoder import graphs
@@ -79,9 +79,9 @@ def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progr
         graph = build()
         try:
             write_graphs(graph, manifest, output)
-            cosine = mean_cosine(OpenVinoRuntime(output, manifest, slots=1).encode_all(reference_texts()), wanted)
+            cosine = mean_cosine(OpenVinoRuntime(output, manifest, streams=1).encode_all(reference_texts()), wanted)
         except RuntimeError as obstacle:
-            # Seen of int8 with a Dense module at the end: the next form may do.
+            # OpenVINO 2026 cannot run int8 with a Dense module at the end: the next precision may do.
             tried.append(f"{precision} cannot be run ({str(obstacle).strip().splitlines()[-1]})")
             progress(tried[-1])
             continue
@@ -95,9 +95,9 @@ def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progr
 
 
 def _forms(
-    converted: Any, reader: Tokenization, progress: Callable[[str], None]
+    converted: Any, tokenization: Tokenization, progress: Callable[[str], None]
 ) -> list[tuple[Precision, Callable[[], Any]]]:
-    """Return the forms worth trying, fastest first."""
+    """Return the precisions to try, the fastest first, each with a function that builds its graph."""
     forms: list[tuple[Precision, Callable[[], Any]]] = [("fp32", lambda: converted)]
     if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         forms.insert(0, ("bf16", lambda: converted))
@@ -110,7 +110,7 @@ def _forms(
     def quantised() -> Any:
         texts = calibration_texts()
         progress(f"quantising it on {len(texts)} sentences")
-        examples = [reader.arrays([tokens]) for tokens in reader.tokenize(texts)]
+        examples = [tokenization.arrays([tokens]) for tokens in tokenization.tokenize(texts)]
         inputs = [port.get_any_name() for port in converted.inputs]
         return nncf.quantize(
             converted,
@@ -126,7 +126,7 @@ def _forms(
 
 
 def _end_with_parent() -> None:
-    """Stop when whoever started this is gone: its end of standard input closes."""
+    """End this process with its parent, whose end of standard input then closes."""
     while os.read(0, 1024):  # not sys.stdin: its lock cannot be held when the interpreter ends
         pass
     os._exit(2)

@@ -1,4 +1,4 @@
-"""Choose what runs the model, and say why."""
+"""Factory of the encoder: chooses the runtime of a model and gives the reason."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ async def open_encoder(
 ) -> Encoder:
     """Return a working encoder; the first start with a model compiles it, which takes about half a minute.
 
-    `progress` is told each step, on the event loop. Raises ModelUnusable when the model cannot be found, is not what
-    it should be, or cannot be run as the settings ask.
+    `progress` is called with each step, on the event loop. Raises ModelUnusable when the model is not found, differs
+    from the published one, or cannot be run as the settings ask.
     """
     source = await asyncio.to_thread(find_model, settings.model)
     runtime, reason = await _choose(settings, source, progress)
@@ -51,8 +51,8 @@ async def _choose(
             raise ModelUnusable(f"the settings ask for openvino, but {obstacle}") from obstacle
         progress(f"openvino cannot be used ({obstacle}): loading the model with torch")
         return await _torch(settings, source), f"torch, because openvino cannot be used: {obstacle}"
-    asked = "because the settings ask for it" if settings.runtime == "openvino" else "the fastest that is true here"
-    return runtime, f"openvino, {asked}: {agreement}"
+    why = "because the settings ask for it" if settings.runtime == "openvino" else "the fastest with true vectors here"
+    return runtime, f"openvino, {why}: {agreement}"
 
 
 async def _openvino(
@@ -64,14 +64,14 @@ async def _openvino(
     from matcher.encoder.openvino_runtime import RuntimeUntrue, open_openvino
 
     folder, manifest = await obtain_artifact(source, settings.cache_dir, progress)
-    slots = settings.worker_count()
+    streams = settings.worker_count()
     try:
-        return await asyncio.to_thread(open_openvino, folder, manifest, slots), manifest.reason
+        return await asyncio.to_thread(open_openvino, folder, manifest, streams), manifest.reason
     except RuntimeUntrue as untrue:
-        progress(f"the compiled model is made anew: {untrue}")
+        progress(f"the model is compiled again: {untrue}")
     folder, manifest = await obtain_artifact(source, settings.cache_dir, progress, distrusted=True)
     try:
-        return await asyncio.to_thread(open_openvino, folder, manifest, slots), manifest.reason
+        return await asyncio.to_thread(open_openvino, folder, manifest, streams), manifest.reason
     except RuntimeUntrue as untrue:
         raise CompilingFailed(str(untrue)) from untrue
 

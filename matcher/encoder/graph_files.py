@@ -1,7 +1,7 @@
-"""The compiled graphs of a model, as files of its artefact: one for each row that packed texts lie in.
+"""Files of a model's compiled graphs: one graph for each length of a row of packed texts.
 
-A graph of one shape takes a third less time than one of any shape that has just run another (seen with OpenVINO
-2026.4); written to a file once, it is there in 0.15 s at the next start, in place of 0.4 s.
+A graph of one shape takes a third less time than a graph of any shape that has just run another shape (measured with
+OpenVINO 2026.4); read from a file it is ready in 0.15 s at the next start, instead of 0.4 s.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ import openvino  # noqa: E402
 MODEL: Final = "model.xml"
 WEIGHTS: Final = "model.bin"
 NICENESS: Final = 10
-"""Of the threads that reckon: a tenth of the share of one that serves, where both want the same core."""
+"""Niceness of inference threads: under contention they get a tenth of a serving thread's CPU."""
 
 
 def write_graphs(converted: Any, manifest: Manifest, folder: Path) -> None:
-    """Compile a converted model for each row, and for any shape where a text may be longer; raise RuntimeError."""
+    """Compile a converted model for each row length, and for any shape where a text may be longer.
+
+    Raises RuntimeError where OpenVINO cannot.
+    """
     openvino.save_model(converted, folder / MODEL, compress_to_fp16=False)
     engine = openvino.Core()
-    model = engine.read_model(folder / MODEL)  # one that knows where in the file its weights lie
+    model = engine.read_model(folder / MODEL)  # it knows where in the file its weights are
     for row in _rows(manifest):
         fitted = model.clone()
         if row is not None:
@@ -50,19 +53,19 @@ def write_graphs(converted: Any, manifest: Manifest, folder: Path) -> None:
 
 
 class GraphFiles:
-    """Reads the compiled graphs of an artefact; each runs in `slots` threads at once."""
+    """Reads the compiled graphs of an artefact; each graph runs in `streams` streams at once."""
 
-    def __init__(self, folder: Path, manifest: Manifest, slots: int) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, streams: int) -> None:
         self.rows = _rows(manifest)
-        """The rows that have a graph, None: any shape."""
+        """The row lengths that have a graph; None: the graph of any shape."""
         self._folder = folder
         self._engine = openvino.Core()
-        self._settings = {**_settings(manifest, slots), "WEIGHTS_PATH": str(folder / WEIGHTS)}
+        self._settings = {**_settings(manifest, streams), "WEIGHTS_PATH": str(folder / WEIGHTS)}
 
     def read(self, rows: Sequence[int | None]) -> list[Any]:
-        """Return the graphs of some rows, read together.
+        """Return the graphs of some row lengths, read in parallel.
 
-        Raises RuntimeError where a file is none of OpenVINO's, and OSError.
+        Raises RuntimeError where a file is no graph of OpenVINO, and OSError.
         """
 
         def read(row: int | None) -> Any:
@@ -74,14 +77,14 @@ class GraphFiles:
 
 
 def stand_back() -> None:
-    """Lower the priority of this thread, and with it of those it starts: OpenVINO's own, which reckon.
+    """Lower the priority of this thread and of the threads it starts: OpenVINO's own, which compute.
 
-    Where the cores are full, calls are taken in, answered and refused before more is encoded; and none of these
-    threads ever holds the interpreter, for which a thread of the usual priority would have to wait.
+    Where the cores are busy, the service accepts, answers and refuses requests before more texts are encoded. No thread
+    of usual priority waits for these threads: they never hold the interpreter lock.
     """
-    if sys.platform == "linux":  # the one system where a thread has a priority of its own
+    if sys.platform == "linux":  # no other system gives a thread a priority of its own
         thread = threading.get_native_id()
-        with suppress(OSError):  # a sandbox may forbid it; then they share the cores as before
+        with suppress(OSError):  # a sandbox may forbid it; then the threads share the cores equally
             os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
@@ -96,14 +99,14 @@ def _name(row: int | None) -> str:
     return "graph-any.blob" if row is None else f"graph-{row}.blob"
 
 
-def _settings(manifest: Manifest, slots: int) -> dict[str, Any]:
+def _settings(manifest: Manifest, streams: int) -> dict[str, Any]:
     return {
-        # Without this the plugin takes bf16 for the parts of the model that are not quantised.
+        # Without this the plugin runs the parts of the model that are not quantised in bf16.
         "INFERENCE_PRECISION_HINT": "bf16" if manifest.precision == "bf16" else "f32",
-        "NUM_STREAMS": slots,
-        "INFERENCE_NUM_THREADS": slots,
-        # Pinned, every process of a machine takes the same first core.
+        "NUM_STREAMS": streams,
+        "INFERENCE_NUM_THREADS": streams,
+        # With pinning every process of a machine takes the same first core.
         "ENABLE_CPU_PINNING": False,
-        # The weights stay in one file, which all graphs map.
+        # The weights stay in one file that all graphs map.
         "CACHE_MODE": "OPTIMIZE_SIZE",
     }

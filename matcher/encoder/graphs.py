@@ -1,6 +1,6 @@
-"""The graphs of a sentence-transformers model: its own, and the packed one where several texts share a row.
+"""Graphs of a sentence-transformers model for OpenVINO: its own, and a packed one where several texts share a row.
 
-Imports torch and sentence-transformers, so only the compiling process imports this.
+Imports torch and sentence-transformers, so only the compiling process imports this module.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from matcher.encoder.artifact import Manifest, Pooling, reference_texts
 from matcher.encoder.protocols import Vectors
 from matcher.encoder.tokenization import EMBEDDINGS, Arrays, Tokenization
 
-# Packing must not change vectors at all; what is left is the order of additions in fp32.
+# Least cosine with the own graph's vectors: packing changes nothing but the order of additions in fp32.
 PACKED_COSINE = 0.9999
 
 
@@ -30,18 +30,18 @@ def load(folder: Path) -> Any:
 
 
 def original_vectors(model: Any, texts: Sequence[str]) -> Vectors:
-    """Return what sentence-transformers itself gives, shape (len(texts), dimension)."""
+    """Return the vectors of sentence-transformers itself, shape (len(texts), dimension)."""
     vectors = model.encode(list(texts), normalize_embeddings=True, batch_size=1, show_progress_bar=False)
     return np.asarray(vectors, dtype=np.float32)
 
 
 def save_tokenizer(model: Any, file: Path) -> None:
-    """Write the tokenizer in the form that is read without transformers; raise where it has none."""
+    """Write the tokenizer in the form that the package tokenizers reads; raise where it has no such form."""
     model.tokenizer.backend_tokenizer.save(str(file))
 
 
 def describe(model: Any, name: str, fingerprint: str) -> Manifest:
-    """Return a manifest with all that is known before anything is converted."""
+    """Return a manifest with what is known before the model is converted."""
     return Manifest(
         model=name,
         fingerprint=fingerprint,
@@ -62,22 +62,22 @@ def describe(model: Any, name: str, fingerprint: str) -> Manifest:
 
 
 def convert(model: Any, output: Path, manifest: Manifest, wanted: Vectors) -> tuple[Manifest, Any]:
-    """Return the packed graph if this model gives its own vectors through it, else the graph it came with."""
+    """Return the manifest and the packed graph where that keeps the model's vectors, else the model's own graph."""
     for packed in _packed_manifests(model, manifest):
         graph = PackedGraph(model)
         try:
             _save_embeddings(model, output / EMBEDDINGS)
-            found = _packed_vectors(graph, Tokenization(output, packed))
+            vectors = _packed_vectors(graph, Tokenization(output, packed))
         except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
-            continue  # models differ in what their forward takes; the other graph is for them
-        if np.min(np.sum(found * wanted, axis=1)) >= PACKED_COSINE:
+            continue  # this model's `forward` takes other arguments: its own graph is used
+        if np.min(np.sum(vectors * wanted, axis=1)) >= PACKED_COSINE:
             return packed, _traced(graph, Tokenization(output, packed))
     (output / EMBEDDINGS).unlink(missing_ok=True)
     return manifest, _traced(OwnGraph(model), Tokenization(output, manifest))
 
 
 def _save_embeddings(model: Any, file: Path) -> None:
-    """Write the vector of each word of the vocabulary, at 16 bits, to be looked up outside the graph."""
+    """Write the vectors of the vocabulary at 16 bits; they are looked up outside the graph."""
     np.save(file, model[0].auto_model.get_input_embeddings().weight.numpy().astype(np.float16))
 
 
@@ -85,7 +85,7 @@ def _packed_manifests(model: Any, manifest: Manifest) -> list[Manifest]:
     pooling = getattr(model[1], "pooling_mode", None) if len(model) > 1 else None
     if pooling not in get_args(Pooling) or not getattr(model[1], "include_prompt", True):
         return []
-    # Models descended from RoBERTa count positions from after the padding id.
+    # Models derived from RoBERTa count positions from the padding id plus one.
     return [
         replace(manifest, packed=True, pooling=cast("Pooling", pooling), first_position=first)
         for first in (0, manifest.pad_id + 1)
@@ -93,9 +93,9 @@ def _packed_manifests(model: Any, manifest: Manifest) -> list[Manifest]:
 
 
 class PackedGraph(torch.nn.Module):  # type: ignore[misc]
-    """Texts side by side in rows: a token sees its own text alone, and pooling is one matrix product.
+    """Graph of several texts in a row: a token attends to its own text alone, and pooling is one matrix product.
 
-    It begins behind the table of the vocabulary, which every compiled graph would hold in single floats: 45 MB.
+    It begins after the lookup in the vocabulary's table, which every compiled graph would hold in single floats: 45 MB.
     """
 
     inputs = ("embedded", "segments", "positions", "weights")
@@ -109,15 +109,15 @@ class PackedGraph(torch.nn.Module):  # type: ignore[misc]
         """Return unit vectors, shape (rows of `weights`, dimension); `weights` has one column for each token."""
         together = segments[:, None, :, None] == segments[:, None, None, :]
         mask = torch.where(together, 0.0, torch.finfo(torch.float32).min)
-        seen = self.transformer(inputs_embeds=embedded, attention_mask=mask, position_ids=positions).last_hidden_state
-        features = {"sentence_embedding": weights @ seen.reshape(-1, seen.shape[-1])}
+        states = self.transformer(inputs_embeds=embedded, attention_mask=mask, position_ids=positions).last_hidden_state
+        features = {"sentence_embedding": weights @ states.reshape(-1, states.shape[-1])}
         for module in self.after_pooling:
             features = module(features)
         return torch.nn.functional.normalize(features["sentence_embedding"], dim=1)
 
 
 class OwnGraph(torch.nn.Module):  # type: ignore[misc]
-    """The model's own modules one after the other, a row for each text, with unit vectors at the end."""
+    """Graph of the model's own modules in their order, with a row for each text and unit vectors at the end."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -133,18 +133,18 @@ class OwnGraph(torch.nn.Module):  # type: ignore[misc]
         return torch.nn.functional.normalize(features["sentence_embedding"], dim=1)
 
 
-def _packed_vectors(graph: PackedGraph, reader: Tokenization) -> Vectors:
-    """Return the vectors of the reference texts, in batches of several rows and several texts a row."""
-    cut = reader.tokenize(reference_texts())
-    found = []
-    for start in range(0, len(cut), 8):
-        batch = cut[start : start + 8]
-        found.append(graph(*_tensors(graph, reader.arrays(batch))).numpy()[: len(batch)])
-    return np.concatenate(found)
+def _packed_vectors(graph: PackedGraph, tokenization: Tokenization) -> Vectors:
+    """Return the vectors of the reference texts, encoded in batches of eight."""
+    texts = tokenization.tokenize(reference_texts())
+    vectors = []
+    for start in range(0, len(texts), 8):
+        batch = texts[start : start + 8]
+        vectors.append(graph(*_tensors(graph, tokenization.arrays(batch))).numpy()[: len(batch)])
+    return np.concatenate(vectors)
 
 
-def _traced(graph: Any, reader: Tokenization) -> Any:
-    example = _tensors(graph, reader.arrays(reader.tokenize(reference_texts()[:8])))
+def _traced(graph: Any, tokenization: Tokenization) -> Any:
+    example = _tensors(graph, tokenization.arrays(tokenization.tokenize(reference_texts()[:8])))
     converted = openvino.convert_model(graph, example_input=tuple(example))
     for port, name, given in zip(converted.inputs, graph.inputs, example, strict=True):
         port.get_node().set_partial_shape(openvino.PartialShape([-1, -1, *given.shape[2:]]))

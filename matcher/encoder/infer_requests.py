@@ -1,6 +1,6 @@
-"""Requests: what runs a compiled graph, for one thread at a time.
+"""Infer requests: each runs a compiled graph for one thread at a time.
 
-`infer` of OpenVINO's Python layer does the same and holds the interpreter four times as long: 0.25 ms a run.
+`infer` of OpenVINO's Python layer does the same, and holds the interpreter lock four times as long: 0.25 ms a run.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ stop_telemetry()
 import openvino  # noqa: E402
 
 
-class Request:
+class InferRequest:
     """Runs a graph that takes any shape."""
 
     inputs: Arrays | None = None
-    """No arrays of its own: each run is given its own."""
+    """None: each run brings its arrays."""
 
     def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()
         self._names = [port.get_any_name() for port in compiled.inputs]
 
     def run(self, given: Arrays) -> Any:
-        """Return what the graph gives, valid until the next run."""
+        """Return the graph's output, valid until the next run."""
         for number, name in enumerate(self._names):
             self._request.set_input_tensor(number, openvino.Tensor(given[name], shared_memory=True))
         self._request.start_async()
@@ -34,8 +34,8 @@ class Request:
         return self._request.get_output_tensor(0).data
 
 
-class StaticRequest:
-    """Runs a graph of one shape: its input is written where it reads, its output lies where it writes."""
+class StaticInferRequest:
+    """Runs a graph of one shape in arrays of its own: the caller writes into `inputs`, and no array is copied."""
 
     def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()
@@ -46,7 +46,7 @@ class StaticRequest:
         self._output = self._request.get_output_tensor(0).data
 
     def run(self, given: Arrays) -> Any:
-        """Run what was written into the inputs, which are what is given; return the output, valid until the next."""
+        """Run what the caller wrote into `inputs` and gives again; return the output, valid until the next run."""
         assert given is self.inputs
         self._request.start_async()
         self._request.wait()

@@ -1,4 +1,4 @@
-"""Find a model's files and give them a fingerprint, without importing torch."""
+"""Finder of a model's files and their fingerprint; imports no torch."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 from matcher.encoder.settings import PACKAGED_MODEL
 from matcher.errors import ModelUnusable
 
-# model.safetensors of sentence-transformers/all-MiniLM-L6-v2 as published; the package could have been tampered with.
+# Of model.safetensors of sentence-transformers/all-MiniLM-L6-v2 as published: the package may have been tampered with.
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-# Vectors are always brought to unit length here, whether or not the model has a Normalize module. Part of the
-# fingerprint, so that a change of it never mixes with stored vectors.
+# The encoder brings vectors to unit length whether or not the model has a Normalize module. It is part of the
+# fingerprint, so that vectors from before and after a change are never mixed.
 NORMALISATION = "unit-length"
 
 _DESCRIBING_ENDINGS = {".json", ".txt", ".model", ".jinja"}
 _WEIGHT_ENDINGS = {".safetensors", ".bin"}
-# Other renderings of the same weights, and papers about them: not what sentence-transformers loads.
-_LEFT_OUT = {"onnx", "openvino", "coreml", "tf", "rust"}
-_LEFT_OUT_FILES = {"data_config.json", "training_args.bin", "train_script.py", "eval_results.json", "optimizer.bin"}
+# Other formats of the same weights, and files about them, which sentence-transformers does not load.
+_IGNORED = {"onnx", "openvino", "coreml", "tf", "rust"}
+_IGNORED_FILES = {"data_config.json", "training_args.bin", "train_script.py", "eval_results.json", "optimizer.bin"}
 _HUB_PATTERNS = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.bin"]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A model on disk: the folder sentence-transformers loads, and the fingerprint of what it would load."""
+    """A model on disk: the folder that sentence-transformers loads, and the fingerprint of the files it loads."""
 
     name: str
     path: Path
@@ -35,7 +35,7 @@ class ModelSource:
 
 
 def find_model(model: str) -> ModelSource:
-    """Return the files of the packaged model, of a folder, or of a hub id (fetched only if not there yet).
+    """Return the files of the packaged model, of a folder, or of a hub id, which is downloaded once.
 
     Blocks: hashes about 100 MB, and may download. Raises ModelUnusable.
     """
@@ -69,13 +69,13 @@ def _hub_path(model: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    # A bare name means the same to sentence-transformers.
+    # sentence-transformers reads a bare name so, too.
     repository = model if "/" in model else f"sentence-transformers/{model}"
     try:
         try:
             return Path(snapshot_download(repository, allow_patterns=_HUB_PATTERNS, local_files_only=True))
         except LocalEntryNotFoundError:
-            ignored = [f"{folder}/*" for folder in sorted(_LEFT_OUT)]
+            ignored = [f"{folder}/*" for folder in sorted(_IGNORED)]
             return Path(snapshot_download(repository, allow_patterns=_HUB_PATTERNS, ignore_patterns=ignored))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelUnusable(
@@ -89,8 +89,8 @@ def _loaded_files(path: Path) -> list[Path]:
         for file in sorted(path.rglob("*"))
         if file.is_file()
         and file.suffix in _DESCRIBING_ENDINGS | _WEIGHT_ENDINGS
-        and file.name not in _LEFT_OUT_FILES
-        and not any(part in _LEFT_OUT or part.startswith(".") for part in file.relative_to(path).parts)
+        and file.name not in _IGNORED_FILES
+        and not any(part in _IGNORED or part.startswith(".") for part in file.relative_to(path).parts)
     ]
     folders_with_safetensors = {file.parent for file in files if file.suffix == ".safetensors"}
     return [file for file in files if file.suffix != ".bin" or file.parent not in folders_with_safetensors]

@@ -1,4 +1,4 @@
-"""Run a compiled model: imports openvino and tokenizers, never torch."""
+"""Runtime that runs a compiled model with OpenVINO; imports no torch."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy as np
 
 from matcher.encoder.artifact import LEAST_COSINE, REFERENCE, Manifest, reference_texts
 from matcher.encoder.graph_files import GraphFiles
-from matcher.encoder.infer_requests import Request, StaticRequest
+from matcher.encoder.infer_requests import InferRequest, StaticInferRequest
 from matcher.encoder.layout import MOST_TOKENS, STATIC_ROWS, Layout
 from matcher.encoder.protocols import Tokens, Vectors
 from matcher.encoder.tokenization import Tokenization
 
 
 class RuntimeUntrue(Exception):
-    """A compiled model does not load, or does not give the vectors it should; never leaves this package."""
+    """A compiled model does not load, or gives other vectors than the original; never leaves this package."""
 
 
-def open_openvino(folder: Path, manifest: Manifest, slots: int) -> OpenVinoRuntime:
-    """Return a runtime just seen to give the original model's vectors; raise RuntimeUntrue otherwise.
+def open_openvino(folder: Path, manifest: Manifest, streams: int) -> OpenVinoRuntime:
+    """Return a runtime, its vectors compared with the original model's; raise RuntimeUntrue where they differ.
 
-    Long texts are left out, whose graph is read when the first comes: compiling has seen theirs.
+    Long texts are not compared, because their graph is read only when one is encoded; compiling has compared them.
     """
     try:
-        runtime = OpenVinoRuntime(folder, manifest, slots)
+        runtime = OpenVinoRuntime(folder, manifest, streams)
         wanted = np.load(folder / REFERENCE, allow_pickle=False)
         texts = reference_texts()
-        checked = [number for number, cut in enumerate(runtime.tokenize(texts)) if cut.length <= MOST_TOKENS]
+        checked = [number for number, tokens in enumerate(runtime.tokenize(texts)) if tokens.length <= MOST_TOKENS]
         cosine = mean_cosine(runtime.encode_all([texts[number] for number in checked]), wanted[checked])
     except (RuntimeError, ValueError, OSError, IndexError, KeyError) as error:
         raise RuntimeUntrue(f"it cannot be run ({type(error).__name__})") from error
@@ -39,21 +39,21 @@ def open_openvino(folder: Path, manifest: Manifest, slots: int) -> OpenVinoRunti
 
 
 class OpenVinoRuntime:
-    """Holds the compiled graphs of a model, each with a stream for each core and a request for each worker.
+    """Runs the compiled graphs of a model, each with a stream for each core and an infer request for each worker.
 
-    There is one worker more than streams: its batch is made ready while the others' run.
+    There is one worker more than streams: it prepares its batch while the others run.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, slots: int) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, streams: int) -> None:
         """Load the artefact in `folder`; takes about 0.4 s."""
         self._manifest = manifest
-        self._reader = Tokenization(folder, manifest)
-        self._files = GraphFiles(folder, manifest, slots)
-        self._slots = slots + 1
+        self._tokenization = Tokenization(folder, manifest)
+        self._files = GraphFiles(folder, manifest, streams)
+        self._workers = streams + 1
         self._reading = threading.Lock()
-        self._requests: dict[int | None, list[Request] | list[StaticRequest]] = {}
-        often = [row for row in self._files.rows if row in STATIC_ROWS]
-        self._read(often or self._files.rows)
+        self._requests: dict[int | None, list[InferRequest] | list[StaticInferRequest]] = {}
+        common = [row for row in self._files.rows if row in STATIC_ROWS]
+        self._read(common or self._files.rows)
 
     @property
     def name(self) -> str:
@@ -66,28 +66,28 @@ class OpenVinoRuntime:
         return self._manifest.dimension
 
     @property
-    def slots(self) -> int:
-        """Return the number of workers."""
-        return self._slots
+    def workers(self) -> int:
+        """Return the number of infer requests of each graph."""
+        return self._workers
 
     @property
     def layout(self) -> Layout:
-        """Return how the texts of one run lie in the model's input."""
-        return self._reader.layout
+        """Return the layout of texts in the model's input."""
+        return self._tokenization.layout
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Cut texts into tokens, truncated to the model's own limit."""
-        return self._reader.tokenize(texts)
+        return self._tokenization.tokenize(texts)
 
-    def run(self, batch: Sequence[Tokens], slot: int) -> Vectors:
+    def run(self, batch: Sequence[Tokens], worker: int) -> Vectors:
         """Return one unit vector a text, in order, shape (len(batch), dimension)."""
         row = self.layout.arrange([tokens.length for tokens in batch]).tokens if self._manifest.packed else None
-        request = self._requests_for(row if row in self._files.rows else None)[slot]
-        given = self._reader.arrays(batch, request.inputs)
+        request = self._requests_for(row if row in self._files.rows else None)[worker]
+        given = self._tokenization.arrays(batch, request.inputs)
         vectors: Vectors = request.run(given)[: len(batch)].astype(np.float32, copy=True)
         return vectors
 
-    def _requests_for(self, row: int | None) -> list[Request] | list[StaticRequest]:
+    def _requests_for(self, row: int | None) -> list[InferRequest] | list[StaticInferRequest]:
         if row not in self._requests:
             with self._reading:
                 if row not in self._requests:
@@ -97,22 +97,22 @@ class OpenVinoRuntime:
     def _read(self, rows: Sequence[int | None]) -> None:
         for row, graph in zip(rows, self._files.read(rows), strict=True):
             if row is None:
-                self._requests[row] = [Request(graph) for _ in range(self._slots)]
+                self._requests[row] = [InferRequest(graph) for _ in range(self._workers)]
             else:
-                self._requests[row] = [StaticRequest(graph) for _ in range(self._slots)]
+                self._requests[row] = [StaticInferRequest(graph) for _ in range(self._workers)]
 
     def encode_all(self, texts: Sequence[str]) -> Vectors:
-        """Encode texts as the batches of a full queue would be, on one slot; shape (len(texts), dimension)."""
-        waiting = list(enumerate(self.tokenize(texts)))
+        """Encode texts in the batches of a full queue, as one worker; shape (len(texts), dimension)."""
+        queued = list(enumerate(self.tokenize(texts)))
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        while waiting:
-            chosen = set(self.layout.choose([tokens.length for _, tokens in waiting]))
-            batch = [pair for index, pair in enumerate(waiting) if index in chosen]
-            waiting = [pair for index, pair in enumerate(waiting) if index not in chosen]
-            vectors[[row for row, _ in batch]] = self.run([tokens for _, tokens in batch], slot=0)
+        while queued:
+            chosen = set(self.layout.choose([tokens.length for _, tokens in queued]))
+            batch = [pair for index, pair in enumerate(queued) if index in chosen]
+            queued = [pair for index, pair in enumerate(queued) if index not in chosen]
+            vectors[[row for row, _ in batch]] = self.run([tokens for _, tokens in batch], worker=0)
         return vectors
 
 
-def mean_cosine(found: Vectors, wanted: Vectors) -> float:
+def mean_cosine(vectors: Vectors, others: Vectors) -> float:
     """Return the mean cosine of the rows of two matrices of unit vectors, shape (n, dimension) each."""
-    return float(np.mean(np.sum(found * wanted, axis=1)))
+    return float(np.mean(np.sum(vectors * others, axis=1)))

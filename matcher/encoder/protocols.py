@@ -1,4 +1,4 @@
-"""The two seams of this package: what the service calls, and what runs a model."""
+"""Interfaces of this package: the encoder that the service calls, and the runtime that runs a model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Encoder(Protocol):
 
     @property
     def runtime(self) -> str:
-        """Return what runs the model and how precisely, such as `openvino-int8`."""
+        """Return the name of the runtime and its precision, such as `openvino-int8`."""
 
     @property
     def reason(self) -> str:
@@ -37,19 +37,19 @@ class Encoder(Protocol):
     async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
         """Encode texts into unit vectors of shape (len(texts), dimension).
 
-        Raises EncoderOverloaded when too much waits, ModelUnusable when the model fails, ShuttingDown once closed.
+        Raises EncoderOverloaded when the queue is full, ModelUnusable when the model fails, ShuttingDown once closed.
         """
 
     def stats(self) -> EncoderStats:
-        """Return the counters of this moment."""
+        """Return the counters."""
 
     async def close(self) -> None:
-        """Stop: what runs is finished, what waits is answered with ShuttingDown."""
+        """Stop: running batches are finished, queued requests are answered with ShuttingDown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A text as the model reads it; `text` is kept for the runtimes that tokenise by themselves."""
+    """A text as the model reads it; `text` is kept for runtimes that tokenize by themselves."""
 
     text: str
     ids: tuple[int, ...]
@@ -57,26 +57,26 @@ class Tokens:
 
 
 class Runtime(Protocol):
-    """Runs a model; used by several worker threads at once, each with its own `slot`."""
+    """Runs a model; several worker threads use it at once, each with a number of its own."""
 
     @property
     def name(self) -> str:
-        """Return what runs the model and how precisely."""
+        """Return the name of the runtime and its precision."""
 
     @property
     def dimension(self) -> int:
         """Return the number of components of a vector."""
 
     @property
-    def slots(self) -> int:
+    def workers(self) -> int:
         """Return how many threads may run the model at once."""
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Cut texts into tokens, truncated to the model's own limit."""
 
-    def run(self, batch: Sequence[Tokens], slot: int) -> Vectors:
-        """Return one unit vector a text, in order, shape (len(batch), dimension)."""
+    def run(self, batch: Sequence[Tokens], worker: int) -> Vectors:
+        """Return one unit vector a text, in order, shape (len(batch), dimension); worker: number of the thread."""
 
     @property
     def layout(self) -> Layout:
-        """Return which texts run together, and what a run costs."""
+        """Return the layout that chooses the texts of a run and arranges them."""

@@ -1,7 +1,7 @@
-"""The texts that wait to be encoded, in the order in which they are due.
+"""Queue of texts to encode, in the order in which they are due.
 
-A text is due at the moment it came plus an allowance for the size of the call it belongs to. So a short message
-overtakes long ones that came shortly before it, and nothing starves: with time every text becomes the most due.
+A text is due at its arrival plus an allowance for the size of its request. So a short message overtakes long messages
+that arrived shortly before it, and no text starves: with time every text becomes the most due.
 """
 
 from __future__ import annotations
@@ -16,31 +16,36 @@ from matcher.encoder.layout import Layout
 from matcher.encoder.protocols import Tokens, Vectors
 from matcher.encoder.settings import Priority
 
-# Seconds of age that one token is worth: a call of 300 tokens lets calls of 20 that come within 0.28 s go first.
+# Seconds of age that one token is worth: requests of 20 tokens that arrive within 0.28 s go before one of 300.
 # About ten times what a token takes to encode, so that overtaking is rare where nothing is queued.
 SECONDS_PER_TOKEN = 0.001
-# How many texts are cut into tokens at once, and how many of known length a batch is chosen among.
+# How many texts are tokenized at once, and from how many tokenized texts a batch is chosen.
 WINDOW = 64
 
 
 @dataclass(slots=True, eq=False)
-class Call:
-    """Somebody's texts: answered when the last vector is there, at once when a batch fails, never when abandoned."""
+class EncodeRequest:
+    """The texts of one call of `encode`.
+
+    `future` is set when the last vector is there, or at once when a batch fails; a cancelled request is never answered.
+    """
 
     future: asyncio.Future[Vectors]
     priority: Priority
     vectors: Vectors
     missing: int
-    waiting_texts: int = 0
-    waiting_tokens: int = 0
-    over: bool = False
+    """Vectors still to be written into `vectors`."""
+    queued_texts: int = 0
+    queued_tokens: int = 0
+    closed: bool = False
+    """Whether the request is answered or cancelled."""
 
 
 @dataclass(slots=True, eq=False)
-class Waiter:
-    """One row of a call, and what it takes of the queue's room."""
+class QueuedText:
+    """One text of a request: the row of its vector, and the tokens by which it counts against the queue's limit."""
 
-    call: Call
+    request: EncodeRequest
     row: int
     text: str
     estimate: int
@@ -48,12 +53,12 @@ class Waiter:
 
 
 @dataclass(slots=True, eq=False)
-class Text:
-    """A text cut into tokens, and everyone who waits for its vector."""
+class TokenizedText:
+    """A text cut into tokens, with all queued texts that are equal to it."""
 
     due: float
     tokens: Tokens
-    waiters: list[Waiter] = field(default_factory=list)
+    queued: list[QueuedText] = field(default_factory=list)
 
     @property
     def length(self) -> int:
@@ -62,105 +67,106 @@ class Text:
 
     @property
     def live(self) -> bool:
-        """Return whether anyone still waits for it."""
-        return any(not waiter.call.over for waiter in self.waiters)
+        """Return whether a request still needs its vector."""
+        return any(not queued.request.closed for queued in self.queued)
 
 
 class Lane:
-    """The texts of one priority: as they came, in a heap, and a window of those whose length is known.
+    """The queued texts of one priority: a heap of those not tokenized, and a window of those whose length is known.
 
-    Every method is called under one lock.
+    The caller holds one lock for every method.
     """
 
     def __init__(self) -> None:
-        self._came: list[tuple[float, int, Waiter]] = []
-        self._cut: list[Text] = []
-        self._by_text: dict[str, Text] = {}
+        self._untokenized: list[tuple[float, int, QueuedText]] = []
+        self._window: list[TokenizedText] = []
+        self._by_text: dict[str, TokenizedText] = {}
         self._count = 0
-        self._given_up = False
+        self._cancelled = False
         self.tokens = 0
+        """Estimated tokens of all queued texts."""
 
     def __bool__(self) -> bool:
-        """Return whether there is something to do."""
-        return bool(self._came or self._cut)
+        """Return whether a text is queued."""
+        return bool(self._untokenized or self._window)
 
-    def add(self, waiter: Waiter, due: float) -> None:
-        """Put a text in line."""
+    def add(self, queued: QueuedText, due: float) -> None:
+        """Queue a text."""
         self._count += 1
-        heapq.heappush(self._came, (due, self._count, waiter))
-        self._occupy(waiter, 1)
+        heapq.heappush(self._untokenized, (due, self._count, queued))
+        self._count_tokens(queued, 1)
 
-    def give_up(self, call: Call) -> int:
-        """Free the room of a call that is over; return how many of its texts will not be encoded."""
-        call.over = self._given_up = True
-        dropped = call.waiting_texts
-        self.tokens -= call.waiting_tokens
-        call.waiting_texts = call.waiting_tokens = 0
+    def cancel(self, request: EncodeRequest) -> int:
+        """Close a request and release its share of the queue's limit; return how many of its texts stay unencoded."""
+        request.closed = self._cancelled = True
+        dropped = request.queued_texts
+        self.tokens -= request.queued_tokens
+        request.queued_texts = request.queued_tokens = 0
         return dropped
 
-    def take_uncut(self) -> list[tuple[float, Waiter]]:
-        """Take what has to be cut into tokens before the next batch can be chosen; empty when nothing has to."""
-        taken: list[tuple[float, Waiter]] = []
-        while self._came and len(taken) < WINDOW:
-            due, _, waiter = self._came[0]
-            if not waiter.call.over and len(self._cut) + len(taken) >= WINDOW and due >= self._cut[-1].due:
+    def take_untokenized(self) -> list[tuple[float, QueuedText]]:
+        """Take the texts that must be tokenized before the next batch can be chosen, each with when it is due."""
+        taken: list[tuple[float, QueuedText]] = []
+        while self._untokenized and len(taken) < WINDOW:
+            due, _, queued = self._untokenized[0]
+            if not queued.request.closed and len(self._window) + len(taken) >= WINDOW and due >= self._window[-1].due:
                 break
-            heapq.heappop(self._came)
-            if not waiter.call.over:
-                taken.append((due, waiter))
+            heapq.heappop(self._untokenized)
+            if not queued.request.closed:
+                taken.append((due, queued))
         return taken
 
-    def put_cut(self, taken: Sequence[tuple[float, Waiter]], tokens: Sequence[Tokens]) -> None:
-        """Put texts back, cut, but for those given up meanwhile; the same text is one text, whoever brought it."""
-        for (due, waiter), cut in zip(taken, tokens, strict=True):
-            if waiter.call.over:
+    def put_tokenized(self, taken: Sequence[tuple[float, QueuedText]], tokens: Sequence[Tokens]) -> None:
+        """Put tokenized texts in the window, except those cancelled meanwhile; equal texts become one."""
+        for (due, queued), cut in zip(taken, tokens, strict=True):
+            if queued.request.closed:
                 continue
-            known = self._by_text.get(waiter.text)
-            if known is not None:
-                known.waiters.append(waiter)
+            equal = self._by_text.get(queued.text)
+            if equal is not None:
+                equal.queued.append(queued)
                 continue
-            text = Text(due, cut, [waiter])
-            self._by_text[waiter.text] = text
-            insort(self._cut, text, key=_due)
+            text = TokenizedText(due, cut, [queued])
+            self._by_text[queued.text] = text
+            insort(self._window, text, key=_due)
 
-    def take_batch(self, layout: Layout) -> list[Text]:
-        """Take the texts of the next run of the model; nobody's texts are thrown away."""
-        if self._given_up:
-            self._given_up = False
-            for text in self._cut:
+    def take_batch(self, layout: Layout) -> list[TokenizedText]:
+        """Take the texts of the next run of the model; texts that no request needs are dropped first."""
+        if self._cancelled:
+            self._cancelled = False
+            for text in self._window:
                 if not text.live:
                     del self._by_text[text.tokens.text]
-            self._cut = [text for text in self._cut if text.live]
-        if not self._cut:
+            self._window = [text for text in self._window if text.live]
+        if not self._window:
             return []
-        chosen = set(layout.choose([text.length for text in self._cut]))
-        batch = [text for index, text in enumerate(self._cut) if index in chosen]
-        self._cut = [text for index, text in enumerate(self._cut) if index not in chosen]
+        chosen = set(layout.choose([text.length for text in self._window]))
+        batch = [text for index, text in enumerate(self._window) if index in chosen]
+        self._window = [text for index, text in enumerate(self._window) if index not in chosen]
         for text in batch:
             del self._by_text[text.tokens.text]
-            for waiter in text.waiters:
-                if not waiter.call.over:
-                    self._occupy(waiter, -1)
+            for queued in text.queued:
+                if not queued.request.closed:
+                    self._count_tokens(queued, -1)
         return batch
 
-    def waiters(self) -> list[Waiter]:
-        """Return everyone who still waits here."""
-        everyone = [waiter for _, _, waiter in self._came]
-        everyone += [waiter for text in self._cut for waiter in text.waiters]
-        return [waiter for waiter in everyone if not waiter.call.over]
+    def queued(self) -> list[QueuedText]:
+        """Return the queued texts of all open requests."""
+        texts = [queued for _, _, queued in self._untokenized]
+        texts += [queued for text in self._window for queued in text.queued]
+        return [queued for queued in texts if not queued.request.closed]
 
-    def _occupy(self, waiter: Waiter, sign: int) -> None:
-        waiter.call.waiting_texts += sign
-        waiter.call.waiting_tokens += sign * waiter.estimate
-        self.tokens += sign * waiter.estimate
+    def _count_tokens(self, queued: QueuedText, sign: int) -> None:
+        queued.request.queued_texts += sign
+        queued.request.queued_tokens += sign * queued.estimate
+        self.tokens += sign * queued.estimate
 
 
-def _due(text: Text) -> float:
+def _due(text: TokenizedText) -> float:
     return text.due
 
 
 def estimate_tokens(text: str) -> int:
-    """Return about how many tokens a text has, without cutting it: four bytes each, and the two at its ends.
+    """Return about how many tokens a text has, without tokenizing it: one for four bytes, and the two at its ends.
 
     Bytes, not characters, because scripts other than Latin have more tokens a character.
     """
@@ -168,5 +174,5 @@ def estimate_tokens(text: str) -> int:
 
 
 def due(now: float, tokens: int) -> float:
-    """Return the moment that orders a call of so many tokens, in the unit of `now`, seconds."""
+    """Return when a request of so many tokens is due, in the unit of `now`, seconds."""
     return now + tokens * SECONDS_PER_TOKEN

@@ -1,4 +1,4 @@
-"""What the encoder is told and what it tells: settings, priorities, counters."""
+"""Settings, priorities and counters of the encoder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RuntimeChoice = Literal["auto", "openvino", "torch"]
 
 
 class Priority(enum.IntEnum):
-    """Whose text is encoded first: a customer waits for a route, nobody waits for a profile line."""
+    """Which texts are encoded first: a customer waits for a route, and nobody waits for an interest of a profile."""
 
     ROUTE = 0
     PROFILE = 1
@@ -23,11 +23,11 @@ class Priority(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """Say which model is served, how, and within which bounds.
+    """Hold which model is served, by what runtime, and the bounds of the queue and the cache.
 
     `model` is the packaged model's name, a folder, or a hub id; `threads` is the number of cores to use (0: all that
-    this process may run on); `max_queued_tokens` bounds what waits, for each priority by itself, so that an import
-    cannot make a route be refused; `text_cache_size` is the number of recent texts whose vectors are kept.
+    this process may run on); `max_queued_tokens` bounds the queue of each priority by itself, so that an import cannot
+    make a route be refused; `text_cache_size` is the number of recent texts whose vectors are kept.
     """
 
     cache_dir: Path
@@ -43,7 +43,7 @@ class EncoderSettings:
 
 
 def usable_cores() -> int:
-    """Return the number of cores this process may run on, which a container may have fewer of than the machine."""
+    """Return the number of cores that this process may run on; in a container they may be fewer than the machine's."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -51,9 +51,9 @@ def usable_cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class EncoderStats:
-    """Count what the encoder did since it was opened; `queued_tokens` is what waits now.
+    """Count what the encoder has done since it was opened; `queued_tokens` are the tokens queued now.
 
-    What `padded_tokens` exceeds `tokens` by is padding; `busy_seconds` is summed over the workers.
+    `padded_tokens` less `tokens` is padding; `busy_seconds` is summed over the workers.
     """
 
     batches: int = 0
@@ -71,12 +71,12 @@ class EncoderStats:
 
 @dataclass(frozen=True, slots=True)
 class EncoderObserver:
-    """Take what is worth a histogram; called on the encoder's worker threads, so it must be quick and thread-safe.
+    """Callbacks for metrics and log; the worker threads call them, so each must be quick and thread-safe.
 
-    `batch` is given the texts and the seconds of each run of the model, `wait` the seconds each text was queued,
-    `failure` the kind and place of an error, for the log: its words are left out, they may hold a customer's.
+    `on_batch` gets the texts and the seconds of each run of the model, `on_wait` the seconds each text was queued,
+    `on_failure` the kind and place of an error. It does not get the error's message, which may hold a customer's words.
     """
 
-    batch: Callable[[int, float], None] | None = None
-    wait: Callable[[float], None] | None = None
-    failure: Callable[[str], None] | None = None
+    on_batch: Callable[[int, float], None] | None = None
+    on_wait: Callable[[float], None] | None = None
+    on_failure: Callable[[str], None] | None = None

@@ -1,4 +1,4 @@
-"""Turn texts into the numbers a compiled model takes: tokens, then the arrays of one run."""
+"""Tokenization: from texts to tokens, and from tokens to the input arrays of a compiled model."""
 
 from __future__ import annotations
 
@@ -26,30 +26,32 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Tokenization:
-    """Reads texts for one model: its tokenizer, its limit, its layout."""
+    """Tokenize texts for one model, with its tokenizer, limit and layout."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         """Load the tokenizer of an artefact."""
         self._manifest = manifest
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        # The file's own settings may pad every text to a fixed length, and cut it below the model's limit.
+        # The file's settings may pad every text to a fixed length, and cut it below the model's limit.
         tokenizer.no_padding()
         tokenizer.enable_truncation(manifest.max_length)
         self._tokenizer = tokenizer
         self.layout: Layout = PackedLayout(static_rows(manifest.max_length)) if manifest.packed else PaddedLayout()
-        # Mapped: only the pages of words that people use are ever in memory.
+        # A memory map: only the pages of words that occur are ever in memory.
         self._embeddings = np.asarray(np.load(folder / EMBEDDINGS, mmap_mode="r")) if manifest.packed else None
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Cut texts into tokens, truncated to the model's own limit."""
         prompt = self._manifest.prompt
-        read = [prompt + (text.lower() if self._manifest.lower_case else text) for text in texts]
-        # A tokenizer without tokens at the ends gives none for an empty text.
-        cut = [tuple(encoding.ids) or (self._manifest.pad_id,) for encoding in self._tokenizer.encode_batch_fast(read)]
-        return [Tokens(text, ids, len(ids)) for text, ids in zip(texts, cut, strict=True)]
+        prompted = [prompt + (text.lower() if self._manifest.lower_case else text) for text in texts]
+        # A tokenizer that adds no tokens at the ends gives none for an empty text.
+        token_ids = [
+            tuple(encoding.ids) or (self._manifest.pad_id,) for encoding in self._tokenizer.encode_batch_fast(prompted)
+        ]
+        return [Tokens(text, ids, len(ids)) for text, ids in zip(texts, token_ids, strict=True)]
 
     def arrays(self, batch: Sequence[Tokens], into: Arrays | None = None) -> Arrays:
-        """Return the model's inputs for one run; `into`: written into the arrays of a packed run, of any content."""
+        """Return the model's inputs for one run; `into`: arrays of a packed run to write into, whatever they hold."""
         if not self._manifest.packed:
             return self._padded(batch, self._arrangement(batch))
         arrays = into or self._empty(self._arrangement(batch))
@@ -81,29 +83,29 @@ class Tokenization:
         pooling = self._manifest.pooling
         if kernels.compiled is not None:
             table = self._embeddings.view(np.uint16)
-            one = (pooling == "cls", pooling == "lasttoken")
+            single = (pooling == "cls", pooling == "lasttoken")
             kernels.compiled.packed(
-                table, ids, lengths, pad, first, *one, embedded[0], segments[0], positions[0], weights
+                table, ids, lengths, pad, first, *single, embedded[0], segments[0], positions[0], weights
             )
             return
         embedded[0, : len(ids)] = self._embeddings[ids]
         embedded[0, len(ids) :] = self._embeddings[pad]
-        # 0 is what no text covers; it attends to itself alone, and no vector is made of it.
+        # Segment 0 is padding: it attends to itself alone, and has no weight in any vector.
         segments[0] = weights[:] = 0
         positions[0] = first
         begin = 0
         for index, length in enumerate(lengths.tolist()):
-            where = slice(begin, begin + length)
-            segments[0, where] = index + 1
-            positions[0, where] = np.arange(length) + first
-            weights[index, where] = pooling_weights(pooling, length)
+            span = slice(begin, begin + length)
+            segments[0, span] = index + 1
+            positions[0, span] = np.arange(length) + first
+            weights[index, span] = pooling_weights(pooling, length)
             begin += length
 
     def _padded(self, batch: Sequence[Tokens], arrangement: Arrangement) -> Arrays:
         shape = (arrangement.rows, arrangement.row_length)
         ids = np.full(shape, self._manifest.pad_id, dtype=np.int64)
         mask = np.zeros(shape, dtype=np.int64)
-        # A row without any token would be a mean of nothing.
+        # The mean of a row without tokens would be a division by zero.
         mask[len(batch) :, 0] = 1
         for row, tokens in enumerate(batch):
             # Models that pool the last token are trained with padding on the left.
@@ -114,7 +116,7 @@ class Tokenization:
 
 
 def pooling_weights(pooling: Pooling, length: int) -> NDArray[np.float32]:
-    """Return the weight of each token's vector in the text's; a constant factor does not outlive normalisation."""
+    """Return the weight of each token's vector in the text's; normalisation removes any constant factor."""
     weights = np.zeros(length, dtype=np.float32)
     if pooling == "cls":
         weights[0] = 1

@@ -1,4 +1,4 @@
-"""Run any model with sentence-transformers itself: slow and heavy, but the authority on what its vectors are."""
+"""Runtime that runs any model with sentence-transformers: slow and heavy, but the authority on the model's vectors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matcher.errors import ModelUnusable
 
 
 class TorchRuntime:
-    """Holds a SentenceTransformer in fp32: half precision is ruinously slow on CPUs without instructions for it."""
+    """Run a SentenceTransformer in fp32: half precision is very slow on CPUs without instructions for it."""
 
     def __init__(self, source: ModelSource, threads: int) -> None:
         """Load the model; takes several seconds. Raises ModelUnusable."""
@@ -43,21 +43,21 @@ class TorchRuntime:
         return self._dimension
 
     @property
-    def slots(self) -> int:
-        """Return 1: torch spreads one run over the cores by itself."""
+    def workers(self) -> int:
+        """Return 1: torch spreads one run over the cores."""
         return 1
 
     @property
     def layout(self) -> Layout:
-        """Return a row for each text."""
+        """Return the layout with a row for each text."""
         return PaddedLayout()
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
-        """Count the tokens of texts; they are cut again when they are encoded."""
+        """Count the tokens of texts; the model tokenizes them again when it encodes them."""
         encoded = self._model.tokenizer(list(texts), truncation=True, max_length=self._limit)["input_ids"]
         return [Tokens(text, (), len(ids)) for text, ids in zip(texts, encoded, strict=True)]
 
-    def run(self, batch: Sequence[Tokens], slot: int) -> Vectors:  # noqa: ARG002  (there is one slot)
+    def run(self, batch: Sequence[Tokens], worker: int) -> Vectors:  # noqa: ARG002  (there is one worker)
         """Return one unit vector a text, in order, shape (len(batch), dimension)."""
         vectors: Vectors = self._model.encode(
             [tokens.text for tokens in batch],

@@ -1,4 +1,4 @@
-"""The vectors of the last few texts, for callers that repeat themselves."""
+"""Cache of the vectors of recent texts, for callers that repeat a text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matcher.encoder.protocols import Vectors
 
 
 class VectorCache:
-    """The vectors of the last few texts, found by a keyed hash: the texts themselves are not kept."""
+    """Keep the vectors of the last few texts under a keyed hash; the texts themselves are not kept."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -18,22 +18,22 @@ class VectorCache:
         self._vectors: OrderedDict[bytes, Vectors] = OrderedDict()
 
     def get(self, text: str) -> Vectors | None:
-        """Return the vector of a text, if it is still here."""
+        """Return the vector of a text, or None."""
         if not self._size:
             return None
-        name = self._name(text)
-        vector = self._vectors.get(name)
+        digest = self._digest(text)
+        vector = self._vectors.get(digest)
         if vector is not None:
-            self._vectors.move_to_end(name)
+            self._vectors.move_to_end(digest)
         return vector
 
     def put(self, text: str, vector: Vectors) -> None:
-        """Keep a copy of a vector, in place of the one that was not asked for the longest."""
+        """Keep a copy of a vector; beyond the size, the least recently used is evicted."""
         if not self._size:
             return
-        self._vectors[self._name(text)] = vector.copy()
+        self._vectors[self._digest(text)] = vector.copy()
         if len(self._vectors) > self._size:
             self._vectors.popitem(last=False)
 
-    def _name(self, text: str) -> bytes:
+    def _digest(self, text: str) -> bytes:
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).digest()

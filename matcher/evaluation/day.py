@@ -70,7 +70,7 @@ async def meetings(production: Production, suite: Suite, progress: Progress) -> 
     with progress(f"{suite.name}: searching", len(suite.messages)) as step:
         for message in suite.messages:
             read = production.read(message.text)
-            met.append(Met.of(find(index, read, resting=0), read.units, suite))
+            met.append(Met.of(find(index, read, max_idle=0), read.units, suite))
             step()
     return met, floor
 

@@ -15,7 +15,7 @@ from matcher.config import Settings
 from matcher.encoder import EncoderSettings, open_encoder
 from matcher.evaluation.suite import Suite, SuiteAgent
 from matcher.evaluation.vector_cache import KnownTexts
-from matcher.index import SiteIndex
+from matcher.index import Query, SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors
@@ -78,9 +78,9 @@ class Production:
         return await self.floors.of(index, DEFAULT_POOL)
 
 
-def find(index: SiteIndex, read: EncodedMessage, *, resting: int = 1) -> SearchResult:
+def find(index: SiteIndex, read: EncodedMessage, *, max_idle: int = 1) -> SearchResult:
     """Search an index for a message that asks for nothing special."""
-    return index.find(read.vectors, read.stems, ANYONE, resting=resting)
+    return index.find(Query(read.vectors, read.stems), ANYONE, max_idle=max_idle)
 
 
 @asynccontextmanager

@@ -73,9 +73,10 @@ class _Crew:
         if len(met) == 1:
             return [self._alone.choose(met[0], staff)]
         most = most_listed(len(met))
-        resting, alone = self._resting(most), self._alone
+        idle, alone = self._resting(most), self._alone
         contestants = [
-            BatchEntry(replace(one.among(staff), resting=resting), alone.floor, CHANNEL, alone.tolerance) for one in met
+            BatchEntry(replace(one.among(staff), longest_idle=idle), alone.floor, CHANNEL, alone.tolerance)
+            for one in met
         ]
         listed = {agent for one in contestants for agent in one.shortlist(most)}
         openings = {agent: self._opening(staff.position[agent]) for agent in listed}

@@ -1,4 +1,4 @@
-"""The index of a site: who is free, and whose interests a message meets; exact, in memory."""
+"""Index of a site in memory: its agents and their interests, and the exact search of them."""
 
 from matcher.index.search import Query
 from matcher.index.site_index import SiteIndex

@@ -1,4 +1,4 @@
-"""Traits: what of a profile hard constraints ask about, kept once for all agents that share it."""
+"""Attributes of agents: what hard constraints check of a profile, kept once for all agents that share it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from matcher.model import ChannelCapacity, Profile, primary_subtag
 
 MOST_COLUMNS: Final = 512
-"""Questions whose answers are kept; the one asked longest ago is forgotten first."""
+"""Columns kept; the least recently used is evicted first."""
 
 
 class Attribute(Enum):
-    """What can be asked about traits by a name."""
+    """Kinds of attributes; a pool's, channel's, language's or skill's name selects one of its kind."""
 
     POOL = "pool"
     COST = "cost"
@@ -39,7 +39,7 @@ class Attributes:
 
     @classmethod
     def of(cls, profile: Profile) -> Attributes:
-        """Read the traits of a profile."""
+        """Return the attributes of a profile."""
         return cls(
             frozenset(profile.pools),
             dict(profile.capacity.channels),
@@ -49,7 +49,7 @@ class Attributes:
         )
 
     def key(self) -> object:
-        """Return what two equal traits have in common."""
+        """Return a hashable value that is equal for equal attributes."""
         return (
             self.pools,
             frozenset((name, channel.cost, channel.max) for name, channel in self.channels.items()),
@@ -59,7 +59,7 @@ class Attributes:
         )
 
     def names(self) -> Iterator[tuple[Attribute, str]]:
-        """Name every question that has an answer other than the default."""
+        """Yield the kind and name of every attribute whose value is not the default."""
         for pool in self.pools:
             yield Attribute.POOL, pool
         for channel in self.channels:
@@ -71,76 +71,76 @@ class Attributes:
             yield Attribute.SKILL, skill
 
 
-NOT_TAKEN: Final = -1
-"""The cost of a channel that is not taken, and the level of a skill that is not there."""
+ABSENT: Final = -1
+"""The cost of a channel that an agent does not serve, and the level of a skill that an agent does not have."""
 
-_ANSWERS: Final[Mapping[Attribute, Callable[[Attributes, str], int]]] = {
-    Attribute.POOL: lambda traits, name: name in traits.pools,
-    Attribute.COST: lambda traits, name: traits.channels[name].cost if name in traits.channels else NOT_TAKEN,
-    Attribute.MOST: lambda traits, name: traits.channels[name].max if name in traits.channels else 0,
-    Attribute.LANGUAGE: lambda traits, name: name in traits.languages,
-    Attribute.SKILL: lambda traits, name: traits.skills.get(name, NOT_TAKEN),
+_VALUES: Final[Mapping[Attribute, Callable[[Attributes, str], int]]] = {
+    Attribute.POOL: lambda attributes, name: name in attributes.pools,
+    Attribute.COST: lambda attributes, name: attributes.channels[name].cost if name in attributes.channels else ABSENT,
+    Attribute.MOST: lambda attributes, name: attributes.channels[name].max if name in attributes.channels else 0,
+    Attribute.LANGUAGE: lambda attributes, name: name in attributes.languages,
+    Attribute.SKILL: lambda attributes, name: attributes.skills.get(name, ABSENT),
 }
-_DEFAULT: Final = {Attribute.COST: NOT_TAKEN, Attribute.SKILL: NOT_TAKEN}
+_DEFAULT: Final = {Attribute.COST: ABSENT, Attribute.SKILL: ABSENT}
 
 
 class AttributeTable:
-    """Number the distinct traits of a roster, and answer questions for all of them as one array.
+    """Number the distinct attributes of a roster, and return one attribute's values of all of them as an array.
 
-    Agents of one team mostly share their traits, so a question costs a look at each distinct one, once.
+    Agents of one pool mostly share their attributes, so a column holds few values and is computed once.
     """
 
     def __init__(self) -> None:
         self._numbers: dict[object, int] = {}
-        self._traits: list[Attributes] = []
+        self._attributes: list[Attributes] = []
         self._keys: list[object] = []
         self._uses: list[int] = []
         self._free: list[int] = []
-        self._known: Counter[tuple[Attribute, str]] = Counter()
+        self._names: Counter[tuple[Attribute, str]] = Counter()
         self._columns: OrderedDict[tuple[Attribute, str], NDArray[np.int64]] = OrderedDict()
         self._in_pool: Counter[str] = Counter()
         self._total = np.zeros(64, np.int64)
         self.changes = 0
-        """How often who has which traits has changed."""
+        """Grows with every change of an agent's attributes."""
 
     def __getitem__(self, number: int) -> Attributes:
-        return self._traits[number]
+        return self._attributes[number]
 
     def __len__(self) -> int:
         """Count the numbers, used or free."""
-        return len(self._traits)
+        return len(self._attributes)
 
-    def take(self, traits: Attributes) -> int:
-        """Count one more user of these traits and return their number."""
-        key = traits.key()
+    def acquire(self, attributes: Attributes) -> int:
+        """Count one more agent with these attributes and return their number."""
+        key = attributes.key()
         self.changes += 1
-        self._in_pool.update(traits.pools)
+        self._in_pool.update(attributes.pools)
         number = self._numbers.get(key)
         if number is not None:
             self._uses[number] += 1
             return number
         if self._free:
             number = self._free.pop()
-            self._traits[number], self._keys[number], self._uses[number] = traits, key, 1
-            for (question, name), column in self._columns.items():
+            self._attributes[number], self._keys[number], self._uses[number] = attributes, key, 1
+            for (attribute, name), column in self._columns.items():
                 if number < len(column):
-                    column[number] = _ANSWERS[question](traits, name)
+                    column[number] = _VALUES[attribute](attributes, name)
         else:
-            number = len(self._traits)
-            self._traits.append(traits)
+            number = len(self._attributes)
+            self._attributes.append(attributes)
             self._keys.append(key)
             self._uses.append(1)
             if number == len(self._total):
                 self._total = np.concatenate([self._total, np.zeros_like(self._total)])
-        self._total[number] = traits.total
+        self._total[number] = attributes.total
         self._numbers[key] = number
-        self._known.update(traits.names())
+        self._names.update(attributes.names())
         return number
 
-    def leave(self, number: int) -> None:
-        """Count one user less; unused traits give their number back."""
+    def release(self, number: int) -> None:
+        """Count one agent less; the number of attributes that no agent has is used again."""
         self.changes += 1
-        for pool in self._traits[number].pools:
+        for pool in self._attributes[number].pools:
             self._in_pool[pool] -= 1
             if not self._in_pool[pool]:
                 del self._in_pool[pool]
@@ -148,48 +148,47 @@ class AttributeTable:
         if self._uses[number]:
             return
         del self._numbers[self._keys[number]]
-        for name in self._traits[number].names():
-            self._known[name] -= 1
-            if not self._known[name]:
-                del self._known[name]
+        for name in self._attributes[number].names():
+            self._names[name] -= 1
+            if not self._names[name]:
+                del self._names[name]
                 self._columns.pop(name, None)
         self._free.append(number)
 
     def in_pool(self, pool: str) -> int:
-        """Count the users whose traits name the pool."""
+        """Return the number of agents of a pool."""
         return self._in_pool[pool]
 
     def uses(self) -> NDArray[np.int64]:
-        """Return the users by number."""
+        """Return the number of agents by attributes' number."""
         return np.array(self._uses, np.int64)
 
     def totals(self) -> NDArray[np.int64]:
-        """Return the total capacity by number."""
-        return self._total[: len(self._traits)]
+        """Return the total capacity by attributes' number."""
+        return self._total[: len(self._attributes)]
 
-    def column(self, question: Attribute, name: str) -> NDArray[np.int64]:
-        """Return the answers by number: yes is 1, a cost or level is itself, NOT_TAKEN where there is none.
+    def column(self, attribute: Attribute, name: str) -> NDArray[np.int64]:
+        """Return an attribute's value by attributes' number: 1 for yes, a cost or a level; ABSENT where there is none.
 
-        A name that nobody has is not remembered, so that callers cannot fill the memory with names.
+        The column of a name that no agent has is not kept, so that callers cannot fill the memory with names.
         """
-        asked = (question, name)
-        if asked not in self._known:
-            return np.full(len(self._traits), _DEFAULT.get(question, 0), np.int64)
-        column = self._columns.get(asked)
+        key = (attribute, name)
+        if key not in self._names:
+            return np.full(len(self._attributes), _DEFAULT.get(attribute, 0), np.int64)
+        column = self._columns.get(key)
         filled = 0 if column is None else len(column)
-        if column is None or filled < len(self._traits):
-            answer = _ANSWERS[question]
-            new = [answer(traits, name) for traits in self._traits[filled:]]
-            fresh = np.array(new, np.int64)
-            column = fresh if column is None else np.concatenate([column, fresh])
-            self._columns[asked] = column
+        if column is None or filled < len(self._attributes):
+            value = _VALUES[attribute]
+            missing = np.array([value(attributes, name) for attributes in self._attributes[filled:]], np.int64)
+            column = missing if column is None else np.concatenate([column, missing])
+            self._columns[key] = column
             if len(self._columns) > MOST_COLUMNS:
                 self._columns.popitem(last=False)
-        self._columns.move_to_end(asked)
+        self._columns.move_to_end(key)
         return column
 
     def meets(self, language: str, skills: Mapping[str, int]) -> NDArray[np.bool_] | None:
-        """Tell by number who speaks the language and has the skills at their least levels; None: everybody."""
+        """Tell by number whether language and skills, at their least levels, are met; None: all of them meet them."""
         met: NDArray[np.bool_] | None = None
         if language:
             met = self.speaks(language)
@@ -199,15 +198,15 @@ class AttributeTable:
         return met
 
     def speaks(self, language: str) -> NDArray[np.bool_]:
-        """Tell by number who speaks the language; "" is spoken by all."""
+        """Tell by number whether the language is spoken; the language "" always is."""
         if not language:
-            return np.ones(len(self._traits), np.bool_)
+            return np.ones(len(self._attributes), np.bool_)
         return self.column(Attribute.LANGUAGE, primary_subtag(language)) > 0
 
     def has_skills(self, skills: Mapping[str, int]) -> NDArray[np.bool_]:
-        """Tell by number who has every skill at its least level or above."""
-        met = np.ones(len(self._traits), np.bool_)
+        """Tell by number whether every skill is there at its least level or above."""
+        met = np.ones(len(self._attributes), np.bool_)
         for name, least in skills.items():
             level = self.column(Attribute.SKILL, name)
-            met &= (level >= least) & (level > NOT_TAKEN)
+            met &= (level >= least) & (level > ABSENT)
         return met

@@ -1,4 +1,4 @@
-"""Who is left out of a search, counted without looking at everybody."""
+"""Counts of agents that a search excludes, by constraint, without a look at every agent."""
 
 from __future__ import annotations
 
@@ -11,89 +11,90 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.index.agent_table import AgentTable
-from matcher.index.attributes import NOT_TAKEN, Attribute
+from matcher.index.attributes import ABSENT, Attribute
 from matcher.index.filters import ORDER
 from matcher.model import LeftOut, Requirements
 
 MOST_SPLITS: Final = 256
-"""Questions whose answer is kept; the one asked longest ago is forgotten first."""
+"""Splits kept; the least recently used is evicted first."""
 
-_BY_TRAITS: Final = 4
-"""Constraints that an agent's traits decide: POOL, CHANNEL, LANGUAGE, SKILL, in the order they are applied."""
+_BY_ATTRIBUTES: Final = 4
+"""Constraints that an agent's attributes decide: POOL, CHANNEL, LANGUAGE, SKILL, in the order they are applied."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """The agents parted by the first constraint that their traits do not meet."""
+    """The agents by the first constraint that their attributes do not meet."""
 
     changes: int
-    """Of the traits, when it was made."""
+    """`AttributeTable.changes` when the split was computed."""
     unmet: NDArray[np.intp]
-    """By traits: which is the first not met, counted from 0; `_BY_TRAITS`: none."""
+    """By attributes' number: the first constraint not met, counted from 0; `_BY_ATTRIBUTES`: all are met."""
     able: NDArray[np.int64]
-    """By traits: 1 where all are met, else 0."""
+    """By attributes' number: 1 where all constraints are met, else 0."""
     counts: tuple[int, ...]
-    """Agents by the first constraint not met, in their order, then those who meet all."""
+    """Agents by the first constraint not met, in the order of the constraints, then the agents that meet all."""
 
 
 class ExclusionCounts:
-    """Count who is left out by the first constraint not met.
+    """Count the agents that requirements exclude, each by the first constraint that the agent does not meet.
 
-    Agents of one team mostly share their traits, so a question is answered for all traits once and kept until a
-    profile changes. Who is online is counted by traits as it changes, and who has room is what a view shows.
+    Agents of one pool mostly share their attributes, so requirements are checked once for each distinct set of
+    attributes, and the result is kept until a profile changes. Agents online are counted by attributes as their status
+    changes, and a view knows the agents with free capacity.
     """
 
-    def __init__(self, people: AgentTable) -> None:
-        self._people = people
+    def __init__(self, agents: AgentTable) -> None:
+        self._agents = agents
         self._splits: OrderedDict[Hashable, _Split] = OrderedDict()
 
-    def of(self, requirements: Requirements, eligible: int, *, ignore_availability: bool = False) -> LeftOut:
-        """Count; eligible: how many are left."""
+    def of(self, requirements: Requirements, eligible: int) -> LeftOut:
+        """Return the counts; eligible: the number of agents that meet every constraint."""
         split = self._split(requirements)
         pool, channel, language, skill, able = split.counts
-        by_traits = [pool, channel, language, skill]
-        present = able if ignore_availability else int(split.able @ self._people.online_with())
-        away = able - present
+        by_attributes = [pool, channel, language, skill]
+        online = int(split.able @ self._agents.online_by_attributes())
+        away = able - online
         excluded = 0
         for agent in requirements.excluded:
-            slot = self._people.slots.get(agent)
-            if slot is None:
+            row = self._agents.row_of.get(agent)
+            if row is None:
                 continue
-            unmet = split.unmet[self._people.trait[slot]]
+            unmet = split.unmet[self._agents.attributes[row]]
             if unmet == 0:
                 continue
             excluded += 1
-            if unmet < _BY_TRAITS:
-                by_traits[unmet] -= 1
-            elif ignore_availability or self._people.is_online(slot):
-                present -= 1
+            if unmet < _BY_ATTRIBUTES:
+                by_attributes[unmet] -= 1
+            elif self._agents.is_online(row):
+                online -= 1
             else:
                 away -= 1
-        pool, channel, language, skill = by_traits
-        counts = (pool, excluded, channel, language, skill, away, present - eligible)
+        pool, channel, language, skill = by_attributes
+        counts = (pool, excluded, channel, language, skill, away, online - eligible)
         return LeftOut({constraint: count for constraint, count in zip(ORDER, counts, strict=True) if count})
 
     def _split(self, requirements: Requirements) -> _Split:
         skills = frozenset(requirements.skills.items()) if requirements.skills else None
-        asked = (requirements.pool, requirements.channel, requirements.language, skills)
-        split = self._splits.get(asked)
-        if split is None or split.changes != self._people.traits.changes:
-            split = self._splits[asked] = self._made(requirements)
+        key = (requirements.pool, requirements.channel, requirements.language, skills)
+        split = self._splits.get(key)
+        if split is None or split.changes != self._agents.attribute_table.changes:
+            split = self._splits[key] = self._compute_split(requirements)
             if len(self._splits) > MOST_SPLITS:
                 self._splits.popitem(last=False)
-        self._splits.move_to_end(asked)
+        self._splits.move_to_end(key)
         return split
 
-    def _made(self, requirements: Requirements) -> _Split:
-        traits = self._people.traits
-        nobody = np.zeros(len(traits), np.bool_)
+    def _compute_split(self, requirements: Requirements) -> _Split:
+        table = self._agents.attribute_table
+        never = np.zeros(len(table), np.bool_)
         met = (
-            traits.column(Attribute.POOL, requirements.pool) > 0,
-            traits.column(Attribute.COST, requirements.channel) != NOT_TAKEN,
-            traits.speaks(requirements.language),
-            traits.has_skills(requirements.skills),
+            table.column(Attribute.POOL, requirements.pool) > 0,
+            table.column(Attribute.COST, requirements.channel) != ABSENT,
+            table.speaks(requirements.language),
+            table.has_skills(requirements.skills),
         )
-        unmet = np.argmin(np.vstack([*met, nobody]), axis=0)
-        counts = np.bincount(unmet, traits.uses(), minlength=_BY_TRAITS + 1)
-        able = (unmet == _BY_TRAITS).astype(np.int64)
-        return _Split(traits.changes, unmet, able, tuple(int(count) for count in counts))
+        unmet = np.argmin(np.vstack([*met, never]), axis=0)
+        counts = np.bincount(unmet, table.uses(), minlength=_BY_ATTRIBUTES + 1)
+        able = (unmet == _BY_ATTRIBUTES).astype(np.int64)
+        return _Split(table.changes, unmet, able, tuple(int(count) for count in counts))

@@ -1,4 +1,4 @@
-"""The hard constraints of a message, checked for all agents at once."""
+"""Filters by the hard constraints of a message, for all agents at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.index.agent_table import AgentTable
-from matcher.index.attributes import NOT_TAKEN, Attribute
+from matcher.index.attributes import ABSENT, Attribute
 from matcher.index.vector_table import Rows
 from matcher.index.view import View
 from matcher.model import Constraint, Requirements
@@ -18,75 +18,76 @@ ORDER: Final = tuple(Constraint)
 """The constraints in the order they are applied."""
 
 
-def admitted(people: AgentTable, view: View, requirements: Requirements) -> tuple[Rows, NDArray[np.bool_] | None]:
-    """Check what a view does not see to: language, skills, exclusions.
+def admitted(agents: AgentTable, view: View, requirements: Requirements) -> tuple[Rows, NDArray[np.bool_] | None]:
+    """Check the constraints that a view does not check: language, skills, exclusions.
 
-    Returns the slots of the members who meet it, and [positions] whether a row is theirs; None: all are.
+    Returns the rows of the members that meet them, and by position of the view whether its interest is such a member's;
+    None: all are.
     """
-    met = people.traits.meets(requirements.language, requirements.skills)
+    met = agents.attribute_table.meets(requirements.language, requirements.skills)
     if requirements.only:
-        return _alone(people, view, requirements, met)
-    excluded = [slot for slot in _slots(people, requirements.excluded) if slot in view]
+        return _admitted_alone(agents, view, requirements, met)
+    excluded = [row for row in _rows_of(agents, requirements.excluded) if row in view]
     if met is None and not excluded:
         return view.members.copy(), None
     members, owners = view.members, view.owners
     if met is None:
-        rows = np.ones(len(owners), np.bool_)
+        positions = np.ones(len(owners), np.bool_)
         kept = np.ones(len(members), np.bool_)
     else:
-        rows, kept = met[people.trait[owners]], met[people.trait[members]]
+        positions, kept = met[agents.attributes[owners]], met[agents.attributes[members]]
     if excluded:
         kept &= ~np.isin(members, excluded)
-        for slot in excluded:
-            rows[view.rows_of(slot)] = False
-    return members[kept], rows
+        for row in excluded:
+            positions[view.positions_of(row)] = False
+    return members[kept], positions
 
 
-def _alone(
-    people: AgentTable, view: View, requirements: Requirements, met: NDArray[np.bool_] | None
+def _admitted_alone(
+    agents: AgentTable, view: View, requirements: Requirements, met: NDArray[np.bool_] | None
 ) -> tuple[Rows, NDArray[np.bool_]]:
-    slot = people.slots.get(requirements.only)
-    rows = np.zeros(len(view.owners), np.bool_)
-    if slot is None or slot not in view or requirements.only in requirements.excluded:
-        return view.members[:0].copy(), rows
-    if met is not None and not met[people.trait[slot]]:
-        return view.members[:0].copy(), rows
-    rows[view.rows_of(slot)] = True
-    return np.array([slot], view.members.dtype), rows
+    row = agents.row_of.get(requirements.only)
+    positions = np.zeros(len(view.owners), np.bool_)
+    if row is None or row not in view or requirements.only in requirements.excluded:
+        return view.members[:0].copy(), positions
+    if met is not None and not met[agents.attributes[row]]:
+        return view.members[:0].copy(), positions
+    positions[view.positions_of(row)] = True
+    return np.array([row], view.members.dtype), positions
 
 
-def how_many_admitted(people: AgentTable, view: View, requirements: Requirements) -> int:
-    """Count the members whom `admitted` returns."""
-    met = people.traits.meets(requirements.language, requirements.skills)
-    members = len(view) if met is None else int(np.count_nonzero(met[people.trait[view.members]]))
-    for slot in _slots(people, requirements.excluded):
-        members -= slot in view and (met is None or bool(met[people.trait[slot]]))
+def count_admitted(agents: AgentTable, view: View, requirements: Requirements) -> int:
+    """Count the members that `admitted` returns; `requirements.only` is not checked."""
+    met = agents.attribute_table.meets(requirements.language, requirements.skills)
+    members = len(view) if met is None else int(np.count_nonzero(met[agents.attributes[view.members]]))
+    for row in _rows_of(agents, requirements.excluded):
+        members -= row in view and (met is None or bool(met[agents.attributes[row]]))
     return members
 
 
-def first_unmet(people: AgentTable, requirements: Requirements) -> tuple[Rows, NDArray[np.intp]]:
-    """Return the slots in use and, for each, the place in `ORDER` of the first constraint not met; its length: none."""
-    slots = people.present()
-    trait = people.trait[slots]
+def first_unmet(agents: AgentTable, requirements: Requirements) -> tuple[Rows, NDArray[np.intp]]:
+    """Return the rows in use and, for each, the place in `ORDER` of the first constraint not met; len(ORDER): none."""
+    rows = agents.rows_in_use()
+    attributes = agents.attributes[rows]
     met = {
-        Constraint.POOL: people.answers(slots, Attribute.POOL, requirements.pool) > 0,
-        Constraint.EXCLUDED: _wanted(people, slots, requirements),
-        Constraint.CHANNEL: people.answers(slots, Attribute.COST, requirements.channel) != NOT_TAKEN,
-        Constraint.LANGUAGE: people.traits.speaks(requirements.language)[trait],
-        Constraint.SKILL: people.traits.has_skills(requirements.skills)[trait],
-        Constraint.STATUS: people.online(slots),
-        Constraint.CAPACITY: people.have_room(slots, requirements.channel),
+        Constraint.POOL: agents.values(rows, Attribute.POOL, requirements.pool) > 0,
+        Constraint.EXCLUDED: _not_excluded(agents, rows, requirements),
+        Constraint.CHANNEL: agents.values(rows, Attribute.COST, requirements.channel) != ABSENT,
+        Constraint.LANGUAGE: agents.attribute_table.speaks(requirements.language)[attributes],
+        Constraint.SKILL: agents.attribute_table.has_skills(requirements.skills)[attributes],
+        Constraint.STATUS: agents.online(rows),
+        Constraint.CAPACITY: agents.have_capacity(rows, requirements.channel),
     }
-    table = np.vstack([*(met[constraint] for constraint in ORDER), np.zeros(len(slots), np.bool_)])
-    return slots, np.argmin(table, axis=0)
+    table = np.vstack([*(met[constraint] for constraint in ORDER), np.zeros(len(rows), np.bool_)])
+    return rows, np.argmin(table, axis=0)
 
 
-def _wanted(people: AgentTable, slots: Rows, requirements: Requirements) -> NDArray[np.bool_]:
-    wanted = ~np.isin(slots, list(_slots(people, requirements.excluded)))
+def _not_excluded(agents: AgentTable, rows: Rows, requirements: Requirements) -> NDArray[np.bool_]:
+    kept = ~np.isin(rows, list(_rows_of(agents, requirements.excluded)))
     if requirements.only:
-        wanted &= slots == people.slots.get(requirements.only, -1)
-    return wanted
+        kept &= rows == agents.row_of.get(requirements.only, -1)
+    return kept
 
 
-def _slots(people: AgentTable, agents: Iterable[str]) -> Iterable[int]:
-    return (slot for slot in map(people.slots.get, agents) if slot is not None)
+def _rows_of(agents: AgentTable, ids: Iterable[str]) -> Iterable[int]:
+    return (row for row in map(agents.row_of.get, ids) if row is not None)

@@ -1,4 +1,4 @@
-"""Which scorer ranks each pool, and the rows as it compares them."""
+"""Scorers of a site's pools, each with the interest vectors as its map projects them."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from matcher.index.vector_table import ProjectedVectors, VectorTable
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
-    """A scorer that serves."""
+class ServingScorer:
+    """A scorer that ranks a pool's contacts."""
 
     scorer: Scorer
     fingerprint: str
-    lines: ProjectedVectors
+    vectors: ProjectedVectors
 
 
 class PoolScorers:
-    """Know the scorers of pools that have one of their own, and the one of all others."""
+    """Keep the scorers of pools that have their own, and the default of all other pools."""
 
-    def __init__(self, usual: Scorer, lines: VectorTable) -> None:
-        self._lines = lines
-        self._usual = self._serving(usual)
-        self._own: dict[str, Serving] = {}
+    def __init__(self, default: Scorer, vectors: VectorTable) -> None:
+        self._vectors = vectors
+        self._default = self._serving(default)
+        self._own: dict[str, ServingScorer] = {}
 
-    def of(self, pool: str) -> Serving:
-        """Return what ranks a pool's contacts."""
-        return self._own.get(pool, self._usual)
+    def of(self, pool: str) -> ServingScorer:
+        """Return the scorer that ranks a pool's contacts."""
+        return self._own.get(pool, self._default)
 
     def set(self, pool: str, scorer: Scorer | None) -> bool:
-        """Let a scorer rank a pool's contacts, None: the usual one; tell whether its rows are others than before."""
+        """Set the scorer of a pool, None: the default; tell whether its projected vectors are others than before."""
         before = self.of(pool)
-        if scorer is None or scorer is self._usual.scorer:
+        if scorer is None or scorer is self._default.scorer:
             self._own.pop(pool, None)
         elif scorer is not before.scorer:
             self._own[pool] = self._serving(scorer)
-        return self.of(pool).lines is not before.lines
+        return self.of(pool).vectors is not before.vectors
 
-    def _serving(self, scorer: Scorer) -> Serving:
-        return Serving(scorer, scorer.fingerprint, self._lines.under(scorer.map))
+    def _serving(self, scorer: Scorer) -> ServingScorer:
+        return ServingScorer(scorer, scorer.fingerprint, self._vectors.projected(scorer.map))

@@ -1,7 +1,7 @@
-"""The scan: 8-bit codes of a view's rows, searched for all that may be above a threshold.
+"""Rows quantized to 8-bit codes, and the scan for those whose cosine may be above a threshold.
 
-FAISS keeps the codes and scans them. Where the processor multiplies and adds bytes in one instruction, of which FAISS
-1.15 makes no use, the compiled `above` reads them where they lie, in less than half the time.
+FAISS keeps the codes and scans them. FAISS 1.15 does not use the instruction of some processors that multiplies and
+adds bytes; where there is one, the compiled `above` reads the codes in FAISS's memory, in less than half the time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from matcher import kernels
 
 Floats = NDArray[np.float32]
 
-# FAISS's stubs tell the C++ signatures; its Python layer takes arrays and keywords in their place.
+# FAISS's stubs have the C++ signatures; its Python layer takes arrays and keywords instead.
 faiss: Any = _typed_faiss
 
 _LEVELS: Final = 127
@@ -26,7 +26,7 @@ _ZERO: Final = 128
 """The code of 0 in FAISS's QT_8bit_direct_signed."""
 
 _ROUNDING: Final = 1e-5
-"""More than the sums of single floats that the bound is made of can be off, of vectors as long as one."""
+"""More than the rounding error of the bound's sums, which are in single floats, for vectors of length 1."""
 
 _NONE: Final = np.zeros(0, np.int64)
 
@@ -36,10 +36,10 @@ _thread = threading.local()
 class QuantizedRows:
     """Keep rows [n, dimension] as signed 8-bit codes that are changed in place, and scan them.
 
-    A scan reads a quarter of the memory that single floats would, and memory is its cost. It misses nothing:
-    with ε the longest rounding error of a row and δ that of a unit, the dot product of the codes is within
-    δ·|row| + ε·|coded unit| of the true one (Cauchy-Schwarz), and the threshold is lowered by that much. What it
-    returns is then compared exactly, by who calls.
+    A scan reads a quarter of the memory of single floats, and reading memory is its cost. It misses no row: with ε the
+    longest rounding error of a row and δ that of a unit, the dot product of the codes is within
+    δ·|row| + ε·|coded unit| of the true one (Cauchy-Schwarz), and the scan lowers the threshold by that much. The
+    caller then compares exactly what the scan returns.
 
     The codes lie in the one list of an inverted file, since FAISS's range search over a bare scalar quantizer
     decodes row by row (50 times slower, faiss 1.15). Not for several threads at once.
@@ -47,18 +47,18 @@ class QuantizedRows:
 
     def __init__(self, dimension: int, peak: float) -> None:
         self.peak = peak
-        """The largest component a row may have; a larger one needs new codes for all."""
+        """The largest component a row may have; a larger one needs new codes for all rows."""
         self._scale = _LEVELS / peak
         self._error = 0.0
         self._length = 0.0
         self._count = 0
         self._listed = 0
-        """Rows that the list knows of: as many or, until the next scan, more."""
+        """Rows in FAISS's list: as many as there are or, until the next scan, more."""
         self._capacity = 0
-        self._nowhere = faiss.IndexFlatIP(dimension)
-        self._nowhere.add(np.zeros((1, dimension), np.float32))
+        self._quantizer = faiss.IndexFlatIP(dimension)
+        self._quantizer.add(np.zeros((1, dimension), np.float32))
         self._file = faiss.IndexIVFScalarQuantizer(
-            self._nowhere,
+            self._quantizer,
             dimension,
             1,
             faiss.ScalarQuantizer.QT_8bit_direct_signed,
@@ -81,18 +81,18 @@ class QuantizedRows:
 
     @property
     def bounds(self) -> tuple[float, float, float]:
-        """What a component is multiplied with, the longest row, the longest rounding error."""
+        """The factor of a component, the length of the longest row, and that of the longest rounding error."""
         return self._scale, self._length, self._error
 
     def append(self, rows: Floats) -> bool:
-        """Add rows [n, dimension] behind the last; add none and return False where a component exceeds `peak`."""
+        """Append rows [n, dimension]; return False, and append none, where a component exceeds `peak`."""
         if not len(rows):
             return True
         start, count = self._count, self._count + len(rows)
         if count > self._capacity:
             self._reserve(max(count, 2 * self._capacity, 64))
         if count > self._listed:
-            self._list(count)
+            self._resize(count)
         largest, error, length = _coded(rows, self._scale, self._codes[start:count])
         if largest > self.peak:
             return False
@@ -103,7 +103,7 @@ class QuantizedRows:
         return True
 
     def move(self, sources: list[int], targets: list[int]) -> None:
-        """Put the rows at `sources` in the places of those at `targets`, of which none is a source."""
+        """Copy the rows at `sources` over those at `targets`, of which none is a source."""
         self._codes[targets] = self._codes[sources]
 
     def truncate(self, count: int) -> None:
@@ -113,18 +113,18 @@ class QuantizedRows:
     def may_exceed(
         self, units: Floats, threshold: float, admitted: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return pairs (unit, row) that hold every pair whose dot product exceeds the threshold, and few others.
+        """Return (unit, row) of every pair whose dot product exceeds the threshold, and of few others.
 
-        units: [units, dimension]; admitted: [rows], the only rows that are compared, or None for all.
+        units: [units, dimension]; admitted: [rows], whether a row is compared; None: all are.
         """
         if not self._count or not units.size:
             return _NONE, _NONE
         largest = max(float(units.max()), -float(units.min())) or 1.0
         if getattr(_thread, "threads", 0) != 1:
-            faiss.omp_set_num_threads(1)  # for this thread only; more of them would take the encoder's cores
+            faiss.omp_set_num_threads(1)  # set for this thread alone; more threads would take the encoder's cores
             _thread.threads = 1
         if self._listed != self._count:
-            self._list(self._count)
+            self._resize(self._count)
         scale = _LEVELS / largest
         rounded = np.rint(units * np.float32(scale))
         coded = rounded / np.float32(scale)
@@ -137,30 +137,30 @@ class QuantizedRows:
             parameters = faiss.SearchParametersIVF(sel=faiss.IDSelectorBitmap(bits), nprobe=1)
         radius = (threshold - slack) * self._scale * scale
         count = len(units)
-        found = faiss.RangeSearchResult(count)
-        self._file.range_search_c(count, faiss.swig_ptr(rounded), radius, found, parameters)
-        limits = faiss.rev_swig_ptr(found.lims, count + 1).astype(np.int64)
-        position = faiss.rev_swig_ptr(found.labels, int(limits[-1])).copy()
+        result = faiss.RangeSearchResult(count)
+        self._file.range_search_c(count, faiss.swig_ptr(rounded), radius, result, parameters)
+        limits = faiss.rev_swig_ptr(result.lims, count + 1).astype(np.int64)
+        position = faiss.rev_swig_ptr(result.labels, int(limits[-1])).copy()
         if count == 1:
             return np.zeros(len(position), np.int64), position
         return np.repeat(np.arange(count), limits[1:] - limits[:-1]), position
 
     def _reserve(self, capacity: int) -> None:
-        self._list(capacity)
+        self._resize(capacity)
         dimension = self._codes.shape[1]
-        # Views of FAISS's own memory; they hold until it grows again, which only happens here.
+        # Arrays over FAISS's own memory: valid until it grows again, which happens only here.
         self._codes = faiss.rev_swig_ptr(self._lists.get_codes(0), capacity * dimension).reshape(capacity, dimension)
         self._positions = faiss.rev_swig_ptr(self._lists.get_ids(0), capacity)
         self._numbers = np.arange(capacity)
         self._capacity = capacity
 
-    def _list(self, count: int) -> None:
+    def _resize(self, count: int) -> None:
         self._lists.resize(0, count)
         self._listed = count
 
 
 def _coded(rows: Floats, scale: float, codes: NDArray[np.uint8]) -> tuple[float, float, float]:
-    """Write the codes of rows [n, dimension]; return the largest component and the longest error and row."""
+    """Write the codes of rows [n, dimension]; return the largest component, longest error and longest row."""
     if kernels.compiled is not None:
         largest, error, length = kernels.compiled.coded(rows, scale, codes)
         return largest, math.sqrt(error), math.sqrt(length)
@@ -172,4 +172,5 @@ def _coded(rows: Floats, scale: float, codes: NDArray[np.uint8]) -> tuple[float,
 
 
 def _longest(vectors: Floats) -> float:
+    """Return the length of the longest vector."""
     return math.sqrt(np.vecdot(vectors, vectors).max())

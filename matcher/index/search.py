@@ -1,4 +1,4 @@
-"""A search: everyone in a view whom each of some messages meets, scored."""
+"""Exact search: for each of some messages, every agent of a view that the message meets, scored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matcher.affinity.scorer import Evidence, Scorer, Scores
 from matcher.affinity.search_result import IdleAgent, SearchResult, top_k
 from matcher.index.agent_table import AgentTable
 from matcher.index.filters import admitted
-from matcher.index.pool_scorers import Serving
+from matcher.index.pool_scorers import ServingScorer
 from matcher.index.vector_table import Floats, Rows
 from matcher.index.view import View
 from matcher.model import Requirements
@@ -29,95 +29,99 @@ class Query:
     """The stems of each unit."""
 
 
-def search(
-    people: AgentTable,
-    lexicon: Lexicon,
-    view: View,
-    serving: Serving,
-    queries: Sequence[Query],
-    requirements: Requirements,
-    *,
-    resting: int,
-    floor: float,
-) -> list[SearchResult]:
-    """Find everyone in a view whom a message meets, for each of one or more messages.
+@dataclass(frozen=True, slots=True)
+class SearchSpace:
+    """What a search compares with messages: a site's agents and words, and one pool's view and scorer."""
 
-    Each finds what it would find alone, to the last bit; together they cost less, most of all beside other work, which
-    leaves little of the rows and of the code in the caches between two searches.
-    resting: how many of the longest idle to name where nobody's affinity reaches `floor`.
+    agents: AgentTable
+    lexicon: Lexicon
+    view: View
+    serving: ServingScorer
+
+
+def search(
+    space: SearchSpace, queries: Sequence[Query], requirements: Requirements, *, max_idle: int, floor: float
+) -> list[SearchResult]:
+    """Return, for each of one or more messages, the agents of a view that the message meets.
+
+    Each result is that of the message alone, to the last bit. One search of several messages costs less than several
+    searches, most of all beside other work, which leaves little of the rows and of the code in the caches between two
+    searches.
+    max_idle: how many of the longest idle agents to name where no affinity reaches `floor`.
     """
-    scorer, lines = serving.scorer, serving.lines.lines
-    members, allowed = admitted(people, view, requirements)
-    # One by one: the last bit of a product depends on how many rows it has.
-    toward = [serving.lines.toward(query.units) for query in queries]
-    unit, row, cosine = view.above(np.concatenate(toward), scorer.threshold, allowed)
+    agents, scorer = space.agents, space.serving.scorer
+    vectors, table = space.serving.vectors, space.serving.vectors.table
+    members, positions = admitted(agents, space.view, requirements)
+    # Query by query: the last bit of a matrix product depends on how many rows it has.
+    toward = [vectors.toward(query.units) for query in queries]
+    unit, row, cosine = space.view.above(np.concatenate(toward), scorer.threshold, positions)
     evidence = Evidence(
         unit=unit,
-        agent=lines.slot[row],
-        interest=lines.interest[row],
+        agent=table.agent[row],
+        interest=table.interest[row],
         cosine=cosine,
-        lexical=lexicon.shared([stems for query in queries for stems in query.stems], unit, lines.handle[row]),
-        held=lines.held[row],
+        lexical=space.lexicon.shared([stems for query in queries for stems in query.stems], unit, table.handle[row]),
+        held=table.held[row],
     )
-    pool_agents = people.traits.in_pool(requirements.pool)
-    rows = len(view.owners) if allowed is None else int(np.count_nonzero(allowed))
-    longest: tuple[IdleAgent, ...] | None = None
-    found = []
-    for own, scores in _scored(scorer, evidence, [len(query.units) for query in queries], len(people.load)):
+    pool_agents = agents.attribute_table.in_pool(requirements.pool)
+    rows = len(space.view.owners) if positions is None else int(np.count_nonzero(positions))
+    idle: tuple[IdleAgent, ...] | None = None
+    results = []
+    for own, scores in _scored(scorer, evidence, [len(query.units) for query in queries], len(agents.load)):
         reached = scores.affinity.max(initial=-np.inf) >= floor
-        if not reached and longest is None:
-            longest = longest_idle(people, members, resting)
-        found.append(
+        if not reached and idle is None:
+            idle = longest_idle(agents, members, max_idle)
+        results.append(
             SearchResult(
                 evidence=own,
                 scores=scores,
-                agents=people.agent[scores.agent],
-                utilization=people.utilization(scores.agent),
-                idle_since_ms=people.idle_since[scores.agent],
-                resting=() if reached else longest or (),
+                agents=agents.agent[scores.agent],
+                utilization=agents.utilization(scores.agent),
+                idle_since_ms=agents.idle_since[scores.agent],
+                longest_idle=() if reached else idle or (),
                 eligible=len(members),
                 pool_agents=pool_agents,
                 calibration=scorer.calibration,
-                scorer=serving.fingerprint,
+                scorer=space.serving.fingerprint,
                 rows=rows,
             )
         )
-    return found
+    return results
 
 
-def longest_idle(people: AgentTable, slots: Rows, most: int) -> tuple[IdleAgent, ...]:
-    """Name the `most` of these agents who have been idle longest, in that order; of equals the less loaded first."""
-    if not most or not len(slots):
+def longest_idle(agents: AgentTable, rows: Rows, most: int) -> tuple[IdleAgent, ...]:
+    """Return the `most` agents of these rows that are idle longest, in that order; of equals the less loaded first."""
+    if not most or not len(rows):
         return ()
-    slots = slots[top_k([people.idle_since[slots]], most)]
-    if len(slots) > most:  # some are idle equally long
-        tied = [people.idle_since[slots], people.utilization(slots), *people.id_parts(slots)]
-        slots = slots[top_k(tied, most)]
-    resting = map(
+    rows = rows[top_k([agents.idle_since[rows]], most)]
+    if len(rows) > most:  # some are idle equally long
+        columns = [agents.idle_since[rows], agents.utilization(rows), *agents.id_parts(rows)]
+        rows = rows[top_k(columns, most)]
+    idle = map(
         IdleAgent,
-        slots.tolist(),
-        people.agent[slots].tolist(),
-        people.utilization(slots).tolist(),
-        people.idle_since[slots].tolist(),
+        rows.tolist(),
+        agents.agent[rows].tolist(),
+        agents.utilization(rows).tolist(),
+        agents.idle_since[rows].tolist(),
     )
-    return tuple(sorted(resting, key=lambda one: (one.idle_since_ms, one.utilization, one.agent.id))[:most])
+    return tuple(sorted(idle, key=lambda agent: (agent.idle_since_ms, agent.utilization, agent.agent.id))[:most])
 
 
-def _scored(scorer: Scorer, evidence: Evidence, units: Sequence[int], slots: int) -> list[tuple[Evidence, Scores]]:
-    """Score what messages of so many units met, each by itself, and return it with the scores of each.
+def _scored(scorer: Scorer, evidence: Evidence, units: Sequence[int], rows: int) -> list[tuple[Evidence, Scores]]:
+    """Score the evidence of several messages, each by itself; return the evidence and scores of each.
 
-    slots: more than any number of an agent. An agent met by two messages is scored as two agents.
+    units: of each message; rows: of the agent table. An agent that two messages meet is scored as two agents.
     """
     if len(units) == 1:
         return [(evidence, scorer.score(evidence))]
     bounds = np.concatenate([[0], np.cumsum(units)])
     message = np.searchsorted(bounds, evidence.unit, side="right") - 1
     own = replace(evidence, unit=evidence.unit - bounds[message])
-    scores = scorer.score(replace(own, agent=own.agent + message * slots))
+    scores = scorer.score(replace(own, agent=own.agent + message * rows))
     numbers = np.arange(len(units) + 1)
     triples = np.searchsorted(message, numbers).tolist()
-    agents = np.searchsorted(scores.agent, numbers * slots).tolist()
+    agents = np.searchsorted(scores.agent, numbers * rows).tolist()
     return [
-        (own.only(slice(*of_message)), scores.part(*met, triples_before=of_message[0], slots_before=number * slots))
+        (own.only(slice(*of_message)), scores.part(*met, triples_before=of_message[0], rows_before=number * rows))
         for number, (of_message, met) in enumerate(zip(pairwise(triples), pairwise(agents), strict=True))
     ]

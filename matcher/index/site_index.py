@@ -1,4 +1,4 @@
-"""The index of a site: what a replica knows of its agents, searched exactly."""
+"""Index of a site: its agents and their interests in memory, and the exact search of them, under one lock."""
 
 from __future__ import annotations
 
@@ -19,52 +19,54 @@ from matcher.index.agent_table import AgentTable
 from matcher.index.attributes import Attribute, Attributes
 from matcher.index.deadlines import Deadlines
 from matcher.index.exclusion_counts import ExclusionCounts
-from matcher.index.filters import ORDER, admitted, first_unmet, how_many_admitted
+from matcher.index.filters import ORDER, admitted, count_admitted, first_unmet
 from matcher.index.pool_scorers import PoolScorers
-from matcher.index.search import Query, longest_idle, search
+from matcher.index.search import Query, SearchSpace, longest_idle, search
 from matcher.index.vector_table import Floats, VectorTable
 from matcher.index.view_cache import ViewCache, ViewKey
 from matcher.model import Agent, Constraint, Hold, LeftOut, Requirements
 from matcher.model.lifecycle import AgentStatus
 
-MOST_RESTING: Final = 8
+MAX_IDLE: Final = 8
+"""Longest idle agents that a search names, unless the caller wants another number."""
 
 _PREPARED: Final = 1_024
-"""Rows made ready for a scorer before the lock is given back for a moment."""
+"""Rows prepared for a scorer before the lock is released for a moment."""
 
 
 class SiteIndex:
-    """Know every agent of a site, and find exactly those whom a message meets among who can take it.
+    """Keep every agent of a site, and find exactly the agents that a message meets among those that requirements admit.
 
-    Every public method holds the index's own lock, so a search may run in a worker thread.
+    Every public method holds the index's lock, so a search may run in a worker thread.
     """
 
     def __init__(self, scorer: Scorer, dimension: int, *, language: str = "english") -> None:
-        """Begin empty.
+        """Begin without agents.
 
-        scorer: of every pool that has none of its own; dimension: of the vectors, before a scorer's map; language: the
-        stemmer of lines in Latin script.
+        scorer: of every pool that has no scorer of its own; dimension: of the vectors, before a scorer's map; language:
+        of the stemmer for interests in Latin script.
         """
         self.scorer = scorer
         self.dimension = dimension
         self.language = language
         self.rows_scored = 0
+        """Interests compared by all searches so far."""
         self.changes = 0
-        """Profiles that came, went or were replaced since the beginning."""
+        """Profiles added or replaced so far."""
         self._lexicon = Lexicon()
-        self._people = AgentTable()
-        self._lines = VectorTable(dimension)
-        self._scorers = PoolScorers(scorer, self._lines)
-        self._left_out = ExclusionCounts(self._people)
-        self._deadlines = Deadlines(self._people.holds)
-        self._views = ViewCache(self._people, dimension)
+        self._agents = AgentTable()
+        self._vectors = VectorTable(dimension)
+        self._scorers = PoolScorers(scorer, self._vectors)
+        self._exclusion_counts = ExclusionCounts(self._agents)
+        self._deadlines = Deadlines(self._agents.holds)
+        self._views = ViewCache(self._agents, dimension)
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
-        return len(self._people)
+        return len(self._agents)
 
     def __contains__(self, agent: str) -> bool:
-        return agent in self._people.slots
+        return agent in self._agents.row_of
 
     def scorer_of(self, pool: str) -> Scorer:
         """Return the scorer that ranks a pool's contacts."""
@@ -78,42 +80,42 @@ class SiteIndex:
         the lock is released after every 1,024 rows.
         """
         with self._lock:
-            lines = self._lines.under(scorer.map)
-            slots = self._people.present()
-            slots = slots[self._people.answers(slots, Attribute.POOL, pool) > 0]
-            rows_of = [self._people.rows[slot] for slot in slots.tolist()]
-        rows = np.concatenate(rows_of) if rows_of else np.zeros(0, np.int64)
+            vectors = self._vectors.projected(scorer.map)
+            agents = self._agents.rows_in_use()
+            agents = agents[self._agents.values(agents, Attribute.POOL, pool) > 0]
+            interests = [self._agents.interests[row] for row in agents.tolist()]
+        rows = np.concatenate(interests) if interests else np.zeros(0, np.int64)
         for at in range(0, len(rows), _PREPARED):
             with self._lock:
-                lines.prepare(rows[at : at + _PREPARED])
-        yield  # this frame refers to `lines`, to which the table itself refers only weakly
+                vectors.prepare(rows[at : at + _PREPARED])
+        yield  # this frame refers to `vectors`, to which the table itself refers only weakly
 
     def set_scorer(self, pool: str, scorer: Scorer | None) -> None:
-        """Let a scorer rank a pool's contacts from now on; None: the one of all pools that have none of their own.
+        """Set the scorer that ranks a pool's contacts; None: the scorer of all pools that have none of their own.
 
         No text is encoded: vectors are kept as they were before any map.
         """
         with self._lock:
             if self._scorers.set(pool, scorer):
-                self._views.give_up_pool(pool)
+                self._views.evict_pool(pool)
 
     def ids(self) -> list[str]:
         """Return the ids of all agents, ascending."""
         with self._lock:
-            return sorted(self._people.slots)
+            return sorted(self._agents.row_of)
 
     def agent(self, agent: str) -> Agent | None:
-        """Return an agent as known here, with live and not yet lapsed holds."""
+        """Return an agent with the holds that have not expired here; None: there is no such agent."""
         with self._lock:
-            slot = self._people.slots.get(agent)
-            return None if slot is None else self._people.known(slot)
+            row = self._agents.row_of.get(agent)
+            return None if row is None else self._agents.current(row)
 
     def put(self, agent: Agent, vectors: Floats) -> None:
-        """Take an agent in whole, in the place of what was known.
+        """Add an agent, or replace one whole.
 
-        vectors: [interests, dimension], unit vectors before the scorer's map, one an interest in their order.
-        They are kept at 16 bits, as the store keeps them, so that every replica compares the same numbers.
-        Raises ValueError where the shape is another.
+        vectors: [interests, dimension], unit vectors before the scorer's map, in the order of the interests. They are
+        kept at 16 bits, as the store keeps them, so that every replica compares the same numbers.
+        Raises ValueError for another shape.
         """
         expected = (len(agent.profile.interests), self.dimension)
         if vectors.shape != expected:
@@ -121,95 +123,92 @@ class SiteIndex:
         half = vectors.astype(np.float16)
         with self._lock:
             self.changes += 1
-            slot = self._people.slots.get(agent.id)
-            if slot is None:
-                slot = self._people.add(agent)
-                self._write_lines(slot, agent.profile.interests, half)
-                self._views.register(slot)
+            row = self._agents.row_of.get(agent.id)
+            if row is None:
+                row = self._agents.add(agent)
+                self._write_interests(row, agent.profile.interests, half)
+                self._views.register(row)
             else:
-                self._replace(slot, agent, half)
+                self._replace(row, agent, half)
             for hold in agent.holds:
-                self._deadlines.push(slot, hold, self._people.live)
+                self._deadlines.push(row, hold, self._agents.live_holds)
 
     def put_status(self, agent: str, status: AgentStatus, idle_since_ms: int, version: int | None = None) -> None:
-        """Set what an agent says; an unknown agent is passed over; version None: as it was."""
+        """Set an agent's status; an unknown agent is ignored; version None: unchanged."""
         with self._lock:
-            slot = self._people.slots.get(agent)
-            if slot is not None:
-                self._people.declare(slot, status)
+            row = self._agents.row_of.get(agent)
+            if row is not None:
+                self._agents.set_status(row, status)
                 if version is not None:
-                    self._people.agent[slot] = replace(self._people.agent[slot], version=version)
-                self._people.idle_since[slot] = idle_since_ms
-                self._views.refresh(slot)
+                    self._agents.agent[row] = replace(self._agents.agent[row], version=version)
+                self._agents.idle_since[row] = idle_since_ms
+                self._views.refresh(row)
 
     def remove(self, agent: str) -> None:
-        """Forget an agent; an unknown one is passed over."""
+        """Remove an agent; an unknown agent is ignored."""
         with self._lock:
-            slot = self._people.slots.get(agent)
-            if slot is not None:
-                self._views.unregister(slot)
-                self._drop_lines(slot)
-                self._people.remove(slot)
+            row = self._agents.row_of.get(agent)
+            if row is not None:
+                self._views.unregister(row)
+                self._drop_interests(row)
+                self._agents.remove(row)
 
     def hold(self, agent: str, hold: Hold) -> None:
-        """Take a slot of an agent; a hold of the same reservation is replaced, an unknown agent passed over."""
+        """Add a hold to an agent; a hold of the same reservation is replaced, an unknown agent is ignored."""
         with self._lock:
-            slot = self._people.slots.get(agent)
-            if slot is not None and not self._people.holds_already(slot, hold):
-                self._people.take(slot, hold)
-                self._deadlines.push(slot, hold, self._people.live)
-                self._views.refresh(slot)
+            row = self._agents.row_of.get(agent)
+            if row is not None and not self._agents.has_hold(row, hold):
+                self._agents.add_hold(row, hold)
+                self._deadlines.push(row, hold, self._agents.live_holds)
+                self._views.refresh(row)
 
     def holds(self, agent: str, reservation: str) -> bool:
-        """Tell whether a slot is taken by a reservation."""
+        """Tell whether a reservation holds capacity of an agent."""
         with self._lock:
-            slot = self._people.slots.get(agent)
-            return slot is not None and reservation in self._people.holds.get(slot, ())
+            row = self._agents.row_of.get(agent)
+            return row is not None and reservation in self._agents.holds.get(row, ())
 
     def free(self, agent: str, reservation: str, idle_since_ms: int | None) -> None:
-        """Give a slot back, if it was taken; idle_since_ms None: as it was."""
+        """Remove the hold of a reservation, if the agent has it; idle_since_ms None: unchanged."""
         with self._lock:
-            slot = self._people.slots.get(agent)
-            if slot is not None:
+            row = self._agents.row_of.get(agent)
+            if row is not None:
                 if idle_since_ms is not None:
-                    self._people.idle_since[slot] = idle_since_ms
-                if self._people.release(slot, reservation):
-                    self._views.refresh(slot)
+                    self._agents.idle_since[row] = idle_since_ms
+                if self._agents.remove_hold(row, reservation):
+                    self._views.refresh(row)
 
     def lapse(self, now_ms: int) -> int:
-        """Give back the slots of holds whose deadline is `now_ms` or earlier, and count them."""
+        """Remove the holds whose deadline is `now_ms` or earlier, and return their number."""
         lapsed = 0
         with self._lock:
-            for slot, reservation in self._deadlines.passed(now_ms):
-                self._people.release(slot, reservation)
-                self._views.refresh(slot)
+            for row, reservation in self._deadlines.pop_passed(now_ms):
+                self._agents.remove_hold(row, reservation)
+                self._views.refresh(row)
                 lapsed += 1
         return lapsed
 
     def next_deadline(self) -> int | None:
-        """Return when the next hold lapses."""
+        """Return the earliest deadline of a hold."""
         with self._lock:
             return self._deadlines.next()
 
     def find(
         self,
-        units: Floats,
-        unit_stems: Sequence[Sequence[str]],
+        query: Query,
         requirements: Requirements,
         *,
         ignore_availability: bool = False,
-        resting: int = MOST_RESTING,
+        max_idle: int = MAX_IDLE,
         floor: float = math.inf,
     ) -> SearchResult:
-        """Find everyone whom a message meets among the agents that meet the requirements.
+        """Return the agents that meet the requirements and that a message meets, scored by the pool's scorer.
 
-        They are ranked by the scorer of the pool. units: [units, dimension], unit vectors before its map; unit_stems:
-        the stems of each unit. ignore_availability: status and capacity are not asked about. resting: how many of the
-        longest idle to name, where nobody's affinity reaches `floor`: else nobody asks for them.
+        ignore_availability: also agents who are away or full. max_idle: how many of the longest idle to name, where no
+        affinity reaches `floor`.
         """
-        query = Query(units, unit_stems)
         return self.find_each(
-            [query], requirements, ignore_availability=ignore_availability, resting=resting, floor=floor
+            [query], requirements, ignore_availability=ignore_availability, max_idle=max_idle, floor=floor
         )[0]
 
     def find_each(
@@ -218,69 +217,69 @@ class SiteIndex:
         requirements: Requirements,
         *,
         ignore_availability: bool = False,
-        resting: int = MOST_RESTING,
+        max_idle: int = MAX_IDLE,
         floor: float = math.inf,
     ) -> list[SearchResult]:
-        """Find for each of some messages what `find` finds for it alone, at less cost."""
+        """Return for each of some messages what `find` returns for it alone, at less cost."""
         with self._lock:
-            shown = ViewKey(requirements.pool, requirements.channel, ignore_availability)
-            return self._find(shown, queries, requirements, resting, floor)
+            key = ViewKey(requirements.pool, requirements.channel, ignore_availability)
+            return self._find(key, queries, requirements, max_idle, floor)
 
     def rows(self, requirements: Requirements, *, ignore_availability: bool = False) -> int:
-        """Count the interests that a search compares with a message, those of agents it excludes among them."""
+        """Return how many interests a search's view has, those of agents that the requirements exclude among them."""
         with self._lock:
-            shown = ViewKey(requirements.pool, requirements.channel, ignore_availability)
-            return len(self._views.get(shown, self._scorers.of(requirements.pool).lines).owners)
+            key = ViewKey(requirements.pool, requirements.channel, ignore_availability)
+            return len(self._views.get(key, self._scorers.of(requirements.pool).vectors).owners)
 
     def best_affinities(self, queries: Sequence[Query], pool: str) -> NDArray[np.float64]:
         """Return each message's best affinity [messages] with any agent of a pool, available or not.
 
-        For a worker thread: the lock is given back between messages.
+        For a worker thread: the lock is released between messages.
         """
         best = np.zeros(len(queries))
-        anywhere = ViewKey(pool, None, everybody=True)
-        anyone = Requirements(pool=pool)
+        whole_pool = ViewKey(pool, None, all_agents=True)
+        any_agent = Requirements(pool=pool)
         for number, query in enumerate(queries):
             with self._lock:
-                (found,) = self._find(anywhere, [query], anyone, 0, 0.0)
-            best[number] = found.scores.affinity.max(initial=0.0)
+                (result,) = self._find(whole_pool, [query], any_agent, 0, 0.0)
+            best[number] = result.scores.affinity.max(initial=0.0)
         with self._lock:
-            self._views.give_up(anywhere)
+            self._views.evict(whole_pool)
         return best
 
     def longest_idle(self, requirements: Requirements, most: int) -> list[str]:
-        """Name the agents who can take a contact now, the longest idle first."""
+        """Return the ids of at most `most` available agents, the longest idle first."""
         with self._lock:
-            shown = ViewKey(requirements.pool, requirements.channel, everybody=False)
-            view = self._views.get(shown, self._scorers.of(requirements.pool).lines)
-            members, _ = admitted(self._people, view, requirements)
-            return [resting.agent.id for resting in longest_idle(self._people, members, most)]
+            key = ViewKey(requirements.pool, requirements.channel, all_agents=False)
+            view = self._views.get(key, self._scorers.of(requirements.pool).vectors)
+            members, _ = admitted(self._agents, view, requirements)
+            return [idle.agent.id for idle in longest_idle(self._agents, members, most)]
 
     def eligible_but_full(self, requirements: Requirements, most: int | None = None) -> list[str]:
-        """Name, in order of their ids, those who meet every constraint but have no room; most None: all of them."""
+        """Return, in order, the ids of agents that meet every constraint but have no free capacity; most None: all."""
         with self._lock:
-            slots, unmet = first_unmet(self._people, requirements)
-            full = slots[unmet == ORDER.index(Constraint.CAPACITY)]
+            rows, unmet = first_unmet(self._agents, requirements)
+            full = rows[unmet == ORDER.index(Constraint.CAPACITY)]
             if most is not None and len(full):
-                full = full[top_k(self._people.id_parts(full), most)]
-            return sorted(agent.id for agent in self._people.agent[full])[:most]
+                full = full[top_k(self._agents.id_parts(full), most)]
+            return sorted(agent.id for agent in self._agents.agent[full])[:most]
 
     def left_out(self, requirements: Requirements, *, name_agents: int = 0) -> LeftOut:
-        """Count who is left out by the first constraint they do not meet.
+        """Count the excluded agents by the first constraint that each does not meet.
 
-        name_agents: how many to name, those who came furthest through the constraints first, then by id.
+        name_agents: how many to name, those that meet the most constraints in their order first, then by id.
         """
         with self._lock:
             if not name_agents and not requirements.only:
-                shown = ViewKey(requirements.pool, requirements.channel, everybody=False)
-                view = self._views.get(shown, self._scorers.of(requirements.pool).lines)
-                return self._left_out.of(requirements, how_many_admitted(self._people, view, requirements))
-            slots, unmet = first_unmet(self._people, requirements)
+                key = ViewKey(requirements.pool, requirements.channel, all_agents=False)
+                view = self._views.get(key, self._scorers.of(requirements.pool).vectors)
+                return self._exclusion_counts.of(requirements, count_admitted(self._agents, view, requirements))
+            rows, unmet = first_unmet(self._agents, requirements)
             counts = np.bincount(unmet, minlength=len(ORDER) + 1)
             named: list[tuple[str, Constraint]] = []
             for number in range(len(ORDER) - 1, -1, -1):
                 if len(named) < name_agents and counts[number]:
-                    ids = sorted(agent.id for agent in self._people.agent[slots[unmet == number]])
+                    ids = sorted(agent.id for agent in self._agents.agent[rows[unmet == number]])
                     named += [(agent, ORDER[number]) for agent in ids[: name_agents - len(named)]]
         return LeftOut(
             {constraint: int(counts[number]) for number, constraint in enumerate(ORDER) if counts[number]},
@@ -289,51 +288,40 @@ class SiteIndex:
 
     def _find(
         self,
-        shown: ViewKey,
+        key: ViewKey,
         queries: Sequence[Query],
         requirements: Requirements,
-        resting: int,
+        max_idle: int,
         floor: float,
     ) -> list[SearchResult]:
-        serving = self._scorers.of(shown.pool)
-        view = self._views.get(shown, serving.lines)
-        found = search(
-            self._people,
-            self._lexicon,
-            view,
-            serving,
-            queries,
-            requirements,
-            resting=resting,
-            floor=floor,
-        )
-        self.rows_scored += sum(one.rows for one in found)
-        return found
+        serving = self._scorers.of(key.pool)
+        space = SearchSpace(self._agents, self._lexicon, self._views.get(key, serving.vectors), serving)
+        results = search(space, queries, requirements, max_idle=max_idle, floor=floor)
+        self.rows_scored += sum(result.rows for result in results)
+        return results
 
-    def _replace(self, slot: int, agent: Agent, half: NDArray[np.float16]) -> None:
-        """Write an agent over what was known; what stays the same is left in its place."""
-        people = self._people
-        before: Agent = people.agent[slot]
-        rows = people.rows[slot]
-        same_lines = before.profile.interests == agent.profile.interests
-        same_lines = same_lines and np.array_equal(self._lines.stored(rows), half)
-        if same_lines and Attributes.of(before.profile).key() == Attributes.of(agent.profile).key():
-            people.change(slot, agent)
-            self._views.refresh(slot)
+    def _replace(self, row: int, agent: Agent, half: NDArray[np.float16]) -> None:
+        """Replace an agent; unchanged interests and views stay as they are."""
+        before: Agent = self._agents.agent[row]
+        same_interests = before.profile.interests == agent.profile.interests
+        same_interests = same_interests and np.array_equal(self._vectors.stored(self._agents.interests[row]), half)
+        if same_interests and Attributes.of(before.profile).key() == Attributes.of(agent.profile).key():
+            self._agents.change(row, agent)
+            self._views.refresh(row)
             return
-        self._views.unregister(slot)
-        people.change(slot, agent)
-        if not same_lines:
-            self._drop_lines(slot)
-            self._write_lines(slot, agent.profile.interests, half)
-        self._views.register(slot)
+        self._views.unregister(row)
+        self._agents.change(row, agent)
+        if not same_interests:
+            self._drop_interests(row)
+            self._write_interests(row, agent.profile.interests, half)
+        self._views.register(row)
 
-    def _write_lines(self, slot: int, interests: Sequence[str], half: NDArray[np.float16]) -> None:
+    def _write_interests(self, row: int, interests: Sequence[str], half: NDArray[np.float16]) -> None:
         handles = [self._lexicon.add(stems(interest, self.language)) for interest in interests]
-        self._people.rows[slot] = self._lines.add(slot, half, handles)
+        self._agents.interests[row] = self._vectors.add(row, half, handles)
 
-    def _drop_lines(self, slot: int) -> None:
-        rows = self._people.rows[slot]
-        for handle in self._lines.handle[rows].tolist():
+    def _drop_interests(self, row: int) -> None:
+        rows = self._agents.interests[row]
+        for handle in self._vectors.handle[rows].tolist():
             self._lexicon.remove(handle)
-        self._lines.remove(rows)
+        self._vectors.remove(rows)

@@ -1,4 +1,4 @@
-"""The views of a site: one for each pool and channel that is asked for."""
+"""Cache of a site's views: one for each pool and channel that requests name."""
 
 from __future__ import annotations
 
@@ -7,121 +7,121 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from matcher.index.agent_table import AgentTable
-from matcher.index.attributes import NOT_TAKEN, Attribute, Attributes
+from matcher.index.attributes import ABSENT, Attribute, Attributes
 from matcher.index.vector_table import ProjectedVectors
 from matcher.index.view import View
 
 MOST_VIEWS: Final = 256
-"""Views kept; the one used longest ago is given up first, and built anew when it is asked for."""
+"""Views kept; the least recently used is evicted first, and built again when a request needs it."""
 
-
-MOST_NAMED: Final = 4096
-"""Distinct traits whose views are named beforehand."""
+MOST_KEYED: Final = 4096
+"""Distinct attributes whose view keys are kept."""
 
 
 class ViewKey(NamedTuple):
-    """What a view shows: who has room for a channel of a pool, or everybody who takes it (None: any channel)."""
+    """Names a view: the available agents of a pool for a channel, or all that serve it (channel None: any)."""
 
     pool: str
     channel: str | None
-    everybody: bool
+    all_agents: bool
 
 
 class ViewCache:
-    """Build views at first use, and keep them true change by change."""
+    """Build views at first use, and update them with every change of an agent."""
 
-    def __init__(self, people: AgentTable, dimension: int) -> None:
-        self._people = people
+    def __init__(self, agents: AgentTable, dimension: int) -> None:
+        self._agents = agents
         self._dimension = dimension
         self._views: OrderedDict[ViewKey, View] = OrderedDict()
-        self._named: dict[int, tuple[Attributes, tuple[ViewKey, ...]]] = {}
-        self._takers: Counter[tuple[str, str]] = Counter()
+        self._keys: dict[int, tuple[Attributes, tuple[ViewKey, ...]]] = {}
+        self._servers: Counter[tuple[str, str]] = Counter()
+        """By pool and channel: agents of the pool that serve the channel."""
 
     def __len__(self) -> int:
         return len(self._views)
 
-    def get(self, shown: ViewKey, lines: ProjectedVectors) -> View:
-        """Return a view that is true until the next change, and kept true afterwards unless it is given up.
+    def get(self, key: ViewKey, vectors: ProjectedVectors) -> View:
+        """Return a view that is valid until the next change; the cache keeps it up to date unless it is evicted.
 
-        lines: the rows as the pool's scorer compares them; when that changes, `give_up_pool` comes first.
+        vectors: the interests as the pool's scorer projects them; before they change, the caller calls `evict_pool`.
         """
-        view = self._views.get(shown)
+        view = self._views.get(key)
         if view is not None:
-            self._views.move_to_end(shown)
+            self._views.move_to_end(key)
             return view
-        view = View(lines, self._dimension)
-        if shown.channel is not None and not self._takers[shown.pool, shown.channel]:
-            return view  # nobody ever takes it: not kept, so that callers cannot push out the others
-        people, slots = self._people, self._people.present()
-        if len(slots):
-            wanted = people.answers(slots, Attribute.POOL, shown.pool) > 0
-            if shown.channel is not None:
-                wanted &= people.answers(slots, Attribute.COST, shown.channel) != NOT_TAKEN
-                if not shown.everybody:
-                    wanted &= people.online(slots) & people.have_room(slots, shown.channel)
-            slots = slots[wanted]
-        view.fill(slots, [people.rows[slot] for slot in slots.tolist()])
-        self._views[shown] = view
+        view = View(vectors, self._dimension)
+        if key.channel is not None and not self._servers[key.pool, key.channel]:
+            return view  # no agent serves it: not kept, so that callers cannot evict the other views
+        agents, rows = self._agents, self._agents.rows_in_use()
+        if len(rows):
+            member = agents.values(rows, Attribute.POOL, key.pool) > 0
+            if key.channel is not None:
+                member &= agents.values(rows, Attribute.COST, key.channel) != ABSENT
+                if not key.all_agents:
+                    member &= agents.online(rows) & agents.have_capacity(rows, key.channel)
+            rows = rows[member]
+        view.fill(rows, [agents.interests[row] for row in rows.tolist()])
+        self._views[key] = view
         if len(self._views) > MOST_VIEWS:
             self._views.popitem(last=False)
         return view
 
-    def give_up(self, shown: ViewKey) -> None:
-        """Keep a view no longer."""
-        self._views.pop(shown, None)
+    def evict(self, key: ViewKey) -> None:
+        """Drop a view."""
+        self._views.pop(key, None)
 
-    def give_up_pool(self, pool: str) -> None:
-        """Keep no view of a pool any longer."""
-        for shown in [shown for shown in self._views if shown.pool == pool]:
-            del self._views[shown]
+    def evict_pool(self, pool: str) -> None:
+        """Drop all views of a pool."""
+        for key in [key for key in self._views if key.pool == pool]:
+            del self._views[key]
 
-    def register(self, slot: int) -> None:
-        """Count an agent whose pools and channels are new here, and show them where they belong."""
-        self._count(slot, 1)
-        self.refresh(slot)
+    def register(self, row: int) -> None:
+        """Count an agent whose pools and channels are new here, and add the agent to the views it belongs to."""
+        self._count(row, 1)
+        self.refresh(row)
 
-    def unregister(self, slot: int) -> None:
-        """Forget an agent's pools and channels, and show them nowhere."""
-        self._count(slot, -1)
-        for shown in self._of(slot):
-            view = self._views.get(shown)
-            if view is not None and slot in view:
-                view.drop(slot)
+    def unregister(self, row: int) -> None:
+        """Forget an agent's pools and channels, and drop the agent from all views."""
+        self._count(row, -1)
+        for key in self._keys_of(row):
+            view = self._views.get(key)
+            if view is not None and row in view:
+                view.drop(row)
 
-    def refresh(self, slot: int) -> None:
+    def refresh(self, row: int) -> None:
         """Bring the views up to date with an agent's status and load."""
-        for shown in self._of(slot):
-            view = self._views.get(shown)
+        for key in self._keys_of(row):
+            view = self._views.get(key)
             if view is None:
                 continue
-            wanted = shown.everybody or (shown.channel is not None and self._people.takes(slot, shown.channel))
-            if wanted and slot not in view:
-                view.add(slot, self._people.rows[slot])
-            elif not wanted and slot in view:
-                view.drop(slot)
+            member = key.all_agents or (key.channel is not None and self._agents.is_available(row, key.channel))
+            if member and row not in view:
+                view.add(row, self._agents.interests[row])
+            elif not member and row in view:
+                view.drop(row)
 
-    def _of(self, slot: int) -> tuple[ViewKey, ...]:
-        """Name every view that an agent can be in."""
-        traits = self._people.traits[int(self._people.trait[slot])]
-        named = self._named.get(id(traits))
-        if named is None or named[0] is not traits:
-            if len(self._named) >= MOST_NAMED:
-                self._named.clear()
-            named = self._named[id(traits)] = (traits, tuple(_shown_to(traits)))
-        return named[1]
+    def _keys_of(self, row: int) -> tuple[ViewKey, ...]:
+        """Return the keys of all views that an agent can be a member of."""
+        attributes = self._agents.attribute_table[int(self._agents.attributes[row])]
+        kept = self._keys.get(id(attributes))
+        if kept is None or kept[0] is not attributes:
+            if len(self._keys) >= MOST_KEYED:
+                self._keys.clear()
+            kept = self._keys[id(attributes)] = (attributes, tuple(_keys_for(attributes)))
+        return kept[1]
 
-    def _count(self, slot: int, change: int) -> None:
-        traits = self._people.traits[int(self._people.trait[slot])]
-        for pool in traits.pools:
-            for channel in traits.channels:
-                self._takers[pool, channel] += change
-                if not self._takers[pool, channel]:
-                    del self._takers[pool, channel]
+    def _count(self, row: int, change: int) -> None:
+        attributes = self._agents.attribute_table[int(self._agents.attributes[row])]
+        for pool in attributes.pools:
+            for channel in attributes.channels:
+                self._servers[pool, channel] += change
+                if not self._servers[pool, channel]:
+                    del self._servers[pool, channel]
 
 
-def _shown_to(traits: Attributes) -> Iterator[ViewKey]:
-    for pool in traits.pools:
-        yield ViewKey(pool, None, everybody=True)
-        for channel in traits.channels:
-            yield ViewKey(pool, channel, everybody=False)
-            yield ViewKey(pool, channel, everybody=True)
+def _keys_for(attributes: Attributes) -> Iterator[ViewKey]:
+    for pool in attributes.pools:
+        yield ViewKey(pool, None, all_agents=True)
+        for channel in attributes.channels:
+            yield ViewKey(pool, channel, all_agents=False)
+            yield ViewKey(pool, channel, all_agents=True)

@@ -45,7 +45,7 @@ class BatchEntry:
         the `most` agents idle longest.
         """
         affinity = self.result.scores.affinity
-        listed = {idle.agent.id: 0.0 for idle in self.result.resting[:most]}
+        listed = {idle.agent.id: 0.0 for idle in self.result.longest_idle[:most]}
         matched = np.flatnonzero(affinity >= self.floor)
         if len(matched):
             used, idle_since = self.result.utilization[matched], self.result.idle_since_ms[matched]

@@ -61,7 +61,7 @@ def rank(
     """
     best = result.scores.affinity.max(initial=-np.inf)
     if best < terms.floor or not len(result.scores.agent):
-        longest_idle = result.resting if idle is None else idle
+        longest_idle = result.longest_idle if idle is None else idle
         order = _Order(Basis.FALLBACK, _by_idleness(result, longest_idle[: terms.most], units))
     else:
         order = _Order(Basis.AFFINITY, _by_affinity(result, units, best - terms.tolerance, terms.most))
@@ -75,14 +75,14 @@ def rank_with(result: SearchResult, units: Sentences, terms: RankingTerms, chose
     Raises ValueError where the agent is neither matched nor among the idle agents of the search result.
     """
     at = next((at for at, agent in enumerate(result.agents) if agent.id == chosen), None)
-    idle = [candidate for candidate in result.resting if candidate.agent.id == chosen]
+    idle = [candidate for candidate in result.longest_idle if candidate.agent.id == chosen]
     if at is None and not idle:
         raise ValueError("the chosen agent is not in the search result")
     if at is not None and result.scores.affinity[at] >= terms.floor:
         equal_from = result.scores.affinity.max() - terms.tolerance
         basis, candidates = Basis.AFFINITY, _by_affinity(result, units, equal_from, terms.most)
     else:
-        basis, candidates = Basis.FALLBACK, _by_idleness(result, result.resting[: terms.most], units)
+        basis, candidates = Basis.FALLBACK, _by_idleness(result, result.longest_idle[: terms.most], units)
     if all(candidate.agent != chosen for candidate in candidates):
         own = _by_idleness(result, idle, units) if at is None else _candidates(result, [at], units)
         candidates = candidates[: terms.most - 1] + own
@@ -147,7 +147,7 @@ def _candidates(result: SearchResult, places: Sequence[int], units: Sentences) -
 def _by_idleness(result: SearchResult, idle: Sequence[IdleAgent], units: Sentences) -> tuple[Candidate, ...]:
     scores = result.scores
     place_of_row = {row: at for at, row in enumerate(scores.agent.tolist())} if idle else {}
-    placed = [(entry, place_of_row.get(entry.slot)) for entry in idle]
+    placed = [(entry, place_of_row.get(entry.row)) for entry in idle]
     matched = [at for _, at in placed if at is not None]
     candidates = dict(zip(matched, _candidates(result, matched, units), strict=True)) if matched else {}
     return tuple(

@@ -15,6 +15,7 @@ import structlog
 
 from matcher.aio import cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
+from matcher.index import Query
 from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import encode_message
@@ -243,7 +244,7 @@ class QueueDispatcher:
             return None
         encoded = contact.encoded
         result = replica.index.find(
-            encoded.vectors, encoded.stems, requirements, resting=MOST_AGENTS, floor=terms.floor
+            Query(encoded.vectors, encoded.stems), requirements, max_idle=MOST_AGENTS, floor=terms.floor
         )
         return SearchedContact(contact, pool, requirements, terms, result=result) if result.eligible else None
 

@@ -75,7 +75,7 @@ class SearchedContact:
             return {candidate.agent: 0.0 for candidate in candidates}
         affinity, floor = self.result.scores.affinity, self.terms.floor
         if affinity.max(initial=-np.inf) < floor:
-            return {idle.agent.id: 0.0 for idle in self.result.resting[:MOST_AGENTS]}
+            return {idle.agent.id: 0.0 for idle in self.result.longest_idle[:MOST_AGENTS]}
         best = top_k([-affinity], MOST_AGENTS)
         counted = np.zeros(len(best)) if self.requirements.only else affinity[best] * (affinity[best] >= floor)
         return {agent.id: value for agent, value in zip(self.result.agents[best], counted.tolist(), strict=True)}

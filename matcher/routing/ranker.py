@@ -85,7 +85,11 @@ class Ranker:
         # A reserve that was answered since the search is no longer pending, but it holds an agent who is idle in the
         # search's result.
         likely_reserved = pending.union(replica.pending.agents) if options.pending_last else ()
-        idle = sorted(result.resting, key=lambda entry: entry.agent.id in likely_reserved) if likely_reserved else None
+        idle = (
+            sorted(result.longest_idle, key=lambda entry: entry.agent.id in likely_reserved)
+            if likely_reserved
+            else None
+        )
         ranking = rank(result, encoded.units, terms, left_out=left_out, idle=idle)
         # A transfer is what requires one agent by id, unless the caller knows another reason.
         return replace(ranking, basis=Basis.TRANSFER) if requirements.only else ranking
@@ -105,7 +109,7 @@ class Ranker:
     async def _rank_alone(self, request: RankRequest, preferred: Preferred) -> Ranking:
         encoded, alone = request.encoded, replace(request.requirements, only=preferred.agent)
         terms = await self.terms(request.replica, request.pool, most=1)
-        result = request.replica.index.find(encoded.vectors, encoded.stems, alone, resting=1, floor=terms.floor)
+        result = request.replica.index.find(Query(encoded.vectors, encoded.stems), alone, max_idle=1, floor=terms.floor)
         return replace(rank(result, encoded.units, terms), basis=preferred.basis)
 
 

@@ -122,7 +122,7 @@ def _search(request: SearchRequest, queries: Sequence[Query]) -> list[SearchAnsw
         queries,
         requirements,
         ignore_availability=request.ignore_availability,
-        resting=request.idle + len(pending) + len(queries) - 1,
+        max_idle=request.idle + len(pending) + len(queries) - 1,
         floor=request.floor,
     )
     left_out = replica.index.left_out(requirements) if request.count_left_out else LeftOut({})

@@ -123,9 +123,9 @@ async def _open_model(settings: Settings, telemetry: Telemetry, model: str) -> M
         ),
         lambda step: log.info("encoder", step=step),
         observer=EncoderObserver(
-            batch=lambda texts, _seconds: telemetry.encoder_batch_size.observe(texts),
-            wait=telemetry.encoder_queue_seconds.observe,
-            failure=lambda where: log.error("a batch failed", where=where),
+            on_batch=lambda texts, _seconds: telemetry.encoder_batch_size.observe(texts),
+            on_wait=telemetry.encoder_queue_seconds.observe,
+            on_failure=lambda where: log.error("a batch failed", where=where),
         ),
     )
     try:

@@ -1,1 +1,1 @@
-"""Training of a learned scorer: data sets, the linear map, and the calibration of its confidence."""
+"""Training of a learned scorer: datasets, the linear map, and the calibration of its confidence."""

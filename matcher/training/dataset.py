@@ -1,4 +1,4 @@
-"""A lesson: a suite as vectors, and what a scorer makes of it."""
+"""Dataset: a suite as vectors, and the evidence and hits of a scorer on it."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class Dataset:
     interests: Floats
     """[interests, dimension], unit vectors."""
     owner: NDArray[np.int64]
-    """[interests]: whose each is, ascending."""
+    """[interests]: the agent of each, ascending."""
     interest_stems: Sequence[Sequence[str]]
     units: Floats
     """[units, dimension], unit vectors."""
     message: NDArray[np.int64]
-    """[units]: of which message each is, ascending."""
+    """[units]: the message of each, ascending."""
     unit_stems: Sequence[Sequence[str]]
     relevant: NDArray[np.bool_]
-    """[messages, agents]: who is right."""
+    """[messages, agents]: whether the agent is right for the message."""
     person: Sequence[str]
-    """[agents]: who they are; a fold holds all messages about a person."""
+    """[agents]: the person of each; all messages about a person are in one fold."""
 
-    def asking(self, messages: NDArray[np.bool_]) -> Dataset:
-        """Return the lesson with the units of these messages [messages] alone, numbered as before."""
+    def of_messages(self, messages: NDArray[np.bool_]) -> Dataset:
+        """Return the dataset with the units of these messages alone, a mask [messages]; numbers stay."""
         kept = np.flatnonzero(messages[self.message])
         return replace(
             self,
@@ -43,8 +43,8 @@ class Dataset:
             unit_stems=[self.unit_stems[at] for at in kept.tolist()],
         )
 
-    def beside(self, units: Floats, message: NDArray[np.int64], unit_stems: Sequence[Sequence[str]]) -> Dataset:
-        """Return the lesson with more units [n, dimension], each of the message [n] it is said in."""
+    def with_units(self, units: Floats, message: NDArray[np.int64], unit_stems: Sequence[Sequence[str]]) -> Dataset:
+        """Return the dataset with further units [n, dimension], each of the message [n]."""
         order = np.argsort(np.concatenate([self.message, message]), kind="stable")
         stems = [*self.unit_stems, *unit_stems]
         return replace(
@@ -55,44 +55,44 @@ class Dataset:
         )
 
 
-def evidence_of(lesson: Dataset, scorer: Scorer) -> Evidence:
-    """Compare everything with everything; `agent` counts message * agents + agent, `unit` over all messages."""
+def evidence_of(dataset: Dataset, scorer: Scorer) -> Evidence:
+    """Compare all units with all interests; `agent` counts message * agents + agent, `unit` over all messages."""
     lexicon = Lexicon()
-    handles = np.array([lexicon.add(stems) for stems in lesson.interest_stems], np.int64)
-    held = np.bincount(lesson.owner, minlength=lesson.agents)
-    place = np.arange(len(lesson.owner)) - np.searchsorted(lesson.owner, lesson.owner)
-    interests, parts = scorer.project(lesson.interests), scorer.project(lesson.units)
-    found: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
-    for low in range(0, max(len(parts), 1), 256):
-        cosine = parts[low : low + 256] @ interests.T
+    handles = np.array([lexicon.add(stems) for stems in dataset.interest_stems], np.int64)
+    held = np.bincount(dataset.owner, minlength=dataset.agents)
+    place = np.arange(len(dataset.owner)) - np.searchsorted(dataset.owner, dataset.owner)
+    interests, units = scorer.project(dataset.interests), scorer.project(dataset.units)
+    blocks: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
+    for low in range(0, max(len(units), 1), 256):
+        cosine = units[low : low + 256] @ interests.T
         unit, row = np.nonzero(cosine > scorer.threshold)
-        found.append((unit + low, row, cosine[unit, row]))
-    unit, row = (np.concatenate([one[at] for one in found]) for at in (0, 1))
-    owner = lesson.owner[row]
+        blocks.append((unit + low, row, cosine[unit, row]))
+    unit, row = (np.concatenate([block[at] for block in blocks]) for at in (0, 1))
+    owner = dataset.owner[row]
     return Evidence(
         unit=unit,
-        agent=lesson.message[unit] * lesson.agents + owner,
+        agent=dataset.message[unit] * dataset.agents + owner,
         interest=place[row],
-        cosine=np.concatenate([one[2] for one in found]),
-        lexical=lexicon.shared(lesson.unit_stems, unit, handles[row]),
+        cosine=np.concatenate([block[2] for block in blocks]),
+        lexical=lexicon.shared(dataset.unit_stems, unit, handles[row]),
         held=held[owner],
     )
 
 
-def hits_of(lesson: Dataset, scorer: Scorer) -> NDArray[np.bool_]:
+def hits_of(dataset: Dataset, scorer: Scorer) -> NDArray[np.bool_]:
     """Tell of each message [messages] whether the agent with the highest score is right."""
-    scores = scorer.score(evidence_of(lesson, scorer))
-    hits = np.zeros(len(lesson.relevant), np.bool_)
-    for number, span, agents in per_message(lesson, scores):
+    scores = scorer.score(evidence_of(dataset, scorer))
+    hits = np.zeros(len(dataset.relevant), np.bool_)
+    for number, span, agents in per_message(dataset, scores):
         if len(agents):
-            hits[number] = lesson.relevant[number, agents[scores.score[span].argmax()]]
+            hits[number] = dataset.relevant[number, agents[scores.score[span].argmax()]]
     return hits
 
 
-def per_message(lesson: Dataset, scores: Scores) -> Iterator[tuple[int, slice, NDArray[np.int64]]]:
-    """Yield each message, where its agents lie in the scores, and who they are."""
-    message = scores.agent // lesson.agents
-    cuts = np.searchsorted(message, np.arange(len(lesson.relevant) + 1)).tolist()
-    for number in range(len(lesson.relevant)):
+def per_message(dataset: Dataset, scores: Scores) -> Iterator[tuple[int, slice, NDArray[np.int64]]]:
+    """Yield each message's number, the slice of its agents in the scores, and those agents."""
+    message = scores.agent // dataset.agents
+    cuts = np.searchsorted(message, np.arange(len(dataset.relevant) + 1)).tolist()
+    for number in range(len(dataset.relevant)):
         span = slice(cuts[number], cuts[number + 1])
-        yield number, span, scores.agent[span] % lesson.agents
+        yield number, span, scores.agent[span] % dataset.agents

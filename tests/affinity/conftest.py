@@ -1,4 +1,4 @@
-"""The code that serves, on the packaged model."""
+"""Fixture: the production code on the packaged model."""
 
 from tests.evaluation.conftest import serving
 

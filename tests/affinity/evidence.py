@@ -1,4 +1,4 @@
-"""Evidence as hypothesis draws it, and scoring as its definition reads."""
+"""Evidence that hypothesis draws, and a plain scoring by the definition."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matcher.affinity.scorer import Evidence, Scorer
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """A unit meets an interest of an agent."""
+    """A unit that meets an interest of an agent."""
 
     unit: int
     agent: int
@@ -24,19 +24,19 @@ class Meeting:
 
 
 def held_by(agent: int) -> int:
-    """Give agents from few interests to many."""
+    """Return how many interests an agent has, few or many."""
     return (1, 4, 5, 20, 64)[agent % 5]
 
 
 def evidence_of(meetings: list[Meeting]) -> Evidence:
-    """Put meetings in the arrays that an index gives."""
+    """Return meetings as the arrays of a search."""
     return Evidence(
-        unit=np.array([one.unit for one in meetings], np.int64),
-        agent=np.array([one.agent for one in meetings], np.int64),
-        interest=np.array([one.interest for one in meetings], np.int64),
-        cosine=np.array([one.cosine for one in meetings], np.float32),
-        lexical=np.array([one.lexical for one in meetings], np.float32),
-        held=np.array([held_by(one.agent) for one in meetings], np.int64),
+        unit=np.array([meeting.unit for meeting in meetings], np.int64),
+        agent=np.array([meeting.agent for meeting in meetings], np.int64),
+        interest=np.array([meeting.interest for meeting in meetings], np.int64),
+        cosine=np.array([meeting.cosine for meeting in meetings], np.float32),
+        lexical=np.array([meeting.lexical for meeting in meetings], np.float32),
+        held=np.array([held_by(meeting.agent) for meeting in meetings], np.int64),
     )
 
 
@@ -55,10 +55,10 @@ meetings = st.lists(
 )
 
 
-def plainly(scorer: Scorer, found: list[Meeting]) -> dict[int, float]:
+def plain_scores(scorer: Scorer, drawn: list[Meeting]) -> dict[int, float]:
     """Score by the definition, one meeting after the other."""
     strengths: dict[tuple[int, int], list[float]] = defaultdict(list)
-    for one in found:
+    for one in drawn:
         excess = float(np.float32(one.cosine)) - scorer.threshold
         if np.float32(one.cosine) > scorer.threshold:
             gate = (excess - scorer.lexical_from) / (scorer.lexical_full - scorer.lexical_from)
@@ -67,6 +67,6 @@ def plainly(scorer: Scorer, found: list[Meeting]) -> dict[int, float]:
     scores: dict[int, float] = defaultdict(float)
     for (agent, _), each in strengths.items():
         plenty = max(held_by(agent), scorer.ample)
-        left = [max(one - scorer.handicap * math.log(plenty / scorer.ample), 0.0) for one in each]
-        scores[agent] += (1 - scorer.corroboration) * max(left) + scorer.corroboration * sum(left) / plenty
+        lowered = [max(one - scorer.handicap * math.log(plenty / scorer.ample), 0.0) for one in each]
+        scores[agent] += (1 - scorer.corroboration) * max(lowered) + scorer.corroboration * sum(lowered) / plenty
     return dict(scores)

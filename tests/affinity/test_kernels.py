@@ -1,4 +1,4 @@
-"""What is compiled says the same as numpy, whichever of the two is at hand."""
+"""Compiled kernels: each gives the same as its twin in numpy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from matcher import kernels
-from matcher.affinity.lexicon import LONGEST_LINE, Lexicon
+from matcher.affinity.lexicon import MOST_STEMS, Lexicon
 from matcher.affinity.scorer import Scorer
 from matcher.index.quantized_rows import QuantizedRows
 from matcher.index.vector_table import VectorTable
@@ -30,7 +30,7 @@ often = settings(max_examples=80, deadline=None)
 
 @contextmanager
 def numpy_alone() -> Iterator[None]:
-    """Do without what is compiled."""
+    """Run without the compiled kernels."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernels, "compiled", None)
         yield
@@ -39,7 +39,7 @@ def numpy_alone() -> Iterator[None]:
 @given(found=meetings, threshold=st.sampled_from([0.0, 0.3]))
 @often
 def test_agents_score_the_same(found: list[Meeting], threshold: float) -> None:
-    """The same agents for the same reasons, their scores, affinities and breadths apart by rounding alone."""
+    """The same agents for the same reasons; scores, affinities and breadths differ by rounding alone."""
     scorer, evidence = Scorer(threshold=threshold), evidence_of(found)
     compiled = scorer.score(evidence)
     with numpy_alone():
@@ -58,7 +58,7 @@ def test_agents_score_the_same(found: list[Meeting], threshold: float) -> None:
 )
 @often
 def test_confidence_is_the_same(scores: list[float], seed: int, free: int, roster: int) -> None:
-    """Also where several agents tie, where fewer were met than are looked at, and for one behind them all."""
+    """Also where several agents tie, where few agents were met, and for an agent behind all others."""
     random = np.random.default_rng(seed)
     score, breadth = np.array(scores), random.random(len(scores))
     at = random.permutation(len(scores))[:8]
@@ -72,20 +72,20 @@ def test_confidence_is_the_same(scores: list[float], seed: int, free: int, roste
 @given(seed=seeds, pairs=st.integers(0, 300), dimension=st.sampled_from([1, 48, 384, 401]), mapped=st.booleans())
 @often
 def test_cosines_are_the_same(seed: int, pairs: int, dimension: int, mapped: bool) -> None:
-    """To the rounding of single floats, of any dimension, with a map and without."""
+    """They are equal up to the rounding of single floats, in any dimension, with a map and without."""
     random = np.random.default_rng(seed)
-    lines = VectorTable(dimension)
+    table = VectorTable(dimension)
     vectors = random.normal(size=(40, dimension)) / np.sqrt(dimension)
-    rows = lines.add(0, vectors.astype(np.float16), [0] * 40)
-    under = lines.under(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
-    under.prepare(rows)
-    toward = under.toward((random.normal(size=(3, dimension)) / np.sqrt(dimension)).astype(np.float32))
+    rows = table.add(0, vectors.astype(np.float16), [0] * 40)
+    projected = table.projected(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
+    projected.prepare(rows)
+    toward = projected.toward((random.normal(size=(3, dimension)) / np.sqrt(dimension)).astype(np.float32))
     unit, chosen = np.sort(random.integers(0, 3, pairs)), rows[random.integers(0, 40, pairs)]
-    compiled = under.cosines(toward, unit, chosen)
+    compiled = projected.cosines(toward, unit, chosen)
     with numpy_alone():
-        plain = under.cosines(toward, unit, chosen)
+        plain = projected.cosines(toward, unit, chosen)
     assert np.abs(compiled - plain).max(initial=0) <= 2e-6 * max(1.0, float(np.abs(plain).max(initial=0)))
-    alone = [under.cosines(toward, unit[at : at + 1], chosen[at : at + 1])[0] for at in range(min(pairs, 20))]
+    alone = [projected.cosines(toward, unit[at : at + 1], chosen[at : at + 1])[0] for at in range(min(pairs, 20))]
     assert compiled[:20].tolist() == alone
 
 
@@ -99,22 +99,22 @@ def test_cosines_are_the_same(seed: int, pairs: int, dimension: int, mapped: boo
     only=st.sampled_from([None, 0.0, 0.1, 1.0]),
 )
 @often
-def test_the_same_rows_are_met(
+def test_the_same_pairs_are_above_the_threshold(
     seed: int, rows: int, units: int, dimension: int, threshold: float, mapped: bool, only: float | None
 ) -> None:
-    """By units of any length, one of them zeros, among rows of which some are admitted, all or none."""
+    """For units of any length, one of them zeros, and rows of which some, all or none are admitted."""
     random = np.random.default_rng(seed)
-    lines = VectorTable(dimension)
-    under = lines.under(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
-    view = View(under, dimension)
-    for slot in range(rows):
-        made = random.normal(size=(1 + slot % 3, dimension)) / np.sqrt(dimension)
-        view.add(slot, lines.add(slot, made.astype(np.float16), [0] * len(made)))
-    for slot in range(0, rows, 7):
-        view.drop(slot)
+    table = VectorTable(dimension)
+    projected = table.projected(random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None)
+    view = View(projected, dimension)
+    for agent in range(rows):
+        made = random.normal(size=(1 + agent % 3, dimension)) / np.sqrt(dimension)
+        view.add(agent, table.add(agent, made.astype(np.float16), [0] * len(made)))
+    for agent in range(0, rows, 7):
+        view.drop(agent)
     queries = (random.normal(size=(units, dimension)) ** 3 / np.sqrt(dimension)).astype(np.float32)
     queries[:1] = 0
-    toward = under.toward(queries)
+    toward = projected.toward(queries)
     admitted = None if only is None else random.random(len(view.owners)) < only
     compiled = view.above(toward, threshold, admitted)
     with numpy_alone():
@@ -123,32 +123,32 @@ def test_the_same_rows_are_met(
     for part in (1, 2):
         assert compiled[part].tolist() == [one for by_one in alone for one in by_one[part].tolist()]
     near = 2e-6 * max(1.0, float(np.abs(plain[2]).max(initial=0)))
-    told, expected = _cosines(compiled), _cosines(plain)
-    for pair in told.keys() | expected.keys():  # one of the threshold's own size may be rounded to either side
-        assert abs(told.get(pair, threshold) - expected.get(pair, threshold)) <= near
+    computed, expected = _cosines(compiled), _cosines(plain)
+    for pair in computed.keys() | expected.keys():  # a cosine at the threshold may be rounded to either side
+        assert abs(computed.get(pair, threshold) - expected.get(pair, threshold)) <= near
 
 
 @pytest.mark.parametrize("short_by", [1e-6, 1e-4, 1e-3, 5e-3])
-def test_a_row_along_the_rounding_of_a_unit_is_met(short_by: float) -> None:
-    """Every component of the unit is rounded down by half a level, and the row, which is not, adds them up."""
+def test_a_row_along_the_rounding_error_of_a_unit_is_met(short_by: float) -> None:
+    """Every component of the unit is rounded down by half a level; the row, not rounded, adds up these errors."""
     unit = np.full(64, 10.49 / 127)
     unit[0] = 1.0
     toward = (unit / np.linalg.norm(unit))[None].astype(np.float32)
-    lines = VectorTable(64)
-    view = View(lines.under(None), 64)
-    view.add(0, lines.add(0, np.full((1, 64), 0.11102294921875, np.float16), [0]))
+    table = VectorTable(64)
+    view = View(table.projected(None), 64)
+    view.add(0, table.add(0, np.full((1, 64), 0.11102294921875, np.float16), [0]))
     (cosine,) = view.above(toward, 0.0, None)[2].tolist()
     assert len(view.above(toward, cosine - short_by, None)[2]) == 1
     with numpy_alone():
         assert len(view.above(toward, cosine - short_by, None)[2]) == 1
 
 
-def test_so_many_rows_that_other_threads_go_on_meanwhile_are_met_the_same() -> None:
-    """A hundred and fifty thousand pairs, of which tens of thousands come near."""
+def test_a_scan_that_releases_the_interpreter_lock_meets_the_same_pairs() -> None:
+    """A hundred and fifty thousand pairs, of which tens of thousands are near the threshold."""
     random = np.random.default_rng(1)
-    lines, rows = VectorTable(8), random.normal(size=(30_000, 8)) / np.sqrt(8)
-    view = View(lines.under(None), 8)
-    view.fill(np.arange(30), [lines.add(slot, rows[slot::30].astype(np.float16), [0] * 1_000) for slot in range(30)])
+    table, rows = VectorTable(8), random.normal(size=(30_000, 8)) / np.sqrt(8)
+    view = View(table.projected(None), 8)
+    view.fill(np.arange(30), [table.add(agent, rows[agent::30].astype(np.float16), [0] * 1_000) for agent in range(30)])
     toward = (random.normal(size=(5, 8)) / np.sqrt(8)).astype(np.float32)
     compiled = _cosines(view.above(toward, 0.3, None))
     with numpy_alone():
@@ -167,7 +167,7 @@ def _cosines(met: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32
 @given(seed=seeds, pairs=st.integers(1, 100))
 @often
 def test_shared_words_weigh_the_same(seed: int, pairs: int) -> None:
-    """Lines of many words and of none, units that share some of them."""
+    """For interests of many words and of none, and units that share some of them."""
     random = np.random.default_rng(seed)
     words = [f"word{number}" for number in range(60)]
 
@@ -175,7 +175,7 @@ def test_shared_words_weigh_the_same(seed: int, pairs: int) -> None:
         return [words[at] for at in random.permutation(len(words))[: random.integers(0, most)]]
 
     lexicon = Lexicon()
-    handles = np.array([lexicon.add(some(LONGEST_LINE + 4)) for _ in range(30)])
+    handles = np.array([lexicon.add(some(MOST_STEMS + 4)) for _ in range(30)])
     units = [some(30) for _ in range(4)]
     unit, handle = random.integers(0, 4, pairs), handles[random.integers(0, 30, pairs)]
     compiled = lexicon.shared(units, unit, handle)
@@ -187,28 +187,28 @@ def test_shared_words_weigh_the_same(seed: int, pairs: int) -> None:
 @given(seed=seeds, rows=st.integers(1, 40), dimension=st.sampled_from([1, 48, 384, 401]), mapped=st.booleans())
 @often
 def test_rows_are_scaled_and_coded_the_same(seed: int, rows: int, dimension: int, mapped: bool) -> None:
-    """To the last bit where they are only widened and rounded; rows whose length is not known yet, too."""
+    """They are equal to the last bit, also rows whose factor is not computed yet."""
     random = np.random.default_rng(seed)
-    lines = VectorTable(dimension)
+    table = VectorTable(dimension)
     made = (random.normal(size=(rows, dimension)) / np.sqrt(dimension)).astype(np.float16)
-    places = lines.add(0, made, [0] * rows)
+    places = table.add(0, made, [0] * rows)
     linear_map = random.normal(size=(dimension, dimension)).astype(np.float32) if mapped else None
-    compiled, peak = lines.under(linear_map).scaled(places), 0.3
+    compiled, peak = table.projected(linear_map).scaled(places), 0.3
 
-    def found(vectors: NDArray[np.float32]) -> tuple[bool, list[list[int]]]:
+    def codes_of(vectors: NDArray[np.float32]) -> tuple[bool, list[list[int]]]:
         coded = QuantizedRows(dimension, peak)
         fits = coded.append(vectors)
         return fits, [part.tolist() for part in coded.may_exceed(vectors[:1], 0.0, None)]
 
-    codes = found(compiled)
+    codes = codes_of(compiled)
     with numpy_alone():
-        assert np.array_equal(compiled, lines.under(linear_map).scaled(places))
-        assert codes == found(compiled)
+        assert np.array_equal(compiled, table.projected(linear_map).scaled(places))
+        assert codes == codes_of(compiled)
     assert codes[0] == (np.abs(compiled).max() <= peak)
 
 
-def test_where_there_is_a_compiler_they_are_compiled() -> None:
-    """`make setup` compiles them, so that nobody measures numpy's without knowing."""
+def test_with_a_compiler_the_kernels_are_compiled() -> None:
+    """`make setup` compiles them, so that no measurement runs on numpy by accident."""
     compiler = str(sysconfig.get_config_var("CXX") or "c++").split()[0]
     headers = Path(sysconfig.get_path("include")) / "Python.h"
     assert kernels.compiled is not None or shutil.which(compiler) is None or not headers.exists()

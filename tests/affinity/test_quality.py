@@ -1,4 +1,4 @@
-"""What the packaged scorer is worth on the suites that come with the project, through the encoder that serves."""
+"""Quality of the packaged scorer on the suites that come with the project, with the encoder of the service."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ async def recall(serving: Production, suite: Suite, scorer: Scorer) -> float:
     return float(hits_of(lesson_of(serving, suite), scorer).mean())
 
 
-async def test_the_default_model_is_scored_by_what_was_learned_for_it(serving: Production) -> None:
-    """The packaged file is found by the packaged model's fingerprint: there is a map, of the vectors' size."""
+async def test_the_default_model_has_a_learned_scorer(serving: Production) -> None:
+    """The packaged file is found by the packaged model's fingerprint: there is a map, of the vectors' dimension."""
     assert serving.scorer.map is not None
     assert serving.scorer.map.shape == (384, 384)
 
 
-async def test_profiles_in_other_words_keep_what_meaning_alone_finds(serving: Production) -> None:
-    """Words do not outweigh meaning: restated profiles keep at least 95 % of what evidence alone gets."""
+async def test_profiles_in_other_words_keep_the_recall_of_meaning_alone(serving: Production) -> None:
+    """Words do not outweigh meaning: restated profiles keep at least 95 % of the recall of evidence alone."""
     suite = read_suite(EXAMPLES / "suite_restated")
-    learned, alone = [await recall(serving, suite, one) for one in (serving.scorer, EVIDENCE_ALONE)]
+    learned, alone = [await recall(serving, suite, scorer) for scorer in (serving.scorer, EVIDENCE_ALONE)]
     assert learned >= 0.95 * alone
 
 
-async def test_profiles_in_their_own_words_lose_nothing(serving: Production) -> None:
-    """On the suite whose profiles say it as the messages do, the packaged scorer finds no fewer."""
+async def test_profiles_in_the_words_of_messages_lose_no_recall(serving: Production) -> None:
+    """On the suite whose profiles use the words of the messages, the packaged scorer has at least the same recall."""
     suite = read_suite(EXAMPLES / "suite")
-    learned, alone = [await recall(serving, suite, one) for one in (serving.scorer, EVIDENCE_ALONE)]
+    learned, alone = [await recall(serving, suite, scorer) for scorer in (serving.scorer, EVIDENCE_ALONE)]
     assert learned >= alone
 
 
 async def test_messages_with_nothing_to_go_by_fall_back(serving: Production) -> None:
-    """Of 200 greetings, order numbers and the like at least 95 % stay below the roster's own floor."""
+    """Of 200 greetings, order numbers and the like, at least 95 % stay below the roster's floor."""
     texts = [line for line in NOTHING_TO_GO_BY.read_text("utf-8").splitlines() if line.strip()]
     assert len(texts) == 200
     checked = await check_floor(serving, read_suite(EXAMPLES / "suite"), texts, silent)
@@ -55,14 +55,16 @@ async def test_messages_with_nothing_to_go_by_fall_back(serving: Production) -> 
 
 
 async def test_a_request_before_the_interest_changes_little(serving: Production) -> None:
-    """A sentence about an order in front of each message takes at most a twentieth of the right answers."""
+    """A sentence about an order before each message costs at most a twentieth of the recall."""
     suite = read_suite(EXAMPLES / "suite")
     before = await recall(serving, suite, serving.scorer)
     await serving.learn(["My order number 4471 has not arrived yet."], "request", silent)
-    lesson = lesson_of(serving, suite)
+    dataset = lesson_of(serving, suite)
     request = serving.read("My order number 4471 has not arrived yet.")
-    evidence = evidence_of(lesson, serving.scorer)
-    asked = np.arange(len(lesson.relevant))
-    longer = lesson.beside(np.repeat(request.vectors, len(asked), axis=0), asked, list(request.stems) * len(asked))
+    evidence = evidence_of(dataset, serving.scorer)
+    messages = np.arange(len(dataset.relevant))
+    longer = dataset.with_units(
+        np.repeat(request.vectors, len(messages), axis=0), messages, list(request.stems) * len(messages)
+    )
     assert len(evidence_of(longer, serving.scorer).unit) >= len(evidence.unit)
     assert float(hits_of(longer, serving.scorer).mean()) >= 0.95 * before

@@ -1,4 +1,4 @@
-"""The laws of the scorer, whatever the evidence."""
+"""Laws of the scorer, for any evidence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher.affinity.scorer import Scorer, Scores
-from tests.affinity.evidence import Meeting, evidence_of, held_by, meetings, plainly
+from tests.affinity.evidence import Meeting, evidence_of, held_by, meetings, plain_scores
 
 SCORER = Scorer()
 scorers = st.sampled_from([SCORER, Scorer(threshold=0.2, lexical_weight=0.0), Scorer(corroboration=0.0, handicap=0.2)])
@@ -22,10 +22,12 @@ def affinities(scores: Scores) -> dict[int, float]:
 
 
 @given(meetings, scorers)
-def test_scores_are_what_the_definition_says(found: list[Meeting], scorer: Scorer) -> None:
-    """All at once in arrays, or one meeting after the other: the same score, and affinity 1 - exp(-3 score)."""
+def test_scores_are_those_of_the_definition(found: list[Meeting], scorer: Scorer) -> None:
+    """All meetings at once in arrays or one after the other: the same score, and affinity 1 - exp(-3 score)."""
     scores = scorer.score(evidence_of(found))
-    assert dict(zip(scores.agent.tolist(), scores.score.tolist(), strict=True)) == pytest.approx(plainly(scorer, found))
+    assert dict(zip(scores.agent.tolist(), scores.score.tolist(), strict=True)) == pytest.approx(
+        plain_scores(scorer, found)
+    )
     assert scores.affinity == pytest.approx(1 - np.exp(-scorer.saturation * scores.score))
 
 
@@ -42,7 +44,7 @@ def test_the_order_of_the_evidence_changes_nothing(found: list[Meeting], chance:
 
 @given(meetings, scorers)
 def test_affinity_is_a_share_and_orders_as_the_score(found: list[Meeting], scorer: Scorer) -> None:
-    """It lies in [0, 1], and whoever scores more has no less of it; so has breadth its bounds."""
+    """It is in [0, 1], and an agent with a higher score has no less of it; breadth is in [0, 1], too."""
     scores = scorer.score(evidence_of(found))
     assert ((scores.affinity >= 0) & (scores.affinity <= 1)).all()
     assert ((scores.breadth >= 0) & (scores.breadth <= 1 + 1e-12)).all()
@@ -52,7 +54,7 @@ def test_affinity_is_a_share_and_orders_as_the_score(found: list[Meeting], score
 
 @given(meetings.filter(bool), st.data(), st.floats(0.01, 1.0))
 def test_a_rising_similarity_lowers_nothing(found: list[Meeting], data: st.DataObject, more: float) -> None:
-    """One unit closer to one interest: that agent's affinity is no less, everybody else's the same."""
+    """One unit closer to one interest: that agent's affinity is no less, all others' are the same."""
     at = data.draw(st.integers(0, len(found) - 1))
     closer = list(found)
     closer[at] = replace(found[at], cosine=min(found[at].cosine + more, 1.0))
@@ -65,10 +67,10 @@ def test_a_rising_similarity_lowers_nothing(found: list[Meeting], data: st.DataO
 
 
 @given(meetings, st.lists(st.integers(0, 9), min_size=1, max_size=5), st.integers(-100, 29))
-def test_a_sentence_that_meets_nobody_changes_no_affinity(
+def test_a_sentence_that_meets_no_interest_changes_no_affinity(
     found: list[Meeting], agents: list[int], percent: int
 ) -> None:
-    """A support request around a trace of a person takes nothing away, wherever in the message it stands."""
+    """A support request around a personal remark lowers no affinity, wherever in the message it is."""
     neutral = [Meeting(0, agent, at, percent / 100, 2.0) for at, agent in enumerate(agents)]
     later = [replace(one, unit=one.unit + 1) for one in found]
     before, after = SCORER.score(evidence_of(found)), SCORER.score(evidence_of(neutral + later))
@@ -79,16 +81,16 @@ def test_a_sentence_that_meets_nobody_changes_no_affinity(
 def test_an_added_interest_never_lowers_the_best_reason(
     found: list[Meeting], agent: int, unit: int, percent: int
 ) -> None:
-    """What tells most of an agent tells no less when they have one interest more."""
+    """An agent's best reason is no weaker when the agent has one interest more."""
     evidence = evidence_of(found)
     more = evidence_of([*found, Meeting(unit, agent, 99, percent / 100, 0.0)])
     more = replace(more, held=np.where(more.agent == agent, held_by(agent) + 1, more.held))
-    for known in set(evidence.agent.tolist()):
-        assert best_reason(SCORER.score(more), known) >= best_reason(SCORER.score(evidence), known)
+    for met in set(evidence.agent.tolist()):
+        assert best_reason(SCORER.score(more), met) >= best_reason(SCORER.score(evidence), met)
 
 
 def best_reason(scores: Scores, agent: int) -> float:
-    """Return the strength of an agent's best reason, 0 without any."""
+    """Return the strength of an agent's best reason; 0: there is none."""
     for at in np.flatnonzero(scores.agent == agent).tolist():
         return float(scores.strength[scores.first[at] : scores.first[at + 1]].max())
     return 0.0
@@ -96,23 +98,23 @@ def best_reason(scores: Scores, agent: int) -> float:
 
 @given(meetings)
 def test_reasons_are_the_best_interest_of_each_unit(found: list[Meeting]) -> None:
-    """Each agent has one reason a unit that met them, in the order of the message, and no other's."""
+    """Each agent has one reason for each unit that met the agent, in the order of the message."""
     scores = SCORER.score(evidence_of(found))
     assert scores.first[0] == 0
     assert scores.first[-1] == len(scores.reason) == len(scores.strength)
     for at, agent in enumerate(scores.agent.tolist()):
-        told = [found[triple] for triple in scores.reason[scores.first[at] : scores.first[at + 1]]]
-        units = [one.unit for one in told]
+        reasons = [found[triple] for triple in scores.reason[scores.first[at] : scores.first[at + 1]]]
+        units = [one.unit for one in reasons]
         met = {one.unit for one in found if one.agent == agent and np.float32(one.cosine) > SCORER.threshold}
         assert units == sorted(met)
-        assert {one.agent for one in told} == {agent}
+        assert {one.agent for one in reasons} == {agent}
 
 
-def test_shared_words_count_only_where_the_meaning_is_near() -> None:
-    """At the threshold a shared rare word adds nothing; where the meaning agrees it adds a tenth of its weight."""
+def test_shared_words_count_only_where_the_meaning_is_close() -> None:
+    """At the threshold a shared rare word adds nothing; where the meaning is close it adds a tenth of its weight."""
     added = {
-        cosine: plainly(SCORER, [Meeting(0, 2, 0, cosine, 1.0)])[2]
-        - plainly(SCORER, [Meeting(0, 2, 0, cosine, 0.0)])[2]
+        cosine: plain_scores(SCORER, [Meeting(0, 2, 0, cosine, 1.0)])[2]
+        - plain_scores(SCORER, [Meeting(0, 2, 0, cosine, 0.0)])[2]
         for cosine in (0.31, 0.44, 0.6)
     }
     assert added[0.31] == added[0.44] == 0
@@ -120,7 +122,7 @@ def test_shared_words_count_only_where_the_meaning_is_near() -> None:
 
 
 def test_sixty_four_generic_interests_are_worth_less_than_five() -> None:
-    """The same meeting counts for less in a profile that meets everything."""
+    """The same meeting counts less in a profile of many interests."""
     scores = SCORER.score(evidence_of([Meeting(0, agent, 0, 0.6, 0.0) for agent in range(5)]))
     one, four, five, twenty, sixty_four = scores.score.tolist()
     assert one == four == five > twenty > sixty_four > 0
@@ -128,7 +130,7 @@ def test_sixty_four_generic_interests_are_worth_less_than_five() -> None:
 
 @given(st.integers(1, 6), st.integers(0, 2**32 - 1))
 def test_projected_vectors_have_length_1_and_the_identity_changes_none(dimension: int, seed: int) -> None:
-    """A map turns and stretches, the length goes; zero stays zero."""
+    """A map turns and stretches, and the length is removed; zero stays zero."""
     chance = np.random.default_rng(seed)
     vectors = chance.normal(size=(5, dimension)).astype(np.float32)
     vectors[0] = 0
@@ -137,8 +139,8 @@ def test_projected_vectors_have_length_1_and_the_identity_changes_none(dimension
     assert np.linalg.norm(mapped, axis=1) == pytest.approx([0, 1, 1, 1, 1], abs=1e-5)
 
 
-def test_whatever_decides_a_score_changes_the_fingerprint() -> None:
-    """Decisions name the scorer that made them."""
+def test_every_change_of_a_scorer_changes_the_fingerprint() -> None:
+    """A decision names its scorer by the fingerprint, so no two scorers may share one."""
     others = [Scorer(threshold=0.2), Scorer(handicap=0.0), Scorer(map=np.eye(2, dtype=np.float32))]
     assert len({one.fingerprint for one in [SCORER, *others]}) == 4
     assert Scorer().fingerprint == SCORER.fingerprint

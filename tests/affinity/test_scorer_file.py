@@ -1,4 +1,4 @@
-"""That a scorer comes out of its file as it went in, and only for its own model."""
+"""File of a scorer: it is read as it was written, and only for its own model."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ PROVENANCE = Provenance("ab" * 8, ("mine",), "CC BY 4.0", "Me", {"mine": 0.5})
 
 @pytest.mark.parametrize("mapped", [True, False])
 def test_a_scorer_is_read_as_it_was_written(tmp_path: Path, mapped: bool) -> None:
-    """Numbers, weights, map and where they come from; nothing unfinished is left beside."""
+    """Numbers, weights, map and provenance are the same, and no unfinished file is left."""
     linear = np.eye(4, dtype=np.float32) * 1.5 if mapped else None
     scorer = Scorer(map=linear, threshold=0.21, ample=7, calibration=Calibration((0.5,) * FEATURES))
     write(tmp_path / "mine.npz", scorer, PROVENANCE)
     back, provenance = read(tmp_path / "mine.npz")
     assert back.fingerprint == scorer.fingerprint
     assert (replace(back, map=None), provenance) == (replace(scorer, map=None), PROVENANCE)
-    assert [one.name for one in tmp_path.iterdir()] == ["mine.npz"]
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.npz"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", None])
-def test_what_is_no_scorer_is_named(tmp_path: Path, content: bytes | None) -> None:
-    """An empty file, another format, a missing file: the error says which file."""
+def test_a_file_that_is_no_scorer_is_named(tmp_path: Path, content: bytes | None) -> None:
+    """An empty file, another format, a missing file: the error names the file."""
     path = tmp_path / "mine.npz"
     if content is not None:
         path.write_bytes(content)
@@ -39,12 +39,12 @@ def test_what_is_no_scorer_is_named(tmp_path: Path, content: bytes | None) -> No
 
 
 def test_another_model_is_scored_untrained() -> None:
-    """A map means nothing to vectors of another model."""
+    """A map is of no use for vectors of another model."""
     assert load_scorer("packaged", "0" * 16)[0].fingerprint == Scorer().fingerprint
 
 
-def test_what_is_packaged_says_where_it_comes_from() -> None:
-    """Its file names training data, licence and authors, and a recall by suites it was learned from."""
+def test_the_packaged_scorer_has_its_provenance() -> None:
+    """Its file names training data, licence and authors, and the recall on the suites it was learned from."""
     _, provenance = read(resources.files("matcher") / "maps" / "all-minilm-l6-v2.npz")
     assert provenance.licence == "CC BY 4.0"
     assert "PersonaChat (Zhang et al. 2018" in provenance.attribution
@@ -53,7 +53,7 @@ def test_what_is_packaged_says_where_it_comes_from() -> None:
 
 
 def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
-    """Vectors of two models never meet, and a scorer is learned from one of them."""
+    """A scorer is for the vectors of the one model it was learned from."""
     write(tmp_path / "mine.npz", Scorer(), Provenance("0" * 16, ("mine",), "", "", {"mine": 0.5}))
     assert load_scorer(str(tmp_path / "mine.npz"), "0" * 16)[0].fingerprint == Scorer().fingerprint
     with pytest.raises(ScorerFileWrong, match="another model"):
@@ -61,7 +61,7 @@ def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_untrained_scorer_can_be_chosen() -> None:
-    """`untrained` is the plain cosine, whatever is shipped."""
+    """`untrained` is the plain cosine, whatever the package has."""
     assert load_scorer("untrained", "0" * 16) == (Scorer(), None)
 
 
@@ -78,9 +78,9 @@ def test_the_untrained_scorer_can_be_chosen() -> None:
         ("other", {"a": 0.1}, {}, []),
     ],
 )
-def test_a_scorer_gives_way_to_one_that_finds_more_or_as_many_with_truer_confidence(
+def test_a_scorer_is_replaced_by_one_with_higher_recall_or_equal_recall_and_lower_error(
     model: str, recall: dict[str, float], error: dict[str, float], as_good_on: list[str]
 ) -> None:
-    """Compared is what both learned from; a file for another model or of other suites is simply another."""
-    there = Provenance("m", ("a",), "", "", {"a": 0.5}, (), {"a": 0.1})
-    assert there.as_good_as(Provenance(model, tuple(recall), "", "", recall, (), error)) == as_good_on
+    """Compared are the suites of both; scorers of other models or other suites are not compared."""
+    present = Provenance("m", ("a",), "", "", {"a": 0.5}, (), {"a": 0.1})
+    assert present.as_good_as(Provenance(model, tuple(recall), "", "", recall, (), error)) == as_good_on

@@ -1,4 +1,4 @@
-"""The scorers that pools may name."""
+"""Registry of the scorers that pools may name."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def put(folder: Path, name: str, scorer: Scorer, model: str = MODEL) -> None:
     write(folder / f"{name}.npz", scorer, Provenance(model, ("mine",), "", "", {"mine": 0.5}))
 
 
-def test_a_pool_may_name_what_is_packaged_untrained_or_in_the_folder(tmp_path: Path) -> None:
-    """Nothing named is the service's default; each name gives one and the same object whenever it is asked for."""
+def test_a_pool_may_name_the_packaged_the_untrained_or_a_scorer_of_the_folder(tmp_path: Path) -> None:
+    """No name is the service's default; each name gives the same object at every request."""
     put(tmp_path, "night-shift", LENIENT)
     put(tmp_path, "mapped", Scorer(map=np.eye(4, dtype=np.float32)))
     scorers = ScorerRegistry("untrained", MODEL, tmp_path)
@@ -32,8 +32,8 @@ def test_a_pool_may_name_what_is_packaged_untrained_or_in_the_folder(tmp_path: P
     assert scorers.named("mapped") is scorers.named("mapped") is scorers.serving("mapped")
 
 
-def test_a_scorer_that_is_put_there_later_can_be_named(tmp_path: Path) -> None:
-    """The folder is looked at when a name is first asked for, and what was read then stays until the next start."""
+def test_a_scorer_that_is_added_later_can_be_named(tmp_path: Path) -> None:
+    """A file is read at the first request of its name, and stays as it was read until the next start."""
     scorers = ScorerRegistry("untrained", MODEL, tmp_path)
     with pytest.raises(ScorerUnknown):
         scorers.named("new")
@@ -45,8 +45,8 @@ def test_a_scorer_that_is_put_there_later_can_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nights", "../night-shift", "/etc/passwd", "night-shift.npz", "Night-Shift", "\0"])
-def test_an_unknown_name_is_refused_with_those_that_are_known(tmp_path: Path, name: str) -> None:
-    """Only names of files in the folder are names: no path leads out of it."""
+def test_an_unknown_name_is_refused_with_the_names_that_exist(tmp_path: Path, name: str) -> None:
+    """Only files of the folder have names: no path leads out of it."""
     put(tmp_path, "night-shift", LENIENT)
     inner = tmp_path / "inner"
     inner.mkdir()
@@ -58,7 +58,7 @@ def test_an_unknown_name_is_refused_with_those_that_are_known(tmp_path: Path, na
 
 
 def test_a_file_that_cannot_serve_is_refused_by_its_name(tmp_path: Path) -> None:
-    """A scorer of another model's vectors, or what is none: the file is named, the folder is not told."""
+    """A scorer of another model, or a file that is no scorer: the error names the file and not the folder."""
     put(tmp_path, "theirs", LENIENT, OTHER_MODEL)
     (tmp_path / "torn.npz").write_bytes(b"PK")
     scorers = ScorerRegistry("untrained", MODEL, tmp_path)
@@ -68,13 +68,13 @@ def test_a_file_that_cannot_serve_is_refused_by_its_name(tmp_path: Path) -> None
         scorers.named("torn")
 
 
-def test_where_the_file_is_gone_the_default_ranks(tmp_path: Path) -> None:
-    """A replica that was started without the file serves all the same."""
+def test_without_its_file_the_default_ranks(tmp_path: Path) -> None:
+    """A replica that was started without the file ranks with the default."""
     scorers = ScorerRegistry("untrained", MODEL, tmp_path)
     assert scorers.serving("gone") is scorers.default
 
 
-def test_the_default_must_be_there(tmp_path: Path) -> None:
+def test_the_default_scorer_must_exist(tmp_path: Path) -> None:
     """A service whose own scorer cannot be read does not start."""
     with pytest.raises(ScorerFileWrong):
         ScorerRegistry(str(tmp_path / "none.npz"), MODEL, tmp_path)

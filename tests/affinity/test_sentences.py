@@ -1,4 +1,4 @@
-"""What the units of a message promise, whatever the message."""
+"""Laws of a message's units, for any message."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ messages = st.one_of(st.text(max_size=300), st.lists(pieces, max_size=80).map(""
 
 
 @given(messages)
-def test_units_lie_in_the_text_in_order_and_cover_all_of_it(text: str) -> None:
-    """At most 32 units, none empty, each beginning after the one before, and every character but spaces in one."""
+def test_units_are_in_order_and_cover_all_of_the_text(text: str) -> None:
+    """At most 32 units, none empty, each begins after the one before, and every character but spaces is in one."""
     units = split(text)
     assert len(units.spans) <= MAX_UNITS
     assert all(0 <= start < end <= len(text) for start, end in units.spans)
@@ -57,14 +57,14 @@ def test_units_lie_in_the_text_in_order_and_cover_all_of_it(text: str) -> None:
 @example("0 " * 25 + "0" * 80 + "\u200d 0")  # a joiner that joins nothing
 @example("0 " * 25 + "0" * 40 + " \u0301" + "0" * 40 + " 0")  # an accent on a space
 def test_units_are_the_same_each_time_and_have_no_spaces_around(text: str) -> None:
-    """Splitting says the same of the same text, and a unit begins and ends with what can be read."""
+    """The same text is split in the same way, and a unit begins and ends with a character that is no space."""
     assert split(text) == split(text)
     assert all(unit == unit.strip() for unit in split(text).texts(text))
 
 
 @given(st.integers(33, 400))
-def test_more_than_32_sentences_are_merged_and_the_units_say_so(sentences: int) -> None:
-    """Neighbours are put together, so that nothing said last is lost."""
+def test_more_than_32_sentences_are_merged_and_marked_so(sentences: int) -> None:
+    """Neighbours are merged, so that the last sentences are not lost."""
     text = "I hike. " * sentences
     units = split(text)
     assert (len(units.spans), units.merged) == (MAX_UNITS, True)
@@ -100,12 +100,12 @@ def test_more_than_32_sentences_are_merged_and_the_units_say_so(sentences: int) 
     ],
 )
 def test_sentences_are_units_in_every_script(text: str, expected: list[str]) -> None:
-    """English, German, Spanish, Japanese, Hindi, Korean, from right to left, line ends, accents apart, emoji."""
+    """English, German, Spanish, Japanese, Hindi, Korean, right-to-left scripts, line ends, combining accents, emoji."""
     assert split(text).texts(text) == expected
 
 
-def test_talk_without_any_sign_is_read_through_windows() -> None:
-    """Overlapping windows of twelve words let each thing said be compared by itself."""
+def test_text_without_punctuation_is_split_into_windows() -> None:
+    """Overlapping windows of twelve words let each remark be compared by itself."""
     text = " ".join(f"word{number}" for number in range(30))
     assert [len(unit.split()) for unit in split(text).texts(text)] == [12, 12, 12, 12]
 
@@ -122,8 +122,8 @@ def test_talk_without_any_sign_is_read_through_windows() -> None:
         "e\u0301" * 5_000,
     ],
 )
-def test_text_without_spaces_is_read_through_windows_that_cut_no_sign(text: str) -> None:
-    """Ten thousand characters of any script are a few units, and none begins or ends inside an accent or an emoji."""
+def test_text_without_spaces_is_split_into_windows_that_cut_no_sign(text: str) -> None:
+    """Ten thousand characters of any script are a few units; none begins or ends inside an accent or an emoji."""
     units = split(text)
     assert 2 <= len(units.spans) <= MAX_UNITS
     edges = {edge for span in units.spans for edge in span}
@@ -133,14 +133,14 @@ def test_text_without_spaces_is_read_through_windows_that_cut_no_sign(text: str)
     assert not [edge for edge in edges if edge < len(text) and unicodedata.category(text[edge]) in {"Mn", "Mc"}]
 
 
-def test_a_pile_of_accents_ends_nothing_but_itself() -> None:
-    """Windows stay apart and in order whatever a text piles up."""
+def test_piled_accents_keep_windows_apart() -> None:
+    """Windows begin apart and in order, however many accents a sign has."""
     text = ("e" + "\u0301" * 500) * 100
     spans = split(text).spans
     assert [span.start for span in spans] == sorted({span.start for span in spans})
 
 
-def test_a_sentence_parted_by_commas_stays_whole() -> None:
-    """A writer who puts commas ends sentences too."""
+def test_a_sentence_with_commas_stays_whole() -> None:
+    """A writer who sets commas ends sentences, too."""
     text = "I'm a trail runner and this season is all about one race, a hundred kilometres over the passes in the Alps."
     assert split(text).texts(text) == [text]

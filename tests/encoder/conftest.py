@@ -1,4 +1,4 @@
-"""The real model, compiled once for all test sessions, and small ones of other kinds."""
+"""Fixtures: the packaged model, compiled once for all test sessions, and small models of other kinds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def model_cache() -> Path:
 
 
 def run_python(*arguments: str, **environment: str) -> list[str]:
-    """Run a Python of its own; return the lines it printed. It must end with 0."""
+    """Run Python in a process of its own, which must end with 0; return the lines it printed."""
     ended = subprocess.run(
         [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
@@ -38,7 +38,7 @@ def run_python(*arguments: str, **environment: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 async def encoder() -> AsyncIterator[Encoder]:
-    """Give the encoder as it is served."""
+    """Give the encoder of the service."""
     encoder = await open_encoder(EncoderSettings(cache_dir=model_cache()), lambda _: None)
     yield encoder
     await encoder.close()
@@ -46,13 +46,13 @@ async def encoder() -> AsyncIterator[Encoder]:
 
 @pytest.fixture(scope="session")
 async def small_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Give models of several architectures, with weights drawn by lot, and what compiling each of them gave.
+    """Give models of several architectures with random weights, each with its compiled artefact.
 
-    By name: `source` and `artifact`, two folders, and `manifest`; the process had `home` for its home.
+    By name: the folders `source` and `artifact`, the `manifest`, and `home`, the compiling process's home.
     """
     folder = tmp_path_factory.mktemp("small")
     home = tmp_path_factory.mktemp("home")
     script = str(Path(__file__).with_name("small_models.py"))
     lines = await asyncio.to_thread(run_python, "-W", "ignore", script, str(folder), HOME=str(home))
     made: dict[str, dict[str, Any]] = json.loads(lines[-1])
-    return {name: {**told, "home": str(home)} for name, told in made.items()}
+    return {name: {**model, "home": str(home)} for name, model in made.items()}

@@ -1,6 +1,6 @@
-"""Make small sentence-transformers models and compile each; a program for the tests, printing what became of them.
+"""Program for the tests: makes small sentence-transformers models, compiles each, and prints the results.
 
-The weights are drawn by lot: what is tested is that compiling keeps a model's vectors, whatever they are.
+The weights are random: the tests check that compiling keeps a model's vectors, whatever they are.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def main(folder: Path) -> None:
     kinds = {
         "bert-mean": (BertModel(BertConfig(**SIZES, max_position_embeddings=64)), "mean"),
         "bert-cls": (BertModel(BertConfig(**SIZES, max_position_embeddings=64)), "cls"),
-        # Fewer dimensions at the end, by a product that OpenVINO 2026 cannot run in int8.
+        # A last product to fewer dimensions, which OpenVINO 2026 cannot run in int8.
         "bert-dense": (BertModel(BertConfig(**SIZES, max_position_embeddings=64)), "mean"),
         "bert-max": (BertModel(BertConfig(**SIZES, max_position_embeddings=64)), "max"),
-        # Counts positions from after the padding id.
+        # Counts positions from the padding id plus one.
         "roberta-mean": (RobertaModel(RobertaConfig(**SIZES, max_position_embeddings=66, pad_token_id=1)), "mean"),
-        # The same, and knows distances besides.
+        # The same, with relative positions besides.
         "mpnet-mean": (MPNetModel(MPNetConfig(**SIZES, max_position_embeddings=66, pad_token_id=1)), "mean"),
     }
     made = {}
@@ -68,7 +68,7 @@ def save(model: Any, pooling: str, folder: Path) -> None:
     """Write a sentence-transformers model around a transformer, with a tokenizer of 500 words."""
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1:
-            # Large enough for words and positions to make a difference, as they do in a trained model.
+            # Large enough for words and positions to matter, as in a trained model.
             torch.nn.init.normal_(parameter, std=1.0 if "embeddings" in name else 0.2)
     first, pad = ("[CLS]", "[PAD]") if model.config.pad_token_id == 1 else ("[PAD]", "[CLS]")
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))

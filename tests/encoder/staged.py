@@ -1,4 +1,4 @@
-"""A runtime whose every batch waits for the test's leave, so that queues can be looked at without sleeping."""
+"""Runtime for tests whose batches wait for permission, so that a test can look at queues without sleeping."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ DIMENSION = 4
 
 
 class StagedRuntime:
-    """Cuts texts at spaces; records each batch; runs it when `let_run` allows, failing with the next of `faults`."""
+    """Splits texts at spaces; records each batch, and runs it when `let_run` permits or raises the next of `faults`."""
 
-    def __init__(self, slots: int = 1) -> None:
-        """Start with no leave given."""
-        self._slots = slots
-        self._leave = threading.Semaphore(0)
+    def __init__(self, workers: int = 1) -> None:
+        """Begin without permission for any batch."""
+        self._workers = workers
+        self._permits = threading.Semaphore(0)
         self._begun = threading.Semaphore(0)
         self.batches: list[list[str]] = []
         self.faults: list[BaseException] = []
@@ -42,9 +42,9 @@ class StagedRuntime:
         return DIMENSION
 
     @property
-    def slots(self) -> int:
+    def workers(self) -> int:
         """Return how many batches may run at once."""
-        return self._slots
+        return self._workers
 
     @property
     def layout(self) -> Layout:
@@ -52,23 +52,23 @@ class StagedRuntime:
         return PackedLayout()
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
-        """Take each word for a token."""
+        """Make each word a token."""
         return [Tokens(text, (), max(1, len(text.split()))) for text in texts]
 
-    def run(self, batch: Sequence[Tokens], slot: int) -> Vectors:
-        """Record the batch, wait for leave, fail or answer."""
-        assert slot < self._slots
+    def run(self, batch: Sequence[Tokens], worker: int) -> Vectors:
+        """Record the batch, wait for permission, then fail or answer."""
+        assert worker < self._workers
         self.batches.append([tokens.text for tokens in batch])
         self._begun.release()
-        assert self._leave.acquire(timeout=PATIENCE_SECONDS)
+        assert self._permits.acquire(timeout=PATIENCE_SECONDS)
         if self.faults:
             raise self.faults.pop(0)
         vectors = np.stack([vector_of(tokens.text) for tokens in batch])
         return np.full_like(vectors, np.nan) if self.spoilt else vectors
 
     def let_run(self, batches: int = 10_000) -> None:
-        """Give leave for so many batches."""
-        self._leave.release(batches)
+        """Permit so many batches."""
+        self._permits.release(batches)
 
     async def begun(self, batches: int = 1) -> None:
         """Wait until so many more batches have begun."""
@@ -77,7 +77,7 @@ class StagedRuntime:
 
 
 class Clock:
-    """A clock that stands still unless a test moves it."""
+    """Clock that stands still unless a test moves it."""
 
     def __init__(self) -> None:
         """Start at an arbitrary moment."""
@@ -124,6 +124,6 @@ def words(count: int) -> str:
 
 
 async def settled() -> None:
-    """Let every task of the loop go as far as it can without waiting for a thread."""
+    """Let every task of the loop run as far as it can without waiting for a thread."""
     for _ in range(5):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What callers of the encoder see while others call it too."""
+"""Encoder with many callers at once: answers, order, refusals and failures."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.encoder.staged import Clock, StagedRuntime, settled, staged_encoder, 
 
 @pytest.fixture
 def runtime() -> StagedRuntime:
-    """Give a runtime that runs one batch at a time, on leave."""
+    """Give a runtime that runs one batch at a time, with permission."""
     return StagedRuntime()
 
 
 @pytest.fixture
 async def encoder(runtime: StagedRuntime) -> AsyncIterator[BatchingEncoder]:
-    """Give the encoder on that runtime; it is closed whatever happens."""
+    """Give the encoder on that runtime, and close it after the test."""
     encoder = staged_encoder(runtime)
     yield encoder
     runtime.let_run()
@@ -40,11 +40,11 @@ async def test_each_caller_gets_the_vectors_of_their_own_texts_in_order(
 ) -> None:
     """Forty callers with one to seven texts of mixed lengths at once: every row is the row of its text."""
     runtime.let_run()
-    asked = [[words(1 + (7 * i + 3 * j) % 60) for j in range(1 + i % 7)] for i in range(40)]
-    answers = await asyncio.gather(*[encoder.encode(texts) for texts in asked])
-    for texts, vectors in zip(asked, answers, strict=True):
+    texts_of = [[words(1 + (7 * i + 3 * j) % 60) for j in range(1 + i % 7)] for i in range(40)]
+    answers = await asyncio.gather(*[encoder.encode(texts) for texts in texts_of])
+    for texts, vectors in zip(texts_of, answers, strict=True):
         np.testing.assert_array_equal(vectors, np.stack([vector_of(text) for text in texts]))
-    assert encoder.stats().texts == sum(len(texts) for texts in asked)
+    assert encoder.stats().texts == sum(len(texts) for texts in texts_of)
 
 
 async def test_no_text_is_no_work(encoder: BatchingEncoder, runtime: StagedRuntime) -> None:
@@ -53,10 +53,10 @@ async def test_no_text_is_no_work(encoder: BatchingEncoder, runtime: StagedRunti
     assert runtime.batches == []
 
 
-async def test_a_free_worker_starts_at_once_and_takes_all_that_came_meanwhile(
+async def test_a_free_worker_starts_at_once_and_then_takes_all_that_arrived_meanwhile(
     encoder: BatchingEncoder, runtime: StagedRuntime
 ) -> None:
-    """The first text is not held back for company; the five that come while it runs share the next batch."""
+    """The first text does not wait for others; the five that arrive while it runs share the next batch."""
     first = call(encoder, "alone")
     await runtime.begun()
     others = [call(encoder, f"together {n}") for n in range(5)]
@@ -67,8 +67,8 @@ async def test_a_free_worker_starts_at_once_and_takes_all_that_came_meanwhile(
 
 
 async def test_two_workers_run_two_batches_at_once() -> None:
-    """Two slots: both batches have begun before either has ended."""
-    runtime = StagedRuntime(slots=2)
+    """With two workers both batches have begun before either has ended."""
+    runtime = StagedRuntime(workers=2)
     encoder = staged_encoder(runtime)
     left = call(encoder, "left")
     await runtime.begun()
@@ -83,7 +83,7 @@ async def test_two_workers_run_two_batches_at_once() -> None:
 async def test_a_short_message_does_not_wait_behind_a_long_one(
     encoder: BatchingEncoder, runtime: StagedRuntime
 ) -> None:
-    """A message of 2,000 tokens waits, a short one comes after it: the short one is in the very next batch."""
+    """A message of 2,000 tokens is queued, a short message arrives after it: the short one is in the next batch."""
     running = call(encoder, "running")
     await runtime.begun()
     long = call(encoder, *[words(200) for _ in range(10)])
@@ -99,7 +99,7 @@ async def test_a_short_message_does_not_wait_behind_a_long_one(
 
 
 async def test_a_long_message_is_not_overtaken_for_ever() -> None:
-    """Short messages that come later than a long one's allowance stand behind it."""
+    """Short messages that arrive after a long message's allowance are queued behind it."""
     clock, runtime = Clock(), StagedRuntime()
     encoder = staged_encoder(runtime, clock=clock)
     running = call(encoder, "running")
@@ -116,8 +116,8 @@ async def test_a_long_message_is_not_overtaken_for_ever() -> None:
 
 
 async def test_an_import_delays_a_route_by_one_batch_at_most(encoder: BatchingEncoder, runtime: StagedRuntime) -> None:
-    """A thousand profile lines wait and one batch of them runs; the route that comes then is in the next batch."""
-    lines = call(encoder, *[words(20) for _ in range(1000)], priority=Priority.PROFILE)
+    """A thousand interests are queued and one batch of them runs; a route that arrives then is in the next batch."""
+    interests = call(encoder, *[words(20) for _ in range(1000)], priority=Priority.PROFILE)
     await runtime.begun()
     route = call(encoder, "my router is broken")
     await settled()
@@ -125,41 +125,41 @@ async def test_an_import_delays_a_route_by_one_batch_at_most(encoder: BatchingEn
     await route
     assert runtime.batches[1] == ["my router is broken"]
     runtime.let_run()
-    await lines
+    await interests
 
 
-async def test_profiles_get_a_turn_while_routes_never_pause(encoder: BatchingEncoder, runtime: StagedRuntime) -> None:
-    """With more routes than can ever be worked off, every so many batches is one of profiles."""
+async def test_profiles_are_encoded_while_routes_never_pause(encoder: BatchingEncoder, runtime: StagedRuntime) -> None:
+    """With routes always queued, one batch of profiles follows each `ROUTES_PER_PROFILE` batches of routes."""
     running = call(encoder, words(250))
     await runtime.begun()
     routes = [call(encoder, words(250)) for _ in range(2 * ROUTES_PER_PROFILE)]
-    line = call(encoder, "profile line", priority=Priority.PROFILE)
+    interest = call(encoder, "an interest", priority=Priority.PROFILE)
     await settled()
     runtime.let_run()
-    await asyncio.gather(running, line, *routes)
-    assert runtime.batches.index(["profile line"]) == ROUTES_PER_PROFILE
+    await asyncio.gather(running, interest, *routes)
+    assert runtime.batches.index(["an interest"]) == ROUTES_PER_PROFILE
 
 
-async def test_what_nobody_waits_for_any_more_is_not_encoded(encoder: BatchingEncoder, runtime: StagedRuntime) -> None:
-    """A caller who hangs up while waiting costs nothing, and their room in the queue is free at once."""
+async def test_texts_of_a_cancelled_call_are_not_encoded(encoder: BatchingEncoder, runtime: StagedRuntime) -> None:
+    """A call that is cancelled in the queue costs nothing, and its tokens leave the queue at once."""
     running = call(encoder, "running")
     await runtime.begun()
-    gone = call(encoder, "nobody reads this", "nor this")
-    stays = call(encoder, "somebody reads this")
+    gone = call(encoder, "cancelled", "cancelled too")
+    stays = call(encoder, "not cancelled")
     await settled()
-    waited = encoder.stats().queued_tokens
+    before = encoder.stats().queued_tokens
     gone.cancel()
     await asyncio.wait([gone])
-    assert encoder.stats().queued_tokens < waited
+    assert encoder.stats().queued_tokens < before
     runtime.let_run()
     await asyncio.gather(running, stays)
-    assert runtime.batches == [["running"], ["somebody reads this"]]
+    assert runtime.batches == [["running"], ["not cancelled"]]
     assert encoder.stats().dropped == 2
     assert encoder.stats().queued_tokens == 0
 
 
-async def test_a_full_queue_refuses_at_once_and_takes_again_when_there_is_room(runtime: StagedRuntime) -> None:
-    """Past the limit a call is refused with how much waits; what waited is answered, and then there is room."""
+async def test_a_full_queue_refuses_at_once_and_accepts_again_later(runtime: StagedRuntime) -> None:
+    """Above the limit a call is refused with the number of queued tokens; after these are encoded it is accepted."""
     encoder = staged_encoder(runtime, max_queued_tokens=30)
     running = call(encoder, "running")
     await runtime.begun()
@@ -176,7 +176,7 @@ async def test_a_full_queue_refuses_at_once_and_takes_again_when_there_is_room(r
 
 
 async def test_an_import_that_fills_its_queue_refuses_no_route(runtime: StagedRuntime) -> None:
-    """Routes and profiles each have their own room."""
+    """Routes and profiles each have a limit of their own."""
     encoder = staged_encoder(runtime, max_queued_tokens=30)
     running = call(encoder, "running", priority=Priority.PROFILE)
     await runtime.begun()
@@ -191,18 +191,18 @@ async def test_an_import_that_fills_its_queue_refuses_no_route(runtime: StagedRu
     await encoder.close()
 
 
-async def test_a_call_larger_than_the_limit_is_taken_when_nothing_waits(runtime: StagedRuntime) -> None:
-    """Otherwise it could never be encoded, however often it is tried."""
+async def test_a_call_larger_than_the_limit_is_accepted_by_an_empty_queue(runtime: StagedRuntime) -> None:
+    """Otherwise it could never be encoded, however often the caller tries."""
     encoder = staged_encoder(runtime, max_queued_tokens=30)
     runtime.let_run()
     assert (await encoder.encode(["x" * 1000])).shape == (1, 4)
     await encoder.close()
 
 
-async def test_a_failed_batch_answers_everyone_in_it_and_nobody_else(
+async def test_a_failed_batch_fails_all_calls_in_it_and_no_others(
     encoder: BatchingEncoder, runtime: StagedRuntime
 ) -> None:
-    """Three callers share the batch that fails: all three are told, without their words; the next call works."""
+    """Three callers share the batch that fails: all three get an error without their words; the next call works."""
     running = call(encoder, "running")
     await runtime.begun()
     failing = [call(encoder, f"secret {n}") for n in range(3)]
@@ -224,7 +224,7 @@ async def test_a_failed_batch_answers_everyone_in_it_and_nobody_else(
 async def test_vectors_that_are_not_numbers_never_reach_a_caller(
     encoder: BatchingEncoder, runtime: StagedRuntime
 ) -> None:
-    """A model that gives NaN fails the call instead of spoiling every comparison after it."""
+    """A call with NaN from the model fails, instead of making every later comparison wrong."""
     runtime.spoilt = True
     runtime.let_run()
     with pytest.raises(ModelUnusable):
@@ -234,7 +234,7 @@ async def test_vectors_that_are_not_numbers_never_reach_a_caller(
 async def test_a_worker_that_dies_answers_its_callers_and_is_replaced(
     encoder: BatchingEncoder, runtime: StagedRuntime
 ) -> None:
-    """The only thread ends in the middle of a batch: the caller is told, those waiting are served by a new one."""
+    """The only thread ends in the middle of a batch: its caller gets an error, a new thread serves the queued calls."""
     runtime.faults.append(SystemExit("the thread is gone"))
     doomed = call(encoder, "doomed")
     await runtime.begun()
@@ -250,7 +250,7 @@ async def test_a_worker_that_dies_answers_its_callers_and_is_replaced(
 async def test_the_same_text_from_several_callers_is_encoded_once(
     encoder: BatchingEncoder, runtime: StagedRuntime
 ) -> None:
-    """Ten callers say hello while the worker is busy: the model reads it once, all ten are answered alike."""
+    """Ten callers say hello while the worker is busy: the model encodes it once, all ten get the same vector."""
     running = call(encoder, "running")
     await runtime.begun()
     callers = [call(encoder, "hello", "hello") for _ in range(10)]
@@ -262,8 +262,8 @@ async def test_the_same_text_from_several_callers_is_encoded_once(
     await running
 
 
-async def test_closing_finishes_what_runs_and_answers_what_waits(runtime: StagedRuntime) -> None:
-    """The batch that runs is answered; who waits is told that the server stops; who comes later too."""
+async def test_closing_finishes_running_batches_and_answers_queued_calls(runtime: StagedRuntime) -> None:
+    """The running batch is answered; queued and later calls get ShuttingDown."""
     encoder = staged_encoder(runtime)
     running = call(encoder, "running")
     await runtime.begun()
@@ -279,8 +279,8 @@ async def test_closing_finishes_what_runs_and_answers_what_waits(runtime: Staged
     np.testing.assert_array_equal(await running, [vector_of("running")])
 
 
-async def test_recent_texts_are_remembered_only_where_asked_for(runtime: StagedRuntime) -> None:
-    """With a cache of two, a repeated text is not encoded again until two others came; the default keeps none."""
+async def test_vectors_are_kept_only_where_the_settings_say_so(runtime: StagedRuntime) -> None:
+    """With a cache of two, a repeated text is encoded again only after two others; the default keeps none."""
     runtime.let_run()
     keeps, keeps_none = staged_encoder(runtime, text_cache_size=2), staged_encoder(runtime)
     for text in ("a", "a", "b", "a", "c", "b"):
@@ -293,8 +293,8 @@ async def test_recent_texts_are_remembered_only_where_asked_for(runtime: StagedR
     await asyncio.gather(keeps.close(), keeps_none.close())
 
 
-async def test_an_observer_is_told_batch_sizes_waits_and_where_it_failed(runtime: StagedRuntime) -> None:
-    """Two texts in one batch, then an error: sizes, seconds in the queue, and a kind and place without words."""
+async def test_an_observer_gets_batch_sizes_waits_and_the_place_of_a_failure(runtime: StagedRuntime) -> None:
+    """Two texts in one batch, then an error: sizes, seconds in the queue, and kind and place of the error, no words."""
     batches: list[int] = []
     waits: list[float] = []
     failures: list[str] = []

@@ -1,4 +1,4 @@
-"""How texts are laid out for the model: laws that hold for any lengths."""
+"""Layout of texts in the model's input: laws that hold for any lengths."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def test_the_most_due_text_is_in_the_next_batch_whatever_else_waits(waiting: lis
 
 @given(st.one_of(lengths_of_texts, short_texts))
 def test_a_batch_is_bounded(waiting: list[int]) -> None:
-    """So the next text waits for one bounded run at most: 128 tokens, or one text that is longer by itself."""
+    """So the next text waits for one bounded run at most: 128 tokens, or a single longer text."""
     batch = chosen(PackedLayout(), waiting)
     assert PackedLayout().arrange(batch).tokens <= max(MOST_TOKENS, rounded(batch[0]))
 
 
 @given(st.one_of(lengths_of_texts, short_texts))
-def test_no_two_texts_lie_on_the_same_place(waiting: list[int]) -> None:
-    """Each text has its own stretch of one row, inside the row."""
+def test_no_two_texts_overlap(waiting: list[int]) -> None:
+    """Each text has its own part of one row, inside the row."""
     batch = chosen(PackedLayout(), waiting)
     arrangement = PackedLayout().arrange(batch)
     taken: set[tuple[int, int]] = set()
     for length, (row, column) in zip(batch, arrangement.places, strict=True):
-        stretch = {(row, at) for at in range(column, column + length)}
+        places = {(row, at) for at in range(column, column + length)}
         assert row < arrangement.rows
         assert column + length <= arrangement.row_length
-        assert not stretch & taken
-        taken |= stretch
+        assert not places & taken
+        taken |= places
     assert len(batch) <= arrangement.tokens // TOKENS_PER_TEXT
 
 

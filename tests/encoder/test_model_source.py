@@ -1,4 +1,4 @@
-"""Which model is served: found, checked, and told apart from every other."""
+"""Finding a model's files: they are found, checked, and have a fingerprint that no other model has."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_packaged_model_is_the_published_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its weights are checked by SHA-256; others are refused, however well they would load."""
+    """Its weights are checked by SHA-256; other weights are refused even if they would load."""
     assert len(find_model("all-MiniLM-L6-v2").fingerprint) == 16
     monkeypatch.setattr(model_source, "PACKAGED_SHA256", "0" * 64)
     with pytest.raises(ModelUnusable, match="sha256 differs"):
@@ -41,7 +41,7 @@ def test_a_change_of_anything_that_makes_vectors_changes_the_fingerprint(folder:
     assert find_model(str(folder)).fingerprint != before
 
 
-def test_what_makes_no_vectors_leaves_the_fingerprint(folder: Path, tmp_path: Path) -> None:
+def test_files_that_do_not_affect_vectors_leave_the_fingerprint(folder: Path, tmp_path: Path) -> None:
     """A copy elsewhere, another README, the same weights in another format: the same fingerprint."""
     before = find_model(str(folder)).fingerprint
     copy = tmp_path / "copy"
@@ -56,7 +56,7 @@ def test_what_makes_no_vectors_leaves_the_fingerprint(folder: Path, tmp_path: Pa
 def test_a_model_fetched_before_is_used_without_a_network(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A hub id is looked for on this machine first."""
+    """A hub id is searched on this machine first."""
     cached = tmp_path / "hub" / "models--sentence-transformers--small"
     (cached / "refs").mkdir(parents=True)
     (cached / "refs" / "main").write_text("0" * 40, encoding="utf-8")
@@ -68,7 +68,7 @@ def test_a_model_fetched_before_is_used_without_a_network(
 
 
 @pytest.mark.parametrize("name", ["nobody/has-this", "not a name at all!", "/no/such/folder"])
-def test_a_model_that_is_nowhere_is_named_in_one_sentence(
+def test_a_model_that_is_not_found_is_named_in_one_sentence(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A misspelt name stops the start with the name in the message."""

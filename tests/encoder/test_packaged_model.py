@@ -1,4 +1,4 @@
-"""The packaged model as it is served: what its vectors are, whatever else is in the batch."""
+"""Packaged model as the service runs it: its vectors, whatever else is in the batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from matcher.encoder import EncoderSettings, open_encoder
 
 async def serve():
-    encoder = await open_encoder(EncoderSettings(cache_dir=Path(sys.argv[1])), lambda said: None)
+    encoder = await open_encoder(EncoderSettings(cache_dir=Path(sys.argv[1])), lambda step: None)
     print(encoder.runtime, (await encoder.encode(["Good morning", "My router is broken"])).shape)
     await encoder.close()
 
@@ -30,7 +30,7 @@ print("telemetry", sys.modules.get("openvino_telemetry"))
 
 
 async def test_serving_imports_no_torch(encoder: Encoder) -> None:
-    """A process that serves from a warm cache has never imported torch, and has the converters' telemetry stopped."""
+    """A process that serves from a warm cache never imports torch, and the converters' telemetry is off."""
     printed = await asyncio.to_thread(run_python, "-c", SERVE, str(model_cache()))
     assert printed == [
         f"{encoder.runtime} (2, 384)",
@@ -39,8 +39,8 @@ async def test_serving_imports_no_torch(encoder: Encoder) -> None:
     ]
 
 
-async def test_it_says_what_it_chose_and_why(encoder: Encoder) -> None:
-    """Health and log can name the runtime, the model's fingerprint, and the reason with its figure."""
+async def test_it_names_its_runtime_and_the_reason(encoder: Encoder) -> None:
+    """Health and log have the runtime, the model's fingerprint, and the reason with its figure."""
     assert encoder.runtime.startswith("openvino-")
     assert encoder.dimension == 384
     assert encoder.fingerprint == find_model("all-MiniLM-L6-v2").fingerprint
@@ -48,25 +48,25 @@ async def test_it_says_what_it_chose_and_why(encoder: Encoder) -> None:
 
 
 async def test_its_vectors_are_those_of_sentence_transformers(encoder: Encoder) -> None:
-    """Sentences that did not calibrate it, two long texts among them: unit vectors, mean cosine at least 0.99."""
+    """For texts that did not calibrate it, two long ones among them: unit vectors, mean cosine at least 0.99."""
     folder = model_cache() / artifact_key(find_model("all-MiniLM-L6-v2"))
     wanted = await asyncio.to_thread(np.load, folder / REFERENCE)
-    found = await encoder.encode(reference_texts())
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-5)
-    assert np.sum(found * wanted, axis=1).mean() >= 0.99
+    vectors = await encoder.encode(reference_texts())
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    assert np.sum(vectors * wanted, axis=1).mean() >= 0.99
 
 
 async def test_a_text_has_one_vector_whatever_is_in_the_batch(encoder: Encoder) -> None:
-    """A hundred random batches of texts from one word to hundreds: each vector as that of the text alone."""
+    """In a hundred random batches of texts of one to hundreds of words, each vector is that of the text alone."""
     chance = random.Random(11)
     sentences = calibration_texts()
     texts = [*sentences[:120], *["  ".join(chance.sample(sentences, chance.randint(2, 12))) for _ in range(30)]]
     alone = {text: (await encoder.encode([text]))[0] for text in texts}
     for _ in range(100):
         batch = [chance.choice(texts) for _ in range(chance.randint(2, 24))]
-        found = await encoder.encode(batch)
+        vectors = await encoder.encode(batch)
         wanted = np.stack([alone[text] for text in batch])
-        assert np.sum(found * wanted, axis=1).min() >= 0.995
+        assert np.sum(vectors * wanted, axis=1).min() >= 0.995
 
 
 async def test_it_reads_as_far_as_the_model_can_and_no_farther(encoder: Encoder) -> None:
@@ -81,15 +81,15 @@ async def test_it_reads_as_far_as_the_model_can_and_no_farther(encoder: Encoder)
 
 
 async def test_whatever_can_be_typed_can_be_encoded(encoder: Encoder) -> None:
-    """Nothing, spaces, emoji, other scripts, control characters, half a surrogate pair, 8,000 characters."""
+    """An empty text, spaces, emoji, other scripts, control characters, half a surrogate pair, 8,000 characters."""
     typed = ["", "   ", "🙂👩‍👩‍👧", "我的路由器坏了", "إنترنت", "\x00\x07", "half \ud83d of it", "a" * 8000, "é" * 300]
     for texts in (typed, *[[text] for text in typed]):
         vectors = await encoder.encode(texts)
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
 
 
-async def test_the_event_loop_goes_on_while_it_encodes(encoder: Encoder) -> None:
-    """While two hundred texts are encoded, other work on the loop gets hundreds of turns."""
+async def test_the_event_loop_runs_while_it_encodes(encoder: Encoder) -> None:
+    """While two hundred texts are encoded, other tasks get hundreds of loop turns."""
     encoding = asyncio.create_task(encoder.encode([f"{n} {text}" for n, text in enumerate(calibration_texts()[:200])]))
     turns = 0
     while not encoding.done():
@@ -99,7 +99,7 @@ async def test_the_event_loop_goes_on_while_it_encodes(encoder: Encoder) -> None
 
 
 async def test_texts_are_packed_with_little_padding(encoder: Encoder) -> None:
-    """A hundred and fifty sentences at once: nine tenths of what the model computes is text."""
+    """Of a hundred and fifty sentences at once, nine tenths of the computed tokens are text."""
     before = encoder.stats()
     await encoder.encode(calibration_texts()[:150], priority=Priority.PROFILE)
     after = encoder.stats()

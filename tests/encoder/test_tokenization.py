@@ -1,4 +1,4 @@
-"""What a run of the model is given: texts in one row, the same whoever writes it."""
+"""Input of a run of the model: texts in one row, the same from the kernel and from numpy."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ texts = st.lists(st.lists(st.integers(0, WORDS - 1), min_size=1, max_size=24), m
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write what a reader reads: a tokenizer of a few words, and their vectors."""
-    made = tmp_path_factory.mktemp("reading")
+    """Write the files of a tokenization: a tokenizer of a few words, and their vectors."""
+    made = tmp_path_factory.mktemp("tokenization")
     Tokenizer(WordLevel({f"w{number}": number for number in range(WORDS)}, "w0")).save(str(made / TOKENIZER))
     np.save(made / EMBEDDINGS, np.random.default_rng(5).normal(size=(WORDS, HIDDEN)).astype(np.float16))
     return made
 
 
-def reader(folder: Path, pooling: Pooling = "mean") -> Tokenization:
-    """Open a reader of packed texts whose positions begin with 2."""
-    told = Manifest(
+def tokenization(folder: Path, pooling: Pooling = "mean") -> Tokenization:
+    """Open a tokenization for packed texts whose positions begin with 2."""
+    manifest = Manifest(
         model="",
         fingerprint="",
         precision="int8",
@@ -52,7 +52,7 @@ def reader(folder: Path, pooling: Pooling = "mean") -> Tokenization:
         first_position=2,
         files={},
     )
-    return Tokenization(folder, told)
+    return Tokenization(folder, manifest)
 
 
 def cut(*ids: int) -> Tokens:
@@ -60,9 +60,9 @@ def cut(*ids: int) -> Tokens:
     return Tokens("", ids, len(ids))
 
 
-def test_two_texts_lie_in_one_row_each_with_positions_of_its_own(folder: Path) -> None:
-    """The third token on is padding: of no text, with the vector of the pad and in nobody's mean."""
-    arrays = reader(folder).arrays([cut(7, 8), cut(9)])
+def test_two_texts_share_one_row_each_with_positions_of_its_own(folder: Path) -> None:
+    """The rest of the row is padding: of no text, with the vector of the pad and in no mean."""
+    arrays = tokenization(folder).arrays([cut(7, 8), cut(9)])
     vectors = np.load(folder / EMBEDDINGS).astype(np.float32)
     assert arrays["segments"].tolist() == [[1, 1, 2, *[0] * 21]]
     assert arrays["positions"].tolist() == [[2, 3, 2, *[2] * 21]]
@@ -72,30 +72,30 @@ def test_two_texts_lie_in_one_row_each_with_positions_of_its_own(folder: Path) -
 
 @given(drawn=texts, pooling=st.sampled_from(POOLINGS))
 @settings(max_examples=60, deadline=None)
-def test_what_is_compiled_writes_the_same_as_numpy_over_whatever_was_there(
+def test_the_kernel_writes_the_same_as_numpy_over_any_content(
     folder: Path, drawn: list[list[int]], pooling: Pooling
 ) -> None:
-    """Any texts, any pooling, in arrays that hold another run's numbers still: not a bit differs."""
-    one = reader(folder, pooling)
+    """For any texts and pooling, in arrays that still have another run's numbers, no bit differs."""
+    packed = tokenization(folder, pooling)
     batch = [cut(*ids) for ids in drawn]
     with numpy_alone():
-        plain = one.arrays(batch)
+        plain = packed.arrays(batch)
 
     def used() -> Arrays:
         return {name: np.full_like(array, 7) for name, array in plain.items()}
 
-    compiled = one.arrays(batch, used())
+    compiled = packed.arrays(batch, used())
     with numpy_alone():
-        again = one.arrays(batch, used())
+        again = packed.arrays(batch, used())
     for name, array in plain.items():
         assert np.array_equal(array, compiled[name])
         assert np.array_equal(array, again[name])
 
 
 @pytest.mark.parametrize("wrong", [cut(WORDS), cut(*[0] * 25)], ids=["unknown", "too long"])
-def test_what_does_not_fit_is_refused_and_not_written_elsewhere(folder: Path, wrong: Tokens) -> None:
-    """A token beyond the table, or a text beyond its row, raises an error in place of reading or writing there."""
-    one = reader(folder)
-    short = one.arrays([cut(1)])
+def test_tokens_that_do_not_fit_are_refused_and_not_written_elsewhere(folder: Path, wrong: Tokens) -> None:
+    """A token beyond the table or a text beyond its row raises an error: nothing is read or written out of bounds."""
+    packed = tokenization(folder)
+    short = packed.arrays([cut(1)])
     with pytest.raises((ValueError, IndexError)):
-        one.arrays([wrong], short)
+        packed.arrays([wrong], short)

@@ -1,4 +1,4 @@
-"""A plain model of the index: dictionaries, loops over everyone, nothing kept in shape for speed."""
+"""Plain model of the index: dictionaries and loops over all agents, nothing built for speed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def unit_length(vectors: NDArray[np.floating]) -> Floats:
 
 @dataclass
 class PlainIndex:
-    """Know what was said, and score every eligible agent against every unit."""
+    """Keep the agents, and score every eligible agent against every unit."""
 
     scorer: Scorer
     scorers: dict[str, Scorer] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class PlainIndex:
     vectors: dict[str, Floats] = field(default_factory=dict)
 
     def put(self, agent: Agent, vectors: Floats) -> None:
-        """Take an agent in."""
+        """Add or replace an agent."""
         self.agents[agent.id] = agent
         self.vectors[agent.id] = vectors.astype(np.float16).astype(np.float32)
 
@@ -40,22 +40,22 @@ class PlainIndex:
         self.agents[agent] = replace(self.agents[agent], status=status, idle_since_ms=idle_since_ms)
 
     def remove(self, agent: str) -> None:
-        """Forget an agent."""
+        """Remove an agent."""
         del self.agents[agent], self.vectors[agent]
 
     def hold(self, agent: str, hold: Hold) -> None:
-        """Take a slot."""
+        """Add a hold, or replace that of the same reservation."""
         self.free(agent, hold.reservation)
-        held = self.agents[agent]
-        self.agents[agent] = replace(held, holds=(*held.holds, hold))
+        before = self.agents[agent]
+        self.agents[agent] = replace(before, holds=(*before.holds, hold))
 
     def free(self, agent: str, reservation: str) -> None:
-        """Give a slot back."""
-        held = self.agents[agent]
-        self.agents[agent] = replace(held, holds=tuple(h for h in held.holds if h.reservation != reservation))
+        """Remove the hold of a reservation."""
+        before = self.agents[agent]
+        self.agents[agent] = replace(before, holds=tuple(h for h in before.holds if h.reservation != reservation))
 
     def lapse(self, now_ms: int) -> int:
-        """Give back the slots past their deadline."""
+        """Remove the holds whose deadline has passed, and return their number."""
         lapsed = 0
         for agent in list(self.agents.values()):
             for hold in agent.holds:
@@ -73,8 +73,8 @@ class PlainIndex:
         profile, capacity = agent.profile, agent.profile.capacity
         channel = capacity.channels.get(requirements.channel)
         spoken = {primary_subtag(language) for language in profile.languages}
-        # A hold that costs nothing is an idle conversation, and none of the channel's.
-        held = sum(hold.channel == requirements.channel and hold.cost > 0 for hold in agent.holds)
+        # A hold that costs nothing is an idle conversation and does not count towards the channel's maximum.
+        contacts = sum(hold.channel == requirements.channel and hold.cost > 0 for hold in agent.holds)
         met = {
             Constraint.POOL: requirements.pool in profile.pools,
             Constraint.EXCLUDED: agent.id not in requirements.excluded,
@@ -84,12 +84,12 @@ class PlainIndex:
             Constraint.STATUS: agent.status is AgentStatus.ONLINE,
             Constraint.CAPACITY: channel is not None
             and self.load(agent) + channel.cost <= capacity.total
-            and (channel.max == 0 or held < channel.max),
+            and (channel.max == 0 or contacts < channel.max),
         }
         return next((constraint for constraint in Constraint if not met[constraint]), None)
 
     def load(self, agent: Agent) -> int:
-        """Sum what is held."""
+        """Return the capacity that the agent's holds take."""
         return sum(hold.cost for hold in agent.holds)
 
     def utilization(self, agent: Agent) -> float:
@@ -98,14 +98,14 @@ class PlainIndex:
         return min(1.0, self.load(agent) / total) if total else 1.0
 
     def eligible(self, requirements: Requirements, *, ignore_availability: bool = False) -> list[Agent]:
-        """Return who meets the requirements."""
+        """Return the agents that meet the requirements."""
         met = {None, Constraint.STATUS, Constraint.CAPACITY} if ignore_availability else {None}
         return [agent for agent in self.agents.values() if self.unmet(agent, requirements) in met]
 
     def affinities(
         self, eligible: Sequence[Agent], units: Floats, unit_stems: Sequence[Sequence[str]], pool: str
     ) -> dict[str, tuple[float, float]]:
-        """Return score and affinity of everyone met, by comparing all with all as the pool's scorer does."""
+        """Return score and affinity of each agent that is met; all units are compared with all interests."""
         scorer = self.scorers.get(pool, self.scorer)
         lexicon = Lexicon()
         handles = {
@@ -113,15 +113,15 @@ class PlainIndex:
             for agent in self.agents.values()
         }
         projected = scorer.project(units)
-        found = {}
+        affinities = {}
         for agent in eligible:
             cosine = projected @ scorer.project(self.vectors[agent.id]).T
             unit, interest = np.nonzero(cosine > -2)
             lexical = lexicon.shared(unit_stems, unit, np.array(handles[agent.id])[interest])
             held = np.full(len(unit), len(handles[agent.id]))
-            nobody = np.zeros(len(unit), np.int64)
-            evidence = Evidence(unit, nobody, interest, cosine[unit, interest], lexical, held)
+            one_agent = np.zeros(len(unit), np.int64)
+            evidence = Evidence(unit, one_agent, interest, cosine[unit, interest], lexical, held)
             scores = scorer.score(evidence)
             if len(scores.agent):
-                found[agent.id] = (float(scores.score[0]), float(scores.affinity[0]))
-        return found
+                affinities[agent.id] = (float(scores.score[0]), float(scores.affinity[0]))
+        return affinities

@@ -1,4 +1,4 @@
-"""Rosters to draw: agents of few words and few dimensions, so that they meet often."""
+"""Strategies that draw rosters: agents of few words and few dimensions, so that messages meet them often."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SKILLS = ("billing", "network")
 LANGUAGES = ("en", "de-AT", "pt_BR")
 NAMES = tuple(f"agent-{number:02d}" for number in range(7))
 
-lines = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3, unique=True).map(" and ".join)
+interests = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3, unique=True).map(" and ".join)
 
 
 def some(names: tuple[str, ...], least: int = 0) -> st.SearchStrategy[tuple[str, ...]]:
@@ -37,7 +37,7 @@ capacities = st.builds(
 profiles = st.builds(
     Profile,
     display_name=st.just("Someone"),
-    interests=st.lists(lines, min_size=1, max_size=5, unique=True).map(tuple),
+    interests=st.lists(interests, min_size=1, max_size=5, unique=True).map(tuple),
     skills=st.dictionaries(st.sampled_from(SKILLS), st.integers(0, 3)),
     languages=some(LANGUAGES),
     capacity=capacities,
@@ -69,7 +69,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def vectors(seed: int, count: int, dimension: int = DIMENSION) -> Floats:
-    """Make unit vectors [count, dimension] that lie near a few directions, now and then along one axis alone."""
+    """Make unit vectors [count, dimension] near a few directions, some of them along one axis alone."""
     random = np.random.default_rng(seed)
     directions = np.random.default_rng(7).normal(size=(6, dimension))
     made = directions[random.integers(6, size=count)] + random.normal(size=(count, dimension))
@@ -78,7 +78,7 @@ def vectors(seed: int, count: int, dimension: int = DIMENSION) -> Floats:
 
 
 def scorer(*, mapped: bool, seed: int = 3) -> Scorer:
-    """Make a scorer, with a map that is no rotation or without."""
+    """Make a scorer, without a map or with one that is no rotation."""
     if not mapped:
         return Scorer()
     noise = np.random.default_rng(seed).normal(size=(DIMENSION, DIMENSION)) * 0.08
@@ -86,17 +86,17 @@ def scorer(*, mapped: bool, seed: int = 3) -> Scorer:
 
 
 SCORERS = (scorer(mapped=False), scorer(mapped=True), scorer(mapped=True, seed=4), Scorer(threshold=0.2, saturation=2))
-"""What pools may be ranked by."""
+"""Scorers for pools."""
 
 
 def crowd(count: int, *, online: int, seed: int = 0) -> tuple[SiteIndex, list[Agent]]:
-    """Index agents of three interests each, the first `online` of them online, none of them idle equally long."""
+    """Index agents of three interests each, the first `online` of them online, no two idle equally long."""
     index = SiteIndex(Scorer(), DIMENSION)
     agents = []
     for number in range(count):
         status = AgentStatus.ONLINE if number < online else AgentStatus.OFFLINE
-        interests = tuple(f"{WORDS[(number + at) % len(WORDS)]} {number} {at}" for at in range(3))
-        profile = Profile(f"Agent {number}", interests, capacity=Capacity(2, {"chat": ChannelCapacity(1)}))
+        own = tuple(f"{WORDS[(number + at) % len(WORDS)]} {number} {at}" for at in range(3))
+        profile = Profile(f"Agent {number}", own, capacity=Capacity(2, {"chat": ChannelCapacity(1)}))
         agents.append(Agent(f"a{number:04d}", profile, status, 1, 1, 0, 0, 1000 + number))
         index.put(agents[-1], vectors(seed + number, 3))
     return index, agents

@@ -1,4 +1,4 @@
-"""Whatever happened to the roster before, a search is what comparing the message with everyone would give."""
+"""A search gives what comparing the message with every agent would give, whatever happened to the roster before."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.index.rosters import (
     SCORERS,
     crowd,
     holds,
-    lines,
+    interests,
     profiles,
     requirements,
     scorer,
@@ -35,14 +35,14 @@ from tests.index.rosters import (
     vectors,
 )
 
-# A cosine this near the threshold may fall on either side of it, by the order in which its products are summed.
+# A cosine this near the threshold may be on either side of it, by the order in which its products are summed.
 HAIR = 1e-6
 
 names = st.sampled_from(NAMES)
 
 
 def assert_same(one: object, other: object) -> None:
-    """Compare all that was found, arrays by their bits."""
+    """Compare two results, arrays by their bits."""
     assert type(one) is type(other)
     if isinstance(one, (SearchResult, Evidence, Scores)):
         for field in fields(one):
@@ -58,16 +58,16 @@ class RosterChanges(RuleBasedStateMachine):
 
     @initialize(mapped=st.booleans())
     def begin(self, mapped: bool) -> None:
-        """Begin with nobody."""
+        """Begin without agents."""
         self.index = SiteIndex(scorer(mapped=mapped), DIMENSION)
         self.plain = PlainIndex(self.index.scorer)
         self.version = 0
 
-    @rule(name=names, profile=profiles, status=statuses, idle=st.integers(0, 3), seed=seeds, held=st.lists(holds))
-    def put(self, name: str, profile: Profile, status: AgentStatus, idle: int, seed: int, held: list[Hold]) -> None:
+    @rule(name=names, profile=profiles, status=statuses, idle=st.integers(0, 3), seed=seeds, drawn=st.lists(holds))
+    def put(self, name: str, profile: Profile, status: AgentStatus, idle: int, seed: int, drawn: list[Hold]) -> None:
         """Create an agent, or replace one whole."""
         self.version += 1
-        once = tuple({hold.reservation: hold for hold in held}.values())
+        once = tuple({hold.reservation: hold for hold in drawn}.values())
         agent = Agent(name, profile, status, self.version, self.version, 0, 0, idle, once)
         rows = vectors(seed, len(profile.interests))
         self.index.put(agent, rows)
@@ -76,7 +76,7 @@ class RosterChanges(RuleBasedStateMachine):
     @precondition(lambda self: self.plain.agents)
     @rule(name=names, capacity=profiles.map(lambda profile: profile.capacity))
     def change_capacity(self, name: str, capacity: Capacity) -> None:
-        """Change a profile in something else than its interests, perhaps to below what is held."""
+        """Change a profile in something else than its interests, perhaps the capacity to below the load."""
         before = self.plain.agents.get(name)
         if before is not None:
             agent = replace(before, profile=replace(before.profile, capacity=capacity))
@@ -85,7 +85,7 @@ class RosterChanges(RuleBasedStateMachine):
 
     @rule(name=names, status=statuses, idle=st.integers(0, 3))
     def declare(self, name: str, status: AgentStatus, idle: int) -> None:
-        """Let an agent say something else; of a stranger nothing is learnt."""
+        """Change an agent's status; the status of an unknown agent is ignored."""
         self.index.put_status(name, status, idle)
         if name in self.plain.agents:
             self.plain.put_status(name, status, idle)
@@ -99,14 +99,14 @@ class RosterChanges(RuleBasedStateMachine):
 
     @rule(name=names, hold=holds)
     def hold(self, name: str, hold: Hold) -> None:
-        """Take a slot, or give a reservation another deadline."""
+        """Add a hold, or give a reservation another deadline."""
         self.index.hold(name, hold)
         if name in self.plain.agents:
             self.plain.hold(name, hold)
 
     @rule(name=names, reservation=st.sampled_from(["r1", "r2", "r3"]))
     def free(self, name: str, reservation: str) -> None:
-        """Give back a slot, taken or not."""
+        """Free a reservation, held or not."""
         self.index.free(name, reservation, None)
         if name in self.plain.agents:
             self.plain.free(name, reservation)
@@ -118,18 +118,18 @@ class RosterChanges(RuleBasedStateMachine):
 
     @rule(pool=st.sampled_from(POOLS), scorer=st.sampled_from([None, *SCORERS]))
     def set_scorer(self, pool: str, scorer: Scorer | None) -> None:
-        """Let another scorer rank a pool, or the one of all pools again."""
+        """Let another scorer rank a pool, or the default scorer again."""
         with nullcontext() if scorer is None else self.index.prepared(pool, scorer):
             self.index.set_scorer(pool, scorer)
         self.plain.scorers[pool] = scorer or self.plain.scorer
 
-    @rule(text=st.lists(lines, min_size=1, max_size=4), required=requirements, seed=seeds, everybody=st.booleans())
+    @rule(text=st.lists(interests, min_size=1, max_size=4), required=requirements, seed=seeds, everybody=st.booleans())
     def find(self, text: list[str], required: Requirements, seed: int, everybody: bool) -> None:
-        """Find the same agents with the same affinities, comparing no row of anyone else."""
-        units, words = vectors(seed, len(text)), [stems(line) for line in text]
+        """Find the same agents with the same affinities, and compare no other agent's interests."""
+        units, words = vectors(seed, len(text)), [stems(interest) for interest in text]
         eligible = self.plain.eligible(required, ignore_availability=everybody)
         before = self.index.rows_scored
-        found = self.index.find(units, words, required, ignore_availability=everybody)
+        found = self.index.find(Query(units, words), required, ignore_availability=everybody)
         expected = self.plain.affinities(eligible, units, words, required.pool)
         assert {agent.id for agent in found.agents} == set(expected)
         assert found.scorer == self.plain.scorers.get(required.pool, self.plain.scorer).fingerprint
@@ -140,38 +140,38 @@ class RosterChanges(RuleBasedStateMachine):
         assert (found.eligible, found.rows) == (len(eligible), rows)
         assert found.pool_agents == sum(required.pool in agent.profile.pools for agent in self.plain.agents.values())
         assert self.index.rows_scored - before == rows
-        resting = sorted((agent.idle_since_ms, self.plain.utilization(agent), agent.id) for agent in eligible)[:8]
-        assert [(one.idle_since_ms, one.utilization, one.agent.id) for one in found.resting] == resting
+        idle = sorted((agent.idle_since_ms, self.plain.utilization(agent), agent.id) for agent in eligible)[:8]
+        assert [(one.idle_since_ms, one.utilization, one.agent.id) for one in found.longest_idle] == idle
 
     @rule(
-        texts=st.lists(st.lists(lines, max_size=3), min_size=1, max_size=5),
+        texts=st.lists(st.lists(interests, max_size=3), min_size=1, max_size=5),
         required=requirements,
         seed=seeds,
         floor=st.sampled_from([0.0, 0.4, np.inf]),
     )
     def find_each(self, texts: list[list[str]], required: Requirements, seed: int, floor: float) -> None:
-        """Find for messages together, one that says nothing among them, what is found for each alone, to the bit."""
+        """Find for messages together, an empty one among them, what is found for each alone, to the bit."""
         queries = [
-            Query(vectors(seed + number, len(text)), [stems(line) for line in text])
+            Query(vectors(seed + number, len(text)), [stems(interest) for interest in text])
             for number, text in enumerate(texts)
         ]
         before = self.index.rows_scored
         together = self.index.find_each(queries, required, floor=floor)
         compared = self.index.rows_scored - before
-        alone = [self.index.find(query.units, query.stems, required, floor=floor) for query in queries]
+        alone = [self.index.find(Query(query.units, query.stems), required, floor=floor) for query in queries]
         assert self.index.rows_scored - before == 2 * compared
         for one, other in zip(together, alone, strict=True):
             assert_same(one, other)
 
     @rule(required=requirements)
     def explain(self, required: Requirements) -> None:
-        """Name who is left out by the first constraint not met, and who is full."""
+        """Name the excluded agents by the first constraint not met, and the full agents."""
         unmet = {agent.id: self.plain.unmet(agent, required) for agent in self.plain.agents.values()}
-        told = self.index.left_out(required, name_agents=len(NAMES))
-        assert dict(told.agents) == {agent: why for agent, why in unmet.items() if why is not None}
+        left_out = self.index.left_out(required, name_agents=len(NAMES))
+        assert dict(left_out.agents) == {agent: why for agent, why in unmet.items() if why is not None}
         counted = [why for why in unmet.values() if why is not None]
-        assert dict(told.counts) == {why: counted.count(why) for why in set(counted)}
-        assert self.index.left_out(required).counts == told.counts
+        assert dict(left_out.counts) == {why: counted.count(why) for why in set(counted)}
+        assert self.index.left_out(required).counts == left_out.counts
         full = sorted(agent for agent, why in unmet.items() if why is Constraint.CAPACITY)
         assert self.index.eligible_but_full(required) == full
         idle = sorted(self.plain.eligible(required), key=lambda agent: (agent.idle_since_ms, agent.id))
@@ -179,18 +179,18 @@ class RosterChanges(RuleBasedStateMachine):
             assert self.index.longest_idle(required, 3) == [agent.id for agent in idle[:3]]
 
     @invariant()
-    def knows_everyone(self) -> None:
-        """Know everyone as last told."""
+    def knows_all_agents(self) -> None:
+        """Know every agent as last written."""
         if not hasattr(self, "plain"):
             return
         assert self.index.ids() == sorted(self.plain.agents)
         assert len(self.index) == len(self.plain.agents)
         assert self.index.next_deadline() == self.plain.next_deadline()
         for name, agent in self.plain.agents.items():
-            known = self.index.agent(name)
-            assert known is not None
-            assert set(known.holds) == set(agent.holds)
-            assert replace(known, holds=()) == replace(agent, holds=())
+            indexed = self.index.agent(name)
+            assert indexed is not None
+            assert set(indexed.holds) == set(agent.holds)
+            assert replace(indexed, holds=()) == replace(agent, holds=())
 
 
 TestRosterChanges = pytest.mark.filterwarnings("error")(RosterChanges.TestCase)
@@ -198,29 +198,29 @@ TestRosterChanges.settings = settings(max_examples=60, stateful_step_count=40, d
 
 
 @pytest.mark.parametrize("online", [1, 5, 50, 500])
-def test_search_compares_only_the_rows_of_those_free(online: int) -> None:
-    """With few of 500 agents online, a search compares three rows for each of these few and no other."""
+def test_search_compares_only_the_rows_of_free_agents(online: int) -> None:
+    """With few of 500 agents online, a search compares the three rows of each of these few and no other."""
     index, agents = crowd(500, online=online)
-    found = index.find(vectors(99, 2), [(), ()], Requirements())
+    found = index.find(Query(vectors(99, 2), [(), ()]), Requirements())
     assert (found.eligible, found.rows, index.rows_scored) == (online, 3 * online, 3 * online)
     index.hold(agents[0].id, Hold("r1", "chat", 2, 10))
-    assert index.find(vectors(99, 2), [(), ()], Requirements()).rows == 3 * (online - 1)
+    assert index.find(Query(vectors(99, 2), [(), ()]), Requirements()).rows == 3 * (online - 1)
 
 
 def test_change_touches_only_the_rows_of_that_agent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When one of 500 agents is claimed and freed, her rows alone go from the view and come back."""
+    """When one of 500 agents is held and freed, the rows of that agent alone leave the view and return."""
     index, agents = crowd(500, online=500)
-    index.find(vectors(99, 1), [()], Requirements())
+    index.find(Query(vectors(99, 1), [()]), Requirements())
     changed: list[int] = []
     add, drop = View.add, View.drop
 
-    def counted_add(view: View, slot: int, rows: np.ndarray) -> None:
+    def counted_add(view: View, agent: int, rows: np.ndarray) -> None:
         changed.append(len(rows))
-        add(view, slot, rows)
+        add(view, agent, rows)
 
-    def counted_drop(view: View, slot: int) -> None:
-        changed.append(-len(view.rows_of(slot)))
-        drop(view, slot)
+    def counted_drop(view: View, agent: int) -> None:
+        changed.append(-len(view.positions_of(agent)))
+        drop(view, agent)
 
     monkeypatch.setattr(View, "add", counted_add)
     monkeypatch.setattr(View, "drop", counted_drop)

@@ -1,4 +1,4 @@
-"""What a route may cost in the index: counted, not timed."""
+"""Costs of a route in the index: counted, not timed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ import pytest
 
 from matcher import kernels
 from matcher.affinity.sentences import split
-from matcher.index import SiteIndex, filters, search, site_index
+from matcher.index import Query, SiteIndex, filters, search, site_index
 from matcher.index.attributes import AttributeTable
 from matcher.index.deadlines import Deadlines
 from matcher.index.view import View
 from matcher.model import Hold, LeftOut, Requirements
 from matcher.ranking.policy import RankingTerms, rank
-from tests.index.plain import Floats
 from tests.index.rosters import crowd, vectors
 
 ANYONE = Requirements()
@@ -29,7 +28,7 @@ UNITS = split(TEXT)
 
 
 class Counted:
-    """Counts calls of functions that go on as before."""
+    """Counts the calls of functions, which do the same as before."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._patch = monkeypatch
@@ -53,9 +52,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 
 
 def route(index: SiteIndex, number: int, floor: float = 0.0) -> None:
-    """Do what a route and its end ask of the index, the hold and the freed slot heard of twice."""
-    found = index.find(vectors(number % 7, 2), [("jazz",), ()], ANYONE, floor=floor)
-    ranking = rank(found, UNITS, RankingTerms(floor, 0.03), left_out=index.left_out(ANYONE))
+    """Do what a route and its end do in the index; the hold and its release arrive twice."""
+    result = index.find(Query(vectors(number % 7, 2), [("jazz",), ()]), ANYONE, floor=floor)
+    ranking = rank(result, UNITS, RankingTerms(floor, 0.03), left_out=index.left_out(ANYONE))
     agent = ranking.candidates[0].agent
     hold = Hold(f"r{number}", "chat", 2, 10_000)
     for _ in range(2):
@@ -68,7 +67,7 @@ def route(index: SiteIndex, number: int, floor: float = 0.0) -> None:
 def test_a_search_scans_once_however_many_units_there_are(
     counted: Counted, monkeypatch: pytest.MonkeyPatch, by_faiss: bool
 ) -> None:
-    """One scan a message, by FAISS or by what is compiled; none where nobody is free."""
+    """One scan a message, by FAISS or by the compiled kernel; none where no agent is free."""
     compiled = kernels.compiled
     index, _ = crowd(60, online=50)
     if by_faiss or compiled is None or not compiled.SCANS:
@@ -79,24 +78,24 @@ def test_a_search_scans_once_however_many_units_there_are(
         scan = "above"
         counted(compiled, scan)
     for units in (1, 2, 32):
-        index.find(vectors(1, units), [()] * units, ANYONE)
+        index.find(Query(vectors(1, units), [()] * units), ANYONE)
     assert counted.calls[scan] == 3
-    index.find(vectors(1, 2), [(), ()], Requirements(channel="fax"))
+    index.find(Query(vectors(1, 2), [(), ()]), Requirements(channel="fax"))
     assert counted.calls[scan] == 3
 
 
-def test_who_is_left_out_is_counted_without_looking_at_everybody(counted: Counted) -> None:
-    """Once asked, the question is answered from counts that claims and statuses keep, until a profile changes."""
+def test_excluded_agents_are_counted_without_a_look_at_every_agent(counted: Counted) -> None:
+    """After the first request, counts that holds and statuses update give the answer, until a profile changes."""
     index, agents = crowd(300, online=200)
-    asked = [ANYONE, Requirements(channel="fax"), Requirements(excluded=frozenset({"a0001", "a0299", "nobody"}))]
-    before = [index.left_out(one) for one in asked]
+    required = [ANYONE, Requirements(channel="fax"), Requirements(excluded=frozenset({"a0001", "a0299", "nobody"}))]
+    before = [index.left_out(one) for one in required]
     counted(site_index, "first_unmet")
     counted(AttributeTable, "column")
     for number in range(20):
         route(index, number)
         index.put_status(agents[number].id, agents[299].status, 5)
         index.put_status(agents[number].id, agents[0].status, 5)
-    assert [index.left_out(one) for one in asked] == before
+    assert [index.left_out(one) for one in required] == before
     assert counted.calls == {}
     index.put(agents[5], vectors(500, 3))
     index.remove(agents[6].id)
@@ -104,20 +103,20 @@ def test_who_is_left_out_is_counted_without_looking_at_everybody(counted: Counte
     assert counted.calls["first_unmet"] == 0 < counted.calls["column"]
 
 
-def test_the_longest_idle_are_looked_for_only_where_somebody_asks(counted: Counted) -> None:
-    """Where the best affinity reaches the floor nobody goes by idleness, so nobody sorts by it."""
+def test_the_longest_idle_are_searched_only_below_the_floor(counted: Counted) -> None:
+    """Where the best affinity reaches the floor, no agent is chosen by idle time, so no agents are sorted by it."""
     index, _ = crowd(50, online=50)
     counted(search, "longest_idle")
-    close: tuple[Floats, list[tuple[str, ...]]] = (vectors(5, 1), [()])
-    assert index.find(*close, ANYONE, floor=0.5).resting == ()
+    close = Query(vectors(5, 1), [()])
+    assert index.find(close, ANYONE, floor=0.5).longest_idle == ()
     assert counted.calls["longest_idle"] == 0
-    assert len(index.find(*close, ANYONE, floor=1.0).resting) == 8
-    assert len(index.find(*close, ANYONE).resting) == 8
+    assert len(index.find(close, ANYONE, floor=1.0).longest_idle) == 8
+    assert len(index.find(close, ANYONE).longest_idle) == 8
     assert counted.calls["longest_idle"] == 2
 
 
-def test_what_is_heard_twice_is_done_once(counted: Counted) -> None:
-    """A hold of this process's own making comes round as an event, and so does its end: one claim is one change."""
+def test_an_event_that_arrives_twice_is_applied_once(counted: Counted) -> None:
+    """A hold of this process arrives again as an event, and so does its release: one hold is one change of the view."""
     index, _ = crowd(50, online=50)
     route(index, 0)
     for owner, name in ((View, "add"), (View, "drop"), (Deadlines, "push")):
@@ -139,17 +138,17 @@ def test_a_route_leaves_nothing_behind() -> None:
     before = blocks()
     for number in range(300):
         route(index, number)
-    # The deadlines that are passed over later are bounded, and so is this.
+    # Stale deadlines are bounded, and so is this difference.
     assert blocks() - before < 300
 
 
 @pytest.mark.parametrize("ask", [SiteIndex.left_out, SiteIndex.find], ids=["left out", "find"])
-def test_memory_for_a_route_follows_the_free_not_the_books(ask: Callable[..., object]) -> None:
-    """With twenty of thousands free, a route takes as much memory for a while as with twenty of a hundred."""
+def test_memory_of_a_route_follows_the_free_agents_not_the_roster(ask: Callable[..., object]) -> None:
+    """With twenty of thousands free, a route takes as much memory at its peak as with twenty of a hundred."""
 
     def peak(agents: int) -> int:
         index, _ = crowd(agents, online=20)
-        given = (ANYONE,) if ask is SiteIndex.left_out else (vectors(1, 2), [(), ()], ANYONE)
+        given = (ANYONE,) if ask is SiteIndex.left_out else (Query(vectors(1, 2), [(), ()]), ANYONE)
         ask(index, *given)
         tracemalloc.start()
         ask(index, *given)
@@ -160,14 +159,14 @@ def test_memory_for_a_route_follows_the_free_not_the_books(ask: Callable[..., ob
     assert peak(3000) == pytest.approx(peak(100), rel=0.2)
 
 
-def test_counting_agrees_with_asking_everybody() -> None:
-    """The counts that are kept are those of a look at every agent, for all kinds of requirements at once."""
+def test_kept_counts_agree_with_a_look_at_every_agent() -> None:
+    """The kept counts are those of a check of every agent, for all kinds of requirements at once."""
     index, agents = crowd(120, online=60)
     for number in range(0, 60, 7):
         index.hold(agents[number].id, Hold("r", "chat", 2, 10))
     required = Requirements(language="de", skills={"billing": 1}, excluded=frozenset({"a0003", "a0118"}))
     for one in (ANYONE, required, Requirements(excluded=required.excluded), Requirements(pool="elsewhere")):
-        slots, unmet = filters.first_unmet(index._people, one)
-        told = np.bincount(unmet, minlength=len(filters.ORDER))[: len(filters.ORDER)]
-        assert [index.left_out(one).counts.get(constraint, 0) for constraint in filters.ORDER] == told.tolist()
-        assert len(slots) == 120
+        rows, unmet = filters.first_unmet(index._agents, one)
+        counts = np.bincount(unmet, minlength=len(filters.ORDER))[: len(filters.ORDER)]
+        assert [index.left_out(one).counts.get(constraint, 0) for constraint in filters.ORDER] == counts.tolist()
+        assert len(rows) == 120

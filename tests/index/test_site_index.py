@@ -1,4 +1,4 @@
-"""What the index promises beside the search: memory, order, other threads."""
+"""Site index beside the search: memory, order, other threads."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ def agent(name: str, profile: Profile, idle_since_ms: int = 0) -> Agent:
     return Agent(name, profile, AgentStatus.ONLINE, 1, 1, 0, 0, idle_since_ms)
 
 
-def test_many_pools_and_made_up_names_take_bounded_memory() -> None:
-    """Asking for every pool keeps a bounded number of views, and asking for what nobody has keeps nothing."""
+def test_many_pools_and_unknown_names_take_bounded_memory() -> None:
+    """Requests for every pool keep a bounded number of views, and requests for an unknown channel keep none."""
     index = SiteIndex(Scorer(), DIMENSION)
     for number in range(MOST_VIEWS + 20):
         pool = f"pool-{number}"
         index.put(agent(f"a{number:03d}", Profile("Someone", ("jazz",), pools=(pool,))), vectors(number, 1))
-        assert index.find(vectors(number, 1), [()], Requirements(pool=pool)).eligible == 1
+        assert index.find(Query(vectors(number, 1), [()]), Requirements(pool=pool)).eligible == 1
     assert len(index._views) == MOST_VIEWS
     for number in range(MOST_VIEWS + 20):
-        assert index.find(vectors(number, 1), [()], Requirements(pool=f"pool-{number}")).eligible == 1
-        assert index.find(vectors(number, 1), [()], Requirements(channel=f"made up {number}")).eligible == 0
+        assert index.find(Query(vectors(number, 1), [()]), Requirements(pool=f"pool-{number}")).eligible == 1
+        assert index.find(Query(vectors(number, 1), [()]), Requirements(channel=f"made up {number}")).eligible == 0
     assert len(index._views) == MOST_VIEWS
 
 
-def test_made_up_skills_are_not_remembered() -> None:
-    """Skills that nobody has are answered without being kept; of those that are there a bounded number is."""
+def test_unknown_skills_are_not_kept() -> None:
+    """No column is kept of a skill that no agent has, and a bounded number of the others."""
     table = AttributeTable()
     for number in range(MOST_COLUMNS + 50):
-        table.take(Attributes.of(Profile("Someone", ("jazz",), skills={f"skill-{number}": 1})))
+        table.acquire(Attributes.of(Profile("Someone", ("jazz",), skills={f"skill-{number}": 1})))
     for number in range(MOST_COLUMNS + 50):
         assert table.column(Attribute.SKILL, f"skill-{number}").tolist().count(1) == 1
         assert table.column(Attribute.SKILL, f"made up {number}").max() == -1
     assert len(table._columns) == MOST_COLUMNS
 
 
-def test_traits_that_nobody_has_any_more_are_used_again() -> None:
+def test_numbers_of_attributes_that_no_agent_has_are_used_again() -> None:
     """An agent whose skills change a thousand times leaves no trace of the old ones."""
     index = SiteIndex(Scorer(), DIMENSION)
     stays = agent("stays", Profile("Someone", ("jazz",), skills={"billing": 2}))
@@ -56,13 +56,13 @@ def test_traits_that_nobody_has_any_more_are_used_again() -> None:
     for level in range(1000):
         changing = agent("changes", Profile("Someone", ("jazz",), skills={"billing": level % 7, f"s{level}": 1}))
         index.put(changing, vectors(1, 1))
-        found = index.find(vectors(1, 1), [()], Requirements(skills={"billing": 3}))
+        found = index.find(Query(vectors(1, 1), [()]), Requirements(skills={"billing": 3}))
         assert found.eligible == (level % 7 >= 3)
-    assert len(index._people.traits.totals()) <= 3
+    assert len(index._agents.attribute_table.totals()) <= 3
 
 
-def test_of_many_idle_equally_long_the_lower_ids_come_first() -> None:
-    """A roster imported at one moment is offered in the order of ids, also where long ids begin alike."""
+def test_of_many_agents_idle_equally_long_the_lower_ids_come_first() -> None:
+    """The agents of one import are ordered by id, also where long ids begin alike."""
     index = SiteIndex(Scorer(), DIMENSION)
     names = [f"agents-of-the-night-shift-{number:03d}" for number in np.random.default_rng(1).permutation(300)]
     for name in names:
@@ -74,8 +74,8 @@ def test_of_many_idle_equally_long_the_lower_ids_come_first() -> None:
     assert index.eligible_but_full(Requirements(), 1000) == index.eligible_but_full(Requirements()) == sorted(names)
 
 
-def test_a_slot_is_free_at_its_deadline_and_not_before() -> None:
-    """A hold until 1,000 ms still takes the slot at 999 ms and no longer at 1,000 ms; a renewed one holds on."""
+def test_capacity_is_free_at_the_deadline_of_the_hold_and_not_before() -> None:
+    """A hold until 1,000 ms still takes capacity at 999 ms and no longer at 1,000 ms; a renewed hold stays."""
     index, agents = crowd(2, online=2)
     full = Hold("r1", "chat", 2, 1000)
     for one in agents:
@@ -89,7 +89,7 @@ def test_a_slot_is_free_at_its_deadline_and_not_before() -> None:
 
 
 def test_renewing_without_end_keeps_few_deadlines() -> None:
-    """Ten thousand renewals of three reservations leave no heap of old deadlines behind."""
+    """Ten thousand renewals of three reservations leave fewer than a hundred deadlines in the heap."""
     index, agents = crowd(3, online=3)
     for deadline in range(10_000):
         index.hold(agents[deadline % 3].id, Hold("r", "chat", 1, 1000 + deadline))
@@ -97,56 +97,61 @@ def test_renewing_without_end_keeps_few_deadlines() -> None:
     assert index.next_deadline() == 1000 + 9_997
 
 
-def test_a_channel_takes_as_many_as_it_says_though_the_total_has_room() -> None:
-    """Of a total of five, at most two chats are taken; mail, of which any number is, fills the rest."""
+def test_a_channel_takes_at_most_its_maximum_though_the_total_is_not_reached() -> None:
+    """Of a total of five, at most two chats are held; mail, without a maximum, fills the rest."""
     capacity = Capacity(5, {"chat": ChannelCapacity(1, max=2), "mail": ChannelCapacity(2)})
     index = SiteIndex(Scorer(), DIMENSION)
     index.put(agent("one", Profile("Someone", ("jazz",), capacity=capacity)), vectors(1, 1))
 
-    def room() -> tuple[bool, bool]:
-        """Tell whether a chat and whether a mail finds room, as the kept views and as fresh ones say."""
-        told = [tuple(bool(index.longest_idle(Requirements(channel=name), 1)) for name in ("chat", "mail"))]
+    def free_for_chat_and_mail() -> tuple[bool, bool]:
+        """Tell whether there is capacity for a chat and for a mail, by the kept views and by fresh views alike."""
+        available = [tuple(bool(index.longest_idle(Requirements(channel=name), 1)) for name in ("chat", "mail"))]
         index._views._views.clear()
-        told.append(tuple(bool(index.longest_idle(Requirements(channel=name), 1)) for name in ("chat", "mail")))
+        available.append(tuple(bool(index.longest_idle(Requirements(channel=name), 1)) for name in ("chat", "mail")))
         full = [bool(index.eligible_but_full(Requirements(channel=name))) for name in ("chat", "mail")]
-        assert told[0] == told[1] == (not full[0], not full[1])
+        assert available[0] == available[1] == (not full[0], not full[1])
         return not full[0], not full[1]
 
-    assert room() == (True, True)
+    assert free_for_chat_and_mail() == (True, True)
     index.hold("one", Hold("r1", "chat", 1, 10))
-    assert room() == (True, True)
+    assert free_for_chat_and_mail() == (True, True)
     index.hold("one", Hold("r2", "chat", 1, 10))
-    assert room() == (False, True)
+    assert free_for_chat_and_mail() == (False, True)
     index.hold("one", Hold("r3", "mail", 2, 10))
-    assert room() == (False, False)
+    assert free_for_chat_and_mail() == (False, False)
     index.free("one", "r1", None)
-    assert room() == (True, True)
+    assert free_for_chat_and_mail() == (True, True)
     index.hold("one", Hold("r4", "mail", 2, 10))
-    assert room() == (False, False)
+    assert free_for_chat_and_mail() == (False, False)
 
 
-def test_rewriting_interests_again_and_again_takes_no_more_room() -> None:
-    """An agent whose interests were rewritten a hundred times weighs as much as one written once."""
+def test_rewriting_interests_again_and_again_takes_no_more_memory() -> None:
+    """An agent whose interests were rewritten a hundred times takes as many rows as an agent written once."""
     index = SiteIndex(Scorer(), DIMENSION)
-    for turn in range(100):
-        index.put(agent("one", Profile("Someone", tuple(f"jazz {turn} {at}" for at in range(3)))), vectors(turn, 3))
-        index.put(agent(f"other {turn}", Profile("Someone", ("chess",))), vectors(turn, 1))
-        index.remove(f"other {turn}")
-    assert (len(index._lines), len(index._lexicon)) == (3, 3)
+    for round_number in range(100):
+        index.put(
+            agent("one", Profile("Someone", tuple(f"jazz {round_number} {at}" for at in range(3)))),
+            vectors(round_number, 3),
+        )
+        index.put(agent(f"other {round_number}", Profile("Someone", ("chess",))), vectors(round_number, 1))
+        index.remove(f"other {round_number}")
+    assert (len(index._vectors), len(index._lexicon)) == (3, 3)
 
 
-def test_lowering_a_capacity_below_what_is_held_is_allowed() -> None:
-    """An agent who holds three and may now hold one is full, and free again only when all but none are given back."""
+def test_lowering_a_capacity_below_the_load_is_allowed() -> None:
+    """An agent with three holds and a new capacity of one is full, and free again only without any hold."""
     index = SiteIndex(Scorer(), DIMENSION)
     wide = Profile("Someone", ("jazz",), capacity=Capacity(3, {"chat": ChannelCapacity(1)}))
     one = agent("one", wide)
     index.put(one, vectors(1, 1))
     for number in range(3):
         index.hold("one", Hold(f"r{number}", "chat", 1, 10))
-    known = index.agent("one")
-    assert known is not None
-    assert [hold.reservation for hold in known.holds] == ["r0", "r1", "r2"]
-    index.put(replace(known, profile=replace(wide, capacity=Capacity(1, {"chat": ChannelCapacity(1)}))), vectors(1, 1))
+    indexed = index.agent("one")
+    assert indexed is not None
+    assert [hold.reservation for hold in indexed.holds] == ["r0", "r1", "r2"]
+    index.put(
+        replace(indexed, profile=replace(wide, capacity=Capacity(1, {"chat": ChannelCapacity(1)}))), vectors(1, 1)
+    )
     for number in range(3):
         assert index.longest_idle(Requirements(), 5) == []
         index.free("one", f"r{number}", 7)
@@ -154,7 +159,7 @@ def test_lowering_a_capacity_below_what_is_held_is_allowed() -> None:
 
 
 def test_vectors_that_do_not_fit_the_interests_are_refused_whole() -> None:
-    """An agent with two interests and one vector is not taken in at all."""
+    """An agent with two interests and one vector is not added at all."""
     index = SiteIndex(Scorer(), DIMENSION)
     with pytest.raises(ValueError, match=r"\(1, 24\), not \(2, 24\)"):
         index.put(agent("one", Profile("Someone", ("jazz", "chess"))), vectors(1, 1))
@@ -162,47 +167,47 @@ def test_vectors_that_do_not_fit_the_interests_are_refused_whole() -> None:
 
 
 def test_small_talk_reaches_anybody_in_the_pool_and_leaves_nothing_behind() -> None:
-    """The best affinity of a message is that of its own words' agent, offline or full, and no view is kept for it."""
+    """The best affinity of a message is that of the agent with its words, offline or full; no view is kept for it."""
     index, agents = crowd(40, online=0)
     close = vectors(5, 3)
     words: list[tuple[str, ...]] = [stems(agents[5].profile.interests[0])]
     messages = [Query(close[:1], words), Query(-close[:1], [()])]
     best = index.best_affinities(messages, "default")
-    everybody = index.find(messages[0].units, messages[0].stems, Requirements(), ignore_availability=True)
+    everybody = index.find(Query(messages[0].units, messages[0].stems), Requirements(), ignore_availability=True)
     assert best[0] == everybody.scores.affinity.max() > 0.7
     assert best[1] == index.find(
-        messages[1].units, messages[1].stems, Requirements(), ignore_availability=True
+        Query(messages[1].units, messages[1].stems), Requirements(), ignore_availability=True
     ).scores.affinity.max(initial=0)
     assert index.best_affinities(messages, "elsewhere").tolist() == [0, 0]
     assert len(index._views) == 1
 
 
-def test_searches_in_threads_see_only_whole_states() -> None:
-    """While agents come and go in pairs on one thread, searches on two others always see both or neither."""
+def test_searches_in_threads_find_only_whole_states() -> None:
+    """While one thread removes and adds agents, searches on two others find all interests of an agent or none."""
     index, agents = crowd(30, online=30)
     stop = threading.Event()
-    seen: set[int] = set()
+    missing_rows: set[int] = set()
     faults: list[Exception] = []
 
     def search() -> None:
         while not stop.is_set():
             try:
-                found = index.find(vectors(9, 2), [(), ()], Requirements())
-                seen.add(found.rows - 3 * found.eligible)
-            except Exception as fault:  # noqa: BLE001  (a test that tells what a thread died of)
+                result = index.find(Query(vectors(9, 2), [(), ()]), Requirements())
+                missing_rows.add(result.rows - 3 * result.eligible)
+            except Exception as fault:  # noqa: BLE001  (the test reports what ended the thread)
                 faults.append(fault)
                 return
 
     threads = [threading.Thread(target=search) for _ in range(2)]
     for thread in threads:
         thread.start()
-    for turn in range(600):
-        one = agents[turn % 30]
+    for round_number in range(600):
+        one = agents[round_number % 30]
         index.hold(one.id, Hold("r", "chat", 2, 10))
         index.free(one.id, "r", None)
         index.remove(one.id)
-        index.put(one, vectors(turn, 3))
+        index.put(one, vectors(round_number, 3))
     stop.set()
     for thread in threads:
         thread.join()
-    assert (faults, seen) == ([], {0})
+    assert (faults, missing_rows) == ([], {0})

@@ -39,7 +39,7 @@ def found_of(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> Sear
         agents=agents,
         utilization=np.array([drawn[row][1] for row in scores.agent]),
         idle_since_ms=np.array([drawn[row][2] for row in scores.agent], np.int64),
-        resting=tuple(resting[:8]),
+        longest_idle=tuple(resting[:8]),
         eligible=len(drawn),
         pool_agents=len(drawn),
         rows=3 * len(drawn),

@@ -131,7 +131,7 @@ async def test_each_call_of_a_shared_search_has_longest_idle_agents_of_its_own(s
     site.pending.begin("an agent")
     silent = Query(vectors(1, 0), [])
     answers = await asyncio.gather(*(searches.find(site.request(), silent) for _ in range(4)))
-    assert [len(answer.result.resting) for answer in answers] == [3 + 3 + 1] * 4
+    assert [len(answer.result.longest_idle) for answer in answers] == [3 + 3 + 1] * 4
 
 
 async def test_the_excluded_agents_are_counted_at_the_moment_of_the_search(site: Site) -> None:

@@ -111,7 +111,7 @@ async def test_another_server_ranks_by_the_new_scorer_if_it_has_the_file(
         await here.update_pool(pb.Pool(name="north", scorer="lenient"))
 
         async def said() -> bool:
-            return "a pool's scorer cannot be had" in bare.log()
+            return "a pool's scorer is not available" in bare.log()
 
         await wait_until(said, "the server without the file says so")
         assert await affinities(without, "north") == pytest.approx(untrained, abs=1e-6)

@@ -1,4 +1,4 @@
-"""That learning finds what is there, judges it by strangers, and says so when there is nothing."""
+"""Learning of a scorer: it finds a better map, judges it on other agents, and reports when there is none."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from matcher.training.learn import learn
 AGENTS, DIMENSION = 60, 24
 
 
-def lesson(common: float, *, seed: int = 0) -> Dataset:
+def dataset(common: float, *, seed: int = 0) -> Dataset:
     """Make agents of two interests and a message each; `common` is how much of one direction all texts share."""
     chance = np.random.default_rng(seed)
-    told = chance.normal(size=(2 * AGENTS, DIMENSION))
-    heard = told[::2] + chance.normal(size=(AGENTS, DIMENSION)) * 0.6
+    interests = chance.normal(size=(2 * AGENTS, DIMENSION))
+    units = interests[::2] + chance.normal(size=(AGENTS, DIMENSION)) * 0.6
     sides = []
-    for texts in (told, heard):
+    for texts in (interests, units):
         texts[:, :3] += common * chance.normal(2.0, 1.0, size=(len(texts), 3))
         sides.append((texts / np.linalg.norm(texts, axis=1, keepdims=True)).astype(np.float32))
     return Dataset(
@@ -38,73 +38,73 @@ def lesson(common: float, *, seed: int = 0) -> Dataset:
     )
 
 
-def test_what_all_texts_share_is_learned_to_count_less() -> None:
-    """Where texts share much that tells nobody apart, the learned map finds more strangers than the cosine does."""
-    scorer, report = learn([lesson(2.0)], Scorer())
+def test_the_learned_map_lowers_what_all_texts_share() -> None:
+    """Where texts share much that distinguishes no agent, the learned map has a higher recall than the cosine."""
+    scorer, report = learn([dataset(2.0)], Scorer())
     assert report.better
-    assert report.taste.mapped
+    assert report.parameters.mapped
     assert report.recall["made"] > report.before["made"]
-    assert hits_of(lesson(2.0, seed=1), scorer).mean() > hits_of(lesson(2.0, seed=1), Scorer()).mean()
+    assert hits_of(dataset(2.0, seed=1), scorer).mean() > hits_of(dataset(2.0, seed=1), Scorer()).mean()
 
 
 def test_learning_twice_gives_the_same_scorer() -> None:
-    """Every replica, and whoever checks, can make the same file."""
-    first, second = (learn([lesson(2.0)], Scorer())[0] for _ in range(2))
+    """Everybody who learns from the same suites gets the same file."""
+    first, second = (learn([dataset(2.0)], Scorer())[0] for _ in range(2))
     assert first.fingerprint == second.fingerprint
 
 
 def test_a_scorer_is_not_better_than_itself() -> None:
-    """Learning again from the same suite does not claim to have improved: the caller keeps what is there."""
-    scorer, _ = learn([lesson(2.0)], Scorer())
-    assert not learn([lesson(2.0)], scorer)[1].better
+    """Learning again from the same suite is not reported as better, so the caller keeps the present scorer."""
+    scorer, _ = learn([dataset(2.0)], Scorer())
+    assert not learn([dataset(2.0)], scorer)[1].better
 
 
 def test_recall_is_of_agents_who_took_no_part() -> None:
-    """With messages that are noise the report stays near chance, whatever fits them."""
-    made = lesson(0.0)
+    """With messages of noise the reported recall stays near chance."""
+    made = dataset(0.0)
     noise = np.random.default_rng(3).normal(size=made.units.shape)
     noise = (noise / np.linalg.norm(noise, axis=1, keepdims=True)).astype(np.float32)
     _, report = learn([replace(made, units=noise)], Scorer())
     assert report.recall["made"] < 0.15
 
 
-def test_further_suites_teach_the_confidence_and_nothing_else() -> None:
-    """Map, threshold and recall are those of the lessons; the weights of the margins are of all."""
-    alone, before = learn([lesson(2.0)], Scorer())
-    both, report = learn([lesson(2.0)], Scorer(), margins=[replace(lesson(1.0, seed=5), name="further")])
+def test_further_suites_change_the_confidence_and_nothing_else() -> None:
+    """Map, threshold and recall are those of the datasets; the weights of the confidence are of all datasets."""
+    alone, before = learn([dataset(2.0)], Scorer())
+    both, report = learn([dataset(2.0)], Scorer(), margins=[replace(dataset(1.0, seed=5), name="further")])
     assert replace(alone, calibration=both.calibration).fingerprint == both.fingerprint
     assert alone.calibration != both.calibration
     assert report.recall == before.recall
     assert set(report.error) == {"made", "further"}
 
 
-def test_progress_is_told_from_nothing_to_all() -> None:
-    """Whoever waits sees shares that only grow, up to 1."""
+def test_progress_is_reported_from_0_to_1() -> None:
+    """The reported shares only grow, up to 1."""
     shares: list[float] = []
-    learn([lesson(1.0)], Scorer(), told=lambda _, share: shares.append(share))
+    learn([dataset(1.0)], Scorer(), on_progress=lambda _, share: shares.append(share))
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0.0, 1.0)
 
 
-def test_a_fold_that_nobody_falls_in_changes_nothing() -> None:
-    """With all messages about one person there are no strangers to judge, and still there is a report."""
-    made = lesson(1.0)
+def test_an_empty_fold_changes_nothing() -> None:
+    """With all messages about one person no other person is left to judge on, and still there is a report."""
+    made = dataset(1.0)
     alone = replace(made, person=["agent-0"] * AGENTS)
     _, report = learn([made, alone], Scorer(), folds=3)
     assert set(report.recall) == {"made"}
-    silent = made.asking(np.zeros(AGENTS, np.bool_))
+    silent = made.of_messages(np.zeros(AGENTS, np.bool_))
     assert not hits_of(silent, Scorer()).any()
 
 
-@pytest.mark.parametrize(("lessons", "folds"), [([], 5), ([lesson(1.0)], 1)])
-def test_learning_from_nothing_or_without_strangers_is_refused(lessons: list[Dataset], folds: int) -> None:
-    """There must be a suite, and someone to judge by."""
+@pytest.mark.parametrize(("datasets", "folds"), [([], 5), ([dataset(1.0)], 1)])
+def test_learning_without_a_suite_or_with_one_fold_is_refused(datasets: list[Dataset], folds: int) -> None:
+    """Learning needs a suite, and a fold to judge on."""
     with pytest.raises(ValueError, match="at least one suite and two folds"):
-        learn(lessons, Scorer(), folds=folds)
+        learn(datasets, Scorer(), folds=folds)
 
 
-def test_confidence_that_says_what_happens_has_no_error() -> None:
-    """Half right at a half is no error; always wrong at certainty is all of it."""
+def test_confidence_that_equals_the_frequency_has_no_error() -> None:
+    """Half right at 0.5 is no error; always wrong at 1 is an error of 1."""
     right = np.array([True, False] * 50)
     assert calibration_error(np.full(100, 0.5), right) == 0
     assert calibration_error(np.ones(100), ~np.ones(100, np.bool_)) == 1
