@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.affinity.lexicon import Lexicon, stems
+from matcher.affinity.lexicon import Lexicon, interest_stems
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.search_result import SearchResult, top_k
 from matcher.index.agent_table import AgentTable
@@ -327,7 +327,7 @@ class SiteIndex:
         self._views.register(slot)
 
     def _write_lines(self, slot: int, interests: Sequence[str], half: NDArray[np.float16]) -> None:
-        handles = [self._lexicon.add(stems(interest, self.language)) for interest in interests]
+        handles = [self._lexicon.add(interest_stems(interest, self.language)) for interest in interests]
         self._people.rows[slot] = self._lines.add(slot, half, handles)
 
     def _drop_lines(self, slot: int) -> None:

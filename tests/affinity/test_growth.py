@@ -33,6 +33,8 @@ WORST: dict[str, Callable[[int], str]] = {
     "one long word": lambda size: "a" * size,
     "apostrophes": lambda size: "a'" * (size // 2),
     "accents": lambda size: "a" + "\u0301" * size,
+    "accents of two classes": lambda size: "a" + "\u0301" * (size // 2) + "\u0316" * (size // 2),
+    "words of accents of two classes": lambda size: ("a" + "\u0301" * 200 + "\u0316" * 199 + " ") * (size // 400),
     "joiners": lambda size: "a" * 60 + "\u200d" * size,
     "words without marks": lambda size: "word " * (size // 5),
     "Thai without spaces": lambda size: "สวัสดี" * (size // 6),

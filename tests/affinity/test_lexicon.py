@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matcher.affinity import lexicon as words
 from matcher.affinity.lexicon import LONGEST_LINE, MOST_SHARED, Lexicon, stems
 
 line = st.lists(st.sampled_from(["sail", "bake", "dog", "chess", "opera", "bee"]), max_size=5).map(tuple)
@@ -82,3 +83,14 @@ def test_many_shared_words_are_capped_and_long_lines_cut() -> None:
     at = np.array([lexicon.add(words)])
     assert lexicon.shared([words], PAIR, at) == MOST_SHARED
     assert lexicon.shared([words[LONGEST_LINE:]], PAIR, at) == 0
+
+
+def test_no_word_of_a_customer_is_kept_after_the_call() -> None:
+    """Words of interests are remembered, words of messages are not: neither by us nor by the stemmer."""
+    words.interest_stems("I keep honeybees.")
+    remembered = dict(words._ROSTER_STEMS)
+    assert ("honeybees", "english") in remembered
+    words.stems("My honeybees met the quxfrobnicators.")
+    assert remembered == words._ROSTER_STEMS
+    stemmers = [stemmer.__self__ for stemmer in words._STEMMERS.of.values()]  # type: ignore[attr-defined]
+    assert [stemmer.maxCacheSize for stemmer in stemmers] == [0] * len(stemmers)
