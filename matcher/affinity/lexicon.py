@@ -7,7 +7,6 @@ import re
 import threading
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -48,22 +47,40 @@ _SCRIPTS: Final = (
 )
 
 
+_ROSTER_STEMS: Final[dict[tuple[str, str], tuple[str, ...]]] = {}
+"""Stems of words that stand in agents' interests, by word and language. A customer's word is looked up here and never
+added: what a customer wrote is gone when the call is over."""
+MOST_ROSTER_STEMS: Final = 65_536
+
+
 def stems(text: str, language: str = "english") -> tuple[str, ...]:
-    """Return the distinct stems of a text in order, without stop words.
+    """Return the distinct stems of a text in order, without stop words; keep no word of it.
 
     `language` names the Snowball stemmer of Latin script; other scripts have their own. A script without a stemmer
     gives whole words, and text written without spaces gives pairs of signs.
     """
     distinct: dict[str, None] = {}
-    if not text.isascii():  # ASCII is normal already
-        text = unicodedata.normalize("NFKC", text).replace("’", "'")
-    for token in _TOKEN.findall(text.lower()):
-        for stem in _stems_of(token, language):
+    for token in _tokens(text):
+        known = _ROSTER_STEMS.get((token, language))
+        for stem in _stems_of(token, language) if known is None else known:
             distinct[stem] = None
     return tuple(distinct)
 
 
-@lru_cache(maxsize=65_536)
+def interest_stems(text: str, language: str = "english") -> tuple[str, ...]:
+    """Return the stems of an agent's interest, and remember its words, which messages are likely to share."""
+    for token in _tokens(text):
+        if len(_ROSTER_STEMS) < MOST_ROSTER_STEMS:
+            _ROSTER_STEMS[token, language] = _stems_of(token, language)
+    return stems(text, language)
+
+
+def _tokens(text: str) -> list[str]:
+    if not text.isascii():  # else it is normal
+        text = unicodedata.normalize("NFKC", text).replace("’", "'")
+    return _TOKEN.findall(text.lower())
+
+
 def _stems_of(token: str, language: str) -> tuple[str, ...]:
     if token in STOP_WORDS:
         return ()
@@ -91,7 +108,7 @@ _STEMMERS: Final = _Stemmers()
 def _stemmer(algorithm: str) -> Callable[[str], str]:
     stemmer = _STEMMERS.of.get(algorithm)
     if stemmer is None:
-        stemmer = _STEMMERS.of[algorithm] = Stemmer.Stemmer(algorithm).stemWord
+        stemmer = _STEMMERS.of[algorithm] = Stemmer.Stemmer(algorithm, 0).stemWord  # 0: no cache
     return stemmer
 
 

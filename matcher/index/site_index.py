@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.affinity.lexicon import Lexicon, stems
+from matcher.affinity.lexicon import Lexicon, interest_stems
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.search_result import SearchResult, top_k
 from matcher.index.agent_table import AgentTable
@@ -317,7 +317,7 @@ class SiteIndex:
         self._views.register(row)
 
     def _write_interests(self, row: int, interests: Sequence[str], half: NDArray[np.float16]) -> None:
-        handles = [self._lexicon.add(stems(interest, self.language)) for interest in interests]
+        handles = [self._lexicon.add(interest_stems(interest, self.language)) for interest in interests]
         self._agents.interests[row] = self._vectors.add(row, half, handles)
 
     def _drop_interests(self, row: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matcher.affinity import lexicon as lexicon_module
 from matcher.affinity.lexicon import MOST_SHARED, MOST_STEMS, Lexicon, stems
 
 interest = st.lists(st.sampled_from(["sail", "bake", "dog", "chess", "opera", "bee"]), max_size=5).map(tuple)
@@ -84,3 +85,14 @@ def test_many_shared_words_are_capped_and_long_interests_cut() -> None:
     at = np.array([lexicon.add(words)])
     assert lexicon.shared([words], PAIR, at) == MOST_SHARED
     assert lexicon.shared([words[MOST_STEMS:]], PAIR, at) == 0
+
+
+def test_no_word_of_a_customer_is_kept_after_the_call() -> None:
+    """Words of interests are remembered, words of messages are not: neither by us nor by the stemmer."""
+    lexicon_module.interest_stems("I keep honeybees.")
+    remembered = dict(lexicon_module._ROSTER_STEMS)
+    assert ("honeybees", "english") in remembered
+    lexicon_module.stems("My honeybees met the quxfrobnicators.")
+    assert remembered == lexicon_module._ROSTER_STEMS
+    stemmers = [stemmer.__self__ for stemmer in lexicon_module._STEMMERS.of.values()]  # type: ignore[attr-defined]
+    assert [stemmer.maxCacheSize for stemmer in stemmers] == [0] * len(stemmers)

@@ -1,0 +1,64 @@
+"""Whatever reads a customer's text takes time in proportion to the text's length."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import pytest
+
+from matcher.affinity.lexicon import stems
+from matcher.affinity.sentences import split
+
+SIZES = (1_000, 2_000, 4_000, 8_000)
+TRIES = 9
+STEEPEST = 1.5
+"""Linear work has an exponent of 1, quadratic work one of 2; below 1.3 on an idle machine."""
+
+WORST: dict[str, Callable[[int], str]] = {
+    "dots before a letter": lambda size: "." * (size - 1) + "a",
+    "marks with spaces": lambda size: "! " * (size // 2),
+    "emoji with marks": lambda size: "😀 ! " * (size // 4),
+    "dots and quotes": lambda size: '."' * (size // 2) + "a",
+    "closing quotes": lambda size: "." + "\"')" * (size // 3) + "a",
+    "dots between Han signs": lambda size: "字." * (size // 2) + "a",
+    "full-width dots": lambda size: "1．" * (size // 2) + "1",
+    "bars after Devanagari": lambda size: "क |" * (size // 3) + "a",
+    "numbers with dots": lambda size: "1." * (size // 2) + "a",
+    "dates with spaces": lambda size: "1.1." + " " * size,
+    "abbreviations": lambda size: "e.g. " * (size // 5),
+    "commas": lambda size: "a, " * (size // 3),
+    "hyphens with spaces": lambda size: " -" * (size // 2),
+    "one long word": lambda size: "a" * size,
+    "apostrophes": lambda size: "a'" * (size // 2),
+    "accents": lambda size: "a" + "\u0301" * size,
+    "accents of two classes": lambda size: "a" + "\u0301" * (size // 2) + "\u0316" * (size // 2),
+    "words of accents of two classes": lambda size: ("a" + "\u0301" * 200 + "\u0316" * 199 + " ") * (size // 400),
+    "joiners": lambda size: "a" * 60 + "\u200d" * size,
+    "words without marks": lambda size: "word " * (size // 5),
+    "Thai without spaces": lambda size: "สวัสดี" * (size // 6),
+}
+
+
+def read(text: str) -> None:
+    """Cut a text into units and stem their words, as a decision does."""
+    for unit in split(text).texts(text):
+        stems(unit)
+
+
+@pytest.mark.parametrize("worst", WORST, ids=str)
+def test_reading_a_text_takes_time_in_proportion_to_its_length(worst: str) -> None:
+    """Eight times the text takes about eight times the processor time, whatever the customer writes."""
+    seconds = []
+    for size in SIZES:
+        text = WORST[worst](size)
+        times = []
+        for _ in range(TRIES):
+            began = time.thread_time()
+            read(text)
+            times.append(time.thread_time() - began)
+        seconds.append(min(times))
+    # Between the two ends: what a call costs beside the text flattens the growth at the small end only.
+    exponent = math.log(seconds[-1] / seconds[1]) / math.log(SIZES[-1] / SIZES[1])
+    assert exponent < STEEPEST, f"grows with the text's length to the power of {exponent:.2f}: {seconds}"
