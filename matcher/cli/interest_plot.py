@@ -1,4 +1,4 @@
-"""`matcher suggest --plot`: the roster's interests in two dimensions with the message among them."""
+"""The plot of `matcher suggest --plot`: the roster's interests in two dimensions with the message among them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from matcher.model import DEFAULT_POOL
 from matcher.v1 import routing_pb2 as pb
 
 MOST_DOTS: Final = 3_000
-"""Interests drawn beside those that are met: more would only blacken the paper."""
+"""Interests drawn besides those that the message met; more dots would cover each other."""
 
 
 async def plot(
     session: Session, client: MatcherClient, text: str, pool: str, answer: pb.SuggestAgentsResponse, path: Path
 ) -> None:
-    """Read the roster from the service, encode it here, and write the map as PNG.
+    """Read the roster from the service, encode it in this process, and write the map as PNG.
 
-    The service gives out no vectors, so the interests and the message are encoded in this process, by the model that
-    its own settings name. Raises CommandError where that cannot be.
+    The service returns no vectors, so this process encodes the interests and the message, by the model that its own
+    settings name. Raises CommandError where the model or the file cannot be used.
     """
     from matcher.encoder import EncoderSettings, open_encoder
     from matcher.evaluation import ExtraMissing

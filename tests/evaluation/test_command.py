@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import Said, matcher
+from tests.cli.command import Result, matcher
 from tests.evaluation.conftest import write_suite
 from tests.processes import ROOT, Server, model_cache
 
@@ -17,7 +17,7 @@ KEYS += ["mean_affinity", "top_1_percent_share", "ece", "auroc"]
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-async def evaluate(*arguments: object) -> Said:
+async def evaluate(*arguments: object) -> Result:
     """Run `matcher evaluate` with the compiled model of the tests."""
     environment = {"MATCHER_MODEL_CACHE": str(model_cache())}
     return await matcher("evaluate", *map(str, arguments), environment=environment)
