@@ -18,7 +18,7 @@ from matcher.cli.session import CommandError, Session, describe
 from matcher.client import MatcherCallError
 from matcher.loadtest import extras, material, plan, run
 from matcher.loadtest.generators import GeneratorFailed
-from matcher.loadtest.result import Result, summed_up
+from matcher.loadtest.result import Result, sum_up
 from matcher.loadtest.site import RowRefused
 from matcher.v1 import roster_pb2
 
@@ -62,7 +62,7 @@ async def _run(
         watcher = run.Watcher(session.note, display.steps, display.second)
         async with _service(session, target, workers) as service:
             where = target or plan.Target(service.target)
-            return summed_up(await run.run_load(load_plan, where, drawn, watcher, service.metrics))
+            return sum_up(await run.run_load(load_plan, where, drawn, watcher, service.metrics))
 
 
 @asynccontextmanager
