@@ -21,8 +21,8 @@ from matcher.evaluation.suite import Suite, SuiteWrong, read_suite
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
-    from matcher.evaluation import Evaluated, Production
-    from matcher.evaluation.day_ledger import Played
+    from matcher.evaluation import Evaluation, Production
+    from matcher.evaluation.day_ledger import DayResult
 
 Documents = Sequence[Mapping[str, Any]]
 
@@ -142,20 +142,20 @@ async def _suites(
     from matcher.evaluation.plots import draw_reliability
 
     compare, progress = not session.as_json, _progress(session)
-    done: list[Evaluated] = []
+    evaluations: list[Evaluation] = []
     if folds:
         # Learning blocks the event loop for minutes; nothing else runs on this process's loop.
-        done = await evaluate_by_folds(production, suites, folds, progress, free=free, compare=compare)
+        evaluations = await evaluate_by_folds(production, suites, folds, progress, free=free, compare=compare)
     for number, suite in enumerate(suites):
         if not folds:
-            done.append(await run(production, suite, progress, free=free, compare=compare))
+            evaluations.append(await run(production, suite, progress, free=free, compare=compare))
         if not session.as_json:
-            session.out.print(evaluate_tables.evaluated(done[number], free))
+            session.out.print(evaluate_tables.suite_table(evaluations[number], free))
             session.say("")
     _note_training(session, production, suites, folds)
     if plots:
-        session.note(f"drew {draw_reliability(done, plots / 'reliability.png')}", style="dim")
-    return [evaluated.figures.as_json() for evaluated in done]
+        session.note(f"drew {draw_reliability(evaluations, plots / 'reliability.png')}", style="dim")
+    return [evaluation.figures.as_json() for evaluation in evaluations]
 
 
 def _note_training(session: Session, production: Production, suites: Sequence[Suite], folds: int | None) -> None:
@@ -176,21 +176,21 @@ async def _day(
     occupancy: float | None,
     windows: Sequence[float],
 ) -> Documents:
-    from matcher.evaluation.day import play_day, recommend
+    from matcher.evaluation.day import compare_strategies, recommend
     from matcher.evaluation.day_ledger import Terms
     from matcher.evaluation.plots import draw_trade_off
 
     terms = Terms() if occupancy is None else Terms(occupancy=occupancy)
     documents = []
-    days: list[tuple[str, Sequence[Played], float]] = []
+    days: list[tuple[str, Sequence[DayResult], float]] = []
     for suite in suites:
-        played = await play_day(production, suite, _progress(session), terms, windows=windows)
-        best = recommend(played)
+        results = await compare_strategies(production, suite, _progress(session), terms, windows=windows)
+        best = recommend(results)
         if not session.as_json:
-            session.out.print(evaluate_tables.played(suite.name, played, terms))
+            session.out.print(evaluate_tables.day_table(suite.name, results, terms))
             session.say(f"a tolerance of {best:g} lowers Gini most for the affinity it costs")
             session.say("")
-        days.append((suite.name, played, best))
+        days.append((suite.name, results, best))
         ways = [
             {
                 "name": result.name,
@@ -203,7 +203,7 @@ async def _day(
                 "top_1_percent_share": result.busiest_share,
                 "mean_wait_seconds": result.mean_wait_seconds,
             }
-            for result in played
+            for result in results
         ]
         documents.append({"suite": suite.name, "recommended_tolerance": best, "terms": asdict(terms), "ways": ways})
     if plots:
@@ -218,19 +218,19 @@ async def _gaming(
     from matcher.evaluation.gaming import check_gaming
 
     terms = Terms() if occupancy is None else Terms(occupancy=occupancy)
-    done = [await check_gaming(production, suite, _progress(session), terms) for suite in suites]
+    results = [await check_gaming(production, suite, _progress(session), terms) for suite in suites]
     if not session.as_json:
-        session.out.print(evaluate_tables.gamed(done))
-    return [asdict(result) | {"ratio": result.ratio} for result in done]
+        session.out.print(evaluate_tables.gaming_table(results))
+    return [asdict(result) | {"ratio": result.ratio} for result in results]
 
 
 async def _floor(session: Session, production: Production, suites: Sequence[Suite], lines: Sequence[str]) -> Documents:
     from matcher.evaluation.floor_check import check_floor
 
-    done = [await check_floor(production, suite, lines, _progress(session)) for suite in suites]
+    results = [await check_floor(production, suite, lines, _progress(session)) for suite in suites]
     if not session.as_json:
-        session.out.print(evaluate_tables.floors(done, len(lines)))
-    return [asdict(result) for result in done]
+        session.out.print(evaluate_tables.floor_table(results, len(lines)))
+    return [asdict(result) for result in results]
 
 
 def _progress(session: Session) -> Callable[[str, int], AbstractContextManager[Callable[[], None]]]:

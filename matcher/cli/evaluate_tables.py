@@ -14,14 +14,14 @@ from matcher.cli import tables
 from matcher.cli.terminal_text import visible
 
 if TYPE_CHECKING:
-    from matcher.evaluation import Evaluated
-    from matcher.evaluation.day_ledger import Played, Terms
+    from matcher.evaluation import Evaluation
+    from matcher.evaluation.day_ledger import DayResult, Terms
     from matcher.evaluation.evaluate import Estimate
-    from matcher.evaluation.floor_check import FloorChecked
-    from matcher.evaluation.gaming import Gamed
+    from matcher.evaluation.floor_check import FloorResult
+    from matcher.evaluation.gaming import GamingResult
 
 
-def evaluated(evaluation: Evaluated, free: float) -> RenderableType:
+def suite_table(evaluation: Evaluation, free: float) -> RenderableType:
     """Return the recall of the service and of the baselines, in percent, with 95 % half-widths."""
     figures = evaluation.figures
     table = tables.table("%", "recall@1", "recall@5", "MRR@10", "right agent")
@@ -52,7 +52,7 @@ def evaluated(evaluation: Evaluated, free: float) -> RenderableType:
     return Group(table, below)
 
 
-def played(suite: str, ways: Sequence[Played], terms: Terms) -> Table:
+def day_table(suite: str, results: Sequence[DayResult], terms: Terms) -> Table:
     """Return the results of each strategy on the same day."""
     table = tables.table("strategy", "mean affinity", "right agent", "Gini", "busiest 1 %", "turned away", "waited")
     for column in table.columns[1:]:
@@ -60,12 +60,12 @@ def played(suite: str, ways: Sequence[Played], terms: Terms) -> Table:
     table.title_justify = "left"
     table.title = Text(
         visible(
-            f"{suite}: {terms.hours:g} hours, {len(ways[0].taken)} agents of {terms.capacity} conversations, "
-            f"{terms.occupancy:.0%} of them in use, {ways[0].conversations + ways[0].turned_away} arrivals"
+            f"{suite}: {terms.hours:g} hours, {len(results[0].by_agent)} agents of {terms.capacity} conversations, "
+            f"{terms.occupancy:.0%} of them in use, {results[0].conversations + results[0].turned_away} arrivals"
         ),
         "bold",
     )
-    for result in ways:
+    for result in results:
         tables.add(
             table,
             result.name,
@@ -79,19 +79,19 @@ def played(suite: str, ways: Sequence[Played], terms: Terms) -> Table:
     return table
 
 
-def gamed(done: Sequence[Gamed]) -> Table:
+def gaming_table(results: Sequence[GamingResult]) -> Table:
     """Return the conversations that a new agent gets in a day, by the new agent's profile."""
     table = tables.table("conversations of", "64 generic interests", "5 of them", "times", "ordinary agent with 5")
-    for result in done:
+    for result in results:
         cells = (f"{result.generic_64:.0f}", f"{result.generic_5:.1f}", f"{result.ratio:.2f}", f"{result.ordinary:.1f}")
         tables.add(table, result.suite, *cells)
     return table
 
 
-def floors(done: Sequence[FloorChecked], messages: int) -> Table:
+def floor_table(results: Sequence[FloorResult], messages: int) -> Table:
     """Return the shares of messages that fall back."""
     table = tables.table("fallback on", f"{messages} without an interest", "the suite's messages", "floor")
-    for result in done:
+    for result in results:
         tables.add(
             table, result.suite, f"{result.nothing_to_go_by:.1%}", f"{result.messages:.1%}", f"{result.floor:.3f}"
         )

@@ -29,7 +29,7 @@ async def plot(
     from matcher.encoder import EncoderSettings, open_encoder
     from matcher.evaluation import ExtraMissing
     from matcher.evaluation.interest_map import Meeting, draw_interests
-    from matcher.evaluation.vector_cache import KnownTexts
+    from matcher.evaluation.vector_cache import VectorCache
 
     reasons = [(candidate, reason) for candidate in answer.candidates for reason in candidate.reasons]
     met = dict.fromkeys(reason.interest for _, reason in reasons)
@@ -59,11 +59,11 @@ async def plot(
             lambda step: session.note(step, style="dim"),
         )
         try:
-            texts = KnownTexts(encoder)
-            unknown = texts.unknown([*interests, *units])
-            with steps(session.err, "encoding the roster", len(unknown)) as step:
-                await texts.learn(unknown, step)
-            drawn = draw_interests(interests, units, texts.vectors([*interests, *units]), meetings, path)
+            cache = VectorCache(encoder)
+            missing = cache.missing([*interests, *units])
+            with steps(session.err, "encoding the roster", len(missing)) as step:
+                await cache.encode(missing, step)
+            drawn = draw_interests(interests, units, cache.vectors([*interests, *units]), meetings, path)
         finally:
             await encoder.close()
     except (ExtraMissing, MatcherError) as error:

@@ -67,16 +67,16 @@ async def learn_scorer(
         from matcher.affinity import scorer_file
         from matcher.affinity.scorer import Scorer
         from matcher.evaluation import open_production
-        from matcher.evaluation.datasets import lesson_of
+        from matcher.evaluation.datasets import dataset_of
         from matcher.training.learn import learn
 
         rival = scorer_file.read(out)[1] if out.exists() else None
         async with open_production(load(), lambda step: session.note(step, style="dim")) as production:
             for suite in (*read, *further):
-                await production.learn_suite(suite, lambda label, total: steps(session.err, label, total))
-            lessons = [lesson_of(production, suite) for suite in read]
-            calibrating = [lesson_of(production, suite) for suite in further]
-            model = production.texts.encoder.fingerprint
+                await production.encode_suite(suite, lambda label, total: steps(session.err, label, total))
+            datasets = [dataset_of(production, suite) for suite in read]
+            calibrating = [dataset_of(production, suite) for suite in further]
+            model = production.cache.encoder.fingerprint
         loop, done = asyncio.get_running_loop(), 0
         with steps(session.err, "learning", PROGRESS_STEPS) as step:
 
@@ -87,7 +87,7 @@ async def learn_scorer(
                     loop.call_soon_threadsafe(step)
 
             scorer, report = await asyncio.to_thread(
-                learn, lessons, Scorer(), margins=calibrating, folds=folds, told=show_progress
+                learn, datasets, Scorer(), margins=calibrating, folds=folds, told=show_progress
             )
     except (SuiteWrong, MatcherError) as error:
         raise CommandError(str(error)) from None
