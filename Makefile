@@ -17,9 +17,10 @@ LOAD_SUITE := $(wildcard ../shared/evaluation/dev/persona_1utt)
 LOAD_TEXTS := $(if $(LOAD_SUITE),--messages $(LOAD_SUITE)/messages.jsonl --roster $(LOAD_SUITE)/agents.jsonl)
 LOAD ?= --rate 50
 SIMULATE ?=
+QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate loadtest bench bench-full simulate simulate-bugs test check lint types proto proto-check deploy-lint node clean
+.PHONY: help setup demo serve evaluate loadtest bench bench-full simulate simulate-bugs test quick check lint types proto proto-check deploy-lint node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +65,10 @@ simulate-bugs: $(BENCH_SETUP) ## Plays a small day with each planted bug; every 
 
 test: setup ## Runs all tests against a real store
 	$(BIN)/python -m pytest -m 'not node'
+
+quick: setup ## Lint, types, and the tests that need no model and no server; under a minute
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports >/dev/null && echo "lint and import rules hold"
+	@$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest $(QUICK_TESTS); tests=$$?; wait $$types && exit $$tests
 
 check: setup lint types proto-check deploy-lint test node ## Runs lint, types, import rules, proto checks and all tests
 

@@ -30,7 +30,7 @@ from matcher.affinity.scorer import Scorer
 from matcher.affinity.sentences import Sentences, Span
 from matcher.index import SiteIndex
 from matcher.model import Hold, Requirements
-from matcher.ranking.policy import rank
+from matcher.ranking.policy import RankingTerms, rank
 
 RIGHT: Final = 0.99
 """What a setting of a peer must reach to count as an answer; where none does, the nearest to it runs beside ours."""
@@ -124,7 +124,7 @@ class Ours:
             vector = self._work.queries[query : query + 1]
             begun = time.perf_counter()
             found = self._index.find(vector, [()], ANYONE, resting=CANDIDATES, floor=0.0)
-            ranking = rank(found, WHOLE, floor=0.0, tolerance=0.0, most=CANDIDATES)
+            ranking = rank(found, WHOLE, RankingTerms(0.0, 0.0, most=CANDIDATES))
             named = [(candidate.agent, candidate.affinity) for candidate in ranking.candidates]
             held = await claim(self._claims.store, "large", named, tolerance=0.0)
             self._index.hold(held.agent, Hold(held.id, held.channel, held.cost, held.deadline_ms))

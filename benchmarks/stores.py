@@ -145,27 +145,40 @@ async def service(data_dir: Path, settings: Mapping[str, str]) -> AsyncIterator[
         log = data_dir / "server.log"
         process, target = await start_server(data_dir, log, settings)
         try:
-            clock = ServerClock(process.pid)
-            await health_checks(target, CHECKS)
-            clock.checked()
-            yield Service(target, process.pid, store.url, store_pid, log, clock)
+            yield Service(target, process.pid, store.url, store_pid, log, await server_clock(process.pid, target))
         finally:
-            if process.returncode is None:
-                process.terminate()
-            try:
-                async with asyncio.timeout(STOP_SECONDS):
-                    await process.communicate()
-            except TimeoutError:
-                process.kill()
-                await process.communicate()
+            await end_server(process)
     finally:
         await store.close()
 
 
+async def server_clock(pid: int, target: str) -> ServerClock:
+    """Return the clock of a server that has only just started, having learned which of its threads encode."""
+    clock = ServerClock(pid)
+    await health_checks(target, CHECKS)
+    clock.checked()
+    return clock
+
+
+async def end_server(process: asyncio.subprocess.Process) -> None:
+    """Stop a server; kill it where it does not end in time."""
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.communicate()
+
+
 async def start_server(
-    data_dir: Path, log: Path, settings: Mapping[str, str]
+    data_dir: Path, log: Path, settings: Mapping[str, str], *, tree: Path = ROOT, python: Path = Path(sys.executable)
 ) -> tuple[asyncio.subprocess.Process, str]:
-    """Start `server.py` and return it with its address once it serves. Raises RuntimeError where it does not."""
+    """Start a tree's `server.py` and return it with its address once it serves.
+
+    Raises RuntimeError where it does not.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
     environment = {
         **inherited,
@@ -178,8 +191,8 @@ async def start_server(
     }
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(ROOT / "server.py")),
-            cwd=ROOT,
+            *(str(python), str(tree / "server.py")),
+            cwd=tree,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,

@@ -1,4 +1,4 @@
-"""Route one message: `matcher serve` in another terminal, then `python examples/route.py "your message"`."""
+"""Routes one message: start `matcher serve` in another terminal, then `python examples/route.py "your message"`."""
 
 import asyncio
 import os
@@ -8,11 +8,11 @@ from matcher.client import MatcherClient
 
 
 async def main(text: str) -> None:
-    """Print who takes the message, and which of its words met which interest."""
+    """Print the agent who takes the message, and which of its words met which interest."""
     async with MatcherClient(os.environ.get("MATCHER_TARGET", "localhost:50051"), site="default") as client:
         answer = await client.route(text, channel="chat", auto_accept=True, explain_unmatched=True)
         if answer.WhichOneof("outcome") == "unmatched":
-            print("nobody is free; best would have been", [who.agent for who in answer.unmatched.would_match])
+            print("no agent is free; the best would be", [match.agent for match in answer.unmatched.would_match])
         else:
             print(answer.candidate.display_name, f"{answer.candidate.affinity:.2f}", answer.reservation.name)
         for reason in answer.candidate.reasons:

@@ -1,8 +1,10 @@
-"""Asyncio pieces that the whole service shares: the end of a background task, and a throttle between two reads."""
+"""Asyncio pieces that the whole service shares: tasks that end with a block, and a throttle between two reads."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 CANCEL_AGAIN_SECONDS: Final = 0.2
@@ -19,6 +21,25 @@ async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
         await asyncio.wait({task}, timeout=CANCEL_AGAIN_SECONDS)
 
 
+@asynccontextmanager
+async def ending(end: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Call `end` when the block is left."""
+    try:
+        yield
+    finally:
+        await end()
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run a coroutine beside the block, and cancel it when the block is left."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        await cancel_and_wait(task)
+
+
 class Throttle:
     """A delay between two reads, which `hurry()` ends early."""
 
@@ -27,7 +48,7 @@ class Throttle:
         self._delay: asyncio.Future[None] | None = None
 
     async def pause(self) -> None:
-        """Wait until the delay is over, or until somebody hurries."""
+        """Wait until the delay is over, or until `hurry` is called."""
         loop = asyncio.get_running_loop()
         self._delay = loop.create_future()
         timer = loop.call_later(self._seconds, self.hurry)
@@ -38,6 +59,6 @@ class Throttle:
             self._delay = None
 
     def hurry(self) -> None:
-        """End the delay that is under way, if there is one."""
+        """End the current delay, if there is one."""
         if self._delay is not None and not self._delay.done():
             self._delay.set_result(None)

@@ -1,4 +1,4 @@
-"""Every setting of the service: one class, every field explained, read from MATCHER_* variables."""
+"""Settings of the service: one class, read from MATCHER_* variables, with a description of every field."""
 
 from __future__ import annotations
 
@@ -17,37 +17,42 @@ from matcher.store.redis.address import parse_address
 
 PREFIX: Final = "MATCHER_"
 CLIENT_VARIABLES: Final = frozenset({"MATCHER_TARGET", "MATCHER_SITE"})
-"""Read by the command line and the client, not by the service."""
+"""Variables that the command line and the client read, not the service."""
 
 DATA_DIR: Final = "~/.local/share/affinity-matcher"
-"""Where the data lie unless a setting, or XDG_DATA_HOME, says otherwise."""
+"""Default folder of the data; XDG_DATA_HOME moves it."""
 
 SERVICE_LINK: Final = re.compile(
     r"MATCHER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP).*)?)"
 )
-"""What Kubernetes sets for a Service whose name begins with `matcher`; MATCHER_PORT itself is tcp://…"""
+"""Variables that Kubernetes sets for a Service whose name begins with `matcher`; MATCHER_PORT itself is tcp://…"""
 
 
 class Settings(BaseModel):
-    """Say how the service runs. Each field is the variable MATCHER_<FIELD IN CAPITALS>."""
+    """How the service runs. Each field is read from the variable MATCHER_<FIELD IN CAPITALS>."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    listen: str = Field("127.0.0.1:50051", description="Address and port of the gRPC API; port 0 takes a free one.")
+    listen: str = Field("127.0.0.1:50051", description="Address and port of the gRPC API; port 0: a free port.")
     beyond_loopback: bool = Field(
         False,
-        description="Must be true for `listen` or `metrics_listen` to name an address that other machines can reach.",
+        description="Allows `listen` and `metrics_listen` to name an address that other machines can reach.",
     )
-    metrics_listen: str = Field("127.0.0.1:9464", description="Address and port of /metrics; empty: none.")
-    workers: int = Field(1, ge=1, le=256, description="Processes that share the port, each a whole service.")
-    worker: str = Field("", description="Which of how many workers this process is; set by the parent of the workers.")
-    reuse_port: bool = Field(False, description="Lets several servers share the port of `listen` (SO_REUSEPORT).")
+    metrics_listen: str = Field(
+        "127.0.0.1:9464", description="Address and port of /metrics; empty: no metrics are served."
+    )
+    workers: int = Field(1, ge=1, le=256, description="Processes that share the port; each is a whole service.")
+    worker: str = Field(
+        "", description="Number of this worker process and of all, such as 2/4; the parent process sets it."
+    )
+    reuse_port: bool = Field(False, description="Allows several servers to share the port of `listen` (SO_REUSEPORT).")
     tls_certificate: Path | None = Field(
         None, description="PEM file with the server's certificate chain; none: no TLS."
     )
     tls_key: Path | None = Field(None, description="PEM file with the key of `tls_certificate`.")
     tls_client_ca: Path | None = Field(
-        None, description="PEM file with the authorities whose client certificates are let in; none: all clients are."
+        None,
+        description="PEM file with the authorities of accepted client certificates; none: no certificate is needed.",
     )
     data_dir: Path = Field(
         default_factory=lambda: (
@@ -62,12 +67,13 @@ class Settings(BaseModel):
         "store.",
     )
     store_calls: int = Field(
-        1024, ge=1, le=65_536, description="Most calls under way at once to one server of the store; more wait."
+        1024, ge=1, le=65_536, description="Most calls in flight to one server of the store; more calls wait."
     )
-    store_timeout_seconds: float = Field(2.0, gt=0, le=60, description="How long one answer of the store may take.")
+    store_timeout_seconds: float = Field(2.0, gt=0, le=60, description="Longest time for one answer of the store.")
     secret: SecretStr = Field(
         SecretStr(""),
-        description="Key of the digests of requests; the same on every replica. Empty: made once, kept in the store.",
+        description="Key of request digests and sealed messages; the same on every server. Empty: generated once and "
+        "kept in the store.",
     )
     model: str = Field(
         "all-MiniLM-L6-v2",
@@ -75,40 +81,50 @@ class Settings(BaseModel):
     )
     model_cache: Path | None = Field(None, description="Folder of compiled models; none: `models` in `data_dir`.")
     encoder_runtime: Literal["auto", "openvino", "torch"] = Field(
-        "auto", description="What runs the model; auto: the fastest that agrees with the model on this machine."
+        "auto",
+        description="Library that runs the model; auto: the fastest one that computes the model's vectors here.",
     )
-    encoder_threads: int = Field(0, ge=0, le=256, description="Cores for the encoder; 0: all of this process.")
+    encoder_threads: int = Field(0, ge=0, le=256, description="Cores for the encoder; 0: all cores of this process.")
     encoder_queue_tokens: int = Field(
-        32_768, ge=256, description="Most tokens that wait for the encoder; beyond it calls get RESOURCE_EXHAUSTED."
+        32_768, ge=256, description="Most tokens that wait for the encoder; beyond that calls get RESOURCE_EXHAUSTED."
     )
     routes_in_flight: int = Field(
-        0, ge=0, le=65_536, description="Routes and suggestions worked on at once; more stand in line. 0: 12 a core."
+        0,
+        ge=0,
+        le=65_536,
+        description="Most routes and suggestions in progress; more wait for admission. 0: 12 per core.",
     )
-    routes_waiting: int = Field(2048, ge=0, description="Longest line; beyond it calls get RESOURCE_EXHAUSTED.")
+    routes_waiting: int = Field(
+        2048, ge=0, description="Most calls that wait for admission; beyond that calls get RESOURCE_EXHAUSTED."
+    )
     route_burst_seconds: float = Field(
         2.0,
         ge=0,
         le=600,
-        description="How long the line may stand before it is overload: then who has waited longest is refused.",
+        description="How long calls may have to wait for admission until it is overload: then the oldest are refused.",
     )
     text_cache_size: int = Field(
         0,
         ge=0,
-        description="Recent sentences whose vectors are kept in memory; 0: vectors live only while a call does.",
+        description="Recent sentences whose vectors are kept in memory; 0: vectors are kept only during their call.",
     )
     scorer: str = Field(
         "packaged",
-        description="packaged: the scorer learned for the model, where one is shipped; untrained; or a file that "
+        description="packaged: the scorer learned for the model, if the package has one; untrained; or a file that "
         "`matcher learn` wrote.",
     )
     scorers: Path | None = Field(
-        None, description="Folder of the scorers that pools may name besides packaged and untrained: <name>.npz each."
+        None,
+        description="Folder of the scorers that pools may name besides packaged and untrained, each as <name>.npz.",
     )
     affinity_tolerance: float = Field(
-        0.03, ge=0, le=1, description="Affinities within this of the best count as equal, where a pool sets nothing."
+        0.03,
+        ge=0,
+        le=1,
+        description="Affinities within this of the best count as equal; a pool may set its own tolerance.",
     )
     request_id_window_seconds: float = Field(
-        86_400, ge=60, le=30 * 86_400, description="How long a request_id is remembered, 440 to 830 bytes each."
+        86_400, ge=60, le=30 * 86_400, description="How long a request_id is remembered."
     )
     keep_seconds: float = Field(
         86_400, ge=60, le=30 * 86_400, description="How long ended reservations and contacts can be read."
@@ -116,13 +132,13 @@ class Settings(BaseModel):
     decision_seconds: float = Field(
         7 * 86_400, ge=60, le=400 * 86_400, description="How long a decision's record can be read."
     )
-    events_kept: int = Field(100_000, ge=1_000, description="Changes that each stream keeps for slow replicas.")
-    drain_seconds: float = Field(10.0, ge=0, le=600, description="How long a stop waits for calls in flight.")
+    events_kept: int = Field(100_000, ge=1_000, description="Events that each stream keeps for slow readers.")
+    drain_seconds: float = Field(10.0, ge=0, le=600, description="How long a stop waits for the calls in flight.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: console on a terminal, else JSON."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least level that is logged."
+        "info", description="The lowest level that is logged."
     )
 
     @field_validator("listen", "metrics_listen")
@@ -170,7 +186,7 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """One setting as it is now, for people."""
+    """One setting, as `matcher config` shows it."""
 
     name: str
     env: str
@@ -181,7 +197,7 @@ class SettingRow:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address is reached from this machine only."""
+    """Return whether an address can be reached from this machine only."""
     bare = host.strip("[]")
     if bare == "localhost":
         return True
@@ -192,12 +208,12 @@ def is_loopback(host: str) -> bool:
 
 
 def ignored_variables(environment: Mapping[str, str]) -> list[str]:
-    """Return the service-link variables that Kubernetes injects: they look like settings and are none."""
+    """Return the service-link variables of Kubernetes, which look like settings and are ignored."""
     return sorted(name for name in environment if SERVICE_LINK.fullmatch(name) and not _known(name))
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Read the settings. Raises SettingsWrong, in one line, for an unknown MATCHER_* variable or a wrong value."""
+    """Read the settings. Raises SettingsWrong, with one line, for an unknown MATCHER_* variable or a wrong value."""
     environment = os.environ if environment is None else environment
     ignored = set(ignored_variables(environment)) | CLIENT_VARIABLES
     unknown = sorted(
@@ -211,15 +227,15 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
     try:
         return Settings(**(given | overrides))
     except ValidationError as fault:
-        said = "; ".join(
+        violations = "; ".join(
             ": ".join(filter(None, (_variable(error["loc"]), error["msg"].removeprefix("Value error, "))))
             for error in fault.errors(include_url=False, include_input=False)
         )
-        raise SettingsWrong(said) from None
+        raise SettingsWrong(violations) from None
 
 
 def explain(environment: Mapping[str, str] | None = None) -> list[SettingRow]:
-    """List every setting with its value, where it comes from and what it does; secrets are not shown."""
+    """List every setting with its value, its source and its description; secrets are not shown."""
     environment = os.environ if environment is None else environment
     settings = load(environment)
     rows = []
@@ -240,7 +256,7 @@ def explain(environment: Mapping[str, str] | None = None) -> list[SettingRow]:
 
 
 def markdown() -> str:
-    """Return the table of settings with their defaults, as README.md shows it."""
+    """Return the table of settings with their defaults, which README.md holds."""
     lines = ["| variable | default | what it is |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.get_default()

@@ -1,7 +1,7 @@
-"""Every way a call can fail, one class per reason.
+"""Errors that fail a call, one class for each reason.
 
-A reason's name is the one in proto/matcher/v1/errors.proto; `rpc/status.py` maps it to a gRPC status. Messages and
-metadata are shown to callers: they never hold a customer's words, a secret or another exception's text.
+The reasons have the names of proto/matcher/v1/errors.proto; `rpc/status.py` maps them to gRPC codes. Callers see
+messages and metadata: these never hold a customer's words, a secret or another exception's text.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ class FieldViolation:
 
 
 class FieldsInvalid(MatcherError):
-    """One or more fields are wrong; all violations at once."""
+    """One or more fields of the request are wrong; it carries all violations at once."""
 
     reason = "FIELDS_INVALID"
 
     def __init__(self, violations: Sequence[FieldViolation]) -> None:
-        said = "; ".join(f"{violation.field} {violation.description}" for violation in violations)
-        super().__init__(said)
+        super().__init__("; ".join(f"{violation.field} {violation.description}" for violation in violations))
         self.violations = tuple(violations)
 
 
@@ -52,25 +51,25 @@ class MessageMalformed(MatcherError):
 
 
 class MessageTooLarge(MatcherError):
-    """The body is larger than the service reads."""
+    """The body is larger than the limit of the service."""
 
     reason = "MESSAGE_TOO_LARGE"
 
     def __init__(self, size: int, limit: int) -> None:
-        super().__init__(f"the body has {size} bytes; at most {limit} are read", bytes=size, limit=limit)
+        super().__init__(f"the body has {size} bytes; at most {limit} are allowed", bytes=size, limit=limit)
 
 
 class RequestIdReused(MatcherError):
-    """The request_id was used before with another request."""
+    """An earlier, different request used the same request_id."""
 
     reason = "REQUEST_ID_REUSED"
 
     def __init__(self, request_id: str) -> None:
-        super().__init__("request_id was used before with another request", request_id=request_id)
+        super().__init__("an earlier, different request used the same request_id", request_id=request_id)
 
 
 class NotFound(MatcherError):
-    """There is no such resource; subclasses say of which kind."""
+    """There is no such resource; a subclass for each kind."""
 
     kind: ClassVar[str]
 
@@ -100,21 +99,21 @@ class AgentNotFound(NotFound):
 
 
 class ReservationNotFound(NotFound):
-    """There is no such reservation, or its record has been forgotten."""
+    """There is no such reservation, or its record has expired."""
 
     reason = "RESERVATION_NOT_FOUND"
     kind = "reservation"
 
 
 class ContactNotFound(NotFound):
-    """There is no such contact, or its record has been forgotten."""
+    """There is no such contact, or its record has expired."""
 
     reason = "CONTACT_NOT_FOUND"
     kind = "contact"
 
 
 class DecisionNotFound(NotFound):
-    """There is no such decision, or its record has been forgotten."""
+    """There is no such decision, or its record has expired."""
 
     reason = "DECISION_NOT_FOUND"
     kind = "decision"
@@ -130,12 +129,12 @@ class MethodNotFound(MatcherError):
 
 
 class AlreadyExists(MatcherError):
-    """A resource of that name exists; subclasses say of which kind."""
+    """A resource of that name exists; a subclass for each kind."""
 
     kind: ClassVar[str]
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} exists", **{self.kind: name})
+        super().__init__(f"{name} already exists", **{self.kind: name})
 
 
 class AgentExists(AlreadyExists):
@@ -160,12 +159,14 @@ class SiteExists(AlreadyExists):
 
 
 class ContactHeld(MatcherError):
-    """The contact has a live reservation: one customer, one agent."""
+    """The contact has a live reservation already: one customer, one agent."""
 
     reason = "CONTACT_HELD"
 
     def __init__(self, contact: str, reservation: str) -> None:
-        super().__init__(f"{contact} is held by {reservation}", contact=contact, reservation=reservation)
+        super().__init__(
+            f"{contact} already has the live reservation {reservation}", contact=contact, reservation=reservation
+        )
 
 
 class ReservationLapsed(MatcherError):
@@ -174,7 +175,9 @@ class ReservationLapsed(MatcherError):
     reason = "RESERVATION_LAPSED"
 
     def __init__(self, reservation: str, state: str) -> None:
-        super().__init__(f"{reservation} has lapsed: it is {state}", reservation=reservation, state=state)
+        super().__init__(
+            f"the deadline of {reservation} has passed: it is {state}", reservation=reservation, state=state
+        )
 
 
 class ReservationStateWrong(MatcherError):
@@ -187,12 +190,12 @@ class ReservationStateWrong(MatcherError):
 
 
 class FenceStale(MatcherError):
-    """The fence is not the reservation's."""
+    """The fence of the request is not the reservation's."""
 
     reason = "FENCE_STALE"
 
     def __init__(self, reservation: str, fence: int) -> None:
-        super().__init__(f"the fence {fence} is not that of {reservation}", reservation=reservation, fence=fence)
+        super().__init__(f"the fence of {reservation} is not {fence}", reservation=reservation, fence=fence)
 
 
 class AgentHasHolds(MatcherError):
@@ -224,7 +227,7 @@ class PoolHasWaiting(MatcherError):
 
 
 class ContactStateWrong(MatcherError):
-    """The contact's state does not allow this."""
+    """The contact's state does not allow the operation."""
 
     reason = "CONTACT_STATE_WRONG"
 
@@ -233,22 +236,24 @@ class ContactStateWrong(MatcherError):
 
 
 class WatcherTooSlow(MatcherError):
-    """A watcher read too slowly and was cut off."""
+    """A watcher read too slowly, and its stream was ended."""
 
     reason = "WATCHER_TOO_SLOW"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"the watcher fell {limit} answers behind; resume after the last one it has", limit=limit)
+        super().__init__(
+            f"the watcher fell {limit} answers behind: resume after the last answer that it read", limit=limit
+        )
 
 
 class EventsForgotten(MatcherError):
-    """What came after a resume token is no longer kept."""
+    """The events after a resume token are no longer kept."""
 
     reason = "EVENTS_FORGOTTEN"
 
     def __init__(self, resume_token: str, oldest: int) -> None:
         super().__init__(
-            "what came after the resume_token is no longer kept: read the list, then watch anew",
+            "the events after the resume_token are no longer kept: read the list, then watch again",
             resume_token=resume_token,
             oldest=oldest,
         )
@@ -274,32 +279,32 @@ class SiteInUse(MatcherError):
 
 
 class EtagMismatch(MatcherError):
-    """The etag is not the current one."""
+    """The etag of the request is not the current etag."""
 
     reason = "ETAG_MISMATCH"
 
     def __init__(self, name: str, etag: str) -> None:
-        super().__init__(f"the etag of {name} is {etag} now: read again, then write", resource=name, etag=etag)
+        super().__init__(f"the etag of {name} is now {etag}: read it again, then write", resource=name, etag=etag)
 
 
 class EncoderOverloaded(MatcherError):
-    """More text waits for the encoder than it takes; counted in tokens."""
+    """Too many tokens wait for the encoder."""
 
     reason = "ENCODER_OVERLOADED"
     retry_after_seconds = 0.2
 
     def __init__(self, queued: int, limit: int) -> None:
-        super().__init__(f"{queued} tokens wait for the encoder; it takes {limit}", queued=queued, limit=limit)
+        super().__init__(f"{queued} tokens wait for the encoder; at most {limit} may wait", queued=queued, limit=limit)
 
 
 class ServiceOverloaded(MatcherError):
-    """More calls come than this process works on, and have for a while; nothing of the call was read."""
+    """For a while this process has received more calls than it can work on; nothing of the call was read."""
 
     reason = "SERVICE_OVERLOADED"
     retry_after_seconds = 0.5
 
     def __init__(self) -> None:
-        super().__init__("more calls come than this process works on: try again, or another replica")
+        super().__init__("this process receives more calls than it can work on: try again, or try another replica")
 
 
 class StoreFull(MatcherError):
@@ -313,7 +318,7 @@ class StoreFull(MatcherError):
 
 
 class StoreUnavailable(MatcherError):
-    """The store does not answer. The address has no password in it and stays in the log: callers do not see it."""
+    """The store does not answer. Only the log shows the address, which has no password in it, and `why`."""
 
     reason = "STORE_UNAVAILABLE"
     retry_after_seconds = 1.0
@@ -328,7 +333,7 @@ class StoreUnavailable(MatcherError):
 
 
 class StoreUnfit(MatcherError):
-    """The store answers but cannot be trusted with the data: wrong version, eviction, schema. Stops the start."""
+    """The store answers but is not fit for the data: wrong version, eviction, schema. The service does not start."""
 
     reason = "STORE_UNAVAILABLE"
 
@@ -352,7 +357,7 @@ class IndexBehind(MatcherError):
 
 
 class ShuttingDown(MatcherError):
-    """This server is stopping; another takes the call."""
+    """This server is stopping; another server can take the call."""
 
     reason = "SHUTTING_DOWN"
     retry_after_seconds = 0.1
@@ -362,7 +367,7 @@ class ShuttingDown(MatcherError):
 
 
 class ModelUnusable(MatcherError):
-    """The embedding model cannot be loaded. Stops the start."""
+    """The embedding model cannot be loaded. The service does not start."""
 
     reason = "INTERNAL_FAULT"
 
@@ -371,6 +376,6 @@ class ModelUnusable(MatcherError):
 
 
 class SettingsWrong(MatcherError):
-    """A setting is unknown or its value is wrong. Stops the start."""
+    """A setting is unknown or its value is wrong. The service does not start."""
 
     reason = "INTERNAL_FAULT"

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
 from matcher.client import MatcherClient
-from matcher.store.embedded.files import StoreFiles, open_lock, take
+from matcher.store.embedded.files import StoreFiles, open_lock, try_lock_exclusive
 from matcher.store.embedded.process import find_binary
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import PERMANENT
@@ -121,7 +121,7 @@ class Server:
         if not files.lock.exists():
             return
         lock = open_lock(files.lock)
-        alone = take(lock)
+        alone = try_lock_exclusive(lock)
         os.close(lock)
         if not alone:
             left = await EmbeddedStore.open(EmbeddedSettings(self.data_dir))
@@ -147,13 +147,13 @@ def server_environment(folder: Path, settings: Mapping[str, str]) -> dict[str, s
     }
 
 
-async def start_server(folder: Path, settings: Mapping[str, str]) -> Server:
-    """Start a server and wait until it serves. Raises ServerDidNotStart."""
+async def start_server(folder: Path, settings: Mapping[str, str], tree: Path = ROOT) -> Server:
+    """Start the server of a tree and wait until it serves. Raises ServerDidNotStart."""
     log_file = folder / f"server-{uuid.uuid4().hex[:6]}.log"
     with log_file.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "server.py"),
-            cwd=ROOT,
+            cwd=tree,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,

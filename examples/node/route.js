@@ -1,4 +1,4 @@
-// Routes one message: creates an agent, declares her ONLINE, routes, accepts, completes and removes the agent.
+// Routes one message: creates an agent, sets her ONLINE, routes, accepts, completes and removes the agent.
 // Usage: node route.js [HOST:PORT] [SITE]
 
 import path from "node:path";
@@ -23,7 +23,7 @@ const definition = protoLoader.loadSync(["matcher/v1/routing.proto", "matcher/v1
 });
 const { RoutingService, RosterService } = grpc.loadPackageDefinition(definition).matcher.v1;
 
-// Only calls whose repeat changes nothing more: RouteMessage carries a request_id here.
+// gRPC may repeat only calls whose repeat changes nothing more: RouteMessage has a request_id here.
 const options = {
   "grpc.service_config": JSON.stringify({
     methodConfig: [
@@ -49,7 +49,7 @@ function call(client, method, request) {
   return invoke(request, new grpc.Metadata(), { deadline: Date.now() + 10_000 });
 }
 
-// Returns the part of a text that a reason points at: places count code points, as Array.from does.
+// Returns the part of a text that a reason refers to: start and end count code points, as Array.from does.
 function words(text, reason) {
   return Array.from(text).slice(reason.start, reason.end).join("");
 }
@@ -73,10 +73,10 @@ async function main() {
       request_id: randomUUID(),
     });
     if (answer.outcome !== "reservation") {
-      throw new Error(`nobody can take it: ${answer.unmatched.reason}`);
+      throw new Error(`no agent can take it: ${answer.unmatched.reason}`);
     }
     const { reservation, candidate } = answer;
-    console.log(`${candidate.display_name} is held, ${reservation.basis}, affinity ${candidate.affinity.toFixed(2)}`);
+    console.log(`${candidate.display_name} is reserved, ${reservation.basis}, affinity ${candidate.affinity.toFixed(2)}`);
     for (const reason of candidate.reasons) {
       console.log(`  "${words(text, reason)}" met "${reason.interest}"`);
     }

@@ -19,8 +19,8 @@ __all__ = ["Deadlines", "MatcherCallError", "MatcherClient", "Violation"]
 class MatcherClient(RoutingCalls, JointCalls, ContactCalls, RosterCalls, Connection):
     """Calls the service for one site.
 
-    A method returns the generated message or raises `MatcherCallError`. Ids are plain ("maya") or whole names
-    ("sites/default/agents/maya"). Each call has the deadline of its class (`Deadlines`), or the one given, in
-    seconds. Calls that are safe to repeat are repeated by gRPC when a server goes away. What watches is an asynchronous
-    generator, which ends with `aclose` and raises where the stream breaks off.
+    A method returns the generated message or raises `MatcherCallError`. Ids are plain ("maya") or full resource names
+    ("sites/default/agents/maya"). Each call has the deadline of its class (`Deadlines`), or the `deadline` argument, in
+    seconds. gRPC repeats calls that are safe to repeat when a server stops. A `watch_…` method returns an asynchronous
+    generator: end it with `aclose`; it raises `MatcherCallError` where the stream breaks off.
     """

@@ -1,4 +1,4 @@
-"""Channels to the service, and the one way a call is made on them."""
+"""Channels to the service, and how calls are made on them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ Stubs: TypeAlias = "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub]"
 
 
 def _rounds(stubs: list[Stubs]) -> Iterator[Stubs]:
-    """Take each once a round, in another order every round.
+    """Yield each stub once a round, in a new random order every round.
 
-    In a fixed order a caller who routes and completes by turns would put all routes on one half of the channels.
+    In a fixed order a caller that alternates between two methods would send all calls of one method over one half of
+    the channels.
     """
     while stubs:
         yield from random.sample(stubs, len(stubs))
@@ -48,24 +49,24 @@ class Deadlines:
     read: float = 10.0
     """Get and List."""
     write: float = 20.0
-    """Everything that changes something; an agent's interests are encoded before the answer."""
+    """Calls that change something; an agent's interests are encoded before the answer."""
     import_silence: float = 120.0
     """The longest silence within an import; an import as a whole has no deadline."""
     watch_silence: float = 90.0
-    """The longest silence within a stream that sends signs of life, which come at least every 30 s."""
+    """The longest silence within a stream that sends keepalives, which come at least every 30 s."""
 
     @classmethod
     def all_at(cls, seconds: float) -> Deadlines:
-        """Give every class the same deadline."""
+        """Return the same deadline for every class."""
         return cls(route=seconds, read=seconds, write=seconds, import_silence=seconds)
 
 
 class Connection:
-    """Holds channels to one target, and hands out stubs in turn.
+    """Holds channels to one target, and distributes the calls over them.
 
     Open it with `async with`, or with `open` and `close`. Every channel has a connection of its own. Where several
-    workers share the address, the kernel gives each connection to one of them by chance; `spread` evens that out, and
-    `async with` calls it when there is more than one channel.
+    workers share the address, the kernel gives each connection to a random worker; `spread` balances the connections,
+    and `async with` calls it when there is more than one channel.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Connection:
         self._stubs: Iterator[Stubs] = iter(())
 
     def open(self) -> Self:
-        """Open the channels; must be called where the event loop runs."""
+        """Open the channels; call it within the running event loop."""
         options = [
             ("grpc.service_config", service_config()),
             ("grpc.use_local_subchannel_pool", 1),
@@ -104,9 +105,9 @@ class Connection:
         return self
 
     async def spread(self) -> None:
-        """Change channels until every worker behind the address has equally many, at least `channels` in all.
+        """Replace channels until every worker behind the address has the same number, at least `channels` in all.
 
-        A service without workers leaves the channels as they are.
+        The channels stay as they are where the service has no workers.
         """
         kept, spare = await spread(self._channels, self._channel, self._count, self.deadlines.read)
         self._use(kept)
@@ -118,7 +119,7 @@ class Connection:
         self._stubs = _rounds([(RoutingServiceStub(channel), RosterServiceStub(channel)) for channel in channels])
 
     async def close(self) -> None:
-        """Close the channels; calls under way are cancelled."""
+        """Close the channels; calls in flight are cancelled."""
         channels, self._channels, self._stubs = self._channels, [], iter(())
         for channel in channels:
             await channel.close()
@@ -137,14 +138,14 @@ class Connection:
         await self.close()
 
     def name(self, collection: str, value: str) -> str:
-        """Return the whole name of an id in this site; "" and whole names stay as they are."""
+        """Return the resource name of an id in this site; "" and resource names stay as they are."""
         if not value or value.startswith("sites/"):
             return value
         return f"sites/{self.site}/{collection}/{value}"
 
     @property
     def parent(self) -> str:
-        """The name of the site."""
+        """The resource name of the site."""
         return f"sites/{self.site}"
 
     @property
@@ -189,7 +190,10 @@ async def _answers(
     begin: Callable[[], grpc.aio.UnaryStreamCall[Request, Answer] | grpc.aio.StreamStreamCall[Request, Answer]],
     silence: float | None,
 ) -> AsyncGenerator[Answer, None]:
-    """Yield what a stream answers, from when it is first asked; silence: the seconds it may say nothing, None: ever."""
+    """Yield the answers of a stream, which begins with the first `anext`.
+
+    silence: the longest time between two answers in seconds, None: any. Raises MatcherCallError.
+    """
     call = begin()
     try:
         while True:

@@ -1,4 +1,4 @@
-"""The calls about contacts, and the streams of RoutingService."""
+"""Calls of RoutingService about contacts, and its streams."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from matcher.v1 import routing_pb2 as pb
 
 
 class ContactCalls(Connection):
-    """Contacts as they stand, and what happens to them as it does."""
+    """Reads, lists, cancels and watches contacts."""
 
     async def contact(self, contact: str, *, deadline: float | None = None) -> pb.Contact:
-        """Read a contact, with its place in the queue where it waits."""
+        """Read a contact; a contact that waits has its place in the queue."""
         request = pb.GetContactRequest(name=self.name("contacts", contact))
         return await self._call(self._routing.GetContact, request, deadline or self.deadlines.read)
 
@@ -48,24 +48,27 @@ class ContactCalls(Connection):
                 return
 
     async def cancel_contact(self, contact: str, *, deadline: float | None = None) -> pb.Contact:
-        """End a contact: it leaves the queue, and an agent who is held for it is free again."""
+        """End a contact: it leaves the queue, and an agent reserved for it is released."""
         request = pb.CancelContactRequest(name=self.name("contacts", contact))
         return await self._call(self._routing.CancelContact, request, deadline or self.deadlines.write)
 
     async def touch(self, reservation: str, *, fence: int = 0, deadline: float | None = None) -> pb.Reservation:
-        """Say that a conversation goes on."""
+        """Record that the conversation is active."""
         request = pb.TouchReservationRequest(name=self.name("reservations", reservation), fence=fence)
         return await self._call(self._routing.TouchReservation, request, deadline or self.deadlines.write)
 
     def watch_contact(self, contact: str, *, after_sequence: int = 0) -> AsyncGenerator[pb.ContactEvent, None]:
-        """Tell a contact's steps after a sequence number, until it has ended. To go on, give the last one's number."""
+        """Yield a contact's events after a sequence number, until the contact has ended.
+
+        To resume, give the sequence number of the last event.
+        """
         request = pb.WatchContactRequest(name=self.name("contacts", contact), after_sequence=after_sequence)
         return self._watch(self._routing.WatchContact, request, None)
 
     def watch_events(self, *, pool: str = "", resume_token: str = "") -> AsyncGenerator[pb.WatchEventsResponse, None]:
-        """Tell the steps of all contacts of the site, or of a pool; an answer without an event is a sign of life.
+        """Yield the events of all contacts of the site, or of a pool; an answer without an event is a keepalive.
 
-        To go on after UNAVAILABLE or ABORTED, give the resume_token of the last answer.
+        To resume after UNAVAILABLE or ABORTED, give the resume_token of the last answer.
         """
         request = pb.WatchEventsRequest(parent=self.parent, pool=self.name("pools", pool), resume_token=resume_token)
         return self._watch(self._routing.WatchEvents, request, self.deadlines.watch_silence)

@@ -1,4 +1,4 @@
-"""What a failed call says, read from its status."""
+"""The error of a failed call, read from its status."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MatcherCallError(Exception):
     """Says why a call failed.
 
     `reason` names an `ErrorReason` of proto/matcher/v1/errors.proto; it is "" where no service answered.
-    `retry_after` is in seconds, None where the service did not say.
+    `retry_after` is in seconds; None where the service gives none.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class MatcherCallError(Exception):
 
     @classmethod
     def of_call(cls, error: grpc.aio.AioRpcError) -> MatcherCallError:
-        """Read a failed call's status, with its details where the service sent them."""
+        """Return the error of a failed call, with its details where the service sent them."""
         for key, value in error.trailing_metadata() or ():
             if key == DETAILS_KEY and isinstance(value, bytes):
                 return cls.of_status(status_pb2.Status.FromString(value))
@@ -56,20 +56,20 @@ class MatcherCallError(Exception):
 
     @classmethod
     def of_status(cls, status: status_pb2.Status) -> MatcherCallError:
-        """Read a status with its details (https://google.aip.dev/193)."""
+        """Return the error of a status with its details (https://google.aip.dev/193)."""
         info = error_details_pb2.ErrorInfo()
-        wrong = error_details_pb2.BadRequest()
+        bad = error_details_pb2.BadRequest()
         retry = error_details_pb2.RetryInfo()
         retry_after: float | None = None
         for detail in status.details:
-            detail.Unpack(info) or detail.Unpack(wrong)
+            detail.Unpack(info) or detail.Unpack(bad)
             if detail.Unpack(retry):
                 retry_after = retry.retry_delay.ToTimedelta().total_seconds()
         return cls(
             CODES.get(status.code, grpc.StatusCode.UNKNOWN),
             info.reason,
             status.message,
-            violations=tuple(Violation(found.field, found.description) for found in wrong.field_violations),
+            violations=tuple(Violation(wrong.field, wrong.description) for wrong in bad.field_violations),
             metadata=dict(info.metadata),
             retry_after=retry_after,
         )

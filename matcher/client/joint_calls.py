@@ -1,4 +1,4 @@
-"""The call that routes several messages at once."""
+"""Call of RoutingService that routes several messages together."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from matcher.v1 import routing_pb2 as pb
 
 
 class JointCalls(Connection):
-    """Decisions for several messages together."""
+    """Routes several messages together."""
 
     async def route_many(
         self, requests: Iterable[pb.RouteMessageRequest], *, deadline: float | None = None
     ) -> list[pb.RouteMessagesResult]:
         """Decide several messages, at most 256, by the jointly best assignment; return their results in their order.
 
-        The requests stay as they are; where one has no contact_id or no request_id one is made, and ids of pools and
-        agents are completed to whole names. An item that fails has a `status` in the place of a `response`.
+        The requests are copied: a copy gets a contact_id and a request_id where it has none, and resource names for the
+        ids of pools and agents. An item that fails has a `status` instead of a `response`.
         """
-        asked = pb.RouteMessagesRequest(parent=self.parent, requests=map(self._completed, requests))
-        answer = await self._call(self._routing.RouteMessages, asked, deadline or self.deadlines.write)
+        batch = pb.RouteMessagesRequest(parent=self.parent, requests=map(self._completed, requests))
+        answer = await self._call(self._routing.RouteMessages, batch, deadline or self.deadlines.write)
         return list(answer.results)
 
     def _completed(self, given: pb.RouteMessageRequest) -> pb.RouteMessageRequest:

@@ -1,4 +1,7 @@
-"""Which calls gRPC may repeat by itself, as a service config (https://github.com/grpc/grpc/blob/master/doc/service_config.md)."""
+"""Retry policy of the channels: a gRPC service config with the calls that gRPC may repeat by itself.
+
+https://github.com/grpc/grpc/blob/master/doc/service_config.md
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 
 SAFE_TO_REPEAT = {
     "matcher.v1.RoutingService": (
-        "RouteMessage",  # always with a request_id here
+        "RouteMessage",  # this client always sends a request_id
         "RouteMessages",  # likewise
         "SuggestAgents",
         "AcceptReservation",
@@ -31,14 +34,14 @@ SAFE_TO_REPEAT = {
         "ListSites",
     ),
 }
-"""Calls whose repeat changes nothing more. CompleteReservation is not one: a second call ends the wrap-up."""
+"""Calls whose repeat changes nothing more. CompleteReservation is not among them: a second call ends the wrap-up."""
 
 POLICY = {
     "maxAttempts": 5,
     "initialBackoff": "0.05s",
     "maxBackoff": "1s",
     "backoffMultiplier": 2,
-    # A server that drains under load refuses streams it never read; gRPC reports some of those as CANCELLED.
+    # A server that drains under load refuses streams that it never read; gRPC reports some of them as CANCELLED.
     "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 

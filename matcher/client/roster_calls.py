@@ -1,4 +1,4 @@
-"""The calls of RosterService."""
+"""Calls of RosterService: agents, pools and sites."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from matcher.v1 import roster_pb2 as pb
 
 
 class RosterCalls(Connection):
-    """Agents, pools and sites."""
+    """Creates, reads, changes, imports and removes agents, pools and sites."""
 
     async def create_agent(self, agent_id: str, agent: pb.Agent, *, deadline: float | None = None) -> pb.Agent:
-        """Add an agent; the next route finds the agent."""
+        """Add an agent; the next route can choose the agent."""
         request = pb.CreateAgentRequest(parent=self.parent, agent_id=agent_id, agent=agent)
         return await self._call(self._roster.CreateAgent, request, deadline or self.deadlines.write)
 
     async def agent(self, agent: str, *, deadline: float | None = None) -> pb.Agent:
-        """Read an agent, with what the agent holds now."""
+        """Read an agent, with the agent's holds."""
         request = pb.GetAgentRequest(name=self.name("agents", agent))
         return await self._call(self._roster.GetAgent, request, deadline or self.deadlines.read)
 
@@ -63,7 +63,7 @@ class RosterCalls(Connection):
         *,
         deadline: float | None = None,
     ) -> pb.Agent:
-        """Change the named fields of the agent; none: those that are set. A set etag must be current."""
+        """Change the named fields of the agent; without names, the fields that are set. A set etag must be current."""
         request = pb.UpdateAgentRequest(agent=agent, update_mask=FieldMask(paths=list(fields)))
         request.agent.name = self.name("agents", agent.name)
         return await self._call(self._roster.UpdateAgent, request, deadline or self.deadlines.write)
@@ -76,7 +76,7 @@ class RosterCalls(Connection):
         force: bool = False,
         deadline: float | None = None,
     ) -> None:
-        """Remove an agent; `force` cancels what the agent holds."""
+        """Remove an agent; `force` cancels the agent's live reservations."""
         request = pb.DeleteAgentRequest(name=self.name("agents", agent), etag=etag, force=force)
         await self._call(self._roster.DeleteAgent, request, deadline or self.deadlines.write)
 
@@ -87,26 +87,29 @@ class RosterCalls(Connection):
         *,
         deadline: float | None = None,
     ) -> pb.Agent:
-        """Declare whether an agent takes contacts."""
+        """Set an agent's status."""
         request = pb.SetAgentStatusRequest(name=self.name("agents", agent), status=status)
         return await self._call(self._roster.SetAgentStatus, request, deadline or self.deadlines.write)
 
     async def beat_agent(
         self, agent: str, *, ttl: timedelta | None = None, deadline: float | None = None
     ) -> pb.BeatAgentResponse:
-        """Say that an agent's desk is alive, for `ttl`; None: 30 s. Whoever has once done so must go on."""
+        """Send a heartbeat of an agent's desk, which counts for `ttl`; None: 30 s.
+
+        After the first heartbeat the desk must go on: an agent without one in time is set AWAY.
+        """
         request = pb.BeatAgentRequest(name=self.name("agents", agent), ttl=duration(ttl))
         return await self._call(self._roster.BeatAgent, request, deadline or self.deadlines.write)
 
     def watch_reservations(self, agent: str) -> AsyncGenerator[pb.WatchReservationsResponse, None]:
-        """Tell an agent's reservations: those that live, then a sign of life, then each as it changes."""
+        """Yield an agent's live reservations, then a keepalive, then each reservation as it changes."""
         request = pb.WatchReservationsRequest(parent=self.name("agents", agent))
         return self._watch(self._roster.WatchReservations, request, self.deadlines.watch_silence)
 
     async def import_agents(
         self, rows: Iterable[pb.ImportRow], *, validate_only: bool = False, prune: bool = False
     ) -> AsyncIterator[pb.ImportAgentsResponse]:
-        """Send a roster row by row, and yield what became of each row as it is done."""
+        """Send a roster row by row, and yield the result of each row when it is done."""
         config = pb.ImportConfig(parent=self.parent, validate_only=validate_only, prune=prune)
 
         async def steps() -> AsyncIterator[pb.ImportAgentsRequest]:
@@ -156,7 +159,10 @@ class RosterCalls(Connection):
         *,
         deadline: float | None = None,
     ) -> pb.Pool:
-        """Change the named fields of the pool, none: those that are set; a named one without a value goes."""
+        """Change the named fields of the pool; without names, the fields that are set.
+
+        A named field without a value goes back to its default.
+        """
         request = pb.UpdatePoolRequest(pool=pool, update_mask=FieldMask(paths=list(fields)))
         request.pool.name = self.name("pools", pool.name)
         return await self._call(self._roster.UpdatePool, request, deadline or self.deadlines.write)
@@ -193,6 +199,6 @@ class RosterCalls(Connection):
                 return
 
     async def delete_site(self, site: str, *, force: bool = False, deadline: float | None = None) -> None:
-        """Remove a site; `force` removes what it holds with it."""
+        """Remove a site; `force` also removes everything in it."""
         request = pb.DeleteSiteRequest(name=site if site.startswith("sites/") else f"sites/{site}", force=force)
         await self._call(self._roster.DeleteSite, request, deadline or self.deadlines.write)

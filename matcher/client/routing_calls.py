@@ -1,4 +1,4 @@
-"""The calls of RoutingService."""
+"""Calls of RoutingService: decisions and reservations."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from matcher.client.failure import MatcherCallError
 from matcher.client.spans import duration as duration_of
 from matcher.v1 import routing_pb2 as pb
 
-MAY_HAVE_BEEN_DONE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+OUTCOME_UNKNOWN = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+"""Codes after which the server may have done what was requested."""
 
 
 class RoutingCalls(Connection):
-    """Decisions and the lives of what they hold."""
+    """Routes, suggests and transfers, and moves reservations through their states."""
 
     async def route(
         self,
@@ -41,11 +42,11 @@ class RoutingCalls(Connection):
         preferred_agents: Mapping[str, timedelta | None] | None = None,
         deadline: float | None = None,
     ) -> pb.RouteMessageResponse:
-        """Decide which agent takes a message and hold a slot. A request_id is made where none is given.
+        """Decide which agent takes a message, and reserve the agent. Without a request_id the client makes one.
 
-        wait: where nobody can take it, it waits, at most for `wait_duration` (None: as the pool says).
-        skills_expire, language_expires: how long after its beginning a contact that waits needs them.
-        preferred_agents: who is taken first, and how long a contact that waits is kept for each (None: not at all).
+        wait: where no agent can take the contact, it waits, at most for `wait_duration` (None: the pool's).
+        skills_expire, language_expires: how long after the contact's creation a waiting contact requires them.
+        preferred_agents: the agents to choose first, and how long a waiting contact is kept for each (None: not kept).
         """
         request = pb.RouteMessageRequest(
             parent=self.parent,
@@ -104,7 +105,7 @@ class RoutingCalls(Connection):
         return await self._call(self._routing.SuggestAgents, request, deadline or self.deadlines.route)
 
     async def accept(self, reservation: str, *, fence: int = 0, deadline: float | None = None) -> pb.Reservation:
-        """Take an offer. A repeat gives the same answer."""
+        """Accept an offer. A repeat gives the same answer."""
         request = pb.AcceptReservationRequest(name=self.name("reservations", reservation), fence=fence)
         return await self._call(self._routing.AcceptReservation, request, deadline or self.deadlines.write)
 
@@ -117,7 +118,7 @@ class RoutingCalls(Connection):
         retry_after: timedelta | None = None,
         deadline: float | None = None,
     ) -> pb.Reservation:
-        """Turn an offer down; the contact may come to the agent again after `retry_after`, None: never."""
+        """Decline an offer; the contact may be offered to the agent again after `retry_after`, None: never."""
         request = pb.DeclineReservationRequest(
             name=self.name("reservations", reservation),
             fence=fence,
@@ -134,7 +135,7 @@ class RoutingCalls(Connection):
         duration: timedelta | None = None,
         deadline: float | None = None,
     ) -> pb.Reservation:
-        """Move the deadline of an accepted reservation to `duration` from now, None: what the pool says."""
+        """Extend the deadline of an accepted reservation to `duration` from now, None: the pool's accepted_duration."""
         request = pb.RenewReservationRequest(
             name=self.name("reservations", reservation), fence=fence, duration=duration_of(duration)
         )
@@ -151,10 +152,10 @@ class RoutingCalls(Connection):
     ) -> pb.Reservation:
         """End a conversation; during the wrap-up, end the wrap-up.
 
-        resolved: whether the customer was helped, None: not known; rating: theirs, 1 to 5, 0: none.
+        resolved: whether the customer was helped, None: not known. rating: the customer's, 1 to 5, 0: none.
 
-        Where the answer was lost, the reservation is read before the call is made again: a repeat would cut
-        short a wrap-up that the first call began.
+        Where the answer is lost, the client reads the reservation before it repeats the call: a repeat would cut short
+        the wrap-up that the first call began.
         """
         request = pb.CompleteReservationRequest(
             name=self.name("reservations", reservation), fence=fence, resolved=resolved, rating=rating
@@ -163,7 +164,7 @@ class RoutingCalls(Connection):
         try:
             return await self._call(self._routing.CompleteReservation, request, seconds)
         except MatcherCallError as error:
-            if error.code not in MAY_HAVE_BEEN_DONE:
+            if error.code not in OUTCOME_UNKNOWN:
                 raise
         now = await self.reservation(reservation, deadline=deadline)
         if now.state != pb.ACCEPTED:
@@ -171,7 +172,7 @@ class RoutingCalls(Connection):
         return await self._call(self._routing.CompleteReservation, request, seconds)
 
     async def cancel(self, reservation: str, *, fence: int = 0, deadline: float | None = None) -> pb.Reservation:
-        """Give a slot back without a conversation."""
+        """Release the agent without a conversation."""
         request = pb.CancelReservationRequest(name=self.name("reservations", reservation), fence=fence)
         return await self._call(self._routing.CancelReservation, request, deadline or self.deadlines.write)
 
@@ -224,7 +225,7 @@ class RoutingCalls(Connection):
         wait_duration: timedelta | None = None,
         deadline: float | None = None,
     ) -> pb.RouteMessageResponse:
-        """Hand a contact on that an agent has accepted: to a pool, an agent, or whom a new text meets."""
+        """Move an accepted contact to a pool, to an agent, or to the agent closest to a new text."""
         request = pb.TransferContactRequest(
             name=self.name("contacts", contact),
             pool=self.name("pools", pool),
@@ -237,7 +238,7 @@ class RoutingCalls(Connection):
         return await self._call(self._routing.TransferContact, request, deadline or self.deadlines.route)
 
     async def link_customer(self, *customers: str, deadline: float | None = None) -> int:
-        """Say that several handles are the same customer; return how many that customer has now."""
+        """Join several handles of one customer; return how many handles the customer has now."""
         request = pb.LinkCustomerRequest(parent=self.parent, customers=customers)
         return (await self._call(self._routing.LinkCustomer, request, deadline or self.deadlines.write)).handles
 
@@ -266,7 +267,7 @@ class RoutingCalls(Connection):
             ],
             excluded_agents=[self.name("agents", agent) for agent in excluded_agents],
             preferred_agents=[
-                pb.PreferredAgent(agent=self.name("agents", agent), expires_after=duration_of(kept))
-                for agent, kept in (preferred_agents or {}).items()
+                pb.PreferredAgent(agent=self.name("agents", agent), expires_after=duration_of(expires))
+                for agent, expires in (preferred_agents or {}).items()
             ],
         )

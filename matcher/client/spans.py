@@ -1,4 +1,4 @@
-"""Time spans on the wire."""
+"""Durations as protobuf messages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from google.protobuf.duration_pb2 import Duration
 
 
 def duration(value: timedelta | None) -> Duration | None:
-    """Return a time span as the API takes it; None: not said."""
+    """Return a time span as a Duration; None for None."""
     if value is None:
         return None
-    said = Duration()
-    said.FromTimedelta(value)
-    return said
+    converted = Duration()
+    converted.FromTimedelta(value)
+    return converted

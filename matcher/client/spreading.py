@@ -1,4 +1,4 @@
-"""Channels that reach every worker behind one address equally."""
+"""Channels balanced over the workers that share one address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matcher.client.failure import MatcherCallError
 
 WORKER_KEY = "matcher-worker"
 TRIES_A_CHANNEL = 32
-"""A worker of four that 32 connections in a row all miss is one case in ten thousand."""
+"""32 connections in a row all miss a given worker of four in one case of ten thousand."""
 
 Channel = grpc.aio.Channel
 
@@ -22,10 +22,10 @@ Channel = grpc.aio.Channel
 async def spread(
     channels: Sequence[Channel], more: Callable[[], Channel], least: int, seconds: float
 ) -> tuple[list[Channel], list[Channel]]:
-    """Return the channels to use, equally many a worker, and those to close.
+    """Return the channels to use, the same number for each worker, and the channels to close.
 
-    channels are tried first, then new ones out of `more`, at most 32 for each that is wanted; a worker that none of
-    them reached stays out. Raises MatcherCallError where the service does not answer.
+    `channels` are tried first, then new channels from `more`, at most 32 for each of `least`; a worker that no channel
+    reaches gets none. Raises MatcherCallError where the service does not answer.
     """
     reached: dict[int, list[Channel]] = defaultdict(list)
     spare: list[Channel] = []
@@ -45,7 +45,7 @@ async def spread(
     even = min(map(len, reached.values()))
     kept = [
         channel
-        for of_worker in zip(*(found[:even] for found in reached.values()), strict=True)
+        for of_worker in zip(*(channels_of[:even] for channels_of in reached.values()), strict=True)
         for channel in of_worker
     ]
     uneven = [channel for of_worker in reached.values() for channel in of_worker[even:]]
@@ -59,8 +59,8 @@ def _supply(channels: Sequence[Channel], more: Callable[[], Channel], most: int)
 
 
 async def _worker_of(channel: Channel, seconds: float) -> tuple[int, int]:
-    """Return which of how many workers a channel reaches; (0, 0) where the service has none."""
-    stub: Any = health_pb2_grpc.HealthStub(channel)  # the stub package leaves its methods out
+    """Return the worker that a channel reaches, and how many there are; (0, 0) where the service has no workers."""
+    stub: Any = health_pb2_grpc.HealthStub(channel)  # the stub package omits the methods
     call = stub.Check(health_pb2.HealthCheckRequest(), timeout=seconds, wait_for_ready=True)
     try:
         await call

@@ -16,7 +16,7 @@ from matcher.evaluation.suite import Suite
 from matcher.index import SiteIndex
 from matcher.model import Basis
 from matcher.model.lifecycle import AgentStatus
-from matcher.ranking.policy import rank
+from matcher.ranking.policy import RankingTerms, rank
 
 SEED: Final = 7
 
@@ -107,10 +107,10 @@ def _decisions(
     for number, message in enumerate(suite.messages):
         encoded = production.read(message.text)
         result = search(index, encoded)
-        suggestion = rank(result, encoded.units, floor=0.0, tolerance=0.0, most=DEEPEST)
+        suggestion = rank(result, encoded.units, RankingTerms(0.0, 0.0, most=DEEPEST))
         candidates = suggestion.candidates if suggestion.basis is Basis.AFFINITY else ()
         right = (place for place, candidate in enumerate(candidates, start=1) if candidate.agent in message.relevant)
-        route = rank(result, encoded.units, floor=floor, tolerance=production.tolerance, most=1)
+        route = rank(result, encoded.units, RankingTerms(floor, production.tolerance, most=1))
         chosen = route.candidates[0]
         now += 1
         index.put_status(chosen.agent, AgentStatus.ONLINE, now)

@@ -10,7 +10,7 @@ from matcher.evaluation.production import Production, Progress, search
 from matcher.evaluation.suite import Suite
 from matcher.index import SiteIndex
 from matcher.model import Basis
-from matcher.ranking.policy import rank
+from matcher.ranking.policy import RankingTerms, rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +44,5 @@ def _fall_back(production: Production, index: SiteIndex, floor: float, texts: It
     bases = []
     for text in texts:
         encoded = production.read(text)
-        bases.append(rank(search(index, encoded), encoded.units, floor=floor, tolerance=0.0, most=1).basis)
+        bases.append(rank(search(index, encoded), encoded.units, RankingTerms(floor, 0.0, most=1)).basis)
     return bases.count(Basis.FALLBACK) / len(bases)

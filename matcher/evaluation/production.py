@@ -6,14 +6,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
 from matcher.affinity.search_result import SearchResult
-from matcher.affinity.sentences import Sentences, split
+from matcher.affinity.sentences import split
 from matcher.config import Settings
 from matcher.encoder import EncoderSettings, open_encoder
 from matcher.evaluation.suite import Suite, SuiteAgent
@@ -22,21 +19,13 @@ from matcher.index import SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors
+from matcher.routing.encoded_message import EncodedMessage
 
 ANYONE = Requirements()
 
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 """Shows the progress of a long step by its label and total; the context yields a function to call after each item."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadMessage:
-    """A message with its units' vectors and stems."""
-
-    units: Sentences
-    vectors: NDArray[np.float32]
-    stems: list[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +57,11 @@ class Production:
             texts.update(split(message.text).texts(message.text))
         await self.encode(texts, f"{suite.name}: encoding", progress)
 
-    def read(self, text: str) -> ReadMessage:
-        """Return a message of encoded units as the router reads it."""
+    def read(self, text: str) -> EncodedMessage:
+        """Return a message as the router encodes it; the cache must hold its units."""
         units = split(text)
         texts = units.texts(text)
-        return ReadMessage(units, self.cache.vectors(texts), [stems(unit) for unit in texts])
+        return EncodedMessage(units, self.cache.vectors(texts), [stems(unit) for unit in texts])
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
         """Return the index of a roster whose agents are all online; the first agent is idle longest."""
@@ -89,7 +78,7 @@ class Production:
         return await self.floors.of(index, DEFAULT_POOL)
 
 
-def search(index: SiteIndex, message: ReadMessage, *, resting: int = 1) -> SearchResult:
+def search(index: SiteIndex, message: EncodedMessage, *, resting: int = 1) -> SearchResult:
     """Search an index for a message without requirements."""
     return index.find(message.vectors, message.stems, ANYONE, resting=resting)
 

@@ -13,7 +13,7 @@ from matcher.affinity.search_result import SearchResult
 from matcher.affinity.sentences import Sentences
 from matcher.evaluation.suite import Suite
 from matcher.model import Basis
-from matcher.ranking.policy import rank
+from matcher.ranking.policy import RankingTerms, rank
 
 MS_PER_MINUTE: Final = 60_000.0
 
@@ -143,7 +143,7 @@ class Affinity:
 
     def choose(self, matches: Matches, staff: Staff) -> int:
         """Return the policy's first candidate, or, below the floor, the agent who is idle longest."""
-        ranking = rank(matches.among(staff), matches.units, floor=self.floor, tolerance=self.tolerance, most=1)
+        ranking = rank(matches.among(staff), matches.units, RankingTerms(self.floor, self.tolerance, most=1))
         if ranking.basis is Basis.FALLBACK:
             return staff.longest_idle()
         return staff.position[ranking.candidates[0].agent]

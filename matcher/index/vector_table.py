@@ -67,7 +67,7 @@ class VectorTable:
         return self._used - len(self._free)
 
     def under(self, linear_map: Floats | None) -> ProjectedVectors:
-        """Return the rows as a map shows them; kept as long as somebody holds it."""
+        """Return the rows as a map shows them; the table refers to them weakly, so the caller must keep them."""
         mapped = self._mapped.get(id(linear_map))
         if mapped is None:
             mapped = self._mapped[id(linear_map)] = ProjectedVectors(self, linear_map)

@@ -1,4 +1,4 @@
-"""The nouns of the service, as frozen data. Times are milliseconds of the store's clock since 1970."""
+"""The nouns of the service as frozen data. Times are milliseconds since 1970 by the store's clock."""
 
 from matcher.model.contacts import (
     BAD_RATINGS,

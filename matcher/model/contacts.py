@@ -1,4 +1,4 @@
-"""What becomes of it: reservations, contacts, their steps, and the outcomes of a request."""
+"""Reservations, contacts, their events, and the outcomes of a route."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GOOD_RATINGS = (4, 5)
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A slot of an agent, held for a contact until a deadline."""
+    """The record that an agent is held for a contact until a deadline."""
 
     id: str
     agent: str
@@ -34,12 +34,12 @@ class Reservation:
     ended_ms: int = 0
     decline_reason: str = ""
     idle_since_ms: int = 0
-    """Since when it does not count against the capacity; 0: it counts."""
+    """Since when the conversation is idle and its hold costs no capacity; 0: the hold counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A place in a pool's queue: 1 is next; estimated_ms None: nothing is known yet."""
+    """A place in a pool's queue: 1 is next. estimated_ms: the time until an agent is offered; None: not known yet."""
 
     position: int
     estimated_ms: int | None
@@ -48,7 +48,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What a customer brought, from first word to end. The text is not part of it."""
+    """A customer's conversation, from the first message to the end. It does not contain the text."""
 
     id: str
     pool: str
@@ -61,15 +61,15 @@ class Contact:
     sequence: int
     cause: Cause | None = None
     waits_until_ms: int = 0
-    """When waiting is given up; 0: it does not wait."""
-    line: str = ""
-    """The pool in whose line it stands, also while an agent holds it who asked to hand it on; "": in none."""
+    """When the contact stops waiting; 0: it does not wait."""
+    queued_in: str = ""
+    """The pool in whose queue the contact is, also while the agent who transfers it still holds it; "": in no queue."""
     queued: Queued | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ContactEvent:
-    """One step in the life of a contact; number: of the site's stream, by which a watcher resumes."""
+    """One change of a contact's state; number: in the site's stream, where a watcher resumes."""
 
     contact: str
     pool: str
@@ -84,7 +84,10 @@ class ContactEvent:
 
 @dataclass(frozen=True, slots=True)
 class StreamPlace:
-    """A place in the stream of a site's events: an event's number, and its time, which tells it from another life's."""
+    """A place in the stream of a site's events: an event's number and its time.
+
+    The time tells the event from an event of the same number in a site that was deleted and created again.
+    """
 
     number: int
     at_ms: int
@@ -92,14 +95,14 @@ class StreamPlace:
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """How a conversation was for the customer. resolved None: not known; rating 1 (bad) to 5 (good), 0: none."""
+    """How the customer judges a conversation. resolved None: not known; rating 1 (bad) to 5 (good), 0: none."""
 
     resolved: bool | None = None
     rating: int = 0
 
     @property
     def good(self) -> bool | None:
-        """Tell whether the customer should meet the agent again; None: it says nothing."""
+        """Tell whether the customer should be routed to the agent again; None: nothing follows from it."""
         if self.resolved is False or self.rating in BAD_RATINGS:
             return False
         return True if self.resolved or self.rating in GOOD_RATINGS else None
@@ -107,14 +110,14 @@ class Experience:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """That a contact may wait; most_ms: how long from its beginning, None: as its pool says."""
+    """Permission for a contact to wait; most_ms: how long after its beginning, None: as its pool says."""
 
     most_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReservedOutcome:
-    """The outcome that an agent is held; replayed: this request was answered before."""
+    """The outcome that an agent is held; replayed: the request was answered before."""
 
     reservation: Reservation
     candidate: Candidate
@@ -123,7 +126,7 @@ class ReservedOutcome:
 
 @dataclass(frozen=True, slots=True)
 class QueuedOutcome:
-    """The outcome that the contact waits; replayed: this request was answered before."""
+    """The outcome that the contact waits; replayed: the request was answered before."""
 
     contact: str
     queued: Queued
@@ -132,7 +135,7 @@ class QueuedOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """The outcome that nobody can take the contact now."""
+    """The outcome that no agent can serve the contact now, and it may not wait."""
 
     contact: str
     reason: Constraint
@@ -148,7 +151,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a list, and where the next part starts ("" at the end)."""
+    """A part of a list, and where the next part begins ("" at the end)."""
 
     items: tuple[T, ...]
     next: str

@@ -1,4 +1,4 @@
-"""What a customer brings, who is considered for it, and what was decided."""
+"""Messages with their requirements, candidates with their reasons, and decisions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matcher.model.roster import DEFAULT_CHANNEL, DEFAULT_POOL
 
 
 class Basis(StrEnum):
-    """Why this agent."""
+    """Why an agent was chosen."""
 
     AFFINITY = "AFFINITY"
     RELATIONSHIP = "RELATIONSHIP"
@@ -23,7 +23,7 @@ class Basis(StrEnum):
 
 
 class Constraint(StrEnum):
-    """A hard constraint, in the order they are applied."""
+    """The hard constraints, in the order in which they are applied."""
 
     POOL = "POOL"
     EXCLUDED = "EXCLUDED"
@@ -36,7 +36,7 @@ class Constraint(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """The hard constraints a message brings."""
+    """The hard constraints of a message."""
 
     pool: str = DEFAULT_POOL
     channel: str = DEFAULT_CHANNEL
@@ -44,18 +44,18 @@ class Requirements:
     skills: Mapping[str, int] = field(default_factory=dict)
     excluded: frozenset[str] = frozenset()
     only: str = ""
-    """The one agent who may take it; "": anybody who meets the rest."""
+    """The only agent who may have the message; "": every agent who meets the other requirements."""
     language_expires_ms: int | None = None
-    """How long after the contact's beginning the language is required; None: always."""
+    """How long after the contact's beginning the language is required; None: for ever."""
     skills_expire_ms: Mapping[str, int] = field(default_factory=dict)
-    """The same of each skill that is not required always."""
+    """The same of each skill that is not required for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preferred:
-    """An agent to be taken before all others.
+    """An agent who is offered the message before all others.
 
-    kept_ms: how long after the contact's beginning a contact that waits is kept for the agent; 0: not at all.
+    kept_ms: how long after its beginning a waiting contact is kept for the agent; 0: not at all.
     """
 
     agent: str
@@ -65,7 +65,7 @@ class Preferred:
 
 @dataclass(frozen=True, slots=True)
 class Relaxed:
-    """A requirement that is no longer asked for, and since when; skill "": the language."""
+    """A requirement that lapsed, and when; skill "": the language."""
 
     skill: str
     language: str
@@ -74,7 +74,7 @@ class Relaxed:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Message:
-    """What a customer wrote, and what it requires. It has no repr, so that no log line can show the text."""
+    """The message a customer wrote, and its requirements. Its repr hides the text, so that no log line can show it."""
 
     text: str
     customer: str
@@ -85,11 +85,11 @@ class Message:
         return f"Message({len(self.text)} characters)"
 
 
-# Reasons and candidates are made by the dozen for each message: a Struct is made in a tenth of a dataclass's time.
+# A dozen reasons and candidates are made for each message: making a Struct takes a tenth of a dataclass's time.
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """One unit of the message that met one interest; start and end in code points of the message."""
+    """A unit of the message that matches an interest; start and end in code points of the message."""
 
     start: int
     end: int
@@ -114,7 +114,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Who was left out, by the first constraint not met: counts, and ids where they were asked for."""
+    """The excluded agents by the first constraint they do not meet: counts, and ids where the request asks for them."""
 
     counts: Mapping[Constraint, int]
     agents: tuple[tuple[str, Constraint], ...] = ()
@@ -122,7 +122,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Who fits a message, best first, and by what rules."""
+    """The candidates for a message, best first, and the rules of their order."""
 
     candidates: tuple[Candidate, ...]
     basis: Basis
@@ -134,12 +134,12 @@ class Ranking:
     left_out: LeftOut
     relaxed: tuple[Relaxed, ...] = ()
     scorer: str = ""
-    """The fingerprint of the scorer that ranked."""
+    """The fingerprint of the scorer that computed the affinities."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The record of a decision. Never words of the customer."""
+    """The record of a decision. It never contains words of the customer."""
 
     id: str
     contact: str

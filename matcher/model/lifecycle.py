@@ -1,4 +1,4 @@
-"""The lives of a reservation and a contact, as tables."""
+"""States of agents, reservations and contacts, and the states that may follow each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class AgentStatus(StrEnum):
-    """What an agent declares."""
+    """The status of an agent."""
 
     ONLINE = "ONLINE"
     DRAINING = "DRAINING"
@@ -15,7 +15,7 @@ class AgentStatus(StrEnum):
 
 
 class ReservationState(StrEnum):
-    """Where a reservation stands."""
+    """The state of a reservation."""
 
     PENDING = "PENDING"
     ACCEPTED = "ACCEPTED"
@@ -27,7 +27,7 @@ class ReservationState(StrEnum):
 
 
 class ContactState(StrEnum):
-    """Where a contact stands."""
+    """The state of a contact."""
 
     QUEUED = "QUEUED"
     RESERVED = "RESERVED"
@@ -38,7 +38,7 @@ class ContactState(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a contact came to its state."""
+    """Why a contact is in its state."""
 
     OFFERED = "OFFERED"
     NOBODY_FREE = "NOBODY_FREE"
@@ -56,30 +56,6 @@ class Cause(StrEnum):
     ACTIVE = "ACTIVE"
     AGENT_REMOVED = "AGENT_REMOVED"
 
-
-RESERVATION_NEXT: dict[ReservationState, frozenset[ReservationState]] = {
-    ReservationState.PENDING: frozenset(
-        {
-            ReservationState.ACCEPTED,
-            ReservationState.DECLINED,
-            ReservationState.EXPIRED,
-            ReservationState.CANCELED,
-        }
-    ),
-    ReservationState.ACCEPTED: frozenset(
-        {
-            ReservationState.WRAPPING,
-            ReservationState.COMPLETED,
-            ReservationState.EXPIRED,
-            ReservationState.CANCELED,
-        }
-    ),
-    ReservationState.WRAPPING: frozenset({ReservationState.COMPLETED}),
-    ReservationState.COMPLETED: frozenset(),
-    ReservationState.DECLINED: frozenset(),
-    ReservationState.EXPIRED: frozenset(),
-    ReservationState.CANCELED: frozenset(),
-}
 
 CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {
     ContactState.QUEUED: frozenset(
@@ -103,19 +79,19 @@ CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {
 }
 
 ENDED = frozenset(state for state, after in CONTACT_NEXT.items() if not after)
-"""The states that a contact never leaves."""
+"""The final states of a contact."""
 
 HOLDING = frozenset({ReservationState.PENDING, ReservationState.ACCEPTED, ReservationState.WRAPPING})
-"""The states in which a reservation takes capacity, and the only ones."""
+"""The states in which a reservation holds capacity; in every other state it holds none."""
 
 LAPSES_TO: dict[ReservationState, ReservationState] = {
     ReservationState.PENDING: ReservationState.EXPIRED,
     ReservationState.ACCEPTED: ReservationState.EXPIRED,
     ReservationState.WRAPPING: ReservationState.COMPLETED,
 }
-"""What a holding state reads as, once its deadline has passed."""
+"""The state that each holding state becomes once the deadline has passed."""
 
 
 def read_state(state: ReservationState, deadline_ms: int, now_ms: int) -> ReservationState:
-    """Return the state as it reads at `now_ms`, swept or not; both times in milliseconds of the store's clock."""
+    """Return the state at `now_ms`, also if nothing has written the lapse down; times in ms of the store's clock."""
     return LAPSES_TO.get(state, state) if deadline_ms <= now_ms else state

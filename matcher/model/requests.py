@@ -1,4 +1,4 @@
-"""Requests of the router as data: what a caller asks for, checked, in plain ids."""
+"""Requests of the router as data: validated, with plain ids instead of resource names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matcher.model.decisions import Message
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RouteRequest:
-    """The arguments of RouteMessage as one value, so that several requests can be decided together.
+    """The arguments of RouteMessage as one value.
 
     contact_id, request_id: "" where the service makes them. digest: the request as bytes, of which the service keeps
     only a keyed digest. wait: None where the contact may not wait. The class has no repr, so that no log line can show
@@ -30,8 +30,8 @@ class RouteRequest:
 class TransferRequest:
     """The arguments of TransferContact as one value.
 
-    pool_id, agent: "" for the contact's own pool, for any agent. message: whom the new agent should be like and what is
-    required; None: nothing. wait: None where the contact need not wait.
+    pool_id: "" for the contact's own pool. agent: "" for any agent. message: what the new agent is ranked for, and its
+    requirements; None: no text and no requirements. wait: None where the contact need not wait.
     """
 
     contact_id: str
@@ -45,7 +45,7 @@ class TransferRequest:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SuggestRequest:
-    """The arguments of SuggestAgents as one value; most: how many candidates at most."""
+    """The arguments of SuggestAgents as one value; most: the greatest number of candidates."""
 
     message: Message
     most: int

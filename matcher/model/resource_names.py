@@ -1,4 +1,4 @@
-"""Resource names, as the API and its error messages write them; and ids for what has none."""
+"""Resource names as the API and its error messages write them, and new random ids."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Final
 
 _DIGITS: Final = 20
 _AT_ONCE: Final = 64
-"""Ids for which the system is asked at once: a call of it costs ten times what an id does."""
+"""Ids made from one call of the operating system: such a call costs ten times as much as making an id."""
 _ready: Final[list[str]] = []
 
 
 def new_id() -> str:
-    """Return an id nobody can guess, of 80 random bits."""
+    """Return a new id of 80 random bits, which nobody can guess."""
     try:
         return _ready.pop()
     except IndexError:

@@ -1,4 +1,4 @@
-"""The people and their teams."""
+"""Agents with their profiles and capacities, pools with their policies, and changes of agents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT_CHANNEL = "chat"
 
 @dataclass(frozen=True, slots=True)
 class ChannelCapacity:
-    """What one contact of a channel costs, and how many there may be at once (0: as many as the total allows)."""
+    """The cost of one contact of a channel, and how many there may be at once (0: as many as the total allows)."""
 
     cost: int
     max: int = 0
@@ -30,7 +30,7 @@ class ChannelCapacity:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How much an agent can hold at once: a total, and the channels that are taken."""
+    """How much an agent can hold at once: a total, and the channels that the agent serves."""
 
     total: int = 1
     channels: Mapping[str, ChannelCapacity] = field(
@@ -40,7 +40,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What is written about an agent: everything but the status."""
+    """What the roster says of an agent: everything but the status."""
 
     display_name: str
     interests: tuple[str, ...]
@@ -52,7 +52,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A slot that a live reservation takes."""
+    """The capacity of an agent that a live reservation takes."""
 
     reservation: str
     channel: str
@@ -62,7 +62,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A person who can be found, as the store has them."""
+    """An agent, as the store has the record."""
 
     id: str
     profile: Profile
@@ -75,12 +75,12 @@ class Agent:
     holds: tuple[Hold, ...] = ()
     status_reason: str = ""
     beat_until_ms: int = 0
-    """Until when the last heartbeat counts; 0: none is used."""
+    """Until when the last heartbeat counts; 0: the agent sends no heartbeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolPolicy:
-    """How a pool routes; None: the service's default, for the floor computed from the pool's own roster."""
+    """How a pool routes; None: the service's default, which for the floor is computed from the pool's roster."""
 
     display_name: str = ""
     offer_ms: int = 30_000
@@ -91,20 +91,24 @@ class PoolPolicy:
     scorer: str = ""
     wait_ms: int = 3_600_000
     wait_weight: float = 0.01
-    """Affinity a second of waiting is worth."""
+    """The affinity that a second of waiting is worth."""
     head_start_ms: int = 0
     max_missed: int = 3
     idle_ms: int = 0
-    """0: a conversation always counts."""
+    """0: a conversation is never idle."""
     relationship_ms: int = 0
-    """0: nobody is led back."""
+    """0: the pool does not use relationships."""
     relationship_wait_ms: int = 0
     matching_window_ms: int = 0
+
+    def tolerance(self, default: float) -> float:
+        """Return the affinity tolerance in force; default: the service's own, for a pool that names none."""
+        return default if self.affinity_tolerance is None else self.affinity_tolerance
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A team or queue of a site."""
+    """A group of a site's agents with a queue and a policy of its own."""
 
     id: str
     policy: PoolPolicy
@@ -127,7 +131,7 @@ class AgentChange:
 
 
 class ImportAction(StrEnum):
-    """What became of one row of an import."""
+    """The result of one row of an import."""
 
     CREATED = "CREATED"
     UPDATED = "UPDATED"
@@ -138,7 +142,7 @@ class ImportAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportedRow:
-    """One agent of an import; status None: as it was, OFFLINE for a new agent."""
+    """One agent of an import; status None: unchanged, OFFLINE for a new agent."""
 
     row: int
     agent: str
@@ -148,7 +152,7 @@ class ImportedRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of a row; the error where it was rejected. row 0: pruned."""
+    """The result of a row, with the error where it was rejected. row 0: a pruned agent."""
 
     row: int
     agent: str
@@ -163,7 +167,7 @@ def etag(version: int) -> str:
 
 @lru_cache(maxsize=65_536)
 def interest_id(text: str) -> str:
-    """Return the id of an interest: 8 hex digits of its words, the same as long as they stay."""
+    """Return the id of an interest: 8 hex digits of the SHA-256 of its text, so that equal texts have equal ids."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

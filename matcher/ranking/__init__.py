@@ -1,1 +1,1 @@
-"""Order of candidates and assignment of several contacts at once. Pure."""
+"""Ranking of candidates for one message, and assignment of several contacts at once. Pure."""

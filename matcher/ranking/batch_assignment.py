@@ -1,4 +1,4 @@
-"""Several contacts that compete for agents: from what was found for each to who gets whom. Pure."""
+"""Assignment of a batch of messages: from the search result of each message to its agent. Pure."""
 
 from __future__ import annotations
 
@@ -16,110 +16,110 @@ LEAST_LISTED: Final = 16
 Listed: TypeAlias = "dict[str, float]"
 
 
-def most_listed(contestants: int) -> int:
-    """Return how many agents each of so many contestants names.
+def most_listed(messages: int) -> int:
+    """Return how many agents each of so many messages lists.
 
-    Among as many as there are contestants there is always one whom none of the others took: so the best assignment
-    among shortlists is the best of all.
+    With n messages each needs only its n best agents: the other n-1 messages take at most n-1 of them. So short lists
+    do not change the optimum.
     """
-    return max(contestants, LEAST_LISTED)
+    return max(messages, LEAST_LISTED)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchEntry:
-    """A contact, and whom it met: an agent is worth the affinity.
+    """A message of the batch and its search result; the value of an agent is the affinity.
 
-    found: with `most_listed` resting agents. An affinity below `floor` is nothing to go by and counts 0; those within
+    result: names `most_listed` idle agents. An affinity below `floor` decides nothing and counts 0; affinities within
     `tolerance` of the best count as equal to it.
     """
 
-    found: SearchResult
+    result: SearchResult
     floor: float
     channel: str
     tolerance: float = 0.0
 
     def shortlist(self, most: int) -> Listed:
-        """Return whom the contact asks for with the affinity that is not below the floor, else 0.
+        """Return the agents that the message lists, with the affinity where it is not below the floor, else 0.
 
-        They are the `most` best, the `most` best where those within the tolerance count as equal, and as many longest
-        idle.
+        These are the `most` best agents, the `most` best where affinities within the tolerance count as equal, and
+        the `most` agents idle longest.
         """
-        affinity = self.found.scores.affinity
-        listed = {one.agent.id: 0.0 for one in self.found.resting[:most]}
-        met = np.flatnonzero(affinity >= self.floor)
-        if len(met):
-            used, idle = self.found.utilization[met], self.found.idle_since_ms[met]
-            best = affinity[met].max()
-            for worth in (affinity[met], np.minimum(affinity[met], best - self.tolerance)):
-                for at in met[top_k((-worth, used, idle), most)].tolist():
-                    listed[self.found.agents[at].id] = float(affinity[at])
+        affinity = self.result.scores.affinity
+        listed = {idle.agent.id: 0.0 for idle in self.result.resting[:most]}
+        matched = np.flatnonzero(affinity >= self.floor)
+        if len(matched):
+            used, idle_since = self.result.utilization[matched], self.result.idle_since_ms[matched]
+            best = affinity[matched].max()
+            for worth in (affinity[matched], np.minimum(affinity[matched], best - self.tolerance)):
+                for at in matched[top_k((-worth, used, idle_since), most)].tolist():
+                    listed[self.result.agents[at].id] = float(affinity[at])
         return listed
 
 
-def assign_batch(contestants: Sequence[BatchEntry], openings: Mapping[str, Opening]) -> list[str | None]:
-    """Return the agent of each contestant, None where nobody is left; the first of equals is served first.
+def assign_batch(entries: Sequence[BatchEntry], openings: Mapping[str, Opening]) -> list[str | None]:
+    """Return the agent of each message, None where no agent is left; of equal messages the first is served first.
 
-    As many as possible are served, and what their agents are worth to them is the greatest sum there is. Where
-    tolerances make equals of unequals, one by one may by chance end higher: then that is taken. openings: of everybody
-    on a shortlist; who is not among them is taken by nobody.
+    As many messages as possible get an agent, and the sum of the affinities is the greatest there is. Where tolerances
+    make unequal agents equal, assigning one by one may by chance end higher: then that assignment is used.
+    openings: of all listed agents; a listed agent without an opening is assigned to no message.
     """
-    if not contestants:
+    if not entries:
         return []
-    contest = _Contest(contestants, openings)
-    together, in_turn = contest.together(), contest.in_turn()
-    return contest.names(max((together, in_turn), key=contest.worth))
+    batch = _Batch(entries, openings)
+    jointly, one_by_one = batch.assign_jointly(), batch.assign_one_by_one()
+    return batch.names(max((jointly, one_by_one), key=batch.worth))
 
 
-class _Contest:
-    """Contestants [contacts] and whom they listed [agents]."""
+class _Batch:
+    """The messages and the agents they list, as a table of affinities [messages, agents]."""
 
-    def __init__(self, contestants: Sequence[BatchEntry], openings: Mapping[str, Opening]) -> None:
-        most = most_listed(len(contestants))
-        shortlists = [one.shortlist(most) for one in contestants]
-        self._contestants = contestants
-        self._channels = [one.channel for one in contestants]
+    def __init__(self, entries: Sequence[BatchEntry], openings: Mapping[str, Opening]) -> None:
+        most = most_listed(len(entries))
+        shortlists = [entry.shortlist(most) for entry in entries]
+        self._entries = entries
+        self._channels = [entry.channel for entry in entries]
         self._agents = sorted({agent for listed in shortlists for agent in listed} & openings.keys())
         self._openings = [openings[agent] for agent in self._agents]
-        self._affinity = np.full((len(contestants), len(self._agents)), -np.inf)
+        self._affinity = np.full((len(entries), len(self._agents)), -np.inf)
         column = {agent: at for at, agent in enumerate(self._agents)}
         for row, listed in zip(self._affinity, shortlists, strict=True):
             for agent in listed.keys() & column.keys():
                 row[column[agent]] = listed[agent]
 
-    def together(self) -> Assigned:
-        """Assign jointly."""
+    def assign_jointly(self) -> Assigned:
+        """Return the jointly best assignment."""
         best = self._affinity.max(axis=1, initial=0.0, keepdims=True)
-        equal = best - np.array([[one.tolerance] for one in self._contestants])
-        counted = np.where((self._affinity > 0) & (self._affinity >= equal), best, self._affinity)
+        equal_from = best - np.array([[entry.tolerance] for entry in self._entries])
+        counted = np.where((self._affinity > 0) & (self._affinity >= equal_from), best, self._affinity)
         return assign(counted, self._channels, self._openings, self._affinity == 0.0)
 
-    def in_turn(self) -> Assigned:
-        """Let each take by the rule for one alone, in their order."""
+    def assign_one_by_one(self) -> Assigned:
+        """Return the assignment where each message in its order gets an agent by the rule for a single message."""
         left = list(self._openings)
         assigned: Assigned = []
-        for row, contestant in zip(self._affinity, self._contestants, strict=True):
-            able = [at for at in np.flatnonzero(row >= 0).tolist() if left[at].room(contestant.channel)]
-            taken = self._alone(row, contestant, able, left)
-            if taken is not None:
-                left[taken] = left[taken].with_contact(contestant.channel)
-            assigned.append(taken)
+        for row, entry in zip(self._affinity, self._entries, strict=True):
+            able = [at for at in np.flatnonzero(row >= 0).tolist() if left[at].free_for(entry.channel)]
+            chosen = self._choose_alone(row, entry, able, left)
+            if chosen is not None:
+                left[chosen] = left[chosen].with_contact(entry.channel)
+            assigned.append(chosen)
         return assigned
 
     @staticmethod
-    def _alone(row: Floats, contestant: BatchEntry, able: Sequence[int], left: Sequence[Opening]) -> int | None:
+    def _choose_alone(row: Floats, entry: BatchEntry, able: Sequence[int], left: Sequence[Opening]) -> int | None:
         if not able:
             return None
         best = row[able].max()
         if best == 0.0:
             return min(able, key=lambda at: (left[at].idle_since_ms, left[at].used, left[at].agent))
-        equal = [at for at in able if row[at] >= best - contestant.tolerance]
+        equal = [at for at in able if row[at] >= best - entry.tolerance]
         return min(equal, key=lambda at: (left[at].used, left[at].idle_since_ms, left[at].agent))
 
     def worth(self, assigned: Assigned) -> tuple[int, float]:
-        """Return how many are served, and what that is worth in sum; nearly the same is the same."""
-        taken = [float(self._affinity[contact, agent]) for contact, agent in enumerate(assigned) if agent is not None]
-        return len(taken), round(sum(taken), 9)
+        """Return how many messages have an agent, and the sum of the affinities, rounded: nearly equal is equal."""
+        served = [float(self._affinity[message, agent]) for message, agent in enumerate(assigned) if agent is not None]
+        return len(served), round(sum(served), 9)
 
     def names(self, assigned: Assigned) -> list[str | None]:
-        """Return the agents by name."""
+        """Return the agents by their ids."""
         return [None if agent is None else self._agents[agent] for agent in assigned]

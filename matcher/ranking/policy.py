@@ -1,10 +1,11 @@
-"""The policy: from what was found to an order of candidates, with reasons. Pure."""
+"""The ranking policy: an ordered shortlist of candidates with reasons, made from a search result. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,110 +20,120 @@ MOST_REASONS: Final = 3
 SMALL_TALK_SHARE: Final = 0.95
 """The share of small talk that stays below a pool's floor."""
 
-_NOT_ASKED: Final = LeftOut({})
+_NOT_COUNTED: Final = LeftOut({})
+
+
+@dataclass(frozen=True, slots=True)
+class RankingTerms:
+    """The terms by which agents are ranked.
+
+    floor: an affinity below it decides nothing. tolerance: affinities this near the best count as equal. most: how
+    many candidates are named at most.
+    """
+
+    floor: float
+    tolerance: float
+    most: int = MOST_CANDIDATES
+
+
+class _Order(NamedTuple):
+    """The candidates in their order, and the reason for the order."""
+
+    basis: Basis
+    candidates: tuple[Candidate, ...]
 
 
 def rank(
-    found: SearchResult,
+    result: SearchResult,
     units: Sentences,
+    terms: RankingTerms,
     *,
-    floor: float,
-    tolerance: float,
-    most: int = MOST_CANDIDATES,
-    left_out: LeftOut = _NOT_ASKED,
-    resting: Sequence[IdleAgent] | None = None,
+    left_out: LeftOut = _NOT_COUNTED,
+    idle: Sequence[IdleAgent] | None = None,
 ) -> Ranking:
-    """Order those found, at most `most`, and say by what; `resting` in place of those found, where it is given.
+    """Order the agents of a search result.
 
-    The agents whose affinity is within `tolerance` of the best count as equal: of them the lowest load over
-    capacity comes first, then the longest idle, then the lower id. The others follow by their score. Where
-    nobody is met, or the best affinity lies below `floor`, the message says nothing to go by: the basis is FALLBACK
-    and the order that of `found.resting`.
+    The agents whose affinity is within the tolerance of the best count as equal: of them the lowest load over
+    capacity comes first, then the longest idle, then the lower id. The other agents follow by their score. Where no
+    agent has an affinity, or the best one lies below the floor, the affinity decides nothing: the basis is FALLBACK
+    and the order that of `idle`.
+    idle: the agents idle longest, in their order; None: those of the search result.
     """
-    best = found.scores.affinity.max(initial=-np.inf)
-    if best < floor or not len(found.scores.agent):
-        longest = found.resting if resting is None else resting
-        basis, candidates = Basis.FALLBACK, _by_idleness(found, longest[:most], units)
+    best = result.scores.affinity.max(initial=-np.inf)
+    if best < terms.floor or not len(result.scores.agent):
+        longest_idle = result.resting if idle is None else idle
+        order = _Order(Basis.FALLBACK, _by_idleness(result, longest_idle[: terms.most], units))
     else:
-        basis, candidates = Basis.AFFINITY, _by_affinity(found, units, best - tolerance, most)
-    return _ranking(found, units, candidates, basis, floor, tolerance, left_out)
+        order = _Order(Basis.AFFINITY, _by_affinity(result, units, best - terms.tolerance, terms.most))
+    return _ranking(result, units, terms, order, left_out)
 
 
-def rank_with(
-    found: SearchResult, units: Sentences, chosen: str, *, floor: float, tolerance: float, most: int = MOST_CANDIDATES
-) -> Ranking:
-    """Rank for a message whose agent was chosen together with those of other messages: the agent is in the ranking.
+def rank_with(result: SearchResult, units: Sentences, terms: RankingTerms, chosen: str) -> Ranking:
+    """Rank for a message whose agent was chosen in a batch; the chosen agent is always in the ranking.
 
-    The basis is what the chosen agent was to the message: FALLBACK where not met, or met below `floor`; the order is
-    that of `rank`. Raises ValueError where the agent is neither met nor among the resting.
+    The basis is FALLBACK where the chosen agent has no affinity, or one below the floor; the order is that of `rank`.
+    Raises ValueError where the agent is neither matched nor among the idle agents of the search result.
     """
-    at = next((at for at, agent in enumerate(found.agents) if agent.id == chosen), None)
-    resting = [one for one in found.resting if one.agent.id == chosen]
-    if at is None and not resting:
-        raise ValueError("the chosen agent is not among those found")
-    if at is not None and found.scores.affinity[at] >= floor:
-        basis, order = Basis.AFFINITY, _by_affinity(found, units, found.scores.affinity.max() - tolerance, most)
+    at = next((at for at, agent in enumerate(result.agents) if agent.id == chosen), None)
+    idle = [candidate for candidate in result.resting if candidate.agent.id == chosen]
+    if at is None and not idle:
+        raise ValueError("the chosen agent is not in the search result")
+    if at is not None and result.scores.affinity[at] >= terms.floor:
+        equal_from = result.scores.affinity.max() - terms.tolerance
+        basis, candidates = Basis.AFFINITY, _by_affinity(result, units, equal_from, terms.most)
     else:
-        basis, order = Basis.FALLBACK, _by_idleness(found, found.resting[:most], units)
-    if all(candidate.agent != chosen for candidate in order):
-        own = _by_idleness(found, resting, units) if at is None else _candidates(found, [at], units)
-        order = order[: most - 1] + own
-    return _ranking(found, units, order, basis, floor, tolerance, _NOT_ASKED)
+        basis, candidates = Basis.FALLBACK, _by_idleness(result, result.resting[: terms.most], units)
+    if all(candidate.agent != chosen for candidate in candidates):
+        own = _by_idleness(result, idle, units) if at is None else _candidates(result, [at], units)
+        candidates = candidates[: terms.most - 1] + own
+    return _ranking(result, units, terms, _Order(basis, candidates), _NOT_COUNTED)
 
 
 def floor_of(best_affinities: Sequence[float] | NDArray[np.float64]) -> float:
-    """Return the affinity that 95 % of small talk stays below, given the best one each message of it reaches.
+    """Return the affinity that 95 % of small talk stays below, given the best affinity of each small-talk message.
 
-    Their 95th percentile, the higher neighbour where it falls between two. Without any messages it is 0.
+    This is their 95th percentile, and the higher neighbour where it falls between two. Without messages it is 0.
     """
     if not len(best_affinities):
         return 0.0
     return float(np.quantile(best_affinities, SMALL_TALK_SHARE, method="higher"))
 
 
-def _ranking(
-    found: SearchResult,
-    units: Sentences,
-    candidates: tuple[Candidate, ...],
-    basis: Basis,
-    floor: float,
-    tolerance: float,
-    left_out: LeftOut,
-) -> Ranking:
+def _ranking(result: SearchResult, units: Sentences, terms: RankingTerms, order: _Order, left_out: LeftOut) -> Ranking:
     return Ranking(
-        candidates=candidates,
-        basis=basis,
-        affinity_floor=floor,
-        affinity_tolerance=tolerance,
+        candidates=order.candidates,
+        basis=order.basis,
+        affinity_floor=terms.floor,
+        affinity_tolerance=terms.tolerance,
         units=len(units.spans),
         units_merged=units.merged,
-        eligible=found.eligible,
+        eligible=result.eligible,
         left_out=left_out,
-        scorer=found.scorer,
+        scorer=result.scorer,
     )
 
 
-def _by_affinity(found: SearchResult, units: Sentences, equal_from: float, most: int) -> tuple[Candidate, ...]:
-    scores = found.scores
-    # Equals count as infinitely good, so that among them only load, idleness and id speak.
+def _by_affinity(result: SearchResult, units: Sentences, equal_from: float, most: int) -> tuple[Candidate, ...]:
+    scores = result.scores
+    # Equal agents count as infinitely good, so that only load, idleness and id order them.
     worth = np.where(scores.affinity >= equal_from, np.inf, scores.score)
-    columns = (-worth, found.utilization, found.idle_since_ms)
+    columns = (-worth, result.utilization, result.idle_since_ms)
     near = top_k(columns, most)
-    ids = (found.agents[at].id for at in near)
+    ids = (result.agents[at].id for at in near)
     ordered = sorted(zip(*(column[near].tolist() for column in columns), ids, near.tolist(), strict=True))
-    return _candidates(found, [at for *_, at in ordered[:most]], units)
+    return _candidates(result, [at for *_, at in ordered[:most]], units)
 
 
-def _candidates(found: SearchResult, places: Sequence[int], units: Sentences) -> tuple[Candidate, ...]:
-    scores, chosen = found.scores, np.array(places, np.intp)
+def _candidates(result: SearchResult, places: Sequence[int], units: Sentences) -> tuple[Candidate, ...]:
+    scores, chosen = result.scores, np.array(places, np.intp)
     columns = zip(
-        found.agents[chosen].tolist(),
+        result.agents[chosen].tolist(),
         scores.affinity[chosen].tolist(),
         scores.score[chosen].tolist(),
-        found.confidence(places),
-        found.utilization[chosen].tolist(),
-        found.idle_since_ms[chosen].tolist(),
-        _reasons(found, units, chosen),
+        result.confidence(places),
+        result.utilization[chosen].tolist(),
+        result.idle_since_ms[chosen].tolist(),
+        _reasons(result, units, chosen),
         strict=True,
     )
     return tuple(
@@ -133,22 +144,24 @@ def _candidates(found: SearchResult, places: Sequence[int], units: Sentences) ->
     )
 
 
-def _by_idleness(found: SearchResult, resting: Sequence[IdleAgent], units: Sentences) -> tuple[Candidate, ...]:
-    scores = found.scores
-    place = {slot: at for at, slot in enumerate(scores.agent.tolist())} if resting else {}
-    longest = [(one, place.get(one.slot)) for one in resting]
-    met = [at for _, at in longest if at is not None]
-    known = dict(zip(met, _candidates(found, met, units), strict=True)) if met else {}
+def _by_idleness(result: SearchResult, idle: Sequence[IdleAgent], units: Sentences) -> tuple[Candidate, ...]:
+    scores = result.scores
+    place_of_row = {row: at for at, row in enumerate(scores.agent.tolist())} if idle else {}
+    placed = [(entry, place_of_row.get(entry.slot)) for entry in idle]
+    matched = [at for _, at in placed if at is not None]
+    candidates = dict(zip(matched, _candidates(result, matched, units), strict=True)) if matched else {}
     return tuple(
-        Candidate(one.agent.id, one.agent.profile.display_name, 0.0, 0.0, 0.0, one.utilization, one.idle_since_ms, ())
+        Candidate(
+            entry.agent.id, entry.agent.profile.display_name, 0.0, 0.0, 0.0, entry.utilization, entry.idle_since_ms, ()
+        )
         if at is None
-        else known[at]
-        for one, at in longest
+        else candidates[at]
+        for entry, at in placed
     )
 
 
-def _reasons(found: SearchResult, units: Sentences, places: NDArray[np.intp]) -> list[tuple[Reason, ...]]:
-    scores, evidence = found.scores, found.evidence
+def _reasons(result: SearchResult, units: Sentences, places: NDArray[np.intp]) -> list[tuple[Reason, ...]]:
+    scores, evidence = result.scores, result.evidence
     strongest = []
     for first, end in zip(scores.first[places].tolist(), scores.first[places + 1].tolist(), strict=True):
         if end - first > 1:
@@ -158,19 +171,19 @@ def _reasons(found: SearchResult, units: Sentences, places: NDArray[np.intp]) ->
         else:
             strongest.append([first])
     triples = scores.reason[[reason for reasons in strongest for reason in reasons]]
-    told = zip(
+    columns = zip(
         evidence.unit[triples].tolist(),
         evidence.interest[triples].tolist(),
         evidence.cosine[triples].tolist(),
         evidence.lexical[triples].tolist(),
         strict=True,
     )
-    reasons_of = []
-    for agent, reasons in zip(found.agents[places].tolist(), strongest, strict=True):
+    reasons_of_agents = []
+    for agent, reasons in zip(result.agents[places].tolist(), strongest, strict=True):
         interests = agent.profile.interests
-        made = []
-        for unit, interest, similarity, lexical in islice(told, len(reasons)):
+        own = []
+        for unit, interest, similarity, lexical in islice(columns, len(reasons)):
             span, text = units.spans[unit], interests[interest]
-            made.append(Reason(span.start, span.end, interest_id(text), text, similarity, lexical))
-        reasons_of.append(tuple(made))
-    return reasons_of
+            own.append(Reason(span.start, span.end, interest_id(text), text, similarity, lexical))
+        reasons_of_agents.append(tuple(own))
+    return reasons_of_agents

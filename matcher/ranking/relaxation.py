@@ -1,4 +1,4 @@
-"""Requirements that lapse while a contact waits. Pure."""
+"""Relaxation of requirements that lapse while a contact waits. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matcher.model import Relaxed, Requirements
 def relax_requirements(
     requirements: Requirements, began_ms: int, now_ms: int
 ) -> tuple[Requirements, tuple[Relaxed, ...]]:
-    """Return what is still required at `now_ms` of a contact that began at `began_ms`, and what lapsed when."""
+    """Return what is required at `now_ms` of a contact that began at `began_ms`, and what has lapsed, with its time."""
     lapsed: list[Relaxed] = []
     skills = dict(requirements.skills)
     for skill, after in requirements.skills_expire_ms.items():
@@ -22,13 +22,13 @@ def relax_requirements(
         language = ""
     if not lapsed:
         return requirements, ()
-    lapsed.sort(key=lambda one: (one.at_ms, one.skill))
+    lapsed.sort(key=lambda relaxed: (relaxed.at_ms, relaxed.skill))
     return replace(requirements, skills=skills, language=language), tuple(lapsed)
 
 
 def next_relaxation_ms(requirements: Requirements, began_ms: int, now_ms: int) -> int | None:
     """Return when the next requirement lapses after `now_ms`; None: never."""
-    after = list(requirements.skills_expire_ms.values())
+    delays = list(requirements.skills_expire_ms.values())
     if requirements.language and requirements.language_expires_ms is not None:
-        after.append(requirements.language_expires_ms)
-    return min((began_ms + one for one in after if began_ms + one > now_ms), default=None)
+        delays.append(requirements.language_expires_ms)
+    return min((began_ms + delay for delay in delays if began_ms + delay > now_ms), default=None)

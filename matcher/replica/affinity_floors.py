@@ -1,4 +1,4 @@
-"""The affinity floor of each pool: what small talk reaches against the pool's own roster."""
+"""Affinity floors of pools: the affinity that small talk reaches with a pool's own roster."""
 
 from __future__ import annotations
 
@@ -22,34 +22,36 @@ from matcher.ranking.policy import floor_of
 log = structlog.get_logger(__name__)
 
 MUCH: Final = 0.1
-"""The share of a site's agents that must have come, gone or changed for a floor to be computed before it is used."""
+"""The share of a site's agents that must be new, gone or changed for a call to wait for the new floor."""
 
 PAUSE: Final = 20
-"""A floor that is current enough rests this many times as long as it took to compute."""
+"""A floor that changed little is not computed again for this many times as long as it took to compute."""
 
 
 def small_talk() -> list[str]:
-    """Return messages that say nothing of a person, one a line of the packaged file."""
+    """Return messages that say nothing about a person: the lines of the packaged file."""
     lines = (resources.files("matcher") / "small_talk.txt").read_text("utf-8").splitlines()
     return [line for line in lines if line.strip()]
 
 
-class _Known(NamedTuple):
-    """A floor, and by what it was computed."""
+class _Floor(NamedTuple):
+    """A computed floor, with the roster's number of changes and the scorer that it was computed by."""
 
+    value: float
     changes: int
     scorer: Scorer
-    floor: float
+    renew_at: float
+    """The earliest time of the next computation after a small change, by the monotonic clock in seconds."""
 
 
 class AffinityFloors:
-    """Compute floors when they are first asked for, and anew when the roster or the pool's scorer has changed."""
+    """Compute floors on first use, and again when the roster or the pool's scorer has changed."""
 
     def __init__(self, messages: Sequence[Query]) -> None:
         self._messages = messages
-        self._known: WeakKeyDictionary[SiteIndex, dict[str, _Known]] = WeakKeyDictionary()
-        self._next: dict[tuple[int, str], float] = {}
+        self._floors: WeakKeyDictionary[SiteIndex, dict[str, _Floor]] = WeakKeyDictionary()
         self._computing: dict[tuple[int, str, int], asyncio.Task[float]] = {}
+        """Running computations by index, pool and scorer; each task keeps its index, so that no id is used twice."""
 
     @classmethod
     async def open(cls, encoder: Encoder) -> AffinityFloors:
@@ -62,40 +64,40 @@ class AffinityFloors:
         return cls(messages)
 
     async def close(self) -> None:
-        """Stop computing."""
+        """Cancel the running computations."""
         for task in tuple(self._computing.values()):
             await cancel_and_wait(task)
 
     async def of(self, index: SiteIndex, pool: str) -> float:
-        """Return the floor of a pool by its roster as it is, or was shortly ago.
+        """Return the floor of a pool for its roster as it is now, or was a short time ago.
 
-        A roster that changed a little answers with the old floor while the new one is computed; one that changed by
-        a tenth, or another scorer, waits for it.
+        After a small change of the roster it returns the old floor while the new one is computed; after a change of a
+        tenth of the agents, or of the scorer, it waits for the new floor.
         """
-        known = self._known.setdefault(index, {}).get(pool)
-        if known is not None and known.scorer is index.scorer_of(pool):
-            changed = index.changes - known.changes
+        floor = self._floors.setdefault(index, {}).get(pool)
+        if floor is not None and floor.scorer is index.scorer_of(pool):
+            changed = index.changes - floor.changes
             if not changed:
-                return known.floor
+                return floor.value
             if changed < MUCH * len(index):
-                if time.monotonic() >= self._next.get((id(index), pool), 0.0):
-                    self._compute(index, pool)
-                return known.floor
-        return await asyncio.shield(self._compute(index, pool))
+                if time.monotonic() >= floor.renew_at:
+                    self._start(index, pool)
+                return floor.value
+        return await asyncio.shield(self._start(index, pool))
 
-    def _compute(self, index: SiteIndex, pool: str) -> asyncio.Task[float]:
+    def _start(self, index: SiteIndex, pool: str) -> asyncio.Task[float]:
+        """Return the task that computes a floor: a running one, or a new one."""
         key = (id(index), pool, id(index.scorer_of(pool)))
         task = self._computing.get(key)
         if task is None:
-            task = self._computing[key] = asyncio.create_task(self._computed(index, pool))
+            task = self._computing[key] = asyncio.create_task(self._compute(index, pool))
             task.add_done_callback(lambda _: self._computing.pop(key))
         return task
 
-    async def _computed(self, index: SiteIndex, pool: str) -> float:
+    async def _compute(self, index: SiteIndex, pool: str) -> float:
         changes, scorer, started = index.changes, index.scorer_of(pool), time.monotonic()
         value = floor_of(await asyncio.to_thread(index.best_affinities, self._messages, pool))
-        self._known.setdefault(index, {})[pool] = _Known(changes, scorer, value)
         now = time.monotonic()
-        self._next[(id(index), pool)] = now + PAUSE * (now - started)
+        self._floors.setdefault(index, {})[pool] = _Floor(value, changes, scorer, now + PAUSE * (now - started))
         log.debug("floor computed", pool=pool, floor=round(value, 4), agents=len(index))
         return value

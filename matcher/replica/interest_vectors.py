@@ -1,4 +1,4 @@
-"""Interests as vectors: encoded patiently, since nobody waits for them as a customer waits for a route."""
+"""Interest vectors: encodes the interests of agents, at a lower priority than the messages of customers."""
 
 from __future__ import annotations
 
@@ -18,56 +18,57 @@ from matcher.store.roster import RosterStore
 
 log = structlog.get_logger(__name__)
 
-LINES_A_CALL: Final = 512
+INTERESTS_PER_CALL: Final = 512
 
 
-async def encode_interests(encoder: Encoder, lines: Sequence[str]) -> NDArray[np.float32]:
-    """Return the vectors [lines, dimension] as the store keeps them; a full encoder is asked until it has room."""
-    parts = [
-        await _encode(encoder, lines[start : start + LINES_A_CALL]) for start in range(0, len(lines), LINES_A_CALL)
-    ]
+async def encode_interests(encoder: Encoder, interests: Sequence[str]) -> NDArray[np.float32]:
+    """Return the vectors [interests, dimension] as the store keeps them; a full encoder is asked again until it can."""
+    starts = range(0, len(interests), INTERESTS_PER_CALL)
+    parts = [await _encode(encoder, interests[start : start + INTERESTS_PER_CALL]) for start in starts]
     return stored_precision(np.concatenate(parts))
 
 
 async def ensure_vectors(
     store: RosterStore, site: str, encoder: Encoder, agents: Sequence[Agent]
 ) -> list[NDArray[np.float32]]:
-    """Return agents' interest vectors [interests, dimension]: the stored ones, else computed and stored."""
+    """Return agents' interest vectors [interests, dimension]; where the store has none they are computed and stored."""
     stored = await store.vectors(site, encoder.fingerprint, agents, encoder.dimension)
     missing = [agent for agent, rows in zip(agents, stored, strict=True) if rows is None]
     if not missing:
         return [rows for rows in stored if rows is not None]
-    lines = [line for agent in missing for line in agent.profile.interests]
-    encoded = await encode_interests(encoder, lines)
+    interests = [interest for agent in missing for interest in agent.profile.interests]
+    encoded = await encode_interests(encoder, interests)
     ends = np.cumsum([len(agent.profile.interests) for agent in missing])
     computed = dict(zip((agent.id for agent in missing), np.split(encoded, ends[:-1]), strict=True))
     await store.put_vectors(site, encoder.fingerprint, [(agent, computed[agent.id]) for agent in missing])
-    log.info("interests encoded", site=site, agents=len(missing), lines=len(lines))
+    log.info("interests encoded", site=site, agents=len(missing), lines=len(interests))
     return [computed[agent.id] if rows is None else rows for agent, rows in zip(agents, stored, strict=True)]
 
 
-async def _encode(encoder: Encoder, lines: Sequence[str]) -> NDArray[np.float32]:
-    while True:
-        try:
-            return await encoder.encode(lines, priority=Priority.PROFILE)
-        except EncoderOverloaded as full:
-            await asyncio.sleep(full.retry_after_seconds or 0.2)
-
-
 async def vectors_for_update(
-    store: RosterStore, site: str, encoder: Encoder, wanted: Sequence[tuple[Profile, Agent | None]]
+    store: RosterStore, site: str, encoder: Encoder, updates: Sequence[tuple[Profile, Agent | None]]
 ) -> list[NDArray[np.float32]]:
-    """Return the vectors [interests, dimension] of profiles, each with the agent as before, None for a new one.
+    """Return the vectors [interests, dimension] of new profiles, each given with the agent as before, None if new.
 
-    Those of unchanged interests are the stored ones; the others of all profiles are encoded together.
+    Interests that an agent had before keep their stored vectors; the other interests of all profiles are encoded
+    together.
     """
-    known = [before for _, before in wanted if before is not None]
-    stored = await store.vectors(site, encoder.fingerprint, known, encoder.dimension)
+    before = [agent for _, agent in updates if agent is not None]
+    stored = await store.vectors(site, encoder.fingerprint, before, encoder.dimension)
     rows: dict[str, NDArray[np.float32]] = {}
-    for agent, vectors in zip(known, stored, strict=True):
+    for agent, vectors in zip(before, stored, strict=True):
         if vectors is not None:
             rows |= zip(agent.profile.interests, vectors, strict=True)
-    new = list(dict.fromkeys(line for profile, _ in wanted for line in profile.interests if line not in rows))
+    every = (interest for profile, _ in updates for interest in profile.interests)
+    new = list(dict.fromkeys(interest for interest in every if interest not in rows))
     if new:
         rows |= zip(new, await encode_interests(encoder, new), strict=True)
-    return [np.stack([rows[line] for line in profile.interests]) for profile, _ in wanted]
+    return [np.stack([rows[interest] for interest in profile.interests]) for profile, _ in updates]
+
+
+async def _encode(encoder: Encoder, interests: Sequence[str]) -> NDArray[np.float32]:
+    while True:
+        try:
+            return await encoder.encode(interests, priority=Priority.PROFILE)
+        except EncoderOverloaded as full:
+            await asyncio.sleep(full.retry_after_seconds or 0.2)

@@ -1,37 +1,48 @@
-"""What this process wrote of a site's agents, until the events of it come round."""
+"""Own writes: the agents that this process wrote or removed, until the events of these writes have been read."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from matcher.index import SiteIndex
 
 
+class _Write(NamedTuple):
+    """The version that an agent was written with, or that it was removed at."""
+
+    version: int
+    removed: bool
+
+
 class OwnWrites:
-    """Keep the versions of own writes whose events have not come round."""
+    """Keep the latest own write of each agent until its event has been read."""
 
     def __init__(self) -> None:
-        self._versions: dict[str, int] = {}
-        """-version: removed at that one."""
+        self._writes: dict[str, _Write] = {}
 
-    def put(self, agent: str, version: int) -> None:
-        """Note that an agent was written."""
-        self._versions[agent] = version
+    def add(self, agent: str, version: int) -> None:
+        """Note that this process wrote an agent."""
+        self._writes[agent] = _Write(version, removed=False)
 
-    def removed(self, agent: str, version: int) -> None:
-        """Note that an agent was removed at a version."""
-        self._versions[agent] = -version
+    def add_removal(self, agent: str, version: int) -> None:
+        """Note that this process removed an agent at a version."""
+        self._writes[agent] = _Write(version, removed=True)
 
-    def heard_of(self, agent: str, version: int) -> None:
-        """Forget a write whose event has come round; a removal's has its time in microseconds, as versions are."""
-        own = self._versions.get(agent, 0)
-        if 0 < own <= version or version > -own > 0:
-            del self._versions[agent]
+    def confirm(self, agent: str, version: int) -> None:
+        """Forget a write whose event has been read.
+
+        version: of the event; the event of a removal has its time in microseconds, as versions are.
+        """
+        own = self._writes.get(agent)
+        if own is not None and (version > own.version or (version == own.version and not own.removed)):
+            del self._writes[agent]
 
     def known_to(self, index: SiteIndex) -> bool:
-        """Tell whether an index has the agents as they were written, or newer, and those gone who were removed."""
-        for agent, version in self._versions.items():
+        """Return whether an index has each agent as it was written, or newer, and none that was removed."""
+        for agent, write in self._writes.items():
             known = index.agent(agent)
-            if version > 0 and (known is None or known.version < version):
+            if write.removed and known is not None and known.version <= write.version:
                 return False
-            if version < 0 and known is not None and known.version <= -version:
+            if not write.removed and (known is None or known.version < write.version):
                 return False
         return True

@@ -1,4 +1,4 @@
-"""The pools of a site as this process knows them, each with the scorer that ranks for it."""
+"""Pools of a site in memory: the policy of each, and the change to the scorer that the policy names."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from matcher.index import SiteIndex
 from matcher.model import Pool, PoolPolicy
 from matcher.model.resource_names import pool_name
 from matcher.replica.model_bundle import ModelBundle
-from matcher.replica.snapshot import adopt_scorer
 from matcher.store.roster import RosterStore
 
 
 class SitePools:
-    """Keep pools current; the newer of two versions stays."""
+    """Keep the pools of a site current; of two versions of a pool the newer one stays."""
 
     def __init__(self, site: str, roster: RosterStore, matching: ModelBundle, index: Callable[[], SiteIndex]) -> None:
-        """Take where pools are read, and how the index of today is found."""
+        """index: returns the site's current index, which another replaces whenever the site is read again."""
         self.known: dict[str, Pool] = {}
         self._site = site
         self._roster = roster
@@ -28,11 +27,11 @@ class SitePools:
         self._adopting: set[asyncio.Task[None]] = set()
 
     def reset(self, pools: Mapping[str, Pool]) -> None:
-        """Begin anew with pools whose scorers rank already."""
+        """Replace all pools by those of a snapshot, whose scorers are set in its index."""
         self.known = dict(pools)
 
     async def pool(self, pool: str) -> Pool:
-        """Return a pool, also one that another replica made a moment ago. Raises PoolNotFound."""
+        """Return a pool, also one that another server created a moment ago. Raises PoolNotFound."""
         known = self.known.get(pool)
         if known is None:
             known = await self._roster.pool(self._site, pool)
@@ -42,40 +41,41 @@ class SitePools:
         return known
 
     async def policy(self, pool: str) -> PoolPolicy:
-        """Return a pool's policy; the usual one where the pool went while something of it lasted."""
+        """Return a pool's policy; the default policy if the pool was removed while a reservation of it was live."""
         try:
             return (await self.pool(pool)).policy
         except PoolNotFound:
             return PoolPolicy()
 
     async def put(self, pool: Pool) -> None:
-        """Take in a pool as the store has it. Its scorer ranks when this returns."""
+        """Apply a pool as the store has it, and wait until its scorer is set."""
         if self._enter(pool):
             await self._adopt(pool)
 
     def remove(self, pool: str) -> None:
-        """Forget a pool."""
+        """Remove a pool, and its scorer from the index."""
         self.known.pop(pool, None)
         self._index().set_scorer(pool, None)
 
     async def refresh(self, changed: Iterable[str]) -> None:
-        """Read pools again that were written or removed."""
+        """Read the pools that were written or removed."""
         for pool_id in changed:
             pool = await self._roster.pool(self._site, pool_id)
             if pool is None:
                 self.remove(pool_id)
             elif self._enter(pool):
-                # Making a large pool's rows ready takes a second; the changes behind this one shall not wait for it.
+                # To prepare a large pool's rows takes a second: the events that follow do not wait for it.
                 task = asyncio.create_task(self._adopt(pool))
                 self._adopting.add(task)
                 task.add_done_callback(self._adopting.discard)
 
     async def close(self) -> None:
-        """Stop making rows ready."""
+        """Cancel the changes of scorers that are running."""
         for adopting in tuple(self._adopting):
             await cancel_and_wait(adopting)
 
     def _enter(self, pool: Pool) -> bool:
+        """Keep a pool; return whether it was the newer version."""
         known = self.known.get(pool.id)
         if known is not None and (known.updated_ms, known.version) > (pool.updated_ms, pool.version):
             return False
@@ -83,8 +83,8 @@ class SitePools:
         return True
 
     async def _adopt(self, pool: Pool) -> None:
-        def still_wanted() -> bool:
-            now = self.known.get(pool.id)
-            return now is not None and now.policy.scorer == pool.policy.scorer
+        def is_current() -> bool:
+            known = self.known.get(pool.id)
+            return known is not None and known.policy.scorer == pool.policy.scorer
 
-        await adopt_scorer(self._index(), self._matching, pool, still_wanted)
+        await self._matching.adopt_scorer(self._index(), pool, is_current)

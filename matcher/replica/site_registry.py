@@ -1,4 +1,4 @@
-"""The sites this process follows, opened when they are first asked for."""
+"""Registry of the sites that this process follows; a site's replica is opened on first use."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ READY_SECONDS: Final = 5.0
 AWAY_SECONDS: Final = 1.0
 """How long a call waits for a store that went away, as in a failover."""
 POLL_SECONDS: Final = 0.01
-SETTLE_SECONDS: Final = 1.0
-SETTLE_POLL_SECONDS: Final = 0.005
+SUCCESSOR_SECONDS: Final = 1.0
+SUCCESSOR_POLL_SECONDS: Final = 0.005
 
 
 class SiteRegistry:
-    """Keep one replica a site."""
+    """Keep one replica for each site."""
 
     def __init__(self, roster: RosterStore, open_replica: Callable[[str], SiteReplica]) -> None:
         self._roster = roster
@@ -30,14 +30,14 @@ class SiteRegistry:
         self._opening = asyncio.Lock()
 
     async def replica(self, site: str) -> SiteReplica:
-        """Return a site's replica once it is read.
+        """Return a site's replica once the site is read.
 
-        Raises SiteNotFound, StoreUnavailable where the store stays away for 1 s, or IndexBehind after 5 s.
+        Raises SiteNotFound, StoreUnavailable if the store stays away for 1 s, or IndexBehind after 5 s.
         """
         replica = self._replicas.get(site)
         if replica is None or replica.removed:
             replica = await self._follow(site)
-        if not replica.caught_up and not await replica.ready(AWAY_SECONDS if replica.away else READY_SECONDS):
+        if not replica.caught_up and not await replica.wait_ready(AWAY_SECONDS if replica.away else READY_SECONDS):
             raise replica.away or IndexBehind(site_name(site))
         return replica
 
@@ -49,29 +49,29 @@ class SiteRegistry:
             await replica.close()
 
     def __iter__(self) -> Iterator[SiteReplica]:
-        """Go through the replicas."""
+        """Iterate over the open replicas."""
         return iter(tuple(self._replicas.values()))
 
     async def close(self) -> None:
-        """Stop following."""
+        """Stop following all sites."""
         for site in tuple(self._replicas):
             await self.drop(site)
 
-    async def change(self, open_replica: Callable[[str], SiteReplica]) -> list[SiteReplica]:
-        """Let replicas of another kind take over, each once it knows all that its predecessor does.
+    async def switch(self, open_replica: Callable[[str], SiteReplica]) -> list[SiteReplica]:
+        """Replace every replica by one that `open_replica` opens, once the new one knows all that the old one knows.
 
-        Returns the predecessors, for the caller to close: a call ends with the replica it began with.
+        Returns the old replicas, for the caller to close: a call ends with the replica that it began with.
         """
         self._open = open_replica
-        left = []
+        replaced = []
         for old in self:
             new = open_replica(old.site)
             try:
-                await _learned(new, old)
+                await _catch_up_with(new, old)
                 for pool in tuple(new.pools.known.values()):
-                    # The first route of a pool would wait for it.
+                    # Computed now: else the first route of the pool would wait for it.
                     await new.floor(pool)
-                await _learned(new, old)
+                await _catch_up_with(new, old)
             except BaseException:
                 await new.close()
                 raise
@@ -79,8 +79,8 @@ class SiteRegistry:
                 await new.close()
                 continue
             self._replicas[old.site], old.successor = new, new
-            left.append(old)
-        return left
+            replaced.append(old)
+        return replaced
 
     async def _follow(self, site: str) -> SiteReplica:
         async with self._opening:
@@ -95,22 +95,22 @@ class SiteRegistry:
             return replica
 
 
-async def _learned(new: SiteReplica, old: SiteReplica) -> None:
-    """Wait until a replica knows what another one does, or one of them is of a site that is gone."""
-    # What tells of changes tells of one replica's alone: both are looked at again and again.
+async def _catch_up_with(new: SiteReplica, old: SiteReplica) -> None:
+    """Wait until a new replica knows all that the old one knows, or until the site of one of them was removed."""
+    # No event covers both replicas, so this polls.
     while not (old.removed or new.removed or new.knows_all_of(old)):  # noqa: ASYNC110
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def settled(replica: SiteReplica) -> None:
-    """Wait until what was written beside a replica is known to whoever answers by now, where another took over."""
+async def wait_for_successor(replica: SiteReplica) -> None:
+    """Wait until the replica that answers now knows what was written by this one, if another has replaced it."""
     if replica.successor is None:
         return
     with suppress(TimeoutError):
-        async with asyncio.timeout(SETTLE_SECONDS):
-            # A write is rare, and to meet a change of model rarer: nothing else is worth an event of its own.
+        async with asyncio.timeout(SUCCESSOR_SECONDS):
+            # It polls: a write during a change of the model is too rare for an event of its own.
             while not _answering(replica).knows_all_of(replica):  # noqa: ASYNC110
-                await asyncio.sleep(SETTLE_POLL_SECONDS)
+                await asyncio.sleep(SUCCESSOR_POLL_SECONDS)
 
 
 def _answering(replica: SiteReplica) -> SiteReplica:

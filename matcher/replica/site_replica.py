@@ -1,4 +1,4 @@
-"""A site as this process knows it: the roster and the load in memory, kept current by the store's streams."""
+"""Replica of a site: its roster, holds, pools and queue in memory, kept current by the store's two event streams."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from matcher.replica.event_hub import EventHub
 from matcher.replica.interest_vectors import ensure_vectors
 from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.own_writes import OwnWrites
-from matcher.replica.pending_claims import PendingClaims
+from matcher.replica.pending_reserves import PendingReserves
 from matcher.replica.pools import SitePools
 from matcher.replica.snapshot import read_site
 from matcher.replica.waiting_queue import WaitingQueue
@@ -41,25 +41,26 @@ from matcher.store.change_stream import (
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore
 from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Reserved, ReserveKind, ReserveRequest
 from matcher.store.roster import RosterStore
 
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 0.2
 READ_EVERY_SECONDS: Final = 0.01
-"""How often the streams are read while things happen and nobody waits for them. Reading each event by itself cost 4 to
-5 % of the CPU of a decision at the peak, 7 % at two thirds of it."""
+"""How often the streams are read while events come and nothing waits for them. To read each event by itself cost 4 to
+5 % of the CPU of a decision at the peak load, 7 % at two thirds of it."""
 
 
 class Closing(Protocol):
-    """Is something that ends with the replica."""
+    """A task that is closed with the replica."""
 
     async def close(self) -> None:
-        """End."""
+        """Stop the task."""
 
 
 class SiteReplica:
-    """Follow one site; the index is only touched from the event loop."""
+    """Follow one site. The index is changed by the event loop's thread only."""
 
     def __init__(
         self,
@@ -69,49 +70,50 @@ class SiteReplica:
         matching: ModelBundle,
         clock: Clock,
         contacts: ContactStore,
-        observe_lag: Callable[[float], None],
-        observe_reload: Callable[[], None],
+        on_lag: Callable[[float], None],
+        on_reload: Callable[[], None],
         hub: EventHub | None = None,
     ) -> None:
+        """on_lag: called with the age (s) of each applied batch. on_reload: called when events had been trimmed."""
         self.site = site
         self.hub = hub or EventHub(site)
         self.matching = matching
         self.index = SiteIndex(matching.scorers.default, matching.encoder.dimension)
         self.queue = WaitingQueue()
-        self.underway = PendingClaims()
+        self.pending = PendingReserves()
         self.removed = False
         self.deadline_moved = asyncio.Event()
         self.timers_moved = True
-        """Whether a wait, a heartbeat or an idle conversation may end sooner than whoever looks after them knows."""
+        """Whether a contact's wait, a heartbeat or an idle conversation may end sooner than the expiry task knows."""
         self._connection = connection
         self._roster = roster
         self._clock = clock
         self._contacts = contacts
-        self._observe_lag = observe_lag
-        self._observe_reload = observe_reload
+        self._on_lag = on_lag
+        self._on_reload = on_reload
         self._position = Position(0, 0, "")
-        self._load_told = 0
-        """The last event of the load stream that the index was told, also while the rest of its batch waits."""
+        self._load_applied = 0
+        """The last event of the load stream of the batch that is being applied, or was applied last."""
         self._freed: dict[str, int] = {}
-        """Who may have become free for those who wait since somebody last asked, and when."""
+        """Agents that may have become free for the queue since `pop_freed`, and when (ms)."""
         self._removed_ms: dict[str, int] = {}
-        """When agents were removed, so that a write of our own from before does not bring them back."""
+        """When agents were removed (ms), so that an own write from before that does not bring them back."""
         self._ended: set[str] = set()
-        """Reservations that this process ended and whose slots the streams have not freed yet."""
+        """Reservations that this process ended, until the event of that has been read."""
         self._own = OwnWrites()
         self.pools = SitePools(site, roster, matching, lambda: self.index)
         self.successor: SiteReplica | None = None
-        """The replica by another model that answers in this one's place."""
+        """The replica by another model that has replaced this one."""
         self._moved = asyncio.Event()
         self._current = asyncio.Event()
         self.throttle = Throttle(READ_EVERY_SECONDS)
         self.away: StoreUnavailable | None = None
         self._applying_since_ms: int | None = None
-        self._beside: list[Closing] = []
+        self._attached: list[Closing] = []
         self._task = asyncio.create_task(self._keep_current(), name=f"follow {site}")
 
-    async def ready(self, timeout_seconds: float) -> bool:
-        """Wait until the site is read; tell whether it is."""
+    async def wait_ready(self, timeout_seconds: float) -> bool:
+        """Wait until the site is read; return whether it is."""
         if not self._current.is_set():
             try:
                 async with asyncio.timeout(timeout_seconds):
@@ -122,64 +124,86 @@ class SiteReplica:
 
     @property
     def caught_up(self) -> bool:
-        """Tell whether the site is read and changes are taken in as they come."""
+        """Return whether the site is read and events are applied as they come."""
         return self._current.is_set()
 
     def lag_ms(self) -> int:
-        """Return how old the oldest change is that is known and not taken in."""
+        """Return the age of the oldest event that is read and not applied, in ms."""
         since = self._applying_since_ms
         return 0 if since is None else max(0, self._clock.now_ms() - since)
 
-    async def reached(self, load_event: int, timeout_seconds: float, roster_event: int = 0) -> bool:
-        """Wait until an event of the load stream, and one of the roster's, has been taken in; tell whether it has."""
+    def has_reached(self, *, load: int = 0, roster: int = 0) -> bool:
+        """Return whether an event of the load stream, and one of the roster stream, are applied."""
+        return self._position.load >= load and self._position.roster >= roster
+
+    async def catch_up(self, timeout_seconds: float, *, load: int = 0, roster: int = 0) -> bool:
+        """Wait until these events are applied; return whether they are."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                while self._position.load < load_event or self._position.roster < roster_event:
+                while not self.has_reached(load=load, roster=roster):
                     self.throttle.hurry()
                     await self._moved.wait()
         except TimeoutError:
             return False
         return True
 
-    def beside(self, task: Closing) -> None:
-        """Close another task with this replica."""
-        self._beside.append(task)
+    def attach(self, task: Closing) -> None:
+        """Close a task when the replica closes."""
+        self._attached.append(task)
 
-    def take_freed(self) -> dict[str, int]:
-        """Return who may have become free for those who wait since this was last asked, and when."""
+    def pop_freed(self) -> dict[str, int]:
+        """Return the agents that may have become free for the queue since the last call, and when (ms)."""
         freed, self._freed = self._freed, {}
         return freed
 
     async def close(self) -> None:
-        """Stop following."""
-        for task in self._beside:
+        """Stop following, and close the attached tasks."""
+        for task in self._attached:
             await task.close()
         await self.pools.close()
         await cancel_and_wait(self._task)
 
     async def floor(self, pool: Pool) -> float:
-        """Return the affinity floor in force: the pool's own, or that of its roster."""
+        """Return the affinity floor in force: the policy's own, or the floor computed from the pool's roster."""
         own = pool.policy.affinity_floor
         return await self.matching.floors.of(self.index, pool.id) if own is None else own
 
-    def apply_own_hold(self, hold: Hold, agent: str, event: str) -> None:
-        """Take in a hold of this process's own making before its event comes round."""
-        if event_number(event) > self._load_told:
-            self._hold(agent, hold)
+    def apply_reserved(self, request: ReserveRequest, answer: Reserved) -> None:
+        """Apply a reservation of this process before its events are read; later its contact may wait again."""
+        made, replaced = answer.reservation, request.handed_on
+        if event_number(answer.event) > self._load_applied:
+            if request.how in (ReserveKind.QUEUE, ReserveKind.MOVE):
+                self.queue.serve(made.contact, made.created_ms)
+            self._add_hold(made.agent, Hold(made.id, made.channel, made.cost, made.deadline_ms))
+        if replaced is not None:
+            self.apply_own_release(replaced.agent, replaced.reservation, made.created_ms)
 
     def apply_own_release(self, agent: str, reservation: str, idle_since_ms: int | None) -> None:
-        """Take in the end of a hold that this process ended, before its event comes round: what ended stays so."""
-        if self.index.holds(agent, reservation):  # else the news is here already, and maybe later news
+        """Apply the end of a hold that this process ended, before its event is read; the hold does not come back."""
+        if self.index.holds(agent, reservation):  # else the event is applied already, and maybe later ones
             self._ended.add(reservation)
             self.index.free(agent, reservation, idle_since_ms)
 
-    def apply_own_dequeue(self, contact: str, at_ms: int, event: str) -> None:
-        """Take a contact out of the queue before the event of its hold comes round; by now it may be back."""
-        if event_number(event) > self._load_told:
-            self.queue.serve(contact, at_ms)
+    def apply_own_agent(self, agent: Agent, vectors: NDArray[np.float32]) -> None:
+        """Apply an agent that this process wrote, before its event is read."""
+        self._own.add(agent.id, agent.version)
+        if agent.updated_ms > self._removed_ms.get(agent.id, 0):
+            self._put(agent, (), vectors)
+
+    def apply_own_status(self, agent: Agent) -> None:
+        """Apply a status that this process wrote, before its event is read."""
+        self._own.add(agent.id, agent.version)
+        self._put_status(agent)
+
+    def apply_own_removal(self, agent: str, version: int) -> None:
+        """Apply the removal of an agent at a version; an agent that was created again since then stays."""
+        self._own.add_removal(agent, version)
+        known = self.index.agent(agent)
+        if known is not None and known.version <= version:
+            self.index.remove(agent)
 
     def knows_all_of(self, other: SiteReplica) -> bool:
-        """Tell whether whatever another replica of the site has taken in, its own writes too, is known here."""
+        """Return whether this replica has applied all that another one of the site has, its own writes included."""
         mine, theirs = self._position, other._position
         return (
             self.caught_up
@@ -187,29 +211,6 @@ class SiteReplica:
             and mine.load >= theirs.load
             and other._own.known_to(self.index)
         )
-
-    def put(self, agent: Agent, vectors: NDArray[np.float32]) -> None:
-        """Take in a write of this process's own making before its event comes round."""
-        self._own.put(agent.id, agent.version)
-        if agent.updated_ms > self._removed_ms.get(agent.id, 0):
-            self._put(agent, (), vectors)
-
-    def put_status(self, agent: Agent) -> None:
-        """Take in a status of this process's own making before its event comes round."""
-        self._own.put(agent.id, agent.version)
-        self._put_status(agent)
-
-    def _put_status(self, agent: Agent) -> None:
-        known = self.index.agent(agent.id)
-        if known is not None and known.version <= agent.version and known.profile_version == agent.profile_version:
-            self.index.put_status(agent.id, agent.status, agent.idle_since_ms, agent.version)
-
-    def remove(self, agent: str, version: int) -> None:
-        """Take out an agent whom this process removed at a version; who was made anew since then stays."""
-        self._own.removed(agent, version)
-        known = self.index.agent(agent)
-        if known is not None and known.version <= version:
-            self.index.remove(agent)
 
     async def _keep_current(self) -> None:
         position: Position | None = None
@@ -223,7 +224,7 @@ class SiteReplica:
                 self.away = None
                 self._current.set()
                 async for reached, batch in changes.follow(position):
-                    self._load_told = reached.load
+                    self._load_applied = reached.load
                     await self._apply(batch)
                     self._position = position = reached
                     self._moved.set()
@@ -232,11 +233,11 @@ class SiteReplica:
                         await self._check_alive(changes, reached)
                     if self.removed:
                         break
-                    if batch and not len(self.queue):  # whoever waits is offered at once to whom an event frees
+                    if batch and not len(self.queue):  # else a waiting contact is offered once an agent is free
                         await self.throttle.pause()
             except FellBehind:
                 log.warning("fell behind the stream of changes; reading the site again", site=self.site)
-                self._observe_reload()
+                self._on_reload()
                 position = None
             except StoreUnavailable as fault:
                 self.away = fault
@@ -244,7 +245,7 @@ class SiteReplica:
                 log.warning("the store is away", site=self.site, why=fault.why)
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
-                # Whatever it was, a site that is read anew is right; a follower that ended would be wrong for ever.
+                # After any fault a site that is read again is right; a replica without its task would stay wrong.
                 log.exception("following failed; reading the site again", site=self.site)
                 self._current.clear()
                 position = None
@@ -253,24 +254,24 @@ class SiteReplica:
                 await changes.close()
 
     async def _check_alive(self, changes: ChangeStream, position: Position) -> None:
-        """Notice a site that was removed, or made anew, while its streams said nothing."""
+        """Notice that the site was removed, or created again, while its streams had no event."""
         if await changes.unbroken(position):
             return
-        # Only now: the list of sites may lie on a server that is away while the site's own is there.
+        # Asked only now: the list of sites may be on a server that is away while the site's own server answers.
         if await self._roster.site_exists(self.site):
             raise FellBehind(self.site)
         self.removed = True
 
     async def _read(self, position: Position) -> None:
-        """Read the site anew, as of a position of its streams or later."""
-        read = await read_site(self.site, self._roster, self._contacts, self.matching, self._clock)
-        self.index, self._position, self._load_told = read.index, position, position.load
-        self.pools.reset(read.pools)
-        self.queue.reset(read.queue)
+        """Read the site again, as of a position of its streams or later."""
+        snapshot = await read_site(self.site, self._roster, self._contacts, self.matching, self._clock)
+        self.index, self._position, self._load_applied = snapshot.index, position, position.load
+        self.pools.reset(snapshot.pools)
+        self.queue.reset(snapshot.queue)
         self._removed_ms.clear()
         self._ended.clear()
         self._timers_moved()
-        self.hub.read_anew(position.load)
+        self.hub.publish_gap(position.load)
 
     async def _apply(self, batch: Sequence[Change]) -> None:
         if not batch:
@@ -292,53 +293,53 @@ class SiteReplica:
                         self.removed = True
                         return
                     case _:
-                        self._take_in(change)
+                        self._apply_change(change)
             await self._refresh_agents(agents)
             await self.pools.refresh(pools)
             for agent, at_ms in written.items():
-                self._may_serve(agent, at_ms)
+                self._note_free(agent, at_ms)
             if pools:
-                self.queue.stir()
-            self._observe_lag(self.lag_ms() / 1000)
-            # Last, and without a pause before the position moves on: who compares two replicas sees one or the other.
+                self.queue.notify()
+            self._on_lag(self.lag_ms() / 1000)
+            # Last, with no await before the position moves on: `knows_all_of` finds either the write or the position.
             for agent, version in agents.items():
-                self._own.heard_of(agent, version or (written[agent] + 1) * 1000)
+                self._own.confirm(agent, version or (written[agent] + 1) * 1000)
         finally:
             self._applying_since_ms = None
 
-    def _take_in(self, change: Change) -> None:
-        """Take in a change that says all there is to know."""
+    def _apply_change(self, change: Change) -> None:
+        """Apply an event that needs no read of the store."""
         match change:
             case HoldAdded(agent, hold, at_ms):
                 self._applying_since_ms = self._applying_since_ms or at_ms
                 if hold.reservation not in self._ended:
-                    self._hold(agent, hold)
+                    self._add_hold(agent, hold)
                 if not hold.cost:
-                    self._may_serve(agent, at_ms)
-                self.hub.slot_changed(agent, hold.reservation)
+                    self._note_free(agent, at_ms)
+                self.hub.publish_hold_change(agent, hold.reservation)
             case HoldRemoved(agent, reservation, idle_since_ms, at_ms):
                 self._applying_since_ms = self._applying_since_ms or at_ms
                 self._ended.discard(reservation)
                 self.index.free(agent, reservation, idle_since_ms)
-                self._may_serve(agent, at_ms)
-                self.hub.slot_changed(agent, reservation)
+                self._note_free(agent, at_ms)
+                self.hub.publish_hold_change(agent, reservation)
             case ContactStepped(event, score):
-                self.queue.take_in(change)
+                self.queue.apply(change)
                 if score is not None or self._sets_a_timer(event):
                     self._timers_moved()
-                self.hub.stepped(event)
+                self.hub.publish(event)
             case TimerSet():
                 self._timers_moved()
 
-    def _hold(self, agent: str, hold: Hold) -> None:
-        """Take a slot; who waits for the earliest deadline is woken where this one is earlier."""
+    def _add_hold(self, agent: str, hold: Hold) -> None:
+        """Add a hold; wake the expiry task if its deadline is the earliest."""
         earliest = self.index.next_deadline()
         self.index.hold(agent, hold)
         if earliest is None or hold.deadline_ms < earliest:
             self.deadline_moved.set()
 
     def _sets_a_timer(self, event: ContactEvent) -> bool:
-        """Tell whether a step that leads to no queue sets a timer: for the conversation, or for the record."""
+        """Return whether an event that puts no contact in the queue sets a timer: for idleness, or for the record."""
         pool = self.pools.known.get(event.pool)
         idles = pool is not None and pool.policy.idle_ms > 0
         return event.state is ContactState.QUEUED or (event.state is ContactState.ASSIGNED and idles)
@@ -347,15 +348,15 @@ class SiteReplica:
         self.timers_moved = True
         self.deadline_moved.set()
 
-    def _may_serve(self, agent: str, at_ms: int) -> None:
-        """Note an agent who may have become free for somebody who waits."""
+    def _note_free(self, agent: str, at_ms: int) -> None:
+        """Note an agent that may have become free for a contact in the queue."""
         if len(self.queue):
             self._freed[agent] = at_ms
-            self.queue.stir()
+            self.queue.notify()
 
     async def _refresh_agents(self, changed: dict[str, int]) -> None:
         known = {agent: self.index.agent(agent) for agent in changed}
-        # Of this process's own making, or taken in before.
+        # The others are applied: this process wrote them, or read them with an earlier event.
         stale = [
             agent
             for agent, version in changed.items()
@@ -363,12 +364,12 @@ class SiteReplica:
         ]
         if not stale:
             return
-        found = await self._roster.agents(self.site, stale)
+        stored = await self._roster.agents(self.site, stale)
         profiles: list[Agent] = []
-        for agent_id, agent in zip(stale, found, strict=True):
+        for agent_id, agent in zip(stale, stored, strict=True):
             before, now = known[agent_id], self.index.agent(agent_id)
             if agent is None:
-                # Who was made anew by this process while the store was read has an event still to come.
+                # An agent that this process created again during the read stays: the event of that comes later.
                 if now is not None and before is not None and now.version == before.version:
                     self.index.remove(agent_id)
             elif before is not None and before.profile_version == agent.profile_version:
@@ -376,15 +377,20 @@ class SiteReplica:
             else:
                 profiles.append(agent)
         if profiles:
-            leases = await self._roster.leases(self.site, [agent.id for agent in profiles], self._clock.now_ms())
+            stored_holds = await self._roster.leases(self.site, [agent.id for agent in profiles], self._clock.now_ms())
             rows = await ensure_vectors(self._roster, self.site, self.matching.encoder, profiles)
-            for agent, holds, vectors in zip(profiles, leases, rows, strict=True):
+            for agent, holds, vectors in zip(profiles, stored_holds, rows, strict=True):
                 self._put(agent, holds, vectors)
 
-    def _put(self, agent: Agent, stored: Sequence[Hold], vectors: NDArray[np.float32]) -> None:
-        """Write an agent over what is known, with the holds known here and those read from the store.
+    def _put_status(self, agent: Agent) -> None:
+        known = self.index.agent(agent.id)
+        if known is not None and known.version <= agent.version and known.profile_version == agent.profile_version:
+            self.index.put_status(agent.id, agent.status, agent.idle_since_ms, agent.version)
 
-        What is free again of either is told by an event that is still to come.
+    def _put(self, agent: Agent, stored: Sequence[Hold], vectors: NDArray[np.float32]) -> None:
+        """Put an agent into the index, with the holds known here and those read from the store.
+
+        For a hold of either that has ended, the event of its end is still to come.
         """
         known = self.index.agent(agent.id)
         if known is None or known.version <= agent.version:

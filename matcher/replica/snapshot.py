@@ -1,10 +1,9 @@
-"""A site as the store has it, read whole: what a replica begins with."""
+"""Snapshot of a site: everything that the store has of it, with which a replica begins."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,16 +15,17 @@ from matcher.replica.interest_vectors import ensure_vectors
 from matcher.replica.model_bundle import ModelBundle
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore, QueuePlace
+from matcher.store.pages import every_page
 from matcher.store.roster import RosterStore
 
 log = structlog.get_logger(__name__)
 
-CHUNK: Final = 500
+PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The agents of a site, ready to be searched; its pools; and who waits."""
+    """The agents of a site, ready to be searched; its pools; and its queue."""
 
     index: SiteIndex
     pools: dict[str, Pool]
@@ -35,43 +35,23 @@ class Snapshot:
 async def read_site(
     site: str, roster: RosterStore, contacts: ContactStore, matching: ModelBundle, clock: Clock
 ) -> Snapshot:
-    """Read a site; interests that the model has no vectors of are encoded on the way."""
+    """Read a site; interests without vectors of the model are encoded, and their vectors stored."""
     started = time.monotonic()
     index = SiteIndex(matching.scorers.default, matching.encoder.dimension)
-    after = ""
-    while True:
-        page = await roster.agent_ids(site, CHUNK, after)
-        found = [agent for agent in await roster.agents(site, page.items) if agent is not None]
-        holds = await roster.leases(site, [agent.id for agent in found], clock.now_ms())
-        vectors = await ensure_vectors(roster, site, matching.encoder, found)
-        for agent, held, rows in zip(found, holds, vectors, strict=True):
-            index.put(replace(agent, holds=held), rows)
-        if not page.next:
-            break
-        after = page.next
-        log.info("reading the site", site=site, agents=len(index))
-    pools: dict[str, Pool] = {}
-    after = ""
-    while True:
-        pool_page = await roster.pools(site, CHUNK, after)
-        pools |= {pool.id: pool for pool in pool_page.items}
-        if not pool_page.next:
-            break
-        after = pool_page.next
+    async for ids in every_page(lambda after: roster.agent_ids(site, PAGE, after)):
+        agents = [agent for agent in await roster.agents(site, ids.items) if agent is not None]
+        holds = await roster.leases(site, [agent.id for agent in agents], clock.now_ms())
+        vectors = await ensure_vectors(roster, site, matching.encoder, agents)
+        for agent, own_holds, rows in zip(agents, holds, vectors, strict=True):
+            index.put(replace(agent, holds=own_holds), rows)
+        if ids.next:
+            log.info("reading the site", site=site, agents=len(index))
+    pools = {
+        pool.id: pool async for page in every_page(lambda after: roster.pools(site, PAGE, after)) for pool in page.items
+    }
     for pool in pools.values():
-        await adopt_scorer(index, matching, pool)
+        await matching.adopt_scorer(index, pool)
     queue = await contacts.queue(site)
     seconds = round(time.monotonic() - started, 3)
     log.info("site read", site=site, agents=len(index), pools=len(pools), waiting=len(queue), seconds=seconds)
     return Snapshot(index, pools, queue)
-
-
-async def adopt_scorer(
-    index: SiteIndex, matching: ModelBundle, pool: Pool, wanted: Callable[[], bool] = lambda: True
-) -> None:
-    """Let the scorer that a pool names rank its contacts, once its agents' rows are ready, if it is still wanted."""
-    scorer = await asyncio.to_thread(matching.scorers.serving, pool.policy.scorer)
-    ready = await asyncio.to_thread(index.prepare, pool.id, scorer)
-    if wanted():
-        index.set_scorer(pool.id, scorer)
-    del ready

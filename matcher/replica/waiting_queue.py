@@ -1,4 +1,4 @@
-"""Who waits at a site, as this process knows it: order, places, pace. Nothing of what they wrote."""
+"""Waiting queue of a site in memory: the order of its contacts, their places and the pace. It has no message text."""
 
 from __future__ import annotations
 
@@ -14,61 +14,65 @@ from matcher.model.lifecycle import ContactState
 from matcher.store.change_stream import ContactStepped
 from matcher.store.contacts import QueuePlace
 
-PACE_STEPS: Final = 32
+PACE_CONTACTS: Final = 32
 PACE_MS: Final = 600_000
-"""The pace is that of the last 32 contacts served, of those of the last ten minutes."""
+"""The pace is measured over the last 32 contacts that left for an agent, those of the last ten minutes."""
 
 
 class WaitingQueue:
-    """Keep the queue of a site in order; a contact's place is its beginning less its pool's head start."""
+    """Keep the contacts of a site that wait, in order.
+
+    A contact's score is the time of its beginning (ms) minus its pool's head start; the lowest score is served first.
+    """
 
     def __init__(self) -> None:
-        self.stirred = asyncio.Event()
-        """Set when somebody came, or something changed that may let somebody be served."""
+        self.changed = asyncio.Event()
+        """Set when a contact entered, or when another change may allow a waiting contact to be offered."""
         self._waiting: dict[str, QueuePlace] = {}
-        self._lines: dict[str, list[tuple[int, str]]] = {}
-        self._served: dict[str, deque[int]] = {}
+        self._by_pool: dict[str, list[tuple[int, str]]] = {}
+        """Scores and contacts of each pool, ascending."""
+        self._served_ms: dict[str, deque[int]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def __iter__(self) -> Iterator[QueuePlace]:
-        """Go through those who wait, the first to be served first."""
-        return (self._waiting[contact] for _, contact in merge(*self._lines.values()))
+        """Iterate over the contacts in the order in which they are served."""
+        return (self._waiting[contact] for _, contact in merge(*self._by_pool.values()))
 
     def __contains__(self, contact: str) -> bool:
         return contact in self._waiting
 
     def reset(self, queue: Iterable[QueuePlace]) -> None:
-        """Begin anew with those who wait."""
+        """Replace all contacts by those of a snapshot."""
         self._waiting.clear()
-        self._lines.clear()
-        for one in queue:
-            self._enter(one)
-        self.stirred.set()
+        self._by_pool.clear()
+        for place in queue:
+            self._enter(place)
+        self.changed.set()
 
-    def stir(self) -> None:
-        """Note that something changed that may let somebody be served."""
+    def notify(self) -> None:
+        """Note a change that may allow a waiting contact to be offered."""
         if self._waiting:
-            self.stirred.set()
+            self.changed.set()
 
     def enter(self, contact: str, pool: str, score: int, sequence: int = 0) -> None:
-        """Let a contact wait."""
+        """Add a contact."""
         self._enter(QueuePlace(contact, pool, score, sequence))
-        self.stirred.set()
+        self.changed.set()
 
     def leave(self, contact: str) -> QueuePlace | None:
-        """Let a contact go; return its place."""
+        """Remove a contact; return its place, None if it did not wait."""
         place = self._waiting.pop(contact, None)
         if place is not None:
-            line = self._lines[place.pool]
-            del line[bisect_left(line, (place.score, contact))]
-            if not line:
-                del self._lines[place.pool]
+            order = self._by_pool[place.pool]
+            del order[bisect_left(order, (place.score, contact))]
+            if not order:
+                del self._by_pool[place.pool]
         return place
 
-    def take_in(self, change: ContactStepped) -> None:
-        """Take in a step of a contact's life."""
+    def apply(self, change: ContactStepped) -> None:
+        """Apply an event of a contact."""
         event = change.event
         if change.score is not None:
             self.enter(event.contact, event.pool, change.score, event.sequence)
@@ -79,28 +83,28 @@ class WaitingQueue:
             self.leave(event.contact)
 
     def serve(self, contact: str, at_ms: int) -> None:
-        """Let a contact go to an agent: by that the pace is measured."""
+        """Remove a contact that leaves for an agent: the pace is measured by these."""
         place = self.leave(contact)
         if place is not None:
-            self._served.setdefault(place.pool, deque(maxlen=PACE_STEPS)).append(at_ms)
+            self._served_ms.setdefault(place.pool, deque(maxlen=PACE_CONTACTS)).append(at_ms)
 
     def counts(self) -> dict[str, int]:
-        """Return how many wait, by pool."""
-        return {pool: len(line) for pool, line in self._lines.items()}
+        """Return how many contacts wait, by pool."""
+        return {pool: len(order) for pool, order in self._by_pool.items()}
 
     def place(self, contact: str, pool: str, score: int, waits_until_ms: int, now_ms: int) -> Queued:
-        """Return a contact's place in its pool: how many are before it, and how long that may take at today's pace."""
-        position = bisect_left(self._lines.get(pool, []), (score, contact)) + 1
-        served = [at for at in self._served.get(pool, ()) if at > now_ms - PACE_MS]
+        """Return a contact's position in its pool, and how long it will probably wait at the current pace."""
+        position = bisect_left(self._by_pool.get(pool, []), (score, contact)) + 1
+        served = [at for at in self._served_ms.get(pool, ()) if at > now_ms - PACE_MS]
         pace = (now_ms - served[0]) / len(served) if len(served) > 1 else None
         return Queued(position, None if pace is None else round(position * pace), waits_until_ms)
 
     def place_of(self, contact: str, waits_until_ms: int, now_ms: int) -> Queued | None:
-        """Return the place of a contact, None where it does not wait as far as is known here."""
-        one = self._waiting.get(contact)
-        return None if one is None else self.place(contact, one.pool, one.score, waits_until_ms, now_ms)
+        """Return the place of a contact, None where it does not wait as far as this process knows."""
+        place = self._waiting.get(contact)
+        return None if place is None else self.place(contact, place.pool, place.score, waits_until_ms, now_ms)
 
-    def _enter(self, one: QueuePlace) -> None:
-        self.leave(one.contact)
-        self._waiting[one.contact] = one
-        insort(self._lines.setdefault(one.pool, []), (one.score, one.contact))
+    def _enter(self, place: QueuePlace) -> None:
+        self.leave(place.contact)
+        self._waiting[place.contact] = place
+        insort(self._by_pool.setdefault(place.pool, []), (place.score, place.contact))

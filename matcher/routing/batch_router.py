@@ -1,4 +1,7 @@
-"""Several messages at once: read one by one, searched a few at a time, decided together, held at once."""
+"""The batch router: decides several messages of a site together.
+
+It encodes each message by itself, searches for a few at a time, assigns all of them jointly, and reserves at once.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,13 @@ from matcher.model import LeftOut, Outcome, Requirements
 from matcher.model.requests import RouteRequest
 from matcher.ranking.assignment import Opening
 from matcher.ranking.batch_assignment import BatchEntry, assign_batch, most_listed
-from matcher.ranking.policy import rank_with
+from matcher.ranking.policy import RankingTerms, rank_with
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.ranker import EncodedMessage, Ranker, encode_message
-from matcher.routing.router import Decided, Router
+from matcher.routing.encoded_message import encode_message
+from matcher.routing.ranker import Ranker, RankRequest
+from matcher.routing.reserver import Choice
+from matcher.routing.router import BatchDecision, Router
 from matcher.routing.search_batcher import MOST_TOGETHER
 
 RouteResult: TypeAlias = "Outcome | MatcherError"
@@ -26,113 +31,119 @@ MOST_AT_ONCE: Final = 256
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Open:
-    """A message that is still to be decided, as it is compared."""
+class _Undecided:
+    """A message of the batch that needs a decision; at: its place in the batch."""
 
     at: int
-    asked: RouteRequest
-    read: EncodedMessage
-    floor: float
-    tolerance: float
-    preferred: bool
+    request: RouteRequest
+    to_rank: RankRequest
+    terms: RankingTerms
 
 
 class BatchRouter:
-    """Route several messages of a site by the jointly best assignment."""
+    """Routes several messages of a site by the jointly best assignment."""
 
     def __init__(self, router: Router, sites: SiteRegistry, ranker: Ranker) -> None:
         self._router = router
         self._sites = sites
         self._ranker = ranker
 
-    async def route(self, site: str, asked: Sequence[RouteRequest]) -> list[RouteResult]:
-        """Return the outcome of each message, or why it failed; of equals the first is served first.
+    async def route(self, site: str, requests: Sequence[RouteRequest]) -> list[RouteResult]:
+        """Return the outcome of each message, or its error; of equal messages the first is served first.
 
-        What was answered before, is held already or cannot be read takes nobody away from the others. A message that
-        prefers somebody, or whose customer is led back to somebody, goes first. Whoever finds their agent taken
-        meanwhile goes on alone, as do those for whom nobody was left. Raises what concerns all of them: SiteNotFound,
-        IndexBehind, StoreUnavailable.
+        A message that was answered before, is held already or cannot be encoded takes no agent from the others. A
+        message with a preferred agent goes first, also where the preference comes from a relationship. A message whose
+        agent was reserved for another message meanwhile is routed alone, as is a message for which no agent was left.
+        Raises what concerns the whole batch: SiteNotFound, IndexBehind, StoreUnavailable.
         """
         replica = await self._sites.replica(site)
-        begun = await asyncio.gather(*(self._begin(site, replica, at, one) for at, one in enumerate(asked)))
-        ended = {at: one for at, one in enumerate(begun) if not isinstance(one, _Open)}
-        undecided = [one for one in begun if isinstance(one, _Open)]
-        preferring = [(one, Decided(one.read)) for one in undecided if one.preferred]
-        ended |= await self._finish(site, preferring)
-        joint = [one for one in undecided if not one.preferred]
+        begun = await asyncio.gather(*(self._begin(site, replica, at, request) for at, request in enumerate(requests)))
+        results = {at: result for at, result in enumerate(begun) if not isinstance(result, _Undecided)}
+        undecided = [message for message in begun if isinstance(message, _Undecided)]
+        preferring = [message for message in undecided if message.to_rank.preferred]
+        results |= await self._finish(site, [(message, _alone(message)) for message in preferring])
+        joint = [message for message in undecided if not message.to_rank.preferred]
         decided = list(zip(joint, await self._decide(replica, joint), strict=True))
         for has_agent in (True, False):
-            ended |= await self._finish(site, [one for one in decided if (one[1].agent is not None) is has_agent])
-        return [ended[at] for at in range(len(asked))]
+            results |= await self._finish(
+                site,
+                [(message, decision) for message, decision in decided if (decision.choice is not None) is has_agent],
+            )
+        return [results[at] for at in range(len(requests))]
 
-    async def _begin(self, site: str, replica: SiteReplica, at: int, asked: RouteRequest) -> _Open | RouteResult:
+    async def _begin(self, site: str, replica: SiteReplica, at: int, request: RouteRequest) -> _Undecided | RouteResult:
         try:
-            before = await self._router.answered(site, asked)
-            if before is not None:
-                return before
-            pool = await replica.pools.pool(asked.message.requirements.pool)
-            message = await self._router.with_relationship(replica, pool, asked.message)
-            units = await encode_message(replica, message)
-            floor, tolerance = await replica.floor(pool), self._ranker.tolerance(pool)
-            return _Open(at, asked, units, floor, tolerance, bool(message.preferred))
+            answer = await self._router.answered(site, request)
+            if answer is not None:
+                return answer
+            pool = await replica.pools.pool(request.message.requirements.pool)
+            message = await self._router.with_relationship(replica, pool, request.message)
+            encoded = await encode_message(replica, message)
+            to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
+            return _Undecided(at, request, to_rank, await self._ranker.terms(replica, pool))
         except MatcherError as error:
             return error
 
-    async def _decide(self, replica: SiteReplica, undecided: Sequence[_Open]) -> list[Decided]:
-        """Choose for all of them. Who else wants a search comes in between: they stand in line a few at a time."""
-        if len(undecided) <= 1:
-            return [Decided(one.read) for one in undecided]
-        most = most_listed(len(undecided))
-        required = [one.asked.message.requirements for one in undecided]
-        found: list[SearchResult] = []
-        for at in range(0, len(undecided), MOST_TOGETHER):
-            some = slice(at, at + MOST_TOGETHER)
-            asking = zip(undecided[some], required[some], strict=True)
-            found += await asyncio.gather(
-                *(self._ranker.find(replica, one.read, own, most=most) for one, own in asking)
-            )
-        contestants = [
-            BatchEntry(whom, one.floor, own.channel, one.tolerance)
-            for one, own, whom in zip(undecided, required, found, strict=True)
-        ]
-        listed = {agent for one in contestants for agent in one.shortlist(most)}
-        known = (replica.index.agent(agent) for agent in listed)
-        openings = {agent.id: Opening.of(agent) for agent in known if agent is not None}
-        chosen = await asyncio.to_thread(assign_batch, contestants, openings)
-        left_out = _Counted(replica)
-        decided = []
-        for one, contestant, agent in zip(undecided, contestants, chosen, strict=True):
-            if agent is None:
-                decided.append(Decided(one.read))
-                continue
-            ranking = rank_with(contestant.found, one.read.units, agent, floor=one.floor, tolerance=one.tolerance)
-            ranking = replace(ranking, left_out=left_out.of(one.asked.message.requirements))
-            decided.append(Decided(one.read, ranking, agent))
-            await asyncio.sleep(0)
-        return decided
+    async def _decide(self, replica: SiteReplica, undecided: Sequence[_Undecided]) -> list[BatchDecision]:
+        """Choose an agent for each message.
 
-    async def _finish(self, site: str, decided: Sequence[tuple[_Open, Decided]]) -> dict[int, RouteResult]:
-        async def finish(asked: RouteRequest, decision: Decided) -> RouteResult:
+        The searches wait for loop turns a few at a time, so that searches of other calls come in between.
+        """
+        if len(undecided) <= 1:
+            return [_alone(message) for message in undecided]
+        most = most_listed(len(undecided))
+        results: list[SearchResult] = []
+        for at in range(0, len(undecided), MOST_TOGETHER):
+            together = undecided[at : at + MOST_TOGETHER]
+            results += await asyncio.gather(*(self._ranker.search(message.to_rank, idle=most) for message in together))
+        entries = [
+            BatchEntry(result, message.terms.floor, message.to_rank.requirements.channel, message.terms.tolerance)
+            for message, result in zip(undecided, results, strict=True)
+        ]
+        listed = {agent for entry in entries for agent in entry.shortlist(most)}
+        agents = (replica.index.agent(agent) for agent in listed)
+        openings = {agent.id: Opening.of(agent) for agent in agents if agent is not None}
+        chosen = await asyncio.to_thread(assign_batch, entries, openings)
+        left_out = _LeftOutCounts(replica)
+        decisions = []
+        for message, result, agent in zip(undecided, results, chosen, strict=True):
+            if agent is None:
+                decisions.append(_alone(message))
+                continue
+            encoded, requirements = message.to_rank.encoded, message.to_rank.requirements
+            ranking = rank_with(result, encoded.units, message.terms, agent)
+            ranking = replace(ranking, left_out=left_out.of(requirements))
+            decisions.append(BatchDecision(encoded, Choice(ranking, agent)))
+            await asyncio.sleep(0)
+        return decisions
+
+    async def _finish(self, site: str, decided: Sequence[tuple[_Undecided, BatchDecision]]) -> dict[int, RouteResult]:
+        async def finish(request: RouteRequest, decision: BatchDecision) -> RouteResult:
             try:
-                return await self._router.route(site, asked, decision)
+                return await self._router.route(site, request, decision)
             except MatcherError as error:
                 return error
 
-        ended = await asyncio.gather(*(finish(one.asked, decision) for one, decision in decided))
-        return {one.at: outcome for (one, _), outcome in zip(decided, ended, strict=True)}
+        results = await asyncio.gather(*(finish(message.request, decision) for message, decision in decided))
+        return {message.at: result for (message, _), result in zip(decided, results, strict=True)}
 
 
-class _Counted:
-    """Counts whom each constraint leaves out, once for messages that ask for the same."""
+def _alone(message: _Undecided) -> BatchDecision:
+    """Return the decision that the message is routed alone."""
+    return BatchDecision(message.to_rank.encoded)
+
+
+class _LeftOutCounts:
+    """Counts the agents that each constraint excludes, once for messages with equal requirements."""
 
     def __init__(self, replica: SiteReplica) -> None:
         self._replica = replica
-        self._counted: list[tuple[Requirements, LeftOut]] = []
+        self._counts: list[tuple[Requirements, LeftOut]] = []
 
     def of(self, requirements: Requirements) -> LeftOut:
-        for known, left_out in self._counted:
-            if known == requirements:
+        for counted, left_out in self._counts:
+            if counted == requirements:
                 return left_out
         left_out = self._replica.index.left_out(requirements)
-        self._counted.append((requirements, left_out))
+        self._counts.append((requirements, left_out))
         return left_out

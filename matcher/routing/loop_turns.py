@@ -1,8 +1,9 @@
-"""Turns: one heavy step of the event loop at a time, and between two of them room for whoever arrives.
+"""Turns of the event loop: one heavy step at a time, with time for arriving calls between two steps.
 
-grpc.aio takes in one call of a method in five passes of the event loop (seen with 1.85, whatever a pass takes). When a
-batch is answered, thirty calls would go on at once, a millisecond each; done in one pass they keep every new call out
-for 150 ms, also those that would be refused. So a few go on in a turn: `finding.py` says how many.
+grpc.aio accepts a call of a method in five passes of the event loop (measured with grpcio 1.85, however long a pass
+takes). When the encoder answers a batch, thirty calls would continue at once, a millisecond each; in one pass they
+would keep every new call out for 150 ms, including calls that would be refused. So only a few calls continue in one
+loop turn: `search_batcher.py` says how many.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from collections import deque
 from typing import Final
 
 PASSES: Final = 5
-"""Passes of the loop between two heavy steps: what grpc.aio takes to let one call in."""
+"""Passes of the event loop between two heavy steps: as many as grpc.aio needs to accept one call."""
 PASSES_IN_A_CROWD: Final = 25
-"""The same where calls stand in line: gRPC's own threads bring more while the loop passes, once they have a core."""
+"""The same while calls wait for admission: gRPC's own threads bring more calls during the passes, once they get a CPU
+core."""
 MOST_ARRIVALS: Final = 128
-"""Arrivals that one heavy step waits for: with more, what is under way would never be done. With 32, calls stood in
-gRPC's own queue for a second at three times the peak, where nobody refuses them."""
+"""Arrivals that one heavy step waits for: with more, the calls in progress would never end. With 32, calls stood in
+gRPC's own queue for a second at three times the peak load, and nothing refuses calls there."""
 
 
 class LoopTurns:
-    """Hands out turns in the order asked for, and waits a little longer while calls are coming in."""
+    """Grants loop turns in the order of the requests, and waits a little longer while calls arrive."""
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -32,12 +34,15 @@ class LoopTurns:
         self._crowded = False
 
     def arrived(self, *, crowded: bool) -> None:
-        """Note that a call came in: others are probably behind it, and surely where calls stand in line."""
+        """Note that a call arrived: more calls are probably behind it.
+
+        crowded: calls wait for admission, so more calls are certainly behind it.
+        """
         self._arrivals += 1
         self._crowded = crowded
 
     async def take(self) -> None:
-        """Wait for a turn; it ends by itself."""
+        """Wait for a loop turn; it ends by itself."""
         if not self._passing:
             self._begin()
             return
@@ -60,7 +65,7 @@ class LoopTurns:
             return
         while self._waiting:
             turn = self._waiting.popleft()
-            if not turn.done():  # else its caller is gone
+            if not turn.done():  # a cancelled caller left a turn that is done
                 turn.set_result(None)
                 self._begin()
                 return

@@ -1,4 +1,4 @@
-"""A pool's matching window: single routes that come within it are decided together."""
+"""A pool's matching window: routes that arrive within it are decided together."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from matcher.routing.batch_router import MOST_AT_ONCE, BatchRouter, RouteResult
 from matcher.routing.router import Router
 
 DECIDING_SECONDS: Final = 0.25
-"""What is left of a call's own time for the decision; half of what it has, where that is less."""
-MOST_GATHERED: Final = 4 * MOST_AT_ONCE
-"""Calls that wait for windows, or for what was decided at their end; what comes beyond is routed alone."""
+"""The part of a call's own time that is kept for the decision; at most half of its time."""
+MOST_WAITING: Final = 4 * MOST_AT_ONCE
+"""Calls that wait for a window to end, or for its decision; a further call is routed alone."""
 
-_Key: TypeAlias = "tuple[str, str]"
+_PoolKey: TypeAlias = "tuple[str, str]"
 
 
 @dataclass(slots=True, repr=False)
@@ -32,79 +32,81 @@ class _Window:
 
 
 class MatchingWindows:
-    """Route messages: at once where the pool has no window, else together with those that come within it.
+    """Routes messages: at once where the pool has no window, else together with the other messages of the window.
 
-    The window begins with the first call, and ends early where a call would not live to see its end, or where as many
-    have come as are decided at once.
+    A window begins with its first call. It ends early where a call would time out before the end, or where as many
+    calls wait as are decided at once.
     """
 
-    def __init__(self, router: Router, joint: BatchRouter, sites: SiteRegistry) -> None:
+    def __init__(self, router: Router, batch_router: BatchRouter, sites: SiteRegistry) -> None:
         self._router = router
-        self._joint = joint
+        self._batch_router = batch_router
         self._sites = sites
-        self._windows: dict[_Key, _Window] = {}
+        self._windows: dict[_PoolKey, _Window] = {}
         self._deciding: set[asyncio.Task[None]] = set()
-        self._gathered = 0
+        self._waiting = 0
         self._closed = False
 
     async def route(
         self,
         site: str,
-        asked: RouteRequest,
+        request: RouteRequest,
         *,
         seconds_left: float | None = None,
-        gathered: Callable[[], None] = lambda: None,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> Outcome:
-        """Decide who takes the message; raise what the router raises.
+        """Decide which agent takes the message; raise what the router raises.
 
-        seconds_left: how long the caller waits, None: for ever. gathered: told when the call begins to wait for others.
+        seconds_left: how long the caller waits, None: for ever. on_wait: called when the call begins to wait for other
+        calls.
         """
         replica = await self._sites.replica(site)
-        pool = await replica.pools.pool(asked.message.requirements.pool)
+        pool = await replica.pools.pool(request.message.requirements.pool)
         window_ms = pool.policy.matching_window_ms
-        if not window_ms or self._closed or self._gathered >= MOST_GATHERED:
-            return await self._router.route(site, asked)
-        gathered()
-        self._gathered += 1
+        if not window_ms or self._closed or self._waiting >= MOST_WAITING:
+            return await self._router.route(site, request)
+        on_wait()
+        self._waiting += 1
         try:
-            ended = await self._join((site, pool.id), window_ms / 1000, asked, seconds_left)
+            result = await self._join((site, pool.id), window_ms / 1000, request, seconds_left)
         finally:
-            self._gathered -= 1
-        if isinstance(ended, MatcherError):
-            raise ended
-        return ended
+            self._waiting -= 1
+        if isinstance(result, MatcherError):
+            raise result
+        return result
 
-    async def route_many(self, site: str, asked: Sequence[RouteRequest]) -> list[RouteResult]:
-        """Decide for all messages together, at once; return what became of each, in their order."""
-        return await self._joint.route(site, asked)
+    async def route_many(self, site: str, requests: Sequence[RouteRequest]) -> list[RouteResult]:
+        """Decide all messages together, at once; return the result of each, in their order."""
+        return await self._batch_router.route(site, requests)
 
     async def close(self) -> None:
-        """Decide at once for everybody who was gathered, and gather nobody from now on."""
+        """End all windows now and decide their calls; a later call is routed alone."""
         self._closed = True
         for key in tuple(self._windows):
             self._end(key)
         await asyncio.gather(*self._deciding, return_exceptions=True)
 
     def _join(
-        self, key: _Key, seconds: float, asked: RouteRequest, seconds_left: float | None
+        self, key: _PoolKey, window_seconds: float, request: RouteRequest, seconds_left: float | None
     ) -> asyncio.Future[RouteResult]:
         loop = asyncio.get_running_loop()
         now = loop.time()
         window = self._windows.get(key)
         if window is None:
-            window = self._windows[key] = _Window(now + seconds, loop.call_later(seconds, self._end, key))
+            timer = loop.call_later(window_seconds, self._end, key)
+            window = self._windows[key] = _Window(now + window_seconds, timer)
         if seconds_left is not None:
             latest = now + seconds_left - min(DECIDING_SECONDS, seconds_left / 2)
             if latest < window.due:
                 window.timer.cancel()
                 window.due, window.timer = latest, loop.call_at(latest, self._end, key)
         future: asyncio.Future[RouteResult] = loop.create_future()
-        window.calls.append((asked, future))
+        window.calls.append((request, future))
         if len(window.calls) >= MOST_AT_ONCE:
             self._end(key)
         return future
 
-    def _end(self, key: _Key) -> None:
+    def _end(self, key: _PoolKey) -> None:
         window = self._windows.pop(key)
         window.timer.cancel()
         task = asyncio.create_task(self._decide(key[0], window), name=f"decide for {len(window.calls)}")
@@ -112,14 +114,16 @@ class MatchingWindows:
         task.add_done_callback(self._deciding.discard)
 
     async def _decide(self, site: str, window: _Window) -> None:
-        calls = [(asked, future) for asked, future in window.calls if not future.done()]  # else its caller is gone
+        calls = [
+            (request, future) for request, future in window.calls if not future.done()
+        ]  # done: the caller went away
         try:
-            ended = await self._joint.route(site, [asked for asked, _ in calls])
-        except Exception as error:  # noqa: BLE001 - every caller is told, whatever it was
+            results = await self._batch_router.route(site, [request for request, _ in calls])
+        except Exception as error:  # noqa: BLE001 - every caller gets it
             for _, future in calls:
                 if not future.done():
                     future.set_exception(error)
         else:
-            for (_, future), outcome in zip(calls, ended, strict=True):
+            for (_, future), result in zip(calls, results, strict=True):
                 if not future.done():
-                    future.set_result(outcome)
+                    future.set_result(result)

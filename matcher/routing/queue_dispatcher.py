@@ -1,4 +1,4 @@
-"""Offers to those who wait: whenever an agent may be free for somebody in the queue, the best such pairs are held."""
+"""The queue dispatcher: offers waiting contacts to agents whenever an agent may be free, in the jointly best pairs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ import structlog
 
 from matcher.aio import cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
-from matcher.model import Hold, Pool, PoolPolicy
-from matcher.model.resource_names import new_id
+from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.queued_contacts import MOST_FREE, Group, QueuedContact, Searched, pair_contacts
-from matcher.routing.ranker import Ranker, encode_message, shortlist_of
+from matcher.routing.encoded_message import encode_message
+from matcher.routing.queued_contacts import MOST_AGENTS, Group, QueuedContact, SearchedContact, pair_contacts
+from matcher.routing.ranker import Ranker, RankRequest, shortlist_of
+from matcher.routing.reserve_requests import ContactToReserve, new_reserve_request
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore, QueuePlace
 from matcher.store.reservations import Full, ReservationStore, Reserved, ReserveKind, ReserveRequest
@@ -27,39 +28,39 @@ from matcher.store.sealer import Sealer
 
 log = structlog.get_logger(__name__)
 
-LEASE_MS: Final = 1_000
-"""After the death of the process that offers, another goes on within this time."""
+LEADER_LEASE_MS: Final = 1_000
+"""After the death of the leading process another process serves the queue within this time."""
 MOST_AT_ONCE: Final = 64
 LEAST_AT_ONCE: Final = 8
-AN_AGENT: Final = 4
-"""Of the first in the queue whom somebody may take so many are weighed for each agent who is free, within these bounds.
-Fewer never break the law of the queue, more only find a closer agent for somebody."""
+CONTACTS_PER_AGENT: Final = 4
+"""The batch is four waiting contacts per free agent, within these bounds. A smaller batch never lets a later contact
+overtake; a larger one only finds closer agents."""
 GRACE_MS: Final = 5
-"""The local estimate of the store's clock may run ahead by this; what lapses with time is not taken to have lapsed
-before."""
+"""The local estimate of the store's clock may be ahead by this much: a time counts as passed only this much later."""
 RETRY_SECONDS: Final = 0.2
 CATCH_UP_SECONDS: Final = 0.2
 
 
 @dataclass(slots=True)
 class Pass:
-    """What one pass over the queue has tried in vain."""
+    """What one pass over the queue tried in vain, and when something changes by itself."""
 
-    barred: set[tuple[str, str]] = field(default_factory=set)
+    full: set[tuple[str, str]] = field(default_factory=set)
+    """Pairs of a contact and an agent who was full for it."""
     gone: set[str] = field(default_factory=set)
-    """Contacts that the store says do not wait, or for whom nobody had room."""
+    """Contacts that wait no more according to the store, or for which no agent had free capacity."""
     wake_ms: float = math.inf
 
     def wake_by(self, at_ms: float | None) -> None:
-        """Note when something will change by itself."""
+        """Note when something changes by itself; None: never."""
         if at_ms is not None:
             self.wake_ms = min(self.wake_ms, at_ms)
 
 
 class QueueDispatcher:
-    """Serve the queue of one site while this process has the lease; sleep while nobody waits.
+    """Serves the queue of one site while this process has the leader lease; sleeps while no contact waits.
 
-    Two dispatchers of a site harm nobody: the store lets a contact leave the queue once.
+    Two dispatchers of one site do no harm: the store lets a contact leave the queue only once.
     """
 
     def __init__(
@@ -70,260 +71,246 @@ class QueueDispatcher:
         ranker: Ranker,
         sealer: Sealer,
         clock: Clock,
-        observe: Callable[[float], None] = lambda _: None,
+        on_served: Callable[[float], None] = lambda _: None,
     ) -> None:
-        """Take the site and what serves it; `observe` is told how long each contact waited, in seconds."""
+        """on_served: called with the seconds that a contact waited."""
         self._replica = replica
         self._store = store
         self._contacts = contacts
         self._ranker = ranker
         self._sealer = sealer
         self._clock = clock
-        self._observe = observe
-        self._name = secrets.token_hex(8)
+        self._on_served = on_served
+        self._process = secrets.token_hex(8)
         self._entries: dict[str, QueuedContact] = {}
         self._wake_ms = 0.0
-        """When something changes by itself: a requirement lapses, an agent may be offered again."""
+        """When something changes by itself: a requirement lapses, or an agent is no longer excluded."""
         self._task = asyncio.create_task(self._run(), name=f"dispatch {replica.site}")
 
     async def close(self) -> None:
-        """Stop, and leave the lease to another."""
+        """Stop, and leave the leader lease to another process."""
         await cancel_and_wait(self._task)
         if self._entries:
             with suppress(MatcherError):
-                await self._contacts.lead(self._replica.site, self._name, 1)
+                await self._contacts.lead(self._replica.site, self._process, 1)
 
     async def _run(self) -> None:
-        replica, room = self._replica, self._replica.queue
+        replica, queue = self._replica, self._replica.queue
         while not replica.removed:
             try:
-                await self._someone_waits()
-                lease = await self._contacts.lead(replica.site, self._name, LEASE_MS)
+                await self._queue_filled()
+                lease = await self._contacts.lead(replica.site, self._process, LEADER_LEASE_MS)
                 if not lease.held:
                     self._entries.clear()
                     self._wake_ms = 0.0
                     await asyncio.sleep(lease.number / 1000)
                     continue
-                # Whoever was told to wait before now is weighed, through whichever server they came.
-                await replica.reached(lease.number, CATCH_UP_SECONDS)
-                if room.stirred.is_set() or self._wake_ms <= self._now():
-                    room.stirred.clear()
+                # A contact that any server has queued before now is part of the pass.
+                await replica.catch_up(CATCH_UP_SECONDS, load=lease.number)
+                if queue.changed.is_set() or self._wake_ms <= self._now():
+                    queue.changed.clear()
                     renewing = asyncio.create_task(self._renew(), name=f"lease {replica.site}")
                     try:
                         self._wake_ms = await self._serve()
                     finally:
                         await cancel_and_wait(renewing)
-                # The lease is kept up while somebody waits; the queue is looked at only when something has changed.
-                seconds = min(LEASE_MS / 3, max(self._wake_ms - self._now(), 1)) / 1000
+                # The leader lease is renewed while contacts wait; a pass is made only when something has changed.
+                seconds = min(LEADER_LEASE_MS / 3, max(self._wake_ms - self._now(), 1)) / 1000
                 with suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
-                        await room.stirred.wait()
+                        await queue.changed.wait()
             except MatcherError as fault:
-                log.warning("those who wait must wait for the store", site=replica.site, why=str(fault))
+                log.warning("the queue waits for the store", site=replica.site, why=str(fault))
                 self._wake_ms = 0.0
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
-                # Whatever it was: those who wait are in the store, and the next pass begins from there.
-                log.exception("offering failed", site=replica.site)
+                # Any fault: the waiting contacts are in the store, and the next pass reads them from there.
+                log.exception("serving the queue failed", site=replica.site)
                 self._entries.clear()
                 self._wake_ms = 0.0
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _renew(self) -> None:
-        """Keep the lease, however long a pass takes: another process would read and encode everybody anew."""
+        """Keep the leader lease during a long pass: a new leader would read and encode all waiting contacts again."""
         while True:
-            await asyncio.sleep(LEASE_MS / 3000)
+            await asyncio.sleep(LEADER_LEASE_MS / 3000)
             with suppress(MatcherError):
-                await self._contacts.lead(self._replica.site, self._name, LEASE_MS)
+                await self._contacts.lead(self._replica.site, self._process, LEADER_LEASE_MS)
 
     def _now(self) -> int:
         return self._clock.now_ms() - GRACE_MS
 
-    async def _someone_waits(self) -> None:
-        """Return once somebody waits and the site is read."""
-        replica, room = self._replica, self._replica.queue
-        while not len(room) or not replica.caught_up:
+    async def _queue_filled(self) -> None:
+        """Return once a contact waits and the replica has read the site."""
+        replica, queue = self._replica, self._replica.queue
+        while not len(queue) or not replica.caught_up:
             self._entries.clear()
             self._wake_ms = 0.0
             if replica.caught_up:
-                await room.stirred.wait()
-                room.stirred.clear()
+                await queue.changed.wait()
+                queue.changed.clear()
             else:
-                await replica.ready(RETRY_SECONDS)
+                await replica.wait_ready(RETRY_SECONDS)
 
     async def _serve(self) -> float:
-        """Hold pairs until nobody who waits can be served; return when something will change by itself, in ms."""
-        tried, freed = Pass(), self._replica.take_freed()
-        while wanted := await self._weigh(tried):
-            chosen = pair_contacts(wanted, self._replica.index.agent, self._now())
+        """Offer pairs until no waiting contact can be served; return when something changes by itself, in ms."""
+        this_pass, freed = Pass(), self._replica.pop_freed()
+        while searched := await self._search_first(this_pass):
+            chosen = pair_contacts(searched, self._replica.index.agent, self._now())
             if chosen:
-                await self._offer(chosen, tried)
+                await self._offer(chosen, this_pass)
             else:
-                # Whoever they were found has no room after all: those behind them may find somebody.
-                tried.gone |= {one.entry.place.contact for one in wanted}
-        # Nobody who waits may take those who are free by now: new messages may have them.
+                # None of the agents found has free capacity after all: the contacts behind may find others.
+                this_pass.gone |= {contact.contact.place.contact for contact in searched}
+        # No waiting contact needs the agents who are free now: new messages may have them.
         await self._contacts.give_back(self._replica.site, freed)
-        return tried.wake_ms
+        return this_pass.wake_ms
 
-    async def _weigh(self, tried: Pass) -> list[Searched]:
-        """Find the free agents for the first in the queue whom somebody may take.
+    async def _search_first(self, this_pass: Pass) -> list[SearchedContact]:
+        """Find the free agents for the first contacts in the queue that an agent can serve.
 
-        All are weighed by who waits and who is free at one moment, with no pause in between: else whoever came later
-        would be given an agent who became free, or would miss a contact that was put back, after those before them had
-        been passed over.
+        All contacts are compared by the queue and the free agents of one moment, without a pause in between. With a
+        pause a later contact could be given an agent who became free, or would miss a contact that was put back, after
+        the contacts before it had found no agent.
         """
         for gone in [contact for contact in self._entries if contact not in self._replica.queue]:
             del self._entries[gone]
         while True:
-            now, order = self._now(), self._order(tried)
-            # Who comes before everybody who is still to be read can be weighed without them.
-            ready = [self._entries[place.contact] for place in takewhile(self._has_entered, order)]
-            wanted = await self._first(ready, now, tried)
-            if wanted or len(ready) == len(order):
-                return wanted
-            new = [place for place in order if not self._has_entered(place)]
-            await self._enter(new[:MOST_AT_ONCE], tried)
+            now, order = self._now(), self._order(this_pass)
+            # Contacts before the first one that is still to be read can be compared without it.
+            ready = [self._entries[place.contact] for place in takewhile(self._has_entry, order)]
+            searched = await self._search(ready, now, this_pass)
+            if searched or len(ready) == len(order):
+                return searched
+            new = [place for place in order if not self._has_entry(place)]
+            await self._enter(new[:MOST_AT_ONCE], this_pass)
 
-    async def _first(self, ready: Sequence[QueuedContact], now: int, tried: Pass) -> list[Searched]:
-        """Find the free agents for the first of those whom somebody may take: only they cost more than a look."""
+    async def _search(self, ready: Sequence[QueuedContact], now: int, this_pass: Pass) -> list[SearchedContact]:
+        """Find the free agents for a batch of the first contacts.
+
+        Only a search is costly: so contacts of a group without free agents are skipped.
+        """
         free: dict[Group, int] = {}
-        able = []
-        for entry in ready:
-            entry.relax(now)
-            tried.wake_by(entry.changes_ms)
-            if entry.group not in free:
-                anybody = replace(entry.required, excluded=frozenset(), only="")
-                free[entry.group] = len(self._replica.index.longest_idle(anybody, MOST_FREE))
-            if free[entry.group]:
-                able.append(entry)
-        most = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, AN_AGENT * sum(free.values())))
-        wanted: list[Searched] = []
-        for entry in able:
-            one = await self._compared(entry, now, tried)
-            if one is not None:
-                wanted.append(one)
-            if len(wanted) == most:
+        candidates = []
+        for contact in ready:
+            contact.relax(now)
+            this_pass.wake_by(contact.changes_ms)
+            if contact.group not in free:
+                anybody = replace(contact.requirements, excluded=frozenset(), only="")
+                free[contact.group] = len(self._replica.index.longest_idle(anybody, MOST_AGENTS))
+            if free[contact.group]:
+                candidates.append(contact)
+        most = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, CONTACTS_PER_AGENT * sum(free.values())))
+        searched: list[SearchedContact] = []
+        for contact in candidates:
+            found = await self._search_alone(contact, now, this_pass)
+            if found is not None:
+                searched.append(found)
+            if len(searched) == most:
                 break
-        return wanted
+        return searched
 
-    def _order(self, tried: Pass) -> list[QueuePlace]:
-        return [place for place in self._replica.queue if place.contact not in tried.gone]
+    def _order(self, this_pass: Pass) -> list[QueuePlace]:
+        return [place for place in self._replica.queue if place.contact not in this_pass.gone]
 
-    def _has_entered(self, place: QueuePlace) -> bool:
-        # A contact that was routed anew while it waited may say something else by now.
+    def _has_entry(self, place: QueuePlace) -> bool:
+        # A contact that was routed again while it waited may have another message: then its place differs.
         entry = self._entries.get(place.contact)
         return entry is not None and entry.place == place
 
-    async def _compared(self, entry: QueuedContact, now: int, tried: Pass) -> Searched | None:
-        """Find who is free for one who waits; None where nobody is."""
-        replica, required, began = self._replica, entry.required, entry.kept.created_ms
-        pool = replica.pools.known.get(entry.place.pool) or Pool(entry.place.pool, PoolPolicy(), 0, 0, 0)
-        excluded = set(required.excluded)
-        for agent, until in entry.kept.excluded.items():
+    async def _search_alone(self, contact: QueuedContact, now: int, this_pass: Pass) -> SearchedContact | None:
+        """Find the free agents for a contact; None where no agent can serve it."""
+        replica, requirements, record = self._replica, contact.requirements, contact.record
+        pool = replica.pools.known.get(contact.place.pool) or Pool(contact.place.pool, PoolPolicy(), 0, 0, 0)
+        excluded = set(requirements.excluded)
+        for agent, until in record.excluded.items():
             if not until or until > now:
                 excluded.add(agent)
-                tried.wake_by(until or None)
-        excluded |= {agent for contact, agent in tried.barred if contact == entry.place.contact}
-        # Whom it was handed to by name did not take it: before nobody does, anybody may.
-        only = "" if required.only in entry.kept.excluded else required.only
-        required = replace(required, excluded=frozenset(excluded), only=only)
-        floor, tolerance = await replica.floor(pool), self._ranker.tolerance(pool)
-        preferred = entry.message.preferred
-        ranking = await self._ranker.preferred(replica, pool, entry.read, required, preferred)
+                this_pass.wake_by(until or None)
+        excluded |= {agent for full_for, agent in this_pass.full if full_for == contact.place.contact}
+        # An agent to whom the contact was transferred by id, and who did not accept: now any agent may have it.
+        only = "" if requirements.only in record.excluded else requirements.only
+        requirements = replace(requirements, excluded=frozenset(excluded), only=only)
+        terms, preferred = await self._ranker.terms(replica, pool), contact.message.preferred
+        ranking = await self._ranker.rank_preferred(
+            RankRequest(replica, pool, contact.encoded, requirements, preferred)
+        )
         if ranking is not None:
-            return Searched(entry, pool, required, floor, tolerance, preferred=ranking)
-        kept_until = max((began + one.kept_ms for one in preferred), default=0)
+            return SearchedContact(contact, pool, requirements, terms, preferred=ranking)
+        kept_until = max((record.created_ms + agent.kept_ms for agent in preferred), default=0)
         if kept_until > now:
-            tried.wake_by(kept_until)
+            this_pass.wake_by(kept_until)
             return None
-        read = entry.read
-        found = replica.index.find(read.vectors, read.stems, required, resting=MOST_FREE, floor=floor)
-        return Searched(entry, pool, required, floor, tolerance, found=found) if found.eligible else None
+        encoded = contact.encoded
+        result = replica.index.find(
+            encoded.vectors, encoded.stems, requirements, resting=MOST_AGENTS, floor=terms.floor
+        )
+        return SearchedContact(contact, pool, requirements, terms, result=result) if result.eligible else None
 
-    async def _offer(self, chosen: Sequence[tuple[Searched, str]], tried: Pass) -> None:
-        """Offer, in the order of the queue, up to a pair that comes to nothing.
+    async def _offer(self, chosen: Sequence[tuple[SearchedContact, str]], this_pass: Pass) -> None:
+        """Offer the pairs in the order of the queue, up to the first that fails.
 
-        Those after it are weighed anew: else somebody later would be given an agent whom that one could have.
+        The contacts after it are compared again: else a later contact could be given an agent whom the failed contact
+        can have.
         """
-        asked = []
-        for one, agent in chosen:
-            claim = await self._claim(one)
-            if claim is not None:
-                left_out = self._replica.index.left_out(one.requirements)
-                ranking = replace(one.ranking(agent), left_out=left_out)
-                asked.append((one.entry, agent, claim, shortlist_of(self._replica, ranking, only=agent)))
-        if not asked:
+        offers = []
+        for searched, agent in chosen:
+            request = await self._reserve_request(searched)
+            if request is not None:
+                left_out = self._replica.index.left_out(searched.requirements)
+                ranking = replace(searched.ranking(agent), left_out=left_out)
+                offers.append((searched.contact, agent, request, shortlist_of(self._replica, ranking, only=agent)))
+        if not offers:
             return
-        answers = await self._store.reserve_in_order([(claim, offer) for _, _, claim, offer in asked])
-        for (entry, agent, claim, _), answer in zip(asked, answers, strict=False):
-            contact = entry.place.contact
+        answers = await self._store.reserve_in_order([(request, shortlist) for _, _, request, shortlist in offers])
+        for (contact, agent, request, _), answer in zip(offers, answers, strict=False):
             match answer:
-                case Reserved(held, event):
-                    self._entries.pop(contact, None)
-                    self._replica.apply_own_dequeue(contact, held.created_ms, event)
-                    self._replica.apply_own_hold(
-                        Hold(held.id, held.channel, held.cost, held.deadline_ms), held.agent, event
-                    )
-                    if claim.handed_on is not None:
-                        self._replica.apply_own_release(
-                            claim.handed_on.agent, claim.handed_on.reservation, held.created_ms
-                        )
-                    self._observe((held.created_ms - entry.kept.created_ms) / 1000)
+                case Reserved(reservation):
+                    self._entries.pop(request.contact, None)
+                    self._replica.apply_reserved(request, answer)
+                    self._on_served((reservation.created_ms - contact.record.created_ms) / 1000)
                 case Full(load_event, _):
-                    tried.barred.add((contact, agent))
-                    await self._replica.reached(load_event, RETRY_SECONDS)
+                    this_pass.full.add((request.contact, agent))
+                    await self._replica.catch_up(RETRY_SECONDS, load=load_event)
                 case _:
-                    # Another was first, or it waits no more: the next step told of it says which. It may have come by
-                    # now, and another one since that put it back.
-                    tried.gone.add(contact)
-                    self._entries.pop(contact, None)
+                    # Another process offered the contact first, or it waits no more: its next event says which. That
+                    # event may have arrived already, and a later one that put the contact back.
+                    this_pass.gone.add(request.contact)
+                    self._entries.pop(request.contact, None)
 
-    async def _claim(self, one: Searched) -> ReserveRequest | None:
-        """Return what the store is asked for; None where there is nothing to hand on any more."""
-        entry, policy, site = one.entry, one.pool.policy, self._replica.site
-        contact, handed_on = entry.place.contact, None
-        if entry.kept.handed_on:
+    async def _reserve_request(self, searched: SearchedContact) -> ReserveRequest | None:
+        """Return what the store is asked for; None where the reservation to hand on does not exist any more."""
+        site, queued, handed_on = self._replica.site, searched.contact, None
+        contact, record = queued.place.contact, queued.record
+        if record.handed_on:
             try:
-                handed_on = await self._store.slot(site, entry.kept.handed_on)
+                handed_on = await self._store.slot(site, record.handed_on)
             except ReservationNotFound:
-                # The conversation is long over, and with it the contact.
+                # The conversation ended long ago, and the contact with it.
                 self._replica.queue.leave(contact)
                 return None
-        return ReserveRequest(
-            site=site,
-            contact=contact,
-            reservation=new_id(),
-            decision=new_id(),
-            request_id="",
-            own_request=True,
-            digest="",
-            pool=one.pool.id,
-            channel=entry.kept.channel,
-            customer=entry.kept.customer,
-            hold_ms=policy.accepted_ms if entry.auto_accept else policy.offer_ms,
-            accepted=entry.auto_accept,
-            idle_ms=policy.idle_ms,
-            how=ReserveKind.MOVE if handed_on else ReserveKind.QUEUE,
+        return new_reserve_request(
+            ContactToReserve(site, contact, searched.pool, record.channel, record.customer, queued.auto_accept),
+            kind=ReserveKind.MOVE if handed_on else ReserveKind.QUEUE,
             handed_on=handed_on,
         )
 
-    async def _enter(self, new: Sequence[QueuePlace], tried: Pass) -> None:
-        """Make entries of those who are new here: read from the store, and encoded."""
+    async def _enter(self, new: Sequence[QueuePlace], this_pass: Pass) -> None:
+        """Make entries of contacts that have none: read them from the store, and encode their messages."""
         site = self._replica.site
-        kept = await self._contacts.kept(site, [place.contact for place in new])
+        records = await self._contacts.kept(site, [place.contact for place in new])
         opened = []
-        for place, one in zip(new, kept, strict=True):
-            written = None if one is None else self._sealer.open(site, place.contact, one.sealed)
-            if one is None:
-                tried.gone.add(place.contact)
+        for place, record in zip(new, records, strict=True):
+            written = None if record is None else self._sealer.open(site, place.contact, record.sealed)
+            if record is None:
+                this_pass.gone.add(place.contact)
             elif written is None:
                 self._replica.queue.leave(place.contact)
-                log.warning("a contact waits that was sealed under another secret", site=site)
+                log.warning("the message of a waiting contact was sealed with another secret", site=site)
             else:
-                opened.append((place, one, written))
-        reads = await asyncio.gather(*(encode_message(self._replica, written.message) for _, _, written in opened))
-        for (place, one, written), as_read in zip(opened, reads, strict=True):
-            message = written.message
+                opened.append((place, record, written))
+        encoded = await asyncio.gather(*(encode_message(self._replica, written.message) for _, _, written in opened))
+        for (place, record, written), message in zip(opened, encoded, strict=True):
             self._entries[place.contact] = QueuedContact(
-                place, one, message, written.auto_accept, as_read, message.requirements
+                place, record, written.message, written.auto_accept, message, written.message.requirements
             )

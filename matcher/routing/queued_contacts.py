@@ -1,4 +1,4 @@
-"""Those who wait, as they are compared: what each requires by now, whom it may have, and what they are worth to it."""
+"""Contacts that wait, as the dispatcher compares them, and the jointly best pairs of contacts and agents."""
 
 from __future__ import annotations
 
@@ -12,104 +12,110 @@ import numpy as np
 from matcher.affinity.search_result import SearchResult, top_k
 from matcher.model import Agent, Basis, Message, Pool, Ranking, Relaxed, Requirements
 from matcher.ranking.assignment import Opening, assign
-from matcher.ranking.policy import rank_with
+from matcher.ranking.policy import RankingTerms, rank_with
 from matcher.ranking.relaxation import next_relaxation_ms, relax_requirements
-from matcher.routing.ranker import EncodedMessage
+from matcher.routing.encoded_message import EncodedMessage
 from matcher.store.contacts import QueuePlace, WaitingContact
 
-MOST_FREE: Final = 64
-"""So many agents are compared for one who waits: as many as contacts are weighed together, so that none needs more."""
+MOST_AGENTS: Final = 64
+"""Agents that are compared for one waiting contact: as many as contacts are decided together, so no contact needs
+more."""
 
 Group: TypeAlias = tuple[str, str, str, tuple[tuple[str, int], ...]]
 
 
 @dataclass(slots=True, repr=False)
 class QueuedContact:
-    """A contact that waits, as it is compared. Never logged; lives while this process offers."""
+    """A waiting contact with its encoded message. Never logged; it lives while this process is the leader."""
 
     place: QueuePlace
-    kept: WaitingContact
+    record: WaitingContact
     message: Message
     auto_accept: bool
-    read: EncodedMessage
-    required: Requirements
+    encoded: EncodedMessage
+    requirements: Requirements
+    """What is still required."""
     relaxed: tuple[Relaxed, ...] = ()
     group: Group = ("", "", "", ())
-    """What it has in common with all whom the same agents may take."""
+    """What the contact has in common with all contacts that the same agents can serve."""
     changes_ms: float = 0.0
-    """When the next requirement lapses, and with it what stands above."""
+    """When the next requirement lapses, which changes the three fields above."""
 
     def relax(self, now_ms: int) -> None:
-        """Drop what is no longer required."""
+        """Drop the requirements that have lapsed."""
         if now_ms < self.changes_ms:
             return
-        asked, began = self.message.requirements, self.kept.created_ms
-        self.required, self.relaxed = relax_requirements(asked, began, now_ms)
-        self.changes_ms = next_relaxation_ms(asked, began, now_ms) or math.inf
-        skills = tuple(sorted(self.required.skills.items()))
-        self.group = (self.required.pool, self.required.channel, self.required.language, skills)
+        original, began_ms = self.message.requirements, self.record.created_ms
+        self.requirements, self.relaxed = relax_requirements(original, began_ms, now_ms)
+        self.changes_ms = next_relaxation_ms(original, began_ms, now_ms) or math.inf
+        skills = tuple(sorted(self.requirements.skills.items()))
+        self.group = (self.requirements.pool, self.requirements.channel, self.requirements.language, skills)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Searched:
-    """An entry, what it requires by now, and who was found for it.
+class SearchedContact:
+    """A waiting contact with the agents found for it.
 
-    preferred: the ranking of the one agent it goes to for another reason than affinity, instead of `found`.
+    requirements: with the agents excluded at the moment. preferred: the ranking of a preferred agent, instead of a
+    search result.
     """
 
-    entry: QueuedContact
+    contact: QueuedContact
     pool: Pool
     requirements: Requirements
-    floor: float
-    tolerance: float
-    found: SearchResult | None = None
+    terms: RankingTerms
+    result: SearchResult | None = None
     preferred: Ranking | None = None
 
     @property
     def listed(self) -> dict[str, float]:
-        """Return whom it may have, each with the affinity it goes by; 0: by none, the longest idle first."""
-        if self.found is None:
+        """Return the agents that can serve the contact, each with the affinity that counts; 0: only idleness counts."""
+        if self.result is None:
             candidates = self.preferred.candidates if self.preferred else ()
-            return {one.agent: 0.0 for one in candidates}
-        affinity = self.found.scores.affinity
-        if affinity.max(initial=-np.inf) < self.floor:
-            return {one.agent.id: 0.0 for one in self.found.resting[:MOST_FREE]}
-        best = top_k([-affinity], MOST_FREE)
-        goes_by = np.zeros(len(best)) if self.requirements.only else affinity[best] * (affinity[best] >= self.floor)
-        return {agent.id: worth for agent, worth in zip(self.found.agents[best], goes_by.tolist(), strict=True)}
+            return {candidate.agent: 0.0 for candidate in candidates}
+        affinity, floor = self.result.scores.affinity, self.terms.floor
+        if affinity.max(initial=-np.inf) < floor:
+            return {idle.agent.id: 0.0 for idle in self.result.resting[:MOST_AGENTS]}
+        best = top_k([-affinity], MOST_AGENTS)
+        counted = np.zeros(len(best)) if self.requirements.only else affinity[best] * (affinity[best] >= floor)
+        return {agent.id: value for agent, value in zip(self.result.agents[best], counted.tolist(), strict=True)}
 
     def ranking(self, agent: str) -> Ranking:
-        """Return the decision for an agent of those listed: beside whom, and why."""
+        """Return the ranking with which a listed agent is offered the contact."""
         ranking = self.preferred
-        if self.found is not None:
-            units = self.entry.read.units
-            ranking = rank_with(self.found, units, agent, floor=self.floor, tolerance=self.tolerance)
+        if self.result is not None:
+            ranking = rank_with(self.result, self.contact.encoded.units, self.terms, agent)
             if self.requirements.only:
                 ranking = replace(ranking, basis=Basis.TRANSFER)
-        assert ranking is not None  # who has neither has nobody listed
-        return replace(ranking, relaxed=self.entry.relaxed)
+        assert ranking is not None  # without a result and a preferred ranking no agent is listed
+        return replace(ranking, relaxed=self.contact.relaxed)
 
 
 def pair_contacts(
-    wanted: Sequence[Searched], known: Callable[[str], Agent | None], now_ms: int
-) -> list[tuple[Searched, str]]:
-    """Return the jointly best pairs, in the order in which they wait.
+    searched: Sequence[SearchedContact], agent_of: Callable[[str], Agent | None], now_ms: int
+) -> list[tuple[SearchedContact, str]]:
+    """Return the jointly best pairs of contacts and agents, in the order of the contacts.
 
-    A pair is worth, in seconds: the contact's age, its pool's head start, and its affinity over the pool's
-    wait_weight. So nobody is overtaken by a contact that came more than 1/wait_weight and the difference of the
-    head starts later. known: looks an agent up; who is not there any more is None.
+    The value of a pair, in seconds, is the contact's age plus its pool's head start plus the affinity over the pool's
+    wait_weight. So no contact is overtaken by a contact that came later by more than 1/wait_weight and the difference
+    of the head starts. agent_of: looks an agent up by id; None: the agent was deleted.
     """
-    lists = [one.listed for one in wanted]
-    agents = [known(name) for name in sorted({agent for listed in lists for agent in listed})]
+    lists = [contact.listed for contact in searched]
+    agents = [agent_of(agent) for agent in sorted({agent for listed in lists for agent in listed})]
     openings = [Opening.of(agent) for agent in agents if agent is not None]
     column = {opening.agent: number for number, opening in enumerate(openings)}
-    values = np.full((len(wanted), len(openings)), -np.inf)
-    at_rest = np.zeros(values.shape, np.bool_)
-    for row, (one, listed) in enumerate(zip(wanted, lists, strict=True)):
-        age = (now_ms - one.entry.place.score) / 1000
+    values = np.full((len(searched), len(openings)), -np.inf)
+    idle_first = np.zeros(values.shape, np.bool_)
+    for row, (contact, listed) in enumerate(zip(searched, lists, strict=True)):
+        age = (now_ms - contact.contact.place.score) / 1000
         for agent, affinity in listed.items():
             if agent in column:
-                values[row, column[agent]] = age + affinity / one.pool.policy.wait_weight
-                at_rest[row, column[agent]] = not affinity
-    chosen = assign(values, [one.entry.kept.channel for one in wanted], openings, at_rest)
-    return [(one, openings[number].agent) for one, number in zip(wanted, chosen, strict=True) if number is not None]
+                values[row, column[agent]] = age + affinity / contact.pool.policy.wait_weight
+                idle_first[row, column[agent]] = not affinity
+    channels = [contact.contact.record.channel for contact in searched]
+    chosen = assign(values, channels, openings, idle_first)
+    return [
+        (contact, openings[number].agent)
+        for contact, number in zip(searched, chosen, strict=True)
+        if number is not None
+    ]

@@ -1,4 +1,4 @@
-"""From a message to an order of agents, and to what the store is asked: what every decision has in common."""
+"""The ranker: orders a site's agents for an encoded message, and builds the shortlist that the store chooses from."""
 
 from __future__ import annotations
 
@@ -7,132 +7,110 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from matcher.affinity.lexicon import stems
 from matcher.affinity.search_result import SearchResult
-from matcher.affinity.sentences import Sentences, split
 from matcher.index import Query
-from matcher.model import Basis, Message, Pool, Preferred, Ranking, Requirements
-from matcher.ranking.policy import MOST_CANDIDATES, rank
+from matcher.model import Basis, Pool, Preferred, Ranking, Requirements
+from matcher.ranking.policy import MOST_CANDIDATES, RankingTerms, rank
 from matcher.replica.site_replica import SiteReplica
+from matcher.routing.encoded_message import EncodedMessage
 from matcher.routing.search_batcher import SearchBatcher, SearchRequest
 from matcher.store.codecs import Record, encode_record
 from matcher.store.reservations import Shortlist
 
 LONGEST_IDLE: Final = -1.0
-"""The tolerance that tells the store to take the longest idle."""
+"""The tolerance at which the store chooses the agent who has been idle longest."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class EncodedMessage:
-    """A message as it is compared: where its units are, their vectors, their stems. Never logged."""
+class RankRequest:
+    """A message to rank agents for.
 
-    units: Sentences
-    vectors: NDArray[np.float32]
-    stems: list[tuple[str, ...]]
+    requirements: what is required now; it may exclude more agents than the message does. preferred: the agents who are
+    offered the message before all others, in this order.
+    """
+
+    replica: SiteReplica
+    pool: Pool
+    encoded: EncodedMessage
+    requirements: Requirements
+    preferred: Sequence[Preferred] = ()
 
 
-async def encode_message(replica: SiteReplica, message: Message) -> EncodedMessage:
-    """Split a message and encode its units."""
-    units = split(message.text)
-    texts = units.texts(message.text)
-    return EncodedMessage(units, await replica.matching.encoder.encode(texts), [stems(text) for text in texts])
+@dataclass(frozen=True, slots=True)
+class RankOptions:
+    """What a ranking contains.
+
+    most: how many candidates at most. pending_last: of the agents idle longest, agents for whom reserves are pending
+    come last. count_left_out: count the agents that each constraint excludes.
+    """
+
+    most: int = MOST_CANDIDATES
+    ignore_availability: bool = False
+    pending_last: bool = False
+    count_left_out: bool = False
+
+
+_DEFAULT_OPTIONS: Final = RankOptions()
 
 
 class Ranker:
-    """Rank a site's agents for messages that were read."""
+    """Ranks a site's agents for encoded messages."""
 
-    def __init__(self, default_tolerance: float, finder: SearchBatcher) -> None:
-        """Take the tolerance of pools that have none of their own, and who searches."""
+    def __init__(self, default_tolerance: float, searches: SearchBatcher) -> None:
+        """default_tolerance: of pools that have no tolerance of their own."""
         self._default_tolerance = default_tolerance
-        self._finder = finder
+        self._searches = searches
 
-    def tolerance(self, pool: Pool) -> float:
-        """Return the tolerance in force: the pool's own, or the default."""
-        own = pool.policy.affinity_tolerance
-        return self._default_tolerance if own is None else own
+    async def terms(self, replica: SiteReplica, pool: Pool, *, most: int = MOST_CANDIDATES) -> RankingTerms:
+        """Return the floor and the tolerance in force for a pool."""
+        return RankingTerms(await replica.floor(pool), pool.policy.tolerance(self._default_tolerance), most)
 
     async def turn(self) -> None:
-        """Wait for a turn before what is done at once."""
-        await self._finder.turn()
+        """Wait for a loop turn, before a step that searches without one."""
+        await self._searches.turn()
 
-    async def find(
-        self, replica: SiteReplica, read: EncodedMessage, requirements: Requirements, *, most: int
-    ) -> SearchResult:
-        """Find whom a message meets, in its turn, and the `most` of the longest idle."""
-        question = SearchRequest(replica, requirements, most, math.inf)
-        return (await self._finder.find(question, Query(read.vectors, read.stems))).found
+    async def search(self, request: RankRequest, *, idle: int) -> SearchResult:
+        """Search in a loop turn; idle: how many of the agents idle longest the result names."""
+        search = SearchRequest(request.replica, request.requirements, idle, math.inf)
+        return (await self._searches.find(search, Query(request.encoded.vectors, request.encoded.stems))).result
 
-    async def rank(
-        self,
-        replica: SiteReplica,
-        pool: Pool,
-        read: EncodedMessage,
-        requirements: Requirements,
-        *,
-        most: int = MOST_CANDIDATES,
-        ignore_availability: bool = False,
-        beside_others: bool = False,
-        count_left_out: bool = False,
-    ) -> Ranking:
-        """Rank who meets the requirements, at most `most`, in the message's turn.
-
-        beside_others: of those idle longest, whom claims under way are likely to take come last.
-        """
-        floor = await replica.floor(pool)
-        question = SearchRequest(replica, requirements, most, floor, ignore_availability, count_left_out)
-        found, left_out, underway = await self._finder.find(question, Query(read.vectors, read.stems))
-        # A claim that was answered since the search is under way no more, and took somebody whom the search saw idle.
-        likely_taken = underway.union(replica.underway.agents) if beside_others else ()
-        resting = sorted(found.resting, key=lambda one: one.agent.id in likely_taken) if likely_taken else None
-        ranking = rank(
-            found,
-            read.units,
-            floor=floor,
-            tolerance=self.tolerance(pool),
-            most=most,
-            left_out=left_out,
-            resting=resting,
+    async def rank(self, request: RankRequest, options: RankOptions = _DEFAULT_OPTIONS) -> Ranking:
+        """Rank the agents who meet the requirements, in a loop turn."""
+        replica, encoded, requirements = request.replica, request.encoded, request.requirements
+        terms = await self.terms(replica, request.pool, most=options.most)
+        search = SearchRequest(
+            replica, requirements, options.most, terms.floor, options.ignore_availability, options.count_left_out
         )
-        # Whoever is named alone is named by a transfer, unless the caller knows another reason.
+        result, left_out, pending = await self._searches.find(search, Query(encoded.vectors, encoded.stems))
+        # A reserve that was answered since the search is no longer pending, but it holds an agent who is idle in the
+        # search's result.
+        likely_reserved = pending.union(replica.pending.agents) if options.pending_last else ()
+        idle = sorted(result.resting, key=lambda entry: entry.agent.id in likely_reserved) if likely_reserved else None
+        ranking = rank(result, encoded.units, terms, left_out=left_out, idle=idle)
+        # A transfer is what requires one agent by id, unless the caller knows another reason.
         return replace(ranking, basis=Basis.TRANSFER) if requirements.only else ranking
 
-    async def rank_one(
-        self,
-        replica: SiteReplica,
-        pool: Pool,
-        read: EncodedMessage,
-        requirements: Requirements,
-        agent: str,
-        basis: Basis,
-    ) -> Ranking | None:
-        """Rank one agent alone, taken for another reason than affinity; None where the agent cannot take it now."""
-        floor, alone = await replica.floor(pool), replace(requirements, only=agent)
-        found = replica.index.find(read.vectors, read.stems, alone, resting=1, floor=floor)
-        ranking = rank(found, read.units, floor=floor, tolerance=self.tolerance(pool), most=1)
-        return replace(ranking, basis=basis) if ranking.candidates else None
+    async def rank_preferred(self, request: RankRequest) -> Ranking | None:
+        """Rank the first of the preferred agents who has free capacity, alone and without a loop turn.
 
-    async def preferred(
-        self,
-        replica: SiteReplica,
-        pool: Pool,
-        read: EncodedMessage,
-        requirements: Requirements,
-        preferred: Sequence[Preferred],
-    ) -> Ranking | None:
-        """Rank the first of the preferred agents who can take it now, without a turn; None where none of them can."""
-        for one in preferred:
-            if one.agent not in requirements.excluded:
-                ranking = await self.rank_one(replica, pool, read, requirements, one.agent, one.basis)
-                if ranking is not None:
+        Returns None where no preferred agent has free capacity.
+        """
+        for preferred in request.preferred:
+            if preferred.agent not in request.requirements.excluded:
+                ranking = await self._rank_alone(request, preferred)
+                if ranking.candidates:
                     return ranking
         return None
 
+    async def _rank_alone(self, request: RankRequest, preferred: Preferred) -> Ranking:
+        encoded, alone = request.encoded, replace(request.requirements, only=preferred.agent)
+        terms = await self.terms(request.replica, request.pool, most=1)
+        result = request.replica.index.find(encoded.vectors, encoded.stems, alone, resting=1, floor=terms.floor)
+        return replace(rank(result, encoded.units, terms), basis=preferred.basis)
+
 
 def shortlist_of(replica: SiteReplica, ranking: Ranking, only: str | None = None) -> Shortlist:
-    """Return what the store is asked to choose among; `only`: the one of the candidates it may hold."""
+    """Return the shortlist that the store chooses from; only: the single candidate it may choose."""
     return Shortlist(
         basis=ranking.basis,
         tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LONGEST_IDLE,

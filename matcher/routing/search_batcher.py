@@ -1,7 +1,8 @@
-"""Searches for calls that wait for a turn of the event loop, together where they ask the same.
+"""Searches of the index in loop turns: calls that ask for the same share one search.
 
-When the encoder answers a batch, many calls want their search at once. One search serves those that ask the same of the
-index, and they go on in one turn: their claims leave in one write. Between two turns the loop takes new calls in.
+When the encoder answers a batch, many calls want to search at once. One search serves all calls that ask for the same,
+and they continue in one loop turn, so that their reserves leave in one write. Between two loop turns the event loop
+accepts new calls.
 """
 
 from __future__ import annotations
@@ -20,59 +21,60 @@ from matcher.replica.site_replica import SiteReplica
 from matcher.routing.loop_turns import LoopTurns
 
 MOST_TOGETHER: Final = MOST_CANDIDATES
-"""As many as a claim names candidates: if all of them want the same agents, the last finds one whom no other took."""
+"""A reserve names 8 candidates: so up to 8 calls may share a search, and the last of them still names a free agent when
+all name the same agents."""
 COMPARED_TOGETHER: Final = 80_000
-"""Pairs of a sentence and an interest that one search compares: some milliseconds, for which the loop stands still.
-A message that needs more goes alone."""
+"""Pairs of a unit and an interest that one shared search compares: some milliseconds, for which the event loop does
+nothing else. A message that needs more is searched alone."""
 
 
 class SearchRequest(NamedTuple):
-    """What is asked of the index beside the message."""
+    """A search of the index but for the message; calls with equal requests may share a search."""
 
     replica: SiteReplica
     requirements: Requirements
-    most: int
-    """How many of the longest idle to name, beside those whom others are likely to take."""
+    idle: int
+    """How many of the agents idle longest the result names, beside the agents who are likely to be reserved already."""
     floor: float
-    """Where somebody's affinity reaches it, nobody asks for the longest idle."""
+    """Where an agent's affinity reaches the floor, the result names no agents by idleness."""
     ignore_availability: bool = False
     count_left_out: bool = False
 
 
 class SearchAnswer(NamedTuple):
-    """What was found for a message, and whom the constraints left out where the question asked for that."""
+    """The result of a search, and the count of excluded agents where the request asked for it."""
 
-    found: SearchResult
+    result: SearchResult
     left_out: LeftOut
-    underway: frozenset[str]
-    """Whom claims under way were likely to take when the search was made: to it they are still free."""
+    pending: frozenset[str]
+    """Agents for whom reserves were pending at the time of the search: they are still free in its result."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class _Asking:
-    question: SearchRequest
+class _WaitingCall:
+    request: SearchRequest
     query: Query
     answer: asyncio.Future[SearchAnswer]
 
 
 class SearchBatcher:
-    """Finds for each call in its turn, with those that wait and ask the same."""
+    """Searches for each call in a loop turn, together with waiting calls that ask for the same."""
 
     def __init__(self, turns: LoopTurns) -> None:
         self._turns = turns
-        self._waiting: list[_Asking] = []
+        self._waiting: list[_WaitingCall] = []
         self._serving: asyncio.Task[None] | None = None
 
     async def turn(self) -> None:
-        """Wait for a turn, for a heavy step that is no search of many rows."""
+        """Wait for a loop turn, before a heavy step that searches few rows."""
         await self._turns.take()
 
-    async def find(self, question: SearchRequest, query: Query) -> SearchAnswer:
-        """Wait for a turn and find whom a message meets."""
+    async def find(self, request: SearchRequest, query: Query) -> SearchAnswer:
+        """Wait for a loop turn and search for a message."""
         answer: asyncio.Future[SearchAnswer] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Asking(question, query, answer))
+        self._waiting.append(_WaitingCall(request, query, answer))
         if self._serving is None:
-            # It begins in the next pass of the loop: by then all whom a batch answered wait here.
+            # The task begins in the next pass of the event loop: by then all calls of an encoder batch wait here.
             self._serving = asyncio.create_task(self._serve())
         return await answer
 
@@ -80,48 +82,48 @@ class SearchBatcher:
         try:
             while self._waiting:
                 await self._turns.take()
-                waiting = [one for one in self._waiting if not one.answer.done()]  # else the caller has gone
+                waiting = [call for call in self._waiting if not call.answer.done()]  # done: the caller went away
                 self._waiting = waiting[1:]
                 if waiting:
                     self._answer(waiting[0])
         finally:
             self._serving = None
 
-    def _answer(self, first: _Asking) -> None:
-        """Answer who is next in line, and with them those that ask the same."""
+    def _answer(self, first: _WaitingCall) -> None:
+        """Answer the first waiting call, and with it the calls that ask for the same."""
         together = [first]
         try:
             together += self._beside(first)
-            self._waiting = [one for one in self._waiting if one not in together]
-            answers = _found(first.question, [one.query for one in together])
-        except Exception as fault:  # noqa: BLE001 - who asked is told
-            for one in together:
-                one.answer.set_exception(fault)
+            self._waiting = [call for call in self._waiting if call not in together]
+            answers = _search(first.request, [call.query for call in together])
+        except Exception as fault:  # noqa: BLE001 - each caller gets it
+            for call in together:
+                call.answer.set_exception(fault)
         else:
-            for one, answer in zip(together, answers, strict=True):
-                one.answer.set_result(answer)
+            for call, answer in zip(together, answers, strict=True):
+                call.answer.set_result(answer)
 
-    def _beside(self, first: _Asking) -> list[_Asking]:
-        """Choose who is searched for with the first."""
-        same = [one for one in self._waiting if one.question == first.question][: MOST_TOGETHER - 1]
+    def _beside(self, first: _WaitingCall) -> list[_WaitingCall]:
+        """Choose the calls that share the first call's search."""
+        same = [call for call in self._waiting if call.request == first.request][: MOST_TOGETHER - 1]
         if not same:
             return same
-        question = first.question
-        rows = question.replica.index.rows(question.requirements, ignore_availability=question.ignore_availability)
-        compared = accumulate((rows * len(one.query.units) for one in same), initial=rows * len(first.query.units))
+        request = first.request
+        rows = request.replica.index.rows(request.requirements, ignore_availability=request.ignore_availability)
+        compared = accumulate((rows * len(call.query.units) for call in same), initial=rows * len(first.query.units))
         next(compared)
-        return [one for one, so_far in zip(same, compared, strict=True) if so_far <= COMPARED_TOGETHER]
+        return [call for call, so_far in zip(same, compared, strict=True) if so_far <= COMPARED_TOGETHER]
 
 
-def _found(question: SearchRequest, queries: Sequence[Query]) -> list[SearchAnswer]:
-    replica, requirements = question.replica, question.requirements
-    underway = frozenset(replica.underway.agents)
-    found = replica.index.find_each(
+def _search(request: SearchRequest, queries: Sequence[Query]) -> list[SearchAnswer]:
+    replica, requirements = request.replica, request.requirements
+    pending = frozenset(replica.pending.agents)
+    results = replica.index.find_each(
         queries,
         requirements,
-        ignore_availability=question.ignore_availability,
-        resting=question.most + len(underway) + len(queries) - 1,
-        floor=question.floor,
+        ignore_availability=request.ignore_availability,
+        resting=request.idle + len(pending) + len(queries) - 1,
+        floor=request.floor,
     )
-    left_out = replica.index.left_out(requirements) if question.count_left_out else LeftOut({})
-    return [SearchAnswer(one, left_out, underway) for one in found]
+    left_out = replica.index.left_out(requirements) if request.count_left_out else LeftOut({})
+    return [SearchAnswer(result, left_out, pending) for result in results]

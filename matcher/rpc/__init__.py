@@ -1,1 +1,1 @@
-"""The gRPC edge: requests are checked and converted, answers converted back, errors mapped to statuses."""
+"""The gRPC edge: validates requests, calls the services, converts their answers, and maps errors to statuses."""

@@ -1,11 +1,12 @@
-"""Who is let in when more calls come than can be worked on: refused before anything of a call is read.
+"""Admission of calls: how many are worked on at once, which wait in the line, and which are refused.
 
-So many calls are worked on at once; the others stand in line, in the order in which they came: callers who each send
-their next call when the last one is answered keep a line for as long as they like, and each of them has a turn. When
-the line is longer than that, and has not been empty for a moment, the newest goes first: its caller is the likeliest to
-be still there, and who is let in has hardly waited, however long the line is. A crowd that comes at once is answered to
-the last. But when the long line has stood for a while and more have come than a crowd, it is overload: then each
-newcomer, and each call that is done, sends away those who have waited longest, until the line was empty.
+A call is refused before anything of it is read. A fixed number of calls are worked on at once; the others wait in the
+line, in the order of their arrival. Callers who each send their next call when the last one is answered keep a line for
+as long as they like, and each of them is admitted once a round. When the line is longer than that, and has not been
+empty for a moment, the newest call is admitted first: its caller is the likeliest to be still there, and a call that is
+admitted has hardly waited, however long the line is. A crowd that arrives at once is answered to the last call. But
+when the long line has stood for a while and more calls than a crowd have arrived, it is overload: then each call that
+arrives, and each call that is done, refuses the calls that have waited longest, until the line was empty.
 
 After B. Maurer, "Fail at Scale" (ACM Queue 13/8, 2015: controlled delay and adaptive LIFO), and K. Nichols and
 V. Jacobson, "Controlling Queue Delay" (ACM Queue 10/5, 2012). The line is judged by time and not by its length: how
@@ -18,36 +19,45 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import islice
-from typing import Final, Literal
+from typing import Final
 
 NEWEST_FIRST_SECONDS: Final = 0.1
-"""How long the line stands before the newest goes first. Below that it is chance, which is shared by taking turns."""
+"""How long the line stands before the newest call is admitted first. A shorter line is chance, and calls share it in
+the order of their arrival."""
 STANDING_SECONDS: Final = 0.05
 """How long a call may wait once the line has stood for `burst_seconds`."""
 CALM_SECONDS: Final = 1.0
-"""How long nobody must be sent away for an empty line to end an overload: a moment's luck allows no new burst."""
-IN_TURN: Final = 5
-"""So many times those who are worked on at once stand in line in the order of their coming, however long they do: about
-half a second's work, which is shorter than any caller's patience."""
+"""An empty line ends an overload only after no call was refused for so long: one lucky moment allows no new burst."""
+IN_ORDER: Final = 5
+"""A line of up to this many times the calls that are worked on at once keeps the order of arrival, however long it
+stands: about half a second's work, which is shorter than any caller's patience."""
 CROWD: Final = 1_024
-"""A thousand calls at once are a crowd and all answered, however long a slow machine takes to let them come in."""
-SENT_AWAY_AT_ONCE: Final = 2
-"""So many are sent away at once: the line shrinks steadily and no moment is lost to a mass of refusals."""
+"""A thousand calls at once are a crowd and all answered, however long a slow machine takes to receive them."""
+REFUSED_AT_ONCE: Final = 2
+"""Calls refused at once: the line shrinks steadily, and no moment is lost to a mass of refusals."""
 
-Why = Literal["full", "standing"]
+
+class Refusal(StrEnum):
+    """Why a call is refused."""
+
+    FULL = "full"
+    """The line has its greatest length."""
+    STANDING = "standing"
+    """The line has stood too long, and the call has waited too long in it."""
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
-    """A place in the line; `turn` is true when let in, false when sent away."""
+class _Waiting:
+    """A call in the line; `admitted` becomes true when the call is admitted, false when it is refused."""
 
-    turn: asyncio.Future[bool]
+    admitted: asyncio.Future[bool]
     since: float
 
 
 class Admission:
-    """Counts the calls under way, and keeps the line of those who wait."""
+    """Counts the calls that are worked on, and keeps the line of the calls that wait."""
 
     def __init__(
         self,
@@ -56,95 +66,95 @@ class Admission:
         burst_seconds: float,
         clock: Callable[[], float],
         *,
-        in_turn: int = IN_TURN,
+        in_order: int = IN_ORDER,
         crowd: int = CROWD,
-        waited: Callable[[float], None] = lambda _: None,
-        refused: Callable[[Why], None] = lambda _: None,
+        on_wait: Callable[[float], None] = lambda _: None,
+        on_refusal: Callable[[Refusal], None] = lambda _: None,
     ) -> None:
-        """Let `most` in at once and `most_waiting` stand in line; `clock` gives seconds.
+        """Admit `most` calls at once and let `most_waiting` wait in the line; `clock` gives seconds.
 
-        in_turn: so many times `most` stand in line in the order of their coming, and none of them is sent away.
-        crowd: how many may come while the line stands before it is overload, however long it stands.
-        waited: told how long each call that is let in stood in line. refused: told why a call was sent away.
+        in_order: a line of up to so many times `most` keeps the order of arrival, and none of its calls is refused.
+        crowd: how many calls may arrive while the line stands before it is overload, however long it stands.
+        on_wait: called with the seconds that an admitted call has waited. on_refusal: called for each refused call.
         """
         self._most = most
         self._most_waiting = most_waiting
         self._burst_seconds = burst_seconds
-        self._in_turn = in_turn * most
+        self._in_order = in_order * most
         self._crowd = crowd
         self._clock = clock
-        self._waited = waited
-        self._refused = refused
-        self._inside = 0
-        self._line: OrderedDict[_Place, None] = OrderedDict()
+        self._on_wait = on_wait
+        self._on_refusal = on_refusal
+        self._in_flight = 0
+        self._line: OrderedDict[_Waiting, None] = OrderedDict()
         self._standing_since = 0.0
         self._calm_from = 0.0
-        self._came = 0
+        self._arrived = 0
         self._overload = False
 
     @property
-    def inside(self) -> int:
+    def in_flight(self) -> int:
         """Return how many calls are worked on."""
-        return self._inside
+        return self._in_flight
 
     @property
     def waiting(self) -> int:
-        """Return how many calls stand in line."""
+        """Return how many calls wait in the line."""
         return len(self._line)
 
     async def enter(self) -> bool:
-        """Wait to be let in, and return whether that happened; who was let in must `leave`."""
-        if self._inside < self._most:
-            self._inside += 1
-            self._waited(0.0)
+        """Wait for admission, and return whether the call is admitted; an admitted call must `leave`."""
+        if self._in_flight < self._most:
+            self._in_flight += 1
+            self._on_wait(0.0)
             return True
         now = self._clock()
-        place = _Place(asyncio.get_running_loop().create_future(), now)
+        call = _Waiting(asyncio.get_running_loop().create_future(), now)
         if not self._line and now >= self._calm_from:
-            self._standing_since, self._came, self._overload = now, 0, False
-        self._came += 1
-        self._line[place] = None
-        crowded = self._long and self._came > self._crowd
+            self._standing_since, self._arrived, self._overload = now, 0, False
+        self._arrived += 1
+        self._line[call] = None
+        crowded = self._long and self._arrived > self._crowd
         self._overload |= crowded and now - self._standing_since >= self._burst_seconds
-        self._send_away(now)
+        self._refuse_oldest(now)
         try:
-            return await place.turn
+            return await call.admitted
         except asyncio.CancelledError:
-            self._line.pop(place, None)
-            if place.turn.done() and not place.turn.cancelled() and place.turn.result():
-                self.leave()  # let in at the moment its caller went
+            self._line.pop(call, None)
+            if call.admitted.done() and not call.admitted.cancelled() and call.admitted.result():
+                self.leave()  # admitted at the moment its caller went
             raise
 
     def leave(self) -> None:
-        """Let the next of the line in, in place of a call that is done."""
-        self._inside -= 1
+        """End a call, and admit the next of the line."""
+        self._in_flight -= 1
         if not self._line:
             return
         now = self._clock()
         if self._overload:
-            self._send_away(now)
+            self._refuse_oldest(now)
         newest_first = self._overload or (self._long and now - self._standing_since >= NEWEST_FIRST_SECONDS)
-        while self._line and self._inside < self._most:
-            place, _ = self._line.popitem(last=newest_first)
-            if not place.turn.done():
-                self._inside += 1
-                self._waited(now - place.since)
-                place.turn.set_result(True)
+        while self._line and self._in_flight < self._most:
+            call, _ = self._line.popitem(last=newest_first)
+            if not call.admitted.done():
+                self._in_flight += 1
+                self._on_wait(now - call.since)
+                call.admitted.set_result(True)
 
     @property
     def _long(self) -> bool:
-        return len(self._line) > self._in_turn
+        return len(self._line) > self._in_order
 
-    def _send_away(self, now: float) -> None:
-        for oldest in list(islice(self._line, SENT_AWAY_AT_ONCE)):
+    def _refuse_oldest(self, now: float) -> None:
+        for oldest in list(islice(self._line, REFUSED_AT_ONCE)):
             if len(self._line) > self._most_waiting:
-                why: Why = "full"
+                reason = Refusal.FULL
             elif self._overload and now - oldest.since > STANDING_SECONDS:
-                why = "standing"
+                reason = Refusal.STANDING
                 self._calm_from = now + CALM_SECONDS
             else:
                 return
             del self._line[oldest]
-            self._refused(why)
-            if not oldest.turn.done():
-                oldest.turn.set_result(False)
+            self._on_refusal(reason)
+            if not oldest.admitted.done():
+                oldest.admitted.set_result(False)

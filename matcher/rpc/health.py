@@ -1,4 +1,4 @@
-"""Health by grpc.health.v1: per service, and "" for the server as a whole."""
+"""Health of this process by grpc.health.v1: for each service, and "" for the server as a whole."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SERVICES: Final = (
 )
 
 LIVENESS: Final = "liveness"
-"""A service of its own: SERVING while the process runs, whatever the store does. To restart a process for the store's
-sake would only make a disturbance longer."""
+"""A service of its own: SERVING while the process runs, whatever the store does. A restart because the store does not
+answer would only prolong the outage."""
 
 _log = structlog.get_logger(__name__)
 
 
 class _Servicer(aio.HealthServicer):
-    """Knows every service from the start; the library's own knows only "", and that as SERVING."""
+    """Has a status for every service from the start; the library's own class has only "", and that as SERVING."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,36 +37,36 @@ class _Servicer(aio.HealthServicer):
 
 
 class Health:
-    """Says whether this process takes calls; NOT_SERVING until told otherwise, and for good once it stops."""
+    """Says whether this process serves calls: NOT_SERVING until `set`, and for good after `stop`."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self.servicer = _Servicer()
         self.stopping = asyncio.Event()
         self._telemetry = telemetry
-        self._said: tuple[bool, str] | None = None
+        self._last: tuple[bool, str] | None = None
 
     @property
     def serving(self) -> bool:
-        """Return whether calls are taken."""
-        return self._said is not None and self._said[0]
+        """Return whether this process serves calls."""
+        return self._last is not None and self._last[0]
 
     async def set(self, serving: bool, why: str) -> None:
-        """Say whether calls are taken; `why` goes to the log when it changes."""
+        """Set whether this process serves calls; `why` is logged when it changes."""
         if self.stopping.is_set():
             return
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for service in SERVICES:
             await self.servicer.set(service, status)
-        self._tell(serving, why)
+        self._record(serving, why)
 
     async def stop(self) -> None:
-        """Say NOT_SERVING for good, and end the streams that are open."""
+        """Set NOT_SERVING for good, and end the open streams."""
         await self.servicer.enter_graceful_shutdown()
-        self._tell(False, "stopping")
+        self._record(False, "stopping")
         self.stopping.set()
 
-    def _tell(self, serving: bool, why: str) -> None:
+    def _record(self, serving: bool, why: str) -> None:
         self._telemetry.serving.set(serving)
-        if self._said != (serving, why):
-            self._said = (serving, why)
+        if self._last != (serving, why):
+            self._last = (serving, why)
             _log.info("health", serving=serving, why=why)

@@ -1,52 +1,54 @@
-"""The steps of an import: a config, then rows, each answered as it is done and in the order it came, and an end.
+"""ImportAgents: a config, then rows, each answered when it is done and in their order, then an end.
 
-A caller who dies amid the rows reads here like one who has sent them all: gRPC ends the stream, and says only later
-that the call was cancelled. So nothing is pruned before the step that says so.
+A client that dies in mid-stream looks like one that finished: gRPC ends the stream, and reports only later that the
+call was cancelled. So nothing is pruned without an explicit `end`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import Final
+from typing import Final, TypeVar
 
 from matcher.errors import FieldsInvalid, FieldViolation
 from matcher.model import ImportAction, ImportedRow, ImportResult
 from matcher.rpc import convert, resource_names
-from matcher.rpc.import_batches import in_batches
-from matcher.rpc.ports import Roster
+from matcher.rpc.ports import ImportService
 from matcher.rpc.validation import roster as check
 from matcher.v1 import roster_pb2 as pb
 
+T = TypeVar("T")
+
 MOST_ROWS: Final = 64
-"""Rows that are encoded and written together: the encoder's batch gains nothing above."""
+"""Rows that are encoded and written together: a larger batch of the encoder gains nothing."""
 
 
 async def answers(
-    roster: Roster, steps: AsyncIterator[pb.ImportAgentsRequest]
+    imports: ImportService, steps: AsyncIterator[pb.ImportAgentsRequest]
 ) -> AsyncGenerator[pb.ImportAgentsResponse, None]:
-    """Yield what became of every row, and of every agent that was pruned; raise FieldsInvalid for a wrong step."""
-    run: _Import | None = None
+    """Yield the result of every row, and of every pruned agent; raise FieldsInvalid for a wrong step."""
+    running: _Import | None = None
     async with aclosing(in_batches(steps, MOST_ROWS)) as batches:
         async for batch in batches:
             rows = batch
-            if run is None:
-                run, rows = _Import(roster, _config(batch[0])), batch[1:]
-            for result in await run.take(rows):
-                yield convert.import_response(run.site, result)
-            run.refuse_wrong_step()
-    if run is None:
+            if running is None:
+                running, rows = _Import(imports, _config(batch[0])), batch[1:]
+            for result in await running.write(rows):
+                yield convert.import_response(running.site, result)
+            running.refuse_wrong_step()
+    if running is None:
         raise _wrong_step("config", "is missing")
-    for result in await run.finish():
-        yield convert.import_response(run.site, result)
+    for result in await running.finish():
+        yield convert.import_response(running.site, result)
 
 
 class _Import:
-    """One import under way."""
+    """One running import."""
 
-    def __init__(self, roster: Roster, config: pb.ImportConfig) -> None:
+    def __init__(self, imports: ImportService, config: pb.ImportConfig) -> None:
         self.site = check.site("config.parent", config.parent)
-        self._roster = roster
+        self._imports = imports
         self._validate_only = config.validate_only
         self._prune = config.prune
         self._row_of: dict[str, int] = {}
@@ -54,10 +56,10 @@ class _Import:
         self._ended = False
         self._wrong: FieldsInvalid | None = None
 
-    async def take(self, steps: Sequence[pb.ImportAgentsRequest]) -> list[ImportResult]:
+    async def write(self, steps: Sequence[pb.ImportAgentsRequest]) -> list[ImportResult]:
         """Import the rows of a batch; return one result a row, in the order of the rows."""
         results: list[ImportResult | None] = []
-        good: list[ImportedRow] = []
+        valid: list[ImportedRow] = []
         for step in steps:
             if self._wrong is not None:
                 break
@@ -66,27 +68,27 @@ class _Import:
             checked = self._check(step.row)
             results.append(checked if isinstance(checked, ImportResult) else None)
             if isinstance(checked, ImportedRow):
-                good.append(checked)
-        done = iter(await self._roster.import_agents(self.site, good, self._validate_only) if good else ())
-        told = [next(done) if result is None else result for result in results]
-        self._rejected = self._rejected or any(result.action is ImportAction.REJECTED for result in told)
-        return told
+                valid.append(checked)
+        written = iter(await self._imports.import_agents(self.site, valid, self._validate_only) if valid else ())
+        in_order = [next(written) if result is None else result for result in results]
+        self._rejected = self._rejected or any(result.action is ImportAction.REJECTED for result in in_order)
+        return in_order
 
     def refuse_wrong_step(self) -> None:
-        """Raise FieldsInvalid, if a step was wrong where it stood; the rows before it are answered."""
+        """Raise FieldsInvalid, if a step was wrong at its place; the rows before it are answered already."""
         if self._wrong is not None:
             raise self._wrong
 
     async def finish(self) -> list[ImportResult]:
-        """Remove the agents that no row named, where that was asked for and no row was rejected."""
+        """Remove the agents that no row named, where the config says `prune` and no row was rejected."""
         if not self._prune or self._rejected:
             return []
         if not self._ended:
             raise _wrong_step("end", "is missing; no agent was removed")
-        return await self._roster.prune(self.site, frozenset(self._row_of), self._validate_only)
+        return await self._imports.prune(self.site, frozenset(self._row_of), self._validate_only)
 
     def _is_row(self, step: pb.ImportAgentsRequest) -> bool:
-        """Return whether the step is a row; note the end, and a step that is wrong here."""
+        """Return whether the step is a row; note the end, and a step that is wrong at this place."""
         kind = step.WhichOneof("step")
         if kind == "end" and not self._ended:
             self._ended = True
@@ -116,3 +118,39 @@ def _config(step: pb.ImportAgentsRequest) -> pb.ImportConfig:
 
 def _wrong_step(field: str, description: str) -> FieldsInvalid:
     return FieldsInvalid([FieldViolation(field, description)])
+
+
+async def in_batches(stream: AsyncIterator[T], most: int) -> AsyncGenerator[list[T], None]:
+    """Yield the items of `stream` in batches, in order: all that have arrived, at least one and at most `most`.
+
+    Reads at most `most` items ahead, so that a slow consumer slows the sender down, and never waits for a batch to
+    fill. An exception of the stream is raised after the items before it were yielded.
+    """
+    unread = asyncio.Semaphore(most)
+    arrived: asyncio.Queue[T | None] = asyncio.Queue()
+
+    async def read() -> None:
+        await unread.acquire()
+        async for item in stream:
+            arrived.put_nowait(item)
+            await unread.acquire()
+
+    reader = asyncio.create_task(read())
+    reader.add_done_callback(lambda _: arrived.put_nowait(None))
+    try:
+        while (item := await arrived.get()) is not None:
+            batch = [item]
+            ended = False
+            while len(batch) < most and not arrived.empty() and not ended:
+                item = arrived.get_nowait()
+                ended = item is None
+                if item is not None:
+                    batch.append(item)
+            for _ in batch:
+                unread.release()
+            yield batch
+            if ended:
+                break
+        await reader
+    finally:
+        reader.cancel()

@@ -1,4 +1,4 @@
-"""What the gRPC edge asks of the parts behind it, by plain ids and not by resource names."""
+"""The services that the gRPC edge calls, as Protocols: they take and return plain ids, not resource names."""
 
 from __future__ import annotations
 
@@ -30,57 +30,61 @@ from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 
 
 class Router(Protocol):
-    """Decides. Every method may raise a MatcherError."""
+    """Transfers, links and suggestions. Every method may raise a MatcherError."""
 
     async def transfer(self, site: str, request: TransferRequest) -> Outcome:
-        """Hand a contact on that an agent has accepted."""
+        """Move an accepted contact to another pool or agent."""
 
     async def link(self, site: str, handles: Sequence[str]) -> int:
-        """Join the handles of one customer; return how many there are now."""
+        """Join the handles of one customer; return how many handles the customer has now."""
 
     async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
-        """Rank agents for the message and hold nothing."""
+        """Rank agents for a message and hold nothing."""
 
 
-class Gathering(Protocol):
-    """Decides, for several messages together where there are several."""
+class MatchingWindows(Protocol):
+    """Decisions for messages: for a message alone, or for the messages of a pool's matching window together."""
 
     async def route(
         self,
         site: str,
-        asked: RouteRequest,
+        request: RouteRequest,
         *,
         seconds_left: float | None = None,
-        gathered: Callable[[], None] = lambda: None,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> Outcome:
-        """Decide who takes the message; `gathered` is told when the call begins to wait for others."""
+        """Decide which agent takes the message; raise a MatcherError where that fails.
 
-    async def route_many(self, site: str, asked: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
-        """Decide for all messages together; return what became of each, in their order."""
+        seconds_left: until the caller's deadline, None: without one. on_wait: called when the request begins to wait
+        for the end of a window.
+        """
+
+    async def route_many(self, site: str, requests: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
+        """Decide for all messages together; return the outcome or the error of each, in their order."""
 
 
-class Reservations(Protocol):
-    """Keeps the lives of reservations. Every method may raise a MatcherError."""
+class ReservationService(Protocol):
+    """The life of a reservation. Every method may raise a MatcherError; fence 0 is not checked."""
 
     async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
-        """Take an offer; fence 0: not checked."""
+        """Accept an offer."""
 
     async def decline(
         self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
     ) -> Reservation:
-        """Turn an offer down; retry_after_ms None: never offered to the agent again."""
+        """Decline an offer; retry_after_ms None: the contact is never offered to the agent again."""
 
     async def renew(self, site: str, reservation: str, fence: int, duration_ms: int | None) -> Reservation:
-        """Move a deadline on; duration_ms None: by the pool's accepted_duration."""
+        """Extend the deadline of an accepted reservation; duration_ms None: by the pool's accepted_duration."""
 
     async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
         """End a conversation; experience: how it was for the customer."""
 
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
-        """Give a slot back."""
+        """Release the agent without a conversation."""
 
     async def touch(self, site: str, reservation: str, fence: int) -> Reservation:
-        """Note that a conversation goes on."""
+        """Record that the conversation is active."""
 
     async def reservation(self, site: str, reservation: str) -> Reservation:
         """Read a reservation."""
@@ -92,8 +96,8 @@ class Reservations(Protocol):
         """Read the record of the decision that led to a reservation."""
 
 
-class Contacts(Protocol):
-    """Keeps the lives of contacts. Every method may raise a MatcherError."""
+class ContactService(Protocol):
+    """The life of a contact. Every method may raise a MatcherError."""
 
     async def contact(self, site: str, contact: str) -> Contact:
         """Read a contact."""
@@ -110,29 +114,29 @@ class Contacts(Protocol):
         """End a contact."""
 
 
-class Streams(Protocol):
-    """Tells what happens as it does. Every generator may raise a MatcherError."""
+class WatchService(Protocol):
+    """Streams of changes. Every generator may raise a MatcherError."""
 
     def contact(self, site: str, contact: str, after_sequence: int) -> AsyncGenerator[ContactEvent, None]:
-        """Tell a contact's steps after a sequence number, until it has ended."""
+        """Yield a contact's events after a sequence number, until the contact has ended."""
 
     def events(
         self, site: str, pool: str | None, resume: StreamPlace | None
     ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
-        """Tell the steps of all contacts, each with the place to resume from; None: a sign of life."""
+        """Yield the events of all contacts, each with the place to resume from; None: a keepalive."""
 
     def reservations(self, site: str, agent: str) -> AsyncGenerator[Reservation | None, None]:
-        """Tell an agent's reservations as they are and as they change; None: a sign of life."""
+        """Yield an agent's live reservations, then each as it changes; None: a keepalive."""
 
 
-class Roster(Protocol):
-    """Keeps agents, pools and sites. Every method may raise a MatcherError."""
+class AgentService(Protocol):
+    """Agents. Every method may raise a MatcherError; etag "" is not checked."""
 
     async def create_agent(self, site: str, agent: str, profile: Profile, status: AgentStatus) -> Agent:
         """Add an agent."""
 
     async def agent(self, site: str, agent: str) -> Agent:
-        """Read an agent with what they hold."""
+        """Read an agent with the agent's holds."""
 
     async def agents(
         self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None
@@ -140,22 +144,30 @@ class Roster(Protocol):
         """List agents by id, from `after` on."""
 
     async def update_agent(self, site: str, agent: str, change: AgentChange, etag: str) -> Agent:
-        """Change an agent; etag "": not checked."""
+        """Change an agent."""
 
     async def delete_agent(self, site: str, agent: str, etag: str, force: bool) -> None:
-        """Remove an agent; etag "": not checked."""
+        """Remove an agent."""
 
     async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
-        """Declare an agent's status."""
+        """Set an agent's status."""
 
     async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
-        """Note that an agent's desk is alive; return until when that counts, and the agent's status."""
+        """Record a heartbeat of an agent's desk; return until when it counts, and the agent's status."""
+
+
+class ImportService(Protocol):
+    """Imports of a roster. Every method may raise a MatcherError."""
 
     async def import_agents(self, site: str, rows: Sequence[ImportedRow], validate_only: bool) -> list[ImportResult]:
-        """Add or change agents; one result a row, in the order of the rows."""
+        """Add or change agents; return one result a row, in the order of the rows."""
 
     async def prune(self, site: str, keep: frozenset[str], validate_only: bool) -> list[ImportResult]:
         """Remove the agents who are not in `keep`."""
+
+
+class PoolService(Protocol):
+    """Pools. Every method may raise a MatcherError; etag "" is not checked."""
 
     async def create_pool(self, site: str, pool: str, policy: PoolPolicy) -> Pool:
         """Add a pool."""
@@ -178,6 +190,10 @@ class Roster(Protocol):
     def effective_tolerance(self, pool: Pool) -> float:
         """Return the affinity tolerance in force."""
 
+
+class SiteService(Protocol):
+    """Sites. Every method may raise a MatcherError."""
+
     async def create_site(self, site: str) -> None:
         """Add a site."""
 
@@ -190,11 +206,14 @@ class Roster(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What stands behind the methods."""
+    """The services behind the two servicers."""
 
     router: Router
-    reservations: Reservations
-    contacts: Contacts
-    roster: Roster
-    gathering: Gathering
-    streams: Streams
+    windows: MatchingWindows
+    reservations: ReservationService
+    contacts: ContactService
+    watch: WatchService
+    agents: AgentService
+    imports: ImportService
+    pools: PoolService
+    sites: SiteService

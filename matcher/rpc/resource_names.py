@@ -1,4 +1,4 @@
-"""Resource names, read and checked: sites/{site}, and sites/{site}/{kind}/{id} for what it holds."""
+"""Resource names, parsed and built: sites/{site}, and sites/{site}/{kind}/{id} for the resources of a site."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RECORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,127}").fullmatch
 
 
 class Kind(StrEnum):
-    """A kind of resource, by the collection it is in."""
+    """A kind of resource, by the name of its collection."""
 
     AGENT = "agents"
     POOL = "pools"
@@ -54,13 +54,13 @@ def is_contact_id(text: str) -> bool:
 
 
 def parse_site(name: str) -> str | None:
-    """Return the site of "sites/{site}"; None where it is no such name."""
+    """Return the site of "sites/{site}"; None for any other text."""
     site = name[6:]
     return site if name.startswith("sites/") and _ID(site) else None
 
 
 def parse(name: str, kind: Kind) -> tuple[str, str] | None:
-    """Return the site and the id of "sites/{site}/{kind}/{id}"; None where it is no such name."""
+    """Return the site and the id of "sites/{site}/{kind}/{id}"; None for any other text."""
     parts = name.split("/")
     if len(parts) != 4 or parts[0] != "sites" or parts[2] != kind.value:
         return None
@@ -68,5 +68,5 @@ def parse(name: str, kind: Kind) -> tuple[str, str] | None:
 
 
 def name(kind: Kind, site: str, identifier: str) -> str:
-    """Return the resource name of what a site holds; "" for no id."""
+    """Return the name of a resource of a site; "" for the id ""."""
     return _NAME_OF_KIND[kind](site, identifier) if identifier else ""

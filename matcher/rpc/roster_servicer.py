@@ -1,6 +1,6 @@
-"""matcher.v1.RosterService: each method checks, calls the roster and converts."""
+"""matcher.v1.RosterService: each method validates its request, calls a service and converts the answer."""
 
-# ruff: noqa: N802 - the methods have the names they have on the wire
+# ruff: noqa: N802 - the methods have their names on the wire
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from google.protobuf.empty_pb2 import Empty
 from matcher.model import Pool
 from matcher.model.resource_names import site_name
 from matcher.rpc import convert
+from matcher.rpc.grpc_types import Context
 from matcher.rpc.import_agents import answers
-from matcher.rpc.interceptors.errors import Context
 from matcher.rpc.ports import Services
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation import contacts as check_contacts
 from matcher.rpc.validation import roster as check
-from matcher.rpc.validation.routing import named
-from matcher.rpc.validation.violations import page_token
+from matcher.rpc.validation.violations import page_token, resource
 from matcher.v1 import roster_pb2 as pb
 from matcher.v1 import roster_pb2_grpc
 
@@ -30,27 +28,30 @@ _SITES: Final = "sites"
 
 
 class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
-    """Keeps the people who can be found."""
+    """Serves agents, pools and sites."""
 
     def __init__(self, services: Services) -> None:
-        self._roster = services.roster
+        self._agents = services.agents
+        self._imports = services.imports
+        self._pools = services.pools
+        self._sites = services.sites
         self._contacts = services.contacts
-        self._streams = services.streams
+        self._watch = services.watch
 
     async def CreateAgent(self, request: pb.CreateAgentRequest, _context: Context) -> pb.Agent:
         """Add an agent."""
         site, agent, profile, status = check.create_agent(request)
-        return convert.agent(site, await self._roster.create_agent(site, agent, profile, status))
+        return convert.agent(site, await self._agents.create_agent(site, agent, profile, status))
 
     async def GetAgent(self, request: pb.GetAgentRequest, _context: Context) -> pb.Agent:
-        """Read an agent, with what the agent holds now."""
-        site, agent = named(request.name, Kind.AGENT)
-        return convert.agent(site, await self._roster.agent(site, agent), with_holds=True)
+        """Read an agent, with the agent's holds."""
+        site, agent = resource(request.name, Kind.AGENT)
+        return convert.agent(site, await self._agents.agent(site, agent), with_holds=True)
 
     async def ListAgents(self, request: pb.ListAgentsRequest, _context: Context) -> pb.ListAgentsResponse:
         """List a site's agents by id."""
         site, most, after, pool, status = check.agents(request, _AGENTS)
-        page = await self._roster.agents(site, most, after, pool, status)
+        page = await self._agents.agents(site, most, after, pool, status)
         return pb.ListAgentsResponse(
             agents=(convert.agent(site, agent) for agent in page.items),
             next_page_token=page_token(page.next, _AGENTS),
@@ -59,57 +60,57 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     async def UpdateAgent(self, request: pb.UpdateAgentRequest, _context: Context) -> pb.Agent:
         """Change the fields of an agent that the mask names."""
         site, agent, change, etag = check.update_agent(request)
-        return convert.agent(site, await self._roster.update_agent(site, agent, change, etag))
+        return convert.agent(site, await self._agents.update_agent(site, agent, change, etag))
 
     async def DeleteAgent(self, request: pb.DeleteAgentRequest, _context: Context) -> Empty:
         """Remove an agent."""
         site, agent, etag = check.delete(request.name, Kind.AGENT, request.etag)
-        await self._roster.delete_agent(site, agent, etag, request.force)
+        await self._agents.delete_agent(site, agent, etag, request.force)
         return Empty()
 
     async def ImportAgents(
         self, requests: AsyncIterator[pb.ImportAgentsRequest], _context: Context
     ) -> AsyncGenerator[pb.ImportAgentsResponse, None]:
-        """Take a roster row by row and answer every row as it is done."""
-        async with aclosing(answers(self._roster, requests)) as told:
-            async for answer in told:
-                yield answer
+        """Import a roster row by row, and answer each row when it is done."""
+        async with aclosing(answers(self._imports, requests)) as results:
+            async for result in results:
+                yield result
 
     async def SetAgentStatus(self, request: pb.SetAgentStatusRequest, _context: Context) -> pb.Agent:
-        """Declare whether an agent takes contacts."""
+        """Set an agent's status."""
         site, agent, status = check.set_status(request)
-        return convert.agent(site, await self._roster.set_status(site, agent, status))
+        return convert.agent(site, await self._agents.set_status(site, agent, status))
 
     async def BeatAgent(self, request: pb.BeatAgentRequest, _context: Context) -> pb.BeatAgentResponse:
-        """Note that an agent's desk is alive."""
-        site, agent, ttl_ms = check_contacts.beat(request)
-        return convert.beat(*await self._roster.beat(site, agent, ttl_ms))
+        """Record a heartbeat of an agent's desk."""
+        site, agent, ttl_ms = check.beat(request)
+        return convert.beat(*await self._agents.beat(site, agent, ttl_ms))
 
     async def WatchReservations(
         self, request: pb.WatchReservationsRequest, _context: Context
     ) -> AsyncGenerator[pb.WatchReservationsResponse, None]:
-        """Tell an agent's reservations as they change."""
-        site, agent = check_contacts.watch_reservations(request)
-        async with aclosing(self._streams.reservations(site, agent)) as changes:
-            async for held in changes:
-                yield pb.WatchReservationsResponse(reservation=convert.reservation(site, held) if held else None)
+        """Stream an agent's reservations as they change."""
+        site, agent = check.watch_reservations(request)
+        async with aclosing(self._watch.reservations(site, agent)) as changes:
+            async for record in changes:
+                yield pb.WatchReservationsResponse(reservation=convert.reservation(site, record) if record else None)
 
     async def CreatePool(self, request: pb.CreatePoolRequest, _context: Context) -> pb.Pool:
         """Add a pool."""
         site, pool, policy = check.create_pool(request)
-        return await self._pool(site, await self._roster.create_pool(site, pool, policy))
+        return await self._pool(site, await self._pools.create_pool(site, pool, policy))
 
     async def GetPool(self, request: pb.GetPoolRequest, _context: Context) -> pb.Pool:
         """Read a pool with its policy."""
-        site, pool = named(request.name, Kind.POOL)
-        shown = await self._pool(site, await self._roster.pool(site, pool))
-        shown.waiting = (await self._contacts.waiting(site)).get(pool, 0)
-        return shown
+        site, pool = resource(request.name, Kind.POOL)
+        answer = await self._pool(site, await self._pools.pool(site, pool))
+        answer.waiting = (await self._contacts.waiting(site)).get(pool, 0)
+        return answer
 
     async def ListPools(self, request: pb.ListPoolsRequest, _context: Context) -> pb.ListPoolsResponse:
         """List a site's pools by id."""
         site, most, after = check.pools(request, _POOLS)
-        page = await self._roster.pools(site, most, after)
+        page = await self._pools.pools(site, most, after)
         return pb.ListPoolsResponse(
             pools=[await self._pool(site, pool) for pool in page.items], next_page_token=page_token(page.next, _POOLS)
         )
@@ -117,23 +118,23 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     async def UpdatePool(self, request: pb.UpdatePoolRequest, _context: Context) -> pb.Pool:
         """Change the fields of a pool that the mask names."""
         site, pool, change, etag = check.update_pool(request)
-        return await self._pool(site, await self._roster.update_pool(site, pool, change, etag))
+        return await self._pool(site, await self._pools.update_pool(site, pool, change, etag))
 
     async def DeletePool(self, request: pb.DeletePoolRequest, _context: Context) -> Empty:
         """Remove a pool that no agent is in."""
         site, pool, etag = check.delete(request.name, Kind.POOL, request.etag)
-        await self._roster.delete_pool(site, pool, etag)
+        await self._pools.delete_pool(site, pool, etag)
         return Empty()
 
     async def CreateSite(self, request: pb.CreateSiteRequest, _context: Context) -> pb.Site:
         """Add a site with its default pool."""
         site = check.create_site(request)
-        await self._roster.create_site(site)
+        await self._sites.create_site(site)
         return pb.Site(name=site_name(site))
 
     async def ListSites(self, request: pb.ListSitesRequest, _context: Context) -> pb.ListSitesResponse:
         """List the sites by id."""
-        page = await self._roster.sites(*check.sites(request, _SITES))
+        page = await self._sites.sites(*check.sites(request, _SITES))
         return pb.ListSitesResponse(
             sites=(pb.Site(name=site_name(site)) for site in page.items),
             next_page_token=page_token(page.next, _SITES),
@@ -141,13 +142,13 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
 
     async def DeleteSite(self, request: pb.DeleteSiteRequest, _context: Context) -> Empty:
         """Remove a site."""
-        await self._roster.delete_site(check.site("name", request.name), request.force)
+        await self._sites.delete_site(check.site("name", request.name), request.force)
         return Empty()
 
     async def _pool(self, site: str, pool: Pool) -> pb.Pool:
         return convert.pool(
             site,
             pool,
-            floor=await self._roster.effective_floor(site, pool),
-            tolerance=self._roster.effective_tolerance(pool),
+            floor=await self._pools.effective_floor(site, pool),
+            tolerance=self._pools.effective_tolerance(pool),
         )

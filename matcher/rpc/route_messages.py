@@ -1,85 +1,75 @@
-"""RouteMessages: what is wrong with the whole refuses it, what is wrong with an item is the item's answer."""
+"""RouteMessages: an error of the batch fails the call; an error of an item is that item's result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Final
 
 from matcher.errors import FieldsInvalid, MatcherError
 from matcher.model import Outcome
 from matcher.model.requests import RouteRequest
 from matcher.rpc import convert, status
-from matcher.rpc.ports import Gathering
+from matcher.rpc.ports import MatchingWindows
 from matcher.rpc.validation import routing as check
 from matcher.rpc.validation.violations import MISSING, Violations
 from matcher.v1 import routing_pb2 as pb
 
 MOST_MESSAGES: Final = 256
 
-Digest = Callable[[pb.RouteMessageRequest], bytes]
-
 
 async def answers(
-    gathering: Gathering, request: pb.RouteMessagesRequest, digest: Digest, count: Callable[[Outcome], None]
+    windows: MatchingWindows, request: pb.RouteMessagesRequest, on_outcome: Callable[[Outcome], None]
 ) -> pb.RouteMessagesResponse:
-    """Return the result of every message in their order; raise FieldsInvalid where the request is no batch.
+    """Return the result of every message, in their order; raise FieldsInvalid where the request is no batch.
 
-    count: told of every outcome that is no error.
+    on_outcome: called with every outcome that is no error.
     """
-    site = _whole(request)
-    checked = [_item(request.parent, one, digest) for one in request.requests]
-    good = [one for one in checked if isinstance(one, RouteRequest)]
-    # By contact id and not by place: the order in which a caller lists them decides nothing among equals.
-    turn = sorted(range(len(good)), key=lambda at: good[at].contact_id)
-    ended = await gathering.route_many(site, [good[at] for at in turn]) if good else []
-    outcomes = {good[at].contact_id: outcome for at, outcome in zip(turn, ended, strict=True)}
+    site = _batch(request)
+    checked = [_item(request.parent, item) for item in request.requests]
+    # Sorted by contact id: so the order in which a caller lists the messages decides nothing among equals.
+    valid = sorted((item for item in checked if isinstance(item, RouteRequest)), key=attrgetter("contact_id"))
+    ended = await windows.route_many(site, valid) if valid else []
+    outcomes = {item.contact_id: outcome for item, outcome in zip(valid, ended, strict=True)}
     results = []
-    for one, asked in zip(request.requests, checked, strict=True):
-        outcome = outcomes[one.contact_id] if isinstance(asked, RouteRequest) else asked
+    for item, result in zip(request.requests, checked, strict=True):
+        outcome = outcomes[item.contact_id] if isinstance(result, RouteRequest) else result
         if not isinstance(outcome, MatcherError):
-            count(outcome)
-        results.append(_result(site, one.contact_id, outcome))
+            on_outcome(outcome)
+        results.append(_result(site, item.contact_id, outcome))
     return pb.RouteMessagesResponse(results=results)
 
 
-def _whole(request: pb.RouteMessagesRequest) -> str:
-    """Check what concerns all messages; return the site; raise FieldsInvalid."""
+def _batch(request: pb.RouteMessagesRequest) -> str:
+    """Check the fields that concern all messages; return the site; raise FieldsInvalid."""
     wrong = Violations()
     site = wrong.site("parent", request.parent)
     if not request.requests:
         wrong.note("requests", MISSING)
     wrong.many("requests", len(request.requests), MOST_MESSAGES)
-    seen: dict[str, int] = {}
-    for number, one in enumerate(request.requests[:MOST_MESSAGES]):
-        if one.parent and one.parent != request.parent:
-            wrong.note(f"requests[{number}].parent", "is another than that of the whole")
-        if not one.contact_id:
+    numbers: dict[str, int] = {}
+    for number, item in enumerate(request.requests[:MOST_MESSAGES]):
+        if item.parent and item.parent != request.parent:
+            wrong.note(f"requests[{number}].parent", "differs from the parent of the batch")
+        if not item.contact_id:
             wrong.note(f"requests[{number}].contact_id", MISSING)
-        elif one.contact_id in seen:
-            wrong.note(f"requests[{number}].contact_id", f"is that of requests[{seen[one.contact_id]}]")
-        seen.setdefault(one.contact_id, number)
+        elif item.contact_id in numbers:
+            wrong.note(f"requests[{number}].contact_id", f"is also that of requests[{numbers[item.contact_id]}]")
+        numbers.setdefault(item.contact_id, number)
     wrong.refuse()
     return site
 
 
-def _item(parent: str, given: pb.RouteMessageRequest, digest: Digest) -> RouteRequest | FieldsInvalid:
-    """Check one message as RouteMessage would; the same request_id may repeat it there."""
+def _item(parent: str, given: pb.RouteMessageRequest) -> RouteRequest | FieldsInvalid:
+    """Check one message as RouteMessage does: a caller may repeat it there under the same request_id."""
     request = pb.RouteMessageRequest()
     request.CopyFrom(given)
     request.parent = parent
     try:
-        routable = check.route(request)
+        _, checked = check.route(request)
     except FieldsInvalid as error:
         return error
-    return RouteRequest(
-        routable.message,
-        contact_id=request.contact_id,
-        request_id=request.request_id,
-        digest=digest(request),
-        auto_accept=request.auto_accept,
-        explain_unmatched=request.explain_unmatched,
-        wait=routable.wait,
-    )
+    return checked
 
 
 def _result(site: str, contact_id: str, outcome: Outcome | MatcherError) -> pb.RouteMessagesResult:

@@ -1,15 +1,14 @@
-"""Puts the services, the interceptors and the options of the gRPC server together, and stops it gracefully."""
+"""The gRPC server: its servicers, interceptors and options, and its graceful stop."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from matcher.rpc.call_prefetch import MethodRegistrar, asked_ahead
+from matcher.rpc.call_prefetch import MethodRegistrar, prefetching
 from matcher.rpc.health import SERVICES, Health
 from matcher.rpc.interceptors.admission import AdmissionInterceptor
 from matcher.rpc.interceptors.errors import RECEIVE_LIMIT_BYTES, ErrorInterceptor
@@ -26,11 +25,11 @@ KEEPALIVE_OPTIONS: Final = (
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
 )
-"""A caller who vanished is noticed within 80 s, and one that pings every 10 s is not sent away for it."""
+"""A caller that vanished is noticed within 80 s; a caller may ping every 10 s without being disconnected."""
 
 MOST_IN_GRPC: Final = 32_768
-"""Calls that gRPC holds until the service takes them up. Above its own limit of 1,000 it ends them CANCELLED, without a
-word; here whoever comes is refused by the service, with the reason and when to come again."""
+"""Calls that gRPC keeps until the service accepts them. Above its default of 1,000 gRPC ends calls with CANCELLED and
+no reason; with this limit the service refuses them, with the reason and when to try again."""
 
 
 def build_server(
@@ -41,21 +40,19 @@ def build_server(
     admission: AdmissionInterceptor | None = None,
     share_port: bool = False,
     worker: str = "",
-    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> grpc.aio.Server:
     """Return a server that has no port yet and is not started.
 
-    admission: stands around the guard of the error interceptor, within the count of the metrics.
-    worker: which of several processes this is, said with every answer; "": not said.
-    share_port: several processes may listen on the same port; without it a second one fails to bind.
-    interceptors: stand innermost, under the guard of the error interceptor.
+    admission: limits calls outside the error interceptor, and inside the metrics, which count its refusals.
+    share_port: several processes may listen on the same port; without it the second process fails to bind.
+    worker: the name of this worker process, sent with every unary answer; "" for none.
     """
-    named = (WorkerInterceptor(worker),) if worker else ()
-    gate = (admission,) if admission is not None else ()
-    guard = ErrorInterceptor(health.stopping)
-    with asked_ahead():
+    workers = (WorkerInterceptor(worker),) if worker else ()
+    limits = (admission,) if admission is not None else ()
+    errors = ErrorInterceptor(health.stopping)
+    with prefetching():
         server = grpc.aio.server(
-            interceptors=(MetricsInterceptor(telemetry), *gate, guard, *named, *interceptors),
+            interceptors=(MetricsInterceptor(telemetry), *limits, errors, *workers),
             options=(
                 ("grpc.max_receive_message_length", RECEIVE_LIMIT_BYTES),
                 ("grpc.so_reuseport", int(share_port)),
@@ -64,16 +61,16 @@ def build_server(
                 *KEEPALIVE_OPTIONS,
             ),
         )
-    doors: Any = MethodRegistrar(server)
-    routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(services, telemetry), doors)
-    roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services), doors)
-    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, doors)
+    registrar: Any = MethodRegistrar(server)
+    routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(services, telemetry), registrar)
+    roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services), registrar)
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, registrar)
     served = (*SERVICES[1:], health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(served, server)
     return server
 
 
 async def drain(server: grpc.aio.Server, health: Health, grace: float) -> None:
-    """Stop taking calls, end the open streams, and give the calls under way `grace` seconds to finish."""
+    """Accept no more calls, end the open streams, and give the calls in flight `grace` seconds to finish."""
     await health.stop()
     await server.stop(grace)

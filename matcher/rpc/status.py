@@ -1,4 +1,4 @@
-"""The one place where reasons become gRPC codes, and errors google.rpc.Status with details."""
+"""The gRPC code of every error reason, and errors as google.rpc.Status with details."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DETAILS_KEY: Final = "grpc-status-details-bin"
 INTERNAL_REASON: Final = "INTERNAL_FAULT"
 
 MOST_VIOLATION_BYTES: Final = 4_000
-"""Clients refuse trailers above 8 KiB, and base64 adds a third: what is beyond this is counted, not listed."""
+"""Clients refuse trailers above 8 KiB, and base64 adds a third: further violations are counted and not listed."""
 MOST_SENTENCE: Final = 300
 MOST_METADATA_VALUE: Final = 256
 
@@ -72,30 +72,30 @@ def code_of(status: status_pb2.Status) -> grpc.StatusCode:
 
 
 def trailers_of(status: status_pb2.Status) -> tuple[tuple[str, bytes], ...]:
-    """Return the trailing metadata in which a status travels."""
+    """Return the trailing metadata that carries a status with its details."""
     return ((DETAILS_KEY, status.SerializeToString()),)
 
 
 def status_of(error: MatcherError) -> status_pb2.Status:
-    """Return the status that tells a caller of `error`: code, sentence, ErrorInfo, BadRequest, RetryInfo."""
+    """Return the status of `error`: code, sentence, ErrorInfo, and BadRequest and RetryInfo where they apply."""
     details: list[message.Message] = [_error_info(error.reason, dict(error.metadata))]
     if isinstance(error, FieldsInvalid):
         details.append(_bad_request(error.violations))
     if error.retry_after_seconds is not None:
-        wait = duration_pb2.Duration()
-        wait.FromMilliseconds(round(error.retry_after_seconds * 1000))
-        details.append(error_details_pb2.RetryInfo(retry_delay=wait))
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     return _status(CODES[error.reason], error.message, details)
 
 
 def is_outage(error: MatcherError) -> bool:
-    """Return whether the service, and not the caller, is at fault: worth a line in the log."""
+    """Return whether the service, and not the caller, is at fault: such an error is logged."""
     return CODES[error.reason] in {_UNAVAILABLE, grpc.StatusCode.INTERNAL} and error.reason != "SHUTTING_DOWN"
 
 
 def fault_status(incident: str) -> status_pb2.Status:
-    """Return the status of a fault of the service: nothing of the fault but its incident id."""
-    sentence = f"the service has failed; its log says more under incident {incident}"
+    """Return the status of a fault of the service: the incident id, and nothing else of the fault."""
+    sentence = f"the service failed; see incident {incident} in its log"
     return _status(grpc.StatusCode.INTERNAL, sentence, [_error_info(INTERNAL_REASON, {"incident": incident})])
 
 
@@ -108,8 +108,8 @@ def _status(code: grpc.StatusCode, sentence: str, details: list[message.Message]
 
 
 def _error_info(reason: str, metadata: dict[str, str]) -> error_details_pb2.ErrorInfo:
-    shown = {key: _cut(value, MOST_METADATA_VALUE) for key, value in metadata.items()}
-    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=shown)
+    short = {key: _cut(value, MOST_METADATA_VALUE) for key, value in metadata.items()}
+    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=short)
 
 
 def _bad_request(violations: tuple[FieldViolation, ...]) -> error_details_pb2.BadRequest:

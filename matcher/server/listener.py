@@ -1,4 +1,4 @@
-"""The port that the service listens on."""
+"""Listener of the service: binds the port, with or without TLS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matcher.errors import SettingsWrong
 
 
 def bind(server: grpc.aio.Server, settings: Settings) -> str:
-    """Give a server its port, with TLS where there are certificates; return the address. Raises SettingsWrong."""
+    """Bind a server to its port, with TLS if certificates are set; return the address. Raises SettingsWrong."""
     host = settings.listen.rpartition(":")[0]
     if not settings.reuse_port:
         _try_port(settings.listen)
@@ -33,7 +33,7 @@ def bind(server: grpc.aio.Server, settings: Settings) -> str:
 
 
 def _try_port(listen: str) -> None:
-    """Find out whether the port is free before gRPC does, which says so in a line of its own. Raises SettingsWrong."""
+    """Check that the port is free, before gRPC does and logs a line of its own. Raises SettingsWrong."""
     host, _, port = listen.rpartition(":")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

@@ -1,4 +1,4 @@
-"""Several processes on one port: each a whole service of its own, watched by a parent that serves nothing."""
+"""Supervisor of several worker processes on one port: each is a whole service; the parent restarts them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from matcher.errors import SettingsWrong
 
 log = structlog.get_logger(__name__)
 
-WORKER: Final = "import sys; from matcher.app import main; sys.exit(main())"
+WORKER: Final = "import sys; from matcher.server.app import main; sys.exit(main())"
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
 async def supervise(settings: Settings, stopping: asyncio.Event) -> None:
-    """Run `settings.workers` processes until `stopping` is set; one that ends before that is replaced.
+    """Run `settings.workers` processes until `stopping` is set, and replace a process that ends before that.
 
-    Prints the address once all of them serve. Raises SettingsWrong when a worker cannot start the first time.
+    Prints the address once all of them serve. Raises SettingsWrong if a worker cannot start the first time.
     """
     host, _, port = settings.listen.rpartition(":")
-    with _claimed_port(host.strip("[]"), int(port)) as claimed:
-        address = f"{host}:{claimed.getsockname()[1]}"
+    with _reserved_port(host.strip("[]"), int(port)) as reserved:
+        address = f"{host}:{reserved.getsockname()[1]}"
         workers = [_Worker(number, address, settings, stopping) for number in range(1, settings.workers + 1)]
         running = [asyncio.create_task(worker.keep_running()) for worker in workers]
         serving = asyncio.create_task(_all_serving(workers))
@@ -59,7 +59,7 @@ async def _all_serving(workers: Sequence[_Worker]) -> None:
 
 
 def stop_with_parent(stopping: asyncio.Event) -> None:
-    """Stop when the parent has gone, however it went: its end of our standard input closes with it."""
+    """Set `stopping` when the parent process has ended, also by a crash: that closes its end of the standard input."""
     loop = asyncio.get_running_loop()
 
     def read() -> None:
@@ -71,7 +71,7 @@ def stop_with_parent(stopping: asyncio.Event) -> None:
 
 
 class _Worker:
-    """Is one process, and the next one when it ends."""
+    """One worker: its process, and the next process when that one ends."""
 
     def __init__(self, number: int, address: str, settings: Settings, stopping: asyncio.Event) -> None:
         self.serving = asyncio.Event()
@@ -115,7 +115,7 @@ class _Worker:
         return await process.wait()
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Read what the worker says, until it ends; its one line means that it serves."""
+        """Read the worker's output until it ends; its one line means that it serves."""
         while process.stdout is not None and (line := await process.stdout.readline()):
             if line.startswith(b"serving on"):
                 log.info("worker serves", worker=self._number, process=process.pid)
@@ -123,14 +123,14 @@ class _Worker:
 
 
 def _environment(settings: Settings, number: int, address: str) -> dict[str, str]:
-    """Return the settings as variables, as they are for one worker."""
+    """Return the environment variables of the settings of one worker."""
     host, _, port = settings.metrics_listen.rpartition(":")
     own = {
         "listen": address,
         "workers": 1,
         "worker": f"{number}/{settings.workers}",
         "reuse_port": True,
-        # Workers that each took every core would only wait for one another.
+        # Workers that each used every core would only wait for each other.
         "encoder_threads": settings.encoder_threads or max(1, usable_cores() // settings.workers),
         "metrics_listen": f"{host}:{int(port) + number - 1 if int(port) else 0}" if settings.metrics_listen else "",
     }
@@ -145,14 +145,14 @@ def _environment(settings: Settings, number: int, address: str) -> dict[str, str
     return variables
 
 
-def _claimed_port(host: str, port: int) -> socket.socket:
-    """Bind the port without listening on it: it stays ours, and the workers can share it."""
+def _reserved_port(host: str, port: int) -> socket.socket:
+    """Bind the port without listening on it, so that no other process gets it while the workers share it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    claimed = socket.socket(family, socket.SOCK_STREAM)
+    reserved = socket.socket(family, socket.SOCK_STREAM)
     try:
-        claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        claimed.bind((host, port))
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind((host, port))
     except OSError as fault:
-        claimed.close()
+        reserved.close()
         raise SettingsWrong(f"cannot listen on {host}:{port}: {fault.strerror}") from fault
-    return claimed
+    return reserved

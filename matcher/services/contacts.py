@@ -1,4 +1,4 @@
-"""Contacts as they stand, and their end before an agent has taken them."""
+"""Contacts: read, list and cancel them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CANCEL_TRIES: Final = 8
 
 
 class ContactService:
-    """Read and cancel contacts. Every method raises MatcherErrors by what the store finds."""
+    """Read and cancel contacts. Every method raises MatcherErrors, those of the store among them."""
 
     def __init__(
         self, store: ContactStore, routing: ReservationStore, events: EventStore, sites: SiteRegistry, clocks: Clocks
@@ -41,13 +41,13 @@ class ContactService:
         self._clocks = clocks
 
     async def contact(self, site: str, contact: str) -> Contact:
-        """Read a contact, with its place in the queue where it waits."""
+        """Read a contact, with its place in the queue if it waits."""
         replica = await self._sites.replica(site)
-        read = await self._store.contact(site, contact, self._clocks.of(site).now_ms())
-        if read.state is ContactState.QUEUED and read.waits_until_ms and read.id not in replica.queue:
-            # It came in through another replica a moment ago.
-            await replica.reached((await self._events.end(site)).number, CATCH_UP_SECONDS)
-        return self._placed(replica, read)
+        stored = await self._store.contact(site, contact, self._clocks.of(site).now_ms())
+        if stored.state is ContactState.QUEUED and stored.waits_until_ms and stored.id not in replica.queue:
+            # Another server queued the contact a moment ago: this replica has not read the event yet.
+            await replica.catch_up(CATCH_UP_SECONDS, load=(await self._events.end(site)).number)
+        return self._placed(replica, stored)
 
     async def contacts(
         self, site: str, pool: str | None, state: ContactState | None, most: int, after: str
@@ -57,16 +57,16 @@ class ContactService:
         if pool is not None:
             await replica.pools.pool(pool)
         page = await self._store.contacts(site, pool, state, most, after, self._clocks.of(site).now_ms())
-        return Page(tuple(self._placed(replica, one) for one in page.items), page.next)
+        return Page(tuple(self._placed(replica, contact) for contact in page.items), page.next)
 
     async def waiting(self, site: str) -> Mapping[str, int]:
         """Return how many contacts wait, by pool."""
         return await self._store.waiting(site)
 
     async def cancel(self, site: str, contact: str) -> Contact:
-        """End a contact: it leaves the queue, and an agent who is held for it is free again. A repeat changes nothing.
+        """End a contact: it leaves the queue, and its reservation is canceled. A repetition changes nothing.
 
-        Raises ContactNotFound, or ContactStateWrong where it has ended otherwise.
+        Raises ContactNotFound, or ContactStateWrong if the contact has ended in another way.
         """
         replica = await self._sites.replica(site)
         for _ in range(CANCEL_TRIES):
@@ -77,16 +77,17 @@ class ContactService:
                 case "ended" if left.detail != ContactState.CANCELED:
                     break
                 case "held":
-                    # What has changed hands meanwhile is looked at again.
+                    # If the reservation has changed meanwhile, the contact is read again.
                     with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
-                        slot = await self._routing.slot(site, left.detail)
-                        await self._routing.cancel(slot, NO_FENCE)
-                        replica.apply_own_release(slot.agent, slot.reservation, None)
+                        ref = await self._routing.slot(site, left.detail)
+                        await self._routing.cancel(ref, NO_FENCE)
+                        replica.apply_own_release(ref.agent, ref.reservation, None)
                         return await self.contact(site, contact)
                 case _:
                     return await self.contact(site, contact)
         raise ContactStateWrong(contact_name(site, contact), left.detail, "canceled")
 
     def _placed(self, replica: SiteReplica, contact: Contact) -> Contact:
+        """Return the contact with its place in the queue, None where the replica does not know it to wait."""
         now = self._clocks.of(replica.site).now_ms()
         return replace(contact, queued=replica.queue.place_of(contact.id, contact.waits_until_ms, now))

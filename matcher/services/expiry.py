@@ -1,4 +1,4 @@
-"""Deadlines: what lapses is written down when its time has come, by whichever replica is first."""
+"""Expiry of a site's deadlines: writes what follows from each when it has passed; the first replica does so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import structlog
@@ -15,7 +16,7 @@ from matcher.aio import cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model.lifecycle import Cause
 from matcher.replica.site_replica import SiteReplica
-from matcher.services.offers import withdraw_pending
+from matcher.services.reservations import withdraw_pending
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore
 from matcher.store.presence import PresenceStore, Timer, TimerKind
@@ -25,28 +26,37 @@ log = structlog.get_logger(__name__)
 
 BATCH: Final = 100
 GRACE_MS: Final = 5
-"""The local estimate of the store's clock may run ahead by this; a verb that comes early changes nothing."""
+"""The local estimate of the store's clock may run ahead by this; a store verb that comes early changes nothing."""
 IDLE_SECONDS: Final = 3600.0
 AGAIN_SECONDS: Final = 0.02
 RETRY_SECONDS: Final = 1.0
-LOOK_SECONDS: Final = 0.25
-"""How soon the store is asked for the earliest timer after one was set: none is set for less than a second, and many
-that are set at once cost one look."""
+TIMER_READ_SECONDS: Final = 0.25
+"""How soon the store is asked for the earliest timer after one was set. No timer is set for less than a second, and
+many that are set at once cost one read."""
+
+
+class AwayReason(StrEnum):
+    """Why the service set an agent AWAY."""
+
+    MISSED = "missed"
+    """The agent missed as many offers in a row as the pool allows."""
+    SILENT = "silent"
+    """The heartbeat of the agent's desk stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpiryObserver:
-    """Who is told of what the sweeper does: a reservation that lapsed, by its state; an agent sent away, and why."""
+    """Callbacks for metrics: a reservation lapsed, with the state that it was in; an agent was set AWAY."""
 
-    lapsed: Callable[[str], None] = lambda _: None
-    sent_away: Callable[[str], None] = lambda _: None
+    on_lapse: Callable[[str], None] = lambda _: None
+    on_away: Callable[[AwayReason], None] = lambda _: None
 
 
 class Expiry:
     """Sleep until a site's earliest deadline, then write what follows from it.
 
-    A reservation's deadline is known here as the index has it. The end of a contact's wait, of an agent's heartbeat and
-    of a conversation's liveliness is asked for in the store, when the earliest one known has come or may have moved.
+    The index knows the deadlines of reservations. The other timers are read from the store, when the earliest of them
+    has passed or may have moved: the end of a contact's wait, of an agent's heartbeat, and of an idle conversation.
     """
 
     def __init__(
@@ -56,38 +66,38 @@ class Expiry:
         contacts: ContactStore,
         presence: PresenceStore,
         clock: Clock,
-        seen: ExpiryObserver,
+        observer: ExpiryObserver,
     ) -> None:
         self._replica = replica
         self._store = store
         self._contacts = contacts
         self._presence = presence
         self._clock = clock
-        self._seen = seen
+        self._observer = observer
         self._timer_ms: float = math.inf
-        self._look_at: float = math.inf
-        """When to ask for the earliest timer, by the event loop's clock."""
+        self._read_timers_at: float = math.inf
+        """When to read the earliest timer, by the event loop's clock."""
         self._task = asyncio.create_task(self._run(), name=f"expire {replica.site}")
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop the task."""
         await cancel_and_wait(self._task)
 
     async def _run(self) -> None:
         while not self._replica.removed:
-            if not await self._replica.ready(RETRY_SECONDS):
+            if not await self._replica.wait_ready(RETRY_SECONDS):
                 continue
             try:
                 left = await self._sweep()
                 await self._sleep(AGAIN_SECONDS if left else IDLE_SECONDS)
             except MatcherError as fault:
-                log.warning("deadlines wait for the store", site=self._replica.site, why=str(fault))
+                log.warning("deadlines could not be written; trying again", site=self._replica.site, why=str(fault))
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _sweep(self) -> bool:
-        """Write what is overdue; tell whether something is left to be looked at again in a moment.
+        """Write what follows from each deadline that has passed; return whether some are left to be retried soon.
 
-        At the start that is what lapsed while nobody looked. What is left was early by the store's clock.
+        The first sweep also handles what lapsed while no process ran. What is left was early by the store's clock.
         """
         now = self._clock.now_ms()
         self._replica.index.lapse(now)
@@ -98,24 +108,24 @@ class Expiry:
         return await self._settle_timers()
 
     async def _expire(self, reservation: str) -> bool:
-        """Write what follows from one deadline; tell whether this process was the one."""
+        """Write what follows from one deadline; return whether this process wrote it."""
         try:
-            slot = await self._store.slot(self._replica.site, reservation)
+            ref = await self._store.slot(self._replica.site, reservation)
         except ReservationNotFound:
             await self._store.forget_due(self._replica.site, reservation)
             return True
-        policy = await self._replica.pools.policy(slot.pool)
-        lapsed = await self._store.expire(slot, policy.max_missed)
+        policy = await self._replica.pools.policy(ref.pool)
+        lapsed = await self._store.expire(ref, policy.max_missed)
         if lapsed is None:
             return False
-        self._seen.lapsed(lapsed.was)
+        self._observer.on_lapse(lapsed.was)
         if lapsed.away:
-            await self._sent_away(slot.agent, "missed")
+            await self._handle_away(ref.agent, AwayReason.MISSED)
         return True
 
     async def _settle_timers(self) -> bool:
-        """Write what follows from the timers that are due; tell whether one was early by the store's clock."""
-        self._replica.timers_moved, self._look_at = False, math.inf
+        """Write what follows from the timers that are due; return whether one was early by the store's clock."""
+        self._replica.timers_moved, self._read_timers_at = False, math.inf
         before: list[Timer] = []
         while True:
             timers = await self._presence.timers(self._replica.site, BATCH)
@@ -135,24 +145,24 @@ class Expiry:
                 await self._contacts.leave(site, timer.id, Cause.WAIT_EXPIRED)
             case TimerKind.BEAT:
                 if await self._presence.miss_beat(site, timer.id):
-                    await self._sent_away(timer.id, "silent")
+                    await self._handle_away(timer.id, AwayReason.SILENT)
             case TimerKind.IDLE:
                 try:
                     await self._store.rest(await self._store.slot(site, timer.id))
                 except ReservationNotFound:
                     await self._presence.forget(site, timer)
 
-    async def _sent_away(self, agent: str, why: str) -> None:
-        """Take back what an agent was offered who has just been sent away."""
+    async def _handle_away(self, agent: str, reason: AwayReason) -> None:
+        """Withdraw the offers of an agent who has just been set AWAY."""
         site = self._replica.site
-        self._seen.sent_away(why)
+        self._observer.on_away(reason)
         withdrawn = await withdraw_pending(self._store, site, agent, Cause.AGENT_LEFT, self._clock.now_ms())
-        log.info("agent sent away", site=site, agent=agent, why=why, offers_withdrawn=withdrawn)
+        log.info("agent set away", site=site, agent=agent, why=reason.value, offers_withdrawn=withdrawn)
 
     async def _sleep(self, most_seconds: float) -> None:
-        """Sleep until the earliest deadline, which may move meanwhile, or until the site has been read anew.
+        """Sleep until the earliest deadline, which may move meanwhile, or until the site has been read again.
 
-        A hold that is new and not due asks nothing of the store: every route makes one.
+        A new hold that is not due causes no call to the store: every route makes one.
         """
         loop = asyncio.get_running_loop()
         until, index = loop.time() + most_seconds, self._replica.index
@@ -166,10 +176,10 @@ class Expiry:
                 return
 
     def _due_in(self) -> float:
-        """Return in how many seconds there is something to do."""
+        """Return the seconds until the next deadline or timer read."""
         now = asyncio.get_running_loop().time()
         if self._replica.timers_moved:
-            self._look_at = min(self._look_at, now + LOOK_SECONDS)
-        held = self._replica.index.next_deadline()
-        due = min(math.inf if held is None else held, self._timer_ms)
-        return min(self._look_at - now, (due + GRACE_MS - self._clock.now_ms()) / 1000)
+            self._read_timers_at = min(self._read_timers_at, now + TIMER_READ_SECONDS)
+        earliest_hold = self._replica.index.next_deadline()
+        due = min(math.inf if earliest_hold is None else earliest_hold, self._timer_ms)
+        return min(self._read_timers_at - now, (due + GRACE_MS - self._clock.now_ms()) / 1000)

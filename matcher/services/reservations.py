@@ -1,19 +1,26 @@
-"""The life of a reservation: taken, turned down, renewed, ended, given back; by the terms of its pool."""
+"""Reservations: accept, decline, renew, complete, cancel and read them, by the policy of their pool."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Final
+
+from matcher.errors import ReservationLapsed, ReservationNotFound, ReservationStateWrong
 from matcher.model import Decision, Experience, Page, PoolPolicy, Reservation
-from matcher.model.lifecycle import HOLDING, ReservationState
+from matcher.model.lifecycle import HOLDING, Cause, ReservationState
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
+from matcher.store.pages import every_page
 from matcher.store.reservations import ReservationRef, ReservationStore
+
+PAGE: Final = 500
 
 
 class ReservationService:
-    """Move reservations through their life and read them. Every method raises MatcherErrors by what the store finds."""
+    """Move reservations through their life and read them. Every method raises MatcherErrors, the store's among them."""
 
     def __init__(
         self,
@@ -30,45 +37,45 @@ class ReservationService:
         self._clocks = clocks
 
     async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
-        """Take an offer; fence 0: not checked."""
-        _, slot, policy = await self._slot(site, reservation)
-        return await self._store.accept(slot, fence, policy.accepted_ms, policy.idle_ms)
+        """Accept an offer; fence 0: not checked."""
+        _, ref, policy = await self._resolve(site, reservation)
+        return await self._store.accept(ref, fence, policy.accepted_ms, policy.idle_ms)
 
     async def decline(
         self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
     ) -> Reservation:
-        """Turn an offer down; retry_after_ms None: never offered to the agent again."""
-        replica, slot, _ = await self._slot(site, reservation)
-        return _known(replica, await self._store.decline(slot, fence, reason, retry_after_ms))
+        """Decline an offer; retry_after_ms None: the contact is never offered to the agent again."""
+        replica, ref, _ = await self._resolve(site, reservation)
+        return _apply_if_freed(replica, await self._store.decline(ref, fence, reason, retry_after_ms))
 
     async def touch(self, site: str, reservation: str, fence: int) -> Reservation:
-        """Note that a conversation goes on."""
-        _, slot, policy = await self._slot(site, reservation)
-        return await self._store.touch(slot, fence, policy.idle_ms)
+        """Record that a conversation continues."""
+        _, ref, policy = await self._resolve(site, reservation)
+        return await self._store.touch(ref, fence, policy.idle_ms)
 
     async def renew(self, site: str, reservation: str, fence: int, duration_ms: int | None) -> Reservation:
-        """Move a deadline on; duration_ms None: by the pool's accepted_duration."""
-        _, slot, policy = await self._slot(site, reservation)
+        """Extend the deadline; duration_ms None: by the pool's accepted_duration."""
+        _, ref, policy = await self._resolve(site, reservation)
         lasts_ms = policy.accepted_ms if duration_ms is None else duration_ms
-        return await self._store.renew(slot, fence, lasts_ms, policy.idle_ms)
+        return await self._store.renew(ref, fence, lasts_ms, policy.idle_ms)
 
     async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
-        """End a conversation; where the pool leads customers back, remember how this one was."""
-        replica, slot, policy = await self._slot(site, reservation)
-        completed = _known(replica, await self._store.complete(slot, fence, policy.wrap_up_ms))
+        """End a conversation; where the pool leads customers back to an agent, store the customer's experience."""
+        replica, ref, policy = await self._resolve(site, reservation)
+        completed = _apply_if_freed(replica, await self._store.complete(ref, fence, policy.wrap_up_ms))
         if policy.relationship_ms and experience.good is not None:
             now = self._clocks.of(site).now_ms()
-            customer = (await self._contacts.contact(site, slot.contact, now)).customer
+            customer = (await self._contacts.contact(site, ref.contact, now)).customer
             if customer:
                 await self._customers.remember(
-                    site, customer, slot.agent, good=experience.good, now_ms=now, for_ms=policy.relationship_ms
+                    site, customer, ref.agent, good=experience.good, now_ms=now, for_ms=policy.relationship_ms
                 )
         return completed
 
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
-        """Give a slot back."""
-        replica, slot, _ = await self._slot(site, reservation)
-        return _known(replica, await self._store.cancel(slot, fence))
+        """End a reservation before the conversation is complete; its hold ends."""
+        replica, ref, _ = await self._resolve(site, reservation)
+        return _apply_if_freed(replica, await self._store.cancel(ref, fence))
 
     async def reservation(self, site: str, reservation: str) -> Reservation:
         """Read a reservation."""
@@ -76,7 +83,7 @@ class ReservationService:
         return await self._store.reservation(site, reservation, self._clocks.of(site).now_ms())
 
     async def reservations(self, site: str, agent: str | None, most: int, after: str) -> Page[Reservation]:
-        """List live reservations by deadline, from `after` on; of one agent, where one is named."""
+        """List live reservations by deadline, from `after` on; agent None: of all agents."""
         await self._sites.replica(site)
         now = self._clocks.of(site).now_ms()
         if agent is None:
@@ -88,15 +95,32 @@ class ReservationService:
         await self._sites.replica(site)
         return await self._store.decision(site, decision)
 
-    async def _slot(self, site: str, reservation: str) -> tuple[SiteReplica, ReservationRef, PoolPolicy]:
-        """Return the replica of a reservation's site, its slot and the terms of its pool."""
+    async def _resolve(self, site: str, reservation: str) -> tuple[SiteReplica, ReservationRef, PoolPolicy]:
+        """Return the replica of the reservation's site, what the reservation refers to, and the policy of its pool."""
         replica = await self._sites.replica(site)
-        slot = await self._store.slot(site, reservation)
-        return replica, slot, await replica.pools.policy(slot.pool)
+        ref = await self._store.slot(site, reservation)
+        return replica, ref, await replica.pools.policy(ref.pool)
 
 
-def _known(replica: SiteReplica, now: Reservation) -> Reservation:
-    """Return what became of a reservation, having told the replica where the slot is free."""
-    if now.state not in HOLDING:
-        replica.apply_own_release(now.agent, now.id, now.ended_ms if now.state is ReservationState.COMPLETED else None)
-    return now
+async def withdraw_pending(store: ReservationStore, site: str, agent: str, cause: Cause, now_ms: int) -> int:
+    """Withdraw the offers of an agent, so that other agents get them; return how many there were.
+
+    The agent must be unavailable for new offers. An offer that is answered or lapses meanwhile stays as it is.
+    """
+    withdrawn = 0
+    async for page in every_page(lambda after: store.reservations_of(site, agent, PAGE, after, now_ms)):
+        for reservation in page.items:
+            if reservation.state is ReservationState.PENDING:
+                with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
+                    ref = ReservationRef(site, reservation.id, agent, reservation.contact, reservation.pool)
+                    await store.withdraw(ref, cause)
+                    withdrawn += 1
+    return withdrawn
+
+
+def _apply_if_freed(replica: SiteReplica, reservation: Reservation) -> Reservation:
+    """Release the hold of a reservation in the replica, where the reservation holds nothing now; return it."""
+    if reservation.state not in HOLDING:
+        idle_since_ms = reservation.ended_ms if reservation.state is ReservationState.COMPLETED else None
+        replica.apply_own_release(reservation.agent, reservation.id, idle_since_ms)
+    return reservation

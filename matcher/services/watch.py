@@ -1,7 +1,7 @@
-"""What is watched: a contact's steps, those of a pool or a site, and an agent's reservations. Nothing missed or twice.
+"""Watches: the events of a contact, of a pool or of a site, and an agent's reservations; none lost, none sent twice.
 
-Each stream is told by the hub what happens from now on, reads in the store what happened before, and passes over what
-it knows from both. Where the hub has missed something, the store is asked again.
+Each stream subscribes to the site's event hub, reads the store for what happened before, and skips what it has sent
+already. Where the hub reports a gap, the stream reads the store again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import aclosing, suppress
 from typing import Final
 
 from matcher.errors import AgentNotFound, EventsForgotten, ReservationNotFound
-from matcher.model import ContactEvent, Reservation, StreamPlace
+from matcher.model import ContactEvent, Page, Reservation, StreamPlace
 from matcher.model.lifecycle import ENDED, HOLDING
 from matcher.model.resource_names import agent_name
 from matcher.replica.event_hub import Gap, HoldChanged, Topic
@@ -22,18 +22,19 @@ from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
 from matcher.store.contact_events import EventStore, Forgotten, Steps
 from matcher.store.contacts import ContactStore
+from matcher.store.pages import every_page
 from matcher.store.reservations import ReservationStore
 from matcher.store.roster import RosterStore
 
 SIGN_SECONDS: Final = 25.0
-"""After so long without news a sign of life is sent; at least every 30 s, says the API."""
+"""A silent stream sends a sign of life after this time; the API promises one at least every 30 s."""
 PAGE: Final = 1_000
-MOST_KNOWN: Final = 1_000
-"""So many reservations a desk was told of are remembered: what is told again by the hub is told once."""
+MOST_SENT: Final = 1_000
+"""Reservations that a watch of an agent remembers as it last sent them, so that it sends none twice unchanged."""
 
 
 class WatchService:
-    """Tell what happens as it does. Every method raises MatcherErrors, WatcherTooSlow among them."""
+    """Stream events as they happen. Every method raises MatcherErrors, WatcherTooSlow among them."""
 
     def __init__(
         self,
@@ -55,28 +56,28 @@ class WatchService:
         self._sign_seconds = sign_seconds
 
     async def contact(self, site: str, contact: str, after_sequence: int) -> AsyncGenerator[ContactEvent, None]:
-        """Tell a contact's steps after a sequence number, until it has ended. Raises ContactNotFound."""
+        """Yield a contact's events after a sequence number, until the contact has ended. Raises ContactNotFound."""
         replica = await self._sites.replica(site)
         with replica.hub.watch(Topic.CONTACT, contact) as watcher:
-            steps = await self._contacts.history(site, contact)
+            events = await self._contacts.history(site, contact)
             while True:
-                for step in steps:
-                    if step.sequence > after_sequence:
-                        after_sequence = step.sequence
-                        yield step
-                if steps and steps[-1].state in ENDED:
+                for event in events:
+                    if event.sequence > after_sequence:
+                        after_sequence = event.sequence
+                        yield event
+                if events and events[-1].state in ENDED:
                     return
-                told = await watcher.next(self._sign_seconds)
-                # In a long silence the record may have been forgotten.
-                steps = [told] if isinstance(told, ContactEvent) else await self._contacts.history(site, contact)
+                message = await watcher.next(self._sign_seconds)
+                # After a silence the history is read too: where the record has expired, this raises ContactNotFound.
+                events = [message] if isinstance(message, ContactEvent) else await self._contacts.history(site, contact)
 
     async def events(
         self, site: str, pool: str | None, resume: StreamPlace | None
     ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
-        """Tell the steps of all contacts of a site, or of a pool, each with the place to resume from.
+        """Yield the events of all contacts of a site, or of a pool, each with the place to resume from.
 
-        resume: what followed this place comes first; None: from now on. A sign of life (None) comes first, and
-        whenever nothing has been told for `sign_seconds`. Raises PoolNotFound, EventsForgotten.
+        resume: the events after this place come first; None: only new events. A sign of life (None) comes first, and
+        after every `sign_seconds` without an event. Raises PoolNotFound, EventsForgotten.
         """
         replica = await self._sites.replica(site)
         if pool is not None:
@@ -85,85 +86,85 @@ class WatchService:
         page = await self._after(site, place)
         yield None, place
         while page.more:
-            # Whoever was away for long reads at their own pace; nothing piles up for them meanwhile.
-            for step, place in _of(page, pool):
-                yield step, place
+            # A caller who was away for long reads pages at its own speed: the hub keeps nothing for it meanwhile.
+            for event, at in _placed(page, pool):
+                yield event, at
             page = await self._after(site, page.place)
-        async with aclosing(self._live(replica, pool, page, place)) as live:
-            async for told in live:
-                yield told
+        async with aclosing(self._live(replica, pool, page)) as live:
+            async for sent in live:
+                yield sent
 
     async def _live(
-        self, replica: SiteReplica, pool: str | None, page: Steps, told_last: StreamPlace
+        self, replica: SiteReplica, pool: str | None, page: Steps
     ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
-        """Tell the rest of what was read, then what happens."""
+        """Yield the events of the last page that was read, then each event as it happens."""
         topic = (Topic.SITE, "") if pool is None else (Topic.POOL, pool)
         with replica.hub.watch(*topic) as watcher:
-            place, missed, said = told_last, True, time.monotonic()
-            for step, place in _of(page, pool):
-                yield step, place
+            missed, sent_at = True, time.monotonic()
+            for event, at in _placed(page, pool):
+                yield event, at
             place = page.place
             while True:
                 while missed:
                     page = await self._after(replica.site, place)
-                    for step, at in _of(page, pool):
-                        said = time.monotonic()
-                        yield step, at
+                    for event, at in _placed(page, pool):
+                        sent_at = time.monotonic()
+                        yield event, at
                     place, missed = page.place, page.more
-                told = await watcher.next(max(0.0, said + self._sign_seconds - time.monotonic()))
-                if isinstance(told, ContactEvent):
-                    if told.number > place.number:
-                        place, said = StreamPlace(told.number, told.at_ms), time.monotonic()
-                        yield told, place
-                elif told is Gap.MISSED:
+                message = await watcher.next(max(0.0, sent_at + self._sign_seconds - time.monotonic()))
+                if isinstance(message, ContactEvent):
+                    if message.number > place.number:
+                        place, sent_at = StreamPlace(message.number, message.at_ms), time.monotonic()
+                        yield message, place
+                elif message is Gap.MISSED:
                     missed = True
                 else:
-                    # All that was told before is dealt with: what others' events have moved on need not be read again.
-                    place = max(place, replica.hub.place or place, key=lambda one: one.number)
-                    said = time.monotonic()
+                    # The watcher has no message left, so a resumed stream need not read the events of other pools
+                    # that the hub has passed on since.
+                    place = max(place, replica.hub.place or place, key=lambda stream_place: stream_place.number)
+                    sent_at = time.monotonic()
                     yield None, place
 
     async def reservations(self, site: str, agent: str) -> AsyncGenerator[Reservation | None, None]:
-        """Tell an agent's reservations: those that live, then a sign of life (None), then each as it changes.
+        """Yield an agent's live reservations, then a sign of life (None), then each reservation when it changes.
 
-        A sign of life comes also whenever nothing has been told for `sign_seconds`. Raises AgentNotFound.
+        A sign of life comes also after every `sign_seconds` without a change. Raises AgentNotFound.
         """
         replica = await self._sites.replica(site)
         if await self._roster.agent(site, agent, self._clocks.of(site).now_ms()) is None:
             raise AgentNotFound(agent_name(site, agent))
         with replica.hub.watch(Topic.AGENT, agent) as watcher:
-            known: OrderedDict[str, Reservation] = OrderedDict()
-            for one in await self._held(site, agent):
-                known[one.id] = one
-                yield one
+            sent: OrderedDict[str, Reservation] = OrderedDict()
+            for reservation in await self._live_reservations(site, agent):
+                sent[reservation.id] = reservation
+                yield reservation
             yield None
             while True:
-                told = await watcher.next(self._sign_seconds)
-                if isinstance(told, HoldChanged):
-                    changed = {told.reservation}
-                elif told is Gap.MISSED:
-                    changed = {*known, *(one.id for one in await self._held(site, agent))}
+                message = await watcher.next(self._sign_seconds)
+                if isinstance(message, HoldChanged):
+                    changed = {message.reservation}
+                elif message is Gap.MISSED:
+                    live = await self._live_reservations(site, agent)
+                    changed = {*sent, *(reservation.id for reservation in live)}
                 else:
                     changed = set()
                     yield None
-                for reservation in changed:
+                for reservation_id in changed:
                     with suppress(ReservationNotFound):
-                        one = await self._routing.reservation(site, reservation, self._clocks.of(site).now_ms())
-                        if known.get(reservation) != one:
-                            known[reservation] = one
-                            yield one
-                _forget(known)
+                        now = self._clocks.of(site).now_ms()
+                        reservation = await self._routing.reservation(site, reservation_id, now)
+                        if sent.get(reservation_id) != reservation:
+                            sent[reservation_id] = reservation
+                            yield reservation
+                _forget_ended(sent)
 
-    async def _held(self, site: str, agent: str) -> list[Reservation]:
-        """Read what an agent holds, by deadline."""
-        held: list[Reservation] = []
-        after = ""
-        while True:
-            page = await self._routing.reservations_of(site, agent, PAGE, after, self._clocks.of(site).now_ms())
-            held += page.items
-            if not page.next:
-                return held
-            after = page.next
+    async def _live_reservations(self, site: str, agent: str) -> list[Reservation]:
+        """Read an agent's live reservations, by deadline."""
+
+        async def read(after: str) -> Page[Reservation]:
+            return await self._routing.reservations_of(site, agent, PAGE, after, self._clocks.of(site).now_ms())
+
+        return [reservation async for page in every_page(read) for reservation in page.items]
 
     async def _after(self, site: str, place: StreamPlace) -> Steps:
         match await self._events.after(site, place, PAGE):
@@ -173,14 +174,16 @@ class WatchService:
                 return steps
 
 
-def _of(steps: Steps, pool: str | None) -> list[tuple[ContactEvent, StreamPlace]]:
-    """Return the steps of a pool, or all, each with its place."""
-    return [(step, StreamPlace(step.number, step.at_ms)) for step in steps.events if pool is None or step.pool == pool]
+def _placed(page: Steps, pool: str | None) -> list[tuple[ContactEvent, StreamPlace]]:
+    """Return the events of a pool, None for all pools, each with its place."""
+    return [
+        (event, StreamPlace(event.number, event.at_ms)) for event in page.events if pool is None or event.pool == pool
+    ]
 
 
-def _forget(known: OrderedDict[str, Reservation]) -> None:
-    """Forget the oldest of those that are over, where they are many."""
-    if len(known) > MOST_KNOWN:
-        over = [one.id for one in known.values() if one.state not in HOLDING]
-        for reservation in over[: len(known) - MOST_KNOWN]:
-            del known[reservation]
+def _forget_ended(sent: OrderedDict[str, Reservation]) -> None:
+    """Forget the oldest reservations that hold nothing any more, where there are more than MOST_SENT."""
+    if len(sent) > MOST_SENT:
+        ended = [reservation.id for reservation in sent.values() if reservation.state not in HOLDING]
+        for reservation in ended[: len(sent) - MOST_SENT]:
+            del sent[reservation]

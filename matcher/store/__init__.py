@@ -1,1 +1,1 @@
-"""The store: Redis protocol, one implementation, embedded or external."""
+"""The stores of the domain's things, on a server that speaks the Redis protocol: embedded or external."""

@@ -1,6 +1,7 @@
-"""What changed: a snapshot of a site, then its two streams, without a gap.
+"""The two change streams of a site, read from a position without a gap.
 
-Ids of a stream are 0-1, 0-2, …, so a reader that finds a number missing knows that it fell behind the trimmed part.
+The ids of a stream are 0-1, 0-2, …, so a reader that finds a number missing knows that the stream was trimmed past it.
+A follower reads the end of the streams, then a snapshot of the site, and then follows from that end.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ BATCH = 1_000
 
 
 class FellBehind(MatcherError):
-    """The stream was trimmed past the reader, or begun anew: only a new snapshot helps."""
+    """The stream was trimmed past the reader or started again: the reader needs a new snapshot."""
 
     reason = "INDEX_BEHIND"
 
     def __init__(self, site: str) -> None:
-        super().__init__("the stream of changes has moved on", site=site)
+        super().__init__("the stream of changes was trimmed past this reader", site=site)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class SiteRemoved:
 
 @dataclass(frozen=True, slots=True)
 class HoldAdded:
-    """A slot is held, or its deadline moved."""
+    """A reservation holds capacity of an agent, or its deadline moved."""
 
     agent: str
     hold: Hold
@@ -65,7 +66,7 @@ class HoldAdded:
 
 @dataclass(frozen=True, slots=True)
 class HoldRemoved:
-    """A slot is free again; idle_since_ms None: the agent's waiting time goes on."""
+    """A hold was released; idle_since_ms None: the agent's idle time continues."""
 
     agent: str
     reservation: str
@@ -75,7 +76,7 @@ class HoldRemoved:
 
 @dataclass(frozen=True, slots=True)
 class ContactStepped:
-    """A contact came to a state; score: its place in the queue of the event's pool, None where it does not wait."""
+    """A contact entered a state; score: its place in the queue, None where the contact does not wait."""
 
     event: ContactEvent
     score: int | None
@@ -83,7 +84,7 @@ class ContactStepped:
 
 @dataclass(frozen=True, slots=True)
 class TimerSet:
-    """A heartbeat is due at a time that may be earlier than any known."""
+    """A heartbeat is due, perhaps earlier than every timer known so far."""
 
     due_ms: int
 
@@ -93,7 +94,7 @@ Change = AgentChanged | PoolChanged | SiteRemoved | HoldAdded | HoldRemoved | Co
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far both streams have been read, and from which server process."""
+    """The last event read of both streams, and the server process they were read from (its run_id)."""
 
     roster: int
     load: int
@@ -106,40 +107,40 @@ def event_number(event: str) -> int:
 
 
 def decode_change(event: str, number: int = 0) -> Change:
-    """Return what an event says; number: its place in the stream. Its forms are those that `tell` writes in lua/."""
-    kind, *said = event.split("|")
-    decode = _FORMS.get(kind)
+    """Return the change in an event; number: its place in the stream. The verbs in lua/ write the events."""
+    kind, *fields = event.split("|")
+    decode = _DECODERS.get(kind)
     if decode is None:
         raise ValueError(f"an event of an unknown kind: {kind}")
-    return decode(said, number)
+    return decode(fields, number)
 
 
-def _held(said: Sequence[str], _number: int) -> HoldAdded:
-    agent, reservation, channel, cost, deadline, at = said
+def _hold_added(fields: Sequence[str], _number: int) -> HoldAdded:
+    agent, reservation, channel, cost, deadline, at = fields
     return HoldAdded(agent, Hold(reservation, channel, int(cost), int(deadline)), int(at))
 
 
-def _freed(said: Sequence[str], _number: int) -> HoldRemoved:
-    agent, reservation, idle, at = said
+def _hold_removed(fields: Sequence[str], _number: int) -> HoldRemoved:
+    agent, reservation, idle, at = fields
     return HoldRemoved(agent, reservation, int(idle) if idle else None, int(at))
 
 
-def _stepped(said: Sequence[str], number: int) -> ContactStepped:
-    contact, pool, sequence, state, cause, reservation, agent, score, at = said
+def _contact_stepped(fields: Sequence[str], number: int) -> ContactStepped:
+    contact, pool, sequence, state, cause, reservation, agent, score, at = fields
     event = ContactEvent(
         contact, pool, int(sequence), ContactState(state), Cause(cause), reservation, agent, int(at), number
     )
     return ContactStepped(event, int(score) if score else None)
 
 
-_FORMS: Final[dict[str, Callable[[Sequence[str], int], Change]]] = {
-    "hold": _held,
-    "free": _freed,
-    "step": _stepped,
-    "timer": lambda said, _: TimerSet(int(said[0])),
-    "agent": lambda said, _: AgentChanged(said[0], int(said[1]), int(said[2])),
-    "pool": lambda said, _: PoolChanged(said[0], int(said[2])),
-    "site": lambda _said, _: SiteRemoved(),
+_DECODERS: Final[dict[str, Callable[[Sequence[str], int], Change]]] = {
+    "hold": _hold_added,
+    "free": _hold_removed,
+    "step": _contact_stepped,
+    "timer": lambda fields, _: TimerSet(int(fields[0])),
+    "agent": lambda fields, _: AgentChanged(fields[0], int(fields[1]), int(fields[2])),
+    "pool": lambda fields, _: PoolChanged(fields[0], int(fields[2])),
+    "site": lambda _fields, _: SiteRemoved(),
 }
 
 
@@ -150,14 +151,14 @@ class ChangeStream:
         self._connection = connection
         self._site = site
         self._keys = Keys(site)
-        self._reader = connection.reader(self._keys.load)
+        self._reader = connection.blocking_reader(self._keys.load)
 
     async def close(self) -> None:
         """Close the connection."""
         self._reader.close()
 
     async def end(self) -> Position:
-        """Return where the streams end now: read it before a snapshot, and follow from it."""
+        """Return the position of the streams' last events. Read it before a snapshot, and follow from it."""
         roster, load, info = await self._connection.pipeline(
             [
                 ("XREVRANGE", self._keys.roster, "+", "-", "COUNT", 1),
@@ -168,7 +169,7 @@ class ChangeStream:
         return Position(_last_number(roster), _last_number(load), str(info["run_id"]))
 
     async def follow(self, position: Position) -> AsyncIterator[tuple[Position, list[Change]]]:
-        """Yield what follows a position, batch by batch; an empty batch every 2 s without news.
+        """Yield the changes after a position in batches; an empty batch after every 2 s without a change.
 
         Raises FellBehind, or StoreUnavailable while the store is away.
         """
@@ -181,26 +182,26 @@ class ChangeStream:
             changes: list[Change] = []
             for name, events in answer or ():
                 key = name.decode()
-                for event, (_, said) in events:
+                for event, (_, text) in events:
                     number = event_number(event.decode())
                     if number != last[key] + 1:
                         raise FellBehind(self._site)
                     last[key] = number
-                    changes.append(decode_change(said.decode(), number))
+                    changes.append(decode_change(text.decode(), number))
             yield Position(last[self._keys.roster], last[self._keys.load], position.server), changes
 
     async def unbroken(self, position: Position) -> bool:
-        """Tell whether the streams still continue from a position.
+        """Return whether the streams continue from a position.
 
-        They may not after a connection was lost (another server may have lost the last writes and gone on), nor
-        after the site was removed and made anew.
+        They may not continue after a connection was lost (another server may have lost the last writes and gone on) or
+        after the site was deleted and created again.
         """
         end = await self.end()
         if end.server != position.server:
             log.warning(
                 "another server answers for the site",
                 site=self._site,
-                # At least so many: others may have been written since.
+                # At least so many: the new server may have written other events since.
                 events_lost=max(0, position.roster - end.roster) + max(0, position.load - end.load),
             )
             return False

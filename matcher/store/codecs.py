@@ -1,4 +1,4 @@
-"""How the nouns lie in the store: hashes and JSON to frozen data and back."""
+"""Codecs of the stored things: hashes, zsets and JSON to frozen data and back."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ DIGEST_BYTES: Final = 8
 
 
 def fields_of(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> dict[str, bytes]:
-    """Return a hash's fields by name, from HGETALL's answer in either of its shapes."""
+    """Return a hash's fields by name, from the answer to HGETALL as a mapping or as a flat list."""
     if isinstance(flat, Mapping):
         return {name.decode(): value for name, value in flat.items()}
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
 
 def pairs_of(flat: Sequence[Any]) -> list[tuple[bytes, float]]:
-    """Return members with scores, from ZRANGE WITHSCORES in either of its shapes."""
+    """Return members with their scores, from the answer to ZRANGE WITHSCORES as pairs or as a flat list."""
     if flat and isinstance(flat[0], list | tuple):
         return [(member, float(score)) for member, score in flat]
     return [(member, float(score)) for member, score in zip(flat[::2], flat[1::2], strict=True)]
@@ -82,10 +82,10 @@ def decode_agent(agent: str, fields: Fields, holds: tuple[Hold, ...] = ()) -> Ag
     )
 
 
-def decode_holds(lease: Sequence[tuple[bytes, float]], now_ms: int) -> tuple[Hold, ...]:
-    """Return the live holds among a lease's members with their deadlines."""
+def decode_holds(members: Sequence[tuple[bytes, float]], now_ms: int) -> tuple[Hold, ...]:
+    """Return an agent's live holds, from the members of the zset of their holds with their deadlines."""
     holds = []
-    for member, deadline in lease:
+    for member, deadline in members:
         if deadline <= now_ms:
             continue
         reservation, channel, cost = member.decode().split("|")
@@ -99,7 +99,7 @@ def encode_vectors(interests: Sequence[str], vectors: NDArray[np.float32]) -> by
 
 
 def decode_vectors(interests: Sequence[str], stored: bytes | None, dimension: int) -> NDArray[np.float32] | None:
-    """Return vectors [n, dimension] as they were stored; None where they are missing or of other interests."""
+    """Return the stored vectors [n, dimension]; None where they are missing or belong to other interests."""
     if stored is None or not stored.startswith(_digest_of(interests)):
         return None
     rows = np.frombuffer(stored, np.float16, offset=DIGEST_BYTES)
@@ -107,7 +107,7 @@ def decode_vectors(interests: Sequence[str], stored: bytes | None, dimension: in
 
 
 def stored_precision(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return vectors as they will read back from the store, so that every replica compares the same."""
+    """Return vectors as they are read back from the store (fp16), so that every replica compares the same vectors."""
     return vectors.astype(np.float16).astype(np.float32)
 
 
@@ -132,9 +132,9 @@ def decode_pool(pool: str, fields: Fields) -> Pool:
 
 
 def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reservation:
-    """Return a reservation as it reads at `now_ms`: past its deadline it has lapsed, swept or not."""
+    """Return a reservation in its state at `now_ms`: past its deadline it has lapsed, even if the sweep has not run."""
     state, deadline = ReservationState(text(fields, "state")), number(fields, "deadline")
-    reads = read_state(state, deadline, now_ms)
+    current = read_state(state, deadline, now_ms)
     return Reservation(
         id=reservation,
         agent=text(fields, "agent"),
@@ -143,20 +143,20 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
         pool=text(fields, "pool"),
         channel=text(fields, "channel"),
         cost=number(fields, "cost"),
-        state=reads,
+        state=current,
         fence=number(fields, "fence"),
         basis=Basis(text(fields, "basis")),
         created_ms=number(fields, "created"),
         deadline_ms=deadline,
         accepted_ms=number(fields, "accepted"),
-        ended_ms=number(fields, "ended") if reads is state else deadline,
+        ended_ms=number(fields, "ended") if current is state else deadline,
         decline_reason=text(fields, "reason"),
         idle_since_ms=number(fields, "idle"),
     )
 
 
 def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
-    """Return a contact as it reads at `now_ms`."""
+    """Return a contact in its state at `now_ms`: past its deadline it has lapsed, even if the sweep has not run."""
     state = ContactState(text(fields, "state"))
     cause = Cause(text(fields, "cause")) if "cause" in fields else None
     excluded = {
@@ -182,30 +182,30 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
         sequence=number(fields, "sequence"),
         cause=cause,
         waits_until_ms=number(fields, "waits") if "wait" in fields else 0,
-        line=text(fields, "queued_in") if "queued_in" in fields else "",
+        queued_in=text(fields, "queued_in") if "queued_in" in fields else "",
     )
 
 
 def decode_history(contact: str, fields: Fields) -> list[ContactEvent]:
-    """Return the steps of a contact's life that are kept, the earliest first."""
+    """Return the stored events of a contact, the earliest first."""
     pool = text(fields, "pool")
     return [
         ContactEvent(contact, pool, int(sequence), ContactState(state), Cause(cause), reservation, agent, int(at))
         for sequence, state, cause, reservation, agent, at in (
-            line.split("|") for line in text(fields, "history").split(";") if line
+            event.split("|") for event in text(fields, "history").split(";") if event
         )
     ]
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What a decision's record holds beside the fields the store adds."""
+    """The part of a decision that is stored as JSON; the other fields are the fields of its hash."""
 
     ranking: Ranking
     model: str
 
 
 def encode_record(record: Record) -> bytes:
-    """Return a decision's record as JSON."""
+    """Return the JSON part of a decision."""
     return msgspec.json.encode(record)
 
 

@@ -1,4 +1,4 @@
-"""The steps of contacts, read from the stream by those who were away."""
+"""The store of contact events, for watchers that read on from a place in the stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matcher.store.redis.client import StoreClient
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Steps of contacts, up to which place of the stream they were read, and whether more follow."""
+    """Contact events, the place of the stream up to which they were read, and whether more follow."""
 
     events: tuple[ContactEvent, ...]
     place: StreamPlace
@@ -22,55 +22,55 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What followed a place is no longer kept; the oldest event that is."""
+    """The events after a place are no longer stored. `oldest` is the number of the oldest stored event."""
 
     oldest: int
 
 
 class EventStore:
-    """Read the stream of what changed hands, in which the steps of contacts are."""
+    """Read contact events from the stream of changes of holds, contacts and timers."""
 
     def __init__(self, connection: StoreClient) -> None:
         self._connection = connection
 
     async def end(self, site: str) -> StreamPlace:
-        """Return the last place of the stream."""
+        """Return the place of the stream's last event."""
         last = await self._connection.run("XREVRANGE", Keys(site).load, "+", "-", "COUNT", 1)
         return _place(last[0]) if last else StreamPlace(0, 0)
 
     async def after(self, site: str, place: StreamPlace, most: int) -> Steps | Forgotten:
-        """Read what followed a place, if it is still kept.
+        """Read at most `most` events after a place, if they are still stored.
 
-        It is not where another event than the place's stands there: the store lost its last writes and went on, or the
-        site was removed and made anew.
+        They are Forgotten if the event at the place is missing or is another event: the stream was trimmed, the store
+        lost its last writes and went on, or the site was deleted and created again.
         """
-        # From the place itself on, so that the event which stands there can be told from another.
+        # The reading starts at the place itself, so that the event there can be compared with the place.
         start = f"0-{max(place.number, 1)}"
-        found = await self._connection.run("XRANGE", Keys(site).load, start, "+", "COUNT", most + 1)
-        if place.number and (not found or _place(found[0]) != place):
+        entries = await self._connection.run("XRANGE", Keys(site).load, start, "+", "COUNT", most + 1)
+        if place.number and (not entries or _place(entries[0]) != place):
             return await self._forgotten(site)
-        if not place.number and found and _place(found[0]).number != 1:
+        if not place.number and entries and _place(entries[0]).number != 1:
             return await self._forgotten(site)
-        found = found[1:] if place.number else found[:most]
+        entries = entries[1:] if place.number else entries[:most]
         events = []
-        for entry in found:
+        for entry in entries:
             place = _place(entry)
-            change = decode_change(_said(entry), place.number)
+            change = decode_change(_text(entry), place.number)
             if isinstance(change, ContactStepped):
                 events.append(change.event)
-        return Steps(tuple(events), place, more=len(found) == most)
+        return Steps(tuple(events), place, more=len(entries) == most)
 
     async def _forgotten(self, site: str) -> Forgotten:
         first = await self._connection.run("XRANGE", Keys(site).load, "-", "+", "COUNT", 1)
         return Forgotten(_place(first[0]).number if first else 0)
 
 
-def _said(entry: Any) -> str:
+def _text(entry: Any) -> str:
     fields = entry[1]
-    said: bytes = fields[b"e"] if isinstance(fields, dict) else fields[1]
-    return said.decode()
+    text: bytes = fields[b"e"] if isinstance(fields, dict) else fields[1]
+    return text.decode()
 
 
 def _place(entry: Any) -> StreamPlace:
-    # Every event ends with the time at which it was told.
-    return StreamPlace(event_number(entry[0].decode()), int(_said(entry).rpartition("|")[2]))
+    # Every event ends with the time at which it was written.
+    return StreamPlace(event_number(entry[0].decode()), int(_text(entry).rpartition("|")[2]))

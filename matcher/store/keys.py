@@ -1,35 +1,37 @@
-"""Every key of the store: its name, type and lifetime.
+"""The schema of the store: every key with its type, its lifetime and what it holds.
 
-The braces are literal: the site is the hash tag, so all keys of a site lie on one node of a cluster.
+The braces are literal: the site is the hash tag, so all keys of a site lie on one server of a cluster. A key that
+"empties" is gone when its last member is. "keep" is the setting `keep_seconds`.
 
-| key                              | type   | lifetime                | holds                                        |
-|----------------------------------|--------|-------------------------|----------------------------------------------|
-| m:schema                         | string | permanent               | the version of this table                    |
-| m:secret                         | string | permanent               | the key of digests, where no setting gives it|
-| m:sites                          | zset   | permanent               | site ids                                     |
-| m:models                         | zset   | permanent               | fingerprints of the models with vectors here |
-| m:model-names                    | hash   | permanent               | fingerprint → the model as settings named it |
-| m:model                          | string | permanent               | the fingerprint of the model that answers    |
-| m:{site}:pools                   | zset   | the site's              | pool ids                                     |
-| m:{site}:pool:<id>               | hash   | the pool's              | policy, version, times                       |
-| m:{site}:members:<pool>          | set    | the pool's              | ids of the agents in it                      |
-| m:{site}:agents                  | zset   | the site's              | agent ids, for pages                         |
-| m:{site}:agent:<id>              | hash   | the agent's             | profile, status, capacity, idle, fence, times|
-| m:{site}:vec:<model>:<id>        | string | the agent's             | interest vectors, fp16, row by row           |
-| m:{site}:lease:<agent>           | zset   | the agent's; empties    | reservation|channel|cost → deadline          |
-| m:{site}:due                     | zset   | the site's; empties     | what lapses → deadline                       |
-| m:{site}:roster, m:{site}:load   | stream | the site's; trimmed     | what changed                                 |
-| m:{site}:queue                   | zset   | the site's; empties     | contacts that wait → beginning less head start|
-| m:{site}:waiting                 | hash   | the site's; empties     | pool → how many wait in it; |contact → pool  |
-| m:{site}:contacts                | zset   | the site's; empties     | contacts that have not ended → beginning     |
-| m:{site}:timers                  | zset   | the site's; empties     | waits, heartbeats, idle talks → when they end|
-| m:{site}:dispatcher              | string | the lease               | which process offers to those who wait       |
-| m:{site}:handle:<digest>         | string | as long as led back     | a handle's customer                          |
-| m:{site}:customer:<id>           | hash   | as long as led back     | agent → how it went, until when it counts    |
-| m:{site}:contact:<id>            | hash   | its deadline + keep     | state, pool, channel, customer, exclusions   |
-| m:{site}:resv:<id>               | hash   | its deadline + keep     | state, agent, contact, fence, times          |
-| m:{site}:once:<method>:<id>      | string | request window          | digest of the request, ids of the answer     |
-| m:{site}:decision:<id>           | hash   | decision lifetime       | the record, and what it led to               |
+| key                         | type   | lifetime             | holds                                            |
+|-----------------------------|--------|----------------------|--------------------------------------------------|
+| m:schema                    | string | permanent            | the version of this table                        |
+| m:secret                    | string | permanent            | the secret of digests, where no setting gives it |
+| m:sites                     | zset   | permanent            | site ids                                         |
+| m:models                    | zset   | permanent            | fingerprints of models with vectors here         |
+| m:model-names               | hash   | permanent            | fingerprint → the model's name in the settings   |
+| m:model                     | string | permanent            | the fingerprint of the model in use              |
+| m:{site}:pools              | zset   | the site's           | pool ids                                         |
+| m:{site}:pool:<id>          | hash   | the pool's           | policy, version, times                           |
+| m:{site}:members:<pool>     | set    | the pool's           | ids of the pool's agents                         |
+| m:{site}:agents             | zset   | the site's           | agent ids, for pages                             |
+| m:{site}:agent:<id>         | hash   | the agent's          | profile, status, capacity, idle, fence, times    |
+| m:{site}:vec:<model>:<id>   | string | the agent's          | interest vectors, fp16, row by row               |
+| m:{site}:lease:<agent>      | zset   | the agent's; empties | holds: reservation|channel|cost → deadline       |
+| m:{site}:due                | zset   | the site's; empties  | reservation|<id> → deadline                      |
+| m:{site}:roster             | stream | the site's; trimmed  | changes of agents and pools                      |
+| m:{site}:load               | stream | the site's; trimmed  | changes of holds, contacts and timers            |
+| m:{site}:queue              | zset   | the site's; empties  | waiting contact → start less head start          |
+| m:{site}:waiting            | hash   | the site's; empties  | pool → how many wait; |contact → pool            |
+| m:{site}:contacts           | zset   | the site's; empties  | contact that has not ended → start               |
+| m:{site}:timers             | zset   | the site's; empties  | wait, heartbeat, idle conversation → its end     |
+| m:{site}:dispatcher         | string | the leader lease's   | the process that offers to the queue             |
+| m:{site}:handle:<digest>    | string | of the relationships | the customer of a handle                         |
+| m:{site}:customer:<id>      | hash   | of the relationships | agent → how it went, until when it counts        |
+| m:{site}:contact:<id>       | hash   | its deadline + keep  | state, pool, channel, customer, exclusions       |
+| m:{site}:resv:<id>          | hash   | its deadline + keep  | state, agent, contact, fence, times              |
+| m:{site}:once:<method>:<id> | string | request window       | digest of the request, ids of the answer         |
+| m:{site}:decision:<id>      | hash   | decision lifetime    | the decision's record, and its outcome           |
 """
 
 from __future__ import annotations
@@ -45,10 +47,12 @@ MODELS: Final = "m:models"
 MODEL_NAMES: Final = "m:model-names"
 MODEL: Final = "m:model"
 DUE_RESERVATION: Final = "reservation|"
+"""What a member of `due` begins with."""
 
 TIMER_CONTACT: Final = "contact|"
 TIMER_BEAT: Final = "beat|"
 TIMER_IDLE: Final = "idle|"
+"""What a member of `timers` begins with: a wait, a heartbeat, an idle conversation."""
 
 PERMANENT: Final = (
     r"m:schema",
@@ -60,12 +64,12 @@ PERMANENT: Final = (
     r"m:\{[^}]+\}:(pools|agents|due|roster|load|queue|waiting|contacts|timers)",
     r"m:\{[^}]+\}:(pool|members|agent|vec|lease):.+",
 )
-"""Patterns of the keys that live as long as what they describe; every other key has a lifetime."""
+"""Patterns of the keys that live as long as the thing they describe; every other key has a time to live."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Name the keys of one site."""
+    """The names of one site's keys."""
 
     site: str
 
@@ -74,99 +78,99 @@ class Keys:
 
     @property
     def pattern(self) -> str:
-        """Return the glob that matches every key of the site."""
+        """The glob that matches every key of the site."""
         return self._of("*")
 
     @property
     def pools(self) -> str:
-        """Name the list of pools."""
+        """The ids of the pools."""
         return self._of("pools")
 
     @property
     def agents(self) -> str:
-        """Name the list of agents."""
+        """The ids of the agents."""
         return self._of("agents")
 
     @property
     def due(self) -> str:
-        """Name the deadlines."""
+        """The deadlines of the reservations."""
         return self._of("due")
 
     @property
     def roster(self) -> str:
-        """Name the stream of changed agents and pools."""
+        """The stream of changes of agents and pools."""
         return self._of("roster")
 
     @property
     def load(self) -> str:
-        """Name the stream of slots held and freed."""
+        """The stream of changes of holds, contacts and timers."""
         return self._of("load")
 
     @property
     def queue(self) -> str:
-        """Name the queue of contacts that wait."""
+        """The queue: the contacts that wait."""
         return self._of("queue")
 
     @property
     def waiting(self) -> str:
-        """Name the counts of those who wait, by pool."""
+        """The number of waiting contacts of each pool."""
         return self._of("waiting")
 
     @property
     def contacts(self) -> str:
-        """Name the list of contacts that have not ended."""
+        """The contacts that have not ended."""
         return self._of("contacts")
 
     @property
     def timers(self) -> str:
-        """Name the deadlines of waits, heartbeats and idle conversations."""
+        """The deadlines of waits, heartbeats and idle conversations."""
         return self._of("timers")
 
     @property
     def dispatcher(self) -> str:
-        """Name the lease of the process that offers to those who wait."""
+        """The leader lease of the process that offers to the queue."""
         return self._of("dispatcher")
 
     def handle(self, digest: str) -> str:
-        """Name a handle of a customer, by its keyed digest."""
+        """Return the key of a customer's handle, which is named by its keyed digest."""
         return self._of(f"handle:{digest}")
 
     def customer(self, customer: str) -> str:
-        """Name what is known of a customer."""
+        """Return the key of a customer's relationships."""
         return self._of(f"customer:{customer}")
 
     def pool(self, pool: str) -> str:
-        """Name a pool."""
+        """Return the key of a pool."""
         return self._of(f"pool:{pool}")
 
     def members(self, pool: str) -> str:
-        """Name the set of a pool's agents."""
+        """Return the key of the set of a pool's agents."""
         return self._of(f"members:{pool}")
 
     def agent(self, agent: str) -> str:
-        """Name an agent."""
+        """Return the key of an agent."""
         return self._of(f"agent:{agent}")
 
     def vectors(self, model: str, agent: str) -> str:
-        """Name an agent's interest vectors by one model."""
+        """Return the key of an agent's interest vectors of one model."""
         return self._of(f"vec:{model}:{agent}")
 
-    def lease(self, agent: str) -> str:
-        """Name the holds of an agent."""
+    def holds(self, agent: str) -> str:
+        """Return the key of an agent's holds."""
         return self._of(f"lease:{agent}")
 
     def contact(self, contact: str) -> str:
-        """Name a contact."""
+        """Return the key of a contact."""
         return self._of(f"contact:{contact}")
 
     def reservation(self, reservation: str) -> str:
-        """Name a reservation."""
+        """Return the key of a reservation."""
         return self._of(f"resv:{reservation}")
 
     def once(self, method: str, request: str) -> str:
-        """Name the memory of a request."""
+        """Return the key of a remembered request id."""
         return self._of(f"once:{method}:{request}")
 
     def decision(self, decision: str) -> str:
-        """Name a decision's record."""
+        """Return the key of a decision's record."""
         return self._of(f"decision:{decision}")

@@ -128,7 +128,7 @@ class ReservationStore:
         ]
         old, waiting = claim.handed_on, claim.waiting
         if old is not None:
-            names += (keys.reservation(old.reservation), keys.agent(old.agent), keys.lease(old.agent))
+            names += (keys.reservation(old.reservation), keys.agent(old.agent), keys.holds(old.agent))
         args: list[str | bytes | int] = [
             claim.digest,
             kept.own_request_ms if claim.own_request else kept.request_window_ms,
@@ -155,7 +155,7 @@ class ReservationStore:
             "" if old is None else old.reservation,
         ]
         for agent, affinity in offer.candidates:
-            names += (keys.agent(agent), keys.lease(agent))
+            names += (keys.agent(agent), keys.holds(agent))
             args += (agent, repr(affinity))
         return names, args
 
@@ -241,7 +241,7 @@ class ReservationStore:
 
     async def reservations_of(self, site: str, agent: str, most: int, after: str, now_ms: int) -> Page[Reservation]:
         """List a page of the live reservations of an agent by deadline."""
-        lease = await self._connection.run("ZRANGE", Keys(site).lease(agent), 0, -1, "WITHSCORES")
+        lease = await self._connection.run("ZRANGE", Keys(site).holds(agent), 0, -1, "WITHSCORES")
         listed = sorted((hold.deadline_ms, hold.reservation) for hold in decode_holds(pairs_of(lease), now_ms))
         return await self._page(site, listed, most, after, now_ms)
 
@@ -282,7 +282,7 @@ class ReservationStore:
                 keys.reservation(slot.reservation),
                 keys.contact(slot.contact),
                 keys.agent(slot.agent),
-                keys.lease(slot.agent),
+                keys.holds(slot.agent),
                 keys.due,
                 keys.load,
                 keys.queue,

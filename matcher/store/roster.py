@@ -51,7 +51,7 @@ class RosterStore:
         """Read an agent with what they hold."""
         keys = Keys(site)
         fields, lease = await self._connection.pipeline(
-            [("HGETALL", keys.agent(agent)), ("ZRANGE", keys.lease(agent), 0, -1, "WITHSCORES")]
+            [("HGETALL", keys.agent(agent)), ("ZRANGE", keys.holds(agent), 0, -1, "WITHSCORES")]
         )
         if not fields:
             return None
@@ -68,7 +68,7 @@ class RosterStore:
     async def leases(self, site: str, agents: Sequence[str], now_ms: int) -> list[tuple[Hold, ...]]:
         """Read what agents hold, in one round trip."""
         found = await self._connection.pipeline(
-            [("ZRANGE", Keys(site).lease(agent), 0, -1, "WITHSCORES") for agent in agents]
+            [("ZRANGE", Keys(site).holds(agent), 0, -1, "WITHSCORES") for agent in agents]
         )
         return [decode_holds(pairs_of(lease), now_ms) for lease in found]
 
@@ -174,7 +174,7 @@ class RosterStore:
                 keys.agent(agent),
                 keys.agents,
                 keys.roster,
-                keys.lease(agent),
+                keys.holds(agent),
                 keys.once("delete", write),
                 keys.timers,
                 *map(keys.members, pools),

@@ -1,4 +1,7 @@
-"""What a customer wrote, sealed before it reaches the store: append-only files and slow logs keep what was deleted."""
+"""Encryption of the customers' messages before they reach the store.
+
+The store's append-only files and slow logs keep data that was deleted, so no message is stored as plain text.
+"""
 
 from __future__ import annotations
 
@@ -14,40 +17,41 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from matcher.model import Message
 
 NONCE_BYTES: Final = 12
-"""Of AES-GCM, NIST SP 800-38D §5.2.1.1."""
+"""The length of an AES-GCM nonce, NIST SP 800-38D §5.2.1.1."""
 PURPOSE: Final = b"matcher: what waits"
+"""The HKDF info of the key. Messages sealed under another value cannot be opened."""
 
 
 class WaitingMessage(msgspec.Struct, frozen=True):
-    """What is kept of a request while its contact waits. Never logged."""
+    """The part of a request that is stored while its contact waits. Never logged."""
 
     message: Message
     auto_accept: bool
 
     def __repr__(self) -> str:
-        return "Written(…)"
+        return "WaitingMessage(…)"
 
 
 class Sealer:
-    """Seal and open by AES-256-GCM; a sealed text opens for its own site and contact only."""
+    """Seal and open messages by AES-256-GCM; a sealed message opens for its own site and contact only."""
 
     def __init__(self, secret: bytes) -> None:
-        """Take the secret that every replica shares; the key is derived from it."""
+        """Derive the key from the secret that every replica shares."""
         self._cipher = AESGCM(HKDF(SHA256(), 32, salt=None, info=PURPOSE).derive(secret))
 
-    def seal(self, site: str, contact: str, written: WaitingMessage) -> bytes:
-        """Return what was written as nobody without the secret can read it."""
+    def seal(self, site: str, contact: str, waiting: WaitingMessage) -> bytes:
+        """Return a message that nobody can read without the secret."""
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, msgspec.json.encode(written), _place(site, contact))
+        return nonce + self._cipher.encrypt(nonce, msgspec.json.encode(waiting), _associated_data(site, contact))
 
     def open(self, site: str, contact: str, sealed: bytes) -> WaitingMessage | None:
-        """Return what was written; None where the secret is another by now."""
+        """Return the message; None where it was sealed under another secret."""
         try:
-            opened = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _place(site, contact))
+            opened = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _associated_data(site, contact))
         except InvalidTag:
             return None
         return msgspec.json.decode(opened, type=WaitingMessage)
 
 
-def _place(site: str, contact: str) -> bytes:
+def _associated_data(site: str, contact: str) -> bytes:
     return f"{site}|{contact}".encode()

@@ -1,4 +1,4 @@
-"""Every side of the store, on one connection."""
+"""The bundle of all stores, on one client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matcher.store.roster import RosterStore
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The store, side by side."""
+    """All stores of the service."""
 
     models: ModelStore
     roster: RosterStore
@@ -29,7 +29,7 @@ class Stores:
 
     @classmethod
     def on(cls, connection: StoreClient, lifetimes: Lifetimes, secret: bytes) -> Self:
-        """Open every side; secret: what the digests of handles are keyed by."""
+        """Create every store on one client; `secret` keys the digests of customers' handles."""
         return cls(
             models=ModelStore(connection),
             roster=RosterStore(connection, lifetimes.events_kept),

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class RosterServiceStub:
-    """Keeps the people who can be found: agents, the pools they are in, and the sites that hold both.
+    """Manages agents, the pools that they are in, and the sites that contain both.
     """
 
     def __init__(self, channel):
@@ -124,18 +124,18 @@ class RosterServiceStub:
 
 
 class RosterServiceServicer:
-    """Keeps the people who can be found: agents, the pools they are in, and the sites that hold both.
+    """Manages agents, the pools that they are in, and the sites that contain both.
     """
 
     def CreateAgent(self, request, context):
-        """Adds an agent. The call answers once the interests can be compared: the next route finds the agent.
+        """Adds an agent. The call answers when the interests are encoded: the next route can choose the agent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAgent(self, request, context):
-        """Reads an agent, with what the agent holds now.
+        """Reads an agent, with the agent's live reservations.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,30 +163,31 @@ class RosterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ImportAgents(self, request_iterator, context):
-        """Takes a roster row by row and answers every row as it is done: upsert by id. A row that changes nothing writes
-        and encodes nothing; a bad row is answered with its status and the others go on.
+        """Imports a roster row by row, as an upsert by id, and answers each row when it is done. A row that changes nothing
+        writes and encodes nothing; a wrong row is answered with its status, and the import goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetAgentStatus(self, request, context):
-        """Declares whether an agent takes contacts.
+        """Sets an agent's status.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BeatAgent(self, request, context):
-        """Says that the agent's desk is alive. Whoever has once done so must go on: without a sign in time the engine sets the
-        agent AWAY and offers on what waits for an answer. An agent set AWAY for silence is ONLINE again with the next sign.
+        """Sends a heartbeat of the agent's desk. After the first heartbeat the desk must go on: without a heartbeat in time
+        the service sets the agent AWAY and offers the agent's pending contacts to other agents. The next heartbeat sets an
+        agent who is AWAY for that reason ONLINE again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchReservations(self, request, context):
-        """Streams an agent's reservations, for a desk: those that live, then every change. The stream does not end.
+        """Streams an agent's reservations, for a desk: the live reservations, then every change. The stream does not end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -221,7 +222,7 @@ class RosterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeletePool(self, request, context):
-        """Removes a pool that no agent is in and where no contact waits.
+        """Removes a pool without agents and without waiting contacts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -345,7 +346,7 @@ def add_RosterServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RosterService:
-    """Keeps the people who can be found: agents, the pools they are in, and the sites that hold both.
+    """Manages agents, the pools that they are in, and the sites that contain both.
     """
 
     @staticmethod

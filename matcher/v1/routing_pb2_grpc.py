@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RoutingServiceStub:
-    """Finds the free agent with the closest affinity to a message, and holds one of the agent's slots for it.
+    """Finds the free agent with the closest affinity to a message, and reserves the agent's capacity for it.
     """
 
     def __init__(self, channel):
@@ -133,56 +133,57 @@ class RoutingServiceStub:
 
 
 class RoutingServiceServicer:
-    """Finds the free agent with the closest affinity to a message, and holds one of the agent's slots for it.
+    """Finds the free agent with the closest affinity to a message, and reserves the agent's capacity for it.
     """
 
     def RouteMessage(self, request, context):
-        """Decides which agent takes a message and holds a slot for it. Nobody free is an answer (`unmatched`), not an error.
-        The same request_id gives the same answer, from any replica.
+        """Decides which agent takes a message, and reserves the agent. That no agent is free is an answer (`unmatched`), not
+        an error. The same request_id gives the same answer, from any replica.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RouteMessages(self, request, context):
-        """Decides several messages at once by the jointly best assignment: never worse in sum than one by one. Every item gets
-        its own outcome or status; one bad item does not spoil the rest.
+        """Decides several messages together by the jointly best assignment: the sum is never worse than that of decisions one
+        by one. Every item gets its own outcome or status; a wrong item does not fail the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SuggestAgents(self, request, context):
-        """Ranks agents for a message and holds nothing: the dry run, the preview, the "why her?".
+        """Ranks agents for a message and reserves none: for a dry run, a preview, or to explain a choice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcceptReservation(self, request, context):
-        """Takes an offer: PENDING becomes ACCEPTED. A repeat gives the same answer.
+        """Accepts an offer: PENDING becomes ACCEPTED. A repeat gives the same answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeclineReservation(self, request, context):
-        """Turns an offer down: PENDING becomes DECLINED. A contact that waits goes back to the queue at its old age and is
-        offered on; another can be routed again. Neither goes to this agent.
+        """Declines an offer: PENDING becomes DECLINED. A contact that may wait goes back to the queue with its old age and is
+        offered to another agent; any other contact can be routed again. Neither is offered to this agent
+        before retry_after.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TouchReservation(self, request, context):
-        """Says that an accepted conversation has gone on just now: one that stopped counting as idle counts again.
+        """Records that an accepted conversation is active: an idle conversation counts against the agent's capacity again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RenewReservation(self, request, context):
-        """Moves the deadline of an accepted reservation on.
+        """Extends the deadline of an accepted reservation.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,14 +198,14 @@ class RoutingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelReservation(self, request, context):
-        """Gives a slot back without a conversation: PENDING or ACCEPTED becomes CANCELED, and the contact too.
+        """Releases the agent without a conversation: PENDING or ACCEPTED becomes CANCELED, and so does the contact.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetReservation(self, request, context):
-        """Reads a reservation. Past its deadline it reads as lapsed.
+        """Reads a reservation. After its deadline it reads as expired.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -232,45 +233,47 @@ class RoutingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelContact(self, request, context):
-        """Ends a contact: what waits leaves the queue, what is held is given back. A repeat gives the same answer.
+        """Ends a contact: it leaves the queue, and an agent reserved for it is released. A repeat gives the same answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TransferContact(self, request, context):
-        """Hands a contact that an agent has accepted to a pool, to an agent, or to someone else whom a new message meets. It
-        keeps its age, its history and its exclusions; the old slot is freed only when the new one is held.
+        """Moves an accepted contact to a pool, to an agent, or to the agent closest to a new message. The contact keeps its
+        age, its history and its exclusions; the old agent is released only when the new agent is reserved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchContact(self, request, context):
-        """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after the number the
-        caller knows. The stream ends when the contact has ended.
+        """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
+        the caller gives. The stream ends when the contact has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchEvents(self, request, context):
-        """Streams the states of all contacts of a pool, or of a site, for a whole platform; resumed by token. A watcher that
-        reads too slowly is cut off with ABORTED and resumes: it never slows the routing.
+        """Streams the states of all contacts of a pool or of a site, for a whole platform; a token resumes the stream. The
+        stream of a watcher that reads too slowly ends with ABORTED, and the watcher resumes: it never slows the routing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LinkCustomer(self, request, context):
-        """Says that several handles (mail, phone, social) are the same customer: whoever served one well is met by all.
+        """Joins several handles (mail, phone, social) of one customer: an agent who served one of them well is preferred for
+        all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDecision(self, request, context):
-        """Reads the record of a decision: who was considered, why, by which versions. It never holds words of the customer.
+        """Reads the record of a decision: the candidates, the reasons, and the versions of model and scorer. It never
+        contains words of the customer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -383,7 +386,7 @@ def add_RoutingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RoutingService:
-    """Finds the free agent with the closest affinity to a message, and holds one of the agent's slots for it.
+    """Finds the free agent with the closest affinity to a message, and reserves the agent's capacity for it.
     """
 
     @staticmethod

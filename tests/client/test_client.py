@@ -1,4 +1,4 @@
-"""The client against the running service: every method once, as an integrator would use it."""
+"""The client with a running service: every method once, as an integrator uses it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXT = "We want to sail to the coast on Saturday."
 
 @pytest.fixture
 async def client(service: Server) -> AsyncIterator[MatcherClient]:
-    """Give a client with two channels and a site of its own, where Ana is ONLINE with room for two chats."""
+    """Yield a client with two channels and a site of its own, where Ana is ONLINE with capacity for two chats."""
     async with MatcherClient(service.target, site=await service.site(), channels=2) as client:
         channel = roster_pb2.ChannelCapacity(channel="chat", cost=1)
         ana = roster_pb2.Agent(
@@ -34,25 +34,25 @@ async def client(service: Server) -> AsyncIterator[MatcherClient]:
 
 
 async def test_a_reservation_lives_from_route_to_completion(client: MatcherClient) -> None:
-    """Route, accept, renew, read and complete, each with the fence; at the end nothing is held."""
+    """Route, accept, renew, read and complete, each with the fence; at the end Ana has no holds."""
     answer = await client.route(TEXT, contact_id="c-1", customer="42")
-    held = answer.reservation
-    assert held.agent == client.name("agents", "ana")
-    accepted = await client.accept(held.name, fence=held.fence)
+    offer = answer.reservation
+    assert offer.agent == client.name("agents", "ana")
+    accepted = await client.accept(offer.name, fence=offer.fence)
     assert accepted.state == routing_pb2.ACCEPTED
-    renewed = await client.renew(held.name, fence=held.fence, duration=timedelta(days=1))
+    renewed = await client.renew(offer.name, fence=offer.fence, duration=timedelta(days=1))
     assert renewed.expire_time.ToDatetime() > accepted.expire_time.ToDatetime()
-    assert [one.name async for one in client.reservations(agent="ana")] == [held.name]
-    assert (await client.list_reservations()).reservations[0].name == held.name
-    assert (await client.complete(held.name, fence=held.fence)).state == routing_pb2.COMPLETED
-    assert (await client.reservation(held.name)).state == routing_pb2.COMPLETED
+    assert [reservation.name async for reservation in client.reservations(agent="ana")] == [offer.name]
+    assert (await client.list_reservations()).reservations[0].name == offer.name
+    assert (await client.complete(offer.name, fence=offer.fence)).state == routing_pb2.COMPLETED
+    assert (await client.reservation(offer.name)).state == routing_pb2.COMPLETED
     assert (await client.contact("c-1")).state == routing_pb2.CONTACT_CLOSED
-    assert (await client.decision(answer.decision)).agent == held.agent
+    assert (await client.decision(answer.decision)).agent == offer.agent
     assert (await client.agent("ana")).load == 0
 
 
 async def test_the_same_request_id_is_the_same_reservation(client: MatcherClient) -> None:
-    """A caller who repeats a call gets the answer of then and holds one slot."""
+    """A caller who repeats a call gets the first answer again, and there is one reservation."""
     first = await client.route(TEXT, request_id="r-1")
     again = await client.route(TEXT, request_id="r-1")
     assert again.reservation.name == first.reservation.name
@@ -60,8 +60,10 @@ async def test_the_same_request_id_is_the_same_reservation(client: MatcherClient
     assert (await client.agent("ana")).load == 1
 
 
-async def test_a_declined_contact_is_not_offered_again_and_a_cancelled_slot_is_free(client: MatcherClient) -> None:
-    """What is declined and what is cancelled gives its slot back; nobody else being there, the contact waits."""
+async def test_a_declined_contact_is_not_offered_again_and_a_cancel_releases_the_agent(
+    client: MatcherClient,
+) -> None:
+    """Decline and cancel release the agent; the declined contact finds no other agent."""
     first = await client.route(TEXT, contact_id="c-1")
     declined = await client.decline(first.reservation.name, reason="lunch", retry_after=timedelta(hours=1))
     assert (declined.state, declined.decline_reason) == (routing_pb2.DECLINED, "lunch")
@@ -71,21 +73,21 @@ async def test_a_declined_contact_is_not_offered_again_and_a_cancelled_slot_is_f
     assert (await client.agent("ana")).load == 0
 
 
-async def test_suggestions_hold_nothing_and_say_who_was_left_out(client: MatcherClient) -> None:
+async def test_suggestions_reserve_no_agent_and_name_the_excluded_agents(client: MatcherClient) -> None:
     """The dry run ranks, explains and changes nothing."""
     await client.create_agent("ben", roster_pb2.Agent(display_name="Ben", interests=["I sail on the lake."]))
-    found = await client.suggest(TEXT, explain_left_out=True)
-    assert [one.display_name for one in found.candidates] == ["Ana"]
-    assert [one.agent for one in found.left_out_agents] == [client.name("agents", "ben")]
+    ranked = await client.suggest(TEXT, explain_left_out=True)
+    assert [candidate.display_name for candidate in ranked.candidates] == ["Ana"]
+    assert [excluded.agent for excluded in ranked.left_out_agents] == [client.name("agents", "ben")]
     everybody = await client.suggest(TEXT, ignore_availability=True, max_candidates=5)
-    assert {one.display_name for one in everybody.candidates} == {"Ana", "Ben"}
+    assert {candidate.display_name for candidate in everybody.candidates} == {"Ana", "Ben"}
     none = await client.suggest(TEXT, excluded_agents=["ana"])
     assert list(none.candidates) == []
     assert (await client.agent("ana")).load == 0
 
 
 async def test_an_agent_is_changed_listed_and_removed(client: MatcherClient) -> None:
-    """A mask says what changes, an etag that it is still what was read."""
+    """A mask names the fields to change; a stale etag fails the change."""
     ana = await client.agent("ana")
     change = roster_pb2.Agent(name="ana", display_name="Ana Maria", etag=ana.etag)
     changed = await client.update_agent(change, ["display_name"])
@@ -95,7 +97,7 @@ async def test_an_agent_is_changed_listed_and_removed(client: MatcherClient) -> 
     assert raised.value.reason == "ETAG_MISMATCH"
     drained = await client.set_agent_status("ana", roster_pb2.DRAINING)
     assert drained.status == roster_pb2.DRAINING
-    assert [one.name async for one in client.agents(status=roster_pb2.ONLINE)] == []
+    assert [agent.name async for agent in client.agents(status=roster_pb2.ONLINE)] == []
     assert len((await client.list_agents(page_size=1)).agents) == 1
     await client.delete_agent("ana", force=True)
     with pytest.raises(MatcherCallError) as raised:
@@ -105,42 +107,42 @@ async def test_an_agent_is_changed_listed_and_removed(client: MatcherClient) -> 
 
 
 async def test_an_import_answers_every_row(client: MatcherClient) -> None:
-    """Good rows and bad ones are told apart by their own number, and pruning removes the rest."""
+    """Every row is answered with its own number, and pruning removes the other agents."""
     good = roster_pb2.Agent(display_name="Cy", interests=["I dig."])
     rows = [roster_pb2.ImportRow(row=7, agent_id="cy", agent=good), roster_pb2.ImportRow(row=9, agent_id="dee")]
-    answers = {one.row: one async for one in client.import_agents(rows)}
+    answers = {answer.row: answer async for answer in client.import_agents(rows)}
     assert answers[7].action == roster_pb2.ImportAgentsResponse.CREATED
     assert answers[9].action == roster_pb2.ImportAgentsResponse.REJECTED
     assert MatcherCallError.of_status(answers[9].status).reason == "FIELDS_INVALID"
-    again = [one.action async for one in client.import_agents(rows[:1], prune=True)]
+    again = [answer.action async for answer in client.import_agents(rows[:1], prune=True)]
     assert again == [roster_pb2.ImportAgentsResponse.UNCHANGED, roster_pb2.ImportAgentsResponse.PRUNED]
 
 
 async def test_pools_and_sites_come_and_go(client: MatcherClient) -> None:
-    """A pool with a policy, an agent in it, and a site with all it holds."""
+    """Create, read, change, list and remove a pool and a site."""
     made = await client.create_pool("bills", roster_pb2.Pool(display_name="Bills", affinity_tolerance=0.1))
     assert (await client.pool("bills")).etag == made.etag
     changed = await client.update_pool(roster_pb2.Pool(name="bills"), ["affinity_tolerance"])
     assert not changed.HasField("affinity_tolerance")
-    assert [one.name.rpartition("/")[2] async for one in client.pools()] == ["bills", "default"]
+    assert [pool.name.rpartition("/")[2] async for pool in client.pools()] == ["bills", "default"]
     assert len((await client.list_pools(page_size=1)).pools) == 1
     await client.delete_pool("bills")
     assert (await client.create_site(f"x-{client.site}")).name == f"sites/x-{client.site}"
-    assert f"sites/x-{client.site}" in [one.name async for one in client.sites()]
+    assert f"sites/x-{client.site}" in [site.name async for site in client.sites()]
     assert len((await client.list_sites(page_size=1)).sites) == 1
     await client.delete_site(f"x-{client.site}")
     await client.delete_site(client.site, force=True)
-    assert client.parent not in [one.name async for one in client.sites()]
+    assert client.parent not in [site.name async for site in client.sites()]
 
 
 async def test_the_example_in_python_runs_as_it_is(service: Server) -> None:
-    """What the README shows is a program that ends well, here with nobody in the default site."""
+    """The README's program ends without an error, here with no agent in the default site."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(EXAMPLE), TEXT),
         env={"MATCHER_TARGET": service.target},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
-    assert said
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert output

@@ -1,4 +1,4 @@
-"""What a caller learns from a call that failed, from real servers on loopback."""
+"""Failed calls: the errors that the client raises and its repeats, with real servers on loopback."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,7 +22,7 @@ Method = Callable[[Any, Context], Awaitable[Message]]
 
 
 class Flaky:
-    """Answers as a service does that goes away at a bad moment, and counts what arrives."""
+    """Answers like a service that stops at a bad moment, and counts the calls."""
 
     def __init__(self) -> None:
         self.routed: list[pb.RouteMessageRequest] = []
@@ -37,18 +37,18 @@ class Flaky:
         return pb.RouteMessageResponse(contact="sites/default/contacts/c-1")
 
     async def complete(self, _: pb.CompleteReservationRequest, context: Context) -> pb.Reservation:
-        """Do what is asked and lose the answer."""
+        """Complete the reservation and lose the answer."""
         self.completed += 1
         await context.abort(grpc.StatusCode.UNAVAILABLE, "done, but the answer is lost")
         return pb.Reservation()
 
     async def reservation(self, request: pb.GetReservationRequest, _: Context) -> pb.Reservation:
-        """Answer that the completion was done."""
+        """Answer with the completed reservation."""
         return pb.Reservation(name=request.name, state=pb.WRAPPING)
 
 
 async def refuse(_: pb.GetContactRequest, context: Context) -> pb.Contact:
-    """Refuse with every detail an error can have."""
+    """Fail with every detail that an error can have."""
     status = status_pb2.Status(code=grpc.StatusCode.INVALID_ARGUMENT.value[0], message="two fields are wrong")
     wrong = error_details_pb2.BadRequest()
     wrong.field_violations.add(field="name", description="is empty")
@@ -92,7 +92,7 @@ async def serving(**methods: Method) -> AsyncIterator[MatcherClient]:
 
 
 async def test_an_error_carries_reason_fields_metadata_and_when_to_try_again() -> None:
-    """Everything the service says about a wrong request is on the exception, as data."""
+    """The exception has every detail of the status as data."""
     async with serving(GetContact=refuse) as client:
         with pytest.raises(MatcherCallError) as raised:
             await client.contact("c-1")
@@ -104,8 +104,8 @@ async def test_an_error_carries_reason_fields_metadata_and_when_to_try_again() -
     assert error.retry_after == 1.5
 
 
-async def test_a_route_is_repeated_under_one_request_id_when_servers_go_away() -> None:
-    """Two refusals later the caller has the answer, and every attempt carried the same made-up request_id."""
+async def test_a_route_is_repeated_under_one_request_id_when_servers_stop() -> None:
+    """After two failures the caller gets the answer, and every attempt had the same generated request_id."""
     flaky = Flaky()
     async with serving(RouteMessage=flaky.route) as client:
         answer = await client.route("My tent leaks.")
@@ -115,8 +115,8 @@ async def test_a_route_is_repeated_under_one_request_id_when_servers_go_away() -
     assert flaky.routed[0].request_id
 
 
-async def test_a_completion_whose_answer_was_lost_is_read_and_not_made_twice() -> None:
-    """A second Complete would cut the wrap-up short: the client reads that the first one was done."""
+async def test_a_completion_whose_answer_was_lost_is_not_repeated() -> None:
+    """A second Complete would cut the wrap-up short: so the client reads the reservation first."""
     flaky = Flaky()
     async with serving(CompleteReservation=flaky.complete, GetReservation=flaky.reservation) as client:
         reservation = await client.complete("r-1")
@@ -124,8 +124,8 @@ async def test_a_completion_whose_answer_was_lost_is_read_and_not_made_twice() -
     assert flaky.completed == 1
 
 
-async def test_nobody_there_is_unavailable_without_a_reason() -> None:
-    """Where no service answers there is no reason to name, and the call ends by itself."""
+async def test_no_service_is_unavailable_without_a_reason() -> None:
+    """Where no service answers, the error has no reason, and the call ends by itself."""
     async with MatcherClient("127.0.0.1:1") as client:
         with pytest.raises(MatcherCallError) as raised:
             await client.contact("c-1")
@@ -134,7 +134,7 @@ async def test_nobody_there_is_unavailable_without_a_reason() -> None:
 
 
 async def test_a_call_without_an_answer_ends_at_its_deadline() -> None:
-    """A server that accepts and says nothing does not hold the caller for ever."""
+    """A call to a server that never answers ends at the deadline."""
     async with serving(GetContact=say_nothing) as client:
         with pytest.raises(MatcherCallError) as raised:
             await client.contact("c-1", deadline=0.05)
@@ -142,13 +142,13 @@ async def test_a_call_without_an_answer_ends_at_its_deadline() -> None:
 
 
 async def test_a_closed_client_says_how_to_open_it() -> None:
-    """Forgetting `async with` is named, not a crash deep inside gRPC."""
+    """A client without `async with` raises an error that names it, and does not fail inside gRPC."""
     with pytest.raises(RuntimeError, match="async with"):
         await MatcherClient().contact("c-1")
 
 
 def test_every_call_that_is_repeated_by_grpc_exists() -> None:
-    """A method that was renamed would silently lose its repeats."""
+    """A method that was renamed would silently lose its retries."""
     files = (pb.DESCRIPTOR, roster_pb2.DESCRIPTOR)
     services = {service.full_name: service for file in files for service in file.services_by_name.values()}
     for name, methods in SAFE_TO_REPEAT.items():

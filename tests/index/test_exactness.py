@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import fields, replace
 
 import numpy as np
@@ -118,9 +119,8 @@ class RosterChanges(RuleBasedStateMachine):
     @rule(pool=st.sampled_from(POOLS), scorer=st.sampled_from([None, *SCORERS]))
     def set_scorer(self, pool: str, scorer: Scorer | None) -> None:
         """Let another scorer rank a pool, or the one of all pools again."""
-        ready = None if scorer is None else self.index.prepare(pool, scorer)
-        self.index.set_scorer(pool, scorer)
-        del ready
+        with nullcontext() if scorer is None else self.index.prepared(pool, scorer):
+            self.index.set_scorer(pool, scorer)
         self.plain.scorers[pool] = scorer or self.plain.scorer
 
     @rule(text=st.lists(lines, min_size=1, max_size=4), required=requirements, seed=seeds, everybody=st.booleans())

@@ -19,7 +19,7 @@ from matcher.index.attributes import AttributeTable
 from matcher.index.deadlines import Deadlines
 from matcher.index.view import View
 from matcher.model import Hold, LeftOut, Requirements
-from matcher.ranking.policy import rank
+from matcher.ranking.policy import RankingTerms, rank
 from tests.index.plain import Floats
 from tests.index.rosters import crowd, vectors
 
@@ -55,7 +55,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 def route(index: SiteIndex, number: int, floor: float = 0.0) -> None:
     """Do what a route and its end ask of the index, the hold and the freed slot heard of twice."""
     found = index.find(vectors(number % 7, 2), [("jazz",), ()], ANYONE, floor=floor)
-    ranking = rank(found, UNITS, floor=floor, tolerance=0.03, left_out=index.left_out(ANYONE))
+    ranking = rank(found, UNITS, RankingTerms(floor, 0.03), left_out=index.left_out(ANYONE))
     agent = ranking.candidates[0].agent
     hold = Hold(f"r{number}", "chat", 2, 10_000)
     for _ in range(2):

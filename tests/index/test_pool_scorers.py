@@ -11,7 +11,6 @@ import pytest
 from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
 from matcher.index import Query, SiteIndex
-from matcher.index.vector_table import ProjectedVectors
 from matcher.model import Agent, Hold, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
 from tests.index.plain import Floats
@@ -103,12 +102,12 @@ def test_only_what_was_not_ready_is_reckoned(monkeypatch: pytest.MonkeyPatch) ->
     agents = roster(("north", "south"))
     index = site(PLAIN, agents)
     rows = 3 * sum("north" in agent.profile.pools for agent, _ in agents)
-    ready = index.prepare("north", MAPPED)
-    assert isinstance(ready, ProjectedVectors)
-    known = np.flatnonzero(~np.isnan(ready._shrink))
-    assert len(known) == rows
-    monkeypatch.setattr(np.linalg, "norm", None)
-    index.set_scorer("north", MAPPED)
+    with index.prepared("north", MAPPED):
+        ready = index._lines.under(MAPPED.map)
+        known = np.flatnonzero(~np.isnan(ready._shrink))
+        assert len(known) == rows
+        monkeypatch.setattr(np.linalg, "norm", None)
+        index.set_scorer("north", MAPPED)
     monkeypatch.setattr(Scorer, "project", lambda _scorer, vectors: vectors)
     assert told(index, "north")[0] == MAPPED.fingerprint
     assert np.array_equal(np.flatnonzero(~np.isnan(ready._shrink)), known)

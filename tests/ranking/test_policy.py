@@ -1,4 +1,4 @@
-"""The order in which those found are offered, and what is said about each."""
+"""Tests of the ranking policy: the order of the candidates, and their reasons and confidences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from matcher.affinity.search_result import top_k
 from matcher.model import Basis, Constraint, LeftOut, interest_id
-from matcher.ranking.policy import floor_of, rank
+from matcher.ranking.policy import RankingTerms, floor_of, rank
 from tests.ranking.search_results import TEXT, UNITS, found_of
 
 people = st.lists(
@@ -26,41 +26,41 @@ people = st.lists(
 def test_equals_come_first_by_load_then_idleness_then_id_and_the_rest_by_score(
     drawn: list[tuple[list[tuple[int, int, int]], float, int]], tolerance: float, most: int
 ) -> None:
-    """The order is that of sorting everybody found by the rule, cut where it was asked to end."""
-    found = found_of(drawn)
-    ranking = rank(found, UNITS, floor=0.0, tolerance=tolerance, most=most)
-    if not len(found.agents):
+    """The order is that of sorting all agents of the result by the rule, cut at `most`."""
+    result = found_of(drawn)
+    ranking = rank(result, UNITS, RankingTerms(0.0, tolerance, most=most))
+    if not len(result.agents):
         assert ranking.basis is Basis.FALLBACK
         return
-    best = found.scores.affinity.max()
+    best = result.scores.affinity.max()
     everyone = sorted(
         (
-            -np.inf if found.scores.affinity[at] >= best - tolerance else -found.scores.score[at],
-            found.utilization[at],
-            found.idle_since_ms[at],
+            -np.inf if result.scores.affinity[at] >= best - tolerance else -result.scores.score[at],
+            result.utilization[at],
+            result.idle_since_ms[at],
             agent.id,
         )
-        for at, agent in enumerate(found.agents)
+        for at, agent in enumerate(result.agents)
     )
     assert ranking.basis is Basis.AFFINITY
     assert [candidate.agent for candidate in ranking.candidates] == [agent for *_, agent in everyone[:most]]
-    affinity = {agent.id: found.scores.affinity[at] for at, agent in enumerate(found.agents)}
+    affinity = {agent.id: result.scores.affinity[at] for at, agent in enumerate(result.agents)}
     assert all(candidate.affinity == affinity[candidate.agent] for candidate in ranking.candidates)
 
 
-def test_without_tolerance_the_closest_comes_first_however_busy() -> None:
-    """The closest agent is nearly full, and still comes first where nobody counts as equal."""
+def test_without_tolerance_the_closest_agent_comes_first_also_when_busy() -> None:
+    """The closest agent is nearly full, and comes first unless a tolerance makes another agent equal."""
     drawn = [([(1, 0, 60)], 0.0, 0), ([(1, 0, 61)], 1.0, 9), ([(1, 0, 40)], 0.0, 0)]
-    ranking = rank(found_of(drawn), UNITS, floor=0.0, tolerance=0.0)
+    ranking = rank(found_of(drawn), UNITS, RankingTerms(0.0, 0.0))
     assert [candidate.agent for candidate in ranking.candidates] == ["agent-98", "agent-99", "agent-97"]
-    ranking = rank(found_of(drawn), UNITS, floor=0.0, tolerance=0.02)
+    ranking = rank(found_of(drawn), UNITS, RankingTerms(0.0, 0.02))
     assert [candidate.agent for candidate in ranking.candidates] == ["agent-99", "agent-98", "agent-97"]
 
 
-def test_reasons_are_the_three_strongest_with_their_place_in_the_text() -> None:
-    """Four sentences meet interests; the three strongest are told, sliceable out of the customer's own text."""
-    found = found_of([([(0, 0, 35), (1, 0, 40), (1, 1, 80), (2, 2, 60), (3, 2, 50)], 0.0, 0)])
-    reasons = rank(found, UNITS, floor=0.0, tolerance=0.0).candidates[0].reasons
+def test_the_reasons_are_the_three_strongest_with_their_place_in_the_text() -> None:
+    """Four sentences match interests; start and end of the three strongest cut them out of the customer's text."""
+    result = found_of([([(0, 0, 35), (1, 0, 40), (1, 1, 80), (2, 2, 60), (3, 2, 50)], 0.0, 0)])
+    reasons = rank(result, UNITS, RankingTerms(0.0, 0.0)).candidates[0].reasons
     assert [TEXT[reason.start : reason.end] for reason in reasons] == [
         "I love apple pie.",
         "And jazz at night.",
@@ -71,10 +71,10 @@ def test_reasons_are_the_three_strongest_with_their_place_in_the_text() -> None:
     assert [reason.similarity for reason in reasons] == pytest.approx([0.8, 0.6, 0.5])
 
 
-def test_below_the_floor_the_longest_idle_is_offered_and_still_explained() -> None:
-    """A weak meeting does not outdo waiting: the longest idle comes first, each with what little affinity there is."""
+def test_below_the_floor_the_longest_idle_comes_first_and_reasons_are_kept() -> None:
+    """A weak match does not outweigh idleness: the longest idle comes first, each with its small affinity."""
     drawn = [([(1, 0, 33)], 0.0, 2), ([], 0.0, 0), ([(2, 1, 31)], 0.0, 1)]
-    ranking = rank(found_of(drawn), UNITS, floor=0.2, tolerance=0.02, left_out=LeftOut({Constraint.STATUS: 4}))
+    ranking = rank(found_of(drawn), UNITS, RankingTerms(0.2, 0.02), left_out=LeftOut({Constraint.STATUS: 4}))
     assert ranking.basis is Basis.FALLBACK
     assert [candidate.agent for candidate in ranking.candidates] == ["agent-98", "agent-97", "agent-99"]
     assert [len(candidate.reasons) for candidate in ranking.candidates] == [0, 1, 1]
@@ -86,18 +86,20 @@ def test_below_the_floor_the_longest_idle_is_offered_and_still_explained() -> No
 
 def test_at_the_floor_affinity_decides() -> None:
     """An affinity that equals the floor is enough."""
-    found = found_of([([(1, 0, 50)], 0.0, 5), ([], 0.0, 0)])
-    reached = float(found.scores.affinity[0])
-    assert rank(found, UNITS, floor=reached, tolerance=0.0).basis is Basis.AFFINITY
-    assert rank(found, UNITS, floor=float(np.nextafter(reached, 1)), tolerance=0.0).basis is Basis.FALLBACK
+    result = found_of([([(1, 0, 50)], 0.0, 5), ([], 0.0, 0)])
+    reached = float(result.scores.affinity[0])
+    assert rank(result, UNITS, RankingTerms(reached, 0.0)).basis is Basis.AFFINITY
+    assert rank(result, UNITS, RankingTerms(float(np.nextafter(reached, 1)), 0.0)).basis is Basis.FALLBACK
 
 
 @given(people)
 def test_every_confidence_is_a_probability(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> None:
-    """Whoever is listed has a confidence in [0, 1], the same by whichever order; whom nothing met has 0."""
-    found = found_of(drawn)
-    by_idleness = rank(found, UNITS, floor=2.0, tolerance=0.0).candidates
-    by_affinity = {one.agent: one.confidence for one in rank(found, UNITS, floor=0.0, tolerance=0.0).candidates}
+    """Each candidate has a confidence in [0, 1], the same in both orders; without a match it is 0."""
+    result = found_of(drawn)
+    by_idleness = rank(result, UNITS, RankingTerms(2.0, 0.0)).candidates
+    by_affinity = {
+        candidate.agent: candidate.confidence for candidate in rank(result, UNITS, RankingTerms(0.0, 0.0)).candidates
+    }
     for candidate in by_idleness:
         assert 0 <= candidate.confidence <= 1
         if not candidate.reasons:
@@ -106,26 +108,26 @@ def test_every_confidence_is_a_probability(drawn: list[tuple[list[tuple[int, int
             assert candidate.confidence == pytest.approx(by_affinity[candidate.agent])
 
 
-def test_confidence_is_the_lead_over_the_others_not_the_closeness() -> None:
-    """Two equally close agents are equally sure; a lone one who is less close is surer of hers."""
-    tied = rank(found_of([([(1, 0, 95)], 0.0, 0), ([(1, 0, 95)], 0.0, 0)]), UNITS, floor=0.0, tolerance=0.0)
-    alone = rank(found_of([([(1, 0, 70)], 0.0, 0), ([], 0.0, 0)]), UNITS, floor=0.0, tolerance=0.0)
+def test_confidence_is_the_lead_over_the_other_agents_not_the_affinity() -> None:
+    """Two equally close agents have equal confidence; a single match that is less close has more."""
+    tied = rank(found_of([([(1, 0, 95)], 0.0, 0), ([(1, 0, 95)], 0.0, 0)]), UNITS, RankingTerms(0.0, 0.0))
+    alone = rank(found_of([([(1, 0, 70)], 0.0, 0), ([], 0.0, 0)]), UNITS, RankingTerms(0.0, 0.0))
     first, second = (candidate.confidence for candidate in tied.candidates)
     assert first == second
     assert alone.candidates[0].confidence > first
 
 
-def test_nobody_is_an_order_of_nobody() -> None:
-    """With nobody eligible there is no candidate and nothing fails."""
-    ranking = rank(found_of([]), UNITS, floor=0.0, tolerance=0.0)
+def test_without_eligible_agents_there_are_no_candidates() -> None:
+    """With no eligible agent the ranking is empty and nothing fails."""
+    ranking = rank(found_of([]), UNITS, RankingTerms(0.0, 0.0))
     assert (ranking.candidates, ranking.basis, ranking.eligible) == ((), Basis.FALLBACK, 0)
 
 
 @given(st.lists(st.floats(0, 1), max_size=200))
-def test_the_floor_leaves_at_least_95_percent_of_small_talk_below_or_at_it(best: list[float]) -> None:
-    """At most one in twenty small-talk messages lies above the floor, and some message lies at it."""
+def test_at_least_95_percent_of_small_talk_is_at_or_below_the_floor(best: list[float]) -> None:
+    """At most one in twenty small-talk messages is above the floor, and one message is exactly at it."""
     value = floor_of(best)
-    assert sum(one > value for one in best) <= 0.05 * len(best)
+    assert sum(affinity > value for affinity in best) <= 0.05 * len(best)
     assert value in best or not best
 
 
@@ -133,8 +135,8 @@ def test_the_floor_leaves_at_least_95_percent_of_small_talk_below_or_at_it(best:
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40),
     st.integers(1, 45),
 )
-def test_the_foremost_are_those_of_a_full_sort(rows: list[tuple[int, int, int]], most: int) -> None:
-    """Choosing without sorting gives the rows a sort would put first, and those that tie with the last of them."""
+def test_the_top_k_are_those_of_a_full_sort(rows: list[tuple[int, int, int]], most: int) -> None:
+    """Choosing without sorting gives the rows that a sort puts first, and the rows that tie with the last of them."""
     chosen = top_k([np.array(column) for column in zip(*rows, strict=True)], most)
     assert len(set(chosen.tolist())) == len(chosen)
     last = sorted(rows)[:most][-1]

@@ -1,4 +1,4 @@
-"""Good requests, and as what plain values they arrive below."""
+"""Valid requests, each with the call of a service that it becomes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         ),
         ("suggest", ("acme", Message("Hi.", "", Requirements()), 8, True, True)),
     ),
-    "hand on": (
+    "transfer": (
         routing.TransferContactRequest(
             name="sites/default/contacts/c-1",
             pool="sites/default/pools/night",
@@ -58,7 +58,7 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         routing.DeclineReservationRequest(name=OFFER_NAME, reason="lunch", retry_after=Duration(seconds=60)),
         ("decline", ("default", "01JR", 0, "lunch", 60_000)),
     ),
-    "decline for good": (
+    "decline forever": (
         routing.DeclineReservationRequest(name=OFFER_NAME),
         ("decline", ("default", "01JR", 0, "", None)),
     ),
@@ -101,7 +101,7 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         routing.WatchEventsRequest(parent="sites/default"),
         ("watch_events", ("default", None, None)),
     ),
-    "watch a pool again": (
+    "resume watching a pool": (
         routing.WatchEventsRequest(
             parent="sites/default", pool=BILLING_NAME, resume_token=page_token("17-1795000000123", "events")
         ),
@@ -131,11 +131,11 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         ),
         ("create_agent", ("default", "maya", Profile("", ("I run.", "I bake.")), AgentStatus.OFFLINE)),
     ),
-    "change what is set": (
+    "change the fields that are set": (
         people.UpdateAgentRequest(agent=people.Agent(name=MAYA_NAME, display_name="M", etag='W/"7"', load=3)),
         ("update_agent", ("default", "maya", AgentChange(display_name="M"), 'W/"7"')),
     ),
-    "change what the mask names": (
+    "change the fields that the mask names": (
         people.UpdateAgentRequest(
             agent=people.Agent(name=MAYA_NAME, display_name="M", status=people.ONLINE),
             update_mask=FieldMask(paths=["skills", "pools", "capacity", "status"]),
@@ -150,7 +150,7 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
             ),
         ),
     ),
-    "change all": (
+    "change all fields": (
         people.UpdateAgentRequest(
             agent=people.Agent(name=MAYA_NAME, interests=["I run."]), update_mask=FieldMask(paths=["*"])
         ),
@@ -168,7 +168,7 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         people.DeleteAgentRequest(name=MAYA_NAME, etag="e", force=True),
         ("delete_agent", ("default", "maya", "e", True)),
     ),
-    "declare a status": (
+    "set a status": (
         people.SetAgentStatusRequest(name=MAYA_NAME, status=people.DRAINING),
         ("set_status", ("default", "maya", AgentStatus.DRAINING)),
     ),
@@ -186,15 +186,15 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         people.UpdatePoolRequest(pool=people.Pool(name=BILLING_NAME, affinity_tolerance=0.0)),
         ("update_pool", ("default", "billing", {"affinity_tolerance": 0.0}, "")),
     ),
-    "let another scorer rank a pool": (
+    "set another scorer for a pool": (
         people.UpdatePoolRequest(pool=people.Pool(name=BILLING_NAME, scorer="untrained")),
         ("update_pool", ("default", "billing", {"scorer": "untrained"}, "")),
     ),
-    "let the service's scorer rank a pool again": (
+    "reset the scorer of a pool": (
         people.UpdatePoolRequest(pool=people.Pool(name=BILLING_NAME), update_mask=FieldMask(paths=["scorer"])),
         ("update_pool", ("default", "billing", {"scorer": ""}, "")),
     ),
-    "put a pool's fields back": (
+    "reset a pool's fields": (
         people.UpdatePoolRequest(
             pool=people.Pool(name=BILLING_NAME, etag="e"),
             update_mask=FieldMask(paths=["affinity_floor", "offer_duration"]),

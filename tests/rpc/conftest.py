@@ -14,14 +14,7 @@ from matcher.rpc.health import Health
 from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
 from matcher.v1 import roster_pb2_grpc, routing_pb2_grpc
-from tests.rpc.doubles import (
-    ContactsDouble,
-    Doubles,
-    ReservationsDouble,
-    RosterDouble,
-    RouterDouble,
-    StreamsDouble,
-)
+from tests.rpc.doubles import Doubles
 
 
 @dataclass
@@ -31,11 +24,7 @@ class Service:
     port: int
     server: grpc.aio.Server
     channel: grpc.aio.Channel
-    router: RouterDouble
-    reservations: ReservationsDouble
-    contacts: ContactsDouble
-    roster: RosterDouble
-    streams: StreamsDouble
+    doubles: Doubles
     health: Health
     telemetry: Telemetry
 
@@ -54,44 +43,28 @@ class Service:
         call: Any = self.channel.unary_unary(method)
         return call(body)
 
-    def nothing_was_asked(self) -> bool:
-        """Return whether nobody behind the methods was ever called."""
-        return not self.asked()
-
-    def asked(self) -> list[tuple[str, tuple[Any, ...]]]:
-        """Return what those behind the methods were asked, each in the order of the calls."""
-        behind = (self.router, self.reservations, self.contacts, self.roster, self.streams)
-        return [call for double in behind for call in double.calls]
+    def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return every call that reached a service."""
+        return self.doubles.calls()
 
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
-    """Give a service with doubles behind its methods."""
-    behind, telemetry = Doubles(), Telemetry()
+    """Yield a server whose servicers call doubles."""
+    doubles, telemetry = Doubles(), Telemetry()
     health = Health(telemetry)
-    server = build_server(behind.services, health, telemetry)
+    server = build_server(doubles.services, health, telemetry)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     options = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_send_message_length", -1))
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-        yield Service(
-            port,
-            server,
-            channel,
-            behind.router,
-            behind.reservations,
-            behind.contacts,
-            behind.roster,
-            behind.streams,
-            health,
-            telemetry,
-        )
+        yield Service(port, server, channel, doubles, health, telemetry)
     await server.stop(None)
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a failed call told its caller."""
+class Failure:
+    """The status of a failed call, with its details."""
 
     code: grpc.StatusCode
     sentence: str
@@ -101,14 +74,14 @@ class Told:
     retry_seconds: float | None
 
 
-def told_by(status: status_pb2.Status) -> Told:
-    """Return what a status says, detail by detail."""
+def failure_of(status: status_pb2.Status) -> Failure:
+    """Return the parts of a status and of its details."""
     info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     for detail in status.details:
         for kind in (info, bad, retry):
             detail.Unpack(kind)
     assert info.domain == "matcher.v1"
-    return Told(
+    return Failure(
         code=next(code for code in grpc.StatusCode if code.value[0] == status.code),
         sentence=status.message,
         reason=info.reason,
@@ -118,8 +91,8 @@ def told_by(status: status_pb2.Status) -> Told:
     )
 
 
-async def told(call: Any) -> Told:
-    """Await a call that fails, and return what it told."""
+async def failure(call: Any) -> Failure:
+    """Await a call that fails, and return its status."""
     with contextlib.suppress(grpc.aio.AioRpcError):
         if hasattr(call, "read"):
             while await call.read() is not grpc.aio.EOF:
@@ -127,5 +100,5 @@ async def told(call: Any) -> Told:
         else:
             await call
     status = await rpc_status.aio.from_call(call)
-    assert status is not None, f"{await call.code()} {await call.details()}: no details"
-    return told_by(status)
+    assert status is not None, f"{await call.code()} {await call.details()}: the status has no details"
+    return failure_of(status)

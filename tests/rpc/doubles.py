@@ -1,6 +1,6 @@
-"""What stands behind the methods: notes what it was asked, and answers what a test gave it."""
+"""Doubles of the services behind the servicers: they record every call, and return the answers that a test sets."""
 
-# ruff: noqa: ARG002, D102 - what the methods do and take is said in matcher/rpc/ports.py
+# ruff: noqa: ARG002, D102 - matcher/rpc/ports.py describes the methods and their arguments
 
 from __future__ import annotations
 
@@ -94,21 +94,21 @@ RANKING = Ranking(
     left_out=LeftOut({Constraint.CAPACITY: 2, Constraint.POOL: 1}, (("tom", Constraint.POOL),)),
 )
 CONTACT = Contact("c-1", "default", "chat", "cust", ContactState.RESERVED, "01JR", ("tom",), NOW_MS, 3)
-STEP = ContactEvent("c-1", "default", 3, ContactState.RESERVED, Cause.OFFERED, "01JR", "maya", NOW_MS, 17)
+EVENT = ContactEvent("c-1", "default", 3, ContactState.RESERVED, Cause.OFFERED, "01JR", "maya", NOW_MS, 17)
 DECISION = Decision("01JD", "c-1", "default", "01JR", "maya", RANKING, "model-1", "scorer-1", NOW_MS)
 BILLING = Pool("billing", PoolPolicy(display_name="Billing", affinity_floor=0.5), 3, NOW_MS, NOW_MS)
 
 
 @dataclass
 class Double:
-    """Notes every call as (method, arguments); raises `fault`, or answers from `answers`, where one is set."""
+    """Records every call as (method, arguments); raises `fault`, or returns the method's entry in `answers`."""
 
     calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     answers: dict[str, Any] = field(default_factory=dict)
     fault: BaseException | None = None
 
-    def note(self, method: str, default: T, *arguments: object) -> T:
-        """Note a call, and return what it is answered."""
+    def record(self, method: str, default: T, *arguments: object) -> T:
+        """Record a call, and return its answer."""
         self.calls.append((method, arguments))
         if self.fault is not None:
             raise self.fault
@@ -117,10 +117,10 @@ class Double:
 
 
 class RouterDouble(Double):
-    """Answers as a router would that always offers Maya."""
+    """Answers like a router that always offers the contact to Maya."""
 
     async def route(self, site: str, request: RouteRequest) -> Outcome:
-        asked = (
+        arguments: tuple[object, ...] = (
             site,
             request.message,
             request.contact_id,
@@ -129,11 +129,12 @@ class RouterDouble(Double):
             request.auto_accept,
             request.explain_unmatched,
         )
-        wait = request.wait
-        return self.note("route", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *asked, *([wait] if wait else ()))
+        if request.wait:
+            arguments = (*arguments, request.wait)
+        return self.record("route", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *arguments)
 
     async def transfer(self, site: str, request: TransferRequest) -> Outcome:
-        asked = (
+        arguments = (
             site,
             request.contact_id,
             request.pool_id,
@@ -142,158 +143,166 @@ class RouterDouble(Double):
             request.request_id,
             request.wait,
         )
-        return self.note("transfer", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *asked)
+        return self.record("transfer", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *arguments)
 
     async def link(self, site: str, handles: Sequence[str]) -> int:
-        return self.note("link", 2, site, tuple(handles))
+        return self.record("link", 2, site, tuple(handles))
 
     async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
-        asked = (site, request.message, request.most, request.ignore_availability, request.explain_left_out)
-        return self.note("suggest", RANKING, *asked)
+        arguments = (site, request.message, request.most, request.ignore_availability, request.explain_left_out)
+        return self.record("suggest", RANKING, *arguments)
 
 
 @dataclass
-class GatheringDouble:
-    """Asks the router's double about every message by itself."""
+class WindowsDouble:
+    """Routes every message by itself with the router's double."""
 
     router: RouterDouble
 
     async def route(
         self,
         site: str,
-        asked: RouteRequest,
+        request: RouteRequest,
         *,
         seconds_left: float | None = None,
-        gathered: Callable[[], None] = lambda: None,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> Outcome:
-        return await self.router.route(site, asked)
+        return await self.router.route(site, request)
 
-    async def route_many(self, site: str, asked: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
-        return [await self.route(site, one) for one in asked]
+    async def route_many(self, site: str, requests: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
+        return [await self.route(site, request) for request in requests]
 
 
 class ReservationsDouble(Double):
     """Answers as if there were one reservation: Maya's."""
 
     async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
-        return self.note("accept", OFFER, site, reservation, fence)
+        return self.record("accept", OFFER, site, reservation, fence)
 
     async def decline(
         self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
     ) -> Reservation:
-        return self.note("decline", OFFER, site, reservation, fence, reason, retry_after_ms)
+        return self.record("decline", OFFER, site, reservation, fence, reason, retry_after_ms)
 
     async def renew(self, site: str, reservation: str, fence: int, duration_ms: int | None) -> Reservation:
-        return self.note("renew", OFFER, site, reservation, fence, duration_ms)
+        return self.record("renew", OFFER, site, reservation, fence, duration_ms)
 
     async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
-        return self.note("complete", OFFER, site, reservation, fence, experience)
+        return self.record("complete", OFFER, site, reservation, fence, experience)
 
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
-        return self.note("cancel", OFFER, site, reservation, fence)
+        return self.record("cancel", OFFER, site, reservation, fence)
 
     async def touch(self, site: str, reservation: str, fence: int) -> Reservation:
-        return self.note("touch", OFFER, site, reservation, fence)
+        return self.record("touch", OFFER, site, reservation, fence)
 
     async def reservation(self, site: str, reservation: str) -> Reservation:
-        return self.note("reservation", OFFER, site, reservation)
+        return self.record("reservation", OFFER, site, reservation)
 
     async def reservations(self, site: str, agent: str | None, most: int, after: str) -> Page[Reservation]:
-        return self.note("reservations", Page((OFFER,), "9|01JR"), site, agent, most, after)
+        return self.record("reservations", Page((OFFER,), "9|01JR"), site, agent, most, after)
 
     async def decision(self, site: str, decision: str) -> Decision:
-        return self.note("decision", DECISION, site, decision)
+        return self.record("decision", DECISION, site, decision)
 
 
 class ContactsDouble(Double):
-    """Answers as if there were one contact: the one Maya is offered."""
+    """Answers as if there were one contact, which is offered to Maya."""
 
     async def contact(self, site: str, contact: str) -> Contact:
-        return self.note("contact", CONTACT, site, contact)
+        return self.record("contact", CONTACT, site, contact)
 
     async def contacts(
         self, site: str, pool: str | None, state: ContactState | None, most: int, after: str
     ) -> Page[Contact]:
-        return self.note("contacts", Page((CONTACT,), "9|c-1"), site, pool, state, most, after)
+        return self.record("contacts", Page((CONTACT,), "9|c-1"), site, pool, state, most, after)
 
     async def waiting(self, site: str) -> Mapping[str, int]:
         return {"billing": 2}
 
     async def cancel(self, site: str, contact: str) -> Contact:
-        return self.note("cancel_contact", CONTACT, site, contact)
+        return self.record("cancel_contact", CONTACT, site, contact)
 
 
-class StreamsDouble(Double):
-    """Tells one thing in each stream, and ends."""
+class WatchDouble(Double):
+    """Yields one item in each stream, and ends."""
 
     async def contact(self, site: str, contact: str, after_sequence: int) -> AsyncGenerator[ContactEvent, None]:
-        yield self.note("watch_contact", STEP, site, contact, after_sequence)
+        yield self.record("watch_contact", EVENT, site, contact, after_sequence)
 
     async def events(
         self, site: str, pool: str | None, resume: StreamPlace | None
     ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
-        yield self.note("watch_events", (STEP, StreamPlace(STEP.number, STEP.at_ms)), site, pool, resume)
+        yield self.record("watch_events", (EVENT, StreamPlace(EVENT.number, EVENT.at_ms)), site, pool, resume)
 
     async def reservations(self, site: str, agent: str) -> AsyncGenerator[Reservation | None, None]:
-        yield self.note("watch_reservations", OFFER, site, agent)
+        yield self.record("watch_reservations", OFFER, site, agent)
 
 
-class RosterDouble(Double):
-    """Answers as a roster would that holds Maya and the pool "billing"."""
+class AgentsDouble(Double):
+    """Answers as if there were one agent: Maya."""
 
     async def create_agent(self, site: str, agent: str, profile: Profile, status: AgentStatus) -> Agent:
-        return self.note("create_agent", MAYA, site, agent, profile, status)
+        return self.record("create_agent", MAYA, site, agent, profile, status)
 
     async def agent(self, site: str, agent: str) -> Agent:
-        return self.note("agent", MAYA, site, agent)
+        return self.record("agent", MAYA, site, agent)
 
     async def agents(
         self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None
     ) -> Page[Agent]:
-        return self.note("agents", Page((MAYA,), "maya"), site, most, after, pool, status)
+        return self.record("agents", Page((MAYA,), "maya"), site, most, after, pool, status)
 
     async def update_agent(self, site: str, agent: str, change: AgentChange, etag: str) -> Agent:
-        return self.note("update_agent", MAYA, site, agent, change, etag)
+        return self.record("update_agent", MAYA, site, agent, change, etag)
 
     async def delete_agent(self, site: str, agent: str, etag: str, force: bool) -> None:
-        self.note("delete_agent", None, site, agent, etag, force)
+        self.record("delete_agent", None, site, agent, etag, force)
 
     async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
-        return self.note("set_status", MAYA, site, agent, status)
+        return self.record("set_status", MAYA, site, agent, status)
 
     async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
-        return self.note("beat", (NOW_MS, AgentStatus.ONLINE), site, agent, ttl_ms)
+        return self.record("beat", (NOW_MS, AgentStatus.ONLINE), site, agent, ttl_ms)
+
+
+class ImportsDouble(Double):
+    """Answers every row as created."""
 
     async def import_agents(self, site: str, rows: Sequence[ImportedRow], validate_only: bool) -> list[ImportResult]:
-        self.note("import_agents", None, site, list(rows), validate_only)
-        refused: dict[str, MatcherError] = self.answers.get("import_agents", {})
+        self.record("import_agents", None, site, list(rows), validate_only)
+        rejected: dict[str, MatcherError] = self.answers.get("import_agents", {})
         return [
             ImportResult(
                 row.row,
                 row.agent,
-                ImportAction.REJECTED if row.agent in refused else ImportAction.CREATED,
-                refused.get(row.agent),
+                ImportAction.REJECTED if row.agent in rejected else ImportAction.CREATED,
+                rejected.get(row.agent),
             )
             for row in rows
         ]
 
     async def prune(self, site: str, keep: frozenset[str], validate_only: bool) -> list[ImportResult]:
-        return self.note("prune", [ImportResult(0, "gone", ImportAction.PRUNED)], site, keep, validate_only)
+        return self.record("prune", [ImportResult(0, "gone", ImportAction.PRUNED)], site, keep, validate_only)
+
+
+class PoolsDouble(Double):
+    """Answers as if there were one pool: "billing"."""
 
     async def create_pool(self, site: str, pool: str, policy: PoolPolicy) -> Pool:
-        return self.note("create_pool", BILLING, site, pool, policy)
+        return self.record("create_pool", BILLING, site, pool, policy)
 
     async def pool(self, site: str, pool: str) -> Pool:
-        return self.note("pool", BILLING, site, pool)
+        return self.record("pool", BILLING, site, pool)
 
     async def pools(self, site: str, most: int, after: str) -> Page[Pool]:
-        return self.note("pools", Page((BILLING,), ""), site, most, after)
+        return self.record("pools", Page((BILLING,), ""), site, most, after)
 
     async def update_pool(self, site: str, pool: str, change: Mapping[str, object], etag: str) -> Pool:
-        return self.note("update_pool", BILLING, site, pool, dict(change), etag)
+        return self.record("update_pool", BILLING, site, pool, dict(change), etag)
 
     async def delete_pool(self, site: str, pool: str, etag: str) -> None:
-        self.note("delete_pool", None, site, pool, etag)
+        self.record("delete_pool", None, site, pool, etag)
 
     async def effective_floor(self, site: str, pool: Pool) -> float:
         return 0.5
@@ -301,28 +310,58 @@ class RosterDouble(Double):
     def effective_tolerance(self, pool: Pool) -> float:
         return 0.0625
 
+
+class SitesDouble(Double):
+    """Answers as if there were two sites: "acme" and "default"."""
+
     async def create_site(self, site: str) -> None:
-        self.note("create_site", None, site)
+        self.record("create_site", None, site)
 
     async def sites(self, most: int, after: str) -> Page[str]:
-        return self.note("sites", Page(("acme", "default"), ""), most, after)
+        return self.record("sites", Page(("acme", "default"), ""), most, after)
 
     async def delete_site(self, site: str, force: bool) -> None:
-        self.note("delete_site", None, site, force)
+        self.record("delete_site", None, site, force)
 
 
 @dataclass
 class Doubles:
-    """Stands for everything behind the methods."""
+    """The doubles of all services."""
 
     router: RouterDouble = field(default_factory=RouterDouble)
     reservations: ReservationsDouble = field(default_factory=ReservationsDouble)
     contacts: ContactsDouble = field(default_factory=ContactsDouble)
-    roster: RosterDouble = field(default_factory=RosterDouble)
-    streams: StreamsDouble = field(default_factory=StreamsDouble)
+    watch: WatchDouble = field(default_factory=WatchDouble)
+    agents: AgentsDouble = field(default_factory=AgentsDouble)
+    imports: ImportsDouble = field(default_factory=ImportsDouble)
+    pools: PoolsDouble = field(default_factory=PoolsDouble)
+    sites: SitesDouble = field(default_factory=SitesDouble)
 
     @property
     def services(self) -> Services:
-        """Return them as the server takes them."""
-        gathering = GatheringDouble(self.router)
-        return Services(self.router, self.reservations, self.contacts, self.roster, gathering, self.streams)
+        """Return the doubles as the argument of build_server."""
+        return Services(
+            router=self.router,
+            windows=WindowsDouble(self.router),
+            reservations=self.reservations,
+            contacts=self.contacts,
+            watch=self.watch,
+            agents=self.agents,
+            imports=self.imports,
+            pools=self.pools,
+            sites=self.sites,
+        )
+
+    def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return every call that reached a service, each service's in the order of the calls."""
+        doubles: tuple[Double, ...] = (
+            self.router,
+            self.reservations,
+            self.contacts,
+            self.watch,
+            self.agents,
+            self.imports,
+            self.pools,
+            self.sites,
+        )
+        return [call for double in doubles for call in double.calls]

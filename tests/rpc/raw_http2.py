@@ -1,4 +1,4 @@
-"""A gRPC call written by hand over HTTP/2, for the bodies that no gRPC client would send."""
+"""A gRPC call written by hand over HTTP/2, for bodies that no gRPC client would send."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RawCall:
 
     @classmethod
     async def open(cls, port: int, path: str, body: bytes, *, end: bool = True) -> RawCall:
-        """Send a request with a body as it stands; `end`: with END_STREAM."""
+        """Send a request with exactly this body; `end`: with END_STREAM."""
         call = cls(*await asyncio.open_connection("127.0.0.1", port))
         call._http2.initiate_connection()
         headers = [
@@ -46,7 +46,7 @@ class RawCall:
         return call
 
     async def answer(self) -> status_pb2.Status:
-        """Return the status the call ends with, however long it takes."""
+        """Return the status that the call ends with, however long it takes."""
         ended = False
         while not ended:
             data = await self._reader.read(65536)
@@ -76,7 +76,7 @@ class RawCall:
 
 
 def framed(message: bytes, *, length: int | None = None) -> bytes:
-    """Return a message behind gRPC's prefix; `length`: what the prefix claims, where it lies."""
+    """Return a message with gRPC's prefix; `length`: the length in the prefix, where it is to be wrong."""
     return struct.pack(">BI", 0, len(message) if length is None else length) + message
 
 

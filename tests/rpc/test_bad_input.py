@@ -1,4 +1,4 @@
-"""Bad input: its code, its reason, every wrong field at once, and nothing written."""
+"""Invalid requests: the code, the reason, every wrong field at once, and no service is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from matcher.rpc.validation.violations import page_token
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
-from tests.rpc.conftest import Service, told
+from tests.rpc.conftest import Service, failure
 
 SITE = "sites/default"
 MAYA = "sites/default/agents/maya"
@@ -21,7 +21,7 @@ OFFER = "sites/default/reservations/01JR"
 
 
 def agent(**fields: Any) -> people.Agent:
-    """Return a good agent but for the fields given."""
+    """Return a valid agent with these fields."""
     return people.Agent(**{"interests": ["I bake dark rye."], **fields})
 
 
@@ -33,22 +33,22 @@ def capacity(total: int, *channels: tuple[str, int, int]) -> people.Capacity:
 
 
 def message(**fields: Any) -> routing.Message:
-    """Return a good message but for the fields given."""
+    """Return a valid message with these fields."""
     return routing.Message(**{"text": "My shoes have a hole.", **fields})
 
 
 def create(agent: people.Agent, **fields: Any) -> people.CreateAgentRequest:
-    """Return a good request but for the agent and the fields given."""
+    """Return a valid request with this agent and these fields."""
     return people.CreateAgentRequest(**{"parent": SITE, "agent_id": "maya", "agent": agent, **fields})
 
 
 def route(**fields: Any) -> routing.RouteMessageRequest:
-    """Return a good request but for the fields given."""
+    """Return a valid request with these fields."""
     return routing.RouteMessageRequest(**{"parent": SITE, "message": message(), **fields})
 
 
 def update(agent: people.Agent, *paths: str) -> people.UpdateAgentRequest:
-    """Return a change of the fields that the paths name."""
+    """Return a change of an agent with the paths as its mask."""
     return people.UpdateAgentRequest(agent=agent, update_mask=FieldMask(paths=paths))
 
 
@@ -60,7 +60,7 @@ def policy(*paths: str, **fields: Any) -> people.UpdatePoolRequest:
 CASES: dict[str, tuple[Any, set[str]]] = {
     "nothing at all": (routing.RouteMessageRequest(), {"parent", "message.text"}),
     "no messages": (routing.RouteMessagesRequest(), {"parent", "requests"}),
-    "messages that are no batch": (
+    "messages that differ from their batch, or repeat a contact": (
         routing.RouteMessagesRequest(
             parent=SITE,
             requests=[
@@ -112,7 +112,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "too many excluded agents": (route(message=message(excluded_agents=[MAYA] * 257)), {"message.excluded_agents"}),
     "contact id too long": (route(contact_id="c" * 129), {"contact_id"}),
     "request id too long": (route(request_id="r" * 129), {"request_id"}),
-    "a site that is no name": (route(parent="default"), {"parent"}),
+    "a site that is no resource name": (route(parent="default"), {"parent"}),
     "a site with upper-case letters": (route(parent="sites/Default"), {"parent"}),
     "a site that would break a key": (route(parent="sites/a}b"), {"parent"}),
     "a pool of another kind": (route(pool=MAYA), {"pool"}),
@@ -125,12 +125,12 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         {"max_candidates", "message.text"},
     ),
     "a reservation without a name": (routing.AcceptReservationRequest(fence=-1), {"name", "fence"}),
-    "a contact where a reservation stands": (
+    "a contact instead of a reservation": (
         routing.CompleteReservationRequest(name="sites/default/contacts/c-1"),
         {"name"},
     ),
     "a name with too many parts": (routing.CancelReservationRequest(name=f"{OFFER}/x"), {"name"}),
-    "a decline with too many words and a negative time": (
+    "a decline with a long reason and a negative time": (
         routing.DeclineReservationRequest(name=OFFER, reason="r" * 257, retry_after=Duration(seconds=-1)),
         {"reason", "retry_after"},
     ),
@@ -149,7 +149,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     ),
     "no reservation to read": (routing.GetReservationRequest(), {"name"}),
     "no contact to read": (routing.GetContactRequest(name="sites/default/contacts/a contact"), {"name"}),
-    "a page of contacts of nobody": (
+    "a page of contacts without a site": (
         routing.ListContactsRequest(
             pool=BILLING,
             state=cast("routing.ContactState.ValueType", 9),
@@ -162,17 +162,17 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         routing.ListContactsRequest(parent=SITE, pool="sites/other/pools/billing"),
         {"pool"},
     ),
-    "no contact to hand on, to nowhere": (
+    "no contact to transfer, to no pool and no agent": (
         routing.TransferContactRequest(name=MAYA, pool=MAYA, agent=SITE, wait_duration=Duration(seconds=1)),
         {"name", "pool", "agent", "wait_duration"},
     ),
-    "handed on to an agent by name and by a message": (
+    "transferred to an agent by name and by a message": (
         routing.TransferContactRequest(
             name=f"{SITE}/contacts/c-1", agent=MAYA, message=message(customer="ann", channel="chat")
         ),
         {"message", "message.customer", "message.channel"},
     ),
-    "one handle that is nobody's": (
+    "a single handle, which is empty": (
         routing.LinkCustomerRequest(parent=MAYA, customers=[""]),
         {"parent", "customers", "customers[0]"},
     ),
@@ -181,7 +181,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         routing.CompleteReservationRequest(name=f"{SITE}/reservations/01J", rating=6),
         {"rating"},
     ),
-    "preferences without an end": (
+    "requirements and preferences that end never or too late": (
         route(
             wait_duration=Duration(seconds=1),
             message=message(
@@ -202,7 +202,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "no contact to cancel": (routing.CancelContactRequest(name=MAYA), {"name"}),
     "nothing to touch": (routing.TouchReservationRequest(fence=-1), {"name", "fence"}),
     "no contact to watch": (routing.WatchContactRequest(name=SITE, after_sequence=-1), {"name", "after_sequence"}),
-    "events of nobody, from nowhere": (
+    "events without a site, from no token": (
         routing.WatchEventsRequest(pool=MAYA, resume_token="7"),
         {"parent", "pool", "resume_token"},
     ),
@@ -214,11 +214,11 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         routing.WatchEventsRequest(parent=SITE, resume_token=page_token("17", "events")),
         {"resume_token"},
     ),
-    "a sign of life of nobody": (people.BeatAgentRequest(ttl=Duration(seconds=3601)), {"name", "ttl"}),
-    "a sign of life that counts for no time": (people.BeatAgentRequest(name=MAYA, ttl=Duration()), {"ttl"}),
-    "the desk of nobody": (people.WatchReservationsRequest(parent=SITE), {"parent"}),
+    "a heartbeat without an agent": (people.BeatAgentRequest(ttl=Duration(seconds=3601)), {"name", "ttl"}),
+    "a heartbeat that counts for no time": (people.BeatAgentRequest(name=MAYA, ttl=Duration()), {"ttl"}),
+    "a desk without an agent": (people.WatchReservationsRequest(parent=SITE), {"parent"}),
     "no decision to read": (routing.GetDecisionRequest(name="01JD"), {"name"}),
-    "a page of reservations from nowhere": (
+    "a page of reservations without a site": (
         routing.ListReservationsRequest(parent="x", agent="sites/d/pools/x", page_size=-1, page_token="\u00fc"),
         {"parent", "agent", "page_size", "page_token"},
     ),
@@ -295,13 +295,13 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "a star among other paths": (update(agent(name=MAYA), "*", "interests"), {"update_mask.paths[0]"}),
     "a mask that empties the interests": (update(people.Agent(name=MAYA), "interests"), {"agent.interests"}),
     "a mask that empties the status": (update(people.Agent(name=MAYA), "status"), {"agent.status"}),
-    "a change of nobody": (people.UpdateAgentRequest(), {"agent.name"}),
+    "a change without an agent": (people.UpdateAgentRequest(), {"agent.name"}),
     "a change with a wrong value outside the mask too": (
         update(agent(name=MAYA, capacity=capacity(-4), etag="e" * 129), "capacity"),
         {"agent.capacity.total", "agent.etag"},
     ),
-    "a removal of nobody": (people.DeleteAgentRequest(etag="e" * 129), {"name", "etag"}),
-    "a status that is not said": (people.SetAgentStatusRequest(name=MAYA), {"status"}),
+    "a removal without an agent": (people.DeleteAgentRequest(etag="e" * 129), {"name", "etag"}),
+    "a status that is not set": (people.SetAgentStatusRequest(name=MAYA), {"status"}),
     "a status that is unknown": (
         people.SetAgentStatusRequest(name=MAYA, status=cast("people.AgentStatus.ValueType", 9)),
         {"status"},
@@ -331,12 +331,12 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         },
     ),
     "no pool to read": (people.GetPoolRequest(name=MAYA), {"name"}),
-    "a page of pools of nothing": (people.ListPoolsRequest(page_token="!"), {"parent", "page_token"}),
+    "a page of pools without a site": (people.ListPoolsRequest(page_token="!"), {"parent", "page_token"}),
     "an unknown path in a pool's mask": (policy("etag", "offer_ms"), {"update_mask.paths[0]", "update_mask.paths[1]"}),
     "a floor below nothing": (policy(affinity_floor=-0.1), {"pool.affinity_floor"}),
     "a removal of no pool": (people.DeletePoolRequest(), {"name"}),
     "a site id with a brace": (people.CreateSiteRequest(site_id="a{b"), {"site_id"}),
-    "a page of sites before the first": (people.ListSitesRequest(page_size=-1), {"page_size"}),
+    "a page of sites of negative size": (people.ListSitesRequest(page_size=-1), {"page_size"}),
     "a removal of no site": (people.DeleteSiteRequest(name="sites/"), {"name"}),
 }
 
@@ -349,28 +349,28 @@ METHODS = {
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_every_wrong_field_is_named_at_once_and_nothing_is_written(service: Service, case: str) -> None:
-    """A bad request gets INVALID_ARGUMENT, FIELDS_INVALID and exactly its wrong fields; nobody below hears of it."""
+async def test_every_wrong_field_is_named_at_once_and_no_service_is_called(service: Service, case: str) -> None:
+    """An invalid request gets INVALID_ARGUMENT, FIELDS_INVALID and exactly its wrong fields; no service is called."""
     request, fields = CASES[case]
     path, _ = METHODS[request.DESCRIPTOR.full_name]
-    answer = await told(service.raw(path, request.SerializeToString()))
+    answer = await failure(service.raw(path, request.SerializeToString()))
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
     assert answer.reason == "FIELDS_INVALID"
     assert set(answer.violations) == fields
     assert all(answer.violations.values())
-    assert service.nothing_was_asked()
+    assert service.calls() == []
 
 
 def test_every_unary_method_is_in_the_table() -> None:
-    """No method of the API is without a bad request here; ImportAgents has tests of its own."""
-    tried = {request.DESCRIPTOR.full_name for request, _ in CASES.values()}
-    assert set(METHODS) - tried == {"matcher.v1.ImportAgentsRequest"}
+    """Every method of the API has an invalid request here; ImportAgents has tests of its own."""
+    tested = {request.DESCRIPTOR.full_name for request, _ in CASES.values()}
+    assert set(METHODS) - tested == {"matcher.v1.ImportAgentsRequest"}
 
 
 async def test_more_wrong_fields_than_trailers_can_carry_are_counted(service: Service) -> None:
-    """A request with 256 wrong names is still answered with its details, the last of which says how many more."""
+    """A request with 256 wrong names is answered with as many violations as fit, and the count of the others."""
     request = route(message=message(excluded_agents=[f"nobody {n}" for n in range(256)]))
-    answer = await told(service.routing.RouteMessage(request))
+    answer = await failure(service.routing.RouteMessage(request))
     listed = [field for field in answer.violations if field != "*"]
     assert answer.violations["*"] == f"{256 - len(listed)} more fields are wrong"
     assert listed == [f"message.excluded_agents[{n}]" for n in range(len(listed))]

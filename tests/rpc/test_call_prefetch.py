@@ -1,4 +1,4 @@
-"""The doors at which gRPC lets calls in, and the calls that are asked for ahead."""
+"""Registered methods, and calls that the server requests ahead of time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2
 
-from matcher.rpc.call_prefetch import BUSIEST, MOST_AHEAD, OWN_DOOR, Prefetch
+from matcher.rpc.call_prefetch import BUSIEST, MOST_PREFETCHED, REGISTERED, Prefetch
 from matcher.v1 import routing_pb2 as pb
 from tests.rpc.conftest import Service
 
@@ -21,101 +21,101 @@ SERVED = {pb.DESCRIPTOR.package, health_pb2.DESCRIPTOR.package}
 
 
 class Core:
-    """Stands for gRPC's core: answers those who ask for a call, in their order, when the test says so."""
+    """Stands for gRPC's core: answers the requests for a call, in their order, when the test says so."""
 
     def __init__(self) -> None:
-        self.asked: list[asyncio.Future[int]] = []
+        self.requested: list[asyncio.Future[int]] = []
 
-    async def ask(self) -> int:
-        """Ask for the next call."""
+    async def request(self) -> int:
+        """Request the next call."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.asked.append(future)
+        self.requested.append(future)
         return await future
 
-    async def let_in(self, *numbers: int) -> None:
-        """Answer the first who ask."""
+    async def deliver(self, *numbers: int) -> None:
+        """Answer the oldest requests with these calls."""
         for number in numbers:
-            self.asked.pop(0).set_result(number)
+            self.requested.pop(0).set_result(number)
         await settle()
 
 
 async def settle() -> None:
-    """Let everything that is ready run."""
+    """Run everything that is ready."""
     for _ in range(4):
         await asyncio.sleep(0)
 
 
-def test_every_door_leads_to_a_method_that_is_served() -> None:
-    """A method that was renamed would lose its door without a word, and stand in line with all others."""
-    for door in OWN_DOOR:
-        service, _, name = door.removeprefix("/").partition("/")
+def test_every_registered_method_exists() -> None:
+    """A method that was renamed would silently lose its registration, and share one request with all others."""
+    for path in REGISTERED:
+        service, _, name = path.removeprefix("/").partition("/")
         method = descriptor_pool.Default().FindMethodByName(f"{service}.{name}")
         assert method.containing_service.file.package in SERVED
 
 
-async def test_several_calls_are_asked_for_and_handed_out_in_the_order_of_coming() -> None:
-    """Of three that come at once the first is handed out at once, the others without asking; never more are asked."""
+async def test_several_calls_are_requested_and_handed_out_in_the_order_of_their_arrival() -> None:
+    """Of three calls that arrive together each is handed out at once; the number of requests never grows."""
     core = Core()
-    ahead = Prefetch(core.ask, 4)
-    first = ahead.next()
+    prefetch = Prefetch(core.request, 4)
+    first = prefetch.next()
     await settle()
-    assert len(core.asked) == 4
-    await core.let_in(1, 2, 3)
+    assert len(core.requested) == 4
+    await core.deliver(1, 2, 3)
     assert first.result() == 1
-    assert ahead.came == 2
-    second, third, fourth = ahead.next(), ahead.next(), ahead.next()
+    assert prefetch.arrived == 2
+    second, third, fourth = prefetch.next(), prefetch.next(), prefetch.next()
     await settle()
     assert (second.result(), third.result(), fourth.done()) == (2, 3, False)
-    assert len(core.asked) == 4
+    assert len(core.requested) == 4
 
 
-async def test_a_failure_is_handed_out_and_the_next_is_asked_for_anew() -> None:
-    """Who waits for a call hears that asking failed; nobody hears of a failure while nobody waits."""
+async def test_a_failure_is_handed_out_and_the_next_call_is_requested_again() -> None:
+    """A failed request fails the waiting `next`; a failure while no `next` waits is ignored."""
     core = Core()
-    ahead = Prefetch(core.ask, 2)
-    waiting = ahead.next()
+    prefetch = Prefetch(core.request, 2)
+    waiting = prefetch.next()
     await settle()
-    core.asked.pop(0).set_exception(RuntimeError("away"))
-    core.asked.pop(0).set_exception(RuntimeError("away"))
+    core.requested.pop(0).set_exception(RuntimeError("away"))
+    core.requested.pop(0).set_exception(RuntimeError("away"))
     await settle()
     with pytest.raises(RuntimeError, match="away"):
         waiting.result()
-    again = ahead.next()
+    again = prefetch.next()
     await settle()
-    assert len(core.asked) == 2
-    await core.let_in(7)
+    assert len(core.requested) == 2
+    await core.deliver(7)
     assert again.result() == 7
 
 
-async def test_a_stop_asks_for_no_more_and_forgets_what_comes_later() -> None:
-    """Closed, what has come is still handed out; dropped, a call that comes is kept by nobody."""
+async def test_a_stop_requests_no_more_calls_and_drops_later_ones() -> None:
+    """After `close` the calls that have arrived are still handed out; after `drop` a call that arrives is dropped."""
     core = Core()
-    ahead = Prefetch(core.ask, 3)
-    ahead.next()
+    prefetch = Prefetch(core.request, 3)
+    prefetch.next()
     await settle()
-    await core.let_in(1, 2)
-    ahead.close()
-    assert ahead.next().result() == 2
-    ahead.next().cancel()
-    assert len(core.asked) == 1
-    ahead.drop()
-    await core.let_in(3)
-    assert ahead.came == 0
+    await core.deliver(1, 2)
+    prefetch.close()
+    assert prefetch.next().result() == 2
+    prefetch.next().cancel()
+    assert len(core.requested) == 1
+    prefetch.drop()
+    await core.deliver(3)
+    assert prefetch.arrived == 0
 
 
-async def test_the_server_asks_ahead_for_routes(service: Service) -> None:
-    """With the grpcio that is installed: a version that asks otherwise is noticed here, and serves one by one."""
+async def test_the_server_prefetches_calls_of_route_message(service: Service) -> None:
+    """A version of grpcio that works differently fails this test; with it, calls are accepted one by one."""
     inner: Any = service.server
-    ahead = inner._server.ahead
-    assert len(ahead._asked) + ahead.came == MOST_AHEAD
+    prefetch = inner._server.prefetch
+    assert len(prefetch._requested) + prefetch.arrived == MOST_PREFETCHED
 
 
-async def test_a_crowd_that_comes_while_nobody_takes_calls_up_is_answered_to_the_last(service: Service) -> None:
-    """Above 1,000 that wait gRPC's own limit ended calls CANCELLED, and nobody learned why."""
+async def test_every_call_of_a_crowd_that_arrives_while_the_loop_is_blocked_is_answered(service: Service) -> None:
+    """Above 1,000 waiting calls gRPC's default limit ended calls with CANCELLED and no reason."""
     request = pb.RouteMessageRequest(parent="sites/default", message=pb.Message(text="I climb.")).SerializeToString()
     with grpc.insecure_channel(f"127.0.0.1:{service.port}") as channel:
         route: Any = channel.unary_unary(BUSIEST)
         calls = [route.future(request) for _ in range(CROWD)]
-        time.sleep(SECONDS_TO_ARRIVE)  # noqa: ASYNC251 - the loop is to stand, while gRPC's threads go on
+        time.sleep(SECONDS_TO_ARRIVE)  # noqa: ASYNC251 - the loop must block while gRPC's threads go on
         codes = await asyncio.to_thread(lambda: {call.code() for call in calls})
     assert codes == {grpc.StatusCode.OK}

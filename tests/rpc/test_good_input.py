@@ -1,4 +1,4 @@
-"""Good input: what reaches the router and the roster, and what comes back."""
+"""Valid requests: the values that reach the services, and the answers that come back."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ profiles = st.builds(
 
 
 @given(profile=profiles, status=st.sampled_from(AgentStatus), site=ids)
-def test_an_agent_read_and_written_back_is_the_same(profile: Profile, status: AgentStatus, site: str) -> None:
-    """What GetAgent answers can be sent to CreateAgent as it is, and is the same agent."""
+def test_an_agent_that_is_read_and_written_back_is_the_same(profile: Profile, status: AgentStatus, site: str) -> None:
+    """The answer of GetAgent can be sent to CreateAgent as it is, and gives the same agent."""
     agent = Agent("maya", profile, status, 7, 5, NOW_MS, NOW_MS, NOW_MS)
     request = people.CreateAgentRequest(
         parent=f"sites/{site}", agent_id="maya", agent=convert.agent(site, agent, with_holds=True)
@@ -64,8 +64,8 @@ def test_an_agent_read_and_written_back_is_the_same(profile: Profile, status: Ag
 
 
 @given(kind=st.sampled_from(Kind), site=ids, identifier=ids)
-def test_a_name_names_what_it_was_made_of(kind: Kind, site: str, identifier: str) -> None:
-    """A resource name reads back as its parts, and as nothing else."""
+def test_a_resource_name_parses_to_its_parts(kind: Kind, site: str, identifier: str) -> None:
+    """A resource name parses to its site and id with its own kind, and with no other kind."""
     name = resource_names.name(kind, site, identifier)
     assert resource_names.parse(name, kind) == (site, identifier)
     assert all(resource_names.parse(name, other) is None for other in Kind if other is not kind)
@@ -73,8 +73,8 @@ def test_a_name_names_what_it_was_made_of(kind: Kind, site: str, identifier: str
 
 
 @given(after=st.text(st.characters(codec="utf-8"), min_size=1), size=st.integers(0, 2_000))
-def test_a_page_token_leads_on_in_its_own_list_only(after: str, size: int) -> None:
-    """A token gives back the key it was made of; of another list it is refused."""
+def test_a_page_token_works_only_in_its_own_list(after: str, size: int) -> None:
+    """A token gives its key back; the token of another list is a violation."""
     wrong = Violations()
     assert wrong.page(size, page_token(after, "agents"), "agents") == (min(size or 50, 1000), after)
     wrong.refuse()
@@ -83,8 +83,8 @@ def test_a_page_token_leads_on_in_its_own_list_only(after: str, size: int) -> No
         wrong.refuse()
 
 
-async def test_a_route_reaches_the_router_whole(service: Service) -> None:
-    """Every field of a RouteMessageRequest arrives, names as ids, level 0 as 1; the answer carries the hold."""
+async def test_every_field_of_a_route_reaches_the_router(service: Service) -> None:
+    """Every field of a RouteMessageRequest arrives, names as ids, level 0 as 1; the answer has the reservation."""
     request = routing.RouteMessageRequest(
         parent="sites/default",
         pool=BILLING_NAME,
@@ -102,16 +102,16 @@ async def test_a_route_reaches_the_router_whole(service: Service) -> None:
         explain_unmatched=True,
     )
     answer = await service.routing.RouteMessage(request)
-    (call,) = service.router.calls
+    (call,) = service.doubles.router.calls
     site, message, contact_id, request_id, digest, auto_accept, explain = call[1]
     requirements = Requirements("billing", "voice", "en-GB", {"billing": 1}, frozenset({"tom"}))
     assert (site, message) == ("default", Message(" My dog. ", "c", requirements))
     assert (contact_id, request_id, auto_accept, explain) == ("C:1", "r 1", True, True)
-    # What is asked for: neither the id of the request nor the wish for an explanation is part of it.
-    asked = routing.RouteMessageRequest.FromString(digest)
-    assert (asked.request_id, asked.explain_unmatched) == ("", False)
-    asked.request_id, asked.explain_unmatched = "r 1", True
-    assert asked == request
+    # The digest is of the request without its id and without explain_unmatched.
+    digested = routing.RouteMessageRequest.FromString(digest)
+    assert (digested.request_id, digested.explain_unmatched) == ("", False)
+    digested.request_id, digested.explain_unmatched = "r 1", True
+    assert digested == request
     assert answer.reservation.name == OFFER_NAME
     assert (answer.contact, answer.decision) == ("sites/default/contacts/c-1", "sites/default/decisions/01JD")
     assert answer.reservation.expire_time.ToMilliseconds() == NOW_MS + 30_000
@@ -119,17 +119,17 @@ async def test_a_route_reaches_the_router_whole(service: Service) -> None:
     assert answer.candidate.reasons[0].interest == "I bake dark rye."
 
 
-async def test_a_bare_message_asks_for_the_defaults(service: Service) -> None:
-    """Text alone goes to the default pool, by chat, in any language."""
+async def test_a_message_with_only_a_text_gets_the_defaults(service: Service) -> None:
+    """A text alone is routed in the default pool, by chat, in any language."""
     await service.routing.RouteMessage(
         routing.RouteMessageRequest(parent="sites/default", message=routing.Message(text="x" * 8000))
     )
-    assert service.router.calls[0][1][1].requirements == Requirements()
+    assert service.doubles.router.calls[0][1][1].requirements == Requirements()
 
 
 async def test_unmatched_is_an_answer_with_its_reasons(service: Service) -> None:
-    """Nobody free: OK, with the constraint, the counts in the order of the constraints, and who would have matched."""
-    service.router.answers["route"] = Unmatched(
+    """No agent is free: OK, with the constraint, the counts in their order, and the agents who would have matched."""
+    service.doubles.router.answers["route"] = Unmatched(
         "c-2", Constraint.CAPACITY, LeftOut({Constraint.CAPACITY: 3, Constraint.CHANNEL: 1}), (CANDIDATE,)
     )
     answer = await service.routing.RouteMessage(
@@ -137,7 +137,7 @@ async def test_unmatched_is_an_answer_with_its_reasons(service: Service) -> None
     )
     assert (answer.contact, answer.decision) == ("sites/default/contacts/c-2", "")
     assert answer.unmatched.reason == routing.CONSTRAINT_CAPACITY
-    assert [(one.constraint, one.agents) for one in answer.unmatched.left_out] == [
+    assert [(count.constraint, count.agents) for count in answer.unmatched.left_out] == [
         (routing.CONSTRAINT_CHANNEL, 1),
         (routing.CONSTRAINT_CAPACITY, 3),
     ]
@@ -153,88 +153,88 @@ METHODS = {
 
 
 @pytest.mark.parametrize("case", CALLS)
-async def test_a_good_request_arrives_below_as_plain_values(service: Service, case: str) -> None:
-    """Each request reaches exactly one method, with ids for names, milliseconds for durations, None for not said."""
+async def test_a_valid_request_becomes_one_call_with_plain_values(service: Service, case: str) -> None:
+    """Each request calls exactly one method, with ids for names, milliseconds for durations, None for unset fields."""
     request, call = CALLS[case]
     await service.raw(METHODS[request.DESCRIPTOR.full_name], request.SerializeToString())
-    assert service.asked() == [call]
+    assert service.calls() == [call]
 
 
 async def test_an_agent_s_holds_are_shown_by_get_only(service: Service) -> None:
-    """GetAgent shows load and holds; the others, which did not read them, show none."""
-    got = await service.people.GetAgent(people.GetAgentRequest(name=MAYA_NAME))
-    assert (got.load, got.holds[0].reservation, got.etag) == (30, OFFER_NAME, 'W/"7"')
-    declared = await service.people.SetAgentStatus(people.SetAgentStatusRequest(name=MAYA_NAME, status=people.ONLINE))
-    assert (declared.load, list(declared.holds)) == (0, [])
-    assert declared == convert.agent("default", MAYA)
+    """GetAgent returns load and holds; the other methods, which do not read them, return none."""
+    read = await service.people.GetAgent(people.GetAgentRequest(name=MAYA_NAME))
+    assert (read.load, read.holds[0].reservation, read.etag) == (30, OFFER_NAME, 'W/"7"')
+    updated = await service.people.SetAgentStatus(people.SetAgentStatusRequest(name=MAYA_NAME, status=people.ONLINE))
+    assert (updated.load, list(updated.holds)) == (0, [])
+    assert updated == convert.agent("default", MAYA)
 
 
-async def test_a_pool_shows_what_is_set_and_what_is_in_force(service: Service) -> None:
-    """A pool's floor is there when it was set, its tolerance is not; both effective values are."""
+async def test_a_pool_shows_the_values_that_are_set_and_those_in_force(service: Service) -> None:
+    """The pool has the floor, which is set, not the tolerance, which is not set, and both effective values."""
     pool = await service.people.GetPool(people.GetPoolRequest(name=BILLING_NAME))
     assert (pool.affinity_floor, pool.HasField("affinity_tolerance")) == (0.5, False)
     assert (pool.effective_affinity_floor, pool.effective_affinity_tolerance) == (0.5, 0.0625)
     assert pool.offer_duration.seconds == 30
 
 
-async def test_what_is_watched_says_where_to_go_on(service: Service) -> None:
-    """An event carries its contact, its cause and a token; the token leads back to the event's place."""
+async def test_a_watch_can_be_resumed_by_its_token(service: Service) -> None:
+    """An answer has an event with contact and cause, and a token; the token leads back to the event's place."""
     watch: Any = service.routing.WatchEvents(routing.WatchEventsRequest(parent="sites/default"))
-    (answer,) = [one async for one in watch]
-    step = answer.event
-    assert (step.contact, step.reservation, step.agent) == ("sites/default/contacts/c-1", OFFER_NAME, MAYA_NAME)
-    assert (step.sequence, step.state, step.cause) == (3, routing.CONTACT_RESERVED, routing.CAUSE_OFFERED)
-    assert step.time.ToMilliseconds() == NOW_MS
+    (answer,) = [item async for item in watch]
+    event = answer.event
+    assert (event.contact, event.reservation, event.agent) == ("sites/default/contacts/c-1", OFFER_NAME, MAYA_NAME)
+    assert (event.sequence, event.state, event.cause) == (3, routing.CONTACT_RESERVED, routing.CAUSE_OFFERED)
+    assert event.time.ToMilliseconds() == NOW_MS
     again: Any = service.routing.WatchEvents(
         routing.WatchEventsRequest(parent="sites/default", resume_token=answer.resume_token)
     )
-    assert [one async for one in again] == [answer]
-    assert service.streams.calls[1][1][2] == StreamPlace(17, NOW_MS)
+    assert [item async for item in again] == [answer]
+    assert service.doubles.watch.calls[1][1][2] == StreamPlace(17, NOW_MS)
     watched: Any = service.routing.WatchContact(routing.WatchContactRequest(name="sites/default/contacts/c-1"))
-    assert [one async for one in watched] == [step]
+    assert [item async for item in watched] == [event]
 
 
 async def test_a_desk_and_a_heartbeat_are_answered(service: Service) -> None:
-    """WatchReservations tells the reservation itself; BeatAgent until when it counts; GetPool how many wait."""
+    """WatchReservations yields reservations, BeatAgent returns its end, GetPool the number of waiting contacts."""
     desk: Any = service.people.WatchReservations(people.WatchReservationsRequest(parent=MAYA_NAME))
-    assert [one.reservation.name async for one in desk] == [OFFER_NAME]
-    alive = await service.people.BeatAgent(people.BeatAgentRequest(name=MAYA_NAME))
-    assert (alive.expire_time.ToMilliseconds(), alive.status) == (NOW_MS, people.ONLINE)
+    assert [answer.reservation.name async for answer in desk] == [OFFER_NAME]
+    beat = await service.people.BeatAgent(people.BeatAgentRequest(name=MAYA_NAME))
+    assert (beat.expire_time.ToMilliseconds(), beat.status) == (NOW_MS, people.ONLINE)
     assert (await service.people.GetPool(people.GetPoolRequest(name=BILLING_NAME))).waiting == 2
 
 
 async def test_lists_come_page_by_page(service: Service) -> None:
-    """A page's token leads to the page after it; the last page has none."""
+    """A page's token leads to the next page; the last page has none."""
     first = await service.people.ListAgents(people.ListAgentsRequest(parent="sites/default"))
     await service.people.ListAgents(people.ListAgentsRequest(parent="sites/default", page_token=first.next_page_token))
-    assert service.roster.calls[1][1][2] == "maya"
+    assert service.doubles.agents.calls[1][1][2] == "maya"
     offers = await service.routing.ListReservations(routing.ListReservationsRequest(parent="sites/default"))
     await service.routing.ListReservations(
         routing.ListReservationsRequest(parent="sites/default", page_token=offers.next_page_token)
     )
-    assert service.reservations.calls[1][1][3] == "9|01JR"
+    assert service.doubles.reservations.calls[1][1][3] == "9|01JR"
     sites = await service.people.ListSites(people.ListSitesRequest())
     assert ([site.name for site in sites.sites], sites.next_page_token) == (["sites/acme", "sites/default"], "")
 
 
-async def test_what_is_removed_is_answered_with_nothing(service: Service) -> None:
-    """Delete answers Empty; creating a site answers its name."""
+async def test_a_removal_is_answered_with_an_empty_message(service: Service) -> None:
+    """DeleteSite returns Empty; CreateSite returns the site with its name."""
     assert await service.people.DeleteSite(people.DeleteSiteRequest(name="sites/acme")) == Empty()
     assert (await service.people.CreateSite(people.CreateSiteRequest(site_id="acme"))).name == "sites/acme"
 
 
-async def test_a_decision_shows_who_was_considered_and_why(service: Service) -> None:
-    """GetDecision and SuggestAgents show candidates, floors, counts and the agents left out."""
+async def test_a_decision_shows_the_candidates_and_the_reasons(service: Service) -> None:
+    """GetDecision and SuggestAgents return candidates, floors, counts and the excluded agents."""
     decision = await service.routing.GetDecision(routing.GetDecisionRequest(name="sites/default/decisions/01JD"))
     assert (decision.agent, decision.model, decision.eligible_agents) == (MAYA_NAME, "model-1", 3)
-    assert [(one.constraint, one.agents) for one in decision.left_out] == [
+    assert [(count.constraint, count.agents) for count in decision.left_out] == [
         (routing.CONSTRAINT_POOL, 1),
         (routing.CONSTRAINT_CAPACITY, 2),
     ]
-    asked = routing.SuggestAgentsRequest(parent="sites/default", message=routing.Message(text="Hi."))
-    fits = await service.routing.SuggestAgents(asked)
-    assert (fits.basis, fits.affinity_floor, fits.units) == (routing.AFFINITY, 0.25, 2)
-    assert fits.left_out_agents[0].agent == "sites/default/agents/tom"
+    suggest = routing.SuggestAgentsRequest(parent="sites/default", message=routing.Message(text="Hi."))
+    answer = await service.routing.SuggestAgents(suggest)
+    assert (answer.basis, answer.affinity_floor, answer.units) == (routing.AFFINITY, 0.25, 2)
+    assert answer.left_out_agents[0].agent == "sites/default/agents/tom"
     contact = await service.routing.GetContact(routing.GetContactRequest(name="sites/default/contacts/c-1"))
     assert (contact.state, contact.sequence) == (routing.CONTACT_RESERVED, 3)
     assert list(contact.excluded_agents) == ["sites/default/agents/tom"]

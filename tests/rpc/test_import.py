@@ -1,4 +1,4 @@
-"""ImportAgents: every row is answered as it is done, in order; a bad row stops nobody else."""
+"""ImportAgents: every row is answered when it is done, in order; a wrong row does not stop the others."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import pytest
 
 from matcher.errors import AgentHasHolds, FieldsInvalid, PoolNotFound
 from matcher.model import ImportAction, ImportResult
-from matcher.rpc.import_agents import MOST_ROWS
-from matcher.rpc.import_batches import in_batches
+from matcher.rpc.import_agents import MOST_ROWS, in_batches
 from matcher.v1 import roster_pb2 as pb
-from tests.rpc.conftest import Service, told, told_by
+from tests.rpc.conftest import Service, failure, failure_of
 
 Action = pb.ImportAgentsResponse
 END = pb.ImportAgentsRequest(end=pb.ImportEnd())
@@ -26,7 +25,7 @@ def config(**fields: Any) -> pb.ImportAgentsRequest:
 
 
 def row(number: int, agent_id: str, *interests: str) -> pb.ImportAgentsRequest:
-    """Return a row; without interests it is a bad one."""
+    """Return a row; without interests it is wrong."""
     return pb.ImportAgentsRequest(row=pb.ImportRow(row=number, agent_id=agent_id, agent=pb.Agent(interests=interests)))
 
 
@@ -35,34 +34,34 @@ async def run(service: Service, steps: Iterable[pb.ImportAgentsRequest]) -> list
     return [answer async for answer in service.people.ImportAgents(iter(list(steps)))]
 
 
-async def test_a_bad_row_is_rejected_and_the_others_go_on(service: Service) -> None:
-    """Three rows, the second without interests: answered in order, the second with all that is wrong with it."""
+async def test_a_wrong_row_is_rejected_and_the_others_are_imported(service: Service) -> None:
+    """Three rows are answered in order; the second, with a wrong id and no interests, with both faults."""
     answers = await run(service, [config(), row(2, "ann", "I run."), row(3, "Bob"), row(4, "cem", "I bake.")])
     assert [(a.row, a.agent, a.action) for a in answers] == [
         (2, "sites/default/agents/ann", Action.CREATED),
         (3, "", Action.REJECTED),
         (4, "sites/default/agents/cem", Action.CREATED),
     ]
-    answer = told_by(answers[1].status)
+    answer = failure_of(answers[1].status)
     assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELDS_INVALID")
     assert set(answer.violations) == {"row.agent_id", "row.agent.interests"}
     assert imported(service) == ["ann", "cem"]
 
 
 async def test_an_id_given_twice_is_rejected_the_second_time(service: Service) -> None:
-    """The second row of an id says which row had it before; only the first is written."""
+    """The answer to the second row of an id names the first; only the first is written."""
     answers = await run(service, [config(), row(2, "ann", "I run."), row(3, "ann", "I swim.")])
     assert [a.action for a in answers] == [Action.CREATED, Action.REJECTED]
-    assert told_by(answers[1].status).violations == {"row.agent_id": "was given by row 2 of this import"}
+    assert failure_of(answers[1].status).violations == {"row.agent_id": "was already given by row 2 of this import"}
     assert imported(service) == ["ann"]
 
 
-async def test_what_the_roster_rejects_comes_back_with_its_status(service: Service) -> None:
-    """A row that names a pool that does not exist is answered with the status a CreateAgent would have had."""
-    service.roster.answers["import_agents"] = {"ann": PoolNotFound("sites/default/pools/gone")}
+async def test_a_row_that_the_service_rejects_is_answered_with_its_status(service: Service) -> None:
+    """A row with a pool that does not exist is answered with the same status as CreateAgent."""
+    service.doubles.imports.answers["import_agents"] = {"ann": PoolNotFound("sites/default/pools/gone")}
     (answer,) = await run(service, [config(), row(2, "ann", "I run.")])
     assert (answer.row, answer.action) == (2, Action.REJECTED)
-    assert told_by(answer.status).reason == "POOL_NOT_FOUND"
+    assert failure_of(answer.status).reason == "POOL_NOT_FOUND"
 
 
 async def test_every_row_of_many_is_answered_once_and_in_order(service: Service) -> None:
@@ -71,12 +70,12 @@ async def test_every_row_of_many_is_answered_once_and_in_order(service: Service)
     answers = await run(service, [config(), *rows])
     assert [a.row for a in answers] == list(range(1, 501))
     assert [a.row for a in answers if a.action == Action.REJECTED] == [n for n in range(1, 501) if n % 7 == 0]
-    assert all(len(arguments[1]) <= MOST_ROWS for _, arguments in service.roster.calls)
+    assert all(len(arguments[1]) <= MOST_ROWS for _, arguments in service.doubles.imports.calls)
     assert imported(service) == [f"a{n}" for n in range(1, 501) if n % 7]
 
 
 async def test_a_row_is_answered_while_the_stream_pauses(service: Service) -> None:
-    """A caller who waits for each answer before the next row gets it: no row waits for a batch to fill."""
+    """A caller may wait for each answer before it sends the next row: no row waits for a batch to fill."""
     call = service.people.ImportAgents()
     await call.write(config())
     for number in (1, 2, 3):
@@ -95,13 +94,13 @@ async def test_a_row_is_answered_while_the_stream_pauses(service: Service) -> No
         ([config(parent="default")], "config.parent"),
         ([config(prune=True)], "end"),
     ],
-    ids=["no step", "a row first", "an empty step first", "a site that is no name", "a prune without an end"],
+    ids=["no step", "a row first", "an empty step first", "a site that is no resource name", "a prune without an end"],
 )
 async def test_a_wrong_step_ends_the_import(service: Service, steps: list[pb.ImportAgentsRequest], field: str) -> None:
-    """An import that starts or ends wrongly fails with the step's name, and nothing is written."""
-    answer = await told(service.people.ImportAgents(iter(steps)))
+    """An import that starts or ends wrongly fails with the name of the step, and nothing is written."""
+    answer = await failure(service.people.ImportAgents(iter(steps)))
     assert (answer.code, set(answer.violations)) == (grpc.StatusCode.INVALID_ARGUMENT, {field})
-    assert service.nothing_was_asked()
+    assert service.calls() == []
 
 
 @pytest.mark.parametrize(
@@ -117,20 +116,20 @@ async def test_a_wrong_step_ends_the_import(service: Service, steps: list[pb.Imp
 async def test_rows_before_a_wrong_step_are_answered(
     service: Service, steps: list[pb.ImportAgentsRequest], field: str
 ) -> None:
-    """What came before a wrong step is written and answered; what comes after is not looked at."""
+    """Rows before a wrong step are written and answered; rows after it are ignored."""
     call = service.people.ImportAgents(iter([config(prune=True), row(1, "ann", "I run."), *steps, row(9, "zoe", "x")]))
     assert await next_row(call) == 1
-    assert set((await told(call)).violations) == {field}
+    assert set((await failure(call)).violations) == {field}
     assert imported(service) == ["ann"]
-    assert "prune" not in dict(service.roster.calls)
+    assert "prune" not in dict(service.doubles.imports.calls)
 
 
-async def test_prune_removes_whom_no_row_named(service: Service) -> None:
-    """After the end the roster is told whom to keep, and what it removed or kept back is answered."""
-    held = AgentHasHolds("sites/default/agents/tom", 1)
-    service.roster.answers["prune"] = [
+async def test_prune_removes_the_agents_that_no_row_named(service: Service) -> None:
+    """After the end the service gets the agents to keep; every agent that it removes or cannot remove is answered."""
+    has_holds = AgentHasHolds("sites/default/agents/tom", 1)
+    service.doubles.imports.answers["prune"] = [
         ImportResult(0, "gone", ImportAction.PRUNED),
-        ImportResult(0, "tom", ImportAction.REJECTED, held),
+        ImportResult(0, "tom", ImportAction.REJECTED, has_holds),
     ]
     answers = await run(
         service, [config(prune=True, validate_only=True), row(1, "ann", "I run."), row(2, "bob", "I bake."), END]
@@ -139,19 +138,19 @@ async def test_prune_removes_whom_no_row_named(service: Service) -> None:
         (0, "sites/default/agents/gone", Action.PRUNED),
         (0, "sites/default/agents/tom", Action.REJECTED),
     ]
-    assert told_by(answers[3].status).reason == "AGENT_HAS_HOLDS"
-    assert service.roster.calls[-1] == ("prune", ("default", frozenset({"ann", "bob"}), True))
+    assert failure_of(answers[3].status).reason == "AGENT_HAS_HOLDS"
+    assert service.doubles.imports.calls[-1] == ("prune", ("default", frozenset({"ann", "bob"}), True))
 
 
 async def test_nothing_is_pruned_after_a_rejected_row(service: Service) -> None:
-    """One bad row, and nobody is removed: the roster that was sent is not the roster that was meant."""
+    """After one wrong row no agent is removed: the imported roster is not the intended one."""
     answers = await run(service, [config(prune=True), row(1, "ann", "I run."), row(2, "bob"), END])
     assert [a.action for a in answers] == [Action.CREATED, Action.REJECTED]
-    assert "prune" not in dict(service.roster.calls)
+    assert "prune" not in dict(service.doubles.imports.calls)
 
 
-async def test_nothing_is_pruned_when_the_caller_dies_amid_the_rows(service: Service) -> None:
-    """A caller that vanishes before the end, which reads like a finished stream, removes nobody."""
+async def test_nothing_is_pruned_when_the_client_dies_in_mid_stream(service: Service) -> None:
+    """A client that dies before the end, which looks like a finished stream, removes no agent."""
     for _ in range(20):
         call = service.people.ImportAgents()
         await call.write(config(prune=True))
@@ -160,47 +159,47 @@ async def test_nothing_is_pruned_when_the_caller_dies_amid_the_rows(service: Ser
         call.cancel()
     await service.server.stop(60.0)
     assert len(imported(service)) == 20
-    assert "prune" not in dict(service.roster.calls)
+    assert "prune" not in dict(service.doubles.imports.calls)
 
 
-async def test_batches_hold_what_came_while_the_one_before_was_worked_on() -> None:
-    """Items that are there go together, at most as many as asked; a fault comes after the items before it."""
+async def test_a_batch_has_the_items_that_arrived_during_the_batch_before() -> None:
+    """All items that have arrived form a batch, up to `most`; an exception is raised after the items before it."""
 
     async def items() -> AsyncIterator[int]:
         for number in range(5):
             yield number
         raise FieldsInvalid([])
 
-    seen: list[list[int]] = []
+    batches: list[list[int]] = []
 
     async def take() -> None:
         async for batch in in_batches(items(), 3):
-            seen.append(batch)  # noqa: PERF401 - what came before the fault counts
+            batches.append(batch)  # noqa: PERF401 - the batches before the exception count
 
     with pytest.raises(FieldsInvalid):
         await take()
-    assert [number for batch in seen for number in batch] == list(range(5))
-    assert max(len(batch) for batch in seen) == 3
+    assert [number for batch in batches for number in batch] == list(range(5))
+    assert max(len(batch) for batch in batches) == 3
 
 
 async def test_reading_ahead_is_bounded() -> None:
-    """A consumer that does not come back for more lets at most one batch be read ahead."""
-    taken = 0
+    """While the consumer does not ask for more, at most one batch is read ahead."""
+    count = 0
     blocked = asyncio.Event()
 
     async def items() -> AsyncIterator[int]:
-        nonlocal taken
+        nonlocal count
         while True:
-            taken += 1
-            yield taken
-            if taken == 2 * 4:
+            count += 1
+            yield count
+            if count == 2 * 4:
                 blocked.set()
 
     batches = in_batches(items(), 4)
     first = await anext(batches)
     for _ in range(100):
         await asyncio.sleep(0)
-    assert len(first) + 4 == taken
+    assert len(first) + 4 == count
     await batches.aclose()
 
 
@@ -211,5 +210,10 @@ async def next_row(call: Any) -> int:
 
 
 def imported(service: Service) -> list[str]:
-    """Return the ids of the rows that reached the roster, in order."""
-    return [one.agent for name, given in service.roster.calls if name == "import_agents" for one in given[1]]
+    """Return the ids of the rows that reached the service, in order."""
+    return [
+        row.agent
+        for name, arguments in service.doubles.imports.calls
+        if name == "import_agents"
+        for row in arguments[1]
+    ]

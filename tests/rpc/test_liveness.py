@@ -1,4 +1,4 @@
-"""What a container platform asks a process, apart from whether it takes calls."""
+"""Liveness of the process for container platforms, apart from its readiness."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 async def test_liveness_does_not_follow_the_store(service: Service) -> None:
-    """A process that runs is alive from the start, also when it takes no calls: to restart it would help nobody."""
+    """A process that runs is alive from the start, also while it serves no calls: a restart would not help."""
     checks: Any = health_pb2_grpc.HealthStub(service.channel)
     alive = health_pb2.HealthCheckRequest(service=LIVENESS)
     assert (await checks.Check(alive)).status == SERVING

@@ -1,4 +1,4 @@
-"""What operators see: health, a graceful stop, metrics, reflection, logs."""
+"""Operation of the server: health, a graceful stop, metrics, reflection, logs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from matcher.rpc.server import build_server, drain
 from matcher.telemetry import PRIVATE_FIELDS, Telemetry, configure_logs
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
-from tests.rpc.conftest import Service, told
+from tests.rpc.conftest import Service, failure
 from tests.rpc.doubles import Doubles
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -34,26 +34,26 @@ ROUTE = routing.RouteMessageRequest(parent="sites/default", message=routing.Mess
 ENDLESS = 86_400.0
 
 
-async def test_health_is_told_per_service(service: Service) -> None:
-    """Every service and the whole are NOT_SERVING until the readiness watcher says otherwise, and again after."""
+async def test_every_service_has_its_health(service: Service) -> None:
+    """Every service, and the server as a whole, is NOT_SERVING until it is set SERVING, and again after it is reset."""
     checks = health(service)
 
-    async def seen() -> set[int]:
+    async def statuses() -> set[int]:
         requests = [health_pb2.HealthCheckRequest(service=name) for name in SERVICES]
         return {(await checks.Check(request)).status for request in requests}
 
     assert SERVICES == ("", "matcher.v1.RoutingService", "matcher.v1.RosterService")
-    assert await seen() == {NOT_SERVING}
+    assert await statuses() == {NOT_SERVING}
     await service.health.set(True, "")
-    assert await seen() == {SERVING}
+    assert await statuses() == {SERVING}
     assert metric(service, "matcher_serving") == 1
     await service.health.set(False, "the store does not answer")
-    assert await seen() == {NOT_SERVING}
+    assert await statuses() == {NOT_SERVING}
     assert metric(service, "matcher_serving") == 0
 
 
-async def test_a_service_nobody_knows_has_no_health(service: Service) -> None:
-    """Check answers NOT_FOUND for a service that is not there, as the protocol says."""
+async def test_an_unknown_service_has_no_health(service: Service) -> None:
+    """Check answers NOT_FOUND for an unknown service, as the protocol requires."""
     request = health_pb2.HealthCheckRequest(service="matcher.v1.Nobody")
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await health(service).Check(request)
@@ -61,17 +61,17 @@ async def test_a_service_nobody_knows_has_no_health(service: Service) -> None:
 
 
 async def test_a_stop_ends_open_streams_and_lets_calls_finish(service: Service) -> None:
-    """A drain ends Watch, reflection and ImportAgents with SHUTTING_DOWN at once; a call under way is answered."""
+    """A drain ends Watch, reflection and ImportAgents with SHUTTING_DOWN at once; a call in flight is answered."""
     await service.health.set(True, "")
     entered, leave = asyncio.Event(), asyncio.Event()
-    route = service.router.route
+    route = service.doubles.router.route
 
-    async def slow(*given: Any, **named: Any) -> Any:
+    async def slow(*arguments: Any, **options: Any) -> Any:
         entered.set()
         await leave.wait()
-        return await route(*given, **named)
+        return await route(*arguments, **options)
 
-    service.router.route = slow  # type: ignore[method-assign]
+    service.doubles.router.route = slow  # type: ignore[method-assign]
     watch: Any = health(service).Watch(health_pb2.HealthCheckRequest())
     assert (await watch.read()).status == SERVING
     rows: Any = service.people.ImportAgents()
@@ -81,38 +81,38 @@ async def test_a_stop_ends_open_streams_and_lets_calls_finish(service: Service) 
     files: Any = reflected(service).ServerReflectionInfo()
     await files.write(reflection_pb2.ServerReflectionRequest(list_services=""))
     await files.read()
-    under_way = asyncio.ensure_future(service.routing.RouteMessage(ROUTE))
+    in_flight = asyncio.ensure_future(service.routing.RouteMessage(ROUTE))
     await entered.wait()
 
     stopped = asyncio.ensure_future(drain(service.server, service.health, ENDLESS))
-    endings = [await told(watch), await told(rows), await told(files)]
+    endings = [await failure(watch), await failure(rows), await failure(files)]
     assert [ending.reason for ending in endings] == ["SHUTTING_DOWN"] * 3
     assert {ending.code for ending in endings} == {grpc.StatusCode.UNAVAILABLE}
     leave.set()
-    assert (await under_way).reservation.agent == "sites/default/agents/maya"
+    assert (await in_flight).reservation.agent == "sites/default/agents/maya"
     await stopped
     await service.health.set(True, "too late")
     assert metric(service, "matcher_serving") == 0
 
 
-async def test_a_drain_tells_watchers_before_it_ends_them(service: Service) -> None:
-    """Who watches the health hears NOT_SERVING, and then that the server stops."""
+async def test_a_drain_reports_not_serving_before_it_ends_a_health_watch(service: Service) -> None:
+    """A health watch gets NOT_SERVING, and then SHUTTING_DOWN."""
     await service.health.set(True, "")
     watch: Any = health(service).Watch(health_pb2.HealthCheckRequest())
     assert (await watch.read()).status == SERVING
     await drain(service.server, service.health, ENDLESS)
     assert (await watch.read()).status == NOT_SERVING
-    assert (await told(watch)).reason == "SHUTTING_DOWN"
+    assert (await failure(watch)).reason == "SHUTTING_DOWN"
 
 
 async def test_calls_are_counted_by_method_and_code(service: Service) -> None:
-    """grpc_server_* counts an answer, a refusal, a fault, a late call and a stream under the code the caller saw."""
+    """grpc_server_* counts an answer, errors, a stream and an unknown method under the code that the caller got."""
     await service.routing.RouteMessage(ROUTE)
-    await told(service.routing.RouteMessage(routing.RouteMessageRequest()))
-    service.router.fault = ContactEnded("sites/default/contacts/c-1", "CLOSED")
-    await told(service.routing.RouteMessage(ROUTE))
-    await told(service.people.ImportAgents(iter(())))
-    await told(service.raw("/matcher.v1.RoutingService/made-up", b""))
+    await failure(service.routing.RouteMessage(routing.RouteMessageRequest()))
+    service.doubles.router.fault = ContactEnded("sites/default/contacts/c-1", "CLOSED")
+    await failure(service.routing.RouteMessage(ROUTE))
+    await failure(service.people.ImportAgents(iter(())))
+    await failure(service.raw("/matcher.v1.RoutingService/made-up", b""))
     method = {"grpc_service": "matcher.v1.RoutingService", "grpc_method": "RouteMessage", "grpc_type": "unary"}
     assert metric(service, "grpc_server_started_total", **method) == 3
     for code in ("OK", "INVALID_ARGUMENT", "FAILED_PRECONDITION"):
@@ -125,16 +125,16 @@ async def test_calls_are_counted_by_method_and_code(service: Service) -> None:
 
 
 async def test_a_caller_s_deadline_is_counted_as_one(service: Service) -> None:
-    """A call whose deadline passes in the router is counted DEADLINE_EXCEEDED, and the router's work is cancelled."""
+    """A call whose deadline passes in the router is counted as DEADLINE_EXCEEDED, and the router is cancelled."""
     cancelled = asyncio.Event()
 
-    async def never(*_given: Any, **_named: Any) -> Any:
+    async def never(*_arguments: Any, **_options: Any) -> Any:
         try:
             await asyncio.Event().wait()
         finally:
             cancelled.set()
 
-    service.router.route = never  # type: ignore[method-assign]
+    service.doubles.router.route = never  # type: ignore[method-assign]
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await service.routing.RouteMessage(ROUTE, timeout=0.05)
     assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -145,16 +145,16 @@ async def test_a_caller_s_deadline_is_counted_as_one(service: Service) -> None:
 
 
 async def test_routes_are_counted_by_outcome_and_basis(service: Service) -> None:
-    """matcher_route_total tells held from unmatched, and by which basis."""
+    """matcher_route_total counts held and unmatched apart, and held by basis."""
     await service.routing.RouteMessage(ROUTE)
-    service.router.answers["route"] = Unmatched("c-2", Constraint.CAPACITY, LeftOut({Constraint.CAPACITY: 3}))
+    service.doubles.router.answers["route"] = Unmatched("c-2", Constraint.CAPACITY, LeftOut({Constraint.CAPACITY: 3}))
     await service.routing.RouteMessage(ROUTE)
     assert metric(service, "matcher_route_total", outcome="held", basis="AFFINITY") == 1
     assert metric(service, "matcher_route_total", outcome="unmatched", basis="NONE") == 1
 
 
 async def test_metrics_are_served_over_http(service: Service) -> None:
-    """GET /metrics on a port of its own answers what was counted."""
+    """GET /metrics on a port of its own returns the counts."""
     await service.routing.RouteMessage(ROUTE)
     port = service.telemetry.serve("127.0.0.1", 0)
     page = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/metrics")
@@ -166,12 +166,12 @@ async def test_reflection_lists_the_services(service: Service) -> None:
     """A tool such as grpcurl finds both services, health and reflection itself."""
     stub = reflected(service)
 
-    async def ask() -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
+    async def requests() -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
         yield reflection_pb2.ServerReflectionRequest(list_services="")
         yield reflection_pb2.ServerReflectionRequest(file_containing_symbol="matcher.v1.RosterService")
 
-    services, file = [answer async for answer in stub.ServerReflectionInfo(ask())]
-    assert {one.name for one in services.list_services_response.service} == {
+    services, file = [answer async for answer in stub.ServerReflectionInfo(requests())]
+    assert {listed.name for listed in services.list_services_response.service} == {
         "matcher.v1.RoutingService",
         "matcher.v1.RosterService",
         "grpc.health.v1.Health",
@@ -181,21 +181,21 @@ async def test_reflection_lists_the_services(service: Service) -> None:
 
 
 async def test_a_second_server_cannot_take_the_port_unless_it_is_shared(service: Service) -> None:
-    """Two servers on one port are refused at the start, and allowed where sharing was asked for."""
+    """A second server on the same port fails, unless both share the port."""
     telemetry = Telemetry()
     second = build_server(Doubles().services, Health(telemetry), telemetry)
     with pytest.raises(RuntimeError):
         second.add_insecure_port(f"127.0.0.1:{service.port}")
-    pair = [build_server(Doubles().services, Health(telemetry), telemetry, share_port=True) for _ in range(2)]
-    port = pair[0].add_insecure_port("127.0.0.1:0")
-    assert pair[1].add_insecure_port(f"127.0.0.1:{port}") == port
+    sharing = [build_server(Doubles().services, Health(telemetry), telemetry, share_port=True) for _ in range(2)]
+    port = sharing[0].add_insecure_port("127.0.0.1:0")
+    assert sharing[1].add_insecure_port(f"127.0.0.1:{port}") == port
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_no_customer_s_words_reach_a_log_line(style: Any) -> None:
-    """Fields that could hold words are dropped, exceptions lose their text, libraries speak from WARNING on.
+    """Fields that could hold words are dropped, exceptions lose their text, and libraries log from WARNING on.
 
-    Of a caller who went before the answer nobody is told.
+    gRPC's error about a caller that went before the answer is not logged.
     """
     out = io.StringIO()
     before = logging.getLogger().handlers[:], logging.getLogger().level
@@ -235,7 +235,7 @@ def reflected(service: Service) -> Any:
 
 
 def metric(service: Service, name: str, **labels: str) -> float | None:
-    """Return a metric's value; None where nothing was counted."""
+    """Return a metric's value; None where there is no sample."""
     return service.telemetry.registry.get_sample_value(name, labels)
 
 

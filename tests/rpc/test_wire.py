@@ -1,4 +1,4 @@
-"""What does not arrive as a message of the method: every call is answered, in our own words."""
+"""Bodies that are no message of the method: every call is answered, with a status of the service's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matcher.rpc.interceptors.errors import MOST_MESSAGE_BYTES, ErrorInterceptor
 from matcher.rpc.server import drain
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
-from tests.rpc.conftest import Service, told, told_by
+from tests.rpc.conftest import Service, failure, failure_of
 from tests.rpc.raw_http2 import RawCall, framed
 
 ROUTE = "/matcher.v1.RoutingService/RouteMessage"
@@ -26,7 +26,7 @@ BAD_UTF8 = b"\x0a\x02\xff\xfe"  # field 1 (parent), two bytes that are not UTF-8
 CUT_OFF = {
     "an empty body": b"",
     "half a prefix": b"\0\0",
-    "a prefix that promises more than comes": framed(GOOD[:5], length=len(GOOD)),
+    "a prefix with a length beyond the body": framed(GOOD[:5], length=len(GOOD)),
     "only a prefix": framed(b"", length=9),
 }
 
@@ -37,27 +37,27 @@ async def test_a_body_that_is_cut_off_is_answered_without_a_deadline(
     service: Service, method: str, body: bytes
 ) -> None:
     """An empty or truncated unary body that ends its stream gets INVALID_ARGUMENT MESSAGE_MALFORMED."""
-    answer = told_by(await (await RawCall.open(service.port, method, body)).answer())
+    answer = failure_of(await (await RawCall.open(service.port, method, body)).answer())
     assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_MALFORMED")
     assert answer.metadata == {"method": method}
-    assert service.nothing_was_asked()
+    assert service.calls() == []
 
 
 async def test_a_whole_body_written_by_hand_is_answered(service: Service) -> None:
-    """The hand-written call works where its body is right: what fails above is the body."""
+    """The hand-written call works with a valid body: so it is the body that fails above."""
     call = await RawCall.open(service.port, ROUTE, framed(GOOD))
     assert (await call.answer()).code == grpc.StatusCode.OK.value[0]
     assert routing.RouteMessageResponse.FromString(call.body[5:]).reservation.agent == "sites/default/agents/maya"
 
 
 async def test_an_empty_message_is_a_message(service: Service) -> None:
-    """A body that holds a message of zero bytes is whole: it is the fields that are missing."""
-    answer = told_by(await (await RawCall.open(service.port, ROUTE, framed(b""))).answer())
+    """A message of zero bytes is complete: its fields are missing."""
+    answer = failure_of(await (await RawCall.open(service.port, ROUTE, framed(b""))).answer())
     assert answer.reason == "FIELDS_INVALID"
 
 
-async def test_a_body_that_never_comes_is_given_up() -> None:
-    """A unary call that holds its body back is answered after the interceptor's patience, not held for ever."""
+async def test_a_call_whose_body_never_comes_is_answered() -> None:
+    """A unary call without a body is answered after `body_seconds`, and does not stay open forever."""
 
     async def handler(_request: bytes, _context: object) -> bytes:
         raise AssertionError("the handler must not be reached")
@@ -67,7 +67,7 @@ async def test_a_body_that_never_comes_is_given_up() -> None:
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("s", {"M": kind}),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    answer = told_by(await (await RawCall.open(port, "/s/M", b"", end=False)).answer())
+    answer = failure_of(await (await RawCall.open(port, "/s/M", b"", end=False)).answer())
     assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_MALFORMED")
     await server.stop(None)
 
@@ -77,42 +77,42 @@ async def test_a_body_that_never_comes_is_given_up() -> None:
 async def test_a_body_that_is_no_message_is_malformed(service: Service, method: str, body: bytes) -> None:
     """Garbage, bad UTF-8 and half a message get MESSAGE_MALFORMED, on a unary call and on a stream."""
     if method == ROUTE:
-        answer = await told(service.raw(method, body))
+        answer = await failure(service.raw(method, body))
     else:
         if body == GOOD[:-3]:
             body = people.ImportAgentsRequest(config=people.ImportConfig(parent="sites/x")).SerializeToString()[:-3]
         stream: Any = service.channel.stream_stream(method)
-        answer = await told(stream(_once(body)))
+        answer = await failure(stream(_once(body)))
     assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_MALFORMED")
     assert answer.metadata == {"method": method}
-    assert service.nothing_was_asked()
+    assert service.calls() == []
 
 
 async def test_five_megabytes_are_too_large(service: Service) -> None:
-    """A message of 5 MB is refused with its size and the limit; one of exactly the limit is read."""
+    """A message of 5 MB is refused with its size and the limit; a message of exactly the limit is read."""
     message = routing.Message(text="x" * 5 * 2**20)
-    answer = await told(service.routing.RouteMessage(routing.RouteMessageRequest(message=message)))
+    answer = await failure(service.routing.RouteMessage(routing.RouteMessageRequest(message=message)))
     assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_TOO_LARGE")
     assert int(answer.metadata["bytes"]) > 5 * 2**20
     assert int(answer.metadata["limit"]) == MOST_MESSAGE_BYTES
     most = routing.RouteMessageRequest(parent="x" * (MOST_MESSAGE_BYTES - 5)).SerializeToString()
     assert len(most) == MOST_MESSAGE_BYTES
-    assert (await told(service.raw(ROUTE, most))).reason == "FIELDS_INVALID"
-    assert service.nothing_was_asked()
+    assert (await failure(service.raw(ROUTE, most))).reason == "FIELDS_INVALID"
+    assert service.calls() == []
 
 
 @pytest.mark.parametrize("method", ["/matcher.v1.RoutingService/Rout", "/matcher.v2.Nobody/Nothing", "/x"])
 async def test_an_unknown_method_is_unimplemented(service: Service, method: str) -> None:
-    """A method that is not there gets UNIMPLEMENTED METHOD_NOT_FOUND with its name, with or without a body."""
-    answer = await told(service.raw(method, b""))
+    """An unknown method gets UNIMPLEMENTED METHOD_NOT_FOUND with its name, with or without a body."""
+    answer = await failure(service.raw(method, b""))
     assert (answer.code, answer.reason) == (grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_FOUND")
     assert answer.metadata == {"method": method}
-    empty = told_by(await (await RawCall.open(service.port, method, b"")).answer())
+    empty = failure_of(await (await RawCall.open(service.port, method, b"")).answer())
     assert empty.reason == "METHOD_NOT_FOUND"
 
 
 async def test_a_cut_off_body_does_not_hold_up_a_drain(service: Service) -> None:
-    """After cut-off bodies of every kind a drain with an endless grace ends: no call is left behind."""
+    """After cut-off bodies of every kind a drain with an endless grace ends: no call stays open."""
     for body in CUT_OFF.values():
         await (await RawCall.open(service.port, ROUTE, body)).answer()
     await drain(service.server, service.health, grace=86_400.0)

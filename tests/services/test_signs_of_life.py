@@ -59,13 +59,13 @@ async def test_a_sign_of_life_moves_on_with_what_happens_elsewhere() -> None:
     async with aclosing(house.streams().events("acme", "quiet", None)) as stream:
         assert await anext(stream) == (None, START)
         assert await anext(stream) == (None, START)
-        house.hub.stepped(step(6, "busy"))
+        house.hub.publish(step(6, "busy"))
         assert await anext(stream) == (None, StreamPlace(6, 1_006))
-        house.hub.stepped(step(7, "quiet"))
+        house.hub.publish(step(7, "quiet"))
         assert await anext(stream) == (step(7, "quiet"), StreamPlace(7, 1_007))
         # What the hub tells again was told.
-        house.hub.read_anew(5)
-        house.hub.stepped(step(7, "quiet"))
-        house.hub.stepped(step(8, "quiet"))
+        house.hub.publish_gap(5)
+        house.hub.publish(step(7, "quiet"))
+        house.hub.publish(step(8, "quiet"))
         told = [await anext(stream) for _ in range(3)]
     assert [event for event, _ in told if event] == [step(8, "quiet")]

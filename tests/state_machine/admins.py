@@ -1,4 +1,4 @@
-"""What admins do to the two servers, and what must come of it."""
+"""The rules of admins: what they change at the two servers, and what must follow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from matcher.model import (
     Profile,
 )
 from matcher.model.lifecycle import AgentStatus, ReservationState
-from tests.state_machine.drawn import (
+from tests.state_machine.plain import PlainAgent
+from tests.state_machine.strategies import (
     LATER_MS,
     ONLINE,
     PENDING,
@@ -32,16 +33,15 @@ from tests.state_machine.drawn import (
     servers,
     statuses,
 )
-from tests.state_machine.plain import PlainAgent
 from tests.state_machine.two_servers import TwoServers
 
 
 class Admins(TwoServers):
-    """Keep the roster and the house."""
+    """Change agents, pools and servers."""
 
     @initialize()
     def open(self) -> None:
-        """Begin with two agents, one of them idle for longer: in a tie of a millisecond chance would choose."""
+        """Create two agents, one of them idle for longer: at equal milliseconds the choice would be random."""
         self.open_servers()
         both = ("default", "night")
         self.register(0, "ann", Profile("", ("roses",), capacity=TWO, pools=both), ONLINE, False)
@@ -57,10 +57,10 @@ class Admins(TwoServers):
         thorough=st.booleans(),
         twice=st.booleans(),
     )
-    def keep_the_roster(
+    def change_the_roster(
         self, what: str, server: int, agent: str, profile: Profile, status: AgentStatus, thorough: bool, twice: bool
     ) -> None:
-        """Create, change or delete an agent, or set their status."""
+        """Create, change or delete an agent, or set the status."""
         if agent not in self.plain.agents and what != "delete":
             what = "register"
         match what:
@@ -80,21 +80,23 @@ class Admins(TwoServers):
         tolerance=st.sampled_from(TOLERANCES),
         wrap_up=st.booleans(),
     )
-    def keep_the_house(self, what: str, server: int, pool: str, tolerance: float, wrap_up: bool) -> None:
-        """Change a policy, restart a server, or let it write down what lapsed."""
+    def change_policy_restart_or_sweep(
+        self, what: str, server: int, pool: str, tolerance: float, wrap_up: bool
+    ) -> None:
+        """Change a policy, restart a server, or let a server sweep what has lapsed."""
         match what:
             case "policy":
                 self.set_policy(server, pool, tolerance, wrap_up)
             case "restart":
                 self.restart(server)
             case _:
-                overdue = {name for name, one in self.plain.reservations.items() if one.lapsed}
-                self.run(self.houses[server].sweep(self.site))
+                overdue = {name for name, reservation in self.plain.reservations.items() if reservation.lapsed}
+                self.run(self.instances[server].sweep(self.site))
                 self.plain.written_down(overdue)
 
     def register(self, server: int, agent: str, profile: Profile, status: AgentStatus, twice: bool) -> None:
         """Create an agent."""
-        done = self.attempt(self.houses[server].roster.create_agent(self.site, agent, profile, status), twice=twice)
+        done = self.attempt(self.instances[server].agents.create_agent(self.site, agent, profile, status), twice=twice)
         if agent in self.plain.agents:
             assert isinstance(done, AgentExists), done
         else:
@@ -102,11 +104,11 @@ class Admins(TwoServers):
             self.plain.agents[agent] = PlainAgent(profile, status)
 
     def change(self, server: int, agent: str, profile: Profile, whole: bool, twice: bool) -> None:
-        """Change an agent's capacity, or everything about them."""
+        """Change an agent's capacity, or the whole profile."""
         change = AgentChange(capacity=profile.capacity)
         if whole:
             change = AgentChange(capacity=profile.capacity, interests=profile.interests, pools=profile.pools)
-        done = self.attempt(self.houses[server].roster.update_agent(self.site, agent, change, ""), twice=twice)
+        done = self.attempt(self.instances[server].agents.update_agent(self.site, agent, change, ""), twice=twice)
         if agent not in self.plain.agents:
             assert isinstance(done, AgentNotFound), done
             return
@@ -119,40 +121,40 @@ class Admins(TwoServers):
 
     def declare(self, server: int, agent: str, status: AgentStatus, twice: bool) -> None:
         """Set an agent's status."""
-        done = self.attempt(self.houses[server].roster.set_status(self.site, agent, status), twice=twice)
+        done = self.attempt(self.instances[server].agents.set_status(self.site, agent, status), twice=twice)
         if agent in self.plain.agents:
             assert not isinstance(done, MatcherError), done
             self.plain.agents[agent].status = status
             if status is AgentStatus.OFFLINE:
-                self.offers_taken_back(agent)
+                self.withdraw_offers(agent)
         else:
             assert isinstance(done, AgentNotFound), done
 
     def delete(self, server: int, agent: str, force: bool) -> None:
-        """Delete an agent, with force or not."""
+        """Delete an agent, with or without force."""
         held = self.plain.held(agent)
-        done = self.attempt(self.houses[server].roster.delete_agent(self.site, agent, "", force))
+        done = self.attempt(self.instances[server].agents.delete_agent(self.site, agent, "", force))
         if agent not in self.plain.agents:
             assert isinstance(done, AgentNotFound), done
         elif held and not force:
             assert isinstance(done, AgentHasHolds), done
         else:
             assert done is None, done
-            self.offers_taken_back(agent)
-            for name, one in self.plain.held(agent).items():
-                ends = ReservationState.COMPLETED if one.state is WRAPPING else ReservationState.CANCELED
+            self.withdraw_offers(agent)
+            for name, reservation in self.plain.held(agent).items():
+                ends = ReservationState.COMPLETED if reservation.state is WRAPPING else ReservationState.CANCELED
                 self.plain.becomes(name, ends)
             del self.plain.agents[agent]
-            self.plain.kept.discard(agent)
+            self.plain.earmarked.discard(agent)
 
-    def offers_taken_back(self, agent: str) -> None:
-        """Write down that what was offered to an agent who has gone is offered to others."""
-        for name, one in self.plain.held(agent).items():
-            if one.state is PENDING:
+    def withdraw_offers(self, agent: str) -> None:
+        """Note that offers to an agent who went offline or was deleted are withdrawn."""
+        for name, reservation in self.plain.held(agent).items():
+            if reservation.state is PENDING:
                 self.plain.becomes(name, ReservationState.CANCELED, withdrawn=True)
 
     def set_policy(self, server: int, pool: str, tolerance: float, wrap_up: bool) -> None:
-        """Change a pool's policy, and let everybody know."""
+        """Change a pool's policy, and let both servers apply the change."""
         change = {
             "affinity_tolerance": tolerance,
             "affinity_floor": 0.1,
@@ -160,7 +162,7 @@ class Admins(TwoServers):
             "idle_ms": LATER_MS,
         }
         assert not isinstance(
-            self.attempt(self.houses[server].roster.update_pool(self.site, pool, change, "")), MatcherError
+            self.attempt(self.instances[server].pools.update_pool(self.site, pool, change, "")), MatcherError
         )
         self.plain.wraps_up[pool] = wrap_up
-        self.run(self.everybody_catches_up())
+        self.run(self.catch_up_all())

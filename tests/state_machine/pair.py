@@ -1,4 +1,4 @@
-"""Two servers on one store, one of which a test can hold up amid what it takes in."""
+"""Two servers on one store; a test can pause one of them while it applies events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matcher.model.lifecycle import AgentStatus
 from matcher.model.requests import RouteRequest
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.store.redis.client import StoreClient
-from tests.state_machine.house import House
+from tests.state_machine.service_instance import ServiceInstance
 from tests.state_machine.stored import Stored
 from tests.state_machine.words import WordEncoder
 
@@ -23,9 +23,9 @@ ROSES = Profile("", ("roses",), capacity=Capacity(5, {"chat": ChannelCapacity(1)
 
 
 class GatedEncoder(WordEncoder):
-    """Encode interests only while the gate is open, so that a test decides what comes first.
+    """Encodes interests only while the gate is open, so that a test decides the order of events.
 
-    Its fingerprint is its own, so that it finds no vectors that another server stored.
+    It has a fingerprint of its own, so that it finds no vectors of other servers in the store.
     """
 
     fingerprint = "00000000000000fe"
@@ -37,7 +37,7 @@ class GatedEncoder(WordEncoder):
         self.one_by_one = False
 
     async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
-        """Encode texts, interests once the gate is open."""
+        """Encode texts; interests only once the gate is open."""
         if priority is Priority.PROFILE:
             self.waiting.set()
             await self.gate.wait()
@@ -48,17 +48,17 @@ class GatedEncoder(WordEncoder):
 
 @dataclass
 class Pair:
-    """Two servers: `slow` has a gate before what it learns of profiles, `other` has none."""
+    """Two servers: the encoder of `slow` has a gate for interests, that of `other` has none."""
 
     site: str
     connection: StoreClient
-    slow: House
-    other: House
+    slow: ServiceInstance
+    other: ServiceInstance
     encoder: GatedEncoder
 
     @asynccontextmanager
     async def held_up(self) -> AsyncIterator[None]:
-        """Hold `slow` up in the middle of taking in what happens meanwhile; then let it catch up."""
+        """Pause `slow` while it applies the events of the block; then let it catch up."""
         self.encoder.one_by_one = True
         self.encoder.gate.clear()
         self.encoder.waiting.clear()
@@ -67,15 +67,15 @@ class Pair:
         self.encoder.gate.set()
         await self.catch_up()
 
-    async def create(self, agent: str, status: AgentStatus = AgentStatus.ONLINE, *, room: int = 5) -> Agent:
-        """Create an agent at `other` who has room for so many, whose interests `slow` must encode by itself."""
-        profile = replace(ROSES, capacity=Capacity(room, {"chat": ChannelCapacity(1)}))
-        return await self.other.roster.create_agent(self.site, agent, profile, status)
+    async def create(self, agent: str, status: AgentStatus = AgentStatus.ONLINE, *, capacity: int = 5) -> Agent:
+        """Create an agent at `other` with this capacity, whose interests `slow` must encode by itself."""
+        profile = replace(ROSES, capacity=Capacity(capacity, {"chat": ChannelCapacity(1)}))
+        return await self.other.agents.create_agent(self.site, agent, profile, status)
 
-    async def route(self, house: House) -> ReservedOutcome:
-        """Hold somebody."""
+    async def route(self, instance: ServiceInstance) -> ReservedOutcome:
+        """Route a message at a server; an agent must be reserved."""
         message = Message("roses", "", Requirements())
-        held = await house.router.route(
+        held = await instance.router.route(
             self.site,
             RouteRequest(message, contact_id="", explain_unmatched=False),
         )
@@ -83,13 +83,13 @@ class Pair:
         return held
 
     async def catch_up(self) -> None:
-        """Let both servers take in all there is."""
+        """Let both servers apply all events."""
         stored = await Stored.read(self.connection, self.site)
-        for house in (self.slow, self.other):
-            await house.catch_up(self.site, stored.ends)
+        for instance in (self.slow, self.other):
+            await instance.catch_up(self.site, stored.ends)
 
     async def agrees(self) -> bool:
-        """Tell whether `slow` knows exactly what the store holds."""
+        """Tell whether `slow` knows exactly the agents and holds of the store."""
         await self.catch_up()
         stored = await Stored.read(self.connection, self.site)
         index = (await self.slow.sites.replica(self.site)).index
@@ -99,31 +99,34 @@ class Pair:
 
 @asynccontextmanager
 async def open_pair(store_url: str) -> AsyncIterator[Pair]:
-    """Start two servers that follow a new site, caught up."""
+    """Start two servers that follow a new site and have applied all its events."""
     connection, encoder, plain = StoreClient(store_url), GatedEncoder(), WordEncoder()
     await connection.start()
     floors, site = await AffinityFloors.open(plain), f"s{secrets.token_hex(6)}"
-    slow, other = await House.open(connection, encoder, floors), await House.open(connection, plain, floors)
-    await slow.roster.create_site(site)
-    await slow.roster.update_pool(site, "default", {"affinity_floor": 0.0}, "")
+    slow, other = (
+        await ServiceInstance.open(connection, encoder, floors),
+        await ServiceInstance.open(connection, plain, floors),
+    )
+    await slow.site_service.create_site(site)
+    await slow.pools.update_pool(site, "default", {"affinity_floor": 0.0}, "")
     pair = Pair(site, connection, slow, other, encoder)
     await pair.catch_up()
     yield pair
     await slow.close()
     await other.close()
-    await other.roster.delete_site(site, force=True)
+    await other.site_service.delete_site(site, force=True)
     await floors.close()
     await connection.close()
 
 
 async def blocked(pair: Pair) -> None:
-    """Wait until `slow` is in the middle of taking something in."""
+    """Wait until `slow` waits at the gate while it applies an event."""
     async with asyncio.timeout(10):
         await pair.encoder.waiting.wait()
 
 
 async def go_on(pair: Pair) -> None:
-    """Let `slow` go on to the next profile."""
+    """Let `slow` continue to the next profile."""
     pair.encoder.waiting.clear()
     pair.encoder.gate.set()
     await blocked(pair)

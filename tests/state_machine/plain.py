@@ -1,4 +1,4 @@
-"""The service as plain Python would have it: a few dictionaries, no clock, no store, no copies."""
+"""A model of the service in plain Python: a few dictionaries, no clock, no store, no replicas."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LATER: Final = "later"
 LIVE: Final = frozenset({State.PENDING, State.ACCEPTED, State.WRAPPING})
 LAPSES: Final = {State.PENDING: State.EXPIRED, State.ACCEPTED: State.EXPIRED, State.WRAPPING: State.COMPLETED}
 
-# What a verb makes of a state it fits; a repeat leaves the state as it is.
+# The state that each verb leads to from the states it fits; a repeated verb leaves the state as it is.
 MAKES: Final = {
     "accept": {State.PENDING: State.ACCEPTED, State.ACCEPTED: State.ACCEPTED},
     "decline": {State.PENDING: State.DECLINED, State.DECLINED: State.DECLINED},
@@ -36,7 +36,7 @@ MAKES: Final = {
 
 @dataclass
 class PlainAgent:
-    """An agent who exists."""
+    """An agent of the roster."""
 
     profile: Profile
     status: AgentStatus
@@ -44,7 +44,7 @@ class PlainAgent:
 
 @dataclass
 class PlainReservation:
-    """A reservation, whatever became of it."""
+    """A reservation in any state."""
 
     agent: str
     contact: str
@@ -54,19 +54,20 @@ class PlainReservation:
     state: State
     pool: str = ""
     lapsed: bool = False
-    rests: bool = False
+    idle: bool = False
 
     @property
     def counts(self) -> int:
-        """Return what it counts against the capacity: nothing while it rests."""
-        return 0 if self.rests else self.cost
+        """Return what the hold counts against the capacity: nothing while the conversation is idle."""
+        return 0 if self.idle else self.cost
 
 
 @dataclass
 class PlainContact:
-    """A contact: where it stands, who is not to be offered it, and whether it waits.
+    """A contact: its state, the agents excluded for it, and whether it waits.
 
-    waits: may be put into the queue. in_line: it is there; moving: to be handed on, while an agent holds it.
+    waits: it may be put into the queue. in_queue: it is in the queue. moving: a transfer of it waits, while an agent
+    holds it.
     """
 
     state: Contact
@@ -78,7 +79,7 @@ class PlainContact:
     only: str = ""
     waits: bool = False
     wait_is_over: bool = False
-    in_line: bool = False
+    in_queue: bool = False
     moving: bool = False
 
 
@@ -96,50 +97,56 @@ class Ask:
 
 @dataclass
 class Plain:
-    """All that there is."""
+    """Everything that the service must know."""
 
     agents: dict[str, PlainAgent] = field(default_factory=dict)
     reservations: dict[str, PlainReservation] = field(default_factory=dict)
     contacts: dict[str, PlainContact] = field(default_factory=dict)
     requests: dict[str, tuple[Ask, str, str]] = field(default_factory=dict)
-    """What was asked, and the contact and reservation of the answer; no reservation: it was let wait."""
+    """Each request with the contact and the reservation of its answer; no reservation: the contact was queued."""
     fences: dict[str, int] = field(default_factory=dict)
     wraps_up: dict[str, bool] = field(default_factory=dict)
-    kept: set[str] = field(default_factory=set)
-    """Agents with a slot that became free while somebody waited for them: not for new messages."""
+    earmarked: set[str] = field(default_factory=set)
+    """Agents whose capacity became free while contacts waited: they are not for new messages."""
 
     def live(self, *states: State) -> list[str]:
-        """Name the live reservations, in one of the states given or in any."""
-        return [name for name, one in self.reservations.items() if one.state in (states or LIVE)]
+        """Return the ids of the live reservations, in the given states or in any live state."""
+        return [name for name, reservation in self.reservations.items() if reservation.state in (states or LIVE)]
 
     def held(self, agent: str) -> dict[str, PlainReservation]:
         """Return the live reservations of an agent."""
-        return {name: one for name, one in self.reservations.items() if one.agent == agent and one.state in LIVE}
+        return {
+            name: reservation
+            for name, reservation in self.reservations.items()
+            if reservation.agent == agent and reservation.state in LIVE
+        }
 
     def load(self, agent: str) -> int:
-        """Return the sum of an agent's live costs."""
-        return sum(one.counts for one in self.held(agent).values())
+        """Return the sum of the costs of an agent's live holds."""
+        return sum(reservation.counts for reservation in self.held(agent).values())
 
     def utilization(self, agent: str) -> float:
-        """Return load over capacity of an agent with a capacity."""
+        """Return load over capacity of an agent whose capacity is not 0."""
         return self.load(agent) / self.agents[agent].profile.capacity.total
 
-    def has_room(self, agent: str, channel: str) -> bool:
+    def has_free_capacity(self, agent: str, channel: str) -> bool:
         """Tell whether one more contact of the channel fits."""
         capacity = self.agents[agent].profile.capacity
         terms = capacity.channels.get(channel)
         if terms is None or self.load(agent) + terms.cost > capacity.total:
             return False
-        on_channel = sum(one.channel == channel and not one.rests for one in self.held(agent).values())
+        on_channel = sum(
+            reservation.channel == channel and not reservation.idle for reservation in self.held(agent).values()
+        )
         return not terms.max or on_channel < terms.max
 
     def eligible(self, ask: Ask) -> set[str]:
-        """Return who can be held for a request."""
+        """Return the agents who can be reserved for a request."""
         contact = self.contacts.get(ask.contact)
         return self.able(ask.pool, ask.channel, set(contact.excluded) if contact else set())
 
     def able(self, pool: str, channel: str, excluded: set[str], only: str = "") -> set[str]:
-        """Return who can be held."""
+        """Return the agents who can be reserved."""
         return {
             name
             for name, agent in self.agents.items()
@@ -147,76 +154,76 @@ class Plain:
             and pool in agent.profile.pools
             and name not in excluded
             and only in ("", name)
-            and self.has_room(name, channel)
+            and self.has_free_capacity(name, channel)
         }
 
     def able_to_serve(self, name: str) -> set[str]:
-        """Return who can be held for a contact that is in line."""
+        """Return the agents who can be reserved for a contact in the queue."""
         contact = self.contacts[name]
         excluded = set(contact.excluded)
         if contact.moving:
             excluded.add(self.reservations[contact.reservation].agent)
-        # Whom it was handed to by name and who did not take it leaves it to anybody.
+        # An agent to whom the contact was transferred by id did not accept: now any agent may have it.
         only = "" if contact.only in contact.excluded else contact.only
         return self.able(contact.pool, contact.channel, excluded, only)
 
-    def line(self) -> list[str]:
-        """Name the contacts that are in line."""
-        return [name for name, one in self.contacts.items() if one.in_line]
+    def queued(self) -> list[str]:
+        """Return the ids of the contacts in the queue."""
+        return [name for name, contact in self.contacts.items() if contact.in_queue]
 
     def ended(self, reservation: PlainReservation, before: State) -> None:
-        """Write down that a slot became free, where it did; what only lapsed is not written down yet."""
+        """Note that capacity became free, where it did; a lapse is noted only by a sweep."""
         if before in LIVE and reservation.state not in LIVE and not reservation.lapsed:
             self.freed(reservation.agent)
 
     def freed(self, agent: str) -> None:
-        """Write down that a slot of an agent became free."""
+        """Note that an agent has free capacity again."""
         if agent in self.agents and self.awaited(agent):
-            self.kept.add(agent)
+            self.earmarked.add(agent)
 
     def awaited(self, agent: str) -> bool:
-        """Tell whether somebody waits in a pool of the agent's."""
+        """Tell whether a contact waits in a pool of the agent."""
         pools = self.agents[agent].profile.pools
-        return any(one.in_line and one.pool in pools for one in self.contacts.values())
+        return any(contact.in_queue and contact.pool in pools for contact in self.contacts.values())
 
     def hold(self, name: str, reservation: PlainReservation, *, waits: bool = False) -> None:
-        """Write a new hold down; `waits`: its contact is put into the queue where the offer is not taken."""
+        """Note a new reservation; waits: its contact is queued if the offer is not accepted."""
         self.reservations[name] = reservation
         self.fences[reservation.agent] = reservation.fence
         contact = self.contacts.setdefault(reservation.contact, PlainContact(Contact.QUEUED, ""))
         if contact.moving:
-            contact.in_line = False
-            self.free_the_old_one(contact)
+            contact.in_queue = False
+            self.free_old_reservation(contact)
         contact.reservation = name
         contact.pool, contact.channel = reservation.pool, reservation.channel
         accepted = reservation.state is State.ACCEPTED
         contact.state = Contact.ASSIGNED if accepted else Contact.RESERVED
-        contact.in_line = contact.moving = False
+        contact.in_queue = contact.moving = False
         contact.waits = waits and not accepted
 
-    def free_the_old_one(self, contact: PlainContact) -> None:
-        """Write down that a contact is handed on from the agent who holds it."""
+    def free_old_reservation(self, contact: PlainContact) -> None:
+        """Note that a transfer ends the reservation of the agent who holds the contact."""
         old = self.reservations[contact.reservation]
-        old.state, old.rests = State.COMPLETED, False
+        old.state, old.idle = State.COMPLETED, False
         contact.excluded[old.agent] = FOREVER
         self.freed(old.agent)
 
-    def line_up(self, name: str, ask: Ask) -> None:
-        """Write down that a contact waits."""
+    def enqueue(self, name: str, ask: Ask) -> None:
+        """Note that a contact waits in the queue."""
         contact = self.contacts.setdefault(name, PlainContact(Contact.QUEUED, ""))
-        contact.state, contact.in_line, contact.waits, contact.wait_is_over = Contact.QUEUED, True, True, False
+        contact.state, contact.in_queue, contact.waits, contact.wait_is_over = Contact.QUEUED, True, True, False
         contact.pool, contact.channel, contact.auto_accept, contact.only = ask.pool, ask.channel, ask.auto_accept, ""
 
     def becomes(self, name: str, state: State, *, excluded: str = "", withdrawn: bool = False) -> None:
-        """Write down that a reservation has another state.
+        """Note that a reservation has another state.
 
-        excluded: for how long the agent is passed over. withdrawn: the offer was taken back from an agent who has gone.
+        excluded: how long the agent is excluded. withdrawn: the agent of the offer went offline or was deleted.
         """
         reservation = self.reservations[name]
         before, reservation.state = reservation.state, state
         self.ended(reservation, before)
         if state is not before and state is not State.ACCEPTED:
-            reservation.rests = False
+            reservation.idle = False
         contact = self.contacts[reservation.contact]
         if before is state or contact.reservation != name or contact.state not in (Contact.RESERVED, Contact.ASSIGNED):
             return
@@ -226,51 +233,51 @@ class Plain:
             case State.WRAPPING | State.COMPLETED:
                 self.ends(contact, Contact.CLOSED)
             case State.CANCELED if withdrawn:
-                self.goes_back(contact, reservation.agent, "")
+                self.return_to_queue(contact, reservation.agent, "")
             case State.CANCELED:
                 self.ends(contact, Contact.CANCELED)
             case State.DECLINED:
-                self.goes_back(contact, reservation.agent, excluded)
+                self.return_to_queue(contact, reservation.agent, excluded)
             case State.EXPIRED if before is State.PENDING:
-                self.goes_back(contact, reservation.agent, FOREVER)
-                # Only what was written down of it puts it into the queue.
-                contact.in_line = False
+                self.return_to_queue(contact, reservation.agent, FOREVER)
+                # The contact is queued only when a sweep notes the lapse.
+                contact.in_queue = False
             case State.EXPIRED:
-                # The same with a transfer that waits: it leaves the queue once this is written down.
+                # A waiting transfer likewise leaves the queue only when a sweep notes the lapse.
                 contact.state = Contact.EXPIRED
 
-    def goes_back(self, contact: PlainContact, agent: str, excluded: str) -> None:
-        """Write down that an offer was not taken."""
-        contact.state, contact.in_line = Contact.QUEUED, contact.waits
+    def return_to_queue(self, contact: PlainContact, agent: str, excluded: str) -> None:
+        """Note that an offer was not accepted."""
+        contact.state, contact.in_queue = Contact.QUEUED, contact.waits
         if excluded:
             contact.excluded[agent] = excluded
         else:
             contact.excluded.pop(agent, None)
 
     def ends(self, contact: PlainContact, state: Contact) -> None:
-        """Write down that a contact has ended."""
+        """Note that a contact has ended."""
         contact.state = state
-        contact.in_line = contact.waits = contact.moving = False
+        contact.in_queue = contact.waits = contact.moving = False
 
     def lapse(self, name: str) -> None:
-        """Let a live reservation's time pass."""
+        """Let the deadline of a live reservation pass."""
         reservation = self.reservations[name]
         reservation.lapsed = True
         self.becomes(name, LAPSES[reservation.state])
 
     def written_down(self, overdue: set[str]) -> None:
-        """Write down what follows from deadlines that have passed."""
+        """Note what a sweep makes of deadlines that have passed."""
         for name in overdue:
             contact = self.contacts[self.reservations[name].contact]
             if contact.reservation == name and contact.state is Contact.QUEUED and contact.waits:
-                contact.in_line = True
+                contact.in_queue = True
             elif contact.reservation == name and contact.state is Contact.EXPIRED:
                 self.ends(contact, Contact.EXPIRED)
         for contact in self.contacts.values():
-            if not (contact.in_line and contact.wait_is_over):
+            if not (contact.in_queue and contact.wait_is_over):
                 continue
             if contact.moving:
-                contact.in_line = contact.waits = contact.moving = False
+                contact.in_queue = contact.waits = contact.moving = False
                 contact.excluded.pop(self.reservations[contact.reservation].agent, None)
             else:
                 self.ends(contact, Contact.EXPIRED)

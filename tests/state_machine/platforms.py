@@ -1,4 +1,4 @@
-"""What platforms and time do to the two servers, and what must come of it."""
+"""The rules of platforms and of time: what they do at the two servers, and what must follow."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ from matcher.model import (
 from matcher.model.lifecycle import ContactState, ReservationState
 from matcher.model.requests import RouteRequest
 from tests.state_machine.admins import Admins
-from tests.state_machine.drawn import (
+from tests.state_machine.plain import FOREVER, LATER, MAKES, Ask, PlainReservation
+from tests.state_machine.stored import Stored
+from tests.state_machine.strategies import (
     ACCEPTED,
     LATER_MS,
     LONG_PAST_MS,
@@ -45,14 +47,13 @@ from tests.state_machine.drawn import (
     requests,
     servers,
 )
-from tests.state_machine.plain import FOREVER, LATER, MAKES, Ask, PlainReservation
-from tests.state_machine.stored import Stored
+from tests.store.access import store_now_ms
 
 
 class Platforms(Admins):
-    """What platforms and time do to the two servers, and what must come of it."""
+    """Route contacts, change reservations, and let time pass."""
 
-    # What a platform does.
+    # The rules of platforms.
 
     @rule(
         server=servers,
@@ -62,13 +63,13 @@ class Platforms(Admins):
         twice=st.booleans(),
     )
     def route(self, server: int, ask: Ask, request: str, current: bool, twice: bool) -> None:
-        """Ask for an agent."""
+        """Route a message, and check the answer."""
         if current:
-            self.run(self.everybody_catches_up())
+            self.run(self.catch_up_all())
         known = self.plain.requests.get(request)
         contact = self.plain.contacts.get(ask.contact)
         before = self.stored()
-        answer = self.attempt(self.asked(server, ask, request), twice=twice)
+        answer = self.attempt(self.send_route(server, ask, request), twice=twice)
         if known is not None and known[0] != ask:
             assert isinstance(answer, RequestIdReused), answer
         elif known is not None:
@@ -78,13 +79,13 @@ class Platforms(Admins):
         elif contact and contact.state is not ContactState.QUEUED:
             assert isinstance(answer, ContactEnded), answer
         else:
-            self.take_in(ask, request, answer, before, current, twice)
+            self.check_new_answer(ask, request, answer, before, current, twice)
 
     def check_replay(self, contact: str, reservation: str, answer: Outcome | MatcherError) -> None:
-        """Check the answer to a request that was answered before: the ids of then, the states of now."""
+        """Check the answer to a repeated request: the ids of the first answer, with the states of now."""
         known = self.plain.contacts[contact]
         if isinstance(answer, QueuedOutcome):
-            # A server may not have heard yet that it waits no more.
+            # The server may not know yet that the contact waits no more.
             assert not reservation
             assert answer.replayed
             assert answer.contact == contact
@@ -97,9 +98,9 @@ class Platforms(Admins):
         assert answer.reservation.id == (reservation or known.reservation)
         assert answer.reservation.state is self.plain.reservations[answer.reservation.id].state
 
-    def asked(self, server: int, ask: Ask, request: str) -> Awaitable[Outcome]:
-        """Ask a server for an agent."""
-        return self.houses[server].router.route(
+    def send_route(self, server: int, ask: Ask, request: str) -> Awaitable[Outcome]:
+        """Send a route to a server."""
+        return self.instances[server].router.route(
             self.site,
             RouteRequest(
                 Message(ask.text, "", Requirements(pool=ask.pool, channel=ask.channel)),
@@ -113,33 +114,33 @@ class Platforms(Admins):
 
     @rule(ask=asks(st.just(""), st.just(value=False)), count=st.integers(2, 6))
     def rush(self, ask: Ask, count: int) -> None:
-        """Ask for several agents at once, at both servers: as many are held as there is room for."""
+        """Send several routes at once to both servers: as many agents are reserved as have free capacity."""
 
         async def rushing() -> list[Outcome]:
-            return await asyncio.gather(*(self.asked(number % 2, ask, "") for number in range(count)))
+            return await asyncio.gather(*(self.send_route(number % 2, ask, "") for number in range(count)))
 
-        kept = set(self.stored().kept())
+        earmarked = set(self.stored().earmarked())
         answers = self.run(rushing())
         held = [answer for answer in answers if isinstance(answer, ReservedOutcome)]
-        for answer in sorted(held, key=lambda one: one.reservation.fence):
+        for answer in sorted(held, key=lambda outcome: outcome.reservation.fence):
             assert answer.reservation.agent in self.plain.eligible(ask)
             self.write_down(ask, answer)
-        assert len(held) == count or self.plain.eligible(ask) <= kept
+        assert len(held) == count or self.plain.eligible(ask) <= earmarked
 
-    def take_in(
+    def check_new_answer(
         self, ask: Ask, request: str, answer: Outcome | MatcherError, before: Stored, current: bool, twice: bool
     ) -> None:
-        """Check who was held for a request that was not answered before, and write it down."""
+        """Check the agent who was reserved for a new request, and note the reservation."""
         assert not isinstance(answer, MatcherError), answer
         eligible = self.plain.eligible(ask)
-        kept = before.kept()
+        earmarked = before.earmarked()
         if not isinstance(answer, ReservedOutcome):
             if current:
-                self.check_nobody_was_free(eligible, set(kept), answer)
+                self.check_nobody_was_free(eligible, set(earmarked), answer)
             assert isinstance(answer, QueuedOutcome if ask.wait else Unmatched)
             if isinstance(answer, QueuedOutcome):
                 assert ask.contact in ("", answer.contact)
-                self.plain.line_up(answer.contact, ask)
+                self.plain.enqueue(answer.contact, ask)
                 if request:
                     self.plain.requests[request] = (ask, answer.contact, "")
             return
@@ -147,7 +148,7 @@ class Platforms(Admins):
         assert answer.replayed == (twice and bool(request))
         assert held.agent in eligible
         self.check_earmark(held, before)
-        if not set(kept) & eligible:
+        if not set(earmarked) & eligible:
             self.check_choice(held.agent, eligible, answer)
         assert held.contact == (ask.contact or held.contact)
         self.write_down(ask, answer)
@@ -155,15 +156,20 @@ class Platforms(Admins):
             self.plain.requests[request] = (ask, held.contact, held.id)
         self.check_capacity(held.agent, held.channel)
 
-    def check_nobody_was_free(self, able: set[str], kept: set[str], answer: Outcome | MatcherError) -> None:
-        """Check that only those were passed over who are kept for others; who may wait does so beside them.
+    def check_nobody_was_free(self, able: set[str], earmarked: set[str], answer: Outcome | MatcherError) -> None:
+        """Check that every able agent is earmarked for the queue; a contact that may wait joins the queue then.
 
-        It is weighed with them in a moment: that the nearest to it is kept may put it in line while others are free.
+        The dispatcher decides for it together with the queue: so it may be queued because its best agent is earmarked,
+        while other agents are free.
         """
-        assert not able - kept or (isinstance(answer, QueuedOutcome) and able & kept), (answer, able, kept)
+        assert not able - earmarked or (isinstance(answer, QueuedOutcome) and able & earmarked), (
+            answer,
+            able,
+            earmarked,
+        )
 
     def check_capacity(self, agent: str, channel: str) -> None:
-        """Nothing is claimed above the capacity of this moment, as the store's own leases say."""
+        """Check that the holds in the store are within the agent's capacity of this moment."""
         capacity = self.plain.agents[agent].profile.capacity
         leases = self.stored().leases.get(agent, {}).values()
         assert sum(hold.cost for hold in leases) <= capacity.total
@@ -171,34 +177,38 @@ class Platforms(Admins):
         assert not most or sum(hold.channel == channel and hold.cost > 0 for hold in leases) <= most
 
     def check_earmark(self, held: Reservation, before: Stored) -> None:
-        """No slot that became free for those who wait goes to a new message while it is kept for them."""
-        assert not (self.plain.line() and held.agent in self.plain.kept)
-        until = before.kept().get(held.agent, 0)
+        """Check that a new message gets no agent who is earmarked for the queue."""
+        assert not (self.plain.queued() and held.agent in self.plain.earmarked)
+        until = before.earmarked().get(held.agent, 0)
         if until == math.inf:
             assert not self.plain.awaited(held.agent)
         else:
             assert until <= held.created_ms
 
     def write_down(self, ask: Ask, answer: ReservedOutcome) -> None:
-        """Write a new hold down, whose fence is above all before."""
+        """Note a new reservation; its fence must be above all earlier fences of the agent."""
         held = answer.reservation
         cost = self.plain.agents[held.agent].profile.capacity.channels[ask.channel].cost
         state = ACCEPTED if ask.auto_accept else PENDING
         assert (held.cost, held.state) == (cost, state)
         assert held.fence > self.plain.fences.get(held.agent, 0)
-        one = PlainReservation(held.agent, held.contact, ask.channel, cost, held.fence, state, pool=ask.pool)
-        self.plain.hold(held.id, one, waits=ask.wait)
+        reservation = PlainReservation(held.agent, held.contact, ask.channel, cost, held.fence, state, pool=ask.pool)
+        self.plain.hold(held.id, reservation, waits=ask.wait)
         contact = self.plain.contacts[held.contact]
         contact.auto_accept, contact.only = ask.auto_accept, ""
         if ask.wait:
             contact.wait_is_over = False
 
     def check_choice(self, taken: str, eligible: set[str], answer: ReservedOutcome) -> None:
-        """Of those asked about who had room, nobody within the tolerance of the best was less utilised."""
-        decision = self.run(self.houses[0].reservations.decision(self.site, answer.reservation.decision))
+        """Check that no candidate with free capacity within the tolerance of the best had less load."""
+        decision = self.run(self.instances[0].reservations.decision(self.site, answer.reservation.decision))
         if decision.ranking.basis is not Basis.AFFINITY:
             return
-        affinity = {one.agent: one.affinity for one in decision.ranking.candidates if one.agent in eligible}
+        affinity = {
+            candidate.agent: candidate.affinity
+            for candidate in decision.ranking.candidates
+            if candidate.agent in eligible
+        }
         equal_from = max(affinity.values()) - decision.ranking.affinity_tolerance
         equals = {agent for agent, value in affinity.items() if value >= equal_from}
         assert taken in equals
@@ -207,60 +217,60 @@ class Platforms(Admins):
 
     @rule(server=servers, ask=asks(st.just(""), st.booleans()))
     def route_someone_new(self, server: int, ask: Ask) -> None:
-        """Ask for an agent as most platforms do."""
+        """Route a new contact, as most platforms do."""
         self.route(server=server, ask=ask, request="", current=True, twice=False)
 
     @precondition(lambda self: self.plain.requests)
     @rule(server=servers, pick=picks, twice=st.booleans())
     def repeat_a_request(self, server: int, pick: int, twice: bool) -> None:
-        """Ask again what was answered before."""
+        """Send a request again."""
         request = sorted(self.plain.requests)[pick % len(self.plain.requests)]
         self.route(server=server, ask=self.plain.requests[request][0], request=request, current=False, twice=twice)
 
     @precondition(lambda self: self.plain.live())
     @rule(server=servers, pick=picks, fenced=st.booleans(), twice=st.booleans())
     def accept(self, server: int, pick: int, fenced: bool, twice: bool) -> None:
-        """Accept an offer, or what was accepted."""
-        self.transition(server, self.a_live_one(pick), "accept", fenced, None, twice)
+        """Accept an offer, or an accepted reservation again."""
+        self.transition(server, self.pick_live(pick), "accept", fenced, None, twice)
 
     @precondition(lambda self: self.plain.live(PENDING))
     @rule(server=servers, pick=picks, retry=st.sampled_from([None, 0, LATER_MS]), twice=st.booleans())
     def decline(self, server: int, pick: int, retry: int | None, twice: bool) -> None:
-        """Decline an offer: for ever, for now, or for a while."""
-        self.transition(server, self.a_live_one(pick, PENDING), "decline", True, retry, twice)
+        """Decline an offer; the agent is excluded for ever, not at all, or for a while."""
+        self.transition(server, self.pick_live(pick, PENDING), "decline", True, retry, twice)
 
     @precondition(lambda self: self.plain.live(ACCEPTED, WRAPPING))
     @rule(server=servers, pick=picks, fenced=st.booleans(), twice=st.booleans())
     def complete(self, server: int, pick: int, fenced: bool, twice: bool) -> None:
-        """End a conversation, or its wrap-up."""
-        name = self.a_live_one(pick, ACCEPTED, WRAPPING)
+        """Complete a conversation, or its wrap-up."""
+        name = self.pick_live(pick, ACCEPTED, WRAPPING)
         self.transition(server, name, "complete", fenced, None, twice)
 
     @precondition(lambda self: self.plain.live())
     @rule(server=servers, pick=picks, verb=st.sampled_from(["cancel", "renew", "touch"]), twice=st.booleans())
     def cancel_or_renew(self, server: int, pick: int, verb: str, twice: bool) -> None:
-        """Give a slot back, or keep it longer."""
-        self.transition(server, self.a_live_one(pick), verb, True, None, twice)
+        """Cancel a reservation, or prolong it."""
+        self.transition(server, self.pick_live(pick), verb, True, None, twice)
 
     @precondition(lambda self: self.plain.reservations)
     @rule(server=servers, pick=picks, verb=st.sampled_from(sorted(MAKES)), twice=st.booleans())
     def try_anything(self, server: int, pick: int, verb: str, twice: bool) -> None:
-        """Do something with a reservation, whatever became of it."""
+        """Try any verb on a reservation in any state."""
         names = list(self.plain.reservations)
         self.transition(server, names[pick % len(names)], verb, False, None, twice)
 
     @precondition(lambda self: self.plain.reservations)
     @rule(server=servers, pick=picks, verb=st.sampled_from(sorted(MAKES)), older=st.sampled_from([-1, 1]))
     def use_another_fence(self, server: int, pick: int, verb: str, older: int) -> None:
-        """Do something with a fence that is not the reservation's."""
+        """Try any verb with a wrong fence."""
         names = list(self.plain.reservations)
         name = names[pick % len(names)]
         done = self.attempt(self.call(server, name, verb, self.plain.reservations[name].fence + older, None))
         assert isinstance(done, FenceStale), done
 
     def call(self, server: int, name: str, verb: str, fence: int, retry: int | None) -> Awaitable[Reservation]:
-        """Call a server about a reservation."""
-        desk = self.houses[server].reservations
+        """Call a verb of a reservation at a server."""
+        desk = self.instances[server].reservations
         calls: dict[str, Callable[[], Awaitable[Reservation]]] = {
             "accept": lambda: desk.accept(self.site, name, fence),
             "decline": lambda: desk.decline(self.site, name, fence, "", retry),
@@ -272,66 +282,68 @@ class Platforms(Admins):
         return calls[verb]()
 
     def transition(self, server: int, name: str, verb: str, fenced: bool, retry: int | None, twice: bool) -> None:
-        """Do something with a reservation, and check what becomes of it."""
-        one = self.plain.reservations[name]
-        done = self.attempt(self.call(server, name, verb, one.fence if fenced else 0, retry), twice=twice)
-        makes = MAKES[verb].get(one.state)
-        if makes is None and one.state is ReservationState.EXPIRED:
+        """Call a verb of a reservation, and check the state after it."""
+        reservation = self.plain.reservations[name]
+        done = self.attempt(self.call(server, name, verb, reservation.fence if fenced else 0, retry), twice=twice)
+        makes = MAKES[verb].get(reservation.state)
+        if makes is None and reservation.state is ReservationState.EXPIRED:
             assert isinstance(done, ReservationLapsed), done
         elif makes is None:
-            # A wrap-up that lapsed says so until it is swept.
-            assert isinstance(done, ReservationStateWrong) or (one.lapsed and isinstance(done, ReservationLapsed)), done
+            # A lapsed wrap-up answers with the lapse until it is swept.
+            assert isinstance(done, ReservationStateWrong) or (
+                reservation.lapsed and isinstance(done, ReservationLapsed)
+            ), done
         else:
-            if makes is WRAPPING and not self.plain.wraps_up.get(one.pool):
+            if makes is WRAPPING and not self.plain.wraps_up.get(reservation.pool):
                 makes = ReservationState.COMPLETED
             assert not isinstance(done, MatcherError), done
             assert done.state is makes
             if verb in {"renew", "touch"}:
-                one.rests = False
+                reservation.idle = False
             self.plain.becomes(name, makes, excluded={None: FOREVER, 0: "", LATER_MS: LATER}[retry])
 
-    def a_live_one(self, pick: int, *states: ReservationState) -> str:
-        """Pick a live reservation."""
+    def pick_live(self, pick: int, *states: ReservationState) -> str:
+        """Return the id of a live reservation."""
         live = self.plain.live(*states)
         return live[pick % len(live)]
 
-    # What time does.
+    # The rules of time.
 
     @precondition(lambda self: self.plain.live())
     @rule(pick=picks)
     def lapse(self, pick: int) -> None:
-        """Let a deadline pass, by moving it where the store keeps it."""
-        name = self.a_live_one(pick)
-        one = self.plain.reservations[name]
+        """Let a deadline pass, by moving it in the store."""
+        name = self.pick_live(pick)
+        reservation = self.plain.reservations[name]
 
         async def passing() -> None:
-            past = await self.connection.time_ms() - LONG_PAST_MS
-            member = f"{name}|{one.channel}|{one.counts}"
+            past = await store_now_ms(self.connection) - LONG_PAST_MS
+            member = f"{name}|{reservation.channel}|{reservation.counts}"
             await self.connection.pipeline(
                 [
                     ("HSET", self.keys.reservation(name), "deadline", past),
-                    ("ZADD", self.keys.lease(one.agent), "XX", past, member),
+                    ("ZADD", self.keys.holds(reservation.agent), "XX", past, member),
                     ("ZADD", self.keys.due, "XX", past, f"reservation|{name}"),
-                    ("XADD", self.keys.load, "0-*", "e", f"hold|{one.agent}|{member}|{past}|{past}"),
+                    ("XADD", self.keys.load, "0-*", "e", f"hold|{reservation.agent}|{member}|{past}|{past}"),
                 ]
             )
-            if self.plain.contacts[one.contact].reservation == name:
-                await self.connection.run("HSET", self.keys.contact(one.contact), "until", past)
+            if self.plain.contacts[reservation.contact].reservation == name:
+                await self.connection.run("HSET", self.keys.contact(reservation.contact), "until", past)
 
         self.run(passing())
         self.plain.lapse(name)
 
-    @precondition(lambda self: any(LATER in one.excluded.values() for one in self.plain.contacts.values()))
+    @precondition(lambda self: any(LATER in contact.excluded.values() for contact in self.plain.contacts.values()))
     @rule(pick=picks)
     def retry_after_passes(self, pick: int) -> None:
-        """Let the time pass after which an agent may be offered a contact again."""
+        """Let the time pass after which an excluded agent may be offered a contact again."""
         waiting = [
             (name, agent)
-            for name, one in self.plain.contacts.items()
-            for agent, until in one.excluded.items()
+            for name, contact in self.plain.contacts.items()
+            for agent, until in contact.excluded.items()
             if until == LATER
         ]
         name, agent = waiting[pick % len(waiting)]
         self.run(self.connection.run("HSET", self.keys.contact(name), f"x:{agent}", 1))
-        self.run(self.forget_who_waits())
+        self.run(self.forget_queued_contacts())
         del self.plain.contacts[name].excluded[agent]

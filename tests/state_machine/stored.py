@@ -1,4 +1,4 @@
-"""What lies in the store, read past the service: every key of a site, for the laws that hold between them."""
+"""Every key of a site, read from the store and not through the service, for the laws that hold between the keys."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from tests.state_machine.plain import LIVE
 
 @dataclass(frozen=True)
 class Stored:
-    """A site as its keys have it at one moment."""
+    """The keys of a site at one moment."""
 
     now_ms: int
     hashes: dict[str, dict[str, Fields]]
     """agent, contact and resv → id → fields."""
     leases: dict[str, dict[str, Hold]]
-    """The live ones."""
+    """agent → reservation → hold, of the holds that have not lapsed."""
     lapsed: set[str]
-    """Agents who have a lease that lapsed and that nobody has written down."""
+    """Agents with a hold that has lapsed and is not swept."""
     due: dict[str, int]
     queue: dict[str, int]
-    """Contacts in line → score."""
+    """Contacts in the queue → score."""
     endless: list[str]
     """Keys without a lifetime that are not listed as permanent."""
     ends: tuple[int, int]
-    """The last numbers of the roster's and the load's stream."""
+    """The numbers of the last events of the roster's and the load's stream."""
 
     @classmethod
     async def read(cls, connection: StoreClient, site: str) -> Stored:
@@ -55,7 +55,7 @@ class Stored:
             for name in names
             if name.startswith(keys._of(f"{kind}:"))
         ]
-        leases = [name for name in names if name.startswith(keys.lease(""))]
+        leases = [name for name in names if name.startswith(keys.holds(""))]
         commands: list[tuple[Any, ...]] = [("HGETALL", name) for _, name, _ in hashes]
         commands += [("ZRANGE", name, 0, -1, "WITHSCORES") for name in (keys.due, keys.queue, *leases)]
         commands += [("XREVRANGE", stream, "+", "-", "COUNT", 1) for stream in (keys.roster, keys.load)]
@@ -64,11 +64,11 @@ class Stored:
         seconds, micros = next(answers)
         now_ms = int(seconds) * 1000 + int(micros) // 1000
         by_kind: dict[str, dict[str, Fields]] = {"agent": {}, "contact": {}, "resv": {}}
-        for kind, _, one in hashes:
-            by_kind[kind][one] = fields_of(next(answers))
+        for kind, _, entity in hashes:
+            by_kind[kind][entity] = fields_of(next(answers))
         due = {member.decode().removeprefix("reservation|"): int(at) for member, at in pairs_of(next(answers))}
         queue = {member.decode(): int(score) for member, score in pairs_of(next(answers))}
-        members = {name.removeprefix(keys.lease("")): pairs_of(next(answers)) for name in leases}
+        members = {name.removeprefix(keys.holds("")): pairs_of(next(answers)) for name in leases}
         held = {agent: decode_holds(found, now_ms) for agent, found in members.items()}
         ends = [int(last[0][0].partition(b"-")[2]) if last else 0 for last in (next(answers), next(answers))]
         return cls(
@@ -81,13 +81,13 @@ class Stored:
             endless=[
                 name
                 for name, lifetime in zip(names, answers, strict=True)
-                if lifetime == -1 and not any(re.fullmatch(one, name) for one in PERMANENT)
+                if lifetime == -1 and not any(re.fullmatch(pattern, name) for pattern in PERMANENT)
             ],
             ends=(ends[0], ends[1]),
         )
 
     def live(self) -> dict[str, dict[str, Hold]]:
-        """Return the live reservations by agent, as their own records say."""
+        """Return the holds of the live reservations by agent, as the reservations' records say."""
         live: dict[str, dict[str, Hold]] = {}
         for name, fields in self.hashes["resv"].items():
             deadline = int(fields["deadline"])
@@ -97,8 +97,8 @@ class Stored:
                 live.setdefault(fields["agent"].decode(), {})[name] = hold
         return live
 
-    def kept(self) -> dict[str, float]:
-        """Return the agents who are kept for those who wait in their pools, and until when; without end: unswept."""
+    def earmarked(self) -> dict[str, float]:
+        """Return the agents who are earmarked for the queue, and until when; for ever: a lapsed hold is not swept."""
         until: dict[str, float] = dict.fromkeys(self.lapsed, math.inf)
         for agent, fields in self.hashes["agent"].items():
             if self.queue and int(fields.get("earmark", 0)) > self.now_ms:
@@ -106,7 +106,7 @@ class Stored:
         return until
 
     def agents(self) -> dict[str, Agent]:
-        """Return the agents, with what their leases say they hold, the earliest deadline first."""
+        """Return the agents with their holds, the earliest deadline first."""
         return {
             name: decode_agent(
                 name,

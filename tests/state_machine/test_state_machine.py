@@ -1,4 +1,4 @@
-"""Whatever is done in whatever order, at whichever server: the service does what plain Python would."""
+"""Test of the service against a plain model: any calls, in any order, at either of two servers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
-from tests.state_machine.house import Repeating
-from tests.state_machine.lines import Lines
+from tests.state_machine.queues import Queues
+from tests.state_machine.service_instance import RepeatingClient
 from tests.state_machine.words import WordEncoder
 from tests.store.access import PRODUCT, Admin, as_user, make_users
 
@@ -23,18 +23,18 @@ EXAMPLES: Final = int(os.environ.get("STATE_MACHINE_EXAMPLES", "40"))
 STEPS: Final = int(os.environ.get("STATE_MACHINE_STEPS", "40"))
 
 
-def test_the_service_does_what_plain_python_would() -> None:
+def test_the_service_does_what_the_plain_model_does() -> None:
     """Any order of registering, changing, routing, accepting, declining, lapsing, completing, repeating, restarting.
 
-    STATE_MACHINE_EXAMPLES and STATE_MACHINE_STEPS make it longer; it takes another way each time then.
+    STATE_MACHINE_EXAMPLES and STATE_MACHINE_STEPS make it longer; then each run draws other steps.
     """
     longer = "STATE_MACHINE_EXAMPLES" in os.environ
     with tempfile.TemporaryDirectory(prefix="mt-") as folder, new_runner() as runner:
         store = runner.run(EmbeddedStore.open(EmbeddedSettings(Path(folder))))
-        connection, encoder = Repeating(as_user(store.url, PRODUCT)), WordEncoder()
+        connection, encoder = RepeatingClient(as_user(store.url, PRODUCT)), WordEncoder()
         floors = runner.run(prepared(store, connection, encoder))
 
-        class ServiceHere(Lines):
+        class ServiceHere(Queues):
             def __init__(self) -> None:
                 super().__init__(runner, connection, encoder, floors)
 
@@ -57,15 +57,15 @@ def test_the_service_does_what_plain_python_would() -> None:
 
 
 def new_runner() -> asyncio.Runner:
-    """Return a loop of its own, that leaves those of other tests alone."""
+    """Return a runner with an event loop of its own, apart from the loops of other tests."""
     return asyncio.Runner(loop_factory=asyncio.new_event_loop)
 
 
-async def prepared(store: EmbeddedStore, connection: Repeating, encoder: WordEncoder) -> AffinityFloors:
-    """Make the store's users, and what all servers share."""
+async def prepared(store: EmbeddedStore, connection: RepeatingClient, encoder: WordEncoder) -> AffinityFloors:
+    """Create the store's users, and open what all servers share."""
     admin: Admin = Redis.from_url(store.url)
     await make_users(admin)
-    # Nobody is killed here, so nothing needs to reach the disk.
+    # The store is never killed here, so nothing needs to be on disk.
     await admin.config_set("appendonly", "no")
     await admin.aclose()
     await connection.start()

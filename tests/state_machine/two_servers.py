@@ -1,4 +1,4 @@
-"""Two servers on one store and plain Python beside them, and what holds between the three at every moment."""
+"""Two servers on one store and the plain model, and the invariants that hold between the three."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from matcher.model import (
 from matcher.model.lifecycle import CONTACT_NEXT
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.store.keys import Keys
-from tests.state_machine.drawn import (
+from tests.state_machine.plain import Plain
+from tests.state_machine.service_instance import RepeatingClient, ServiceInstance
+from tests.state_machine.stored import Stored
+from tests.state_machine.strategies import (
     ACCEPTED,
     FAR_MS,
     LATER_MS,
     PENDING,
 )
-from tests.state_machine.house import House, Repeating
-from tests.state_machine.plain import Plain
-from tests.state_machine.stored import Stored
 from tests.state_machine.words import WordEncoder
 from tests.store.laws import broken_laws
 from tests.store.stage import Stage
@@ -39,12 +39,12 @@ T = TypeVar("T")
 
 
 class TwoServers(RuleBasedStateMachine):
-    """Two servers on one store, and plain Python beside them."""
+    """Two servers on one store, compared with the plain model after every step."""
 
     sites = itertools.count()
 
     def __init__(
-        self, runner: asyncio.Runner, connection: Repeating, encoder: WordEncoder, floors: AffinityFloors
+        self, runner: asyncio.Runner, connection: RepeatingClient, encoder: WordEncoder, floors: AffinityFloors
     ) -> None:
         super().__init__()
         self.runner = runner
@@ -53,24 +53,24 @@ class TwoServers(RuleBasedStateMachine):
         self.site = f"s{next(self.sites)}"
         self.keys = Keys(self.site)
         self.plain = Plain()
-        self.houses: list[House] = []
+        self.instances: list[ServiceInstance] = []
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run something on the loop that both servers live on."""
+        """Run a coroutine on the event loop of both servers."""
         return self.runner.run(work)
 
     def open_servers(self) -> None:
         """Start two servers on a new site with two pools."""
 
         async def opening() -> None:
-            self.houses = [await House.open(self.connection, *self.parts) for _ in range(2)]
-            await self.houses[0].roster.create_site(self.site)
-            await self.houses[0].roster.update_pool(self.site, "default", {"offer_ms": LATER_MS}, "")
+            self.instances = [await ServiceInstance.open(self.connection, *self.parts) for _ in range(2)]
+            await self.instances[0].site_service.create_site(self.site)
+            await self.instances[0].pools.update_pool(self.site, "default", {"offer_ms": LATER_MS}, "")
             night = PoolPolicy(
                 offer_ms=LATER_MS, affinity_floor=0.1, affinity_tolerance=1.0, wrap_up_ms=LATER_MS, idle_ms=LATER_MS
             )
-            await self.houses[1].roster.create_pool(self.site, "night", night)
-            await self.everybody_catches_up()
+            await self.instances[1].pools.create_pool(self.site, "night", night)
+            await self.catch_up_all()
 
         self.run(opening())
         self.plain.wraps_up["night"] = True
@@ -79,29 +79,29 @@ class TwoServers(RuleBasedStateMachine):
         """Stop both servers and remove the site."""
 
         async def closing() -> None:
-            for house in self.houses:
-                await house.close()
+            for instance in self.instances:
+                await instance.close()
             await self.connection.delete_matching(self.keys.pattern)
 
         self.run(closing())
 
-    async def everybody_catches_up(self) -> None:
-        """Let both servers take in what was written."""
+    async def catch_up_all(self) -> None:
+        """Let both servers apply all events."""
         stored = await Stored.read(self.connection, self.site)
-        for house in self.houses:
-            await house.catch_up(self.site, stored.ends)
+        for instance in self.instances:
+            await instance.catch_up(self.site, stored.ends)
 
-    async def forget_who_waits(self) -> None:
-        """Let both servers read anew what is kept of those who wait: a test has changed it behind their backs."""
-        for house in self.houses:
-            (await house.dispatcher(self.site)).forget()
+    async def forget_queued_contacts(self) -> None:
+        """Let both servers read the waiting contacts again: a test has changed them in the store."""
+        for instance in self.instances:
+            (await instance.dispatcher(self.site)).forget()
 
     def stored(self) -> Stored:
-        """Read all that is stored."""
+        """Read every key of the site."""
         return self.run(Stored.read(self.connection, self.site))
 
     def attempt(self, work: Awaitable[T], *, twice: bool = False) -> T | MatcherError:
-        """Do something; give its result, or the error it ends with."""
+        """Return the result of a call, or the error that it raised."""
 
         async def attempting() -> T | MatcherError:
             self.connection.twice = twice
@@ -115,23 +115,23 @@ class TwoServers(RuleBasedStateMachine):
         return self.run(attempting())
 
     def restart(self, server: int) -> None:
-        """Stop a server, and start another in its place."""
+        """Stop a server, and start another instead of it."""
 
         async def restarting() -> None:
-            await self.houses[server].close()
-            self.houses[server] = await House.open(self.connection, *self.parts)
+            await self.instances[server].close()
+            self.instances[server] = await ServiceInstance.open(self.connection, *self.parts)
 
         self.run(restarting())
 
-    # What holds at every moment.
+    # The invariants.
 
     @invariant()
     def everything_agrees(self) -> None:
-        """Compare the store with itself, with plain Python, and with what each server knows."""
-        if not self.houses:
+        """Compare the store with its own laws, with the plain model, and with the replicas of both servers."""
+        if not self.instances:
             return
         stored = self.stored()
-        assert stored.live() == stored.leases, "a live reservation has its lease, and a lease its reservation"
+        assert stored.live() == stored.leases, "a live reservation has its hold, and a hold its reservation"
         for holds in stored.leases.values():
             for hold in holds.values():
                 assert stored.due[hold.reservation] == hold.deadline_ms
@@ -142,25 +142,25 @@ class TwoServers(RuleBasedStateMachine):
         self.run(self.stand_still(stored))
 
     async def stand_still(self, stored: Stored) -> None:
-        """Let the clock move on before the next step, and earmarks end only where a step says so.
+        """Let the clock advance before the next step, and let earmarks end only by a step.
 
-        Otherwise what comes of a step would depend on how quick this machine is.
+        Otherwise the result of a step would depend on the speed of this machine.
         """
-        kept = [name for name, fields in stored.hashes["agent"].items() if "earmark" in fields]
-        await self.connection.pipeline([("HSET", self.keys.agent(name), "earmark", FAR_MS) for name in kept])
+        earmarked = [name for name, fields in stored.hashes["agent"].items() if "earmark" in fields]
+        await self.connection.pipeline([("HSET", self.keys.agent(name), "earmark", FAR_MS) for name in earmarked])
         await asyncio.sleep(0.002)
 
     def check_plain(self, stored: Stored) -> None:
-        """Compare the store with plain Python."""
-        for name, one in self.plain.reservations.items():
+        """Compare the store with the plain model."""
+        for name, reservation in self.plain.reservations.items():
             read = stored.reservation(name)
-            assert (read.state, read.agent, read.fence) == (one.state, one.agent, one.fence)
+            assert (read.state, read.agent, read.fence) == (reservation.state, reservation.agent, reservation.fence)
         for name, known in self.plain.contacts.items():
             contact = stored.contact(name)
             assert (contact.state, contact.reservation) == (known.state, known.reservation)
             if CONTACT_NEXT[known.state]:
                 assert set(contact.excluded) == set(known.excluded)
-            assert (name in stored.queue) == known.in_line, (name, known)
+            assert (name in stored.queue) == known.in_queue, (name, known)
         busy = [self.plain.reservations[name].contact for name in self.plain.live(PENDING, ACCEPTED)]
         assert len(busy) == len(set(busy)), "a contact has at most one live reservation"
         assert len(stored.hashes["resv"]) == len(self.plain.reservations)
@@ -169,11 +169,13 @@ class TwoServers(RuleBasedStateMachine):
         }
 
     async def check_servers(self, stored: Stored) -> None:
-        """Compare the store with what each server knows, once it has caught up."""
-        for number, house in enumerate(self.houses):
-            replica = await house.catch_up(self.site, stored.ends)
+        """Compare the store with the replica of each server, once it has applied all events."""
+        for number, instance in enumerate(self.instances):
+            replica = await instance.catch_up(self.site, stored.ends)
             known = {name: replica.index.agent(name) for name in replica.index.ids()}
-            assert {one.contact: one.score for one in replica.queue} == stored.queue, f"server {number} knows who waits"
-            wanted = {name: replace(agent, updated_ms=0) for name, agent in stored.agents().items()}
-            seen = {name: replace(agent, updated_ms=0) for name, agent in known.items() if agent}
-            assert seen == wanted, f"server {number} knows who is there and what they hold"
+            assert {place.contact: place.score for place in replica.queue} == stored.queue, (
+                f"server {number} knows the waiting contacts"
+            )
+            expected = {name: replace(agent, updated_ms=0) for name, agent in stored.agents().items()}
+            actual = {name: replace(agent, updated_ms=0) for name, agent in known.items() if agent}
+            assert actual == expected, f"server {number} knows the agents and their holds"

@@ -1,4 +1,4 @@
-"""An encoder for tests: quick, and the same everywhere."""
+"""An encoder for tests that is fast and deterministic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DIMENSION: Final = 16
 
 
 class WordEncoder:
-    """Give each word a direction by its hash, and a text the sum of its words' directions."""
+    """Gives each word a direction by its hash, and a text the sum of the directions of its words."""
 
     fingerprint = "00000000000000ff"
     dimension = DIMENSION
@@ -31,11 +31,11 @@ class WordEncoder:
         return unit
 
     def stats(self) -> EncoderStats:
-        """Return counters that were never counted."""
+        """Return counters that are all 0."""
         return EncoderStats()
 
     async def close(self) -> None:
-        """Have nothing to stop."""
+        """Do nothing: there is nothing to stop."""
 
 
 def _direction(word: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -1,3 +1,5 @@
+"""Fixtures of the store's tests: an embedded store, its users, and a site for each test."""
+
 from __future__ import annotations
 
 import re
@@ -18,9 +20,9 @@ from tests.store.stage import Stage
 
 @pytest.fixture(scope="session")
 async def embedded_url() -> AsyncIterator[str]:
-    """Give the address of an embedded store with the users of tests/store/access.py.
+    """Give the URL of an embedded store with the users of tests/store/access.py.
 
-    At the end every key in it has a lifetime or is listed as permanent.
+    At the end every key in it has a time to live or is listed as permanent.
     """
     with tempfile.TemporaryDirectory(prefix="mt-") as folder:
         store = await EmbeddedStore.open(EmbeddedSettings(Path(folder)))
@@ -29,7 +31,7 @@ async def embedded_url() -> AsyncIterator[str]:
             await make_users(admin)
             yield store.url
             endless = [key.decode() async for key in admin.scan_iter("*", count=1000) if await admin.pttl(key) == -1]
-            assert [key for key in endless if not any(re.fullmatch(one, key) for one in PERMANENT)] == []
+            assert [key for key in endless if not any(re.fullmatch(pattern, key) for pattern in PERMANENT)] == []
         finally:
             await admin.aclose()
             await store.close()
@@ -45,7 +47,7 @@ async def admin(embedded_url: str) -> AsyncIterator[Admin]:
 
 @pytest.fixture(scope="session")
 async def declared(embedded_url: str, admin: Admin) -> AsyncIterator[DeclaredConnection]:
-    """Give a connection whose verbs may touch nothing but their KEYS."""
+    """Give a client whose verbs may use nothing but their KEYS."""
     connection = DeclaredConnection(embedded_url, admin)
     await connection.start()
     yield connection
@@ -54,7 +56,7 @@ async def declared(embedded_url: str, admin: Admin) -> AsyncIterator[DeclaredCon
 
 @pytest.fixture
 async def stage(declared: DeclaredConnection) -> Stage:
-    """Give a site of the test's own, where every verb may touch nothing but its KEYS."""
+    """Give a site of the test's own, where every verb may use nothing but its KEYS."""
     stage = Stage(declared)
     await stage.set_up()
     return stage
@@ -62,14 +64,14 @@ async def stage(declared: DeclaredConnection) -> Stage:
 
 @pytest.fixture
 async def lawful(stage: Stage) -> AsyncIterator[Stage]:
-    """Give a stage whose site keeps the laws of tests/store/laws.py, looked at when the test has ended."""
+    """Give a stage whose site keeps the laws of tests/store/laws.py; they are checked when the test has ended."""
     yield stage
     assert await broken_laws(stage) == []
 
 
 @pytest.fixture
 async def product(embedded_url: str) -> AsyncIterator[StoreClient]:
-    """Give a connection as the service opens it, as a user who sees m:* only."""
+    """Give a client as the service opens it, as a user who may use m:* only."""
     connection = StoreClient(as_user(embedded_url, PRODUCT))
     await connection.start()
     yield connection
@@ -78,7 +80,7 @@ async def product(embedded_url: str) -> AsyncIterator[StoreClient]:
 
 @pytest.fixture
 async def plain_stage(product: StoreClient) -> Stage:
-    """Give a site of the test's own on the service's kind of connection."""
+    """Give a site of the test's own on the service's kind of client."""
     stage = Stage(product)
     await stage.set_up()
     return stage

@@ -31,6 +31,7 @@ from matcher.store.reservations import (
     WaitTerms,
 )
 from matcher.store.roster import RosterStore
+from tests.store.access import store_now_ms
 
 LONG_MS: Final = 600_000
 KEEP_MS: Final = 60_000
@@ -220,7 +221,7 @@ class Stage:
 
     async def now_ms(self) -> int:
         """Read the store's clock."""
-        return await self.connection.time_ms()
+        return await store_now_ms(self.connection)
 
     async def passed(self, at_ms: int) -> None:
         """Wait until the store's clock has passed a moment."""
@@ -244,7 +245,7 @@ class Stage:
 
     async def lease(self, agent: str) -> dict[bytes, float]:
         """Read an agent's lease as it lies in the store, lapsed or not."""
-        return dict(pairs_of(await self.raw("ZRANGE", self.keys.lease(agent), 0, -1, "WITHSCORES")))
+        return dict(pairs_of(await self.raw("ZRANGE", self.keys.holds(agent), 0, -1, "WITHSCORES")))
 
     async def reservation(self, reservation: str) -> Reservation:
         """Read a reservation as of now."""
@@ -271,7 +272,7 @@ class Stage:
             keys.reservation(reservation.id),
             keys.contact(reservation.contact),
             keys.agent(reservation.agent),
-            keys.lease(reservation.agent),
+            keys.holds(reservation.agent),
             keys.due,
             keys.load,
             keys.queue,

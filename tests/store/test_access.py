@@ -1,4 +1,4 @@
-"""What the service may touch in the store."""
+"""The keys and commands that the service may use in the store."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tests.store.stage import Stage
 
 
 async def test_the_service_can_read_and_write_nothing_outside_m(product: StoreClient) -> None:
-    """A store may be shared: what is not under m: is another's."""
+    """A store may be shared: keys outside m: belong to other programs."""
     with pytest.raises(NoPermissionError):
         await product.run("SET", "other", "1")
 
 
-async def test_a_verb_that_reaches_for_a_key_it_was_not_given_fails(
+async def test_a_verb_that_uses_an_undeclared_key_fails(
     declared: DeclaredConnection, admin: Admin, stage: Stage
 ) -> None:
-    """The laws below run under this watch, so a key that is missing in KEYS cannot stay unnoticed."""
+    """The tests of the verbs run under this restriction, so a key that is missing in KEYS fails a test."""
     await admin.execute_command(
         "FUNCTION LOAD",
         "#!lua name=reaching\nredis.register_function('reaching', function(keys, args) "
@@ -37,8 +37,8 @@ async def test_a_verb_that_reaches_for_a_key_it_was_not_given_fails(
         await admin.execute_command("FUNCTION DELETE", "reaching")
 
 
-def test_the_verbs_call_only_listed_commands_and_none_that_walks_the_keys() -> None:
-    """The list of the service's user is the whole list: nobody runs KEYS or SCAN inside a script."""
+def test_the_verbs_call_only_listed_commands_and_none_that_lists_keys() -> None:
+    """The user's list of commands is complete: no script runs KEYS or SCAN."""
     called = set()
     for name in (*functions.SHARED, *functions.VERBS):
         source = (resources.files("matcher.store") / "lua" / f"{name}.lua").read_text("utf-8")

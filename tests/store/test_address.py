@@ -1,4 +1,4 @@
-"""URLs of the store: what they name, and what is said of one that is wrong."""
+"""URLs of the store: the topology that each form names, and the errors of wrong URLs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.store.topologies.nodes import HOST, Node, free_port, running
 
 
 @pytest.mark.parametrize(
-    ("url", "kind", "shown", "hosts", "service"),
+    ("url", "kind", "redacted", "hosts", "service"),
     [
         ("redis://:s3cret@db", StoreKind.SINGLE, "redis://db", [("db", 6379)], ""),
         ("rediss://ann:s3cret@[::1]:7000/2", StoreKind.SINGLE, "rediss://[::1]:7000/2", [("::1", 7000)], ""),
@@ -37,18 +37,18 @@ from tests.store.topologies.nodes import HOST, Node, free_port, running
         ),
     ],
 )
-def test_a_url_names_what_stands_behind_it(
-    url: str, kind: StoreKind, shown: str, hosts: list[tuple[str, int]], service: str
+def test_a_url_names_the_topology_of_the_store(
+    url: str, kind: StoreKind, redacted: str, hosts: list[tuple[str, int]], service: str
 ) -> None:
-    """One server, the primary that Sentinels know of, or a cluster; what is shown of it holds no secret."""
+    """One server, the primary that Sentinels name, or a cluster; the redacted address holds no secret."""
     address = parse_address(url)
-    assert (address.kind, address.shown, list(address.hosts), address.service) == (kind, shown, hosts, service)
+    assert (address.kind, address.redacted, list(address.hosts), address.service) == (kind, redacted, hosts, service)
     assert "s3cret" in f"{address.login}{address.sentinel_login}"
     assert "s3cret" not in repr(address)
 
 
 def test_sentinels_have_a_login_of_their_own() -> None:
-    """The store's login is not sent to the Sentinels; TLS is spoken to both."""
+    """The store's login is not sent to the Sentinels; TLS is used for both."""
     address = parse_address(
         "rediss+sentinel://ann:one@a/desk?sentinel_username=bob&sentinel_password=two&ssl_ca_certs=/c"
     )
@@ -64,7 +64,7 @@ def test_sentinels_have_a_login_of_their_own() -> None:
     [
         ("http://:s3cret@db", "it must begin with redis://"),
         ("redis+sharded://:s3cret@db", "it must begin with redis://"),
-        ("redis://:s3cret@a,b", "several hosts are Sentinels, redis+sentinel://"),
+        ("redis://:s3cret@a,b", "several hosts are Sentinels (redis+sentinel://"),
         ("redis+sentinel://:s3cret@a,b", "the name of the service"),
         ("redis+sentinel://:s3cret@a,b/desk/first", "a database is a number"),
         ("redis+cluster://:s3cret@a,b/1", "a cluster has no databases"),
@@ -75,8 +75,8 @@ def test_sentinels_have_a_login_of_their_own() -> None:
         ("unix://", "a socket is unix:///path"),
     ],
 )
-def test_a_url_that_is_none_is_a_wrong_setting(url: str, why: str) -> None:
-    """The setting is named with what is wrong about it, and the secret in it is not told."""
+def test_a_wrong_url_is_a_wrong_setting(url: str, why: str) -> None:
+    """The error names the setting and what is wrong with it, and does not contain the secret."""
     with pytest.raises(SettingsWrong) as wrong:
         load({"MATCHER_STORE_URL": url})
     assert "MATCHER_STORE_URL" in str(wrong.value)
@@ -84,30 +84,30 @@ def test_a_url_that_is_none_is_a_wrong_setting(url: str, why: str) -> None:
     assert "s3cret" not in str(wrong.value)
 
 
-async def test_a_server_of_another_kind_than_the_url_says_is_refused_at_the_start() -> None:
-    """A server of a cluster, a Sentinel and a lone server, each taken for another: the right URL is named."""
+async def test_a_server_of_another_kind_than_the_url_names_fails_the_start() -> None:
+    """A cluster's server, a Sentinel and a single server under a wrong kind of URL: the error names the right kind."""
     with tempfile.TemporaryDirectory(prefix="mt-") as folder:
-        lone = Node(Path(folder) / "lone", {"maxmemory-policy": "allkeys-lru"})
+        single = Node(Path(folder) / "single", {"maxmemory-policy": "allkeys-lru"})
         shard = Node(Path(folder) / "shard", {"cluster-enabled": "yes", "cluster-port": str(free_port())})
         sentinel = Node(Path(folder) / "sentinel", {"sentinel deny-scripts-reconfig": "yes"}, sentinel=True)
-        async with running([lone, shard, sentinel]):
+        async with running([single, shard, sentinel]):
 
-            async def refused(url: str) -> str:
+            async def start_error(url: str) -> str:
                 connection = StoreClient(url)
                 with pytest.raises(StoreUnfit) as unfit:
                     await connection.start()
                 await connection.close()
                 return str(unfit.value)
 
-            told = await asyncio.gather(
-                refused(f"redis://{HOST}:{shard.port}"),
-                refused(f"redis://{HOST}:{sentinel.port}"),
-                refused(f"redis+cluster://{HOST}:{lone.port}"),
-                refused(f"redis://{HOST}:{lone.port}"),
+            errors = await asyncio.gather(
+                start_error(f"redis://{HOST}:{shard.port}"),
+                start_error(f"redis://{HOST}:{sentinel.port}"),
+                start_error(f"redis+cluster://{HOST}:{single.port}"),
+                start_error(f"redis://{HOST}:{single.port}"),
             )
-    for said, why in zip(
-        told,
+    for error, why in zip(
+        errors,
         ["redis+cluster://host", "redis+sentinel://host", "cluster support disabled", "it must be noeviction"],
         strict=True,
     ):
-        assert why in said
+        assert why in error

@@ -1,4 +1,4 @@
-"""Changes: a snapshot and what follows it lose nothing, and a reader who missed something is told."""
+"""The change streams: a snapshot and the changes after it lose nothing, and a reader notices what it missed."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from tests.store.stage import LIFETIMES, LONG_MS, Stage
 
 @dataclass
 class Reader:
-    """A follower that does the least there is to do: it remembers what it was told."""
+    """A follower that only remembers the changes it read."""
 
     stage: Stage
     changes: ChangeStream
     position: Position
-    told: list[Change] = field(default_factory=list)
+    read: list[Change] = field(default_factory=list)
 
     async def read_to_end(self) -> list[Change]:
-        """Read until the end of both streams as it is now; return what is new."""
+        """Read to the present end of both streams; return the new changes."""
         end, new = await self.changes.end(), []
         if (self.position.roster, self.position.load) != (end.roster, end.load):
             async for reached, batch in self.changes.follow(self.position):
@@ -53,7 +53,7 @@ class Reader:
                 self.position = reached
                 if reached.roster >= end.roster and reached.load >= end.load:
                     break
-        self.told += new
+        self.read += new
         return new
 
 
@@ -67,8 +67,8 @@ async def reading(stage: Stage, position: Position | None = None) -> AsyncIterat
         await changes.close()
 
 
-async def test_every_change_is_told_once_and_in_order(stage: Stage) -> None:
-    """Who was written, which pool, which slot was held, moved and freed: with what a reader needs to follow."""
+async def test_every_change_is_read_once_and_in_order(stage: Stage) -> None:
+    """Agents and pools written, holds added, extended and removed: each change has what a reader needs to follow."""
     async with reading(stage) as reader:
         written = await stage.put("ann", 2)
         await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
@@ -82,10 +82,12 @@ async def test_every_change_is_told_once_and_in_order(stage: Stage) -> None:
         await stage.routing.decline(stage.slot(declined), 0, "", None)
         await stage.remove("ann")
         await stage.roster.delete_pool(stage.site, "night", None)
-        told = await reader.read_to_end()
-        roster = [one for one in told if isinstance(one, AgentChanged | PoolChanged)]
-        load = [one for one in told if isinstance(one, HoldAdded | HoldRemoved)]
-        assert [(one.agent, one.version) if isinstance(one, AgentChanged) else one.pool for one in roster] == [
+        changes = await reader.read_to_end()
+        roster = [change for change in changes if isinstance(change, AgentChanged | PoolChanged)]
+        load = [change for change in changes if isinstance(change, HoldAdded | HoldRemoved)]
+        assert [
+            (change.agent, change.version) if isinstance(change, AgentChanged) else change.pool for change in roster
+        ] == [
             ("ann", written.version),
             "night",
             ("ann", away.version),
@@ -98,12 +100,12 @@ async def test_every_change_is_told_once_and_in_order(stage: Stage) -> None:
             HoldAdded("ann", Hold(held.id, "chat", 1, accepted.deadline_ms), accepted.accepted_ms),
             HoldRemoved("ann", held.id, done.ended_ms, done.ended_ms),
         ]
-        assert [type(one) for one in load[3:]] == [HoldAdded, HoldRemoved]
+        assert [type(change) for change in load[3:]] == [HoldAdded, HoldRemoved]
         freed = load[4]
         assert isinstance(freed, HoldRemoved)
         assert freed.idle_since_ms is None
-        steps = [one.event for one in told if isinstance(one, ContactStepped)]
-        assert [(one.contact, one.sequence, one.cause) for one in steps] == [
+        events = [change.event for change in changes if isinstance(change, ContactStepped)]
+        assert [(event.contact, event.sequence, event.cause) for event in events] == [
             (held.contact, 1, "OFFERED"),
             (held.contact, 2, "ACCEPTED"),
             (held.contact, 3, "COMPLETED"),
@@ -114,31 +116,34 @@ async def test_every_change_is_told_once_and_in_order(stage: Stage) -> None:
 
 
 async def test_a_hold_names_its_own_event(stage: Stage) -> None:
-    """A claim's answer carries the id of its event, so that a replica knows its own when it comes round."""
+    """The answer to a reserve has the id of its event, so that a replica recognizes its own event in the stream."""
     await stage.put("ann", 2)
     for _ in range(2):
         answer: Any = await stage.reserve(stage.claim("ann"))
-        # What follows the hold is the step of its contact.
+        # The event after the hold is the step of its contact.
         assert answer.event == f"0-{(await stage.ends())[1] - 1}"
 
 
-async def test_a_lapse_is_told_once_however_many_sweep_it(plain_stage: Stage) -> None:
-    """Eight sweepers at once: one writes the consequence, and the slot is freed once in the stream."""
+async def test_a_lapse_is_written_once_however_many_sweep(plain_stage: Stage) -> None:
+    """Eight sweepers at once: one of them writes the lapse, and the stream has one release for each hold."""
     await plain_stage.put("ann", 9)
     offers = [await plain_stage.hold("ann", hold_ms=1) for _ in range(5)]
-    await plain_stage.passed(max(one.deadline_ms for one in offers))
+    await plain_stage.passed(max(offer.deadline_ms for offer in offers))
     async with reading(plain_stage) as reader:
-        swept = await asyncio.gather(*(plain_stage.expire(one.id) for one in offers for _ in range(8)))
-        told = await reader.read_to_end()
+        swept = await asyncio.gather(*(plain_stage.expire(offer.id) for offer in offers for _ in range(8)))
+        changes = await reader.read_to_end()
     assert sorted(swept) == [""] * 35 + ["PENDING"] * 5
-    assert sorted(one.reservation for one in told if isinstance(one, HoldRemoved)) == sorted(one.id for one in offers)
-    steps = [one.event for one in told if isinstance(one, ContactStepped)]
-    assert sorted((one.contact, one.cause) for one in steps) == sorted((one.contact, "OFFER_EXPIRED") for one in offers)
-    assert len(told) == 10
+    released = [change.reservation for change in changes if isinstance(change, HoldRemoved)]
+    assert sorted(released) == sorted(offer.id for offer in offers)
+    events = [change.event for change in changes if isinstance(change, ContactStepped)]
+    assert sorted((event.contact, event.cause) for event in events) == sorted(
+        (offer.contact, "OFFER_EXPIRED") for offer in offers
+    )
+    assert len(changes) == 10
 
 
 async def test_the_ids_of_a_stream_are_0_1_0_2_and_so_on(stage: Stage) -> None:
-    """No number is left out, so a reader who finds one missing knows that it was trimmed away."""
+    """No number is skipped, so a reader that finds a number missing knows that the stream was trimmed."""
     for number in range(20):
         await stage.put(f"a{number}")
         await stage.hold(f"a{number}")
@@ -148,8 +153,8 @@ async def test_the_ids_of_a_stream_are_0_1_0_2_and_so_on(stage: Stage) -> None:
         assert ids == [f"0-{number}" for number in range(1, len(ids) + 1)]
 
 
-async def test_a_reader_who_fell_behind_the_trimmed_stream_is_told(stage: Stage, admin: Any) -> None:
-    """What was trimmed is never passed over in silence; a reader who is current goes on."""
+async def test_a_reader_behind_a_trimmed_stream_fails(stage: Stage, admin: Any) -> None:
+    """A reader never skips trimmed events silently; a reader that is up to date goes on."""
     await stage.put("ann", 50)
     async with reading(stage) as current:
         behind = current.position
@@ -158,13 +163,13 @@ async def test_a_reader_who_fell_behind_the_trimmed_stream_is_told(stage: Stage,
         await current.read_to_end()
         await admin.xtrim(stage.keys.load, maxlen=3, approximate=False)
         await stage.hold("ann")
-        assert [type(one) for one in await current.read_to_end()] == [HoldAdded, ContactStepped]
+        assert [type(change) for change in await current.read_to_end()] == [HoldAdded, ContactStepped]
     async with reading(stage, behind) as late:
         with pytest.raises(FellBehind):
             await late.read_to_end()
 
 
-async def test_the_verbs_keep_as_many_events_as_they_are_told_to(plain_stage: Stage) -> None:
+async def test_the_verbs_trim_the_streams_to_the_setting(plain_stage: Stage) -> None:
     """A stream does not grow without end."""
     stage, routing = plain_stage, ReservationStore(plain_stage.connection, replace(LIFETIMES, events_kept=100))
     await stage.put("ann", 1)
@@ -177,8 +182,8 @@ async def test_the_verbs_keep_as_many_events_as_they_are_told_to(plain_stage: St
     assert 100 <= len(await stage.raw("XREVRANGE", stage.keys.load, "+", "-")) < 300
 
 
-async def test_a_site_made_anew_is_not_taken_for_the_old_one(stage: Stage) -> None:
-    """The streams begin again at 1: a position in the old ones does not continue."""
+async def test_a_site_created_again_is_not_mistaken_for_the_old_site(stage: Stage) -> None:
+    """The streams begin again at 1: a position in the old streams does not continue."""
     for number in range(3):
         await stage.put(f"a{number}")
     async with reading(stage) as reader:
@@ -213,26 +218,26 @@ async def test_a_site_made_anew_is_not_taken_for_the_old_one(stage: Stage) -> No
         ("site|s|0|0", SiteRemoved()),
     ],
 )
-def test_an_event_reads_as_what_happened(event: str, change: Change) -> None:
-    """The forms are those that the verbs write."""
+def test_an_event_decodes_to_its_change(event: str, change: Change) -> None:
+    """The events are as the verbs write them."""
     assert decode_change(event) == change
 
 
 def test_an_event_of_an_unknown_kind_is_an_error() -> None:
-    """A reader never passes over what it does not understand."""
+    """A reader never ignores an event that it does not know."""
     with pytest.raises(ValueError, match="unknown kind"):
         decode_change("dance|ann")
 
 
 @dataclass
 class Picture:
-    """What a follower knows: who is there by version, and what they hold."""
+    """The follower's copy of a site: the agents' versions, and their holds."""
 
     versions: dict[str, int] = field(default_factory=dict)
     holds: dict[str, dict[str, Hold]] = field(default_factory=dict)
 
-    def take(self, change: Change) -> None:
-        """Take a change in."""
+    def apply(self, change: Change) -> None:
+        """Apply a change."""
         match change:
             case AgentChanged(agent, 0):
                 self.versions.pop(agent, None)
@@ -244,26 +249,26 @@ class Picture:
             case HoldRemoved(agent, reservation):
                 self.holds.get(agent, {}).pop(reservation, None)
 
-    def known(self) -> dict[str, tuple[int, dict[str, Hold]]]:
-        """Return who is there, with what they hold."""
+    def agents(self) -> dict[str, tuple[int, dict[str, Hold]]]:
+        """Return the agents with their versions and holds."""
         return {agent: (version, self.holds.get(agent) or {}) for agent, version in self.versions.items()}
 
 
 async def snapshot(stage: Stage) -> Picture:
-    """Read everything, as slowly as a busy replica, so that writes come in between."""
+    """Read the whole site, as slowly as a busy replica, so that writes come in between."""
     picture, now = Picture(), await stage.now_ms()
     for agent in (await stage.roster.agent_ids(stage.site, 100, "")).items:
-        (found,) = await stage.roster.agents(stage.site, [agent])
+        (record,) = await stage.roster.agents(stage.site, [agent])
         await asyncio.sleep(0)
         (holds,) = await stage.roster.leases(stage.site, [agent], now)
-        if found is not None:
-            picture.versions[agent] = found.version
+        if record is not None:
+            picture.versions[agent] = record.version
             picture.holds[agent] = {hold.reservation: hold for hold in holds}
     return picture
 
 
 async def write_at_random(stage: Stage, chance: random.Random, writes: int) -> None:
-    """Write, hold and free with a few agents; what the store refuses is passed over."""
+    """Write, reserve and release with a few agents; what the store refuses is ignored."""
     held: list[Any] = []
     for _ in range(writes):
         agent = f"a{chance.randrange(3)}"
@@ -274,11 +279,11 @@ async def write_at_random(stage: Stage, chance: random.Random, writes: int) -> N
                 case 1:
                     await stage.remove(agent)
                 case 2 if held:
-                    one = held.pop(chance.randrange(len(held)))
-                    await stage.routing.cancel(stage.slot(one), 0)
+                    reservation = held.pop(chance.randrange(len(held)))
+                    await stage.routing.cancel(stage.slot(reservation), 0)
                 case 3 if held:
-                    one = chance.choice(held)
-                    await stage.routing.accept(stage.slot(one), 0, LONG_MS)
+                    reservation = chance.choice(held)
+                    await stage.routing.accept(stage.slot(reservation), 0, LONG_MS)
                 case _:
                     held.append(await stage.hold("a0", "a1", "a2"))
         except (MatcherError, AssertionError):
@@ -296,7 +301,7 @@ async def write_at_random(stage: Stage, chance: random.Random, writes: int) -> N
 async def test_a_snapshot_and_what_follows_it_lose_nothing(
     product: StoreClient, seed: int, writers: int, before: int
 ) -> None:
-    """Whatever is written before, during and after the snapshot: in the end the follower knows what the store holds."""
+    """Whatever is written before, during and after the snapshot: in the end the follower has what the store has."""
     stage, chance = Stage(product), random.Random(seed)
     await stage.set_up()
     await write_at_random(stage, chance, before)
@@ -304,9 +309,9 @@ async def test_a_snapshot_and_what_follows_it_lose_nothing(
     async with reading(stage) as reader:
         picture = await snapshot(stage)
         for change in await reader.read_to_end():
-            picture.take(change)
+            picture.apply(change)
         await asyncio.gather(*writing)
         for change in await reader.read_to_end():
-            picture.take(change)
-    assert picture.known() == (await snapshot(stage)).known()
+            picture.apply(change)
+    assert picture.agents() == (await snapshot(stage)).agents()
     await stage.roster.delete_site(stage.site)

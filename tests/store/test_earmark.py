@@ -186,7 +186,7 @@ async def test_a_lapse_that_everybody_has_forgotten_keeps_no_agent(lawful: Stage
     stage = lawful
     await stage.put("ann")
     await stage.line_up("c")
-    await stage.raw("ZADD", stage.keys.lease("ann"), await stage.now_ms() - KEEP_MS - 1, "old|chat|1")
+    await stage.raw("ZADD", stage.keys.holds("ann"), await stage.now_ms() - KEEP_MS - 1, "old|chat|1")
     assert isinstance(await stage.reserve(stage.claim("ann")), Reserved)
 
 

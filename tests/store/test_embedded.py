@@ -1,4 +1,4 @@
-"""The embedded store: one server per data directory, whoever comes, goes or dies."""
+"""The embedded store: one server per data directory, whichever processes come, leave or die."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
 
 from matcher.errors import StoreUnavailable
-from matcher.store.embedded.files import StoreFiles, share, take
-from matcher.store.embedded.process import ask_server, find_binary, stop_server
+from matcher.store.embedded.files import StoreFiles, try_lock_exclusive, try_lock_shared
+from matcher.store.embedded.process import find_binary, probe_server, stop_server
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 
 ROOT = Path(__file__).parents[2]
 WRITES = 50
 KEYS = 40_000
 
-# A process that uses the store: it says whether it adopted it, writes, and leaves when told to or on Ctrl-C.
+# A process that uses the store: it prints whether it adopted the server, writes, and leaves on input or Ctrl-C.
 USER = """
 import asyncio, signal, sys
 from pathlib import Path
@@ -40,15 +40,15 @@ from redis.asyncio import Redis
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 
 async def main() -> None:
-    told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, told.set)
-    asyncio.get_running_loop().add_reader(sys.stdin, told.set)
+    leave = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, leave.set)
+    asyncio.get_running_loop().add_reader(sys.stdin, leave.set)
     store = await EmbeddedStore.open(EmbeddedSettings(Path(sys.argv[1])))
     async with Redis.from_url(store.url) as client:
         for _ in range(int(sys.argv[2])):
             await client.incr("written")
         print("adopted" if store.adopted else "started", flush=True)
-        await told.wait()
+        await leave.wait()
         print("drained", await client.incr("written"), flush=True)
     await store.close()
 
@@ -91,7 +91,7 @@ async def _pid(store: EmbeddedStore) -> int:
 
 def _is_free(path: Path) -> bool:
     with path.open("rb") as lock:
-        return take(lock.fileno())
+        return try_lock_exclusive(lock.fileno())
 
 
 def _wait_until(path: Path, *, free: bool) -> None:
@@ -115,7 +115,7 @@ def _write(path: Path, content: bytes) -> Path:
 
 
 async def _use(data_dir: Path, writes: int = WRITES) -> tuple[asyncio.subprocess.Process, str]:
-    """Start another process on the store, and return it with its first word."""
+    """Start another process on the store, and return it with the first line it prints."""
     command = (sys.executable, "-c", USER, str(data_dir), str(writes))
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
@@ -136,7 +136,7 @@ async def test_a_started_store_keeps_every_write_and_is_private(data_dir: Path) 
 
 
 async def test_two_at_once_share_one_server(data_dir: Path) -> None:
-    """Of two that open at the same moment one starts the server and the other attaches to it."""
+    """Of two opened at the same moment one starts the server and the other adopts it."""
     one, two = await asyncio.gather(*(EmbeddedStore.open(EmbeddedSettings(data_dir)) for _ in range(2)))
     assert sorted([one.adopted, two.adopted]) == [False, True]
     assert await _pid(one) == await _pid(two)
@@ -147,7 +147,7 @@ async def test_two_at_once_share_one_server(data_dir: Path) -> None:
 
 
 async def test_three_processes_at_once_start_one_server(data_dir: Path) -> None:
-    """Three processes on a new directory start one server, and no write of theirs is missing."""
+    """Three processes on a new directory start one server, and none of their writes is missing."""
     users = await asyncio.gather(*(_use(data_dir) for _ in range(3)))
     assert sorted(word for _, word in users) == ["adopted", "adopted", "started"]
     async with _store(data_dir) as store:
@@ -157,7 +157,7 @@ async def test_three_processes_at_once_start_one_server(data_dir: Path) -> None:
 
 
 async def test_a_killed_parent_leaves_a_store_to_adopt(data_dir: Path) -> None:
-    """After kill -9 of the parent its pipe closes, and the next one adopts the server with every write."""
+    """After kill -9 of the parent its pipe closes, and the next process adopts the server with every write."""
     process, _ = await _use(data_dir)
     process.kill()
     await process.communicate()  # would wait for ever if the server held the pipe
@@ -169,7 +169,7 @@ async def test_a_killed_parent_leaves_a_store_to_adopt(data_dir: Path) -> None:
 
 
 async def test_a_killed_server_has_every_acknowledged_write(data_dir: Path) -> None:
-    """After kill -9 of the server under writes, a new one has all that was acknowledged."""
+    """After kill -9 of the server under writes, a new server has every acknowledged write."""
     store = await EmbeddedStore.open(EmbeddedSettings(data_dir))
     pid = await _pid(store)
     acknowledged: list[str] = []
@@ -190,11 +190,11 @@ async def test_a_killed_server_has_every_acknowledged_write(data_dir: Path) -> N
         assert not again.adopted
         assert set(acknowledged) <= await client.smembers("written")
         await store.close()
-        assert await client.ping()  # the user of the dead server was not the last one out
+        assert await client.ping()  # the user of the dead server was not the last user
 
 
-async def test_the_last_one_out_stops_the_server(data_dir: Path) -> None:
-    """The server outlives its starter while another uses it, and ends with the last one, gracefully."""
+async def test_the_last_user_stops_the_server(data_dir: Path) -> None:
+    """The server outlives its starter while another process uses it, and ends gracefully with its last user."""
     one = await EmbeddedStore.open(EmbeddedSettings(data_dir))
     two = await EmbeddedStore.open(EmbeddedSettings(data_dir))
     await one.close()
@@ -207,7 +207,7 @@ async def test_the_last_one_out_stops_the_server(data_dir: Path) -> None:
 
 
 async def test_nobody_gets_a_stopping_server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that comes between the last one's decision and its deed waits, and never gets the server that ends."""
+    """A process that comes between the last user's decision and the stop waits, and never gets the stopping server."""
     store = await EmbeddedStore.open(EmbeddedSettings(data_dir))
     decided, refused = threading.Event(), threading.Event()
 
@@ -216,14 +216,14 @@ async def test_nobody_gets_a_stopping_server(data_dir: Path, monkeypatch: pytest
         refused.wait()
         return stop_server(socket)
 
-    def enter(lock: int) -> bool:
-        if share(lock):
+    def lock_shared(lock: int) -> bool:
+        if try_lock_shared(lock):
             return True
         refused.set()
         return False
 
     monkeypatch.setattr("matcher.store.embedded.store.stop_server", stop)
-    monkeypatch.setattr("matcher.store.embedded.store.share", enter)
+    monkeypatch.setattr("matcher.store.embedded.store.try_lock_shared", lock_shared)
     closing = asyncio.create_task(store.close())
     await asyncio.to_thread(decided.wait)
     coming = asyncio.create_task(EmbeddedStore.open(EmbeddedSettings(data_dir)))
@@ -235,7 +235,7 @@ async def test_nobody_gets_a_stopping_server(data_dir: Path, monkeypatch: pytest
 
 
 async def test_the_lock_holds_against_a_second_server(data_dir: Path) -> None:
-    """With its socket file gone, a living server is named, and no second one writes its files."""
+    """Where its socket file is gone, the error names the running server, and no second server writes its files."""
     async with _store(data_dir) as store:
         pid = await _pid(store)
         _socket(store).rename(data_dir / "elsewhere")
@@ -247,7 +247,7 @@ async def test_the_lock_holds_against_a_second_server(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("name", ["with spaces", "größe 店 %20#?", "quo'te\"s\\n", "d" * 150])
 async def test_any_name_of_a_data_directory_works(data_dir: Path, name: str) -> None:
-    """Spaces, other scripts, quotes, a path longer than a socket's may be: stored and found again."""
+    """Spaces, other scripts, quotes, a path longer than a socket's may be: the data is stored and read again."""
     async with _store(data_dir / name) as store:
         assert await _call(store, "SET", "a", "1") == "True"
         path = _socket(store)
@@ -255,7 +255,7 @@ async def test_any_name_of_a_data_directory_works(data_dir: Path, name: str) -> 
         assert _mode(path.parent) == 0o700
     async with _store(data_dir / name) as store:
         assert await _call(store, "GET", "a") == "1"
-    # The short directory that stands in for a long path goes with the server.
+    # The short directory used instead of a long path is removed with the server.
     with pytest.raises(FileNotFoundError):
         _mode(path if path.is_relative_to(data_dir) else path.parent)
 
@@ -285,7 +285,7 @@ async def test_ctrl_c_lets_the_parent_drain(data_dir: Path) -> None:
 
 
 def _slow(data_dir: Path) -> Path:
-    """Write a binary that pauses at every second command while it loads its data, some 50 µs each time."""
+    """Write a binary that pauses at every second command while it loads its data, about 50 µs each time."""
     script = f'#!/bin/sh\nexec {find_binary(None, "")} "$@" --key-load-delay -2\n'
     return _write(data_dir.parent / "slow", script.encode())
 
@@ -300,8 +300,8 @@ def _log(data_dir: Path) -> str:
     return (data_dir / "store.log").read_text()
 
 
-async def test_a_store_that_loads_is_waited_for(data_dir: Path) -> None:
-    """A server that needs longer than the timeout to load its data is waited for, by starter and follower."""
+async def test_a_start_waits_for_a_store_that_loads_its_data(data_dir: Path) -> None:
+    """A server loads its data for longer than the timeout: the start that launched it and a second start both wait."""
     await _fill(data_dir)
     settings = EmbeddedSettings(data_dir, _slow(data_dir), start_timeout_seconds=0.8)
     one, two = await asyncio.gather(EmbeddedStore.open(settings), EmbeddedStore.open(settings))
@@ -311,8 +311,8 @@ async def test_a_store_that_loads_is_waited_for(data_dir: Path) -> None:
     await asyncio.gather(one.close(), two.close())
 
 
-async def test_an_abandoned_start_leaves_no_server(data_dir: Path) -> None:
-    """A start that is cancelled while the data loads ends its server, and the data is there for the next."""
+async def test_a_cancelled_start_leaves_no_server(data_dir: Path) -> None:
+    """A start that is cancelled while the data loads ends its server, and the next start has the data."""
     await _fill(data_dir)
     opening = asyncio.create_task(EmbeddedStore.open(EmbeddedSettings(data_dir, _slow(data_dir))))
     await asyncio.to_thread(_wait_until, data_dir / "lock", free=False)
@@ -324,19 +324,21 @@ async def test_an_abandoned_start_leaves_no_server(data_dir: Path) -> None:
         assert await _call(store, "DBSIZE") == str(KEYS)
 
 
-async def test_who_waits_keeps_an_abandoned_start(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start that is cancelled while another waits for the same server leaves the server to the other."""
+async def test_a_cancelled_start_leaves_its_server_to_a_second_start(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that is cancelled while another start waits for the same server leaves the server to the other start."""
     await _fill(data_dir)
     waiting: set[int] = set()
     loop, both = asyncio.get_running_loop(), asyncio.Event()
 
-    def ask(socket: Path | None) -> str | None:
+    def probe(socket: Path | None) -> str | None:
         waiting.add(threading.get_ident())
         if len(waiting) == 2:
             loop.call_soon_threadsafe(both.set)
-        return ask_server(socket)
+        return probe_server(socket)
 
-    monkeypatch.setattr("matcher.store.embedded.store.ask_server", ask)
+    monkeypatch.setattr("matcher.store.embedded.store.probe_server", probe)
     settings = EmbeddedSettings(data_dir, _slow(data_dir))
     opening = asyncio.create_task(EmbeddedStore.open(settings))
     await asyncio.to_thread(_wait_until, data_dir / "lock", free=False)
@@ -352,7 +354,7 @@ async def test_who_waits_keeps_an_abandoned_start(data_dir: Path, monkeypatch: p
 
 
 async def test_damaged_data_is_named_and_nothing_is_left_running(data_dir: Path) -> None:
-    """A server that refuses its append-only file says so in one line, with the log's last words."""
+    """A server that refuses its append-only file: an error of one line quotes the last line of the log."""
     await _fill(data_dir)
     file = data_dir / "store" / "appendonlydir" / "appendonly.aof.1.incr.aof"
     whole = file.read_bytes()
@@ -367,14 +369,14 @@ async def test_damaged_data_is_named_and_nothing_is_left_running(data_dir: Path)
 
 
 async def test_a_directory_that_cannot_be_written_is_named(data_dir: Path) -> None:
-    """A data directory below a file is refused with its path and the reason."""
+    """A data directory below a file fails the start; the error names the path and the reason."""
     _write(data_dir, b"a file")
     with pytest.raises(StoreUnavailable, match=r"Not a directory: .*data/below"):
         await EmbeddedStore.open(EmbeddedSettings(data_dir / "below"))
 
 
-async def test_a_missing_server_program_is_told(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """None, one that does not run, one that is too old: told with the remedy, of which redis-server is one."""
+async def test_a_missing_server_program_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No program, one that does not run, one that is too old: the error says what to install; redis-server will do."""
     wheel = find_binary(None, "")
     old = _write(data_dir.parent / "old", b"#!/bin/sh\necho 'Redis server v=6.2.14 sha=0 bits=64'\n")
     with pytest.raises(StoreUnavailable, match=r"is version 6\.2, but 7\.0 is needed: install"):
@@ -391,7 +393,7 @@ async def test_a_missing_server_program_is_told(data_dir: Path, monkeypatch: pyt
 
 
 async def test_the_log_stays_small(data_dir: Path) -> None:
-    """A long log is set aside at the next start, and a running server adds only what somebody must see."""
+    """A long log is renamed at the next start, and a running server logs warnings only."""
     _write(data_dir / "store.log", b"word\n" * 300_000)
     async with _store(data_dir) as store:
         assert (data_dir / "store.log.1").stat().st_size == 1_500_000

@@ -1,12 +1,12 @@
-"""The lease of the process that offers to those who wait."""
+"""The leader lease: one process at a time offers to the queue."""
 
 from __future__ import annotations
 
 from tests.store.stage import Stage
 
 
-async def test_the_lease_of_who_offers_is_one_process_s_until_it_ends(lawful: Stage) -> None:
-    """The holder keeps it up; another is told how long to wait, and has it once it ended."""
+async def test_the_leader_lease_belongs_to_one_process_until_it_ends(lawful: Stage) -> None:
+    """The leader extends its lease; another process gets the time to wait, and the lease after its end."""
     stage = lawful
     assert (await stage.contacts.lead(stage.site, "p1", 60_000)).held
     assert (await stage.contacts.lead(stage.site, "p1", 40)).held

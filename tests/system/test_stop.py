@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from matcher.client import MatcherClient
-from matcher.store.embedded.files import StoreFiles, open_lock, take
+from matcher.store.embedded.files import StoreFiles, open_lock, try_lock_exclusive
 from matcher.v1 import routing_pb2 as pb
 from tests.conftest import StartServer
 from tests.people import loads, person, wait_until
@@ -85,5 +85,5 @@ async def test_a_call_under_way_is_answered_before_the_end(
         assert (await under_way).reservation.agent == client.name("agents", "maya")
     assert await server.ended() == 0
     lock = open_lock(files.lock)
-    assert take(lock), "the embedded store lives on"
+    assert try_lock_exclusive(lock), "the embedded store lives on"
     os.close(lock)

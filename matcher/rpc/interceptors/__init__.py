@@ -1,1 +1,1 @@
-"""Interceptors of every call: metrics, admission, errors, and the name of the worker."""
+"""Interceptors that wrap every call: metrics, admission, errors, and the name of the worker."""

@@ -1,8 +1,9 @@
-"""What stands around every call: reading the body, and answering whatever goes wrong with a status of ours.
+"""Interceptor that reads the body of every call, and answers every failure with a google.rpc.Status.
 
-grpc.aio alone answers a body it cannot read with its own text, an exception with the exception's text, and a unary
-call whose stream ends before a message never. So every unary handler is handed to gRPC as one that reads a stream
-of raw bytes: it sees the end of the stream, and takes the body apart under the same guard as the rest of the call.
+By itself grpc.aio answers a body that it cannot read with its own text, an exception with the exception's text, and a
+unary call whose stream ends before a message not at all. So every unary handler is given to gRPC as a handler that
+reads a stream of raw bytes: it notices the end of the stream, and parses the body inside the same try block as the rest
+of the call.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
 import structlog
@@ -20,29 +21,29 @@ from google.protobuf.message import DecodeError
 
 from matcher.errors import MatcherError, MessageMalformed, MessageTooLarge, MethodNotFound, ShuttingDown
 from matcher.rpc import status
+from matcher.rpc.grpc_types import Context, Handler
 from matcher.telemetry import fault_fields
 
 T = TypeVar("T")
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 MOST_MESSAGE_BYTES: Final = 4 * 2**20
 RECEIVE_LIMIT_BYTES: Final = 16 * 2**20
-"""gRPC refuses what is above by itself, with its own text; so it stands well above what the service reads."""
+"""gRPC refuses larger messages by itself, with its own text: so this is well above MOST_MESSAGE_BYTES."""
 BODY_SECONDS: Final = 30.0
-"""How long a unary call whose deadline is later, or that has none, may keep its body back."""
+"""How long the service waits for the body of a unary call that has a later deadline, or none."""
 OUTAGE_SECONDS: Final = 1.0
+"""An outage is logged at most once in this time for each reason: while it lasts, every call fails by it."""
 
 _log = structlog.get_logger(__name__)
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Answers every failure of a call with a google.rpc.Status, and ends streams when the server stops."""
+    """Answers every failure of a call with a google.rpc.Status, and ends open streams when the server stops."""
 
     def __init__(self, stopping: asyncio.Event, *, body_seconds: float = BODY_SECONDS) -> None:
         self._stopping = stopping
         self._body_seconds = body_seconds
-        self._guarded: dict[str, Handler] = {}
+        self._handlers: dict[str, Handler] = {}
         self._outage_logged: dict[str, float] = {}
 
     async def intercept_service(
@@ -50,14 +51,14 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        """Return the method's handler with the guard around it; for an unknown method one that says so."""
+        """Return the method's handler with its failures caught; for an unknown method a handler that answers so."""
         method = handler_call_details.method
-        guarded = self._guarded.get(method)
+        guarded = self._handlers.get(method)
         if guarded is None:
             handler = await continuation(handler_call_details)
             if handler is None:
                 return self._unknown(method)
-            guarded = self._guarded[method] = self._guard(method, handler)
+            guarded = self._handlers[method] = self._guard(method, handler)
         return guarded
 
     def _guard(self, method: str, handler: Handler) -> Handler:
@@ -65,7 +66,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         if handler.unary_unary is not None:
             return self._unary(method, handler, read)
         if handler.stream_stream is not None:
-            work: Any = handler.stream_stream  # the stubs know handlers of the synchronous server only
+            work: Any = handler.stream_stream  # the stubs describe handlers of the synchronous server only
 
             async def stream(requests: AsyncIterator[bytes], context: Context) -> None:
                 await _write(work(self._until_stopping(requests, read), context), context)
@@ -73,12 +74,12 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         elif handler.unary_stream is not None:
             watch: Any = handler.unary_stream
 
-            async def stream(requests: AsyncIterator[bytes], context: Context) -> None:  # noqa: ARG001 - as above
+            async def stream(requests: AsyncIterator[bytes], context: Context) -> None:  # noqa: ARG001 - gRPC passes it
                 request = read(await self._body(method, context))
                 await self._unless_stopping(_write(watch(request, context), context))
 
         else:
-            raise TypeError(f"{method} takes a stream and answers once: no method of ours does")
+            raise TypeError(f"{method} reads a stream and answers once: the service has no such method")
         return self._stream(method, handler, stream)
 
     def _unary(self, method: str, handler: Handler, read: Callable[[bytes], Any]) -> Handler:
@@ -91,7 +92,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                 return response if write is None else write(response)
             except (grpc.aio.AbortError, grpc.aio.InternalError):
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status and not its text
+            except Exception as error:  # noqa: BLE001 - the caller gets a status, and never the exception's text
                 await self._refuse(method, error, context)
 
         return grpc.stream_unary_rpc_method_handler(call)
@@ -104,7 +105,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                 await work(requests, context)
             except (grpc.aio.AbortError, grpc.aio.InternalError):
                 raise
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:  # noqa: BLE001 - as in _unary
                 await self._refuse(method, error, context)
 
         return grpc.stream_stream_rpc_method_handler(call, None, handler.response_serializer)
@@ -117,28 +118,28 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     async def _refuse(self, method: str, error: Exception, context: Context) -> NoReturn:
         if isinstance(error, MatcherError):
-            told = status.status_of(error)
+            answer = status.status_of(error)
             if status.is_outage(error):
                 self._log_outage(method, error)
         else:
             incident = uuid.uuid4().hex[:12]
-            told = status.fault_status(incident)
+            answer = status.fault_status(incident)
             _log.error("call_failed", method=method, incident=incident, **fault_fields(error))
-        said = (*status.trailers_of(told), *(context.trailing_metadata() or ()))
-        await context.abort(status.code_of(told), told.message, said)
+        trailers = (*status.trailers_of(answer), *(context.trailing_metadata() or ()))
+        await context.abort(status.code_of(answer), answer.message, trailers)
 
     def _log_outage(self, method: str, error: MatcherError) -> None:
-        """Log an outage, at most once a second for each reason: while it lasts, every call meets it."""
+        """Log an outage, at most once in OUTAGE_SECONDS for each reason."""
         now = time.monotonic()
         if now - self._outage_logged.get(error.reason, -OUTAGE_SECONDS) >= OUTAGE_SECONDS:
             self._outage_logged[error.reason] = now
             _log.warning("call_refused", method=method, reason=error.reason, why=str(error))
 
     async def _body(self, method: str, context: Context) -> bytes:
-        """Return the one message of a unary call; raise MessageMalformed where the stream ends without one."""
-        left: float | None = context.time_remaining()  # the stubs forget that there may be no deadline
+        """Return the message of a unary call; raise MessageMalformed where the stream ends without a message."""
+        left: float | None = context.time_remaining()  # the stubs omit None, for a call without a deadline
         if left is not None and left <= self._body_seconds:
-            body = await context.read()  # gRPC ends the call in time by itself
+            body = await context.read()  # gRPC ends the call at its deadline
         else:
             try:
                 async with asyncio.timeout(self._body_seconds):
@@ -185,7 +186,7 @@ def _reader(method: str, deserialize: Callable[[bytes], T] | None) -> Callable[[
 
 
 async def _write(answers: AsyncGenerator[Any, None] | Awaitable[None], context: Context) -> None:
-    """Send what a handler yields; a handler that writes by itself is waited for."""
+    """Send the answers that a handler yields; wait for a handler that writes them by itself."""
     if isinstance(answers, AsyncGenerator):
         async with aclosing(answers):
             async for answer in answers:

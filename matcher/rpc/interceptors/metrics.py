@@ -1,4 +1,4 @@
-"""Counts every call, how it ended and how long it took."""
+"""Interceptor that counts every call, with its status code and its duration."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from typing import Any, Final
 import grpc
 from google.protobuf import descriptor_pool
 
-from matcher.rpc.interceptors.errors import Context, Handler
+from matcher.rpc.grpc_types import Context, Handler
 from matcher.telemetry import Telemetry
 
 _UNKNOWN: Final = ("unary", "unknown", "unknown")
-"""The labels of a method that is not served: what callers make up must not become a label."""
+"""The labels of a method that is not served: a name that a caller made up must not become a label."""
 
 
 class MetricsInterceptor(grpc.aio.ServerInterceptor):
-    """Counts calls around the error interceptor, so that it sees the code the caller sees."""
+    """Wraps the error interceptor, so that it counts the code that the caller gets."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
-        self._counted: dict[str, Handler] = {}
+        self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        """Return the method's handler, counted."""
+        """Return the method's handler, whose calls are counted."""
         method = handler_call_details.method
-        counted = self._counted.get(method)
+        counted = self._handlers.get(method)
         if counted is None:
             handler = await continuation(handler_call_details)
-            assert handler is not None  # the error interceptor answers for unknown methods
+            assert handler is not None  # the error interceptor answers unknown methods
             labels = _labels(method)
             counted = self._count(handler, labels)
             if labels != _UNKNOWN:
-                self._counted[method] = counted
+                self._handlers[method] = counted
         return counted
 
     def _count(self, handler: Handler, labels: tuple[str, str, str]) -> Handler:
@@ -75,13 +75,13 @@ class MetricsInterceptor(grpc.aio.ServerInterceptor):
 def _labels(method: str) -> tuple[str, str, str]:
     service, _, name = method.removeprefix("/").partition("/")
     try:
-        known = descriptor_pool.Default().FindMethodByName(f"{service}.{name}")
+        described = descriptor_pool.Default().FindMethodByName(f"{service}.{name}")
     except KeyError:
         return _UNKNOWN
-    sides = {
+    types = {
         (False, False): "unary",
         (True, False): "client_stream",
         (False, True): "server_stream",
         (True, True): "bidi_stream",
     }
-    return sides[known.client_streaming, known.server_streaming], service, name
+    return types[described.client_streaming, described.server_streaming], service, name

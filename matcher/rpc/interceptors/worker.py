@@ -1,4 +1,4 @@
-"""Says with every answer which worker gave it."""
+"""Interceptor that names the worker process in every unary answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import grpc
 
-from matcher.rpc.interceptors.errors import Context, Handler
+from matcher.rpc.grpc_types import Context, Handler
 
 WORKER_KEY: Final = "matcher-worker"
 """The trailing metadata of an answer: "2/4" is the second of four."""
@@ -19,27 +19,27 @@ def worker_metadata(worker: str) -> tuple[tuple[str, str], ...]:
 
 
 class WorkerInterceptor(grpc.aio.ServerInterceptor):
-    """Adds the worker to the trailing metadata of every unary answer; stands innermost."""
+    """Adds the worker to the trailing metadata of every unary answer; the innermost interceptor."""
 
     def __init__(self, worker: str) -> None:
         self._metadata = worker_metadata(worker)
-        self._named: dict[str, Handler] = {}
+        self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """Return the method's handler, named."""
-        named = self._named.get(handler_call_details.method)
-        if named is None:
+        """Return the method's handler, whose answers name the worker."""
+        wrapped = self._handlers.get(handler_call_details.method)
+        if wrapped is None:
             handler = await continuation(handler_call_details)
             if handler is None or handler.unary_unary is None:
                 return handler
-            named = self._named[handler_call_details.method] = self._name(handler)
-        return named
+            wrapped = self._handlers[handler_call_details.method] = self._wrap(handler)
+        return wrapped
 
-    def _name(self, handler: Handler) -> Handler:
+    def _wrap(self, handler: Handler) -> Handler:
         work: Any = handler.unary_unary
 
         async def call(request: Any, context: Context) -> Any:

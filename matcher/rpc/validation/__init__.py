@@ -1,1 +1,1 @@
-"""Validation of requests: each function returns plain values, or raises every violation at once."""
+"""Validation of requests: each function returns domain values, or raises FieldsInvalid with every violation."""

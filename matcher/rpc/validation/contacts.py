@@ -1,4 +1,4 @@
-"""What a request that lists, watches or keeps alive must be; what comes back is what those behind the methods take."""
+"""Validates the requests that list and watch contacts, and returns their arguments as domain values."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from matcher.model import StreamPlace
 from matcher.model.lifecycle import ContactState
 from matcher.rpc.convert import CONTACT_STATE
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation.violations import HOUR, SECOND, Violations
-from matcher.v1 import roster_pb2, routing_pb2
+from matcher.rpc.validation.violations import Violations
+from matcher.v1 import routing_pb2
 
-USUAL_BEAT_MS: Final = 30 * SECOND
 MOST_SEQUENCE: Final = 2**63 - 1
 
 _STATES: Final[dict[int, ContactState]] = {number: state for state, number in CONTACT_STATE.items()}
@@ -22,7 +21,7 @@ _PLACE: Final = re.compile(r"(\d{1,18})-(\d{1,18})").fullmatch
 def contacts(
     request: routing_pb2.ListContactsRequest, listing: str
 ) -> tuple[str, str | None, ContactState | None, int, str]:
-    """Check a ListContactsRequest; return site, pool, state, how many, after which; raise FieldsInvalid."""
+    """Check a ListContactsRequest; return site, pool, state, page size, last key; raise FieldsInvalid."""
     wrong = Violations()
     site = wrong.site("parent", request.parent)
     pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else None
@@ -34,7 +33,7 @@ def contacts(
 
 
 def watch_contact(request: routing_pb2.WatchContactRequest) -> tuple[str, str, int]:
-    """Check a WatchContactRequest; return site, contact, after which sequence number; raise FieldsInvalid."""
+    """Check a WatchContactRequest; return site, contact, last known sequence number; raise FieldsInvalid."""
     wrong = Violations()
     site, contact = wrong.resource("name", request.name, Kind.CONTACT)
     after = wrong.between("after_sequence", request.after_sequence, 0, MOST_SEQUENCE)
@@ -43,16 +42,16 @@ def watch_contact(request: routing_pb2.WatchContactRequest) -> tuple[str, str, i
 
 
 def watch_events(request: routing_pb2.WatchEventsRequest, listing: str) -> tuple[str, str | None, StreamPlace | None]:
-    """Check a WatchEventsRequest; return site, pool, from where; raise FieldsInvalid."""
+    """Check a WatchEventsRequest; return site, pool, place to resume from; raise FieldsInvalid."""
     wrong = Violations()
     site = wrong.site("parent", request.parent)
     pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else None
     place = None
     if request.resume_token:
         token = wrong.token("resume_token", request.resume_token, listing, "of this stream")
-        said = _PLACE(token)
-        if said is not None:
-            place = StreamPlace(int(said[1]), int(said[2]))
+        match = _PLACE(token)
+        if match is not None:
+            place = StreamPlace(int(match[1]), int(match[2]))
         elif token:
             wrong.note("resume_token", "is not a token of this stream")
     wrong.refuse()
@@ -60,22 +59,5 @@ def watch_events(request: routing_pb2.WatchEventsRequest, listing: str) -> tuple
 
 
 def resume_token(place: StreamPlace) -> str:
-    """Return a place of the stream as `watch_events` reads it, once it is made opaque."""
+    """Return a place of the stream as text; `watch_events` reads it after `page_token` made it opaque."""
     return f"{place.number}-{place.at_ms}"
-
-
-def watch_reservations(request: roster_pb2.WatchReservationsRequest) -> tuple[str, str]:
-    """Check a WatchReservationsRequest; return site and agent; raise FieldsInvalid."""
-    wrong = Violations()
-    site, agent = wrong.resource("parent", request.parent, Kind.AGENT)
-    wrong.refuse()
-    return site, agent
-
-
-def beat(request: roster_pb2.BeatAgentRequest) -> tuple[str, str, int]:
-    """Check a BeatAgentRequest; return site, agent, how long it counts in milliseconds; raise FieldsInvalid."""
-    wrong = Violations()
-    site, agent = wrong.resource("name", request.name, Kind.AGENT)
-    ttl_ms = wrong.milliseconds("ttl", request.ttl, SECOND, HOUR) if request.HasField("ttl") else USUAL_BEAT_MS
-    wrong.refuse()
-    return site, agent, ttl_ms

@@ -1,4 +1,4 @@
-"""What a request of the RosterService must be; what comes back is what the roster takes."""
+"""Validates the requests of RosterService, and returns their arguments as domain values."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ MOST_LANGUAGES: Final = 64
 MOST_CHANNELS: Final = 32
 MOST_POOLS: Final = 64
 MOST_UNITS: Final = 1_000_000
-"""Of a capacity's total, and of what a contact costs."""
+"""The most units of a capacity's total, and of a contact's cost."""
 MOST_MISSED: Final = 1_000
+DEFAULT_BEAT_MS: Final = 30 * SECOND
 
 STATUSES: Final[Mapping[int, AgentStatus]] = {
     pb.ONLINE: AgentStatus.ONLINE,
@@ -37,7 +38,7 @@ STATUSES: Final[Mapping[int, AgentStatus]] = {
     pb.OFFLINE: AgentStatus.OFFLINE,
     pb.AWAY: AgentStatus.AWAY,
 }
-UNSAID: Final = pb.AGENT_STATUS_UNSPECIFIED
+NOT_SET: Final = pb.AGENT_STATUS_UNSPECIFIED
 
 AGENT_PATHS: Final = frozenset({"display_name", "interests", "skills", "languages", "capacity", "pools", "status"})
 _DURATIONS: Final = {
@@ -72,22 +73,22 @@ def create_agent(request: pb.CreateAgentRequest) -> tuple[str, str, Profile, Age
 def update_agent(request: pb.UpdateAgentRequest) -> tuple[str, str, AgentChange, str]:
     """Check an UpdateAgentRequest; return site, id, change, etag; raise FieldsInvalid."""
     wrong = Violations()
-    given = request.agent
-    site, agent = wrong.resource("agent.name", given.name, Kind.AGENT)
+    values = request.agent
+    site, agent = wrong.resource("agent.name", values.name, Kind.AGENT)
     paths = wrong.paths("update_mask", request.update_mask, AGENT_PATHS)
-    said = paths if paths is not None else {descriptor.name for descriptor, _ in given.ListFields()} & AGENT_PATHS
-    if paths is not None and "status" in said and given.status == UNSAID and "*" not in request.update_mask.paths:
+    named = paths if paths is not None else {descriptor.name for descriptor, _ in values.ListFields()} & AGENT_PATHS
+    if paths is not None and "status" in named and values.status == NOT_SET and "*" not in request.update_mask.paths:
         wrong.note("agent.status", MISSING)
     change = AgentChange(
-        display_name=_display_name(wrong, "agent", given.display_name) if "display_name" in said else None,
-        interests=_interests(wrong, "agent.interests", given.interests) if "interests" in said else None,
-        skills=_skills(wrong, "agent.skills", given.skills) if "skills" in said else None,
-        languages=_languages(wrong, "agent.languages", given.languages) if "languages" in said else None,
-        capacity=_capacity(wrong, "agent.capacity", given) if "capacity" in said else None,
-        pools=_pools(wrong, "agent.pools", given.pools, site) if "pools" in said else None,
-        status=_status(wrong, "agent.status", given.status) if "status" in said else None,
+        display_name=_display_name(wrong, "agent", values.display_name) if "display_name" in named else None,
+        interests=_interests(wrong, "agent.interests", values.interests) if "interests" in named else None,
+        skills=_skills(wrong, "agent.skills", values.skills) if "skills" in named else None,
+        languages=_languages(wrong, "agent.languages", values.languages) if "languages" in named else None,
+        capacity=_capacity(wrong, "agent.capacity", values) if "capacity" in named else None,
+        pools=_pools(wrong, "agent.pools", values.pools, site) if "pools" in named else None,
+        status=_status(wrong, "agent.status", values.status) if "status" in named else None,
     )
-    etag = wrong.etag("agent.etag", given.etag)
+    etag = wrong.etag("agent.etag", values.etag)
     wrong.refuse()
     return site, agent, change, etag
 
@@ -97,10 +98,27 @@ def set_status(request: pb.SetAgentStatusRequest) -> tuple[str, str, AgentStatus
     wrong = Violations()
     site, agent = wrong.resource("name", request.name, Kind.AGENT)
     status = _status(wrong, "status", request.status)
-    if request.status == UNSAID:
+    if request.status == NOT_SET:
         wrong.note("status", MISSING)
     wrong.refuse()
     return site, agent, status or AgentStatus.OFFLINE
+
+
+def watch_reservations(request: pb.WatchReservationsRequest) -> tuple[str, str]:
+    """Check a WatchReservationsRequest; return site and agent; raise FieldsInvalid."""
+    wrong = Violations()
+    site, agent = wrong.resource("parent", request.parent, Kind.AGENT)
+    wrong.refuse()
+    return site, agent
+
+
+def beat(request: pb.BeatAgentRequest) -> tuple[str, str, int]:
+    """Check a BeatAgentRequest; return site, agent, milliseconds that the beat counts; raise FieldsInvalid."""
+    wrong = Violations()
+    site, agent = wrong.resource("name", request.name, Kind.AGENT)
+    ttl_ms = wrong.milliseconds("ttl", request.ttl, SECOND, HOUR) if request.HasField("ttl") else DEFAULT_BEAT_MS
+    wrong.refuse()
+    return site, agent, ttl_ms
 
 
 def delete(name: str, kind: Kind, etag: str) -> tuple[str, str, str]:
@@ -113,7 +131,7 @@ def delete(name: str, kind: Kind, etag: str) -> tuple[str, str, str]:
 
 
 def agents(request: pb.ListAgentsRequest, listing: str) -> tuple[str, int, str, str | None, AgentStatus | None]:
-    """Check a ListAgentsRequest; return site, how many, after which, pool, status; raise FieldsInvalid."""
+    """Check a ListAgentsRequest; return site, page size, last key, pool, status; raise FieldsInvalid."""
     wrong = Violations()
     site = wrong.site("parent", request.parent)
     most, after = wrong.page(request.page_size, request.page_token, listing)
@@ -124,7 +142,7 @@ def agents(request: pb.ListAgentsRequest, listing: str) -> tuple[str, int, str, 
 
 
 def pools(request: pb.ListPoolsRequest, listing: str) -> tuple[str, int, str]:
-    """Check a ListPoolsRequest; return site, how many, after which; raise FieldsInvalid."""
+    """Check a ListPoolsRequest; return site, page size, last key; raise FieldsInvalid."""
     wrong = Violations()
     site = wrong.site("parent", request.parent)
     most, after = wrong.page(request.page_size, request.page_token, listing)
@@ -133,7 +151,7 @@ def pools(request: pb.ListPoolsRequest, listing: str) -> tuple[str, int, str]:
 
 
 def sites(request: pb.ListSitesRequest, listing: str) -> tuple[int, str]:
-    """Check a ListSitesRequest; return how many, after which; raise FieldsInvalid."""
+    """Check a ListSitesRequest; return page size, last key; raise FieldsInvalid."""
     wrong = Violations()
     page = wrong.page(request.page_size, request.page_token, listing)
     wrong.refuse()
@@ -143,9 +161,9 @@ def sites(request: pb.ListSitesRequest, listing: str) -> tuple[int, str]:
 def site(field: str, name: str) -> str:
     """Check a resource name of a site; return the site; raise FieldsInvalid."""
     wrong = Violations()
-    named = wrong.site(field, name)
+    site = wrong.site(field, name)
     wrong.refuse()
-    return named
+    return site
 
 
 def create_site(request: pb.CreateSiteRequest) -> str:
@@ -163,9 +181,9 @@ def create_pool(request: pb.CreatePoolRequest) -> tuple[str, str, PoolPolicy]:
     pool = wrong.identifier("pool_id", request.pool_id)
     if not request.HasField("pool"):
         wrong.note("pool", MISSING)
-    said = _pool_values(wrong, request.pool, POOL_PATHS)
+    values = _pool_values(wrong, request.pool, POOL_PATHS)
     wrong.refuse()
-    return at, pool, PoolPolicy(**{field: value for field, value in said.items() if value is not None})  # type: ignore[arg-type]
+    return at, pool, PoolPolicy(**{field: value for field, value in values.items() if value is not None})  # type: ignore[arg-type]
 
 
 def update_pool(request: pb.UpdatePoolRequest) -> tuple[str, str, dict[str, object], str]:
@@ -182,11 +200,11 @@ def update_pool(request: pb.UpdatePoolRequest) -> tuple[str, str, dict[str, obje
 
 
 def import_row(row: pb.ImportRow, at: str, earlier: Mapping[str, int]) -> ImportedRow:
-    """Check a row of an import into site `at`; `earlier`: which row named an id before; raise FieldsInvalid."""
+    """Check a row of an import into site `at`; `earlier`: the row that gave an id before; raise FieldsInvalid."""
     wrong = Violations()
     agent = wrong.identifier("row.agent_id", row.agent_id)
     if agent in earlier:
-        wrong.note("row.agent_id", f"was given by row {earlier[agent]} of this import")
+        wrong.note("row.agent_id", f"was already given by row {earlier[agent]} of this import")
     if not row.HasField("agent"):
         wrong.note("row.agent", MISSING)
         wrong.refuse()
@@ -211,16 +229,16 @@ def _display_name(wrong: Violations, field: str, value: str) -> str:
     return wrong.at_most(f"{field}.display_name", value, MOST_DISPLAY_NAME)
 
 
-def _interests(wrong: Violations, field: str, lines: Sequence[str]) -> tuple[str, ...]:
-    stripped = tuple(line.strip() for line in lines)
+def _interests(wrong: Violations, field: str, texts: Sequence[str]) -> tuple[str, ...]:
+    stripped = tuple(text.strip() for text in texts)
     if not stripped:
         wrong.note(field, "is empty; an agent needs at least one interest")
     wrong.many(field, len(stripped), MOST_INTERESTS)
-    for number, line in enumerate(stripped):
-        if not line:
+    for number, text in enumerate(stripped):
+        if not text:
             wrong.note(f"{field}[{number}]", "is empty")
-        wrong.at_most(f"{field}[{number}]", line, MOST_INTEREST)
-    wrong.unique(field, (line.casefold() or f"\n{number}" for number, line in enumerate(stripped)))
+        wrong.at_most(f"{field}[{number}]", text, MOST_INTEREST)
+    wrong.unique(field, (text.casefold() or f"\n{number}" for number, text in enumerate(stripped)))
     return stripped
 
 
@@ -249,14 +267,14 @@ def _capacity(wrong: Violations, field: str, agent: pb.Agent) -> Capacity:
     wrong.between(f"{field}.total", given.total, 0, MOST_UNITS)
     wrong.many(channels, len(given.channels), MOST_CHANNELS)
     wrong.unique(channels, (channel.channel for channel in given.channels))
-    taken = {}
+    limits = {}
     for number, channel in enumerate(given.channels):
         at = f"{channels}[{number}]"
-        taken[wrong.identifier(f"{at}.channel", channel.channel)] = ChannelCapacity(
+        limits[wrong.identifier(f"{at}.channel", channel.channel)] = ChannelCapacity(
             cost=wrong.between(f"{at}.cost", channel.cost, 1, MOST_UNITS),
             max=wrong.between(f"{at}.max", channel.max, 0, MOST_UNITS),
         )
-    return Capacity(total=given.total, channels=taken)
+    return Capacity(total=given.total, channels=limits)
 
 
 def _pools(wrong: Violations, field: str, pools: Sequence[str], at: str) -> tuple[str, ...]:
@@ -266,8 +284,8 @@ def _pools(wrong: Violations, field: str, pools: Sequence[str], at: str) -> tupl
 
 
 def _status(wrong: Violations, field: str, value: int) -> AgentStatus | None:
-    """Return the status said; None where none is."""
-    return STATUSES.get(wrong.known(field, value, (UNSAID, *STATUSES)))
+    """Return the status; None where it is not set."""
+    return STATUSES.get(wrong.known(field, value, (NOT_SET, *STATUSES)))
 
 
 def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dict[str, object]:
@@ -287,7 +305,7 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
         given = pool.HasField("wait_weight")
         values["wait_weight"] = wrong.share("pool.wait_weight", pool.wait_weight) if given else None
         if given and pool.wait_weight == 0.0:
-            wrong.note("pool.wait_weight", "must be above 0: else a contact could wait for ever")
+            wrong.note("pool.wait_weight", "must be above 0: otherwise a contact could wait forever")
     if "max_missed" in paths:
         given = pool.HasField("max_missed")
         values["max_missed"] = wrong.between("pool.max_missed", pool.max_missed, 0, MOST_MISSED) if given else None

@@ -1,4 +1,4 @@
-"""What a request of the RoutingService must be; what comes back is what the router takes."""
+"""Validates the requests of RoutingService, and returns their arguments as domain values."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from matcher.model import DEFAULT_CHANNEL, DEFAULT_POOL, Basis, Experience, Message, Preferred, Requirements, Wait
+from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc import resource_names
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation.violations import HOUR, SECOND, WEEK, Violations
@@ -28,29 +29,8 @@ MOST_FENCE: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Routable:
-    """A message that may be routed or ranked, and the site it is of."""
-
-    site: str
-    message: Message
-    wait: Wait | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """A contact that is to be handed on: to which pool and agent ("": its own, anybody), by which message."""
-
-    site: str
-    contact: str
-    pool: str
-    agent: str
-    message: Message | None
-    wait: Wait | None
-
-
-@dataclass(frozen=True, slots=True)
 class ReservationStep:
-    """The reservation a call is about, and the fence it must have (0: any)."""
+    """The reservation of a call, and the fence that the reservation must have (0: any)."""
 
     site: str
     reservation: str
@@ -64,20 +44,28 @@ class _Fenced(Protocol):
     def fence(self) -> int: ...
 
 
-def route(request: pb.RouteMessageRequest) -> Routable:
-    """Check a RouteMessageRequest; raise FieldsInvalid."""
+def route(request: pb.RouteMessageRequest) -> tuple[str, RouteRequest]:
+    """Check a RouteMessageRequest; return site and request; raise FieldsInvalid."""
     wrong = Violations()
-    site, message = _routable(wrong, request.parent, request.pool, request.message)
+    site, message = _site_and_message(wrong, request)
     if request.contact_id and not resource_names.is_contact_id(request.contact_id):
         wrong.note("contact_id", f"is not an id of a contact: {resource_names.CONTACT_RULE}")
     _request_id(wrong, request.request_id)
     wait = _wait(wrong, request)
     wrong.refuse()
-    return Routable(site, message, wait)
+    return site, RouteRequest(
+        message,
+        contact_id=request.contact_id,
+        request_id=request.request_id,
+        digest=_bytes_of(request),
+        auto_accept=request.auto_accept,
+        explain_unmatched=request.explain_unmatched,
+        wait=wait,
+    )
 
 
-def transfer(request: pb.TransferContactRequest) -> Transfer:
-    """Check a TransferContactRequest; raise FieldsInvalid."""
+def transfer(request: pb.TransferContactRequest) -> tuple[str, TransferRequest]:
+    """Check a TransferContactRequest; return site and request; raise FieldsInvalid."""
     wrong = Violations()
     site, contact = wrong.resource("name", request.name, Kind.CONTACT)
     _request_id(wrong, request.request_id)
@@ -93,7 +81,15 @@ def transfer(request: pb.TransferContactRequest) -> Transfer:
         message = _message(wrong, site, pool or DEFAULT_POOL, request.message)
     wait = _wait(wrong, request)
     wrong.refuse()
-    return Transfer(site, contact, pool, agent, message, wait)
+    return site, TransferRequest(
+        contact,
+        pool_id=pool,
+        agent=agent,
+        message=message,
+        request_id=request.request_id,
+        digest=_bytes_of(request),
+        wait=wait,
+    )
 
 
 def link(request: pb.LinkCustomerRequest) -> tuple[str, tuple[str, ...]]:
@@ -112,65 +108,62 @@ def link(request: pb.LinkCustomerRequest) -> tuple[str, tuple[str, ...]]:
     return site, tuple(request.customers)
 
 
-def suggest(request: pb.SuggestAgentsRequest) -> tuple[Routable, int]:
-    """Check a SuggestAgentsRequest; return also how many candidates are wanted; raise FieldsInvalid."""
+def suggest(request: pb.SuggestAgentsRequest) -> tuple[str, SuggestRequest]:
+    """Check a SuggestAgentsRequest; return site and request; raise FieldsInvalid."""
     wrong = Violations()
-    routable = Routable(*_routable(wrong, request.parent, request.pool, request.message))
+    site, message = _site_and_message(wrong, request)
     wrong.between("max_candidates", request.max_candidates, 0, MOST_CANDIDATES)
     wrong.refuse()
-    return routable, request.max_candidates or DEFAULT_CANDIDATES
+    return site, SuggestRequest(
+        message,
+        request.max_candidates or DEFAULT_CANDIDATES,
+        ignore_availability=request.ignore_availability,
+        explain_left_out=request.explain_left_out,
+    )
 
 
 def step(request: _Fenced) -> ReservationStep:
-    """Check a request that accepts, completes or cancels; raise FieldsInvalid."""
+    """Check a request that accepts, cancels or touches a reservation; raise FieldsInvalid."""
     wrong = Violations()
-    taken = _step(wrong, request)
+    checked = _step(wrong, request)
     wrong.refuse()
-    return taken
+    return checked
 
 
 def complete(request: pb.CompleteReservationRequest) -> tuple[ReservationStep, Experience]:
-    """Check a CompleteReservationRequest; return also how it was for the customer; raise FieldsInvalid."""
+    """Check a CompleteReservationRequest; return also the customer's experience; raise FieldsInvalid."""
     wrong = Violations()
-    taken = _step(wrong, request)
+    checked = _step(wrong, request)
     rating = wrong.between("rating", request.rating, 0, MOST_RATING)
     wrong.refuse()
-    return taken, Experience(request.resolved if request.HasField("resolved") else None, rating)
+    return checked, Experience(request.resolved if request.HasField("resolved") else None, rating)
 
 
 def decline(request: pb.DeclineReservationRequest) -> tuple[ReservationStep, int | None]:
     """Check a DeclineReservationRequest; return also retry_after in milliseconds; raise FieldsInvalid."""
     wrong = Violations()
-    taken = _step(wrong, request)
+    checked = _step(wrong, request)
     wrong.at_most("reason", request.reason, MOST_REASON)
     retry_after = None
     if request.HasField("retry_after"):
         retry_after = wrong.milliseconds("retry_after", request.retry_after, 0, WEEK)
     wrong.refuse()
-    return taken, retry_after
+    return checked, retry_after
 
 
 def renew(request: pb.RenewReservationRequest) -> tuple[ReservationStep, int | None]:
     """Check a RenewReservationRequest; return also the duration in milliseconds; raise FieldsInvalid."""
     wrong = Violations()
-    taken = _step(wrong, request)
+    checked = _step(wrong, request)
     duration = None
     if request.HasField("duration"):
         duration = wrong.milliseconds("duration", request.duration, SECOND, WEEK)
     wrong.refuse()
-    return taken, duration
-
-
-def named(name: str, kind: Kind) -> tuple[str, str]:
-    """Check the name of a request that reads one resource; return site and id; raise FieldsInvalid."""
-    wrong = Violations()
-    site, identifier = wrong.resource("name", name, kind)
-    wrong.refuse()
-    return site, identifier
+    return checked, duration
 
 
 def reservations(request: pb.ListReservationsRequest, listing: str) -> tuple[str, str | None, int, str]:
-    """Check a ListReservationsRequest; return site, agent, how many, after which; raise FieldsInvalid."""
+    """Check a ListReservationsRequest; return site, agent, page size, last key; raise FieldsInvalid."""
     wrong = Violations()
     site = wrong.site("parent", request.parent)
     agent = wrong.of_site("agent", request.agent, Kind.AGENT, site) if request.agent else None
@@ -184,10 +177,12 @@ def _step(wrong: Violations, request: _Fenced) -> ReservationStep:
     return ReservationStep(site, reservation, wrong.between("fence", request.fence, 0, MOST_FENCE))
 
 
-def _routable(wrong: Violations, parent: str, pool: str, message: pb.Message) -> tuple[str, Message]:
-    site = wrong.site("parent", parent)
-    within = wrong.of_site("pool", pool, Kind.POOL, site) if pool else DEFAULT_POOL
-    return site, _message(wrong, site, within, message)
+def _site_and_message(
+    wrong: Violations, request: pb.RouteMessageRequest | pb.SuggestAgentsRequest
+) -> tuple[str, Message]:
+    site = wrong.site("parent", request.parent)
+    pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else DEFAULT_POOL
+    return site, _message(wrong, site, pool, request.message)
 
 
 def _message(wrong: Violations, site: str, pool: str, message: pb.Message) -> Message:
@@ -216,7 +211,7 @@ def _message(wrong: Violations, site: str, pool: str, message: pb.Message) -> Me
 def _request_id(wrong: Violations, request_id: str) -> None:
     wrong.at_most("request_id", request_id, MOST_REQUEST_ID)
     if not request_id.isprintable():
-        wrong.note("request_id", "has characters that cannot be printed")
+        wrong.note("request_id", "has characters that are not printable")
 
 
 def _wait(wrong: Violations, request: pb.RouteMessageRequest | pb.TransferContactRequest) -> Wait | None:
@@ -231,7 +226,7 @@ def _wait(wrong: Violations, request: pb.RouteMessageRequest | pb.TransferContac
 def _after(
     wrong: Violations, field: str, given: pb.Message | pb.RequiredSkill | pb.PreferredAgent, name: str, most: int = WEEK
 ) -> int | None:
-    """Return a time span in milliseconds; None where none is given."""
+    """Return a duration in milliseconds; None where it is not set."""
     if not given.HasField(name):  # type: ignore[arg-type]
         return None
     return wrong.milliseconds(field, getattr(given, name), 0, most)
@@ -249,14 +244,14 @@ def _skills_expire(wrong: Violations, message: pb.Message) -> dict[str, int]:
 def _preferred(wrong: Violations, message: pb.Message, site: str) -> tuple[Preferred, ...]:
     field = "message.preferred_agents"
     wrong.many(field, len(message.preferred_agents), MOST_PREFERRED)
-    wrong.unique(field, (one.agent for one in message.preferred_agents))
+    wrong.unique(field, (preferred.agent for preferred in message.preferred_agents))
     return tuple(
         Preferred(
-            wrong.of_site(f"{field}[{number}].agent", one.agent, Kind.AGENT, site),
+            wrong.of_site(f"{field}[{number}].agent", preferred.agent, Kind.AGENT, site),
             Basis.PREFERRED,
-            _after(wrong, f"{field}[{number}].expires_after", one, "expires_after", HOUR) or 0,
+            _after(wrong, f"{field}[{number}].expires_after", preferred, "expires_after", HOUR) or 0,
         )
-        for number, one in enumerate(message.preferred_agents[:MOST_PREFERRED])
+        for number, preferred in enumerate(message.preferred_agents[:MOST_PREFERRED])
     )
 
 
@@ -264,11 +259,11 @@ def _required_skills(wrong: Violations, message: pb.Message) -> dict[str, int]:
     field = "message.required_skills"
     wrong.many(field, len(message.required_skills), MOST_REQUIRED_SKILLS)
     wrong.unique(field, (required.skill for required in message.required_skills))
-    needed = {}
+    levels = {}
     for number, required in enumerate(message.required_skills):
         skill = wrong.identifier(f"{field}[{number}].skill", required.skill)
-        needed[skill] = wrong.between(f"{field}[{number}].level", required.level, 0, MOST_LEVEL) or 1
-    return needed
+        levels[skill] = wrong.between(f"{field}[{number}].level", required.level, 0, MOST_LEVEL) or 1
+    return levels
 
 
 def _excluded(wrong: Violations, message: pb.Message, site: str) -> frozenset[str]:
@@ -278,3 +273,18 @@ def _excluded(wrong: Violations, message: pb.Message, site: str) -> frozenset[st
         wrong.of_site(f"{field}[{number}]", name, Kind.AGENT, site)
         for number, name in enumerate(message.excluded_agents[:MOST_EXCLUDED])
     )
+
+
+def _bytes_of(request: pb.RouteMessageRequest | pb.TransferContactRequest) -> bytes:
+    """Return the request as bytes, without its request_id and without explain_unmatched: both change no decision.
+
+    b"" where the service makes the request_id: only the service itself repeats such a request.
+    """
+    if not request.request_id:
+        return b""
+    bare = type(request)()
+    bare.CopyFrom(request)  # type: ignore[arg-type]  # it is of the same type
+    bare.ClearField("request_id")
+    if isinstance(bare, pb.RouteMessageRequest):
+        bare.ClearField("explain_unmatched")
+    return bare.SerializeToString(deterministic=True)

@@ -1,4 +1,4 @@
-"""Checks that note what is wrong with a request and go on, so that a caller hears all at once."""
+"""Checks of single fields, which collect every violation of a request, so that a caller learns all at once."""
 
 from __future__ import annotations
 
@@ -31,38 +31,38 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*").fullmat
 
 
 class Violations:
-    """Collects what is wrong with one request; every check returns a value to go on with."""
+    """Collects the violations of one request; every check returns a value, so that the validation goes on."""
 
-    __slots__ = ("_found",)
+    __slots__ = ("_violations",)
 
     def __init__(self) -> None:
-        self._found: list[FieldViolation] = []
+        self._violations: list[FieldViolation] = []
 
     def note(self, field: str, description: str) -> None:
-        """Note that a field is wrong."""
-        self._found.append(FieldViolation(field, description))
+        """Note a violation of a field."""
+        self._violations.append(FieldViolation(field, description))
 
     def refuse(self) -> None:
-        """Raise FieldsInvalid with all that was noted, if anything was."""
-        if self._found:
-            raise FieldsInvalid(self._found)
+        """Raise FieldsInvalid with every violation, if there is any."""
+        if self._violations:
+            raise FieldsInvalid(self._violations)
 
     def site(self, field: str, value: str) -> str:
-        """Return the site that a resource name names."""
+        """Return the site of a site's resource name."""
         site = resource_names.parse_site(value)
         if site is None:
             self.note(field, 'is not of the form "sites/{site}"' if value else MISSING)
         return site or ""
 
     def resource(self, field: str, value: str, kind: Kind) -> tuple[str, str]:
-        """Return the site and the id that a resource name names."""
+        """Return the site and the id of a resource name."""
         parsed = resource_names.parse(value, kind)
         if parsed is None:
             self.note(field, f'is not of the form "sites/{{site}}/{kind}/{{id}}"' if value else MISSING)
         return parsed or ("", "")
 
     def of_site(self, field: str, value: str, kind: Kind, site: str) -> str:
-        """Return the id that a resource name names, which must be of `site` ("": that is wrong itself)."""
+        """Return the id of a resource name of `site` ("": the site's own name is wrong already)."""
         there, identifier = self.resource(field, value, kind)
         if identifier and site and there != site:
             self.note(field, f"is of another site than sites/{site}")
@@ -75,13 +75,13 @@ class Violations:
         return value
 
     def at_most(self, field: str, value: str, most: int) -> str:
-        """Return a text of at most so many characters."""
+        """Return a text of at most `most` characters."""
         if len(value) > most:
-            self.note(field, f"has {len(value)} characters; at most {most} are taken")
+            self.note(field, f"has {len(value)} characters; at most {most} are allowed")
         return value
 
     def between(self, field: str, value: int, least: int, most: int) -> int:
-        """Return a number of a range."""
+        """Return a number from `least` to `most`."""
         if not least <= value <= most:
             self.note(field, f"is {value}; it must be {least} to {most}")
         return value
@@ -93,9 +93,9 @@ class Violations:
         return value
 
     def many(self, field: str, count: int, most: int) -> None:
-        """Check how many a list holds."""
+        """Check that a list has at most `most` entries."""
         if count > most:
-            self.note(field, f"has {count} entries; at most {most} are taken")
+            self.note(field, f"has {count} entries; at most {most} are allowed")
 
     def language(self, field: str, value: str) -> str:
         """Return a BCP-47 tag."""
@@ -104,13 +104,13 @@ class Violations:
         return value
 
     def known(self, field: str, value: int, values: Iterable[int]) -> int:
-        """Return a number of an enum; the unknown ones of a newer caller are refused."""
+        """Return a number of an enum; the unknown numbers of a newer caller are violations."""
         if value not in values:
             self.note(field, f"is {value}, which this service does not know")
         return value
 
     def milliseconds(self, field: str, value: Duration, least: int, most: int) -> int:
-        """Return a duration in milliseconds, of a range in milliseconds."""
+        """Return a duration in milliseconds, from `least` to `most` milliseconds."""
         ordered = abs(value.nanos) < 1_000_000_000 and value.seconds * value.nanos >= 0
         total = value.seconds * 1_000_000_000 + value.nanos
         if not (ordered and least * 1_000_000 <= total <= most * 1_000_000):
@@ -118,20 +118,20 @@ class Violations:
         return total // 1_000_000
 
     def etag(self, field: str, value: str) -> str:
-        """Return an etag, to be compared as it is."""
+        """Return an etag; the services compare it as it is."""
         return self.at_most(field, value, MOST_ETAG)
 
     def unique(self, field: str, keys: Iterable[str]) -> None:
-        """Check that none of the list's keys is there twice."""
-        seen: dict[str, int] = {}
+        """Check that no key of the list occurs twice."""
+        numbers: dict[str, int] = {}
         for number, key in enumerate(keys):
-            if key in seen:
-                self.note(f"{field}[{number}]", f"is the same as {field.rsplit('.', 1)[-1]}[{seen[key]}]")
+            if key in numbers:
+                self.note(f"{field}[{number}]", f"is the same as {field.rsplit('.', 1)[-1]}[{numbers[key]}]")
             else:
-                seen[key] = number
+                numbers[key] = number
 
     def paths(self, field: str, mask: FieldMask, known: frozenset[str]) -> frozenset[str] | None:
-        """Return the fields a mask names; all for "*"; None for an empty mask: those that are set."""
+        """Return the fields that a mask names; all for "*"; None for an empty mask, which means the set fields."""
         paths = list(mask.paths)
         if paths == ["*"]:
             return known
@@ -141,22 +141,30 @@ class Violations:
         return frozenset(paths) if paths else None
 
     def page(self, size: int, token: str, listing: str) -> tuple[int, str]:
-        """Return how many to list and after which key; `listing` tells one list's tokens from another's."""
+        """Return the page size and the last key; a token of another list than `listing` is a violation."""
         if size < 0:
             self.note("page_size", "is negative")
         after = self.token("page_token", token, listing, "of this list") if token else ""
         return min(size or DEFAULT_PAGE, MOST_PAGE), after
 
     def token(self, field: str, token: str, listing: str, of_what: str) -> str:
-        """Return what `page_token` made a token of."""
-        said = _after(token, listing)
-        if said is None:
+        """Return the key that `page_token` made a token of."""
+        key = _after(token, listing)
+        if key is None:
             self.note(field, f"is not a token {of_what}")
-        return said or ""
+        return key or ""
+
+
+def resource(name: str, kind: Kind) -> tuple[str, str]:
+    """Check the name of a request for one resource; return site and id; raise FieldsInvalid."""
+    wrong = Violations()
+    site, identifier = wrong.resource("name", name, kind)
+    wrong.refuse()
+    return site, identifier
 
 
 def page_token(after: str, listing: str) -> str:
-    """Return the opaque token of the page that starts after a key; "" at the end."""
+    """Return the opaque token of the page after a key; "" after the last page."""
     return base64.urlsafe_b64encode(f"{listing}/{after}".encode()).decode() if after else ""
 
 

@@ -1,1 +1,1 @@
-"""Embedded store: a Valkey or Redis server that runs as a child process on a data directory."""
+"""The embedded store: a Valkey or Redis server that runs as a child process on a data directory."""

@@ -1,4 +1,4 @@
-"""What an embedded store keeps in its data directory, its two locks among it, and how they are taken."""
+"""The files of an embedded store's data directory, and its two file locks."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ POLL_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class StoreFiles:
-    """Name what an embedded store keeps in its data directory."""
+    """The paths of an embedded store's files in its data directory."""
 
     data_dir: Path
 
     @property
     def users(self) -> Path:
-        """Name the file locked, shared, by every process that uses the store."""
+        """Return the file that every process that uses the store locks shared."""
         return self.data_dir / "users"
 
     @property
     def lock(self) -> Path:
-        """Name the file locked by the server while it lives; it holds the socket's path and the pid."""
+        """Return the file that the server locks exclusively while it lives; it holds the socket's path and the pid."""
         return self.data_dir / "lock"
 
     @property
     def log(self) -> Path:
-        """Name the file the server's words go to."""
+        """Return the file of the server's log."""
         return self.data_dir / "store.log"
 
     @property
     def server(self) -> Path:
-        """Name the directory of the append-only files and, where its path is short enough, of the socket."""
+        """Return the directory of the append-only files and, where its path is short enough, of the socket."""
         return self.data_dir / "store"
 
     def prepare(self) -> None:
-        """Make the directories, private to this user; raise OSError where that is not possible."""
+        """Create the directories, private to this user. Raises OSError."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.server.mkdir(mode=0o700, exist_ok=True)
         self.server.chmod(0o700)
 
     def address(self) -> tuple[Path | None, str]:
-        """Read where the last started server listens (None: nowhere yet), and its pid ('': not noted)."""
+        """Return the socket of the server that started last and its pid; None and '' where they are not written yet."""
         socket, _, pid = os.fsdecode(self.lock.read_bytes() if self.lock.exists() else b"").partition("\0")
         return (Path(socket) if socket else None, pid)
 
-    def last_line(self) -> str:
-        """Read the log's last line, without the server's pid and time stamp."""
+    def last_log_line(self) -> str:
+        """Return the last line of the log, without the server's pid and time stamp; '' where there is none."""
         try:
             with self.log.open("rb") as log:
                 log.seek(max(0, self.log.stat().st_size - 4096))
@@ -64,38 +64,38 @@ class StoreFiles:
         return re.sub(r"^\d+:[A-Z] .*? [.\-*#] ", "", lines[-1]).strip() if lines else ""
 
 
-class Patience:
-    """Wait in small steps until the time is up or the caller has gone."""
+class PollTimeout:
+    """Sleep between polls, until the time is up or the caller is cancelled."""
 
-    def __init__(self, seconds: float, abandoned: threading.Event) -> None:
+    def __init__(self, seconds: float, cancelled: threading.Event) -> None:
         self._seconds = seconds
-        self._abandoned = abandoned
-        self.renew()
+        self._cancelled = cancelled
+        self.restart()
 
-    def renew(self) -> None:
-        """Begin the time anew."""
+    def restart(self) -> None:
+        """Restart the time."""
         self._deadline = time.monotonic() + self._seconds
 
-    def wait(self, address: str, why: Callable[[], str]) -> None:
-        """Sleep one step; raise StoreUnavailable with the reason once the time is up."""
-        if self._abandoned.wait(POLL_SECONDS):
-            raise StoreUnavailable(address, "the caller has gone")
+    def sleep(self, address: str, why: Callable[[], str]) -> None:
+        """Sleep until the next poll. Raises StoreUnavailable, with the reason `why`, when the time is up."""
+        if self._cancelled.wait(POLL_SECONDS):
+            raise StoreUnavailable(address, "the caller was cancelled")
         if time.monotonic() > self._deadline:
             raise StoreUnavailable(address, why())
 
 
 def open_lock(path: Path) -> int:
-    """Open a file to be locked, and return its descriptor, which no other program started here inherits."""
+    """Open a lock file and return its descriptor, which no program started by this process inherits."""
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
-def take(lock: int) -> bool:
-    """Lock an open file for this process alone, if nobody else holds it at this moment."""
+def try_lock_exclusive(lock: int) -> bool:
+    """Lock an open file for this process alone; return False where another process has locked it."""
     return _flock(lock, fcntl.LOCK_EX)
 
 
-def share(lock: int) -> bool:
-    """Lock an open file together with others who share it, if nobody holds it alone at this moment."""
+def try_lock_shared(lock: int) -> bool:
+    """Lock an open file together with other processes; return False where one has locked it for itself alone."""
     return _flock(lock, fcntl.LOCK_SH)
 
 

@@ -1,9 +1,9 @@
-"""The embedded store: a server of our own per data directory, shared by the processes that use the directory.
+"""The embedded store: a child server for each data directory, shared by the processes that use the directory.
 
-Two locks decide who does what (flock, so that the kernel frees them when their holders die). `lock` is held by the
-server itself, so that no two servers write one directory. `users` is shared by all who use the store; the one who
-gets it for itself alone on leaving is the last one out, and keeps it while stopping the server, so that whoever
-comes in meanwhile waits.
+Two file locks coordinate the processes (flock, so that the kernel frees a lock when its process dies). The server keeps
+`lock` locked while it lives, so that no two servers write one directory. Every process that uses the store keeps
+`users` locked shared. A process that leaves tries to lock `users` exclusively: where that succeeds it is the last user,
+and it keeps the lock while it stops the server, so that a process that comes meanwhile waits.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from matcher.errors import StoreUnavailable
-from matcher.store.embedded.files import Patience, StoreFiles, open_lock, share, take
+from matcher.store.embedded.files import PollTimeout, StoreFiles, open_lock, try_lock_exclusive, try_lock_shared
 from matcher.store.embedded.process import (
     LOADING,
-    ask_server,
     choose_socket,
     find_binary,
+    probe_server,
     quieten_server,
     start_server,
     stop_server,
@@ -35,7 +35,7 @@ STOP_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedSettings:
-    """Say where an embedded store lives, which binary serves it, and how long it may stay silent at start."""
+    """The data directory of an embedded store, its server's binary, and how long the server may be silent at start."""
 
     data_dir: Path
     binary: Path | None = None
@@ -43,7 +43,7 @@ class EmbeddedSettings:
 
 
 class EmbeddedStore:
-    """Hold one use of the embedded store of a data directory, until closed."""
+    """One process's use of the embedded store of a data directory, until it is closed."""
 
     def __init__(self, files: StoreFiles, socket: Path, users: int, *, adopted: bool) -> None:
         self._files = files
@@ -53,48 +53,48 @@ class EmbeddedStore:
 
     @classmethod
     async def open(cls, settings: EmbeddedSettings) -> EmbeddedStore:
-        """Start the store of the data directory, or attach to the one that lives.
+        """Start the store of the data directory, or attach to its running server.
 
-        A store that loads is waited for without limit; the timeout counts the time in which it is silent.
-        Raises StoreUnavailable with the one-line reason.
+        A server that is loading its data has no time limit; the timeout counts only the time in which it is silent.
+        Raises StoreUnavailable with a reason of one line.
         """
-        abandoned = threading.Event()
-        entering = asyncio.ensure_future(asyncio.to_thread(_enter, settings, abandoned))
+        cancelled = threading.Event()
+        attaching = asyncio.ensure_future(asyncio.to_thread(_attach, settings, cancelled))
         try:
-            return await asyncio.shield(entering)
+            return await asyncio.shield(attaching)
         except asyncio.CancelledError:
-            abandoned.set()
+            cancelled.set()
             with suppress(StoreUnavailable):
-                await (await entering).close()
+                await (await attaching).close()
             raise
 
     @property
     def url(self) -> str:
-        """Return the address in the form that redis-py's from_url reads."""
+        """Return the store's URL for redis-py."""
         return "unix://" + quote(str(self._socket))
 
     @property
     def adopted(self) -> bool:
-        """Tell whether the server was already alive."""
+        """Return whether the server was running before this process came."""
         return self._adopted
 
     async def close(self) -> None:
-        """Leave the store; the last one out stops it. Raises StoreUnavailable if it has not in 10 s."""
+        """Leave the store; the last user stops the server. Raises StoreUnavailable where it does not end in 10 s."""
         users, self._users = self._users, None
         if users is not None:
-            await asyncio.shield(asyncio.to_thread(_leave, self._files, self._socket, users))
+            await asyncio.shield(asyncio.to_thread(_detach, self._files, self._socket, users))
 
 
-def _enter(settings: EmbeddedSettings, abandoned: threading.Event) -> EmbeddedStore:
+def _attach(settings: EmbeddedSettings, cancelled: threading.Event) -> EmbeddedStore:
     try:
         files = StoreFiles(settings.data_dir.expanduser().resolve())
         files.prepare()
-        patience = Patience(settings.start_timeout_seconds, abandoned)
+        timeout = PollTimeout(settings.start_timeout_seconds, cancelled)
         users = open_lock(files.users)
         try:
-            while not share(users):
-                patience.wait(str(files.data_dir), lambda: "another process is stopping it and does not finish")
-            socket, adopted = _reach(files, users, settings.binary, patience)
+            while not try_lock_shared(users):
+                timeout.sleep(str(files.data_dir), lambda: "another process has been stopping it for too long")
+            socket, adopted = _start_or_adopt(files, users, settings.binary, timeout)
         except BaseException:
             os.close(users)
             raise
@@ -104,8 +104,8 @@ def _enter(settings: EmbeddedSettings, abandoned: threading.Event) -> EmbeddedSt
         raise StoreUnavailable(str(settings.data_dir), why) from error
 
 
-def _reach(files: StoreFiles, users: int, binary: Path | None, patience: Patience) -> tuple[Path, bool]:
-    """Return the socket of a server that answers, and whether it lived before; start one if none does."""
+def _start_or_adopt(files: StoreFiles, users: int, binary: Path | None, timeout: PollTimeout) -> tuple[Path, bool]:
+    """Return the socket of a server that answers, and whether it ran before; start a server where none runs."""
     address = str(files.data_dir)
     started: subprocess.Popen[bytes] | None = None
     try:
@@ -113,33 +113,33 @@ def _reach(files: StoreFiles, users: int, binary: Path | None, patience: Patienc
             if started is None:
                 started = _start_if_free(files, binary)
             elif started.returncode is not None:
-                raise StoreUnavailable(address, f"its server ended at once; last logged: {files.last_line()}")
+                raise StoreUnavailable(address, f"its server ended at once; last logged: {files.last_log_line()}")
             socket, pid = files.address()
-            silence = ask_server(socket)
-            if socket is not None and silence is None:
+            problem = probe_server(socket)
+            if socket is not None and problem is None:
                 if started is not None:
                     quieten_server(socket)
                 return socket, started is None
-            if silence == LOADING:
-                patience.renew()
-            patience.wait(address, partial(_describe, files, pid, silence))
+            if problem == LOADING:
+                timeout.restart()
+            timeout.sleep(address, partial(_describe, files, pid, problem))
     except BaseException:
-        if started is not None and take(users):  # nobody else waits for it or uses it
+        if started is not None and try_lock_exclusive(users):  # no other process waits for the server or uses it
             started.terminate()
             with suppress(subprocess.TimeoutExpired):
                 started.wait(STOP_SECONDS)
         raise
 
 
-def _describe(files: StoreFiles, pid: str, silence: str | None) -> str:
-    holder = f"its server (process {pid})" if pid else "its server"
-    return f"{holder} holds the lock, but {silence}; last logged: {files.last_line()}"
+def _describe(files: StoreFiles, pid: str, problem: str | None) -> str:
+    server = f"its server (process {pid})" if pid else "its server"
+    return f"{server} holds the lock, but {problem}; last logged: {files.last_log_line()}"
 
 
 def _start_if_free(files: StoreFiles, binary: Path | None) -> subprocess.Popen[bytes] | None:
     lock = open_lock(files.lock)
     try:
-        if not take(lock):
+        if not try_lock_exclusive(lock):
             os.close(lock)
             return None
         binary = find_binary(binary, str(files.data_dir))
@@ -150,22 +150,24 @@ def _start_if_free(files: StoreFiles, binary: Path | None) -> subprocess.Popen[b
     return start_server(binary, files, socket, lock)
 
 
-def _leave(files: StoreFiles, socket: Path, users: int) -> None:
+def _detach(files: StoreFiles, socket: Path, users: int) -> None:
     try:
-        # On its way from shared to exclusive the lock is free for a moment. Whoever gets in then makes this fail,
-        # and of several who leave at once the last to let go succeeds: never none of them, never two.
-        if take(users):
-            _stop(files, socket, Patience(STOP_SECONDS, threading.Event()))
+        # Between shared and exclusive the lock is free for a moment. A process that locks it then makes this fail. Of
+        # several processes that leave at once, exactly the last to free its lock succeeds.
+        if try_lock_exclusive(users):
+            _stop(files, socket, PollTimeout(STOP_SECONDS, threading.Event()))
     finally:
         os.close(users)
 
 
-def _stop(files: StoreFiles, socket: Path, patience: Patience) -> None:
+def _stop(files: StoreFiles, socket: Path, timeout: PollTimeout) -> None:
     refusal = stop_server(socket)
     lock = open_lock(files.lock)
     try:
-        while not take(lock):
-            patience.wait(str(files.data_dir), lambda: f"it does not end{refusal}; last logged: {files.last_line()}")
+        while not try_lock_exclusive(lock):
+            timeout.sleep(
+                str(files.data_dir), lambda: f"it does not end{refusal}; last logged: {files.last_log_line()}"
+            )
         if socket.parent != files.server:
             with suppress(OSError):
                 socket.parent.rmdir()

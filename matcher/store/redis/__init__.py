@@ -1,1 +1,1 @@
-"""Transport to a Redis-protocol store: addresses, connections, failover, cluster and Sentinel, function libraries."""
+"""Transport to a Redis-protocol store: addresses, connections, failover, clusters and the function library."""

@@ -1,4 +1,4 @@
-"""The connection to the store: one round trip a verb, whichever server has its site; checks at the start."""
+"""The client of the store: commands and verbs in one round trip each, checks of the servers, and their clocks."""
 
 from __future__ import annotations
 
@@ -16,54 +16,55 @@ from matcher.store.keys import SCHEMA, SCHEMA_VERSION, SECRET, Keys
 from matcher.store.redis import functions
 from matcher.store.redis.address import StoreKind, parse_address
 from matcher.store.redis.blocking_reader import BlockingReader
-from matcher.store.redis.failover import AWAY, FailoverClient, short
-from matcher.store.redis.topology import ANY_SLOT, Server, Servers, WireLimits
+from matcher.store.redis.failover import UNAVAILABLE, FailoverClient, summary
+from matcher.store.redis.topology import ConnectionLimits, Server, Servers
 
 LEAST_REDIS: Final = (7, 0)
-START_PATIENCE_SECONDS: Final = 10.0
-MOST_CALLS: Final = 1024
-SHAPES: Final = Redis(protocol=2).response_callbacks
-"""How redis-py shapes the answer to a command."""
-HEARD_SECONDS: Final = 0.25
-"""A server that answered anything so recently need not be asked whether it answers."""
+START_SECONDS: Final = 10.0
+"""How long a start waits for the store."""
+MAX_CALLS: Final = 1024
+PARSERS: Final = Redis(protocol=2).response_callbacks
+"""redis-py's parser of the answer to each command."""
+PROBE_SECONDS: Final = 0.25
+"""A server that answered any call so recently needs no probe."""
 CLOCK_SECONDS: Final = 2.0
-"""How old a reading of a server's clock may be: two clocks part by less than 1 ms in that time."""
+"""How old a reading of a server's clock may be: two clocks drift apart by less than 1 ms in that time."""
 
 
 class StoreClient:
-    """Speak to one store; count the calls; turn its faults into MatcherErrors."""
+    """Run commands and verbs on one store, count the round trips, and raise its faults as MatcherErrors."""
 
     def __init__(
         self,
         url: str,
         *,
-        most_calls: int = MOST_CALLS,
+        max_calls: int = MAX_CALLS,
         timeout_seconds: float = 5.0,
-        observe: Callable[[str], None] = lambda _: None,
+        on_round_trip: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Take the store's URL. Raises ValueError where it is none.
+        """Create the client of the store at a URL. Raises ValueError for a wrong URL.
 
-        most_calls: how many may be under way to one server; more wait.
-        timeout_seconds: how long a server may leave all of them unanswered.
-        observe: is told the verb or command of every round trip.
+        max_calls: how many calls may be in flight to one server; further calls wait.
+        timeout_seconds: how long a server may leave all calls in flight unanswered.
+        on_round_trip: called with the verb or command of every round trip.
         """
         address = parse_address(url)
-        self.address = address.shown
+        self.address = address.redacted
         self.round_trips = 0
         self.persistent = False
-        """Whether every primary keeps an append-only file; known after the start."""
+        """Whether every primary keeps an append-only file; set by `start`."""
         self._kind = address.kind
-        self._calls = FailoverClient(address, WireLimits(most_calls, timeout_seconds))
-        self._servers = self._calls.servers
-        self._observe = observe
+        self._failover = FailoverClient(address, ConnectionLimits(max_calls, timeout_seconds))
+        self._servers = self._failover.servers
+        self._on_round_trip = on_round_trip
 
-    def reader(self, key: str) -> BlockingReader:
-        """Return a connection of its own to whichever server has a key, for commands that block."""
-        return BlockingReader(self._calls, self._servers.slot_of(("", key)))
+    def blocking_reader(self, key: str) -> BlockingReader:
+        """Return a reader with a connection of its own to the server that has a key, for commands that block."""
+        return BlockingReader(self._failover, self._servers.hash_slot(("", key)))
 
     def of(self, site: str) -> Clock:
-        """Return the clock that a site's deadlines are written by: its server's."""
-        return _SiteClock(self._servers, self._servers.slot_of(("", Keys(site).due)))
+        """Return the clock that a site's deadlines are written by: the clock of its server."""
+        return _SiteClock(self._servers, self._servers.hash_slot(("", Keys(site).due)))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -71,35 +72,38 @@ class StoreClient:
         await asyncio.sleep(0)
 
     async def run(self, *command: Any, name: str = "") -> Any:
-        """Run one command: one round trip. The answer has the shape redis-py gives it."""
-        return shaped(command, await self._run(command, name or command[0]))
+        """Run one command in one round trip; return its answer as redis-py parses it.
+
+        name: what the round trip counts as; the command's own name by default.
+        """
+        return parse_answer(command, await self._run(command, name or command[0]))
 
     async def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Run commands without a transaction, in one round trip to each server that has a key; answers in order.
 
-        A command without a key goes where the first one with a key goes.
+        A command without a key goes to the server of the first command with a key.
         """
-        slots = [self._servers.slot_of(command) for command in commands]
-        keyed = next((slot for slot in slots if slot != ANY_SLOT), ANY_SLOT)
-        parts: dict[int, list[int]] = {}
-        for number, slot in enumerate(slots):
-            parts.setdefault(slot if slot != ANY_SLOT else keyed, []).append(number)
+        hash_slots = [self._servers.hash_slot(command) for command in commands]
+        first = next((hash_slot for hash_slot in hash_slots if hash_slot is not None), None)
+        parts: dict[int | None, list[int]] = {}
+        for number, hash_slot in enumerate(hash_slots):
+            parts.setdefault(first if hash_slot is None else hash_slot, []).append(number)
         answers: list[Any] = [None] * len(commands)
 
-        async def ask(slot: int, numbers: list[int]) -> None:
+        async def execute(hash_slot: int | None, numbers: list[int]) -> None:
             self._count("pipeline")
-            asked = [commands[number] for number in numbers]
-            for number, answer in zip(numbers, await self._calls.ask(slot, asked), strict=True):
+            part = [commands[number] for number in numbers]
+            for number, answer in zip(numbers, await self._failover.execute(hash_slot, part), strict=True):
                 answers[number] = answer
 
-        await asyncio.gather(*(ask(slot, numbers) for slot, numbers in parts.items()))
+        await asyncio.gather(*(execute(hash_slot, numbers) for hash_slot, numbers in parts.items()))
         for answer in answers:
             if isinstance(answer, Exception):
-                self._calls.tell(answer)
-        return [shaped(command, answer) for command, answer in zip(commands, answers, strict=True)]
+                self._failover.raise_store_error(answer)
+        return [parse_answer(command, answer) for command, answer in zip(commands, answers, strict=True)]
 
     async def verb(self, verb: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
-        """Run one verb of the library: one round trip; a store that lost the library gets it again."""
+        """Run one verb of the library in one round trip; a store that lost the library gets it again."""
         call = ("FCALL", functions.function(verb), len(keys), *keys, *args)
         try:
             answer: list[Any] = await self._run(call, verb)
@@ -111,20 +115,20 @@ class StoreClient:
         return answer
 
     async def load_library(self) -> None:
-        """Load the verbs on every primary there is; one that has them keeps them."""
-        for answer in (await self._everywhere("FUNCTION LOAD", functions.code())).values():
+        """Load the verbs on every reachable primary that does not have them."""
+        for answer in (await self._run_on_primaries("FUNCTION LOAD", functions.code())).values():
             if isinstance(answer, exceptions.ResponseError) and "already exists" not in str(answer):
-                self._calls.tell(answer)
+                self._failover.raise_store_error(answer)
 
     async def start(self) -> None:
-        """Wait up to 10 s for the store, check that every primary can be trusted, and load the verbs.
+        """Wait up to 10 s for the store, check that every primary is fit for the data, and load the verbs.
 
         Raises StoreUnavailable, or StoreUnfit with the reason.
         """
-        deadline = asyncio.get_running_loop().time() + START_PATIENCE_SECONDS
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
         while True:
             try:
-                said = await self._everywhere("INFO", whole=True)
+                answers = await self._run_on_primaries("INFO", require_all=True)
                 break
             except StoreUnavailable as fault:
                 if isinstance(fault.__cause__, exceptions.AuthenticationError):
@@ -133,72 +137,62 @@ class StoreClient:
                     raise
                 await asyncio.sleep(0.2)
             except exceptions.ResponseError as fault:
-                raise StoreUnfit(self.address, short(fault)) from fault
+                raise StoreUnfit(self.address, summary(fault)) from fault
         self.persistent = True
-        for server, answer in said.items():
+        for server, answer in answers.items():
             if isinstance(answer, Exception):
-                raise StoreUnfit(server.shown, short(answer)) from answer
-            info = shaped(("INFO",), answer)
-            check_fit(server.shown, info, self._kind)
+                raise StoreUnfit(server.name, summary(answer)) from answer
+            info = parse_answer(("INFO",), answer)
+            check_fit(server.name, info, self._kind)
             self.persistent &= bool(info.get("aof_enabled"))
-        schema = await self._found_or_put(SCHEMA, SCHEMA_VERSION.encode())
+        schema = await self._get_or_put(SCHEMA, SCHEMA_VERSION.encode())
         if schema is not None and schema != SCHEMA_VERSION.encode():
-            raise StoreUnfit(self.address, f"its data has schema {schema!r}; this version knows {SCHEMA_VERSION}")
+            raise StoreUnfit(self.address, f"its data has schema {schema!r}; this version reads {SCHEMA_VERSION}")
         await self.load_library()
 
     async def shared_secret(self, fresh: bytes) -> bytes:
-        """Return the secret that every replica of this store shares; the first one's `fresh` becomes it."""
-        kept = await self._found_or_put(SECRET, fresh)
-        return fresh if kept is None else kept
+        """Return the secret that every process on this store shares: the `fresh` of the first process that asked."""
+        stored = await self._get_or_put(SECRET, fresh)
+        return fresh if stored is None else stored
 
-    async def _found_or_put(self, key: str, value: bytes) -> bytes | None:
-        """Return what a key holds; where there is nothing, put a value there and return None."""
-        found = await self._run(("SET", key, value, "NX", "GET"), "SET")
-        return found if isinstance(found, bytes) else None
+    async def _get_or_put(self, key: str, value: bytes) -> bytes | None:
+        """Return the value of a key; where the key is missing, set it to `value` and return None."""
+        stored = await self._run(("SET", key, value, "NX", "GET"), "SET")
+        return stored if isinstance(stored, bytes) else None
 
-    async def time_ms(self, site: str = "") -> int:
-        """Return the clock of a site's server in milliseconds since 1970."""
-        slot = self._servers.slot_of(("", Keys(site).due)) if site else ANY_SLOT
-        self._count("TIME")
-        (answer,) = await self._calls.ask(slot, [("TIME",)])
-        if isinstance(answer, Exception):
-            self._calls.tell(answer)
-        seconds, micros = answer
-        return int(seconds) * 1000 + int(micros) // 1000
+    async def probe_primaries(self, silence_seconds: float) -> list[str]:
+        """Check that every primary answers, and read the clocks that were not read for 2 s.
 
-    async def look(self, silence_seconds: float) -> list[str]:
-        """Ask every primary that has said nothing lately whether it answers, and read their clocks now and then.
-
-        Returns those that do not answer while others do. Raises StoreUnavailable where none does, TimeoutError where
-        they all stay silent.
+        A primary that answered a call within the last 0.25 s is not probed. Returns the names of the primaries that do
+        not answer while others do. Raises StoreUnavailable where no primary answers, TimeoutError where all are silent.
         """
         try:
             async with asyncio.timeout(silence_seconds):
                 primaries = await self._servers.primaries()
         except exceptions.RedisError as fault:
-            raise StoreUnavailable(self.address, short(fault)) from fault
-        faults = dict(await asyncio.gather(*(self._look_at(server, silence_seconds) for server in primaries)))
-        away = {shown: fault for shown, fault in faults.items() if fault is not None}
+            raise StoreUnavailable(self.address, summary(fault)) from fault
+        faults = dict(await asyncio.gather(*(self._probe(server, silence_seconds) for server in primaries)))
+        away = {name: fault for name, fault in faults.items() if fault is not None}
         if len(away) < len(primaries):
             return sorted(away)
         if refused := [fault for fault in away.values() if not isinstance(fault, TimeoutError)]:
-            self._calls.tell(refused[0])
+            self._failover.raise_store_error(refused[0])
         raise TimeoutError
 
-    async def _look_at(self, server: Server, silence_seconds: float) -> tuple[str, Exception | None]:
-        wire = server.wire
-        heard = wire is not None and asyncio.get_running_loop().time() - wire.heard_at < HEARD_SECONDS
-        if not heard or time.monotonic() - server.clock.read_at > CLOCK_SECONDS:
+    async def _probe(self, server: Server, silence_seconds: float) -> tuple[str, Exception | None]:
+        connection, now = server.connection, asyncio.get_running_loop().time()
+        answered = connection is not None and now - connection.answered_at < PROBE_SECONDS
+        if not answered or time.monotonic() - server.clock.read_at > CLOCK_SECONDS:
             self._count("TIME")
             try:
                 async with asyncio.timeout(silence_seconds):
                     await server.read_clock()
-            except AWAY as fault:
-                return server.shown, fault
-        return server.shown, None
+            except UNAVAILABLE as fault:
+                return server.name, fault
+        return server.name, None
 
     async def delete_matching(self, pattern: str) -> None:
-        """Delete every key of one site that matches a glob, in steps that block nobody."""
+        """Delete every key of one site that matches a glob, in steps of 1,000 keys so that other calls go on."""
         cursor = b"0"
         while True:
             cursor, keys = await self._run(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000), "SCAN")
@@ -209,50 +203,50 @@ class StoreClient:
 
     async def _run(self, command: tuple[Any, ...], name: str) -> Any:
         self._count(name)
-        (answer,) = await self._calls.ask(self._servers.slot_of(command), (command,))
+        (answer,) = await self._failover.execute(self._servers.hash_slot(command), (command,))
         if isinstance(answer, Exception):
-            self._calls.tell(answer)
+            self._failover.raise_store_error(answer)
         return answer
 
-    async def _everywhere(self, *command: Any, whole: bool = False) -> dict[Server, Any]:
-        answers = await self._calls.everywhere(command, whole=whole)
+    async def _run_on_primaries(self, *command: Any, require_all: bool = False) -> dict[Server, Any]:
+        answers = await self._failover.execute_on_primaries(command, require_all=require_all)
         for _ in answers:
             self._count(command[0])
         return answers
 
     def _count(self, name: str) -> None:
         self.round_trips += 1
-        self._observe(name)
+        self._on_round_trip(name)
 
 
-def shaped(command: tuple[Any, ...], answer: Any) -> Any:
-    """Return an answer in the shape that redis-py gives it."""
-    shape = SHAPES.get(command[0])
-    return answer if shape is None else shape(answer)
+def parse_answer(command: tuple[Any, ...], answer: Any) -> Any:
+    """Return an answer as redis-py parses it."""
+    parser = PARSERS.get(command[0])
+    return answer if parser is None else parser(answer)
 
 
-def check_fit(shown: str, info: dict[str, Any], kind: StoreKind) -> None:
-    """Raise StoreUnfit where a server cannot be trusted with data, or is none of the kind that the address names."""
+def check_fit(name: str, info: dict[str, Any], kind: StoreKind) -> None:
+    """Raise StoreUnfit where a server is not fit for the data or is not of the kind that the address names."""
     mode = info.get("redis_mode", info.get("server_mode", "standalone"))
     if mode == "sentinel":
-        raise StoreUnfit(shown, "it is a Sentinel: redis+sentinel://host,host/service reaches what it watches")
+        raise StoreUnfit(name, "it is a Sentinel: use redis+sentinel://host,host/service to reach its primary")
     if info.get("cluster_enabled") and kind is not StoreKind.CLUSTER:
-        raise StoreUnfit(shown, "it is one of a cluster: redis+cluster://host,host reaches all of it")
+        raise StoreUnfit(name, "it is a server of a cluster: use redis+cluster://host,host to reach all of it")
     version = str(info["redis_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < LEAST_REDIS:
-        raise StoreUnfit(shown, f"it is version {version}; 7.0 is the least")
+        raise StoreUnfit(name, f"it is version {version}; 7.0 or later is needed")
     if info.get("maxmemory_policy", "noeviction") != "noeviction":
-        raise StoreUnfit(shown, f"maxmemory-policy is {info['maxmemory_policy']}; it must be noeviction")
+        raise StoreUnfit(name, f"maxmemory-policy is {info['maxmemory_policy']}; it must be noeviction")
 
 
 class _SiteClock:
-    """Is the clock of whichever server a site lies on."""
+    """The clock of the server that has a site."""
 
-    def __init__(self, servers: Servers, slot: int) -> None:
+    def __init__(self, servers: Servers, hash_slot: int | None) -> None:
         self._servers = servers
-        self._slot = slot
+        self._hash_slot = hash_slot
 
     def now_ms(self) -> int:
-        """Return milliseconds since 1970; by this machine's clock while the server is not known."""
-        server = self._servers.server(self._slot)
+        """Return milliseconds since 1970, by this machine's clock while the server is not known."""
+        server = self._servers.server(self._hash_slot)
         return int(time.time() * 1000) if server is None else server.clock.now_ms()

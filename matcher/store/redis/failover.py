@@ -1,7 +1,8 @@
-"""Calls to the store's servers: what is sent again, for how long and to whom, and what is told where nothing helps."""
+"""Retries and redirects of Redis commands during a failover; StoreUnavailable when they are used up."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
@@ -10,117 +11,151 @@ from redis import exceptions
 from matcher.errors import StoreFull, StoreUnavailable
 from matcher.store.redis.address import StoreAddress, StoreKind
 from matcher.store.redis.cluster import ClusterServers
-from matcher.store.redis.effort import Effort
-from matcher.store.redis.multiplexed_connection import packed
-from matcher.store.redis.topology import SentinelServers, Server, Servers, SingleServer, WireLimits
+from matcher.store.redis.multiplexed_connection import pack
+from matcher.store.redis.topology import ConnectionLimits, Refusal, SentinelServers, Server, Servers, SingleServer
+
+RETRY_SECONDS: Final = 1.0
+"""How long commands are sent again after their first fault."""
+CUT_OFF_RETRIES: Final = 2
+"""How often commands are sent again when their connection was cut before the answers came: they may have run."""
+REDIRECTIONS: Final = 3
+FIRST_PAUSE_SECONDS: Final = 0.02
+LONGEST_PAUSE_SECONDS: Final = 0.2
 
 NOT_RUN: Final = (
-    exceptions.AskError,  # MovedError is one
+    exceptions.AskError,  # the base class of MovedError
     exceptions.TryAgainError,
-    exceptions.ClusterDownError,  # MasterDownError is one
+    exceptions.ClusterDownError,  # the base class of MasterDownError
     exceptions.ReadOnlyError,
     exceptions.BusyLoadingError,
 )
-"""Refusals by a server that has not run the command and never will, while another one does, or itself in a moment."""
-AWAY: Final = (*NOT_RUN, exceptions.ConnectionError, exceptions.TimeoutError, OSError)
+"""Refusals of a server that did not run the command: another server runs it, or the same server a moment later."""
+UNAVAILABLE: Final = (*NOT_RUN, exceptions.ConnectionError, exceptions.TimeoutError, OSError)
 
-Refusal = exceptions.ResponseError | exceptions.ConnectionError
+
+class RetryBudget:
+    """Limit the retries and redirections of one call. The time counts from the first fault."""
+
+    def __init__(self) -> None:
+        self._deadline = asyncio.get_running_loop().time() + RETRY_SECONDS
+        self._pause = FIRST_PAUSE_SECONDS
+        self._cut_off = 0
+        self._redirections = 0
+
+    def redirect(self) -> bool:
+        """Count a redirection; return whether the named server may be tried without a pause."""
+        self._redirections += 1
+        return self._redirections <= REDIRECTIONS
+
+    async def pause(self, *, cut_off: bool) -> bool:
+        """Sleep before the next try; return False, without sleeping, where the budget allows none.
+
+        cut_off: the connection was cut after the commands were sent.
+        """
+        self._cut_off += cut_off
+        if self._cut_off > CUT_OFF_RETRIES or asyncio.get_running_loop().time() + self._pause > self._deadline:
+            return False
+        await asyncio.sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        return True
 
 
 class FailoverClient:
-    """Ask whichever server has a slot, and go on asking while a failover lasts."""
+    """Run commands on the server of a hash slot, and try again while a failover lasts."""
 
-    def __init__(self, address: StoreAddress, limits: WireLimits) -> None:
+    def __init__(self, address: StoreAddress, limits: ConnectionLimits) -> None:
         self.servers: Servers = _servers(address, limits)
-        self._shown = address.shown
+        self._address = address.redacted
 
-    async def ask(self, slot: int, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Send commands to the server that has a slot and return their answers, errors among them.
+    async def execute(self, hash_slot: int | None, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Run commands on the server of a hash slot; return their answers, with errors of the server among them.
 
-        What was not run is sent again for 1 s, also to whom the slot has gone; what was cut off, twice. Every verb
-        may run again: it finds what the first run wrote. Raises StoreUnavailable.
+        Commands that a server refused to run are sent again for 1 s, also to the server that has the hash slot now.
+        Commands whose connection was cut before the answers came are sent again twice; every verb may run again,
+        because it finds what its first run wrote. Raises StoreUnavailable.
         """
-        words = b"".join(map(packed, commands))
-        servers, effort = self.servers, None
+        packed = b"".join(map(pack, commands))
+        servers, budget = self.servers, None
         while True:
             sent = False
             try:
-                server = servers.server(slot)
-                wire = (server and server.wire) or await servers.open(slot)
+                server = servers.server(hash_slot)
+                connection = (server and server.connection) or await servers.connect(hash_slot)
                 sent = True
-                answers = await wire.ask(words, len(commands))
+                answers = await connection.execute(packed, len(commands))
             except exceptions.AuthenticationError as fault:
-                self.tell(fault)
+                self.raise_store_error(fault)
             except (exceptions.ConnectionError, exceptions.ClusterDownError) as fault:
-                effort = effort or Effort()
-                if not await effort.again(cut_off=sent):
-                    self.tell(fault)
+                budget = budget or RetryBudget()
+                if not await budget.pause(cut_off=sent):
+                    self.raise_store_error(fault)
                 continue
             except (exceptions.TimeoutError, OSError) as fault:
-                # A store that is slow is not asked again: it would get more work the slower it is.
-                self.tell(fault)
+                # No retry: a slow store would get more work the slower it is.
+                self.raise_store_error(fault)
             refusal = next((answer for answer in answers if isinstance(answer, NOT_RUN)), None)
             if refusal is None:
                 return answers
-            effort = effort or Effort()
-            if found := await self._elsewhere(slot, commands, refusal, effort):
-                return found
+            budget = budget or RetryBudget()
+            if redirected := await self._redirect(hash_slot, commands, refusal, budget):
+                return redirected
 
-    async def everywhere(self, command: tuple[Any, ...], *, whole: bool) -> dict[Server, Any]:
-        """Run a command on every primary; one that refuses has an exception for an answer.
+    async def execute_on_primaries(self, command: tuple[Any, ...], *, require_all: bool) -> dict[Server, Any]:
+        """Run a command on every primary and return each primary's answer; an error is an exception as the answer.
 
-        whole: all of them must answer; else one that is away has an exception for an answer. Raises StoreUnavailable.
+        require_all: every primary must be reachable; otherwise an unreachable primary has an exception as its answer.
+        Raises StoreUnavailable.
         """
         answers: dict[Server, Any] = {}
         try:
-            for server in await self.servers.primaries(whole=whole):
+            for server in await self.servers.primaries(require_all=require_all):
                 try:
-                    (answers[server],) = await (await server.open()).ask(packed(command), 1)
-                except AWAY as fault:
-                    if whole:
+                    (answers[server],) = await (await server.connect()).execute(pack(command), 1)
+                except UNAVAILABLE as fault:
+                    if require_all:
                         raise
                     answers[server] = fault
         except (exceptions.RedisError, OSError) as fault:
-            self.tell(fault)
+            self.raise_store_error(fault)
         return answers
 
-    def tell(self, fault: Exception) -> NoReturn:
-        """Raise StoreUnavailable or StoreFull for what redis-py raised; what is neither is raised as it is."""
+    def raise_store_error(self, fault: Exception) -> NoReturn:
+        """Raise StoreUnavailable or StoreFull for a fault of redis-py; raise any other fault unchanged."""
         if isinstance(fault, exceptions.OutOfMemoryError) or str(fault).startswith("OOM"):
             raise StoreFull from fault
-        if isinstance(fault, AWAY) or str(fault).startswith(("MISCONF", "NOREPLICAS")):
-            raise StoreUnavailable(self._shown, short(fault)) from fault
+        if isinstance(fault, UNAVAILABLE) or str(fault).startswith(("MISCONF", "NOREPLICAS")):
+            raise StoreUnavailable(self._address, summary(fault)) from fault
         raise fault
 
-    async def _elsewhere(
-        self, slot: int, commands: Sequence[tuple[Any, ...]], refusal: Refusal, effort: Effort
+    async def _redirect(
+        self, hash_slot: int | None, commands: Sequence[tuple[Any, ...]], refusal: Refusal, budget: RetryBudget
     ) -> list[Any]:
-        """Ask who is named in place of the server that did not run a command; nothing: ask again where it belongs."""
+        """Run refused commands on the server that an ASK names; return [] where the caller has to send them again."""
         if len(commands) > 1 and type(refusal) in {exceptions.AskError, exceptions.TryAgainError}:
-            # Some keys have gone to another server and some have not.
-            return [answer for command in commands for answer in await self.ask(slot, [command])]
+            # The hash slot is moving: some keys are on the other server already and some are not.
+            return [answer for command in commands for answer in await self.execute(hash_slot, [command])]
         if type(refusal) is exceptions.AskError:
             try:
-                wire = await self.servers.taker(refusal)
-                _, answer = await wire.ask(packed(("ASKING",)) + packed(commands[0]), 2)
+                connection = await self.servers.connect_to_importer(refusal)
+                _, answer = await connection.execute(pack(("ASKING",)) + pack(commands[0]), 2)
             except (exceptions.RedisError, OSError) as fault:
-                self.tell(fault)
+                self.raise_store_error(fault)
             if not isinstance(answer, NOT_RUN):
                 return [answer]
             refusal = answer
-        self.servers.refused(slot, refusal)
-        at_once = isinstance(refusal, exceptions.MovedError) and effort.redirected()
-        if not at_once and not await effort.again(cut_off=False):
-            self.tell(refusal)
+        self.servers.apply_refusal(hash_slot, refusal)
+        at_once = isinstance(refusal, exceptions.MovedError) and budget.redirect()
+        if not at_once and not await budget.pause(cut_off=False):
+            self.raise_store_error(refusal)
         return []
 
 
-def short(fault: BaseException) -> str:
-    """Return the first line of what a fault says."""
+def summary(fault: BaseException) -> str:
+    """Return the first line of a fault's message, at most 200 characters; its type where the message is empty."""
     return str(fault).splitlines()[0][:200] if str(fault) else type(fault).__name__
 
 
-def _servers(address: StoreAddress, limits: WireLimits) -> Servers:
+def _servers(address: StoreAddress, limits: ConnectionLimits) -> Servers:
     match address.kind:
         case StoreKind.SINGLE:
             return SingleServer(address, limits)

@@ -1,7 +1,8 @@
-"""A wire to one server: many commands under way on one socket, answered in the order they were sent.
+"""A multiplexed connection: many commands in flight on one socket, answered in the order they were sent.
 
-redis-py's pool gives each command a connection of its own while it is under way: most of what a command cost went into
-taking, reading and giving back. redis-py still opens the socket, speaks TLS, logs in and selects the database.
+redis-py's pool gives each command a connection of its own while it is in flight: most of the cost of a command went
+into taking the connection, reading from it and giving it back. redis-py still opens the socket, speaks TLS, logs in and
+selects the database.
 """
 
 from __future__ import annotations
@@ -18,58 +19,60 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 PROTOCOL: Final = 2
-"""RESP2 sends nothing that was not asked for, and what it answers to the commands used here is as plain."""
+"""RESP2: the server sends nothing but answers, and RESP3 adds nothing to the answers of the commands used here."""
 _NOTHING: Final = object()
 
 
-def packed(command: tuple[Any, ...]) -> bytes:
-    """Return a command as it goes over the wire; a name of two words is two."""
+def pack(command: tuple[Any, ...]) -> bytes:
+    """Return a command in the Redis protocol; a name of two words becomes two arguments."""
     name = command[0]
     words: bytes = hiredis.pack_command((*name.split(), *command[1:]) if " " in name else command)
     return words
 
 
 class MultiplexedConnection(asyncio.Protocol):
-    """Send commands on one connection without waiting for the answers to those before.
+    """Send commands on one connection without waiting for the answers to earlier commands.
 
-    A caller who goes away leaves its place: its answer is read and dropped.
+    The answer to a call that was cancelled is read and dropped.
     """
 
-    def __init__(self, most: int, silence_seconds: float, lost: Callable[[], None]) -> None:
-        """Take how many calls may be under way (more wait), and for how long the server may leave them unanswered.
+    def __init__(self, max_calls: int, silence_seconds: float, on_lost: Callable[[], None]) -> None:
+        """Create the protocol of a connection that is logged in; `open` is the way to get one.
 
-        lost: is called once, when the connection is.
+        max_calls: how many calls may be in flight; further calls wait.
+        silence_seconds: how long the server may leave the calls in flight unanswered.
+        on_lost: called once, when the connection is lost or closed.
         """
-        self.heard_at = 0.0
+        self.answered_at = 0.0
         """When the server last sent something, by the event loop's clock."""
-        self._asked_at = 0.0
-        """When something was asked while nothing was under way."""
+        self._busy_since = 0.0
+        """When a call was sent while no other was in flight."""
         self._loop = asyncio.get_running_loop()
         self._silence = silence_seconds
         self._reader = hiredis.Reader(
             protocolError=exceptions.InvalidResponse, replyError=DefaultParser.parse_error, notEnoughData=_NOTHING
         )
-        self._room = asyncio.Semaphore(most)
+        self._permits = asyncio.Semaphore(max_calls)
         self._writable = asyncio.Event()
         self._writable.set()
-        self._under_way: deque[tuple[asyncio.Future[list[Any]], int]] = deque()
+        self._in_flight: deque[tuple[asyncio.Future[list[Any]], int]] = deque()
         self._answers: list[Any] = []
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
-        self._kept: object = None
-        self._watching: asyncio.TimerHandle | None = None
-        self._lost: Exception | None = None
-        self._tell_lost = lost
+        self._transport_owner: object = None
+        self._silence_timer: asyncio.TimerHandle | None = None
+        self._fault: Exception | None = None
+        self._on_lost = on_lost
 
     @classmethod
     async def open(
         cls,
         login: Mapping[str, Any],
         *,
-        most: int,
+        max_calls: int,
         silence_seconds: float,
         connect_seconds: float,
-        lost: Callable[[], None] = lambda: None,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> MultiplexedConnection:
         """Connect and log in. Raises redis-py's ConnectionError, TimeoutError or AuthenticationError."""
         arguments = {
@@ -79,7 +82,7 @@ class MultiplexedConnection(asyncio.Protocol):
             "protocol": PROTOCOL,
             "retry": Retry(NoBackoff(), 0),
         }
-        connection = _handing_over(arguments.pop("connection_class"))(**arguments)
+        connection = _with_hand_over(arguments.pop("connection_class"))(**arguments)
         try:
             async with asyncio.timeout(connect_seconds):
                 await connection.connect()
@@ -93,40 +96,41 @@ class MultiplexedConnection(asyncio.Protocol):
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-        wire = cls(most, silence_seconds, lost)
-        wire._transport, wire._kept = connection.hand_over(wire)
-        return wire
+        multiplexed = cls(max_calls, silence_seconds, on_lost)
+        multiplexed._transport, multiplexed._transport_owner = connection.hand_over(multiplexed)
+        return multiplexed
 
     @property
     def usable(self) -> bool:
-        """Tell whether commands can be sent."""
-        return self._lost is None
+        """Return whether commands can be sent."""
+        return self._fault is None
 
-    async def ask(self, commands: bytes, answers: int) -> list[Any]:
-        """Send packed commands, together; return their answers in order, errors of the server among them.
+    async def execute(self, commands: bytes, answers: int) -> list[Any]:
+        """Send packed commands together; return their answers in order, with errors of the server among them.
 
-        Raises redis-py's ConnectionError or TimeoutError where the connection was lost before they all came.
+        answers: how many commands there are.
+        Raises redis-py's ConnectionError or TimeoutError where the connection was lost before the last answer came.
         """
         if not self._writable.is_set():
             await self._writable.wait()
-        await self._room.acquire()
-        if self._lost is not None:
-            self._room.release()
-            raise exceptions.ConnectionError(str(self._lost))
-        if not self._under_way:
-            self._asked_at = self._loop.time()
-            if self._watching is None:
-                self._watching = self._loop.call_later(self._silence, self._watch)
+        await self._permits.acquire()
+        if self._fault is not None:
+            self._permits.release()
+            raise exceptions.ConnectionError(str(self._fault))
+        if not self._in_flight:
+            self._busy_since = self._loop.time()
+            if self._silence_timer is None:
+                self._silence_timer = self._loop.call_later(self._silence, self._check_silence)
         future: asyncio.Future[list[Any]] = self._loop.create_future()
-        self._under_way.append((future, answers))
+        self._in_flight.append((future, answers))
         if not self._unsent:
-            # What is asked in one turn of the event loop goes out in one write.
+            # The calls of one loop turn are sent in one write.
             self._loop.call_soon(self._send)
         self._unsent.append(commands)
         return await future
 
     def close(self) -> None:
-        """Close the connection; what is under way fails."""
+        """Close the connection; the calls in flight fail."""
         self._fail(exceptions.ConnectionError("the connection was closed"))
 
     def _send(self) -> None:
@@ -135,80 +139,80 @@ class MultiplexedConnection(asyncio.Protocol):
             self._unsent.clear()
 
     def data_received(self, data: bytes) -> None:
-        """Give each answer to whom it belongs."""
-        self.heard_at = self._loop.time()
+        """Give each answer to its call."""
+        self.answered_at = self._loop.time()
         reader = self._reader
         reader.feed(data)
         try:
             while (answer := reader.gets()) is not _NOTHING:
-                self._answered(answer)
+                self._take_answer(answer)
         except (exceptions.InvalidResponse, IndexError) as fault:
-            self._fail(exceptions.ConnectionError(f"the server sent what is no answer: {type(fault).__name__}"))
+            self._fail(exceptions.ConnectionError(f"the server sent no valid answer: {type(fault).__name__}"))
 
-    def _answered(self, answer: Any) -> None:
+    def _take_answer(self, answer: Any) -> None:
         answers = self._answers
         answers.append(answer)
-        future, wanted = self._under_way[0]
-        if len(answers) == wanted:
-            self._under_way.popleft()
+        future, expected = self._in_flight[0]
+        if len(answers) == expected:
+            self._in_flight.popleft()
             self._answers = []
-            self._room.release()
+            self._permits.release()
             if not future.done():
                 future.set_result(answers)
 
     def pause_writing(self) -> None:
-        """Let callers wait while the server takes nothing."""
+        """Make callers wait while the server reads nothing."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Let callers go on."""
+        """Let the waiting callers go on."""
         self._writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail what is under way."""
+        """Fail the calls in flight."""
         self._fail(exceptions.ConnectionError(f"the connection was lost: {exc or 'closed by the server'}"))
 
-    def _watch(self) -> None:
-        self._watching = None
-        if not self._under_way:
+    def _check_silence(self) -> None:
+        self._silence_timer = None
+        if not self._in_flight:
             return
-        left = max(self.heard_at, self._asked_at) + self._silence - self._loop.time()
-        if left > 0:
-            self._watching = self._loop.call_later(left, self._watch)
+        remaining = max(self.answered_at, self._busy_since) + self._silence - self._loop.time()
+        if remaining > 0:
+            self._silence_timer = self._loop.call_later(remaining, self._check_silence)
         else:
             self._fail(exceptions.TimeoutError(f"it has been silent for {self._silence:g} s"))
 
     def _fail(self, fault: Exception) -> None:
-        if self._lost is not None:
+        if self._fault is not None:
             return
-        self._lost = fault
-        if self._watching is not None:
-            self._watching.cancel()
-        under_way, self._under_way = self._under_way, deque()
+        self._fault = fault
+        if self._silence_timer is not None:
+            self._silence_timer.cancel()
+        in_flight, self._in_flight = self._in_flight, deque()
         self._unsent.clear()
-        for future, _ in under_way:
-            self._room.release()
+        for future, _ in in_flight:
+            self._permits.release()
             if not future.done():
                 future.set_exception(type(fault)(str(fault)))
         self._writable.set()
         if self._transport is not None:
             self._transport.abort()
-        self._transport = self._kept = None
-        self._tell_lost()
+        self._transport = self._transport_owner = None
+        self._on_lost()
 
 
-def _handing_over(kind: type[AbstractConnection]) -> Any:
-    """Return a kind of redis-py's connections that gives its socket away once it is logged in."""
+def _with_hand_over(connection_class: type[AbstractConnection]) -> Any:
+    """Return a subclass of a redis-py connection that gives its socket away after the login."""
 
-    class HandingOver(kind):  # type: ignore[misc, valid-type]  # mypy does not follow a class that is a value
+    class WithHandOver(connection_class):  # type: ignore[misc, valid-type]  # mypy cannot follow a class as a value
         _writer: asyncio.StreamWriter | None
 
         def hand_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, object]:
-            """Return the transport, which tells `protocol` what comes, and what must live as long as it does."""
+            """Return the transport, which feeds `protocol` now, and the writer, which must live as long as it."""
             writer = self._writer
             assert writer is not None
             self._reader = self._writer = None
             writer.transport.set_protocol(protocol)
             return cast("asyncio.Transport", writer.transport), writer
 
-    return HandingOver
+    return WithHandOver

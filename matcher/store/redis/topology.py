@@ -1,4 +1,4 @@
-"""The servers of a store: which one has a key, and the wire to it."""
+"""The servers of a store: which primary has a key, and the connection to it."""
 
 from __future__ import annotations
 
@@ -15,85 +15,91 @@ from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
 
 from matcher.store.clock import StoreClock
-from matcher.store.redis.address import Host, StoreAddress, shown_host
-from matcher.store.redis.multiplexed_connection import MultiplexedConnection, packed
+from matcher.store.redis.address import Host, StoreAddress, host_port
+from matcher.store.redis.multiplexed_connection import MultiplexedConnection, pack
 
-ANY_SLOT: Final = -1
-"""What a command without a key falls into: any server runs it. (As an index it is a slot like any other.)"""
 SENTINEL_SECONDS: Final = 0.5
-"""How long a Sentinel may take to answer before the next one is asked."""
+"""How long a Sentinel may take to answer before the next Sentinel is asked."""
+
+Refusal = exceptions.ResponseError | exceptions.ConnectionError
+"""The answer of a server that did not run a command. (redis-py derives some of these from ConnectionError.)"""
 
 
 @dataclass(frozen=True, slots=True)
-class WireLimits:
-    """How many calls may be under way to a server, and how long it may be silent or take to be connected."""
+class ConnectionLimits:
+    """Limits of a connection: how many calls run on it at once, how long it may be silent or take to connect."""
 
     calls: int
     timeout_seconds: float
 
 
 class Server:
-    """One server: a wire that is opened when it is needed, and the server's clock."""
+    """A server with its clock, and a connection that is opened when it is needed."""
 
-    def __init__(self, shown: str, login: dict[str, Any], limits: WireLimits, *, must_be_primary: bool = False) -> None:
-        self.shown = shown
+    def __init__(
+        self, name: str, login: dict[str, Any], limits: ConnectionLimits, *, must_be_primary: bool = False
+    ) -> None:
+        self.name = name
         self.clock = StoreClock()
         self._login = login
         self._limits = limits
         self._must_be_primary = must_be_primary
-        self._wire: MultiplexedConnection | None = None
+        self._connection: MultiplexedConnection | None = None
         self._readers: WeakSet[MultiplexedConnection] = WeakSet()
-        self._opening: asyncio.Task[MultiplexedConnection] | None = None
+        self._connecting: asyncio.Task[MultiplexedConnection] | None = None
 
     @property
-    def wire(self) -> MultiplexedConnection | None:
-        """Return the wire, where it is open."""
-        wire = self._wire
-        return wire if wire is not None and wire.usable else None
+    def connection(self) -> MultiplexedConnection | None:
+        """Return the connection if it is open."""
+        connection = self._connection
+        return connection if connection is not None and connection.usable else None
 
-    async def open(self) -> MultiplexedConnection:
-        """Return the wire, opened once for all who wait for it. Raises what Wire.open raises."""
-        if (wire := self.wire) is not None:
-            return wire
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._open(), name=f"connect {self.shown}")
-            self._opening.add_done_callback(self._opened)
-        opening = self._opening
+    async def connect(self) -> MultiplexedConnection:
+        """Return the connection; open it once for all callers that wait for it.
+
+        Raises what MultiplexedConnection.open raises.
+        """
+        if (connection := self.connection) is not None:
+            return connection
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect(), name=f"connect {self.name}")
+            self._connecting.add_done_callback(self._connected)
+        connecting = self._connecting
         try:
-            return await asyncio.shield(opening)
+            return await asyncio.shield(connecting)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if opening.cancelled() and task is not None and not task.cancelling():
-                raise exceptions.ConnectionError("another server has taken its place") from None
+            if connecting.cancelled() and task is not None and not task.cancelling():
+                raise exceptions.ConnectionError("another server replaced this one") from None
             raise
 
-    async def reader(self, longest_block_seconds: float) -> MultiplexedConnection:
-        """Return a wire of its own, for commands that block.
+    async def open_reader(self, longest_block_seconds: float) -> MultiplexedConnection:
+        """Open a separate connection for commands that block.
 
-        It is closed with the server's wire, where silence is noticed earlier: who waits for news of a server that has
-        gone would hear none of the one that took its place.
+        It is closed when the server's shared connection is lost. The shared connection notices silence earlier: a
+        reader that stayed on a dead server would get no event of the server that replaced it.
         """
         limits = self._limits
-        wire = await MultiplexedConnection.open(
+        connection = await MultiplexedConnection.open(
             self._login,
-            most=1,
+            max_calls=1,
             silence_seconds=longest_block_seconds + limits.timeout_seconds,
             connect_seconds=limits.timeout_seconds,
         )
-        self._readers.add(wire)
-        return wire
+        self._readers.add(connection)
+        return connection
 
     async def read_clock(self) -> None:
-        """Read the server's clock."""
-        await self._read_clock(await self.open())
+        """Read the server's time and set its clock by it."""
+        await self._read_clock(await self.connect())
 
     def close(self) -> None:
-        """Close the wire."""
-        if self._opening is not None:
-            self._opening.cancel()
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+        """Close the connection and the readers."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         self._close_readers()
 
     def _close_readers(self) -> None:
@@ -101,108 +107,111 @@ class Server:
             reader.close()
         self._readers.clear()
 
-    async def _open(self) -> MultiplexedConnection:
+    async def _connect(self) -> MultiplexedConnection:
         limits = self._limits
-        wire = await MultiplexedConnection.open(
+        connection = await MultiplexedConnection.open(
             self._login,
-            most=limits.calls,
+            max_calls=limits.calls,
             silence_seconds=limits.timeout_seconds,
             connect_seconds=limits.timeout_seconds,
-            lost=self._close_readers,
+            on_lost=self._close_readers,
         )
         try:
-            await self._read_clock(wire)
+            await self._read_clock(connection)
             if self._must_be_primary:
-                (said,) = await wire.ask(packed(("INFO", "replication")), 1)
-                if b"role:master" not in said:
+                (info,) = await connection.execute(pack(("INFO", "replication")), 1)
+                if b"role:master" not in info:
                     raise exceptions.ConnectionError("it is a replica")
         except BaseException:
-            wire.close()
+            connection.close()
             raise
-        self._wire = wire
-        return wire
+        self._connection = connection
+        return connection
 
-    def _opened(self, _: asyncio.Task[MultiplexedConnection]) -> None:
-        self._opening = None
+    def _connected(self, _: asyncio.Task[MultiplexedConnection]) -> None:
+        self._connecting = None
 
-    async def _read_clock(self, wire: MultiplexedConnection) -> None:
+    async def _read_clock(self, connection: MultiplexedConnection) -> None:
         asked = time.monotonic()
-        (answer,) = await wire.ask(packed(("TIME",)), 1)
+        (answer,) = await connection.execute(pack(("TIME",)), 1)
         if not isinstance(answer, Exception):
             seconds, micros = answer
             self.clock.set(int(seconds) * 1000 + int(micros) / 1000, asked, time.monotonic())
 
 
 class Servers(Protocol):
-    """Knows the primaries of a store. A slot is what a command's key falls into."""
+    """The primaries of a store, by hash slot.
 
-    def slot_of(self, command: Sequence[Any]) -> int:
-        """Return the slot of a command's first key; ANY_SLOT for a command without one."""
+    The hash slot is None for a command without a key, which any server runs, and for every command where the store is
+    not a cluster.
+    """
 
-    def server(self, slot: int) -> Server | None:
-        """Return the server that has a slot, as far as is known."""
+    def hash_slot(self, command: Sequence[Any]) -> int | None:
+        """Return the hash slot of a command's first key; None for a command without a key."""
 
-    async def find(self, slot: int) -> Server:
-        """Return the server that has a slot, having asked where that is in doubt."""
+    def server(self, hash_slot: int | None) -> Server | None:
+        """Return the server of a hash slot by the last reading of the topology."""
 
-    async def open(self, slot: int) -> MultiplexedConnection:
-        """Return an open wire to the server that has a slot."""
+    async def find(self, hash_slot: int | None) -> Server:
+        """Return the server of a hash slot; read the topology again where it is in doubt."""
 
-    async def primaries(self, *, whole: bool = False) -> Sequence[Server]:
-        """Return every primary known; `whole`: raise where part of the store has none."""
+    async def connect(self, hash_slot: int | None) -> MultiplexedConnection:
+        """Return an open connection to the server of a hash slot."""
 
-    def refused(self, slot: int, refusal: exceptions.ResponseError | exceptions.ConnectionError) -> None:
-        """Take in that a server did not run a command because it is not its to run."""
+    async def primaries(self, *, require_all: bool = False) -> Sequence[Server]:
+        """Return every known primary; `require_all`: raise where part of the store has none."""
 
-    async def taker(self, redirection: exceptions.AskError) -> MultiplexedConnection:
-        """Return a wire to the server that is taking over the keys of a command."""
+    def apply_refusal(self, hash_slot: int | None, refusal: Refusal) -> None:
+        """Change the topology after a server refused to run a command."""
+
+    async def connect_to_importer(self, redirection: exceptions.AskError) -> MultiplexedConnection:
+        """Return a connection to the server that is importing the hash slot of a command."""
 
     def close(self) -> None:
-        """Close every wire."""
+        """Close every connection."""
 
 
 class SingleServer:
-    """A store of one server, or of one whose address never changes."""
+    """A store of one server, or of a primary whose address never changes."""
 
-    def __init__(self, address: StoreAddress, limits: WireLimits) -> None:
-        self._server = Server(address.shown, dict(address.login), limits)
+    def __init__(self, address: StoreAddress, limits: ConnectionLimits) -> None:
+        self._server = Server(address.redacted, dict(address.login), limits)
 
-    def slot_of(self, command: Sequence[Any]) -> int:  # noqa: ARG002
-        """Return ANY_SLOT."""
-        return ANY_SLOT
+    def hash_slot(self, command: Sequence[Any]) -> None:
+        """Return None: there are no hash slots."""
 
-    def server(self, slot: int) -> Server:  # noqa: ARG002
+    def server(self, hash_slot: int | None) -> Server:  # noqa: ARG002
         """Return the server."""
         return self._server
 
-    async def find(self, slot: int) -> Server:
+    async def find(self, hash_slot: int | None) -> Server:
         """Return the server."""
-        return self.server(slot)
+        return self.server(hash_slot)
 
-    async def open(self, slot: int) -> MultiplexedConnection:  # noqa: ARG002
-        """Return an open wire to the server."""
-        return await self._server.open()
+    async def connect(self, hash_slot: int | None) -> MultiplexedConnection:  # noqa: ARG002
+        """Return an open connection to the server."""
+        return await self._server.connect()
 
-    async def primaries(self, *, whole: bool = False) -> Sequence[Server]:  # noqa: ARG002
+    async def primaries(self, *, require_all: bool = False) -> Sequence[Server]:  # noqa: ARG002
         """Return the server."""
         return (self._server,)
 
-    def refused(self, slot: int, refusal: exceptions.ResponseError | exceptions.ConnectionError) -> None:
+    def apply_refusal(self, hash_slot: int | None, refusal: Refusal) -> None:
         """Do nothing: there is no other server."""
 
-    async def taker(self, redirection: exceptions.AskError) -> MultiplexedConnection:
-        """Raise: a lone server has nobody to name."""
+    async def connect_to_importer(self, redirection: exceptions.AskError) -> MultiplexedConnection:
+        """Raise the redirection: a single server has no other server to name."""
         raise redirection
 
     def close(self) -> None:
-        """Close the wire."""
+        """Close the connection."""
         self._server.close()
 
 
 class SentinelServers:
-    """A primary that Sentinels name. Whenever it has to be connected they are asked anew."""
+    """A primary that Sentinels name. The Sentinels are asked again whenever the primary has to be connected."""
 
-    def __init__(self, address: StoreAddress, limits: WireLimits) -> None:
+    def __init__(self, address: StoreAddress, limits: ConnectionLimits) -> None:
         self._address = address
         self._limits = limits
         self._sentinels = Sentinel(  # type: ignore[no-untyped-call]
@@ -215,68 +224,67 @@ class SentinelServers:
             },
         )
         self._host: Host | None = None
-        self._server: Server | None = None
-        self._asking: asyncio.Task[Server] | None = None
+        self._primary: Server | None = None
+        self._discovering: asyncio.Task[Server] | None = None
 
-    def slot_of(self, command: Sequence[Any]) -> int:  # noqa: ARG002
-        """Return ANY_SLOT."""
-        return ANY_SLOT
+    def hash_slot(self, command: Sequence[Any]) -> None:
+        """Return None: there are no hash slots."""
 
-    def server(self, slot: int) -> Server | None:  # noqa: ARG002
-        """Return the primary as last heard."""
-        return self._server
+    def server(self, hash_slot: int | None) -> Server | None:  # noqa: ARG002
+        """Return the primary that the Sentinels named last."""
+        return self._primary
 
-    async def find(self, slot: int) -> Server:
-        """Return the primary; where it is not connected the Sentinels are asked."""
-        server = self.server(slot)
-        if server is not None and server.wire is not None:
-            return server
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask(), name="ask the Sentinels")
-            self._asking.add_done_callback(self._asked)
-        return await asyncio.shield(self._asking)
+    async def find(self, hash_slot: int | None) -> Server:
+        """Return the primary; ask the Sentinels where it is not connected."""
+        primary = self.server(hash_slot)
+        if primary is not None and primary.connection is not None:
+            return primary
+        if self._discovering is None:
+            self._discovering = asyncio.create_task(self._discover(), name="ask the Sentinels")
+            self._discovering.add_done_callback(self._discovered)
+        return await asyncio.shield(self._discovering)
 
-    async def open(self, slot: int) -> MultiplexedConnection:
-        """Return an open wire to the primary."""
-        return await (await self.find(slot)).open()
+    async def connect(self, hash_slot: int | None) -> MultiplexedConnection:
+        """Return an open connection to the primary."""
+        return await (await self.find(hash_slot)).connect()
 
-    async def primaries(self, *, whole: bool = False) -> Sequence[Server]:  # noqa: ARG002
+    async def primaries(self, *, require_all: bool = False) -> Sequence[Server]:  # noqa: ARG002
         """Return the primary."""
-        return (await self.find(ANY_SLOT),)
+        return (await self.find(None),)
 
-    def refused(self, slot: int, refusal: exceptions.ResponseError | exceptions.ConnectionError) -> None:
-        """Leave a server that has become a replica."""
-        server = self.server(slot)
-        if server is not None and isinstance(refusal, exceptions.ReadOnlyError):
-            server.close()
+    def apply_refusal(self, hash_slot: int | None, refusal: Refusal) -> None:
+        """Disconnect a server that has become a replica."""
+        primary = self.server(hash_slot)
+        if primary is not None and isinstance(refusal, exceptions.ReadOnlyError):
+            primary.close()
 
-    async def taker(self, redirection: exceptions.AskError) -> MultiplexedConnection:
-        """Raise: a replicated server has nobody to name."""
+    async def connect_to_importer(self, redirection: exceptions.AskError) -> MultiplexedConnection:
+        """Raise the redirection: a primary outside a cluster has no other server to name."""
         raise redirection
 
     def close(self) -> None:
-        """Close the wire."""
-        if self._asking is not None:
-            self._asking.cancel()
-        if self._server is not None:
-            self._server.close()
+        """Close the connection."""
+        if self._discovering is not None:
+            self._discovering.cancel()
+        if self._primary is not None:
+            self._primary.close()
 
-    async def _ask(self) -> Server:
+    async def _discover(self) -> Server:
         try:
             name, port = await self._sentinels.discover_master(self._address.service)
         except MasterNotFoundError as fault:
             raise exceptions.ConnectionError(f"no Sentinel knows a primary of {self._address.service} now") from fault
         finally:
-            # Sentinels are asked once in a while: nothing is kept open to them.
+            # Sentinels are asked seldom: no connection to them stays open.
             await self._sentinels.aclose()
         host = (str(name), int(port))
-        if host != self._host or self._server is None:
-            if self._server is not None:
-                self._server.close()
+        if host != self._host or self._primary is None:
+            if self._primary is not None:
+                self._primary.close()
             self._host = host
             login = {**self._address.login, "host": host[0], "port": host[1]}
-            self._server = Server(shown_host(host), login, self._limits, must_be_primary=True)
-        return self._server
+            self._primary = Server(host_port(host), login, self._limits, must_be_primary=True)
+        return self._primary
 
-    def _asked(self, _: asyncio.Task[Server]) -> None:
-        self._asking = None
+    def _discovered(self, _: asyncio.Task[Server]) -> None:
+        self._discovering = None

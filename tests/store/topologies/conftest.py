@@ -1,3 +1,5 @@
+"""Fixtures of the topologies: a cluster, and a primary that a Sentinel watches."""
+
 from __future__ import annotations
 
 import tempfile
@@ -11,7 +13,7 @@ from tests.store.topologies.nodes import Cluster, Watched, cluster_in, watched_i
 
 @pytest.fixture(scope="session")
 async def cluster() -> AsyncIterator[Cluster]:
-    """Give a cluster of three primaries and a replica, shared by tests that leave it whole."""
+    """Give a cluster of three primaries and a replica, shared by tests that leave every server running."""
     with tempfile.TemporaryDirectory(prefix="mt-") as folder:
         async with cluster_in(Path(folder)) as cluster:
             yield cluster

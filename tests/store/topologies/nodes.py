@@ -1,4 +1,4 @@
-"""Real servers of a store that is more than one: a cluster, and a primary with a replica that a Sentinel watches."""
+"""Real servers for the tests: a cluster, and a primary with a replica that a Sentinel watches."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from matcher.store.keys import Keys
 from tests.store.access import PASSWORD, PRODUCT, make_users
 
 HOST: Final = "127.0.0.1"
-SLOTS: Final = 16384
+HASH_SLOTS: Final = 16384
 SERVICE: Final = "desk"
 NODE_TIMEOUT_MS: Final = 1000
-PATIENCE_SECONDS: Final = 30.0
+WAIT_SECONDS: Final = 30.0
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that no program listens on."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -48,12 +48,12 @@ class Node:
         return Redis(host=HOST, port=self.port)
 
     async def ask(self, *command: Any) -> Any:
-        """Run one command as somebody who may do anything."""
+        """Run one command as a user who may do anything."""
         async with self.admin() as admin:
             return await admin.execute_command(*command)  # type: ignore[no-untyped-call]
 
     async def start(self) -> None:
-        """Start it on what it has kept, and wait until it answers."""
+        """Start the server on the data in its folder, and wait until it answers."""
         self.folder.mkdir(exist_ok=True)
         words: list[str] = []
         if self.sentinel:
@@ -81,7 +81,7 @@ class Node:
                 await make_users(admin)
 
     async def answers(self) -> bool:
-        """Tell whether it answers."""
+        """Return whether the server answers."""
         assert self.process is not None
         assert self.process.returncode is None, "the server ended at its start"
         try:
@@ -90,38 +90,38 @@ class Node:
             return False
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send the server a signal."""
         assert self.process is not None
         self.process.send_signal(number)
 
     async def kill(self) -> None:
-        """Kill it, also when it is frozen."""
+        """Kill the server, even if it is stopped by SIGSTOP."""
         if self.process is not None and self.process.returncode is None:
             self.send(signal.SIGKILL)
             await self.process.wait()
 
     async def role(self) -> str:
-        """Tell what it is: master or slave."""
+        """Return the server's role: master or slave."""
         return str((await self.ask("ROLE"))[0].decode())
 
 
-async def until(seen: Callable[[], Awaitable[bool]]) -> None:
-    """Ask again and again until `seen` is true."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await seen():  # noqa: ASYNC110  # a server tells nobody when it has come about
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Poll until a condition is true."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not await condition():  # noqa: ASYNC110  # a server sends no event for it
             await asyncio.sleep(0.01)
 
 
 @dataclass
 class Cluster:
-    """Three primaries that share the slots, and a replica of the first one."""
+    """Three primaries that share the hash slots, and a replica of the first primary."""
 
     primaries: Sequence[Node]
     replica: Node
 
     @property
     def url(self) -> str:
-        """Return its address, as the service's user who sees m:* only. One server named is enough."""
+        """Return the URL for the service's user, who may use m:* only. It names two servers: one would be enough."""
         return f"redis+cluster://{PRODUCT}:{PASSWORD}@{HOST}:{self.primaries[2].port},{HOST}:{self.primaries[1].port}"
 
     @property
@@ -130,11 +130,11 @@ class Cluster:
         return [*self.primaries, self.replica]
 
     def shard_of(self, site: str) -> int:
-        """Return which primary's slots a site fell into at the start."""
-        return key_slot(Keys(site).due.encode()) * len(self.primaries) // SLOTS
+        """Return the number of the primary that had a site's hash slot at the start."""
+        return key_slot(Keys(site).due.encode()) * len(self.primaries) // HASH_SLOTS
 
     def site_on(self, shard: int, name: str) -> str:
-        """Return the id of a site that falls onto a shard."""
+        """Return the id of a site whose keys lie on a shard."""
         return next(site for n in range(1000) if self.shard_of(site := f"{name}{n}") == shard)
 
     async def keys_on(self, node: Node) -> set[str]:
@@ -145,7 +145,7 @@ class Cluster:
 
 @asynccontextmanager
 async def running(nodes: Sequence[Node]) -> AsyncIterator[None]:
-    """Start servers; kill them in the end."""
+    """Start servers; kill them at the end."""
     try:
         await asyncio.gather(*(node.start() for node in nodes))
         yield
@@ -155,7 +155,7 @@ async def running(nodes: Sequence[Node]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def cluster_in(folder: Path) -> AsyncIterator[Cluster]:
-    """Run a cluster whose live shards serve on when another is away."""
+    """Run a cluster whose other shards go on when one is down."""
     nodes = [
         Node(
             folder / f"n{number}",
@@ -170,24 +170,24 @@ async def cluster_in(folder: Path) -> AsyncIterator[Cluster]:
     ]
     cluster = Cluster(nodes[:3], nodes[3])
     async with running(nodes):
-        bounds = [-(-SLOTS * number // 3) for number in range(4)]
+        bounds = [-(-HASH_SLOTS * number // 3) for number in range(4)]
         for number, node in enumerate(cluster.primaries):
             await node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             await node.ask("CLUSTER", "ADDSLOTSRANGE", bounds[number], bounds[number + 1] - 1)
         for node in nodes[1:]:
             await nodes[0].ask("CLUSTER", "MEET", HOST, node.port, node.options["cluster-port"])
 
-        async def known() -> bool:
-            said = [await node.ask("CLUSTER", "INFO") for node in nodes]
-            return all(b"cluster_known_nodes:4" in one and b"cluster_slots_ok:16384" in one for one in said)
+        async def all_known() -> bool:
+            infos = [await node.ask("CLUSTER", "INFO") for node in nodes]
+            return all(b"cluster_known_nodes:4" in info and b"cluster_slots_ok:16384" in info for info in infos)
 
-        await until(known)
+        await until(all_known)
         await cluster.replica.ask("CLUSTER", "REPLICATE", (await nodes[0].ask("CLUSTER", "MYID")).decode())
 
         async def whole() -> bool:
-            said = [await node.ask("CLUSTER", "INFO") for node in nodes]
+            infos = [await node.ask("CLUSTER", "INFO") for node in nodes]
             linked = (await cluster.replica.ask("INFO", "replication")).get("master_link_status") == "up"
-            return linked and all(b"cluster_state:ok" in one for one in said)
+            return linked and all(b"cluster_state:ok" in info for info in infos)
 
         await until(whole)
         yield cluster
@@ -203,27 +203,27 @@ class Watched:
 
     @property
     def url(self) -> str:
-        """Return its address, as the service's user; the first Sentinel named is not there."""
+        """Return the URL for the service's user; the first Sentinel in it does not exist."""
         return f"redis+sentinel://{PRODUCT}:{PASSWORD}@{HOST}:{free_port()},{HOST}:{self.sentinel.port}/{SERVICE}"
 
-    async def passed_on(self) -> None:
-        """Wait until the replica knows what the primary knows now."""
+    async def replicate(self) -> None:
+        """Wait until the replica has every write that the primary has now."""
         written = (await self.primary.ask("INFO", "replication"))["master_repl_offset"]
 
-        async def known() -> bool:
+        async def replicated() -> bool:
             return bool((await self.replica.ask("INFO", "replication"))["master_repl_offset"] >= written)
 
-        await until(known)
+        await until(replicated)
 
     async def cut_off_replica(self) -> None:
-        """Freeze the replica and drop its link: what the primary acknowledges from now on is only its own."""
+        """Stop the replica and drop its link: only the primary has the writes that it acknowledges from now on."""
         self.replica.send(signal.SIGSTOP)
         await self.primary.ask("CLIENT", "KILL", "TYPE", "replica")
 
 
 @asynccontextmanager
 async def watched_in(folder: Path) -> AsyncIterator[Watched]:
-    """Run a primary with a replica and a Sentinel that takes 0.5 s of silence for death."""
+    """Run a primary with a replica and a Sentinel that replaces the primary after 0.5 s of silence."""
     primary = Node(folder / "one")
     replica = Node(folder / "two", {"replicaof": f"{HOST} {primary.port}"})
     async with running([primary, replica]):
@@ -242,8 +242,8 @@ async def watched_in(folder: Path) -> AsyncIterator[Watched]:
                 if (await replica.ask("INFO", "replication"))["master_link_status"] != "up":
                     return False
                 async with sentinel.admin() as admin:
-                    known: Any = await admin.sentinel_masters()
-                return bool(known[SERVICE]["num-slaves"] == 1)
+                    masters: Any = await admin.sentinel_masters()
+                return bool(masters[SERVICE]["num-slaves"] == 1)
 
             await until(linked)
             yield Watched(primary, replica, sentinel)

@@ -1,4 +1,4 @@
-"""Two servers on a primary and a replica that a Sentinel watches: the primary is killed."""
+"""Two servers of the service on a primary and a replica that a Sentinel watches: the primary is killed."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ MOST = 3
 
 
 async def route(client: MatcherClient, times: int) -> list[pb.Reservation]:
-    """Route messages, one after the other; each must be held."""
-    held = [(await client.route(TEXT, deadline=30)).reservation for _ in range(times)]
-    assert all(one.name for one in held)
-    return held
+    """Route messages one after another; each must get a reservation."""
+    reservations = [(await client.route(TEXT, deadline=30)).reservation for _ in range(times)]
+    assert all(reservation.name for reservation in reservations)
+    return reservations
 
 
-async def test_a_killed_primary_is_replaced_and_what_it_had_not_passed_on_is_noticed(
+async def test_a_killed_primary_is_replaced_and_its_unreplicated_writes_are_noticed(
     watched: Watched, launch: StartServer
 ) -> None:
-    """The service goes on by itself with every decision the replica had heard of.
+    """The service goes on without help, with every decision that was replicated.
 
-    Decisions that only the killed primary knew are gone, and nobody is told otherwise: their reservations are
-    NOT_FOUND at both servers, which read the site anew and log it, and their slots are free. No agent holds more than
-    their capacity, and no fence is given again.
+    Decisions that only the killed primary had are lost, and the service says so: their reservations are NOT_FOUND at
+    both servers, which read the site again and log it, and their capacity is free. No agent has more contacts than
+    their capacity, and no fence is given twice.
     """
     one, other = await asyncio.gather(*(launch({"MATCHER_STORE_URL": watched.url}) for _ in range(2)))
     async with one.client() as here, other.client() as there:
         await hire(here, {agent: person("I keep honey bees.", most=MOST) for agent in AGENTS})
         kept = await route(here, 5) + await route(there, 5)
         waiting = (await here.route(TEXT, required_skills={"bees": 1}, wait=True)).contact
-        await watched.passed_on()
+        await watched.replicate()
         await watched.cut_off_replica()
         lost = await route(here, 3) + await route(there, 3)
         assert sum((await loads(here, AGENTS)).values()) == len(kept + lost)
@@ -51,7 +51,7 @@ async def test_a_killed_primary_is_replaced_and_what_it_had_not_passed_on_is_not
         watched.replica.send(signal.SIGCONT)
         first = await route(here, 1)
         seconds = time.monotonic() - started
-        print(f"a decision {seconds:.2f} s after the primary was killed")  # noqa: T201 - for whoever runs with -s
+        print(f"a decision {seconds:.2f} s after the primary was killed")  # noqa: T201 - shown with pytest -s
         first += await route(there, 1)
         assert await watched.replica.role() == "master"
 
@@ -77,7 +77,7 @@ async def test_a_killed_primary_is_replaced_and_what_it_had_not_passed_on_is_not
             fences[reservation.agent] = reservation.fence
         await watched.primary.start()
         await here.cancel(since[-1].name)
-        # A server hears of a slot that is free again by its event.
+        # A server learns of released capacity by an event.
         while not (answer := await here.route(TEXT)).HasField("reservation"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         since[-1] = answer.reservation

@@ -1,4 +1,4 @@
-"""Slots of a cluster that move, shards that fail over, and servers that know nothing yet: calls find their way."""
+"""Hash slots that move, shards that fail over, and servers without the verbs: calls reach the right server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WAIT_SECONDS = 0.3
 
 @pytest.fixture
 async def connection(cluster: Cluster) -> AsyncIterator[StoreClient]:
-    """Give a connection as the service opens it."""
+    """Give a client as the service opens it."""
     connection = StoreClient(cluster.url)
     await connection.start()
     yield connection
@@ -37,35 +37,35 @@ async def staged(connection: StoreClient, site: str) -> Stage:
 
 
 async def node_id(node: Node) -> str:
-    """Return a server's own name for itself."""
+    """Return a server's id in the cluster."""
     return str((await node.ask("CLUSTER", "MYID")).decode())
 
 
 class Move:
-    """A slot that goes from one server to another, step by step."""
+    """The move of a hash slot from one server to another, step by step."""
 
-    def __init__(self, slot: int, source: Node, target: Node) -> None:
-        self.slot, self.source, self.target = slot, source, target
+    def __init__(self, hash_slot: int, source: Node, target: Node) -> None:
+        self.hash_slot, self.source, self.target = hash_slot, source, target
 
     async def begin(self) -> None:
-        """Open the slot on both sides."""
-        await self.target.ask("CLUSTER", "SETSLOT", self.slot, "IMPORTING", await node_id(self.source))
-        await self.source.ask("CLUSTER", "SETSLOT", self.slot, "MIGRATING", await node_id(self.target))
+        """Mark the hash slot as importing on the target and as migrating on the source."""
+        await self.target.ask("CLUSTER", "SETSLOT", self.hash_slot, "IMPORTING", await node_id(self.source))
+        await self.source.ask("CLUSTER", "SETSLOT", self.hash_slot, "MIGRATING", await node_id(self.target))
 
     async def carry(self, *keys: str) -> None:
         """Move keys."""
         await self.source.ask("MIGRATE", HOST, self.target.port, "", 0, 5000, "KEYS", *keys)
 
     async def end(self) -> None:
-        """Move what is left, and say whose the slot is now."""
-        while keys := await self.source.ask("CLUSTER", "GETKEYSINSLOT", self.slot, 100):
+        """Move the remaining keys, and assign the hash slot to the target."""
+        while keys := await self.source.ask("CLUSTER", "GETKEYSINSLOT", self.hash_slot, 100):
             await self.carry(*(key.decode() for key in keys))
         for node in (self.target, self.source):
-            await node.ask("CLUSTER", "SETSLOT", self.slot, "NODE", await node_id(self.target))
+            await node.ask("CLUSTER", "SETSLOT", self.hash_slot, "NODE", await node_id(self.target))
 
 
-async def test_a_site_is_served_while_its_slot_moves(cluster: Cluster, connection: StoreClient) -> None:
-    """Reads find each key on either side; a verb whose keys are apart waits, and runs once when they are not."""
+async def test_a_site_is_served_while_its_hash_slot_moves(cluster: Cluster, connection: StoreClient) -> None:
+    """Reads find each key on either server; a verb whose keys are apart waits, and runs once when they are together."""
     site = cluster.site_on(2, "moving")
     stage = await staged(connection, site)
     held = await stage.hold("ann")
@@ -77,10 +77,10 @@ async def test_a_site_is_served_while_its_slot_moves(cluster: Cluster, connectio
 
     with pytest.raises(StoreUnavailable):
         await stage.hold("ann")
-    patient = asyncio.create_task(stage.hold("ann"))
+    waiting = asyncio.create_task(stage.hold("ann"))
     await asyncio.sleep(WAIT_SECONDS)
     await move.end()
-    later = await patient
+    later = await waiting
     assert later.fence > held.fence
     assert await stage.held_by("ann") == sorted([held.id, later.id])
 
@@ -105,7 +105,7 @@ async def test_a_pipeline_over_several_shards_keeps_its_order(cluster: Cluster, 
 
 
 async def test_each_site_s_clock_is_its_shard_s(cluster: Cluster, connection: StoreClient) -> None:
-    """A deadline is compared with the clock it was written by, though the shards' clocks differ."""
+    """A deadline is compared with the clock that wrote it, though the shards' clocks differ."""
     stages = [await staged(connection, cluster.site_on(shard, "clock")) for shard in range(3)]
     for number, server in enumerate(await connection._servers.primaries()):
         server.clock.set(1_000_000 * number, 0.0, 0.0)
@@ -116,7 +116,7 @@ async def test_each_site_s_clock_is_its_shard_s(cluster: Cluster, connection: St
 
 
 async def test_a_shard_that_lost_the_verbs_gets_them_again(cluster: Cluster, connection: StoreClient) -> None:
-    """A server that was added empty has no verbs until the first call there."""
+    """A server that was added empty gets the verbs at the first call there."""
     stage = await staged(connection, cluster.site_on(1, "verbs"))
     await cluster.primaries[1].ask("FUNCTION FLUSH")
     assert (await stage.hold("ann")).agent == "ann"
@@ -124,7 +124,7 @@ async def test_a_shard_that_lost_the_verbs_gets_them_again(cluster: Cluster, con
 
 
 async def test_a_shard_that_fails_over_is_followed(cluster: Cluster, connection: StoreClient) -> None:
-    """The replica takes the shard over while calls go on: each is answered, and every hold is there, once."""
+    """The replica takes the shard over while calls go on: each call is answered, and each reservation is made once."""
     stage = await staged(connection, cluster.site_on(0, "over"))
     position = await ChangeStream(connection, stage.site).end()
     first, second = cluster.primaries[0], cluster.replica
@@ -134,16 +134,16 @@ async def test_a_shard_that_fails_over_is_followed(cluster: Cluster, connection:
         await new.ask("CLUSTER", "FAILOVER")
 
         async def taken_over() -> bool:
-            one = await stage.hold("ann", "bob", hold_ms=60_000)
-            held.append(one.id)
-            await stage.routing.cancel(stage.slot(one), one.fence)
+            reservation = await stage.hold("ann", "bob", hold_ms=60_000)
+            held.append(reservation.id)
+            await stage.routing.cancel(stage.slot(reservation), reservation.fence)
             return await new.role() == "master" and await old.role() == "slave"
 
         await until(taken_over)
         return held
 
     held = await rotate(second, first)
-    assert {(await stage.reservation(one)).state for one in held} == {"CANCELED"}
+    assert {(await stage.reservation(reservation)).state for reservation in held} == {"CANCELED"}
     assert not await ChangeStream(connection, stage.site).unbroken(position)
     await rotate(first, second)
     await stage.roster.delete_site(stage.site)

@@ -1,4 +1,4 @@
-"""Those who wait, who are handed on, and conversations at rest: what becomes of them at the two servers."""
+"""The rules of the queue, of transfers and of idle conversations."""
 
 from __future__ import annotations
 
@@ -9,34 +9,45 @@ from matcher.errors import ContactNotFound, ContactStateWrong, MatcherError
 from matcher.model import Message, Outcome, QueuedOutcome, Requirements, ReservedOutcome, Unmatched, Wait
 from matcher.model.lifecycle import ContactState, ReservationState
 from matcher.model.requests import TransferRequest
-from tests.state_machine.drawn import ACCEPTED, LATER_MS, LONG_PAST_MS, PENDING, agents, picks, pools, servers, texts
 from tests.state_machine.plain import FOREVER, PlainReservation
 from tests.state_machine.platforms import Platforms
 from tests.state_machine.stored import Stored
+from tests.state_machine.strategies import (
+    ACCEPTED,
+    LATER_MS,
+    LONG_PAST_MS,
+    PENDING,
+    agents,
+    picks,
+    pools,
+    servers,
+    texts,
+)
+from tests.store.access import store_now_ms
 
 
-class Lines(Platforms):
-    """Keep the queue, and hand contacts on."""
+class Queues(Platforms):
+    """Serve the queue, transfer contacts, and let conversations become idle."""
 
-    @precondition(lambda self: self.plain.line())
+    @precondition(lambda self: self.plain.queued())
     @rule(server=servers)
     def serve(self, server: int) -> None:
-        """Let a server offer to those who wait, as its dispatcher does: nobody is left whom somebody can take."""
-        self.run(self.everybody_catches_up())
-        house = self.houses[server]
+        """Let a server's dispatcher serve the queue: no contact is left that an agent can serve."""
+        self.run(self.catch_up_all())
+        instance = self.instances[server]
 
         async def serving() -> None:
-            await (await house.dispatcher(self.site)).serve()
+            await (await instance.dispatcher(self.site)).serve()
 
         self.run(serving())
-        # Who became free and can take nobody who waits has been given back.
-        self.plain.kept.clear()
+        # An agent who can serve no waiting contact is no longer earmarked.
+        self.plain.earmarked.clear()
         stored = self.stored()
-        served = [name for name in self.plain.line() if name not in stored.queue]
-        # By the microseconds of the store's clock in their fences.
+        served = [name for name in self.plain.queued() if name not in stored.queue]
+        # In the order of their fences, which are microseconds of the store's clock.
         for name in sorted(served, key=lambda name: self.fence_of(name, stored)):
             self.write_down_served(name, stored)
-        left = [name for name in self.plain.line() if self.plain.contacts[name].state is not ContactState.EXPIRED]
+        left = [name for name in self.plain.queued() if self.plain.contacts[name].state is not ContactState.EXPIRED]
         assert not any(self.plain.able_to_serve(name) for name in left)
 
     def fence_of(self, contact: str, stored: Stored) -> int:
@@ -44,7 +55,7 @@ class Lines(Platforms):
         return stored.reservation(stored.contact(contact).reservation).fence
 
     def write_down_served(self, name: str, stored: Stored) -> None:
-        """Check who was held for a contact that waited, and write it down."""
+        """Check the agent who was reserved for a waiting contact, and note the reservation."""
         known, held = self.plain.contacts[name], stored.reservation(stored.contact(name).reservation)
         assert held.id not in self.plain.reservations
         assert held.agent in self.plain.able_to_serve(name)
@@ -52,17 +63,17 @@ class Lines(Platforms):
         state = ACCEPTED if known.auto_accept else PENDING
         assert (held.cost, held.state, held.contact) == (cost, state, name)
         assert held.fence > self.plain.fences.get(held.agent, 0)
-        one = PlainReservation(held.agent, name, known.channel, cost, held.fence, state, pool=known.pool)
-        self.plain.hold(held.id, one, waits=True)
+        reservation = PlainReservation(held.agent, name, known.channel, cost, held.fence, state, pool=known.pool)
+        self.plain.hold(held.id, reservation, waits=True)
         self.check_capacity(held.agent, held.channel)
 
     @precondition(lambda self: self.plain.contacts)
     @rule(server=servers, pick=picks, twice=st.booleans())
     def cancel_a_contact(self, server: int, pick: int, twice: bool) -> None:
-        """Give a contact up, wherever it is."""
+        """Cancel a contact in any state."""
         name = list(self.plain.contacts)[pick % len(self.plain.contacts)]
         known = self.plain.contacts[name]
-        done = self.attempt(self.houses[server].contacts.cancel(self.site, name), twice=twice)
+        done = self.attempt(self.instances[server].contacts.cancel(self.site, name), twice=twice)
         if known.state in {ContactState.CLOSED, ContactState.EXPIRED}:
             assert isinstance(done, ContactStateWrong), done
             return
@@ -72,7 +83,7 @@ class Lines(Platforms):
             self.plain.becomes(known.reservation, ReservationState.CANCELED)
         self.plain.ends(known, ContactState.CANCELED)
 
-    @precondition(lambda self: any(one.state is ContactState.ASSIGNED for one in self.plain.contacts.values()))
+    @precondition(lambda self: any(contact.state is ContactState.ASSIGNED for contact in self.plain.contacts.values()))
     @rule(
         server=servers,
         pick=picks,
@@ -82,21 +93,23 @@ class Lines(Platforms):
         wait=st.booleans(),
         twice=st.booleans(),
     )
-    def hand_on(self, server: int, pick: int, pool: str, agent: str, text: str | None, wait: bool, twice: bool) -> None:
-        """Hand a conversation on: to a pool, to an agent, or to someone whom a new text meets."""
-        talking = [name for name, one in self.plain.contacts.items() if one.state is ContactState.ASSIGNED]
+    def transfer(
+        self, server: int, pick: int, pool: str, agent: str, text: str | None, wait: bool, twice: bool
+    ) -> None:
+        """Transfer a conversation to a pool, to an agent, or to an agent who matches a new text."""
+        talking = [name for name, contact in self.plain.contacts.items() if contact.state is ContactState.ASSIGNED]
         name = talking[pick % len(talking)]
         known = self.plain.contacts[name]
         old = self.plain.reservations[known.reservation]
-        self.run(self.everybody_catches_up())
+        self.run(self.catch_up_all())
         before = self.stored()
         able = self.plain.able(pool, known.channel, {*known.excluded, old.agent}, agent)
-        answer = self.attempt(self.handed_on(server, name, pool, agent, text, wait), twice=twice)
+        answer = self.attempt(self.send_transfer(server, name, pool, agent, text, wait), twice=twice)
         if not isinstance(answer, ReservedOutcome):
-            self.check_nobody_was_free(able, set(before.kept()), answer)
+            self.check_nobody_was_free(able, set(before.earmarked()), answer)
             assert isinstance(answer, QueuedOutcome if wait else Unmatched), answer
             if wait:
-                known.in_line = known.waits = known.moving = True
+                known.in_queue = known.waits = known.moving = True
                 known.wait_is_over, known.pool, known.only, known.auto_accept = False, pool, agent, False
                 known.excluded[old.agent] = FOREVER
             return
@@ -106,17 +119,17 @@ class Lines(Platforms):
         cost = self.plain.agents[held.agent].profile.capacity.channels[known.channel].cost
         assert (held.cost, held.state, held.contact) == (cost, PENDING, name)
         known.moving = True
-        one = PlainReservation(held.agent, name, known.channel, cost, held.fence, PENDING, pool=pool)
-        # Once the old slot is free, an offer that comes to nothing leaves the contact in line, whatever was asked.
-        self.plain.hold(held.id, one, waits=True)
+        reservation = PlainReservation(held.agent, name, known.channel, cost, held.fence, PENDING, pool=pool)
+        # The old hold has ended: so the contact waits if the offer is not accepted, also without a wait in the request.
+        self.plain.hold(held.id, reservation, waits=True)
         known.wait_is_over, known.only, known.auto_accept = False, agent, False
         self.check_capacity(held.agent, held.channel)
 
-    async def handed_on(
+    async def send_transfer(
         self, server: int, contact: str, pool: str, agent: str, text: str | None, wait: bool
     ) -> Outcome:
-        """Ask a server to hand a contact on."""
-        return await self.houses[server].router.transfer(
+        """Send a transfer to a server."""
+        return await self.instances[server].router.transfer(
             self.site,
             TransferRequest(
                 contact,
@@ -128,55 +141,55 @@ class Lines(Platforms):
         )
 
     @rule(server=servers, pick=picks, pool=pools)
-    def hand_on_what_nobody_talks_about(self, server: int, pick: int, pool: str) -> None:
-        """Only a conversation is handed on."""
-        others = [name for name, one in self.plain.contacts.items() if one.state is not ContactState.ASSIGNED]
+    def transfer_a_contact_without_a_conversation(self, server: int, pick: int, pool: str) -> None:
+        """Transfer a contact that no agent has accepted: that is refused."""
+        others = [name for name, contact in self.plain.contacts.items() if contact.state is not ContactState.ASSIGNED]
         name = [*others, "nobody"][pick % (len(others) + 1)]
-        done = self.attempt(self.handed_on(server, name, pool, "", None, wait=False))
+        done = self.attempt(self.send_transfer(server, name, pool, "", None, wait=False))
         assert isinstance(done, ContactNotFound if name == "nobody" else ContactStateWrong), done
 
-    # What time does.
+    # The rules of time.
 
-    @precondition(lambda self: any(one.waits for one in self.plain.contacts.values()))
+    @precondition(lambda self: any(contact.waits for contact in self.plain.contacts.values()))
     @rule(pick=picks)
     def wait_ends(self, pick: int) -> None:
-        """Let a contact have waited as long as it may, by moving that time where the store keeps it."""
-        waiting = [name for name, one in self.plain.contacts.items() if one.waits]
+        """Let a contact's wait expire, by moving its end in the store."""
+        waiting = [name for name, contact in self.plain.contacts.items() if contact.waits]
         name = waiting[pick % len(waiting)]
 
         async def passing() -> None:
-            past = await self.connection.time_ms() - LONG_PAST_MS
+            past = await store_now_ms(self.connection) - LONG_PAST_MS
             await self.connection.run("HSET", self.keys.contact(name), "waits", past)
             await self.connection.run("ZADD", self.keys.timers, "XX", past, f"contact|{name}")
-            await self.forget_who_waits()
+            await self.forget_queued_contacts()
 
         self.run(passing())
         self.plain.contacts[name].wait_is_over = True
 
-    @precondition(lambda self: any(not self.plain.reservations[name].rests for name in self.plain.live(ACCEPTED)))
+    @precondition(lambda self: any(not self.plain.reservations[name].idle for name in self.plain.live(ACCEPTED)))
     @rule(server=servers, pick=picks)
-    def come_to_rest(self, server: int, pick: int) -> None:
-        """Let nothing happen in a conversation for long, and a server write that down."""
-        talking = [name for name in self.plain.live(ACCEPTED) if not self.plain.reservations[name].rests]
+    def become_idle(self, server: int, pick: int) -> None:
+        """Let a conversation become idle, and a server sweep it."""
+        talking = [name for name in self.plain.live(ACCEPTED) if not self.plain.reservations[name].idle]
         name = talking[pick % len(talking)]
 
         async def passing() -> None:
-            past = await self.connection.time_ms() - LONG_PAST_MS
+            past = await store_now_ms(self.connection) - LONG_PAST_MS
             changed = await self.connection.run("ZADD", self.keys.timers, "XX", "CH", past, f"idle|{name}")
-            self.plain.reservations[name].rests = bool(changed)
+            self.plain.reservations[name].idle = bool(changed)
 
-        overdue = {name for name, one in self.plain.reservations.items() if one.lapsed}
+        overdue = {name for name, reservation in self.plain.reservations.items() if reservation.lapsed}
         self.run(passing())
-        self.run(self.houses[server].sweep(self.site))
+        self.run(self.instances[server].sweep(self.site))
         self.plain.written_down(overdue)
 
     @rule()
     def earmarks_end(self) -> None:
-        """Let the time pass for which agents are kept for those who wait."""
+        """Let the time pass for which agents are earmarked for the queue."""
 
         async def passing() -> None:
             for agent in self.plain.agents:
                 await self.connection.run("HDEL", self.keys.agent(agent), "earmark")
 
         self.run(passing())
-        self.plain.kept.clear()
+        self.plain.earmarked.clear()

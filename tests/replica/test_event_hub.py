@@ -7,7 +7,7 @@ import pytest
 from matcher.errors import SiteNotFound, WatcherTooSlow
 from matcher.model import ContactEvent, StreamPlace
 from matcher.model.lifecycle import Cause, ContactState
-from matcher.replica.event_hub import EventHub, EventHubs, Gap, HoldChanged, Told, Topic, Watcher
+from matcher.replica.event_hub import EventHub, EventHubs, Gap, HoldChanged, HubMessage, Topic, Watcher
 
 AT_ONCE = 0.0
 
@@ -17,7 +17,7 @@ def step(number: int, contact: str = "c-1", pool: str = "default") -> ContactEve
     return ContactEvent(contact, pool, number, ContactState.QUEUED, Cause.NOBODY_FREE, "", "", 1_000 + number, number)
 
 
-async def unread(watcher: Watcher) -> list[Told]:
+async def unread(watcher: Watcher) -> list[HubMessage]:
     """Read what a watcher was told."""
     found = []
     while (told := await watcher.next(AT_ONCE)) is not None:
@@ -30,8 +30,8 @@ async def test_what_two_replicas_tell_is_handed_on_once() -> None:
     hub = EventHub("acme")
     with hub.watch(Topic.SITE) as watcher:
         for ahead in range(1, 6):
-            hub.stepped(step(ahead))
-            hub.stepped(step(max(1, ahead - 2)))
+            hub.publish(step(ahead))
+            hub.publish(step(max(1, ahead - 2)))
         assert await unread(watcher) == [step(number) for number in range(1, 6)]
     assert hub.place == StreamPlace(5, 1_005)
 
@@ -44,10 +44,10 @@ async def test_everybody_hears_of_their_own_topic_only() -> None:
         hub.watch(Topic.CONTACT, "c-2") as contact,
         hub.watch(Topic.AGENT, "bea") as desk,
     ):
-        hub.stepped(step(1, "c-1", "bills"))
-        hub.stepped(step(2, "c-2", "default"))
-        hub.slot_changed("bea", "r-1")
-        hub.slot_changed("tom", "r-2")
+        hub.publish(step(1, "c-1", "bills"))
+        hub.publish(step(2, "c-2", "default"))
+        hub.publish_hold_change("bea", "r-1")
+        hub.publish_hold_change("tom", "r-2")
         assert await unread(pool) == [step(1, "c-1", "bills")]
         assert await unread(contact) == [step(2, "c-2", "default")]
         assert await unread(desk) == [HoldChanged("bea", "r-1")]
@@ -57,11 +57,11 @@ async def test_who_does_not_read_is_cut_off_alone() -> None:
     """Once more waits than may, all of it is dropped and the watcher is refused; the other one has everything."""
     counted: list[int] = []
     cut_off: list[None] = []
-    hub = EventHub("acme", most_unread=3, counted=counted.append, cut_off=lambda: cut_off.append(None))
+    hub = EventHub("acme", most_unread=3, on_watcher=counted.append, on_cut_off=lambda: cut_off.append(None))
     with hub.watch(Topic.SITE) as slow, hub.watch(Topic.SITE) as quick:
         heard = []
         for number in range(1, 8):
-            hub.stepped(step(number))
+            hub.publish(step(number))
             heard += await unread(quick)
         assert heard == [step(number) for number in range(1, 8)]
         with pytest.raises(WatcherTooSlow):
@@ -73,11 +73,11 @@ async def test_a_site_read_anew_leaves_a_gap_for_the_store_to_fill() -> None:
     """What was not read is dropped for it, and numbers may begin anew; no place is claimed until a step has one."""
     hub = EventHub("acme")
     with hub.watch(Topic.SITE) as watcher:
-        hub.stepped(step(7))
-        hub.read_anew(2)
+        hub.publish(step(7))
+        hub.publish_gap(2)
         assert hub.place is None
-        hub.stepped(step(2))
-        hub.stepped(step(3))
+        hub.publish(step(2))
+        hub.publish(step(3))
         assert await unread(watcher) == [Gap.MISSED, step(3)]
 
 
@@ -86,7 +86,7 @@ async def test_a_site_that_is_gone_ends_its_watchers_and_comes_back_with_another
     hubs = EventHubs()
     hub = hubs.of("acme")
     with hub.watch(Topic.SITE) as watcher:
-        hub.stepped(step(9))
+        hub.publish(step(9))
         hub.end()
         assert await watcher.next(AT_ONCE) == step(9)
         with pytest.raises(SiteNotFound):
@@ -95,5 +95,5 @@ async def test_a_site_that_is_gone_ends_its_watchers_and_comes_back_with_another
     assert again is not hub
     assert hubs.of("acme") is again
     with again.watch(Topic.SITE) as watcher:
-        again.stepped(step(1))
+        again.publish(step(1))
         assert await unread(watcher) == [step(1)]

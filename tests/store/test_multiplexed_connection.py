@@ -1,4 +1,4 @@
-"""One socket with many calls under way: whose answer is whose, and what becomes of calls when it is silent or cut."""
+"""Many calls in flight on one connection: each gets its own answer, and all fail when the server is silent or gone."""
 
 from __future__ import annotations
 
@@ -21,98 +21,97 @@ from redis.asyncio.connection import UnixDomainSocketConnection
 from matcher.errors import StoreUnavailable, StoreUnfit
 from matcher.store.redis.address import parse_address
 from matcher.store.redis.client import StoreClient
-from matcher.store.redis.multiplexed_connection import MultiplexedConnection, packed
-from matcher.store.redis.topology import ANY_SLOT
+from matcher.store.redis.multiplexed_connection import MultiplexedConnection, pack
 from tests.store.access import PRODUCT, Admin, as_user
 from tests.store.stage import Stage
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def wire_to(url: str, *, most: int = 100, silence_seconds: float = 30.0) -> MultiplexedConnection:
-    """Open a wire to a store."""
+async def connect(url: str, *, max_calls: int = 100, silence_seconds: float = 30.0) -> MultiplexedConnection:
+    """Open a connection to a store."""
     return await MultiplexedConnection.open(
-        parse_address(url).login, most=most, silence_seconds=silence_seconds, connect_seconds=10.0
+        parse_address(url).login, max_calls=max_calls, silence_seconds=silence_seconds, connect_seconds=10.0
     )
 
 
-async def echo(wire: MultiplexedConnection, word: str) -> str:
-    """Have a word said back."""
-    (said,) = await wire.ask(packed(("ECHO", word)), 1)
-    return str(said.decode())
+async def echo(connection: MultiplexedConnection, word: str) -> str:
+    """Return a word as the server sends it back."""
+    (answer,) = await connection.execute(pack(("ECHO", word)), 1)
+    return str(answer.decode())
 
 
 @asynccontextmanager
 async def serving(path: Path, serve: Serve) -> AsyncIterator[MultiplexedConnection]:
-    """Run a server of the test's own on a socket; give a wire to it that was not logged in."""
+    """Run a server of the test's own on a socket; give a connection to it, without a login."""
     server = await asyncio.start_unix_server(serve, str(path))
     login = {"connection_class": UnixDomainSocketConnection, "path": str(path), "driver_info": None}
-    wire = await MultiplexedConnection.open(login, most=100, silence_seconds=0.2, connect_seconds=10.0)
+    connection = await MultiplexedConnection.open(login, max_calls=100, silence_seconds=0.2, connect_seconds=10.0)
     try:
-        yield wire
+        yield connection
     finally:
-        wire.close()
+        connection.close()
         server.close()
 
 
-async def test_answers_reach_those_who_asked_however_many_go_away(embedded_url: str) -> None:
-    """Of 2,000 calls at once half are given up at any moment; each of the others gets its own answer."""
-    wire, chance = await wire_to(embedded_url), random.Random(7)
+async def test_each_call_gets_its_own_answer_however_many_are_cancelled(embedded_url: str) -> None:
+    """Of 2,000 calls at once half are cancelled at random moments; each of the others gets its own answer."""
+    connection, chance = await connect(embedded_url), random.Random(7)
 
-    async def ask(number: int) -> None:
-        assert await echo(wire, f"word {number}") == f"word {number}"
+    async def call_echo(number: int) -> None:
+        assert await echo(connection, f"word {number}") == f"word {number}"
 
-    calls = [asyncio.create_task(ask(number)) for number in range(2000)]
-    given_up = chance.sample(calls, 1000)
-    for call in given_up:
+    calls = [asyncio.create_task(call_echo(number)) for number in range(2000)]
+    cancelled = chance.sample(calls, 1000)
+    for call in cancelled:
         await asyncio.sleep(0)
         call.cancel()
     ended = await asyncio.gather(*calls, return_exceptions=True)
-    assert {type(end) for call, end in zip(calls, ended, strict=True) if call not in given_up} == {type(None)}
-    assert await echo(wire, "last") == "last"
-    wire.close()
+    assert {type(end) for call, end in zip(calls, ended, strict=True) if call not in cancelled} == {type(None)}
+    assert await echo(connection, "last") == "last"
+    connection.close()
 
 
 async def test_commands_sent_together_are_answered_together(embedded_url: str) -> None:
-    """A call of three commands gets three answers, the error of one of them in its place."""
-    wire = await wire_to(embedded_url)
-    words = b"".join(map(packed, [("ECHO", "one"), ("NONSENSE",), ("ECHO", "three")]))
-    one, wrong, three = await wire.ask(words, 3)
+    """A call of three commands gets three answers in order; one of them is an error."""
+    connection = await connect(embedded_url)
+    commands = b"".join(map(pack, [("ECHO", "one"), ("NONSENSE",), ("ECHO", "three")]))
+    one, wrong, three = await connection.execute(commands, 3)
     assert (one, three) == (b"one", b"three")
     assert isinstance(wrong, exceptions.ResponseError)
-    wire.close()
+    connection.close()
 
 
-async def test_no_more_calls_are_under_way_than_may_be(tmp_path: Path) -> None:
-    """With room for 100, the 101st call is sent when the first is answered, and one that gives up makes no hole."""
-    asked, answer = 0, asyncio.Event()
+async def test_calls_beyond_the_limit_wait(tmp_path: Path) -> None:
+    """With 100 permits the 101st call is sent when the first is answered, and a cancelled call keeps no permit."""
+    received, answer = 0, asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
+        nonlocal received
         while line := await reader.readline():
-            asked += line == b"$4\r\n"
-            if asked >= 100:
+            received += line == b"$4\r\n"
+            if received >= 100:
                 await answer.wait()
-                writer.write(b"+PONG\r\n" * asked)
-                asked = 0
+                writer.write(b"+PONG\r\n" * received)
+                received = 0
         writer.close()
 
-    async with serving(tmp_path / "s", serve) as wire:
-        wire._silence = 30.0
-        calls = [asyncio.create_task(wire.ask(packed(("PING",)), 1)) for _ in range(200)]
-        while asked < 100:  # noqa: ASYNC110
+    async with serving(tmp_path / "s", serve) as connection:
+        connection._silence = 30.0
+        calls = [asyncio.create_task(connection.execute(pack(("PING",)), 1)) for _ in range(200)]
+        while received < 100:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         calls[150].cancel()
         calls[3].cancel()
         answer.set()
-        calls.append(asyncio.create_task(wire.ask(packed(("PING",)), 1)))
+        calls.append(asyncio.create_task(connection.execute(pack(("PING",)), 1)))
         ended = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(end) for end in ended].count(asyncio.CancelledError) == 2
     assert ended.count([b"PONG"]) == 199
 
 
-async def test_a_server_that_falls_silent_fails_all_that_is_under_way(tmp_path: Path) -> None:
-    """Each caller is told once, later ones at once; a wire with nothing under way may be silent for ever."""
+async def test_a_server_that_falls_silent_fails_every_call_in_flight(tmp_path: Path) -> None:
+    """Calls in flight fail once, later calls fail at once; a connection without calls may be silent for ever."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
@@ -120,58 +119,62 @@ async def test_a_server_that_falls_silent_fails_all_that_is_under_way(tmp_path: 
         await reader.read()
         writer.close()
 
-    async with serving(tmp_path / "s", serve) as wire:
-        assert await wire.ask(packed(("PING",)), 1) == [b"PONG"]
+    async with serving(tmp_path / "s", serve) as connection:
+        assert await connection.execute(pack(("PING",)), 1) == [b"PONG"]
         await asyncio.sleep(0.3)
-        assert wire.usable
-        ended = await asyncio.gather(*(wire.ask(packed(("PING",)), 1) for _ in range(3)), return_exceptions=True)
+        assert connection.usable
+        ended = await asyncio.gather(
+            *(connection.execute(pack(("PING",)), 1) for _ in range(3)), return_exceptions=True
+        )
         assert {type(end) for end in ended} == {exceptions.TimeoutError}
-        assert not wire.usable
+        assert not connection.usable
         with pytest.raises(exceptions.ConnectionError):
-            await wire.ask(packed(("PING",)), 1)
+            await connection.execute(pack(("PING",)), 1)
 
 
-@pytest.mark.parametrize("said", [b"", b"+PONG\r\n+PONG\r\n+PONG\r\n", b"nonsense\r\n"])
-async def test_a_connection_that_is_cut_or_talks_nonsense_is_never_used_again(tmp_path: Path, said: bytes) -> None:
-    """Cut, one answer too many, or none at all: what is under way fails, and no answer is given to the wrong caller."""
+@pytest.mark.parametrize("sent", [b"", b"+PONG\r\n+PONG\r\n+PONG\r\n", b"nonsense\r\n"])
+async def test_a_connection_that_is_cut_or_gets_nonsense_is_never_used_again(tmp_path: Path, sent: bytes) -> None:
+    """Cut, one answer too many, or no valid answer: calls in flight fail, and none gets the answer of another."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
-        writer.write(said)
+        writer.write(sent)
         writer.close()
 
-    async with serving(tmp_path / "s", serve) as wire:
-        ended = await asyncio.gather(*(wire.ask(packed(("PING",)), 1) for _ in range(2)), return_exceptions=True)
-        while wire.usable:  # noqa: ASYNC110
+    async with serving(tmp_path / "s", serve) as connection:
+        ended = await asyncio.gather(
+            *(connection.execute(pack(("PING",)), 1) for _ in range(2)), return_exceptions=True
+        )
+        while connection.usable:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         assert all(end == [b"PONG"] or isinstance(end, exceptions.ConnectionError) for end in ended)
         with pytest.raises(exceptions.ConnectionError):
-            await wire.ask(packed(("PING",)), 1)
+            await connection.execute(pack(("PING",)), 1)
 
 
-async def test_a_store_that_comes_back_is_found_by_the_calls_that_wait(plain_stage: Stage, admin: Admin) -> None:
-    """Every connection is cut by the store again and again: 300 claims at once are each answered, and held once."""
+async def test_calls_survive_a_store_that_cuts_every_connection(plain_stage: Stage, admin: Admin) -> None:
+    """The store cuts every connection twice: each of 300 reserves at once is answered and holds capacity once."""
     stage = plain_stage
     await stage.put("ann", 1000)
-    claims = [asyncio.create_task(stage.hold("ann")) for _ in range(300)]
+    reserves = [asyncio.create_task(stage.hold("ann")) for _ in range(300)]
     for _ in range(2):
         await asyncio.sleep(0.002)
         await admin.execute_command("CLIENT", "KILL", "USER", PRODUCT)
-    held = await asyncio.gather(*claims, return_exceptions=True)
-    there = set(await stage.held_by("ann"))
-    # What was cut off before its answer came was asked again, and is answered as a replay of what is held.
-    assert len(there) == 300
-    assert {one.id for one in held if not isinstance(one, BaseException)} <= there
+    reservations = await asyncio.gather(*reserves, return_exceptions=True)
+    held = set(await stage.held_by("ann"))
+    # A reserve that was cut off before its answer was sent again; its answer is a replay of the hold.
+    assert len(held) == 300
+    assert {answer.id for answer in reservations if not isinstance(answer, BaseException)} <= held
 
 
-async def test_who_waits_for_news_hears_that_their_server_is_lost(product: StoreClient, admin: Admin) -> None:
-    """A reader that blocks fails with the server's wire, however long it meant to wait."""
+async def test_a_blocked_reader_fails_when_its_server_is_lost(product: StoreClient, admin: Admin) -> None:
+    """A reader that blocks fails with the shared connection of its server, however long it was to block."""
     key = "m:{news}:load"
-    reader = product.reader(key)
+    reader = product.blocking_reader(key)
     waiting = asyncio.create_task(reader.run(("XREAD", "BLOCK", 60_000, "STREAMS", key, "0-0"), 60.0))
     while not (await admin.info("clients"))["blocked_clients"]:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
-    shared = (await product._servers.find(ANY_SLOT)).wire
+    shared = (await product._servers.find(None)).connection
     assert shared is not None
     shared.close()
     with pytest.raises(StoreUnavailable):
@@ -180,8 +183,8 @@ async def test_who_waits_for_news_hears_that_their_server_is_lost(product: Store
     reader.close()
 
 
-async def test_a_login_that_is_refused_is_no_outage(embedded_url: str) -> None:
-    """A wrong password is said at once, in words that do not hold it."""
+async def test_a_refused_login_is_no_outage(embedded_url: str) -> None:
+    """A wrong password fails the start at once, with an error that does not contain it."""
     connection = StoreClient(embedded_url.replace("unix://", f"unix://{PRODUCT}:s3cret@", 1))
     with pytest.raises(StoreUnfit) as refused:
         await connection.start()
@@ -190,7 +193,7 @@ async def test_a_login_that_is_refused_is_no_outage(embedded_url: str) -> None:
 
 
 async def test_a_call_waits_for_a_store_that_is_away_for_a_moment(embedded_url: str, tmp_path: Path) -> None:
-    """Nobody listens: the call tries again and is answered when somebody does; where nobody comes it is UNAVAILABLE."""
+    """No server listens: the call tries again and is answered once a server listens; without one it is UNAVAILABLE."""
     socket = tmp_path / "s"
     connection = StoreClient(f"unix://{socket}")
     with pytest.raises(StoreUnavailable):
@@ -208,14 +211,14 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "store")])
     today = dt.datetime.now(dt.UTC)
     until = today + dt.timedelta(days=1)
-    made = (
+    signed = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), today, until)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
     chain, secret = folder / "store.pem", folder / "store.key"
-    chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    chain.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     secret.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
@@ -251,6 +254,6 @@ async def test_a_store_behind_tls_with_a_login_and_a_database(
     connection = StoreClient(f"{login}127.0.0.1:{port}?ssl_ca_certs={chain}")
     there = Stage(connection, plain_stage.site)
     held = await asyncio.gather(*(there.hold("ann") for _ in range(5)))
-    assert await plain_stage.held_by("ann") == sorted(one.id for one in held)
+    assert await plain_stage.held_by("ann") == sorted(reservation.id for reservation in held)
     await connection.close()
     server.close()

@@ -1,4 +1,4 @@
-"""The service without the wire: what app.py puts together, as one server process has it."""
+"""One instance of the service without gRPC: the objects that app.py wires for a server process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from matcher.routing.router import Router
 from matcher.routing.search_batcher import SearchBatcher
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
+from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
+from matcher.services.sites import SiteService
 from matcher.store.clock import StoreClock
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
@@ -36,6 +38,7 @@ from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import RosterStore
 from matcher.store.sealer import Sealer
 from tests.state_machine.words import WordEncoder
+from tests.store.access import store_now_ms
 
 EVENTS_KEPT: Final = 100_000
 LIFETIMES: Final = Lifetimes(
@@ -50,40 +53,42 @@ SECRET: Final = b"secret"
 TOLERANCE: Final = 0.05
 
 
-class Repeating(StoreClient):
-    """Run every verb twice while `twice` is set, as redis-py does where the first reply is lost."""
+class RepeatingClient(StoreClient):
+    """A store client that runs every verb twice while `twice` is set, as redis-py does when the first reply is lost."""
 
     twice = False
 
     async def verb(self, verb: str, keys: Sequence[str], args: Sequence[str | bytes | int]) -> list[Any]:
-        """Run a verb, and again if that is asked for; give the last answer."""
+        """Run a verb, twice while `twice` is set; return the last answer."""
         if self.twice:
             await super().verb(verb, keys, args)
         return await super().verb(verb, keys, args)
 
 
-class ByHand(QueueDispatcher):
-    """A dispatcher that offers to those who wait when it is told to."""
+class ManualDispatcher(QueueDispatcher):
+    """A dispatcher that serves the queue only when a test calls `serve`."""
 
     async def _run(self) -> None:
-        """Have nothing to do by itself."""
+        """Do nothing by itself."""
 
     async def serve(self) -> None:
-        """Offer to those who wait until nobody of them can be served."""
+        """Offer waiting contacts until none of them can be served."""
         await self._serve()
 
     def forget(self) -> None:
-        """Read anew who waits."""
+        """Let the next pass read the waiting contacts from the store again."""
         self._entries.clear()
 
 
 @dataclass
-class House:
-    """One server's objects over a store that others use too."""
+class ServiceInstance:
+    """One server's objects over a store that other servers use too."""
 
     connection: StoreClient
     sites: SiteRegistry
-    roster: AgentService
+    agents: AgentService
+    pools: PoolService
+    site_service: SiteService
     router: Router
     reservations: ReservationService
     contacts: ContactService
@@ -91,14 +96,14 @@ class House:
     queue: ContactStore
     presence: PresenceStore
     clock: StoreClock
-    dispatchers: dict[SiteReplica, ByHand] = field(default_factory=dict)
+    dispatchers: dict[SiteReplica, ManualDispatcher] = field(default_factory=dict)
 
     @classmethod
-    async def open(cls, connection: StoreClient, encoder: WordEncoder, floors: AffinityFloors) -> House:
-        """Put a server together."""
+    async def open(cls, connection: StoreClient, encoder: WordEncoder, floors: AffinityFloors) -> ServiceInstance:
+        """Open an instance on a store."""
         clock, matching = StoreClock(), ModelBundle(encoder, ScorerRegistry("untrained", encoder.fingerprint), floors)
-        asked = time.monotonic()
-        clock.set(await connection.time_ms(), asked, time.monotonic())
+        before = time.monotonic()
+        clock.set(await store_now_ms(connection), before, time.monotonic())
         roster_store, routing = RosterStore(connection, EVENTS_KEPT), ReservationStore(connection, LIFETIMES)
         contacts = ContactStore(connection, keep_ms=LIFETIMES.keep_ms, events_kept=EVENTS_KEPT)
         presence, customers = PresenceStore(connection, EVENTS_KEPT), CustomerStore(connection, SECRET)
@@ -108,12 +113,14 @@ class House:
             return SiteReplica(site, connection, roster_store, matching, clock, contacts, lambda _: None, lambda: None)
 
         sites, ranker = SiteRegistry(roster_store, open_replica), Ranker(TOLERANCE, SearchBatcher(LoopTurns()))
-        claims = Reserver(routing, contacts, clock, ranker, Sealer(SECRET), secret=SECRET)
+        reserver = Reserver(routing, contacts, clock, ranker, Sealer(SECRET), secret=SECRET)
         return cls(
             connection=connection,
             sites=sites,
-            roster=AgentService(roster_store, routing, presence, sites, clock, TOLERANCE),
-            router=Router(routing, contacts, customers, sites, clock, ranker, claims),
+            agents=AgentService(roster_store, routing, presence, sites, clock),
+            pools=PoolService(roster_store, sites, TOLERANCE),
+            site_service=SiteService(roster_store, sites),
+            router=Router(routing, contacts, customers, sites, clock, ranker, reserver),
             reservations=ReservationService(routing, contacts, customers, sites, clock),
             contacts=ContactService(contacts, routing, EventStore(connection), sites, clock),
             routing=routing,
@@ -123,26 +130,26 @@ class House:
         )
 
     async def close(self) -> None:
-        """Stop following."""
+        """Close the dispatchers and the replicas."""
         for dispatcher in self.dispatchers.values():
             await dispatcher.close()
         await self.sites.close()
 
     async def catch_up(self, site: str, ends: tuple[int, int]) -> SiteReplica:
-        """Wait until this server has taken in the roster's and the load's stream up to these numbers."""
+        """Wait until this server has applied the roster's and the load's stream up to these event numbers."""
         replica = await self.sites.replica(site)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            # Nothing tells when a position is reached: it is looked at again and again.
+            # No event says when a position is reached, so poll.
             while replica._position.roster < ends[0] or replica._position.load < ends[1]:  # noqa: ASYNC110
                 await asyncio.sleep(0.0005)
         replica.index.lapse(self.clock.now_ms())
         return replica
 
-    async def dispatcher(self, site: str) -> ByHand:
-        """Return what offers to those who wait at a site."""
+    async def dispatcher(self, site: str) -> ManualDispatcher:
+        """Return the dispatcher of a site."""
         replica = await self.sites.replica(site)
         if replica not in self.dispatchers:
-            self.dispatchers[replica] = ByHand(
+            self.dispatchers[replica] = ManualDispatcher(
                 replica,
                 self.routing,
                 self.queue,
@@ -153,8 +160,8 @@ class House:
         return self.dispatchers[replica]
 
     async def sweep(self, site: str) -> None:
-        """Write down what is overdue, as the task of a server does whose clock runs ahead by an hour."""
-        now = await self.connection.time_ms()
+        """Sweep what is overdue, as the expiry task of a server would whose clock is an hour ahead."""
+        now = await store_now_ms(self.connection)
         for reservation in await self.routing.overdue(site, now + 3_600_000, 1_000):
             await self.routing.expire(await self.routing.slot(site, reservation), 0)
         for timer in await self.presence.timers(site, 1_000):

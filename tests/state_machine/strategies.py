@@ -1,4 +1,4 @@
-"""What the state machine draws from, and the few numbers it goes by."""
+"""Hypothesis strategies and constants of the state machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.state_machine.plain import Ask
 
 LATER_MS: Final = 600_000
 FAR_MS: Final = 10_000_000_000_000
-"""A time that never comes."""
+"""A time that is never reached."""
 LONG_PAST_MS: Final = 60_000
-"""More than any clock here is off."""
+"""Longer than the difference between any two clocks here."""
 TOLERANCES: Final = (0.0, 0.05, 1.0)
 ONLINE: Final = AgentStatus.ONLINE
 PENDING, ACCEPTED, WRAPPING = ReservationState.PENDING, ReservationState.ACCEPTED, ReservationState.WRAPPING
@@ -47,5 +47,5 @@ picks = st.integers(0, 1_000)
 
 
 def asks(contact: st.SearchStrategy[str], wait: st.SearchStrategy[bool]) -> st.SearchStrategy[Ask]:
-    """Draw what a platform asks for."""
+    """Draw the request of a platform."""
     return st.builds(Ask, contact, pools, channels, texts, st.booleans(), wait)

@@ -1,0 +1,65 @@
+"""Reserve requests: what the store is asked to reserve for a contact, by the terms of the contact's pool."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from matcher.model import Pool
+from matcher.model.resource_names import new_id
+from matcher.store.reservations import ReservationRef, ReserveKind, ReserveRequest, WaitTerms
+
+
+class ContactToReserve(NamedTuple):
+    """A contact that needs an agent; auto_accept: its reservation begins ACCEPTED, not PENDING."""
+
+    site: str
+    id: str
+    pool: Pool
+    channel: str
+    customer: str
+    auto_accept: bool
+
+
+class RequestKey(NamedTuple):
+    """What identifies a request that is sent again.
+
+    id: the caller's id of the request, or one that this process made (`own`). digest: the keyed digest of the request;
+    "": the store does not remember the request.
+    """
+
+    id: str
+    own: bool
+    digest: str
+
+
+NOT_REMEMBERED: Final = RequestKey("", own=True, digest="")
+
+
+def new_reserve_request(
+    contact: ContactToReserve,
+    key: RequestKey = NOT_REMEMBERED,
+    *,
+    kind: ReserveKind = ReserveKind.NEW,
+    waiting: WaitTerms | None = None,
+    handed_on: ReservationRef | None = None,
+) -> ReserveRequest:
+    """Return a request for a new reservation; waiting, handed_on: as in `ReserveRequest`."""
+    policy = contact.pool.policy
+    return ReserveRequest(
+        site=contact.site,
+        contact=contact.id,
+        reservation=new_id(),
+        decision=new_id(),
+        request_id=key.id,
+        own_request=key.own,
+        digest=key.digest,
+        pool=contact.pool.id,
+        channel=contact.channel,
+        customer=contact.customer,
+        hold_ms=policy.accepted_ms if contact.auto_accept else policy.offer_ms,
+        accepted=contact.auto_accept,
+        idle_ms=policy.idle_ms,
+        waiting=waiting,
+        how=kind,
+        handed_on=handed_on,
+    )

@@ -1,0 +1,69 @@
+"""Readiness of the process: the read of the default site at the start, and the health that is reported from then on."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from matcher.errors import IndexBehind, MatcherError
+from matcher.model import DEFAULT_SITE
+from matcher.replica.site_registry import SiteRegistry
+from matcher.rpc.health import Health
+from matcher.store.redis.client import StoreClient
+from matcher.telemetry import Telemetry
+
+CHECK_SECONDS: Final = 0.25
+SILENCE_SECONDS: Final = 1.0
+"""A store that is silent for longer counts as away, however long a call may wait for it."""
+LAG_LIMIT_MS: Final = 1_000
+
+
+async def read_default_site(sites: SiteRegistry) -> None:
+    """Wait until the default site is read, however large it is: at the start no caller waits for it."""
+    while True:
+        with suppress(IndexBehind):
+            await sites.replica(DEFAULT_SITE)
+            gc.collect()  # a full collection visits the roster: now, and not while the first calls wait
+            return
+
+
+async def watch_readiness(
+    client: StoreClient,
+    sites: SiteRegistry,
+    health: Health,
+    telemetry: Telemetry,
+    revive: Callable[[], Awaitable[None]],
+) -> None:
+    """Report SERVING only while the store answers and every open site is caught up. Runs until it is cancelled.
+
+    revive: starts an embedded store again that has died: what it acknowledged is on the disk.
+    """
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        try:
+            away = await client.probe_primaries(SILENCE_SECONDS)
+        except TimeoutError:
+            await health.set(False, f"the store has not answered for {SILENCE_SECONDS:g} s")
+            continue
+        except MatcherError as fault:
+            await health.set(False, str(fault))
+            with suppress(MatcherError):
+                await revive()
+            continue
+        _measure_sites(sites, telemetry)
+        # While some servers of a cluster are away, the sites on the others are served.
+        reachable = [site for site in sites if not (away and site.away)]
+        behind = [site.site for site in reachable if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS]
+        answers = f"store answers but for {', '.join(away)}" if away else "store answers"
+        await health.set(not behind, f"behind: {', '.join(behind)}" if behind else f"{answers}, index caught up")
+
+
+def _measure_sites(sites: SiteRegistry, telemetry: Telemetry) -> None:
+    for site in sites:
+        telemetry.index_agents.labels(site.site).set(len(site.index))
+        waiting = site.queue.counts()
+        for pool in {*site.pools.known, *waiting}:
+            telemetry.contacts_waiting.labels(site.site, pool).set(waiting.get(pool, 0))

@@ -1,0 +1,142 @@
+"""The replicas of the process: the model that answers, and each site's replica with the tasks that run beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from matcher.affinity.scorer_file import PACKAGED, ScorerFileWrong
+from matcher.affinity.scorer_registry import ScorerRegistry
+from matcher.aio import ending
+from matcher.config import Settings
+from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder
+from matcher.replica.affinity_floors import AffinityFloors
+from matcher.replica.event_hub import EventHub, EventHubs
+from matcher.replica.model_bundle import ModelBundle
+from matcher.replica.model_change import ModelChange
+from matcher.replica.site_registry import SiteRegistry
+from matcher.replica.site_replica import SiteReplica
+from matcher.routing.queue_dispatcher import QueueDispatcher
+from matcher.routing.ranker import Ranker
+from matcher.server.store import OpenStore
+from matcher.services.expiry import Expiry, ExpiryObserver
+from matcher.store.sealer import Sealer
+from matcher.telemetry import Telemetry
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaFactory:
+    """Opens the replica of a site, with the tasks that run beside it."""
+
+    store: OpenStore
+    telemetry: Telemetry
+    ranker: Ranker
+    hubs: EventHubs
+
+    def by(self, matching: ModelBundle) -> Callable[[str], SiteReplica]:
+        """Return a function that opens the replica of a site by one model."""
+        return partial(self._open, matching)
+
+    def _open(self, matching: ModelBundle, site: str) -> SiteReplica:
+        client, stores, telemetry = self.store.client, self.store.stores, self.telemetry
+        clock = client.of(site)
+        replica = SiteReplica(
+            site,
+            client,
+            stores.roster,
+            matching,
+            clock,
+            stores.contacts,
+            telemetry.index_lag_seconds.observe,
+            telemetry.stream_reloads.labels(site).inc,
+            self.hubs.of(site),
+        )
+        observer = ExpiryObserver(
+            on_lapse=lambda state: telemetry.reservations_lapsed.labels(state).inc(),
+            on_away=lambda reason: telemetry.agents_sent_away.labels(reason).inc(),
+        )
+        replica.attach(Expiry(replica, stores.routing, stores.contacts, stores.presence, clock, observer))
+        replica.attach(
+            QueueDispatcher(
+                replica,
+                stores.routing,
+                stores.contacts,
+                self.ranker,
+                Sealer(self.store.secret),
+                clock,
+                telemetry.contact_waited_seconds.observe,
+            )
+        )
+        return replica
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """The sites' replicas, and the model that they began with."""
+
+    sites: SiteRegistry
+    factory: ReplicaFactory
+    matching: ModelBundle
+    change: ModelChange
+
+
+@asynccontextmanager
+async def open_replicas(
+    settings: Settings, telemetry: Telemetry, store: OpenStore, ranker: Ranker
+) -> AsyncIterator[Replicas]:
+    """Open the model that answers, and a registry in which each site's replica is opened on first use."""
+
+    def report(done: int, total: int) -> None:
+        telemetry.model_change.labels("done").set(done)
+        telemetry.model_change.labels("all").set(total)
+
+    stores = store.stores
+    change = ModelChange(
+        settings.model, partial(_open_model, settings, telemetry), stores.models, stores.roster, report
+    )
+    async with ending(change.close):
+        matching = await change.begin(lambda model: ScorerRegistry(settings.scorer, model, settings.scorers))
+        hubs = EventHubs(
+            partial(EventHub, on_watcher=telemetry.watchers.inc, on_cut_off=telemetry.watchers_cut_off.inc)
+        )
+        factory = ReplicaFactory(store, telemetry, ranker, hubs)
+        sites = SiteRegistry(stores.roster, factory.by(matching))
+        async with ending(sites.close):
+            yield Replicas(sites, factory, matching, change)
+
+
+async def _open_model(settings: Settings, telemetry: Telemetry, model: str) -> ModelBundle:
+    encoder = await open_encoder(
+        EncoderSettings(
+            cache_dir=settings.models_dir,
+            model=model,
+            runtime=settings.encoder_runtime,
+            threads=settings.encoder_threads,
+            max_queued_tokens=settings.encoder_queue_tokens,
+            text_cache_size=settings.text_cache_size,
+        ),
+        lambda step: log.info("encoder", step=step),
+        observer=EncoderObserver(
+            batch=lambda texts, _seconds: telemetry.encoder_batch_size.observe(texts),
+            wait=telemetry.encoder_queue_seconds.observe,
+            failure=lambda where: log.error("a batch failed", where=where),
+        ),
+    )
+    try:
+        try:
+            scorers = ScorerRegistry(settings.scorer, encoder.fingerprint, settings.scorers)
+        except ScorerFileWrong:
+            if model == settings.model:
+                raise
+            # The setting's scorer is for the new model; while the former model answers, it has the packaged one.
+            scorers = ScorerRegistry(PACKAGED, encoder.fingerprint, settings.scorers)
+        return ModelBundle(encoder, scorers, await AffinityFloors.open(encoder))
+    except BaseException:
+        await encoder.close()
+        raise

@@ -1,0 +1,88 @@
+"""The store of the process: the Redis that the settings name, or the embedded one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import structlog
+
+from matcher.config import Settings
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from matcher.store.redis.client import StoreClient
+from matcher.store.reservations import Lifetimes
+from matcher.store.stores import Stores
+from matcher.telemetry import Telemetry
+
+log = structlog.get_logger(__name__)
+
+OWN_REQUEST_MS: Final = 60_000
+"""How long the store remembers a request id that the server made: only the server's own retries use it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStore:
+    """The store that the service runs on.
+
+    secret: the key of request digests, of customers' handles and of sealed messages. revive: starts the embedded store
+    again; where the settings name another store it does nothing.
+    """
+
+    client: StoreClient
+    stores: Stores
+    secret: bytes
+    revive: Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def open_store(settings: Settings, telemetry: Telemetry) -> AsyncIterator[OpenStore]:
+    """Connect to the store that the settings name, or start the embedded one."""
+    given = settings.store_url.get_secret_value()
+    async with AsyncExitStack() as stack:
+
+        async def revive() -> None:
+            if not given:
+                await _start_embedded(settings, stack)
+
+        url = given or await _start_embedded(settings, stack)
+        round_trips = cache(telemetry.store_round_trips.labels)
+        client = StoreClient(
+            url,
+            max_calls=settings.store_calls,
+            timeout_seconds=settings.store_timeout_seconds,
+            on_round_trip=lambda verb: round_trips(verb).inc(),
+        )
+        stack.push_async_callback(client.close)
+        await client.start()
+        if not client.persistent:
+            log.warning("the store keeps no append-only file: it loses acknowledged writes when it stops")
+        secret = await _secret(settings, client)
+        yield OpenStore(client, Stores.on(client, _lifetimes(settings), secret), secret, revive)
+
+
+async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
+    """Start or adopt the embedded store and return its URL: the same one for the same data directory."""
+    embedded = await EmbeddedStore.open(EmbeddedSettings(settings.data_dir))
+    stack.push_async_callback(embedded.close)
+    log.info("embedded store", data_dir=str(settings.data_dir), adopted=embedded.adopted)
+    return embedded.url
+
+
+async def _secret(settings: Settings, client: StoreClient) -> bytes:
+    """Return the secret: the setting, else one that all servers share through the store."""
+    given = settings.secret.get_secret_value()
+    return given.encode() if given else await client.shared_secret(secrets.token_bytes(32))
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(
+        request_window_ms=round(settings.request_id_window_seconds * 1000),
+        own_request_ms=OWN_REQUEST_MS,
+        decision_ms=round(settings.decision_seconds * 1000),
+        keep_ms=round(settings.keep_seconds * 1000),
+        events_kept=settings.events_kept,
+    )

@@ -1,0 +1,33 @@
+"""The affinity floors of pools: kept as long as the index of their site, and no longer."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sized
+
+import numpy as np
+
+from matcher.affinity.scorer import Scorer
+from matcher.index import Query, SiteIndex
+from matcher.replica.affinity_floors import AffinityFloors
+
+DIMENSION = 4
+SMALL_TALK = Query(np.eye(1, DIMENSION, dtype=np.float32), [("hello",)])
+
+
+def kept(floors: AffinityFloors) -> int:
+    """Count the entries of everything that the floors keep, besides the small talk."""
+    return sum(len(value) for name, value in vars(floors).items() if isinstance(value, Sized) and name != "_messages")
+
+
+async def test_a_site_that_is_closed_leaves_nothing_behind() -> None:
+    """The floors of twenty sites are computed one after another; each site's entries go with its index."""
+    floors = AffinityFloors([SMALL_TALK])
+    for _ in range(20):
+        index = SiteIndex(Scorer(), DIMENSION)
+        await floors.of(index, "default")
+        await floors.of(index, "night")
+        assert kept(floors) > 0
+        del index
+        gc.collect()
+        assert kept(floors) == 0
