@@ -1,1 +1,1 @@
-"""How fast the service is, measured beside what people would build instead, in the same run."""
+"""The benchmarks: measure the service and its alternatives side by side, in one run."""

@@ -1,4 +1,4 @@
-"""Run one subject by itself: `python -m benchmarks.search --size tiny`."""
+"""The command line of a single subject: `python -m benchmarks.search --size tiny`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Subject = Callable[[Sizes], Coroutine[Any, Any, Figures]]
 
 
 def say(step: str) -> None:
-    """Tell what is being done, on stderr: stdout holds figures."""
+    """Print a step to stderr; stdout holds the figures."""
     print(f"  {step}", file=sys.stderr, flush=True)
 
 
 def run_alone(subject: Subject) -> None:
-    """Measure one subject by the command line's size and print its figures as JSON."""
-    given = parser(subject.__doc__ or "").parse_args()
+    """Measure one subject at the size that the command line names, and print its figures as JSON."""
+    options = parser(subject.__doc__ or "").parse_args()
     keep_to_two_cores()
-    figures = uvloop.run(subject(sizes(given.size, given.suite)))
+    figures = uvloop.run(subject(sizes(options.size, options.suite)))
     print(to_json(figures), end="")
     for void in void_subjects(figures):
-        say(f"VOID: the A/A arm of {void} strayed")
+        say(f"VOID: the A/A arms of {void} differ too much")

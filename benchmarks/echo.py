@@ -1,4 +1,4 @@
-"""A bare grpc.aio server that answers what it is asked: the least a call can cost here."""
+"""A bare grpc.aio server that returns each request: the lowest possible cost of a call on this machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answer = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[b
 
 
 async def serve(answers: Mapping[str, Answer]) -> None:
-    """Serve methods of benchmarks.Echo by their names until stdin ends, having printed the port."""
+    """Print the port and serve methods of benchmarks.Echo, by their names, until stdin ends."""
     server = grpc.aio.server()
     handlers: Any = {name: grpc.unary_unary_rpc_method_handler(answer) for name, answer in answers.items()}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("benchmarks.Echo", handlers),))
@@ -45,7 +45,7 @@ async def _echo(request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]
 
 @asynccontextmanager
 async def echo_server(module: str = "benchmarks.echo", *arguments: str) -> AsyncIterator[Echo]:
-    """Run the echo, or another module that calls `serve`, in a process of its own."""
+    """Run the echo server, or another module that calls `serve`, as a process."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *arguments),
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The encoder beside SentenceTransformer.encode: how fast, how true, and the same in every batch."""
+"""The encoder against SentenceTransformer.encode: its speed, its agreement, and its independence of the batch."""
 
 from __future__ import annotations
 
@@ -26,51 +26,51 @@ from matcher.model import Agent, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
 
 MARGIN: Final = 0.03
-"""Above it fp32 is sure of its first agent."""
+"""The margin above which fp32's first agent counts as certain."""
 AT_ONCE: Final = 64
 LARGEST_BATCH: Final = 32
 SEED: Final = 11
 
-Known = Mapping[str, Floats]
+VectorsByText = Mapping[str, Floats]
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """Measure the encoder: speed, agreement with fp32, and whether a batch changes anything."""
-    from sentence_transformers import SentenceTransformer  # here: it takes seconds
+    """Measure the encoder: its speed, its agreement with fp32, and whether a batch changes a result."""
+    from sentence_transformers import SentenceTransformer  # imported here, because the import takes seconds
 
     original = SentenceTransformer(str(find_model(PACKAGED_MODEL).path), device="cpu")
     encoder = await open_packaged_encoder()
     try:
         figures = await _speed(sizes, encoder, original)
-        figures |= await _truth(sizes, encoder, original)
+        figures |= await _agreement(sizes, encoder, original)
     finally:
         await encoder.close()
     return figures
 
 
 async def _speed(sizes: Sizes, encoder: Encoder, original: Any) -> Figures:
-    """Compare messages a second: ours with many callers, each for a message's units; theirs one by one, whole."""
+    """Compare the messages a second: ours by units with many callers, the original by whole messages one by one."""
     messages = read_material(sizes.suite).messages
     numbers = count()
 
     async def ours() -> float:
         texts = [unique(messages, next(numbers)) for _ in range(sizes.encoder_messages)]
-        waiting = iter(texts)
+        texts_left = iter(texts)
 
         async def caller() -> None:
-            for text in waiting:
+            for text in texts_left:
                 await encoder.encode(split(text).texts(text))
 
-        begun = time.perf_counter()
+        start = time.perf_counter()
         await asyncio.gather(*(caller() for _ in range(AT_ONCE)))
-        return (time.perf_counter() - begun) / len(texts)
+        return (time.perf_counter() - start) / len(texts)
 
     async def theirs() -> float:
         texts = [unique(messages, next(numbers)) for _ in range(max(1, sizes.encoder_messages // 10))]
-        begun = time.perf_counter()
+        start = time.perf_counter()
         for text in texts:
             original.encode(text, show_progress_bar=False)
-        return (time.perf_counter() - begun) / len(texts)
+        return (time.perf_counter() - start) / len(texts)
 
     say("encoder: speed")
     await ours()
@@ -85,9 +85,9 @@ async def _speed(sizes: Sizes, encoder: Encoder, original: Any) -> Figures:
     }
 
 
-async def _truth(sizes: Sizes, encoder: Encoder, original: Any) -> Figures:
+async def _agreement(sizes: Sizes, encoder: Encoder, original: Any) -> Figures:
     loss: list[float] = []
-    sure = agreed = 0
+    certain_count = agreed = 0
     figures: Figures = {}
     scorer = serving_scorer(encoder)
     suites = sorted(folder for folder in sizes.suite.parent.iterdir() if (folder / "messages.jsonl").is_file())
@@ -103,13 +103,16 @@ async def _truth(sizes: Sizes, encoder: Encoder, original: Any) -> Figures:
         ours = dict(zip(texts, await encode(encoder, texts), strict=True))
         first, second = _tops(suite, messages, exact, scorer), _tops(suite, messages, ours, scorer)
         pairs = list(zip(messages, first, second, strict=True))
-        judged = [one for one in pairs if one[0].relevant]
-        lost = sum((was[0] in message.relevant) - (now[0] in message.relevant) for message, was, now in judged)
-        points = 100 * lost / len(judged)
+        answerable = [pair for pair in pairs if pair[0].relevant]
+        lost = sum(
+            (by_fp32[0] in message.relevant) - (by_ours[0] in message.relevant)
+            for message, by_fp32, by_ours in answerable
+        )
+        points = 100 * lost / len(answerable)
         loss.append(points)
-        certain = [(was, now) for _, was, now in pairs if was[1] > MARGIN]
-        sure += len(certain)
-        same = sum(was[0] == now[0] for was, now in certain)
+        certain = [(by_fp32, by_ours) for _, by_fp32, by_ours in pairs if by_fp32[1] > MARGIN]
+        certain_count += len(certain)
+        same = sum(by_fp32[0] == by_ours[0] for by_fp32, by_ours in certain)
         agreed += same
         figures[f"encoder_recall_loss_points_{folder.name}"] = points
         figures[f"encoder_agreement_{folder.name}"] = same / len(certain) if certain else None
@@ -117,18 +120,19 @@ async def _truth(sizes: Sizes, encoder: Encoder, original: Any) -> Figures:
             figures |= await _invariance(sizes, encoder, suite, messages, ours)
     return {
         "encoder_recall_loss_points": max(loss),
-        "encoder_agreement": agreed / sure if sure else None,
-        "encoder_agreement_messages": sure,
+        "encoder_agreement": agreed / certain_count if certain_count else None,
+        "encoder_agreement_messages": certain_count,
         **figures,
     }
 
 
 async def _invariance(
-    sizes: Sizes, encoder: Encoder, suite: Suite, messages: Sequence[SuiteMessage], known: Known
+    sizes: Sizes, encoder: Encoder, suite: Suite, messages: Sequence[SuiteMessage], known: VectorsByText
 ) -> Figures:
-    """Encode messages in random company, some of it long, and see whether one of them gets another agent.
+    """Encode messages in random batches, some with a long text, and check whether a message gets another agent.
 
-    `encoder_batch_invariance` is the share of batches in which none did whose margin alone exceeds 0.03.
+    `encoder_batch_invariance` is the share of batches in which no message did whose margin, encoded alone, exceeds
+    0.03.
     """
     say(f"encoder: {sizes.invariance_batches} random batches")
     alone_vectors = dict(known)
@@ -141,51 +145,53 @@ async def _invariance(
     if not sure:
         return {"encoder_batch_invariance": None, "encoder_batch_invariance_batches": 0}
     ranker = _Ranker(suite, known, scorer)
-    chance = np.random.default_rng(SEED)
-    same, moved = 0, 0
+    rng = np.random.default_rng(SEED)
+    same, changed = 0, 0
     for _ in range(sizes.invariance_batches):
-        chosen = [sure[at] for at in chance.integers(len(sure), size=int(chance.integers(1, LARGEST_BATCH + 1)))]
-        company = " ".join(messages[at].text for at in chance.integers(len(messages), size=int(chance.integers(0, 9))))
+        chosen = [sure[at] for at in rng.integers(len(sure), size=int(rng.integers(1, LARGEST_BATCH + 1)))]
+        long_text = " ".join(messages[at].text for at in rng.integers(len(messages), size=int(rng.integers(0, 9))))
         calls = [split(message.text).texts(message.text) for message, _ in chosen]
-        together = await asyncio.gather(*map(encoder.encode, calls), encoder.encode([company] if company else []))
-        steady = True
+        together = await asyncio.gather(*map(encoder.encode, calls), encoder.encode([long_text] if long_text else []))
+        is_same = True
         for (message, (agent, _)), texts, vectors in zip(chosen, calls, together, strict=False):
             if not np.array_equal(vectors, np.stack([alone_vectors[text] for text in texts])):
-                moved += 1
-                steady &= ranker.top(message.text, dict(zip(texts, vectors, strict=True)))[0] == agent
-        same += steady
+                changed += 1
+                is_same &= ranker.top(message.text, dict(zip(texts, vectors, strict=True)))[0] == agent
+        same += is_same
     return {
         "encoder_batch_invariance": same / sizes.invariance_batches,
         "encoder_batch_invariance_batches": sizes.invariance_batches,
-        "encoder_batch_invariance_vectors_moved": moved,
+        "encoder_batch_invariance_vectors_moved": changed,
     }
 
 
 class _Ranker:
-    """Finds the top agent of a suite for a message by given vectors, through the index and the scorer that serve."""
+    """Finds the top agent of a suite for a message by given vectors, with the service's index and scorer."""
 
-    def __init__(self, suite: Suite, vectors: Known, scorer: Scorer) -> None:
+    def __init__(self, suite: Suite, vectors: VectorsByText, scorer: Scorer) -> None:
         dimension = len(next(iter(vectors.values())))
         self._index = SiteIndex(scorer, dimension)
         for agent in suite.agents:
             profile = Profile(agent.display_name, agent.interests)
-            known = Agent(agent.id, profile, AgentStatus.ONLINE, 1, 1, 0, 0, idle_since_ms=1)
-            self._index.put(known, np.stack([vectors[line] for line in agent.interests]))
+            indexed = Agent(agent.id, profile, AgentStatus.ONLINE, 1, 1, 0, 0, idle_since_ms=1)
+            self._index.put(indexed, np.stack([vectors[line] for line in agent.interests]))
 
-    def top(self, text: str, vectors: Known) -> tuple[str, float]:
-        """Return the best agent's id ("" for nobody) and the margin of its score to the next."""
+    def top(self, text: str, vectors: VectorsByText) -> tuple[str, float]:
+        """Return the best agent's id, "" for none, and the margin of its score to the next agent's."""
         units = split(text).texts(text)
         query = Query(np.stack([vectors[unit] for unit in units]), [*map(stems, units)])
-        found = self._index.find(query, Requirements())
-        scores = found.scores.score
+        result = self._index.find(query, Requirements())
+        scores = result.scores.score
         if not len(scores):
             return "", 0.0
         best = int(np.argmax(scores))
         others = np.delete(scores, best).max(initial=0.0)
-        return str(found.agents[best].id), float(scores[best] - others)
+        return str(result.agents[best].id), float(scores[best] - others)
 
 
-def _tops(suite: Suite, messages: Sequence[SuiteMessage], vectors: Known, scorer: Scorer) -> list[tuple[str, float]]:
+def _tops(
+    suite: Suite, messages: Sequence[SuiteMessage], vectors: VectorsByText, scorer: Scorer
+) -> list[tuple[str, float]]:
     ranker = _Ranker(suite, vectors, scorer)
     return [ranker.top(message.text, vectors) for message in messages]
 
@@ -196,7 +202,7 @@ def _original_vectors(original: Any, texts: Sequence[str]) -> Floats:
 
 
 def _some(messages: Sequence[SuiteMessage], most: int) -> list[SuiteMessage]:
-    """Return messages from all over a suite."""
+    """Return at most `most` messages, spread evenly over a suite."""
     step = max(1, len(messages) // most)
     return list(messages[::step])[:most]
 

@@ -1,7 +1,7 @@
-"""The floor under a decision: a bare grpc.aio server that claims an agent in the store and answers what it was asked.
+"""The lower bound of a decision's cost: a bare grpc.aio server that reserves an agent in the store and answers.
 
-No message is decoded, nothing is searched, ranked, told or watched: its rate over the echo's is what a claim alone
-leaves to a router in one Python process.
+The server decodes no message and searches, ranks and publishes nothing. Its rate over the echo's is the rate that the
+reserve alone leaves to a router in one Python process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmarks.alone import run_alone, say
 from benchmarks.echo import echo_server, serve
 from benchmarks.generator import Generator, generator
 from benchmarks.load import Echoes
-from benchmarks.reserve import CANDIDATES, claim, claims_roster, slot
+from benchmarks.reserve import CANDIDATES, plain_roster, reservation_ref, reserve_agent
 from benchmarks.route import IN_FLIGHT
 from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
@@ -31,7 +31,7 @@ RELEASE: Final = "/benchmarks.Echo/Release"
 
 
 async def _serve(url: str) -> None:
-    ids = claims_roster(AGENTS).ids
+    ids = plain_roster(AGENTS).ids
     held: list[Reservation] = []
     first = 0
     async with connected(url) as connection:
@@ -41,11 +41,11 @@ async def _serve(url: str) -> None:
             nonlocal first
             named = [(ids[(first + place) % AGENTS], 0.9 - 0.01 * place) for place in range(CANDIDATES)]
             first += CANDIDATES
-            held.append(await claim(store, SITE, named, tolerance=0.0))
+            held.append(await reserve_agent(store, SITE, named, tolerance=0.0))
             return request
 
         async def release(request: bytes, _context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            await all_of([store.complete(slot(SITE, one), 0, 0) for one in held])
+            await all_of([store.complete(reservation_ref(SITE, reservation), 0, 0) for reservation in held])
             held.clear()
             return request
 
@@ -53,28 +53,28 @@ async def _serve(url: str) -> None:
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """Compare the rate of calls that only claim with that of a bare echo, in slices of the same size."""
-    say(f"floor: {CALLS} claims at a time")
+    """Compare the rate of calls that only reserve an agent with that of a bare echo, in slices of one size."""
+    say(f"floor: {CALLS} reserves a slice")
     async with (
         plain_store() as url,
         connected(url) as connection,
         echo_server() as echo,
         generator(["floor"]) as caller,
     ):
-        await fill_site(connection, SITE, claims_roster(AGENTS), online=AGENTS, with_vectors=False)
+        await fill_site(connection, SITE, plain_roster(AGENTS), online=AGENTS, with_vectors=False)
         async with (
-            echo_server("benchmarks.floor", "--serve", url) as claiming,
-            grpc.aio.insecure_channel(claiming.target) as channel,
+            echo_server("benchmarks.floor", "--serve", url) as reserving,
+            grpc.aio.insecure_channel(reserving.target) as channel,
         ):
             release: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(RELEASE)
-            claims, echoes = _arm(caller, claiming.target, release), _arm(caller, echo.target)
-            await claims()
+            reserves, echoes = _arm(caller, reserving.target, release), _arm(caller, echo.target)
+            await reserves()
             await echoes()
-            costs = await interleave({"claims": claims, "echo": echoes, "again": claims}, 2 * sizes.pairs)
+            costs = await interleave({"reserves": reserves, "echo": echoes, "again": reserves}, 2 * sizes.pairs)
     return {
-        **ratio(costs["echo"], costs["claims"]).figures("floor_over_echo"),
-        "floor_per_second": 1 / estimate(costs["claims"]).median,
-        **a_a("floor", costs["claims"], costs["again"]),
+        **ratio(costs["echo"], costs["reserves"]).figures("floor_over_echo"),
+        "floor_per_second": 1 / estimate(costs["reserves"]).median,
+        **a_a("floor", costs["reserves"], costs["again"]),
     }
 
 

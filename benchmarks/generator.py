@@ -1,4 +1,4 @@
-"""A load generator: a process of its own that calls as it is told, with as little of its own as it can."""
+"""A load generator: a process that makes the calls of a job with as little overhead as possible."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Generator:
 
 @asynccontextmanager
 async def generator(messages: Sequence[str]) -> AsyncIterator[Generator]:
-    """Start a generator that routes these messages, each text once."""
+    """Start a generator that routes these messages, and repeats no text."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_main, args=(theirs, tuple(messages)), daemon=True)
     process.start()
-    theirs.close()  # so that its end is heard of
+    theirs.close()  # so that this process notices the end of the other
     assert process.pid is not None
     try:
         yield Generator(process.pid, ours)
@@ -82,8 +82,8 @@ class _Caller:
                 return
             try:
                 connection.send(await self._run(job))
-            except Exception as fault:  # noqa: BLE001 - told to who asked
-                connection.send(repr(fault))
+            except Exception as error:  # noqa: BLE001 - reported to the parent process
+                connection.send(repr(error))
 
     async def _run(self, job: Job) -> Outcome:
         match job:
@@ -102,7 +102,7 @@ class _Caller:
                 return await self._open(target, rate, seconds)
 
     def _calls(self, target: str, method: str) -> list[Callable[..., Awaitable[bytes]]]:
-        """Return the method on several channels, each with a connection of its own; bytes in, bytes out."""
+        """Return the method on several channels, each with a connection of its own; it takes and returns bytes."""
         stubs = self._stubs.get((target, method))
         if stubs is None:
             options = [("grpc.use_local_subchannel_pool", 1)]
@@ -132,17 +132,17 @@ class _Caller:
         outcome = Outcome()
         latencies: list[float] = []
 
-        async def line(number: int) -> None:
-            for one in work:
-                seconds = await call(one, number, outcome)
+        async def worker(number: int) -> None:
+            for item in work:
+                seconds = await call(item, number, outcome)
                 if seconds is not None:
                     latencies.append(seconds)
                 if time.perf_counter() >= until:
                     return
 
-        begun = time.perf_counter()
-        await asyncio.gather(*map(line, range(in_flight)))
-        outcome.seconds = time.perf_counter() - begun
+        start = time.perf_counter()
+        await asyncio.gather(*map(worker, range(in_flight)))
+        outcome.seconds = time.perf_counter() - start
         outcome.latencies = np.array(latencies)
         return outcome
 
@@ -150,10 +150,10 @@ class _Caller:
         calls = self._calls(target, METHOD)
 
         async def call(body: bytes, number: int, outcome: Outcome) -> float:
-            begun = time.perf_counter()
+            start = time.perf_counter()
             await calls[number % CHANNELS](body, timeout=DEADLINE_SECONDS)
             outcome.held += 1
-            return time.perf_counter() - begun
+            return time.perf_counter() - start
 
         return call
 
@@ -161,13 +161,13 @@ class _Caller:
         calls, finish = self._calls(target, ROUTE), self._completer(target)
 
         async def call(body: bytes, number: int, outcome: Outcome) -> float | None:
-            begun = time.perf_counter()
+            start = time.perf_counter()
             try:
                 answer = await calls[number % CHANNELS](body, timeout=DEADLINE_SECONDS)
             except grpc.aio.AioRpcError as error:
                 _count_error(error, outcome)
                 return None
-            seconds = time.perf_counter() - begun
+            seconds = time.perf_counter() - start
             name = pb.RouteMessageResponse.FromString(answer).reservation.name
             if not name:
                 outcome.unmatched += 1
@@ -204,28 +204,28 @@ class _Caller:
         latencies: list[float] = []
         late: list[float] = []
         tasks: set[asyncio.Task[None]] = set()
-        begun = time.perf_counter() + 0.05
+        start = time.perf_counter() + 0.05
 
-        async def one(number: int, scheduled: float) -> None:
+        async def send(number: int, scheduled: float) -> None:
             late.append(time.perf_counter() - scheduled)
-            before = len(self._held)
-            answered = await call(requests[number], number, outcome)
-            if answered is not None:
+            held_before = len(self._held)
+            seconds = await call(requests[number], number, outcome)
+            if seconds is not None:
                 latencies.append(time.perf_counter() - scheduled)
-                assert len(self._held) >= before
+                assert len(self._held) >= held_before
                 await finish(self._held.pop(), number, outcome)
 
         for number, moment in enumerate(np.cumsum(gaps).tolist()):
-            wait = begun + moment - time.perf_counter()
+            wait = start + moment - time.perf_counter()
             if wait > 0:
                 await asyncio.sleep(wait)
-            task = asyncio.create_task(one(number, begun + moment))
+            task = asyncio.create_task(send(number, start + moment))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         sent = time.perf_counter()
         while tasks:
             await asyncio.wait(tasks)
-        outcome.seconds = sent - begun
+        outcome.seconds = sent - start
         outcome.latencies = np.array(latencies)
         outcome.late = float(np.percentile(late, 99)) if late else 0.0
         return outcome

@@ -1,4 +1,4 @@
-"""What a load generator is told, and what it tells; `generator.py` is the process."""
+"""The jobs of a load generator and their outcome; `generator.py` is the process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Echoes:
-    """Call an echo: so many calls, so many at once, each with a body of so many bytes."""
+    """Call an echo server `calls` times, `in_flight` at once, with a body of `body_bytes`."""
 
     target: str
     calls: int
@@ -21,11 +21,11 @@ class Echoes:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Route messages, each sent once the one before it on the same line is answered.
+    """Route messages with `in_flight` workers, each of which sends a message once its last one is answered.
 
-    complete: "later" keeps what was held for `Completions`; "at once" completes each before the next is routed.
-    repeat: routes the first so many texts over and over in place of unique ones; 0: unique ones.
-    seconds: how long, in place of a number of calls, where it is not 0.
+    complete: "later" keeps the reservations for `Completions`; "at once" completes each before the next is routed.
+    repeat: the number of texts that are routed again and again; 0: every text is unique.
+    seconds: the duration, instead of the number of calls, if it is not 0.
     """
 
     target: str
@@ -38,7 +38,7 @@ class Routes:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Route messages at moments drawn beforehand (Poisson), whether or not earlier ones are answered; complete each."""
+    """Route messages at the moments of a Poisson process, whether or not earlier ones are answered; complete each."""
 
     target: str
     rate: float
@@ -47,7 +47,7 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Completions:
-    """Complete what routes held, so many at once."""
+    """Complete the reservations of earlier routes, `in_flight` at once."""
 
     target: str
     in_flight: int = 32
@@ -58,21 +58,21 @@ Job = Echoes | Routes | Arrivals | Completions
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a job. Latencies in seconds, of what was decided; from the scheduled time for arrivals."""
+    """The outcome of a job; latencies are those of decisions, in seconds, for `Arrivals` from the scheduled time."""
 
     seconds: float = 0.0
     held: int = 0
     unmatched: int = 0
     refused: int = 0
-    """Answered with RESOURCE_EXHAUSTED."""
+    """Calls that were answered with RESOURCE_EXHAUSTED."""
     refused_with_retry: int = 0
-    """Of those, with a RetryInfo."""
+    """Those of the refused calls that had a RetryInfo."""
     failed: dict[str, int] = field(default_factory=dict)
-    """Other codes."""
+    """Calls that failed with another code, by code."""
     latencies: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     late: float = 0.0
-    """The 99th percentile of how late the generator itself sent, in seconds."""
+    """The 99th percentile of the generator's own delay, in seconds."""
 
     def percentile_ms(self, percent: float) -> float:
-        """Return a percentile of the latencies in milliseconds; NaN without any."""
+        """Return a percentile of the latencies in milliseconds; NaN without latencies."""
         return 1000 * float(np.percentile(self.latencies, percent)) if len(self.latencies) else float("nan")

@@ -1,4 +1,4 @@
-"""The machine: what it is, how much CPU a process has used, how much memory it holds."""
+"""The machine: its description, and the CPU time and the memory of its processes."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ _WORKED: Final = 0.002
 
 
 def keep_to_two_cores() -> None:
-    """Put this process, and those it starts, on two cores where there are more, with one BLAS thread as the service."""
+    """Restrict this process and its children to two cores, and to one BLAS thread, as in the service."""
     usable = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, usable[:CORES])
     threadpool_limits(limits=1, user_api="blas")
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process with all its threads, ended ones too.
+    """Return the CPU time of a process with all its threads, including those that have ended.
 
-    By the kernel's clock of the process (clock_getcpuclockid), in nanoseconds where /proc counts ticks of 10 ms.
+    It is read from the kernel's clock of the process (clock_getcpuclockid), which counts nanoseconds; /proc counts
+    ticks of 10 ms.
     """
     return time.clock_gettime((~pid << 3) | _PROCESS_CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerCpu:
-    """The CPU seconds of a server: all of it, and what of it its encoder's threads took."""
+    """The CPU seconds of a server: in total, and those of its encoder's threads."""
 
     total: float
     encoder: float
@@ -52,12 +53,12 @@ class ServerCpu:
 
     @property
     def outside_encoder(self) -> float:
-        """What is left: the event loop, gRPC's threads, everything else."""
+        """The CPU seconds of everything but the encoder: the event loop, gRPC's threads and others."""
         return self.total - self.encoder
 
 
 def _own_threads(pid: int) -> Iterator[tuple[int, float]]:
-    """Yield the threads beside the first that bear the process's name, with their CPU seconds."""
+    """Yield the threads with the process's name, except the first, with their CPU seconds."""
     process = Path(f"/proc/{pid}")
     name = (process / "comm").read_text()
     for task in (process / "task").iterdir():
@@ -70,31 +71,31 @@ def _own_threads(pid: int) -> Iterator[tuple[int, float]]:
 
 
 class ServerClock:
-    """Tells a server's CPU time apart: the encoder's threads, and everything else.
+    """Splits a server's CPU time into that of the encoder's threads and that of everything else.
 
-    Python's and OpenVINO's threads bear the name of the process, gRPC's have names of their own. Those of Python that
-    work while the server only answers health checks are not the encoder's (grpc.aio's poller is one).
+    Python's and OpenVINO's threads have the name of the process; gRPC's threads have names of their own. A Python
+    thread that works while the server only answers health checks is not the encoder's (grpc.aio's poller is one).
     """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._before = dict(_own_threads(pid))
-        self._beside: set[int] = set()
+        self._not_encoder: set[int] = set()
 
     def checked(self) -> None:
-        """Learn which threads worked since this was made: health checks, and nothing else, were answered."""
+        """Note the threads that have worked so far; the server must have answered only health checks."""
         for tid, seconds in _own_threads(self._pid):
             if seconds - self._before.get(tid, 0.0) > _WORKED:
-                self._beside.add(tid)
+                self._not_encoder.add(tid)
 
     def read(self) -> ServerCpu:
-        """Read the counters."""
-        encoder = sum(seconds for tid, seconds in _own_threads(self._pid) if tid not in self._beside)
+        """Return the CPU seconds so far."""
+        encoder = sum(seconds for tid, seconds in _own_threads(self._pid) if tid not in self._not_encoder)
         return ServerCpu(cpu_seconds(self._pid), encoder)
 
 
 def resident_mb(pid: int, field: str = "VmRSS") -> float:
-    """Return the resident memory of a process in MiB; field VmHWM: the most it ever was."""
+    """Return the resident memory of a process in MiB; with the field VmHWM, its peak."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) / 1024
@@ -102,7 +103,7 @@ def resident_mb(pid: int, field: str = "VmRSS") -> float:
 
 
 def describe() -> Figures:
-    """Return what the machine and the versions are."""
+    """Return the description of the machine and the versions of the libraries."""
     model, flags = platform.processor(), ""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, value = line.partition(":")
@@ -110,10 +111,10 @@ def describe() -> Figures:
             model = value.strip()
         if name.strip() == "flags":
             flags = value
-    wanted = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+    features = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
     figures: Figures = {
         "machine_cpu": model,
-        "machine_cpu_flags": " ".join(name for name in wanted if name in flags.split()),
+        "machine_cpu_flags": " ".join(name for name in features if name in flags.split()),
         "machine_cores_used": len(os.sched_getaffinity(0)),
         "machine_memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "machine_load_at_start": round(os.getloadavg()[0], 2),

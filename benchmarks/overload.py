@@ -1,4 +1,4 @@
-"""Arrivals that wait for nobody: at 70 % of the peak, and at three times the peak."""
+"""Open-loop arrivals, at 70 % of the peak and at three times the peak."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from benchmarks.slices import Figures, a_a, estimate
 
 CALM: Final = 0.7
 OVER: Final = 3.0
-LINES: Final = (16, 32, 64)
+IN_FLIGHTS: Final = (16, 32, 64)
 LONE_CALLS: Final = 100
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """Measure the peak, the latency at 70 % of it, and what is left of it under three times as much."""
+    """Measure the peak, the latency at 70 % of it, and the goodput at three times the peak."""
     site = await make_site(sizes)
     async with open_bench(site, sizes.free, {}) as bench:
         return await _measure(sizes, bench)
@@ -28,18 +28,18 @@ async def measure(sizes: Sizes) -> Figures:
 async def _measure(sizes: Sizes, bench: Bench) -> Figures:
     target = bench.service.target
     echo_before = cpu_seconds(bench.echo.pid)
-    echoes = await bench.caller.run(Echoes(bench.echo.target, ECHOES_PER_ROUTE * sizes.routes, LINES[0]))
+    echoes = await bench.caller.run(Echoes(bench.echo.target, ECHOES_PER_ROUTE * sizes.routes, IN_FLIGHTS[0]))
     echo_cpu = (cpu_seconds(bench.echo.pid) - echo_before) / echoes.held
 
     say("overload: the peak")
-    await bench.caller.run(Routes(target, 0, LINES[0], "at once", seconds=sizes.seconds / 4))
+    await bench.caller.run(Routes(target, 0, IN_FLIGHTS[0], "at once", seconds=sizes.seconds / 4))
     lone = await bench.caller.run(Routes(target, LONE_CALLS, 1, "at once"))
-    found = {
-        lines: (await _run(bench, Routes(target, 0, lines, "at once", seconds=sizes.seconds / 4))).per_second
-        for lines in LINES
+    rates = {
+        in_flight: (await _run(bench, Routes(target, 0, in_flight, "at once", seconds=sizes.seconds / 4))).per_second
+        for in_flight in IN_FLIGHTS
     }
-    lines = max(found, key=lambda one: found[one])
-    peaks = [await _run(bench, Routes(target, 0, lines, "at once", seconds=sizes.seconds / 2)) for _ in range(2)]
+    best = max(rates, key=lambda in_flight: rates[in_flight])
+    peaks = [await _run(bench, Routes(target, 0, best, "at once", seconds=sizes.seconds / 2)) for _ in range(2)]
 
     calm_rate = CALM * estimate([peak.per_second for peak in peaks]).median
     say(f"overload: {calm_rate:.0f}/s, which is 70 % of the peak")
@@ -47,7 +47,7 @@ async def _measure(sizes: Sizes, bench: Bench) -> Figures:
     over_rate = OVER / CALM * calm_rate
     say(f"overload: {over_rate:.0f}/s, three times the peak")
     over = await _run(bench, Arrivals(target, over_rate, sizes.seconds))
-    peaks += [await _run(bench, Routes(target, 0, lines, "at once", seconds=sizes.seconds / 2)) for _ in range(2)]
+    peaks += [await _run(bench, Routes(target, 0, best, "at once", seconds=sizes.seconds / 2)) for _ in range(2)]
 
     goodput = estimate([peak.goodput for peak in peaks])
     decision_cpu = estimate([peak.server.outside_encoder / peak.outcome.held for peak in peaks]).median
@@ -56,7 +56,7 @@ async def _measure(sizes: Sizes, bench: Bench) -> Figures:
     lone_ms = lone.percentile_ms(50)
     return {
         "route_per_second": estimate([peak.per_second for peak in peaks]).median,
-        "route_peak_in_flight": lines,
+        "route_peak_in_flight": best,
         "route_lone_ms": lone_ms,
         "route_rate_at_70pct": calm_rate,
         "route_p50_ms_at_70pct": calm.outcome.percentile_ms(50),
@@ -84,7 +84,7 @@ async def _measure(sizes: Sizes, bench: Bench) -> Figures:
 
 
 class _Run:
-    """One run, with what everybody's CPU did meanwhile; `wall` is from its first call to its last answer."""
+    """A run with the CPU seconds of its processes; `wall` is the time from the first call to the last answer."""
 
     def __init__(self, outcome: Outcome, server: ServerCpu, generator: float, wall: float) -> None:
         self.outcome = outcome
@@ -94,9 +94,9 @@ class _Run:
 
     @property
     def arrived(self) -> int:
-        """Count the calls that were answered in any way."""
-        one = self.outcome
-        return one.held + one.unmatched + one.refused + sum(one.failed.values())
+        """The number of calls that were answered in any way."""
+        outcome = self.outcome
+        return outcome.held + outcome.unmatched + outcome.refused + sum(outcome.failed.values())
 
     @property
     def per_second(self) -> float:
@@ -105,15 +105,15 @@ class _Run:
 
     @property
     def goodput(self) -> float:
-        """Decisions for each CPU second of the two cores that the generator left over."""
+        """Decisions for each CPU second of the two cores that the generator did not use."""
         return self.outcome.held / (CORES * self.wall - self.generator)
 
 
 async def _run(bench: Bench, job: Routes | Arrivals) -> _Run:
     server, caller = bench.service.clock.read(), cpu_seconds(bench.caller.pid)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     outcome = await bench.caller.run(job)
-    wall = time.perf_counter() - begun
+    wall = time.perf_counter() - start
     return _Run(outcome, bench.service.clock.read() - server, cpu_seconds(bench.caller.pid) - caller, wall)
 
 

@@ -1,4 +1,4 @@
-"""What people would build instead, doing the same work in the same run, and ours beside it."""
+"""The alternatives to the service's index and store: does the same work with each of them and with ours, in one run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchmarks.peers_redis import (
     vector_set,
 )
 from benchmarks.peers_work import Peer, Slices, Work, make_work
-from benchmarks.reserve import ClaimsStore, claim, open_claims, slot
+from benchmarks.reserve import ReserveStore, open_reserve_store, reservation_ref, reserve_agent
 from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, interleave, ratio
 from benchmarks.stores import plain_store
@@ -33,7 +33,7 @@ from matcher.model import Hold, Requirements
 from matcher.ranking.policy import RankingTerms, rank
 
 RIGHT: Final = 0.99
-"""What a setting of a peer must reach to count as an answer; where none does, the nearest to it runs beside ours."""
+"""The share of right answers that a peer's setting must reach; if none does, the one with the highest share runs."""
 NAMES: Final = ("pgvector_hnsw", "pgvector_exact", "vector_sets", "faiss_hnsw")
 ANYONE: Final = Requirements()
 WHOLE: Final = Sentences((Span(0, 1),), merged=False)
@@ -41,15 +41,15 @@ CANDIDATES: Final = 8
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """Measure the peers and us, each finding and claiming the best free agent."""
-    async with open_claims(sizes) as claims:
-        return await measure_peers(sizes, claims)
+    """Measure the peers and ours, each of which finds and reserves the best free agent."""
+    async with open_reserve_store(sizes) as reserve_store:
+        return await measure_peers(sizes, reserve_store)
 
 
-async def measure_peers(sizes: Sizes, claims: ClaimsStore) -> Figures:
-    """Measure against a store of ours that is filled already."""
-    work, index = await _prepare(sizes, claims)
-    ours = Ours(index, claims, work)
+async def measure_peers(sizes: Sizes, reserve_store: ReserveStore) -> Figures:
+    """Measure the peers and ours, with a store of ours that is already filled."""
+    work, index = await _prepare(sizes, reserve_store)
+    ours = Ours(index, reserve_store, work)
     figures: Figures = {f"peer_{name}_{what}": None for name in NAMES for what in ("speedup", "right", "ms", "why")}
     slices = Slices(work, sizes.peer_queries)
     async with AsyncExitStack() as stack:
@@ -58,16 +58,16 @@ async def measure_peers(sizes: Sizes, claims: ClaimsStore) -> Figures:
             stack.enter_async_context(_postgres(work)),
             stack.enter_async_context(_redis(work)),
         )
-        for variants in (one for found in opened for one in found):
+        for variants in (peer for peers in opened for peer in peers):
             if isinstance(variants, tuple):
                 name, why = variants
                 figures[f"peer_{name}_why"] = why
-                say(f"peers: {name} is left out: {why}")
+                say(f"peers: {name} is skipped: {why}")
                 continue
-            peer, said = await asyncio.to_thread(_choose, slices, variants, sizes.peer_checks)
-            figures |= said
-            if peer is not None:
-                chosen.append(peer)
+            best, of_peer = await asyncio.to_thread(_choose, slices, variants, sizes.peer_checks)
+            figures |= of_peer
+            if best is not None:
+                chosen.append(best)
         say("peers: side by side")
         arms: dict[str, Callable[[], Awaitable[float]]] = {"ours": lambda: ours.run(sizes.peer_queries)}
         for peer in chosen:
@@ -88,7 +88,7 @@ async def measure_peers(sizes: Sizes, claims: ClaimsStore) -> Figures:
     }
 
 
-async def _prepare(sizes: Sizes, claims: ClaimsStore) -> tuple[Work, SiteIndex]:
+async def _prepare(sizes: Sizes, reserve_store: ReserveStore) -> tuple[Work, SiteIndex]:
     say(f"peers: {sizes.large_roster} agents, a vector each")
     material = read_material(sizes.suite)
     encoder = await open_packaged_encoder()
@@ -97,50 +97,50 @@ async def _prepare(sizes: Sizes, claims: ClaimsStore) -> tuple[Work, SiteIndex]:
     finally:
         await encoder.close()
     roster = make_roster(material, lines, sizes.large_roster, interests=1)
-    assert roster.ids == claims.large.ids
+    assert roster.ids == reserve_store.large.ids
     work = make_work(roster, queries)
-    index = SiteIndex(Scorer(), lines.shape[1])  # the bare cosine, as the peers have it
+    index = SiteIndex(Scorer(), lines.shape[1])  # scores by the plain cosine, as the peers do
     for number, free in enumerate(work.free.tolist()):
         index.put(roster.agent(number, online=free), roster.vectors[number])
     return work, index
 
 
 class Ours:
-    """Finds by the index, claims by `reserve`, and takes the hold in, as a route does after the encoder."""
+    """Finds an agent by the index, reserves it in the store and applies the hold, as a route does after the encoder."""
 
-    def __init__(self, index: SiteIndex, claims: ClaimsStore, work: Work) -> None:
+    def __init__(self, index: SiteIndex, reserve_store: ReserveStore, work: Work) -> None:
         self._index = index
-        self._claims = claims
+        self._store = reserve_store.store
         self._work = work
         self._next = 0
         self.right: list[bool] = []
 
     async def run(self, queries: int) -> float:
-        """Run a slice and return the median seconds; ending what was reserved is not counted."""
-        taken = []
+        """Run a slice and return the median seconds; completing the reservations is not counted."""
+        durations = []
         for _ in range(queries):
             query = self._next % len(self._work.queries)
             self._next += 1
             vector = self._work.queries[query : query + 1]
-            begun = time.perf_counter()
-            found = self._index.find(Query(vector, [()]), ANYONE, max_idle=CANDIDATES, floor=0.0)
-            ranking = rank(found, WHOLE, RankingTerms(0.0, 0.0, most=CANDIDATES))
+            start = time.perf_counter()
+            result = self._index.find(Query(vector, [()]), ANYONE, max_idle=CANDIDATES, floor=0.0)
+            ranking = rank(result, WHOLE, RankingTerms(0.0, 0.0, most=CANDIDATES))
             named = [(candidate.agent, candidate.affinity) for candidate in ranking.candidates]
-            held = await claim(self._claims.store, "large", named, tolerance=0.0)
+            held = await reserve_agent(self._store, "large", named, tolerance=0.0)
             self._index.hold(held.agent, Hold(held.id, held.channel, held.cost, held.deadline_ms))
-            taken.append(time.perf_counter() - begun)
+            durations.append(time.perf_counter() - start)
             self.right.append(self._work.right(query, int(held.agent[1:])))
-            await self._claims.store.complete(slot("large", held), 0, 0)
+            await self._store.complete(reservation_ref("large", held), 0, 0)
             self._index.free(held.agent, held.id, None)
-        return estimate(taken).median
+        return estimate(durations).median
 
 
 Variants = dict[int, Peer]
-"""A peer at its settings; the first is its default."""
+"""A peer at each of its settings; the first is its default."""
 
 
 def _choose(slices: Slices, variants: Variants, checks: int) -> tuple[Peer | None, Figures]:
-    """Report the default setting, and choose the fastest right in 99 %; else the one right most often."""
+    """Report the default setting, and choose the fastest setting with 99 % right answers, else that with the most."""
     figures: Figures = {}
     good: dict[int, float] = {}
     rightness: dict[int, float] = {}
@@ -148,9 +148,9 @@ def _choose(slices: Slices, variants: Variants, checks: int) -> tuple[Peer | Non
     for setting, peer in variants.items():
         try:
             seconds, right = slices.judge(peer, checks)
-        except PeerMissing as obstacle:
-            say(f"peers: {name} {setting}: {obstacle}")
-            figures[f"peer_{name}_why"] = str(obstacle)
+        except PeerMissing as missing:
+            say(f"peers: {name} {setting}: {missing}")
+            figures[f"peer_{name}_why"] = str(missing)
             continue
         say(f"peers: {name} at {setting}: {1000 * seconds:.2f} ms, {right:.3f} right")
         figures[f"peer_{name}_ms_at_{setting}"] = 1000 * seconds
@@ -167,7 +167,7 @@ def _choose(slices: Slices, variants: Variants, checks: int) -> tuple[Peer | Non
 
 
 Opened = Sequence[Variants | tuple[str, str]]
-"""The peers that run, and for the others their name and why they do not."""
+"""The peers that run, and, for each that does not, its name and the reason."""
 
 
 @asynccontextmanager
@@ -176,13 +176,13 @@ async def _postgres(work: Work) -> AsyncIterator[Opened]:
         try:
             folder = await stack.enter_async_context(postgres())
             connection = await asyncio.to_thread(connect, folder)
-        except PeerMissing as obstacle:
-            yield [("pgvector_hnsw", str(obstacle)), ("pgvector_exact", str(obstacle))]
+        except PeerMissing as missing:
+            yield [("pgvector_hnsw", str(missing)), ("pgvector_exact", str(missing))]
             return
         stack.callback(connection.close)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         await asyncio.to_thread(load, connection, work)
-        say(f"peers: PostgreSQL is loaded and its HNSW index built ({time.perf_counter() - begun:.0f} s)")
+        say(f"peers: PostgreSQL is loaded and its HNSW index built ({time.perf_counter() - start:.0f} s)")
         yield [{effort: hnsw(connection, effort) for effort in EF_SEARCH}, {0: exact(connection)}]
 
 
@@ -192,13 +192,13 @@ async def _redis(work: Work) -> AsyncIterator[Opened]:
         opened: list[Variants | tuple[str, str]] = []
         try:
             url = await stack.enter_async_context(plain_store(redis_binary()))
-        except (PeerMissing, OSError) as obstacle:
-            opened.append(("vector_sets", str(obstacle)))
+        except (PeerMissing, OSError) as missing:
+            opened.append(("vector_sets", str(missing)))
         else:
             client = stack.enter_context(redis.Redis.from_url(url))
-            begun = time.perf_counter()
+            start = time.perf_counter()
             await asyncio.to_thread(load_vector_set, client, work)
-            say(f"peers: the vector set is loaded ({time.perf_counter() - begun:.0f} s)")
+            say(f"peers: the vector set is loaded ({time.perf_counter() - start:.0f} s)")
             opened.append({effort: vector_set(client, effort) for effort in FILTER_EFFORTS})
         own = stack.enter_context(redis.Redis.from_url(await stack.enter_async_context(plain_store())))
         built = await asyncio.to_thread(FaissHnsw, own, work)

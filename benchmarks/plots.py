@@ -1,4 +1,4 @@
-"""Draw what `make bench` measured: `python -m benchmarks.plots build/bench.json docs`."""
+"""The plots of `make bench`: `python -m benchmarks.plots build/bench.json docs`."""
 
 from __future__ import annotations
 
@@ -30,43 +30,43 @@ RIGHT: Final = 0.99
 
 
 def search(figures: Figures) -> Figure:
-    """Draw what a search costs over the share of agents who are free."""
-    made, panel = _figure("share of the agents who are free, %", "CPU ms a search")
+    """Draw the cost of a search over the share of free agents."""
+    figure, panel = _figure("share of the agents who are free, %", "CPU ms a search")
     for color, (name, label) in zip(COLORS, ROSTERS.items(), strict=False):
-        seen = {share: figures.get(f"search_ms_{name}_{pct}") for share, pct in SHARES.items()}
-        known = {share: ms for share, ms in seen.items() if isinstance(ms, float)}
-        panel.plot(list(known), list(known.values()), "o-", color=color, linewidth=1.8, label=label)
-    panel.set(xscale="log", yscale="log", title="Search: what is paid for is who is free")
+        measured = {share: figures.get(f"search_ms_{name}_{pct}") for share, pct in SHARES.items()}
+        present = {share: ms for share, ms in measured.items() if isinstance(ms, float)}
+        panel.plot(list(present), list(present.values()), "o-", color=color, linewidth=1.8, label=label)
+    panel.set(xscale="log", yscale="log", title="Search: the cost follows the number of free agents")
     panel.set_xticks(list(SHARES), [f"{share:g}" for share in SHARES])
     _plain(panel)
     panel.legend(frameon=False)
-    return made
+    return figure
 
 
 def decision(figures: Figures) -> Figure:
-    """Draw where the CPU of a decision goes, beside a bare echo."""
-    made, panel = _figure("CPU µs a call", "")
+    """Draw the parts of a decision's CPU, beside a bare echo."""
+    figure, panel = _figure("CPU µs a call", "")
     store, encoder = _number(figures, "route_store_cpu_usec"), _number(figures, "route_encoder_cpu_usec")
     server, echo = _number(figures, "route_cpu_usec") - store, _number(figures, "echo_cpu_usec")
     parts = ((server, BLUE, "server: gRPC, search, events"), (store, ORANGE, "store"), (encoder, GREY, "encoder"))
-    begun = 0.0
+    left = 0.0
     for width, color, label in parts:
-        panel.barh(["a decision"], [width], left=[begun], color=color, label=f"{label}, {width:,.0f}")
-        begun += width
+        panel.barh(["a decision"], [width], left=[left], color=color, label=f"{label}, {width:,.0f}")
+        left += width
     panel.barh(["a bare echo"], [echo], color=GREEN, label=f"echo's server, {echo:,.0f}")
     panel.set_title("Where the CPU of a decision goes")
     panel.invert_yaxis()
     panel.legend(frameon=False, loc="lower right")
-    return made
+    return figure
 
 
 def peers(figures: Figures) -> Figure:
-    """Draw how long each peer takes for the nearest free agent, over how often it is the right one."""
-    made, panel = _figure("share of right answers", "ms to find and claim")
+    """Draw each peer's time for the nearest free agent over its share of right answers."""
+    figure, panel = _figure("share of right answers", "ms to find and reserve")
     for color, (name, label) in zip(COLORS, PEERS.items(), strict=False):
         start = f"peer_{name}_ms_at_"
         settings = [key.removeprefix(start) for key in figures if key.startswith(start)]
-        swept = [(figures[f"peer_{name}_right_at_{one}"], figures[start + one]) for one in settings]
+        swept = [(figures[f"peer_{name}_right_at_{setting}"], figures[start + setting]) for setting in settings]
         points = sorted(swept) or [(figures.get(f"peer_{name}_right"), figures.get(f"peer_{name}_ms"))]
         if None not in points[0]:
             panel.plot(*zip(*points, strict=True), "o-", color=color, linewidth=1.4, markersize=4, label=label)
@@ -76,18 +76,18 @@ def peers(figures: Figures) -> Figure:
     panel.set(yscale="log", title=f"{_number(figures, 'peer_agents'):,.0f} agents, 10 % free, one query at a time")
     _plain(panel)
     panel.legend(frameon=False)
-    return made
+    return figure
 
 
 PLOTS: Final = {"search": search, "decision": decision, "peers": peers}
 
 
 def _figure(x: str, y: str) -> tuple[Figure, Any]:
-    made = Figure(figsize=(7.6, 3.6), layout="constrained")
-    panel = made.subplots()
+    figure = Figure(figsize=(7.6, 3.6), layout="constrained")
+    panel = figure.subplots()
     panel.set(xlabel=x, ylabel=y)
     panel.spines[["top", "right"]].set_visible(False)
-    return made, panel
+    return figure, panel
 
 
 def _plain(panel: Any) -> None:

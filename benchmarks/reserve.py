@@ -1,4 +1,4 @@
-"""The claim: what it costs the store by the size of the roster."""
+"""The reserve: its cost in the store, with a large and with a small roster."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ RECORD: Final = b"{}" + b" " * 1200
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimsStore:
-    """A store of ours with one large site and one small one, and nothing else to do."""
+class ReserveStore:
+    """A store of ours, without other load, with a large site and a small one."""
 
     connection: StoreClient
     store: ReservationStore
@@ -39,27 +39,27 @@ class ClaimsStore:
 
 
 @asynccontextmanager
-async def open_claims(sizes: Sizes) -> AsyncIterator[ClaimsStore]:
-    """Fill a store (append-only everysec) with the two sites."""
+async def open_reserve_store(sizes: Sizes) -> AsyncIterator[ReserveStore]:
+    """Start a store (append-only everysec) and fill the two sites."""
     say(f"reserve: a store with {sizes.large_roster} agents")
-    large = claims_roster(sizes.large_roster)
+    large = plain_roster(sizes.large_roster)
     async with plain_store() as url, connected(url) as connection, Redis.from_url(url) as redis:
         await fill_site(connection, "large", large, online=len(large), with_vectors=False)
-        await fill_site(connection, "small", claims_roster(SMALL), online=SMALL, with_vectors=False)
-        yield ClaimsStore(connection, routing(connection), redis, large)
+        await fill_site(connection, "small", plain_roster(SMALL), online=SMALL, with_vectors=False)
+        yield ReserveStore(connection, routing(connection), redis, large)
 
 
-def claims_roster(agents: int) -> Roster:
-    """Make agents whom nothing is known of but their names."""
+def plain_roster(agents: int) -> Roster:
+    """Return agents with a placeholder for their interests and vectors."""
     ids = tuple(f"a{number:06d}" for number in range(agents))
     return Roster(ids, (("A line.",),) * agents, np.zeros((agents, 1, 1), np.float32))
 
 
-async def claim(
+async def reserve_agent(
     store: ReservationStore, site: str, candidates: list[tuple[str, float]], tolerance: float = 0.03
 ) -> Reservation:
-    """Reserve as the router does, accepted at once. Raises AssertionError where nobody has room."""
-    wanted = ReserveRequest(
+    """Reserve one of the candidates as the router does, accepted at once; raise AssertionError where none is free."""
+    request = ReserveRequest(
         site=site,
         contact=secrets.token_hex(10),
         reservation=secrets.token_hex(10),
@@ -73,40 +73,41 @@ async def claim(
         hold_ms=HOLD_MS,
         accepted=True,
     )
-    answer = await store.reserve(wanted, Shortlist(Basis.AFFINITY, tolerance, RECORD, candidates))
+    answer = await store.reserve(request, Shortlist(Basis.AFFINITY, tolerance, RECORD, candidates))
     assert isinstance(answer, Reserved), answer
     return answer.reservation
 
 
-def slot(site: str, held: Reservation) -> ReservationRef:
-    """Return what ends a reservation."""
-    return ReservationRef(site, held.id, held.agent, held.contact, held.pool)
+def reservation_ref(site: str, reservation: Reservation) -> ReservationRef:
+    """Return the reference by which a reservation is completed."""
+    return ReservationRef(site, reservation.id, reservation.agent, reservation.contact, reservation.pool)
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """Measure the store's time for a reserve with eight candidates among very many agents and among few."""
-    async with open_claims(sizes) as claims:
-        return await measure_claims(sizes, claims)
+    """Measure the store's time of a reserve with eight candidates, among very many agents and among few."""
+    async with open_reserve_store(sizes) as reserve_store:
+        return await measure_reserve(sizes, reserve_store)
 
 
-async def measure_claims(sizes: Sizes, claims: ClaimsStore) -> Figures:
-    """Measure the store's own time of a reserve, by INFO commandstats; ending what was reserved is not counted."""
-    chance = np.random.default_rng(SEED)
+async def measure_reserve(sizes: Sizes, reserve_store: ReserveStore) -> Figures:
+    """Measure the store's own time of a reserve, by INFO commandstats; completing the reservations is not counted."""
+    rng = np.random.default_rng(SEED)
+    store, redis = reserve_store.store, reserve_store.redis
 
     def slice_of(site: str, agents: int) -> Callable[[], Awaitable[float]]:
         async def run() -> float:
             held: list[Reservation] = []
-            await claims.redis.config_resetstat()
+            await redis.config_resetstat()
             for _ in range(sizes.reserves):
-                some = chance.choice(agents, CANDIDATES, replace=False)
-                named = [(f"a{number:06d}", 0.9 - 0.01 * place) for place, number in enumerate(some.tolist())]
-                held.append(await claim(claims.store, site, named))
+                numbers = rng.choice(agents, CANDIDATES, replace=False)
+                named = [(f"a{number:06d}", 0.9 - 0.01 * place) for place, number in enumerate(numbers.tolist())]
+                held.append(await reserve_agent(store, site, named))
                 if len(held) == SMALL // 4:
-                    spent.append(await _function_usec(claims.redis))
-                    await all_of([claims.store.complete(slot(site, one), 0, 0) for one in held])
+                    spent.append(await _function_usec(redis))
+                    await all_of([store.complete(reservation_ref(site, reservation), 0, 0) for reservation in held])
                     held.clear()
-                    await claims.redis.config_resetstat()
-            await all_of([claims.store.complete(slot(site, one), 0, 0) for one in held])
+                    await redis.config_resetstat()
+            await all_of([store.complete(reservation_ref(site, reservation), 0, 0) for reservation in held])
             total, calls = (sum(column) for column in zip(*spent, strict=True))
             spent.clear()
             return float(total / calls)
@@ -115,13 +116,13 @@ async def measure_claims(sizes: Sizes, claims: ClaimsStore) -> Figures:
         return run
 
     say("reserve: the store's time")
-    large, small = slice_of("large", len(claims.large)), slice_of("small", SMALL)
+    large, small = slice_of("large", len(reserve_store.large)), slice_of("small", SMALL)
     await small()
     costs = await interleave({"large": large, "small": small, "again": large}, sizes.pairs)
     return {
         **ratio(costs["large"], costs["small"]).figures("reserve_100k_over_100"),
         **estimate(costs["large"]).figures("reserve_usec"),
-        "reserve_agents": len(claims.large),
+        "reserve_agents": len(reserve_store.large),
         "reserve_candidates": CANDIDATES,
         **a_a("reserve", costs["large"], costs["again"]),
     }

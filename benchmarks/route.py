@@ -1,4 +1,4 @@
-"""A decision end to end: real gRPC, a client, a server and a store on two cores."""
+"""A decision end to end: measures its cost with a client, a server and a store over gRPC, on two cores."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from matcher.v1 import roster_pb2 as roster_messages
 
 IN_FLIGHT: Final = 16
 SETTLE_SECONDS: Final = 0.05
-"""After a slice: the server reads the events of its own making, and that is part of what a decision costs."""
+"""The wait after a slice, in which the server reads its own events, a part of a decision's cost."""
 ECHOES_PER_ROUTE: Final = 5
 CACHED_TEXTS: Final = 200
 CACHE_SIZE: Final = 10_000
@@ -40,7 +40,7 @@ ROUND_TRIPS: Final = "matcher_store_round_trips_total"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Site:
-    """A roster to route on, and the messages."""
+    """A roster and the messages to route."""
 
     material: Material
     roster: Roster
@@ -48,7 +48,7 @@ class Site:
 
 
 async def make_site(sizes: Sizes) -> Site:
-    """Make a site's roster of real lines."""
+    """Return a site with a roster of real interests."""
     material = read_material(sizes.suite)
     encoder = await open_packaged_encoder()
     try:
@@ -60,7 +60,7 @@ async def make_site(sizes: Sizes) -> Site:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A service with a roster, an echo beside it, and who calls both."""
+    """A service with a roster, an echo server beside it, and the generator that calls both."""
 
     service: Service
     echo: Echo
@@ -68,7 +68,7 @@ class Bench:
     roster: Roster
 
     async def set_free(self, before: int, wanted: int) -> None:
-        """Change how many agents are online, the first ones of the roster."""
+        """Change the number of agents online, the first of the roster, from `before` to `wanted`."""
         async with MatcherClient(self.service.target) as client:
             status = roster_messages.ONLINE if wanted > before else roster_messages.OFFLINE
             numbers = range(min(before, wanted), max(before, wanted))
@@ -77,7 +77,7 @@ class Bench:
 
 @asynccontextmanager
 async def open_bench(site: Site, free: int, settings: dict[str, str]) -> AsyncIterator[Bench]:
-    """Start everything, with `free` agents online."""
+    """Start the service, with `free` agents online, the echo server and the generator."""
     async with (
         filled_service(site.roster, model=site.model, online=free, settings=settings) as running,
         echo_server() as echo,
@@ -87,7 +87,7 @@ async def open_bench(site: Site, free: int, settings: dict[str, str]) -> AsyncIt
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """Measure what a decision costs, in CPU beside an echo and in round trips, and with vectors known beforehand."""
+    """Measure a decision's CPU beside an echo's, its round trips, and its rate with cached vectors."""
     site = await make_site(sizes)
     figures: Figures = {}
     async with open_bench(site, sizes.free + sizes.routes // 2, {}) as bench:
@@ -98,7 +98,7 @@ async def measure(sizes: Sizes) -> Figures:
 
 
 async def _cost(sizes: Sizes, bench: Bench) -> Figures:
-    """Compare CPU: server and store per decision, outside the encoder, with the echo server's per call."""
+    """Compare the CPU of server and store per decision, outside the encoder, with the echo server's per call."""
     say("route: CPU per decision")
     encoder_cost: list[float] = []
     store_cost: list[float] = []
@@ -126,8 +126,8 @@ async def _cost(sizes: Sizes, bench: Bench) -> Figures:
     echo_rates: list[float] = []
     await route()
     await echo()
-    for first in (encoder_cost, store_cost, rates, echo_rates):
-        first.clear()
+    for warm_up in (encoder_cost, store_cost, rates, echo_rates):
+        warm_up.clear()
     costs = await interleave({"route": route, "echo": echo, "again": route}, sizes.pairs)
     return {
         **ratio(costs["route"], costs["echo"]).figures("route_cpu_over_echo_cpu"),
@@ -142,16 +142,16 @@ async def _cost(sizes: Sizes, bench: Bench) -> Figures:
 
 
 async def complete(bench: Bench) -> None:
-    """Complete what was held, uncounted, and let the server hear of it."""
+    """Complete the reservations, which is not counted, and let the server read the events."""
     done = await bench.caller.run(Completions(bench.service.target))
     assert not done.failed, done
     await asyncio.sleep(SETTLE_SECONDS)
 
 
 async def _round_trips(sizes: Sizes, bench: Bench) -> Figures:
-    """Count the calls to the store over many routes: the server's own count, and the store's of functions called.
+    """Count the calls to the store over many routes, by the server's count and by the store's count of functions.
 
-    Everything the server sent while it routed counts, its readings of the clock too; the reads of the streams do not.
+    All calls of the server while it routes count, also its reads of the clock; the reads of the streams do not.
     """
     say(f"route: round trips over {sizes.round_trip_routes} routes")
     address = bench.service.metrics_addresses()[0]
@@ -177,7 +177,7 @@ async def _round_trips(sizes: Sizes, bench: Bench) -> Figures:
 
 
 async def _cached(sizes: Sizes, site: Site) -> Figures:
-    """Compare the rate of routes whose vectors are kept with that of a bare echo, in slices of the same size."""
+    """Compare the rate of routes whose vectors are cached with that of a bare echo, in slices of one size."""
     figures: Figures = {}
     free = sizes.free
     async with open_bench(site, free, {"MATCHER_TEXT_CACHE_SIZE": str(CACHE_SIZE)}) as bench:

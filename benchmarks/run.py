@@ -1,4 +1,4 @@
-"""Run every subject, print a table, write build/bench.json: `make bench`, or `make bench-full`."""
+"""The run of all subjects, `make bench` or `make bench-full`: prints a table and writes build/bench.json."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MUSTS: Final[dict[str, tuple[str, float]]] = {
     "route_cached_over_echo_100": (">=", 0.5),
     "worker_balance": ("<=", 1.3),
 }
-"""What must hold; everything else is told for what it is."""
+"""The bounds that must hold; all other figures are only reported."""
 AIMS: Final[dict[str, tuple[str, float]]] = {
     "search_ms_100k_10pct": ("<=", 2.0),
     "search_ms_100k_10pct_batched": ("<=", 0.5),
@@ -55,10 +55,10 @@ AIMS: Final[dict[str, tuple[str, float]]] = {
 }
 
 
-async def _claims_and_peers(given: Sizes) -> Figures:
-    """Measure both on one store, which takes a while to fill."""
-    async with reserve.open_claims(given) as claims:
-        return await reserve.measure_claims(given, claims) | await peers.measure_peers(given, claims)
+async def _reserve_and_peers(given: Sizes) -> Figures:
+    """Measure both subjects on one store, because it takes a while to fill."""
+    async with reserve.open_reserve_store(given) as reserve_store:
+        return await reserve.measure_reserve(given, reserve_store) | await peers.measure_peers(given, reserve_store)
 
 
 SUBJECTS: Final[dict[str, Callable[[Sizes], Awaitable[Figures]]]] = {
@@ -67,14 +67,14 @@ SUBJECTS: Final[dict[str, Callable[[Sizes], Awaitable[Figures]]]] = {
     "overload": overload.measure,
     "workers": workers.measure,
     "search": search.measure,
-    "peers": _claims_and_peers,
+    "peers": _reserve_and_peers,
     "encoder": encoder.measure,
 }
-"""The encoder comes last: it brings torch into this process."""
+"""The encoder is last, because it loads torch into this process."""
 
 
 async def run(given: Sizes) -> Figures:
-    """Run every subject; one that fails leaves its keys out and says so in `failed`."""
+    """Run every subject; the figures of a subject that fails are missing, and `failed` names it."""
     figures: Figures = {"size": given.name, "suite": given.suite.name, **describe()}
     failed = []
     for name, measure in SUBJECTS.items():
@@ -82,7 +82,7 @@ async def run(given: Sizes) -> Figures:
         say(f"== {name}")
         try:
             figures |= await measure(given)
-        except Exception:  # noqa: BLE001 - the other subjects are measured all the same
+        except Exception:  # noqa: BLE001 - the other subjects are still measured
             failed.append(name)
             traceback.print_exc()
         figures[f"seconds_{name}"] = round(time.monotonic() - begun, 1)
@@ -91,18 +91,18 @@ async def run(given: Sizes) -> Figures:
 
 
 def table(figures: Figures) -> Table:
-    """Return the figures as people read them, with what must hold and what is aimed at."""
-    made = Table(title=f"{figures['machine_cpu']}, {figures['machine_cores_used']} cores, size {figures['size']}")
+    """Return the figures as a table for people, with the bounds that must hold and those that are aims."""
+    grid = Table(title=f"{figures['machine_cpu']}, {figures['machine_cores_used']} cores, size {figures['size']}")
     for column, side in (("figure", "left"), ("value", "right"), ("95 %", "right"), ("must", "right"), ("", "left")):
-        made.add_column(column, justify="right" if side == "right" else "left")
+        grid.add_column(column, justify="right" if side == "right" else "left")
     for key, value in figures.items():
         if key.endswith(("_low", "_high")):
             continue
         low, high = figures.get(f"{key}_low"), figures.get(f"{key}_high")
-        wanted, verdict = _judged(key, value)
+        bound, verdict = _judged(key, value)
         between = f"{_shown(low)} - {_shown(high)}" if low is not None else ""
-        made.add_row(key, _shown(value), between, wanted, verdict)
-    return made
+        grid.add_row(key, _shown(value), between, bound, verdict)
+    return grid
 
 
 def _judged(key: str, value: object) -> tuple[str, str]:
@@ -110,11 +110,11 @@ def _judged(key: str, value: object) -> tuple[str, str]:
     sign, bound = must or AIMS.get(key, ("", 0.0))
     if not sign:
         return "", ""
-    wanted = f"{sign} {bound:g}" + ("" if must else " (aim)")
+    text = f"{sign} {bound:g}" + ("" if must else " (aim)")
     if not isinstance(value, int | float):
-        return wanted, "not measured"
+        return text, "not measured"
     met = value >= bound if sign == ">=" else value <= bound
-    return wanted, "yes" if met else "NO"
+    return text, "yes" if met else "NO"
 
 
 def _shown(value: object) -> str:
@@ -122,9 +122,9 @@ def _shown(value: object) -> str:
 
 
 def main() -> int:
-    """Measure, print, write; 1 where a subject failed."""
-    arguments = parser("Measure the service beside what people would build instead.")
-    arguments.add_argument("--output", type=Path, default=OUTPUT, help="where the figures go")
+    """Measure, print and write the figures; return 1 where a subject failed."""
+    arguments = parser("Measure the service beside its alternatives.")
+    arguments.add_argument("--output", type=Path, default=OUTPUT, help="the file of the figures")
     given = arguments.parse_args()
     keep_to_two_cores()
     figures = uvloop.run(run(sizes(given.size, given.suite)))
@@ -132,7 +132,7 @@ def main() -> int:
     given.output.write_text(to_json(figures), encoding="utf-8")
     Console(width=None if sys.stdout.isatty() else 120).print(table(figures))
     if figures["void"]:
-        print(f"VOID, because an A/A arm strayed: {figures['void']}. Run again on a quieter machine.")
+        print(f"VOID, because the A/A arms differ too much: {figures['void']}. Run again on a quieter machine.")
     if figures["failed"]:
         print(f"failed: {figures['failed']}")
     return 1 if figures["failed"] else 0

@@ -1,4 +1,4 @@
-"""The search beside brute force: the same agent, the same affinity, and time that follows the free agents."""
+"""The index's search against brute force: its results, and its time by the number of free agents."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ _CHUNK: Final = 8192
 
 
 @dataclass(slots=True)
-class Checked:
-    """What brute force said of the index."""
+class Checks:
+    """The comparisons of the index with brute force."""
 
     same: list[bool] = field(default_factory=list)
-    """By query: the same best agent and affinity."""
+    """For each query, whether the best agent and its affinity were the same."""
     rows_right: list[bool] = field(default_factory=list)
-    """By query: the rows that were scored are those of the free agents, no more and no less."""
+    """For each query, whether exactly the rows of the free agents were scored."""
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """Measure the index at every size of roster and share of free agents."""
+    """Measure the index for every size of the roster and every share of free agents."""
     material = read_material(sizes.suite)
     encoder = await open_packaged_encoder()
     try:
@@ -58,27 +58,27 @@ async def measure(sizes: Sizes) -> Figures:
         scorer = serving_scorer(encoder)
     finally:
         await encoder.close()
-    checked = Checked()
+    checks = Checks()
     figures: Figures = {}
     for agents in sizes.search_agents:
-        figures |= _one_roster(sizes, make_roster(material, vectors, agents), scorer, queries, checked)
+        figures |= _one_roster(sizes, make_roster(material, vectors, agents), scorer, queries, checks)
     return {
-        "search_same_agent": sum(checked.same) / len(checked.same),
-        "search_checks": len(checked.same),
-        "search_rows_right": sum(checked.rows_right) / len(checked.rows_right),
+        "search_same_agent": sum(checks.same) / len(checks.same),
+        "search_checks": len(checks.same),
+        "search_rows_right": sum(checks.rows_right) / len(checks.rows_right),
         **figures,
     }
 
 
-def _one_roster(sizes: Sizes, roster: Roster, scorer: Scorer, queries: Sequence[Query], checked: Checked) -> Figures:
+def _one_roster(sizes: Sizes, roster: Roster, scorer: Scorer, queries: Sequence[Query], checks: Checks) -> Figures:
     agents = len(roster)
     say(f"search: {agents} agents")
     index = SiteIndex(scorer, roster.vectors.shape[2])
-    begun = time.perf_counter()
+    start = time.perf_counter()
     for number in range(agents):
         index.put(roster.agent(number, online=True), roster.vectors[number])
     name = f"{agents // 1000}k" if agents >= 1000 else str(agents)
-    figures: Figures = {f"search_load_seconds_{name}": time.perf_counter() - begun}
+    figures: Figures = {f"search_load_seconds_{name}": time.perf_counter() - start}
     brute = _BruteForce(roster, scorer)
     order = np.random.default_rng(3).permutation(agents)
     free = agents
@@ -87,24 +87,24 @@ def _one_roster(sizes: Sizes, roster: Roster, scorer: Scorer, queries: Sequence[
     whole: dict[float, list[float]] = {share: [] for share in SHARES}
     batched: list[float] = []
     units = np.concatenate([query.units for query in queries])
-    many = Query(np.resize(units, (BATCH, units.shape[1])), [()] * BATCH)
+    repeated = Query(np.resize(units, (BATCH, units.shape[1])), [()] * BATCH)
     down = [share for share in reversed(SHARES) if agents * share >= 1]
     for step, share in enumerate([*down, *reversed(down)]):
         wanted = round(agents * share)
-        changed = time.perf_counter()
+        change_start = time.perf_counter()
         for number in order[min(wanted, free) : max(wanted, free)].tolist():
             index.put_status(roster.ids[number], _status(wanted > free), 1 + number)
         if wanted != free:
-            per_change = 1e6 * (time.perf_counter() - changed) / abs(wanted - free)
+            per_change = 1e6 * (time.perf_counter() - change_start) / abs(wanted - free)
             figures[f"search_status_change_usec_{name}"] = per_change
         free = wanted
         if step < len(down):
-            _check(index, brute, queries, order[:free], checked)
+            _check(index, brute, queries, order[:free], checks)
         for target in (times, again):
             target[share] += [_seconds(index, Query(query.units[:1], query.stems[:1])) for query in queries]
         whole[share] += [_seconds(index, query) for query in queries]
         if share == 0.1:
-            batched += [_seconds(index, many) / BATCH for _ in queries]
+            batched += [_seconds(index, repeated) / BATCH for _ in queries]
     for share in down:
         figures[f"search_ms_{name}_{NAMES[share]}"] = 1000 * estimate(times[share]).median
         figures[f"search_message_ms_{name}_{NAMES[share]}"] = 1000 * estimate(whole[share]).median
@@ -120,34 +120,34 @@ def _status(free: bool) -> AgentStatus:
 
 
 def _seconds(index: SiteIndex, query: Query) -> float:
-    """Return the CPU seconds of one search: it runs in this thread alone."""
-    begun = time.thread_time()
+    """Return the CPU seconds of a search, which runs in this thread only."""
+    start = time.thread_time()
     index.find(query, ANYONE)
-    return time.thread_time() - begun
+    return time.thread_time() - start
 
 
 def _check(
-    index: SiteIndex, brute: _BruteForce, queries: Sequence[Query], free: np.typing.NDArray[np.int64], checked: Checked
+    index: SiteIndex, brute: _BruteForce, queries: Sequence[Query], free: np.typing.NDArray[np.int64], checks: Checks
 ) -> None:
     for query in queries:
         before = index.rows_scored
-        found = index.find(query, ANYONE)
+        result = index.find(query, ANYONE)
         rows = len(free) * brute.interests
-        checked.rows_right.append(index.rows_scored - before == found.rows == rows)
+        checks.rows_right.append(index.rows_scored - before == result.rows == rows)
         expected = brute.best(query, free)
         if not expected:
-            checked.same.append(not len(found.scores.agent))
+            checks.same.append(not len(result.scores.agent))
             continue
-        at = int(np.argmax(found.scores.affinity)) if len(found.scores.agent) else -1
-        checked.same.append(
+        at = int(np.argmax(result.scores.affinity)) if len(result.scores.agent) else -1
+        checks.same.append(
             at >= 0
-            and str(found.agents[at].id) in expected
-            and abs(found.scores.affinity[at] - next(iter(expected.values()))) <= SAME
+            and str(result.agents[at].id) in expected
+            and abs(result.scores.affinity[at] - next(iter(expected.values()))) <= SAME
         )
 
 
 class _BruteForce:
-    """Scores every line of every free agent with numpy, then says who is best by the policy's own scorer."""
+    """Scores every interest of every free agent with numpy, and finds the best agents by the service's scorer."""
 
     def __init__(self, roster: Roster, scorer: Scorer) -> None:
         self._roster = roster
@@ -161,24 +161,24 @@ class _BruteForce:
             self._rows[at : at + _CHUNK] = scorer.project(roster.vectors[at : at + _CHUNK])
 
     def best(self, query: Query, free: np.typing.NDArray[np.int64]) -> dict[str, float]:
-        """Return the best agents' affinities by id: more than one where they are equally good; none: nobody met."""
+        """Return the affinity of each best agent by id; several agents if they are equal, none without a match."""
         scorer = self._scorer
         units = scorer.project(query.units)
         parts = []
         for at in range(0, len(free), _CHUNK):
-            some = free[at : at + _CHUNK]
-            rows = self._rows[some].reshape(-1, units.shape[1])
-            cosines = (units @ rows.T).reshape(len(units), len(some), self.interests)
+            block = free[at : at + _CHUNK]
+            rows = self._rows[block].reshape(-1, units.shape[1])
+            cosines = (units @ rows.T).reshape(len(units), len(block), self.interests)
             unit, agent, interest = np.nonzero(cosines > scorer.threshold)
-            parts.append((unit, some[agent], interest, cosines[unit, agent, interest]))
+            parts.append((unit, block[agent], interest, cosines[unit, agent, interest]))
         unit, agent, interest, cosine = (np.concatenate(column) for column in zip(*parts, strict=True))
         lexical = self._lexicon.shared(query.stems, unit, self._handles[agent, interest])
         scores = scorer.score(Evidence(unit, agent, interest, cosine, lexical, np.full(len(unit), self.interests)))
         if not len(scores.agent):
             return {}
         best = scores.affinity.max()
-        near = np.flatnonzero(scores.affinity >= best - SAME)
-        return {self._roster.ids[scores.agent[one]]: float(scores.affinity[one]) for one in near.tolist()}
+        best_agents = np.flatnonzero(scores.affinity >= best - SAME)
+        return {self._roster.ids[scores.agent[at]]: float(scores.affinity[at]) for at in best_agents.tolist()}
 
 
 if __name__ == "__main__":

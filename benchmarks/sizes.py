@@ -1,4 +1,4 @@
-"""How much is measured: the same subjects at three sizes."""
+"""The three sizes of a measurement."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ SUITES: Final = (ROOT / ".." / "shared" / "evaluation" / "dev" / "persona_1utt",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Say how much each subject measures; `suite` is where messages and interests come from."""
+    """The amount that each subject measures, and the suite of the messages and interests."""
 
     name: str
     suite: Path
     pairs: int
     """Pairs of slices (A B, B A)."""
     encoder_messages: int
-    """Messages a slice of the batched encoder; the naive one does a tenth."""
+    """Messages in a slice of the batched encoder; a slice of the naive encoder has a tenth."""
     suite_messages: int
-    """Messages of each suite whose top agent is compared with fp32."""
+    """Messages of each suite whose top agent is compared with fp32's."""
     invariance_batches: int
     starts: int
     rss_messages: int
     search_agents: tuple[int, ...]
     search_messages: int
     large_roster: int
-    """Agents of the site that the peers and `reserve` work on."""
+    """Agents of the site of the peers and of `reserve`."""
     round_trip_routes: int
     reserves: int
-    """Reserves a slice."""
+    """Reserves in a slice."""
     peer_queries: int
-    """Claims a slice of each peer."""
+    """Reserves in a slice of each peer."""
     peer_checks: int
-    """Queries by which a setting of a peer is judged."""
+    """Queries that test a setting of a peer."""
     agents: int
-    """Agents, with 5 interests each, of the site that is routed on."""
+    """Agents, with 5 interests each, of the routed site."""
     routes: int
-    """Routes a slice."""
+    """Routes in a slice."""
     seconds: float
-    """How long each open-loop run and each measurement of the peak lasts."""
+    """The duration of each open-loop run and of each measurement of the peak."""
 
     @property
     def free(self) -> int:
-        """Agents of the routed site who are free: a tenth."""
+        """The free agents of the routed site: a tenth."""
         return self.agents // 10
 
 
@@ -73,18 +73,20 @@ NAMED: Final[dict[str, dict[str, object]]] = {"tiny": TINY, "quick": QUICK, "ful
 
 
 def default_suite() -> Path:
-    """Return the first suite that is there."""
+    """Return the first suite that exists."""
     return next(folder.resolve() for folder in SUITES if folder.is_dir())
 
 
 def sizes(name: str, suite: Path | None = None) -> Sizes:
-    """Return the sizes of a name; suite None: the first that is there."""
+    """Return the sizes of a name; suite None: the first that exists."""
     return Sizes(name=name, suite=suite or default_suite(), **NAMED[name])  # type: ignore[arg-type]
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """Return the arguments that every subject takes."""
-    made = argparse.ArgumentParser(description=description)
-    made.add_argument("--size", choices=list(NAMED), default="quick", help="how much is measured")
-    made.add_argument("--suite", type=Path, help="folder with agents.jsonl and messages.jsonl; default: what is there")
-    return made
+    """Return the parser of the arguments that all subjects have."""
+    arguments = argparse.ArgumentParser(description=description)
+    arguments.add_argument("--size", choices=list(NAMED), default="quick", help="the amount to measure")
+    arguments.add_argument(
+        "--suite", type=Path, help="folder with agents.jsonl and messages.jsonl; default: the first that exists"
+    )
+    return arguments

@@ -1,4 +1,4 @@
-"""Slices: arms take turns (A B B A), so that a machine that wanders wanders for all of them."""
+"""Slices of measurement: the arms alternate (A B B A), so that changes of the machine's speed affect all of them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 import numpy as np
 
 Figures = dict[str, float | int | str | bool | None]
-"""What a subject measured: flat, as it is written to build/bench.json."""
+"""The figures of a subject, flat, as build/bench.json holds them."""
 
 Arm = Callable[[], Awaitable[float]]
-"""Runs one slice and returns its cost: seconds, CPU seconds or the like for each piece of work."""
+"""Runs one slice and returns its cost, in seconds or CPU seconds for each piece of work."""
 
 RESAMPLES: Final = 2_000
 SEED: Final = 20_260_119
 A_A_TOLERANCE: Final = 0.10
-"""How far the median of an A/A arm may lie from 1 before its subject is void."""
+"""The difference of the A/A ratio's median from 1 above which a subject is void."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Estimate:
 
 
 async def interleave(arms: Mapping[str, Arm], pairs: int) -> dict[str, list[float]]:
-    """Run every arm `2 * pairs` times, each second round in reverse order; return the costs by arm, in order."""
+    """Run every arm `2 * pairs` times, every second round in reverse order; return the costs of each arm in order."""
     costs: dict[str, list[float]] = {name: [] for name in arms}
     for number in range(2 * pairs):
         names = list(arms) if number % 2 == 0 else list(arms)[::-1]
@@ -45,7 +45,7 @@ async def interleave(arms: Mapping[str, Arm], pairs: int) -> dict[str, list[floa
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """Return the median of the values with a percentile bootstrap interval (Efron 1979); NaN without values."""
+    """Return the median of the values with its percentile bootstrap interval (Efron 1979); NaN without values."""
     if not len(values):
         return Estimate(float("nan"), float("nan"), float("nan"))
     drawn = np.random.default_rng(SEED).choice(np.asarray(values, float), (RESAMPLES, len(values)))
@@ -54,24 +54,24 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> Estimate:
-    """Return the median of the ratios of slices that ran side by side, with its interval."""
-    return estimate([one / other for one, other in zip(above, below, strict=True)])
+    """Return the median of the ratios of slices that ran one after the other, with its interval."""
+    return estimate([numerator / denominator for numerator, denominator in zip(above, below, strict=True)])
 
 
 def a_a(subject: str, first: Sequence[float], second: Sequence[float]) -> Figures:
-    """Compare an arm with itself; `<subject>_void` says that the run cannot be trusted."""
+    """Return the ratio of two runs of one arm; `<subject>_void` says that the subject's figures cannot be trusted."""
     same = ratio(second, first)
     void = not abs(same.median - 1) <= A_A_TOLERANCE
     return {**same.figures(f"{subject}_aa"), f"{subject}_void": void}
 
 
 def void_subjects(figures: Figures) -> list[str]:
-    """Name the subjects whose A/A arm strayed."""
+    """Return the subjects whose A/A arms differ too much."""
     return [key.removesuffix("_void") for key, value in figures.items() if key.endswith("_void") and value is True]
 
 
 def to_json(figures: Figures) -> str:
-    """Return figures as one flat JSON object; what is no number is null."""
+    """Return the figures as one flat JSON object; NaN and infinity become null."""
     plain = {
         key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in figures.items()
     }

@@ -1,4 +1,4 @@
-"""Start and memory beside the bare process: `import sentence_transformers`, load the model, nothing else."""
+"""The start and the memory of the service, beside a process that imports sentence_transformers and loads the model."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ STOP_SECONDS: Final = 30.0
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """Measure how long a start takes with a warm cache, and what memory the service holds after work."""
+    """Measure the time of a start with a warm cache, and the memory of the service after work."""
     await (await open_packaged_encoder()).close()  # so that the model is compiled
     bare_memory: list[float] = []
 
     async def bare() -> float:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", BARE, str(find_model(PACKAGED_MODEL).path)),
             stdin=asyncio.subprocess.PIPE,
@@ -49,7 +49,7 @@ async def measure(sizes: Sizes) -> Figures:
         assert process.stdin is not None
         assert process.stdout is not None
         await process.stdout.readline()
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - start
         bare_memory.append(resident_mb(process.pid))
         process.stdin.close()
         await process.communicate()
@@ -57,9 +57,9 @@ async def measure(sizes: Sizes) -> Figures:
 
     async def ours() -> float:
         with tempfile.TemporaryDirectory(prefix="mb-") as folder:
-            begun = time.perf_counter()
+            start = time.perf_counter()
             process, _ = await start_server(Path(folder), Path(folder) / "server.log", {})
-            seconds = time.perf_counter() - begun
+            seconds = time.perf_counter() - start
             process.terminate()
             async with asyncio.timeout(STOP_SECONDS):
                 await process.communicate()
@@ -83,7 +83,7 @@ async def measure(sizes: Sizes) -> Figures:
 
 
 async def _memory(sizes: Sizes) -> float:
-    """Return the resident MiB of the server with a roster, after messages of every length."""
+    """Return the resident MiB of the server with a roster after messages of every length."""
     material = read_material(sizes.suite)
     encoder = await open_packaged_encoder()
     try:
@@ -97,10 +97,10 @@ async def _memory(sizes: Sizes) -> float:
         filled_service(roster, model=model, online=sizes.free, settings={}) as running,
         MatcherClient(running.target) as client,
     ):
-        waiting = _of_every_length(material.messages, sizes.rss_messages)
+        texts = _of_every_length(material.messages, sizes.rss_messages)
 
         async def caller() -> None:
-            for text in waiting:
+            for text in texts:
                 await client.suggest(text, deadline=120.0)
 
         await asyncio.gather(*(caller() for _ in range(CALLERS)))
@@ -108,13 +108,13 @@ async def _memory(sizes: Sizes) -> float:
 
 
 def _of_every_length(messages: Sequence[str], count: int) -> Iterator[str]:
-    """Yield texts of 1 to 300 words, as many of each length, made of the messages' words; in no order of length."""
-    chance = random.Random(5)
+    """Yield texts of 1 to 300 words of the messages, equally many of each length, in random order."""
+    rng = random.Random(5)
     words = " ".join(messages).split()
     lengths = [1 + number % LONGEST_WORDS for number in range(count)]
-    chance.shuffle(lengths)
+    rng.shuffle(lengths)
     for length in lengths:
-        at = chance.randrange(max(1, len(words) - length))
+        at = rng.randrange(max(1, len(words) - length))
         yield " ".join(words[at : at + length])
 
 

@@ -1,4 +1,4 @@
-"""Stores with rosters in them, and servers on them, as processes of their own."""
+"""Processes for the benchmarks: stores with rosters, and servers on them."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ LIFETIMES: Final = Lifetimes(86_400_000, 60_000, 86_400_000, 86_400_000, EVENTS_
 
 
 async def all_of(work: Sequence[Awaitable[Any]]) -> None:
-    """Wait for many things, a few of them at a time."""
-    waiting = iter(work)
+    """Await many awaitables, `AT_ONCE` at a time."""
+    remaining = iter(work)
 
     async def worker() -> None:
-        for one in waiting:
-            await one
+        for awaitable in remaining:
+            await awaitable
 
     await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
 
@@ -79,7 +79,7 @@ async def fill_site(
 
 @asynccontextmanager
 async def plain_store(binary: Path | None = None, **options: str) -> AsyncIterator[str]:
-    """Run a Redis or Valkey on a unix socket with append-only everysec; yield its URL. `binary` None: our own."""
+    """Run a Redis or Valkey (None: the service's) on a unix socket with append-only everysec, and yield its URL."""
     with tempfile.TemporaryDirectory(prefix="mb-") as folder:
         socket = Path(folder) / "s"
         chosen = {
@@ -105,7 +105,7 @@ async def plain_store(binary: Path | None = None, **options: str) -> AsyncIterat
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[StoreClient]:
-    """Connect to a store as the service does, with its verbs loaded."""
+    """Connect to a store as the service does, and load the verbs."""
     connection = StoreClient(url)
     try:
         await connection.start()
@@ -115,13 +115,13 @@ async def connected(url: str) -> AsyncIterator[StoreClient]:
 
 
 def routing(connection: StoreClient) -> ReservationStore:
-    """Return the routing side of a store."""
+    """Return the reservation store of a connection."""
     return ReservationStore(connection, LIFETIMES)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running `python server.py` and what it runs on."""
+    """A running `python server.py` and its store."""
 
     target: str
     pid: int
@@ -131,7 +131,7 @@ class Service:
     clock: ServerClock
 
     def metrics_addresses(self) -> list[str]:
-        """Return the addresses of /metrics, one a worker."""
+        """Return the address of /metrics of each worker."""
         return re.findall(r'"address": "([^"]+)", "event": "metrics"', self.log.read_text("utf-8"))
 
 
@@ -153,7 +153,7 @@ async def service(data_dir: Path, settings: Mapping[str, str]) -> AsyncIterator[
 
 
 async def server_clock(pid: int, target: str) -> ServerClock:
-    """Return the clock of a server that has only just started, having learned which of its threads encode."""
+    """Return the clock of a server that has just started, after the health checks that identify its encoder threads."""
     clock = ServerClock(pid)
     await health_checks(target, CHECKS)
     clock.checked()
@@ -161,7 +161,7 @@ async def server_clock(pid: int, target: str) -> ServerClock:
 
 
 async def end_server(process: asyncio.subprocess.Process) -> None:
-    """Stop a server; kill it where it does not end in time."""
+    """Stop a server, and kill it if it does not end in time."""
     if process.returncode is None:
         process.terminate()
     try:
@@ -175,9 +175,9 @@ async def end_server(process: asyncio.subprocess.Process) -> None:
 async def start_server(
     data_dir: Path, log: Path, settings: Mapping[str, str], *, tree: Path = ROOT, python: Path = Path(sys.executable)
 ) -> tuple[asyncio.subprocess.Process, str]:
-    """Start a tree's `server.py` and return it with its address once it serves.
+    """Start a tree's `server.py`, and return its process and its address once it serves.
 
-    Raises RuntimeError where it does not.
+    Raises RuntimeError where the server does not start.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
     environment = {
@@ -209,7 +209,7 @@ async def start_server(
 
 
 async def metric(address: str, name: str, **labels: str) -> float:
-    """Return a metric that /metrics at an address says, summed over the labels that are not given."""
+    """Return a metric of the /metrics page at an address, summed over the labels that are not given."""
 
     def read() -> str:
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=STOP_SECONDS) as page:
@@ -224,7 +224,7 @@ async def metric(address: str, name: str, **labels: str) -> float:
 
 
 async def health_checks(target: str, count: int) -> None:
-    """Ask a server many times whether it serves: calls that touch neither the encoder nor the store."""
+    """Make many health checks, calls that use neither the encoder nor the store."""
     async with grpc.aio.insecure_channel(target) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         await all_of([stub.Check(health_pb2.HealthCheckRequest(), timeout=STOP_SECONDS) for _ in range(count)])
@@ -234,7 +234,7 @@ async def health_checks(target: str, count: int) -> None:
 async def filled_service(
     roster: Roster, *, model: str, online: int, settings: Mapping[str, str]
 ) -> AsyncIterator[Service]:
-    """Run the service on a data directory of its own whose default site has a roster."""
+    """Run the service on a data directory of its own, with a roster in the default site."""
     with tempfile.TemporaryDirectory(prefix="mb-") as folder:
         data_dir = Path(folder)
         store = await EmbeddedStore.open(EmbeddedSettings(data_dir))

@@ -1,4 +1,4 @@
-"""How soon an agent who becomes free is offered to a contact that waits: with two servers, and after one has died."""
+"""The delay of an offer from the queue after an agent becomes free: with two servers, and after one has died."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from matcher.client import MatcherClient
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 
-TURNS: Final = {"tiny": 50, "quick": 300, "full": 1_000}
+OFFERS: Final = {"tiny": 50, "quick": 300, "full": 1_000}
 DEATHS: Final = {"tiny": 1, "quick": 3, "full": 10}
 OTHERS: Final = {"tiny": 100, "quick": 2_000, "full": 5_000}
-"""Contacts that wait all the time for a skill that nobody has."""
+"""Contacts that wait all the time for a skill that no agent has."""
 CALLERS: Final = 8
 TEXT: Final = "I keep honey bees, and the smoker arrived with a dent."
 PATIENCE_SECONDS: Final = 30.0
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """Measure from the end of a conversation, told to one server, to the offer as read from another."""
-    say("waiting: from a freed slot to the offer")
+    """Measure the time from the end of a conversation, reported to one server, until another server shows the offer."""
+    say("waiting: from the end of a conversation to the next offer")
     with tempfile.TemporaryDirectory(prefix="mb-") as folder:
         async with service(Path(folder), {}) as first:
             store = {"MATCHER_STORE_URL": first.store_url}
             log = Path(folder) / "second.log"
             process, target = await start_server(Path(folder), log, store)
             try:
-                async with MatcherClient(first.target) as one, MatcherClient(target) as other:
-                    await _open_desk(one, OTHERS[sizes.name])
-                    took = await _turns(one, other, TURNS[sizes.name])
+                async with MatcherClient(first.target) as first_client, MatcherClient(target) as second_client:
+                    await _open_desk(first_client, OTHERS[sizes.name])
+                    delays = await _offer_delays(first_client, second_client, OFFERS[sizes.name])
             finally:
                 await _end(process)
             deaths = [await _death(Path(folder), store, first.target, number) for number in range(DEATHS[sizes.name])]
     return {
-        "waiting_offer_p50_ms": float(np.median(took)) * 1000,
-        "waiting_offer_p99_ms": float(np.quantile(took, 0.99)) * 1000,
-        "waiting_offers": len(took),
+        "waiting_offer_p50_ms": float(np.median(delays)) * 1000,
+        "waiting_offer_p99_ms": float(np.quantile(delays, 0.99)) * 1000,
+        "waiting_offers": len(delays),
         "waiting_others": OTHERS[sizes.name],
         "waiting_offer_after_death_seconds": max(deaths),
     }
@@ -65,20 +65,20 @@ async def _open_desk(client: MatcherClient, others: int) -> None:
     await asyncio.gather(*(caller() for _ in range(CALLERS)))
 
 
-async def _turns(one: MatcherClient, other: MatcherClient, turns: int) -> list[float]:
-    """Return the seconds of each turn, the reading of the contact included."""
-    held = (await one.route(TEXT, auto_accept=True)).reservation.name
-    took = []
-    for number in range(turns):
+async def _offer_delays(first: MatcherClient, second: MatcherClient, count: int) -> list[float]:
+    """Return the delay of each offer in seconds, including the call that reads the contact."""
+    reservation = (await first.route(TEXT, auto_accept=True)).reservation.name
+    delays = []
+    for number in range(count):
         contact = f"c{number}"
-        await other.route(TEXT, contact_id=contact, wait=True)
+        await second.route(TEXT, contact_id=contact, wait=True)
         freed = time.monotonic()
-        await (one, other)[number % 2].complete(held)
-        took.append(await _offered(one, contact, freed))
-        held = (await one.contact(contact)).reservation
-        await one.accept(held)
-    await one.complete(held)
-    return took
+        await (first, second)[number % 2].complete(reservation)
+        delays.append(await _offered(first, contact, freed))
+        reservation = (await first.contact(contact)).reservation
+        await first.accept(reservation)
+    await first.complete(reservation)
+    return delays
 
 
 async def _offered(client: MatcherClient, contact: str, since: float) -> float:
@@ -89,22 +89,22 @@ async def _offered(client: MatcherClient, contact: str, since: float) -> float:
 
 
 async def _death(folder: Path, store: dict[str, str], heir: str, number: int) -> float:
-    """Return the seconds from the death of the server that took a contact in to the offer by another."""
+    """Return the seconds from the death of the server that queued a contact until another server offers it."""
     process, target = await start_server(folder, folder / f"doomed-{number}.log", store)
     async with MatcherClient(heir) as after:
         async with MatcherClient(target) as before:
-            held = (await before.route(TEXT, auto_accept=True)).reservation.name
+            reservation = (await before.route(TEXT, auto_accept=True)).reservation.name
             contact = f"d{number}"
             await before.route(TEXT, contact_id=contact, wait=True)
             process.kill()
             await process.communicate()
         died = time.monotonic()
-        await after.complete(held)
-        took = await _offered(after, contact, died)
+        await after.complete(reservation)
+        delay = await _offered(after, contact, died)
         last = (await after.contact(contact)).reservation
         await after.accept(last)
         await after.complete(last)
-        return took
+        return delay
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

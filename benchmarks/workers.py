@@ -1,4 +1,4 @@
-"""Several workers on one port: does the shipped client reach all of them alike."""
+"""Several workers on one port: measures how evenly the client's calls reach them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ READS: Final = "GetPool"
 
 
 async def measure(sizes: Sizes) -> Figures:
-    """Count the calls that each of two workers answered when a client of four channels made them."""
+    """Count the calls of a client with four channels that each of two workers answered."""
     say("workers: calls of one client on two workers")
     with tempfile.TemporaryDirectory(prefix="mb-") as folder:
         async with service(Path(folder), {"MATCHER_WORKERS": str(WORKERS)}) as running:
             addresses = running.metrics_addresses()
             async with MatcherClient(running.target, channels=CHANNELS) as client:
-                waiting = iter(range(CALLS[sizes.name]))
+                remaining = iter(range(CALLS[sizes.name]))
 
                 async def caller() -> None:
-                    for _ in waiting:
+                    for _ in remaining:
                         await client.pool("default")
 
                 await asyncio.gather(*(caller() for _ in range(CALLERS)))

@@ -1,4 +1,4 @@
-"""The command line: a client of the API, and the way to start the service."""
+"""The command line `matcher`: commands that call the API, start the service, evaluate a match and run a load test."""
 
 from __future__ import annotations
 

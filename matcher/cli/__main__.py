@@ -1,4 +1,4 @@
-"""Lets `python -m matcher.cli` stand for `matcher`."""
+"""Entry point of `python -m matcher.cli`, which does the same as `matcher`."""
 
 from matcher.cli import main
 

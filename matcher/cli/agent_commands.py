@@ -1,4 +1,4 @@
-"""`matcher agents`, except the import."""
+"""The commands of `matcher agents`; the import has a module of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Name = Annotated[str, typer.Argument(metavar="AGENT", help="The agent.")]
 
 
 class Status(StrEnum):
-    """What an agent can declare."""
+    """A status that an agent can set."""
 
     ONLINE = "ONLINE"
     DRAINING = "DRAINING"
@@ -26,8 +26,8 @@ class Status(StrEnum):
 
 
 def commands() -> typer.Typer:
-    """Return the commands."""
-    app = typer.Typer(name="agents", help="The people who can be found.", no_args_is_help=True)
+    """Return the commands of `matcher agents`."""
+    app = typer.Typer(name="agents", help="Agents: the people who serve contacts.", no_args_is_help=True)
     command(app, "list")(list_agents)
     command(app, "get")(get)
     command(app, "set-status")(set_status)
@@ -45,30 +45,30 @@ async def list_agents(
     ] = None,
 ) -> None:
     """List the site's agents."""
-    made = tables.table("agent", "name", "status", "pools", "languages", "skills", "capacity")
-    wanted = pb.AGENT_STATUS_UNSPECIFIED if status is None else pb.AgentStatus.Value(status.value)
+    table = tables.table("agent", "name", "status", "pools", "languages", "skills", "capacity")
+    status_filter = pb.AGENT_STATUS_UNSPECIFIED if status is None else pb.AgentStatus.Value(status.value)
     async with session.client() as client:
-        async for agent in client.agents(pool=pool, status=wanted):
+        async for agent in client.agents(pool=pool, status=status_filter):
             if session.as_json:
                 session.write_json(agent)
                 continue
             tables.add(
-                made,
+                table,
                 tables.short(agent.name),
                 agent.display_name,
                 pb.AgentStatus.Name(agent.status),
-                ", ".join(tables.short(one) for one in agent.pools),
+                ", ".join(tables.short(pool_name) for pool_name in agent.pools),
                 ", ".join(agent.languages),
-                ", ".join(f"{one.skill} {one.level}" for one in agent.skills),
+                ", ".join(f"{skill.skill} {skill.level}" for skill in agent.skills),
                 tables.capacity(agent.capacity),
             )
     if not session.as_json:
-        session.out.print(made)
-        session.say(f"{made.row_count} agents")
+        session.out.print(table)
+        session.say(f"{table.row_count} agents")
 
 
 async def get(session: Session, agent: Name) -> None:
-    """Show an agent, with what the agent holds now."""
+    """Show an agent and the reservations that the agent holds now."""
     async with session.client() as client:
         _show(session, await client.agent(agent))
 
@@ -78,7 +78,7 @@ async def set_status(
     agent: Name,
     status: Annotated[Status, typer.Argument(case_sensitive=False, help="The new status.")],
 ) -> None:
-    """Declare whether an agent takes contacts."""
+    """Set whether an agent receives contacts."""
     async with session.client() as client:
         _show(session, await client.set_agent_status(agent, pb.AgentStatus.Value(status.value)))
 
@@ -86,8 +86,8 @@ async def set_status(
 async def delete(
     session: Session,
     agent: Name,
-    etag: Annotated[str, typer.Option("--etag", help="Only if the agent is still at this etag.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Cancel what the agent holds.")] = False,
+    etag: Annotated[str, typer.Option("--etag", help="Remove the agent only if it still has this etag.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Cancel the reservations that the agent holds.")] = False,
 ) -> None:
     """Remove an agent."""
     async with session.client() as client:
@@ -99,14 +99,14 @@ async def delete(
 
 async def export(
     session: Session,
-    file: Annotated[str, typer.Argument(metavar="FILE", help='Where to; "-": standard output.')],
-    form: Annotated[Form | None, typer.Option("--format", help="The form; by the file's name otherwise.")] = None,
+    file: Annotated[str, typer.Argument(metavar="FILE", help='The file to write; "-": standard output.')],
+    form: Annotated[Form | None, typer.Option("--format", help="The format; default: by the file's name.")] = None,
 ) -> None:
-    """Write the site's agents to a file that an import reads without a change."""
-    written = form_of(file, form)
+    """Write the site's agents to a file; importing that file changes nothing."""
+    file_form = form_of(file, form)
     async with session.client() as client:
         agents = [agent async for agent in client.agents()]
-    write_roster(file, written, agents)
+    write_roster(file, file_form, agents)
     if file != "-":
         if session.as_json:
             session.write_json({"file": file, "agents": len(agents)})

@@ -1,4 +1,4 @@
-"""`matcher contacts`."""
+"""The commands of `matcher contacts`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Name = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact.")]
 
 
 class State(StrEnum):
-    """Where a contact that has not ended can stand."""
+    """A state of a contact that has not ended."""
 
     QUEUED = "QUEUED"
     RESERVED = "RESERVED"
@@ -23,8 +23,10 @@ class State(StrEnum):
 
 
 def commands() -> typer.Typer:
-    """Return the commands."""
-    app = typer.Typer(name="contacts", help="What customers brought: who waits, who is served.", no_args_is_help=True)
+    """Return the commands of `matcher contacts`."""
+    app = typer.Typer(
+        name="contacts", help="Contacts: the customers' requests that wait or are served.", no_args_is_help=True
+    )
     command(app, "list")(list_contacts)
     command(app, "show")(show)
     command(app, "watch")(watch)
@@ -39,16 +41,16 @@ async def list_contacts(
         State | None, typer.Option("--state", case_sensitive=False, help="Only contacts in this state.")
     ] = None,
 ) -> None:
-    """List the contacts that have not ended, the oldest first."""
-    made = tables.table("contact", "pool", "channel", "state", "cause", "reservation", "place", "came in")
-    wanted = pb.CONTACT_STATE_UNSPECIFIED if state is None else pb.ContactState.Value(f"CONTACT_{state}")
+    """List the contacts that have not ended, oldest first."""
+    table = tables.table("contact", "pool", "channel", "state", "cause", "reservation", "place", "created")
+    state_filter = pb.CONTACT_STATE_UNSPECIFIED if state is None else pb.ContactState.Value(f"CONTACT_{state}")
     async with session.client() as client:
-        async for contact in client.contacts(pool=pool, state=wanted):
+        async for contact in client.contacts(pool=pool, state=state_filter):
             if session.as_json:
                 session.write_json(contact)
                 continue
             tables.add(
-                made,
+                table,
                 tables.short(contact.name),
                 tables.short(contact.pool),
                 contact.channel,
@@ -59,12 +61,12 @@ async def list_contacts(
                 tables.time(contact.create_time),
             )
     if not session.as_json:
-        session.out.print(made)
-        session.say(f"{made.row_count} contacts")
+        session.out.print(table)
+        session.say(f"{table.row_count} contacts")
 
 
 async def show(session: Session, contact: Name) -> None:
-    """Show a contact, with its place in the queue where it waits."""
+    """Show a contact and, if it waits, its place in the queue."""
     async with session.client() as client:
         _show(session, await client.contact(contact))
 
@@ -72,20 +74,20 @@ async def show(session: Session, contact: Name) -> None:
 async def watch(
     session: Session,
     contact: Name,
-    after: Annotated[int, typer.Option("--after", min=0, help="Only what came after this sequence number.")] = 0,
+    after: Annotated[int, typer.Option("--after", min=0, help="Only the steps after this sequence number.")] = 0,
 ) -> None:
-    """Tell a contact's steps as they happen, until it has ended."""
+    """Print a contact's steps as they happen, until the contact has ended."""
     async with session.client() as client:
         async for step in client.watch_contact(contact, after_sequence=after):
             if session.as_json:
                 session.write_json(step)
             else:
-                session.say(tables.step(step))
+                session.say(tables.event_line(step))
             session.flush()
 
 
 async def cancel(session: Session, contact: Name) -> None:
-    """End a contact: it leaves the queue, and an agent who is held for it is free again."""
+    """End a contact: it leaves the queue, and the agent who was reserved for it is free again."""
     async with session.client() as client:
         _show(session, await client.cancel_contact(contact))
 

@@ -1,4 +1,4 @@
-"""`matcher health` and `matcher compile`: what a container is asked while it runs, and what it does before."""
+"""The commands `matcher health`, a container's health check, and `matcher compile`, a step of its build."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WAIT_SECONDS = 5.0
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the commands to the application."""
     command(app, "health")(health)
     command(app, "compile", remote=False)(compile_model)
 
@@ -25,10 +25,10 @@ async def health(
     session: Session,
     service: Annotated[
         str,
-        typer.Option("--service", metavar="NAME", help="Which service; `liveness`: whether the process runs at all."),
+        typer.Option("--service", metavar="NAME", help="The gRPC service; `liveness`: whether the process runs."),
     ] = "",
 ) -> int:
-    """Ask the service whether it takes calls: exit code 0 if so, 1 if not."""
+    """Check whether the service accepts calls: exit code 0 if it does, 1 if not."""
     async with session.channel() as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
@@ -37,7 +37,7 @@ async def health(
             )
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
-                raise CommandError(f"there is no service {service!r} whose health could be asked") from None
+                raise CommandError(f"the server has no service {service!r} to check") from None
             raise MatcherCallError.of_call(error) from None
     status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     if session.as_json:
@@ -47,7 +47,7 @@ async def health(
 
 
 async def compile_model(session: Session) -> None:
-    """Compile the model of MATCHER_MODEL into MATCHER_MODEL_CACHE, where a start then finds it."""
+    """Compile the model that MATCHER_MODEL names and store it in MATCHER_MODEL_CACHE, where the service loads it."""
     from matcher.config import load
     from matcher.encoder import EncoderSettings, open_encoder
 

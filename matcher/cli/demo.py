@@ -1,4 +1,4 @@
-"""`matcher demo`: the service as a real process, a roster imported, messages routed, everything stopped."""
+"""The command `matcher demo`: starts the service as a process, imports a roster, routes messages, stops the service."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from matcher.v1 import roster_pb2 as pb
 async def demo(
     session: Session,
     suite: Annotated[
-        Path | None, typer.Option("--suite", help="A folder whose messages.jsonl knows who is right.")
+        Path | None, typer.Option("--suite", help="A folder whose messages.jsonl names the right agents.")
     ] = None,
-    roster: Annotated[Path, typer.Option("--roster", help="The agents.")] = Path("examples/agents.jsonl"),
-    messages: Annotated[Path, typer.Option("--messages", help="The messages.")] = Path("examples/messages.jsonl"),
+    roster: Annotated[Path, typer.Option("--roster", help="A file of agents.")] = Path("examples/agents.jsonl"),
+    messages: Annotated[Path, typer.Option("--messages", help="A file of messages.")] = Path("examples/messages.jsonl"),
 ) -> None:
-    """Start the service, import a roster, route messages, show who got which and why, and stop everything."""
+    """Start the service, import a roster, route messages, show which agent got each and why, and stop the service."""
     rows = _roster(suite / "agents.jsonl" if suite else roster)
-    texts = read_messages(suite / "messages.jsonl" if suite else messages)
-    began = time.monotonic()
+    demo_messages = read_messages(suite / "messages.jsonl" if suite else messages)
+    start = time.monotonic()
     session.note("starting the service", style="dim")
     async with running_service(lambda step: session.note(f"  {step}", style="dim")) as service:
-        serving = time.monotonic()
+        serving_at = time.monotonic()
         session = replace(session, target=service.target)
         await send_rows(session, rows, "importing agents")
-        imported = time.monotonic()
+        imported_at = time.monotonic()
         if suite:
-            await route_suite(session, texts)
+            await route_suite(session, demo_messages)
         else:
-            await route_examples(session, texts)
+            await route_examples(session, demo_messages)
         session.note(
-            f"serving after {serving - began:.1f} s, {len(rows)} agents in {imported - serving:.1f} s, "
-            f"all in {time.monotonic() - began:.1f} s",
+            f"serving after {serving_at - start:.1f} s, {len(rows)} agents in {imported_at - serving_at:.1f} s, "
+            f"all in {time.monotonic() - start:.1f} s",
             style="dim",
         )
 
@@ -54,11 +54,11 @@ def _roster(path: Path) -> Sequence[GoodRow]:
     roster = read_roster(read_bytes(str(path)), form_of(str(path), None), "default", pb.ONLINE)
     if roster.bad:
         first = roster.bad[0]
-        said = "; ".join(f"{one.field} {one.description}" for one in first.violations)
-        raise CommandError(f"{path} line {first.line}: {said}")
+        reasons = "; ".join(f"{violation.field} {violation.description}" for violation in first.violations)
+        raise CommandError(f"{path} line {first.line}: {reasons}")
     for row in roster.good:
-        # In other people's data some say the same thing twice; the service takes an interest once.
-        once = list(dict.fromkeys(row.agent.interests))
+        # A suite may hold an interest twice for one agent; the service rejects that.
+        distinct = list(dict.fromkeys(row.agent.interests))
         del row.agent.interests[:]
-        row.agent.interests.extend(once)
+        row.agent.interests.extend(distinct)
     return roster.good

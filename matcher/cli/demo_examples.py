@@ -1,4 +1,4 @@
-"""The demo on the example roster: every message with the agent who is held, and why."""
+"""The demo on the example roster: a row for every message with the agent who was reserved, and why."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT_CHANNEL = "chat"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a message, as its row says it."""
+    """The result of one message, as the cells of its row."""
 
     message: str
     agent: str
@@ -34,16 +34,16 @@ class Outcome:
 
 
 async def route_examples(session: Session, messages: Sequence[DemoMessage]) -> None:
-    """Route the messages one after another, each slot held to the end, and print a row for each."""
+    """Route the messages one after another, keep every reservation, and print a row for each message."""
     outcomes: list[Outcome] = []
     seconds: list[float] = []
     async with session.client() as client:
         with steps(session.err, "routing messages", len(messages)) as step:
             for message in messages:
-                wished = await _best_of_all(client, message)
-                answer, took = await route(client, message)
-                seconds.append(took)
-                outcomes.append(await _outcome(client, message, answer, wished))
+                best_of_all = await _best_of_all(client, message)
+                answer, latency = await route(client, message)
+                seconds.append(latency)
+                outcomes.append(await _outcome(client, message, answer, best_of_all))
                 step()
     counts = Counter(outcome.basis for outcome in outcomes)
     missed = sum(1 for outcome in outcomes if outcome.note)
@@ -70,8 +70,8 @@ async def route_examples(session: Session, messages: Sequence[DemoMessage]) -> N
 
 
 async def _best_of_all(client: MatcherClient, message: DemoMessage) -> routing_pb2.Candidate:
-    """Return who would be taken if everybody were free; an empty candidate where nothing speaks for anybody."""
-    found = await client.suggest(
+    """Return the best candidate if every agent were free; an empty candidate where the message meets no interest."""
+    answer = await client.suggest(
         message.text,
         channel=message.channel,
         language=message.language,
@@ -79,15 +79,20 @@ async def _best_of_all(client: MatcherClient, message: DemoMessage) -> routing_p
         max_candidates=1,
         ignore_availability=True,
     )
-    speaks = found.candidates and found.basis == routing_pb2.AFFINITY
-    return found.candidates[0] if speaks else routing_pb2.Candidate()
+    by_affinity = answer.candidates and answer.basis == routing_pb2.AFFINITY
+    return answer.candidates[0] if by_affinity else routing_pb2.Candidate()
 
 
 async def _outcome(
-    client: MatcherClient, message: DemoMessage, answer: routing_pb2.RouteMessageResponse, wished: routing_pb2.Candidate
+    client: MatcherClient,
+    message: DemoMessage,
+    answer: routing_pb2.RouteMessageResponse,
+    best_of_all: routing_pb2.Candidate,
 ) -> Outcome:
     text = visible(message.text)
-    note = await _why_not(client, wished.agent, message) if wished.affinity > answer.candidate.affinity else ""
+    note = (
+        await _why_not(client, best_of_all.agent, message) if best_of_all.affinity > answer.candidate.affinity else ""
+    )
     if answer.WhichOneof("outcome") == "unmatched":
         reason = f"no agent left: {tables.constraint(answer.unmatched.reason)}"
         return Outcome(text, "", "", "", reason, "unmatched", note)
@@ -106,7 +111,7 @@ async def _outcome(
 
 
 async def _why_not(client: MatcherClient, name: str, message: DemoMessage) -> str:
-    """Say who the best match would have been and why not; "" where that agent was free too, a matter of balance."""
+    """Return the agent who matched best and why it was not free; "" where it was free and fairness chose another."""
     agent = await client.agent(name)
     if agent.status != roster_pb2.ONLINE:
         why = roster_pb2.AgentStatus.Name(agent.status).lower()
@@ -118,8 +123,8 @@ async def _why_not(client: MatcherClient, name: str, message: DemoMessage) -> st
 
 
 def _full(agent: roster_pb2.Agent, channel: str) -> bool:
-    for one in agent.capacity.channels:
-        if one.channel == channel:
+    for limit in agent.capacity.channels:
+        if limit.channel == channel:
             held = sum(1 for hold in agent.holds if hold.channel == channel)
-            return agent.load + one.cost > agent.capacity.total or (one.max > 0 and held >= one.max)
+            return agent.load + limit.cost > agent.capacity.total or (limit.max > 0 and held >= limit.max)
     return False

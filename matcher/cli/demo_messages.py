@@ -1,4 +1,4 @@
-"""The messages of a demo, and what became of each."""
+"""The messages of a demo: reads them from a file, routes them, and sums up their latencies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matcher.v1 import routing_pb2 as pb
 
 @dataclass(frozen=True, slots=True)
 class DemoMessage:
-    """A message, what it requires, and who is right for it where a suite says so."""
+    """A message, its requirements, and the ids of its right agents where a suite names them."""
 
     text: str
     channel: str = ""
@@ -26,7 +26,7 @@ class DemoMessage:
 
 
 def read_messages(path: Path) -> Sequence[DemoMessage]:
-    """Return the messages of a file of JSON lines; raise CommandError at the first line that is none."""
+    """Return the messages of a file of JSON lines; raise CommandError at the first line that is not a message."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -47,12 +47,12 @@ def _message(path: Path, number: int, line: str) -> DemoMessage:
             relevant=frozenset(record.get("relevant_agent_ids", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise CommandError(f"{path} line {number} is no message") from None
+        raise CommandError(f"{path} line {number} is not a message") from None
 
 
 async def route(client: MatcherClient, message: DemoMessage) -> tuple[pb.RouteMessageResponse, float]:
-    """Route a message, held as accepted, and return the answer with its latency in seconds."""
-    began = time.perf_counter()
+    """Route a message, accept the reservation at once, and return the answer with its latency in seconds."""
+    start = time.perf_counter()
     answer = await client.route(
         message.text,
         channel=message.channel,
@@ -61,7 +61,7 @@ async def route(client: MatcherClient, message: DemoMessage) -> tuple[pb.RouteMe
         auto_accept=True,
         explain_unmatched=True,
     )
-    return answer, time.perf_counter() - began
+    return answer, time.perf_counter() - start
 
 
 def percentile(seconds: Sequence[float], share: float) -> float:
@@ -72,5 +72,5 @@ def percentile(seconds: Sequence[float], share: float) -> float:
 
 
 def latencies(seconds: Sequence[float]) -> str:
-    """Return the closing line's word about latency."""
+    """Return the latencies in words, for the last line of a demo."""
     return f"latency p50 {percentile(seconds, 0.5):.1f} ms, p99 {percentile(seconds, 0.99):.1f} ms"

@@ -1,4 +1,4 @@
-"""The service as a process of its own on a temporary store, for as long as a demo or a load test takes."""
+"""A service process with a temporary store, for the time of a demo or a load test."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pathlib import Path
 from matcher.cli.session import CommandError
 from matcher.errors import SettingsWrong
 
-KEPT = ("MODEL", "ENCODER_", "LOG_LEVEL", "AFFINITY_TOLERANCE", "TEXT_CACHE_SIZE")
-"""Settings of the caller's environment that a demo takes over; where it listens and stores is its own."""
+INHERITED = ("MODEL", "ENCODER_", "LOG_LEVEL", "AFFINITY_TOLERANCE", "TEXT_CACHE_SIZE")
+"""Settings that the service inherits from the caller's environment; its address and its store are its own."""
 
 SERVING = "serving on "
 START_SECONDS = 900.0
-"""The first start makes the compiled model, which can take minutes on a slow machine."""
+"""The first start compiles the model, which can take minutes on a slow machine."""
 STOP_SECONDS = 30.0
 LINES_KEPT = 12
 ENCODER_EVENT = "encoder"
@@ -31,7 +31,7 @@ METRICS_EVENT = "metrics"
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """Where a service answers; `metrics` fills with the address of each process's /metrics as it is logged."""
+    """The addresses of a running service; `metrics` grows as each process logs the address of its /metrics."""
 
     target: str
     metrics: Sequence[str]
@@ -41,10 +41,10 @@ class RunningService:
 async def running_service(
     say: Callable[[str], None], settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[RunningService]:
-    """Start the service and yield where it is once it serves; stop it and remove its data at the end.
+    """Start the service, yield its addresses once it serves, and at the end stop it and remove its data.
 
-    `say` is told each step of the model's first compilation; `settings` are MATCHER_* variables that come before the
-    caller's.
+    say: called with each step of the model's first compilation. settings: MATCHER_* variables that override the
+    caller's environment. Raises CommandError where the service does not start.
     """
     with tempfile.TemporaryDirectory(prefix="matcher-demo-") as folder:
         process = await asyncio.create_subprocess_exec(
@@ -53,7 +53,7 @@ async def running_service(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=_environment(Path(folder)) | dict(settings or {}),
-            # A Ctrl-C on the terminal is for the caller, which then stops the service.
+            # Ctrl-C on the terminal must reach only the caller, which then stops the service.
             start_new_session=True,
         )
         assert process.stdout is not None
@@ -65,7 +65,7 @@ async def running_service(
             asyncio.create_task(_read_log(process.stderr, last, metrics, say)),
             asyncio.create_task(_read_output(process.stdout, address)),
         )
-        # Told to end, the caller still ends the service: cancelled, it comes by the lines below.
+        # SIGTERM cancels the caller's task, so that the `finally` below stops the service.
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -77,19 +77,19 @@ async def running_service(
 
 
 def _environment(data_dir: Path) -> dict[str, str]:
-    # Only `serve`, `config` and `demo` need the settings and what they bring with them.
+    # Imported here, because the settings and their libraries would slow down the start of every other command.
     from matcher.config import PREFIX, load
 
     try:
         models = load().models_dir
     except SettingsWrong as error:
         raise CommandError(error.message) from None
-    kept = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(PREFIX) or name.removeprefix(PREFIX).startswith(KEPT)
+        if not name.startswith(PREFIX) or name.removeprefix(PREFIX).startswith(INHERITED)
     }
-    return kept | {
+    return inherited | {
         "MATCHER_DATA_DIR": str(data_dir),
         "MATCHER_MODEL_CACHE": str(models),
         "MATCHER_LISTEN": "127.0.0.1:0",
@@ -99,11 +99,11 @@ def _environment(data_dir: Path) -> dict[str, str]:
 
 
 async def _read_output(output: asyncio.StreamReader, address: asyncio.Future[str]) -> None:
-    """Read to the end, so that the service never waits for us; the address is "" where it did not serve."""
+    """Read the output to its end, so that the pipe never blocks the service; set the address, "" if it never served."""
     async for line in output:
-        said = line.decode(errors="replace")
-        if said.startswith(SERVING) and not address.done():
-            address.set_result(said.removeprefix(SERVING).strip())
+        text = line.decode(errors="replace")
+        if text.startswith(SERVING) and not address.done():
+            address.set_result(text.removeprefix(SERVING).strip())
     if not address.done():
         address.set_result("")
 
@@ -112,10 +112,10 @@ async def _read_log(
     log: asyncio.StreamReader, last: deque[str], metrics: list[str], say: Callable[[str], None]
 ) -> None:
     async for line in log:
-        said = line.decode(errors="replace").strip()
-        last.append(said)
+        text = line.decode(errors="replace").strip()
+        last.append(text)
         try:
-            entry = json.loads(said)
+            entry = json.loads(text)
         except ValueError:
             continue
         if not isinstance(entry, dict):
@@ -128,12 +128,12 @@ async def _read_log(
 
 async def _started(address: asyncio.Future[str], last: deque[str]) -> str:
     try:
-        found = await asyncio.wait_for(address, START_SECONDS)
+        target = await asyncio.wait_for(address, START_SECONDS)
     except TimeoutError:
-        raise CommandError(f"the service did not serve within {START_SECONDS:g} s") from None
-    if not found:
-        raise CommandError(f"the service ended before it served: {' | '.join(last) or 'it said nothing'}")
-    return found
+        raise CommandError(f"the service did not start within {START_SECONDS:g} s") from None
+    if not target:
+        raise CommandError(f"the service ended during its start: {' | '.join(last) or 'without any output'}")
+    return target
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

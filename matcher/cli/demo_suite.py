@@ -1,4 +1,4 @@
-"""The demo on a suite that knows who is right: everybody stays free, so that only the match decides."""
+"""The demo on a suite that names the right agents: every agent stays free, so that only the match decides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS_SHOWN = 12
 
 
 async def route_suite(session: Session, messages: Sequence[DemoMessage]) -> None:
-    """Route every message, give its slot back, and print how many got an agent who is right."""
+    """Route every message, cancel its reservation, and print how many messages got a right agent."""
     shown = set(range(0, len(messages), max(1, len(messages) // ROWS_SHOWN)))
     seconds: list[float] = []
     right = 0
@@ -25,14 +25,14 @@ async def route_suite(session: Session, messages: Sequence[DemoMessage]) -> None
     async with session.client() as client:
         with steps(session.err, "routing messages", len(messages)) as step:
             for place, message in enumerate(messages):
-                answer, took = await route(client, message)
-                seconds.append(took)
+                answer, latency = await route(client, message)
+                seconds.append(latency)
                 if answer.WhichOneof("outcome") == "reservation":
                     await client.cancel(answer.reservation.name)
-                got = tables.short(answer.candidate.agent) in message.relevant
-                right += got
+                is_right = tables.short(answer.candidate.agent) in message.relevant
+                right += is_right
                 if place in shown:
-                    rows.append(_cells(message, answer, got=got))
+                    rows.append(_cells(message, answer, is_right=is_right))
                 step()
     share = right / len(messages) if messages else 0.0
     if session.as_json:
@@ -51,7 +51,7 @@ async def route_suite(session: Session, messages: Sequence[DemoMessage]) -> None
     session.say(f"{right} of {len(messages)} messages got the right agent ({share:.1%}) · {latencies(seconds)}")
 
 
-def _cells(message: DemoMessage, answer: routing_pb2.RouteMessageResponse, *, got: bool) -> tuple[str, ...]:
+def _cells(message: DemoMessage, answer: routing_pb2.RouteMessageResponse, *, is_right: bool) -> tuple[str, ...]:
     candidate = answer.candidate
     met = candidate.reasons[:1]
     held = answer.WhichOneof("outcome") == "reservation"
@@ -62,5 +62,5 @@ def _cells(message: DemoMessage, answer: routing_pb2.RouteMessageResponse, *, go
         tables.words_met(met, message.text),
         " ".join(reason.interest for reason in met),
         routing_pb2.Basis.Name(answer.reservation.basis) if held else "unmatched",
-        "yes" if got else "no",
+        "yes" if is_right else "no",
     )

@@ -1,4 +1,4 @@
-"""The table of a demo: one line for each message."""
+"""The table of a demo: one row for each message."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ WIDTHS = (38, 19, 8, 30, 34, 9)
 LAST_WIDTH = 29
 GAP = 2
 LONG = (0, 3, 4)
-"""The columns that give way on a narrow terminal: the texts, not the figures."""
+"""The columns that shrink on a narrow terminal: the texts, not the figures."""
 LEAST = 12
+"""Characters that a column of text keeps."""
 
 
 def demo_table(last: str, rows: Sequence[Sequence[str]], width: int) -> Table:
     """Return a table of the rows for a console of `width` columns; `last` is the title of the last column.
 
-    Rows that are not held by affinity are dim.
+    Rows whose basis is not AFFINITY are dim.
     """
     needed = sum(WIDTHS) + LAST_WIDTH + GAP * len(WIDTHS)
-    less = max(0, needed - width) / sum(WIDTHS[place] for place in LONG)
+    shrink = max(0, needed - width) / sum(WIDTHS[place] for place in LONG)
     widths = [
-        max(LEAST, int(wide * (1 - less))) if place in LONG else wide
+        max(LEAST, int(wide * (1 - shrink))) if place in LONG else wide
         for place, wide in enumerate((*WIDTHS, LAST_WIDTH))
     ]
-    made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for title in (*TITLES, last):
-        made.add_column(title, no_wrap=True, overflow="ellipsis")
+        table.add_column(title, no_wrap=True, overflow="ellipsis")
     for row in rows:
         cells = (Text(shortened(cell, wide)) for cell, wide in zip(row, widths, strict=True))
-        made.add_row(*cells, style="" if row[TITLES.index("basis")] == "AFFINITY" else "dim")
-    return made
+        table.add_row(*cells, style="" if row[TITLES.index("basis")] == "AFFINITY" else "dim")
+    return table

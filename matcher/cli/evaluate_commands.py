@@ -1,4 +1,4 @@
-"""`matcher evaluate`."""
+"""The command `matcher evaluate`: measures how well the service finds the right agents of suites."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from matcher.evaluation.suite import Suite, SuiteWrong, read_suite
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
-    from matcher.evaluation import Evaluated, Production
-    from matcher.evaluation.day_ledger import Played
+    from matcher.evaluation import Evaluation, Production
+    from matcher.evaluation.day_ledger import DayResult
 
 Documents = Sequence[Mapping[str, Any]]
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the command to the application."""
     command(app, "evaluate", remote=False)(evaluate)
 
 
@@ -49,7 +49,7 @@ async def evaluate(
             metavar="N",
             min=2,
             max=20,
-            help="Cross-validate: each message by a scorer that learned from the suites without its right agents.",
+            help="Cross-validate: rank each message by a scorer that was learned without its right agents.",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write the JSON to a file.")] = None,
@@ -57,11 +57,14 @@ async def evaluate(
         Path | None, typer.Option("--plots", metavar="DIR", help="Write reliability.png; with --day, trade-off.png.")
     ] = None,
     day: Annotated[
-        bool, typer.Option("--day", help="Play a day: who gets the conversations, by affinity and by other ways.")
+        bool,
+        typer.Option(
+            "--day", help="Simulate a day: which agents get the conversations, by affinity and by other strategies."
+        ),
     ] = False,
     occupancy: Annotated[
         float | None,
-        typer.Option("--occupancy", min=0.01, max=0.95, help="Share of slots taken; with --day, --gaming."),
+        typer.Option("--occupancy", min=0.01, max=0.95, help="With --day or --gaming: share of the capacity in use."),
     ] = None,
     window: Annotated[
         list[float] | None,
@@ -69,31 +72,31 @@ async def evaluate(
             "--window",
             metavar="SECONDS",
             min=0.001,
-            help="With --day: also gather those who come within so long, and decide jointly; may be repeated.",
+            help="With --day: also decide jointly the arrivals of a window of this length; may be repeated.",
         ),
     ] = None,
     gaming: Annotated[
-        bool, typer.Option("--gaming", help="Whether 64 generic interests get more conversations than five.")
+        bool, typer.Option("--gaming", help="Check whether 64 generic interests bring more conversations than five.")
     ] = False,
     floor: Annotated[
         Path | None,
         typer.Option(
             "--floor",
             metavar="FILE",
-            help="How many of a file's messages with nothing to go by fall back.",
+            help="Measure how many of a file's messages, which say nothing of any interest, fall back.",
         ),
     ] = None,
 ) -> None:
-    """Run suites through what serves, and say how well it finds the right agents.
+    """Run suites through the service's own code, and print how well it finds the right agents.
 
-    Nothing is sent anywhere: encoder, search and policy run in this process, without a store.
+    The command calls no service: encoder, search and policy run in this process, without a store.
     """
     _refuse_mixed(day, gaming, floor, window)
     configure_logs("console", "WARNING")
     try:
         read = [read_suite(folder) for folder in suites]
         lines = _lines(floor) if floor else []
-        # The model's libraries take seconds that a wrong file should not wait for.
+        # Imported after the files are read, so that an error in a file is shown before the seconds of the import.
         from matcher.evaluation import ExtraMissing, open_production
 
         try:
@@ -121,9 +124,9 @@ async def evaluate(
 
 def _refuse_mixed(day: bool, gaming: bool, floor: Path | None, window: Sequence[float] | None) -> None:
     if sum((day, gaming, floor is not None)) > 1:
-        raise CommandError("--day, --gaming and --floor ask for different things: give one of them")
+        raise CommandError("--day, --gaming and --floor exclude each other: give one of them")
     if window and not day:
-        raise CommandError("--window is of --day")
+        raise CommandError("--window needs --day")
 
 
 async def _suites(
@@ -139,29 +142,29 @@ async def _suites(
     from matcher.evaluation.plots import draw_reliability
 
     compare, progress = not session.as_json, _progress(session)
-    done: list[Evaluated] = []
+    evaluations: list[Evaluation] = []
     if folds:
-        # Learning runs for minutes, and in this process alone: nobody else waits for the event loop.
-        done = await evaluate_by_folds(production, suites, folds, progress, free=free, compare=compare)
+        # Learning blocks the event loop for minutes; nothing else runs on this process's loop.
+        evaluations = await evaluate_by_folds(production, suites, folds, progress, free=free, compare=compare)
     for number, suite in enumerate(suites):
         if not folds:
-            done.append(await run(production, suite, progress, free=free, compare=compare))
+            evaluations.append(await run(production, suite, progress, free=free, compare=compare))
         if not session.as_json:
-            session.out.print(evaluate_tables.evaluated(done[number], free))
+            session.out.print(evaluate_tables.suite_table(evaluations[number], free))
             session.say("")
     _note_training(session, production, suites, folds)
     if plots:
-        session.note(f"drew {draw_reliability(done, plots / 'reliability.png')}", style="dim")
-    return [one.figures.as_json() for one in done]
+        session.note(f"drew {draw_reliability(evaluations, plots / 'reliability.png')}", style="dim")
+    return [evaluation.figures.as_json() for evaluation in evaluations]
 
 
 def _note_training(session: Session, production: Production, suites: Sequence[Suite], folds: int | None) -> None:
     known = [suite.name for suite in suites if any(suite.name in source for source in production.learned_from)]
     if folds:
-        session.note(f"by cross-validation in {folds} folds over agents: scorers as `matcher learn` makes them")
+        session.note(f"cross-validated in {folds} folds over agents, with scorers as `matcher learn` makes them")
     elif known:
         session.note(
-            f"the scorer that serves was learned from {', '.join(known)}: --folds tells quality there, not fit"
+            f"the service's scorer was learned from {', '.join(known)}: use --folds to measure quality, not fit"
         )
 
 
@@ -173,34 +176,34 @@ async def _day(
     occupancy: float | None,
     windows: Sequence[float],
 ) -> Documents:
-    from matcher.evaluation.day import play_day, recommend
+    from matcher.evaluation.day import compare_strategies, recommend
     from matcher.evaluation.day_ledger import Terms
     from matcher.evaluation.plots import draw_trade_off
 
     terms = Terms() if occupancy is None else Terms(occupancy=occupancy)
     documents = []
-    days: list[tuple[str, Sequence[Played], float]] = []
+    days: list[tuple[str, Sequence[DayResult], float]] = []
     for suite in suites:
-        played = await play_day(production, suite, _progress(session), terms, windows=windows)
-        best = recommend(played)
+        results = await compare_strategies(production, suite, _progress(session), terms, windows=windows)
+        best = recommend(results)
         if not session.as_json:
-            session.out.print(evaluate_tables.played(suite.name, played, terms))
-            session.say(f"Gini falls most per affinity lost at a tolerance of {best:g}")
+            session.out.print(evaluate_tables.day_table(suite.name, results, terms))
+            session.say(f"a tolerance of {best:g} lowers Gini most for the affinity it costs")
             session.say("")
-        days.append((suite.name, played, best))
+        days.append((suite.name, results, best))
         ways = [
             {
-                "name": one.name,
-                "tolerance": one.tolerance,
-                "conversations": one.conversations,
-                "turned_away": one.turned_away,
-                "mean_affinity": one.mean_affinity,
-                "recall": one.recall,
-                "gini": one.gini,
-                "top_1_percent_share": one.busiest_share,
-                "mean_wait_seconds": one.mean_wait_seconds,
+                "name": result.name,
+                "tolerance": result.tolerance,
+                "conversations": result.conversations,
+                "turned_away": result.turned_away,
+                "mean_affinity": result.mean_affinity,
+                "recall": result.recall,
+                "gini": result.gini,
+                "top_1_percent_share": result.busiest_share,
+                "mean_wait_seconds": result.mean_wait_seconds,
             }
-            for one in played
+            for result in results
         ]
         documents.append({"suite": suite.name, "recommended_tolerance": best, "terms": asdict(terms), "ways": ways})
     if plots:
@@ -215,19 +218,19 @@ async def _gaming(
     from matcher.evaluation.gaming import check_gaming
 
     terms = Terms() if occupancy is None else Terms(occupancy=occupancy)
-    done = [await check_gaming(production, suite, _progress(session), terms) for suite in suites]
+    results = [await check_gaming(production, suite, _progress(session), terms) for suite in suites]
     if not session.as_json:
-        session.out.print(evaluate_tables.gamed(done))
-    return [asdict(one) | {"ratio": one.ratio} for one in done]
+        session.out.print(evaluate_tables.gaming_table(results))
+    return [asdict(result) | {"ratio": result.ratio} for result in results]
 
 
 async def _floor(session: Session, production: Production, suites: Sequence[Suite], lines: Sequence[str]) -> Documents:
     from matcher.evaluation.floor_check import check_floor
 
-    done = [await check_floor(production, suite, lines, _progress(session)) for suite in suites]
+    results = [await check_floor(production, suite, lines, _progress(session)) for suite in suites]
     if not session.as_json:
-        session.out.print(evaluate_tables.floors(done, len(lines)))
-    return [asdict(one) for one in done]
+        session.out.print(evaluate_tables.floor_table(results, len(lines)))
+    return [asdict(result) for result in results]
 
 
 def _progress(session: Session) -> Callable[[str, int], AbstractContextManager[Callable[[], None]]]:
@@ -246,12 +249,12 @@ def _lines(path: Path) -> list[str]:
     return lines
 
 
-def _write(path: Path, written: str) -> None:
-    """Write a file whole or not at all."""
+def _write(path: Path, text: str) -> None:
+    """Write a file completely or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
-        part.write_text(written + "\n", "utf-8")
+        part.write_text(text + "\n", "utf-8")
         part.replace(path)
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""What an evaluation says, as tables for people."""
+"""Tables of `matcher evaluate`, for people."""
 
 from __future__ import annotations
 
@@ -14,85 +14,88 @@ from matcher.cli import tables
 from matcher.cli.terminal_text import visible
 
 if TYPE_CHECKING:
-    from matcher.evaluation import Evaluated
-    from matcher.evaluation.day_ledger import Played, Terms
+    from matcher.evaluation import Evaluation
+    from matcher.evaluation.day_ledger import DayResult, Terms
     from matcher.evaluation.evaluate import Estimate
-    from matcher.evaluation.floor_check import FloorChecked
-    from matcher.evaluation.gaming import Gamed
+    from matcher.evaluation.floor_check import FloorResult
+    from matcher.evaluation.gaming import GamingResult
 
 
-def evaluated(one: Evaluated, free: float) -> RenderableType:
-    """Return how well the service and the baselines find the right agents, in percent, with 95 % half-widths."""
-    figures = one.figures
-    made = tables.table("%", "recall@1", "recall@5", "MRR@10", "routed right")
-    for column in made.columns[1:]:
+def suite_table(evaluation: Evaluation, free: float) -> RenderableType:
+    """Return the recall of the service and of the baselines, in percent, with 95 % half-widths."""
+    figures = evaluation.figures
+    table = tables.table("%", "recall@1", "recall@5", "MRR@10", "right agent")
+    for column in table.columns[1:]:
         column.justify = "right"
-    made.title_justify = "left"
+    table.title_justify = "left"
     share = "" if free >= 1 else f", {free:.0%} of them free at a time"
-    made.title = Text(visible(f"{figures.suite}: {figures.agents} agents{share}, {figures.messages} messages"), "bold")
-    for method in (one.production, *one.methods):
-        serves = method is one.production
+    table.title = Text(visible(f"{figures.suite}: {figures.agents} agents{share}, {figures.messages} messages"), "bold")
+    for method in (evaluation.production, *evaluation.methods):
+        is_production = method is evaluation.production
         tables.add(
-            made,
+            table,
             method.name,
             _percent(method.recall_at_1),
             _percent(method.recall_at_5),
             _percent(method.mrr_at_10),
-            _percent(one.hit_rate_routed) if serves else "",
-            style="bold" if serves else "",
+            _percent(evaluation.hit_rate_routed) if is_production else "",
+            style="bold" if is_production else "",
         )
-    answerable = "" if free >= 1 else f" ({one.auroc_answerable:.3f} where a right agent was free)"
+    answerable = "" if free >= 1 else f" ({evaluation.auroc_answerable:.3f} where a right agent was free)"
     below = Text(
-        f"mean affinity {_plain(figures.mean_affinity)} · {one.fell_back:.1%} fell back (floor {one.floor:.3f}) · "
-        f"busiest 1 % of agents took {_share(figures.top_1_percent_share)} · "
+        f"mean affinity {_plain(figures.mean_affinity)} · "
+        f"{evaluation.fell_back:.1%} fell back (floor {evaluation.floor:.3f}) · "
+        f"busiest 1 % of agents got {_share(figures.top_1_percent_share)} · "
         f"confidence: ECE {_plain(figures.ece)}, AUROC {_plain(figures.auroc)}{answerable}",
         "dim",
     )
-    return Group(made, below)
+    return Group(table, below)
 
 
-def played(suite: str, ways: Sequence[Played], terms: Terms) -> Table:
-    """Return what each way to choose made of the same day."""
-    made = tables.table("way", "mean affinity", "right agent", "Gini", "busiest 1 %", "turned away", "waited")
-    for column in made.columns[1:]:
+def day_table(suite: str, results: Sequence[DayResult], terms: Terms) -> Table:
+    """Return the results of each strategy on the same day."""
+    table = tables.table("strategy", "mean affinity", "right agent", "Gini", "busiest 1 %", "turned away", "waited")
+    for column in table.columns[1:]:
         column.justify = "right"
-    made.title_justify = "left"
-    made.title = Text(
+    table.title_justify = "left"
+    table.title = Text(
         visible(
-            f"{suite}: {terms.hours:g} hours, {len(ways[0].taken)} agents of {terms.capacity} conversations, "
-            f"{terms.occupancy:.0%} of them taken, {ways[0].conversations + ways[0].turned_away} arrivals"
+            f"{suite}: {terms.hours:g} hours, {len(results[0].by_agent)} agents of {terms.capacity} conversations, "
+            f"{terms.occupancy:.0%} of them in use, {results[0].conversations + results[0].turned_away} arrivals"
         ),
         "bold",
     )
-    for one in ways:
+    for result in results:
         tables.add(
-            made,
-            one.name,
-            f"{one.mean_affinity:.4f}",
-            f"{one.recall:.1%}",
-            f"{one.gini:.3f}",
-            f"{one.busiest_share:.1%}",
-            one.turned_away,
-            f"{one.mean_wait_seconds:.1f} s" if one.mean_wait_seconds else "",
+            table,
+            result.name,
+            f"{result.mean_affinity:.4f}",
+            f"{result.recall:.1%}",
+            f"{result.gini:.3f}",
+            f"{result.busiest_share:.1%}",
+            result.turned_away,
+            f"{result.mean_wait_seconds:.1f} s" if result.mean_wait_seconds else "",
         )
-    return made
+    return table
 
 
-def gamed(done: Sequence[Gamed]) -> Table:
-    """Return the conversations a newcomer gets in a day by the profile."""
-    made = tables.table("conversations of", "64 generic interests", "5 of them", "times", "ordinary agent with 5")
-    for one in done:
-        cells = (f"{one.generic_64:.0f}", f"{one.generic_5:.1f}", f"{one.ratio:.2f}", f"{one.ordinary:.1f}")
-        tables.add(made, one.suite, *cells)
-    return made
+def gaming_table(results: Sequence[GamingResult]) -> Table:
+    """Return the conversations that a new agent gets in a day, by the new agent's profile."""
+    table = tables.table("conversations of", "64 generic interests", "5 of them", "times", "ordinary agent with 5")
+    for result in results:
+        cells = (f"{result.generic_64:.0f}", f"{result.generic_5:.1f}", f"{result.ratio:.2f}", f"{result.ordinary:.1f}")
+        tables.add(table, result.suite, *cells)
+    return table
 
 
-def floors(done: Sequence[FloorChecked], messages: int) -> Table:
-    """Return the shares that fall back."""
-    made = tables.table("falls back on", f"{messages} with nothing to go by", "the suite's messages", "floor")
-    for one in done:
-        tables.add(made, one.suite, f"{one.nothing_to_go_by:.1%}", f"{one.messages:.1%}", f"{one.floor:.3f}")
-    return made
+def floor_table(results: Sequence[FloorResult], messages: int) -> Table:
+    """Return the shares of messages that fall back."""
+    table = tables.table("fallback on", f"{messages} without an interest", "the suite's messages", "floor")
+    for result in results:
+        tables.add(
+            table, result.suite, f"{result.nothing_to_go_by:.1%}", f"{result.messages:.1%}", f"{result.floor:.3f}"
+        )
+    return table
 
 
 def _percent(estimate: Estimate) -> str:

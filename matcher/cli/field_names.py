@@ -1,4 +1,4 @@
-"""What a field of the API is called on the command line: the option or the argument that was typed."""
+"""Names of the API's fields on the command line: maps a field to the option or argument that sets it."""
 
 from __future__ import annotations
 
@@ -32,35 +32,40 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "agent_id": ("agent",),
     "site_id": ("site",),
 }
-"""The parameters of commands that set a field, where they have another name than it."""
+"""The parameters of commands that set a field under another name than the field's."""
 
-DASH_HINT: Final = "A TEXT that begins with a dash stands after two of them: {} -- '-5 degrees …'"
+DASH_HINT: Final = "Put two dashes before a TEXT that begins with a dash: {} -- '-5 degrees …'"
 
 _PART: Final = re.compile(r"(\w+)(?:\[(\d+)\])?")
 
 
 def typed_names(parameters: Iterable[inspect.Parameter]) -> dict[str, str]:
-    """Return how each parameter of a command is typed: "--skill", or "TEXT" for an argument."""
+    """Return the name of each parameter on the command line: "--skill", or "TEXT" for an argument."""
     names = {"parent": "--site"}
-    for one in parameters:
-        for info in getattr(one.annotation, "__metadata__", ()):
+    for parameter in parameters:
+        for info in getattr(parameter.annotation, "__metadata__", ()):
             if isinstance(info, OptionInfo):
                 declared = [name for name in info.param_decls or () if name.startswith("--")]
-                names[one.name] = declared[0].split("/")[0] if declared else f"--{one.name.replace('_', '-')}"
+                names[parameter.name] = (
+                    declared[0].split("/")[0] if declared else f"--{parameter.name.replace('_', '-')}"
+                )
             elif isinstance(info, ArgumentInfo):
-                names[one.name] = str(info.metavar or one.name.upper())
+                names[parameter.name] = str(info.metavar or parameter.name.upper())
     return names
 
 
 def typed(field: str, names: Mapping[str, str]) -> str:
-    """Return a field of a request as it was typed: "message.required_skills[0].level" is "--skill 1, level"."""
+    """Return the name of a request's field on the command line.
+
+    "message.required_skills[0].level" becomes "--skill 1, level".
+    """
     parts = field.split(".")
     if len(parts) > 1 and parts[0] in ("message", "pool", "agent", "reservation"):
         parts = parts[1:]
-    found = _PART.fullmatch(parts[0])
-    if found is None:
+    match = _PART.fullmatch(parts[0])
+    if match is None:
         return field
-    name, place = found.groups()
+    name, place = match.groups()
     for parameter in (*PARAMETERS.get(name, ()), name):
         if parameter in names:
             which = "" if place is None else f" {int(place) + 1}"
@@ -69,14 +74,14 @@ def typed(field: str, names: Mapping[str, str]) -> str:
 
 
 class TextCommand(typer.core.TyperCommand):
-    """A command that takes a customer's words, which may begin with a dash."""
+    """A command with a TEXT argument, a customer's words, which may begin with a dash."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse, and say what to do where words were taken for an option."""
+        """Parse the arguments; where a TEXT was read as an option, add to the error how to write it."""
         try:
             return super().parse_args(ctx, args)
         except Exception as error:
-            # Typer carries click under a name of its own since 0.26, under click's before.
+            # Compared by name: typer has its own copy of click since 0.26, and used the package click before.
             if type(error).__name__ == "NoSuchOption" and hasattr(error, "message"):
                 error.message = f"{error.message}. {DASH_HINT.format(ctx.command_path)}"
             raise

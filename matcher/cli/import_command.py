@@ -1,4 +1,4 @@
-"""`matcher agents import`: a roster file through the API, every bad row named and the good ones kept."""
+"""The command `matcher agents import`: imports the good rows of a roster file and reports every bad one."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ from matcher.v1 import roster_pb2 as pb
 Action = pb.ImportAgentsResponse
 
 ROW_PREFIX = ("row.", "agent.")
-"""Where a row's field stands in the API's message: "row.agent.interests[2]" is the file's "interests[2]"."""
+"""Prefixes of a row's field in the API's message: "row.agent.interests[2]" is the file's "interests[2]"."""
 
 
 async def import_agents(
     session: Session,
     file: Annotated[str, typer.Argument(metavar="FILE", help='A .jsonl or .csv file; "-": standard input.')],
-    form: Annotated[Form | None, typer.Option("--format", help="The form; by the file's name otherwise.")] = None,
+    form: Annotated[Form | None, typer.Option("--format", help="The format; default: by the file's name.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row and write nothing.")] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Remove the agents whom the file does not name, if all its rows are good.")
+        bool, typer.Option("--prune", help="Remove the agents that the file does not name, if all its rows are good.")
     ] = False,
 ) -> int:
-    """Add or change the agents of a file. Exit code 1 if any row was bad; the good ones are kept."""
+    """Add or change the agents of a file. Exit code 1 if any row was bad; the good rows are imported."""
     roster = read_roster(read_bytes(file), form_of(file, form), session.site)
     if not roster.good and not roster.bad:
-        would = ": --prune would remove every agent of the site" if prune else ""
-        raise CommandError(f"{'standard input' if file == '-' else file} names no agent{would}")
+        warning = ": --prune would remove every agent of the site" if prune else ""
+        raise CommandError(f"{'standard input' if file == '-' else file} names no agent{warning}")
     for field, line in roster.unread.items():
-        session.note(f"line {line}: {field} is no field of an agent; it is not read")
+        session.note(f"line {line}: {field} is not a field of an agent and is ignored")
     report = _Report(session)
-    judged: Mapping[int, Sequence[Violation]] = {}
-    unjudged: MatcherCallError | None = None
+    by_service: Mapping[int, Sequence[Violation]] = {}
+    failure: MatcherCallError | None = None
     try:
-        judged = await _judge(session, roster)
+        by_service = await _validate(session, roster)
     except MatcherCallError as error:
-        unjudged = error
+        failure = error
     for bad in roster.bad:
-        report.reject(bad.line, bad.agent_id, "FIELDS_INVALID", _both(bad.violations, judged.get(bad.line, ())))
+        report.reject(bad.line, bad.agent_id, "FIELDS_INVALID", _merged(bad.violations, by_service.get(bad.line, ())))
     if prune and roster.bad:
-        session.note("nobody is removed: a bad row may name an agent who stays")
+        session.note("no agent is removed: a bad row may name an agent who stays")
     try:
-        if unjudged is not None:
-            raise unjudged
+        if failure is not None:
+            raise failure
         await _send(session, roster, report, dry_run=dry_run, prune=prune and not roster.bad)
     except MatcherCallError:
         if report.any:
@@ -63,7 +63,7 @@ async def import_agents(
 
 
 async def send_rows(session: Session, rows: Sequence[GoodRow], label: str = "importing") -> Counter[str]:
-    """Import rows with progress and return how many had which outcome; raise CommandError at the first rejected."""
+    """Import rows with progress and return the count of each outcome; raise CommandError at the first rejected row."""
     done: Counter[str] = Counter()
     async with session.client() as client:
         with steps(session.err, label, len(rows)) as step:
@@ -76,26 +76,29 @@ async def send_rows(session: Session, rows: Sequence[GoodRow], label: str = "imp
     return done
 
 
-async def _judge(session: Session, roster: RosterFile) -> Mapping[int, Sequence[Violation]]:
-    """Return what the service finds wrong, by line, with rows that are wrong already: all is then said at once."""
+async def _validate(session: Session, roster: RosterFile) -> Mapping[int, Sequence[Violation]]:
+    """Return the service's violations of the bad rows, by line, so that a row's errors are reported together."""
     rows = [bad.read.row for bad in roster.bad if bad.read is not None]
-    found: dict[int, Sequence[Violation]] = {}
+    violations: dict[int, Sequence[Violation]] = {}
     if rows:
         async with session.client() as client:
             async for answer in client.import_agents(rows, validate_only=True):
                 if answer.action == Action.REJECTED:
-                    found[answer.row] = MatcherCallError.of_status(answer.status).violations
-    return found
+                    violations[answer.row] = MatcherCallError.of_status(answer.status).violations
+    return violations
 
 
-def _both(ours: Sequence[Violation], theirs: Sequence[Violation]) -> Sequence[Violation]:
-    """Return what both found wrong; of a field that is wrong in the file the service saw nothing or half."""
-    named = {_column(one.field) for one in ours}
-    return [*ours, *(one for one in theirs if _column(one.field) not in named)]
+def _merged(of_file: Sequence[Violation], of_service: Sequence[Violation]) -> Sequence[Violation]:
+    """Return both kinds of violations, without the service's on columns that are wrong in the file.
+
+    The service got such a column empty or in part, so its violation would mislead.
+    """
+    wrong_columns = {_column(violation.field) for violation in of_file}
+    return [*of_file, *(violation for violation in of_service if _column(violation.field) not in wrong_columns)]
 
 
 def _column(field: str) -> str:
-    """Return the column a field is in: "capacity.channels[0].cost" and "channels.chat" are both of the capacity."""
+    """Return the column of a field: "capacity.channels[0].cost" and "channels.chat" both belong to the capacity."""
     head = re.split(r"[.\[]", _file_field(field))[0]
     return "capacity" if head in ("capacity_total", "channels") else head
 
@@ -126,7 +129,7 @@ class _Report:
 
     @property
     def any(self) -> bool:
-        """Whether something was said of any row."""
+        """Whether any row was reported."""
         return bool(self._counts)
 
     @property
@@ -140,7 +143,7 @@ class _Report:
 
     def reject(self, line: int, agent_id: str, reason: str, violations: Sequence[Violation]) -> None:
         self._counts["REJECTED"] += 1
-        wrong = [Violation(_file_field(one.field), one.description) for one in violations]
+        in_file = [Violation(_file_field(violation.field), violation.description) for violation in violations]
         if self._session.as_json:
             self._session.write_json(
                 {
@@ -148,13 +151,15 @@ class _Report:
                     "agent": agent_id,
                     "action": "REJECTED",
                     "reason": reason,
-                    "violations": [{"field": one.field, "description": one.description} for one in wrong],
+                    "violations": [
+                        {"field": violation.field, "description": violation.description} for violation in in_file
+                    ],
                 }
             )
             return
         where = f"line {line}" if line else "not removed"
-        said = "; ".join(f"{one.field} {one.description}".strip() for one in wrong)
-        self._session.note(f"{where}{f' ({agent_id})' if agent_id else ''}: {said}", style="red")
+        reasons = "; ".join(f"{violation.field} {violation.description}".strip() for violation in in_file)
+        self._session.note(f"{where}{f' ({agent_id})' if agent_id else ''}: {reasons}", style="red")
 
     def close(self, *, dry_run: bool) -> None:
         if self._session.as_json:

@@ -1,4 +1,4 @@
-"""`matcher suggest --plot`: the roster's interests in two dimensions with the message among them."""
+"""The plot of `matcher suggest --plot`: the roster's interests in two dimensions with the message among them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from matcher.model import DEFAULT_POOL
 from matcher.v1 import routing_pb2 as pb
 
 MOST_DOTS: Final = 3_000
-"""Interests drawn beside those that are met: more would only blacken the paper."""
+"""Interests drawn besides those that the message met; more dots would cover each other."""
 
 
 async def plot(
     session: Session, client: MatcherClient, text: str, pool: str, answer: pb.SuggestAgentsResponse, path: Path
 ) -> None:
-    """Read the roster from the service, encode it here, and write the map as PNG.
+    """Read the roster from the service, encode it in this process, and write the map as PNG.
 
-    The service gives out no vectors, so the interests and the message are encoded in this process, by the model that
-    its own settings name. Raises CommandError where that cannot be.
+    The service returns no vectors, so this process encodes the interests and the message, by the model that its own
+    settings name. Raises CommandError where the model or the file cannot be used.
     """
     from matcher.encoder import EncoderSettings, open_encoder
     from matcher.evaluation import ExtraMissing
     from matcher.evaluation.interest_map import Meeting, draw_interests
-    from matcher.evaluation.vector_cache import KnownTexts
+    from matcher.evaluation.vector_cache import VectorCache
 
     reasons = [(candidate, reason) for candidate in answer.candidates for reason in candidate.reasons]
     met = dict.fromkeys(reason.interest for _, reason in reasons)
@@ -59,11 +59,11 @@ async def plot(
             lambda step: session.note(step, style="dim"),
         )
         try:
-            texts = KnownTexts(encoder)
-            unknown = texts.unknown([*interests, *units])
-            with steps(session.err, "encoding the roster", len(unknown)) as step:
-                await texts.learn(unknown, step)
-            drawn = draw_interests(interests, units, texts.vectors([*interests, *units]), meetings, path)
+            cache = VectorCache(encoder)
+            missing = cache.missing([*interests, *units])
+            with steps(session.err, "encoding the roster", len(missing)) as step:
+                await cache.encode(missing, step)
+            drawn = draw_interests(interests, units, cache.vectors([*interests, *units]), meetings, path)
         finally:
             await encoder.close()
     except (ExtraMissing, MatcherError) as error:

@@ -1,4 +1,4 @@
-"""`matcher learn`."""
+"""The command `matcher learn`: learns a scorer from suites and writes it to a file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from matcher.telemetry import configure_logs
 if TYPE_CHECKING:
     from matcher.training.learn import Report
 
-WHOLE = 100
-"""Steps of the progress bar of learning."""
+PROGRESS_STEPS = 100
+"""Steps of the progress bar while the scorer is learned."""
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the command to the application."""
     command(app, "learn", remote=False)(learn_scorer)
 
 
@@ -35,51 +35,59 @@ async def learn_scorer(
         list[Path], typer.Argument(metavar="SUITE_DIR", help="Folders with agents.jsonl and messages.jsonl.")
     ],
     *,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The scorer to write: MATCHER_SCORER takes it.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The scorer's file, which MATCHER_SCORER can name.")
+    ],
     margins: Annotated[
         list[Path] | None,
         typer.Option(
-            "--margins", metavar="SUITE_DIR", help="A suite that only the confidence is learned from; may be repeated."
+            "--margins",
+            metavar="SUITE_DIR",
+            help="A suite for the calibration of the confidence only; may be repeated.",
         ),
     ] = None,
-    folds: Annotated[int, typer.Option("--folds", min=2, max=20, help="Parts of the agents that judge by turns.")] = 5,
-    licence: Annotated[str, typer.Option("--licence", help="The licence of what is learned from.")] = "",
-    attribution: Annotated[str, typer.Option("--attribution", help="Whose it is, and what was changed.")] = "",
+    folds: Annotated[
+        int, typer.Option("--folds", min=2, max=20, help="Folds of the cross-validation over agents.")
+    ] = 5,
+    licence: Annotated[str, typer.Option("--licence", help="The licence of the suites.")] = "",
+    attribution: Annotated[
+        str, typer.Option("--attribution", help="The authors of the suites, and what was changed in them.")
+    ] = "",
 ) -> None:
-    """Learn a scorer from suites, and say what it is worth on agents that took no part in it.
+    """Learn a scorer from suites, and print its recall on agents that it was not learned from.
 
-    It is written only where it beats the untrained scorer, and the one that is in FILE already.
+    FILE is written only if the scorer beats both the untrained scorer and the one already in FILE.
     """
     configure_logs("console", "WARNING")
     try:
         read = [read_suite(folder) for folder in suites]
         further = [read_suite(folder) for folder in margins or ()]
         _check_names([*read, *further])
-        # The model's libraries take seconds that a wrong file should not wait for.
+        # Imported after the files are read, so that an error in a file is shown before the seconds of the import.
         from matcher.affinity import scorer_file
         from matcher.affinity.scorer import Scorer
         from matcher.evaluation import open_production
-        from matcher.evaluation.datasets import lesson_of
+        from matcher.evaluation.datasets import dataset_of
         from matcher.training.learn import learn
 
         rival = scorer_file.read(out)[1] if out.exists() else None
         async with open_production(load(), lambda step: session.note(step, style="dim")) as production:
             for suite in (*read, *further):
-                await production.learn_suite(suite, lambda label, total: steps(session.err, label, total))
-            lessons = [lesson_of(production, suite) for suite in read]
-            calibrating = [lesson_of(production, suite) for suite in further]
-            model = production.texts.encoder.fingerprint
+                await production.encode_suite(suite, lambda label, total: steps(session.err, label, total))
+            datasets = [dataset_of(production, suite) for suite in read]
+            calibrating = [dataset_of(production, suite) for suite in further]
+            model = production.cache.encoder.fingerprint
         loop, done = asyncio.get_running_loop(), 0
-        with steps(session.err, "learning", WHOLE) as step:
+        with steps(session.err, "learning", PROGRESS_STEPS) as step:
 
-            def told(_name: str, share: float) -> None:
+            def show_progress(_name: str, share: float) -> None:
                 nonlocal done
-                while done < round(share * WHOLE):
+                while done < round(share * PROGRESS_STEPS):
                     done += 1
                     loop.call_soon_threadsafe(step)
 
             scorer, report = await asyncio.to_thread(
-                learn, lessons, Scorer(), margins=calibrating, folds=folds, on_progress=told
+                learn, datasets, Scorer(), margins=calibrating, folds=folds, on_progress=show_progress
             )
     except (SuiteWrong, MatcherError) as error:
         raise CommandError(str(error)) from None
@@ -94,34 +102,34 @@ async def learn_scorer(
     )
     refusal = ""
     if not report.better:
-        refusal = "not written: on agents that took no part it is no better than the untrained scorer"
+        refusal = "not written: on agents it was not learned from, it is no better than the untrained scorer"
     elif rival is not None and (shared := rival.as_good_as(provenance)):
-        refusal = f"not written: the scorer that is there is as good on {', '.join(shared)}"
+        refusal = f"not written: the scorer in {out} is as good on {', '.join(shared)}"
     if not refusal:
         scorer_file.write(out, scorer, provenance)
-    _tell(session, report, written=not refusal)
+    _print_report(session, report, written=not refusal)
     if refusal:
         raise CommandError(refusal)
     session.note(f"wrote {out}: MATCHER_SCORER={out} serves it", style="green")
 
 
 def _check_names(suites: Sequence[Suite]) -> None:
-    """Refuse two folders of one name: the report and the file tell suites apart by it."""
+    """Raise CommandError for two suites of one name, because the report and the file identify suites by name."""
     names = [suite.name for suite in suites]
     for name in names:
         if names.count(name) > 1:
             raise CommandError(f"two of the suites are named {name}")
 
 
-def _tell(session: Session, report: Report, *, written: bool) -> None:
+def _print_report(session: Session, report: Report, *, written: bool) -> None:
     if session.as_json:
         session.write_json(
             {"recall_at_1": report.recall, "before": report.before, "ece": report.error, "written": written}
         )
         return
-    made = tables.table("suite", "recall@1 by folds", "untrained", "ECE by folds")
+    table = tables.table("suite", "recall@1 by folds", "untrained", "ECE by folds")
     for name, error in report.error.items():
         learned = name in report.recall
         cells = (f"{report.recall[name]:.1%}", f"{report.before[name]:.1%}") if learned else ("confidence only", "")
-        tables.add(made, name, *cells, f"{error:.3f}")
-    session.out.print(made)
+        tables.add(table, name, *cells, f"{error:.3f}")
+    session.out.print(table)

@@ -1,4 +1,4 @@
-"""`matcher loadtest`."""
+"""The command `matcher loadtest`: reads the plan of a load test from its options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULT_RATE = 50.0
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the command to the application."""
     command(app, "loadtest", own_options=True)(loadtest)
 
 
@@ -25,62 +25,76 @@ async def loadtest(
         float | None, typer.Option("--rate", metavar="N", help="Requests a second; default: 50.", show_default=False)
     ] = None,
     ramp: Annotated[
-        str | None, typer.Option("--ramp", metavar="FROM:TO", help="Instead of --rate: a rate that changes evenly.")
+        str | None, typer.Option("--ramp", metavar="FROM:TO", help="Instead of --rate: a rate that changes linearly.")
     ] = None,
     seconds: Annotated[
         float, typer.Option("--seconds", min=0.1, max=plan.LONGEST_SECONDS, help="How long requests are sent.")
     ] = 30.0,
     agents: Annotated[
-        int, typer.Option("--agents", min=1, max=plan.MOST_AGENTS, help="Agents of the site that is made.")
+        int, typer.Option("--agents", min=1, max=plan.MOST_AGENTS, help="Agents of the test's own site.")
     ] = 1_000,
     free: Annotated[
         float, typer.Option("--free", metavar="SHARE", min=0.0, max=1.0, help="Share of the agents who are online.")
     ] = 0.2,
     interests: Annotated[int, typer.Option("--interests", min=1, max=64, help="Interests of each agent.")] = 5,
     messages: Annotated[
-        Path | None, typer.Option("--messages", help='Texts to route, JSON lines with "text"; default: made ones.')
+        Path | None,
+        typer.Option("--messages", help='Texts to route, JSON lines with "text"; default: generated texts.'),
     ] = None,
     roster: Annotated[
-        Path | None, typer.Option("--roster", help="Agents whose interests are dealt out; default: made ones.")
+        Path | None,
+        typer.Option("--roster", help="Agents whose interests the test's agents get; default: generated interests."),
     ] = None,
     channels: Annotated[
         int, typer.Option("--channels", min=1, max=plan.MOST_CHANNELS, help="Connections, over all processes.")
     ] = 4,
     processes: Annotated[
-        int, typer.Option("--processes", min=1, max=plan.MOST_PROCESSES, help="Processes that send.")
+        int, typer.Option("--processes", min=1, max=plan.MOST_PROCESSES, help="Processes that send requests.")
     ] = 2,
     hold: Annotated[
-        float, typer.Option("--hold", min=0.0, max=plan.LONGEST_HOLD_SECONDS, help="Seconds from decision to end.")
+        float,
+        typer.Option(
+            "--hold",
+            min=0.0,
+            max=plan.LONGEST_HOLD_SECONDS,
+            help="Seconds from the decision to the end of a reservation.",
+        ),
     ] = 0.0,
     deadline: Annotated[
         float, typer.Option("--timeout", min=0.01, max=60.0, help="Seconds that a route may take.")
     ] = 10.0,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other arrivals, texts and agents.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the arrivals, the texts and the agents.")] = 1,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, max=plan.MOST_PROCESSES, help="Workers of the service that is started.")
+        int,
+        typer.Option("--workers", min=1, max=plan.MOST_PROCESSES, help="Workers of the service that the test starts."),
     ] = 1,
     server: Annotated[
         str | None,
-        typer.Option("--server", metavar="HOST:PORT", help="A running service; default: one is started and stopped."),
+        typer.Option(
+            "--server", metavar="HOST:PORT", help="A running service; default: the test starts and stops one."
+        ),
     ] = None,
-    tls: Annotated[bool, typer.Option("--tls", help="Speak TLS, with the system's authorities.")] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="Use TLS, with the system's certificate authorities.")] = False,
     tls_ca: Annotated[
-        Path | None, typer.Option("--tls-ca", help="Speak TLS, with the authorities of this file.")
+        Path | None, typer.Option("--tls-ca", help="Use TLS, with the certificate authorities of this file.")
     ] = None,
-    i_know: Annotated[bool, typer.Option("--i-know", help="Needed for a service that is not on this machine.")] = False,
+    i_know: Annotated[
+        bool, typer.Option("--i-know", help="Confirm a load test of a service that is not on this machine.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a report with plots.")] = None,
 ) -> None:
-    """Offer the service requests at a rate that does not wait for answers, and say how long they take.
+    """Send the service requests at a rate that does not depend on its answers, and print the latencies.
 
-    A site of the test's own is created, filled, and deleted at the end. Latency runs from the moment a request is due.
+    The test creates a site of its own, fills it, and deletes it at the end. The latency of a request starts at the
+    moment the request is due, even if it is sent later.
     """
     if rate is not None and ramp is not None:
-        raise CommandError("--rate and --ramp say the same thing: give one of them")
-    steady = DEFAULT_RATE if rate is None else rate
+        raise CommandError("--rate and --ramp exclude each other: give one of them")
+    steady_rate = DEFAULT_RATE if rate is None else rate
     try:
-        asked = plan.Plan(
-            plan.Ramp.read(ramp, seconds) if ramp else plan.Ramp(steady, steady, seconds),
+        load_plan = plan.Plan(
+            plan.Ramp.read(ramp, seconds) if ramp else plan.Ramp(steady_rate, steady_rate, seconds),
             plan.Roster(agents, free, interests),
             seed=seed,
             channels=channels,
@@ -91,11 +105,11 @@ async def loadtest(
     except plan.PlanWrong as error:
         raise CommandError(str(error)) from None
     target = _target(server, tls, tls_ca, i_know)
-    # What runs it takes a moment to import that no other command should wait for.
-    from matcher.cli.loadtest_session import run_asked
+    # Imported here, because its libraries would slow down the start of every other command.
+    from matcher.cli.loadtest_session import run_plan
 
-    await run_asked(
-        session, asked, target, workers, messages=messages, roster=roster, json_file=json_file, html_file=html_file
+    await run_plan(
+        session, load_plan, target, workers, messages=messages, roster=roster, json_file=json_file, html_file=html_file
     )
 
 
@@ -104,5 +118,5 @@ def _target(server: str | None, tls: bool, tls_ca: Path | None, i_know: bool) ->
         return None
     target = plan.Target(server, tls or tls_ca is not None, None if tls_ca is None else str(tls_ca))
     if not target.is_loopback and not i_know:
-        raise CommandError(f"{server} is not this machine: a load test of it needs --i-know")
+        raise CommandError(f"{server} is not this machine: confirm the load test with --i-know")
     return target

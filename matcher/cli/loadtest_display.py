@@ -1,4 +1,4 @@
-"""A load test on the terminal: live while it runs, a table at the end."""
+"""The display of a load test: a live table while it runs, and a summary at its end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from matcher.loadtest.tally import Ending
 
 SECONDS_SHOWN: Final = 8
 LINES: Final = 10
-"""How many lines a run writes where the output is no terminal."""
+"""Lines that a whole run prints where the output is not a terminal."""
 COLUMNS: Final = (
     "second",
     "offered",
@@ -38,7 +38,7 @@ COLUMNS: Final = (
 
 
 class Display:
-    """Shows the last seconds as they come on a terminal; elsewhere a line now and then."""
+    """Shows the last seconds of a run live on a terminal, and prints a line from time to time elsewhere."""
 
     def __init__(self, console: Console, plan: Plan) -> None:
         self._console = console
@@ -54,11 +54,11 @@ class Display:
             self._live.stop()
 
     def steps(self, label: str, total: int) -> AbstractContextManager[Callable[[], None]]:
-        """Show a long step with its count."""
+        """Show the progress of a long step."""
         return steps(self._console, label, total)
 
     def second(self, progress: Progress, number: int) -> None:
-        """Show a second of the run."""
+        """Show the figures of one second of the run."""
         cells = self._cells(progress, number)
         if self._console.is_terminal:
             self._last.append(cells)
@@ -67,8 +67,8 @@ class Display:
                 self._live.start()
             self._live.update(self._table(progress), refresh=True)
         elif number % max(1, round(self._plan.ramp.seconds / LINES)) == 0:
-            said = ", ".join(f"{name} {cell}" for name, cell in zip(COLUMNS, cells, strict=True))
-            self._console.print(said, style="dim", soft_wrap=True)
+            line = ", ".join(f"{name} {cell}" for name, cell in zip(COLUMNS, cells, strict=True))
+            self._console.print(line, style="dim", soft_wrap=True)
 
     def _cells(self, progress: Progress, number: int) -> tuple[str, ...]:
         now = progress.second(number)
@@ -88,16 +88,16 @@ class Display:
         )
 
     def _name(self, number: int) -> str:
-        """Return a second's name; those after the last request are counted from the end."""
+        """Return a second's label; the seconds after the last request are counted from the end."""
         last = math.ceil(self._plan.ramp.seconds)
         return f"{number + 1} of {last}" if number < last else f"end + {number + 1 - last}"
 
     def _table(self, progress: Progress) -> Table:
-        made = _numbers(*COLUMNS)
+        table = _numbers(*COLUMNS)
         for cells in self._last:
-            made.add_row(*cells)
+            table.add_row(*cells)
         total, held = progress.total, progress.total.latencies[Ending.HELD]
-        made.add_row(
+        table.add_row(
             "so far",
             f"{total.offered:,}",
             f"{total.count(Ending.HELD):,}",
@@ -108,11 +108,11 @@ class Display:
             f"{total.count(Ending.FAILED) + total.not_sent:,}",
             style="bold",
         )
-        return made
+        return table
 
 
-def ended(console: Console, result: Result) -> None:
-    """Print what came of it."""
+def print_summary(console: Console, result: Result) -> None:
+    """Print the summary of a run."""
     console.print(rows.title(result), style="bold")
     console.print(tables.facts(rows.facts(result)))
     console.print()
@@ -125,13 +125,13 @@ def ended(console: Console, result: Result) -> None:
         console.print("the service's metrics", style="bold")
         console.print(tables.facts(service))
     if result.story is not None and all(line.agrees for line in result.story):
-        console.print("client and service count the same", style="green")
+        console.print("the client's and the service's counts agree", style="green")
     for note in result.notes:
         console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _numbers(*columns: str) -> Table:
-    made = tables.table(*columns)
-    for column in made.columns[1:]:
+    table = tables.table(*columns)
+    for column in table.columns[1:]:
         column.justify = "right"
-    return made
+    return table

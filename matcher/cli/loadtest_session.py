@@ -1,4 +1,4 @@
-"""A load test that was asked for on the command line: its material, its service, its run, and the files it leaves."""
+"""A load test from the command line: prepares its texts and its service, runs its plan, writes its report files."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 
 from matcher.cli.demo_messages import read_messages
 from matcher.cli.demo_service import RunningService, running_service
-from matcher.cli.loadtest_display import Display, ended
+from matcher.cli.loadtest_display import Display, print_summary
 from matcher.cli.roster_file import form_of, read_bytes, read_roster
 from matcher.cli.session import CommandError, Session, describe
 from matcher.client import MatcherCallError
 from matcher.loadtest import extras, material, plan, run
 from matcher.loadtest.generators import GeneratorFailed
-from matcher.loadtest.result import Result, summed_up
+from matcher.loadtest.result import Result, sum_up
 from matcher.loadtest.site import RowRefused
 from matcher.v1 import roster_pb2
 
 
-async def run_asked(
+async def run_plan(
     session: Session,
-    asked: plan.Plan,
+    load_plan: plan.Plan,
     target: plan.Target | None,
     workers: int,
     *,
@@ -34,10 +34,10 @@ async def run_asked(
     json_file: Path | None,
     html_file: Path | None,
 ) -> None:
-    """Run a plan against a target, None: a service of our own; print what came of it, and write the files."""
+    """Run a plan against a target (None: a service started for it), print the summary, and write the files."""
     try:
         extras.check_extras("hdrh.histogram", *(("jinja2", "matplotlib") if html_file else ()))
-        result = await _run(session, asked, _material(asked, messages, roster), target, workers)
+        result = await _run(session, load_plan, _material(load_plan, messages, roster), target, workers)
     except (plan.PlanWrong, extras.ExtraMissing, RowRefused, GeneratorFailed, run.NoLoneCall) as error:
         raise CommandError(str(error)) from None
     except MatcherCallError as error:
@@ -45,30 +45,30 @@ async def run_asked(
         raise CommandError(describe(error, where)) from None
     except OSError as error:
         raise CommandError(f"/metrics of the service cannot be read: {error}") from None
-    ended(session.out, result)
+    print_summary(session.out, result)
     if json_file:
         _write(session, json_file, json.dumps(result.as_json(), indent=1))
     if html_file:
-        # matplotlib takes a while that the run should not wait for.
+        # Imported after the run, because matplotlib takes a while to import.
         from matcher.loadtest.page import html
 
         _write(session, html_file, html(result))
 
 
 async def _run(
-    session: Session, asked: plan.Plan, drawn: run.Material, target: plan.Target | None, workers: int
+    session: Session, load_plan: plan.Plan, drawn: run.Material, target: plan.Target | None, workers: int
 ) -> Result:
-    with Display(session.err, asked) as display:
+    with Display(session.err, load_plan) as display:
         watcher = run.Watcher(session.note, display.steps, display.second)
         async with _service(session, target, workers) as service:
             where = target or plan.Target(service.target)
-            return summed_up(await run.run_load(asked, where, drawn, watcher, service.metrics))
+            return sum_up(await run.run_load(load_plan, where, drawn, watcher, service.metrics))
 
 
 @asynccontextmanager
 async def _service(session: Session, target: plan.Target | None, workers: int) -> AsyncIterator[RunningService]:
     if target is not None:
-        # Told to end, we still delete the site; a service of our own brings its own handler.
+        # SIGTERM cancels the task, so that the site is still deleted; `running_service` sets a handler of its own.
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -80,26 +80,26 @@ async def _service(session: Session, target: plan.Target | None, workers: int) -
         yield service
 
 
-def _material(asked: plan.Plan, messages: Path | None, roster: Path | None) -> run.Material:
-    count = run.texts_needed(asked)
+def _material(load_plan: plan.Plan, messages: Path | None, roster: Path | None) -> run.Material:
+    count = run.texts_needed(load_plan)
     if messages is None:
-        texts = material.made_messages(count, asked.seed)
+        texts = material.made_messages(count, load_plan.seed)
     else:
-        texts = material.drawn_messages([message.text for message in read_messages(messages)], count, asked.seed)
+        texts = material.drawn_messages([message.text for message in read_messages(messages)], count, load_plan.seed)
         if not texts:
             raise CommandError(f"{messages} has no message")
     if roster is None:
         return run.Material(texts, material.made_interests())
-    read = read_roster(read_bytes(str(roster)), form_of(str(roster), None), "default", roster_pb2.ONLINE)
-    if read.bad:
-        first = read.bad[0]
-        said = "; ".join(f"{one.field} {one.description}" for one in first.violations)
-        raise CommandError(f"{roster} line {first.line}: {said}")
-    return run.Material(texts, [line for row in read.good for line in row.agent.interests])
+    roster_file = read_roster(read_bytes(str(roster)), form_of(str(roster), None), "default", roster_pb2.ONLINE)
+    if roster_file.bad:
+        first = roster_file.bad[0]
+        reasons = "; ".join(f"{violation.field} {violation.description}" for violation in first.violations)
+        raise CommandError(f"{roster} line {first.line}: {reasons}")
+    return run.Material(texts, [interest for row in roster_file.good for interest in row.agent.interests])
 
 
 def _write(session: Session, path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")

@@ -1,4 +1,4 @@
-"""`matcher models`: the models whose vectors lie in the store, beside the service that answers by one of them."""
+"""The commands of `matcher models`: list, encode and forget the models whose vectors the store keeps."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from matcher.store.redis.client import StoreClient
 
 GENTLE: Final = 1.0
-"""Pauses as long as the work, so that a service on the same machine keeps half of it."""
+"""Pauses that are as long as the work, so that a service on the same machine keeps half of the machine."""
 
 
 def commands() -> typer.Typer:
-    """Return the commands."""
+    """Return the commands of `matcher models`."""
     app = typer.Typer(
         name="models",
-        help="The models whose vectors lie in the store of MATCHER_STORE_URL, or in MATCHER_DATA_DIR.",
+        help="Models: those whose vectors are in the store of MATCHER_STORE_URL or in MATCHER_DATA_DIR.",
         no_args_is_help=True,
     )
     command(app, "list", remote=False)(list_models)
@@ -36,32 +36,32 @@ def commands() -> typer.Typer:
 
 
 async def list_models(session: Session) -> None:
-    """List the models, and which of them answers."""
+    """List the models and mark the one that the service answers by."""
     from matcher.store.models import ModelStore
 
     async with _store() as (connection, _):
         models = ModelStore(connection)
         known, answering = await models.all(), await models.answering()
-    made = tables.table("model", "fingerprint", "")
-    for one in known:
+    table = tables.table("model", "fingerprint", "")
+    for model in known:
         if session.as_json:
-            session.write_json({"model": one.name, "fingerprint": one.fingerprint, "answers": one == answering})
+            session.write_json({"model": model.name, "fingerprint": model.fingerprint, "answers": model == answering})
         else:
-            tables.add(made, one.name, one.fingerprint, "answers" if one == answering else "")
+            tables.add(table, model.name, model.fingerprint, "answers" if model == answering else "")
     if not session.as_json:
-        session.out.print(made)
+        session.out.print(table)
 
 
 async def encode(
     session: Session,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The folder or hub id, as MATCHER_MODEL takes it.")],
     *,
-    fast: Annotated[bool, typer.Option("--fast", help="Take the whole machine, not half of it.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Use the whole machine instead of half of it.")] = False,
 ) -> None:
-    """Encode the roster by another model, beside the vectors that answer, before MATCHER_MODEL names it.
+    """Encode the roster by another model before MATCHER_MODEL names it; the vectors of the current model stay.
 
-    The service goes on meanwhile, and where it is told to change later it changes at once. What is written until then
-    it encodes by itself.
+    The service keeps running. When MATCHER_MODEL changes later, the service changes over at once, and encodes only
+    the interests that were written in between.
     """
     from matcher.encoder import EncoderSettings, open_encoder
     from matcher.replica.model_change import encode_roster
@@ -77,8 +77,8 @@ async def encode(
             known = KnownModel(encoder.fingerprint, model)
             await ModelStore(connection).add(known)
             roster = RosterStore(connection, settings.events_kept)
-            with _told(session) as told:
-                await encode_roster(roster, encoder, told, rest=0.0 if fast else GENTLE)
+            with _progress(session) as on_progress:
+                await encode_roster(roster, encoder, on_progress, rest=0.0 if fast else GENTLE)
         finally:
             await encoder.close()
     if session.as_json:
@@ -90,26 +90,26 @@ async def forget(
     session: Session,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model or its fingerprint, as listed.")],
 ) -> None:
-    """Remove the vectors of a model that no process answers by any more."""
+    """Remove the vectors of a model that no process uses any more."""
     from matcher.store.models import ModelStore
 
     async with _store() as (connection, _):
         models = ModelStore(connection)
-        meant = [one for one in await models.all() if model in {one.name, one.fingerprint}]
-        if len(meant) != 1:
-            why = "is not listed" if not meant else "names several: give the fingerprint"
+        matches = [known for known in await models.all() if model in {known.name, known.fingerprint}]
+        if len(matches) != 1:
+            why = "is not listed" if not matches else "names several models: give the fingerprint"
             raise CommandError(f"{model} {why}")
-        if meant[0] == await models.answering():
-            raise CommandError(f"{model} answers: its vectors stay")
-        await models.forget(meant[0].fingerprint)
+        if matches[0] == await models.answering():
+            raise CommandError(f"the service answers by {model}: its vectors cannot be removed")
+        await models.forget(matches[0].fingerprint)
     if session.as_json:
-        session.write_json({"forgotten": meant[0].fingerprint})
-    session.say(f"forgot {meant[0].name} ({meant[0].fingerprint})")
+        session.write_json({"forgotten": matches[0].fingerprint})
+    session.say(f"forgot {matches[0].name} ({matches[0].fingerprint})")
 
 
 @asynccontextmanager
 async def _store() -> AsyncIterator[tuple[StoreClient, Settings]]:
-    """Open the store that the settings name, also beside a running service."""
+    """Open the store that the settings name; a service may use the store at the same time."""
     from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
     from matcher.store.redis.client import StoreClient
 
@@ -128,23 +128,23 @@ async def _store() -> AsyncIterator[tuple[StoreClient, Settings]]:
         finally:
             if embedded:
                 await embedded.close()
-    except MatcherError as fault:
-        raise CommandError(str(fault)) from None
+    except MatcherError as error:
+        raise CommandError(str(error)) from None
 
 
 @contextmanager
-def _told(session: Session) -> Iterator[Callable[[int, int], None]]:
-    """Show how many agents are done, once it is known how many there are."""
-    with ExitStack() as shown:
+def _progress(session: Session) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that shows how many agents are encoded; the first call, which has the total, starts the bar."""
+    with ExitStack() as bar:
         step: Callable[[], None] | None = None
         before = 0
 
-        def told(done: int, total: int) -> None:
+        def on_progress(done: int, total: int) -> None:
             nonlocal step, before
             if step is None:
-                step = shown.enter_context(steps(session.err, "encoding the roster", total))
+                step = bar.enter_context(steps(session.err, "encoding the roster", total))
             for _ in range(done - before):
                 step()
             before = done
 
-        yield told
+        yield on_progress

@@ -1,4 +1,4 @@
-"""`matcher pools`."""
+"""The commands of `matcher pools`."""
 
 from __future__ import annotations
 
@@ -15,33 +15,42 @@ from matcher.v1 import roster_pb2 as pb
 
 Name = Annotated[str, typer.Argument(metavar="POOL", help="The pool.")]
 Seconds = float | None
-DisplayName = Annotated[str | None, typer.Option("--name", help="What people call it.")]
-Offer = Annotated[Seconds, typer.Option("--offer", help="How long an offer waits, in seconds.")]
-Accepted = Annotated[Seconds, typer.Option("--accepted", help="How long an accepted one lasts, in seconds.")]
-WrapUp = Annotated[Seconds, typer.Option("--wrap-up", help="How long a slot stays held after the end, in seconds.")]
-Floor = Annotated[float | None, typer.Option("--floor", help="Affinity below which a message says nothing.")]
-Tolerance = Annotated[float | None, typer.Option("--tolerance", help="Within this of the best counts as equal.")]
-
+DisplayName = Annotated[str | None, typer.Option("--name", help="The pool's display name.")]
+Offer = Annotated[Seconds, typer.Option("--offer", help="Seconds until an offer expires.")]
+Accepted = Annotated[Seconds, typer.Option("--accepted", help="Seconds until an accepted reservation expires.")]
+WrapUp = Annotated[
+    Seconds, typer.Option("--wrap-up", help="Seconds after a conversation before the agent has free capacity again.")
+]
+Floor = Annotated[float | None, typer.Option("--floor", help="Affinity below which a message falls back.")]
+Tolerance = Annotated[
+    float | None, typer.Option("--tolerance", help="Agents within this affinity of the best count as equal.")
+]
 Scorer = Annotated[
     str | None,
     typer.Option(
-        "--scorer", help="What ranks: packaged, untrained, or a file's name in the service's MATCHER_SCORERS."
+        "--scorer", help="The scorer: packaged, untrained, or a file's name in the service's MATCHER_SCORERS."
     ),
 ]
-Wait = Annotated[Seconds, typer.Option("--wait", help="How long a contact may wait, in seconds.")]
-WaitWeight = Annotated[
-    float | None, typer.Option("--wait-weight", help="How much affinity a second of waiting is worth.")
+Wait = Annotated[Seconds, typer.Option("--wait", help="Seconds that a contact may wait in the queue.")]
+WaitWeight = Annotated[float | None, typer.Option("--wait-weight", help="Affinity that a second of waiting is worth.")]
+HeadStart = Annotated[
+    Seconds, typer.Option("--head-start", help="Seconds that contacts are ahead of those of other pools.")
 ]
-HeadStart = Annotated[Seconds, typer.Option("--head-start", help="Before the contacts of other pools, in seconds.")]
 MaxMissed = Annotated[
-    int | None, typer.Option("--max-missed", help="After so many unanswered offers in a row: AWAY; 0: never.")
+    int | None, typer.Option("--max-missed", help="Missed offers in a row after which an agent is set AWAY; 0: never.")
 ]
-Idle = Annotated[Seconds, typer.Option("--idle", help="After this long without a sign a talk stops counting.")]
-Relationship = Annotated[Seconds, typer.Option("--relationship", help="How long a customer is led back, in seconds.")]
+Idle = Annotated[
+    Seconds, typer.Option("--idle", help="Seconds without activity after which a conversation uses no capacity.")
+]
+Relationship = Annotated[
+    Seconds,
+    typer.Option("--relationship", help="Seconds that a customer is led back to an agent who served them well."),
+]
 RelationshipWait = Annotated[
-    Seconds, typer.Option("--relationship-wait", help="How long a contact is kept for the agent it knows, in seconds.")
+    Seconds,
+    typer.Option("--relationship-wait", help="Seconds that a contact waits for the agent whom its customer knows."),
 ]
-Window = Annotated[Seconds, typer.Option("--window", help="Gathers messages of this long to decide them jointly.")]
+Window = Annotated[Seconds, typer.Option("--window", help="Seconds of messages that are decided jointly.")]
 
 DURATIONS = {
     "offer_duration": "offer",
@@ -64,8 +73,10 @@ FIELDS = ("display_name", "scorer", *DURATIONS, *NUMBERS)
 
 
 def commands() -> typer.Typer:
-    """Return the commands."""
-    app = typer.Typer(name="pools", help="Teams and queues, each with a policy.", no_args_is_help=True)
+    """Return the commands of `matcher pools`."""
+    app = typer.Typer(
+        name="pools", help="Pools: groups of agents, each with a queue and a policy.", no_args_is_help=True
+    )
     command(app, "list")(list_pools)
     command(app, "get")(get)
     command(app, "create")(create)
@@ -76,7 +87,7 @@ def commands() -> typer.Typer:
 
 async def list_pools(session: Session) -> None:
     """List the site's pools."""
-    made = tables.table("pool", "name", "offer", "accepted", "wrap-up", "floor", "tolerance")
+    table = tables.table("pool", "name", "offer", "accepted", "wrap-up", "floor", "tolerance")
     async with session.client() as client:
         async for pool in client.pools():
             if session.as_json:
@@ -84,7 +95,7 @@ async def list_pools(session: Session) -> None:
                 continue
             spans = (pool.offer_duration, pool.accepted_duration, pool.wrap_up_duration)
             tables.add(
-                made,
+                table,
                 tables.short(pool.name),
                 pool.display_name,
                 *(tables.seconds(span.ToTimedelta().total_seconds()) for span in spans),
@@ -92,7 +103,7 @@ async def list_pools(session: Session) -> None:
                 f"{pool.effective_affinity_tolerance:.3f}",
             )
     if not session.as_json:
-        session.out.print(made)
+        session.out.print(table)
 
 
 async def get(session: Session, pool: Name) -> None:
@@ -122,9 +133,9 @@ async def create(
     window: Window = None,
 ) -> None:
     """Add a pool."""
-    made = _pool(locals())
+    new_pool = _pool(locals())
     async with session.client() as client:
-        _show(session, await client.create_pool(pool, made))
+        _show(session, await client.create_pool(pool, new_pool))
 
 
 async def update(
@@ -147,16 +158,16 @@ async def update(
     relationship_wait: RelationshipWait = None,
     window: Window = None,
     unset: Annotated[
-        list[str] | None, typer.Option("--unset", metavar="FIELD", help="A field that goes back to its default.")
+        list[str] | None, typer.Option("--unset", metavar="FIELD", help="A field to reset to its default.")
     ] = None,
-    etag: Annotated[str, typer.Option("--etag", help="Only if the pool is still at this etag.")] = "",
+    etag: Annotated[str, typer.Option("--etag", help="Change the pool only if it still has this etag.")] = "",
 ) -> None:
     """Change a pool's policy."""
     change = _pool(locals())
     fields = [field.name for field, _ in change.ListFields()]
-    fields += [field for field, said in (("display_name", name), ("scorer", scorer)) if said == ""]
+    fields += [field for field, text in (("display_name", name), ("scorer", scorer)) if text == ""]
     if both := set(fields) & set(unset or ()):
-        raise CommandError(f"{', '.join(sorted(both))} cannot be set and unset at once")
+        raise CommandError(f"{', '.join(sorted(both))} cannot be set and unset in one call")
     fields += unset or ()
     if not fields:
         raise CommandError(f"nothing to change; the fields are {', '.join(FIELDS)}")
@@ -168,9 +179,9 @@ async def update(
 async def delete(
     session: Session,
     pool: Name,
-    etag: Annotated[str, typer.Option("--etag", help="Only if the pool is still at this etag.")] = "",
+    etag: Annotated[str, typer.Option("--etag", help="Remove the pool only if it still has this etag.")] = "",
 ) -> None:
-    """Remove a pool that no agent is in."""
+    """Remove a pool that has no agents."""
     async with session.client() as client:
         await client.delete_pool(pool, etag=etag)
     if session.as_json:
@@ -178,16 +189,16 @@ async def delete(
     session.say(f"deleted {pool}")
 
 
-def _pool(said: Mapping[str, Any]) -> pb.Pool:
-    """Return a pool with what was said; said: the command's arguments by name, None where they were not given."""
-    numbers = {field: said[option] for field, option in NUMBERS.items()}
-    made = pb.Pool(display_name=said["name"] or "", scorer=said["scorer"] or "", **numbers)
+def _pool(arguments: Mapping[str, Any]) -> pb.Pool:
+    """Return a pool of the command's arguments; arguments: by name, None where an option was not given."""
+    numbers = {field: arguments[option] for field, option in NUMBERS.items()}
+    pool = pb.Pool(display_name=arguments["name"] or "", scorer=arguments["scorer"] or "", **numbers)
     for field, option in DURATIONS.items():
-        if said[option] is not None:
+        if arguments[option] is not None:
             duration = Duration()
-            duration.FromTimedelta(timedelta(seconds=said[option]))
-            getattr(made, field).CopyFrom(duration)
-    return made
+            duration.FromTimedelta(timedelta(seconds=arguments[option]))
+            getattr(pool, field).CopyFrom(duration)
+    return pool
 
 
 def _show(session: Session, pool: pb.Pool) -> None:

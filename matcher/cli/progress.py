@@ -1,4 +1,4 @@
-"""Progress of long steps: a bar on a terminal, a line at every quarter elsewhere."""
+"""Progress of long steps: a bar on a terminal, a line after every quarter elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def steps(console: Console, label: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show `total` steps on the console; call what is yielded once for each step done."""
+    """Show the progress of `total` steps; yield the function to call once after each step."""
     if not console.is_terminal:
         yield _quarters(console, label, total)
         return

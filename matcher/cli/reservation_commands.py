@@ -1,4 +1,4 @@
-"""`matcher accept`, `decline`, `renew`, `complete`, `cancel`, `reservations` and `show`."""
+"""The commands on reservations: `accept`, `decline`, `renew`, `complete`, `cancel`, `reservations` and `show`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from matcher.cli.session import Session, command
 from matcher.v1 import routing_pb2 as pb
 
 Name = Annotated[str, typer.Argument(metavar="RESERVATION", help="The reservation.")]
-Fence = Annotated[int, typer.Option("--fence", min=0, help="The reservation's fence, to be sure it is this hold.")]
+Fence = Annotated[int, typer.Option("--fence", min=0, help="The reservation's fence; another fence is refused.")]
 
 
 class Kind(StrEnum):
-    """What `show` can show."""
+    """A kind of record that `show` can print."""
 
     CONTACT = "contact"
     DECISION = "decision"
@@ -25,13 +25,13 @@ class Kind(StrEnum):
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the commands to the application."""
     for run in (accept, decline, renew, complete, cancel, reservations, show):
         command(app, run.__name__)(run)
 
 
 async def accept(session: Session, reservation: Name, fence: Fence = 0) -> None:
-    """Take an offer."""
+    """Accept an offer."""
     async with session.client() as client:
         _show(session, await client.accept(reservation, fence=fence))
 
@@ -40,15 +40,16 @@ async def decline(
     session: Session,
     reservation: Name,
     fence: Fence = 0,
-    reason: Annotated[str, typer.Option("--reason", help="Why; no words of the customer.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="The reason, without the customer's words.")] = "",
     retry_after: Annotated[
-        float | None, typer.Option("--retry-after", min=0, help="Offer it to the agent again after so many seconds.")
+        float | None,
+        typer.Option("--retry-after", min=0, help="Offer the contact to the agent again after so many seconds."),
     ] = None,
 ) -> None:
-    """Turn an offer down; the contact can be routed again, not to this agent."""
-    again = None if retry_after is None else timedelta(seconds=retry_after)
+    """Decline an offer; the contact can be routed again, but not to this agent."""
+    delay = None if retry_after is None else timedelta(seconds=retry_after)
     async with session.client() as client:
-        _show(session, await client.decline(reservation, fence=fence, reason=reason, retry_after=again))
+        _show(session, await client.decline(reservation, fence=fence, reason=reason, retry_after=delay))
 
 
 async def renew(
@@ -56,10 +57,10 @@ async def renew(
     reservation: Name,
     fence: Fence = 0,
     seconds: Annotated[
-        float | None, typer.Option("--for", min=0, help="How long from now, in seconds; what the pool says otherwise.")
+        float | None, typer.Option("--for", min=0, help="Seconds from now to the new deadline; default: the pool's.")
     ] = None,
 ) -> None:
-    """Move the deadline of an accepted reservation on."""
+    """Extend the deadline of an accepted reservation."""
     duration = None if seconds is None else timedelta(seconds=seconds)
     async with session.client() as client:
         _show(session, await client.renew(reservation, fence=fence, duration=duration))
@@ -74,49 +75,49 @@ async def complete(
     ] = None,
     rating: Annotated[int, typer.Option("--rating", min=0, max=5, help="The customer's rating, 1 to 5.")] = 0,
 ) -> None:
-    """End a conversation; during the wrap-up, end the wrap-up."""
+    """End a conversation, or, during the wrap-up, the wrap-up."""
     async with session.client() as client:
         _show(session, await client.complete(reservation, fence=fence, resolved=resolved, rating=rating))
 
 
 async def cancel(session: Session, reservation: Name, fence: Fence = 0) -> None:
-    """Give a slot back without a conversation."""
+    """Cancel a reservation; the agent is free again."""
     async with session.client() as client:
         _show(session, await client.cancel(reservation, fence=fence))
 
 
 async def reservations(
     session: Session,
-    agent: Annotated[str, typer.Option("--agent", help="Only what this agent holds.")] = "",
+    agent: Annotated[str, typer.Option("--agent", help="Only reservations of this agent.")] = "",
 ) -> None:
-    """List what is held now, by deadline."""
-    made = tables.table("reservation", "agent", "contact", "state", "channel", "basis", "expires")
+    """List the reservations that have not ended, by deadline."""
+    table = tables.table("reservation", "agent", "contact", "state", "channel", "basis", "expires")
     async with session.client() as client:
-        async for held in client.reservations(agent=agent):
+        async for reservation in client.reservations(agent=agent):
             if session.as_json:
-                session.write_json(held)
+                session.write_json(reservation)
                 continue
             tables.add(
-                made,
-                tables.short(held.name),
-                tables.short(held.agent),
-                tables.short(held.contact),
-                pb.ReservationState.Name(held.state),
-                f"{held.channel} (cost {held.cost})",
-                pb.Basis.Name(held.basis),
-                tables.time(held.expire_time),
+                table,
+                tables.short(reservation.name),
+                tables.short(reservation.agent),
+                tables.short(reservation.contact),
+                pb.ReservationState.Name(reservation.state),
+                f"{reservation.channel} (cost {reservation.cost})",
+                pb.Basis.Name(reservation.basis),
+                tables.time(reservation.expire_time),
             )
     if not session.as_json:
-        session.out.print(made)
-        session.say(f"{made.row_count} reservations")
+        session.out.print(table)
+        session.say(f"{table.row_count} reservations")
 
 
 async def show(
     session: Session,
-    kind: Annotated[Kind, typer.Argument(help="What it is.")],
-    name: Annotated[str, typer.Argument(metavar="ID", help="Its id.")],
+    kind: Annotated[Kind, typer.Argument(help="The kind of record.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="The record's id.")],
 ) -> None:
-    """Show a contact, the record of a decision, or a reservation."""
+    """Show a contact, a decision or a reservation."""
     async with session.client() as client:
         if kind is Kind.RESERVATION:
             _show(session, await client.reservation(name))

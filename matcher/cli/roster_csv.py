@@ -1,7 +1,7 @@
-"""Rosters as CSV: a header, one agent a row, the parts of a cell separated by "|".
+"""The CSV format of a roster: a header, one agent a row, the parts of a cell separated by "|".
 
-A cell of interests may hold them one a line instead, as a spreadsheet does; so it is written where an interest has a
-"|" of its own.
+A cell of interests may hold one interest a line instead, as a spreadsheet does. The export writes the cell so where
+an interest contains a "|".
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COLUMNS = (
 
 
 class Channel(TypedDict):
-    """What a contact of one channel costs, in a record."""
+    """The cost of a contact of one channel and the most contacts at once, in a record."""
 
     channel: str
     cost: int
@@ -36,14 +36,14 @@ class Channel(TypedDict):
 
 
 class Capacity(TypedDict):
-    """How much an agent can hold, in a record."""
+    """The capacity of an agent, in a record."""
 
     total: int
     channels: list[Channel]
 
 
 class Record(TypedDict):
-    """An agent as plain values, complete: what is written."""
+    """An agent as plain values with every field, for an export."""
 
     id: str
     display_name: str
@@ -60,11 +60,11 @@ LONGEST_CELL = 1_000_000
 
 
 def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object], Sequence[Violation]] | BadRow]:
-    """Yield the records of a file with the number of the line they start on and what is wrong with their cells.
+    """Yield each record of a file with the number of its first line and the violations in its cells.
 
-    A row that cannot be parted into cells is yielded as a bad one.
+    A row that cannot be split into cells is yielded as a BadRow.
     """
-    # Bytes that are not UTF-8 become lone surrogates, so that the cell they are in can be named.
+    # Bytes that are not UTF-8 become lone surrogates, so that the error can name their cell.
     text = data.decode("utf-8-sig", errors="surrogateescape")
     csv.field_size_limit(LONGEST_CELL)
     first = text.split("\n", 1)[0]
@@ -91,7 +91,7 @@ def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object], Sequence[Vi
             yield BadRow(
                 line,
                 "",
-                tuple(Violation(one, "is a column that is missing") for one in missing)
+                tuple(Violation(column, "is a column that is missing") for column in missing)
                 or (Violation("line", "names a column twice"),),
             )
             return
@@ -100,12 +100,12 @@ def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object], Sequence[Vi
 def cells(record: Record) -> list[str]:
     """Return the cells of a record, in the order of COLUMNS."""
     interests = record["interests"]
-    by_lines = any("|" in one for one in interests)
-    channels = (f"{one['channel']}:{one['cost']}:{one['max']}" for one in record["capacity"]["channels"])
+    by_lines = any("|" in interest for interest in interests)
+    channels = (f"{limit['channel']}:{limit['cost']}:{limit['max']}" for limit in record["capacity"]["channels"])
     return [
         record["id"],
         record["display_name"],
-        "".join(f"{one}\n" for one in interests) if by_lines else "|".join(interests),
+        "".join(f"{interest}\n" for interest in interests) if by_lines else "|".join(interests),
         "|".join(f"{skill}:{level}" for skill, level in record["skills"].items()),
         "|".join(record["languages"]),
         str(record["capacity"]["total"]),
@@ -139,7 +139,7 @@ def _read_cells(
 
 
 def _interests(cell: str) -> list[str]:
-    return [one.strip() for one in cell.split("\n") if one.strip()] if "\n" in cell else _parts(cell)
+    return [line.strip() for line in cell.split("\n") if line.strip()] if "\n" in cell else _parts(cell)
 
 
 def _parts(cell: str) -> list[str]:
@@ -168,12 +168,12 @@ def _number(text: str, field: str, wrong: list[Violation]) -> int:
 
 
 def _capacity(total: str, channels: str, wrong: list[Violation]) -> dict[str, object]:
-    listed: list[dict[str, object]] = []
+    limits: list[dict[str, object]] = []
     for part in _parts(channels):
         channel, *numbers = part.split(":")
         if len(numbers) not in (1, 2):
             wrong.append(Violation("channels", f"has {part!r}, which is not channel:cost:max"))
             continue
         cost, most = (_number(number, f"channels.{channel}", wrong) for number in (*numbers, "0")[:2])
-        listed.append({"channel": channel, "cost": cost, "max": most})
-    return {"total": _number(total or "0", "capacity_total", wrong), "channels": listed}
+        limits.append({"channel": channel, "cost": cost, "max": most})
+    return {"total": _number(total or "0", "capacity_total", wrong), "channels": limits}

@@ -1,4 +1,4 @@
-"""Roster files: read with every bad row named and the good ones kept, written so that reading changes nothing."""
+"""Roster files: reads their good rows and the errors of their bad rows, and writes the agents of an export."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Form(StrEnum):
-    """A form a roster file can have."""
+    """A format of roster files."""
 
     JSONL = "jsonl"
     CSV = "csv"
@@ -30,35 +30,35 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RosterFile:
-    """What a file holds: agents, lines that are none, and fields nobody reads by the line they first stand on."""
+    """The contents of a roster file: its good rows, its bad rows, and each ignored field with its first line."""
 
     good: tuple[GoodRow, ...]
     bad: tuple[BadRow, ...]
     unread: Mapping[str, int]
 
 
-Found = tuple[int, dict[str, object], Sequence[Violation]] | BadRow
+ParsedRow = tuple[int, dict[str, object], Sequence[Violation]] | BadRow
 
-READ: Mapping[Form, Callable[[bytes], Iterator[Found]]] = {
-    Form.JSONL: lambda data: (one if isinstance(one, BadRow) else (*one, ()) for one in roster_jsonl.read_lines(data)),
+READ: Mapping[Form, Callable[[bytes], Iterator[ParsedRow]]] = {
+    Form.JSONL: lambda data: (row if isinstance(row, BadRow) else (*row, ()) for row in roster_jsonl.read_lines(data)),
     Form.CSV: roster_csv.read_rows,
 }
 
 
-def form_of(path: str, said: Form | None) -> Form:
-    """Return the form of a file by its name, or the one that was said; raise CommandError where neither tells."""
-    if said is not None:
-        return said
+def form_of(path: str, given: Form | None) -> Form:
+    """Return the given format, or the file's by its name; raise CommandError where the name does not decide."""
+    if given is not None:
+        return given
     suffix = Path(path).suffix.lower()
     if suffix == ".csv":
         return Form.CSV
     if suffix in (".jsonl", ".ndjson", ".json") or path == "-":
         return Form.JSONL
-    raise CommandError(f"{path} is neither .jsonl nor .csv: say which with --format")
+    raise CommandError(f"{path} is neither .jsonl nor .csv: give its format with --format")
 
 
 def read_bytes(path: str) -> bytes:
-    """Return a file's bytes, or standard input's for "-"; raise CommandError where it cannot be read."""
+    """Return the bytes of a file, or of standard input for "-"; raise CommandError where they cannot be read."""
     try:
         return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
@@ -68,18 +68,18 @@ def read_bytes(path: str) -> bytes:
 def read_roster(
     data: bytes, form: Form, site: str, status: pb.AgentStatus.ValueType = pb.AGENT_STATUS_UNSPECIFIED
 ) -> RosterFile:
-    """Return the agents of a roster file for a site; `status` is for rows that say none."""
+    """Return the agents of a roster file for a site; `status` is the status of rows without one."""
     if data.startswith(UTF16_MARKS):
         return RosterFile((), (BadRow.of(1, "file", "is UTF-16; a roster is UTF-8"),), {})
     good: list[GoodRow] = []
     bad: list[BadRow] = []
     unread: dict[str, int] = {}
     lines: dict[str, int] = {}
-    for found in READ[form](data):
-        if isinstance(found, BadRow):
-            bad.append(found)
+    for parsed in READ[form](data):
+        if isinstance(parsed, BadRow):
+            bad.append(parsed)
             continue
-        line, record, known = found
+        line, record, known = parsed
         for field in record.keys() - FIELDS:
             unread.setdefault(field, line)
         row = read_record(line, record, site, status, known)
@@ -94,18 +94,18 @@ def read_roster(
 
 
 def write_roster(path: str, form: Form, agents: Iterable[pb.Agent]) -> None:
-    """Write agents to a file as a whole or not at all, or to standard output for "-"."""
+    """Write agents to a file, completely or not at all, or to standard output for "-"."""
     text = _csv(agents) if form is Form.CSV else _jsonl(agents)
     if path == "-":
         sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()
         return
-    beside = Path(f"{path}.{os.getpid()}.part")
+    part = Path(f"{path}.{os.getpid()}.part")
     try:
-        beside.write_text(text, encoding="utf-8", newline="")
-        beside.replace(path)
+        part.write_text(text, encoding="utf-8", newline="")
+        part.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
 
 
@@ -130,7 +130,9 @@ def _record(agent: pb.Agent) -> roster_csv.Record:
         "languages": list(agent.languages),
         "capacity": {
             "total": agent.capacity.total,
-            "channels": [{"channel": one.channel, "cost": one.cost, "max": one.max} for one in agent.capacity.channels],
+            "channels": [
+                {"channel": limit.channel, "cost": limit.cost, "max": limit.max} for limit in agent.capacity.channels
+            ],
         },
         "pools": [pool.rpartition("/")[2] for pool in agent.pools],
         "status": pb.AgentStatus.Name(agent.status),
@@ -138,4 +140,4 @@ def _record(agent: pb.Agent) -> roster_csv.Record:
 
 
 def _same_id(line: int) -> tuple[Violation, ...]:
-    return (Violation("id", f"is on line {line} too"),)
+    return (Violation("id", f"is also on line {line}"),)

@@ -1,4 +1,4 @@
-"""Rosters as JSON lines: one agent a line."""
+"""The JSON lines format: reads one JSON object a line, for rosters and for messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matcher.cli.roster_rows import BadRow
 
 
 def read_lines(data: bytes) -> Iterator[tuple[int, dict[str, object]] | BadRow]:
-    """Yield the records of a file with the number of their line, or what is wrong with the line."""
+    """Yield each record of a file with the number of its line; a BadRow for a line that is not a record."""
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if line.strip():
             yield _read_line(number, line)
@@ -24,7 +24,7 @@ def _read_line(number: int, line: bytes) -> tuple[int, dict[str, object]] | BadR
     except json.JSONDecodeError as error:
         return BadRow.of(number, "line", f"is not JSON: {error.msg} (column {error.colno})")
     except _NamedTwice as error:
-        return BadRow.of(number, error.field, "is there twice")
+        return BadRow.of(number, error.field, "appears twice")
     except RecursionError:
         return BadRow.of(number, "line", "is nested too deeply")
     if not isinstance(record, dict):
@@ -47,23 +47,23 @@ def _without_repeats(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     return record
 
 
-def _field_at(read: str) -> str:
-    """Return the name of the field that the cut-off line ends in, as far as a look at it tells."""
+def _field_at(text: str) -> str:
+    """Return the name of the field in which the cut-off line ends, "line" if it is not clear; for an error's text."""
     key, depth, place = "", 0, 0
-    while place < len(read):
-        character = read[place]
+    while place < len(text):
+        character = text[place]
         if character == '"':
-            text, place = _string_at(read, place)
-            if depth == 1 and read[place:].lstrip().startswith(":"):
-                key = text
+            string, place = _string_at(text, place)
+            if depth == 1 and text[place:].lstrip().startswith(":"):
+                key = string
             continue
         depth += (character in "{[") - (character in "}]")
         place += 1
     return key or "line"
 
 
-def _string_at(read: str, start: int) -> tuple[str, int]:
+def _string_at(text: str, start: int) -> tuple[str, int]:
     end = start + 1
-    while end < len(read) and read[end] != '"':
-        end += 2 if read[end] == "\\" else 1
-    return read[start + 1 : end], min(end + 1, len(read))
+    while end < len(text) and text[end] != '"':
+        end += 2 if text[end] == "\\" else 1
+    return text[start + 1 : end], min(end + 1, len(text))

@@ -1,4 +1,4 @@
-"""The rows of a roster file, whatever its form: plain values made into an agent, or what is wrong with them."""
+"""The rows of a roster file in any format: converts a record of plain values to an agent, or lists its violations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INT32 = range(-(2**31), 2**31)
 
 @dataclass(frozen=True, slots=True)
 class GoodRow:
-    """An agent as a line of the file describes it; line counts from 1."""
+    """An agent of a roster file; `line` counts from 1."""
 
     line: int
     agent_id: str
@@ -27,23 +27,23 @@ class GoodRow:
 
     @property
     def row(self) -> pb.ImportRow:
-        """The row as the API takes it."""
+        """The row as a message of the API."""
         return pb.ImportRow(row=self.line, agent_id=self.agent_id, agent=self.agent)
 
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A line that cannot be an agent, and every reason why."""
+    """A line of a roster file that is not an agent, with all its violations."""
 
     line: int
     agent_id: str
     violations: tuple[Violation, ...]
     read: GoodRow | None = None
-    """What of it could be read, for the service to judge as well."""
+    """The fields that could be read, which the service validates as well."""
 
     @classmethod
     def of(cls, line: int, field: str, description: str) -> BadRow:
-        """Make a bad row with one reason."""
+        """Return a bad row with one violation."""
         return cls(line, "", (Violation(field, description),))
 
 
@@ -63,33 +63,34 @@ def read_record(
     status: pb.AgentStatus.ValueType,
     known: Sequence[Violation] = (),
 ) -> Row:
-    """Return the record as an agent of the site, or all that is wrong with its types; the service judges the rest.
+    """Return the record as an agent of the site, or a BadRow with all values of a wrong type.
 
-    status: taken where the record has none. known: what was found wrong with it before.
+    The service validates everything else. status: the agent's status if the record has none. known: violations of
+    the record that the caller found.
     """
     wrong: list[Violation] = list(known)
 
-    def take(read: Callable[[], Value], instead: Value) -> Value:
+    def value_or(read: Callable[[], Value], default: Value) -> Value:
         try:
             return read()
         except _WrongField as error:
             wrong.append(error.violation)
-            return instead
+            return default
 
-    agent_id = take(lambda: _text(record, "id"), "")
+    agent_id = value_or(lambda: _text(record, "id"), "")
     if "id" not in record:
         wrong.append(Violation("id", "is missing"))
     if "interests" not in record:
         wrong.append(Violation("interests", "is missing"))
-    pools = take(lambda: _texts(record, "pools"), list[str]())
+    pools = value_or(lambda: _texts(record, "pools"), list[str]())
     agent = pb.Agent(
-        display_name=take(lambda: _text(record, "display_name"), ""),
-        interests=take(lambda: _texts(record, "interests", split_lines=True), list[str]()),
-        skills=take(lambda: _skills(record), list[pb.Skill]()),
-        languages=take(lambda: _texts(record, "languages"), list[str]()),
-        capacity=take(lambda: _capacity(record), None),
+        display_name=value_or(lambda: _text(record, "display_name"), ""),
+        interests=value_or(lambda: _texts(record, "interests", split_lines=True), list[str]()),
+        skills=value_or(lambda: _skills(record), list[pb.Skill]()),
+        languages=value_or(lambda: _texts(record, "languages"), list[str]()),
+        capacity=value_or(lambda: _capacity(record), None),
         pools=[_pool(pool, site) for pool in pools],
-        status=take(lambda: _status(record, status), status),
+        status=value_or(lambda: _status(record, status), status),
     )
     row = GoodRow(line, agent_id, agent)
     return BadRow(line, agent_id, tuple(wrong), row) if wrong else row
@@ -120,7 +121,7 @@ def _texts(record: Mapping[str, object], field: str, *, split_lines: bool = Fals
         return [line for line in _checked_text(value, field).split("\n") if line.strip()]
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise _WrongField(field, f"is {_kind(value)}, not a list")
-    return [_checked_text(one, f"{field}[{place}]") for place, one in enumerate(value)]
+    return [_checked_text(item, f"{field}[{position}]") for position, item in enumerate(value)]
 
 
 def _number(value: object, field: str) -> int:
@@ -154,7 +155,7 @@ def _capacity(record: Mapping[str, object]) -> pb.Capacity | None:
         raise _WrongField("capacity.channels", f"is {_kind(channels)}, not a list")
     return pb.Capacity(
         total=_number(value.get("total", 0), "capacity.total"),
-        channels=[_channel(one, f"capacity.channels[{place}]") for place, one in enumerate(channels)],
+        channels=[_channel(channel, f"capacity.channels[{position}]") for position, channel in enumerate(channels)],
     )
 
 
@@ -168,13 +169,13 @@ def _channel(value: object, field: str) -> pb.ChannelCapacity:
     )
 
 
-def _status(record: Mapping[str, object], otherwise: pb.AgentStatus.ValueType) -> pb.AgentStatus.ValueType:
-    said = _text(record, "status")
-    if not said:
-        return otherwise
-    if said not in ("ONLINE", "DRAINING", "OFFLINE"):
+def _status(record: Mapping[str, object], default: pb.AgentStatus.ValueType) -> pb.AgentStatus.ValueType:
+    status = _text(record, "status")
+    if not status:
+        return default
+    if status not in ("ONLINE", "DRAINING", "OFFLINE"):
         raise _WrongField("status", "is none of ONLINE, DRAINING, OFFLINE")
-    return pb.AgentStatus.Value(said)
+    return pb.AgentStatus.Value(status)
 
 
 def _kind(value: object) -> str:

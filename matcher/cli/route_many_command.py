@@ -1,4 +1,4 @@
-"""`matcher route-many`."""
+"""The command `matcher route-many`: decides the messages of a file jointly."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from matcher.client import MatcherCallError
 from matcher.v1 import routing_pb2 as pb
 
 MOST_AT_ONCE: Final = 256
-_OF_MESSAGE: Final = frozenset(pb.Message.DESCRIPTOR.fields_by_name)
+_MESSAGE_FIELDS: Final = frozenset(pb.Message.DESCRIPTOR.fields_by_name)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the command to the application."""
     command(app, "route-many")(route_many)
 
 
@@ -33,32 +33,32 @@ async def route_many(
         Path,
         typer.Argument(
             metavar="FILE.jsonl",
-            help='One message a line: {"text": "…", "contact_id": "…", "pool": "…", …}, by the names of Message and '
-            'RouteMessageRequest; "-": from standard input.',
+            help='One message a line: {"text": "…", "contact_id": "…", "pool": "…", …}, with the fields of Message and '
+            'RouteMessageRequest; "-": standard input.',
         ),
     ],
 ) -> int:
-    """Decide several messages at once by the jointly best assignment, 256 at a time, and hold a slot for each.
+    """Decide several messages by the jointly best assignment, 256 at a time, and reserve an agent for each.
 
-    Ends with 1 where a message failed; the others are not touched by it.
+    The exit code is 1 if a message failed; the other messages are decided all the same.
     """
-    asked = list(_requests(_read(file)))
-    if not asked:
+    requests = list(_requests(_read(file)))
+    if not requests:
         raise CommandError(f"{file} has no message")
     failed = 0
-    shown = tables.table("contact", "agent", "affinity", "why", "words")
+    table = tables.table("contact", "agent", "affinity", "why", "words")
     async with session.client() as client:
-        for start in range(0, len(asked), MOST_AT_ONCE):
-            batch = asked[start : start + MOST_AT_ONCE]
+        for start in range(0, len(requests), MOST_AT_ONCE):
+            batch = requests[start : start + MOST_AT_ONCE]
             results = await client.route_many(batch)
             failed += sum(result.HasField("status") for result in results)
             if session.as_json:
                 session.write_json(pb.RouteMessagesResponse(results=results))
             for request, result in zip(batch, results, strict=True):
-                tables.add(shown, *_row(session, request, result))
+                tables.add(table, *_row(session, request, result))
     if not session.as_json:
-        session.out.print(shown)
-        if len(asked) > MOST_AT_ONCE:
+        session.out.print(table)
+        if len(requests) > MOST_AT_ONCE:
             session.note(f"decided {MOST_AT_ONCE} at a time", style="dim")
     return 1 if failed else 0
 
@@ -75,10 +75,9 @@ def _row(
             affinity, basis = f"{answer.candidate.affinity:.3f}", pb.Basis.Name(answer.reservation.basis)
             return result.contact_id, tables.short(answer.reservation.agent), affinity, basis, words
         case "queued":
-            return result.contact_id, "", "", f"waits, at place {answer.queued.position}", ""
+            return result.contact_id, "", "", f"waits, at position {answer.queued.position}", ""
         case _:
-            left = tables.constraint(answer.unmatched.reason)
-            return result.contact_id, "", "", f"nobody can take it now: {left} left nobody", ""
+            return result.contact_id, "", "", tables.unmatched(answer.unmatched.reason), ""
 
 
 def _read(file: Path) -> bytes:
@@ -91,19 +90,22 @@ def _read(file: Path) -> bytes:
 
 
 def _requests(data: bytes) -> Iterator[pb.RouteMessageRequest]:
-    """Yield the request of each line; raise CommandError at the first line that is none: nothing was routed yet."""
+    """Yield the request of each line; raise CommandError at the first line that is not a request.
+
+    The caller reads all requests before it routes the first.
+    """
     for line in read_lines(data):
         if isinstance(line, BadRow):
-            wrong = "; ".join(f"{one.field} {one.description}" for one in line.violations)
-            raise CommandError(f"line {line.line}: {wrong}")
+            reasons = "; ".join(f"{violation.field} {violation.description}" for violation in line.violations)
+            raise CommandError(f"line {line.line}: {reasons}")
         number, record = line
-        message = {name: record.pop(name) for name in _OF_MESSAGE & record.keys()}
+        message = {name: record.pop(name) for name in _MESSAGE_FIELDS & record.keys()}
         if message:
             record["message"] = message
         try:
             request = ParseDict(record, pb.RouteMessageRequest())
         except ParseError as error:
-            # The parser quotes what it could not read, which may be the customer's words: a terminal may show them.
+            # The parser's error may quote the customer's words; a terminal may show them.
             raise CommandError(f"line {number}: {str(error).splitlines()[0]}") from None
         request.contact_id = request.contact_id or f"line-{number}-{uuid.uuid4().hex[:12]}"
         yield request

@@ -1,4 +1,4 @@
-"""`matcher route` and `matcher suggest`."""
+"""The commands `matcher route` and `matcher suggest`."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from matcher.cli.session import CommandError, Session, command, text_argument
 from matcher.client import MatcherClient
 from matcher.v1 import routing_pb2 as pb
 
-Words = Annotated[str, typer.Argument(metavar="TEXT", help='What the customer wrote; "-": from standard input.')]
-PoolOption = Annotated[str, typer.Option("--pool", help="The pool; the site's default pool otherwise.")]
-ChannelOption = Annotated[str, typer.Option("--channel", help='The channel; "chat" otherwise.')]
+Words = Annotated[str, typer.Argument(metavar="TEXT", help='The customer\'s message; "-": standard input.')]
+PoolOption = Annotated[str, typer.Option("--pool", help="The pool; default: the site's default pool.")]
+ChannelOption = Annotated[str, typer.Option("--channel", help='The channel; default: "chat".')]
 LanguageOption = Annotated[str, typer.Option("--language", help="The language the agent must speak.")]
 SkillOption = Annotated[
     list[str] | None, typer.Option("--skill", metavar="SKILL[:LEVEL]", help="A skill the agent must have.")
 ]
 ExcludeOption = Annotated[
-    list[str] | None, typer.Option("--exclude", metavar="AGENT", help="An agent who must not take it.")
+    list[str] | None, typer.Option("--exclude", metavar="AGENT", help="An agent who must not get it.")
 ]
 
 BASES = {
     pb.AFFINITY: "the message meets the agent's interests",
     pb.RELATIONSHIP: "the customer knows the agent",
-    pb.FALLBACK: "nothing in the message to go by: the longest idle",
-    pb.CONTROL: "taken at random, by policy",
+    pb.FALLBACK: "the message meets no interest: the agent who is idle longest",
+    pb.CONTROL: "chosen at random, by policy",
     pb.PREFERRED: "the request prefers the agent",
-    pb.TRANSFER: "handed to the agent by name",
+    pb.TRANSFER: "transferred to this agent by name",
 }
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the commands to the application."""
     command(app, "route")(route)
     command(app, "suggest")(suggest)
 
@@ -55,21 +55,25 @@ async def route(
     customer: Annotated[str, typer.Option("--customer", help="Your id of the customer.")] = "",
     contact: Annotated[str, typer.Option("--contact", help="Your id of the contact.")] = "",
     request_id: Annotated[
-        str, typer.Option("--request-id", help="Repeat a call with the same id: the same answer.")
+        str, typer.Option("--request-id", help="An id of the call; a repeated call with it gets the same answer.")
     ] = "",
-    auto_accept: Annotated[bool, typer.Option("--auto-accept", help="Hold the slot as accepted at once.")] = False,
+    auto_accept: Annotated[
+        bool, typer.Option("--auto-accept", help="Accept the reservation at once, without an offer.")
+    ] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="When nobody is free, also say who would have matched.")
+        bool, typer.Option("--explain", help="If no agent is free, also show the agents who would match.")
     ] = False,
     prefer: Annotated[
-        list[str] | None, typer.Option("--prefer", metavar="AGENT", help="An agent to be taken before all others.")
+        list[str] | None, typer.Option("--prefer", metavar="AGENT", help="An agent to choose before all others.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="When nobody is free, let the contact wait in line.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="If no agent is free, let the contact wait in the queue.")
+    ] = False,
     wait_for: Annotated[
         float | None, typer.Option("--wait-for", metavar="SECONDS", help="Wait, at most for so long.")
     ] = None,
 ) -> None:
-    """Decide which free agent takes a message, and hold a slot for it."""
+    """Decide which free agent gets a message, and reserve the agent."""
     words = text_argument(text)
     async with session.client() as client:
         answer = await client.route(
@@ -90,17 +94,17 @@ async def route(
         )
         without_agents = await _has_no_agents(client, answer.unmatched.left_out, answer.HasField("unmatched"))
     if without_agents and not session.as_json:
-        session.say(f"nobody can take it now: {_no_agents(session)}")
+        session.say(f"{tables.NO_AGENT}: {_no_agents(session)}")
         return
     show(session, answer, words, explain=explain)
 
 
 def show(session: Session, answer: pb.RouteMessageResponse, words: str, *, explain: bool = False) -> None:
-    """Show what was decided for a message; `explain`: it was asked who would have matched."""
+    """Print the decision for a message; explain: whether the request had `explain_unmatched`."""
     if session.as_json:
         session.write_json(answer)
     elif answer.WhichOneof("outcome") == "reservation":
-        _show_held(session, answer, words)
+        _show_reservation(session, answer, words)
     elif answer.WhichOneof("outcome") == "queued":
         session.say(f"{tables.short(answer.contact)} waits: {tables.queued(answer.queued)}")
     else:
@@ -108,31 +112,34 @@ def show(session: Session, answer: pb.RouteMessageResponse, words: str, *, expla
 
 
 def _show_unmatched(session: Session, unmatched: pb.Unmatched, words: str, *, explain: bool) -> None:
-    session.say(f"nobody can take it now: {tables.constraint(unmatched.reason)} left nobody")
-    session.say(tables.left_out(unmatched.left_out))
+    session.say(tables.unmatched(unmatched.reason))
+    session.say(tables.excluded(unmatched.left_out))
     if unmatched.would_match:
-        session.say("who would have matched, were they free:")
+        session.say("agents who would match if they were free:")
         session.out.print(tables.candidates(unmatched.would_match, words))
     elif explain:
-        session.say("nobody would match if everybody were free: no agent meets all that is required")
+        session.say("no agent would match even if all were free: none meets all requirements")
 
 
 async def _has_no_agents(client: MatcherClient, left_out: Iterable[pb.LeftOutCount], unmatched: bool) -> bool:
-    """Return whether nobody could be found because nobody is there at all."""
-    if not unmatched or any(one.agents for one in left_out):
+    """Return whether no agent was found because the site has none."""
+    if not unmatched or any(count.agents for count in left_out):
         return False
     return not (await client.list_agents(page_size=1)).agents
 
 
 def _no_agents(session: Session) -> str:
-    return f"sites/{session.site} has no agents yet; `matcher agents import FILE` brings some"
+    return f"sites/{session.site} has no agents yet; add some with `matcher agents import FILE`"
 
 
-def _show_held(session: Session, answer: pb.RouteMessageResponse, words: str) -> None:
-    held = answer.reservation
-    session.out.print(tables.reservation(held))
+def _show_reservation(session: Session, answer: pb.RouteMessageResponse, words: str) -> None:
+    reservation = answer.reservation
+    session.out.print(tables.reservation(reservation))
     session.out.print(Text())
-    session.say(BASES.get(held.basis, pb.Basis.Name(held.basis)) + (" (answered before)" if answer.replayed else ""))
+    session.say(
+        BASES.get(reservation.basis, pb.Basis.Name(reservation.basis))
+        + (" (answered before)" if answer.replayed else "")
+    )
     session.out.print(tables.candidates([answer.candidate], words))
 
 
@@ -145,22 +152,24 @@ async def suggest(
     language: LanguageOption = "",
     skill: SkillOption = None,
     exclude: ExcludeOption = None,
-    most: Annotated[int, typer.Option("--most", min=1, max=100, help="How many agents at most.")] = 8,
+    most: Annotated[int, typer.Option("--most", min=1, max=100, help="The most agents to show.")] = 8,
     everybody: Annotated[
-        bool, typer.Option("--ignore-availability", help="Rank those who are offline or full, too.")
+        bool, typer.Option("--ignore-availability", help="Also rank agents who are offline or full.")
     ] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Also name whom a constraint left out.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also name the agents that a constraint excludes.")
+    ] = False,
     plot_file: Annotated[
         Path | None,
         typer.Option(
             "--plot",
             metavar="FILE.png",
-            help="Draw the roster's interests with the message among them. The service gives out no vectors: the "
-            "agents are listed over the API and encoded here, by the model that MATCHER_MODEL names.",
+            help="Draw the roster's interests with the message among them. The service returns no vectors: the "
+            "command lists the agents over the API and encodes them itself, by the model that MATCHER_MODEL names.",
         ),
     ] = None,
 ) -> None:
-    """Rank agents for a message and hold nothing."""
+    """Rank agents for a message and reserve none."""
     words = text_argument(text)
     async with session.client() as client:
         answer = await client.suggest(
@@ -184,20 +193,20 @@ async def suggest(
         session.say(f"{BASES.get(answer.basis, '')} (floor {answer.affinity_floor:.3f})")
         session.out.print(tables.candidates(answer.candidates, words))
     elif without_agents:
-        session.say(f"nobody can take it now: {_no_agents(session)}")
+        session.say(f"{tables.NO_AGENT}: {_no_agents(session)}")
         return
     else:
-        session.say("nobody can take it now")
-    session.say(tables.left_out(answer.left_out))
-    for one in answer.left_out_agents:
-        session.say(f"  {tables.short(one.agent)}: {tables.constraint(one.constraint)}")
+        session.say(tables.NO_AGENT)
+    session.say(tables.excluded(answer.left_out))
+    for excluded in answer.left_out_agents:
+        session.say(f"  {tables.short(excluded.agent)}: {tables.constraint(excluded.constraint)}")
 
 
 def _skills(given: Sequence[str] | None) -> dict[str, int]:
     skills: dict[str, int] = {}
-    for one in given or ():
-        skill, _, level = one.partition(":")
+    for option in given or ():
+        skill, _, level = option.partition(":")
         if level and not level.isdecimal():
-            raise CommandError(f"--skill {one}: the level is not a whole number")
+            raise CommandError(f"--skill {option}: the level is not a whole number")
         skills[skill] = int(level or 0)
     return skills

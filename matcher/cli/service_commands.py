@@ -1,4 +1,4 @@
-"""`matcher serve`, `matcher config` and `matcher demo`."""
+"""The commands `matcher serve` and `matcher config`; adds `matcher demo` too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matcher.errors import MatcherError, SettingsWrong
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the commands to the application."""
     app.command("serve")(serve)
     command(app, "config", remote=False)(config)
     command(app, "demo", remote=False)(demo)
@@ -22,16 +22,17 @@ def add_to(app: typer.Typer) -> None:
 
 def serve(
     listen: Annotated[
-        str | None, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; before MATCHER_LISTEN.")
+        str | None,
+        typer.Option("--listen", metavar="HOST:PORT", help="The address to listen on; overrides MATCHER_LISTEN."),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="Where the store keeps its data; before MATCHER_DATA_DIR.")
+        Path | None, typer.Option("--data-dir", help="The folder of the store's data; overrides MATCHER_DATA_DIR.")
     ] = None,
 ) -> None:
-    """Run the service until it is told to stop; `matcher config` lists its settings."""
+    """Run the service until SIGTERM or Ctrl-C; `matcher config` lists its settings."""
     given: dict[str, Any] = {"listen": listen, "data_dir": data_dir}
     overrides = {name: value for name, value in given.items() if value is not None}
-    # Settings and service are imported where they are needed: they take a while that no other command should wait.
+    # Imported here, because the settings and the service would slow down the start of every other command.
     from matcher.config import load
 
     try:
@@ -40,10 +41,10 @@ def serve(
 
         app.run(settings)
     except MatcherError as error:
-        said = str(error)
+        message = str(error)
         for name in overrides:
-            said = said.replace(f"MATCHER_{name.upper()}:", f"--{name.replace('_', '-')}")
-        Session().note(f"error: {said}", style="red")
+            message = message.replace(f"MATCHER_{name.upper()}:", f"--{name.replace('_', '-')}")
+        Session().note(f"error: {message}", style="red")
         raise typer.Exit(1) from None
 
 
@@ -51,18 +52,17 @@ async def config(
     session: Session,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of README.md.")] = False,
 ) -> None:
-    """Show every setting of the service, its value, and where the value is from."""
+    """Show every setting of the service, its value, and the source of the value."""
     from matcher.config import explain, markdown
 
     if as_markdown:
         session.out.print(markdown(), markup=False, highlight=False, soft_wrap=True)
         return
-
     try:
         rows = explain()
     except SettingsWrong as error:
         raise CommandError(error.message) from None
-    made = tables.table("setting", "value", "source", "what it is")
+    table = tables.table("setting", "value", "source", "what it is")
     for row in rows:
         if session.as_json:
             session.write_json(
@@ -77,6 +77,6 @@ async def config(
             )
         else:
             style = "bold" if row.source != "default" else ""
-            tables.add(made, row.env, row.value, row.source, row.help, style=style)
+            tables.add(table, row.env, row.value, row.source, row.help, style=style)
     if not session.as_json:
-        session.out.print(made)
+        session.out.print(table)

@@ -1,4 +1,4 @@
-"""What every command shares: where the service is, how answers are written, and how a failure is said."""
+"""The session of a command: its shared options, the client it calls the service with, and its output."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from matcher.client import Deadlines, MatcherCallError, MatcherClient
 DEFAULT_TARGET = "localhost:50051"
 PANEL = "Every command"
 WIDTH = 180
-"""Columns where the output is no terminal: a row then stays a line."""
+"""Columns where the output is not a terminal, so that a row stays on one line."""
 
 Command = Callable[..., Awaitable[int | None]]
 
 
 class CommandError(Exception):
-    """Ends a command with one line about what the person who typed it can change."""
+    """An error that ends a command with one line about what its user can change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where a command's calls go, and where its answers are written."""
+    """The target of a command's calls and the form of its output."""
 
     target: str = DEFAULT_TARGET
     site: str = "default"
@@ -50,14 +50,14 @@ class Session:
     err: Console = field(default_factory=lambda: _console(stderr=True))
 
     def client(self) -> MatcherClient:
-        """Return a client to open with `async with`."""
+        """Return a client, to be opened with `async with`."""
         deadlines = Deadlines() if self.timeout is None else Deadlines.all_at(self.timeout)
         return MatcherClient(
             self.target, site=self.site, deadlines=deadlines, credentials=self._credentials() if self.tls else None
         )
 
     def channel(self) -> grpc.aio.Channel:
-        """Return a bare channel to open with `async with`."""
+        """Return a gRPC channel, to be opened with `async with`."""
         if self.tls:
             return grpc.aio.secure_channel(self.target, self._credentials())
         return grpc.aio.insecure_channel(self.target)
@@ -69,52 +69,54 @@ class Session:
             raise CommandError(f"{self.tls_ca} cannot be read: {error.strerror}") from None
 
     def write_json(self, document: Message | Mapping[str, Any]) -> None:
-        """Write one JSON document as one line. ASCII only: a terminal obeys no character of another's text."""
+        """Write a JSON document on one line, in ASCII, so that no text in it can control the terminal."""
         sys.stdout.write(json.dumps(_plain(document)) + "\n")
 
     def say(self, line: str) -> None:
-        """Write a line for people; nothing where JSON is asked for. The line may hold other people's text."""
+        """Write a line for people, or nothing with `--json`; the line may hold text of customers and agents."""
         if not self.as_json:
             self.out.print(Text(visible(line)), soft_wrap=True)
 
     def flush(self) -> None:
-        """Let a reader have what was written so far, also through a pipe."""
+        """Flush standard output, so that a reader of a pipe gets the lines written so far."""
         sys.stdout.flush()
 
     def note(self, line: str, style: str = "yellow") -> None:
-        """Write a line beside the answer, on stderr; a JSON document where JSON is asked for."""
+        """Write a note to stderr, with `--json` as a JSON document."""
         if self.as_json:
             sys.stderr.write(json.dumps({"note": line}) + "\n")
             return
         self.err.print(Text(visible(line), style=style), soft_wrap=True)
 
     def fail(self, error: CommandError | MatcherCallError, names: Mapping[str, str]) -> None:
-        """Say on stderr why a command failed; `names`: how what it was given is typed."""
+        """Write to stderr why a command failed; names: the command's parameters by their names on the command line."""
         if self.as_json:
-            sys.stderr.write(json.dumps({"error": _told(error, self, names)}) + "\n")
+            sys.stderr.write(json.dumps({"error": _error_document(error, self, names)}) + "\n")
         else:
-            said = describe(error, self, names) if isinstance(error, MatcherCallError) else str(error)
-            self.note(f"error: {said}", style="red")
+            message = describe(error, self, names) if isinstance(error, MatcherCallError) else str(error)
+            self.note(f"error: {message}", style="red")
 
 
-def _told(error: CommandError | MatcherCallError, session: Session, names: Mapping[str, str]) -> dict[str, Any]:
+def _error_document(
+    error: CommandError | MatcherCallError, session: Session, names: Mapping[str, str]
+) -> dict[str, Any]:
     if isinstance(error, CommandError):
         return {"code": "", "reason": "", "message": str(error)}
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "code": error.code.name,
         "reason": error.reason,
         "message": error.message if error.reason else describe(error, session),
     }
     if error.metadata:
-        told["metadata"] = dict(error.metadata)
+        document["metadata"] = dict(error.metadata)
     if error.violations:
-        told["violations"] = [
-            {"field": one.field, "typed": typed(one.field, names), "description": one.description}
-            for one in error.violations
+        document["violations"] = [
+            {"field": wrong.field, "typed": typed(wrong.field, names), "description": wrong.description}
+            for wrong in error.violations
         ]
     if error.retry_after is not None:
-        told["retry_after_seconds"] = error.retry_after
-    return told
+        document["retry_after_seconds"] = error.retry_after
+    return document
 
 
 def _console(*, stderr: bool) -> Console:
@@ -138,8 +140,8 @@ def command(
 ) -> Callable[[Command], Command]:
     """Add an asynchronous command whose first argument is its session.
 
-    The options of the session come after the command's own; a command that is not remote has only `--json` of them,
-    and one with `own_options` none.
+    The session's options come after the command's own. A command that is not `remote` has only `--json` of them; a
+    command with `own_options` has none.
     """
 
     def add(function: Command) -> Command:
@@ -147,14 +149,14 @@ def command(
         names = typed_names(given)
 
         def run(**arguments: Any) -> None:
-            mine = {one.name: arguments.pop(one.name) for one in given}
-            raise typer.Exit(_run(function, _session(**arguments), mine, names))
+            own = {parameter.name: arguments.pop(parameter.name) for parameter in given}
+            raise typer.Exit(_run(function, _session(**arguments), own, names))
 
         options = inspect.signature(_session if remote else _local_session, eval_str=True).parameters.values()
         shared = () if own_options else tuple(options)
-        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*given, *shared)]
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*given, *shared)]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         run.__doc__ = function.__doc__
         app.command(name, cls=TextCommand if "text" in names else None)(run)
         return function
@@ -162,7 +164,7 @@ def command(
     return add
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, and nothing else.", rich_help_panel=PANEL)]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON only.", rich_help_panel=PANEL)]
 
 
 def _session(
@@ -172,7 +174,7 @@ def _session(
         typer.Option(
             "--server",
             envvar="MATCHER_TARGET",
-            help="Where the service is.",
+            help="The service's address.",
             metavar="HOST:PORT",
             rich_help_panel=PANEL,
         ),
@@ -182,14 +184,14 @@ def _session(
     ] = "default",
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", min=0.001, help="Seconds that a call may take.", rich_help_panel=PANEL),
+        typer.Option("--timeout", min=0.001, help="The most seconds that a call may take.", rich_help_panel=PANEL),
     ] = None,
     tls: Annotated[
-        bool, typer.Option("--tls", help="Speak TLS, with the system's authorities.", rich_help_panel=PANEL)
+        bool, typer.Option("--tls", help="Use TLS, with the system's certificate authorities.", rich_help_panel=PANEL)
     ] = False,
     tls_ca: Annotated[
         Path | None,
-        typer.Option("--tls-ca", help="Speak TLS, with the authorities of this file.", rich_help_panel=PANEL),
+        typer.Option("--tls-ca", help="Use TLS, with the certificate authorities of this file.", rich_help_panel=PANEL),
     ] = None,
     as_json: AsJson = False,
 ) -> Session:
@@ -207,7 +209,7 @@ def _run(function: Command, session: Session, arguments: Mapping[str, object], n
         session.fail(error, names)
         return 1
     except BrokenPipeError:
-        # The reader of our output is gone, as with `| head`; Python's own flush at exit must not complain either.
+        # The reader of the output is gone, as with `| head`; Python's flush at exit must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -221,27 +223,27 @@ async def _awaited(function: Command, session: Session, arguments: Mapping[str, 
 
 
 def describe(error: MatcherCallError, session: Session, names: Mapping[str, str] | None = None) -> str:
-    """Say a failed call in one line: the reason and the fields as they were typed, or why nothing answered."""
+    """Return one line about a failed call: the reason and the fields as they were typed, or why no server answered."""
     if error.violations:
         fields = "; ".join(f"{typed(wrong.field, names or {})} {wrong.description}" for wrong in error.violations)
         return f"{error.reason}: {fields}"
     if error.reason:
-        again = "" if error.retry_after is None else f" (try again in {error.retry_after:g} s)"
-        return f"{error.reason}: {error.message}{again}"
+        retry = "" if error.retry_after is None else f" (try again in {error.retry_after:g} s)"
+        return f"{error.reason}: {error.message}{retry}"
     if error.code is grpc.StatusCode.UNAVAILABLE:
         if "refused" in error.message:
             return (
-                f"nothing answers at {session.target}: start the service with `matcher serve`, or name "
-                "another with --server"
+                f"no service answers at {session.target}: start one with `matcher serve`, or name "
+                "another address with --server"
             )
         return f"{session.target} cannot be reached: {error.message}"
     if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"{session.target} did not answer in time; --timeout gives it longer"
+        return f"{session.target} did not answer in time; allow more time with --timeout"
     return f"{error.code.name}: {error.message}"
 
 
 def text_argument(text: str) -> str:
-    """Return a text from the command line, or from standard input for "-"."""
+    """Return the text of an argument, or of standard input for "-"; raise CommandError where it is not UTF-8."""
     if text == "-":
         try:
             return sys.stdin.buffer.read().decode("utf-8").rstrip("\r\n")

@@ -1,4 +1,4 @@
-"""`matcher sites`."""
+"""The commands of `matcher sites`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Name = Annotated[str, typer.Argument(metavar="SITE", help="The site.")]
 
 
 def commands() -> typer.Typer:
-    """Return the commands."""
-    app = typer.Typer(name="sites", help="Tenants.", no_args_is_help=True)
+    """Return the commands of `matcher sites`."""
+    app = typer.Typer(name="sites", help="Sites: the tenants of the service.", no_args_is_help=True)
     command(app, "list")(list_sites)
     command(app, "create")(create)
     command(app, "delete")(delete)
@@ -42,7 +42,7 @@ async def create(session: Session, name: Name) -> None:
 async def delete(
     session: Session,
     name: Name,
-    force: Annotated[bool, typer.Option("--force", help="Remove what it holds, too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also remove everything in the site.")] = False,
 ) -> None:
     """Remove a site."""
     async with session.client() as client:

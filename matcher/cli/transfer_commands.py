@@ -1,4 +1,4 @@
-"""`matcher transfer` and `matcher link`."""
+"""The commands `matcher transfer` and `matcher link`."""
 
 from __future__ import annotations
 
@@ -12,30 +12,34 @@ from matcher.cli.session import Session, command, text_argument
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the commands to the application."""
     command(app, "transfer")(transfer)
     command(app, "link")(link)
 
 
 async def transfer(
     session: Session,
-    contact: Annotated[str, typer.Argument(metavar="CONTACT", help="The contact; an agent has accepted it.")],
+    contact: Annotated[str, typer.Argument(metavar="CONTACT", help="A contact that an agent has accepted.")],
     text: Annotated[
-        str, typer.Argument(metavar="[TEXT]", help='Whom the new agent should be like; "-": from standard input.')
+        str, typer.Argument(metavar="[TEXT]", help='What the new agent should know or like; "-": standard input.')
     ] = "",
     *,
-    pool: Annotated[str, typer.Option("--pool", help="To the best of this pool; its own pool otherwise.")] = "",
-    agent: Annotated[str, typer.Option("--agent", help="To this agent and nobody else.")] = "",
+    pool: Annotated[
+        str, typer.Option("--pool", help="To the best agent of this pool; default: the contact's pool.")
+    ] = "",
+    agent: Annotated[str, typer.Option("--agent", help="To this agent only.")] = "",
     exclude: routing_commands.ExcludeOption = None,
     request_id: Annotated[
-        str, typer.Option("--request-id", help="Repeat a call with the same id: the same answer.")
+        str, typer.Option("--request-id", help="An id of the call; a repeated call with it gets the same answer.")
     ] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="When nobody is free, let it wait where it is.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="If no agent is free, let the contact wait with its agent.")
+    ] = False,
     wait_for: Annotated[
         float | None, typer.Option("--wait-for", metavar="SECONDS", help="Wait, at most for so long.")
     ] = None,
 ) -> None:
-    """Hand a contact on; the old agent is free only when the new one is held."""
+    """Transfer a contact to another agent; the old agent is free only when the new agent is reserved."""
     words = text_argument(text) if text else ""
     async with session.client() as client:
         answer = await client.transfer(
@@ -55,7 +59,7 @@ async def link(
     session: Session,
     customers: Annotated[list[str], typer.Argument(metavar="CUSTOMER…", help="Handles of one customer.")],
 ) -> None:
-    """Say that several handles are the same customer."""
+    """Link several handles to one customer."""
     async with session.client() as client:
         handles = await client.link_customer(*customers)
     if session.as_json:

@@ -1,4 +1,4 @@
-"""`matcher events`, `matcher desk`, `matcher touch` and `matcher beat`."""
+"""The commands of supervisors and desks: `matcher events`, `desk`, `touch` and `beat`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import roster_pb2, routing_pb2
 
 RESUMED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED})
-"""A server that stops, and a reader that was too slow: the stream goes on from the last token."""
+"""Codes after which the stream resumes from the last token: the server stopped, or this reader was too slow."""
 
 AgentName = Annotated[str, typer.Argument(metavar="AGENT", help="The agent.")]
-Count = Annotated[int | None, typer.Option("--count", min=1, help="End after so many; never otherwise.")]
+Count = Annotated[int | None, typer.Option("--count", min=1, help="End after so many; default: never.")]
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the commands to the application."""
     for run in (events, desk, touch, beat):
         command(app, run.__name__)(run)
 
@@ -30,40 +30,40 @@ def add_to(app: typer.Typer) -> None:
 async def events(
     session: Session,
     pool: Annotated[str, typer.Option("--pool", help="Only contacts of this pool.")] = "",
-    resume: Annotated[str, typer.Option("--resume", help="Begin after the answer that had this resume_token.")] = "",
+    resume: Annotated[str, typer.Option("--resume", help="Start after the answer with this resume_token.")] = "",
     count: Count = None,
 ) -> None:
-    """Tell the steps of all contacts as they happen; where the stream breaks off it is taken up again."""
+    """Print the steps of all contacts as they happen; a broken stream is resumed without a gap."""
     async with session.client() as client:
-        told, token = 0, resume
+        printed, token = 0, resume
         while True:
             try:
                 async with aclosing(client.watch_events(pool=pool, resume_token=token)) as stream:
                     async for answer in stream:
-                        _tell_event(session, answer)
-                        told += answer.HasField("event")
+                        _print_event(session, answer)
+                        printed += answer.HasField("event")
                         token = answer.resume_token
-                        if told == count:
+                        if printed == count:
                             return
             except MatcherCallError as error:
                 if not token or error.code not in RESUMED:
                     raise
-                session.note(f"{error.reason or error.code.name}: going on")
-                await _answers(client)
+                session.note(f"{error.reason or error.code.name}: resuming")
+                await _wait_for_answer(client)
 
 
 async def desk(session: Session, agent: AgentName, count: Count = None) -> None:
-    """Tell an agent's reservations: what is held now, then each change."""
+    """Print an agent's reservations: those held now, then each change."""
     async with session.client() as client, aclosing(client.watch_reservations(agent)) as stream:
-        told = 0
+        printed = 0
         async for answer in stream:
             if session.as_json:
                 session.write_json(answer)
             elif answer.HasField("reservation"):
-                session.say(tables.held(answer.reservation))
+                session.say(tables.reservation_line(answer.reservation))
             session.flush()
-            told += answer.HasField("reservation")
-            if told == count:
+            printed += answer.HasField("reservation")
+            if printed == count:
                 return
 
 
@@ -72,7 +72,7 @@ async def touch(
     reservation: Annotated[str, typer.Argument(metavar="RESERVATION", help="The reservation.")],
     fence: Annotated[int, typer.Option("--fence", min=0, help="The reservation's fence.")] = 0,
 ) -> None:
-    """Say that a conversation goes on: one that stopped counting counts again."""
+    """Report that a conversation is active: an idle one uses the agent's capacity again."""
     async with session.client() as client:
         touched = await client.touch(reservation, fence=fence)
     if session.as_json:
@@ -85,27 +85,27 @@ async def beat(
     session: Session,
     agent: AgentName,
     seconds: Annotated[
-        float | None, typer.Option("--for", help="For how many seconds it counts; 30 otherwise.")
+        float | None, typer.Option("--for", help="Seconds until the next heartbeat is due; default: 30.")
     ] = None,
 ) -> None:
-    """Say that an agent's desk is alive; without the next sign in time the agent is set AWAY."""
+    """Send the heartbeat of an agent's desk; without the next one in time the agent is set AWAY."""
     async with session.client() as client:
-        alive = await client.beat_agent(agent, ttl=None if seconds is None else timedelta(seconds=seconds))
+        answer = await client.beat_agent(agent, ttl=None if seconds is None else timedelta(seconds=seconds))
     if session.as_json:
-        session.write_json(alive)
+        session.write_json(answer)
     else:
-        status = roster_pb2.AgentStatus.Name(alive.status)
-        session.say(f"{agent} is {status}; the next sign is due at {tables.time(alive.expire_time)}")
+        status = roster_pb2.AgentStatus.Name(answer.status)
+        session.say(f"{agent} is {status}; the next heartbeat is due at {tables.time(answer.expire_time)}")
 
 
-def _tell_event(session: Session, answer: routing_pb2.WatchEventsResponse) -> None:
+def _print_event(session: Session, answer: routing_pb2.WatchEventsResponse) -> None:
     if session.as_json:
         session.write_json(answer)
     elif answer.HasField("event"):
-        session.say(tables.step(answer.event))
+        session.say(tables.event_line(answer.event))
     session.flush()
 
 
-async def _answers(client: MatcherClient) -> None:
-    """Wait until a server answers again; gRPC waits and tries by itself. Raises MatcherCallError where none does."""
+async def _wait_for_answer(client: MatcherClient) -> None:
+    """Wait until a server answers again, by gRPC's own retries; raise MatcherCallError where none does."""
     await client.list_contacts(page_size=1)

@@ -1,7 +1,7 @@
-"""Measure the match on suites, through the code that serves."""
+"""The evaluation: measures on suites how well the service's own code finds the right agents."""
 
-from matcher.evaluation.evaluate import Evaluated, evaluate
+from matcher.evaluation.evaluate import Evaluation, evaluate
 from matcher.evaluation.extras import ExtraMissing
 from matcher.evaluation.production import Production, Progress, open_production
 
-__all__ = ["Evaluated", "ExtraMissing", "Production", "Progress", "evaluate", "open_production"]
+__all__ = ["Evaluation", "ExtraMissing", "Production", "Progress", "evaluate", "open_production"]

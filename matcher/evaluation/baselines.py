@@ -1,4 +1,4 @@
-"""What people would build instead, on the same texts: chance, word search, one vector a profile, evidence alone."""
+"""The baselines, on the same texts: a random order, BM25, one vector per profile, and the evidence alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BLOCK: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """What a random order is expected to reach."""
+    """The expected figures of a random order."""
 
     recall_at_1: float
     recall_at_5: float
@@ -34,7 +34,7 @@ class Chance:
 
 
 def chance(suite: Suite) -> Chance:
-    """Return the expectation over all orders of the roster, for the messages that have a right answer."""
+    """Return the expected figures over all orders of the roster, for the messages that have a right agent."""
     agents = len(suite.agents)
     right = [len(message.relevant) for message in suite.messages if message.relevant]
 
@@ -42,20 +42,20 @@ def chance(suite: Suite) -> Chance:
         return sum(values) / len(right) if right else math.nan
 
     return Chance(
-        recall_at_1=mean(by_chance(agents, one, 1) for one in right),
-        recall_at_5=mean(by_chance(agents, one, 5) for one in right),
-        mrr_at_10=mean(reciprocal_rank_by_chance(agents, one) for one in right),
+        recall_at_1=mean(by_chance(agents, count, 1) for count in right),
+        recall_at_5=mean(by_chance(agents, count, 5) for count in right),
+        mrr_at_10=mean(reciprocal_rank_by_chance(agents, count) for count in right),
     )
 
 
 def right_positions(suite: Suite) -> list[NDArray[np.int64]]:
     """Return the positions in the roster of each message's right agents."""
     position = {agent.id: number for number, agent in enumerate(suite.agents)}
-    return [np.array(sorted(position[one] for one in message.relevant), np.int64) for message in suite.messages]
+    return [np.array(sorted(position[agent] for agent in message.relevant), np.int64) for message in suite.messages]
 
 
 def word_search(suite: Suite) -> Places:
-    """Rank by BM25 of the whole message over whole profiles: stop words out, Snowball stems."""
+    """Rank by BM25 of the whole message over whole profiles, without stop words and with Snowball stems."""
     bm25s = extra("bm25s")
 
     stemmer = Stemmer.Stemmer("english")
@@ -66,39 +66,43 @@ def word_search(suite: Suite) -> Places:
     engine = bm25s.BM25(k1=K1, b=B)
     engine.index(words(["\n".join(agent.interests) for agent in suite.agents], as_ids=True), show_progress=False)
     scores = np.zeros((len(suite.messages), len(suite.agents)), np.float32)
-    for number, said in enumerate(words([message.text for message in suite.messages], as_ids=False)):
-        known = engine.get_tokens_ids(said)
-        if known:
-            scores[number] = engine.get_scores_from_ids(known)
+    for number, tokens in enumerate(words([message.text for message in suite.messages], as_ids=False)):
+        token_ids = engine.get_tokens_ids(tokens)
+        if token_ids:
+            scores[number] = engine.get_scores_from_ids(token_ids)
     return places_of(scores, right_positions(suite))
 
 
 async def one_vector(production: Production, suite: Suite, progress: Progress) -> Places:
-    """Rank the obvious way: the cosine of the whole message and the whole profile, one vector each."""
+    """Rank by the cosine of the whole message and the whole profile, one vector each."""
     profiles = ["\n".join(agent.interests) for agent in suite.agents]
     messages = [message.text for message in suite.messages]
-    await production.learn([*profiles, *messages], f"{suite.name}: encoding as a whole", progress)
-    stored = _stored(production.texts.vectors(profiles))
-    # A cosine may be negative, and is a find all the same.
-    scores = production.texts.vectors(messages) @ stored.T + 2.0
+    await production.encode([*profiles, *messages], f"{suite.name}: encoding as a whole", progress)
+    stored = _stored(production.cache.vectors(profiles))
+    # A negative cosine counts as found too, so all scores are raised above 0.
+    scores = production.cache.vectors(messages) @ stored.T + 2.0
     return places_of(scores, right_positions(suite))
 
 
 def evidence_alone(production: Production, suite: Suite) -> Places:
-    """Rank by Σ over units of max(0, best cosine - 0.3): no map, no words. Call after `learn_suite`."""
-    lines = [interest for agent in suite.agents for interest in agent.interests]
-    with_lines = [number for number, agent in enumerate(suite.agents) if agent.interests]
-    sizes = [len(suite.agents[number].interests) for number in with_lines]
+    """Rank by Σ over units of max(0, best cosine - 0.3), without a map and without words.
+
+    Call it after `encode_suite`.
+    """
+    interests = [interest for agent in suite.agents for interest in agent.interests]
+    with_interests = [number for number, agent in enumerate(suite.agents) if agent.interests]
+    sizes = [len(suite.agents[number].interests) for number in with_interests]
     starts = np.cumsum([0, *sizes[:-1]])
-    stored = _stored(production.texts.vectors(lines))
+    stored = _stored(production.cache.vectors(interests))
     scores = np.zeros((len(suite.messages), len(suite.agents)), np.float32)
     for number, message in enumerate(suite.messages):
         units = production.read(message.text).vectors
-        if len(units) and lines:
+        if len(units) and interests:
             best = np.maximum.reduceat(units @ stored.T, starts, axis=1)
-            scores[number, with_lines] = np.maximum(best - THRESHOLD, 0).sum(axis=0)
+            scores[number, with_interests] = np.maximum(best - THRESHOLD, 0).sum(axis=0)
     return places_of(scores, right_positions(suite))
 
 
 def _stored(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the vectors rounded to the precision in which the store keeps them."""
     return vectors.astype(np.float16).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Suites as what a scorer learns from."""
+"""The dataset of a suite: converts it to the vectors and stems from which a scorer is learned."""
 
 from __future__ import annotations
 
@@ -10,28 +10,31 @@ from matcher.evaluation.suite import Suite
 from matcher.training.dataset import Dataset
 
 
-def lesson_of(production: Production, suite: Suite) -> Dataset:
-    """Return a suite as vectors, the interests' at the precision they are stored with. Call after `learn_suite`."""
-    lines = [interest for agent in suite.agents for interest in agent.interests]
+def dataset_of(production: Production, suite: Suite) -> Dataset:
+    """Return the dataset of a suite, with the interests' vectors at the store's precision.
+
+    Call it after `encode_suite`.
+    """
+    interests = [interest for agent in suite.agents for interest in agent.interests]
     position = {agent.id: number for number, agent in enumerate(suite.agents)}
-    read = [production.read(message.text) for message in suite.messages]
+    messages = [production.read(message.text) for message in suite.messages]
     relevant = np.zeros((len(suite.messages), len(suite.agents)), np.bool_)
     person = [agent.id for agent in suite.agents]
-    for number, message in enumerate(suite.messages):
-        right = sorted(position[agent] for agent in message.relevant)
+    for number, suite_message in enumerate(suite.messages):
+        right = sorted(position[agent_id] for agent_id in suite_message.relevant)
         relevant[number, right] = True
-        for one in right:
-            # Who is right for the same message is the same person to a fold.
-            person[one] = min(person[one], person[right[0]])
+        for agent in right:
+            # The right agents of one message count as one person, so that they get into the same fold.
+            person[agent] = min(person[agent], person[right[0]])
     return Dataset(
         name=suite.name,
         agents=len(suite.agents),
-        interests=production.texts.vectors(lines).astype(np.float16).astype(np.float32),
+        interests=production.cache.vectors(interests).astype(np.float16).astype(np.float32),
         owner=np.repeat(np.arange(len(suite.agents)), [len(agent.interests) for agent in suite.agents]),
-        interest_stems=[stems(line) for line in lines],
-        units=np.concatenate([one.vectors for one in read]),
-        message=np.repeat(np.arange(len(read)), [len(one.vectors) for one in read]),
-        unit_stems=[unit for one in read for unit in one.stems],
+        interest_stems=[stems(interest) for interest in interests],
+        units=np.concatenate([message.vectors for message in messages]),
+        message=np.repeat(np.arange(len(messages)), [len(message.vectors) for message in messages]),
+        unit_stems=[unit for message in messages for unit in message.stems],
         relevant=relevant,
         person=person,
     )

@@ -1,4 +1,4 @@
-"""A day in a contact center, played over a suite: who gets the conversations under one way to choose or another."""
+"""The simulation of a contact center's day over a suite: which agents get the conversations under each strategy."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Final
 
 import numpy as np
 
-from matcher.evaluation.day_ledger import Arrivals, Books, Played, Terms
-from matcher.evaluation.production import Production, Progress, find
-from matcher.evaluation.strategies import Affinity, Choice, LongestIdle, Met, Random, Staff
+from matcher.evaluation.day_ledger import Arrivals, DayLedger, DayResult, Terms
+from matcher.evaluation.production import Production, Progress, search
+from matcher.evaluation.strategies import Affinity, LongestIdle, Matches, Random, Staff, Strategy
 from matcher.evaluation.suite import Suite
-from matcher.evaluation.windowed_day import Window, play_windowed
+from matcher.evaluation.windowed_day import Window, simulate_windowed
 
 SEED: Final = 20_240_229
-FREE: Final = 0.001
-"""Mean affinity that two days of some ten thousand conversations differ by through chance alone."""
+NOISE: Final = 0.001
+"""The difference of mean affinity that chance makes between two days of about ten thousand conversations."""
 
 TOLERANCES: Final = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3)
 
 
-def arrivals(agents: int, messages: int, terms: Terms, day: int = 0) -> Arrivals:
-    """Draw a day: a Poisson process of messages, each any of the suite's with the same chance."""
+def draw_arrivals(agents: int, messages: int, terms: Terms, day: int = 0) -> Arrivals:
+    """Draw a day's arrivals: a Poisson process, each arrival a message of the suite with equal probability."""
     random = np.random.default_rng((SEED, day))
     rate = terms.occupancy * agents * terms.capacity / terms.mean_minutes
     count = int(random.poisson(rate * terms.hours * 60))
@@ -34,76 +34,84 @@ def arrivals(agents: int, messages: int, terms: Terms, day: int = 0) -> Arrivals
     )
 
 
-async def play_day(
+async def compare_strategies(
     production: Production,
     suite: Suite,
     progress: Progress,
     terms: Terms,
     tolerances: Sequence[float] = TOLERANCES,
     windows: Sequence[float] = (),
-) -> list[Played]:
-    """Play the same day under affinity alone, affinity within tolerances, the longest idle, and chance.
+) -> list[DayResult]:
+    """Simulate the same day under affinity alone, affinity within tolerances, the longest idle, and chance.
 
-    windows: of so many seconds, under the tolerance that serves.
+    windows: matching windows in seconds, with the service's tolerance.
     """
-    await production.learn_suite(suite, progress)
-    met, floor = await meetings(production, suite, progress)
-    came = arrivals(len(suite.agents), len(suite.messages), terms)
-    choices: list[Choice] = [
+    await production.encode_suite(suite, progress)
+    matches, floor = await match_messages(production, suite, progress)
+    arrivals = draw_arrivals(len(suite.agents), len(suite.messages), terms)
+    strategies: list[Strategy] = [
         Affinity(0.0, floor),
         *(Affinity(tolerance, floor) for tolerance in tolerances),
         LongestIdle(),
         Random(np.random.default_rng(SEED)),
     ]
     alone = Affinity(production.tolerance, floor)
-    with progress(f"{suite.name}: playing the day", (len(choices) + len(windows)) * len(came.at)) as step:
-        played = [play(suite, met, came, terms, choice, step) for choice in choices]
-        gathered = [play_windowed(suite, met, came, terms, Window(seconds, alone), step) for seconds in windows]
-    return played + gathered
+    with progress(f"{suite.name}: simulating the day", (len(strategies) + len(windows)) * len(arrivals.at)) as step:
+        one_by_one = [simulate(suite, matches, arrivals, terms, strategy, step) for strategy in strategies]
+        jointly = [
+            simulate_windowed(suite, matches, arrivals, terms, Window(seconds, alone), step) for seconds in windows
+        ]
+    return one_by_one + jointly
 
 
-async def meetings(production: Production, suite: Suite, progress: Progress) -> tuple[list[Met], float]:
-    """Return whom each message meets if everybody is free, and the roster's floor. Call after `learn_suite`."""
+async def match_messages(production: Production, suite: Suite, progress: Progress) -> tuple[list[Matches], float]:
+    """Return each message's matches if all agents are free, and the roster's floor; call it after `encode_suite`."""
     index = production.index(suite.agents)
     floor = await production.floor(index)
-    met = []
+    matches = []
     with progress(f"{suite.name}: searching", len(suite.messages)) as step:
         for message in suite.messages:
-            read = production.read(message.text)
-            met.append(Met.of(find(index, read, max_idle=0), read.units, suite))
+            encoded = production.read(message.text)
+            matches.append(Matches.of(search(index, encoded, max_idle=0), encoded.units, suite))
             step()
-    return met, floor
+    return matches, floor
 
 
-def play(
-    suite: Suite, met: Sequence[Met], came: Arrivals, terms: Terms, choice: Choice, step: Callable[[], None]
-) -> Played:
-    """Play one day. Nobody is taken above capacity; who finds nobody free is turned away."""
-    books = Books(suite, Staff.rested(suite, terms.capacity))
-    columns = (came.at.tolist(), came.minutes.tolist(), came.message.tolist())
+def simulate(
+    suite: Suite,
+    matches: Sequence[Matches],
+    arrivals: Arrivals,
+    terms: Terms,
+    strategy: Strategy,
+    step: Callable[[], None],
+) -> DayResult:
+    """Simulate one day within the agents' capacity; an arrival that finds no free agent is turned away."""
+    ledger = DayLedger(suite, Staff.at_start(suite, terms.capacity))
+    columns = (arrivals.at.tolist(), arrivals.minutes.tolist(), arrivals.message.tolist())
     for at, minutes, message in zip(*columns, strict=True):
-        books.until(at)
+        ledger.until(at)
         step()
-        if books.staff.anybody_free():
-            books.take(choice.choose(met[message], books.staff), met[message], message, at, minutes)
-    return books.played(choice.name, choice.tolerance, len(came.at))
+        if ledger.staff.has_free_agent():
+            agent = strategy.choose(matches[message], ledger.staff)
+            ledger.start(agent, matches[message], message, at, minutes)
+    return ledger.result(strategy.name, strategy.tolerance, len(arrivals.at))
 
 
-def recommend(played: Sequence[Played]) -> float:
-    """Return the tolerance at which the Gini coefficient has fallen most per affinity lost against affinity alone.
+def recommend(results: Sequence[DayResult]) -> float:
+    """Return the tolerance with the largest fall of the Gini coefficient per affinity lost against affinity alone.
 
-    Losses below `FREE` count as none (sought-after agents kept free can even gain some), and of several tolerances
-    that lose none the one with the lowest Gini is best. Where the Gini falls at no tolerance it is 0.
+    A loss below `NOISE` counts as none (a day can even gain affinity, because agents in demand stay free). Of several
+    tolerances without a loss the tolerance with the lowest Gini is the best. Returns 0 if no tolerance lowers the Gini.
     """
-    alone = next(one for one in played if one.tolerance == 0)
-    fairer = [one for one in played if one.tolerance and one.gini < alone.gini]
+    alone = next(result for result in results if result.tolerance == 0)
+    fairer = [result for result in results if result.tolerance and result.gini < alone.gini]
     if not fairer:
         return 0.0
 
-    def worth(one: Played) -> tuple[float, float]:
-        lost = alone.mean_affinity - one.mean_affinity
-        fall = alone.gini - one.gini
-        return (math.inf if lost < FREE else fall / lost, fall)
+    def worth(result: DayResult) -> tuple[float, float]:
+        lost = alone.mean_affinity - result.mean_affinity
+        fall = alone.gini - result.gini
+        return (math.inf if lost < NOISE else fall / lost, fall)
 
     best = max(fairer, key=worth)
     assert best.tolerance is not None

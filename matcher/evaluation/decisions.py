@@ -1,4 +1,4 @@
-"""What SuggestAgents and RouteMessage decide for every message of a suite."""
+"""The decisions of SuggestAgents and of RouteMessage for every message of a suite."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.evaluation.metrics import DEEPEST
-from matcher.evaluation.production import Production, Progress, find
+from matcher.evaluation.production import Production, Progress, search
 from matcher.evaluation.suite import Suite
 from matcher.index import SiteIndex
 from matcher.model import Basis
@@ -23,18 +23,18 @@ SEED: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """Hold what became of the messages, each array [decisions]; with everybody free one a message, in their order."""
+    """The decisions, each array [decisions]; with all agents free there is one for each message, in their order."""
 
     message: NDArray[np.int64]
     place: NDArray[np.int64]
-    """Of the first right agent by affinity alone, 0: not among the first ten."""
+    """The place of the first right agent by affinity alone; 0: not among the first ten."""
     confidence: NDArray[np.float64]
-    """Of the first agent by affinity alone; 0 where nobody is met."""
+    """The confidence of the first agent by affinity alone; 0 where the message meets no interest."""
     routed: NDArray[np.int64]
-    """The agent whom RouteMessage takes, as a position in the roster."""
+    """The agent whom RouteMessage chooses, as a position in the roster."""
     routed_right: NDArray[np.bool_]
     affinity: NDArray[np.float64]
-    """Of the agent whom RouteMessage takes."""
+    """The affinity of the agent whom RouteMessage chooses."""
     fell_back: NDArray[np.bool_]
     answerable: NDArray[np.bool_]
     """Whether a right agent was free."""
@@ -53,22 +53,22 @@ class _Decision(NamedTuple):
 
 
 async def decide(production: Production, suite: Suite, progress: Progress, *, free: float = 1.0) -> Decisions:
-    """Ask for every message who fits, and route it.
+    """Rank the agents for every message, and route the message.
 
-    Whoever is routed to completes at once: everybody stays free, and is idle from then on. free: the share of agents
-    who are; below 1 every message is asked of ⌈1 / free⌉ rosters, so that each agent is free in one of them at least.
+    The chosen agent completes at once, so that all agents stay free, and is idle from then on. free: the share of
+    free agents; below 1 every message is decided on ⌈1 / free⌉ rosters, so that each agent is free in at least one.
     """
-    await production.learn_suite(suite, progress)
+    await production.encode_suite(suite, progress)
     index = production.index(suite.agents)
     floor = await production.floor(index)
     rosters = free_rosters(len(suite.agents), free)
-    made: list[_Decision] = []
+    decisions: list[_Decision] = []
     with progress(f"{suite.name}: routing", len(rosters) * len(suite.messages)) as step:
         for online in rosters:
             _set_free(index, suite, online)
             free_ids = frozenset(suite.agents[position].id for position in online.tolist())
-            made += _decisions(production, suite, index, floor, free_ids, step)
-    columns = list(zip(*made, strict=True))
+            decisions += _decisions(production, suite, index, floor, free_ids, step)
+    columns = list(zip(*decisions, strict=True))
     return Decisions(
         message=np.array(columns[0], np.int64),
         place=np.array(columns[1], np.int64),
@@ -83,7 +83,7 @@ async def decide(production: Production, suite: Suite, progress: Progress, *, fr
 
 
 def free_rosters(agents: int, free: float) -> list[NDArray[np.int64]]:
-    """Return who is free, as positions, in each of ⌈1 / free⌉ equal draws that together hold everybody."""
+    """Return the positions of the free agents in each of ⌈1 / free⌉ equal draws, which together hold all agents."""
     if free >= 1:
         return [np.arange(agents)]
     order = np.random.default_rng(SEED).permutation(agents)
@@ -105,22 +105,22 @@ def _decisions(
     position = {agent.id: number for number, agent in enumerate(suite.agents)}
     now = len(suite.agents)
     for number, message in enumerate(suite.messages):
-        read = production.read(message.text)
-        found = find(index, read)
-        best = rank(found, read.units, RankingTerms(0.0, 0.0, most=DEEPEST))
-        met = best.candidates if best.basis is Basis.AFFINITY else ()
-        right = (place for place, one in enumerate(met, start=1) if one.agent in message.relevant)
-        route = rank(found, read.units, RankingTerms(floor, production.tolerance, most=1))
-        taken = route.candidates[0]
+        encoded = production.read(message.text)
+        result = search(index, encoded)
+        suggestion = rank(result, encoded.units, RankingTerms(0.0, 0.0, most=DEEPEST))
+        candidates = suggestion.candidates if suggestion.basis is Basis.AFFINITY else ()
+        right = (place for place, candidate in enumerate(candidates, start=1) if candidate.agent in message.relevant)
+        route = rank(result, encoded.units, RankingTerms(floor, production.tolerance, most=1))
+        chosen = route.candidates[0]
         now += 1
-        index.put_status(taken.agent, AgentStatus.ONLINE, now)
+        index.put_status(chosen.agent, AgentStatus.ONLINE, now)
         yield _Decision(
             message=number,
             place=next(right, 0),
-            confidence=met[0].confidence if met else 0.0,
-            routed=position[taken.agent],
-            routed_right=taken.agent in message.relevant,
-            affinity=taken.affinity,
+            confidence=candidates[0].confidence if candidates else 0.0,
+            routed=position[chosen.agent],
+            routed_right=chosen.agent in message.relevant,
+            affinity=chosen.affinity,
             fell_back=route.basis is Basis.FALLBACK,
             answerable=not free.isdisjoint(message.relevant),
         )

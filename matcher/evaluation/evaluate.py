@@ -1,4 +1,4 @@
-"""A suite evaluated: the figures of what serves, of the baselines, and what a reliability diagram needs."""
+"""The evaluation of a suite: the figures of the service and of the baselines, and a reliability diagram's data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from matcher.evaluation.suite import Suite
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Hold a mean and half the width of its 95 % interval (0: an exact expectation)."""
+    """A mean and half the width of its 95 % interval (0: an exact expectation)."""
 
     value: float
     half_width: float = 0.0
@@ -36,7 +36,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """Hold how well a way to rank finds the right agents."""
+    """The figures of one method of ranking."""
 
     name: str
     recall_at_1: Estimate
@@ -46,7 +46,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Hold what `--json` prints: fractions; None where a suite cannot tell."""
+    """The figures that `--json` prints, as fractions; None where a suite does not determine a figure."""
 
     suite: str
     agents: int
@@ -66,8 +66,8 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
-    """Hold all that one suite says."""
+class Evaluation:
+    """All figures of one suite."""
 
     figures: Figures
     production: Method
@@ -75,28 +75,28 @@ class Evaluated:
     fell_back: float
     floor: float
     methods: Sequence[Method]
-    """The baselines."""
+    """The figures of the baselines."""
     auroc_answerable: float
-    """Of the decisions for which a right agent was free; `figures.auroc` is of all."""
+    """The AUROC over the decisions for which a right agent was free; `figures.auroc` is over all decisions."""
     bins: Sequence[tuple[float, float, int]]
-    """Confidence said, share right, decisions: the reliability diagram."""
+    """The reliability diagram: mean confidence, share of right agents, and number of decisions of each bin."""
 
 
 async def evaluate(
     production: Production, suite: Suite, progress: Progress, *, free: float = 1.0, compare: bool = True
-) -> Evaluated:
-    """Run a suite through what serves and, where `compare`, through the baselines.
+) -> Evaluation:
+    """Run a suite through the service's own code and, if `compare`, through the baselines.
 
-    Recall, reciprocal rank and hit rate are means over the messages for which a right agent is free; all other figures
-    are of all decisions. free: see `decide`.
+    Recall, reciprocal rank and hit rate are means over the decisions for which a right agent is free; all other
+    figures are over all decisions. free: see `decide`.
     """
     decisions = await decide(production, suite, progress, free=free)
     methods = await baselines_of(production, suite, progress) if compare else ()
     return summarise(suite, decisions, methods)
 
 
-def summarise(suite: Suite, decisions: Decisions, methods: Sequence[Method]) -> Evaluated:
-    """Measure the decisions on a suite."""
+def summarise(suite: Suite, decisions: Decisions, methods: Sequence[Method]) -> Evaluation:
+    """Return the figures of the decisions on a suite."""
     cluster = _clusters(suite)
     place, answerable = decisions.place, decisions.answerable
     clusters = cluster[decisions.message]
@@ -116,7 +116,7 @@ def summarise(suite: Suite, decisions: Decisions, methods: Sequence[Method]) -> 
         ece=_number(calibration_error(decisions.confidence, right)),
         auroc=_number(auroc(decisions.confidence, right)),
     )
-    return Evaluated(
+    return Evaluation(
         figures=figures,
         production=serving,
         hit_rate_routed=hits,
@@ -129,10 +129,10 @@ def summarise(suite: Suite, decisions: Decisions, methods: Sequence[Method]) -> 
 
 
 async def baselines_of(production: Production, suite: Suite, progress: Progress) -> list[Method]:
-    """Measure what people would build instead, everybody free. Raises ExtraMissing without bm25s."""
-    await production.learn_suite(suite, progress)
+    """Return the figures of the baselines with all agents free; raise ExtraMissing without bm25s."""
+    await production.encode_suite(suite, progress)
     cluster = _clusters(suite)
-    asked = np.array([bool(message.relevant) for message in suite.messages])
+    answerable = np.array([bool(message.relevant) for message in suite.messages])
     ranked = {
         "BM25": baselines.word_search(suite),
         "one vector per profile": await baselines.one_vector(production, suite, progress),
@@ -140,8 +140,8 @@ async def baselines_of(production: Production, suite: Suite, progress: Progress)
     }
     chance = baselines.chance(suite)
     return [
-        Method("random", *(Estimate(one) for one in (chance.recall_at_1, chance.recall_at_5, chance.mrr_at_10))),
-        *(_method(name, places[asked], cluster[asked]) for name, places in ranked.items()),
+        Method("random", *(Estimate(value) for value in (chance.recall_at_1, chance.recall_at_5, chance.mrr_at_10))),
+        *(_method(name, places[answerable], cluster[answerable]) for name, places in ranked.items()),
     ]
 
 
@@ -155,7 +155,7 @@ def _estimate(values: Floats, cluster: NDArray[np.int64]) -> Estimate:
 
 
 def _clusters(suite: Suite) -> NDArray[np.int64]:
-    """Return a number for each message's right agents [messages]: what the bootstrap draws together."""
+    """Return the cluster of each message [messages], by its right agents; the bootstrap draws whole clusters."""
     numbers: dict[str, int] = {}
     return np.array(
         [numbers.setdefault(min(message.relevant, default=""), len(numbers)) for message in suite.messages], np.int64

@@ -1,4 +1,4 @@
-"""The libraries that only an evaluation needs."""
+"""Imports of the libraries that only an evaluation needs (the `evaluate` extra)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ExtraMissing(Exception):
 
 
 def extra(module: str) -> Any:
-    """Import a module of the `evaluate` extra. Raises ExtraMissing, saying in one line what to install."""
+    """Import a module of the `evaluate` extra; raise ExtraMissing, which says what to install, where it is missing."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

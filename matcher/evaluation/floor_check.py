@@ -1,4 +1,4 @@
-"""How often messages with nothing to go by fall back, and how often those of a suite do."""
+"""The check of the floor: measures how often messages fall back that say nothing of an interest, and a suite's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from matcher.affinity.sentences import split
-from matcher.evaluation.production import Production, Progress, find
+from matcher.evaluation.production import Production, Progress, search
 from matcher.evaluation.suite import Suite
 from matcher.index import SiteIndex
 from matcher.model import Basis
@@ -14,8 +14,8 @@ from matcher.ranking.policy import RankingTerms, rank
 
 
 @dataclass(frozen=True, slots=True)
-class FloorChecked:
-    """Hold the shares that fall back, as fractions."""
+class FloorResult:
+    """The shares of messages that fall back, as fractions."""
 
     suite: str
     floor: float
@@ -25,14 +25,14 @@ class FloorChecked:
 
 async def check_floor(
     production: Production, suite: Suite, nothing_to_go_by: Sequence[str], progress: Progress
-) -> FloorChecked:
-    """Route small talk and a suite's messages against its roster, everybody free, and count what falls back."""
-    await production.learn_suite(suite, progress)
+) -> FloorResult:
+    """Route small talk and a suite's messages with all agents free, and return the shares that fall back."""
+    await production.encode_suite(suite, progress)
     units = {unit for text in nothing_to_go_by for unit in split(text).texts(text)}
-    await production.learn(units, f"{suite.name}: encoding small talk", progress)
+    await production.encode(units, f"{suite.name}: encoding small talk", progress)
     index = production.index(suite.agents)
     floor = await production.floor(index)
-    return FloorChecked(
+    return FloorResult(
         suite=suite.name,
         floor=floor,
         nothing_to_go_by=_fall_back(production, index, floor, nothing_to_go_by),
@@ -43,6 +43,6 @@ async def check_floor(
 def _fall_back(production: Production, index: SiteIndex, floor: float, texts: Iterable[str]) -> float:
     bases = []
     for text in texts:
-        read = production.read(text)
-        bases.append(rank(find(index, read), read.units, RankingTerms(floor, 0.0, most=1)).basis)
+        encoded = production.read(text)
+        bases.append(rank(search(index, encoded), encoded.units, RankingTerms(floor, 0.0, most=1)).basis)
     return bases.count(Basis.FALLBACK) / len(bases)

@@ -1,4 +1,4 @@
-"""Measures of a match. Pure; places count from 1, 0 stands for not found."""
+"""Metrics of a match: pure functions of places, which count from 1 and are 0 for "not found"."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Floats = NDArray[np.float64]
 Truths = NDArray[np.bool_]
 
 DEEPEST: Final = 10
-"""Places that the reciprocal rank looks at."""
+"""The last place that the reciprocal rank counts."""
 
 BINS: Final = 10
-"""Bins of the reliability diagram, of equal mass: with a thousand messages a hundred each, so that a bin's own
-chance (half-width 0.1 at most) does not drown what the calibration error measures."""
+"""Bins of equal size of the reliability diagram: with a thousand messages a hundred each, so that the random error of
+a bin (half-width 0.1 at most) stays below the calibration error that is measured."""
 
 RESAMPLES: Final = 1_000
 SEED: Final = 20_240_229
@@ -42,17 +42,17 @@ def by_chance(agents: int, right: int, at: int) -> float:
 
 
 def reciprocal_rank_by_chance(agents: int, right: int) -> float:
-    """Return the expectation of `reciprocal_rank` in a random order."""
+    """Return the expected `reciprocal_rank` in a random order."""
     orders = math.comb(agents, right)
     places = range(1, min(DEEPEST, agents) + 1)
     return sum(math.comb(agents - place, right - 1) / orders / place for place in places) if right else 0.0
 
 
 def half_width(values: Floats, cluster: NDArray[np.int64]) -> float:
-    """Return half the width of the 95 % interval of a mean.
+    """Return half the width of the 95 % interval of a mean, by a percentile bootstrap.
 
-    A percentile bootstrap that draws clusters [messages] (agents) with all their messages: several messages of one
-    agent are not independent. The same values give the same width.
+    The bootstrap draws clusters [messages], agents with all their messages, because the messages of one agent are not
+    independent. The same values always give the same width.
     """
     if not len(values):
         return math.nan
@@ -67,21 +67,24 @@ def half_width(values: Floats, cluster: NDArray[np.int64]) -> float:
 
 
 def bins(confidence: Floats, right: Truths) -> list[tuple[float, float, int]]:
-    """Return (mean confidence, share right, messages) of up to ten bins of equal mass, the least confident first."""
+    """Return (mean confidence, share right, messages) of up to ten bins of equal size, the least confident first."""
     order = np.argsort(confidence, kind="stable")
     pieces = np.array_split(order, min(BINS, len(order)) or 1)
-    return [(float(confidence[one].mean()), float(right[one].mean()), len(one)) for one in pieces if len(one)]
+    return [(float(confidence[piece].mean()), float(right[piece].mean()), len(piece)) for piece in pieces if len(piece)]
 
 
 def calibration_error(confidence: Floats, right: Truths) -> float:
     """Return the expected calibration error (Naeini et al. 2015) over `bins`; NaN without messages."""
-    made = bins(confidence, right)
-    total = sum(size for *_, size in made)
-    return sum(size * abs(said - was) for said, was, size in made) / total if total else math.nan
+    pieces = bins(confidence, right)
+    total = sum(size for *_, size in pieces)
+    return sum(size * abs(mean - share) for mean, share, size in pieces) / total if total else math.nan
 
 
 def auroc(confidence: Floats, right: Truths) -> float:
-    """Return the chance that a right answer has more confidence than a wrong one, ties half; NaN without both."""
+    """Return the probability that a right answer has more confidence than a wrong answer; a tie counts half.
+
+    NaN without right or without wrong answers.
+    """
     _, value, count = np.unique(confidence, return_inverse=True, return_counts=True)
     rank = (np.cumsum(count) - (count - 1) / 2)[value]
     positive = int(right.sum())
@@ -92,14 +95,14 @@ def auroc(confidence: Floats, right: Truths) -> float:
 
 
 def busiest_share(decisions: NDArray[np.int64]) -> float:
-    """Return the share of all decisions [agents] that the busiest hundredth of the agents, at least one, took."""
+    """Return the share of all decisions [agents] that the busiest 1 % of the agents, at least one, got."""
     total = int(decisions.sum())
     busiest = np.sort(decisions)[::-1][: math.ceil(len(decisions) / 100)]
     return float(busiest.sum() / total) if total else math.nan
 
 
 def gini(amounts: Sequence[int] | NDArray[np.int64]) -> float:
-    """Return the Gini coefficient of non-negative amounts: 0 all alike, towards 1 all with one; NaN where all are 0."""
+    """Return the Gini coefficient of non-negative amounts: 0 if all are equal, near 1 if one has all; NaN for zeros."""
     ascending = np.sort(np.asarray(amounts, np.float64))
     total = ascending.sum()
     if not total:
@@ -109,9 +112,9 @@ def gini(amounts: Sequence[int] | NDArray[np.int64]) -> float:
 
 
 def places_of(scores: Floats | NDArray[np.float32], right: Sequence[NDArray[np.int64]]) -> Places:
-    """Return the place of each message's first right agent, given scores [messages, agents].
+    """Return the place of each message's first right agent, by scores [messages, agents].
 
-    Higher scores come first and equals by the agents' order; a score of 0 or less is no find.
+    Agents are ordered by descending score, then by position; a score of 0 or less counts as not found.
     """
     places = np.zeros(len(scores), np.int64)
     for number, (row, agents) in enumerate(zip(scores, right, strict=True)):

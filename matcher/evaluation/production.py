@@ -1,4 +1,4 @@
-"""What serves, opened without a store: encoder, scorer, floors, and the index of a suite's roster."""
+"""The service's own encoder, scorer, floors and index, opened without a store for an evaluation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matcher.affinity.sentences import split
 from matcher.config import Settings
 from matcher.encoder import EncoderSettings, open_encoder
 from matcher.evaluation.suite import Suite, SuiteAgent
-from matcher.evaluation.vector_cache import KnownTexts
+from matcher.evaluation.vector_cache import VectorCache
 from matcher.index import Query, SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
@@ -25,52 +25,52 @@ ANYONE = Requirements()
 
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
-"""Shows a long step by its label and total; the context gives what is to be called once for each thing done."""
+"""Shows the progress of a long step by its label and total; the context yields a function to call after each item."""
 
 
 @dataclass(frozen=True, slots=True)
 class Production:
-    """Hold what a route goes through, and the texts read so far."""
+    """The parts of the service that decide a route, and the vectors of the texts encoded so far."""
 
-    texts: KnownTexts
+    cache: VectorCache
     scorer: Scorer
     floors: AffinityFloors
     tolerance: float
     learned_from: tuple[str, ...] = ()
-    """The suites that the scorer was learned from, as its file names them."""
+    """The suites that the scorer was learned from, as named in its file."""
 
     def with_scorer(self, scorer: Scorer) -> Production:
-        """Return the same with another scorer; floors are computed anew for each index."""
+        """Return the same parts with another scorer; floors are computed for each index."""
         return replace(self, scorer=scorer, learned_from=())
 
-    async def learn(self, texts: Iterable[str], label: str, progress: Progress) -> None:
-        """Encode what is not known yet."""
-        unknown = self.texts.unknown(texts)
-        if unknown:
-            with progress(label, len(unknown)) as step:
-                await self.texts.learn(unknown, step)
+    async def encode(self, texts: Iterable[str], label: str, progress: Progress) -> None:
+        """Encode the texts that the cache does not hold."""
+        missing = self.cache.missing(texts)
+        if missing:
+            with progress(label, len(missing)) as step:
+                await self.cache.encode(missing, step)
 
-    async def learn_suite(self, suite: Suite, progress: Progress) -> None:
+    async def encode_suite(self, suite: Suite, progress: Progress) -> None:
         """Encode a suite's interests and the units of its messages."""
         texts = {interest for agent in suite.agents for interest in agent.interests}
         for message in suite.messages:
             texts.update(split(message.text).texts(message.text))
-        await self.learn(texts, f"{suite.name}: encoding", progress)
+        await self.encode(texts, f"{suite.name}: encoding", progress)
 
     def read(self, text: str) -> EncodedMessage:
-        """Return a message as the router reads it."""
+        """Return a message as the router encodes it; the cache must hold its units."""
         units = split(text)
         texts = units.texts(text)
-        return EncodedMessage(units, self.texts.vectors(texts), [stems(one) for one in texts])
+        return EncodedMessage(units, self.cache.vectors(texts), [stems(unit) for unit in texts])
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
-        """Return the index of a roster where everybody is online and the first has been idle longest."""
-        index = SiteIndex(self.scorer, self.texts.encoder.dimension)
+        """Return the index of a roster whose agents are all online; the first agent is idle longest."""
+        index = SiteIndex(self.scorer, self.cache.encoder.dimension)
         limit = Capacity(total=capacity, channels={ANYONE.channel: ChannelCapacity(cost=1)})
         for number, agent in enumerate(agents, start=1):
             profile = Profile(agent.display_name, agent.interests, capacity=limit)
-            known = Agent(agent.id, profile, AgentStatus.ONLINE, 1, 1, 0, 0, idle_since_ms=number)
-            index.put(known, self.texts.vectors(agent.interests))
+            indexed = Agent(agent.id, profile, AgentStatus.ONLINE, 1, 1, 0, 0, idle_since_ms=number)
+            index.put(indexed, self.cache.vectors(agent.interests))
         return index
 
     async def floor(self, index: SiteIndex) -> float:
@@ -78,16 +78,17 @@ class Production:
         return await self.floors.of(index, DEFAULT_POOL)
 
 
-def find(index: SiteIndex, read: EncodedMessage, *, max_idle: int = 1) -> SearchResult:
-    """Search an index for a message that asks for nothing special."""
-    return index.find(Query(read.vectors, read.stems), ANYONE, max_idle=max_idle)
+def search(index: SiteIndex, message: EncodedMessage, *, max_idle: int = 1) -> SearchResult:
+    """Search an index for a message without requirements."""
+    return index.find(Query(message.vectors, message.stems), ANYONE, max_idle=max_idle)
 
 
 @asynccontextmanager
 async def open_production(settings: Settings, say: Callable[[str], None]) -> AsyncIterator[Production]:
-    """Open the encoder as the service does, with its precision, and the scorer that serves.
+    """Open the encoder as the service does, with its precision, and the service's scorer.
 
-    Raises ModelUnusable when the model cannot be loaded, ScorerFileWrong when the scorer cannot.
+    say: called with each step of the encoder's start. Raises ModelUnusable when the model cannot be loaded,
+    ScorerFileWrong when the scorer cannot.
     """
     encoder = await open_encoder(
         EncoderSettings(
@@ -103,7 +104,7 @@ async def open_production(settings: Settings, say: Callable[[str], None]) -> Asy
         floors = await AffinityFloors.open(encoder)
         try:
             learned_from = provenance.suites if provenance else ()
-            yield Production(KnownTexts(encoder), scorer, floors, settings.affinity_tolerance, learned_from)
+            yield Production(VectorCache(encoder), scorer, floors, settings.affinity_tolerance, learned_from)
         finally:
             await floors.close()
     finally:

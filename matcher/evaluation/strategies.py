@@ -1,4 +1,4 @@
-"""Ways to choose among the free agents: the policy that serves, and what it is compared with."""
+"""Strategies that choose among the free agents: the service's policy, and those it is compared with."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from matcher.evaluation.suite import Suite
 from matcher.model import Basis
 from matcher.ranking.policy import RankingTerms, rank
 
-CLOCK: Final = 60_000.0
-"""The policy's milliseconds in a minute."""
+MS_PER_MINUTE: Final = 60_000.0
 
-OF_REASONS: Final = frozenset({"first", "reason", "strength"})
-"""What `Scores` holds by reason; all else it holds by agent."""
+REASON_COLUMNS: Final = frozenset({"first", "reason", "strength"})
+"""The columns of `Scores` that are not by agent."""
 
 
 @dataclass(slots=True)
 class Staff:
-    """Keep what the agents hold and since when they are idle, each array [agents]."""
+    """The load of the agents and the times since which they are idle, each array [agents]."""
 
     capacity: int
     ids: list[str]
@@ -33,8 +32,8 @@ class Staff:
     idle_since_ms: NDArray[np.int64]
 
     @classmethod
-    def rested(cls, suite: Suite, capacity: int) -> Staff:
-        """Begin a day: nobody holds anything, and who comes first in the roster has waited longest."""
+    def at_start(cls, suite: Suite, capacity: int) -> Staff:
+        """Return the staff at the start of a day: no agent has a conversation, the roster's first is idle longest."""
         agents = len(suite.agents)
         ids = [agent.id for agent in suite.agents]
         position = {agent: number for number, agent in enumerate(ids)}
@@ -42,24 +41,24 @@ class Staff:
 
     @property
     def free(self) -> NDArray[np.bool_]:
-        """Return who has room [agents]."""
+        """Which agents have free capacity [agents]."""
         return self.load < self.capacity
 
-    def anybody_free(self) -> bool:
-        """Tell whether somebody has room."""
+    def has_free_agent(self) -> bool:
+        """Return whether any agent has free capacity."""
         return bool(self.free.any())
 
-    def take(self, agent: int) -> None:
-        """Begin a conversation."""
+    def start(self, agent: int) -> None:
+        """Start a conversation."""
         self.load[agent] += 1
 
     def complete(self, agent: int, minute: float) -> None:
         """End a conversation."""
         self.load[agent] -= 1
-        self.idle_since_ms[agent] = round(minute * CLOCK)
+        self.idle_since_ms[agent] = round(minute * MS_PER_MINUTE)
 
     def longest_idle(self) -> int:
-        """Return the free agent idle longest; of equals the less loaded, then the lower id."""
+        """Return the free agent who is idle longest; ties go to the lower load, then to the lower id."""
         free = np.flatnonzero(self.free)
         since = self.idle_since_ms[free]
         equal = free[since == since.min()].tolist()
@@ -67,82 +66,84 @@ class Staff:
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
-    """Hold whom a message meets if everybody is free."""
+class Matches:
+    """The agents whose interests a message meets, if all agents are free."""
 
-    found: SearchResult
+    result: SearchResult
     units: Sentences
     position: NDArray[np.int64]
-    """In the roster, ascending, of `found.agents`."""
+    """The positions of `result.agents` in the roster, ascending."""
 
     @classmethod
-    def of(cls, found: SearchResult, units: Sentences, suite: Suite) -> Met:
-        """Place those found in a suite's roster; the index was filled in the roster's order."""
-        position = found.scores.agent.astype(np.int64)
-        assert all(suite.agents[at].id == agent.id for at, agent in zip(position.tolist(), found.agents, strict=True))
-        return cls(found, units, position)
+    def of(cls, result: SearchResult, units: Sentences, suite: Suite) -> Matches:
+        """Return the matches of a search; the index must have been filled in the order of the suite's roster."""
+        position = result.scores.agent.astype(np.int64)
+        assert all(suite.agents[at].id == agent.id for at, agent in zip(position.tolist(), result.agents, strict=True))
+        return cls(result, units, position)
 
     def affinity(self, agent: int) -> float:
-        """Return an agent's affinity; 0 where the message does not meet them."""
+        """Return an agent's affinity; 0 where the message meets none of the agent's interests."""
         at = int(np.searchsorted(self.position, agent))
-        there = at < len(self.position) and self.position[at] == agent
-        return float(self.found.scores.affinity[at]) if there else 0.0
+        is_match = at < len(self.position) and self.position[at] == agent
+        return float(self.result.scores.affinity[at]) if is_match else 0.0
 
     def among(self, staff: Staff) -> SearchResult:
-        """Return what the index would find at this moment: those who have room, as loaded and idle as they are."""
-        found, scores = self.found, self.found.scores
+        """Return the search result of this moment: the agents with free capacity, with their load and idle time."""
+        scores = self.result.scores
         free = staff.free[self.position]
         length = np.diff(scores.first)
-        met = np.repeat(free, length)
+        of_free = np.repeat(free, length)
         position = self.position[free]
-        of_agents: dict[str, Any] = {
-            one.name: getattr(scores, one.name)[free] for one in fields(scores) if one.name not in OF_REASONS
+        by_agent: dict[str, Any] = {
+            column.name: getattr(scores, column.name)[free]
+            for column in fields(scores)
+            if column.name not in REASON_COLUMNS
         }
         return replace(
-            found,
+            self.result,
             scores=Scores(
-                **of_agents,
+                **by_agent,
                 first=np.concatenate([[0], np.cumsum(length[free])]),
-                reason=scores.reason[met],
-                strength=scores.strength[met],
+                reason=scores.reason[of_free],
+                strength=scores.strength[of_free],
             ),
-            agents=found.agents[free],
+            agents=self.result.agents[free],
             utilization=staff.load[position] / staff.capacity,
             idle_since_ms=staff.idle_since_ms[position],
             eligible=int(np.count_nonzero(staff.free)),
         )
 
 
-class Choice(Protocol):
-    """A way to choose."""
+class Strategy(Protocol):
+    """A rule that chooses an agent."""
 
     @property
     def name(self) -> str:
-        """Return what it is called."""
+        """The strategy's name."""
 
     @property
     def tolerance(self) -> float | None:
-        """Return within what affinities count as equal; None: affinity is not asked."""
+        """The difference below which affinities count as equal; None for a strategy without affinity."""
 
-    def choose(self, met: Met, staff: Staff) -> int:
-        """Return the agent, as a position in the roster; somebody is free."""
+    def choose(self, matches: Matches, staff: Staff) -> int:
+        """Return the chosen agent, as a position in the roster; at least one agent must be free."""
 
 
 @dataclass(frozen=True, slots=True)
 class Affinity:
-    """What serves: `policy.rank`."""
+    """The service's policy, `ranking.policy.rank`."""
 
     tolerance: float
     floor: float
 
     @property
     def name(self) -> str:
-        """Return what it is called."""
+        """The strategy's name."""
         return f"affinity within {self.tolerance:g}" if self.tolerance else "affinity only"
 
-    def choose(self, met: Met, staff: Staff) -> int:
-        """Return the policy's first candidate; below the floor the longest idle."""
-        ranking = rank(met.among(staff), met.units, RankingTerms(self.floor, self.tolerance, most=1))
+    def choose(self, matches: Matches, staff: Staff) -> int:
+        """Return the policy's first candidate, or, below the floor, the agent who is idle longest."""
+        ranking = rank(matches.among(staff), matches.units, RankingTerms(self.floor, self.tolerance, most=1))
         if ranking.basis is Basis.FALLBACK:
             return staff.longest_idle()
         return staff.position[ranking.candidates[0].agent]
@@ -150,24 +151,24 @@ class Affinity:
 
 @dataclass(frozen=True, slots=True)
 class LongestIdle:
-    """What most contact centers do."""
+    """The longest idle agent first, as in most contact centers."""
 
     name: str = "longest idle"
     tolerance: float | None = None
 
-    def choose(self, met: Met, staff: Staff) -> int:  # noqa: ARG002  # the message does not matter here
-        """Return the free agent idle longest."""
+    def choose(self, matches: Matches, staff: Staff) -> int:  # noqa: ARG002  # this strategy ignores the message
+        """Return the free agent who is idle longest."""
         return staff.longest_idle()
 
 
 @dataclass(frozen=True, slots=True)
 class Random:
-    """Chance."""
+    """A random free agent."""
 
     random: np.random.Generator
     name: str = "random"
     tolerance: float | None = None
 
-    def choose(self, met: Met, staff: Staff) -> int:  # noqa: ARG002  # the message does not matter here
-        """Return any free agent."""
+    def choose(self, matches: Matches, staff: Staff) -> int:  # noqa: ARG002  # this strategy ignores the message
+        """Return a random free agent."""
         return int(self.random.choice(np.flatnonzero(staff.free)))

@@ -1,4 +1,4 @@
-"""A suite: a roster, messages, and which agents are right for each."""
+"""Suites: a roster, messages, and the right agents of each message; reads and checks their files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ MESSAGES_FILE: Final = "messages.jsonl"
 
 
 class SuiteWrong(Exception):
-    """A suite cannot be read: which file, which line, which field, and what it must be. Never the text itself."""
+    """A suite cannot be read; the message names file, line and field, and never holds the text itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteAgent:
-    """An agent of a suite, as the service would take them in: each interest once, none empty."""
+    """An agent of a suite, as the service accepts it: each interest once, none empty."""
 
     id: str
     display_name: str
@@ -27,7 +27,7 @@ class SuiteAgent:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SuiteMessage:
-    """A message and the agents who are right for it; none where nobody is."""
+    """A message and its right agents, which may be none."""
 
     id: str
     text: str
@@ -39,7 +39,7 @@ class SuiteMessage:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A roster and its messages. What groups agents for other scorers is not read: no router may see it."""
+    """A roster and its messages, without the field that groups agents, which no router may know."""
 
     name: str
     agents: tuple[SuiteAgent, ...]
@@ -49,17 +49,17 @@ class Suite:
 def read_suite(folder: Path) -> Suite:
     """Read a folder with agents.jsonl and messages.jsonl.
 
-    Raises SuiteWrong, naming file, line and field, for what is missing, of another type, said twice, or names an agent
-    who is not there. Fields it does not know are passed over, and so are empty lines.
+    Raises SuiteWrong, which names file, line and field, where a value is missing, of a wrong type or an id used
+    twice, or where a message names an unknown agent. Unknown fields and empty lines are ignored.
     """
     if not folder.is_dir():
-        raise SuiteWrong(f"{folder} is no folder")
+        raise SuiteWrong(f"{folder} is not a folder")
     agents: dict[str, SuiteAgent] = {}
     for line in _lines(folder / AGENTS_FILE):
         identifier = line.new_id(agents)
-        interests = (one.strip() for one in line.text("interests").splitlines())
-        once = tuple(dict.fromkeys(one for one in interests if one))
-        agents[identifier] = SuiteAgent(identifier, line.text("display_name", default=identifier), once)
+        interests = (interest.strip() for interest in line.text("interests").splitlines())
+        distinct = tuple(dict.fromkeys(interest for interest in interests if interest))
+        agents[identifier] = SuiteAgent(identifier, line.text("display_name", default=identifier), distinct)
     if not agents:
         raise SuiteWrong(f"{folder / AGENTS_FILE} has no agent")
     messages: dict[str, SuiteMessage] = {}
@@ -74,7 +74,7 @@ def read_suite(folder: Path) -> Suite:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One JSON object and where it stands."""
+    """A JSON object with its file and line."""
 
     path: Path
     number: int
@@ -89,7 +89,7 @@ class _Line:
             raise self.wrong(field, "is missing")
         if not isinstance(value, str):
             raise self.wrong(field, "must be a text")
-        if any("\ud800" <= sign <= "\udfff" for sign in value):
+        if any("\ud800" <= character <= "\udfff" for character in value):
             raise self.wrong(field, "holds half a surrogate pair")
         return value
 
@@ -98,18 +98,18 @@ class _Line:
         if not value:
             raise self.wrong("id", "is empty")
         if value in known:
-            raise self.wrong("id", f"{value} stands on an earlier line, too")
+            raise self.wrong("id", f"{value} is already used on an earlier line")
         return value
 
     def ids(self, field: str, known: Callable[[str], bool]) -> list[str]:
         value = self.fields.get(field)
         if value is None:
             raise self.wrong(field, "is missing")
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        if not isinstance(value, list) or not all(isinstance(agent, str) for agent in value):
             raise self.wrong(field, "must be a list of agents' ids")
-        for one in value:
-            if not known(one):
-                raise self.wrong(field, f"names {one}, who is not in {AGENTS_FILE}")
+        for agent in value:
+            if not known(agent):
+                raise self.wrong(field, f"names {agent}, who is not in {AGENTS_FILE}")
         return value
 
 

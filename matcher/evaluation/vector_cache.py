@@ -1,4 +1,4 @@
-"""Vectors of texts, kept in memory for the length of one run."""
+"""The cache of texts' vectors, in memory for one run."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ CHUNK: Final = 64
 """Texts of one call to the encoder."""
 
 AT_ONCE: Final = 3
-"""Calls under way, so that no worker of the encoder waits."""
+"""Calls to the encoder at once, so that none of its workers is idle."""
 
 
-class KnownTexts:
-    """Encode each text once, however many suites and methods ask for it."""
+class VectorCache:
+    """Encodes each text once for all suites and methods."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self._rows: dict[str, int] = {}
         self._table: Vectors = np.zeros((0, encoder.dimension), np.float32)
 
-    def unknown(self, texts: Iterable[str]) -> list[str]:
-        """Return the texts without a vector, each once, of like length together."""
+    def missing(self, texts: Iterable[str]) -> list[str]:
+        """Return the texts without a vector, each once, in the order of their length."""
         return sorted({text for text in texts if text not in self._rows}, key=len)
 
-    async def learn(self, texts: Sequence[str], step: Callable[[], None]) -> None:
-        """Encode texts that are `unknown`; `step` is called once a text."""
+    async def encode(self, texts: Sequence[str], step: Callable[[], None]) -> None:
+        """Encode texts that are `missing`, and call `step` once for each."""
         chunks = [texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK)]
         permits = asyncio.Semaphore(AT_ONCE)
 
@@ -47,5 +47,5 @@ class KnownTexts:
             self._rows[text] = len(self._rows)
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
-        """Return the vectors [texts, dimension] of known texts."""
+        """Return the vectors [texts, dimension] of encoded texts."""
         return self._table[[self._rows[text] for text in texts]]

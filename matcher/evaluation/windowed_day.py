@@ -1,4 +1,4 @@
-"""A day with a matching window: those who come within it are decided together, as a pool with one does."""
+"""The simulation of a day with a matching window: decides the arrivals of a window jointly, as a pool does."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from matcher.affinity.search_result import IdleAgent
-from matcher.evaluation.day_ledger import Arrivals, Books, Played, Terms
-from matcher.evaluation.strategies import Affinity, Met, Staff
+from matcher.evaluation.day_ledger import Arrivals, DayLedger, DayResult, Terms
+from matcher.evaluation.strategies import Affinity, Matches, Staff
 from matcher.evaluation.suite import Suite
 from matcher.model import Agent, Profile
 from matcher.model.lifecycle import AgentStatus
@@ -29,86 +29,93 @@ class _Arrival(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window in seconds; whoever is alone in it is chosen for by affinity within the tolerance."""
+    """A matching window in seconds, and the strategy for an arrival that is alone in it."""
 
     seconds: float
     alone: Affinity
 
     @property
     def name(self) -> str:
-        """Return what it is called."""
+        """The strategy's name."""
         return f"{self.alone.name}, window {self.seconds:g} s"
 
-    def gather(self, came: Arrivals) -> Iterator[tuple[float, list[_Arrival]]]:
-        """Yield who is decided together, and the minute of it: the first one's arrival and the window."""
-        gathered: list[_Arrival] = []
-        ends = 0.0
-        for one in map(
-            _Arrival._make, zip(came.at.tolist(), came.minutes.tolist(), came.message.tolist(), strict=True)
+    def batches(self, arrivals: Arrivals) -> Iterator[tuple[float, list[_Arrival]]]:
+        """Yield the minute of each joint decision and its arrivals; a window starts with its first arrival."""
+        batch: list[_Arrival] = []
+        end = 0.0
+        for arrival in map(
+            _Arrival._make, zip(arrivals.at.tolist(), arrivals.minutes.tolist(), arrivals.message.tolist(), strict=True)
         ):
-            if gathered and (one.at > ends or len(gathered) == MOST_AT_ONCE):
-                yield min(ends, one.at), gathered
-                gathered = []
-            if not gathered:
-                ends = one.at + self.seconds / 60
-            gathered.append(one)
-        if gathered:
-            yield ends, gathered
+            if batch and (arrival.at > end or len(batch) == MOST_AT_ONCE):
+                yield min(end, arrival.at), batch
+                batch = []
+            if not batch:
+                end = arrival.at + self.seconds / 60
+            batch.append(arrival)
+        if batch:
+            yield end, batch
 
 
-class _Crew:
-    """Choose for several at once among a staff."""
+class _JointStrategy:
+    """Chooses agents for several messages jointly."""
 
     def __init__(self, staff: Staff, alone: Affinity) -> None:
         self._staff = staff
         self._alone = alone
-        known = (Agent(one, Profile("", ()), AgentStatus.ONLINE, 1, 1, 0, 0, 0) for one in staff.ids)
-        self._agents = tuple(known)
+        self._agents = tuple(
+            Agent(agent_id, Profile("", ()), AgentStatus.ONLINE, 1, 1, 0, 0, 0) for agent_id in staff.ids
+        )
 
-    def choose(self, met: Sequence[Met]) -> list[int | None]:
-        """Return each message's agent, as a position in the roster; None: nobody has room."""
+    def choose(self, matches: Sequence[Matches]) -> list[int | None]:
+        """Return each message's agent, as a position in the roster; None: no agent has free capacity."""
         staff = self._staff
-        if not staff.anybody_free():
-            return [None] * len(met)
-        if len(met) == 1:
-            return [self._alone.choose(met[0], staff)]
-        most = most_listed(len(met))
-        idle, alone = self._resting(most), self._alone
-        contestants = [
-            BatchEntry(replace(one.among(staff), longest_idle=idle), alone.floor, CHANNEL, alone.tolerance)
-            for one in met
+        if not staff.has_free_agent():
+            return [None] * len(matches)
+        if len(matches) == 1:
+            return [self._alone.choose(matches[0], staff)]
+        most = most_listed(len(matches))
+        longest_idle, alone = self._resting(most), self._alone
+        entries = [
+            BatchEntry(replace(match.among(staff), longest_idle=longest_idle), alone.floor, CHANNEL, alone.tolerance)
+            for match in matches
         ]
-        listed = {agent for one in contestants for agent in one.shortlist(most)}
+        listed = {agent for entry in entries for agent in entry.shortlist(most)}
         openings = {agent: self._opening(staff.position[agent]) for agent in listed}
-        return [None if agent is None else staff.position[agent] for agent in assign_batch(contestants, openings)]
+        return [None if agent is None else staff.position[agent] for agent in assign_batch(entries, openings)]
 
     def _opening(self, agent: int) -> Opening:
         staff, load = self._staff, int(self._staff.load[agent])
-        room = {CHANNEL: (1, staff.capacity)}
-        return Opening(staff.ids[agent], staff.capacity, load, int(staff.idle_since_ms[agent]), room)
+        by_channel = {CHANNEL: (1, staff.capacity)}
+        return Opening(staff.ids[agent], staff.capacity, load, int(staff.idle_since_ms[agent]), by_channel)
 
     def _resting(self, most: int) -> tuple[IdleAgent, ...]:
-        """Return the free agents idle longest, as the index names them."""
+        """Return the free agents who are idle longest, in the form of the index's results."""
         staff = self._staff
         free = np.flatnonzero(staff.free)
         longest = free[np.lexsort((staff.load[free], staff.idle_since_ms[free]))][:most].tolist()
         return tuple(
-            IdleAgent(one, self._agents[one], staff.load[one] / staff.capacity, int(staff.idle_since_ms[one]))
-            for one in longest
+            IdleAgent(agent, self._agents[agent], staff.load[agent] / staff.capacity, int(staff.idle_since_ms[agent]))
+            for agent in longest
         )
 
 
-def play_windowed(
-    suite: Suite, met: Sequence[Met], came: Arrivals, terms: Terms, window: Window, step: Callable[[], None]
-) -> Played:
-    """Play one day; who is decided for at a window's end and finds nobody free is turned away."""
-    books = Books(suite, Staff.rested(suite, terms.capacity))
-    crew = _Crew(books.staff, window.alone)
-    for minute, gathered in window.gather(came):
-        books.until(minute)
-        chosen = crew.choose([met[one.message] for one in gathered])
-        for one, agent in zip(gathered, chosen, strict=True):
+def simulate_windowed(
+    suite: Suite,
+    matches: Sequence[Matches],
+    arrivals: Arrivals,
+    terms: Terms,
+    window: Window,
+    step: Callable[[], None],
+) -> DayResult:
+    """Simulate one day; an arrival that finds no free agent at the end of its window is turned away."""
+    ledger = DayLedger(suite, Staff.at_start(suite, terms.capacity))
+    strategy = _JointStrategy(ledger.staff, window.alone)
+    for minute, batch in window.batches(arrivals):
+        ledger.until(minute)
+        chosen = strategy.choose([matches[arrival.message] for arrival in batch])
+        for arrival, agent in zip(batch, chosen, strict=True):
             step()
             if agent is not None:
-                books.take(agent, met[one.message], one.message, minute, one.minutes, waited=minute - one.at)
-    return books.played(window.name, None, len(came.at))
+                match = matches[arrival.message]
+                ledger.start(agent, match, arrival.message, minute, arrival.minutes, waited=minute - arrival.at)
+    return ledger.result(window.name, None, len(arrivals.at))

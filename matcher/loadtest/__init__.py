@@ -1,1 +1,1 @@
-"""An open-loop load test of the service, on a site of its own."""
+"""The load test: sends the service requests in an open loop, on a site of its own, and reports the latencies."""

@@ -1,4 +1,4 @@
-"""When requests are due: a Poisson process with a rate that may change."""
+"""The times at which requests are due: a Poisson process whose rate may change."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Seconds = NDArray[np.float64]
 
 
 def arrivals(ramp: Ramp, seed: Sequence[int]) -> Seconds:
-    """Return the times of a Poisson process with the ramp's rate, ascending, seconds from its start, [requests].
+    """Return the times of a Poisson process with the ramp's rate, ascending, in seconds from its start, [requests].
 
-    Arrivals of rate one are drawn on the axis of the expected count, and each is moved to the time at which the count
+    Arrivals of rate 1 are drawn on the axis of the expected count, and each is mapped to the time at which that count
     is expected (inversion: Cinlar, Introduction to Stochastic Processes, 1975, section 4.7).
     """
-    chance = np.random.default_rng(list(seed))
+    rng = np.random.default_rng(list(seed))
     chunk = int(ramp.expected + 10 * np.sqrt(ramp.expected) + 10)
-    counts = np.cumsum(chance.exponential(size=chunk))
+    counts = np.cumsum(rng.exponential(size=chunk))
     while counts[-1] < ramp.expected:
-        counts = np.concatenate((counts, counts[-1] + np.cumsum(chance.exponential(size=chunk))))
-    return _when(ramp, counts[counts < ramp.expected])
+        counts = np.concatenate((counts, counts[-1] + np.cumsum(rng.exponential(size=chunk))))
+    return _times_of(ramp, counts[counts < ramp.expected])
 
 
-def _when(ramp: Ramp, counts: Seconds) -> Seconds:
-    """Return when each count is expected: the root of first·t + (last - first)·t²/(2·seconds) = count."""
+def _times_of(ramp: Ramp, counts: Seconds) -> Seconds:
+    """Return the time at which each count is expected: the root of first·t + (last - first)·t²/(2·seconds) = count."""
     slope = (ramp.last - ramp.first) / ramp.seconds
-    # This form of the root loses no digits where the slope is small, and holds where it is 0.
+    # This form of the root loses no digits where the slope is small, and is defined where the slope is 0.
     return 2 * counts / (ramp.first + np.sqrt(ramp.first**2 + 2 * slope * counts))

@@ -1,4 +1,4 @@
-"""The libraries that only a load test needs."""
+"""Imports of the libraries that only a load test needs (the `loadtest` extra)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ExtraMissing(Exception):
 
 
 def extra(module: str) -> Any:
-    """Import a module of the `loadtest` extra. Raises ExtraMissing, saying in one line what to install."""
+    """Import a module of the `loadtest` extra; raise ExtraMissing, which says what to install, where it is missing."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -24,6 +24,6 @@ def extra(module: str) -> Any:
 
 
 def check_extras(*modules: str) -> None:
-    """Raise ExtraMissing before anything is started where a module is not installed."""
+    """Raise ExtraMissing if a module is not installed, so that a load test fails before it starts anything."""
     for module in modules:
         extra(module)

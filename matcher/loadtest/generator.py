@@ -1,7 +1,8 @@
-"""One generator: a process with an event loop, channels and histograms of its own.
+"""A generator of load: a process that sends requests and counts their outcomes.
 
-It reads its job from standard input, opens its channels, says that it is ready, reads when to start, and writes what it
-counted second by second as JSON lines. When standard input closes, the parent has gone, and it ends.
+The process reads its job from standard input, opens its channels, writes that it is ready, and reads the time of the
+start. Then it writes a report of every second as a JSON line. It ends when standard input closes, because its parent
+has then ended.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ READY: Final = b"ready\n"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Job:
-    """What one process does; `ramp` is its share. Its texts are never shown."""
+    """The work of one process; `ramp` is the process's share. The texts are never shown."""
 
     process: int
     target: Target
@@ -43,7 +44,7 @@ class Job:
 
 
 def main() -> int:
-    """Do the job that standard input gives; 1, with one line on standard error, where the service cannot be reached."""
+    """Do the job from standard input; return 1, with a line on standard error, where the service cannot be reached."""
     job = msgspec.json.decode(sys.stdin.buffer.readline(), type=Job)
     try:
         asyncio.run(_generate(job))
@@ -79,17 +80,17 @@ async def _generate(job: Job) -> None:
 
 
 async def _report(process: int, tally: Tally, loop: OpenLoop, start: float) -> None:
-    """Write what was counted in each second since `start`, and the rest when cancelled."""
+    """Write a report of each second since `start`, and, when cancelled, of the rest."""
     clock = asyncio.get_running_loop()
     second, cpu, wall = 0, time.process_time(), start
-    going_on = True
-    while going_on:
+    running = True
+    while running:
         try:
             await asyncio.sleep(max(0.0, start + (second + 1) * REPORT_SECONDS - clock.time()))
         except asyncio.CancelledError:
-            going_on = False
-        cpu, spent, wall, passed = time.process_time(), cpu, clock.time(), wall
-        report = tally.report(process, second, loop.in_flight, cpu - spent, max(wall - passed, 0.0))
+            running = False
+        cpu, cpu_before, wall, wall_before = time.process_time(), cpu, clock.time(), wall
+        report = tally.report(process, second, loop.in_flight, cpu - cpu_before, max(wall - wall_before, 0.0))
         _write(msgspec.json.encode(report) + b"\n")
         second += 1
 
@@ -100,17 +101,17 @@ def _write(line: bytes) -> None:
 
 
 def _end_with_parent() -> None:
-    """End at once when the parent's end of standard input closes, however it went."""
-    loop, number = asyncio.get_running_loop(), sys.stdin.fileno()
+    """Cancel this task as soon as the parent's end of standard input closes, for whatever reason."""
+    loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
     task = asyncio.current_task()
     assert task is not None
 
     def read() -> None:
-        if not os.read(number, 1024):
-            loop.remove_reader(number)
+        if not os.read(descriptor, 1024):
+            loop.remove_reader(descriptor)
             task.cancel()
 
-    loop.add_reader(number, read)
+    loop.add_reader(descriptor, read)
 
 
 __all__ = ["READY", "Job", "Report", "main"]

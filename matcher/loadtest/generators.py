@@ -1,4 +1,4 @@
-"""The generators of a run: started together, listened to, and ended whatever happens."""
+"""The generator processes of a run: starts them at one moment, reads their reports, and always ends them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from matcher.loadtest.tally import Report
 LONGEST_LINE: Final = 64 * 1024 * 1024
 READY_SECONDS: Final = 120.0
 LEAD_SECONDS: Final = 0.5
-"""From the word that starts the generators to the first request, so that all hear it before."""
+"""Seconds from the message that starts the generators to the first request, so that all of them get it in time."""
 
 Process = asyncio.subprocess.Process
 
 
 class GeneratorFailed(Exception):
-    """A generator ended before its work was done; its last words."""
+    """A generator ended before its work was done; the message is its last line of output."""
 
 
 def jobs(plan: Plan, target: Target, site: str, texts: Sequence[str]) -> list[Job]:
@@ -48,11 +48,11 @@ def jobs(plan: Plan, target: Target, site: str, texts: Sequence[str]) -> list[Jo
 
 
 async def generate(work: Sequence[Job], on_report: Callable[[Report], None]) -> None:
-    """Run one process for each job, and hand over each report as it comes. Raises GeneratorFailed."""
+    """Run one process for each job and call `on_report` with each report; raise GeneratorFailed if a process fails."""
     async with _started(work) as processes:
         async with asyncio.timeout(READY_SECONDS):
             await asyncio.gather(*(_is_ready(process) for process in processes))
-        # One machine has one monotonic clock, and asyncio's is that one.
+        # All processes of a machine share its monotonic clock, which is also asyncio's.
         start = f"{time.monotonic() + LEAD_SECONDS!r}\n".encode()
         for process in processes:
             _stdin(process).write(start)
@@ -70,7 +70,7 @@ async def _started(work: Sequence[Job]) -> AsyncIterator[list[Process]]:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 limit=LONGEST_LINE,
-                # A Ctrl-C on the terminal is for the parent, which then ends its generators.
+                # Ctrl-C on the terminal must reach only the parent, which then ends its generators.
                 start_new_session=True,
             )
             processes.append(process)
@@ -100,8 +100,8 @@ async def _listen(process: Process, on_report: Callable[[Report], None]) -> None
 
 async def _failure(process: Process) -> GeneratorFailed:
     assert process.stderr is not None
-    said = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
-    return GeneratorFailed(f"a generator ended early: {said[-1] if said else 'it said nothing'}")
+    output = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
+    return GeneratorFailed(f"a generator ended early: {output[-1] if output else 'without any output'}")
 
 
 def _stdin(process: Process) -> asyncio.StreamWriter:

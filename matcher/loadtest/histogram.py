@@ -1,4 +1,4 @@
-"""Latencies as HDR histograms (https://hdrhistogram.org): three digits over six decades, mergeable without loss."""
+"""HDR histograms of latencies (https://hdrhistogram.org): three digits over six decades, mergeable without loss."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ DIGITS: Final = 3
 
 
 class Latencies:
-    """Counts durations in seconds, each kept to 0.1 %; longer ones than two minutes count as two minutes."""
+    """Counts of durations in seconds, each exact to 0.1 %; durations above two minutes count as two minutes."""
 
     __slots__ = ("_histogram",)
 
     def __init__(self, *encoded: str) -> None:
-        made = extra("hdrh.histogram").HdrHistogram
-        self._histogram: Any = made(LOWEST_MICROSECONDS, HIGHEST_MICROSECONDS, DIGITS)
-        for one in encoded:
-            self.merge(one)
+        histogram = extra("hdrh.histogram").HdrHistogram
+        self._histogram: Any = histogram(LOWEST_MICROSECONDS, HIGHEST_MICROSECONDS, DIGITS)
+        for counts in encoded:
+            self.merge(counts)
 
     def record(self, seconds: float) -> None:
         """Count a duration."""
@@ -28,35 +28,35 @@ class Latencies:
         self._histogram.record_value(min(max(micros, LOWEST_MICROSECONDS), HIGHEST_MICROSECONDS))
 
     def merge(self, encoded: str) -> None:
-        """Add the counts of another, as `encoded` gave them; "" has none."""
+        """Add the counts of another histogram in the form of `encoded`; "" stands for no counts."""
         if encoded:
             self._histogram.decode_and_add(encoded)
 
     def encoded(self) -> str:
-        """Return the counts in HdrHistogram's own compressed form; "" where there are none."""
+        """Return the counts in HdrHistogram's compressed form; "" where there are none."""
         return self._histogram.encode().decode() if self.count else ""
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all counts."""
         self._histogram.reset()
 
     @property
     def count(self) -> int:
-        """How many were counted."""
+        """The number of durations."""
         return int(self._histogram.total_count)
 
     @property
     def mean(self) -> float:
-        """The mean, seconds; 0 where there are none."""
+        """The mean in seconds; 0 without durations."""
         return float(self._histogram.get_mean_value()) / 1e6 if self.count else 0.0
 
     @property
     def longest(self) -> float:
-        """The longest, seconds; 0 where there are none."""
+        """The longest duration in seconds; 0 without durations."""
         return self.at(100.0)
 
     def at(self, percent: float) -> float:
-        """Return the duration in seconds that `percent` of all do not exceed; 0 where there are none."""
+        """Return the duration in seconds that `percent` of all durations do not exceed; 0 without durations."""
         return float(self._histogram.get_value_at_percentile(percent)) / 1e6 if self.count else 0.0
 
     def as_json(self) -> dict[str, float | int]:

@@ -1,4 +1,4 @@
-"""Agents and messages: made here, or drawn from what people wrote."""
+"""The agents and the messages of a load test, generated or drawn from given texts."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ MATTERS: Final = (
 
 
 def made_interests() -> list[str]:
-    """Return every line of interest that can be made here."""
+    """Return all interests that can be generated."""
     return [
         f"I enjoy {pastime} {company} {time}." for pastime, company, time in itertools.product(PASTIMES, COMPANY, TIMES)
     ]
 
 
 def made_messages(count: int, seed: int) -> list[str]:
-    """Return messages with a request and a trace of the person, no two alike, as far as there are different ones."""
+    """Return at most `count` different messages, each with a request and a trace of an interest."""
     sizes = (len(MATTERS), len(PASTIMES), len(COMPANY), len(TIMES))
     kinds = math.prod(sizes)
     return [_message(number) for number in _drawn(np.random.default_rng(seed), kinds, min(count, kinds))]
@@ -80,34 +80,34 @@ def _message(number: int) -> str:
 
 
 def drawn_messages(texts: Sequence[str], count: int, seed: int) -> list[str]:
-    """Return texts in an order of their own, each once, at most `count`."""
-    different = list(dict.fromkeys(texts))
-    return [different[at] for at in _drawn(np.random.default_rng(seed), len(different), min(count, len(different)))]
+    """Return at most `count` of the texts in a random order, each once."""
+    distinct = list(dict.fromkeys(texts))
+    return [distinct[at] for at in _drawn(np.random.default_rng(seed), len(distinct), min(count, len(distinct)))]
 
 
-def make_rows(roster: Roster, lines: Sequence[str], seed: int) -> Iterator[pb.ImportRow]:
-    """Yield the roster's agents as rows of an import, with interests drawn from `lines`.
+def make_rows(roster: Roster, interests: Sequence[str], seed: int) -> Iterator[pb.ImportRow]:
+    """Yield the roster's agents as rows of an import, each with interests drawn from `interests`.
 
-    Raises PlanWrong where there are fewer different lines than an agent has interests.
+    Raises PlanWrong where there are fewer different interests than an agent has.
     """
-    different = list(dict.fromkeys(lines))
-    if len(different) < roster.interests:
-        raise PlanWrong(f"--interests is {roster.interests}, but there are only {len(different)} different ones")
-    chance = np.random.default_rng(seed)
-    free = frozenset(_drawn(chance, roster.agents, roster.free_agents))
+    distinct = list(dict.fromkeys(interests))
+    if len(distinct) < roster.interests:
+        raise PlanWrong(f"--interests is {roster.interests}, but the roster has only {len(distinct)} different ones")
+    rng = np.random.default_rng(seed)
+    free = frozenset(_drawn(rng, roster.agents, roster.free_agents))
     for number in range(roster.agents):
         yield pb.ImportRow(
             row=number + 1,
             agent_id=f"agent-{number:06d}",
             agent=pb.Agent(
                 display_name=f"Agent {number}",
-                interests=[different[at] for at in _drawn(chance, len(different), roster.interests)],
+                interests=[distinct[at] for at in _drawn(rng, len(distinct), roster.interests)],
                 status=pb.ONLINE if number in free else pb.OFFLINE,
             ),
         )
 
 
-def _drawn(chance: np.random.Generator, among: int, count: int) -> list[int]:
-    """Return `count` different numbers below `among`, in an order of chance."""
-    drawn: list[int] = chance.choice(among, size=count, replace=False).tolist()
+def _drawn(rng: np.random.Generator, below: int, count: int) -> list[int]:
+    """Return `count` different numbers below `below` in a random order."""
+    drawn: list[int] = rng.choice(below, size=count, replace=False).tolist()
     return drawn

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else."""
+"""The HTML page of a report: one file that loads nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matcher.loadtest.rows import LATENCY_COLUMNS, facts, latency_rows, service_
 
 
 def html(result: Result) -> str:
-    """Return the page. Raises ExtraMissing."""
+    """Return the page of a result; raise ExtraMissing where jinja2 or matplotlib is not installed."""
     jinja = extra("jinja2")
     template = jinja.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja.StrictUndefined)
     source = (files("matcher.loadtest") / "page.html").read_text("utf-8")
@@ -31,9 +31,9 @@ def html(result: Result) -> str:
 
 
 def _inline(svg: str, prefix: str) -> str:
-    """Mark a plot as safe, with ids of its own: matplotlib gives every figure the same."""
+    """Return a plot as safe markup, with a prefix on its ids, because matplotlib gives every figure the same ids."""
     markup = extra("markupsafe").Markup
-    for before in ('id="', 'xlink:href="#', "url(#"):
-        svg = svg.replace(before, f"{before}{prefix}-")
+    for opening in ('id="', 'xlink:href="#', "url(#"):
+        svg = svg.replace(opening, f"{opening}{prefix}-")
     safe: str = markup(svg)
     return safe

@@ -1,4 +1,4 @@
-"""What a load test does: how much, for how long, against what. Every bound stands here."""
+"""The plan of a load test: its rate, its duration, its agents and its target, with all bounds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 LONGEST_SECONDS: Final = 600.0
 HIGHEST_RATE: Final = 20_000.0
 MOST_IN_FLIGHT: Final = 20_000
-"""Calls that wait for an answer at once, over all processes; what comes due beyond it is not sent, and is counted."""
+"""The most calls that wait for an answer, over all processes; requests due beyond it are counted but not sent."""
 MOST_AGENTS: Final = 200_000
 MOST_PROCESSES: Final = 32
 MOST_CHANNELS: Final = 256
@@ -17,12 +17,12 @@ LONGEST_HOLD_SECONDS: Final = 60.0
 
 
 class PlanWrong(Exception):
-    """A load test cannot be run as asked: which option, and what it must be."""
+    """An option of a load test is wrong; the message names the option and its allowed values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """Requests a second, from the first to the last moment, changing evenly; first = last is a steady rate."""
+    """The requests a second, which change linearly from `first` to `last`; a steady rate where they are equal."""
 
     first: float
     last: float
@@ -36,7 +36,7 @@ class Ramp:
 
     @property
     def expected(self) -> float:
-        """The mean number of requests."""
+        """The expected number of requests."""
         return (self.first + self.last) / 2 * self.seconds
 
     def at(self, second: float) -> float:
@@ -44,12 +44,12 @@ class Ramp:
         return self.first + (self.last - self.first) * second / self.seconds
 
     def share(self, parts: int) -> Ramp:
-        """Return the ramp of one of `parts` equal generators: independent Poisson streams add up to the whole."""
+        """Return the ramp of one of `parts` equal generators; independent Poisson processes add up to the whole."""
         return Ramp(self.first / parts, self.last / parts, self.seconds)
 
     @classmethod
     def read(cls, text: str, seconds: float) -> Ramp:
-        """Read "FROM:TO". Raises PlanWrong."""
+        """Return the ramp of "FROM:TO"; raise PlanWrong for another text."""
         first, colon, last = text.partition(":")
         try:
             if not colon:
@@ -61,7 +61,7 @@ class Ramp:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """The agents of the site that is made: how many, the share who are online, interests each."""
+    """The agents of the load test's site: their number, the share that is online, and the interests of each."""
 
     agents: int = 1_000
     free: float = 0.2
@@ -69,22 +69,22 @@ class Roster:
 
     @property
     def free_agents(self) -> int:
-        """How many are online: at least one."""
+        """The number of agents online, at least one."""
         return max(1, round(self.agents * self.free))
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is offered to the service, and by how much of a generator."""
+    """The load on the service, and the processes and connections that send it."""
 
     ramp: Ramp
     roster: Roster
     seed: int = 1
     channels: int = 4
-    """Connections in all, at least one for each process."""
+    """Connections over all processes, at least one for each."""
     processes: int = 2
     hold_seconds: float = 0.0
-    """How long a decision is held before it is completed."""
+    """Seconds from a decision to the completion of its reservation."""
     deadline_seconds: float = 10.0
 
     @property
@@ -95,7 +95,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the service is; TLS with the system's authorities, or with those of a file."""
+    """The service's address, with TLS by the system's certificate authorities or by those of a file."""
 
     address: str
     tls: bool = False
@@ -103,7 +103,7 @@ class Target:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can be meant."""
+        """Whether the address is certainly this machine's."""
         host = self.address.rpartition(":")[0].strip("[]")
         if host == "localhost":
             return True

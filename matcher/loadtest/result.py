@@ -1,4 +1,4 @@
-"""The result: one JSON document, and what its reader must know before believing it."""
+"""The result of a load test: its figures, its JSON document, and notes on how far the figures can be trusted."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any, Final
 
 from matcher.loadtest.histogram import Latencies
 from matcher.loadtest.run import Run
-from matcher.loadtest.story import Line, compare
+from matcher.loadtest.story import ComparedCount, compare
 from matcher.loadtest.tally import Ending, Report
 
 BUSY_CORE: Final = 0.9
-"""From this share of a core on, a generator of one event loop is at its limit."""
+"""Share of a core from which a generator, which has one event loop, is at its limit."""
 LATE_SECONDS: Final = 0.010
-"""From this p99 of the lag on, lateness of the generator is a visible part of the latencies."""
+"""p99 of the lag from which the generator's delay is a visible part of the latencies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """One second of the run: requests a second by how they ended in it, latencies in milliseconds of those held."""
+    """One second of the run: the requests that ended in it, by ending, and the latencies of those held, in ms."""
 
     second: int
     offered: int
@@ -37,37 +37,37 @@ class Second:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """What the generator itself used."""
+    """The CPU and the lag of the generator processes."""
 
     cpu_seconds: float
     core_shares: Sequence[float]
-    """CPU seconds a second of each process while it sent."""
+    """The share of a core that each process used while it sent."""
     lag: Latencies
 
     @property
     def is_busy(self) -> bool:
-        """Whether a process was at the limit of what one event loop can do."""
+        """Whether a process was at the limit of one event loop."""
         return max(self.core_shares, default=0.0) >= BUSY_CORE
 
     @property
     def is_late(self) -> bool:
-        """Whether sends were so late that it shows in the latencies."""
+        """Whether requests were sent so late that the latencies show it."""
         return self.lag.at(99.0) >= LATE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A run, summed up."""
+    """A run with its summary."""
 
     run: Run
     generator: Generator
     seconds: Sequence[Second]
-    story: Sequence[Line] | None
+    story: Sequence[ComparedCount] | None
     held_per_second: float
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the reader must know, one sentence each."""
+        """Warnings for the reader, one sentence each."""
         return [*self._about_generator(), *self._about_requests(), *self._about_story()]
 
     def _about_generator(self) -> list[str]:
@@ -76,39 +76,44 @@ class Result:
         late = 1e3 * self.generator.lag.at(99.0)
         if self.generator.is_busy:
             notes.append(
-                f"the generator is the bottleneck: a process of it used {busiest:.0%} of a core; "
-                "more --processes, or another machine, or a lower rate"
+                f"the generator is the bottleneck: one of its processes used {busiest:.0%} of a core; "
+                "use more --processes, another machine, or a lower rate"
             )
         if self.generator.is_late:
             why = "" if self.generator.is_busy else " although it was not busy: the machine has too little CPU for both"
-            notes.append(f"one send in a hundred was {late:.1f} ms late or later{why}; the latencies hold that wait")
+            notes.append(
+                f"one request in a hundred was sent {late:.1f} ms late or later{why}; the latencies include that delay"
+            )
         return notes
 
     def _about_requests(self) -> list[str]:
         total, notes = self.run.total, []
         if total.not_sent:
-            notes.append(f"{total.not_sent} requests were not sent: too many others waited for an answer")
+            notes.append(f"{total.not_sent} requests were not sent, because too many others waited for an answer")
         if total.offered > self.run.distinct_texts:
             notes.append(
-                f"{total.offered} requests had {self.run.distinct_texts} texts: a service with a text cache is "
-                "flattered (the default is none)"
+                f"{total.offered} requests used {self.run.distinct_texts} texts: a service with a text cache looks "
+                "faster than it is (by default there is none)"
             )
         if total.not_completed:
-            notes.append(f"{total.not_completed.total()} decisions could not be completed: their agents stay taken")
+            notes.append(f"{total.not_completed.total()} decisions could not be completed: their agents stay reserved")
         if total.count(Ending.UNMATCHED) > total.count(Ending.HELD) / 100:
             notes.append(
-                f"{total.count(Ending.UNMATCHED)} messages found nobody free: more --agents or --free, or a lower rate"
+                f"{total.count(Ending.UNMATCHED)} messages found no free agent: "
+                "use more --agents or --free, or a lower rate"
             )
-        told = total.codes["RESOURCE_EXHAUSTED"]
-        if told > total.told_when:
-            notes.append(f"{told - total.told_when} of {told} RESOURCE_EXHAUSTED did not say when to try again")
+        exhausted = total.codes["RESOURCE_EXHAUSTED"]
+        if exhausted > total.with_retry_info:
+            without = exhausted - total.with_retry_info
+            notes.append(f"{without} of {exhausted} RESOURCE_EXHAUSTED errors did not say when to try again")
         return notes
 
     def _about_story(self) -> list[str]:
         return [
-            f"client and service disagree: {line.what}: {line.client} here, {line.service} there"
-            for line in self.story or ()
-            if not line.agrees
+            f"client and service disagree on {count.what}: "
+            f"the client counted {count.client}, the service {count.service}"
+            for count in self.story or ()
+            if not count.agrees
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -141,7 +146,7 @@ class Result:
             "unmatched_by_reason": dict(total.endings[Ending.UNMATCHED]),
             "refused_by_reason": dict(total.endings[Ending.REFUSED]),
             "failed_by_reason": dict(total.endings[Ending.FAILED]),
-            "refused_with_retry_info": total.told_when,
+            "refused_with_retry_info": total.with_retry_info,
             "replayed": total.replayed,
             "completed": total.completed,
             "not_completed_by_reason": dict(total.not_completed),
@@ -155,48 +160,50 @@ class Result:
                 "is_bottleneck": self.generator.is_busy,
                 "is_late": self.generator.is_late,
             },
-            "seconds": [asdict(one) for one in self.seconds],
+            "seconds": [asdict(second) for second in self.seconds],
             "service": None if run.service is None else self._service(),
-            "same_story": None if self.story is None else all(line.agrees for line in self.story),
-            "story": None if self.story is None else [asdict(line) | {"agrees": line.agrees} for line in self.story],
+            "same_story": None if self.story is None else all(count.agrees for count in self.story),
+            "story": (
+                None if self.story is None else [asdict(count) | {"agrees": count.agrees} for count in self.story]
+            ),
             "notes": list(self.notes),
         }
 
     def _service(self) -> Mapping[str, Any]:
-        said = self.run.service
-        assert said is not None
-        routed = sum(said.codes.values())
-        return asdict(said) | {"cpu_ms_per_route": round(1e3 * said.cpu_seconds / routed, 3) if routed else None}
+        figures = self.run.service
+        assert figures is not None
+        routed = sum(figures.codes.values())
+        return asdict(figures) | {"cpu_ms_per_route": round(1e3 * figures.cpu_seconds / routed, 3) if routed else None}
 
 
-def summed_up(run: Run) -> Result:
-    """Sum up a run."""
+def sum_up(run: Run) -> Result:
+    """Return the result of a run."""
     seconds = run.plan.ramp.seconds
-    whole = [report for report in run.reports if report.second < seconds]
+    full_seconds = [report for report in run.reports if report.second < seconds]
     shares = []
     for process in range(run.plan.processes):
-        own = [report for report in whole if report.process == process]
+        own = [report for report in full_seconds if report.process == process]
         wall = sum(report.wall_seconds for report in own)
         shares.append(sum(report.cpu_seconds for report in own) / wall if wall else 0.0)
-    each = _seconds(run.reports)
+    by_second = _seconds(run.reports)
     return Result(
         run=run,
         generator=Generator(sum(report.cpu_seconds for report in run.reports), shares, run.total.lag),
-        seconds=each,
+        seconds=by_second,
         story=None if run.service is None else compare(run.total, run.service),
-        held_per_second=sum(one.held for one in each if one.second < seconds) / seconds,
+        held_per_second=sum(second.held for second in by_second if second.second < seconds) / seconds,
     )
 
 
 def _seconds(reports: Sequence[Report]) -> Sequence[Second]:
-    found = []
+    seconds = []
     for number in sorted({report.second for report in reports}):
         own = [report for report in reports if report.second == number]
         latencies = Latencies(*(report.latencies.get(Ending.HELD.value, "") for report in own))
         counts = {
             ending: sum(sum(report.endings.get(ending.value, {}).values()) for report in own) for ending in Ending
         }
-        found.append(
+        seconds.append(
             Second(
                 second=number,
                 offered=sum(report.offered for report in own),
@@ -209,4 +216,4 @@ def _seconds(reports: Sequence[Report]) -> Sequence[Second]:
                 p99_ms=round(1e3 * latencies.at(99.0), 3) if latencies.count else None,
             )
         )
-    return found
+    return seconds

@@ -1,4 +1,4 @@
-"""The result in rows of text, for the terminal and for the page alike."""
+"""The rows of a report, as text, for the terminal and for the HTML page."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LATENCY_COLUMNS = ("latency, ms", "requests", "mean", "p50", "p90", "p99", "p99.
 
 
 def title(result: Result) -> str:
-    """Return what was offered, in a line."""
+    """Return the offered load, in one line."""
     ramp = result.run.plan.ramp
     rate = f"{ramp.first:g}" if ramp.first == ramp.last else f"{ramp.first:g} to {ramp.last:g}"
     return f"{rate} requests a second for {ramp.seconds:g} s"
 
 
 def facts(result: Result) -> Facts:
-    """Return what was asked for and what came of it."""
+    """Return the plan's figures and the outcomes."""
     run, total = result.run, result.run.total
     plan, roster = run.plan, run.plan.roster
     lag = 1e3 * result.generator.lag.at(99.0)
@@ -43,64 +43,64 @@ def facts(result: Result) -> Facts:
         (
             "generator",
             f"{plan.processes} processes with {plan.channels_each} channels each, busiest "
-            f"{max(result.generator.core_shares, default=0.0):.0%} of a core, sends late by p99 {lag:.1f} ms",
+            f"{max(result.generator.core_shares, default=0.0):.0%} of a core, p99 of the sending delay {lag:.1f} ms",
         ),
     )
 
 
 def latency_rows(result: Result) -> Sequence[Sequence[str]]:
-    """Return a row of percentiles for each ending that there was, from the moment due, in the order of its columns."""
+    """Return a row of LATENCY_COLUMNS for each ending that occurred; a latency starts when the request is due."""
     rows = []
     for ending in Ending:
-        found = result.run.total.latencies[ending]
-        if found.count:
-            rows.append((ending.value, f"{found.count:,}", *_times(found)))
+        latencies = result.run.total.latencies[ending]
+        if latencies.count:
+            rows.append((ending.value, f"{latencies.count:,}", *_times(latencies)))
     return rows
 
 
 def service_facts(result: Result) -> Facts:
-    """Return what the service's metrics say of the run; none where they were not read."""
-    said = result.run.service
-    if said is None:
+    """Return the run's figures from the service's metrics; none where the metrics were not read."""
+    figures = result.run.service
+    if figures is None:
         return ()
-    routed = sum(said.codes.values())
-    cpu = f"{1e3 * said.cpu_seconds / routed:.2f} ms a RouteMessage, without the store" if routed else ""
-    found: list[tuple[str, str]] = [
-        ("CPU", f"{said.cpu_seconds:.1f} s, {cpu}"),
-        ("texts a batch", _size(said.batch_size)),
-        ("wait for the encoder", _time(said.queue_seconds)),
-        ("index lag", _time(said.index_lag_seconds)),
-        ("candidates a message", _size(said.candidates)),
+    routed = sum(figures.codes.values())
+    cpu = f"{1e3 * figures.cpu_seconds / routed:.2f} ms a RouteMessage, without the store" if routed else ""
+    rows: list[tuple[str, str]] = [
+        ("CPU", f"{figures.cpu_seconds:.1f} s, {cpu}"),
+        ("texts a batch", _size(figures.batch_size)),
+        ("wait for the encoder", _time(figures.queue_seconds)),
+        ("index lag", _time(figures.index_lag_seconds)),
+        ("candidates a message", _size(figures.candidates)),
         (
             "calls to the store",
-            ", ".join(f"{verb} {count:,}" for verb, count in sorted(said.store_round_trips.items())),
+            ", ".join(f"{verb} {count:,}" for verb, count in sorted(figures.store_round_trips.items())),
         ),
     ]
-    if len(said.routes_by_process) > 1:
-        each = said.routes_by_process
-        ratio = f", max/min {max(each) / min(each):.2f}" if min(each) else ""
-        found.append(("routes by worker", ", ".join(f"{count:,}" for count in each) + ratio))
-    return [(name, value) for name, value in found if value]
+    if len(figures.routes_by_process) > 1:
+        routes = figures.routes_by_process
+        ratio = f", max/min {max(routes) / min(routes):.2f}" if min(routes) else ""
+        rows.append(("routes by worker", ", ".join(f"{count:,}" for count in routes) + ratio))
+    return [(name, value) for name, value in rows if value]
 
 
-def _by(counts: Mapping[str, int], before: str = "") -> str:
+def _by(counts: Mapping[str, int], prefix: str = "") -> str:
     if not counts:
         return ""
-    said = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda pair: -pair[1]))
-    return f" ({before}{said})"
+    parts = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda pair: -pair[1]))
+    return f" ({prefix}{parts})"
 
 
-def _times(found: Latencies) -> Sequence[str]:
-    seconds = (found.mean, *(found.at(percent) for percent in (50.0, 90.0, 99.0, 99.9)), found.longest)
-    return [f"{1e3 * one:,.1f}" for one in seconds]
+def _times(latencies: Latencies) -> Sequence[str]:
+    percentiles = (latencies.at(percent) for percent in (50.0, 90.0, 99.0, 99.9))
+    return [f"{1e3 * seconds:,.1f}" for seconds in (latencies.mean, *percentiles, latencies.longest)]
 
 
-def _size(found: Spread | None) -> str:
-    return f"mean {found.mean:,.1f}" if found else ""
+def _size(spread: Spread | None) -> str:
+    return f"mean {spread.mean:,.1f}" if spread else ""
 
 
-def _time(found: Spread | None) -> str:
-    if found is None:
+def _time(spread: Spread | None) -> str:
+    if spread is None:
         return ""
-    bound = "over the last bucket" if found.p99_at_most is None else f"at most {1e3 * found.p99_at_most:g} ms"
-    return f"mean {1e3 * found.mean:,.2f} ms, p99 {bound}"
+    bound = "over the last bucket" if spread.p99_at_most is None else f"at most {1e3 * spread.p99_at_most:g} ms"
+    return f"mean {1e3 * spread.mean:,.2f} ms, p99 {bound}"

@@ -1,4 +1,4 @@
-"""What /metrics of the service's processes said between two moments."""
+"""The service's /metrics pages: reads them before and after a run and computes the figures of the run."""
 
 from __future__ import annotations
 
@@ -19,32 +19,34 @@ Labels = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The samples of one process."""
+    """The samples of one process's page."""
 
     samples: Mapping[tuple[str, Labels], float]
 
     def sum(self, name: str, **labels: str) -> float:
-        """Return a sample, summed over the labels that are not given."""
-        wanted = labels.items()
+        """Return the value of a sample, summed over the labels that are not given."""
+        given = labels.items()
         return sum(
-            value for (sample, found), value in self.samples.items() if sample == name and wanted <= dict(found).items()
+            value
+            for (sample, sample_labels), value in self.samples.items()
+            if sample == name and given <= dict(sample_labels).items()
         )
 
     def by(self, name: str, label: str, **labels: str) -> dict[str, float]:
-        """Return a sample by the values of a label, summed over the others; those that are 0 are left out."""
+        """Return the value of a sample for each value of a label, summed over the other labels, without zeros."""
         totals: Counter[str] = Counter()
-        wanted = labels.items()
-        for (sample, found), value in self.samples.items():
-            if sample == name and value and wanted <= dict(found).items():
-                totals[dict(found)[label]] += value  # type: ignore[assignment]
+        given = labels.items()
+        for (sample, sample_labels), value in self.samples.items():
+            if sample == name and value and given <= dict(sample_labels).items():
+                totals[dict(sample_labels)[label]] += value  # type: ignore[assignment]
         return dict(totals)
 
     def since(self, before: Page) -> Page:
-        """Return what was added since an earlier page."""
+        """Return the differences from an earlier page."""
         return Page({key: value - before.samples.get(key, 0.0) for key, value in self.samples.items()})
 
 
-def added(pages: Iterable[Page]) -> Page:
+def sum_pages(pages: Iterable[Page]) -> Page:
     """Return the sum of the pages of several processes."""
     totals: dict[tuple[str, Labels], float] = {}
     for page in pages:
@@ -54,7 +56,7 @@ def added(pages: Iterable[Page]) -> Page:
 
 
 def read_page(text: str) -> Page:
-    """Read the text format of Prometheus."""
+    """Return the page of a text in the Prometheus format."""
     return Page(
         {
             (sample.name, frozenset(sample.labels.items())): sample.value
@@ -65,7 +67,7 @@ def read_page(text: str) -> Page:
 
 
 async def read_pages(addresses: Sequence[str]) -> list[Page]:
-    """Read /metrics of every address now. Raises OSError where one does not answer."""
+    """Read /metrics of every address now; raise OSError where an address does not answer."""
     return list(await asyncio.gather(*(asyncio.to_thread(_read, address) for address in addresses)))
 
 
@@ -76,16 +78,16 @@ def _read(address: str) -> Page:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A histogram of Prometheus: count, mean, and the bucket that the 99th percentile lies in."""
+    """A Prometheus histogram: its count, its mean, and the bucket of the 99th percentile."""
 
     count: int
     mean: float
     p99_at_most: float | None
-    """The upper bound of the bucket; None beyond the last."""
+    """The upper bound of the bucket; None beyond the last bucket."""
 
     @classmethod
     def of(cls, page: Page, name: str) -> Spread | None:
-        """Read a histogram by its name, summed over its labels; None where nothing was observed."""
+        """Return the histogram of a name, summed over its labels; None where nothing was observed."""
         count = page.sum(f"{name}_count")
         if not count:
             return None
@@ -95,11 +97,11 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceSaid:
-    """The run as the service's own metrics tell it, over all its processes."""
+class ServiceFigures:
+    """The run's figures from the service's metrics, summed over its processes."""
 
     held: Mapping[str, int]
-    """By basis, replayed ones included."""
+    """Decisions by basis, with the replayed ones."""
     unmatched: int
     codes: Mapping[str, int]
     """RouteMessage calls by status code."""
@@ -112,24 +114,24 @@ class ServiceSaid:
     routes_by_process: Sequence[int]
 
 
-def compare_pages(before: Sequence[Page], after: Sequence[Page]) -> ServiceSaid:
-    """Return what the processes added between two readings of the same addresses."""
-    each = [late.since(early) for early, late in zip(before, after, strict=True)]
-    both = added(each)
+def figures_between(before: Sequence[Page], after: Sequence[Page]) -> ServiceFigures:
+    """Return the figures of the time between two readings of the same addresses."""
+    differences = [page.since(earlier) for earlier, page in zip(before, after, strict=True)]
+    total = sum_pages(differences)
     held: Counter[str] = Counter()
     for outcome in ("held", "replayed"):
-        held.update(_whole(both.by("matcher_route_total", "basis", outcome=outcome)))
-    return ServiceSaid(
+        held.update(_whole(total.by("matcher_route_total", "basis", outcome=outcome)))
+    return ServiceFigures(
         held=dict(held),
-        unmatched=round(both.sum("matcher_route_total", outcome="unmatched")),
-        codes=_whole(both.by("grpc_server_handled_total", "grpc_code", grpc_method=ROUTE_METHOD)),
-        batch_size=Spread.of(both, "matcher_encoder_batch_size"),
-        queue_seconds=Spread.of(both, "matcher_encoder_queue_seconds"),
-        index_lag_seconds=Spread.of(both, "matcher_index_lag_seconds"),
-        candidates=Spread.of(both, "matcher_route_candidates"),
-        store_round_trips=_whole(both.by("matcher_store_round_trips_total", "verb")),
-        cpu_seconds=both.sum("process_cpu_seconds_total"),
-        routes_by_process=[round(page.sum("matcher_route_total")) for page in each],
+        unmatched=round(total.sum("matcher_route_total", outcome="unmatched")),
+        codes=_whole(total.by("grpc_server_handled_total", "grpc_code", grpc_method=ROUTE_METHOD)),
+        batch_size=Spread.of(total, "matcher_encoder_batch_size"),
+        queue_seconds=Spread.of(total, "matcher_encoder_queue_seconds"),
+        index_lag_seconds=Spread.of(total, "matcher_index_lag_seconds"),
+        candidates=Spread.of(total, "matcher_route_candidates"),
+        store_round_trips=_whole(total.by("matcher_store_round_trips_total", "verb")),
+        cpu_seconds=total.sum("process_cpu_seconds_total"),
+        routes_by_process=[round(page.sum("matcher_route_total")) for page in differences],
     )
 
 

@@ -1,4 +1,4 @@
-"""A site of the load test's own: made, filled, and deleted whatever happens."""
+"""The site of a load test: creates it, imports its agents, and always deletes it at the end."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PREFIX: Final = "loadtest-"
 
 
 class RowRefused(Exception):
-    """The service did not take an agent."""
+    """The service rejected an agent."""
 
 
 @asynccontextmanager
-async def own_site(client: MatcherClient, note: Callable[[str], None]) -> AsyncIterator[str]:
-    """Create a site, turn the client to it, and yield its id; delete it with all it holds at the end.
+async def own_site(client: MatcherClient, on_note: Callable[[str], None]) -> AsyncIterator[str]:
+    """Create a site, direct the client to it, and yield its id; delete it with everything in it at the end.
 
-    A deletion that fails is said through `note`: it must not hide why the load test ended.
+    `on_note` is called if the deletion fails; an exception would hide why the load test ended.
     """
     site = f"{PREFIX}{uuid.uuid4().hex[:12]}"
     await client.create_site(site)
@@ -34,16 +34,16 @@ async def own_site(client: MatcherClient, note: Callable[[str], None]) -> AsyncI
         try:
             await _delete(client, site)
         except (MatcherCallError, TimeoutError) as error:
-            note(f"sites/{site} could not be deleted and is left behind: {error}")
+            on_note(f"sites/{site} could not be deleted and is left behind: {error}")
 
 
 async def _delete(client: MatcherClient, site: str) -> None:
-    # A second Ctrl-C ends the waiting, not the deletion that was sent.
+    # A second Ctrl-C ends the wait, but not the deletion.
     await asyncio.shield(asyncio.ensure_future(client.delete_site(site, force=True, deadline=DELETE_SECONDS)))
 
 
 async def fill(client: MatcherClient, rows: Iterable[pb.ImportRow], step: Callable[[], None]) -> None:
-    """Import the rows, calling `step` once for each. Raises RowRefused, MatcherCallError."""
+    """Import the rows and call `step` once for each; raise RowRefused or MatcherCallError."""
     async for answer in client.import_agents(rows):
         if answer.action == pb.ImportAgentsResponse.REJECTED:
             raise RowRefused(f"agent of row {answer.row}: {MatcherCallError.of_status(answer.status)}")

@@ -1,4 +1,4 @@
-"""Whether the client's counts and the service's metrics tell the same story."""
+"""The comparison of the client's counts with the service's metrics."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from matcher.loadtest.service_metrics import ServiceSaid
+from matcher.loadtest.service_metrics import ServiceFigures
 from matcher.loadtest.tally import Ending, Tally
 
 UNKNOWN_FATE: Final = ("DEADLINE_EXCEEDED", "UNAVAILABLE", "CANCELLED", "UNKNOWN")
-"""Codes after which the service may, or may not, have done the work: its count may exceed the client's by these."""
+"""Codes after which the service may have done the work or not, so that its count may exceed the client's by these."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One thing that both counted. They agree when the service's count is the client's, plus at most `unsure`."""
+class ComparedCount:
+    """A count of the client and of the service; they agree if the service's is larger by 0 to `unsure`."""
 
     what: str
     client: int
@@ -24,19 +24,19 @@ class Line:
 
     @property
     def agrees(self) -> bool:
-        """Whether both can be right."""
+        """Whether both counts can be right."""
         return self.client <= self.service <= self.client + self.unsure
 
 
-def compare(total: Tally, said: ServiceSaid) -> Sequence[Line]:
-    """Set the client's counts beside the service's: decisions by basis, unmatched, refusals by status code."""
+def compare(total: Tally, figures: ServiceFigures) -> Sequence[ComparedCount]:
+    """Compare the client's counts with the service's: decisions by basis, unmatched messages, errors by status code."""
     unsure = sum(total.codes[code] for code in UNKNOWN_FATE)
     held = total.endings[Ending.HELD]
-    lines = [
-        Line(f"held, basis {basis}", held[basis], said.held.get(basis, 0), unsure)
-        for basis in sorted({*held, *said.held})
+    counts = [
+        ComparedCount(f"held, basis {basis}", held[basis], figures.held.get(basis, 0), unsure)
+        for basis in sorted({*held, *figures.held})
     ]
-    lines.append(Line("unmatched", total.count(Ending.UNMATCHED), said.unmatched, unsure))
-    codes = sorted({*total.codes, *said.codes}.difference(UNKNOWN_FATE, {"OK"}))
-    lines += [Line(f"error, {code}", total.codes[code], said.codes.get(code, 0), unsure) for code in codes]
-    return lines
+    counts.append(ComparedCount("unmatched", total.count(Ending.UNMATCHED), figures.unmatched, unsure))
+    codes = sorted({*total.codes, *figures.codes}.difference(UNKNOWN_FATE, {"OK"}))
+    counts += [ComparedCount(f"error, {code}", total.codes[code], figures.codes.get(code, 0), unsure) for code in codes]
+    return counts

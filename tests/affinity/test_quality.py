@@ -8,7 +8,7 @@ import numpy as np
 
 from matcher.affinity.scorer import Scorer
 from matcher.evaluation import Production
-from matcher.evaluation.datasets import lesson_of
+from matcher.evaluation.datasets import dataset_of
 from matcher.evaluation.floor_check import check_floor
 from matcher.evaluation.suite import Suite, read_suite
 from matcher.training.dataset import evidence_of, hits_of
@@ -22,8 +22,8 @@ EVIDENCE_ALONE = Scorer(lexical_weight=0.0, corroboration=0.0, handicap=0.0)
 
 async def recall(serving: Production, suite: Suite, scorer: Scorer) -> float:
     """Return recall at 1 over a suite's messages."""
-    await serving.learn_suite(suite, silent)
-    return float(hits_of(lesson_of(serving, suite), scorer).mean())
+    await serving.encode_suite(suite, silent)
+    return float(hits_of(dataset_of(serving, suite), scorer).mean())
 
 
 async def test_the_default_model_has_a_learned_scorer(serving: Production) -> None:
@@ -58,8 +58,8 @@ async def test_a_request_before_the_interest_changes_little(serving: Production)
     """A sentence about an order before each message costs at most a twentieth of the recall."""
     suite = read_suite(EXAMPLES / "suite")
     before = await recall(serving, suite, serving.scorer)
-    await serving.learn(["My order number 4471 has not arrived yet."], "request", silent)
-    dataset = lesson_of(serving, suite)
+    await serving.encode(["My order number 4471 has not arrived yet."], "request", silent)
+    dataset = dataset_of(serving, suite)
     request = serving.read("My order number 4471 has not arrived yet.")
     evidence = evidence_of(dataset, serving.scorer)
     messages = np.arange(len(dataset.relevant))

@@ -1,4 +1,4 @@
-"""The command line as a process of its own, the way a person runs it."""
+"""Runs the command line as a process, the way a person does."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a command left behind."""
+class Result:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
     err: str
 
     def documents(self) -> list[Any]:
-        """Return the JSON documents of stdout; fails where anything else stands there."""
+        """Return the JSON documents of stdout; fails where stdout holds anything else."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-async def matcher(*arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Said:
-    """Run `matcher` to its end. It must never show a traceback."""
+async def matcher(*arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Result:
+    """Run `matcher` to its end; fails where it prints a traceback."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "matcher.cli", *arguments),
@@ -35,9 +35,9 @@ async def matcher(*arguments: str, stdin: bytes = b"", environment: Mapping[str,
         env=inherited | {"COLUMNS": "240"} | dict(environment or {}),
     )
     out, err = await process.communicate(stdin)
-    said = Said(process.returncode or 0, out.decode(), err.decode())
-    assert "Traceback" not in said.err
-    return said
+    result = Result(process.returncode or 0, out.decode(), err.decode())
+    assert "Traceback" not in result.err
+    return result
 
 
 def lines(records: Sequence[Mapping[str, object]]) -> bytes:
@@ -46,15 +46,15 @@ def lines(records: Sequence[Mapping[str, object]]) -> bytes:
 
 
 class Person:
-    """Somebody at a terminal with one site."""
+    """A person at a terminal, with one site."""
 
     def __init__(self, target: str, site: str) -> None:
         self._options = ("--server", target, "--site", site)
 
-    async def types(self, *arguments: str, stdin: bytes = b"") -> Said:
+    async def types(self, *arguments: str, stdin: bytes = b"") -> Result:
         """Run a command against the site."""
         return await matcher(*arguments, *self._options, stdin=stdin)
 
-    async def imports(self, *options: str, data: bytes) -> Said:
+    async def imports(self, *options: str, data: bytes) -> Result:
         """Import JSON lines with `--json`."""
         return await self.types("agents", "import", "-", "--json", *options, stdin=data)

@@ -1,4 +1,4 @@
-"""The command line against the running service: a person's session, step by step."""
+"""The commands against the running service: one person's session, step by step."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,31 +16,31 @@ ROSTER: Sequence[Mapping[str, object]] = [
 
 @pytest.fixture
 async def person(service: Server) -> Person:
-    """Give a person with a fresh site and two agents."""
+    """Return a person with a fresh site and two agents."""
     person = Person(service.target, await service.site())
-    said = await person.imports(data=lines(ROSTER))
-    assert said.code == 0, said.err
+    result = await person.imports(data=lines(ROSTER))
+    assert result.code == 0, result.err
     return person
 
 
-async def test_an_export_is_imported_without_a_change(person: Person, tmp_path: Path) -> None:
-    """Both forms bring back every agent as it was, an interest with a separator of its own included."""
+async def test_importing_an_export_changes_nothing(person: Person, tmp_path: Path) -> None:
+    """In both formats every agent comes back unchanged, also an interest that contains the separator."""
     for name in ("agents.csv", "agents.jsonl"):
         file = str(tmp_path / name)
         assert (await person.types("agents", "export", file)).out == f"2 agents written to {file}\n"
-        said = await person.types("agents", "import", file)
-        assert (said.code, said.out) == (0, "2 unchanged\n")
+        result = await person.types("agents", "import", file)
+        assert (result.code, result.out) == (0, "2 unchanged\n")
 
 
 async def test_bad_rows_are_named_and_the_good_ones_are_kept(person: Person) -> None:
-    """Rows that cannot be read and rows that the service refuses are told alike; the rest is there."""
+    """Rows that cannot be read and rows that the service refuses are reported alike; the good rows are imported."""
     data = lines([{"id": "cy", "interests": ["I dig."]}, {"id": "Dee!", "interests": []}]) + b'{"id": "eve"\n'
-    said = await person.imports(data=data)
-    assert said.code == 1
-    *rows, last = said.documents()
+    result = await person.imports(data=data)
+    assert result.code == 1
+    *rows, last = result.documents()
     by_line = {row["line"]: row for row in rows}
     assert by_line[1] == {"line": 1, "agent": "cy", "action": "CREATED"}
-    assert {one["field"] for one in by_line[2]["violations"]} == {"id", "interests"}
+    assert {violation["field"] for violation in by_line[2]["violations"]} == {"id", "interests"}
     assert by_line[3]["violations"] == [
         {"field": "line", "description": "is not JSON: Expecting ',' delimiter (column 13)"}
     ]
@@ -49,37 +49,37 @@ async def test_bad_rows_are_named_and_the_good_ones_are_kept(person: Person) -> 
     assert [agent["name"].rpartition("/")[2] for agent in listed.documents()] == ["ana", "ben", "cy"]
 
 
-async def test_a_dry_run_says_what_would_be_done_and_does_nothing(person: Person) -> None:
-    """The same answers, and the roster is as before."""
-    said = await person.types(
+async def test_a_dry_run_reports_every_row_and_writes_nothing(person: Person) -> None:
+    """The answers are those of an import; the roster stays unchanged."""
+    result = await person.types(
         "agents", "import", "-", "--dry-run", stdin=lines([{"id": "cy", "interests": ["I dig."]}])
     )
-    assert (said.code, said.out) == (0, "1 created (dry run: nothing written)\n")
+    assert (result.code, result.out) == (0, "1 created (dry run: nothing written)\n")
     assert len((await person.types("agents", "list", "--json")).documents()) == 2
 
 
-async def test_pruning_removes_whom_the_file_does_not_name_unless_a_row_is_bad(person: Person) -> None:
-    """A bad row may be about an agent who stays: with one, nobody is removed."""
-    said = await person.imports("--prune", data=lines(ROSTER[:1]) + b"[]\n")
-    assert said.code == 1
-    assert "nobody is removed" in said.err
+async def test_pruning_removes_the_agents_that_the_file_does_not_name_unless_a_row_is_bad(person: Person) -> None:
+    """A bad row may name an agent who stays: with a bad row no agent is removed."""
+    result = await person.imports("--prune", data=lines(ROSTER[:1]) + b"[]\n")
+    assert result.code == 1
+    assert "no agent is removed: a bad row may name an agent who stays" in result.err
     assert len((await person.types("agents", "list", "--json")).documents()) == 2
-    said = await person.imports("--prune", data=lines(ROSTER[:1]))
-    assert said.code == 0
-    assert said.documents()[-1]["summary"] == {"pruned": 1, "unchanged": 1}
+    result = await person.imports("--prune", data=lines(ROSTER[:1]))
+    assert result.code == 0
+    assert result.documents()[-1]["summary"] == {"pruned": 1, "unchanged": 1}
     assert len((await person.types("agents", "list", "--json")).documents()) == 1
 
 
 async def test_a_message_is_routed_accepted_renewed_and_completed(person: Person) -> None:
-    """The life of a reservation from the command line, with what is on record at its end."""
+    """The life of a reservation from the command line, and the records at its end."""
     text = "We want to sail to the coast on Saturday."
     answer = (await person.types("route", text, "--contact", "c-1", "--json")).documents()[0]
     reservation = answer["reservation"]["name"]
     assert answer["reservation"]["agent"].endswith("/agents/ana")
     assert answer["reservation"]["state"] == "PENDING"
     for command, state in (("accept", "ACCEPTED"), ("renew", "ACCEPTED"), ("complete", "COMPLETED")):
-        said = await person.types(command, reservation, "--json")
-        assert said.documents()[0]["state"] == state, said.err
+        result = await person.types(command, reservation, "--json")
+        assert result.documents()[0]["state"] == state, result.err
     contact = (await person.types("show", "contact", "c-1", "--json")).documents()[0]
     assert contact["state"] == "CONTACT_CLOSED"
     decision = await person.types("show", "decision", answer["decision"])
@@ -89,39 +89,39 @@ async def test_a_message_is_routed_accepted_renewed_and_completed(person: Person
 
 
 async def test_a_route_shows_the_words_that_met_and_names_as_they_are_written(person: Person) -> None:
-    """The words are cut from the text that was typed; a name with markup is not obeyed."""
-    said = await person.types("suggest", "-", "--explain", stdin=b"We want to sail to the coast.\n")
-    assert said.code == 0
-    assert "Ana [red]" in said.out
-    assert "We want to sail to the coast." in said.out
-    assert "I sail along the coast." in said.out
-    assert "ben: status" in said.out
+    """The words are cut from the typed text; markup in a name is printed as it is."""
+    result = await person.types("suggest", "-", "--explain", stdin=b"We want to sail to the coast.\n")
+    assert result.code == 0
+    assert "Ana [red]" in result.out
+    assert "We want to sail to the coast." in result.out
+    assert "I sail along the coast." in result.out
+    assert "ben: status" in result.out
 
 
-async def test_nobody_free_is_an_answer(person: Person) -> None:
-    """With everybody offline the command says so and names who would have matched; it is no failure."""
+async def test_a_message_without_a_free_agent_is_an_answer_and_no_failure(person: Person) -> None:
+    """With every agent offline the command says so and shows the agents who would match."""
     assert (await person.types("agents", "set-status", "ana", "offline")).code == 0
-    said = await person.types("route", "We want to sail to the coast.", "--explain")
-    assert said.code == 0
-    assert said.out.startswith("nobody can take it now: status left nobody\n")
-    assert "Ana [red]" in said.out
+    result = await person.types("route", "We want to sail to the coast.", "--explain")
+    assert result.code == 0
+    assert result.out.startswith("no agent can take the message now: none is left after the constraint status\n")
+    assert "Ana [red]" in result.out
 
 
 async def test_a_refusal_names_the_reason_and_the_fields(person: Person) -> None:
-    """One line each, exit code 1."""
-    said = await person.types("route", "", "--language", "xx-no-language-at-all", "--skill", "tax:101")
-    assert said.code == 1
-    assert said.err.startswith("error: FIELDS_INVALID: ")
-    assert "TEXT is empty" in said.err
-    assert "--skill 1, level " in said.err
-    assert said.err.count("\n") == 1
-    said = await person.types("agents", "get", "nobody")
-    assert said.code == 1
-    assert said.err.startswith("error: AGENT_NOT_FOUND: ")
+    """A refusal is one line on stderr, with exit code 1."""
+    result = await person.types("route", "", "--language", "xx-no-language-at-all", "--skill", "tax:101")
+    assert result.code == 1
+    assert result.err.startswith("error: FIELDS_INVALID: ")
+    assert "TEXT is empty" in result.err
+    assert "--skill 1, level " in result.err
+    assert result.err.count("\n") == 1
+    result = await person.types("agents", "get", "nobody")
+    assert result.code == 1
+    assert result.err.startswith("error: AGENT_NOT_FOUND: ")
 
 
-async def test_an_agent_is_shown_with_what_is_held_and_removed_by_force_only(person: Person) -> None:
-    """Whoever holds something is not removed by accident."""
+async def test_an_agent_is_shown_with_holds_and_removed_by_force_only(person: Person) -> None:
+    """An agent with holds is not removed by accident."""
     await person.types("route", "We want to sail to the coast.")
     shown = (await person.types("agents", "get", "ana", "--json")).documents()[0]
     assert (shown["load"], len(shown["holds"])) == (1, 1)
@@ -130,11 +130,11 @@ async def test_an_agent_is_shown_with_what_is_held_and_removed_by_force_only(per
 
 
 async def test_a_pool_is_made_changed_and_removed(person: Person) -> None:
-    """A field goes back to its default by its name."""
+    """--unset resets a field to its default."""
     made = (await person.types("pools", "create", "bills", "--offer", "5", "--floor", "0.5", "--json")).documents()[0]
     assert (made["offer_duration"], made["affinity_floor"]) == ("5s", 0.5)
-    said = await person.types("pools", "update", "bills", "--unset", "affinity_floor", "--name", "Bills", "--json")
-    changed = said.documents()[0]
+    result = await person.types("pools", "update", "bills", "--unset", "affinity_floor", "--name", "Bills", "--json")
+    changed = result.documents()[0]
     assert changed["display_name"] == "Bills"
     assert "affinity_floor" not in changed
     assert "nothing to change" in (await person.types("pools", "update", "bills")).err
@@ -148,7 +148,7 @@ async def test_a_pool_is_made_changed_and_removed(person: Person) -> None:
 
 
 async def test_a_site_is_made_and_removed(service: Server) -> None:
-    """Tenants come and go from the command line."""
+    """The command line creates and removes tenants."""
     person = Person(service.target, "default")
     name = f"cli-{await service.site()}"
     assert (await person.types("sites", "create", name)).out == f"created sites/{name}\n"

@@ -1,4 +1,4 @@
-"""The demo as `make demo` runs it: the service started, used and stopped, on rosters small enough for a test."""
+"""The demo as `make demo` runs it: it starts, uses and stops the service, here with small rosters."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Said, matcher
+from tests.cli.command import Result, matcher
 from tests.processes import server_environment
 
 SAILS = {"id": "ana", "display_name": "Ana", "interests": ["I sail along the coast."], "status": "OFFLINE"}
@@ -15,33 +15,33 @@ TEXT = "We sail along the coast on Saturday, and the rope is torn."
 
 
 def write(path: Path, records: Sequence[Mapping[str, object]]) -> str:
-    """Write records as JSON lines; return the file's name."""
+    """Write records as JSON lines, and return the file's name."""
     path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     return str(path)
 
 
-async def demo(folder: Path, *arguments: str) -> Said:
-    """Run the demo with the compiled model of the other tests, and a temporary folder of its own."""
+async def demo(folder: Path, *arguments: str) -> Result:
+    """Run the demo with the compiled model of the other tests and a temporary folder; fails if a file is left there."""
     models = server_environment(folder, {})["MATCHER_MODEL_CACHE"]
     temporary = folder / "t"
     temporary.mkdir()
-    said = await matcher("demo", *arguments, environment={"MATCHER_MODEL_CACHE": models, "TMPDIR": str(temporary)})
+    result = await matcher("demo", *arguments, environment={"MATCHER_MODEL_CACHE": models, "TMPDIR": str(temporary)})
     assert list(temporary.iterdir()) == [], "the demo left something behind"
-    return said
+    return result
 
 
-async def test_the_demo_shows_who_is_held_and_who_was_not_available(folder: Path) -> None:
-    """The sailor is offline: the rower is held, the table says who would have been better; a greeting falls back."""
+async def test_the_demo_shows_the_reserved_agent_and_the_better_one_who_was_not_available(folder: Path) -> None:
+    """The sailor is offline: the rower is reserved, and the row names the sailor; a greeting falls back."""
     place = folder / "examples"
     place.mkdir()
     roster = write(
         place / "agents.jsonl", [SAILS, ROWS | {"capacity": {"total": 2, "channels": [{"channel": "chat", "cost": 1}]}}]
     )
     messages = write(place / "messages.jsonl", [{"text": TEXT}, {"text": "hi"}, {"text": TEXT}])
-    said = await demo(place, "--roster", roster, "--messages", messages)
-    assert said.code == 0, said.err
-    assert "Ana, offline" in said.out
-    last = said.out.splitlines()[-1]
+    result = await demo(place, "--roster", roster, "--messages", messages)
+    assert result.code == 0, result.err
+    assert "Ana, offline" in result.out
+    last = result.out.splitlines()[-1]
     assert last.startswith("3 messages: ")
     assert "1 unmatched" in last
     assert "p50" in last
@@ -49,7 +49,7 @@ async def test_the_demo_shows_who_is_held_and_who_was_not_available(folder: Path
 
 
 async def test_a_suite_counts_who_got_the_right_agent(folder: Path) -> None:
-    """Every slot is given back: the same agent takes the second message, too."""
+    """Every reservation is cancelled at once, so the same agent gets the second message too."""
     suite = folder / "suite"
     suite.mkdir()
     write(suite / "agents.jsonl", [{"id": "ana", "display_name": "Ana", "interests": "I sail.\nI sail.", "group": "g"}])
@@ -60,9 +60,9 @@ async def test_a_suite_counts_who_got_the_right_agent(folder: Path) -> None:
             {"id": "2", "text": TEXT, "relevant_agent_ids": ["x"]},
         ],
     )
-    said = await demo(suite, "--suite", str(suite), "--json")
-    assert said.code == 0, said.err
-    summary = said.documents()[-1]
+    result = await demo(suite, "--suite", str(suite), "--json")
+    assert result.code == 0, result.err
+    summary = result.documents()[-1]
     assert (summary["messages"], summary["right"], summary["share"]) == (2, 1, 0.5)
 
 
@@ -73,21 +73,19 @@ async def test_a_suite_counts_who_got_the_right_agent(folder: Path) -> None:
         (("--suite", "nowhere"), "error: nowhere/agents.jsonl cannot be read: No such file or directory"),
     ],
 )
-async def test_a_file_that_is_missing_is_named_before_anything_is_started(
-    arguments: tuple[str, ...], line: str
-) -> None:
-    """Nobody waits for a service to learn that a path was misspelt."""
-    said = await matcher("demo", *arguments)
-    assert (said.code, said.err) == (1, f"{line}\n")
+async def test_a_missing_file_is_named_before_the_service_is_started(arguments: tuple[str, ...], line: str) -> None:
+    """A misspelt path is reported at once, not after the start of the service."""
+    result = await matcher("demo", *arguments)
+    assert (result.code, result.err) == (1, f"{line}\n")
 
 
 async def test_a_service_that_cannot_start_is_quoted(folder: Path) -> None:
-    """What the service said last is in the error, and the demo ends."""
+    """The error quotes the service's last log lines, and the demo ends."""
     place = folder / "broken"
     place.mkdir()
     roster, messages = write(place / "a.jsonl", [ROWS]), write(place / "m.jsonl", [{"text": "hi"}])
-    said = await matcher(
+    result = await matcher(
         "demo", "--roster", roster, "--messages", messages, environment={"MATCHER_ENCODER_RUNTIME": "abacus"}
     )
-    assert said.code == 1
-    assert "MATCHER_ENCODER_RUNTIME" in said.err
+    assert result.code == 1
+    assert "MATCHER_ENCODER_RUNTIME" in result.err

@@ -1,4 +1,4 @@
-"""A person learns a scorer at the command line."""
+"""`matcher learn`: a scorer learned and written from the command line."""
 
 import json
 from pathlib import Path
@@ -13,11 +13,11 @@ SUITE = Path(__file__).parents[2] / "examples" / "suite"
 
 
 async def test_a_scorer_is_learned_and_one_as_good_is_not_replaced(tmp_path: Path) -> None:
-    """The report is by folds, the file names what it was learned from, and the second time nothing is written."""
+    """The report is by folds, the file names its suites, and the second time nothing is written."""
     out, environment = tmp_path / "mine.npz", {"MATCHER_MODEL_CACHE": str(model_cache())}
-    said = await matcher("learn", str(SUITE), "--out", str(out), "--json", environment=environment)
-    assert said.code == 0, said.err
-    report = json.loads(said.out)
+    result = await matcher("learn", str(SUITE), "--out", str(out), "--json", environment=environment)
+    assert result.code == 0, result.err
+    report = json.loads(result.out)
     assert report["written"]
     assert report["recall_at_1"]["suite"] > report["before"]["suite"]
     _, provenance = read(out)
@@ -25,12 +25,12 @@ async def test_a_scorer_is_learned_and_one_as_good_is_not_replaced(tmp_path: Pat
     written = out.read_bytes()
     again = await matcher("learn", str(SUITE), "--out", str(out), environment=environment)
     assert again.code == 1
-    assert "not written: the scorer that is there is as good on suite" in again.err
+    assert f"not written: the scorer in {out} is as good on suite" in again.err
     assert out.read_bytes() == written
 
 
 async def test_the_confidence_can_be_learned_from_further_suites(tmp_path: Path) -> None:
-    """The map is that of the suites alone; the report and the file tell what the confidence is of."""
+    """The map comes from the suites alone; the report and the file name the suites of the confidence."""
     plain, both, environment = (
         tmp_path / "plain.npz",
         tmp_path / "both.npz",
@@ -43,9 +43,9 @@ async def test_the_confidence_can_be_learned_from_further_suites(tmp_path: Path)
     (further / "messages.jsonl").write_text("\n".join(messages), "utf-8")
     assert (await matcher("learn", str(SUITE), "--out", str(plain), environment=environment)).code == 0
     learn = ("learn", str(SUITE), "--margins", str(further))
-    said = await matcher(*learn, "--out", str(both), "--json", environment=environment)
-    assert said.code == 0, said.err
-    report = json.loads(said.out)
+    result = await matcher(*learn, "--out", str(both), "--json", environment=environment)
+    assert result.code == 0, result.err
+    report = json.loads(result.out)
     assert (set(report["recall_at_1"]), set(report["ece"])) == ({"suite"}, {"suite", "short"})
     (alone, _), (scorer, provenance) = read(plain), read(both)
     assert (provenance.suites, provenance.margins, provenance.error) == (("suite",), ("short",), report["ece"])
@@ -56,7 +56,7 @@ async def test_the_confidence_can_be_learned_from_further_suites(tmp_path: Path)
     written = both.read_bytes()
     again = await matcher(*learn, "--out", str(both), environment=environment)
     assert (again.code, both.read_bytes()) == (1, written)
-    assert "not written: the scorer that is there is as good on suite" in again.err
+    assert f"not written: the scorer in {both} is as good on suite" in again.err
     assert "short" in again.out
     twice = await matcher("learn", str(SUITE), "--margins", str(SUITE), "--out", str(both), environment=environment)
     assert (twice.code, twice.err) == (1, "error: two of the suites are named suite\n")

@@ -1,4 +1,4 @@
-"""Roster files: what is read, what is refused by line and field, and that nothing changes on the way round."""
+"""Roster files: good rows are read, bad rows are named by line and field, and an export reads back unchanged."""
 
 from pathlib import Path
 
@@ -15,15 +15,15 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def wrong(data: bytes, form: Form) -> dict[int, list[tuple[str, str]]]:
-    """Return what is wrong with a file, by line."""
+    """Return the violations of a file, by line."""
     return {
-        bad.line: [(one.field, one.description) for one in bad.violations]
+        bad.line: [(violation.field, violation.description) for violation in bad.violations]
         for bad in read_roster(data, form, "default").bad
     }
 
 
 def test_every_bad_json_line_is_named_with_its_fields_and_the_good_ones_are_kept() -> None:
-    """A wrong encoding, broken JSON, a wrong type and a double id each name their line; the others are read."""
+    """A wrong encoding, broken JSON, a wrong type and a duplicate id each name their line; the others are read."""
     data = b"\n".join(
         [
             b'{"id": "ana", "interests": ["I sail."]}',
@@ -44,19 +44,18 @@ def test_every_bad_json_line_is_named_with_its_fields_and_the_good_ones_are_kept
     roster = read_roster(data, Form.JSONL, "default")
     assert [row.agent_id for row in roster.good] == ["ana", "zoë"]
     assert list(roster.good[1].agent.interests) == ["I sing.", "I swim."]
-    found = wrong(data, Form.JSONL)
-    assert found == {
+    assert wrong(data, Form.JSONL) == {
         2: [
             ("interests[0]", "is a number, not a text"),
             ("skills.tax", "is a text, not a whole number"),
             ("status", "is none of ONLINE, DRAINING, OFFLINE"),
         ],
         3: [("line", "is not JSON: Expecting value (column 27)")],
-        4: [("id", "is on line 1 too")],
+        4: [("id", "is also on line 1")],
         5: [("line", "is not a JSON object")],
         7: [("display_name", "is not UTF-8 (column 35)")],
         8: [("id", "is missing"), ("interests", "is missing")],
-        9: [("id", "is there twice")],
+        9: [("id", "appears twice")],
         10: [("interests[0]", "is not UTF-8")],
         11: [("capacity.total", "is out of range")],
         12: [("capacity.total", "is a truth value, not a whole number")],
@@ -64,7 +63,7 @@ def test_every_bad_json_line_is_named_with_its_fields_and_the_good_ones_are_kept
 
 
 def test_every_bad_csv_row_is_named_with_its_fields_and_the_good_ones_are_kept() -> None:
-    """Rows count by the line they start on, also after a cell of several lines."""
+    """A row is named by its first line, also after a cell of several lines."""
     data = b"".join(
         [
             b"id,display_name,interests,skills,channels,capacity_total,status\n",
@@ -82,7 +81,7 @@ def test_every_bad_csv_row_is_named_with_its_fields_and_the_good_ones_are_kept()
     assert [(row.line, row.agent_id) for row in roster.good] == [(2, "ana"), (10, "gus")]
     ana = roster.good[0].agent
     assert list(ana.interests) == ["I sail.", "I row."]
-    assert [(one.skill, one.level) for one in ana.skills] == [("tax", 3), ("law", 1)]
+    assert [(skill.skill, skill.level) for skill in ana.skills] == [("tax", 3), ("law", 1)]
     assert ana.capacity == pb.Capacity(total=2, channels=[pb.ChannelCapacity(channel="chat", cost=1, max=2)])
     assert not roster.good[1].agent.HasField("capacity")
     assert wrong(data, Form.CSV) == {
@@ -107,28 +106,26 @@ def test_every_bad_csv_row_is_named_with_its_fields_and_the_good_ones_are_kept()
         ("id,interests\nana,x\n".encode("utf-16"), [("file", "is UTF-16; a roster is UTF-8")]),
     ],
 )
-def test_a_csv_file_whose_columns_cannot_be_told_is_refused_at_line_1(
-    data: bytes, violations: list[tuple[str, str]]
-) -> None:
-    """Without its columns no row can be read: nothing is, and the missing ones are named."""
+def test_a_csv_file_with_a_wrong_header_is_refused_at_line_1(data: bytes, violations: list[tuple[str, str]]) -> None:
+    """Without its columns no row can be read, and the missing columns are named."""
     assert read_roster(data, Form.CSV, "default").good == ()
     assert wrong(data, Form.CSV) == {1: violations}
 
 
 def test_a_spreadsheets_csv_is_read_with_its_mark_and_its_semicolons() -> None:
-    """A byte order mark and semicolons are what spreadsheets of many countries write."""
+    """Spreadsheets of many countries write a byte order mark and semicolons."""
     roster = read_roster("\ufeffid;interests\r\nana;I sail.|I row.\r\n".encode(), Form.CSV, "default")
     assert [(row.agent_id, list(row.agent.interests)) for row in roster.good] == [("ana", ["I sail.", "I row."])]
 
 
-def test_a_field_that_nobody_reads_is_told_once_by_its_first_line() -> None:
-    """A misspelt column would otherwise be lost without a word."""
+def test_an_unknown_field_is_named_once_with_its_first_line() -> None:
+    """A misspelt column would otherwise be lost silently."""
     data = b'{"id": "a", "interests": []}\n{"id": "b", "interests": [], "skils": {}}\n{"id": "c", "skils": {}}\n'
     assert read_roster(data, Form.JSONL, "default").unread == {"skils": 2}
 
 
 def test_ids_of_pools_become_names_of_the_site() -> None:
-    """A file says "billing"; the same file fits every site."""
+    """A file names the pool "billing", so that it can be imported into any site."""
     data = b'{"id": "a", "interests": ["x"], "pools": ["billing", "sites/other/pools/p"]}'
     agent = read_roster(data, Form.JSONL, "acme").good[0].agent
     assert list(agent.pools) == ["sites/acme/pools/billing", "sites/other/pools/p"]
@@ -136,15 +133,15 @@ def test_ids_of_pools_become_names_of_the_site() -> None:
 
 @pytest.mark.parametrize("name", ["agents.jsonl", "agents.csv"])
 def test_the_example_rosters_have_no_bad_row(name: str) -> None:
-    """What we show as a roster is one."""
+    """The rosters of examples/ can be imported as they are."""
     roster = read_roster((EXAMPLES / name).read_bytes(), form_of(name, None), "default")
     assert roster.good
     assert roster.bad == ()
     assert roster.unread == {}
 
 
-def test_a_file_whose_name_tells_no_form_asks_for_it() -> None:
-    """Guessing would make every row of it bad."""
+def test_a_file_name_without_a_known_ending_needs_the_format() -> None:
+    """A wrong guess would make every row a bad one."""
     assert form_of("agents.txt", Form.CSV) is Form.CSV
     assert form_of("-", None) is Form.JSONL
     with pytest.raises(CommandError, match="--format"):
@@ -152,7 +149,7 @@ def test_a_file_whose_name_tells_no_form_asks_for_it() -> None:
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
-    """The target is a folder: it is said, and no part of the export stays beside it."""
+    """The target is a folder: the export fails, and no partial file stays beside it."""
     target = tmp_path / "agents.jsonl"
     target.mkdir()
     with pytest.raises(CommandError, match="cannot be written"):
@@ -166,7 +163,7 @@ lines = st.text(max_size=60).map(lambda text: " ".join(text.split()))
 
 @st.composite
 def agents(draw: st.DrawFn) -> pb.Agent:
-    """Make an agent as the service returns one."""
+    """Draw an agent as the service returns it."""
     return pb.Agent(
         name=f"sites/default/agents/{draw(ids)}",
         display_name=draw(lines),
@@ -190,10 +187,10 @@ def agents(draw: st.DrawFn) -> pb.Agent:
 
 @settings(deadline=None, max_examples=50)
 @given(roster=st.lists(agents(), max_size=4, unique_by=lambda agent: agent.name), form=st.sampled_from(list(Form)))
-def test_what_is_exported_is_read_back_as_it_was(
+def test_an_export_is_read_back_unchanged(
     tmp_path_factory: pytest.TempPathFactory, roster: list[pb.Agent], form: Form
 ) -> None:
-    """Whatever agents are called and care about, in both forms: an import of an export changes nothing."""
+    """For any names and interests, in both formats, reading an export gives the same agents."""
     path = tmp_path_factory.mktemp("export") / f"agents.{form}"
     write_roster(str(path), form, roster)
     read = read_roster(path.read_bytes(), form, "default")
@@ -204,7 +201,7 @@ def test_what_is_exported_is_read_back_as_it_was(
     assert back == roster
 
 
-def test_a_violation_is_what_the_client_calls_one() -> None:
-    """Rows refused here and rows refused by the service are told in the same form."""
+def test_a_violation_of_a_row_has_the_type_of_the_clients_violations() -> None:
+    """Rows refused here and rows refused by the service are reported alike."""
     bad = read_roster(b"[]", Form.JSONL, "default").bad[0]
     assert bad.violations == (Violation("line", "is not a JSON object"),)

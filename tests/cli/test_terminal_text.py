@@ -1,4 +1,4 @@
-"""Other people's text on a terminal: shown, never obeyed."""
+"""Texts of customers and agents on a terminal: control characters and markup are shown, never obeyed."""
 
 from rich.console import Console
 
@@ -8,19 +8,19 @@ from matcher.v1 import routing_pb2 as pb
 
 
 def test_control_characters_are_shown_and_not_sent() -> None:
-    """Escape sequences, bells, C1 controls and characters that turn the line round are replaced."""
+    """Escape sequences, bells, C1 controls and characters that reverse the line are replaced."""
     assert visible("a\x1b]0;owned\x07b\x9b2Jc\u202ed\x00") == "a\ufffd]0;owned\ufffdb\ufffd2Jc\ufffdd\ufffd"
     assert visible("one\r\ntwo\tthree") == "one  two three"
 
 
 def test_a_long_text_is_cut_to_its_width() -> None:
-    """A row stays a row."""
+    """A table's row stays on one line."""
     assert shortened("the  tent\nleaks", 20) == "the tent leaks"
     assert shortened("the tent leaks badly", 9) == "the tent…"
 
 
 def test_markup_in_a_name_and_an_interest_is_printed_as_it_is() -> None:
-    """Somebody who is called "[red]" is called so, and no link hides behind their words."""
+    """A name "[red]" is printed so, and an interest cannot hide a link."""
     console = Console(width=200, force_terminal=False)
     candidate = pb.Candidate(
         agent="sites/default/agents/eve",
@@ -29,14 +29,14 @@ def test_markup_in_a_name_and_an_interest_is_printed_as_it_is() -> None:
     )
     with console.capture() as captured:
         console.print(tables.candidates([candidate], "🎨 tent"))
-    said = captured.get()
-    assert "[bold]Eve[/bold]" in said
-    assert "[link=x]boats[/link]\ufffd[31m" in said
-    assert "\x1b" not in said
+    printed = captured.get()
+    assert "[bold]Eve[/bold]" in printed
+    assert "[link=x]boats[/link]\ufffd[31m" in printed
+    assert "\x1b" not in printed
 
 
 def test_the_words_that_met_are_cut_from_the_callers_own_text_by_code_points() -> None:
-    """The service never sends the words back: places count code points, also behind an emoji."""
+    """The service returns positions instead of the words; they count code points, also after an emoji."""
     text = "🎨 The tent leaks."
     assert tables.words_met([pb.MatchReason(start=6, end=10)], text) == "tent"
     assert tables.words_met([pb.MatchReason(start=6, end=10)], "") == "6 to 10"

@@ -1,4 +1,4 @@
-"""What a suite is evaluated with: the code that serves, on the packaged model or on one whose cosines are plain."""
+"""Fixtures of the evaluation: the service's code on the packaged model, and on a model with plain cosines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matcher.affinity.scorer import Scorer
 from matcher.config import load
 from matcher.encoder import EncoderStats, Priority, Vectors
 from matcher.evaluation import Production, open_production
-from matcher.evaluation.vector_cache import KnownTexts
+from matcher.evaluation.vector_cache import VectorCache
 from matcher.replica.affinity_floors import AffinityFloors
 from tests.processes import model_cache
 
@@ -23,7 +23,7 @@ WORDS: Final = ("sail", "bake", "chess", "garden", "opera", "judo", "knit", "sur
 
 
 class WordEncoder:
-    """Gives a text the unit vector of the words it holds, each an axis of its own: two words share a cosine of 0.71."""
+    """Encodes a text as the unit vector of its words, each an axis; one of two words has a cosine of 0.71."""
 
     fingerprint = "0" * 16
     dimension = len(WORDS)
@@ -37,16 +37,16 @@ class WordEncoder:
         return np.asarray(held / np.maximum(np.linalg.norm(held, axis=1, keepdims=True), 1), np.float32)
 
     def stats(self) -> EncoderStats:
-        """Return nothing counted."""
+        """Return empty statistics."""
         return EncoderStats()
 
     async def close(self) -> None:
-        """Stop."""
+        """Close the encoder."""
 
 
 @contextlib.contextmanager
 def silent(label: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show no progress, but hold it to its total."""
+    """Show no progress, but assert that the steps add up to the total."""
     done: list[str] = []
     yield lambda: done.append(label)
     assert len(done) == total
@@ -55,9 +55,12 @@ def silent(label: str, total: int) -> Iterator[Callable[[], None]]:
 def write_suite(
     folder: Path, agents: Mapping[str, str], messages: Sequence[tuple[str, Sequence[str]]], **more: Any
 ) -> Path:
-    """Write a suite: agents as id → interests, messages as (text, who is right); `more` goes into every agent."""
+    """Write a suite: agents as id → interests, messages as (text, right agents); `more` goes into every agent."""
     folder.mkdir(parents=True, exist_ok=True)
-    roster = [{"id": one, "display_name": one.title(), "interests": said, **more} for one, said in agents.items()]
+    roster = [
+        {"id": agent, "display_name": agent.title(), "interests": interests, **more}
+        for agent, interests in agents.items()
+    ]
     texts = [
         {"id": f"m{number}", "text": text, "relevant_agent_ids": list(right)}
         for number, (text, right) in enumerate(messages, start=1)
@@ -69,12 +72,12 @@ def write_suite(
 
 @pytest.fixture
 def plain() -> Production:
-    """Give the code that serves on plain cosines, with no small talk, so that the floor is 0."""
-    return Production(KnownTexts(WordEncoder()), Scorer(), AffinityFloors([]), tolerance=0.03)
+    """Return the service's code on plain cosines, without small talk, so that the floor is 0."""
+    return Production(VectorCache(WordEncoder()), Scorer(), AffinityFloors([]), tolerance=0.03)
 
 
 @pytest.fixture(scope="session")
 async def serving() -> AsyncIterator[Production]:
-    """Give the code that serves on the packaged model."""
+    """Yield the service's code on the packaged model."""
     async with open_production(load({"MATCHER_MODEL_CACHE": str(model_cache())}), lambda _: None) as production:
         yield production

@@ -1,4 +1,4 @@
-"""What whoever brings a suite of their own is told."""
+"""The files of a suite: their reading, and the errors that name file, line and field."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ from tests.evaluation.conftest import write_suite
 GOOD = {"ana": "I sail.\n\n  I bake. \nI sail.", "ben": ""}
 
 
-def test_interests_are_taken_as_the_service_takes_them(tmp_path: Path) -> None:
-    """One a line, each once, none empty; the suite has its folder's name."""
+def test_interests_are_read_as_the_service_accepts_them(tmp_path: Path) -> None:
+    """A line is an interest, each is kept once and none is empty; the suite has its folder's name."""
     suite = read_suite(write_suite(tmp_path / "mine", GOOD, [("Ahoy", ["ana"]), ("Nothing", [])]))
     assert suite.name == "mine"
     assert suite.agents == (SuiteAgent("ana", "Ana", ("I sail.", "I bake.")), SuiteAgent("ben", "Ben", ()))
-    assert [(one.text, one.relevant) for one in suite.messages] == [("Ahoy", frozenset({"ana"})), ("Nothing", set())]
+    assert [(message.text, message.relevant) for message in suite.messages] == [
+        ("Ahoy", frozenset({"ana"})),
+        ("Nothing", set()),
+    ]
 
 
-def test_what_groups_agents_is_never_read(tmp_path: Path) -> None:
-    """Two suites that differ in their groups alone are the same suite."""
+def test_the_groups_of_agents_are_never_read(tmp_path: Path) -> None:
+    """Two suites that differ only in their groups are equal."""
     messages = [("Ahoy", ["ana"])]
-    suites = [read_suite(write_suite(tmp_path / str(one) / "s", GOOD, messages, group=one)) for one in ("a", 7)]
+    suites = [read_suite(write_suite(tmp_path / str(group) / "s", GOOD, messages, group=group)) for group in ("a", 7)]
     assert suites[0] == suites[1]
 
 
-def test_a_byte_order_mark_windows_lines_and_empty_lines_are_no_fault(tmp_path: Path) -> None:
-    """Files come from many tools."""
+def test_a_byte_order_mark_windows_lines_and_empty_lines_are_accepted(tmp_path: Path) -> None:
+    """Many tools write such files."""
     folder = write_suite(tmp_path, {"ana": "I sail."}, [("Ahoy", ["ana"])])
     agents = folder / "agents.jsonl"
     agents.write_bytes(b"\xef\xbb\xbf\r\n" + agents.read_bytes().replace(b"\n", b"\r\n"))
@@ -37,43 +40,47 @@ def test_a_byte_order_mark_windows_lines_and_empty_lines_are_no_fault(tmp_path: 
 
 
 ANA = {"id": "ana", "interests": "I sail."}
-SAID = {"id": "m1", "text": "Ahoy", "relevant_agent_ids": ["ana"]}
+AHOY = {"id": "m1", "text": "Ahoy", "relevant_agent_ids": ["ana"]}
 
 
 @pytest.mark.parametrize(
-    ("file", "second", "told"),
+    ("file", "second", "error"),
     [
         ("agents.jsonl", '{"id": "b"', "not JSON"),
         ("agents.jsonl", "[]", "must be a JSON object"),
         ("agents.jsonl", '{"interests": "x"}', "id is missing"),
         ("agents.jsonl", '{"id": "", "interests": "x"}', "id is empty"),
-        ("agents.jsonl", '{"id": "ana", "interests": "x"}', "id ana stands on an earlier line, too"),
+        ("agents.jsonl", '{"id": "ana", "interests": "x"}', "id ana is already used on an earlier line"),
         ("agents.jsonl", '{"id": "b"}', "interests is missing"),
         ("agents.jsonl", '{"id": "b", "interests": ["x"]}', "interests must be a text"),
         ("agents.jsonl", '{"id": "b", "interests": "x", "display_name": 3}', "display_name must be a text"),
         ("agents.jsonl", '{"id": "b", "interests": "\\ud800"}', "interests holds half a surrogate pair"),
         ("agents.jsonl", "[" * 100_000, "not JSON"),
         ("messages.jsonl", '{"id": "m2", "relevant_agent_ids": []}', "text is missing"),
-        ("messages.jsonl", '{"id": "m1", "text": "x", "relevant_agent_ids": []}', "id m1 stands on an earlier line"),
+        (
+            "messages.jsonl",
+            '{"id": "m1", "text": "x", "relevant_agent_ids": []}',
+            "id m1 is already used on an earlier line",
+        ),
         ("messages.jsonl", '{"id": "m2", "text": "x"}', "relevant_agent_ids is missing"),
         ("messages.jsonl", '{"id": "m2", "text": "x", "relevant_agent_ids": "ana"}', "must be a list of agents' ids"),
         ("messages.jsonl", '{"id": "m2", "text": "x", "relevant_agent_ids": ["zoe"]}', "names zoe, who is not in"),
     ],
 )
-def test_a_wrong_line_is_named_with_its_field(tmp_path: Path, file: str, second: str, told: str) -> None:
-    """File, line and field, so that it can be mended at once."""
-    for name, first in (("agents.jsonl", ANA), ("messages.jsonl", SAID)):
+def test_a_wrong_line_is_named_with_its_field(tmp_path: Path, file: str, second: str, error: str) -> None:
+    """The error names file, line and field, so that its reader can correct it at once."""
+    for name, first in (("agents.jsonl", ANA), ("messages.jsonl", AHOY)):
         text = json.dumps(first) + "\n" + (second + "\n" if name == file else "")
         (tmp_path / name).write_text(text, "utf-8")
     with pytest.raises(SuiteWrong) as wrong:
         read_suite(tmp_path)
     assert str(wrong.value).startswith(f"{tmp_path / file} line 2: ")
-    assert told in str(wrong.value)
+    assert error in str(wrong.value)
 
 
-def test_what_is_not_there_is_named(tmp_path: Path) -> None:
-    """No folder, no file, no line, no UTF-8."""
-    with pytest.raises(SuiteWrong, match="none is no folder"):
+def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
+    """The error is about a missing folder, a missing file, an empty file, or a file that is not UTF-8."""
+    with pytest.raises(SuiteWrong, match="none is not a folder"):
         read_suite(tmp_path / "none")
     folder = write_suite(tmp_path / "s", {"ana": "I sail."}, [("Ahoy", ["ana"])])
     (folder / "messages.jsonl").write_bytes(b'{"id": "Ren\xe9"}\n')

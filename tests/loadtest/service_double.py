@@ -1,4 +1,4 @@
-"""A service that answers as a test says, over real gRPC."""
+"""A double of the service, over real gRPC, whose answers a test sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HELD: Final = pb.RouteMessageResponse(
 )
 NOBODY: Final = pb.RouteMessageResponse(unmatched=pb.Unmatched(reason=pb.CONSTRAINT_CAPACITY))
 
-# The generated servicer answers every other method with UNIMPLEMENTED; its stub calls all of them abstract.
+# The generated servicer answers every other method with UNIMPLEMENTED; its type stub declares all methods abstract.
 _Unimplemented: Any = routing_pb2_grpc.RoutingServiceServicer
 
 Answer = pb.RouteMessageResponse | MatcherError | grpc.StatusCode
@@ -28,7 +28,7 @@ Answer = pb.RouteMessageResponse | MatcherError | grpc.StatusCode
 
 @dataclass
 class ServiceDouble(_Unimplemented):  # type: ignore[misc]
-    """Gives its answers in turn, from the first again after the last, once `patience` requests have come in."""
+    """Returns its answers in a cycle, once it has received `patience` requests."""
 
     answers: Sequence[Answer] = (HELD,)
     patience: int = 0
@@ -38,22 +38,22 @@ class ServiceDouble(_Unimplemented):  # type: ignore[misc]
     _enough: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def RouteMessage(self, request: pb.RouteMessageRequest, context: Any) -> Any:  # noqa: N802
-        """Answer when it is time."""
+        """Answer once there are `patience` requests."""
         self.routed.append(request)
         answer = self.answers[(len(self.routed) - 1) % len(self.answers)]
         if len(self.routed) >= self.patience:
             self._enough.set()
         await self._enough.wait()
-        return await _given(answer, context)
+        return await _returned(answer, context)
 
     async def CompleteReservation(self, request: pb.CompleteReservationRequest, context: Any) -> Any:  # noqa: N802
-        """Note that it was completed."""
+        """Record the completion."""
         self.completed.append(request)
-        return await _given(self.completion, context)
+        return await _returned(self.completion, context)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
-        """Serve, and give the address."""
+        """Serve, and yield the address."""
         server = grpc.aio.server()
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(self, server)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -64,7 +64,7 @@ class ServiceDouble(_Unimplemented):  # type: ignore[misc]
             await server.stop(None)
 
 
-async def _given(answer: Any, context: Any) -> Any:
+async def _returned(answer: Any, context: Any) -> Any:
     if isinstance(answer, MatcherError):
         status = status_of(answer)
         context.set_trailing_metadata(trailers_of(status))

@@ -1,4 +1,4 @@
-"""The schedule is a Poisson process with the rate and the seed given."""
+"""The schedule of requests: a Poisson process with the given rate and seed."""
 
 import numpy as np
 import pytest
@@ -11,25 +11,25 @@ from matcher.loadtest.plan import PlanWrong, Ramp
 
 RAMPS = (Ramp(200, 200, 20), Ramp(20, 380, 20), Ramp(380, 20, 20), Ramp(0, 400, 20), Ramp(400, 0, 20))
 UNLIKELY = 0.001
-"""The seeds are fixed, so a test that passes once passes always; this is how far chance may go."""
+"""The p-value below which a test fails; the seeds are fixed, so a test that passes once always passes."""
 
 
-def counted(ramp: Ramp, times: np.ndarray) -> np.ndarray:
-    """Return how many requests are expected until each time."""
+def expected_count(ramp: Ramp, times: np.ndarray) -> np.ndarray:
+    """Return the number of requests that are expected until each time."""
     return ramp.first * times + (ramp.last - ramp.first) * times**2 / (2 * ramp.seconds)
 
 
 @pytest.mark.parametrize("ramp", RAMPS, ids=str)
-def test_the_gaps_are_those_of_a_poisson_process_of_the_rate(ramp: Ramp) -> None:
-    """On the axis of the expected count, where every ramp is steady, the gaps are exponential with mean 1."""
+def test_the_gaps_are_those_of_a_poisson_process(ramp: Ramp) -> None:
+    """On the axis of the expected count the gaps of every ramp are exponential with mean 1."""
     times = np.concatenate(([0.0], arrivals(ramp, (7, 0))))
-    gaps = np.diff(counted(ramp, times))
+    gaps = np.diff(expected_count(ramp, times))
     assert stats.kstest(gaps, "expon").pvalue > UNLIKELY
     assert abs(np.corrcoef(gaps[:-1], gaps[1:])[0, 1]) < 4 / np.sqrt(len(gaps))
 
 
 @pytest.mark.parametrize("ramp", RAMPS, ids=str)
-def test_how_many_there_are_varies_as_a_poisson_count_does(ramp: Ramp) -> None:
+def test_the_number_of_requests_varies_as_a_poisson_count_does(ramp: Ramp) -> None:
     """Over 300 seeds the mean is the expected count and the variance is the mean."""
     counts = np.array([len(arrivals(ramp, (seed,))) for seed in range(300)])
     assert abs(counts.mean() - ramp.expected) < 4 * np.sqrt(ramp.expected / len(counts))
@@ -39,14 +39,14 @@ def test_how_many_there_are_varies_as_a_poisson_count_does(ramp: Ramp) -> None:
 
 
 def test_the_shares_of_the_processes_add_up_to_the_whole() -> None:
-    """Four processes at a quarter of the rate, merged, are a Poisson process of the rate."""
+    """The merged schedules of four processes at a quarter of the rate are a Poisson process of the rate."""
     ramp = Ramp(100, 300, 20)
     times = np.sort(np.concatenate([arrivals(ramp.share(4), (3, process)) for process in range(4)]))
-    assert stats.kstest(np.diff(counted(ramp, times)), "expon").pvalue > UNLIKELY
+    assert stats.kstest(np.diff(expected_count(ramp, times)), "expon").pvalue > UNLIKELY
 
 
 def test_a_seed_gives_the_same_schedule_and_another_seed_another() -> None:
-    """A run can be repeated request for request."""
+    """The same seed repeats a run request by request."""
     ramp = Ramp(50, 50, 10)
     assert arrivals(ramp, (1, 0)).tolist() == arrivals(ramp, (1, 0)).tolist()
     assert arrivals(ramp, (1, 0)).tolist() != arrivals(ramp, (1, 1)).tolist()
@@ -62,7 +62,7 @@ def test_a_seed_gives_the_same_schedule_and_another_seed_another() -> None:
 def test_every_request_is_due_within_the_run_and_after_the_one_before(
     first: float, last: float, seconds: float, seed: int
 ) -> None:
-    """Whatever the ramp, times ascend from 0 to its end."""
+    """For every ramp the times ascend from 0 to its end."""
     if first + last == 0:
         with pytest.raises(PlanWrong):
             Ramp(first, last, seconds)

@@ -1,4 +1,4 @@
-"""`matcher loadtest` against the running service: a real run, and what it leaves behind."""
+"""`matcher loadtest` against the running service: real runs, their results, and the removal of their sites."""
 
 import asyncio
 import json
@@ -16,62 +16,62 @@ from tests.processes import Server, server_environment
 
 
 async def sites(service: Server) -> set[str]:
-    """Return the sites of load tests that the service holds."""
+    """Return the service's sites of load tests."""
     async with service.client() as client:
         return {site.name async for site in client.sites() if site.name.startswith("sites/loadtest-")}
 
 
 async def test_three_seconds_of_load_on_the_service(service: Server, tmp_path: Path) -> None:
-    """Every request of the schedule is accounted for, every decision is completed, and the site is gone."""
+    """Every request of the schedule is counted, every decision is completed, and the site is deleted."""
     document, page = tmp_path / "l.json", tmp_path / "l.html"
-    said = await matcher(
+    result = await matcher(
         *("loadtest", "--server", service.target, "--rate", "15", "--seconds", "3", "--agents", "40", "--free", "0.5"),
         *("--processes", "2", "--channels", "2", "--seed", "5", "--timeout", "60"),
         *("--json", str(document), "--html", str(page)),
     )
-    assert said.code == 0, said.err
-    found = json.loads(document.read_text())
+    assert result.code == 0, result.err
+    report = json.loads(document.read_text())
     due = sum(len(arrivals(Ramp(15, 15, 3.0).share(2), (5, process))) for process in (0, 1))
-    assert found["offered"] == due
-    assert found["held"] + found["unmatched"] + found["refused"] + found["failed"] + found["not_sent"] == due
-    assert found["held"] == found["latency_ms"]["held"]["count"] == sum(found["held_by_basis"].values())
-    assert (found["refused_by_reason"], found["failed_by_reason"]) == ({}, {})
-    assert found["completed"] == found["held"]
-    assert found["not_completed_by_reason"] == {}
-    assert sum(second["offered"] for second in found["seconds"]) == due
-    assert len(found["generator"]["core_shares"]) == 2
-    assert "20 free" in said.out
-    assert "latency, ms" in said.out
+    assert report["offered"] == due
+    assert report["held"] + report["unmatched"] + report["refused"] + report["failed"] + report["not_sent"] == due
+    assert report["held"] == report["latency_ms"]["held"]["count"] == sum(report["held_by_basis"].values())
+    assert (report["refused_by_reason"], report["failed_by_reason"]) == ({}, {})
+    assert report["completed"] == report["held"]
+    assert report["not_completed_by_reason"] == {}
+    assert sum(second["offered"] for second in report["seconds"]) == due
+    assert len(report["generator"]["core_shares"]) == 2
+    assert "20 free" in result.out
+    assert "latency, ms" in result.out
     assert "<svg" in page.read_text()
     assert await sites(service) == set()
 
 
-async def test_a_service_of_its_own_tells_the_same_story(folder: Path) -> None:
-    """Two workers are started, loaded, asked for their metrics, and stopped; nothing is left."""
+async def test_the_counts_of_a_service_started_for_the_test_agree(folder: Path) -> None:
+    """The test starts two workers, sends load, reads their metrics, and stops them; no file is left."""
     temporary, document = folder / "load", folder / "own.json"
     temporary.mkdir()
     models = server_environment(folder, {})["MATCHER_MODEL_CACHE"]
-    said = await matcher(
+    result = await matcher(
         *("loadtest", "--workers", "2", "--rate", "10", "--seconds", "2", "--agents", "30", "--free", "1"),
         *("--processes", "1", "--channels", "2", "--timeout", "60", "--json", str(document)),
         environment={"MATCHER_MODEL_CACHE": models, "TMPDIR": str(temporary)},
     )
-    assert said.code == 0, said.err
-    found = json.loads(document.read_text())
-    assert found["target"] == "own service"
-    assert (found["same_story"], [line for line in found["story"] if line["unsure"]]) == (True, [])
-    assert found["service"]["held"] == found["held_by_basis"]
-    assert found["service"]["store_round_trips"]["reserve"] == found["offered"]
-    assert found["service"]["batch_size"]["count"] > 0
-    assert len(found["service"]["routes_by_process"]) == 2
-    assert sum(found["service"]["routes_by_process"]) == found["offered"]
-    assert "client and service count the same" in said.out
+    assert result.code == 0, result.err
+    report = json.loads(document.read_text())
+    assert report["target"] == "own service"
+    assert (report["same_story"], [line for line in report["story"] if line["unsure"]]) == (True, [])
+    assert report["service"]["held"] == report["held_by_basis"]
+    assert report["service"]["store_round_trips"]["reserve"] == report["offered"]
+    assert report["service"]["batch_size"]["count"] > 0
+    assert len(report["service"]["routes_by_process"]) == 2
+    assert sum(report["service"]["routes_by_process"]) == report["offered"]
+    assert "the client's and the service's counts agree" in result.out
     assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_an_interrupted_run_leaves_no_site(service: Server, number: signal.Signals, code: int) -> None:
-    """Ctrl-C, or being told to end, amid the load: the site is deleted, and nothing else is said."""
+    """After Ctrl-C or SIGTERM during the load the site is deleted, and no error is printed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "matcher.cli", "loadtest", "--server", service.target, "--agents", "20"),
@@ -98,22 +98,22 @@ async def test_an_interrupted_run_leaves_no_site(service: Server, number: signal
     [
         (
             ("--server", "192.0.2.1:50051"),
-            "error: 192.0.2.1:50051 is not this machine: a load test of it needs --i-know\n",
+            "error: 192.0.2.1:50051 is not this machine: confirm the load test with --i-know\n",
         ),
-        (("--rate", "5", "--ramp", "1:5"), "error: --rate and --ramp say the same thing: give one of them\n"),
+        (("--rate", "5", "--ramp", "1:5"), "error: --rate and --ramp exclude each other: give one of them\n"),
         (("--rate", "20001"), "error: a rate must be above 0 and at most 20000 a second\n"),
         (("--ramp", "5"), "error: --ramp must be FROM:TO, two rates a second, for example 50:400\n"),
         (("--messages", "nowhere.jsonl"), "error: nowhere.jsonl cannot be read: No such file or directory\n"),
     ],
 )
-async def test_what_cannot_be_run_is_said_before_anything_is_started(arguments: tuple[str, ...], line: str) -> None:
-    """One line that names the option."""
-    said = await matcher("loadtest", *arguments)
-    assert (said.code, said.out, said.err) == (1, "", line)
+async def test_a_wrong_option_is_reported_before_anything_is_started(arguments: tuple[str, ...], line: str) -> None:
+    """The error is one line that names the option."""
+    result = await matcher("loadtest", *arguments)
+    assert (result.code, result.out, result.err) == (1, "", line)
 
 
-async def test_a_service_that_is_not_there_is_named() -> None:
-    """The target stands in the error."""
-    said = await matcher("loadtest", "--server", "127.0.0.1:1", "--rate", "1", "--seconds", "1")
-    assert said.code == 1
-    assert "127.0.0.1:1" in said.err
+async def test_a_missing_service_is_named() -> None:
+    """The error holds the target's address."""
+    result = await matcher("loadtest", "--server", "127.0.0.1:1", "--rate", "1", "--seconds", "1")
+    assert result.code == 1
+    assert "127.0.0.1:1" in result.err

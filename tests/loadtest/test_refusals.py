@@ -1,4 +1,4 @@
-"""Every way a request can end is counted under its reason."""
+"""The outcomes of requests: each is counted by its ending and its reason."""
 
 import grpc
 
@@ -12,8 +12,8 @@ from tests.loadtest.service_double import HELD, NOBODY, ServiceDouble
 FULL = EncoderOverloaded(9, 9)
 
 
-async def test_a_refusal_says_its_reason_its_code_and_whether_it_said_when_to_return() -> None:
-    """An agent, nobody, a full encoder, and a failure without details."""
+async def test_an_outcome_holds_its_reason_its_code_and_whether_it_has_retry_info() -> None:
+    """The outcomes are an agent, no agent, a full encoder, and a failure without details."""
     double = ServiceDouble(answers=(HELD, NOBODY, FULL, grpc.StatusCode.INTERNAL))
     async with double.serving() as target, open_client(Target(target), "s", channels=1, deadline_seconds=9) as client:
         caller = RoutingCaller(client, ["a", "b"])
@@ -21,23 +21,23 @@ async def test_a_refusal_says_its_reason_its_code_and_whether_it_said_when_to_re
     assert outcomes == [
         Outcome(Ending.HELD, "AFFINITY"),
         Outcome(Ending.UNMATCHED, "CAPACITY"),
-        Outcome(Ending.REFUSED, "ENCODER_OVERLOADED", "RESOURCE_EXHAUSTED", told_when=True),
+        Outcome(Ending.REFUSED, "ENCODER_OVERLOADED", "RESOURCE_EXHAUSTED", with_retry_info=True),
         Outcome(Ending.FAILED, "INTERNAL", "INTERNAL"),
     ]
     assert [request.message.text for request in double.routed] == ["a", "b", "a", "b"]
 
 
-async def test_a_decision_that_cannot_be_completed_says_why() -> None:
-    """Its agent stays taken: the reader must know."""
+async def test_a_decision_that_cannot_be_completed_is_counted_by_reason() -> None:
+    """The agent stays reserved, which the reader must know."""
     double = ServiceDouble(completion=EncoderOverloaded(1, 1))
     async with double.serving() as target, open_client(Target(target), "s", channels=1, deadline_seconds=9) as client:
-        _, give_back = await RoutingCaller(client, ["a"]).send(0)
-        assert give_back is not None
-        assert await give_back() == "ENCODER_OVERLOADED"
+        _, complete = await RoutingCaller(client, ["a"]).send(0)
+        assert complete is not None
+        assert await complete() == "ENCODER_OVERLOADED"
 
 
 async def test_refusals_of_a_run_are_counted_by_reason_over_all_processes() -> None:
-    """A service that refuses two of three: the counts are the double's, and their latencies stand apart."""
+    """The counts are those of the double, and each ending has latencies of its own."""
     double = ServiceDouble(answers=(HELD, FULL, NOBODY))
     total = Tally()
     async with double.serving() as target:
@@ -48,5 +48,5 @@ async def test_refusals_of_a_run_are_counted_by_reason_over_all_processes() -> N
     assert dict(total.endings[Ending.REFUSED]) == {"ENCODER_OVERLOADED": thirds[1]}
     assert dict(total.endings[Ending.UNMATCHED]) == {"CAPACITY": thirds[2]}
     assert dict(total.codes) == {"OK": thirds[0] + thirds[2], "RESOURCE_EXHAUSTED": thirds[1]}
-    assert total.told_when == thirds[1]
+    assert total.with_retry_info == thirds[1]
     assert [total.latencies[ending].count for ending in (Ending.HELD, Ending.REFUSED)] == thirds[:2]

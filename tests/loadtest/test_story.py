@@ -1,10 +1,10 @@
-"""The service's metrics beside the client's counts, and what is said when they differ."""
+"""The comparison of the client's counts with the service's metrics."""
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from matcher.loadtest.service_metrics import Page, ServiceSaid, compare_pages, read_page
-from matcher.loadtest.story import Line, compare
+from matcher.loadtest.service_metrics import Page, ServiceFigures, figures_between, read_page
+from matcher.loadtest.story import ComparedCount, compare
 from matcher.loadtest.tally import Ending, Outcome, Tally
 from matcher.telemetry import Telemetry
 
@@ -12,21 +12,21 @@ CALL = ("UNARY", "matcher.v1.RoutingService", "RouteMessage")
 
 
 def page(telemetry: Telemetry) -> Page:
-    """Return what /metrics would say now."""
+    """Return the page that /metrics would return now."""
     return read_page(generate_latest(telemetry.registry).decode())
 
 
 def tally(*outcomes: Outcome) -> Tally:
     """Return a tally of outcomes."""
-    made = Tally()
-    for one in outcomes:
-        made.record(one, 0.01)
-    return made
+    counts = Tally()
+    for outcome in outcomes:
+        counts.record(outcome, 0.01)
+    return counts
 
 
 @pytest.fixture
-def said() -> ServiceSaid:
-    """Give what two processes counted between two readings; what they had counted before is not in it."""
+def figures() -> ServiceFigures:
+    """Return the figures of two processes between two readings, without their counts before the first."""
     processes = [Telemetry(CollectorRegistry()) for _ in range(2)]
     for telemetry in processes:
         telemetry.routes.labels("held", "AFFINITY").inc(5)
@@ -43,51 +43,51 @@ def said() -> ServiceSaid:
         telemetry.encoder_batch_size.observe(4)
         telemetry.index_lag_seconds.observe(0.003)
         telemetry.store_round_trips.labels("reserve").inc(3)
-    return compare_pages(before, [page(telemetry) for telemetry in processes])
+    return figures_between(before, [page(telemetry) for telemetry in processes])
 
 
-def test_the_metrics_of_a_run_are_what_all_processes_added(said: ServiceSaid) -> None:
-    """Sums over the processes, means of the run alone, and the routes of each process."""
-    assert said.held == {"AFFINITY": 4, "FALLBACK": 2}
-    assert said.unmatched == 6
-    assert said.codes == {"OK": 12, "RESOURCE_EXHAUSTED": 8}
-    assert said.batch_size is not None
-    assert (said.batch_size.count, said.batch_size.mean, said.batch_size.p99_at_most) == (4, 2.5, 4.0)
-    assert said.index_lag_seconds is not None
-    assert said.index_lag_seconds.p99_at_most == 0.005
-    assert said.queue_seconds is None
-    assert said.store_round_trips == {"reserve": 6}
-    assert said.routes_by_process == [6, 6]
+def test_the_figures_of_a_run_are_the_differences_of_all_processes(figures: ServiceFigures) -> None:
+    """The figures are sums over the processes, means of the run alone, and the routes of each process."""
+    assert figures.held == {"AFFINITY": 4, "FALLBACK": 2}
+    assert figures.unmatched == 6
+    assert figures.codes == {"OK": 12, "RESOURCE_EXHAUSTED": 8}
+    assert figures.batch_size is not None
+    assert (figures.batch_size.count, figures.batch_size.mean, figures.batch_size.p99_at_most) == (4, 2.5, 4.0)
+    assert figures.index_lag_seconds is not None
+    assert figures.index_lag_seconds.p99_at_most == 0.005
+    assert figures.queue_seconds is None
+    assert figures.store_round_trips == {"reserve": 6}
+    assert figures.routes_by_process == [6, 6]
 
 
-def test_counts_that_are_the_same_agree(said: ServiceSaid) -> None:
-    """Decisions by basis, unmatched, and refusals by code: the same story."""
+def test_counts_that_are_the_same_agree(figures: ServiceFigures) -> None:
+    """Equal counts of decisions by basis, of unmatched messages and of errors by code agree."""
     mine = tally(
         *[Outcome(Ending.HELD, "AFFINITY")] * 4,
         *[Outcome(Ending.HELD, "FALLBACK")] * 2,
         *[Outcome(Ending.UNMATCHED, "CAPACITY")] * 6,
         *[Outcome(Ending.REFUSED, "ENCODER_OVERLOADED", "RESOURCE_EXHAUSTED")] * 8,
     )
-    lines = compare(mine, said)
-    assert [(line.what, line.client, line.service) for line in lines] == [
+    counts = compare(mine, figures)
+    assert [(count.what, count.client, count.service) for count in counts] == [
         ("held, basis AFFINITY", 4, 4),
         ("held, basis FALLBACK", 2, 2),
         ("unmatched", 6, 6),
         ("error, RESOURCE_EXHAUSTED", 8, 8),
     ]
-    assert all(line.agrees for line in lines)
+    assert all(count.agrees for count in counts)
 
 
-def test_a_decision_that_only_one_of_them_counted_is_told(said: ServiceSaid) -> None:
-    """A held agent that the service knows nothing of, and one that the client was never told of."""
+def test_a_decision_that_only_one_side_counted_is_a_difference(figures: ServiceFigures) -> None:
+    """Counts differ if the service does not know a reserved agent, or if the client does not."""
     mine = tally(*[Outcome(Ending.HELD, "AFFINITY")] * 5, Outcome(Ending.HELD, "FALLBACK"))
-    lines = {line.what: line.agrees for line in compare(mine, said)}
-    assert lines["held, basis AFFINITY"] is False
-    assert lines["held, basis FALLBACK"] is False
+    agrees = {count.what: count.agrees for count in compare(mine, figures)}
+    assert agrees["held, basis AFFINITY"] is False
+    assert agrees["held, basis FALLBACK"] is False
 
 
-def test_an_answer_that_was_lost_may_have_been_counted_by_the_service() -> None:
-    """After a timeout nobody knows: the service may have held as many more, and not one beyond that."""
-    assert Line("held", 10, 12, unsure=2).agrees
-    assert not Line("held", 10, 13, unsure=2).agrees
-    assert not Line("held", 10, 9, unsure=2).agrees
+def test_the_service_may_have_counted_lost_answers() -> None:
+    """After a timeout the service may have reserved as many agents more as answers were lost, and no more."""
+    assert ComparedCount("held", 10, 12, unsure=2).agrees
+    assert not ComparedCount("held", 10, 13, unsure=2).agrees
+    assert not ComparedCount("held", 10, 9, unsure=2).agrees
