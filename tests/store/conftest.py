@@ -64,7 +64,7 @@ async def stage(declared: DeclaredConnection) -> Stage:
 
 @pytest.fixture
 async def lawful(stage: Stage) -> AsyncIterator[Stage]:
-    """Give a stage whose site keeps the laws of tests/store/laws.py; they are checked when the test has ended."""
+    """Give a stage whose site keeps the laws of tests/store/laws.py; they are checked at the end of the test."""
     yield stage
     assert await broken_laws(stage) == []
 

@@ -1,4 +1,4 @@
-"""What holds in the store of a site at every moment, whatever was done."""
+"""Laws of a site's records in the store, which hold at every moment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENDED = frozenset(state.value for state, after in CONTACT_NEXT.items() if not af
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """All that is stored of a site, and when each key ends (-1: never)."""
+    """All records of a site, and when each key ends (-1: never)."""
 
     now_ms: int
     values: dict[str, Any]
@@ -24,8 +24,8 @@ class Site:
 
     @classmethod
     async def read(cls, stage: Stage) -> Site:
-        """Read everything."""
-        # Before the rest: what lives now may lapse while it is read, and still lies there.
+        """Read all records of a site."""
+        # Before the records: a hold that lives now may lapse during the read, and its record is still there.
         now_ms = await stage.now_ms()
         prefix, values = stage.keys.pattern.removesuffix("*"), await stage.everything()
         ends = await stage.connection.pipeline([("PEXPIRETIME", key) for key in values])
@@ -38,7 +38,7 @@ class Site:
 
 
 async def found_anywhere(stage: Stage, secret: bytes) -> list[str]:
-    """Name the keys of a site in which something is written."""
+    """Name the keys of a site that contain a text."""
     values = (await Site.read(stage)).values
     return [name for name, value in values.items() if secret in _flat(value)]
 
@@ -54,7 +54,7 @@ def _flat(value: Any) -> bytes:
 
 
 async def broken_laws(stage: Stage) -> list[str]:
-    """Say which laws do not hold; what lies beyond a deadline may be swept or not."""
+    """Name the broken laws; a record whose deadline has passed may be swept or not."""
     site = await Site.read(stage)
     return [*_queue(site), *_contacts(site), *_holds(site), *_timers(site)]
 
@@ -129,7 +129,7 @@ def _holds(site: Site) -> list[str]:
         broken.append(f"due is {due}")
     held = {(agent, hold, at) for agent, holds in site.hashes("lease").items() for hold, at in holds.items()}
     broken += [f"{one} is held by nobody's reservation" for one in held - wanted]
-    # What lapsed of an agent who was removed since lies in no lease, and is still to be written down.
+    # A lapsed hold of an agent who was removed since is no member of holds, and its lapse is not written yet.
     broken += [f"{one} is not held" for one in wanted - held if one[2] > site.now_ms]
     return broken
 

@@ -1,4 +1,4 @@
-"""The Lua text of the verbs, taken apart: which names a verb uses, itself and in the functions that it calls."""
+"""Analysis of the verbs' Lua text: the names that a verb uses, itself and in the functions that it calls."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Uses:
 
     @classmethod
     def of(cls, layout: Layout) -> Uses:
-        """Read the names from the verb's function and those that it calls."""
+        """Read the names from the verb's function and from the functions that it calls."""
         bodies = [functions()[name] for name in called_by(layout.name)]
         text = "\n".join(bodies)
         return cls(

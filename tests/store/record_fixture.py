@@ -1,10 +1,10 @@
-"""A program that makes tests/data/records_before.json: what a tree's service wrote, and what it answered.
+"""Program that makes tests/data/records_before.json: the records and the answers of a checkout's service.
 
     python -m tests.store.record_fixture TREE COMMIT
 
-It starts the service of the checkout TREE on a store of its own, makes through the API at least one record of every
-kind, asks for what it made, kills the service and copies the store as `tests/store/records.py` says. It is run again
-only where the fixture is to show the records of another commit; that of a release that people still run stays.
+It starts the service of the checkout TREE on a store of its own, makes at least one record of every kind through the API,
+reads all that it made, kills the service and copies the store as `tests/store/records.py` describes. Run it again only if
+the fixture is to show the records of another commit. The fixture of a release that people still run stays.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WATCHES: Final = "My pocket watch stopped at noon."
 POOLS: Final = ("desk", "quiet")
 CONTACTS: Final = ("handed-on", "missed", "offered", "resting", "served", "talking", "waiting", "wrapping")
 ENDED: Final = ("served", "wrapping")
-"""Those whose steps can be watched to an end."""
+"""The contacts whose steps can be watched to an end."""
 
 
 async def populate(client: MatcherClient) -> None:
@@ -81,13 +81,13 @@ async def populate(client: MatcherClient) -> None:
 
 
 def offered() -> dict[str, Any]:
-    """Return how the contact is routed whose offer is not answered yet."""
+    """Return the answer to the contact whose offer is not accepted yet."""
     skills = {"honey": 50}
     return {"pool": "desk", "contact_id": "offered", "request_id": "r-1", "required_skills": skills, "wait": True}
 
 
 def talking() -> dict[str, Any]:
-    """Return how the contact is routed whose conversation goes on."""
+    """Return the answer to the contact whose conversation goes on."""
     skills = {"timetables": 80}
     return {
         "pool": "desk",
@@ -100,7 +100,7 @@ def talking() -> dict[str, Any]:
 
 
 def waiting() -> dict[str, Any]:
-    """Return how the contact is routed that waits."""
+    """Return the answer to the contact that waits."""
     skills = {"timetables": 30}
     return {
         "pool": "desk",
@@ -114,7 +114,7 @@ def waiting() -> dict[str, Any]:
 
 
 def handed_on() -> dict[str, Any]:
-    """Return how the contact is handed on that its agent still holds."""
+    """Return the transfer of the contact that its agent still holds."""
     return {"agent": "zoe", "request_id": "r-4", "wait": True}
 
 
@@ -193,7 +193,7 @@ async def _serve_ann(client: MatcherClient) -> None:
 
 
 async def answers(client: MatcherClient, instant_ms: int) -> dict[str, Any]:
-    """Ask for everything that was made but what is at the counter, which changes meanwhile.
+    """Read all that was made, except the agent at the counter, who changes meanwhile.
 
     The answers' times are relative to an instant.
     """
@@ -214,7 +214,7 @@ async def answers(client: MatcherClient, instant_ms: int) -> dict[str, Any]:
 
 
 def plain(message: Message, instant_ms: int) -> Any:
-    """Return an answer as JSON, its times relative to an instant, without what only the process knew that gave it."""
+    """Return an answer as JSON, with times relative to an instant, without the fields that depend on the process."""
     if isinstance(message, pb.Contact) and message.HasField("queued"):
         message.queued.ClearField("estimated_wait")
     return _in_milliseconds(MessageToDict(message, preserving_proto_field_name=True), instant_ms)
@@ -236,7 +236,7 @@ def _moment(said: str, instant_ms: int) -> str:
 
 
 async def record(tree: Path, commit: str) -> None:
-    """Write the fixture from a checkout, which is of a commit."""
+    """Write the fixture from a checkout of a commit."""
     with tempfile.TemporaryDirectory(prefix="mt-") as folder:
         store = Store(Path(folder))
         await store.start()

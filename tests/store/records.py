@@ -1,20 +1,20 @@
-"""A store's records as JSON and back, with every time relative to the instant at which they were read.
+"""Copy of a store's records as JSON and back, with every time relative to the instant of the copy.
 
-Deadlines and lifetimes are absolute in the store: a plain copy would hold nothing but lapsed ones a day later. So a
-time is kept by its distance from the instant of the copy, and is counted from the store's clock when it is loaded.
+Deadlines and lifetimes are absolute in the store: one day later all deadlines of a plain copy have passed. So the copy
+holds the distance of each time from the instant of the copy, and a load counts it from the store's clock.
 
 | in the store                                                       | in the copy                                  |
 |--------------------------------------------------------------------|----------------------------------------------|
 | milliseconds since 1970 in scores, fields, a contact's history, a  | `<t+1500>`, `<t-20>`: after, before the      |
 | decision's record, a customer's record, the events of the streams  | instant                                      |
 | the moment at which a key ends (PEXPIRETIME)                       | `ends`: milliseconds after the instant       |
-| durations, counts, costs, the ids 0-1, 0-2, … of the streams       | as they are: they are no moments             |
-| microseconds since 1970: versions (so etags too) and fences        | as they are: they are only compared with one |
-|                                                                    | another, and the next is at least one more   |
-| digests of requests and of customers' handles, sealed texts,       | as they are: made with m:secret, which is    |
+| durations, counts, costs, the ids 0-1, 0-2, … of the streams       | unchanged: they are no moments               |
+| microseconds since 1970: versions (so etags too) and fences        | unchanged: they are only compared with each  |
+|                                                                    | other, and the next is at least one more     |
+| digests of requests and of customers' handles, sealed texts,       | unchanged: made with m:secret, which is      |
 | the digests before vectors                                         | among the keys, of bytes that hold no time   |
 
-A value is its text, or {"base64": …} where its bytes are no text.
+A value is its text, or {"base64": …} if its bytes are no text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A site with a few agents in a real store, to try the verbs on."""
+"""Site with a few agents in a real store, on which tests run the verbs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ READS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Hold a claim and its offer."""
+    """A request of a reserve, and its shortlist."""
 
     claim: ReserveRequest
     offer: Shortlist
@@ -69,7 +69,7 @@ class Asked:
 
 @dataclass
 class Stage:
-    """One site of the store, and its two sides as the service uses them."""
+    """One site of the store, with the store's modules as the service uses them."""
 
     connection: StoreClient
     site: str = field(default_factory=lambda: f"s{secrets.token_hex(6)}")
@@ -98,7 +98,7 @@ class Stage:
         expected: int | None = None,
         pools: Sequence[str] = ("default",),
     ) -> Agent:
-        """Write an agent, of the default pool where no other is named."""
+        """Write an agent, by default in the default pool."""
         return await self.roster.put_agent(
             self.site,
             agent,
@@ -115,11 +115,11 @@ class Stage:
         await self.roster.delete_agent(self.site, agent, expected=None, pools=("default",))
 
     async def set_idle(self, agent: str, idle_since_ms: int) -> None:
-        """Say since when an agent waits."""
+        """Set since when an agent is idle."""
         await self.raw("HSET", self.keys.agent(agent), "idle", idle_since_ms)
 
     def claim(self, *candidates: str | tuple[str, float], **changes: Any) -> Asked:
-        """Return a claim with ids of its own, and its offer; a candidate without an affinity has 0.5."""
+        """Return a request with ids of its own, and its shortlist; the default affinity of a candidate is 0.5."""
         offer: dict[str, Any] = {
             "basis": Basis.AFFINITY,
             "tolerance": 0.0,
@@ -145,7 +145,7 @@ class Stage:
         return Asked(ReserveRequest(**claim), Shortlist(**offer))
 
     async def expire(self, reservation: str, max_missed: int = 0) -> str:
-        """Write what follows from a passed deadline; return what it was, "" where this call was not the one."""
+        """Write the consequence of a passed deadline; return the state before, "" if another call wrote it."""
         try:
             slot = await self.routing.slot(self.site, reservation)
         except ReservationNotFound:
@@ -155,11 +155,11 @@ class Stage:
         return lapsed.was if lapsed else ""
 
     async def reserve(self, asked: Asked, *, or_wait: bool = False) -> ReserveAnswer:
-        """Ask for a slot."""
+        """Reserve an agent."""
         return await self.routing.reserve(asked.claim, asked.offer, or_wait=or_wait)
 
     async def hold(self, *candidates: str | tuple[str, float], **changes: Any) -> Reservation:
-        """Hold a slot of a candidate who must have room."""
+        """Reserve a candidate who must have free capacity."""
         claimed = await self.reserve(self.claim(*candidates, **changes))
         assert isinstance(claimed, Reserved), claimed
         return claimed.reservation
@@ -169,45 +169,45 @@ class Stage:
         return WaitTerms(most_ms, head_start_ms, sealed)
 
     async def line_up(self, contact: str, waiting: WaitTerms | None = None, /, **changes: Any) -> Enqueued:
-        """Let a contact wait for whom nobody is there."""
+        """Queue a contact without candidates."""
         asked = self.claim(**{"contact": contact, "waiting": waiting or self.waiting(), **changes})
         answer = await self.reserve(asked, or_wait=True)
         assert isinstance(answer, Enqueued), answer
         return answer
 
     def serve(self, contact: str, /, *candidates: str | tuple[str, float], **changes: Any) -> Asked:
-        """Return what the dispatcher asks for a contact that waits."""
+        """Return the request of the queue's leader for a contact that waits."""
         own = {"request_id": "", "digest": "", "how": ReserveKind.QUEUE}
         return self.claim(*candidates, **{**own, "contact": contact, **changes})
 
     async def served(self, contact: str, /, *candidates: str | tuple[str, float], **changes: Any) -> Reservation:
-        """Hold a candidate who must have room for a contact that waits."""
+        """Reserve a candidate, who must have free capacity, for a contact that waits."""
         claimed = await self.reserve(self.serve(contact, *candidates, **changes))
         assert isinstance(claimed, Reserved), claimed
         return claimed.reservation
 
     def handing_on(self, old: Reservation, how: ReserveKind = ReserveKind.TRANSFER) -> dict[str, Any]:
-        """Return what makes a claim of the transfer of a conversation."""
+        """Return the fields of a request that make it the transfer of a conversation."""
         return {"contact": old.contact, "how": how, "handed_on": self.slot(old)}
 
     async def in_line(self) -> list[str]:
-        """Name the contacts that wait, the first to be served first."""
+        """Name the contacts that wait, in the order of the queue."""
         return [one.contact for one in await self.contacts.queue(self.site)]
 
     async def walked(self, contact: str) -> list[str]:
-        """Return the steps of a contact's life: the state, and why."""
+        """Return the steps of a contact's life: state and cause."""
         return [f"{one.state} {one.cause}" for one in await self.contacts.history(self.site, contact)]
 
     async def fields(self, contact: str) -> dict[str, bytes]:
-        """Read a contact as it lies in the store."""
+        """Read a contact's record as it is stored."""
         return fields_of(await self.raw("HGETALL", self.keys.contact(contact)))
 
     def slot(self, reservation: Reservation) -> ReservationRef:
-        """Return what a transition of a reservation needs."""
+        """Return the reference that a transition of a reservation needs."""
         return ReservationRef(self.site, reservation.id, reservation.agent, reservation.contact, reservation.pool)
 
     async def everything(self) -> dict[bytes, Any]:
-        """Return all that is stored of the site, key by key: hashes and sorted sets decoded."""
+        """Return all records of the site, by key: hashes and sorted sets decoded."""
         cursor, keys = await self.raw("SCAN", 0, "MATCH", self.keys.pattern, "COUNT", 1_000_000)
         assert cursor == 0
         types = await self.connection.pipeline([("TYPE", key) for key in keys])
@@ -241,24 +241,24 @@ class Stage:
         return sorted(hold.reservation for hold in await self.holds(agent))
 
     async def due(self) -> list[str]:
-        """Name the reservations whose deadline is still to come or to be written down."""
+        """Name the reservations whose deadline is still to come or not yet written."""
         found = await self.raw("ZRANGE", self.keys.due, 0, -1)
         return sorted(member.decode().removeprefix("reservation|") for member in found)
 
     async def lease(self, agent: str) -> dict[bytes, float]:
-        """Read an agent's lease as it lies in the store, lapsed or not."""
+        """Read an agent's holds as they are stored, lapsed or not."""
         return dict(pairs_of(await self.raw("ZRANGE", self.keys.holds(agent), 0, -1, "WITHSCORES")))
 
     async def reservation(self, reservation: str) -> Reservation:
-        """Read a reservation as of now."""
+        """Read a reservation as it is now."""
         return await self.routing.reservation(self.site, reservation, await self.now_ms())
 
     async def state(self, reservation: str) -> ReservationState:
-        """Read how a reservation stands now."""
+        """Read the state of a reservation now."""
         return (await self.reservation(reservation)).state
 
     async def contact(self, contact: str) -> Contact:
-        """Read a contact as of now."""
+        """Read a contact as it is now."""
         return await self.contacts.contact(self.site, contact, await self.now_ms())
 
     async def agent(self, agent: str) -> Agent:
@@ -293,7 +293,7 @@ class Stage:
         return await self.connection.verb(call(transition=transition, **args))
 
     async def ends(self) -> tuple[int, ...]:
-        """Return how many events each stream has seen."""
+        """Return how many events each stream has had."""
         lasts = [await self.raw("XREVRANGE", key, "+", "-", "COUNT", 1) for key in (self.keys.roster, self.keys.load)]
         return tuple(int(last[0][0].partition(b"-")[2]) if last else 0 for last in lasts)
 

@@ -298,10 +298,10 @@ async def write_at_random(stage: Stage, chance: random.Random, writes: int) -> N
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(seed=st.integers(0, 2**32), writers=st.integers(1, 4), before=st.integers(0, 15))
-async def test_a_snapshot_and_what_follows_it_lose_nothing(
+async def test_a_snapshot_and_the_events_after_it_lose_nothing(
     product: StoreClient, seed: int, writers: int, before: int
 ) -> None:
-    """Whatever is written before, during and after the snapshot: in the end the follower has what the store has."""
+    """Whatever is written before, during and after the snapshot: in the end the follower equals the store."""
     stage, chance = Stage(product), random.Random(seed)
     await stage.set_up()
     await write_at_random(stage, chance, before)

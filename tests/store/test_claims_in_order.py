@@ -1,4 +1,4 @@
-"""Several claims in one call, and several candidates in one claim: in which order they are tried, and how far."""
+"""Several requests in one reserve, and several candidates in one request: their order, and where the reserve stops."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from matcher.store.reservations import Full, Reserved
 from tests.store.stage import Stage
 
 
-async def test_claims_in_order_are_held_up_to_the_first_for_whom_nobody_has_room(lawful: Stage) -> None:
-    """Ann is full after the first: the second is told so, and the third, whom bob could take, is not tried."""
+async def test_requests_in_order_are_reserved_up_to_the_first_without_free_capacity(lawful: Stage) -> None:
+    """Ann is full after the first. The second gets Full, and the third is not tried, although bob could take it."""
     stage = lawful
     for contact in ("c", "d", "e"):
         await stage.line_up(contact)
@@ -19,8 +19,8 @@ async def test_claims_in_order_are_held_up_to_the_first_for_whom_nobody_has_room
     assert await stage.in_line() == ["d", "e"]
 
 
-async def test_a_candidate_too_far_from_the_best_is_taken_only_where_the_nearer_are_full(lawful: Stage) -> None:
-    """Within the tolerance the order of the candidates says nothing; beyond it only who has room does."""
+async def test_a_candidate_beyond_the_tolerance_is_reserved_only_if_the_nearer_are_full(lawful: Stage) -> None:
+    """Within the tolerance the order of the candidates does not count; beyond it only free capacity does."""
     stage = lawful
     await stage.put("near")
     await stage.put("far")

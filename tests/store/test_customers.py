@@ -1,4 +1,4 @@
-"""Customers: which agents they know, and several handles of one of them."""
+"""Customers: the agents that a customer knows, and several handles of one customer."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.store.laws import found_anywhere
 from tests.store.stage import LONG_MS, Stage
 
 
-async def test_who_served_a_customer_is_known_until_that_ends(lawful: Stage) -> None:
-    """The latest first, well or not; what was too long ago is not said any more."""
+async def test_a_customer_knows_the_agents_of_earlier_conversations_for_a_lifetime(lawful: Stage) -> None:
+    """The latest first, well or badly served; an agent is forgotten after the lifetime."""
     stage, site, customers = lawful, lawful.site, lawful.customers
     assert await customers.known(site, "jo@example", 0) == []
     await customers.remember(site, "jo@example", "ann", good=True, now_ms=1_000, for_ms=LONG_MS)
@@ -32,7 +32,7 @@ async def test_who_served_a_customer_is_known_until_that_ends(lawful: Stage) -> 
 
 
 async def test_joined_handles_are_one_customer(lawful: Stage) -> None:
-    """Whoever served one handle is known by all, with the later word on each agent; and so it goes on."""
+    """All handles know the agents of each handle, with the later rating of each agent, also after the join."""
     site, customers = lawful.site, lawful.customers
     await customers.remember(site, "mail", "ann", good=True, now_ms=1_000, for_ms=LONG_MS)
     await customers.remember(site, "phone", "ann", good=False, now_ms=2_000, for_ms=LONG_MS)
@@ -49,7 +49,7 @@ async def test_joined_handles_are_one_customer(lawful: Stage) -> None:
 
 
 async def test_no_handle_is_stored_as_it_was_given(lawful: Stage) -> None:
-    """A mail address is a person: the store holds a keyed digest of it."""
+    """A mail address identifies a person: the store holds a keyed digest of it."""
     site, customers = lawful.site, lawful.customers
     await customers.remember(site, "jo@example", "ann", good=True, now_ms=1_000, for_ms=LONG_MS)
     await customers.link(site, ["jo@example", "+49 30 123456"])
@@ -58,8 +58,8 @@ async def test_no_handle_is_stored_as_it_was_given(lawful: Stage) -> None:
     assert not [key for key in await lawful.everything() if b"example" in key]
 
 
-async def test_what_is_known_of_a_customer_ends(lawful: Stage) -> None:
-    """Every key of it has a lifetime, and a shorter memory does not cut a longer one."""
+async def test_every_record_of_a_customer_ends(lawful: Stage) -> None:
+    """Every key of a customer has a lifetime, and a shorter lifetime does not cut a longer one."""
     site, customers = lawful.site, lawful.customers
     await customers.remember(site, "mail", "ann", good=True, now_ms=1_000, for_ms=LONG_MS)
     await customers.remember(site, "mail", "bob", good=True, now_ms=1_000, for_ms=5)
@@ -72,8 +72,8 @@ async def test_what_is_known_of_a_customer_ends(lawful: Stage) -> None:
         assert LONG_MS < await lawful.raw("PTTL", key) <= YEARS_10_MS
 
 
-async def test_many_who_join_and_remember_at_once_come_to_one_customer(product: StoreClient) -> None:
-    """Ten at once, over the same handles in other orders: all handles are one customer who knows every agent."""
+async def test_concurrent_joins_and_conversations_end_in_one_customer(product: StoreClient) -> None:
+    """Ten calls at once, with the same handles in other orders: all handles are one customer who knows every agent."""
     stage = Stage(product)
     handles = [f"h{number}" for number in range(6)]
 
@@ -103,10 +103,10 @@ async def test_many_who_join_and_remember_at_once_come_to_one_customer(product: 
         st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from(["link", "good", "bad"])), max_size=20
     )
 )
-async def test_any_order_of_joining_and_remembering_is_what_sets_would_say(
+async def test_any_order_of_joins_and_conversations_equals_plain_sets(
     product: StoreClient, steps: list[tuple[int, int, str]]
 ) -> None:
-    """Beside plain sets: who is joined with whom, how many handles that are, and what each customer knows."""
+    """Compared with plain sets: the joined handles, their number, and the agents that each customer knows."""
     stage = Stage(product)
     joined = {number: {number} for number in range(6)}
     words: list[tuple[int, str, bool, int]] = []

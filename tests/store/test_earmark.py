@@ -1,4 +1,4 @@
-"""The earmark: a slot that became free is first for those who wait, for five seconds at most."""
+"""The earmark: capacity that became free is for waiting contacts first, for five seconds at most."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ FREED: Final = (
 
 
 async def kept_until(stage: Stage, agent: str) -> int:
-    """Read until when an agent is kept for those who wait; 0: not kept."""
+    """Read until when an agent is kept for waiting contacts; 0: not kept."""
     return int(await stage.raw("HGET", stage.keys.agent(agent), "earmark") or 0)
 
 
 async def taken(stage: Stage, how: str) -> Reservation:
-    """Take ann's only slot, to be given back in one of the ways there are."""
+    """Reserve ann's only capacity, to be released in one of the ways that exist."""
     await stage.put("ann")
     short = 5 if how in {"lapsed", "swept"} else LONG_MS
     return await stage.hold("ann", accepted=how not in {"declined", "withdrawn"}, hold_ms=short)
 
 
 async def give_back(stage: Stage, held: Reservation, how: str) -> None:
-    """Give ann's slot back."""
+    """Release ann's capacity."""
     slot, routing = stage.slot(held), stage.routing
     match how:
         case "declined":
@@ -69,29 +69,29 @@ async def give_back(stage: Stage, held: Reservation, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", FREED)
-async def test_a_new_message_does_not_take_what_became_free_for_those_who_wait(lawful: Stage, how: str) -> None:
-    """However the slot became free, also where it lapsed and nobody wrote that down: who waits gets it."""
+async def test_a_new_message_does_not_get_capacity_that_became_free_for_waiting_contacts(lawful: Stage, how: str) -> None:
+    """However the capacity became free, also by a lapse that nothing has written yet: the waiting contact gets it."""
     stage = lawful
     held = await taken(stage, how)
     await stage.line_up("c")
     await give_back(stage, held, how)
     answer = await stage.reserve(stage.claim("ann"))
-    # A slot that lapsed and was not written down has no end to that yet.
+    # Until the lapse is written, its earmark has no end.
     until = await kept_until(stage, "ann") or math.inf
     assert isinstance(answer, Full) or await stage.now_ms() >= until
     assert (await stage.served("c", "ann")).agent == "ann"
 
 
 @pytest.mark.parametrize("how", FREED)
-async def test_where_nobody_waits_a_new_message_takes_it_at_once(lawful: Stage, how: str) -> None:
-    """Nothing is kept for nobody."""
+async def test_without_waiting_contacts_a_new_message_gets_it_at_once(lawful: Stage, how: str) -> None:
+    """Without waiting contacts no agent is kept."""
     await give_back(lawful, await taken(lawful, how), how)
     assert (await lawful.hold("ann")).agent == "ann"
 
 
 @pytest.mark.parametrize("how", ["online", "new", "more room"])
-async def test_a_new_message_does_not_take_who_has_just_come_for_those_who_wait(lawful: Stage, how: str) -> None:
-    """An agent who comes online, is made, or gets more room is first for those who wait."""
+async def test_a_new_message_does_not_get_an_agent_who_just_came_for_waiting_contacts(lawful: Stage, how: str) -> None:
+    """An agent who comes online, is created, or gets more capacity is for waiting contacts first."""
     stage = lawful
     await stage.line_up("c")
     if how == "more room":
@@ -106,8 +106,8 @@ async def test_a_new_message_does_not_take_who_has_just_come_for_those_who_wait(
     assert (await stage.served("c", "ann")).agent == "ann"
 
 
-async def test_who_may_wait_stands_in_line_at_once_where_somebody_is_kept_for_those_before(lawful: Stage) -> None:
-    """One trip to the store and not one for every agent who is kept: they are weighed together in a moment."""
+async def test_a_contact_is_queued_at_once_if_an_agent_is_kept_for_earlier_contacts(lawful: Stage) -> None:
+    """One call to the store instead of one for every kept agent: the leader compares all of them in a moment."""
     stage = lawful
     held = await taken(stage, "canceled")
     await stage.line_up("c")
@@ -116,16 +116,16 @@ async def test_who_may_wait_stands_in_line_at_once_where_somebody_is_kept_for_th
     assert isinstance(await stage.reserve(stage.claim("ann", contact="e")), Full)
 
 
-async def test_who_may_wait_asks_on_where_an_agent_is_full_and_not_kept(lawful: Stage) -> None:
-    """Somebody else may be free: only when everybody was asked it waits."""
+async def test_a_contact_tries_more_candidates_if_an_agent_is_full_and_not_kept(lawful: Stage) -> None:
+    """Another agent may be free: the contact is queued only after all candidates were tried."""
     stage = lawful
     await stage.line_up("c")
     await stage.put("ann", 0)
     assert isinstance(await stage.reserve(stage.claim("ann", contact="d", waiting=stage.waiting())), Full)
 
 
-async def test_the_earmark_ends_where_no_dispatcher_does_anything(lawful: Stage) -> None:
-    """Where nobody who waits took the agent by then, a new message may."""
+async def test_the_earmark_ends_without_a_leader(lawful: Stage) -> None:
+    """If no waiting contact got the agent by then, a new message may."""
     stage = lawful
     held = await taken(stage, "canceled")
     await stage.line_up("c")
@@ -138,8 +138,8 @@ async def test_the_earmark_ends_where_no_dispatcher_does_anything(lawful: Stage)
     assert (await stage.hold("ann")).agent == "ann"
 
 
-async def test_the_earmark_ends_where_nobody_who_waits_may_take_the_agent(lawful: Stage) -> None:
-    """The dispatcher gives agents back whom nobody in the queue may take, if nothing more of theirs became free."""
+async def test_the_earmark_ends_if_no_waiting_contact_may_have_the_agent(lawful: Stage) -> None:
+    """The leader gives back an agent that no contact of the queue may have, unless more capacity became free since."""
     stage = lawful
     held = await taken(stage, "canceled")
     await stage.line_up("c")
@@ -152,8 +152,8 @@ async def test_the_earmark_ends_where_nobody_who_waits_may_take_the_agent(lawful
     assert await stage.raw("EXISTS", stage.keys.agent("nobody")) == 0
 
 
-async def test_a_slot_is_kept_for_the_pools_of_its_agent_only(lawful: Stage) -> None:
-    """Who waits in a pool that the agent is not in keeps nobody from the agent."""
+async def test_an_agent_is_kept_for_the_pools_of_the_agent_only(lawful: Stage) -> None:
+    """A contact that waits in a pool without the agent does not keep the agent."""
     stage = lawful
     await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
     held = await taken(stage, "canceled")
@@ -164,8 +164,8 @@ async def test_a_slot_is_kept_for_the_pools_of_its_agent_only(lawful: Stage) -> 
     assert isinstance(await stage.reserve(stage.claim("bob")), Full)
 
 
-async def test_the_last_one_served_lifts_every_earmark(lawful: Stage) -> None:
-    """With the queue empty nobody is kept for anybody."""
+async def test_the_last_contact_of_the_queue_ends_every_earmark(lawful: Stage) -> None:
+    """With an empty queue no agent is kept."""
     stage = lawful
     await stage.line_up("c")
     await stage.put("ann", 2)
@@ -173,16 +173,16 @@ async def test_the_last_one_served_lifts_every_earmark(lawful: Stage) -> None:
     assert (await stage.hold("ann")).agent == "ann"
 
 
-async def test_who_has_room_that_did_not_just_become_free_is_taken_by_new_messages(lawful: Stage) -> None:
-    """A contact that waits for somebody else keeps nobody: its queue is not in everybody's way."""
+async def test_an_agent_whose_capacity_was_free_before_is_reserved_for_new_messages(lawful: Stage) -> None:
+    """A contact that waits for another agent keeps no agent: its queue delays no other message."""
     stage = lawful
     await stage.put("ann", 2)
     await stage.line_up("c")
     assert (await stage.hold("ann")).agent == "ann"
 
 
-async def test_a_lapse_that_everybody_has_forgotten_keeps_no_agent(lawful: Stage) -> None:
-    """A slot that lapsed longer ago than records are kept is nobody's any more."""
+async def test_a_lapse_longer_ago_than_records_are_kept_keeps_no_agent(lawful: Stage) -> None:
+    """Capacity whose hold lapsed longer ago than records are kept is kept for no contact."""
     stage = lawful
     await stage.put("ann")
     await stage.line_up("c")
@@ -190,8 +190,8 @@ async def test_a_lapse_that_everybody_has_forgotten_keeps_no_agent(lawful: Stage
     assert isinstance(await stage.reserve(stage.claim("ann")), Reserved)
 
 
-async def test_of_many_new_messages_and_one_who_waits_the_one_gets_the_slot(plain_stage: Stage) -> None:
-    """Forty at once for the slot that became free: none of them gets it, the contact that waits does."""
+async def test_of_many_new_messages_and_one_waiting_contact_the_contact_gets_the_agent(plain_stage: Stage) -> None:
+    """Forty new messages at once for the free capacity: none of them gets it, the waiting contact does."""
     stage = plain_stage
     await stage.put("ann")
     held = await stage.hold("ann")

@@ -1,4 +1,4 @@
-"""The embedded store: one server per data directory, whichever processes come, leave or die."""
+"""The embedded store: one server per data directory, whichever processes start, leave or die."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ async def test_the_last_user_stops_the_server(data_dir: Path) -> None:
         assert await _call(three, "GET", "still") == "here"
 
 
-async def test_nobody_gets_a_stopping_server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_process_gets_a_stopping_server(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that comes between the last user's decision and the stop waits, and never gets the stopping server."""
     store = await EmbeddedStore.open(EmbeddedSettings(data_dir))
     decided, refused = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""Rest: a conversation in which nothing happens stops counting, and counts again with the next sign."""
+"""Idle conversations: a conversation without a sign stops counting, and counts again with the next sign."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.store.stage import LONG_MS, Stage
 
 
 async def at_rest(stage: Stage, agent: str = "ann", contact: str = "c") -> Reservation:
-    """Bring a conversation of an agent to rest."""
+    """Make a conversation of an agent idle."""
     held = await stage.hold(agent, contact=contact)
     await stage.routing.accept(stage.slot(held), 0, LONG_MS, 1)
     await stage.passed(await stage.now_ms() + 1)
@@ -18,8 +18,8 @@ async def at_rest(stage: Stage, agent: str = "ann", contact: str = "c") -> Reser
     return await stage.reservation(held.id)
 
 
-async def test_a_conversation_that_rests_counts_nothing_and_says_so(lawful: Stage) -> None:
-    """The slot is free for another, the reservation is held and says since when it rests, the contact why."""
+async def test_an_idle_conversation_counts_nothing_and_shows_since_when(lawful: Stage) -> None:
+    """The capacity is free for another contact; the reservation stays and has idle_since, the contact has the cause."""
     stage = lawful
     await stage.put("ann")
     held = await at_rest(stage)
@@ -31,8 +31,8 @@ async def test_a_conversation_that_rests_counts_nothing_and_says_so(lawful: Stag
     assert isinstance(await stage.reserve(stage.claim("ann")), Full)
 
 
-async def test_resting_is_early_before_its_time_and_done_once(lawful: Stage) -> None:
-    """However many replicas write it down, one does, and not before nothing has happened for so long."""
+async def test_a_conversation_becomes_idle_once_and_not_early(lawful: Stage) -> None:
+    """Of many replicas one writes it, and not before the pool's idle time has passed without a sign."""
     stage = lawful
     await stage.put("ann")
     held = await stage.hold("ann", accepted=True, idle_ms=LONG_MS)
@@ -49,7 +49,7 @@ async def test_resting_is_early_before_its_time_and_done_once(lawful: Stage) -> 
 
 
 async def test_a_sign_counts_it_again_also_above_the_capacity(lawful: Stage) -> None:
-    """Touch and renew: whoever is talked to has their conversation, whatever else the agent took on meanwhile."""
+    """Touch and renew: the conversation counts again, whatever else the agent holds meanwhile."""
     stage = lawful
     await stage.put("ann")
     for sign in ("touch", "renew"):
@@ -69,8 +69,8 @@ async def test_a_sign_counts_it_again_also_above_the_capacity(lawful: Stage) -> 
     assert await stage.lease("ann") == {}
 
 
-async def test_a_sign_in_time_moves_the_rest_on(lawful: Stage) -> None:
-    """What goes on does not come to rest; without a limit it never does."""
+async def test_a_sign_in_time_moves_the_idle_deadline(lawful: Stage) -> None:
+    """A conversation with signs never becomes idle; without a limit no conversation does."""
     stage = lawful
     await stage.put("ann", 2)
     held = await stage.hold("ann", accepted=True, idle_ms=20)
@@ -82,16 +82,16 @@ async def test_a_sign_in_time_moves_the_rest_on(lawful: Stage) -> None:
     assert await stage.verb("rest", never) == [b"done"]
 
 
-async def test_what_rests_is_not_among_the_most_of_its_channel(lawful: Stage) -> None:
-    """A limit of one chat: the one that rests is not counted."""
+async def test_an_idle_conversation_does_not_count_for_the_limit_of_its_channel(lawful: Stage) -> None:
+    """A limit of one chat: an idle chat does not count."""
     stage = lawful
     await stage.put("ann", 9, {"chat": ChannelCapacity(1, 1)})
     await at_rest(stage)
     assert (await stage.hold("ann")).agent == "ann"
 
 
-async def test_every_end_gives_back_what_rested(lawful: Stage) -> None:
-    """Cancel, complete and expiry find the lease of a conversation at rest; a wrap-up counts, for it is work."""
+async def test_every_end_releases_an_idle_conversation(lawful: Stage) -> None:
+    """Cancel, complete and expiry end the hold of an idle conversation; a wrap-up counts, because it is work."""
     stage = lawful
     await stage.put("ann", 5)
     canceled, completed, wrapping = [await at_rest(stage, contact=f"c{n}") for n in range(3)]
@@ -112,8 +112,8 @@ async def test_every_end_gives_back_what_rested(lawful: Stage) -> None:
     assert (await stage.contact("c")).state is ContactState.EXPIRED
 
 
-async def test_a_late_rest_of_what_has_ended_does_nothing(lawful: Stage) -> None:
-    """Lapsed, or gone: the timer is taken away and nothing else is written."""
+async def test_an_idle_timer_of_an_ended_conversation_does_nothing(lawful: Stage) -> None:
+    """The reservation lapsed or is gone: the timer is removed and nothing else is written."""
     stage = lawful
     await stage.put("ann")
     held = await stage.hold("ann", accepted=True, hold_ms=5, idle_ms=1)

@@ -1,4 +1,4 @@
-"""Presence: heartbeats, missed offers, and an agent whom the engine sets away, with the reason."""
+"""Presence: heartbeats, missed offers, and agents that the service sets AWAY, with the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.store.stage import LONG_MS, Stage
 
 
 async def silent(stage: Stage, agent: str = "ann") -> None:
-    """Let an agent's heartbeat lapse, and not be written down yet."""
+    """Let an agent's heartbeat lapse without writing the consequence."""
     until, _ = await stage.presence.beat(stage.site, agent, 1)
     await stage.passed(until)
 
@@ -25,8 +25,8 @@ async def missed(stage: Stage, agent: str, max_missed: int) -> Lapsed | None:
     return await stage.routing.expire(stage.slot(held), max_missed)
 
 
-async def test_a_sign_counts_for_as_long_as_it_says(lawful: Stage) -> None:
-    """Ok: until when, and the status; the next sign moves the time."""
+async def test_a_heartbeat_counts_for_its_own_time(lawful: Stage) -> None:
+    """Ok: until when, and the status; the next heartbeat moves the time."""
     stage = lawful
     await stage.put("ann")
     before = await stage.now_ms()
@@ -42,8 +42,8 @@ async def test_a_sign_counts_for_as_long_as_it_says(lawful: Stage) -> None:
     assert await stage.raw("EXISTS", stage.keys.agent("nobody")) == 0
 
 
-async def test_who_is_silent_is_not_offered_anything_from_that_moment(lawful: Stage) -> None:
-    """Whether or not anybody has written the silence down."""
+async def test_a_silent_agent_gets_no_offer_from_that_moment(lawful: Stage) -> None:
+    """From the deadline on, whether or not the silence is written."""
     stage = lawful
     await stage.put("ann")
     await silent(stage)
@@ -53,10 +53,10 @@ async def test_who_is_silent_is_not_offered_anything_from_that_moment(lawful: St
 
 
 @pytest.mark.parametrize("status", [AgentStatus.ONLINE, AgentStatus.DRAINING])
-async def test_who_is_silent_is_set_away_once_with_the_reason_and_back_with_the_next_sign(
+async def test_a_silent_agent_is_set_away_once_with_the_reason_and_back_with_the_next_heartbeat(
     lawful: Stage, status: AgentStatus
 ) -> None:
-    """Away: this call was the one. Back: to the status they had, told to every replica."""
+    """Away: this call wrote it. Back: with the status before, and every replica is notified."""
     stage = lawful
     await stage.put("ann", status=status)
     await silent(stage)
@@ -75,8 +75,8 @@ async def test_who_is_silent_is_set_away_once_with_the_reason_and_back_with_the_
 
 
 @pytest.mark.parametrize("status", [AgentStatus.OFFLINE, AgentStatus.AWAY])
-async def test_who_is_not_there_is_not_set_away_nor_brought_back_by_a_sign(lawful: Stage, status: AgentStatus) -> None:
-    """Whoever declared to be gone stays gone, whatever the desk says."""
+async def test_an_offline_agent_is_not_set_away_and_a_heartbeat_does_not_change_it(lawful: Stage, status: AgentStatus) -> None:
+    """An agent who is OFFLINE by choice stays OFFLINE, whatever the desk sends."""
     stage = lawful
     await stage.put("ann", status=status)
     await silent(stage)
@@ -88,7 +88,7 @@ async def test_who_is_not_there_is_not_set_away_nor_brought_back_by_a_sign(lawfu
 
 @pytest.mark.parametrize("written_down", [False, True])
 async def test_a_status_declared_after_a_silence_counts(lawful: Stage, written_down: bool) -> None:
-    """Online is online, with or without a new sign; the watch begins again with the next one."""
+    """ONLINE is ONLINE, with or without a heartbeat; the next heartbeat starts the deadline again."""
     stage = lawful
     await stage.put("ann")
     await silent(stage)
@@ -104,8 +104,8 @@ async def test_a_status_declared_after_a_silence_counts(lawful: Stage, written_d
     assert (await stage.hold("ann")).agent == "ann"
 
 
-async def test_who_declared_to_be_gone_during_a_silence_is_not_brought_back(lawful: Stage) -> None:
-    """Offline by their own word: the next sign changes nothing."""
+async def test_an_agent_who_went_offline_during_a_silence_stays_offline(lawful: Stage) -> None:
+    """OFFLINE by choice: the next heartbeat changes nothing."""
     stage = lawful
     await stage.put("ann")
     await silent(stage)
@@ -114,8 +114,8 @@ async def test_who_declared_to_be_gone_during_a_silence_is_not_brought_back(lawf
     assert (await stage.presence.beat(stage.site, "ann", LONG_MS))[1] is AgentStatus.OFFLINE
 
 
-async def test_a_sign_that_is_due_earlier_than_known_is_told(lawful: Stage) -> None:
-    """Replicas sleep until the earliest deadline they know: the first sign, and one for a shorter time, wake them."""
+async def test_a_heartbeat_with_an_earlier_deadline_notifies_the_replicas(lawful: Stage) -> None:
+    """Replicas sleep until the earliest deadline they know: the first heartbeat and an earlier deadline wake them."""
     stage = lawful
     await stage.put("ann")
     changes = ChangeStream(stage.connection, stage.site)
@@ -129,8 +129,8 @@ async def test_a_sign_that_is_due_earlier_than_known_is_told(lawful: Stage) -> N
     await changes.close()
 
 
-async def test_a_heartbeat_goes_with_its_agent(lawful: Stage) -> None:
-    """A removed agent is looked for no more, and one made anew is not silent."""
+async def test_a_heartbeat_is_removed_with_its_agent(lawful: Stage) -> None:
+    """A removed agent has no deadline any more, and an agent created again is not silent."""
     stage = lawful
     await stage.put("ann")
     await silent(stage)
@@ -141,8 +141,8 @@ async def test_a_heartbeat_goes_with_its_agent(lawful: Stage) -> None:
     assert (await stage.hold("ann")).agent == "ann"
 
 
-async def test_who_misses_offers_in_a_row_is_set_away_with_the_reason(lawful: Stage) -> None:
-    """After so many, by the pool's word, and not by one less; every replica is told."""
+async def test_an_agent_who_misses_offers_in_a_row_is_set_away_with_the_reason(lawful: Stage) -> None:
+    """After as many as the pool's policy says, and not after one less; every replica is notified."""
     stage = lawful
     await stage.put("ann", 9)
     assert await missed(stage, "ann", 3) == Lapsed(ReservationState.PENDING, away=False)
@@ -163,8 +163,8 @@ async def test_who_misses_offers_in_a_row_is_set_away_with_the_reason(lawful: St
 
 
 @pytest.mark.parametrize("answer", ["accept", "decline"])
-async def test_an_answer_begins_the_count_anew(lawful: Stage, answer: str) -> None:
-    """In a row: whoever takes an offer or turns one down is there."""
+async def test_an_answer_resets_the_count(lawful: Stage, answer: str) -> None:
+    """In a row: an agent who accepts or declines an offer is present."""
     stage = lawful
     await stage.put("ann", 9)
     for _ in range(3):
@@ -178,8 +178,8 @@ async def test_an_answer_begins_the_count_anew(lawful: Stage, answer: str) -> No
             await stage.routing.decline(stage.slot(held), 0, "", None)
 
 
-async def test_without_a_limit_nobody_is_set_away(lawful: Stage) -> None:
-    """0: never. What an accepted conversation misses is no offer."""
+async def test_without_a_limit_no_agent_is_set_away(lawful: Stage) -> None:
+    """0: never. The expiry of an accepted conversation is no missed offer."""
     stage = lawful
     await stage.put("ann", 9)
     for _ in range(5):
@@ -192,8 +192,8 @@ async def test_without_a_limit_nobody_is_set_away(lawful: Stage) -> None:
     assert (await stage.agent("ann")).status is AgentStatus.ONLINE
 
 
-async def test_missed_offers_of_an_agent_who_is_gone_make_no_agent(lawful: Stage) -> None:
-    """The agent was removed by force while an offer was out: its lapse writes nothing of theirs."""
+async def test_a_missed_offer_of_a_removed_agent_writes_no_agent(lawful: Stage) -> None:
+    """The agent was removed by force during an offer: its lapse writes no record of the agent."""
     stage = lawful
     await stage.put("ann")
     held = await stage.hold("ann", hold_ms=1)
@@ -203,8 +203,8 @@ async def test_missed_offers_of_an_agent_who_is_gone_make_no_agent(lawful: Stage
     assert await stage.raw("EXISTS", stage.keys.agent("ann")) == 0
 
 
-async def test_an_agent_away_keeps_what_they_hold(lawful: Stage) -> None:
-    """A conversation goes on whatever the status says; nothing new comes."""
+async def test_an_agent_who_is_away_keeps_their_holds(lawful: Stage) -> None:
+    """A conversation goes on whatever the status says; the agent gets nothing new."""
     stage = lawful
     await stage.put("ann", 5)
     talking = await stage.hold("ann", accepted=True)

@@ -1,6 +1,6 @@
-"""What an earlier commit wrote is served by this one: its records, of that moment, are those of this tree's service.
+"""Records that an earlier commit wrote: this tree's service serves them as the service of that commit did.
 
-`tests/store/record_fixture.py` has made them, `tests/store/records.py` says how they are kept.
+`tests/store/record_fixture.py` made the records, `tests/store/records.py` describes their format.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.store.records import clock_ms, load
 
 @dataclass(frozen=True)
 class Served:
-    """This tree's service on the records of before, and what it says of them at first."""
+    """This tree's service on the earlier records, and its first answers."""
 
     client: MatcherClient
     fixture: dict[str, Any]
@@ -35,7 +35,7 @@ class Served:
     answers: dict[str, Any]
 
     def recorded(self, name: str) -> dict[str, Any]:
-        """Return what the service of before said of "agents/bea" and the like."""
+        """Return the earlier service's answer about "agents/bea" and the like."""
         return dict(self.fixture["answers"][f"{self.client.parent}/{name}"])
 
     async def reservation_of(self, contact: str) -> pb.Reservation:
@@ -43,7 +43,7 @@ class Served:
         return await self.client.reservation((await self.client.contact(contact)).reservation)
 
     async def offered(self, contact: str) -> pb.Reservation:
-        """Wait until an agent is held for a contact by another reservation than that of before."""
+        """Wait until an agent is held for a contact by a reservation other than the earlier one."""
 
         async def is_held() -> bool:
             now = await self.client.contact(contact)
@@ -53,14 +53,14 @@ class Served:
         return await self.reservation_of(contact)
 
     def old(self, contact: str) -> str:
-        """Return the reservation that a contact had before; empty for none."""
+        """Return the reservation that a contact had in the fixture; empty for none."""
         name = self.client.name("contacts", contact)
         return str(self.fixture["answers"].get(name, {}).get("reservation", ""))
 
 
 @pytest.fixture(scope="module")
 async def served() -> AsyncIterator[Served]:
-    """Give this tree's service on a store with the records of before, as if they had been written a moment ago."""
+    """Give this tree's service on a store with the earlier records, as if they had been written a moment ago."""
     fixture = json.loads(before.FIXTURE.read_text("utf-8"))
     with tempfile.TemporaryDirectory(prefix="mt-") as folder:
         store = Store(Path(folder))
@@ -87,13 +87,13 @@ def test_no_time_in_the_fixture_is_absolute() -> None:
     assert re.findall(r"(?<![\w.])\d{13}(?![\w.])", before.FIXTURE.read_text("utf-8")) == []
 
 
-async def test_everything_reads_as_it_did(served: Served) -> None:
-    """Agents, pools, contacts, reservations, decisions and the steps of a contact are told as the commit before did."""
+async def test_everything_reads_as_it_did_before(served: Served) -> None:
+    """Agents, pools, contacts, reservations, decisions and steps read as they did in the earlier commit."""
     assert served.answers == served.fixture["answers"]
 
 
 async def test_an_offer_is_accepted_with_its_fence_and_not_with_another(served: Served) -> None:
-    """The fence of before is the one that counts."""
+    """The fence in the fixture is the valid fence."""
     offer = await served.reservation_of("offered")
     assert offer.fence == int(served.fixture["answers"][offer.name]["fence"])
     with pytest.raises(MatcherCallError) as stale:
@@ -104,8 +104,8 @@ async def test_an_offer_is_accepted_with_its_fence_and_not_with_another(served: 
     assert (await served.client.contact("offered")).state == pb.CONTACT_ASSIGNED
 
 
-async def test_a_wrap_up_is_ended_and_the_agent_takes_who_is_to_be_handed_on(served: Served) -> None:
-    """The agent for whom a contact in a conversation waits by name is held for it; the old agent is free."""
+async def test_a_wrap_up_is_ended_and_the_agent_gets_the_transferred_contact(served: Served) -> None:
+    """The agent whom a transfer names is held for the contact; the old agent is free."""
     wrapping = await served.reservation_of("wrapping")
     assert wrapping.state == pb.WRAPPING
     assert (await served.client.complete(wrapping.name, fence=wrapping.fence)).state == pb.COMPLETED
@@ -116,8 +116,8 @@ async def test_a_wrap_up_is_ended_and_the_agent_takes_who_is_to_be_handed_on(ser
     assert (await served.client.agent("kim")).load == 0
 
 
-async def test_a_wrap_up_ends_at_its_time_and_the_agent_takes_who_waits(served: Served) -> None:
-    """Nobody says that it is over: its deadline of before, counted from the new beginning, does."""
+async def test_a_wrap_up_ends_at_its_time_and_the_agent_gets_the_waiting_contact(served: Served) -> None:
+    """No call ends it: the deadline of the fixture does, counted from the load."""
     brief = await served.reservation_of("brief")
     offer = await served.offered("next")
     assert (offer.agent, offer.basis) == (served.client.name("agents", "ivo"), pb.AFFINITY)
@@ -128,8 +128,8 @@ async def test_a_wrap_up_ends_at_its_time_and_the_agent_takes_who_waits(served: 
     assert offer.create_time.ToMilliseconds() >= over.end_time.ToMilliseconds()
 
 
-async def test_a_conversation_is_completed_and_the_agent_takes_who_waits(served: Served) -> None:
-    """The waiting contact is offered by what it said before, at its old age; the wrap-up comes between."""
+async def test_a_conversation_is_completed_and_the_agent_gets_the_waiting_contact(served: Served) -> None:
+    """The waiting contact is offered by its earlier message, at its old age, after the wrap-up."""
     talking = await served.reservation_of("talking")
     assert (await served.client.complete(talking.name, fence=talking.fence)).state == pb.WRAPPING
     assert (await served.client.contact("talking")).state == pb.CONTACT_CLOSED
@@ -146,8 +146,8 @@ async def test_a_conversation_is_completed_and_the_agent_takes_who_waits(served:
     assert (await served.client.accept(offer.name, fence=offer.fence)).state == pb.ACCEPTED
 
 
-async def test_a_request_of_before_gives_the_answer_of_before(served: Served) -> None:
-    """The ids of then, marked as replayed; the same request_id with another message is refused."""
+async def test_an_earlier_request_gets_its_earlier_answer(served: Served) -> None:
+    """The earlier ids, marked as replayed; the same request_id with another message is refused."""
     for contact, text, asked in (
         ("offered", before.BEES, before.offered()),
         ("talking", before.TRAINS, before.talking()),
@@ -161,8 +161,8 @@ async def test_a_request_of_before_gives_the_answer_of_before(served: Served) ->
     assert (reused.value.code, reused.value.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
 
 
-async def test_a_customer_of_before_is_led_back(served: Served) -> None:
-    """By either handle to the agent who served them well, whatever the message says."""
+async def test_an_earlier_customer_is_led_back(served: Served) -> None:
+    """By either handle to the agent who served the customer well, whatever the message says."""
     answer = await served.client.route(before.TRAINS, pool="desk", customer="ann-phone", auto_accept=True)
     assert (answer.reservation.agent, answer.reservation.basis) == (
         served.client.name("agents", "eva"),
@@ -170,15 +170,15 @@ async def test_a_customer_of_before_is_led_back(served: Served) -> None:
     )
 
 
-async def test_a_conversation_that_rests_counts_again_with_the_next_sign(served: Served) -> None:
-    """It rested before, and its agent was free for another."""
+async def test_an_idle_conversation_counts_again_with_the_next_sign(served: Served) -> None:
+    """It was idle in the fixture, and its agent was free for another contact."""
     resting = await served.reservation_of("resting")
     assert resting.HasField("idle_since")
     assert not (await served.client.touch(resting.name, fence=resting.fence)).HasField("idle_since")
 
 
-async def test_an_agent_who_was_silent_is_back_with_the_next_sign(served: Served) -> None:
-    """The silence of before had sent the agent away."""
+async def test_an_agent_who_was_silent_is_back_with_the_next_heartbeat(served: Served) -> None:
+    """The silence in the fixture had set the agent AWAY."""
     silent = served.recorded("agents/gus")
     assert (silent["status"], silent["status_reason"]) == ("AWAY", "no heartbeat")
     assert (await served.client.beat_agent("gus", ttl=before.HOUR)).status == roster.ONLINE

@@ -19,7 +19,7 @@ from tests.store.stage import LONG_MS, Stage
 
 
 class Repeating(StoreClient):
-    """Run every verb twice and give the second answer, as redis-py does where the first reply is lost."""
+    """Client that runs every verb twice and gives the second answer, as redis-py does if the first reply is lost."""
 
     async def verb(self, call: VerbCall) -> list[Any]:
         """Run a verb twice."""
@@ -34,7 +34,7 @@ async def repeating(embedded_url: str, plain_stage: Stage) -> Stage:
 
 
 async def test_a_reserve_is_one_round_trip_whatever_it_answers(plain_stage: Stage) -> None:
-    """Held, replayed, full, live and reused: one call to the store each."""
+    """Reserved, replayed, full, live and reused: one call to the store each."""
     stage = plain_stage
     await stage.put("ann", 2)
     claim = stage.claim("ann", contact="c", request_id="q")
@@ -54,8 +54,8 @@ async def test_a_reserve_is_one_round_trip_whatever_it_answers(plain_stage: Stag
     assert isinstance(await trips(contact="f"), Full)
 
 
-async def test_a_repeated_reserve_holds_one_slot_and_names_it(repeating: Stage, plain_stage: Stage) -> None:
-    """The second run finds the first: the same reservation, one slot, told of once."""
+async def test_a_repeated_reserve_makes_one_hold_and_names_it(repeating: Stage, plain_stage: Stage) -> None:
+    """The second run finds the first: the same reservation, one hold, one event."""
     await plain_stage.put("ann", 5)
     told = await plain_stage.ends()
     claim = repeating.claim("ann")
@@ -69,7 +69,7 @@ async def test_a_repeated_reserve_holds_one_slot_and_names_it(repeating: Stage, 
 
 
 async def test_repeated_transitions_happen_once(repeating: Stage, plain_stage: Stage) -> None:
-    """Accept, decline, cancel and complete run twice answer as if they had run once, and tell of it once."""
+    """Accept, decline, cancel and complete that run twice answer as if they had run once, and write one event each."""
     stage, routing = plain_stage, repeating.routing
     await stage.put("ann", 5)
     held = await stage.hold("ann")
@@ -84,7 +84,7 @@ async def test_repeated_transitions_happen_once(repeating: Stage, plain_stage: S
     assert (declined.state, declined.decline_reason) == ("DECLINED", "lunch")
     canceled = await routing.cancel(stage.slot(one := await stage.hold("ann")), one.fence)
     assert canceled.state == "CANCELED"
-    # Three slots given back, two held; four steps, for the wrap-up is none of the contact's.
+    # Three holds released, two made; four steps, because the wrap-up is no step of the contact.
     assert await stage.ends() == (told[0], told[1] + 9)
     assert await stage.held_by("ann") == []
     await repeating.connection.close()
@@ -104,7 +104,7 @@ async def test_repeated_writes_of_agents_and_pools_happen_once(repeating: Stage,
 
 
 async def test_a_store_that_lost_the_verbs_gets_them_again_with_the_next_call(plain_stage: Stage, admin: Admin) -> None:
-    """FUNCTION FLUSH, or a store restarted empty: the next claim works, and the one after is one round trip."""
+    """FUNCTION FLUSH, or a store restarted empty: the next reserve works, and the one after is one round trip."""
     await plain_stage.put("ann", 5)
     await admin.execute_command("FUNCTION FLUSH")
     await plain_stage.hold("ann")
@@ -135,7 +135,7 @@ async def test_another_version_of_the_verbs_lives_beside_this_one(
 
 
 async def test_data_of_another_schema_is_refused(product: StoreClient, admin: Admin) -> None:
-    """A version that does not know the table of keys does not touch the data."""
+    """A version that does not know the table of keys does not change the data."""
     await admin.set(SCHEMA, "2")
     try:
         with pytest.raises(StoreUnfit, match="schema"):
@@ -145,6 +145,6 @@ async def test_data_of_another_schema_is_refused(product: StoreClient, admin: Ad
 
 
 async def test_replicas_share_one_secret(product: StoreClient) -> None:
-    """The first to ask makes it, whoever asks later gets the same."""
+    """The first process makes it, the later ones read it."""
     first = await product.shared_secret(b"a" * 32)
     assert await product.shared_secret(b"b" * 32) == first

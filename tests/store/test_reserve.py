@@ -1,4 +1,4 @@
-"""Reserve: who is held, and what is said where nobody is."""
+"""Reserve: which agent is held, and the answer if none is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.store.stage import CHAT, LIFETIMES, LONG_MS, Stage
 
 
 async def test_a_hold_is_written_with_its_lease_its_deadline_and_its_record(stage: Stage) -> None:
-    """Held: the reservation, the contact and the decision can be read, and the slot is taken until the deadline."""
+    """Reserved: reservation, contact and decision can be read, and the capacity is in use until the deadline."""
     await stage.put("ann")
     before = await stage.now_ms()
     held = await stage.hold("ann", contact="c", channel="chat", customer="customer-7")
@@ -42,7 +42,7 @@ async def test_a_hold_that_is_accepted_at_once_assigns_the_contact(stage: Stage)
 
 
 async def test_the_best_affinity_is_held_whatever_the_order_of_the_candidates(stage: Stage) -> None:
-    """Without a tolerance nothing but the affinity decides, however busy the best one is."""
+    """Without a tolerance only the affinity decides, however busy the best agent is."""
     await stage.put("ann", 4)
     await stage.put("bob", 4)
     for _ in range(3):
@@ -62,8 +62,8 @@ async def test_within_the_tolerance_the_least_utilised_is_held(stage: Stage) -> 
     assert (await stage.hold(("ann", 0.7), ("bob", 0.6), ("cy", 0.59), tolerance=0.105)).agent == "bob"
 
 
-async def test_the_tolerance_is_counted_from_the_best_who_has_room(stage: Stage) -> None:
-    """A full agent sets no standard: of those with room the best does."""
+async def test_the_tolerance_is_counted_from_the_best_with_free_capacity(stage: Stage) -> None:
+    """A full agent sets no standard: the best agent with free capacity does."""
     await stage.put("ann", 1)
     await stage.put("bob", 4)
     await stage.put("cy", 4)
@@ -75,7 +75,7 @@ async def test_the_tolerance_is_counted_from_the_best_who_has_room(stage: Stage)
 
 
 async def test_of_equally_utilised_the_longest_idle_is_held(stage: Stage) -> None:
-    """Who has waited longest comes first among equals."""
+    """Among equals the agent who is idle longest comes first."""
     for agent, idle in (("ann", 3_000), ("bob", 1_000), ("cy", 2_000)):
         await stage.put(agent)
         await stage.set_idle(agent, idle)
@@ -84,7 +84,7 @@ async def test_of_equally_utilised_the_longest_idle_is_held(stage: Stage) -> Non
 
 
 async def test_with_a_tolerance_of_minus_one_the_longest_idle_is_held(stage: Stage) -> None:
-    """Where the message says nothing to go by, neither affinity nor load speaks."""
+    """If the message says nothing to go by, neither affinity nor load counts."""
     await stage.put("ann", 4)
     await stage.put("bob", 4)
     await stage.set_idle("ann", 2_000)
@@ -93,8 +93,8 @@ async def test_with_a_tolerance_of_minus_one_the_longest_idle_is_held(stage: Sta
     assert (await stage.hold(("ann", 0.9), ("bob", 0.1), tolerance=-1.0)).agent == "bob"
 
 
-async def test_only_who_is_online_is_held(stage: Stage) -> None:
-    """DRAINING, OFFLINE and unknown agents are passed over."""
+async def test_only_online_agents_are_held(stage: Stage) -> None:
+    """DRAINING, OFFLINE and unknown agents are ignored."""
     await stage.put("ann", status=AgentStatus.DRAINING)
     await stage.put("bob", status=AgentStatus.OFFLINE)
     claim = stage.claim("ann", "bob", "nobody")
@@ -104,7 +104,7 @@ async def test_only_who_is_online_is_held(stage: Stage) -> None:
 
 
 async def test_a_channel_has_its_own_cost_and_its_own_limit(stage: Stage) -> None:
-    """One voice call fills a total of 100; three chats of 30 leave room for ten mails."""
+    """One voice call fills a total of 100; three chats of 30 leave capacity for ten mails."""
     channels = {"voice": ChannelCapacity(100, 1), "chat": ChannelCapacity(30, 3), "mail": ChannelCapacity(1, 0)}
     await stage.put("ann", 100, channels)
     for _ in range(3):
@@ -118,7 +118,7 @@ async def test_a_channel_has_its_own_cost_and_its_own_limit(stage: Stage) -> Non
 
 
 async def test_the_limit_of_a_channel_holds_below_the_total(stage: Stage) -> None:
-    """Two chats are the most, although there is room for eight more of their cost."""
+    """Two chats are the limit, although the total has capacity for eight more."""
     await stage.put("ann", 10, {"chat": ChannelCapacity(1, 2), "mail": ChannelCapacity(1, 0)})
     await stage.hold("ann")
     await stage.hold("ann")
@@ -127,21 +127,21 @@ async def test_the_limit_of_a_channel_holds_below_the_total(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("channel", ["voice", "cha", "chat2", "c.at", "t"])
-async def test_a_channel_that_is_not_listed_is_not_taken(stage: Stage, channel: str) -> None:
+async def test_an_agent_gets_no_contact_of_a_channel_that_is_not_listed(stage: Stage, channel: str) -> None:
     """The name of a channel is compared whole and letter by letter."""
     await stage.put("ann", 5)
     assert isinstance(await stage.reserve(stage.claim("ann", channel=channel)), Full)
 
 
-async def test_a_total_of_nothing_takes_nothing(stage: Stage) -> None:
+async def test_a_total_of_zero_gets_nothing(stage: Stage) -> None:
     """An agent with a capacity of 0 is never held."""
     await stage.put("ann", 0)
     assert isinstance(await stage.reserve(stage.claim("ann")), Full)
     assert isinstance(await stage.reserve(stage.claim("ann", tolerance=-1.0)), Full)
 
 
-async def test_a_capacity_lowered_below_what_is_held_takes_nothing_more(stage: Stage) -> None:
-    """What is held stays held; the next slot is given when the load has come down below the new limit."""
+async def test_a_capacity_lowered_below_the_load_gets_nothing_more(stage: Stage) -> None:
+    """The holds stay; the next hold is made once the load is below the new limit."""
     await stage.put("ann", 3)
     held = [await stage.hold("ann") for _ in range(3)]
     await stage.put("ann", 1)
@@ -154,7 +154,7 @@ async def test_a_capacity_lowered_below_what_is_held_takes_nothing_more(stage: S
 
 
 async def test_full_writes_nothing_at_all(stage: Stage) -> None:
-    """Nobody free leaves no contact, no decision and no memory of the request: the same request may be asked again."""
+    """Full leaves no contact, no decision and no record of the request: the same request may be sent again."""
     await stage.put("ann")
     held = await stage.hold("ann")
     before = await stage.everything()
@@ -166,8 +166,8 @@ async def test_full_writes_nothing_at_all(stage: Stage) -> None:
     assert isinstance(await stage.reserve(claim), Reserved)
 
 
-async def test_a_slot_whose_deadline_passed_is_free_although_nobody_swept_it(stage: Stage) -> None:
-    """The load is the sum of the live costs: what lapsed counts nothing, and stays until it is written down."""
+async def test_a_hold_whose_deadline_passed_counts_nothing_before_the_sweep(stage: Stage) -> None:
+    """The load is the sum of the live costs: a lapsed hold counts nothing, and stays until its lapse is written."""
     await stage.put("ann")
     lapsed = await stage.hold("ann", hold_ms=1)
     await stage.passed(lapsed.deadline_ms)
@@ -177,8 +177,8 @@ async def test_a_slot_whose_deadline_passed_is_free_although_nobody_swept_it(sta
     assert await stage.due() == sorted([lapsed.id, held.id])
 
 
-async def test_a_slot_is_held_until_its_deadline_and_not_a_millisecond_longer(plain_stage: Stage) -> None:
-    """Two holds of one slot never overlap, and from its deadline on a slot is free, swept or not."""
+async def test_a_hold_lasts_until_its_deadline_and_not_a_millisecond_longer(plain_stage: Stage) -> None:
+    """Two holds of one capacity never overlap; from its deadline on it is free, swept or not."""
     await plain_stage.put("ann")
     held = await plain_stage.hold("ann", hold_ms=2)
     at_its_deadline = 0
@@ -197,7 +197,7 @@ async def test_a_slot_is_held_until_its_deadline_and_not_a_millisecond_longer(pl
 
 
 async def test_fences_of_an_agent_only_grow_also_over_a_removal(stage: Stage) -> None:
-    """A fence is above every fence before, also where the agent was removed and made anew in between."""
+    """A fence is above every earlier fence, also if the agent was removed and created again in between."""
     last = 0
     for _ in range(3):
         await stage.put("ann")
@@ -209,8 +209,8 @@ async def test_fences_of_an_agent_only_grow_also_over_a_removal(stage: Stage) ->
         await stage.remove("ann")
 
 
-async def test_a_fence_grows_from_the_last_one_where_the_clock_has_gone_back(stage: Stage) -> None:
-    """After a failover to a store whose clock is behind, the fence is the last one and one more."""
+async def test_a_fence_grows_from_the_last_fence_if_the_clock_has_gone_back(stage: Stage) -> None:
+    """After a failover to a store whose clock is behind, the fence is the last fence plus one."""
     await stage.put("ann")
     ahead = (await stage.now_ms() + 3_600_000) * 1000
     await stage.raw("HSET", stage.keys.agent("ann"), "fence", ahead)
@@ -243,8 +243,8 @@ async def test_an_ended_contact_is_never_offered_again(stage: Stage) -> None:
         await stage.expire(lapsed.id)
 
 
-async def test_who_declined_or_let_an_offer_lapse_is_not_offered_the_contact_again(stage: Stage) -> None:
-    """The contact goes to another at its old age; the lapsed one is passed over whether or not it was swept."""
+async def test_an_agent_who_declined_or_missed_an_offer_is_not_offered_the_contact_again(stage: Stage) -> None:
+    """The contact goes to another agent at its old age; the first agent is ignored, also before the sweep."""
     for agent in ("ann", "bob", "cy"):
         await stage.put(agent, 5)
     everyone = (("ann", 0.9), ("bob", 0.8), ("cy", 0.7))
@@ -263,7 +263,7 @@ async def test_who_declined_or_let_an_offer_lapse_is_not_offered_the_contact_aga
     assert isinstance(await stage.reserve(stage.claim(*everyone, contact="c")), Full)
 
 
-async def test_who_declined_for_a_while_is_offered_the_contact_again_after_it(stage: Stage) -> None:
+async def test_an_agent_who_declined_for_a_while_is_offered_the_contact_again_after_it(stage: Stage) -> None:
     """With retry_after the exclusion ends at its time."""
     await stage.put("ann")
     held = await stage.hold("ann", contact="c")
@@ -274,7 +274,7 @@ async def test_who_declined_for_a_while_is_offered_the_contact_again_after_it(st
     assert (await stage.hold("ann", contact="c")).agent == "ann"
 
 
-async def test_the_same_request_gets_the_same_ids_and_uses_one_slot(stage: Stage) -> None:
+async def test_the_same_request_gets_the_same_ids_and_makes_one_hold(stage: Stage) -> None:
     """Replayed: with other ids proposed, from any replica, and after the reservation has ended."""
     await stage.put("ann", 5)
     claim = stage.claim("ann", request_id="q")
@@ -290,7 +290,7 @@ async def test_the_same_request_gets_the_same_ids_and_uses_one_slot(stage: Stage
 
 
 async def test_a_request_id_with_another_request_is_refused(stage: Stage) -> None:
-    """Reused: nothing is held for it, and nothing is told of the first."""
+    """Reused: no agent is held for it, and the answer says nothing about the first request."""
     await stage.put("ann", 5)
     held = await stage.hold("ann", request_id="q")
     again = stage.claim("ann", request_id="q", digest="0b" * 16)
@@ -298,8 +298,8 @@ async def test_a_request_id_with_another_request_is_refused(stage: Stage) -> Non
     assert await stage.held_by("ann") == [held.id]
 
 
-async def test_two_hundred_at_once_for_five_slots_hold_exactly_five(plain_stage: Stage) -> None:
-    """However they come, five are held and the others are told that all is full."""
+async def test_two_hundred_at_once_for_a_capacity_of_five_make_exactly_five_holds(plain_stage: Stage) -> None:
+    """In any order, five are reserved and the others get Full."""
     await plain_stage.put("ann", 5)
     answers = await asyncio.gather(*(plain_stage.reserve(plain_stage.claim("ann")) for _ in range(200)))
     held = [answer for answer in answers if isinstance(answer, Reserved)]
@@ -309,7 +309,7 @@ async def test_two_hundred_at_once_for_five_slots_hold_exactly_five(plain_stage:
     assert await plain_stage.held_by("ann") == sorted(one.reservation.id for one in held)
 
 
-async def test_what_is_remembered_ends(stage: Stage) -> None:
+async def test_every_record_has_a_lifetime(stage: Stage) -> None:
     """A request lives for its window, a decision for its own, a reservation and its contact as long as they last."""
     await stage.put("ann", 5, CHAT)
     own = await stage.hold("ann", request_id="own", own_request=True)

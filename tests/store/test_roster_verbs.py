@@ -1,4 +1,4 @@
-"""Agents and pools in the store: what each verb answers, and what it writes."""
+"""Agents and pools in the store: the answer of each verb, and what it writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.store.stage import EVENTS_KEPT, Stage, profile
 
 
 async def members(stage: Stage, pool: str) -> set[bytes]:
-    """Read who is in a pool."""
+    """Read the agents of a pool."""
     return set(await stage.raw("SMEMBERS", stage.keys.members(pool)))
 
 
@@ -63,7 +63,7 @@ async def test_an_agent_is_written_only_over_the_version_that_was_read(stage: St
 
 
 async def test_an_agent_in_an_unknown_pool_is_not_written(stage: Stage) -> None:
-    """The first unknown pool is named, and nobody joins the known ones."""
+    """The first unknown pool is named, and the agent joins none of the known pools."""
     await stage.roster.put_pool(stage.site, "north", PoolPolicy(), 0)
     stored = await stage.everything()
     with pytest.raises(PoolNotFound, match="pools/south"):
@@ -81,7 +81,7 @@ async def test_an_agent_in_an_unknown_pool_is_not_written(stage: Stage) -> None:
 
 
 async def test_a_changed_list_of_pools_moves_the_agent(stage: Stage) -> None:
-    """Pools left lose the agent, pools joined get them, those that stay keep them; a removal leaves them all."""
+    """The agent leaves and joins pools as the list says and stays in the others; a removal leaves all of them."""
     for pool in ("north", "south", "west"):
         await stage.roster.put_pool(stage.site, pool, PoolPolicy(), 0)
 
@@ -101,7 +101,7 @@ async def test_a_changed_list_of_pools_moves_the_agent(stage: Stage) -> None:
 
 
 async def test_the_same_write_again_answers_the_same_and_writes_nothing(stage: Stage) -> None:
-    """A call that the network repeats finds what it wrote, also where the version it expected is past."""
+    """A call that the network repeats finds its own write, also if the version it expected is past."""
     keys, wanted = stage.keys, profile(2)
 
     async def put(write_id: str, expected: int) -> list[object]:
@@ -155,7 +155,7 @@ async def test_the_same_write_again_answers_the_same_and_writes_nothing(stage: S
 
 
 async def test_a_status_is_written_once(stage: Stage) -> None:
-    """The same status again writes nothing; another one gets a version, and the profile keeps its own."""
+    """The same status again writes nothing; another status gets a version, and the profile keeps its own."""
     with pytest.raises(AgentNotFound):
         await stage.roster.put_status(stage.site, "ann", AgentStatus.ONLINE)
     first = await stage.put("ann", status=AgentStatus.OFFLINE)
@@ -168,8 +168,8 @@ async def test_a_status_is_written_once(stage: Stage) -> None:
     assert changed.version > first.version
 
 
-async def test_waiting_begins_when_an_agent_comes_online(stage: Stage) -> None:
-    """Going away does not count as waiting; being told again to be online does not begin it anew."""
+async def test_idle_time_begins_when_an_agent_comes_online(stage: Stage) -> None:
+    """Time offline does not count as idle; ONLINE again does not restart the idle time."""
     await stage.put("ann", status=AgentStatus.OFFLINE)
     await stage.set_idle("ann", 1_000)
     assert (await stage.roster.put_status(stage.site, "ann", AgentStatus.DRAINING)).idle_since_ms == 1_000
@@ -183,8 +183,8 @@ async def test_waiting_begins_when_an_agent_comes_online(stage: Stage) -> None:
     assert (await stage.put("ann", status=AgentStatus.ONLINE)).idle_since_ms >= before
 
 
-async def test_an_agent_who_holds_something_is_not_removed(stage: Stage) -> None:
-    """Holds: live ones only; what lapsed does not keep anybody."""
+async def test_an_agent_with_a_live_hold_is_not_removed(stage: Stage) -> None:
+    """Holds: only live holds count; a lapsed hold does not prevent the removal."""
     await stage.put("ann", 2)
     held = [await stage.hold("ann"), await stage.hold("ann", accepted=True)]
     stored = await stage.everything()
@@ -199,15 +199,15 @@ async def test_an_agent_who_holds_something_is_not_removed(stage: Stage) -> None
     await stage.remove("ann")
     with pytest.raises(AgentNotFound):
         await stage.remove("ann")
-    # Of the agent only the records of what was held are left, and they have a lifetime.
+    # Of the agent only the reservations' records are left, and they have a lifetime.
     left = [key.decode() for key in await stage.everything() if b":agent:" in key or b":lease:" in key]
     assert left == []
     assert await stage.expire(offer.id) == "PENDING"
     assert await stage.due() == []
 
 
-async def test_an_agent_is_removed_with_all_that_is_theirs(stage: Stage) -> None:
-    """The vectors by each model go with the agent; a removal by an old version is refused."""
+async def test_an_agent_is_removed_with_all_their_records(stage: Stage) -> None:
+    """The vectors of each model go with the agent; a removal by an old version is refused."""
     written = await stage.put("ann")
     rows = np.eye(1, 4, dtype=np.float32)
     for model in ("m1", "m2"):
@@ -221,7 +221,7 @@ async def test_an_agent_is_removed_with_all_that_is_theirs(stage: Stage) -> None
 
 
 async def test_versions_grow_also_over_a_removal(stage: Stage) -> None:
-    """An etag of an agent who was removed and made anew never fits again."""
+    """An etag of an agent who was removed and created again never fits again."""
     versions = []
     for _ in range(3):
         versions += [(await stage.put("ann")).version, (await stage.put("ann", 2)).version]
@@ -230,8 +230,8 @@ async def test_versions_grow_also_over_a_removal(stage: Stage) -> None:
     assert versions == sorted(set(versions))
 
 
-async def test_vectors_come_back_at_16_bits_and_only_for_the_interests_they_are_of(stage: Stage) -> None:
-    """Vectors of other words are never used for an agent."""
+async def test_vectors_come_back_at_16_bits_and_only_for_their_own_interests(stage: Stage) -> None:
+    """Vectors of other texts are never used for an agent."""
     written = await stage.put("ann")
     rows = np.array([[0.6, 0.8, 0.0, 0.0]], np.float32)
     await stage.roster.put_vectors(stage.site, "m", [(written, rows)])
@@ -241,8 +241,8 @@ async def test_vectors_come_back_at_16_bits_and_only_for_the_interests_they_are_
     assert await stage.roster.vectors(stage.site, "other", [written], 4) == [None]
 
 
-async def test_vectors_of_an_agent_who_was_changed_or_removed_meanwhile_are_not_written(stage: Stage) -> None:
-    """Encoding takes a while: what was read before it may be gone, and nothing would ever remove its vectors."""
+async def test_vectors_of_an_agent_who_changed_or_was_removed_meanwhile_are_not_written(stage: Stage) -> None:
+    """Encoding takes a while: the agent may be gone by then, and nothing would ever remove the vectors."""
     written = await stage.put("ann")
     rows = np.eye(1, 4, dtype=np.float32)
     changed = await stage.put("ann", 2)
@@ -256,7 +256,7 @@ async def test_vectors_of_an_agent_who_was_changed_or_removed_meanwhile_are_not_
 
 
 async def test_models_are_known_by_name_and_forgotten_with_their_vectors(stage: Stage) -> None:
-    """What another model computed stays."""
+    """The vectors of another model stay."""
     written = await stage.put("ann")
     ours = [KnownModel(f"{stage.site}-{number}", f"model {number}") for number in (1, 2)]
     for model in ours:

@@ -1,4 +1,4 @@
-"""Transfer: a contact goes on to another agent, and the old slot is free only when the new one is held."""
+"""Transfer: a contact goes on to another agent, and the old hold ends only when the new hold is made."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.store.stage import LONG_MS, Stage
 
 
 async def talking(stage: Stage, **changes: object) -> Reservation:
-    """Bring the contact c to a conversation with ann, who has one slot; bob has one too."""
+    """Bring the contact c to a conversation with ann, who has capacity for one; so has bob."""
     await stage.put("ann")
     await stage.put("bob")
     return await stage.hold("ann", contact="c", accepted=True, **changes)
 
 
-async def test_a_transfer_holds_the_new_slot_and_then_frees_the_old_one(lawful: Stage) -> None:
-    """The contact keeps its age and its history; the old agent's waiting begins anew."""
+async def test_a_transfer_makes_the_new_hold_and_then_ends_the_old_hold(lawful: Stage) -> None:
+    """The contact keeps its age and its history; the old agent's idle time begins again."""
     stage = lawful
     old = await talking(stage)
     began = (await stage.contact("c")).created_ms
@@ -38,8 +38,8 @@ async def test_a_transfer_holds_the_new_slot_and_then_frees_the_old_one(lawful: 
     assert await stage.due() == [new.id]
 
 
-async def test_a_transfer_that_finds_nobody_changes_nothing(lawful: Stage) -> None:
-    """Full: the conversation goes on where it is."""
+async def test_a_transfer_that_finds_no_agent_changes_nothing(lawful: Stage) -> None:
+    """Full: the conversation goes on with its agent."""
     stage = lawful
     old = await talking(stage)
     await stage.hold("bob")
@@ -49,7 +49,7 @@ async def test_a_transfer_that_finds_nobody_changes_nothing(lawful: Stage) -> No
 
 
 async def test_the_agent_who_hands_on_does_not_get_the_contact_back(lawful: Stage) -> None:
-    """With room for more, and the best of all: someone else is meant."""
+    """Even with free capacity and the best affinity: a transfer goes to another agent."""
     stage = lawful
     await stage.put("ann", 5)
     await stage.put("bob")
@@ -59,7 +59,7 @@ async def test_the_agent_who_hands_on_does_not_get_the_contact_back(lawful: Stag
 
 
 async def test_a_transfer_that_waits_leaves_the_conversation_where_it_is(lawful: Stage) -> None:
-    """In the queue at its old age while the old agent holds it; served from there, the old slot is freed."""
+    """Queued at its old age while the old agent holds it; the old hold ends when the queue serves it."""
     stage = lawful
     await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
     old = await talking(stage)
@@ -83,7 +83,7 @@ async def test_a_transfer_that_waits_leaves_the_conversation_where_it_is(lawful:
 
 
 async def test_a_transfer_whose_wait_is_over_leaves_all_as_it_was(lawful: Stage) -> None:
-    """The conversation goes on, what was written is gone, and the old agent is excluded from nothing."""
+    """The conversation goes on, the sealed message is gone, and the old agent is not excluded."""
     stage, sealed = lawful, secrets.token_bytes(64)
     old = await talking(stage)
     queued = await stage.line_up("c", stage.waiting(20, 0, sealed), **stage.handing_on(old))
@@ -98,7 +98,7 @@ async def test_a_transfer_whose_wait_is_over_leaves_all_as_it_was(lawful: Stage)
 
 @pytest.mark.parametrize("end", ["completed", "canceled", "lapsed"])
 async def test_a_conversation_that_ends_ends_the_transfer_that_waits(lawful: Stage, end: str) -> None:
-    """It leaves the queue, and nothing of what was written is kept."""
+    """The contact leaves the queue, and its sealed message is removed."""
     stage, sealed = lawful, secrets.token_bytes(64)
     old = await talking(stage, hold_ms=20 if end == "lapsed" else LONG_MS)
     await stage.line_up("c", stage.waiting(sealed=sealed), **stage.handing_on(old))
@@ -109,7 +109,7 @@ async def test_a_conversation_that_ends_ends_the_transfer_that_waits(lawful: Sta
             await stage.routing.cancel(stage.slot(old), 0)
         case _:
             await stage.passed(old.deadline_ms)
-            # Lapsed and not written down yet: it is not handed on any more.
+            # Lapsed, and the lapse is not written yet: it is not transferred any more.
             asked = stage.serve("c", "bob", **stage.handing_on(old, ReserveKind.MOVE))
             assert await stage.reserve(asked) == Refused(Refusal.STATE, "ASSIGNED")
             assert await stage.expire(old.id) == "ACCEPTED"
@@ -118,7 +118,7 @@ async def test_a_conversation_that_ends_ends_the_transfer_that_waits(lawful: Sta
     assert await stage.held_by("bob") == []
 
 
-async def test_a_transfer_that_waits_ends_with_a_conversation_everybody_has_forgotten(lawful: Stage) -> None:
+async def test_a_transfer_that_waits_ends_with_a_conversation_whose_records_are_gone(lawful: Stage) -> None:
     """After an outage longer than records are kept the wait's own deadline ends both."""
     stage = lawful
     old = await talking(stage, hold_ms=1)
@@ -132,7 +132,7 @@ async def test_a_transfer_that_waits_ends_with_a_conversation_everybody_has_forg
 
 
 async def test_a_contact_that_was_handed_on_and_declined_waits_at_its_old_age(lawful: Stage) -> None:
-    """The old slot is gone, the new agent did not take it: it is offered to others, not to either of them."""
+    """The old hold is gone and the new agent declined: the contact is offered to others, to neither of the two."""
     stage = lawful
     old = await talking(stage)
     began = (await stage.contact("c")).created_ms
@@ -144,8 +144,8 @@ async def test_a_contact_that_was_handed_on_and_declined_waits_at_its_old_age(la
     assert (await stage.served("c", "ann", "bob", "zoe")).agent == "zoe"
 
 
-async def test_only_a_conversation_is_handed_on_and_only_by_who_has_it(lawful: Stage) -> None:
-    """State: an offer is not handed on, nor what another holds, nor what has ended."""
+async def test_only_a_conversation_is_handed_on_and_only_by_its_own_agent(lawful: Stage) -> None:
+    """State: an offer, another agent's conversation and an ended conversation are not transferred."""
     stage = lawful
     await stage.put("ann", 3)
     await stage.put("bob", 3)
@@ -161,7 +161,7 @@ async def test_only_a_conversation_is_handed_on_and_only_by_who_has_it(lawful: S
 
 @pytest.mark.parametrize("how", [ReserveKind.TRANSFER, ReserveKind.MOVE])
 async def test_a_transfer_that_the_network_repeats_is_one_transfer(lawful: Stage, how: ReserveKind) -> None:
-    """The second run finds the first: the same reservation, nothing freed twice."""
+    """The second run finds the first: the same reservation, and one release."""
     stage = lawful
     old = await talking(stage)
     if how is ReserveKind.MOVE:
@@ -176,7 +176,7 @@ async def test_a_transfer_that_the_network_repeats_is_one_transfer(lawful: Stage
 
 
 async def test_a_transfer_that_waits_and_is_repeated_waits_once(lawful: Stage) -> None:
-    """Replayed by its request; asked anew it takes the new terms and one place."""
+    """Replayed by its request; a new request brings the new terms and keeps one place."""
     stage = lawful
     old = await talking(stage)
     asked = stage.claim(waiting=stage.waiting(), **stage.handing_on(old))
@@ -190,7 +190,7 @@ async def test_a_transfer_that_waits_and_is_repeated_waits_once(lawful: Stage) -
 
 
 async def test_a_transfer_accepted_at_once_goes_on_without_an_offer(lawful: Stage) -> None:
-    """A platform that cannot confirm: ASSIGNED to the new agent, the old slot free."""
+    """For a platform that cannot confirm: ASSIGNED to the new agent, the old hold has ended."""
     stage = lawful
     old = await talking(stage)
     new = await stage.hold("bob", waiting=stage.waiting(), **{**stage.handing_on(old), "accepted": True})
@@ -199,8 +199,8 @@ async def test_a_transfer_accepted_at_once_goes_on_without_an_offer(lawful: Stag
     assert "sealed" not in await stage.fields("c")
 
 
-async def test_a_conversation_at_rest_is_handed_on_too(lawful: Stage) -> None:
-    """The old slot counted nothing; the new one counts what it costs."""
+async def test_an_idle_conversation_is_handed_on_too(lawful: Stage) -> None:
+    """The old hold counted nothing; the new hold counts its cost."""
     stage = lawful
     old = await talking(stage, idle_ms=1)
     await stage.passed(old.created_ms + 1)

@@ -1,4 +1,4 @@
-"""A reservation's life: what each verb answers in each state, and what it leaves behind."""
+"""The life of a reservation: the answer of each verb in each state, and what it writes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
 }
 """A verb → its own arguments."""
 
-# How a reservation stands → what each verb answers: the state it leaves, or the refusal.
+# The state of a reservation → the answer of each verb: the state after it, or the refusal.
 LAWS: Final = {
     "PENDING": {
         "accept": "ACCEPTED",
@@ -95,11 +95,11 @@ CONTACTS: Final = {
     "COMPLETED": ContactState.CLOSED,
     "CANCELED": ContactState.CANCELED,
 }
-"""What becomes of the contact by the state its reservation comes to; an offer taken back leaves it to be offered."""
+"""The state of the contact by the state of its reservation; after a withdrawn offer it is offered again."""
 
 
 async def brought_to(stage: Stage, standing: str) -> Reservation:
-    """Bring a reservation of ann for the contact c to a standing of LAWS."""
+    """Bring a reservation of ann for the contact c to a state of LAWS."""
     state, _, then = standing.partition(", ")
     await stage.put("ann", 5)
     short = 1 if then else LONG_MS
@@ -120,7 +120,7 @@ async def brought_to(stage: Stage, standing: str) -> Reservation:
 
 @pytest.mark.parametrize(("standing", "verb"), [(standing, verb) for standing in LAWS for verb in ARGUMENTS])
 async def test_each_verb_answers_each_state_as_the_table_says(stage: Stage, standing: str, verb: str) -> None:
-    """A verb that fits leaves its state; one that does not changes nothing and names what it found."""
+    """A verb that fits leaves its state; a verb that does not fit changes nothing and names the state."""
     before = await brought_to(stage, standing)
     contact, stored, told = await stage.contact("c"), await stage.everything(), await stage.ends()
     answer = await stage.verb(verb, before, **ARGUMENTS[verb], fence=before.fence)
@@ -133,7 +133,7 @@ async def test_each_verb_answers_each_state_as_the_table_says(stage: Stage, stan
     assert (answer[0], after.state) == (b"ok", law)
     assert fields_of(answer[1])["fence"] == str(before.fence).encode()
     if law == before.state and verb != "renew":
-        # A repeat: the same answer, and nothing is done again.
+        # A repeat: the same answer, and nothing is written again.
         assert after == before
         assert await stage.contact("c") == contact
         assert await stage.ends() == told
@@ -147,7 +147,7 @@ async def test_each_verb_answers_each_state_as_the_table_says(stage: Stage, stan
 
 @pytest.mark.parametrize("verb", [*ARGUMENTS, "expire"])
 async def test_a_reservation_that_is_not_there_is_gone(stage: Stage, verb: str) -> None:
-    """Gone: nothing is written; an expiry finds that there is nothing to do."""
+    """Gone: nothing is written; an expiry has nothing to do."""
     await stage.put("ann")
     held = await stage.hold("ann")
     await stage.raw("UNLINK", stage.keys.reservation(held.id))
@@ -174,7 +174,7 @@ async def test_another_fence_is_refused_whatever_the_state(stage: Stage, verb: s
 
 
 async def test_refusals_reach_callers_as_errors_with_the_reservations_name(stage: Stage) -> None:
-    """The words of the scripts become the reasons of the API."""
+    """The words of the verbs become the reasons of the API."""
     held = await brought_to(stage, "ACCEPTED")
     slot = await stage.routing.slot(stage.site, held.id)
     assert slot == stage.slot(held)
@@ -193,7 +193,7 @@ async def test_refusals_reach_callers_as_errors_with_the_reservations_name(stage
 
 
 async def test_accept_and_renew_move_the_deadline_everywhere(stage: Stage) -> None:
-    """Reservation, lease, deadlines and contact agree on one time, counted from the store's clock."""
+    """Reservation, hold, deadlines and contact agree on one time, counted from the store's clock."""
     await stage.put("ann")
     held = await stage.hold("ann", contact="c", hold_ms=5_000)
     for move, length in ((stage.routing.accept, 70_000), (stage.routing.renew, 90_000)):
@@ -209,8 +209,8 @@ async def test_accept_and_renew_move_the_deadline_everywhere(stage: Stage) -> No
         assert length < await stage.raw("PTTL", stage.keys.contact("c")) <= length + KEEP_MS
 
 
-async def test_waiting_begins_anew_with_the_end_of_a_conversation_and_not_with_a_refusal(stage: Stage) -> None:
-    """Complete sets idle_since; decline, cancel and expiry of an offer leave it, so that nobody loses their turn."""
+async def test_idle_time_begins_again_with_the_end_of_a_conversation_and_not_with_a_refusal(stage: Stage) -> None:
+    """Complete sets idle_since; decline, cancel and expiry of an offer keep it, so that no agent loses their place."""
     await stage.put("ann", 9)
     await stage.set_idle("ann", 1_000)
     declined, canceled = [await stage.hold("ann") for _ in range(2)]
@@ -251,7 +251,7 @@ async def test_a_second_complete_ends_the_wrap_up_and_a_repeat_of_the_first_does
 
 
 async def test_completing_after_the_wrap_up_is_answered_as_completed(stage: Stage) -> None:
-    """Past its deadline a wrap-up reads COMPLETED, whether or not anything swept it."""
+    """After its deadline a wrap-up reads COMPLETED, whether or not it was swept."""
     held = await brought_to(stage, "WRAPPING, lapsed")
     assert held.state is ReservationState.COMPLETED
     answered = await stage.routing.complete(stage.slot(held), 0, LONG_MS)
@@ -260,8 +260,8 @@ async def test_completing_after_the_wrap_up_is_answered_as_completed(stage: Stag
 
 
 @pytest.mark.parametrize("state", ["PENDING", "ACCEPTED", "WRAPPING"])
-async def test_what_lapsed_reads_the_same_before_and_after_it_was_swept(stage: Stage, state: str) -> None:
-    """Nobody can tell from a reservation or its contact whether the sweep has come by."""
+async def test_a_lapsed_reservation_reads_the_same_before_and_after_the_sweep(stage: Stage, state: str) -> None:
+    """A reservation and its contact do not show whether the sweep has come."""
     read = await brought_to(stage, f"{state}, lapsed")
     contact = await stage.contact("c")
     assert read.ended_ms == read.deadline_ms
@@ -272,7 +272,7 @@ async def test_what_lapsed_reads_the_same_before_and_after_it_was_swept(stage: S
 
 
 async def test_expire_writes_the_consequence_once_and_not_early(stage: Stage) -> None:
-    """Early: the deadline is to come. Lapsed: this call was the one. Done: another was first."""
+    """Early: the deadline is to come. Lapsed: this call wrote it. Done: another call wrote it before."""
     await stage.put("ann", 5)
     held = await stage.hold("ann", contact="c")
     stored = await stage.everything()
@@ -288,8 +288,8 @@ async def test_expire_writes_the_consequence_once_and_not_early(stage: Stage) ->
     assert await stage.due() == []
 
 
-async def test_the_removal_from_due_decides_who_writes_the_consequence(stage: Stage) -> None:
-    """Where a deadline was taken out of `due`, an expiry writes nothing: somebody else has it in hand."""
+async def test_the_removal_from_due_decides_which_call_writes_the_consequence(stage: Stage) -> None:
+    """If another call removed the deadline from `due`, an expiry writes nothing: the other call writes it."""
     held = await brought_to(stage, "PENDING, lapsed")
     await stage.raw("ZREM", stage.keys.due, f"reservation|{held.id}")
     stored = await stage.everything()
@@ -298,7 +298,7 @@ async def test_the_removal_from_due_decides_who_writes_the_consequence(stage: St
 
 
 async def test_an_old_offer_that_is_swept_late_does_not_touch_the_contact_s_new_life(stage: Stage) -> None:
-    """The contact was offered to another meanwhile: its state and its lifetime are those of the new reservation."""
+    """The contact was offered again meanwhile: its state and its lifetime are those of the new reservation."""
     await stage.put("ann")
     await stage.put("bob")
     old = await stage.hold("ann", contact="c", hold_ms=1)
@@ -312,7 +312,7 @@ async def test_an_old_offer_that_is_swept_late_does_not_touch_the_contact_s_new_
 
 
 async def test_an_old_reservation_s_cancel_does_not_touch_the_contact_s_new_life(stage: Stage) -> None:
-    """A late cancel of a declined offer is refused, and the contact stays with whom it is."""
+    """A late cancel of a declined offer is refused, and the contact stays with its agent."""
     await stage.put("ann")
     await stage.put("bob")
     old = await stage.hold("ann", contact="c")
@@ -324,8 +324,8 @@ async def test_an_old_reservation_s_cancel_does_not_touch_the_contact_s_new_life
     assert (contact.state, contact.reservation) == (ContactState.RESERVED, new.id)
 
 
-async def test_every_transition_gives_back_the_slot_it_took(stage: Stage) -> None:
-    """The lease's member is found again by every end, whatever channel and cost it was held with."""
+async def test_every_transition_that_ends_a_reservation_ends_its_hold(stage: Stage) -> None:
+    """Every end finds the member of holds again, whatever channel and cost it has."""
     for verb in ("decline", "cancel"):
         await stage.put("ann", 1)
         held = await stage.hold("ann")
@@ -362,8 +362,8 @@ async def test_live_reservations_are_listed_page_by_page_by_deadline(stage: Stag
     assert await listed("ann") == [one for one in wanted if (await stage.reservation(one)).agent == "ann"]
 
 
-async def test_who_held_a_slot_ends_it_without_reading_it_and_another_process_reads_it(plain_stage: Stage) -> None:
-    """What a slot is never changes: the process that held it asks the store once, another one twice."""
+async def test_a_process_ends_its_own_hold_without_a_read_and_another_process_reads_first(plain_stage: Stage) -> None:
+    """A reference never changes: the process that made the hold asks the store once, another process twice."""
     await plain_stage.put("ann", 2)
     first, second = [await plain_stage.hold("ann", accepted=True) for _ in range(2)]
     elsewhere = Stage(plain_stage.connection, plain_stage.site)
@@ -375,8 +375,8 @@ async def test_who_held_a_slot_ends_it_without_reading_it_and_another_process_re
         assert plain_stage.connection.round_trips == before + trips
 
 
-async def test_a_slot_kept_in_mind_does_not_outlive_its_reservation(plain_stage: Stage) -> None:
-    """Where the store has forgotten the reservation, there is none, whoever held it."""
+async def test_a_remembered_reference_does_not_outlive_its_reservation(plain_stage: Stage) -> None:
+    """If the store has forgotten the reservation, it is not found, whichever process made it."""
     await plain_stage.put("ann")
     held = await plain_stage.hold("ann", accepted=True)
     await plain_stage.raw("DEL", plain_stage.keys.reservation(held.id))
@@ -385,8 +385,8 @@ async def test_a_slot_kept_in_mind_does_not_outlive_its_reservation(plain_stage:
         await plain_stage.routing.complete(slot, 0, 0)
 
 
-async def test_only_so_many_slots_are_kept_in_mind(plain_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ones held longest ago are forgotten first, and then read."""
+async def test_the_number_of_remembered_references_is_bounded(plain_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest references are evicted first, and then read from the store."""
     monkeypatch.setattr(reservations, "MOST_REFS", 2)
     await plain_stage.put("ann", 3)
     held = [await plain_stage.hold("ann") for _ in range(3)]

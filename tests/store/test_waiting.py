@@ -1,4 +1,4 @@
-"""Waiting: the queue, its order, its end, and what is kept of those in it."""
+"""Waiting: the queue, its order, its end, and the messages that are kept while contacts wait."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.store.laws import broken_laws, found_anywhere
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
 
-async def test_whom_nobody_can_take_waits_if_it_may(lawful: Stage) -> None:
-    """Queued: the place is the beginning less the head start, and the wait ends when it was said to."""
+async def test_a_contact_that_no_agent_can_take_waits_if_it_may(lawful: Stage) -> None:
+    """Queued: the place is the beginning less the head start, and the wait ends at its own deadline."""
     stage = lawful
     await stage.put("ann", 0)
     before = await stage.now_ms()
@@ -33,8 +33,8 @@ async def test_whom_nobody_can_take_waits_if_it_may(lawful: Stage) -> None:
     assert await stage.walked("c") == ["QUEUED NOBODY_FREE"]
 
 
-async def test_who_may_not_wait_or_is_not_to_wait_yet_leaves_nothing(lawful: Stage) -> None:
-    """Full: without terms for a wait, or while other candidates are still to be asked, nothing is written."""
+async def test_a_contact_that_may_not_wait_or_not_yet_leaves_nothing(lawful: Stage) -> None:
+    """Full: without terms for a wait, or while other candidates are still to be tried, nothing is written."""
     stage = lawful
     await stage.put("ann", 0)
     before = await stage.everything()
@@ -43,8 +43,8 @@ async def test_who_may_not_wait_or_is_not_to_wait_yet_leaves_nothing(lawful: Sta
     assert await stage.everything() == before
 
 
-async def test_who_may_wait_and_finds_somebody_does_not_wait(lawful: Stage) -> None:
-    """Held: the contact is offered at once, and what was written is kept until it is accepted."""
+async def test_a_contact_that_finds_an_agent_does_not_wait(lawful: Stage) -> None:
+    """Reserved: the contact is offered at once, and its sealed message is kept until the offer is accepted."""
     stage = lawful
     await stage.put("ann")
     answer = await stage.reserve(stage.claim("ann", contact="c", waiting=stage.waiting()), or_wait=True)
@@ -56,7 +56,7 @@ async def test_who_may_wait_and_finds_somebody_does_not_wait(lawful: Stage) -> N
 
 
 async def test_the_order_is_the_beginning_less_the_head_start_of_the_pool(lawful: Stage) -> None:
-    """A pool's class is seconds and no more: who began longer ago than the difference is before."""
+    """A head start is seconds and no more: a contact that began longer ago than the difference comes first."""
     stage = lawful
     for pool in ("gold", "night"):
         await stage.roster.put_pool(stage.site, pool, PoolPolicy(), 0)
@@ -68,8 +68,8 @@ async def test_the_order_is_the_beginning_less_the_head_start_of_the_pool(lawful
     assert await stage.contacts.waiting(stage.site) == {"default": 1, "night": 1, "gold": 1}
 
 
-async def test_the_one_who_offers_takes_a_contact_out_of_the_queue_once(lawful: Stage) -> None:
-    """Two dispatchers, one contact: the second is told that it waits no more, and holds nobody."""
+async def test_a_contact_is_offered_from_the_queue_once(lawful: Stage) -> None:
+    """Two leaders, one contact: the second learns that the contact waits no more, and holds no agent."""
     stage = lawful
     await stage.line_up("c")
     await stage.put("ann", 2)
@@ -81,7 +81,7 @@ async def test_the_one_who_offers_takes_a_contact_out_of_the_queue_once(lawful: 
 
 
 async def test_an_offer_that_the_network_repeats_is_one_offer(lawful: Stage) -> None:
-    """The dispatcher's call has no request id: the reservation's own id says that it was made already."""
+    """The leader's call has no request id: the reservation's own id shows that it was made already."""
     stage = lawful
     await stage.line_up("c")
     await stage.put("ann", 2)
@@ -105,8 +105,8 @@ async def test_a_request_that_the_network_repeats_waits_once(lawful: Stage) -> N
     assert await stage.reserve(asked, or_wait=True) == Replayed("", "", "c")
 
 
-async def test_nobody_with_room_leaves_the_contact_in_the_queue(lawful: Stage) -> None:
-    """Full: an offer from the queue that finds nobody changes nothing."""
+async def test_without_free_capacity_the_contact_stays_in_the_queue(lawful: Stage) -> None:
+    """Full: an offer from the queue that finds no agent changes nothing."""
     stage = lawful
     await stage.line_up("c")
     await stage.put("ann", 0)
@@ -116,8 +116,8 @@ async def test_nobody_with_room_leaves_the_contact_in_the_queue(lawful: Stage) -
 
 
 @pytest.mark.parametrize("ends", ["declined", "expired", "withdrawn"])
-async def test_an_offer_that_is_not_taken_puts_the_contact_back_at_its_old_age(lawful: Stage, ends: str) -> None:
-    """It is before those who came meanwhile, with the time left that it had; who did not take it is passed over."""
+async def test_an_offer_that_is_not_accepted_puts_the_contact_back_at_its_old_age(lawful: Stage, ends: str) -> None:
+    """It comes before later contacts, with its remaining wait; the agent who did not accept it is ignored."""
     stage = lawful
     first = await stage.line_up("c", stage.waiting(LONG_MS, 3_000))
     await stage.put("ann", 5)
@@ -137,13 +137,13 @@ async def test_an_offer_that_is_not_taken_puts_the_contact_back_at_its_old_age(l
     contact = await stage.contact("c")
     assert contact.waits_until_ms == first.waits_until_ms
     again = await stage.reserve(stage.serve("c", "ann"))
-    # An agent who had gone may have it once back; one who did not take it does not get it again.
+    # An agent who had left may get it again after the return; an agent who did not accept it does not.
     assert isinstance(again, Reserved if ends == "withdrawn" else Full)
     assert contact.excluded == (() if ends == "withdrawn" else ("ann",))
 
 
-async def test_who_declines_for_a_while_is_offered_the_waiting_contact_again_after_it(lawful: Stage) -> None:
-    """With retry_after the exclusion ends at its time, in the store's clock."""
+async def test_an_agent_who_declines_for_a_while_is_offered_the_waiting_contact_again_after_it(lawful: Stage) -> None:
+    """With retry_after the exclusion ends at its time, by the store's clock."""
     stage = lawful
     await stage.line_up("c")
     await stage.put("ann")
@@ -156,8 +156,8 @@ async def test_who_declines_for_a_while_is_offered_the_waiting_contact_again_aft
     assert (await stage.served("c", "ann")).agent == "ann"
 
 
-async def test_what_is_kept_is_what_was_sealed_and_only_while_it_waits(lawful: Stage) -> None:
-    """Kept: the text as it was sealed, channel, customer, times; None for whom the queue does not hold."""
+async def test_the_sealed_message_is_kept_unchanged_and_only_while_the_contact_waits(lawful: Stage) -> None:
+    """Kept: the sealed text, channel, customer, times; None for a contact that does not wait."""
     stage, sealed = lawful, secrets.token_bytes(200)
     await stage.line_up("c", stage.waiting(LONG_MS, 0, sealed), channel="mail", customer="customer-7")
     (kept, nobody) = await stage.contacts.kept(stage.site, ["c", "other"])
@@ -173,7 +173,7 @@ async def test_what_is_kept_is_what_was_sealed_and_only_while_it_waits(lawful: S
 
 @pytest.mark.parametrize("end", ["accepted", "accepted at once", "canceled", "given up", "waited out", "closed"])
 async def test_no_sealed_text_is_left_once_a_contact_is_accepted_or_has_ended(lawful: Stage, end: str) -> None:
-    """It is looked for in every key of the site."""
+    """The test looks for it in every key of the site."""
     stage, sealed = lawful, secrets.token_bytes(64)
     await stage.line_up("c", stage.waiting(5 if end == "waited out" else LONG_MS, 0, sealed))
     assert await found_anywhere(stage, sealed) == ["contact:c"]
@@ -203,8 +203,8 @@ async def test_no_sealed_text_is_left_once_a_contact_is_accepted_or_has_ended(la
     assert await found_anywhere(stage, sealed) == []
 
 
-async def test_what_was_written_never_reaches_the_store_of_a_contact_accepted_at_once(lawful: Stage) -> None:
-    """Where it was let wait and found somebody who takes it at once, nothing of it is written."""
+async def test_the_message_of_a_contact_accepted_at_once_never_reaches_the_store(lawful: Stage) -> None:
+    """The contact might have waited, but an agent accepts it at once: no part of its message is written."""
     stage, sealed = lawful, secrets.token_bytes(64)
     await stage.put("ann")
     asked = stage.claim("ann", waiting=stage.waiting(sealed=sealed), accepted=True)
@@ -213,7 +213,7 @@ async def test_what_was_written_never_reaches_the_store_of_a_contact_accepted_at
 
 
 async def test_a_wait_ends_at_its_time_and_not_early(lawful: Stage) -> None:
-    """Early: it may still wait. Left: this call was the one. After that there is nothing to do."""
+    """Early: it may still wait. Left: this call ended the wait. After that there is nothing to do."""
     stage = lawful
     queued = await stage.line_up("c", stage.waiting(30))
     early = await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED)
@@ -228,7 +228,7 @@ async def test_a_wait_ends_at_its_time_and_not_early(lawful: Stage) -> None:
 
 
 async def test_a_wait_does_not_end_while_an_agent_is_held(lawful: Stage) -> None:
-    """Held: the offer goes on; where it is not taken, the wait is over then."""
+    """Held: the offer goes on; if it is not accepted, the wait ends then."""
     stage = lawful
     queued = await stage.line_up("c", stage.waiting(20))
     await stage.put("ann")
@@ -240,8 +240,8 @@ async def test_a_wait_does_not_end_while_an_agent_is_held(lawful: Stage) -> None
     assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult(LeaveOutcome.LEFT, "EXPIRED")
 
 
-async def test_giving_up_ends_what_waits_and_a_repeat_answers_the_same(lawful: Stage) -> None:
-    """Canceled, once and again; what is held or has ended otherwise says so."""
+async def test_cancel_ends_a_wait_and_a_repeat_answers_the_same(lawful: Stage) -> None:
+    """Canceled, once and again; a contact that is held or has ended otherwise gets another answer."""
     stage = lawful
     leave = stage.contacts.leave
     await stage.line_up("c")
@@ -258,7 +258,7 @@ async def test_giving_up_ends_what_waits_and_a_repeat_answers_the_same(lawful: S
 
 
 async def test_an_offer_that_lapsed_does_not_bring_a_canceled_contact_back(lawful: Stage) -> None:
-    """The contact was given up after its offer had lapsed and before anybody wrote that down."""
+    """The contact was canceled after its offer had lapsed and before the lapse was written."""
     stage = lawful
     await stage.line_up("c")
     await stage.put("ann")
@@ -270,7 +270,7 @@ async def test_an_offer_that_lapsed_does_not_bring_a_canceled_contact_back(lawfu
 
 
 async def test_a_contact_whose_record_is_forgotten_leaves_the_queue_and_the_count(lawful: Stage) -> None:
-    """After an outage longer than records are kept: the wait's deadline still clears it away."""
+    """After an outage longer than records are kept the deadline of the wait removes it."""
     stage = lawful
     await stage.line_up("c")
     await stage.line_up("d")
@@ -281,8 +281,8 @@ async def test_a_contact_whose_record_is_forgotten_leaves_the_queue_and_the_coun
     assert [timer.id for timer in await stage.presence.timers(stage.site, 10)] == ["d"]
 
 
-async def test_a_contact_routed_again_takes_one_place_and_the_new_terms(lawful: Stage) -> None:
-    """At its old age; who may not wait any more and is offered to somebody keeps nothing of what was written."""
+async def test_a_contact_routed_again_has_one_place_and_the_new_terms(lawful: Stage) -> None:
+    """At its old age. Without terms for a wait, an offer keeps no part of the sealed message."""
     stage, sealed = lawful, secrets.token_bytes(64)
     await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
     first = await stage.line_up("c", stage.waiting(sealed=sealed))
@@ -298,7 +298,7 @@ async def test_a_contact_routed_again_takes_one_place_and_the_new_terms(lawful: 
 
 
 async def test_a_record_outlives_the_wait_whatever_becomes_of_the_offers(lawful: Stage) -> None:
-    """What waits is not forgotten before its wait is over and a while after."""
+    """The record of a waiting contact ends a while after its wait."""
     stage = lawful
     await stage.put("ann", 5)
     queued = await stage.line_up("c", stage.waiting(LONG_MS * 10))
@@ -319,7 +319,7 @@ async def test_a_record_outlives_the_wait_whatever_becomes_of_the_offers(lawful:
 
 
 async def test_a_declined_contact_that_does_not_wait_is_listed_until_it_is_forgotten(lawful: Stage) -> None:
-    """It can be routed again; once its record is gone it is taken off the list by its timer."""
+    """It can be routed again; once its record is gone its timer removes it from the list."""
     stage = lawful
     await stage.put("ann")
     held = await stage.hold("ann", contact="c")
@@ -334,7 +334,7 @@ async def test_a_declined_contact_that_does_not_wait_is_listed_until_it_is_forgo
 
 
 async def test_contacts_are_listed_page_by_page_the_oldest_first(lawful: Stage) -> None:
-    """Each one that has not ended once; by pool and by state where they are named."""
+    """Each contact that has not ended is listed once; the list can be limited to a pool and to states."""
     stage = lawful
     await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
     await stage.put("ann", 9, pools=("default", "night"))
@@ -377,8 +377,8 @@ async def test_a_long_history_keeps_its_last_steps_and_their_numbers(lawful: Sta
     assert await broken_laws(stage) == []
 
 
-async def test_a_pool_in_which_somebody_waits_is_not_removed(lawful: Stage) -> None:
-    """PoolHasWaiting says how many; when they have gone the pool goes too."""
+async def test_a_pool_in_which_a_contact_waits_is_not_removed(lawful: Stage) -> None:
+    """PoolHasWaiting gives the number; once no contact waits, the pool is removed."""
     stage = lawful
     await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
     await stage.line_up("c", pool="night")
@@ -389,8 +389,8 @@ async def test_a_pool_in_which_somebody_waits_is_not_removed(lawful: Stage) -> N
     assert await stage.roster.pool(stage.site, "night") is None
 
 
-async def test_an_agent_who_is_not_online_is_not_offered_to_those_who_wait(lawful: Stage) -> None:
-    """Draining, away and offline agents are passed over also from the queue."""
+async def test_an_agent_who_is_not_online_gets_no_waiting_contact(lawful: Stage) -> None:
+    """The queue, too, ignores draining, away and offline agents."""
     stage = lawful
     await stage.line_up("c")
     for status in (AgentStatus.DRAINING, AgentStatus.OFFLINE, AgentStatus.AWAY):
