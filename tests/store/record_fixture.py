@@ -2,9 +2,9 @@
 
     python -m tests.store.record_fixture TREE COMMIT
 
-It starts the service of the checkout TREE on a store of its own, makes at least one record of every kind through the API,
-reads all that it made, kills the service and copies the store as `tests/store/records.py` describes. Run it again only if
-the fixture is to show the records of another commit. The fixture of a release that people still run stays.
+It starts the service of the checkout TREE on a store of its own, makes at least one record of every kind through the
+API, reads all that it made, kills the service and copies the store as `tests/store/records.py` describes. Run it again
+only if the fixture is to show the records of another commit. The fixture of a release that people still run stays.
 """
 
 from __future__ import annotations

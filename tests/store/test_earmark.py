@@ -69,7 +69,7 @@ async def give_back(stage: Stage, held: Reservation, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", FREED)
-async def test_a_new_message_does_not_get_capacity_that_became_free_for_waiting_contacts(lawful: Stage, how: str) -> None:
+async def test_a_new_message_does_not_get_capacity_that_is_kept_for_waiting_contacts(lawful: Stage, how: str) -> None:
     """However the capacity became free, also by a lapse that nothing has written yet: the waiting contact gets it."""
     stage = lawful
     held = await taken(stage, how)

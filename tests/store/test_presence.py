@@ -75,7 +75,7 @@ async def test_a_silent_agent_is_set_away_once_with_the_reason_and_back_with_the
 
 
 @pytest.mark.parametrize("status", [AgentStatus.OFFLINE, AgentStatus.AWAY])
-async def test_an_offline_agent_is_not_set_away_and_a_heartbeat_does_not_change_it(lawful: Stage, status: AgentStatus) -> None:
+async def test_an_offline_agent_is_neither_set_away_nor_brought_back(lawful: Stage, status: AgentStatus) -> None:
     """An agent who is OFFLINE by choice stays OFFLINE, whatever the desk sends."""
     stage = lawful
     await stage.put("ann", status=status)

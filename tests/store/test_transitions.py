@@ -385,7 +385,7 @@ async def test_a_remembered_reference_does_not_outlive_its_reservation(plain_sta
         await plain_stage.routing.complete(slot, 0, 0)
 
 
-async def test_the_number_of_remembered_references_is_bounded(plain_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_remembered_references_are_bounded(plain_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest references are evicted first, and then read from the store."""
     monkeypatch.setattr(reservations, "MOST_REFS", 2)
     await plain_stage.put("ann", 3)
