@@ -32,10 +32,15 @@ class ContactService:
     """Read and cancel contacts. Every method raises MatcherErrors, those of the store among them."""
 
     def __init__(
-        self, store: ContactStore, routing: ReservationStore, events: EventStore, sites: SiteRegistry, clocks: Clocks
+        self,
+        store: ContactStore,
+        reservations: ReservationStore,
+        events: EventStore,
+        sites: SiteRegistry,
+        clocks: Clocks,
     ) -> None:
         self._store = store
-        self._routing = routing
+        self._reservations = reservations
         self._events = events
         self._sites = sites
         self._clocks = clocks
@@ -79,8 +84,8 @@ class ContactService:
                 case "held":
                     # If the reservation has changed meanwhile, the contact is read again.
                     with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
-                        ref = await self._routing.slot(site, left.detail)
-                        await self._routing.cancel(ref, NO_FENCE)
+                        ref = await self._reservations.slot(site, left.detail)
+                        await self._reservations.cancel(ref, NO_FENCE)
                         replica.apply_own_release(ref.agent, ref.reservation, None)
                         return await self.contact(site, contact)
                 case _:
