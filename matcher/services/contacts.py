@@ -21,7 +21,7 @@ from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
 from matcher.store.contact_events import EventStore
-from matcher.store.contacts import ContactStore
+from matcher.store.contacts import ContactStore, LeaveOutcome
 from matcher.store.reservations import NO_FENCE, ReservationStore
 
 CATCH_UP_SECONDS: Final = 0.5
@@ -77,11 +77,11 @@ class ContactService:
         for _ in range(CANCEL_TRIES):
             left = await self._store.leave(site, contact, Cause.CANCELED)
             match left.how:
-                case "gone":
+                case LeaveOutcome.GONE:
                     raise ContactNotFound(contact_name(site, contact))
-                case "ended" if left.detail != ContactState.CANCELED:
+                case LeaveOutcome.ENDED if left.detail != ContactState.CANCELED:
                     break
-                case "held":
+                case LeaveOutcome.HELD:
                     # If the reservation has changed meanwhile, the contact is read again.
                     with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
                         ref = await self._reservations.slot(site, left.detail)
