@@ -37,7 +37,7 @@ def bound(day: Day, wish: h.Wish, pool: str) -> float:
 def overtaken(day: Day) -> Iterator[Breach]:
     """Find the contacts that were overtaken, by the holds in the order of their creation."""
     delays = Delays(day)
-    coming = sorted(
+    by_start = sorted(
         (
             (wait.began + SLACK, wait.ended - SLACK, contact, wait)
             for contact in day.contacts.values()
@@ -48,16 +48,16 @@ def overtaken(day: Day) -> Iterator[Breach]:
     waiting: list[tuple[float, float, Contact, Wait]] = []
     at = 0
     for hold in sorted(day.holds.values(), key=lambda hold: hold.first.created):
-        made, served = hold.first.created, day.contacts[hold.first.contact]
-        while at < len(coming) and coming[at][0] <= made:
-            waiting.append(coming[at])
+        created, served = hold.first.created, day.contacts[hold.first.contact]
+        while at < len(by_start) and by_start[at][0] <= created:
+            waiting.append(by_start[at])
             at += 1
-        waiting = [entry for entry in waiting if entry[1] >= made]
-        slack = delays.slack(made)
+        waiting = [entry for entry in waiting if entry[1] >= created]
+        slack = delays.slack(created)
         # A hold counts as one breach, for the contact that waited longest of those it overtook.
         for _, _, contact, wait in sorted(waiting, key=lambda entry: entry[2].arrived_last):
             later = served.arrived_first - contact.arrived_last
-            if later <= bound(day, wait.wish, hold.first.pool) + SLACK or wait.began + slack > made:
+            if later <= bound(day, wait.wish, hold.first.pool) + SLACK or wait.began + slack > created:
                 continue
             if _agent_fits(day, hold, contact, wait.wish, slack):
                 what = f"contact {contact.id} was overtaken by {served.id}, which arrived {later:.1f} s later"

@@ -196,11 +196,11 @@ def _read_holds(day: Day, records: list[h.Record]) -> None:
 
 
 def _hold(day: Day, held: h.Held, *, direct: bool) -> None:
-    known = day.holds.get(held.reservation)
-    if known is None:
+    existing = day.holds.get(held.reservation)
+    if existing is None:
         day.holds[held.reservation] = Hold(held, direct)
     elif direct:
-        known.direct = True
+        existing.direct = True
 
 
 def _arrivals(day: Day) -> None:
