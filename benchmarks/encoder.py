@@ -127,7 +127,7 @@ async def _agreement(sizes: Sizes, encoder: Encoder, original: Any) -> Figures:
 
 
 async def _invariance(
-    sizes: Sizes, encoder: Encoder, suite: Suite, messages: Sequence[SuiteMessage], known: VectorsByText
+    sizes: Sizes, encoder: Encoder, suite: Suite, messages: Sequence[SuiteMessage], vectors_by_text: VectorsByText
 ) -> Figures:
     """Encode messages in random batches, some with a long text, and check whether a message gets another agent.
 
@@ -135,7 +135,7 @@ async def _invariance(
     0.03.
     """
     say(f"encoder: {sizes.invariance_batches} random batches")
-    alone_vectors = dict(known)
+    alone_vectors = dict(vectors_by_text)
     for message in messages:
         for text in split(message.text).texts(message.text):
             alone_vectors[text] = (await encoder.encode([text]))[0]
@@ -144,7 +144,7 @@ async def _invariance(
     sure = [(message, top) for message, top in zip(messages, alone, strict=True) if top[1] > MARGIN]
     if not sure:
         return {"encoder_batch_invariance": None, "encoder_batch_invariance_batches": 0}
-    ranker = _Ranker(suite, known, scorer)
+    ranker = _Ranker(suite, vectors_by_text, scorer)
     rng = np.random.default_rng(SEED)
     same, changed = 0, 0
     for _ in range(sizes.invariance_batches):

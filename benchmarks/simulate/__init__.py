@@ -1,1 +1,1 @@
-"""A day played through the API, with crashes on the way, and judged from what the clients saw."""
+"""The simulation of a day through the API, with crashes, judged by the answers that the clients got."""

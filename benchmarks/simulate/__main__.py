@@ -1,4 +1,4 @@
-"""Plays a day and judges it: `make simulate`. Ends with 1 where a law was broken."""
+"""The command line of the simulation, `make simulate`: plays a day and judges it; exit code 1 for a broken law."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rich.console import Console
 
 from benchmarks.simulate import history
 from benchmarks.simulate.checker import judge
-from benchmarks.simulate.day import Played, play
-from benchmarks.simulate.display import Display, ended
+from benchmarks.simulate.day import PlayedDay, play
+from benchmarks.simulate.display import Display, print_verdict
 from benchmarks.simulate.plan import Plan, for_bug, small
 from benchmarks.simulate.planted import BUGS
 from benchmarks.simulate.verdict import Verdict
@@ -24,27 +24,27 @@ OUTPUT = ROOT / "build" / "simulate.json"
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return what the command line takes."""
-    made = argparse.ArgumentParser(prog="python -m benchmarks.simulate", description=__doc__)
+    """Return the parser of the command line."""
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks.simulate", description=__doc__)
     plan = Plan()
-    made.add_argument("--agents", type=int, default=plan.agents)
-    made.add_argument("--contacts", type=int, default=plan.contacts)
-    made.add_argument(
+    arguments.add_argument("--agents", type=int, default=plan.agents)
+    arguments.add_argument("--contacts", type=int, default=plan.contacts)
+    arguments.add_argument(
         "--seconds", type=float, default=plan.seconds, help="real seconds from the first contact to the last"
     )
-    made.add_argument("--replicas", type=int, default=plan.replicas)
-    made.add_argument("--seed", type=int, default=plan.seed)
-    made.add_argument("--small", action="store_true", help="a day of seconds, as the tests play it")
-    made.add_argument("--no-crash", action="store_true", help="kill nothing")
-    made.add_argument("--bug", choices=sorted(BUGS), default="", help="plant a bug into the servers")
-    made.add_argument("--out", type=Path, default=OUTPUT)
-    made.add_argument("--history", type=Path, help="write what the clients saw, a line a record")
-    made.add_argument("--judge", type=Path, metavar="HISTORY", help="play nothing: judge a history that was written")
-    return made
+    arguments.add_argument("--replicas", type=int, default=plan.replicas)
+    arguments.add_argument("--seed", type=int, default=plan.seed)
+    arguments.add_argument("--small", action="store_true", help="a day of some seconds, as in the tests")
+    arguments.add_argument("--no-crash", action="store_true", help="kill no process")
+    arguments.add_argument("--bug", choices=sorted(BUGS), default="", help="plant a bug in the servers")
+    arguments.add_argument("--out", type=Path, default=OUTPUT)
+    arguments.add_argument("--history", type=Path, help="write the history of the clients, one record a line")
+    arguments.add_argument("--judge", type=Path, metavar="HISTORY", help="play no day, but judge a written history")
+    return arguments
 
 
-def figures(plan: Plan, played: Played, verdict: Verdict) -> dict[str, object]:
-    """Return what build/simulate.json holds: the required counts first."""
+def figures(plan: Plan, played: PlayedDay, verdict: Verdict) -> dict[str, object]:
+    """Return the figures of build/simulate.json, with the counts that must be 0 first."""
     pools = {pool.id: pool for pool in plan.pools}
     starts = [pool.head_start for pool in pools.values()]
     law = max(1 / pool.wait_weight for pool in pools.values())
@@ -69,29 +69,33 @@ def figures(plan: Plan, played: Played, verdict: Verdict) -> dict[str, object]:
 
 
 def main() -> int:
-    """Play, judge, print, write; return 0, or 1 where a law was broken or the day could not be played."""
-    given, console = parser().parse_args(), Console()
-    if given.judge is not None:
-        verdict = judge(history.read(given.judge))
-        ended(console, verdict, {**verdict.counts(), **verdict.figures})
+    """Play, judge, print and write; return 1 where a law was broken or the day could not be played, else 0."""
+    options, console = parser().parse_args(), Console()
+    if options.judge is not None:
+        verdict = judge(history.read(options.judge))
+        print_verdict(console, verdict, {**verdict.counts(), **verdict.figures})
         return 0 if verdict.clean else 1
     plan = Plan(
-        agents=given.agents, contacts=given.contacts, seconds=given.seconds, replicas=given.replicas, seed=given.seed,
-        bug=given.bug,
-    )  # fmt: skip
-    if given.small:
-        plan = for_bug(given.bug, given.seed) if given.bug else small(given.seed)
-    if given.no_crash:
+        agents=options.agents,
+        contacts=options.contacts,
+        seconds=options.seconds,
+        replicas=options.replicas,
+        seed=options.seed,
+        bug=options.bug,
+    )
+    if options.small:
+        plan = for_bug(options.bug, options.seed) if options.bug else small(options.seed)
+    if options.no_crash:
         plan = replace(plan, replica_killed_at=None, store_killed_at=None)
     with Display(console) as display:
         played = asyncio.run(play(plan, display.show))
-    if given.history is not None:
-        history.write(given.history, played.records)
+    if options.history is not None:
+        history.write(options.history, played.records)
     verdict = judge(played.records)
-    found = figures(plan, played, verdict)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(found, indent=2) + "\n")
-    ended(console, verdict, found)
+    results = figures(plan, played, verdict)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(results, indent=2) + "\n")
+    print_verdict(console, verdict, results)
     for fault in (*played.failures[:5], *played.faults[:5]):
         console.print(fault, style="yellow", markup=False, soft_wrap=True)
     return 0 if verdict.clean and not played.failures else 1

@@ -1,4 +1,4 @@
-"""Plays a small day with each planted bug: `make simulate-bugs`. Ends with 1 where the checker misses one."""
+"""The test of the checker, `make simulate-bugs`: plays a small day with each planted bug; exit code 1 for a miss."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from benchmarks.simulate.planted import BREAKS
 
 
 def main() -> int:
-    """Play them one after the other and say which law each broke, how often."""
+    """Play a day with each bug and print how often it broke its law; return 1 where a bug was not found."""
     console, missed = Console(), 0
     for bug, law in BREAKS.items():
         verdict = judge(asyncio.run(play(for_bug(bug))).records)
-        found = verdict.count(law)
-        missed += not found
-        console.print(f"{bug}: {law} {found}" if found else f"{bug}: not found", style="green" if found else "red")
+        count = verdict.count(law)
+        missed += not count
+        console.print(f"{bug}: {law} {count}" if count else f"{bug}: not found", style="green" if count else "red")
     return 1 if missed else 0
 
 

@@ -1,12 +1,12 @@
-"""The calls that clients make, each with what is written down of it."""
+"""The calls of the clients, each with the record that it adds to the history."""
 
 from __future__ import annotations
 
 import uuid
 
+from benchmarks.simulate import convert
 from benchmarks.simulate import history as h
-from benchmarks.simulate import seen
-from benchmarks.simulate.front import Attempt, Front, Stubs
+from benchmarks.simulate.gateway import Attempt, Gateway, Stubs
 from benchmarks.simulate.history import Verb
 from benchmarks.simulate.plan import Arrival
 from matcher.model.lifecycle import AgentStatus
@@ -14,46 +14,46 @@ from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 
 
-def message(front: Front, text: str, wish: h.Wish, customer: str, preferred: str = "") -> pb.Message:
-    """Return a message of the API."""
-    made = pb.Message(
+def message(gateway: Gateway, text: str, wish: h.Wish, customer: str, preferred: str = "") -> pb.Message:
+    """Return a message in the form of the API."""
+    message_pb = pb.Message(
         text=text,
         customer=customer,
         channel=wish.channel,
         language=wish.language,
         required_skills=[
-            pb.RequiredSkill(skill=skill, level=level, expires_after=seen.lasting(lasts) if lasts else None)
+            pb.RequiredSkill(skill=skill, level=level, expires_after=convert.lasting(lasts) if lasts else None)
             for skill, (level, lasts) in wish.skills.items()
         ],
-        excluded_agents=[front.name("agents", agent) for agent in wish.excluded],
+        excluded_agents=[gateway.name("agents", agent) for agent in wish.excluded],
     )
     if preferred:
-        agent = front.name("agents", preferred)
-        made.preferred_agents.add(agent=agent, expires_after=seen.lasting(wish.kept) if wish.kept else None)
-    return made
+        agent = gateway.name("agents", preferred)
+        message_pb.preferred_agents.add(agent=agent, expires_after=convert.lasting(wish.kept) if wish.kept else None)
+    return message_pb
 
 
-def route_request(front: Front, arrival: Arrival, request: str, contact: str = "") -> pb.RouteMessageRequest:
-    """Return the request of an arrival."""
+def route_request(gateway: Gateway, arrival: Arrival, request: str, contact: str = "") -> pb.RouteMessageRequest:
+    """Return the RouteMessage request of an arrival."""
     return pb.RouteMessageRequest(
-        parent=front.parent,
-        pool=front.name("pools", arrival.wish.pool),
-        message=message(front, arrival.text, arrival.wish, arrival.customer, arrival.preferred),
+        parent=gateway.parent,
+        pool=gateway.name("pools", arrival.wish.pool),
+        message=message(gateway, arrival.text, arrival.wish, arrival.customer, arrival.preferred),
         contact_id=contact,
         request_id=request,
         auto_accept=arrival.auto_accept,
         wait=arrival.wait > 0,
-        wait_duration=seen.lasting(arrival.wait) if arrival.wait else None,
+        wait_duration=convert.lasting(arrival.wait) if arrival.wait else None,
     )
 
 
 async def route(
-    front: Front, arrival: Arrival, request: pb.RouteMessageRequest, *, cut_short: bool = False
+    gateway: Gateway, arrival: Arrival, request: pb.RouteMessageRequest, *, cut_short: bool = False
 ) -> pb.RouteMessageResponse:
-    """Route a message until there is an answer. Raises Refused, NoAnswer."""
+    """Route a message until there is an answer; raise Refused or NoAnswer."""
 
-    def note(attempt: Attempt, answer: pb.RouteMessageResponse | None) -> h.Record:
-        outcome, held, affinity = (None, None, None) if answer is None else seen.outcome(answer)
+    def record(attempt: Attempt, answer: pb.RouteMessageResponse | None) -> h.Record:
+        outcome, held, affinity = (None, None, None) if answer is None else convert.outcome(answer)
         return h.Routed(
             began=attempt.began,
             ended=attempt.ended,
@@ -61,7 +61,7 @@ async def route(
             reason=attempt.reason,
             request=request.request_id,
             wish=arrival.wish,
-            contact=request.contact_id if answer is None else seen.plain(answer.contact),
+            contact=request.contact_id if answer is None else convert.plain(answer.contact),
             customer=arrival.customer,
             wait=arrival.wait,
             auto_accept=arrival.auto_accept,
@@ -71,27 +71,27 @@ async def route(
             replayed=answer is not None and answer.replayed,
         )
 
-    return await front.ask(
-        lambda stubs, seconds: stubs.routing.RouteMessage(request, timeout=seconds), note, cut_short=cut_short
+    return await gateway.call(
+        lambda stubs, seconds: stubs.routing.RouteMessage(request, timeout=seconds), record, cut_short=cut_short
     )
 
 
 async def transfer(
-    front: Front, old: h.Held, wish: h.Wish, *, text: str, wait: float, cut_short: bool
+    gateway: Gateway, old: h.Held, wish: h.Wish, *, text: str, wait: float, cut_short: bool
 ) -> pb.RouteMessageResponse:
-    """Hand a contact on until there is an answer. Raises Refused, NoAnswer."""
+    """Transfer a contact until there is an answer; raise Refused or NoAnswer."""
     request = pb.TransferContactRequest(
-        name=front.name("contacts", old.contact),
-        pool=front.name("pools", wish.pool),
-        agent=front.name("agents", wish.only),
-        message=message(front, text, wish, "") if text else None,
+        name=gateway.name("contacts", old.contact),
+        pool=gateway.name("pools", wish.pool),
+        agent=gateway.name("agents", wish.only),
+        message=message(gateway, text, wish, "") if text else None,
         request_id=uuid.uuid4().hex,
         wait=wait > 0,
-        wait_duration=seen.lasting(wait) if wait else None,
+        wait_duration=convert.lasting(wait) if wait else None,
     )
 
-    def note(attempt: Attempt, answer: pb.RouteMessageResponse | None) -> h.Record:
-        outcome, held, affinity = (None, None, None) if answer is None else seen.outcome(answer)
+    def record(attempt: Attempt, answer: pb.RouteMessageResponse | None) -> h.Record:
+        outcome, held, affinity = (None, None, None) if answer is None else convert.outcome(answer)
         return h.Transferred(
             began=attempt.began,
             ended=attempt.ended,
@@ -108,13 +108,13 @@ async def transfer(
             replayed=answer is not None and answer.replayed,
         )
 
-    return await front.ask(
-        lambda stubs, seconds: stubs.routing.TransferContact(request, timeout=seconds), note, cut_short=cut_short
+    return await gateway.call(
+        lambda stubs, seconds: stubs.routing.TransferContact(request, timeout=seconds), record, cut_short=cut_short
     )
 
 
 async def act(
-    front: Front,
+    gateway: Gateway,
     verb: Verb,
     reservation: str,
     *,
@@ -123,11 +123,11 @@ async def act(
     resolved: bool = False,
     cut_short: bool = False,
 ) -> h.Held:
-    """Do something with a reservation until there is an answer; again: after so long a decline counts no more.
+    """Call the method of a verb on a reservation until there is an answer.
 
-    Raises Refused, NoAnswer.
+    again: seconds after which a declined contact may be offered again. Raises Refused, NoAnswer.
     """
-    name = front.name("reservations", reservation)
+    name = gateway.name("reservations", reservation)
 
     async def call(stubs: Stubs, seconds: float) -> pb.Reservation:
         api = stubs.routing
@@ -135,7 +135,7 @@ async def act(
             case Verb.ACCEPT:
                 return await api.AcceptReservation(pb.AcceptReservationRequest(name=name, fence=fence), timeout=seconds)
             case Verb.DECLINE:
-                retry = None if again is None else seen.lasting(again)
+                retry = None if again is None else convert.lasting(again)
                 decline = pb.DeclineReservationRequest(name=name, fence=fence, reason="busy", retry_after=retry)
                 return await api.DeclineReservation(decline, timeout=seconds)
             case Verb.COMPLETE:
@@ -150,7 +150,7 @@ async def act(
             case Verb.READ:
                 return await api.GetReservation(pb.GetReservationRequest(name=name), timeout=seconds)
 
-    def note(attempt: Attempt, answer: pb.Reservation | None) -> h.Record:
+    def record(attempt: Attempt, answer: pb.Reservation | None) -> h.Record:
         return h.Answered(
             began=attempt.began,
             ended=attempt.ended,
@@ -158,37 +158,39 @@ async def act(
             reason=attempt.reason,
             verb=verb,
             reservation=reservation,
-            held=None if answer is None else seen.held(answer),
+            held=None if answer is None else convert.held(answer),
             again=again is not None,
         )
 
-    return seen.held(await front.ask(call, note, cut_short=cut_short))
+    return convert.held(await gateway.call(call, record, cut_short=cut_short))
 
 
-async def weigh(front: Front, reservation: str) -> None:
-    """Read the decision behind an offer that came from the queue, as a desk does to show why."""
-    asked = pb.GetReservationRequest(name=front.name("reservations", reservation))
-    found = await front.ask(lambda stubs, seconds: stubs.routing.GetReservation(asked, timeout=seconds))
-    decision = pb.GetDecisionRequest(name=found.decision)
+async def weigh(gateway: Gateway, reservation: str) -> None:
+    """Read the decision of an offer from the queue, as a desk does to show its reasons."""
+    request = pb.GetReservationRequest(name=gateway.name("reservations", reservation))
+    offer = await gateway.call(lambda stubs, seconds: stubs.routing.GetReservation(request, timeout=seconds))
+    decision = pb.GetDecisionRequest(name=offer.decision)
 
-    def note(attempt: Attempt, answer: pb.Decision | None) -> h.Record:
+    def record(attempt: Attempt, answer: pb.Decision | None) -> h.Record:
         affinity = None
         if answer is not None and answer.basis == pb.AFFINITY:
-            affinity = next((one.affinity for one in answer.candidates if one.agent == answer.agent), None)
+            affinity = next(
+                (candidate.affinity for candidate in answer.candidates if candidate.agent == answer.agent), None
+            )
         return h.Weighed(
             began=attempt.began, ended=attempt.ended, ending=attempt.ending, reservation=reservation, affinity=affinity
         )
 
-    await front.ask(lambda stubs, seconds: stubs.routing.GetDecision(decision, timeout=seconds), note)
+    await gateway.call(lambda stubs, seconds: stubs.routing.GetDecision(decision, timeout=seconds), record)
 
 
-async def declare(front: Front, agent: str, status: AgentStatus) -> None:
-    """Declare an agent's status."""
+async def declare(gateway: Gateway, agent: str, status: AgentStatus) -> None:
+    """Set an agent's status."""
     request = roster.SetAgentStatusRequest(
-        name=front.name("agents", agent), status=roster.AgentStatus.Value(status.value)
+        name=gateway.name("agents", agent), status=roster.AgentStatus.Value(status.value)
     )
 
-    def note(attempt: Attempt, _: roster.Agent | None) -> h.Record:
+    def record(attempt: Attempt, _: roster.Agent | None) -> h.Record:
         return h.Declared(
             began=attempt.began,
             ended=attempt.ended,
@@ -198,50 +200,50 @@ async def declare(front: Front, agent: str, status: AgentStatus) -> None:
             status=status,
         )
 
-    await front.ask(lambda stubs, seconds: stubs.roster.SetAgentStatus(request, timeout=seconds), note)
+    await gateway.call(lambda stubs, seconds: stubs.roster.SetAgentStatus(request, timeout=seconds), record)
 
 
-async def beat(front: Front, agent: str, ttl: float) -> None:
-    """Say that an agent's desk is alive."""
-    request = roster.BeatAgentRequest(name=front.name("agents", agent), ttl=seen.lasting(ttl))
-    await front.ask(lambda stubs, seconds: stubs.roster.BeatAgent(request, timeout=seconds), patience=ttl)
+async def beat(gateway: Gateway, agent: str, ttl: float) -> None:
+    """Send the heartbeat of an agent's desk."""
+    request = roster.BeatAgentRequest(name=gateway.name("agents", agent), ttl=convert.lasting(ttl))
+    await gateway.call(lambda stubs, seconds: stubs.roster.BeatAgent(request, timeout=seconds), patience=ttl)
 
 
-async def give_up(front: Front, contact: str) -> None:
-    """Cancel a contact. Raises Refused where it has ended or an agent holds it."""
-    request = pb.CancelContactRequest(name=front.name("contacts", contact))
+async def give_up(gateway: Gateway, contact: str) -> None:
+    """Cancel a contact; raise Refused where the contact has ended or an agent serves it."""
+    request = pb.CancelContactRequest(name=gateway.name("contacts", contact))
 
-    def note(attempt: Attempt, _: pb.Contact | None) -> h.Record:
+    def record(attempt: Attempt, _: pb.Contact | None) -> h.Record:
         return h.GaveUp(
             began=attempt.began, ended=attempt.ended, ending=attempt.ending, reason=attempt.reason, contact=contact
         )
 
-    await front.ask(lambda stubs, seconds: stubs.routing.CancelContact(request, timeout=seconds), note)
+    await gateway.call(lambda stubs, seconds: stubs.routing.CancelContact(request, timeout=seconds), record)
 
 
-async def find_contact(front: Front, contact: str) -> None:
-    """Read a contact when the day is over."""
-    request = pb.GetContactRequest(name=front.name("contacts", contact))
+async def find_contact(gateway: Gateway, contact: str) -> None:
+    """Read a contact at the end of the day."""
+    request = pb.GetContactRequest(name=gateway.name("contacts", contact))
 
-    def note(attempt: Attempt, answer: pb.Contact | None) -> h.Record:
+    def record(attempt: Attempt, answer: pb.Contact | None) -> h.Record:
         unknown = attempt.reason == "CONTACT_NOT_FOUND"
         return h.FoundContact(
             began=attempt.began,
             ended=attempt.ended,
             ending=h.Ending.OK if unknown else attempt.ending,
             contact=contact,
-            state=None if answer is None else seen.state(answer.state),
-            cause=None if answer is None else seen.cause(answer.cause),
+            state=None if answer is None else convert.state(answer.state),
+            cause=None if answer is None else convert.cause(answer.cause),
         )
 
-    await front.ask(lambda stubs, seconds: stubs.routing.GetContact(request, timeout=seconds), note)
+    await gateway.call(lambda stubs, seconds: stubs.routing.GetContact(request, timeout=seconds), record)
 
 
-async def find_desk(front: Front, agent: str) -> roster.Agent:
-    """Read an agent when everything is over."""
-    request = roster.GetAgentRequest(name=front.name("agents", agent))
+async def find_desk(gateway: Gateway, agent: str) -> roster.Agent:
+    """Read an agent at the end of the day."""
+    request = roster.GetAgentRequest(name=gateway.name("agents", agent))
 
-    def note(attempt: Attempt, answer: roster.Agent | None) -> h.Record:
+    def record(attempt: Attempt, answer: roster.Agent | None) -> h.Record:
         return h.FoundDesk(
             began=attempt.began,
             ended=attempt.ended,
@@ -251,36 +253,36 @@ async def find_desk(front: Front, agent: str) -> roster.Agent:
             holds=-1 if answer is None else len(answer.holds),
         )
 
-    return await front.ask(lambda stubs, seconds: stubs.roster.GetAgent(request, timeout=seconds), note)
+    return await gateway.call(lambda stubs, seconds: stubs.roster.GetAgent(request, timeout=seconds), record)
 
 
-async def open_site(front: Front, pools: tuple[h.PoolTerms, ...]) -> None:
+async def open_site(gateway: Gateway, pools: tuple[h.PoolTerms, ...]) -> None:
     """Create the site with its pools."""
-    site = roster.CreateSiteRequest(site_id=front.site)
-    await front.ask(lambda stubs, seconds: stubs.roster.CreateSite(site, timeout=4 * seconds))
+    site = roster.CreateSiteRequest(site_id=gateway.site)
+    await gateway.call(lambda stubs, seconds: stubs.roster.CreateSite(site, timeout=4 * seconds))
     for terms in pools:
-        front.journal.note(terms)
+        gateway.journal.add(terms)
         pool = roster.Pool(
-            offer_duration=seen.lasting(terms.offer),
-            accepted_duration=seen.lasting(terms.accepted),
-            wait_duration=seen.lasting(terms.wait),
+            offer_duration=convert.lasting(terms.offer),
+            accepted_duration=convert.lasting(terms.accepted),
+            wait_duration=convert.lasting(terms.wait),
             wait_weight=terms.wait_weight,
-            head_start=seen.lasting(terms.head_start) if terms.head_start else None,
-            wrap_up_duration=seen.lasting(terms.wrap_up) if terms.wrap_up else None,
-            idle_duration=seen.lasting(terms.idle) if terms.idle else None,
-            relationship_duration=seen.lasting(3600) if terms.relationship_wait else None,
-            relationship_wait=seen.lasting(terms.relationship_wait) if terms.relationship_wait else None,
+            head_start=convert.lasting(terms.head_start) if terms.head_start else None,
+            wrap_up_duration=convert.lasting(terms.wrap_up) if terms.wrap_up else None,
+            idle_duration=convert.lasting(terms.idle) if terms.idle else None,
+            relationship_duration=convert.lasting(3600) if terms.relationship_wait else None,
+            relationship_wait=convert.lasting(terms.relationship_wait) if terms.relationship_wait else None,
         )
-        await _create_pool(front, roster.CreatePoolRequest(parent=front.parent, pool_id=terms.id, pool=pool))
+        await _create_pool(gateway, roster.CreatePoolRequest(parent=gateway.parent, pool_id=terms.id, pool=pool))
 
 
-async def _create_pool(front: Front, request: roster.CreatePoolRequest) -> None:
-    await front.ask(lambda stubs, seconds: stubs.roster.CreatePool(request, timeout=4 * seconds))
+async def _create_pool(gateway: Gateway, request: roster.CreatePoolRequest) -> None:
+    await gateway.call(lambda stubs, seconds: stubs.roster.CreatePool(request, timeout=4 * seconds))
 
 
-async def hire(front: Front, desk: h.Desk, interests: tuple[str, ...]) -> None:
-    """Create an agent who is online."""
-    front.journal.note(desk)
+async def hire(gateway: Gateway, desk: h.Desk, interests: tuple[str, ...]) -> None:
+    """Create an agent with the status ONLINE."""
+    gateway.journal.add(desk)
     agent = roster.Agent(
         display_name=desk.agent,
         interests=interests,
@@ -293,8 +295,8 @@ async def hire(front: Front, desk: h.Desk, interests: tuple[str, ...]) -> None:
                 for channel, (cost, most) in desk.channels.items()
             ],
         ),
-        pools=[front.name("pools", pool) for pool in desk.pools],
+        pools=[gateway.name("pools", pool) for pool in desk.pools],
         status=roster.ONLINE,
     )
-    request = roster.CreateAgentRequest(parent=front.parent, agent_id=desk.agent, agent=agent)
-    await front.ask(lambda stubs, seconds: stubs.roster.CreateAgent(request, timeout=4 * seconds))
+    request = roster.CreateAgentRequest(parent=gateway.parent, agent_id=desk.agent, agent=agent)
+    await gateway.call(lambda stubs, seconds: stubs.roster.CreateAgent(request, timeout=4 * seconds))

@@ -1,4 +1,4 @@
-"""A day: everybody comes and works, things are killed on the way, and when all is over what is left is looked at."""
+"""The simulated day: customers and agents act, processes are killed, and at the end the state is read and probed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from benchmarks.simulate import calls
 from benchmarks.simulate import history as h
 from benchmarks.simulate.desk import DeskWorker
 from benchmarks.simulate.fleet import Fleet
-from benchmarks.simulate.front import Front, Journal, Refused
-from benchmarks.simulate.lives import ENDED
+from benchmarks.simulate.gateway import Gateway, Journal, Refused
 from benchmarks.simulate.plan import Arrival, Cast, Plan, arrivals, cast
 from benchmarks.simulate.platform import Platform
-from benchmarks.simulate.work import Work
+from benchmarks.simulate.tasks import Tasks
+from benchmarks.simulate.timeline import ENDED
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.v1 import routing_pb2 as pb
 
@@ -33,7 +33,7 @@ PROBE_SECONDS: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the day stands, as the clients know."""
+    """The progress of the day, as the clients know it."""
 
     phase: str
     seconds: float
@@ -44,22 +44,22 @@ class Progress:
     talking: int
     ended: int
     down: str
-    """What is killed at the moment."""
+    """The process that is down at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """A day that is over: what the clients saw, and what went wrong in the playing of it."""
+class PlayedDay:
+    """A finished day: the history of the clients, and the failures of the simulation itself."""
 
     records: list[h.Record]
     seconds: float
     failures: list[str]
     faults: list[str]
-    """What the servers logged as faults of their own; told, not judged by."""
+    """The faults that the servers logged; they are reported, but do not count in the verdict."""
 
 
-async def play(plan: Plan, show: Callable[[Progress], None] = lambda _: None) -> Played:
-    """Play a day on a fleet of its own. Raises RuntimeError where a server does not start."""
+async def play(plan: Plan, show: Callable[[Progress], None] = lambda _: None) -> PlayedDay:
+    """Play a day on a fleet of its own; raise RuntimeError where a server does not start."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ms-") as folder:
         fleet = Fleet(Path(folder), plan.replicas, plan.bug)
@@ -69,26 +69,26 @@ async def play(plan: Plan, show: Callable[[Progress], None] = lambda _: None) ->
                 await day.play()
             finally:
                 await day.end()
-        failures = [f"{type(one).__name__}: {one}" for one in day.work.failures]
-        return Played(day.journal.records, time.monotonic() - began, failures, fleet.faults())
+        failures = [f"{type(failure).__name__}: {failure}" for failure in day.tasks.failures]
+        return PlayedDay(day.journal.records, time.monotonic() - began, failures, fleet.faults())
 
 
 class Day:
-    """Plays a day on a fleet that runs."""
+    """Plays a day on a running fleet."""
 
     def __init__(self, plan: Plan, fleet: Fleet, show: Callable[[Progress], None]) -> None:
         self.journal = Journal()
-        self.work = Work()
+        self.tasks = Tasks()
         self._plan = plan
         self._fleet = fleet
         self._show = show
         self._cast: Cast = cast(plan)
-        self._front = Front(fleet.targets, SITE, self.journal, plan.seed)
+        self._gateway = Gateway(fleet.targets, SITE, self.journal, plan.seed)
         self._desks: dict[str, DeskWorker] = {}
-        self._platform = Platform(self._front, self.work, plan.habits, self._desks, plan.seed)
+        self._platform = Platform(self._gateway, self.tasks, plan.habits, self._desks, plan.seed)
         for number, desk in enumerate(self._cast.desks):
             self._desks[desk.agent] = DeskWorker(
-                self._front, self.work, plan, desk, self._cast.desks, self._cast.texts, self._platform.settled,
+                self._gateway, self.tasks, plan, desk, self._cast.desks, self._cast.texts, self._platform.settled,
                 self._platform.waits_no_more,
                 plan.seed * 1_000 + number,
             )  # fmt: skip
@@ -97,20 +97,20 @@ class Day:
         self._down = ""
 
     async def play(self) -> None:
-        """Play the day from hiring to the last look."""
+        """Play the day, from the creation of the agents to the checks at the end."""
         plan = self._plan
-        looking = asyncio.create_task(self._look())
+        display_task = asyncio.create_task(self._look())
         try:
-            await calls.open_site(self._front, plan.pools)
+            await calls.open_site(self._gateway, plan.pools)
             await self._each([self._hire(desk) for desk in self._cast.desks])
             coming: list[Arrival] = list(arrivals(plan, self._cast))
             await self._platform.watch(plan.pools)
             for number, worker in enumerate(self._desks.values()):
-                self.work.start(worker.take_breaks())
+                self.tasks.start(worker.take_breaks())
                 if number % BEATING == 0:
-                    self.work.start(worker.beat())
+                    self.tasks.start(worker.beat())
             self._phase = "the day"
-            crashes = [self.work.start(one) for one in self._crashes()]
+            crashes = [self.tasks.start(crash) for crash in self._crashes()]
             await self._platform.customers(coming)
             await asyncio.gather(*crashes)
             if not plan.to_the_end:
@@ -119,26 +119,26 @@ class Day:
             self._phase = "the last look"
             await self._last_look()
         finally:
-            looking.cancel()
+            display_task.cancel()
             self._show(self._progress())
 
     async def end(self) -> None:
-        """End what still goes on."""
-        await self.work.end()
-        await self._front.close()
+        """Cancel the running tasks and close the channels."""
+        await self.tasks.end()
+        await self._gateway.close()
 
     async def _hire(self, desk: h.Desk) -> None:
-        await calls.hire(self._front, desk, self._cast.interests[desk.agent])
+        await calls.hire(self._gateway, desk, self._cast.interests[desk.agent])
 
     @staticmethod
-    async def _each(doing: Iterable[Coroutine[object, object, None]]) -> None:
-        waiting = iter(doing)
+    async def _each(coroutines: Iterable[Coroutine[object, object, None]]) -> None:
+        remaining = iter(coroutines)
 
-        async def some() -> None:
-            for one in waiting:
-                await one
+        async def worker() -> None:
+            for coroutine in remaining:
+                await coroutine
 
-        await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+        await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
 
     def _crashes(self) -> list[Coroutine[object, object, None]]:
         plan, crashes = self._plan, list[Coroutine[object, object, None]]()
@@ -156,7 +156,7 @@ class Day:
         await asyncio.sleep(self._plan.replica_back_after)
         await replica.start()
         self._down = ""
-        self.journal.note(h.Outage(what="replica", began=began, ended=time.time()))
+        self.journal.add(h.Outage(what="replica", began=began, ended=time.time()))
 
     async def _kill_store(self, at: float) -> None:
         await asyncio.sleep(at)
@@ -166,10 +166,10 @@ class Day:
         await asyncio.sleep(self._plan.store_back_after)
         await store.start()
         self._down = ""
-        self.journal.note(h.Outage(what="store", began=began, ended=time.time()))
+        self.journal.add(h.Outage(what="store", began=began, ended=time.time()))
 
     async def _drain(self) -> None:
-        """Let the desks answer everything until nothing is open, or for as long as a contact may take."""
+        """Let the desks answer every offer until no contact is open, or until the plan's drain time is over."""
         self._phase = "the last customers"
         await self._each([worker.close() for worker in self._desks.values()])
         until = time.monotonic() + self._plan.drain_seconds
@@ -177,55 +177,58 @@ class Day:
             if not self._platform.open() and not any(worker.talking for worker in self._desks.values()):
                 break
             await asyncio.sleep(0.1)
-        # Wrap-ups.
+        # The last wrap-ups.
         await asyncio.sleep(max(pool.wrap_up for pool in self._plan.pools) + 0.5)
 
     async def _last_look(self) -> None:
         self._platform.leave()
-        left = self._platform.open()
-        await self._each([calls.find_contact(self._front, contact) for contact in sorted(left)])
+        remaining = self._platform.open()
+        await self._each([calls.find_contact(self._gateway, contact) for contact in sorted(remaining)])
         await self._each([self._find(desk) for desk in self._cast.desks])
         await self._each([self._probe(desk) for desk in self._cast.desks])
         await self._each([self._find(desk) for desk in self._cast.desks])
 
     async def _find(self, desk: h.Desk) -> None:
-        await calls.find_desk(self._front, desk.agent)
+        await calls.find_desk(self._gateway, desk.agent)
 
     async def _probe(self, desk: h.Desk) -> None:
-        """Fill an agent whom only one skill of their own finds, channel by channel, and empty them again."""
-        # The engine may have sent them away for what they did not answer.
-        await calls.declare(self._front, desk.agent, AgentStatus.ONLINE)
+        """Reserve and release an agent's whole capacity, channel by channel, by a skill that only this agent has."""
+        # The service may have set the agent AWAY for unanswered offers.
+        await calls.declare(self._gateway, desk.agent, AgentStatus.ONLINE)
         for channel, (cost, most) in desk.channels.items():
-            room = min(desk.total // cost, most or desk.total)
-            taken, until = list[str](), time.monotonic() + PROBE_SECONDS
-            # A replica may not have heard yet that the last probe is over. One more than there is room for is too many.
-            while len(taken) < room and time.monotonic() < until:
-                if (held := await self._fill(desk, channel)) is not None:
-                    taken.append(held)
-            if (held := await self._fill(desk, channel)) is not None:
-                taken.append(held)
-            self.journal.note(h.Probed(agent=desk.agent, channel=channel, taken=len(taken)))
-            for reservation in taken:
-                await self._empty(reservation)
+            capacity = min(desk.total // cost, most or desk.total)
+            reservations, until = list[str](), time.monotonic() + PROBE_SECONDS
+            # Repeated, because a replica may not know yet that the last probe is over.
+            while len(reservations) < capacity and time.monotonic() < until:
+                if (reservation := await self._fill(desk, channel)) is not None:
+                    reservations.append(reservation)
+            # One reservation above the capacity must fail.
+            if (reservation := await self._fill(desk, channel)) is not None:
+                reservations.append(reservation)
+            self.journal.add(h.Probed(agent=desk.agent, channel=channel, taken=len(reservations)))
+            for reservation in reservations:
+                await self._release(reservation)
 
     async def _fill(self, desk: h.Desk, channel: str) -> str | None:
         own = f"desk-{desk.agent.rpartition('-')[2]}"
         request = pb.RouteMessageRequest(
-            parent=self._front.parent,
-            pool=self._front.name("pools", desk.pools[0]),
+            parent=self._gateway.parent,
+            pool=self._gateway.name("pools", desk.pools[0]),
             message=pb.Message(text="Hello.", channel=channel, required_skills=[pb.RequiredSkill(skill=own, level=1)]),
             auto_accept=True,
             request_id=f"probe-{desk.agent}-{channel}-{time.monotonic_ns()}",
         )
         with suppress(Refused):
-            answer = await self._front.ask(lambda stubs, seconds: stubs.routing.RouteMessage(request, timeout=seconds))
+            answer = await self._gateway.call(
+                lambda stubs, seconds: stubs.routing.RouteMessage(request, timeout=seconds)
+            )
             return answer.reservation.name or None
         return None
 
-    async def _empty(self, reservation: str) -> None:
+    async def _release(self, reservation: str) -> None:
         request = pb.CancelReservationRequest(name=reservation)
         with suppress(Refused):
-            await self._front.ask(lambda stubs, seconds: stubs.routing.CancelReservation(request, timeout=seconds))
+            await self._gateway.call(lambda stubs, seconds: stubs.routing.CancelReservation(request, timeout=seconds))
 
     async def _look(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""A day on the terminal: live while it is played, a table at the end."""
+"""The display of a day: a live table while it is played, and the verdict at its end."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from benchmarks.simulate.day import Progress
 from benchmarks.simulate.verdict import Law, Verdict
 
 LINES: Final = 20
-"""How many lines a day writes where the output is no terminal."""
+"""Lines that a whole day prints where the output is not a terminal."""
 BREACHES_SHOWN: Final = 12
 
 
 class Display:
-    """Shows where the day stands: a table that changes on a terminal, elsewhere a line now and then."""
+    """Shows the progress of a day: a live table on a terminal, a line from time to time elsewhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live: Live | None = None
-        self._said = ""
+        self._last = ""
 
     def __enter__(self) -> Self:
         return self
@@ -32,16 +32,16 @@ class Display:
             self._live.stop()
 
     def show(self, progress: Progress) -> None:
-        """Show where the day stands."""
+        """Show the progress of the day."""
         if self._console.is_terminal:
             if self._live is None:
                 self._live = Live(console=self._console, transient=True, auto_refresh=False)
                 self._live.start()
             self._live.update(_table(progress), refresh=True)
             return
-        said = f"{progress.phase}|{progress.down}|{progress.arrived * LINES // max(progress.of, 1)}"
-        if said != self._said:
-            self._said = said
+        state = f"{progress.phase}|{progress.down}|{progress.arrived * LINES // max(progress.of, 1)}"
+        if state != self._last:
+            self._last = state
             self._console.print(", ".join(f"{name} {value}" for name, value in _facts(progress)), soft_wrap=True)
 
 
@@ -59,20 +59,20 @@ def _facts(progress: Progress) -> list[tuple[str, str]]:
 
 
 def _table(progress: Progress) -> Table:
-    made = Table(box=None, show_header=False)
+    table = Table(box=None, show_header=False)
     for name, value in _facts(progress):
-        made.add_row(name, value)
-    return made
+        table.add_row(name, value)
+    return table
 
 
-def ended(console: Console, verdict: Verdict, figures: dict[str, object]) -> None:
-    """Print what came of a day."""
-    made = Table(box=None, show_header=False)
+def print_verdict(console: Console, verdict: Verdict, figures: dict[str, object]) -> None:
+    """Print the figures and the breaches of a day."""
+    table = Table(box=None, show_header=False)
     laws = {law.value for law in Law}
     for name, value in figures.items():
         style = "" if name not in laws else ("bold red" if value else "green")
-        made.add_row(name, str(value), style=style)
-    console.print(made)
+        table.add_row(name, str(value), style=style)
+    console.print(table)
     for breach in verdict.breaches[:BREACHES_SHOWN]:
         console.print(f"{breach.law}: {breach.what}", style="red", markup=False, soft_wrap=True)
     if len(verdict.breaches) > BREACHES_SHOWN:

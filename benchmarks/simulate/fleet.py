@@ -1,4 +1,4 @@
-"""The store and the servers of a day, as processes of their own that can be killed and started again."""
+"""The processes of a day: a store and servers, which can be killed and started again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.sizes import ROOT
 from matcher.store.embedded.process import find_binary
 
 START_SECONDS: Final = 300.0
-"""The very first start compiles the model."""
+"""The first start compiles the model."""
 STOP_SECONDS: Final = 30.0
 SERVING: Final = b"serving on "
 
@@ -31,11 +31,11 @@ class StoreProcess:
 
     @property
     def url(self) -> str:
-        """Return its address for MATCHER_STORE_URL."""
+        """The store's address for MATCHER_STORE_URL."""
         return f"unix://{self.folder / 's'}"
 
     async def start(self) -> None:
-        """Start it on what it has kept, and wait until it answers."""
+        """Start the store on its existing data, and wait until it answers."""
         options = {
             "port": "0", "unixsocket": str(self.folder / "s"), "dir": str(self.folder), "appendonly": "yes",
             "appendfsync": "always", "save": "",
@@ -53,13 +53,13 @@ class StoreProcess:
                 try:
                     await redis.ping()
                 except (RedisError, OSError):
-                    # Not there yet, or still reading what it has kept.
+                    # The process has not started yet, or is still loading its data.
                     await asyncio.sleep(0.05)
                 else:
                     return
 
     async def kill(self) -> None:
-        """Kill it as a crash of its process would."""
+        """Kill the process as a crash would."""
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
@@ -67,7 +67,7 @@ class StoreProcess:
 
 @dataclass
 class Replica:
-    """A server of the service, on an address that it keeps."""
+    """A server of the service, whose address stays the same after a restart."""
 
     command: Sequence[str]
     settings: Mapping[str, str]
@@ -76,7 +76,7 @@ class Replica:
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it and wait until it serves. Raises RuntimeError where it does not."""
+        """Start the server and wait until it serves; raise RuntimeError where it does not."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
         with self.log.open("ab") as errors:
             self.process = await asyncio.create_subprocess_exec(
@@ -98,13 +98,13 @@ class Replica:
         raise RuntimeError(f"a server did not start: {self.log.read_text('utf-8', errors='replace')[-2000:]}")
 
     async def kill(self) -> None:
-        """Kill it as a crash would."""
+        """Kill the server as a crash would."""
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
             await self.process.communicate()
 
     async def stop(self) -> None:
-        """Stop it gracefully."""
+        """Stop the server gracefully."""
         if self.process is None or self.process.returncode is not None:
             return
         self.process.terminate()
@@ -116,10 +116,10 @@ class Replica:
 
 
 class Fleet:
-    """A store with replicas on it; `async with` starts and ends them."""
+    """A store and its replicas; `async with` starts and ends them."""
 
     def __init__(self, folder: Path, replicas: int, bug: str = "") -> None:
-        """Take the folder of their data; bug: what is planted into every replica."""
+        """Set up the processes with a folder for their data; bug: the bug that is planted in every replica."""
         self.store = StoreProcess(folder)
         launcher = ["-m", "benchmarks.simulate.planted", bug] if bug else ["server.py"]
         self.replicas = [
@@ -140,13 +140,13 @@ class Fleet:
 
     @property
     def targets(self) -> list[str]:
-        """Return the addresses of the replicas."""
+        """The addresses of the replicas."""
         return [replica.target for replica in self.replicas]
 
     async def __aenter__(self) -> Fleet:
         try:
             await self.store.start()
-            # The first compiles the model where that was not done before.
+            # Started before the others, because the first replica may have to compile the model.
             await self.replicas[0].start()
             await asyncio.gather(*(replica.start() for replica in self.replicas[1:]))
         except BaseException:
@@ -163,11 +163,11 @@ class Fleet:
         await self.store.kill()
 
     def faults(self) -> list[str]:
-        """Return the logged lines that tell of a fault of the service's own."""
-        signs = ("INTERNAL_FAULT", "Traceback (most recent call last)", '"traceback"', "never awaited")
+        """Return the log lines that report a fault of the service itself."""
+        marks = ("INTERNAL_FAULT", "Traceback (most recent call last)", '"traceback"', "never awaited")
         return [
             line
             for replica in self.replicas
             for line in replica.log.read_text("utf-8", errors="replace").splitlines()
-            if any(sign in line for sign in signs)
+            if any(mark in line for mark in marks)
         ]

@@ -1,7 +1,7 @@
-"""What the clients of a day saw, call by call: the only thing the checker reads.
+"""The history of a day: the records of the clients' calls, which are the checker's only input.
 
-Times are seconds since 1970. The clients are one process; the store is on the same machine, so that the times it
-states in its answers can be compared with theirs.
+Times are seconds since 1970. The clients are one process, and the store is on the same machine, so that its times can
+be compared with theirs.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from matcher.model.lifecycle import AgentStatus, Cause, ContactState, Reservatio
 
 
 class Ending(StrEnum):
-    """How a call ended."""
+    """The way a call ended."""
 
     OK = "ok"
     REFUSED = "refused"
-    """The service said that it does not do it."""
+    """The service refused the call."""
     UNKNOWN = "unknown"
-    """No answer: it may have been done."""
+    """There was no answer; the call may have been done."""
 
 
 class Outcome(StrEnum):
-    """What a route or a transfer was answered."""
+    """The outcome of a route or a transfer."""
 
     HELD = "held"
     QUEUED = "queued"
@@ -35,7 +35,7 @@ class Outcome(StrEnum):
 
 
 class Verb(StrEnum):
-    """What a desk does with a reservation."""
+    """A call of a desk on a reservation."""
 
     ACCEPT = "accept"
     DECLINE = "decline"
@@ -46,7 +46,7 @@ class Verb(StrEnum):
 
 
 class PoolTerms(msgspec.Struct, frozen=True, tag="pool"):
-    """A pool as the admin made it; durations in seconds, idle 0: never."""
+    """A pool as it was created; durations in seconds, idle 0: never."""
 
     id: str
     offer: float
@@ -60,7 +60,7 @@ class PoolTerms(msgspec.Struct, frozen=True, tag="pool"):
 
 
 class Desk(msgspec.Struct, frozen=True, tag="desk"):
-    """An agent as the admin made them; channels: cost and most of each, most 0: as many as the total allows."""
+    """An agent as it was created; channels: cost and maximum of each, maximum 0: limited by the total only."""
 
     agent: str
     pools: tuple[str, ...]
@@ -71,7 +71,7 @@ class Desk(msgspec.Struct, frozen=True, tag="desk"):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A reservation as an answer showed it."""
+    """A reservation as an answer contained it."""
 
     reservation: str
     agent: str
@@ -86,7 +86,7 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt of a call: when it was made, when its answer or its failure was there, and which."""
+    """An attempt of a call: the times of its start and of its answer or failure, and its ending."""
 
     began: float
     ended: float
@@ -95,9 +95,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a contact requires; the second of a skill's pair is how long it is required, 0: always.
+    """The requirements of a contact; skills: level and seconds for which it is required, 0: always.
 
-    kept: how long it may be kept for an agent it prefers.
+    kept: seconds for which the contact may wait for its preferred agent.
     """
 
     pool: str
@@ -110,7 +110,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Routed(Call, frozen=True, kw_only=True, tag="routed"):
-    """A RouteMessage. wait: how long it may, 0: not. contact: as answered, or as asked where there is no answer."""
+    """A RouteMessage; wait: seconds the contact may wait, 0: none; contact: from the answer, or else the request."""
 
     request: str
     wish: Wish
@@ -125,7 +125,7 @@ class Routed(Call, frozen=True, kw_only=True, tag="routed"):
 
 
 class Transferred(Call, frozen=True, kw_only=True, tag="transferred"):
-    """A TransferContact, of the reservation `old`."""
+    """A TransferContact of the contact of the reservation `old`."""
 
     request: str
     contact: str
@@ -139,7 +139,7 @@ class Transferred(Call, frozen=True, kw_only=True, tag="transferred"):
 
 
 class Answered(Call, frozen=True, kw_only=True, tag="answered"):
-    """What a desk did with a reservation; again: it may come to this agent again after a decline."""
+    """A call of a desk on a reservation; again: whether a declined contact may be offered to this agent again."""
 
     verb: Verb
     reservation: str
@@ -148,27 +148,27 @@ class Answered(Call, frozen=True, kw_only=True, tag="answered"):
 
 
 class Weighed(Call, frozen=True, kw_only=True, tag="weighed"):
-    """A decision's record as a desk read it: the affinity of the agent it held, where it was by affinity."""
+    """A decision that a desk read, with the affinity of the reserved agent, if the decision was by affinity."""
 
     reservation: str
     affinity: float | None = None
 
 
 class Declared(Call, frozen=True, kw_only=True, tag="declared"):
-    """An agent's status as declared."""
+    """A call that sets an agent's status."""
 
     agent: str
     status: AgentStatus
 
 
 class GaveUp(Call, frozen=True, kw_only=True, tag="gave up"):
-    """A customer's contact is canceled."""
+    """A customer's cancellation of a contact."""
 
     contact: str
 
 
 class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag="stepped"):
-    """A step of a contact as a stream told it: at which time of the store, and when it was heard."""
+    """A step of a contact from a stream, with the store's time (`at`) and the time of its arrival (`heard`)."""
 
     contact: str
     sequence: int
@@ -182,7 +182,7 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag="stepped"):
 
 
 class FoundContact(Call, frozen=True, kw_only=True, tag="found contact"):
-    """A contact as it was read when the day was over; state None: nobody knows it."""
+    """A contact as it was read at the end of the day; state None: the service does not know it."""
 
     contact: str
     state: ContactState | None
@@ -190,7 +190,7 @@ class FoundContact(Call, frozen=True, kw_only=True, tag="found contact"):
 
 
 class FoundDesk(Call, frozen=True, kw_only=True, tag="found desk"):
-    """An agent as read when everything was over."""
+    """An agent as it was read at the end of the day."""
 
     agent: str
     load: int
@@ -198,7 +198,7 @@ class FoundDesk(Call, frozen=True, kw_only=True, tag="found desk"):
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True, tag="probed"):
-    """How many contacts of a channel an agent took at once when the day was over."""
+    """The number of contacts of a channel that could be reserved on an agent at the end of the day."""
 
     agent: str
     channel: str
@@ -206,7 +206,7 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True, tag="probed"):
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True, tag="outage"):
-    """Something was killed, and was back: `what` is "replica" or "store"."""
+    """The time in which a process was down; what: "replica" or "store"."""
 
     what: str
     began: float
@@ -231,7 +231,7 @@ Record: TypeAlias = (
 
 
 def write(path: Path, records: Iterable[Record]) -> None:
-    """Write a history, a line a record."""
+    """Write a history, one record a line."""
     encode = msgspec.json.Encoder().encode
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -240,7 +240,7 @@ def write(path: Path, records: Iterable[Record]) -> None:
 
 
 def read(path: Path) -> Iterator[Record]:
-    """Read a history."""
+    """Yield the records of a history."""
     decoder = msgspec.json.Decoder(Record)
     with path.open("rb") as file:
         for line in file:

@@ -1,4 +1,4 @@
-"""What a day is made of: how many, for how long, on which terms, and what goes wrong when. All drawn from one seed."""
+"""The plan of a day: its size, its terms, the habits of people, and the crashes; all draws come from one seed."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SUITES: Final = (ROOT / ".." / "shared" / "evaluation" / "dev" / "persona_3utt",
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How people behave: shares of 1, and seconds of real time."""
+    """The behaviour of people: shares of 1, and seconds of real time."""
 
     decline: float = 0.03
     ignore: float = 0.02
     transfer: float = 0.04
     cancel: float = 0.01
     again: float = 0.05
-    """Complete is sent twice."""
+    """Share of conversations that are completed twice."""
     voice: float = 0.15
     urgent: float = 0.25
     skilled: float = 0.25
@@ -43,14 +43,14 @@ class Habits:
     preferring: float = 0.03
     excluding: float = 0.02
     impatient: float = 0.06
-    """Customers who give up after a while if they still wait."""
+    """Share of customers who give up after a while if they still wait."""
     not_waiting: float = 0.05
     auto_accept: float = 0.04
     twice_at_once: float = 0.03
-    """The same request goes to two replicas at the same time."""
+    """Share of requests that are sent to two replicas at the same time."""
     repeated: float = 0.03
     cut_short: float = 0.02
-    """The first attempt of a call is given a few milliseconds: it is done or not, and its caller does not know."""
+    """Share of calls whose first attempt has a timeout of milliseconds, so that its result stays unknown."""
     patience: float = 12.0
     think: float = 0.8
     talk: float = 11.0
@@ -62,7 +62,7 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A day; seconds are of real time, of which one is `speed` seconds of the day."""
+    """The plan of a day; seconds are of real time, of which one stands for `speed` seconds of the day."""
 
     agents: int = 200
     contacts: int = 20_000
@@ -79,26 +79,26 @@ class Plan:
         h.PoolTerms(id=URGENT, offer=5.0, accepted=120.0, wait=120.0, wait_weight=0.2, head_start=4.0),
     )  # fmt: skip
     replica_killed_at: float | None = 0.35
-    """As a share of the day; None: not."""
+    """The time as a share of the day; None: never."""
     replica_back_after: float = 5.0
     store_killed_at: float | None = 0.65
     store_back_after: float = 1.0
     drain_seconds: float = 150.0
     to_the_end: bool = True
-    """Whether the last customers are served and everything is looked at when it is over."""
+    """Whether the last customers are served and the state is checked at the end."""
     bug: str = ""
-    """The bug that is planted into the servers."""
+    """The bug that is planted in the servers."""
 
 
 HURRIED: Final = Habits(
     twice_at_once=0.1, cut_short=0.05, transfer=0.15, impatient=0.4, patience=1.0, think=0.15, talk=1.2,
     longest_talk=4.0, breaks=10.0, break_seconds=1.0,
 )  # fmt: skip
-"""Habits for a day of seconds, with more of what is hard."""
+"""Habits for a day of some seconds, with more of the difficult cases."""
 
 
 def small(seed: int = 1) -> Plan:
-    """Return a day of seconds: all that a long one has, with shorter terms and a crash of each kind."""
+    """Return a day of some seconds, with everything that a long day has, shorter terms, and a crash of each kind."""
     shared = h.PoolTerms(id=CARE, offer=2.0, accepted=30.0, wait=20.0, wait_weight=0.5)
     return Plan(
         agents=14,
@@ -119,7 +119,7 @@ def small(seed: int = 1) -> Plan:
 
 
 def for_bug(bug: str, seed: int = 1) -> Plan:
-    """Return a day of seconds that shows a planted bug for sure: more of what it breaks, nothing killed, no end."""
+    """Return a day of some seconds that shows a planted bug: with more cases of its law, without crashes and an end."""
     plan = replace(small(seed), bug=bug, replicas=2, seconds=10.0, contacts=150, agents=10, to_the_end=False)
     shared = h.PoolTerms(id=CARE, offer=2.0, accepted=30.0, wait=10.0, wait_weight=1.0)
     plan = replace(
@@ -132,13 +132,13 @@ def for_bug(bug: str, seed: int = 1) -> Plan:
         case "no-idempotency":
             return replace(plan, habits=replace(HURRIED, twice_at_once=0.3))
         case "release-before-hold":
-            # Nobody is free whom a contact could be handed to, and others wait for the slot that it leaves.
+            # No agent is free for a transfer, and other contacts wait for the capacity that a transfer releases.
             habits = replace(
                 HURRIED, transfer=0.8, talk=0.4, think=0.1, voice=0.0, skilled=0.0, ignore=0.0, decline=0.0
             )
             return replace(plan, agents=4, contacts=140, seconds=14.0, habits=habits)
         case "no-earmark":
-            # The queue is never empty, and new messages never end.
+            # The queue is never empty, and new messages arrive all the time.
             return replace(plan, agents=6, contacts=300, habits=replace(HURRIED, talk=0.6, voice=0.0, skilled=0.0))
         case _:
             return plan
@@ -146,7 +146,7 @@ def for_bug(bug: str, seed: int = 1) -> Plan:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Arrival:
-    """A contact to come: when, and what it brings."""
+    """A contact with the time of its arrival and the data of its request."""
 
     at: float
     text: str
@@ -160,7 +160,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cast:
-    """Who and what plays: agents with their interests, and texts."""
+    """The agents of a day with their interests, and the customers' texts."""
 
     desks: tuple[h.Desk, ...]
     interests: dict[str, tuple[str, ...]]
@@ -168,28 +168,28 @@ class Cast:
 
 
 def cast(plan: Plan) -> Cast:
-    """Draw the agents, and read or make what people write."""
-    chance = random.Random(plan.seed)
+    """Draw the agents, and read or generate the texts."""
+    rng = random.Random(plan.seed)
     suite = next((folder for folder in SUITES if folder.is_dir()), None)
     lines, texts = _texts(suite, plan.seed)
     desks = []
     for number in range(plan.agents):
         skills = {f"desk-{number:03d}": 1}
-        skills |= {skill: chance.randint(1, 5) for skill in ("billing", "tech") if chance.random() < 0.5}
+        skills |= {skill: rng.randint(1, 5) for skill in ("billing", "tech") if rng.random() < 0.5}
         channels = {CHAT: (COSTS[CHAT], 3), VOICE: (COSTS[VOICE], 1)}
-        if chance.random() < 0.2:
+        if rng.random() < 0.2:
             del channels[CHAT]
         desks.append(
             h.Desk(
                 agent=f"agent-{number:03d}",
-                pools=(CARE, URGENT) if chance.random() < 0.4 else (CARE,),
+                pools=(CARE, URGENT) if rng.random() < 0.4 else (CARE,),
                 total=TOTAL,
                 channels=channels,
                 skills=skills,
-                languages=("en", "de") if chance.random() < 0.3 else ("en",),
+                languages=("en", "de") if rng.random() < 0.3 else ("en",),
             )
         )
-    interests = {desk.agent: tuple(chance.sample(lines, 5)) for desk in desks}
+    interests = {desk.agent: tuple(rng.sample(lines, 5)) for desk in desks}
     return Cast(tuple(desks), interests, tuple(texts))
 
 
@@ -201,47 +201,47 @@ def _texts(suite: Path | None, seed: int) -> tuple[Sequence[str], Sequence[str]]
 
 
 def arrivals(plan: Plan, actors: Cast) -> Iterator[Arrival]:
-    """Draw the contacts of the day in the order of their coming: two waves, the second a little higher."""
-    chance, habits = random.Random(plan.seed + 1), plan.habits
+    """Draw the contacts of the day in the order of their arrival: two waves, the second a little higher."""
+    rng, habits = random.Random(plan.seed + 1), plan.habits
     pools = {pool.id: pool for pool in plan.pools}
     agents = [desk.agent for desk in actors.desks]
-    seen: list[str] = []
-    for number, at in enumerate(sorted(_moment(chance, plan.seconds) for _ in range(plan.contacts))):
-        pool = pools[URGENT if chance.random() < habits.urgent else CARE]
-        customer = chance.choice(seen) if seen and chance.random() < habits.returning else f"customer-{number}"
-        seen.append(customer)
-        preferred = chance.choice(agents) if chance.random() < habits.preferring else ""
+    customers: list[str] = []
+    for number, at in enumerate(sorted(_moment(rng, plan.seconds) for _ in range(plan.contacts))):
+        pool = pools[URGENT if rng.random() < habits.urgent else CARE]
+        customer = rng.choice(customers) if customers and rng.random() < habits.returning else f"customer-{number}"
+        customers.append(customer)
+        preferred = rng.choice(agents) if rng.random() < habits.preferring else ""
         wish = h.Wish(
             pool=pool.id,
-            channel=VOICE if chance.random() < habits.voice else CHAT,
-            skills=_skills(chance, habits),
-            language="de" if chance.random() < habits.german else "",
-            excluded=(chance.choice(agents),) if chance.random() < habits.excluding else (),
+            channel=VOICE if rng.random() < habits.voice else CHAT,
+            skills=_skills(rng, habits),
+            language="de" if rng.random() < habits.german else "",
+            excluded=(rng.choice(agents),) if rng.random() < habits.excluding else (),
             kept=3.0 if preferred else 0.0,
         )
         yield Arrival(
             at=at,
-            text=chance.choice(actors.texts),
+            text=rng.choice(actors.texts),
             wish=wish,
             customer=customer,
-            wait=0.0 if chance.random() < habits.not_waiting else pool.wait,
-            auto_accept=chance.random() < habits.auto_accept,
-            patience=chance.expovariate(1 / habits.patience) if chance.random() < habits.impatient else math.inf,
+            wait=0.0 if rng.random() < habits.not_waiting else pool.wait,
+            auto_accept=rng.random() < habits.auto_accept,
+            patience=rng.expovariate(1 / habits.patience) if rng.random() < habits.impatient else math.inf,
             preferred=preferred if preferred not in wish.excluded else "",
         )
 
 
-def _skills(chance: random.Random, habits: Habits) -> dict[str, tuple[int, float]]:
-    if chance.random() >= habits.skilled:
+def _skills(rng: random.Random, habits: Habits) -> dict[str, tuple[int, float]]:
+    if rng.random() >= habits.skilled:
         return {}
-    lasts = 4.0 if chance.random() < 0.5 else 0.0
-    return {chance.choice(("billing", "tech")): (chance.randint(1, 4), lasts)}
+    lasts = 4.0 if rng.random() < 0.5 else 0.0
+    return {rng.choice(("billing", "tech")): (rng.randint(1, 4), lasts)}
 
 
-def _moment(chance: random.Random, seconds: float) -> float:
+def _moment(rng: random.Random, seconds: float) -> float:
     """Draw a moment of the day with the density 1 - 0.45 cos(2 · 2π t), the second wave a tenth higher."""
     while True:
-        share = chance.random()
+        share = rng.random()
         wave = (1 - 0.45 * math.cos(4 * math.pi * share)) * (1.1 if share > 0.5 else 1.0)
-        if chance.random() * 1.6 < wave:
+        if rng.random() * 1.6 < wave:
             return share * seconds

@@ -1,4 +1,4 @@
-"""What else a history says of a day."""
+"""The summary of a day: counts and measures of its history besides the breaches."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from benchmarks.simulate import history as h
 from benchmarks.simulate.history import Ending, Outcome, Verb
-from benchmarks.simulate.lives import Day
+from benchmarks.simulate.timeline import Day
 from matcher.model.lifecycle import Cause
 
 
 def gini(shares: Sequence[float]) -> float:
-    """Return the Gini coefficient of shares: 0 all alike, 1 one has everything. NaN where there is nothing."""
+    """Return the Gini coefficient of shares: 0 if all are equal, 1 if one has everything; NaN for zeros."""
     ordered = np.sort(np.asarray(shares, np.float64))
     count, total = len(ordered), float(ordered.sum())
     if not total:
@@ -23,16 +23,16 @@ def gini(shares: Sequence[float]) -> float:
 
 
 def figures(day: Day) -> dict[str, float | int | None]:
-    """Return counts and measures; None where there is nothing to measure."""
-    contacts = [one for one in day.contacts.values() if one.acknowledged]
+    """Return counts and measures; None for a measure without data."""
+    contacts = [contact for contact in day.contacts.values() if contact.acknowledged]
     talks = [hold for hold in day.holds.values() if hold.talked_from is not None]
     served = dict.fromkeys(day.desks, 0)
     for hold in talks:
         served[hold.first.agent] += 1
-    queued = [one for one in contacts if any(route.outcome is Outcome.QUEUED for route in one.routes)]
-    waits = [max(one.holds[0].first.created - one.arrived_last, 0.0) for one in queued if one.holds]
+    queued = [contact for contact in contacts if any(route.outcome is Outcome.QUEUED for route in contact.routes)]
+    waits = [max(contact.holds[0].first.created - contact.arrived_last, 0.0) for contact in queued if contact.holds]
     causes = [step.cause for contact in contacts for step in contact.steps]
-    attempts = [one for calls in day.requests.values() for one in calls]
+    attempts = [attempt for calls in day.requests.values() for attempt in calls]
     affinity = list(day.weighed.values())
     news = [step.heard - step.at for contact in contacts for step in contact.steps]
     return {
@@ -47,7 +47,7 @@ def figures(day: Day) -> dict[str, float | int | None]:
         "agent_left": causes.count(Cause.AGENT_LEFT),
         "transfers": causes.count(Cause.TRANSFERRED),
         "transfers_waiting": causes.count(Cause.TRANSFER_ASKED),
-        "gave_up": sum(bool(_ok(one.gave_up)) for one in contacts),
+        "gave_up": sum(bool(_ok(contact.gave_up)) for contact in contacts),
         "wait_expired": causes.count(Cause.WAIT_EXPIRED),
         "queued": len(queued),
         "queued_share": round(len(queued) / len(contacts), 4) if contacts else None,
@@ -55,13 +55,13 @@ def figures(day: Day) -> dict[str, float | int | None]:
         "worst_wait": round(max(waits), 3) if waits else None,
         "news_p50": round(float(np.percentile(news, 50)), 4) if news else None,
         "news_p99": round(float(np.percentile(news, 99)), 4) if news else None,
-        "unanswered_attempts": sum(one.ending is Ending.UNKNOWN for one in attempts),
-        "replayed_answers": sum(one.replayed for one in attempts),
-        "replicas_killed": sum(one.what == "replica" for one in day.outages),
-        "stores_restarted": sum(one.what == "store" for one in day.outages),
-        "steps_told": sum(len(one.steps) for one in day.contacts.values()),
+        "unanswered_attempts": sum(attempt.ending is Ending.UNKNOWN for attempt in attempts),
+        "replayed_answers": sum(attempt.replayed for attempt in attempts),
+        "replicas_killed": sum(outage.what == "replica" for outage in day.outages),
+        "stores_restarted": sum(outage.what == "store" for outage in day.outages),
+        "steps_told": sum(len(contact.steps) for contact in day.contacts.values()),
     }
 
 
 def _ok(calls: Sequence[h.Call]) -> list[h.Call]:
-    return [one for one in calls if one.ending is Ending.OK]
+    return [call for call in calls if call.ending is Ending.OK]

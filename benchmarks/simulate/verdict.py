@@ -1,4 +1,4 @@
-"""What the checker says of a day."""
+"""The verdict of the checker on a day: the breaches of each law, and the figures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Law(StrEnum):
-    """What must not happen, by the name of its count."""
+    """A law, by the name of the count of its breaches."""
 
     LOST = "lost"
     SERVED_TWICE = "served_twice"
@@ -18,7 +18,7 @@ class Law(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One case in which a law was broken, with the ids that lead to it in the history."""
+    """A breach of a law; `what` has the ids to find it in the history."""
 
     law: Law
     what: str
@@ -26,14 +26,14 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The breaches of all laws, and what else can be said of the day."""
+    """The breaches of all laws, and the figures of the day."""
 
     breaches: tuple[Breach, ...]
     figures: dict[str, float | int | None] = field(default_factory=dict)
 
     def count(self, law: Law) -> int:
-        """Return how often a law was broken."""
-        return sum(one.law is law for one in self.breaches)
+        """Return the number of breaches of a law."""
+        return sum(breach.law is law for breach in self.breaches)
 
     @property
     def clean(self) -> bool:

@@ -159,12 +159,12 @@ async def _suites(
 
 
 def _note_training(session: Session, production: Production, suites: Sequence[Suite], folds: int | None) -> None:
-    known = [suite.name for suite in suites if any(suite.name in source for source in production.learned_from)]
+    learned_from = [suite.name for suite in suites if any(suite.name in source for source in production.learned_from)]
     if folds:
         session.note(f"cross-validated in {folds} folds over agents, with scorers as `matcher learn` makes them")
-    elif known:
+    elif learned_from:
         session.note(
-            f"the service's scorer was learned from {', '.join(known)}: use --folds to measure quality, not fit"
+            f"the service's scorer was learned from {', '.join(learned_from)}: use --folds to measure quality, not fit"
         )
 
 

@@ -41,9 +41,9 @@ async def list_models(session: Session) -> None:
 
     async with _store() as (connection, _):
         models = ModelStore(connection)
-        known, answering = await models.all(), await models.answering()
+        all_models, answering = await models.all(), await models.answering()
     table = tables.table("model", "fingerprint", "")
-    for model in known:
+    for model in all_models:
         if session.as_json:
             session.write_json({"model": model.name, "fingerprint": model.fingerprint, "answers": model == answering})
         else:
@@ -74,16 +74,16 @@ async def encode(
             lambda step: session.note(step, style="dim"),
         )
         try:
-            known = KnownModel(encoder.fingerprint, model)
-            await ModelStore(connection).add(known)
+            stored = KnownModel(encoder.fingerprint, model)
+            await ModelStore(connection).add(stored)
             roster = RosterStore(connection, settings.events_kept)
             with _progress(session) as on_progress:
                 await encode_roster(roster, encoder, on_progress, rest=0.0 if fast else GENTLE)
         finally:
             await encoder.close()
     if session.as_json:
-        session.write_json({"model": model, "fingerprint": known.fingerprint})
-    session.say(f"the roster is encoded by {model} ({known.fingerprint}): MATCHER_MODEL={model} answers by it")
+        session.write_json({"model": model, "fingerprint": stored.fingerprint})
+    session.say(f"the roster is encoded by {model} ({stored.fingerprint}): MATCHER_MODEL={model} answers by it")
 
 
 async def forget(
@@ -95,7 +95,7 @@ async def forget(
 
     async with _store() as (connection, _):
         models = ModelStore(connection)
-        matches = [known for known in await models.all() if model in {known.name, known.fingerprint}]
+        matches = [stored for stored in await models.all() if model in {stored.name, stored.fingerprint}]
         if len(matches) != 1:
             why = "is not listed" if not matches else "names several models: give the fingerprint"
             raise CommandError(f"{model} {why}")

@@ -48,7 +48,7 @@ Relationship = Annotated[
 ]
 RelationshipWait = Annotated[
     Seconds,
-    typer.Option("--relationship-wait", help="Seconds that a contact waits for the agent whom its customer knows."),
+    typer.Option("--relationship-wait", help="Seconds that a contact waits for the agent that its customer knows."),
 ]
 Window = Annotated[Seconds, typer.Option("--window", help="Seconds of messages that are decided jointly.")]
 

@@ -79,10 +79,10 @@ def read_roster(
         if isinstance(parsed, BadRow):
             bad.append(parsed)
             continue
-        line, record, known = parsed
+        line, record, violations = parsed
         for field in record.keys() - FIELDS:
             unread.setdefault(field, line)
-        row = read_record(line, record, site, status, known)
+        row = read_record(line, record, site, status, violations)
         if isinstance(row, BadRow):
             bad.append(row)
         elif row.agent_id and row.agent_id in lines:

@@ -61,14 +61,14 @@ def read_record(
     record: Mapping[str, object],
     site: str,
     status: pb.AgentStatus.ValueType,
-    known: Sequence[Violation] = (),
+    violations: Sequence[Violation] = (),
 ) -> Row:
     """Return the record as an agent of the site, or a BadRow with all values of a wrong type.
 
-    The service validates everything else. status: the agent's status if the record has none. known: violations of
-    the record that the caller found.
+    The service validates everything else. status: the agent's status if the record has none. violations:
+    those that the caller found in the record.
     """
-    wrong: list[Violation] = list(known)
+    wrong: list[Violation] = list(violations)
 
     def value_or(read: Callable[[], Value], default: Value) -> Value:
         try:

@@ -153,7 +153,7 @@ async def suggest(
     skill: SkillOption = None,
     exclude: ExcludeOption = None,
     most: Annotated[int, typer.Option("--most", min=1, max=100, help="The most agents to show.")] = 8,
-    everybody: Annotated[
+    ignore_availability: Annotated[
         bool, typer.Option("--ignore-availability", help="Also rank agents who are offline or full.")
     ] = False,
     explain: Annotated[
@@ -180,7 +180,7 @@ async def suggest(
             required_skills=_skills(skill),
             excluded_agents=exclude or (),
             max_candidates=most,
-            ignore_availability=everybody,
+            ignore_availability=ignore_availability,
             explain_left_out=explain,
         )
         if plot_file:

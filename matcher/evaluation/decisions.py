@@ -31,10 +31,10 @@ class Decisions:
     confidence: NDArray[np.float64]
     """The confidence of the first agent by affinity alone; 0 where the message meets no interest."""
     routed: NDArray[np.int64]
-    """The agent whom RouteMessage chooses, as a position in the roster."""
+    """The agent that RouteMessage chooses, as a position in the roster."""
     routed_right: NDArray[np.bool_]
     affinity: NDArray[np.float64]
-    """The affinity of the agent whom RouteMessage chooses."""
+    """The affinity of the agent that RouteMessage chooses."""
     fell_back: NDArray[np.bool_]
     answerable: NDArray[np.bool_]
     """Whether a right agent was free."""

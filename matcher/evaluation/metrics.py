@@ -31,8 +31,8 @@ def recall(places: Places, at: int) -> Floats:
 
 def reciprocal_rank(places: Places) -> Floats:
     """Return 1 / place for each message [messages], 0 beyond the tenth (Voorhees 1999, MRR)."""
-    found = (places > 0) & (places <= DEEPEST)
-    return np.where(found, 1.0 / np.maximum(places, 1), 0.0)
+    counted = (places > 0) & (places <= DEEPEST)
+    return np.where(counted, 1.0 / np.maximum(places, 1), 0.0)
 
 
 def by_chance(agents: int, right: int, at: int) -> float:

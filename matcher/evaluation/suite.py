@@ -93,22 +93,22 @@ class _Line:
             raise self.wrong(field, "holds half a surrogate pair")
         return value
 
-    def new_id(self, known: dict[str, Any]) -> str:
+    def new_id(self, earlier: dict[str, Any]) -> str:
         value = self.text("id")
         if not value:
             raise self.wrong("id", "is empty")
-        if value in known:
+        if value in earlier:
             raise self.wrong("id", f"{value} is already used on an earlier line")
         return value
 
-    def ids(self, field: str, known: Callable[[str], bool]) -> list[str]:
+    def ids(self, field: str, is_agent: Callable[[str], bool]) -> list[str]:
         value = self.fields.get(field)
         if value is None:
             raise self.wrong(field, "is missing")
         if not isinstance(value, list) or not all(isinstance(agent, str) for agent in value):
             raise self.wrong(field, "must be a list of agents' ids")
         for agent in value:
-            if not known(agent):
+            if not is_agent(agent):
                 raise self.wrong(field, f"names {agent}, who is not in {AGENTS_FILE}")
         return value
 

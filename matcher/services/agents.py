@@ -44,13 +44,13 @@ class AgentService:
     def __init__(
         self,
         store: RosterStore,
-        routing: ReservationStore,
+        reservations: ReservationStore,
         presence: PresenceStore,
         sites: SiteRegistry,
         clocks: Clocks,
     ) -> None:
         self._store = store
-        self._routing = routing
+        self._reservations = reservations
         self._presence = presence
         self._sites = sites
         self._clocks = clocks
@@ -156,7 +156,7 @@ class AgentService:
     async def _withdraw_if_gone(self, agent: Agent, site: str) -> None:
         """Withdraw the offers of an agent who is OFFLINE or AWAY; accepted reservations continue."""
         if agent.status in {AgentStatus.OFFLINE, AgentStatus.AWAY}:
-            await withdraw_pending(self._routing, site, agent.id, Cause.AGENT_LEFT, self._clocks.of(site).now_ms())
+            await withdraw_pending(self._reservations, site, agent.id, Cause.AGENT_LEFT, self._clocks.of(site).now_ms())
 
     async def _release(self, replica: SiteReplica, agent: Agent) -> Agent:
         """Set the agent OFFLINE, withdraw its offers, then cancel its accepted reservations.
@@ -165,12 +165,12 @@ class AgentService:
         """
         replica.apply_own_status(await self._store.put_status(replica.site, agent.id, AgentStatus.OFFLINE))
         now = self._clocks.of(replica.site).now_ms()
-        await withdraw_pending(self._routing, replica.site, agent.id, Cause.AGENT_REMOVED, now)
+        await withdraw_pending(self._reservations, replica.site, agent.id, Cause.AGENT_REMOVED, now)
         for hold in agent.holds:
             with suppress(MatcherError):
-                reservation = await self._routing.slot(replica.site, hold.reservation)
+                reservation = await self._reservations.slot(replica.site, hold.reservation)
                 try:
-                    await self._routing.cancel(reservation, NO_FENCE, Cause.AGENT_REMOVED)
+                    await self._reservations.cancel(reservation, NO_FENCE, Cause.AGENT_REMOVED)
                 except ReservationStateWrong:
-                    await self._routing.complete(reservation, NO_FENCE, 0)
+                    await self._reservations.complete(reservation, NO_FENCE, 0)
         return await self.agent(replica.site, agent.id)

@@ -21,7 +21,7 @@ from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
 from matcher.store.contact_events import EventStore
-from matcher.store.contacts import ContactStore
+from matcher.store.contacts import ContactStore, LeaveOutcome
 from matcher.store.reservations import NO_FENCE, ReservationStore
 
 CATCH_UP_SECONDS: Final = 0.5
@@ -32,10 +32,15 @@ class ContactService:
     """Read and cancel contacts. Every method raises MatcherErrors, those of the store among them."""
 
     def __init__(
-        self, store: ContactStore, routing: ReservationStore, events: EventStore, sites: SiteRegistry, clocks: Clocks
+        self,
+        store: ContactStore,
+        reservations: ReservationStore,
+        events: EventStore,
+        sites: SiteRegistry,
+        clocks: Clocks,
     ) -> None:
         self._store = store
-        self._routing = routing
+        self._reservations = reservations
         self._events = events
         self._sites = sites
         self._clocks = clocks
@@ -72,15 +77,15 @@ class ContactService:
         for _ in range(CANCEL_TRIES):
             left = await self._store.leave(site, contact, Cause.CANCELED)
             match left.how:
-                case "gone":
+                case LeaveOutcome.GONE:
                     raise ContactNotFound(contact_name(site, contact))
-                case "ended" if left.detail != ContactState.CANCELED:
+                case LeaveOutcome.ENDED if left.detail != ContactState.CANCELED:
                     break
-                case "held":
+                case LeaveOutcome.HELD:
                     # If the reservation has changed meanwhile, the contact is read again.
                     with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
-                        ref = await self._routing.slot(site, left.detail)
-                        await self._routing.cancel(ref, NO_FENCE)
+                        ref = await self._reservations.slot(site, left.detail)
+                        await self._reservations.cancel(ref, NO_FENCE)
                         replica.apply_own_release(ref.agent, ref.reservation, None)
                         return await self.contact(site, contact)
                 case _:

@@ -41,7 +41,7 @@ class WatchService:
         sites: SiteRegistry,
         contacts: ContactStore,
         events: EventStore,
-        routing: ReservationStore,
+        reservations: ReservationStore,
         roster: RosterStore,
         clocks: Clocks,
         *,
@@ -50,7 +50,7 @@ class WatchService:
         self._sites = sites
         self._contacts = contacts
         self._events = events
-        self._routing = routing
+        self._reservations = reservations
         self._roster = roster
         self._clocks = clocks
         self._sign_seconds = sign_seconds
@@ -152,7 +152,7 @@ class WatchService:
                 for reservation_id in changed:
                     with suppress(ReservationNotFound):
                         now = self._clocks.of(site).now_ms()
-                        reservation = await self._routing.reservation(site, reservation_id, now)
+                        reservation = await self._reservations.reservation(site, reservation_id, now)
                         if sent.get(reservation_id) != reservation:
                             sent[reservation_id] = reservation
                             yield reservation
@@ -162,7 +162,7 @@ class WatchService:
         """Read an agent's live reservations, by deadline."""
 
         async def read(after: str) -> Page[Reservation]:
-            return await self._routing.reservations_of(site, agent, PAGE, after, self._clocks.of(site).now_ms())
+            return await self._reservations.reservations_of(site, agent, PAGE, after, self._clocks.of(site).now_ms())
 
         return [reservation async for page in every_page(read) for reservation in page.items]
 

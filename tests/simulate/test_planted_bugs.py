@@ -1,4 +1,4 @@
-"""Bugs that are planted into the servers: the checker finds each by the law that it breaks."""
+"""The planted bugs: the checker finds each of them, by the law that it breaks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matcher.store.redis.functions import lua_text
 from matcher.store.verbs import VERBS
 
 MOST_PLAYS = 8
-"""Without the earmark no contact is overtaken in about every second play: 0 to 3 were."""
+"""Plays until a bug must be found: without the earmark 0 to 3 contacts are overtaken, in about every second play 0."""
 
 
 @pytest.mark.parametrize("bug", sorted(BUGS))
@@ -26,9 +26,9 @@ def test_the_text_that_a_planted_bug_changes_is_in_the_verbs(bug: str) -> None:
 
 @pytest.mark.parametrize("bug", sorted(BUGS))
 async def test_a_planted_bug_is_found_by_the_law_it_breaks(bug: str) -> None:
-    """At most eight plays of a few seconds show it, by nothing but the clients' records."""
+    """At most eight days of some seconds show the bug, from the history of the clients alone."""
     for _ in range(MOST_PLAYS):
         verdict = judge((await play(for_bug(bug))).records)
         if verdict.count(BREAKS[bug]) > 0:
             return
-    pytest.fail(f"the law was never broken: {verdict.counts()}")
+    pytest.fail(f"the bug was never found: {verdict.counts()}")

@@ -1,4 +1,4 @@
-"""A day of seconds on three servers, one of them killed, and the store as well: no law is broken."""
+"""A day of some seconds on three servers: a server and the store are killed, and no law is broken."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from benchmarks.simulate.day import play
 from benchmarks.simulate.plan import small
 
 
-async def test_a_day_with_crashes_loses_nobody_and_serves_nobody_twice() -> None:
-    """Everybody who came is served, gives up or has waited as long as they may; all slots are there in the end."""
+async def test_a_day_with_crashes_loses_no_contact_and_serves_none_twice() -> None:
+    """Every contact is served, is canceled or has waited its time, and all capacity is free at the end."""
     plan = small()
     played = await play(plan)
     verdict = judge(played.records)
@@ -16,5 +16,5 @@ async def test_a_day_with_crashes_loses_nobody_and_serves_nobody_twice() -> None
     assert verdict.clean, verdict.breaches
     figures = verdict.figures
     assert (figures["replicas_killed"], figures["stores_restarted"]) == (1, 1)
-    for seen in ("queued", "declined", "expired", "transfers", "gave_up", "replayed_answers", "affinities_read"):
-        assert figures[seen], f"the day had nothing of: {seen}"
+    for figure in ("queued", "declined", "expired", "transfers", "gave_up", "replayed_answers", "affinities_read"):
+        assert figures[figure], f"the day had none of: {figure}"

@@ -53,6 +53,6 @@ async def test_a_change_at_one_server_is_in_force_at_the_other(pair: Pair) -> No
                     break
             delays.append(begun - acknowledged)
             answered.append(time.monotonic() - acknowledged)
-    seen = f"in force for calls begun after {shares(delays)}; and answered after {shares(answered)}"
-    print(seen)  # noqa: T201 - figures for a run with -s
-    assert sorted(delays)[TRIALS * 99 // 100 - 1] <= PROMISE_SECONDS, seen
+    figures = f"in force for calls begun after {shares(delays)}; and answered after {shares(answered)}"
+    print(figures)  # noqa: T201 - figures for a run with -s
+    assert sorted(delays)[TRIALS * 99 // 100 - 1] <= PROMISE_SECONDS, figures

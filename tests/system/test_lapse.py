@@ -15,7 +15,7 @@ from tests.system.conftest import Pair
 TEXT = "The frames for my bee hive came without nails."
 
 
-async def somebody_is_free(client: MatcherClient) -> bool:
+async def an_agent_is_free(client: MatcherClient) -> bool:
     """Return whether a server ranks an agent of the pool."""
     return bool((await client.suggest(TEXT, pool="quick")).candidates)
 
@@ -32,7 +32,7 @@ async def test_an_unanswered_offer_lapses_by_itself(pair: Pair) -> None:
             assert full.unmatched.reason == routing.CONSTRAINT_CAPACITY
 
         for client in (one, other):
-            await wait_until(partial(somebody_is_free, client), "the slot is free again")
+            await wait_until(partial(an_agent_is_free, client), "the agent is free again")
             assert (await client.reservation(offered.reservation.name)).state == routing.EXPIRED
             assert (await client.agent("maya")).load == 0
 
@@ -41,9 +41,9 @@ async def test_an_unanswered_offer_lapses_by_itself(pair: Pair) -> None:
         assert list(contact.excluded_agents) == [one.name("agents", "maya")]
         again = await other.route(TEXT, pool="quick", contact_id="c-1")
         assert again.WhichOneof("outcome") == "unmatched"
-        somebody_else = await one.route(TEXT, pool="quick", contact_id="c-2")
-        assert somebody_else.reservation.agent == one.name("agents", "maya")
-        assert somebody_else.reservation.fence > offered.reservation.fence
+        next_offer = await one.route(TEXT, pool="quick", contact_id="c-2")
+        assert next_offer.reservation.agent == one.name("agents", "maya")
+        assert next_offer.reservation.fence > offered.reservation.fence
 
 
 async def test_a_server_that_opens_the_site_later_knows_what_has_lapsed(pair: Pair) -> None:

@@ -45,9 +45,9 @@ async def test_a_reply_lost_with_its_server_is_found_by_the_next_server(
 
 
 async def test_a_repeated_reserve_makes_one_reservation(pair: Pair, launch: StartServer, folder: Path) -> None:
-    """Redis-py repeats a reserve whose reply was cut off; the call succeeds and one slot is held.
+    """The client of the store repeats a reserve whose reply was cut off; the call succeeds with one reservation.
 
-    Where every reply is cut off the caller is told to try again, and then gets the slot that was held all along.
+    If every reply is cut off, the caller is asked to try again, and then gets the reservation of the first call.
     """
     site = await pair.other.site()
     async with (

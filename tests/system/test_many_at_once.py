@@ -93,11 +93,11 @@ async def test_an_error_of_one_item_does_not_change_the_others(desk: MatcherClie
     assert [one.WhichOneof("result") for one in results] == ["response", *["status"] * 4, "response"]
     assert results[0].response.reservation.agent == desk.name("agents", "tom")
     assert results[5].response.reservation.agent == desk.name("agents", "bea")
-    told = [MatcherCallError.of_status(one.status) for one in results[1:5]]
-    assert [one.reason for one in told] == ["FIELDS_INVALID", "POOL_NOT_FOUND", "CONTACT_HELD", "FIELDS_INVALID"]
-    assert [wrong.field for wrong in told[0].violations] == ["message.text"]
-    assert told[2].metadata["reservation"] == held.reservation.name
-    assert [wrong.field for wrong in told[3].violations] == ["contact_id"]
+    errors = [MatcherCallError.of_status(one.status) for one in results[1:5]]
+    assert [one.reason for one in errors] == ["FIELDS_INVALID", "POOL_NOT_FOUND", "CONTACT_HELD", "FIELDS_INVALID"]
+    assert [wrong.field for wrong in errors[0].violations] == ["message.text"]
+    assert errors[2].metadata["reservation"] == held.reservation.name
+    assert [wrong.field for wrong in errors[3].violations] == ["contact_id"]
 
 
 async def test_a_repeated_batch_gets_the_same_answers(desk: MatcherClient) -> None:

@@ -171,8 +171,8 @@ async def test_an_idle_conversation_holds_no_capacity_until_it_continues(desk: M
     await desk.accept(offered.name)
     assert (await desk.route(BEES, pool="patient")).unmatched.reason == pb.CONSTRAINT_CAPACITY
     await until_cause(desk, "c-1", pb.CAUSE_IDLE)
-    resting = await desk.reservation(offered.name)
-    assert (resting.state, resting.HasField("idle_since")) == (pb.ACCEPTED, True)
+    idle = await desk.reservation(offered.name)
+    assert (idle.state, idle.HasField("idle_since")) == (pb.ACCEPTED, True)
     assert (await desk.agent("pat")).load == 0
     second = (await desk.route(BEES, pool="patient", contact_id="c-2", auto_accept=True)).reservation
     assert second.agent == desk.name("agents", "pat")

@@ -90,7 +90,7 @@ def likeness(held: bytes, vector: NDArray[np.float32]) -> float:
     return best
 
 
-async def told(client: MatcherClient, server: Server, store: Store) -> None:
+async def send_marker(client: MatcherClient, server: Server, store: Store) -> None:
     """Send the marker in every way: in valid, invalid and repeated calls, and while the store is away."""
     first = await client.route(TEXT, request_id="r-1", contact_id="c-1")
     assert first.reservation.agent == client.name("agents", "bea")
@@ -146,7 +146,7 @@ async def test_words_and_vectors_of_a_customer_are_stored_nowhere(watched: Store
     interest = "I keep honey bees."
     async with server.client() as client:
         await hire(client, {"bea": person(interest)})
-        await told(client, server, watched)
+        await send_marker(client, server, watched)
     held = await kept(watched)
     for place in (server.log().encode(), (await metric_page(server)).encode(), held):
         assert len(place) > 1_000

@@ -54,7 +54,7 @@ async def test_a_request_id_with_another_message_is_refused(desk: MatcherClient)
     await desk.route(BEES, request_id="r-1")
     for call in (
         desk.route(TRAINS, request_id="r-1"),
-        desk.route(BEES, request_id="r-1", customer="somebody"),
+        desk.route(BEES, request_id="r-1", customer="another"),
         desk.route(BEES, request_id="r-1", contact_id="another"),
         desk.route(BEES, request_id="r-1", auto_accept=True),
     ):
@@ -69,9 +69,9 @@ async def test_unmatched_is_not_remembered(desk: MatcherClient) -> None:
     nobody = await desk.route(BEES, request_id="r-1", contact_id="c-1")
     assert nobody.unmatched.reason == pb.CONSTRAINT_STATUS
     await desk.set_agent_status("bea", roster.ONLINE)
-    somebody = await desk.route(BEES, request_id="r-1", contact_id="c-1")
-    assert not somebody.replayed
-    assert somebody.reservation.agent == desk.name("agents", "bea")
+    matched = await desk.route(BEES, request_id="r-1", contact_id="c-1")
+    assert not matched.replayed
+    assert matched.reservation.agent == desk.name("agents", "bea")
 
 
 async def test_a_contact_has_one_agent_at_a_time(desk: MatcherClient) -> None:

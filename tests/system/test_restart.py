@@ -113,24 +113,24 @@ async def populate(client: MatcherClient) -> None:
     await client.complete(completed.reservation.name)
 
 
-async def told(client: MatcherClient) -> dict[str, Message]:
+async def read_all(client: MatcherClient) -> dict[str, Message]:
     """Return all the answers of the service about the written agents and reservations."""
-    seen: dict[str, Message] = {agent.name: agent async for agent in client.agents()}
-    seen |= {pool.name: pool async for pool in client.pools()}
-    seen |= {f"holds of {agent}": await client.agent(agent) for agent in ("vera", "otto", "ines")}
+    answers: dict[str, Message] = {agent.name: agent async for agent in client.agents()}
+    answers |= {pool.name: pool async for pool in client.pools()}
+    answers |= {f"holds of {agent}": await client.agent(agent) for agent in ("vera", "otto", "ines")}
     for number in range(1, 6):
         contact = await client.contact(f"c-{number}")
         reservation = await client.reservation(contact.reservation)
-        seen |= {contact.name: contact, reservation.name: reservation}
-        seen[reservation.decision] = await client.decision(reservation.decision)
-    return seen
+        answers |= {contact.name: contact, reservation.name: reservation}
+        answers[reservation.decision] = await client.decision(reservation.decision)
+    return answers
 
 
 @pytest.mark.parametrize("end", [World.stop, World.crash_service, World.crash_both])
 async def test_everything_acknowledged_is_there_after(world: World, end: Callable[[World], Awaitable[None]]) -> None:
     """After any end the first route is right, all acknowledged writes are there, and no profile was encoded."""
     async with world.server.client() as client:
-        before = await told(client)
+        before = await read_all(client)
     assert len(before) == CROWD + 4 + 2 + 3 + 15
     await end(world)
     await world.start()
@@ -142,7 +142,7 @@ async def test_everything_acknowledged_is_there_after(world: World, end: Callabl
         first = await client.route(TEXT)
         assert first.reservation.agent == client.name("agents", "ines")
         await client.cancel(first.reservation.name)
-        assert await told(client) == before
+        assert await read_all(client) == before
         replays = {
             "r-1": await client.route(TEXT, excluded_agents=["ines", "otto"], contact_id="c-1", request_id="r-1"),
             "r-3": await client.route("Where is my order?", pool="sturdy", contact_id="c-3", request_id="r-3"),

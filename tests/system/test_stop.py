@@ -35,7 +35,7 @@ async def test_a_stop_loses_no_call(pair: Pair, launch: StartServer) -> None:
         await other.create_agent("maya", person("I keep honey bees.", most=10_000))
         stub: Any = health_pb2_grpc.HealthStub(channel)
         watch = stub.Watch(health_pb2.HealthCheckRequest())
-        seen = [(await watch.read()).status]
+        statuses = [(await watch.read()).status]
         answers: list[pb.RouteMessageResponse] = []
         busy = asyncio.Event()
 
@@ -47,10 +47,10 @@ async def test_a_stop_loses_no_call(pair: Pair, launch: StartServer) -> None:
         calls = [asyncio.create_task(call(number)) for number in range(CALLS)]
         await busy.wait()
         stopping.send(signal.SIGTERM)
-        seen.append((await watch.read()).status)
+        statuses.append((await watch.read()).status)
         await asyncio.gather(*calls)
         assert await stopping.ended() == 0
-        assert seen == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING]
+        assert statuses == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING]
         assert len({answer.reservation.name for answer in answers}) == CALLS
         assert await loads(other, ["maya"]) == {"maya": CALLS}
 

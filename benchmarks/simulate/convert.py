@@ -1,4 +1,4 @@
-"""From the messages of the API to what is written down."""
+"""Conversion of the API's messages to the records of a history."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ OUTCOMES: Final = {"reservation": Outcome.HELD, "queued": Outcome.QUEUED, "unmat
 
 
 def plain(name: str) -> str:
-    """Return the id at the end of a name."""
+    """Return the id at the end of a resource name."""
     return name.rpartition("/")[2]
 
 
 def moment(at: Timestamp) -> float:
-    """Return a time in seconds."""
+    """Return a time in seconds since 1970; 0 where it is not set."""
     return at.ToDatetime(UTC).timestamp() if at.ByteSize() else 0.0
 
 
 def lasting(seconds: float) -> Duration:
-    """Return a duration."""
+    """Return a duration of the API, rounded to milliseconds."""
     duration = Duration()
     duration.FromMilliseconds(round(seconds * 1000))
     return duration
 
 
-def held(one: pb.Reservation) -> h.Held:
-    """Return a reservation as it was answered."""
+def held(reservation: pb.Reservation) -> h.Held:
+    """Return the record of a reservation."""
     return h.Held(
-        reservation=plain(one.name),
-        agent=plain(one.agent),
-        contact=plain(one.contact),
-        pool=plain(one.pool),
-        channel=one.channel,
-        cost=one.cost,
-        state=ReservationState(pb.ReservationState.Name(one.state)),
-        fence=one.fence,
-        created=moment(one.create_time),
-        expires=moment(one.expire_time),
+        reservation=plain(reservation.name),
+        agent=plain(reservation.agent),
+        contact=plain(reservation.contact),
+        pool=plain(reservation.pool),
+        channel=reservation.channel,
+        cost=reservation.cost,
+        state=ReservationState(pb.ReservationState.Name(reservation.state)),
+        fence=reservation.fence,
+        created=moment(reservation.create_time),
+        expires=moment(reservation.expire_time),
     )
 
 
 def outcome(answer: pb.RouteMessageResponse) -> tuple[Outcome, h.Held | None, float | None]:
-    """Return what a route was answered: the reservation, and the affinity where it was by affinity."""
-    what = OUTCOMES[answer.WhichOneof("outcome") or ""]
-    if what is not Outcome.HELD:
-        return what, None, None
+    """Return the outcome of a route, its reservation, and its affinity if the decision was by affinity."""
+    kind = OUTCOMES[answer.WhichOneof("outcome") or ""]
+    if kind is not Outcome.HELD:
+        return kind, None, None
     by_affinity = answer.reservation.basis == pb.AFFINITY
-    return what, held(answer.reservation), answer.candidate.affinity if by_affinity else None
+    return kind, held(answer.reservation), answer.candidate.affinity if by_affinity else None
 
 
 def state(value: pb.ContactState.ValueType) -> ContactState:
@@ -65,13 +65,13 @@ def state(value: pb.ContactState.ValueType) -> ContactState:
 
 
 def cause(value: pb.Cause.ValueType) -> Cause | None:
-    """Return why; None where nothing is said."""
+    """Return a cause; None where it is not set."""
     name = pb.Cause.Name(value).removeprefix("CAUSE_")
     return Cause(name) if name in Cause.__members__ else None
 
 
 def step(event: pb.ContactEvent) -> h.Stepped:
-    """Return a step as it is heard now."""
+    """Return the record of a step that arrives now."""
     return h.Stepped(
         contact=plain(event.contact),
         sequence=event.sequence,

@@ -1,4 +1,4 @@
-"""The clients' way to the service: every attempt goes to a replica of chance and is written down as it was seen."""
+"""The gateway of the clients: sends each attempt of a call to a random replica and records its result."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ MAY_BE_DONE: Final = frozenset(
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
-"""After these a client does not know, and asks again; the last is a refusal for now."""
+"""Codes after which a client cannot know whether the call was done, and repeats it; the last is a refusal for now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt: what of it is written down whatever the call was."""
+    """One attempt of a call: the data that is recorded for every kind of call."""
 
     began: float
     ended: float
     ending: Ending
     reason: str = ""
     again_after: float = 0.0
-    """When the service asks to be asked again, in seconds."""
+    """The seconds after which the service wants the next attempt."""
 
 
 class Refused(Exception):
-    """The service said that it does not do it."""
+    """The service refused the call."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -61,12 +61,12 @@ class Refused(Exception):
 
 
 class NoAnswer(Exception):
-    """No replica answered for as long as a client's patience lasts."""
+    """No replica answered within the client's patience."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stubs:
-    """What calls a replica."""
+    """The stubs and the channel of a replica."""
 
     routing: RoutingServiceAsyncStub
     roster: RosterServiceAsyncStub
@@ -75,23 +75,23 @@ class Stubs:
 
 @dataclass(slots=True)
 class Journal:
-    """What the clients saw, in the order in which they came to know it."""
+    """The records of all clients, in the order in which they were made."""
 
     records: list[h.Record] = field(default_factory=list)
 
-    def note(self, record: h.Record) -> None:
-        """Write a record down."""
+    def add(self, record: h.Record) -> None:
+        """Add a record."""
         self.records.append(record)
 
 
-class Front:
-    """Calls the replicas, each attempt another, until there is an answer."""
+class Gateway:
+    """Repeats a call, each time at another replica, until there is an answer."""
 
     def __init__(self, targets: Sequence[str], site: str, journal: Journal, seed: int) -> None:
         self.site = site
         self.journal = journal
-        self.chance = random.Random(seed)
-        # A client tries a server that was away again within a second.
+        self.rng = random.Random(seed)
+        # A client reconnects to a restarted server within a second.
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_ms", 1000)]
         self._stubs = []
         for target in targets:
@@ -105,45 +105,45 @@ class Front:
 
     @property
     def parent(self) -> str:
-        """Return the site's name."""
+        """The site's resource name."""
         return f"sites/{self.site}"
 
     def name(self, kind: str, identifier: str) -> str:
-        """Return a whole name; "" stays."""
+        """Return a resource name in the site; "" for an empty identifier."""
         return f"{self.parent}/{kind}/{identifier}" if identifier else ""
 
     def stubs(self) -> Stubs:
-        """Return those of a replica of chance."""
-        return self.chance.choice(self._stubs)
+        """Return the stubs of a random replica."""
+        return self.rng.choice(self._stubs)
 
-    async def ask(
+    async def call(
         self,
         call: Callable[[Stubs, float], Awaitable[Answer]],
-        note: Callable[[Attempt, Answer | None], h.Record] | None = None,
+        record: Callable[[Attempt, Answer | None], h.Record] | None = None,
         *,
         cut_short: bool = False,
         patience: float = PATIENCE_SECONDS,
     ) -> Answer:
-        """Make a call until it is answered; write every attempt down.
+        """Repeat a call until it is answered, and add the record of every attempt to the journal.
 
-        call: is given a replica and how long it may take. cut_short: the first attempt is left after some
-        milliseconds. Raises Refused, or NoAnswer where `patience` is over.
+        call: called with a replica's stubs and a timeout in seconds. cut_short: the first attempt has a timeout of
+        some milliseconds. Raises Refused, or NoAnswer once `patience` is over.
         """
         began, pause, last = time.time(), 0.05, None
         while True:
-            stubs = self.chance.choice([one for one in self._stubs if one is not last] or self._stubs)
-            seconds = self.chance.uniform(0.002, 0.02) if cut_short else ANSWER_SECONDS
+            stubs = self.rng.choice([other for other in self._stubs if other is not last] or self._stubs)
+            seconds = self.rng.uniform(0.002, 0.02) if cut_short else ANSWER_SECONDS
             last, cut_short = stubs, False
             attempt, answer = await self._attempt(call, stubs, seconds)
-            if note is not None:
-                self.journal.note(note(attempt, answer))
+            if record is not None:
+                self.journal.add(record(attempt, answer))
             if answer is not None:
                 return answer
             if attempt.ending is Ending.REFUSED:
                 raise Refused(attempt.reason)
             if time.time() - began > patience:
                 raise NoAnswer(attempt.reason)
-            await asyncio.sleep(self.chance.uniform(0.5, 1.0) * pause + attempt.again_after)
+            await asyncio.sleep(self.rng.uniform(0.5, 1.0) * pause + attempt.again_after)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _attempt(
@@ -153,7 +153,8 @@ class Front:
         try:
             answer = await call(stubs, seconds)
         except grpc.aio.AioRpcError as error:
-            why = MatcherCallError.of_call(error)
-            ending = Ending.UNKNOWN if why.code in MAY_BE_DONE else Ending.REFUSED
-            return Attempt(began, time.time(), ending, why.reason or why.code.name, why.retry_after or 0.0), None
+            failure = MatcherCallError.of_call(error)
+            ending = Ending.UNKNOWN if failure.code in MAY_BE_DONE else Ending.REFUSED
+            reason = failure.reason or failure.code.name
+            return Attempt(began, time.time(), ending, reason, failure.retry_after or 0.0), None
         return Attempt(began, time.time(), Ending.OK), answer

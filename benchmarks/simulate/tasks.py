@@ -1,4 +1,4 @@
-"""Work that goes on beside other work; what fails is told at the end."""
+"""The background tasks of a simulation: starts and ends them, and keeps their failures."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 
 
-class Work:
-    """Starts tasks, keeps them, and knows which failed."""
+class Tasks:
+    """A set of running tasks, with the exceptions of those that failed."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -26,12 +26,12 @@ class Work:
             self.failures.append(failure)
 
     async def end(self) -> None:
-        """Cancel what still goes on."""
+        """Cancel the tasks that are still running."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def settled(self) -> None:
-        """Wait until nothing goes on."""
+        """Wait until no task is running."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)

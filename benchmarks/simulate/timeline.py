@@ -1,9 +1,9 @@
-"""From calls to lives: what can be known for sure of each contact, each hold and each wait, from the clients' side.
+"""The timeline of a day: derives from the clients' calls what is certain of each contact, each hold and each wait.
 
-A call was done at some moment between its beginning and its end; one without an answer at any time later, or never. So
-a hold *certainly* lasts until the first call that may have ended it was made, and *possibly* until one that has ended
-it was answered. The laws against double service look at what is certain; the law of the queue gives the service the
-benefit of what is possible.
+The service did a call at some moment between its start and its answer; a call without an answer was done at any later
+time or never. So a hold *certainly* lasts until the start of the first call that may have ended it, and *possibly*
+until the answer of a call that did. The laws against double service use the certain times; the law of the queue uses
+the possible times, in favour of the service.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from matcher.model.lifecycle import AgentStatus, Cause, ContactState, Reservatio
 T = TypeVar("T")
 
 LATE_SECONDS: Final = 5.0
-"""So long after its deadline a hold is surely gone: offers are due again within a lease and a second after a death."""
+"""Seconds after its deadline at which a hold has certainly ended: after a death, a lease and a second pass at most."""
 ENDS: Final = frozenset({Verb.DECLINE, Verb.COMPLETE, Verb.CANCEL})
 ENDED: Final = frozenset({ContactState.CLOSED, ContactState.CANCELED, ContactState.EXPIRED})
 AWAY: Final = frozenset({AgentStatus.OFFLINE, AgentStatus.AWAY})
@@ -30,32 +30,32 @@ LEFT: Final = frozenset({Cause.AGENT_LEFT, Cause.AGENT_REMOVED})
 
 @dataclass(slots=True)
 class Hold:
-    """A reservation: as it was first seen, and what was done with it."""
+    """A reservation as the clients first got it, with their calls on it."""
 
     first: h.Held
     direct: bool
-    """Whether it was the answer of a route or a transfer, not an offer to one that waited."""
+    """Whether it was the answer of a route or a transfer, and not an offer from the queue."""
     done: dict[Verb, list[h.Answered]] = field(default_factory=lambda: defaultdict(list))
-    handed_on: list[h.Transferred] = field(default_factory=list)
+    transfers: list[h.Transferred] = field(default_factory=list)
     certain_until: float = math.inf
     possible_until: float = math.inf
     counts_until: float = math.inf
-    """As `certain_until`, where a conversation may stop counting for being idle."""
+    """As `certain_until`, but an idle conversation may use no capacity earlier."""
 
     @property
     def accepted(self) -> h.Answered | None:
-        """The call that is known to have accepted it."""
-        return next((one for one in self.done[Verb.ACCEPT] if one.ending is Ending.OK), None)
+        """The call that certainly accepted the reservation."""
+        return next((call for call in self.done[Verb.ACCEPT] if call.ending is Ending.OK), None)
 
     @property
     def deadline(self) -> float:
-        """The last deadline that is known."""
+        """The last known deadline."""
         accepted = self.accepted
         return accepted.held.expires if accepted is not None and accepted.held is not None else self.first.expires
 
     @property
     def talked_from(self) -> float | None:
-        """Since when the conversation certainly went on; None where nobody is known to have accepted."""
+        """The time from which the conversation certainly lasted; None without a certain acceptance."""
         if self.first.state is ReservationState.ACCEPTED:
             return self.first.created
         accepted = self.accepted
@@ -64,7 +64,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A time in which a contact certainly waited, and what it then required."""
+    """A time in which a contact certainly waited, and its requirements in that time."""
 
     began: float
     ended: float
@@ -73,7 +73,7 @@ class Wait:
 
 @dataclass(slots=True)
 class Contact:
-    """A contact: who asked for it and when, what held it, when it waited."""
+    """A contact with its requests, its steps, its holds and its waits."""
 
     id: str
     routes: list[h.Routed] = field(default_factory=list)
@@ -89,18 +89,18 @@ class Contact:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether a client was told that it is held or waits."""
-        return any(one.ending is Ending.OK and one.outcome is not Outcome.UNMATCHED for one in self.routes)
+        """Whether a client got the answer that an agent is reserved or the contact waits."""
+        return any(route.ending is Ending.OK and route.outcome is not Outcome.UNMATCHED for route in self.routes)
 
     @property
     def may_wait(self) -> float:
-        """How long it may wait; 0: not."""
+        """The seconds that the contact may wait; 0: none."""
         return self.routes[0].wait if self.routes else 0.0
 
 
 @dataclass(slots=True)
 class Day:
-    """Everything that is known of a day."""
+    """Everything that the history says of a day."""
 
     pools: dict[str, h.PoolTerms] = field(default_factory=dict)
     desks: dict[str, h.Desk] = field(default_factory=dict)
@@ -116,15 +116,15 @@ class Day:
 
 
 def of_kind(records: Iterable[h.Record], kind: type[T]) -> list[T]:
-    """Return the records of one kind."""
-    return [one for one in records if isinstance(one, kind)]
+    """Return the records of a type."""
+    return [record for record in records if isinstance(record, kind)]
 
 
-def live(records: Iterable[h.Record]) -> Day:
-    """Work out the lives of a history."""
+def reconstruct(records: Iterable[h.Record]) -> Day:
+    """Return the day of a history."""
     day, all_records = Day(), list(records)
-    day.pools = {one.id: one for one in of_kind(all_records, h.PoolTerms)}
-    day.desks = {one.agent: one for one in of_kind(all_records, h.Desk)}
+    day.pools = {pool.id: pool for pool in of_kind(all_records, h.PoolTerms)}
+    day.desks = {desk.agent: desk for desk in of_kind(all_records, h.Desk)}
     day.probes = of_kind(all_records, h.Probed)
     day.found_desks = of_kind(all_records, h.FoundDesk)
     day.outages = of_kind(all_records, h.Outage)
@@ -147,45 +147,45 @@ def _contact(day: Day, contact: str) -> Contact:
 
 
 def _read_contacts(day: Day, records: list[h.Record]) -> None:
-    for one in records:
-        match one:
+    for record in records:
+        match record:
             case h.Routed():
-                day.requests[one.request].append(one)
+                day.requests[record.request].append(record)
             case h.Transferred():
-                _contact(day, one.contact).transfers.append(one)
+                _contact(day, record.contact).transfers.append(record)
             case h.Stepped():
-                _contact(day, one.contact).steps.append(one)
+                _contact(day, record.contact).steps.append(record)
             case h.GaveUp():
-                _contact(day, one.contact).gave_up.append(one)
+                _contact(day, record.contact).gave_up.append(record)
             case h.FoundContact():
-                _contact(day, one.contact).found = one
+                _contact(day, record.contact).found = record
             case _:
                 pass
     for attempts in day.requests.values():
-        # Attempts without an answer belong to the contact that the others were told.
-        for name in sorted({one.contact for one in attempts if one.contact}):
-            _contact(day, name).routes += [one for one in attempts if one.contact in ("", name)]
+        # Attempts without an answer belong to the contact that the answers of the others name.
+        for name in sorted({attempt.contact for attempt in attempts if attempt.contact}):
+            _contact(day, name).routes += [attempt for attempt in attempts if attempt.contact in ("", name)]
     for contact in day.contacts.values():
-        contact.steps = sorted({one.sequence: one for one in contact.steps}.values(), key=lambda one: one.sequence)
+        contact.steps = sorted({step.sequence: step for step in contact.steps}.values(), key=lambda step: step.sequence)
 
 
 def _read_holds(day: Day, records: list[h.Record]) -> None:
-    for one in records:
-        match one:
+    for record in records:
+        match record:
             case h.Routed(held=h.Held() as held) | h.Transferred(held=h.Held() as held):
-                _hold(day, held, direct=not one.replayed)
+                _hold(day, held, direct=not record.replayed)
             case h.Answered(held=h.Held() as held, verb=Verb.READ):
                 _hold(day, held, direct=False)
             case _:
                 pass
-    for one in records:
-        match one:
-            case h.Answered() if one.reservation in day.holds:
-                day.holds[one.reservation].done[one.verb].append(one)
-            case h.Transferred() if one.old in day.holds:
-                day.holds[one.old].handed_on.append(one)
+    for record in records:
+        match record:
+            case h.Answered() if record.reservation in day.holds:
+                day.holds[record.reservation].done[record.verb].append(record)
+            case h.Transferred() if record.old in day.holds:
+                day.holds[record.old].transfers.append(record)
             case h.Weighed(affinity=float() as affinity):
-                day.weighed[one.reservation] = affinity
+                day.weighed[record.reservation] = affinity
             case h.Routed(held=h.Held() as held, affinity=float() as affinity):
                 day.weighed[held.reservation] = affinity
             case _:
@@ -196,11 +196,11 @@ def _read_holds(day: Day, records: list[h.Record]) -> None:
 
 
 def _hold(day: Day, held: h.Held, *, direct: bool) -> None:
-    known = day.holds.get(held.reservation)
-    if known is None:
+    existing = day.holds.get(held.reservation)
+    if existing is None:
         day.holds[held.reservation] = Hold(held, direct)
     elif direct:
-        known.direct = True
+        existing.direct = True
 
 
 def _arrivals(day: Day) -> None:
@@ -208,8 +208,8 @@ def _arrivals(day: Day) -> None:
     for contact in day.contacts.values():
         if not contact.routes:
             continue
-        contact.arrived_first = min(one.began for one in contact.routes)
-        answered = [one.ended for one in contact.routes if one.ending is Ending.OK]
+        contact.arrived_first = min(route.began for route in contact.routes)
+        answered = [route.ended for route in contact.routes if route.ending is Ending.OK]
         contact.arrived_last = min(answered, default=math.inf)
         customer = contact.routes[0].customer
         if customer:
@@ -220,95 +220,100 @@ def _arrivals(day: Day) -> None:
 
 
 def _began(calls: Iterable[h.Call]) -> float:
-    """Return when the first of the calls was made that may have been done."""
-    return min((one.began for one in calls if one.ending is not Ending.REFUSED), default=math.inf)
+    """Return the start of the first call that may have been done."""
+    return min((call.began for call in calls if call.ending is not Ending.REFUSED), default=math.inf)
 
 
 def _ended(calls: Iterable[h.Call]) -> float:
-    """Return by when one of the calls was surely done."""
-    return min((one.ended for one in calls if one.ending is Ending.OK), default=math.inf)
+    """Return the time by which one of the calls was certainly done."""
+    return min((call.ended for call in calls if call.ending is Ending.OK), default=math.inf)
 
 
 def _bound(day: Day, hold: Hold) -> None:
     pool, contact = day.pools[hold.first.pool], day.contacts[hold.first.contact]
-    steps = [one for one in contact.steps if one.at >= hold.first.created]
-    gone = [one.at for one in steps if one.reservation == hold.first.reservation and one.cause in LEFT]
-    given_up = [one for one in contact.gave_up if one.ended >= hold.first.created]
+    steps = [step for step in contact.steps if step.at >= hold.first.created]
+    gone = [step.at for step in steps if step.reservation == hold.first.reservation and step.cause in LEFT]
+    given_up = [call for call in contact.gave_up if call.ended >= hold.first.created]
     certain = [hold.deadline, _began(hold.done[Verb.DECLINE]), _began(hold.done[Verb.CANCEL]), _began(given_up), *gone]
     possible = [_ended(hold.done[Verb.DECLINE]), _ended(hold.done[Verb.CANCEL]), _ended(given_up), *gone]
-    possible.append(_surely_lapsed(day, hold.deadline))
-    moved = _moved(contact, hold)
-    certain.append(moved)
+    possible.append(_certainly_lapsed(day, hold.deadline))
+    certain.append(_transferred(contact, hold))
     certain.append(_completed(hold, pool))
     if hold.talked_from is None:
-        # Whoever leaves gives their offers back.
-        certain += [max(one.began, hold.first.created) for one in _left(day, hold)]
+        # The offers of an agent who leaves are withdrawn.
+        certain += [max(call.began, hold.first.created) for call in _left(day, hold)]
     for complete in hold.done[Verb.COMPLETE]:
         if complete.ending is Ending.OK and complete.held is not None:
             wraps = complete.held.state is ReservationState.WRAPPING
-            possible.append(_surely_lapsed(day, complete.held.expires) if wraps else complete.ended)
-    # The next hold of the contact follows its end, whoever ended it; a wrap-up goes on after the contact's end.
+            possible.append(_certainly_lapsed(day, complete.held.expires) if wraps else complete.ended)
+    # A hold ends before the contact's next hold starts; only a wrap-up lasts longer than the contact.
     possible += [
-        one.first.created for one in contact.holds if one is not hold and one.first.created > hold.first.created
+        other.first.created for other in contact.holds if other is not hold and other.first.created > hold.first.created
     ]
     possible += [
-        one.at for one in steps if one.state is ContactState.QUEUED and one.reservation == hold.first.reservation
+        step.at for step in steps if step.state is ContactState.QUEUED and step.reservation == hold.first.reservation
     ]
     hold.certain_until, hold.possible_until = min(certain), min(possible)
     hold.counts_until = hold.certain_until
     if pool.idle:
-        sign = _began(hold.done[Verb.ACCEPT])
-        hold.counts_until = min(hold.certain_until, (sign if math.isfinite(sign) else hold.first.created) + pool.idle)
+        accepted = _began(hold.done[Verb.ACCEPT])
+        active = accepted if math.isfinite(accepted) else hold.first.created
+        hold.counts_until = min(hold.certain_until, active + pool.idle)
 
 
 def _left(day: Day, hold: Hold) -> list[h.Declared]:
     created = hold.first.created
     return [
-        one
-        for one in day.declared[hold.first.agent]
-        if one.ended >= created and one.ending is not Ending.REFUSED and one.status in AWAY
+        call
+        for call in day.declared[hold.first.agent]
+        if call.ended >= created and call.ending is not Ending.REFUSED and call.status in AWAY
     ]
 
 
 def _completed(hold: Hold, pool: h.PoolTerms) -> float:
-    """Return until when the slot was certainly held, as far as completing it goes; the wrap-up holds it on."""
+    """Return until when the hold certainly lasted, by the calls that complete it; a wrap-up extends it."""
     calls = sorted(
-        (one for one in hold.done[Verb.COMPLETE] if one.ending is not Ending.REFUSED), key=lambda one: one.began
+        (call for call in hold.done[Verb.COMPLETE] if call.ending is not Ending.REFUSED), key=lambda call: call.began
     )
     if not calls:
         return math.inf
     first, *more = calls
     wraps = first.held is not None and first.held.state is ReservationState.WRAPPING
-    return min([first.began + pool.wrap_up, *(one.began for one in more)]) if wraps else first.began
+    return min([first.began + pool.wrap_up, *(call.began for call in more)]) if wraps else first.began
 
 
-def _moved(contact: Contact, hold: Hold) -> float:
-    """Return until when the slot was certainly held, as far as handing the contact on goes.
+def _transferred(contact: Contact, hold: Hold) -> float:
+    """Return until when the hold certainly lasted, by the transfers of its contact.
 
-    Where the transfer waits it is held until another agent is.
+    If a transfer waits, the hold lasts until another agent is reserved.
     """
-    asked = [one for one in hold.handed_on if one.ending is not Ending.REFUSED and one.outcome is not Outcome.UNMATCHED]
-    if not asked:
+    transfers = [
+        transfer
+        for transfer in hold.transfers
+        if transfer.ending is not Ending.REFUSED and transfer.outcome is not Outcome.UNMATCHED
+    ]
+    if not transfers:
         return math.inf
-    known = [one for one in asked if one.ending is Ending.OK]
-    if any(one.outcome is Outcome.QUEUED for one in known):
+    answered = [transfer for transfer in transfers if transfer.ending is Ending.OK]
+    if any(transfer.outcome is Outcome.QUEUED for transfer in answered):
         return min(
-            (one.first.created for one in contact.holds if one.first.created > hold.first.created), default=math.inf
+            (other.first.created for other in contact.holds if other.first.created > hold.first.created),
+            default=math.inf,
         )
-    return min(one.began for one in asked)
+    return min(transfer.began for transfer in transfers)
 
 
-def _surely_lapsed(day: Day, deadline: float) -> float:
-    """Return when what lapses at a deadline is surely gone; while something was down it may have taken longer."""
+def _certainly_lapsed(day: Day, deadline: float) -> float:
+    """Return the time at which a hold with a deadline has certainly lapsed, which an outage may delay."""
     at = deadline + LATE_SECONDS
-    for outage in sorted(day.outages, key=lambda one: one.began):
+    for outage in sorted(day.outages, key=lambda outage: outage.began):
         if outage.began <= at:
             at = max(at, outage.ended + LATE_SECONDS) if outage.ended >= deadline else at
     return at
 
 
 def _waits(contact: Contact) -> list[Wait]:
-    """Return when the contact certainly waited: from what the streams told, or the answer that it was queued."""
+    """Return the times in which the contact certainly waited, by its steps or else by the answer that it was queued."""
     if not contact.routes:
         return []
     gave_up = _began(contact.gave_up)
@@ -319,43 +324,45 @@ def _waits(contact: Contact) -> list[Wait]:
         if after is not None and after.sequence != step.sequence + 1:
             continue
         ended = min(gave_up, math.inf if after is None else after.at)
-        handed_on = step.cause is Cause.TRANSFER_ASKED
+        in_transfer = step.cause is Cause.TRANSFER_ASKED
         if step.state is ContactState.QUEUED and _may_wait(contact, step.at):
             ended = min(ended, most) if not contact.transfers else ended
-        elif not handed_on:
+        elif not in_transfer:
             continue
         wish = _wish(contact, step.at)
         if wish is not None and step.at < ended:
             waits.append(Wait(step.at, ended, wish))
     if not contact.steps:
-        queued = [one.ended for one in contact.routes if one.ending is Ending.OK and one.outcome is Outcome.QUEUED]
-        held = min((one.first.created for one in contact.holds), default=math.inf)
+        queued = [
+            route.ended for route in contact.routes if route.ending is Ending.OK and route.outcome is Outcome.QUEUED
+        ]
+        held = min((hold.first.created for hold in contact.holds), default=math.inf)
         if queued and min(queued) < min(held, gave_up, most):
             waits.append(Wait(min(queued), min(held, gave_up, most), contact.routes[0].wish))
     return waits
 
 
 def _may_wait(contact: Contact, at: float) -> bool:
-    """Tell whether a contact waits where nobody is held: one that was handed on waits as the transfer says."""
-    asked = [
-        one
-        for one in contact.transfers
-        if one.began <= at and one.ending is not Ending.REFUSED and one.outcome is not Outcome.UNMATCHED
+    """Return whether a contact may wait in the queue, by its last transfer, if any, or else by its route."""
+    transfers = [
+        transfer
+        for transfer in contact.transfers
+        if transfer.began <= at and transfer.ending is not Ending.REFUSED and transfer.outcome is not Outcome.UNMATCHED
     ]
-    return max(asked, key=lambda one: one.began).wait > 0 if asked else contact.may_wait > 0
+    return max(transfers, key=lambda transfer: transfer.began).wait > 0 if transfers else contact.may_wait > 0
 
 
 def _wish(contact: Contact, at: float) -> h.Wish | None:
-    """Return what a contact required at a time; None where that is not sure."""
+    """Return the requirements of a contact at a time; None where they are not certain."""
     wish = contact.routes[0].wish
-    for one in sorted(contact.transfers, key=lambda one: one.began):
-        if one.began > at or one.ending is Ending.REFUSED or one.outcome is Outcome.UNMATCHED:
+    for transfer in sorted(contact.transfers, key=lambda transfer: transfer.began):
+        if transfer.began > at or transfer.ending is Ending.REFUSED or transfer.outcome is Outcome.UNMATCHED:
             continue
         settled = any(
-            other.request == one.request and other.ending is Ending.OK and other.outcome is not Outcome.UNMATCHED
+            other.request == transfer.request and other.ending is Ending.OK and other.outcome is not Outcome.UNMATCHED
             for other in contact.transfers
         )
         if not settled:
             return None
-        wish = one.wish
+        wish = transfer.wish
     return wish
