@@ -30,7 +30,7 @@ setup: $(SETUP) ## Creates .venv with everything, once
 $(SETUP): pyproject.toml constraints.txt matcher/_kernels.pyx matcher/_kernels.h
 	@echo "==> setting up $(VENV): about 2 GB, one to three minutes the first time"
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	@rm -f matcher/_kernels.*.so  # of an earlier tree: where it cannot be compiled anew, numpy serves
+	@rm -f matcher/_kernels.*.so  # of an earlier tree: if it cannot be compiled again, numpy serves
 	@$(PIP_INSTALL) --progress-bar on -e '.[dev]' | sed -u -n -e '/^Collecting/p' -e '/^Installing/p' -e '/^Successfully/p' -e '/rror/p'; exit $${PIPESTATUS[0]}
 	@touch $@
 

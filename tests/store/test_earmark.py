@@ -32,7 +32,7 @@ async def kept_until(stage: Stage, agent: str) -> int:
     return int(await stage.raw("HGET", stage.keys.agent(agent), "earmark") or 0)
 
 
-async def taken(stage: Stage, how: str) -> Reservation:
+async def reserve_ann(stage: Stage, how: str) -> Reservation:
     """Reserve ann's only capacity, to be released in one of the ways that exist."""
     await stage.put("ann")
     short = 5 if how in {"lapsed", "swept"} else LONG_MS
@@ -72,7 +72,7 @@ async def give_back(stage: Stage, held: Reservation, how: str) -> None:
 async def test_a_new_message_does_not_get_capacity_that_is_kept_for_waiting_contacts(lawful: Stage, how: str) -> None:
     """However the capacity became free, also by a lapse that nothing has written yet: the waiting contact gets it."""
     stage = lawful
-    held = await taken(stage, how)
+    held = await reserve_ann(stage, how)
     await stage.line_up("c")
     await give_back(stage, held, how)
     answer = await stage.reserve(stage.claim("ann"))
@@ -85,7 +85,7 @@ async def test_a_new_message_does_not_get_capacity_that_is_kept_for_waiting_cont
 @pytest.mark.parametrize("how", FREED)
 async def test_without_waiting_contacts_a_new_message_gets_it_at_once(lawful: Stage, how: str) -> None:
     """Without waiting contacts no agent is kept."""
-    await give_back(lawful, await taken(lawful, how), how)
+    await give_back(lawful, await reserve_ann(lawful, how), how)
     assert (await lawful.hold("ann")).agent == "ann"
 
 
@@ -109,7 +109,7 @@ async def test_a_new_message_does_not_get_an_agent_who_just_came_for_waiting_con
 async def test_a_contact_is_queued_at_once_if_an_agent_is_kept_for_earlier_contacts(lawful: Stage) -> None:
     """One call to the store instead of one for every kept agent: the leader compares all of them in a moment."""
     stage = lawful
-    held = await taken(stage, "canceled")
+    held = await reserve_ann(stage, "canceled")
     await stage.line_up("c")
     await give_back(stage, held, "canceled")
     assert isinstance(await stage.reserve(stage.claim("ann", contact="d", waiting=stage.waiting())), Enqueued)
@@ -127,7 +127,7 @@ async def test_a_contact_tries_more_candidates_if_an_agent_is_full_and_not_kept(
 async def test_the_earmark_ends_without_a_leader(lawful: Stage) -> None:
     """If no waiting contact got the agent by then, a new message may."""
     stage = lawful
-    held = await taken(stage, "canceled")
+    held = await reserve_ann(stage, "canceled")
     await stage.line_up("c")
     await give_back(stage, held, "canceled")
     earmark = await kept_until(stage, "ann")
@@ -141,7 +141,7 @@ async def test_the_earmark_ends_without_a_leader(lawful: Stage) -> None:
 async def test_the_earmark_ends_if_no_waiting_contact_may_have_the_agent(lawful: Stage) -> None:
     """The leader gives back an agent that no contact of the queue may have, unless more capacity became free since."""
     stage = lawful
-    held = await taken(stage, "canceled")
+    held = await reserve_ann(stage, "canceled")
     await stage.line_up("c")
     await give_back(stage, held, "canceled")
     free_since = await kept_until(stage, "ann") - EARMARK_MS
@@ -156,7 +156,7 @@ async def test_an_agent_is_kept_for_the_pools_of_the_agent_only(lawful: Stage) -
     """A contact that waits in a pool without the agent does not keep the agent."""
     stage = lawful
     await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
-    held = await taken(stage, "canceled")
+    held = await reserve_ann(stage, "canceled")
     await stage.line_up("c", pool="night")
     await give_back(stage, held, "canceled")
     assert (await stage.hold("ann")).agent == "ann"

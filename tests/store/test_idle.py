@@ -9,7 +9,7 @@ from matcher.store.reservations import Full, Reserved
 from tests.store.stage import LONG_MS, Stage
 
 
-async def at_rest(stage: Stage, agent: str = "ann", contact: str = "c") -> Reservation:
+async def idle_conversation(stage: Stage, agent: str = "ann", contact: str = "c") -> Reservation:
     """Make a conversation of an agent idle."""
     held = await stage.hold(agent, contact=contact)
     await stage.routing.accept(stage.slot(held), 0, LONG_MS, 1)
@@ -22,7 +22,7 @@ async def test_an_idle_conversation_counts_nothing_and_shows_since_when(lawful: 
     """The capacity is free for another contact; the reservation stays and has idle_since, the contact has the cause."""
     stage = lawful
     await stage.put("ann")
-    held = await at_rest(stage)
+    held = await idle_conversation(stage)
     assert held.idle_since_ms > 0
     (hold,) = await stage.holds("ann")
     assert (hold.reservation, hold.cost, hold.deadline_ms) == (held.id, 0, held.deadline_ms)
@@ -53,7 +53,7 @@ async def test_a_sign_counts_it_again_also_above_the_capacity(lawful: Stage) -> 
     stage = lawful
     await stage.put("ann")
     for sign in ("touch", "renew"):
-        held = await at_rest(stage, contact=sign)
+        held = await idle_conversation(stage, contact=sign)
         other = await stage.hold("ann")
         args = {"idle_ms": LONG_MS} if sign == "touch" else {"duration_ms": LONG_MS, "idle_ms": LONG_MS}
         assert (await stage.verb(sign, held, **args))[0] == b"ok"
@@ -86,7 +86,7 @@ async def test_an_idle_conversation_does_not_count_for_the_limit_of_its_channel(
     """A limit of one chat: an idle chat does not count."""
     stage = lawful
     await stage.put("ann", 9, {"chat": ChannelCapacity(1, 1)})
-    await at_rest(stage)
+    await idle_conversation(stage)
     assert (await stage.hold("ann")).agent == "ann"
 
 
@@ -94,14 +94,14 @@ async def test_every_end_releases_an_idle_conversation(lawful: Stage) -> None:
     """Cancel, complete and expiry end the hold of an idle conversation; a wrap-up counts, because it is work."""
     stage = lawful
     await stage.put("ann", 5)
-    canceled, completed, wrapping = [await at_rest(stage, contact=f"c{n}") for n in range(3)]
+    canceled, completed, wrapping = [await idle_conversation(stage, contact=f"c{n}") for n in range(3)]
     await stage.routing.cancel(stage.slot(canceled), 0)
     await stage.routing.complete(stage.slot(completed), 0, 0)
     assert sum(hold.cost for hold in await stage.holds("ann")) == 0
     await stage.routing.complete(stage.slot(wrapping), 0, LONG_MS)
     assert [hold.cost for hold in await stage.holds("ann")] == [1]
     await stage.routing.complete(stage.slot(wrapping), 0, LONG_MS)
-    lapsing = await at_rest(stage)
+    lapsing = await idle_conversation(stage)
     renewed = await stage.routing.renew(stage.slot(lapsing), 0, 5, 1)
     await stage.passed(renewed.deadline_ms - 2)
     await stage.routing.rest(stage.slot(lapsing))

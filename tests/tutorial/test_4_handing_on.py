@@ -1,4 +1,4 @@
-"""Lesson 4: a conversation is handed on to an agent, a pool, or to whom a new text meets."""
+"""Lesson 4: a conversation is handed on to an agent, a pool, or the agent whom a new text matches."""
 
 from __future__ import annotations
 
