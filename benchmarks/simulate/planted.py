@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Final
 
 from benchmarks.simulate.verdict import Law
@@ -78,12 +77,14 @@ class BugGone(Exception):
 
 def plant(name: str) -> None:
     """Change the service in this process. Raises BugGone."""
-    bug, sources = BUGS[name], functions._sources()  # noqa: SLF001  # a bug is planted into it
+    bug, texts = BUGS[name], {file: functions.lua_text(file) for file in functions.FILES}
     for old, new, times in bug.texts:
-        if sources.count(old) != times:
-            raise BugGone(f"{name}: {old!r} occurs {sources.count(old)} times, not {times}")
-        sources = sources.replace(old, new)
-    functions._sources = cache(lambda: sources)  # noqa: SLF001
+        found = sum(text.count(old) for text in texts.values())
+        if found != times:
+            raise BugGone(f"{name}: {old!r} occurs {found} times, not {times}")
+        texts = {file: text.replace(old, new) for file, text in texts.items()}
+    functions.lua_text = texts.__getitem__  # type: ignore[assignment]
+    functions._sources.cache_clear()  # noqa: SLF001
     functions.digest.cache_clear()
     functions.function.cache_clear()
     bug.patch()

@@ -154,21 +154,8 @@ class ContactStore:
 
     async def leave(self, site: str, contact: str, cause: Cause) -> LeaveResult:
         """Take a contact out of the queue: the caller cancels it (CANCELED), or its wait is over (WAIT_EXPIRED)."""
-        keys = Keys(site)
-        outcome, *detail = await self._connection.verb(
-            verbs.Leave(
-                contact=keys.contact(contact),
-                load=keys.load,
-                queue=keys.queue,
-                waiting=keys.waiting,
-                contacts=keys.contacts,
-                timers=keys.timers,
-                contact_id=contact,
-                cause=cause,
-                keep_ms=self._keep_ms,
-                events_kept=self._events_kept,
-            )
-        )
+        step = verbs.ContactStep.of(Keys(site), contact, self._keep_ms, self._events_kept)
+        outcome, *detail = await self._connection.verb(verbs.Leave(step=step, cause=cause))
         return LeaveResult(LeaveOutcome(outcome.decode()), *(word.decode() for word in detail))
 
     async def give_back(self, site: str, freed: Mapping[str, int]) -> None:

@@ -104,12 +104,17 @@ class CustomerStore:
         return str(customer.decode())
 
     async def _link(self, site: str, customers: Sequence[str], handles: Mapping[str, str]) -> list[Any]:
-        """Join customers and the digests of handles; each handle is expected to lead to a customer, '' to none."""
-        keys = Keys(site)
+        """Join all customers into the first, and lead the digests of handles to it.
+
+        Each handle is expected to lead to a customer so far, '': to none.
+        """
+        keys, (customer, *others) = Keys(site), customers
         return await self._connection.verb(
             verbs.Link(
+                customer=keys.customer(customer),
+                customer_id=customer,
                 remember_ms=YEARS_10_MS,
-                customers=[verbs.CustomerRecord(customer=keys.customer(one), id=one) for one in customers],
+                others=[verbs.OtherCustomer(customer=keys.customer(other)) for other in others],
                 handles=[
                     verbs.Handle(handle=keys.handle(digest), expected=expected) for digest, expected in handles.items()
                 ],

@@ -106,20 +106,14 @@ class ReservationStore:
     def _reserve_call(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool) -> verbs.Reserve:
         keys, lifetimes, wait, old = Keys(request.site), self._lifetimes, request.waiting, request.handed_on
         return verbs.Reserve(
+            step=verbs.ContactStep.of(keys, request.contact, lifetimes.keep_ms, lifetimes.events_kept),
             once=keys.once("route", request.request_id),
-            contact=keys.contact(request.contact),
             reservation=keys.reservation(request.reservation),
             decision=keys.decision(request.decision),
             due=keys.due,
-            load=keys.load,
-            queue=keys.queue,
-            waiting=keys.waiting,
-            contacts=keys.contacts,
-            timers=keys.timers,
             roster=keys.roster,
             digest=request.digest,
             once_ms=lifetimes.own_request_ms if request.own_request else lifetimes.request_window_ms,
-            contact_id=request.contact,
             reservation_id=request.reservation,
             decision_id=request.decision,
             pool_id=request.pool,
@@ -131,8 +125,6 @@ class ReservationStore:
             tolerance=repr(shortlist.tolerance),
             decision_record=shortlist.record,
             decision_ms=lifetimes.decision_ms,
-            keep_ms=lifetimes.keep_ms,
-            events_kept=lifetimes.events_kept,
             kind=request.how,
             wait_ms="" if wait is None else wait.most_ms,
             sealed=b"" if wait is None else wait.sealed,
@@ -271,25 +263,17 @@ class ReservationStore:
         return Page(tuple(reservations), listed[-1].token if more else "")
 
     def _transition(self, ref: ReservationRef, fence: int) -> verbs.Transition:
-        keys = Keys(ref.site)
+        keys, lifetimes = Keys(ref.site), self._lifetimes
         return verbs.Transition(
+            step=verbs.ContactStep.of(keys, ref.contact, lifetimes.keep_ms, lifetimes.events_kept),
             reservation=keys.reservation(ref.reservation),
-            contact=keys.contact(ref.contact),
             agent=keys.agent(ref.agent),
             holds=keys.holds(ref.agent),
             due=keys.due,
-            load=keys.load,
-            queue=keys.queue,
-            waiting=keys.waiting,
-            contacts=keys.contacts,
-            timers=keys.timers,
             roster=keys.roster,
             reservation_id=ref.reservation,
-            contact_id=ref.contact,
             agent_id=ref.agent,
             fence=fence,
-            keep_ms=self._lifetimes.keep_ms,
-            events_kept=self._lifetimes.events_kept,
         )
 
     async def _move(self, ref: ReservationRef, fence: int, wanted: str, call: VerbCall) -> Reservation:

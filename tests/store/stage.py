@@ -32,7 +32,7 @@ from matcher.store.reservations import (
     WaitTerms,
 )
 from matcher.store.roster import RosterStore
-from matcher.store.verbs import VERBS, Transition
+from matcher.store.verbs import VERBS, ContactStep, Transition
 from tests.store.access import store_now_ms
 
 LONG_MS: Final = 600_000
@@ -271,23 +271,15 @@ class Stage:
         """Run a transition and return its answer as the verb gives it."""
         keys = self.keys
         transition = Transition(
+            step=ContactStep.of(keys, reservation.contact, KEEP_MS, EVENTS_KEPT),
             reservation=keys.reservation(reservation.id),
-            contact=keys.contact(reservation.contact),
             agent=keys.agent(reservation.agent),
             holds=keys.holds(reservation.agent),
             due=keys.due,
-            load=keys.load,
-            queue=keys.queue,
-            waiting=keys.waiting,
-            contacts=keys.contacts,
-            timers=keys.timers,
             roster=keys.roster,
             reservation_id=reservation.id,
-            contact_id=reservation.contact,
             agent_id=reservation.agent,
             fence=fence,
-            keep_ms=KEEP_MS,
-            events_kept=EVENTS_KEPT,
         )
         call: Callable[..., VerbCall] = VERBS[verb]
         return await self.connection.verb(call(transition=transition, **args))

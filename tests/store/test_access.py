@@ -8,8 +8,7 @@ import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
 from matcher.store.redis.client import StoreClient
-from matcher.store.redis.functions import SHARED, lua_text
-from matcher.store.verbs import VERBS
+from matcher.store.redis.functions import FILES, lua_text
 from tests.store.access import SCRIPTED, Admin, DeclaredConnection
 from tests.store.stage import Stage
 
@@ -40,7 +39,7 @@ async def test_a_verb_that_uses_an_undeclared_key_fails(
 def test_the_verbs_call_only_listed_commands_and_none_that_lists_keys() -> None:
     """The user's list of commands is complete: no script runs KEYS or SCAN."""
     called = set()
-    for name in (*SHARED, *VERBS):
+    for name in FILES:
         source = lua_text(name)
         called |= {command.lower() for command in re.findall(r"redis\.p?call\('(\w+)'", source)}
         assert len(re.findall(r"redis\.p?call\(", source)) == len(re.findall(r"redis\.p?call\('", source))

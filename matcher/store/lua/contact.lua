@@ -1,6 +1,6 @@
--- A contact's life: its queue, its steps, its end. `contact` is what `contact_of` returns: the keys of the call, the
--- contact's id, the time, how long an ended record is kept, how many events are, and `record`: what the contact's hash
--- holds, kept true during the call.
+-- A contact's life: its queue, its steps, its end. The calls that use it begin with a ContactStep. `contact` is what
+-- `contact_of` returns: keys and arguments of the call, the contact's id, the time, how long an ended record is kept, and
+-- `record`: what the contact's hash holds, kept true during the call.
 
 local MOST_HISTORY = 6000
 
@@ -13,8 +13,7 @@ end
 -- Returns the contact of a call.
 local function contact_of(key, arg, now, record)
   return {
-    key = key, id = arg.contact_id, now = now, keep_ms = tonumber(arg.keep_ms), events_kept = arg.events_kept,
-    record = record,
+    key = key, arg = arg, id = arg.contact_id, now = now, keep_ms = tonumber(arg.keep_ms), record = record,
   }
 end
 
@@ -55,7 +54,7 @@ local function step(contact, state, cause, reservation, agent, ...)
   end
   record.state, record.sequence, record.history = state, sequence, history
   redis.call('HSET', key.contact, 'state', state, 'cause', cause, 'sequence', sequence, 'history', history, ...)
-  return append(key.load, contact.events_kept, 'step', contact.id, record.queued_in or record.pool, sequence, state,
+  return append(key.load, contact.arg.events_kept, 'step', contact.id, record.queued_in or record.pool, sequence, state,
     cause, reservation, agent, record.score or '', now)
 end
 

@@ -8,11 +8,11 @@ local function delete_agent(key, arg)
   local holds = redis.call('ZCOUNT', key.holds, '(' .. digits(now), '+inf')
   if holds > 0 then return {'holds', digits(holds)} end
   redis.call('ZREM', key.agents, arg.agent_id)
-  for _, left in ipairs(arg.left) do redis.call('SREM', left.members, arg.agent_id) end
+  for i = 1, #arg.left do redis.call('SREM', key.left[i].members, arg.agent_id) end
   redis.call('DEL', key.agent, key.holds)
   redis.call('ZREM', key.timers, 'beat|' .. arg.agent_id)
   redis.call('SET', key.once, arg.write_id, 'PX', 60000)
-  for _, model in ipairs(arg.models) do redis.call('DEL', model.vectors) end
+  for i = 1, #arg.models do redis.call('DEL', key.models[i].vectors) end
   append(key.roster, arg.events_kept, 'agent', arg.agent_id, '0', digits(now))
   return {'ok'}
 end

@@ -1,4 +1,4 @@
--- Joins the handles of one customer. What several customers' records hold goes into the first; the others lead to it.
+-- Joins the handles of one customer. The records of the others go into that of the customer, and the others lead to it.
 -- Takes and answers: verbs.Link.
 
 -- Moves the record of a customer into another. Returns how many handles led to it.
@@ -20,27 +20,26 @@ local function merge_customer(from, into)
   return handles
 end
 
-local function link(_, arg)
-  local first = arg.customers[1]
-  for _, customer in ipairs(arg.customers) do
-    if redis.call('HGET', customer.customer, '>') then return {'moved'} end
+local function link(key, arg)
+  if redis.call('HGET', key.customer, '>') then return {'moved'} end
+  for i = 1, #arg.others do
+    if redis.call('HGET', key.others[i].customer, '>') then return {'moved'} end
   end
-  for _, handle in ipairs(arg.handles) do
-    if (redis.call('GET', handle.handle) or '') ~= handle.expected then return {'moved'} end
+  for i = 1, #arg.handles do
+    if (redis.call('GET', key.handles[i].handle) or '') ~= arg.handles[i].expected then return {'moved'} end
   end
-  local handles = tonumber(redis.call('HGET', first.customer, 'handles') or 0)
-  for i, customer in ipairs(arg.customers) do
-    if i > 1 then
-      handles = handles + merge_customer(customer.customer, first.customer)
-      redis.call('HSET', customer.customer, '>', first.id)
-      redis.call('PEXPIRE', customer.customer, arg.remember_ms)
-    end
+  local handles = tonumber(redis.call('HGET', key.customer, 'handles') or 0)
+  for i = 1, #arg.others do
+    local other = key.others[i].customer
+    handles = handles + merge_customer(other, key.customer)
+    redis.call('HSET', other, '>', arg.customer_id)
+    redis.call('PEXPIRE', other, arg.remember_ms)
   end
-  for _, handle in ipairs(arg.handles) do
-    if handle.expected == '' then handles = handles + 1 end
-    redis.call('SET', handle.handle, first.id, 'PX', arg.remember_ms)
+  for i = 1, #arg.handles do
+    if arg.handles[i].expected == '' then handles = handles + 1 end
+    redis.call('SET', key.handles[i].handle, arg.customer_id, 'PX', arg.remember_ms)
   end
-  redis.call('HSET', first.customer, 'handles', digits(handles))
-  redis.call('PEXPIRE', first.customer, arg.remember_ms)
+  redis.call('HSET', key.customer, 'handles', digits(handles))
+  redis.call('PEXPIRE', key.customer, arg.remember_ms)
   return {'linked', digits(handles)}
 end

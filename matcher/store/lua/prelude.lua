@@ -1,12 +1,20 @@
 -- What every verb shares. Times are milliseconds of the store's clock, which stands still inside a call.
+--
+-- In all files `key.<name>` and `arg.<name>` are the keys and arguments of a call by the names of its class in verbs/;
+-- redis/lua_names.py replaces them by positions when the library is built.
 
--- Reads a trailing list of a call: its length, then its items, each by `read`. k and a are the positions before the
--- list's first key and before its length. Returns the list, and the positions before the next one.
-local function read_list(read, keys, args, k, a)
-  local items = {}
-  a = a + 1
-  for i = 1, tonumber(args[a]) do items[i], k, a = read(keys, args, k, a) end
-  return items, k, a
+-- Returns the calls of a list of calls, each as {key = its keys, arg = its arguments}. The numbers of each call's keys
+-- and arguments follow the length of the list, then come all keys and all arguments.
+local function read_calls(keys, args, length)
+  local calls, k, a = {}, 0, 1 + 2 * length
+  for n = 1, length do
+    local key, arg = {}, {}
+    for i = 1, tonumber(args[2 * n]) do key[i] = keys[k + i] end
+    for i = 1, tonumber(args[2 * n + 1]) do arg[i] = args[a + i] end
+    k, a = k + #key, a + #arg
+    calls[n] = {key = key, arg = arg}
+  end
+  return calls
 end
 
 -- Returns the time in milliseconds and in microseconds.

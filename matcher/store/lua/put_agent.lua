@@ -7,12 +7,12 @@ local function put_agent(key, arg)
   local conflict = version_conflict(before.version, arg.expected)
   if conflict then return conflict end
   local pools = {}
-  for i, pool in ipairs(arg.joined) do
-    if not redis.call('ZSCORE', key.pools, pool.id) then return {'pool', pool.id} end
-    pools[i] = pool.id
+  for i = 1, #arg.joined do
+    pools[i] = arg.joined[i].id
+    if not redis.call('ZSCORE', key.pools, pools[i]) then return {'pool', pools[i]} end
   end
-  for _, left in ipairs(arg.left) do redis.call('SREM', left.members, arg.agent_id) end
-  for _, pool in ipairs(arg.joined) do redis.call('SADD', pool.members, arg.agent_id) end
+  for i = 1, #arg.left do redis.call('SREM', key.left[i].members, arg.agent_id) end
+  for i = 1, #arg.joined do redis.call('SADD', key.joined[i].members, arg.agent_id) end
   local status = arg.status ~= '' and arg.status or before.status or 'OFFLINE'
   local idle = before.idle or digits(now)
   if status == 'ONLINE' and before.status ~= 'ONLINE' then idle = digits(now) end

@@ -1,4 +1,5 @@
--- What the transitions of a reservation share. `reservation` is what `open_reservation` returns.
+-- What the transitions of a reservation share: the calls that begin with a Transition. `reservation` is what
+-- `open_reservation` returns.
 
 local HOLDING = {PENDING = true, ACCEPTED = true, WRAPPING = true}
 local LAPSES_TO = {PENDING = 'EXPIRED', ACCEPTED = 'EXPIRED', WRAPPING = 'COMPLETED'}
@@ -9,9 +10,9 @@ local LAPSES_TO = {PENDING = 'EXPIRED', ACCEPTED = 'EXPIRED', WRAPPING = 'COMPLE
 local function open_reservation(key, arg)
   local now, micros = clock()
   local reservation = fields(key.reservation, 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write')
-  reservation.key, reservation.id, reservation.agent = key, arg.reservation_id, arg.agent_id
+  reservation.key, reservation.arg, reservation.id, reservation.agent = key, arg, arg.reservation_id, arg.agent_id
   reservation.now, reservation.micros = now, micros
-  reservation.keep_ms, reservation.events_kept = tonumber(arg.keep_ms), arg.events_kept
+  reservation.keep_ms = tonumber(arg.keep_ms)
   if not reservation.state then return reservation, {'gone'} end
   if arg.fence ~= '0' and arg.fence ~= reservation.fence then return reservation, {'fence'} end
   reservation.reads = reservation.state
@@ -61,7 +62,7 @@ local function extend(reservation, deadline)
   redis.call('ZADD', key.holds, at, hold_member(reservation.id, reservation.channel, cost))
   redis.call('ZADD', key.due, at, 'reservation|' .. reservation.id)
   keep_until(reservation, digits(deadline + reservation.keep_ms))
-  append(key.load, reservation.events_kept, 'hold', reservation.agent, reservation.id, reservation.channel, cost, at,
+  append(key.load, reservation.arg.events_kept, 'hold', reservation.agent, reservation.id, reservation.channel, cost, at,
     digits(reservation.now))
 end
 
@@ -110,7 +111,7 @@ local function release(reservation, state, idle_since)
     redis.call('HSET', key.agent, 'idle', since)
   end
   earmark(key.agent, key.waiting, reservation.now)
-  append(key.load, reservation.events_kept, 'free', reservation.agent, reservation.id, since, digits(reservation.now))
+  append(key.load, reservation.arg.events_kept, 'free', reservation.agent, reservation.id, since, digits(reservation.now))
 end
 
 -- Starts the count of the agent's missed offers again: an agent who answers has missed none in a row.

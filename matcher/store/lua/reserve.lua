@@ -42,8 +42,7 @@ local function check_contact(attempt)
     if not record.queued_in then return {'state', state or ''} end
   end
   if attempt.transfer then
-    local handed_on = arg.handed_on
-    local talks = handed_on and live and state == 'ASSIGNED' and record.reservation == handed_on.id
+    local talks = live and state == 'ASSIGNED' and record.reservation == arg.handed_on[1].id
     if not talks then return {'state', state or ''} end
     attempt.previous_agent = record.agent
   elseif attempt.from_queue then
@@ -59,10 +58,10 @@ local function check_contact(attempt)
   end
 end
 
--- Returns whether the contact may come to an agent: online, not silent, and not excluded.
-local function may_come_to(attempt, id, agent)
-  if agent.status ~= 'ONLINE' or id == attempt.previous_agent then return false end
-  if agent.beat and tonumber(agent.beat) <= attempt.now then return false end
+-- Returns whether the contact may come to an agent: online, not silent, and not excluded. `record` is the agent's.
+local function may_come_to(attempt, id, record)
+  if record.status ~= 'ONLINE' or id == attempt.previous_agent then return false end
+  if record.beat and tonumber(record.beat) <= attempt.now then return false end
   if not attempt.record.state then return true end
   local excluded_until = redis.call('HGET', attempt.key.contact, 'x:' .. id)
   return not excluded_until or (excluded_until ~= '0' and tonumber(excluded_until) <= attempt.now)
@@ -70,47 +69,47 @@ end
 
 -- Returns what a contact of the channel costs an agent, and the agent's load over the total; nil where the agent does
 -- not serve the channel or has too little free capacity.
-local function free_capacity(agent, holds, now, channel)
-  local cost, most = channel_terms(agent.channels, channel)
+local function free_capacity(record, holds, now, channel)
+  local cost, most = channel_terms(record.channels, channel)
   if not cost then return nil end
   local load, on_channel = live_load(holds, now, channel)
-  local total = tonumber(agent.total)
+  local total = tonumber(record.total)
   if load + cost > total or (most > 0 and on_channel >= most) then return nil end
   return cost, load / total
 end
 
 -- Returns whether an agent's free capacity is for the contacts that wait: the agent is earmarked, or a hold has lapsed
 -- and no replica has written that yet.
-local function is_kept(attempt, agent, holds)
-  if agent.earmark and tonumber(agent.earmark) > attempt.now then return true end
+local function is_kept(attempt, record, holds)
+  if record.earmark and tonumber(record.earmark) > attempt.now then return true end
   local since = '(' .. digits(attempt.now - attempt.contact.keep_ms)
-  return redis.call('ZCOUNT', holds, since, digits(attempt.now)) > 0 and has_waiting(attempt.key.waiting, agent.pools)
+  return redis.call('ZCOUNT', holds, since, digits(attempt.now)) > 0 and has_waiting(attempt.key.waiting, record.pools)
 end
 
 -- Returns the candidates with enough free capacity, the best affinity among them (nil: there is no candidate), and
 -- whether a candidate would have been one but is kept for the contacts that wait.
 local function free_candidates(attempt)
-  local arg, free, best, kept_back = attempt.arg, {}, nil, false
+  local key, arg, free, best, kept_back = attempt.key, attempt.arg, {}, nil, false
   local tolerance = tonumber(arg.tolerance)
-  for _, candidate in ipairs(arg.candidates) do
-    local affinity = tonumber(candidate.affinity)
+  for i = 1, #arg.candidates do
+    local agent, holds, id = key.candidates[i].agent, key.candidates[i].holds, arg.candidates[i].id
+    local affinity = tonumber(arg.candidates[i].affinity)
     -- A candidate farther from the best than the tolerance is never chosen, so it need not be read.
     if not best or tolerance < 0 or affinity >= best - tolerance then
-      local agent = fields(candidate.agent,
-        'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark', 'beat')
+      local record = fields(agent, 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark', 'beat')
       local cost, utilisation
-      if may_come_to(attempt, candidate.id, agent) then
-        cost, utilisation = free_capacity(agent, candidate.holds, attempt.now, arg.channel)
+      if may_come_to(attempt, id, record) then
+        cost, utilisation = free_capacity(record, holds, attempt.now, arg.channel)
       end
       local kept = false
       if cost and attempt.someone_waits and not attempt.from_queue then
-        kept = is_kept(attempt, agent, candidate.holds)
+        kept = is_kept(attempt, record, holds)
         kept_back = kept_back or kept
       end
       if cost and not kept then
         free[#free + 1] = {
-          id = candidate.id, affinity = affinity, utilisation = utilisation, idle = tonumber(agent.idle), cost = cost,
-          fence = tonumber(agent.fence or 0), agent = candidate.agent, holds = candidate.holds,
+          id = id, affinity = affinity, utilisation = utilisation, idle = tonumber(record.idle), cost = cost,
+          fence = tonumber(record.fence or 0), agent = agent, holds = holds,
         }
         if not best or affinity > best then best = affinity end
       end
@@ -138,16 +137,17 @@ end
 
 -- Frees the hold from which the contact was handed on.
 local function hand_over(attempt)
-  local key, handed_on, now = attempt.key, attempt.arg.handed_on, digits(attempt.now)
-  local old = fields(handed_on.reservation, 'agent', 'channel', 'cost', 'counts')
-  redis.call('HSET', handed_on.reservation, 'state', 'COMPLETED', 'ended', now)
-  redis.call('PEXPIREAT', handed_on.reservation, digits(attempt.now + attempt.contact.keep_ms))
-  redis.call('ZREM', handed_on.holds, hold_member(handed_on.id, old.channel, old.counts or old.cost))
-  redis.call('ZREM', key.due, 'reservation|' .. handed_on.id)
-  redis.call('ZREM', key.timers, 'idle|' .. handed_on.id)
-  if redis.call('EXISTS', handed_on.agent) == 1 then redis.call('HSET', handed_on.agent, 'idle', now) end
-  earmark(handed_on.agent, key.waiting, attempt.now)
-  append(key.load, attempt.arg.events_kept, 'free', old.agent, handed_on.id, now, now)
+  local key, arg, now = attempt.key, attempt.arg, digits(attempt.now)
+  local reservation, agent, id = key.handed_on[1].reservation, key.handed_on[1].agent, arg.handed_on[1].id
+  local old = fields(reservation, 'agent', 'channel', 'cost', 'counts')
+  redis.call('HSET', reservation, 'state', 'COMPLETED', 'ended', now)
+  redis.call('PEXPIREAT', reservation, digits(attempt.now + attempt.contact.keep_ms))
+  redis.call('ZREM', key.handed_on[1].holds, hold_member(id, old.channel, old.counts or old.cost))
+  redis.call('ZREM', key.due, 'reservation|' .. id)
+  redis.call('ZREM', key.timers, 'idle|' .. id)
+  if redis.call('EXISTS', agent) == 1 then redis.call('HSET', agent, 'idle', now) end
+  earmark(agent, key.waiting, attempt.now)
+  append(key.load, arg.events_kept, 'free', old.agent, id, now, now)
 end
 
 -- Lets the contact wait until a time. `changes` are further fields of its record and their values.

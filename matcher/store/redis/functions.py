@@ -1,4 +1,4 @@
-"""The Redis Functions library of the store's verbs, made of lua/*.lua and of the table in verbs.py.
+"""The Redis Functions library of the store's verbs, made of lua/*.lua and of the table in verbs/.
 
 Functions outlive a failover and a restart, after which cached scripts answer NOSCRIPT until they are loaded again. The
 library's name carries a digest of its sources, so that two versions of the service can share a store.
@@ -7,17 +7,25 @@ library's name carries a digest of its sources, so that two versions of the serv
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Final
 
-from matcher.store.redis.verb_call import lua_readers
-from matcher.store.verbs import VERBS
+from matcher.store.redis.lua_names import resolve_names
+from matcher.store.redis.verb_call import CallPart, layout_of
+from matcher.store.verbs import VERBS, ContactStep, Transition
 
-SHARED: Final = ("prelude", "contact", "reservation")
-"""The files that the verbs share, each before those that use it."""
+FILES: Final[Mapping[str, type[CallPart] | None]] = {
+    "prelude": None,
+    "contact": ContactStep,
+    "reservation": Transition,
+    **VERBS,
+}
+"""Every file → the class whose names it uses; a file stands after those that it uses."""
 
 
+@cache
 def lua_text(name: str) -> str:
     """Return the text of lua/<name>.lua."""
     return (resources.files("matcher.store") / "lua" / f"{name}.lua").read_text("utf-8")
@@ -25,8 +33,8 @@ def lua_text(name: str) -> str:
 
 @cache
 def _sources() -> str:
-    """Return the text of every file, then the functions that read the verbs' keys and arguments by the table."""
-    return "\n".join([*map(lua_text, (*SHARED, *VERBS)), lua_readers(VERBS.values()), ""])
+    """Return the Lua of every file, with positions for names. Raises NameError for a name that its class lacks."""
+    return "\n".join(resolve_names(lua_text(name), layout_of(part) if part else None) for name, part in FILES.items())
 
 
 @cache
@@ -43,13 +51,5 @@ def function(verb: str) -> str:
 
 def code() -> str:
     """Return the library as FUNCTION LOAD takes it."""
-    return f"#!lua name=matcher_{digest()}\n{_sources()}\n{''.join(map(_registered, VERBS))}"
-
-
-def _registered(verb: str) -> str:
-    return (
-        f"redis.register_function('{function(verb)}', function(keys, args)\n"
-        f"  local call = read_{verb}(keys, args, 0, 0)\n"
-        f"  return {verb}(call.key, call.arg)\n"
-        "end)\n"
-    )
+    registered = "\n".join(f"redis.register_function('{function(verb)}', {verb})" for verb in VERBS)
+    return f"#!lua name=matcher_{digest()}\n{_sources()}\n{registered}\n"

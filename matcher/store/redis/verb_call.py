@@ -1,17 +1,15 @@
 """Calls of the store's Lua verbs: what a verb takes, written once as a class, for Python and for Lua.
 
 A verb's class names its keys, its arguments and its trailing lists. Python builds an object of it by name, so that mypy
-finds a name that is missing or unknown; `packed` lays the values out as FCALL takes them; `lua_readers` writes the Lua
-functions that read them back into `key.<name>` and `arg.<name>`. Nothing else knows a position.
-
-FCALL's arguments are those of the call in the order of its class, then every list: its length and its items, each laid
-out like a call. A list's keys follow the call's own in the same order.
+finds a name that is missing or unknown, and `packed` lays the values out as FCALL takes them: keys and arguments in the
+order of the class, then the length of each list, then the items list by list. Lua has the names `key.<name>` and
+`arg.<name>`, which lua_names.py replaces by these positions when the library is built.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
@@ -32,7 +30,7 @@ Answers: TypeAlias = Mapping[str, tuple[str, ...]]
 
 
 class CallPart(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Some named values of a call, or one item of a trailing list."""
+    """Named values that several verbs take, or one item of a trailing list."""
 
     def __repr__(self) -> str:
         """Name the class only: a call carries profiles, records and sealed texts."""
@@ -42,8 +40,9 @@ class CallPart(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class VerbCall(CallPart, frozen=True, kw_only=True, gc=False):
     """One call of a verb. A subclass is one verb: ReserveInOrder is reserve_in_order in lua/reserve_in_order.lua.
 
-    A field is a Key, an argument, a list of items (a Sequence or an optional CallPart), or a CallPart whose names are
-    also names of the call.
+    A field is a Key, an argument, or a list of parts: a Sequence, or one part or None. The first field may be a part
+    whose names are also names of the call: their positions are the same in every call that begins with it. A list of
+    calls is the only field of its class.
     """
 
     answers: ClassVar[Answers]
@@ -63,7 +62,7 @@ class VerbCall(CallPart, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Some fields of a class: by which names Lua knows them, and how Python reads their values."""
+    """Some fields of a class: their names in Lua, in order, and how Python reads their values."""
 
     lua: tuple[str, ...]
     values: Callable[[CallPart], tuple[Any, ...]]
@@ -71,13 +70,11 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class TrailingList:
-    """A trailing list of a call."""
+    """A trailing list of a call, and the names of its items."""
 
     name: str
     items: Callable[[CallPart], Any]
     layout: Layout
-    optional: bool
-    """The list holds one item or none, and Lua reads the item itself, or nil."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +87,38 @@ class Layout:
     args: Names
     lists: tuple[TrailingList, ...]
 
+    @property
+    def of_calls(self) -> bool:
+        """Whether the class is a list of calls."""
+        return any(issubclass(trailing.layout.part, VerbCall) for trailing in self.lists)
+
     def pack(self, part: CallPart, keys: list[str], args: list[str | bytes | int]) -> None:
         """Append the keys and the arguments of a part."""
         keys += self.keys.values(part)
         args += self.args.values(part)
-        for trailing in self.lists:
-            items = trailing.items(part)
+        lists = [(trailing.layout, trailing.items(part)) for trailing in self.lists]
+        for _, items in lists:
             args.append(len(items))
-            for item in items:
-                trailing.layout.pack(item, keys, args)
+        for layout, items in lists:
+            if self.of_calls:
+                calls = [call.packed() for call in items]
+                args += [len(values) for call in calls for values in call]
+                keys += [key for own_keys, _ in calls for key in own_keys]
+                args += [arg for _, own_args in calls for arg in own_args]
+            else:
+                keys_of, args_of = layout.keys.values, layout.args.values
+                for item in items:
+                    keys += keys_of(item)
+                    args += args_of(item)
 
 
 @cache
 def layout_of(part: type[CallPart]) -> Layout:
-    """Return where the values of a class lie. Raises TypeError where two fields have one name in Lua."""
+    """Return where the values of a class lie. Raises TypeError where the class breaks a rule of `VerbCall`."""
     keys, args, lists = dict[str, str](), dict[str, str](), list[TrailingList]()
     for path, kind in _fields(part):
         name = path.rpartition(".")[2]
-        if name in (args if kind is not _KEY else keys) or name in (one.name for one in lists):
+        if name in (keys if kind is _KEY else args) or name in (one.name for one in lists):
             raise TypeError(f"{part.__name__} has two fields of the name {name}")
         if kind is _KEY:
             keys[name] = path
@@ -115,52 +126,22 @@ def layout_of(part: type[CallPart]) -> Layout:
             args[name] = path
         else:
             lists.append(_trailing(name, path, kind))
-    return Layout(_snake(part.__name__), part, _names(keys), _names(args), tuple(lists))
-
-
-def lua_readers(calls: Iterable[type[VerbCall]]) -> str:
-    """Return the Lua functions that read calls and the items of their lists, each after those that it uses."""
-    ordered: dict[str, str] = {}
-
-    def add(layout: Layout) -> None:
-        for trailing in layout.lists:
-            add(trailing.layout)
-        ordered[layout.name] = _lua_reader(layout)
-
-    for call in calls:
-        add(layout_of(call))
-    return "\n".join(ordered.values())
-
-
-def _lua_reader(layout: Layout) -> str:
-    """Return the Lua function that reads one call or item, from the positions before its first key and argument.
-
-    It returns the item {name = value, …}, or the call {key = {name = key, …}, arg = {name = value, …}}, and the
-    positions before the next one.
-    """
-    keys = _bound("keys[k + {}]", layout.keys)
-    args = _bound("args[a + {}]", layout.args)
-    lines = [f"local function read_{layout.name}(keys, args, k, a)"]
-    if issubclass(layout.part, VerbCall):
-        lines += [f"  local key = {{{keys}}}", f"  local arg = {{{args}}}"]
-        target, result = "arg", "{key = key, arg = arg}"
-    else:
-        lines += [f"  local item = {{{', '.join(filter(None, (keys, args)))}}}"]
-        target = result = "item"
-    lines += [f"  k, a = k + {len(layout.keys.lua)}, a + {len(layout.args.lua)}"]
-    for one in layout.lists:
-        lines += [f"  {target}.{one.name}, k, a = read_list(read_{one.layout.name}, keys, args, k, a)"]
-        if one.optional:
-            lines += [f"  {target}.{one.name} = {target}.{one.name}[1]"]
-    return "\n".join([*lines, f"  return {result}, k, a", "end"])
+    layout = Layout(_snake(part.__name__), part, _names(keys), _names(args), tuple(lists))
+    if any(trailing.layout.lists for trailing in lists if not layout.of_calls):
+        raise TypeError(f"an item of a list of {part.__name__} has a list of its own")
+    if layout.of_calls and len(part.__struct_fields__) > 1:
+        raise TypeError(f"{part.__name__} has more than its list of calls")
+    return layout
 
 
 def _fields(part: type[CallPart], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the path of every field and what it is: _KEY, None for an argument, else the type of a list."""
     hints = get_type_hints(part, include_extras=True)
-    for field in part.__struct_fields__:
+    for number, field in enumerate(part.__struct_fields__):
         hint = hints[field]
         if isinstance(hint, type) and issubclass(hint, CallPart):
+            if number:
+                raise TypeError(f"{part.__name__} does not begin with its part {field}")
             yield from _fields(hint, f"{prefix}{field}.")
         elif hint == Key:
             yield prefix + field, _KEY
@@ -174,14 +155,14 @@ def _item_of(hint: Any) -> type[CallPart] | None:
 
 
 def _trailing(name: str, path: str, hint: Any) -> TrailingList:
-    item, read, optional = _item_of(hint), attrgetter(path), NoneType in get_args(hint)
+    item, read = _item_of(hint), attrgetter(path)
     assert item is not None
 
     def one_or_none(part: CallPart) -> tuple[CallPart, ...]:
         value = read(part)
         return () if value is None else (value,)
 
-    return TrailingList(name, one_or_none if optional else read, layout_of(item), optional)
+    return TrailingList(name, one_or_none if NoneType in get_args(hint) else read, layout_of(item))
 
 
 def _names(paths: dict[str, str]) -> Names:
@@ -191,10 +172,6 @@ def _names(paths: dict[str, str]) -> Names:
     if len(paths) == 1:  # attrgetter returns one value as it is, several as a tuple
         return Names(tuple(paths), lambda part: (read(part),))
     return Names(tuple(paths), read)
-
-
-def _bound(place: str, names: Names) -> str:
-    return ", ".join(f"{name} = {place.format(number)}" for number, name in enumerate(names.lua, start=1))
 
 
 def _snake(name: str) -> str:

@@ -1,7 +1,7 @@
 """The table of the store's verbs: what each takes and answers. lua/<verb>.lua says what it does.
 
 A key is named by what it holds, as `Keys` names it; an argument that is an id ends in `_id`, a duration in `_ms`. In
-Lua they are `key.<name>` and `arg.<name>`; the items of a list have one table each.
+Lua they are `key.<name>` and `arg.<name>`, those of the items of a list `key.<list>[i].<name>`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from matcher.store.redis.verb_call import VerbCall, layout_of
-from matcher.store.verbs.contacts import FreedAgent, GiveBack, Lead, Leave
-from matcher.store.verbs.customers import CustomerRecord, Handle, Link, Remember
+from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave
+from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Remember
 from matcher.store.verbs.reservations import (
     Accept,
     Cancel,
@@ -51,7 +51,7 @@ __all__ = [
     "Cancel",
     "Candidate",
     "Complete",
-    "CustomerRecord",
+    "ContactStep",
     "Decline",
     "DeleteAgent",
     "DeletePool",
@@ -65,6 +65,7 @@ __all__ = [
     "Link",
     "MissBeat",
     "ModelVectors",
+    "OtherCustomer",
     "PoolJoined",
     "PoolLeft",
     "PutAgent",

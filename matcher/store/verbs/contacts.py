@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
+from matcher.store.keys import Keys
 from matcher.store.redis.verb_call import Answers, CallPart, Key, VerbCall
 
 
-class Leave(VerbCall, frozen=True, kw_only=True):
-    """Takes a contact out of the queue.
-
-    gone: there is no such contact. held: an agent has it. ended: it has ended before. early: it may still wait.
-    """
+class ContactStep(CallPart, frozen=True, kw_only=True):
+    """What a step of a contact's life takes: the part that lua/contact.lua reads."""
 
     contact: Key
     load: Key
@@ -21,10 +19,35 @@ class Leave(VerbCall, frozen=True, kw_only=True):
     contacts: Key
     timers: Key
     contact_id: str
+    keep_ms: int
+    """How long the records of what has ended are kept."""
+    events_kept: int
+
+    @classmethod
+    def of(cls, keys: Keys, contact: str, keep_ms: int, events_kept: int) -> Self:
+        """Return the part for a contact of the site whose keys these are."""
+        return cls(
+            contact=keys.contact(contact),
+            load=keys.load,
+            queue=keys.queue,
+            waiting=keys.waiting,
+            contacts=keys.contacts,
+            timers=keys.timers,
+            contact_id=contact,
+            keep_ms=keep_ms,
+            events_kept=events_kept,
+        )
+
+
+class Leave(VerbCall, frozen=True, kw_only=True):
+    """Takes a contact out of the queue.
+
+    gone: there is no such contact. held: an agent has it. ended: it has ended before. early: it may still wait.
+    """
+
+    step: ContactStep
     cause: str
     """CANCELED or WAIT_EXPIRED."""
-    keep_ms: int
-    events_kept: int
 
     answers: ClassVar[Answers] = {
         "left": ("state",),

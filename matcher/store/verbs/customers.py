@@ -8,11 +8,10 @@ from typing import ClassVar
 from matcher.store.redis.verb_call import Answers, CallPart, Key, VerbCall
 
 
-class CustomerRecord(CallPart, frozen=True, kw_only=True):
-    """A customer to be joined."""
+class OtherCustomer(CallPart, frozen=True, kw_only=True):
+    """A customer whose record goes into another's."""
 
     customer: Key
-    id: str
 
 
 class Handle(CallPart, frozen=True, kw_only=True):
@@ -25,9 +24,11 @@ class Handle(CallPart, frozen=True, kw_only=True):
 class Link(VerbCall, frozen=True, kw_only=True):
     """Joins the handles of one customer. moved: a handle or a customer leads elsewhere by now."""
 
+    customer: Key
+    customer_id: str
+    """The customer to whom all handles lead from now on."""
     remember_ms: int
-    customers: Sequence[CustomerRecord]
-    """At least one; the first becomes the customer of all handles."""
+    others: Sequence[OtherCustomer]
     handles: Sequence[Handle]
 
     answers: ClassVar[Answers] = {"linked": ("handles",), "moved": ()}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final, Literal
 
 from matcher.store.redis.verb_call import Absent, Answers, CallPart, Key, VerbCall
+from matcher.store.verbs.contacts import ContactStep
 
 
 class HandedOn(CallPart, frozen=True, kw_only=True):
@@ -29,22 +30,16 @@ class Candidate(CallPart, frozen=True, kw_only=True):
 class Reserve(VerbCall, frozen=True, kw_only=True):
     """Holds capacity of a candidate, or lets the contact wait."""
 
+    step: ContactStep
     once: Key
-    contact: Key
     reservation: Key
     decision: Key
     due: Key
-    load: Key
-    queue: Key
-    waiting: Key
-    contacts: Key
-    timers: Key
     roster: Key
     digest: str
     """Of the request; "": the request is not remembered."""
     once_ms: int
     """How long the request is remembered."""
-    contact_id: str
     reservation_id: str
     decision_id: str
     pool_id: str
@@ -59,9 +54,6 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     decision_record: bytes
     decision_ms: int
     """How long the decision is kept."""
-    keep_ms: int
-    """How long the records of what has ended are kept."""
-    events_kept: int
     kind: str
     """A ReserveKind: 'new'; 'queue': the contact waits; 'transfer': an agent has it; 'move': a transfer that waits."""
     wait_ms: int | Absent
@@ -74,8 +66,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     the contacts that wait already; '': it does not wait now."""
     idle_ms: int
     """After how long without activity an accepted conversation is idle; 0: never."""
-    handed_on: HandedOn | None
     candidates: Sequence[Candidate]
+    handed_on: HandedOn | None
 
     # replayed: the request was answered before, or the offer is made already; ids are '' where the contact waits.
     # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
@@ -101,26 +93,18 @@ class ReserveInOrder(VerbCall, frozen=True, kw_only=True):
 
 
 class Transition(CallPart, frozen=True, kw_only=True):
-    """What every transition of a reservation takes."""
+    """What every transition of a reservation takes: the part that lua/reservation.lua reads."""
 
+    step: ContactStep
     reservation: Key
-    contact: Key
     agent: Key
     holds: Key
     due: Key
-    load: Key
-    queue: Key
-    waiting: Key
-    contacts: Key
-    timers: Key
     roster: Key
     reservation_id: str
-    contact_id: str
     agent_id: str
     fence: int
     """The fence that the reservation must have; 0: any."""
-    keep_ms: int
-    events_kept: int
 
 
 _TRANSITION: Final[Answers] = {
