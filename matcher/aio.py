@@ -1,4 +1,4 @@
-"""Asyncio pieces that the whole service shares: tasks that end with a block, and a throttle between two reads."""
+"""Asyncio pieces that the whole service shares: tasks that are restarted or end with a block, and a throttle."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 CANCEL_AGAIN_SECONDS: Final = 0.2
+FIRST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 5.0
+HEALTHY_SECONDS: Final = 10.0
+"""A background task that has run for so long without a fault starts again after the first pause, and is not failing."""
+FAILING_FAULTS: Final = 3
+"""So many faults in a row make a task a failing one: less could be a store that was away for a moment."""
 
 
 async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
@@ -31,13 +37,57 @@ async def ending(end: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run a coroutine beside the block, and cancel it when the block is left."""
-    task = asyncio.create_task(work)
+async def background(
+    tasks: BackgroundTasks, name: str, run: Callable[[], Coroutine[Any, Any, None]]
+) -> AsyncIterator[None]:
+    """Run a background task beside the block, and cancel it when the block is left."""
+    task = tasks.start(name, run)
     try:
         yield
     finally:
         await cancel_and_wait(task)
+
+
+class BackgroundTasks:
+    """The background tasks of the process: each is started again after a fault, and each fault is reported.
+
+    A task that ends silently would leave its part of the service standing still while everything else looks well.
+    """
+
+    def __init__(self, on_fault: Callable[[str, Exception], None] = lambda _name, _fault: None) -> None:
+        """on_fault: called with the task's name and the exception, for the log and the metric."""
+        self._on_fault = on_fault
+        self._failing: set[str] = set()
+
+    @property
+    def failing(self) -> list[str]:
+        """Return the names of the tasks that failed again and again and have not run healthily since."""
+        return sorted(self._failing)
+
+    def start(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        """Run `run` until it returns; after an exception run it again, with pauses that grow up to 5 s."""
+        return asyncio.create_task(self._keep_running(name, run), name=name)
+
+    async def _keep_running(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        loop, pause, faults = asyncio.get_running_loop(), FIRST_PAUSE_SECONDS, 0
+        try:
+            while True:
+                began, healthy = loop.time(), loop.call_later(HEALTHY_SECONDS, self._failing.discard, name)
+                try:
+                    return await run()
+                except Exception as fault:  # noqa: BLE001 - any fault: the task is started again
+                    if loop.time() - began >= HEALTHY_SECONDS:
+                        pause, faults = FIRST_PAUSE_SECONDS, 0
+                    faults += 1
+                    if faults >= FAILING_FAULTS:
+                        self._failing.add(name)
+                    self._on_fault(name, fault)
+                finally:
+                    healthy.cancel()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        finally:
+            self._failing.discard(name)
 
 
 class Throttle:

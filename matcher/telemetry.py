@@ -56,6 +56,20 @@ class Telemetry:
             "Age of a contact from the queue when an agent was reserved for it.",
             (0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600),
         )
+        self.task_faults = self._counter(
+            "matcher_task_faults", "Faults of background tasks, each started again: by what the task does.", ("task",)
+        )
+        self.events_ignored = self._counter(
+            "matcher_events_ignored", "Events of a site's change streams that this version cannot read.", ("site",)
+        )
+        self.deadlines_broken = self._counter(
+            "matcher_deadlines_broken",
+            "Deadlines that could not be written and were left aside for a while.",
+            ("site",),
+        )
+        self.loop_lag_seconds = self._histogram(
+            "matcher_loop_lag_seconds", "How late the event loop came to a timer that was due.", _LAG_SECONDS
+        )
         self.route_wait_seconds = self._histogram(
             "matcher_route_wait_seconds", "How long an admitted call waited for admission.", _CALL_SECONDS
         )

@@ -11,7 +11,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from matcher.aio import Throttle, cancel_and_wait
+from matcher.aio import BackgroundTasks, Throttle, cancel_and_wait
 from matcher.errors import StoreUnavailable
 from matcher.index import SiteIndex
 from matcher.model import Agent, ContactEvent, Hold, Pool
@@ -73,8 +73,10 @@ class SiteReplica:
         on_lag: Callable[[float], None],
         on_reload: Callable[[], None],
         hub: EventHub | None = None,
+        tasks: BackgroundTasks | None = None,
+        on_ignored: Callable[[], None] = lambda: None,
     ) -> None:
-        """on_lag: called with the age (s) of each applied batch. on_reload: called when events had been trimmed."""
+        """on_lag: gets the age (s) of a batch. on_reload: events were trimmed. on_ignored: an event is unreadable."""
         self.site = site
         self.hub = hub or EventHub(site)
         self.matching = matching
@@ -91,6 +93,7 @@ class SiteReplica:
         self._contacts = contacts
         self._on_lag = on_lag
         self._on_reload = on_reload
+        self._on_ignored = on_ignored
         self._position = Position(0, 0, "")
         self._load_applied = 0
         """The last event of the load stream of the batch that is being applied, or was applied last."""
@@ -110,7 +113,7 @@ class SiteReplica:
         self.away: StoreUnavailable | None = None
         self._applying_since_ms: int | None = None
         self._attached: list[Closing] = []
-        self._task = asyncio.create_task(self._keep_current(), name=f"follow {site}")
+        self._task = (tasks or BackgroundTasks()).start(f"follow {site}", self._keep_current)
 
     async def wait_ready(self, timeout_seconds: float) -> bool:
         """Wait until the site is read; return whether it is."""
@@ -215,7 +218,7 @@ class SiteReplica:
     async def _keep_current(self) -> None:
         position: Position | None = None
         while not self.removed:
-            changes = ChangeStream(self._connection, self.site)
+            changes = ChangeStream(self._connection, self.site, self._on_ignored)
             try:
                 if position is None or not await changes.unbroken(position):
                     position, begin = None, await changes.end()
@@ -245,11 +248,8 @@ class SiteReplica:
                 log.warning("the store is away", site=self.site, why=fault.why)
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
-                # After any fault a site that is read again is right; a replica without its task would stay wrong.
-                log.exception("following failed; reading the site again", site=self.site)
-                self._current.clear()
-                position = None
-                await asyncio.sleep(RETRY_SECONDS)
+                self._current.clear()  # the task is started again, and reads the site again
+                raise
             finally:
                 await changes.close()
 

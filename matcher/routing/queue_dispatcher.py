@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from matcher.aio import cancel_and_wait
+from matcher.aio import BackgroundTasks, cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.index import Query
 from matcher.model import Pool, PoolPolicy
@@ -73,6 +73,7 @@ class QueueDispatcher:
         sealer: Sealer,
         clock: Clock,
         on_served: Callable[[float], None] = lambda _: None,
+        tasks: BackgroundTasks | None = None,
     ) -> None:
         """on_served: called with the seconds that a contact waited."""
         self._replica = replica
@@ -86,7 +87,7 @@ class QueueDispatcher:
         self._entries: dict[str, QueuedContact] = {}
         self._wake_ms = 0.0
         """When something changes by itself: a requirement lapses, or an agent is no longer excluded."""
-        self._task = asyncio.create_task(self._run(), name=f"dispatch {replica.site}")
+        self._task = (tasks or BackgroundTasks()).start(f"dispatch {replica.site}", self._run)
 
     async def close(self) -> None:
         """Stop, and leave the leader lease to another process."""
@@ -125,11 +126,10 @@ class QueueDispatcher:
                 self._wake_ms = 0.0
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
-                # Any fault: the waiting contacts are in the store, and the next pass reads them from there.
-                log.exception("serving the queue failed", site=replica.site)
+                # The task is started again. The waiting contacts are in the store, and the next pass reads them there.
                 self._entries.clear()
                 self._wake_ms = 0.0
-                await asyncio.sleep(RETRY_SECONDS)
+                raise
 
     async def _renew(self) -> None:
         """Keep the leader lease during a long pass: a new leader would read and encode all waiting contacts again."""

@@ -17,7 +17,7 @@ import uvloop
 from threadpoolctl import threadpool_limits
 
 from matcher import kernels
-from matcher.aio import background, ending
+from matcher.aio import BackgroundTasks, background, ending
 from matcher.config import Settings, ignored_variables, load
 from matcher.encoder import usable_cores
 from matcher.errors import MatcherError, SettingsWrong, SiteExists
@@ -37,6 +37,7 @@ from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
 from matcher.server.gc_freezer import GcFreezer, sparing
 from matcher.server.listener import bind
+from matcher.server.loop_watchdog import LoopWatchdog
 from matcher.server.readiness import read_default_site, watch_readiness
 from matcher.server.replicas import open_replicas
 from matcher.server.store import OpenStore, open_store
@@ -49,7 +50,7 @@ from matcher.services.reservations import ReservationService
 from matcher.services.sites import SiteService
 from matcher.services.watch import WatchService
 from matcher.store.sealer import Sealer
-from matcher.telemetry import Telemetry, configure_logs
+from matcher.telemetry import Telemetry, configure_logs, fault_fields
 
 log = structlog.get_logger(__name__)
 
@@ -91,9 +92,26 @@ async def serve(settings: Settings) -> None:
     if settings.worker:
         stop_with_parent(stopping)
     with sparing(GcFreezer()):
-        async with running(settings) as address:
-            print(f"serving on {address}", flush=True)
-            await stopping.wait()
+        started = asyncio.Event()
+        work = asyncio.create_task(_serve_until(stopping, settings, started))
+        stop = asyncio.create_task(stopping.wait())
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not started.is_set() and not work.done():
+            # A start can take a minute (the first one compiles the model): a signal ends it where it is.
+            log.info("stopped before it served")
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+        else:
+            await work
+
+
+async def _serve_until(stopping: asyncio.Event, settings: Settings, started: asyncio.Event) -> None:
+    async with running(settings) as address:
+        started.set()
+        print(f"serving on {address}", flush=True)
+        await stopping.wait()
 
 
 @asynccontextmanager
@@ -105,9 +123,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     telemetry, turns = Telemetry(), LoopTurns()
     _serve_metrics(settings, telemetry)
     health, ranker = Health(telemetry), Ranker(settings.affinity_tolerance, SearchBatcher(turns))
+    tasks = BackgroundTasks(partial(_report_fault, telemetry))
     async with (
         open_store(settings, telemetry) as store,
-        open_replicas(settings, telemetry, store, ranker) as replicas,
+        open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
     ):
         router = _router(store, replicas.sites, ranker, telemetry)
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker), replicas.sites)
@@ -115,11 +134,13 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
         await read_default_site(replicas.sites)
+        watch = partial(watch_readiness, store.client, replicas.sites, health, telemetry, store.revive, tasks)
         async with (
             open_server(settings, telemetry, services, health, turns) as address,
             ending(windows.close),
-            background(watch_readiness(store.client, replicas.sites, health, telemetry, store.revive)),
-            background(replicas.change.run(replicas.sites, replicas.factory.by)),
+            background(tasks, "readiness", watch),
+            background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
+            background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),
         ):
             encoder = replicas.matching.encoder
             await health.set(True, f"store answers, {encoder.runtime} loaded, index caught up")
@@ -197,6 +218,11 @@ def _admission(settings: Settings, telemetry: Telemetry) -> Admission:
     telemetry.routes_in_flight.set_function(lambda: admission.in_flight)
     telemetry.routes_waiting.set_function(lambda: admission.waiting)
     return admission
+
+
+def _report_fault(telemetry: Telemetry, task: str, fault: Exception) -> None:
+    telemetry.task_faults.labels(task.split(maxsplit=1)[0]).inc()
+    log.error("a background task failed and is started again", task=task, **fault_fields(fault))
 
 
 def _serve_metrics(settings: Settings, telemetry: Telemetry) -> None:

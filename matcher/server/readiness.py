@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+from matcher.aio import BackgroundTasks
 from matcher.errors import IndexBehind, MatcherError
 from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
@@ -36,8 +37,11 @@ async def watch_readiness(
     health: Health,
     telemetry: Telemetry,
     revive: Callable[[], Awaitable[None]],
+    tasks: BackgroundTasks,
 ) -> None:
-    """Report SERVING only while the store answers and every open site is caught up. Runs until it is cancelled.
+    """Report SERVING only while the store answers, every open site is caught up and no background task keeps failing.
+
+    Runs until it is cancelled.
 
     revive: starts an embedded store again that has died: what it acknowledged is on the disk.
     """
@@ -58,7 +62,10 @@ async def watch_readiness(
         reachable = [site for site in sites if not (away and site.away)]
         behind = [site.site for site in reachable if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS]
         answers = f"store answers but for {', '.join(away)}" if away else "store answers"
-        await health.set(not behind, f"behind: {', '.join(behind)}" if behind else f"{answers}, index caught up")
+        if failing := tasks.failing:
+            await health.set(False, f"failing: {', '.join(failing)}")
+        else:
+            await health.set(not behind, f"behind: {', '.join(behind)}" if behind else f"{answers}, index caught up")
 
 
 def _measure_sites(sites: SiteRegistry, telemetry: Telemetry) -> None:

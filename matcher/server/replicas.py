@@ -11,7 +11,7 @@ import structlog
 
 from matcher.affinity.scorer_file import PACKAGED, ScorerFileWrong
 from matcher.affinity.scorer_registry import ScorerRegistry
-from matcher.aio import ending
+from matcher.aio import BackgroundTasks, ending
 from matcher.config import Settings
 from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder
 from matcher.replica.affinity_floors import AffinityFloors
@@ -38,6 +38,7 @@ class ReplicaFactory:
     telemetry: Telemetry
     ranker: Ranker
     hubs: EventHubs
+    tasks: BackgroundTasks
 
     def by(self, matching: ModelBundle) -> Callable[[str], SiteReplica]:
         """Return a function that opens the replica of a site by one model."""
@@ -56,12 +57,15 @@ class ReplicaFactory:
             telemetry.index_lag_seconds.observe,
             telemetry.stream_reloads.labels(site).inc,
             self.hubs.of(site),
+            self.tasks,
+            telemetry.events_ignored.labels(site).inc,
         )
         observer = ExpiryObserver(
             on_lapse=lambda state: telemetry.reservations_lapsed.labels(state).inc(),
             on_away=lambda reason: telemetry.agents_sent_away.labels(reason).inc(),
+            on_broken=telemetry.deadlines_broken.labels(site).inc,
         )
-        replica.attach(Expiry(replica, stores.routing, stores.contacts, stores.presence, clock, observer))
+        replica.attach(Expiry(replica, stores.routing, stores.contacts, stores.presence, clock, observer, self.tasks))
         replica.attach(
             QueueDispatcher(
                 replica,
@@ -71,6 +75,7 @@ class ReplicaFactory:
                 Sealer(self.store.secret),
                 clock,
                 telemetry.contact_waited_seconds.observe,
+                self.tasks,
             )
         )
         return replica
@@ -88,7 +93,7 @@ class Replicas:
 
 @asynccontextmanager
 async def open_replicas(
-    settings: Settings, telemetry: Telemetry, store: OpenStore, ranker: Ranker
+    settings: Settings, telemetry: Telemetry, store: OpenStore, ranker: Ranker, tasks: BackgroundTasks
 ) -> AsyncIterator[Replicas]:
     """Open the model that answers, and a registry in which each site's replica is opened on first use."""
 
@@ -105,7 +110,7 @@ async def open_replicas(
         hubs = EventHubs(
             partial(EventHub, on_watcher=telemetry.watchers.inc, on_cut_off=telemetry.watchers_cut_off.inc)
         )
-        factory = ReplicaFactory(store, telemetry, ranker, hubs)
+        factory = ReplicaFactory(store, telemetry, ranker, hubs, tasks)
         sites = SiteRegistry(stores.roster, factory.by(matching))
         async with ending(sites.close):
             yield Replicas(sites, factory, matching, change)

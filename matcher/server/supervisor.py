@@ -24,6 +24,10 @@ log = structlog.get_logger(__name__)
 WORKER: Final = "import sys; from matcher.server.app import main; sys.exit(main())"
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
+STEADY_SECONDS: Final = 30.0
+"""A worker that ran for so long is replaced after the first pause again."""
+KILL_AFTER_SECONDS: Final = 10.0
+"""How long after its own `drain_seconds` a worker that does not end is killed."""
 
 
 async def supervise(settings: Settings, stopping: asyncio.Event) -> None:
@@ -78,11 +82,15 @@ class _Worker:
         self._number = number
         self._environment = {**os.environ, **_environment(settings, number, address)}
         self._stopping = stopping
+        self._patience = settings.drain_seconds + KILL_AFTER_SECONDS
 
     async def keep_running(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
+            began = asyncio.get_running_loop().time()
             code = await self._run()
+            if asyncio.get_running_loop().time() - began >= STEADY_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
             if self._stopping.is_set():
                 return
             if not self.serving.is_set():
@@ -111,8 +119,15 @@ class _Worker:
             if process.returncode is None:
                 with suppress(ProcessLookupError):
                     process.send_signal(signal.SIGTERM)
-        await ended
-        return await process.wait()
+        try:
+            async with asyncio.timeout(self._patience if self._stopping.is_set() else None):
+                await ended
+                return await process.wait()
+        except TimeoutError:
+            log.warning("a worker did not end and is killed", worker=self._number, seconds=self._patience)
+            with suppress(ProcessLookupError):
+                process.kill()
+            return await process.wait()
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         """Read the worker's output until it ends; its one line means that it serves."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from matcher.aio import cancel_and_wait
+from matcher.aio import BackgroundTasks, cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model.lifecycle import Cause
 from matcher.replica.site_replica import SiteReplica
@@ -29,6 +29,10 @@ GRACE_MS: Final = 5
 """The local estimate of the store's clock may run ahead by this; a store verb that comes early changes nothing."""
 IDLE_SECONDS: Final = 3600.0
 AGAIN_SECONDS: Final = 0.02
+LOOK_AGAIN_SECONDS: Final = 2.0
+"""Longest sleep without a look at the store's clock: after a step of that clock a deadline is up to so much late."""
+POSTPONED_SECONDS: Final = 30.0
+"""How long a deadline that cannot be written, whatever its fault, is left aside for the others."""
 RETRY_SECONDS: Final = 1.0
 TIMER_READ_SECONDS: Final = 0.25
 """How soon the store is asked for the earliest timer after one was set. No timer is set for less than a second, and
@@ -46,10 +50,15 @@ class AwayReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExpiryObserver:
-    """Callbacks for metrics: a reservation lapsed, with the state that it was in; an agent was set AWAY."""
+    """Callbacks for metrics.
+
+    on_lapse: a reservation lapsed, with the state that it was in. on_away: an agent was set AWAY. on_broken: a deadline
+    could not be written and was left aside.
+    """
 
     on_lapse: Callable[[str], None] = lambda _: None
     on_away: Callable[[AwayReason], None] = lambda _: None
+    on_broken: Callable[[], None] = lambda: None
 
 
 class Expiry:
@@ -67,6 +76,7 @@ class Expiry:
         presence: PresenceStore,
         clock: Clock,
         observer: ExpiryObserver,
+        tasks: BackgroundTasks | None = None,
     ) -> None:
         self._replica = replica
         self._store = store
@@ -74,10 +84,12 @@ class Expiry:
         self._presence = presence
         self._clock = clock
         self._observer = observer
+        self._postponed: dict[str, float] = {}
+        """Deadlines that could not be written, and until when each is left aside, by the event loop's clock."""
         self._timer_ms: float = math.inf
         self._read_timers_at: float = math.inf
         """When to read the earliest timer, by the event loop's clock."""
-        self._task = asyncio.create_task(self._run(), name=f"expire {replica.site}")
+        self._task = (tasks or BackgroundTasks()).start(f"expire {replica.site}", self._run)
 
     async def close(self) -> None:
         """Stop the task."""
@@ -101,11 +113,34 @@ class Expiry:
         """
         now = self._clock.now_ms()
         self._replica.index.lapse(now)
-        while overdue := await self._store.overdue(self._replica.site, now, BATCH):
-            written = [await self._expire(reservation) for reservation in overdue]
+        self._forget_postponed()
+        while overdue := await self._overdue(now):
+            written = [await self._unless_broken(reservation, self._expire(reservation)) for reservation in overdue]
             if not any(written):
                 return True
         return await self._settle_timers()
+
+    async def _overdue(self, now: int) -> list[str]:
+        """Return reservations whose deadline has passed, without those left aside."""
+        overdue = await self._store.overdue(self._replica.site, now, BATCH + len(self._postponed))
+        return [reservation for reservation in overdue if reservation not in self._postponed]
+
+    async def _unless_broken(self, deadline: str, work: Awaitable[bool]) -> bool:
+        """Return what `work` returns; a fault that only this deadline has must not stop the others: leave it aside."""
+        try:
+            return await work
+        except MatcherError:
+            raise
+        except Exception:  # whatever is wrong with one record, the other deadlines are written
+            self._postponed[deadline] = asyncio.get_running_loop().time() + POSTPONED_SECONDS
+            log.exception("a deadline cannot be written; left aside", site=self._replica.site)
+            self._observer.on_broken()
+            return False
+
+    def _forget_postponed(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for deadline in [deadline for deadline, until in self._postponed.items() if until <= now]:
+            del self._postponed[deadline]
 
     async def _expire(self, reservation: str) -> bool:
         """Write what follows from one deadline; return whether this process wrote it."""
@@ -132,13 +167,14 @@ class Expiry:
             now = self._clock.now_ms()
             due = [timer for timer in timers if timer.due_ms + GRACE_MS <= now]
             self._timer_ms = timers[len(due)].due_ms if len(due) < len(timers) else math.inf
+            due = [timer for timer in due if timer.key not in self._postponed]
             if not due or due == before:
                 return bool(due)
             for timer in due:
-                await self._settle(timer)
+                await self._unless_broken(timer.key, self._settle(timer))
             before = due
 
-    async def _settle(self, timer: Timer) -> None:
+    async def _settle(self, timer: Timer) -> bool:
         site = self._replica.site
         match timer.kind:
             case TimerKind.CONTACT:
@@ -151,6 +187,7 @@ class Expiry:
                     await self._store.rest(await self._store.slot(site, timer.id))
                 except ReservationNotFound:
                     await self._presence.forget(site, timer)
+        return True
 
     async def _handle_away(self, agent: str, reason: AwayReason) -> None:
         """Withdraw the offers of an agent who has just been set AWAY."""
@@ -170,7 +207,7 @@ class Expiry:
             self._replica.deadline_moved.clear()
             with suppress(TimeoutError):
                 # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(min(wait, LOOK_AGAIN_SECONDS)):
                     await self._replica.deadline_moved.wait()
             if self._replica.index is not index:
                 return

@@ -107,7 +107,10 @@ def event_number(event: str) -> int:
 
 
 def decode_change(event: str, number: int = 0) -> Change:
-    """Return the change in an event; number: its place in the stream. The verbs in lua/ write the events."""
+    """Return the change in an event; number: its place in the stream. The verbs in lua/ write the events.
+
+    Raises ValueError for an event of an unknown kind, which a later version of the service may write.
+    """
     kind, *fields = event.split("|")
     decode = _DECODERS.get(kind)
     if decode is None:
@@ -147,8 +150,10 @@ _DECODERS: Final[dict[str, Callable[[Sequence[str], int], Change]]] = {
 class ChangeStream:
     """Read one site's streams on a connection of its own."""
 
-    def __init__(self, connection: StoreClient, site: str) -> None:
+    def __init__(self, connection: StoreClient, site: str, on_ignored: Callable[[], None] = lambda: None) -> None:
+        """on_ignored: called for each event that this version cannot read."""
         self._connection = connection
+        self._on_ignored = on_ignored
         self._site = site
         self._keys = Keys(site)
         self._reader = connection.blocking_reader(self._keys.load)
@@ -187,8 +192,17 @@ class ChangeStream:
                     if number != last[key] + 1:
                         raise FellBehind(self._site)
                     last[key] = number
-                    changes.append(decode_change(text.decode(), number))
+                    changes += self._decoded(text, number)
             yield Position(last[self._keys.roster], last[self._keys.load], position.server), changes
+
+    def _decoded(self, text: bytes, number: int) -> list[Change]:
+        """Return the change of an event; nothing for an event that this version cannot read: a newer one wrote it."""
+        try:
+            return [decode_change(text.decode(), number)]
+        except (ValueError, IndexError):
+            self._on_ignored()
+            log.warning("an event of the change stream is not readable; ignored", site=self._site, number=number)
+            return []
 
     async def unbroken(self, position: Position) -> bool:
         """Return whether the streams continue from a position.

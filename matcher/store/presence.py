@@ -30,6 +30,11 @@ class Timer:
     id: str
     due_ms: int
 
+    @property
+    def key(self) -> str:
+        """Return the timer's name among the site's timers."""
+        return self.kind + self.id
+
 
 class PresenceStore:
     """Note heartbeats, and read timers."""
@@ -72,15 +77,16 @@ class PresenceStore:
         return bool(answer[0] == b"away")
 
     async def timers(self, site: str, most: int) -> list[Timer]:
-        """Read the timers, the earliest first."""
+        """Read the timers, the earliest first; ignore timers of a kind that this version does not know."""
         members = await self._connection.run("ZRANGE", Keys(site).timers, 0, most - 1, "WITHSCORES")
-        return [_timer(member.decode(), int(due)) for member, due in pairs_of(members)]
+        timers = (_timer(member.decode(errors="replace"), int(due)) for member, due in pairs_of(members))
+        return [timer for timer in timers if timer is not None]
 
     async def forget(self, site: str, timer: Timer) -> None:
         """Remove a timer whose contact, agent or reservation is forgotten."""
-        await self._connection.run("ZREM", Keys(site).timers, timer.kind + timer.id)
+        await self._connection.run("ZREM", Keys(site).timers, timer.key)
 
 
-def _timer(member: str, due_ms: int) -> Timer:
+def _timer(member: str, due_ms: int) -> Timer | None:
     kind, bar, identifier = member.partition("|")
-    return Timer(TimerKind(kind + bar), identifier, due_ms)
+    return Timer(TimerKind(kind + bar), identifier, due_ms) if kind + bar in set(TimerKind) else None

@@ -30,7 +30,28 @@ NOT_RUN: Final = (
     exceptions.BusyLoadingError,
 )
 """Refusals of a server that did not run the command: another server runs it, or the same server a moment later."""
-UNAVAILABLE: Final = (*NOT_RUN, exceptions.ConnectionError, exceptions.TimeoutError, OSError)
+UNAVAILABLE: Final = (
+    *NOT_RUN,
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    OSError,
+    exceptions.NoPermissionError,
+)
+REFUSED: Final = (
+    "BUSY",  # a script or function runs too long
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",  # the server cannot write its files
+    "NOAUTH",
+    "NOPERM",
+    "NOREPLICAS",
+    "READONLY",
+    "CLUSTERDOWN",
+    "UNKILLABLE",
+    # What a function gets whose inner command the user's ACL forbids.
+    "The user executing the script can't",
+)
+"""Beginnings of a server's errors that say that it cannot serve now, not that the command was wrong."""
 
 
 class RetryBudget:
@@ -121,9 +142,9 @@ class FailoverClient:
 
     def raise_store_error(self, fault: Exception) -> NoReturn:
         """Raise StoreUnavailable or StoreFull for a fault of redis-py; raise any other fault unchanged."""
-        if isinstance(fault, exceptions.OutOfMemoryError) or str(fault).startswith("OOM"):
+        if isinstance(fault, exceptions.OutOfMemoryError) or str(fault).startswith(("OOM", "ERR OOM")):
             raise StoreFull from fault
-        if isinstance(fault, UNAVAILABLE) or str(fault).startswith(("MISCONF", "NOREPLICAS")):
+        if isinstance(fault, UNAVAILABLE) or str(fault).startswith(REFUSED):
             raise StoreUnavailable(self._address, summary(fault)) from fault
         raise fault
 
