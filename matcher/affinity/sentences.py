@@ -143,8 +143,15 @@ def _windows(text: str, sentence: Span) -> Iterator[Span]:
         return
     words = [word.span() for word in _WORD.finditer(text, *sentence)]
     last = len(words) - WINDOW_WORDS
+    before = -1
     for first in [*range(0, last, WINDOW_STEP), last]:
-        yield _around_signs(text, sentence, words[first][0], words[first + WINDOW_WORDS - 1][1])
+        start = words[first][0]
+        window = _around_signs(text, sentence, start, words[first + WINDOW_WORDS - 1][1])
+        if window.start <= before:
+            # The last window may begin one word after the window before it, with an accent on that word.
+            window = Span(start, window.end)
+        before = window.start
+        yield window
 
 
 def _around_signs(text: str, sentence: Span, start: int, end: int) -> Span:

@@ -42,6 +42,9 @@ messages = st.one_of(st.text(max_size=300), st.lists(pieces, max_size=80).map(""
 
 
 @given(messages)
+@example(
+    "0\u0e000\u0e000\u0e000\u0e000\u0e470 0\u0e000\u0e000\u0e000\u10000\u3400"
+)  # two windows that begin at one accent
 def test_units_are_in_order_and_cover_all_of_the_text(text: str) -> None:
     """At most 32 units, none empty, each begins after the one before, and every character but spaces is in one."""
     units = split(text)
