@@ -1,7 +1,7 @@
 """Queue of texts to encode, in the order in which they are due.
 
 A text is due at its arrival plus an allowance for the size of its request. So a short message overtakes long messages
-that arrived shortly before it, and no text starves: with time every text becomes the most due.
+that arrived shortly before it, and no text starves: every text is due first in the end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from matcher.encoder.layout import Layout
 from matcher.encoder.protocols import Tokens, Vectors
 from matcher.encoder.settings import Priority
 
-# Seconds of age that one token is worth: requests of 20 tokens that arrive within 0.28 s go before one of 300.
+# Each token of a request moves its due time back by this: requests of 20 tokens that arrive within 0.28 s go before one
+# of 300.
 # About ten times what a token takes to encode, so that overtaking is rare where nothing is queued.
 SECONDS_PER_TOKEN = 0.001
 # How many texts are tokenized at once, and from how many tokenized texts a batch is chosen.

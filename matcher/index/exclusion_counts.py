@@ -1,4 +1,4 @@
-"""Counts of agents that a search excludes, by constraint, without a look at every agent."""
+"""Counts of agents that a search excludes, by constraint, without visiting every agent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matcher.index.filters import ORDER
 from matcher.model import LeftOut, Requirements
 
 MOST_SPLITS: Final = 256
-"""Splits kept; the least recently used is evicted first."""
+"""Most cached splits (see `_Split`); the least recently used is evicted first."""
 
 _BY_ATTRIBUTES: Final = 4
 """Constraints that an agent's attributes decide: POOL, CHANNEL, LANGUAGE, SKILL, in the order they are applied."""

@@ -9,7 +9,7 @@ class PendingReserves:
     """Know which agents the pending reserves are likely to get, so that other reserves name other agents first.
 
     Messages without an affinity all rank the longest idle agent first. The encoder finishes a batch of them at one
-    moment, and a reserve whose candidates others get must be sent again.
+    moment, and if others get all its candidates, a reserve has to be sent again.
     """
 
     def __init__(self) -> None:

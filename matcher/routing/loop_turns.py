@@ -1,9 +1,8 @@
 """Turns of the event loop: one heavy step at a time, with time for arriving calls between two steps.
 
-grpc.aio accepts a call of a method in five passes of the event loop (measured with grpcio 1.85, however long a pass
-takes). When the encoder answers a batch, thirty calls would continue at once, a millisecond each; in one pass they
+grpc.aio needs five passes of the event loop to accept one call, however long a pass takes (measured with grpcio 1.85). When the encoder answers a batch, thirty calls would continue at once, a millisecond each; in one pass they
 would keep every new call out for 150 ms, including calls that would be refused. So only a few calls continue in one
-loop turn: `search_batcher.py` says how many.
+loop turn: at most MOST_TOGETHER of `search_batcher.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ from typing import Final
 PASSES: Final = 5
 """Passes of the event loop between two heavy steps: as many as grpc.aio needs to accept one call."""
 PASSES_IN_A_CROWD: Final = 25
-"""The same while calls wait for admission: gRPC's own threads bring more calls during the passes, once they get a CPU
-core."""
+"""More passes while calls wait for admission, so that gRPC's own threads can hand over more of them."""
 MOST_ARRIVALS: Final = 128
 """Arrivals that one heavy step waits for: with more, the calls in progress would never end. With 32, calls stood in
 gRPC's own queue for a second at three times the peak load, and nothing refuses calls there."""

@@ -2,7 +2,7 @@
 
 A full collection visits every object while nothing else runs. With 10,000 agents it took 70 ms while the roster was
 read, and 90 to 150 ms beside a busy encoder, every few seconds under load (measured). A frozen object
-is not visited; it is still freed when its last reference goes, which is how agents, interests and holds end. Only
+is not visited; it is still freed when nothing refers to it: agents, interests and holds end that way. Only
 reference cycles of frozen objects stay until the next thaw.
 """
 
@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from typing import Final, Literal
 
 LASTING: Final = 25_000
-"""So many objects must outlive a full collection to be frozen: a sixth of those of 10,000 agents. The calls in flight
-mostly have fewer."""
+"""Objects are frozen only when at least this many survive a full collection. 10,000 agents have six times as many; the
+calls in flight mostly have fewer."""
 THAW_SECONDS: Final = 3_600.0
 """How often a full collection visits all objects nevertheless, for the cycles of frozen ones: the index of a site that
 was deleted, the scorers of a former model, calls that were in flight."""
