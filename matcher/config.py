@@ -66,6 +66,12 @@ class Settings(BaseModel):
         "redis+sentinel://host,host/service or redis+cluster://host,host; with rediss for TLS. Empty: the embedded "
         "store.",
     )
+    store_memory_mb: int = Field(
+        4096,
+        ge=0,
+        description="Most memory of the embedded store, in MB; beyond that new work gets RESOURCE_EXHAUSTED and what "
+        "ends work goes on. 0: no limit.",
+    )
     store_calls: int = Field(
         1024, ge=1, le=65_536, description="Most calls in flight to one server of the store; more calls wait."
     )

@@ -66,7 +66,7 @@ async def open_store(settings: Settings, telemetry: Telemetry) -> AsyncIterator[
 
 async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
     """Start or adopt the embedded store and return its URL: the same one for the same data directory."""
-    embedded = await EmbeddedStore.open(EmbeddedSettings(settings.data_dir))
+    embedded = await EmbeddedStore.open(EmbeddedSettings(settings.data_dir, max_memory_mb=settings.store_memory_mb))
     stack.push_async_callback(embedded.close)
     log.info("embedded store", data_dir=str(settings.data_dir), adopted=embedded.adopted)
     return embedded.url

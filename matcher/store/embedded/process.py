@@ -96,7 +96,9 @@ def _make_private(directory: Path) -> None:
         raise StoreUnavailable(str(directory), "the socket's directory is not private to this user; remove it")
 
 
-def start_server(binary: Path, files: StoreFiles, socket: Path, lock: int) -> subprocess.Popen[bytes]:
+def start_server(
+    binary: Path, files: StoreFiles, socket: Path, lock: int, max_memory_mb: int = 0
+) -> subprocess.Popen[bytes]:
     """Start the server, and pass it `lock`, a descriptor that has locked the data directory exclusively.
 
     The descriptor is closed here, so that the lock lives exactly as long as the server. The server has a session of
@@ -112,7 +114,7 @@ def start_server(binary: Path, files: StoreFiles, socket: Path, lock: int) -> su
         log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = subprocess.Popen(  # noqa: S603 - the operator's own choice of a program, and no shell
-                [binary, *_arguments(files, socket)],
+                [binary, *_arguments(files, socket, max_memory_mb)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -130,7 +132,7 @@ def start_server(binary: Path, files: StoreFiles, socket: Path, lock: int) -> su
     return process
 
 
-def _arguments(files: StoreFiles, socket: Path) -> list[str]:
+def _arguments(files: StoreFiles, socket: Path, max_memory_mb: int) -> list[str]:
     options = {
         "port": "0",
         "unixsocket": str(socket),
@@ -139,6 +141,7 @@ def _arguments(files: StoreFiles, socket: Path) -> list[str]:
         "appendonly": "yes",
         "appendfsync": "always",
         "save": "",
+        "maxmemory": f"{max_memory_mb}mb",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
     }

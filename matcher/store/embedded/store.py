@@ -40,6 +40,8 @@ class EmbeddedSettings:
     data_dir: Path
     binary: Path | None = None
     start_timeout_seconds: float = 60
+    max_memory_mb: int = 0
+    """The server refuses writes beyond this; 0: it has no limit. A server that runs already keeps its own."""
 
 
 class EmbeddedStore:
@@ -94,7 +96,7 @@ def _attach(settings: EmbeddedSettings, cancelled: threading.Event) -> EmbeddedS
         try:
             while not try_lock_shared(users):
                 timeout.sleep(str(files.data_dir), lambda: "another process has been stopping it for too long")
-            socket, adopted = _start_or_adopt(files, users, settings.binary, timeout)
+            socket, adopted = _start_or_adopt(files, users, settings, timeout)
         except BaseException:
             os.close(users)
             raise
@@ -104,14 +106,16 @@ def _attach(settings: EmbeddedSettings, cancelled: threading.Event) -> EmbeddedS
         raise StoreUnavailable(str(settings.data_dir), why) from error
 
 
-def _start_or_adopt(files: StoreFiles, users: int, binary: Path | None, timeout: PollTimeout) -> tuple[Path, bool]:
+def _start_or_adopt(
+    files: StoreFiles, users: int, settings: EmbeddedSettings, timeout: PollTimeout
+) -> tuple[Path, bool]:
     """Return the socket of a server that answers, and whether it ran before; start a server where none runs."""
     address = str(files.data_dir)
     started: subprocess.Popen[bytes] | None = None
     try:
         while True:
             if started is None:
-                started = _start_if_free(files, binary)
+                started = _start_if_free(files, settings)
             elif started.returncode is not None:
                 raise StoreUnavailable(address, f"its server ended at once; last logged: {files.last_log_line()}")
             socket, pid = files.address()
@@ -136,18 +140,18 @@ def _describe(files: StoreFiles, pid: str, problem: str | None) -> str:
     return f"{server} holds the lock, but {problem}; last logged: {files.last_log_line()}"
 
 
-def _start_if_free(files: StoreFiles, binary: Path | None) -> subprocess.Popen[bytes] | None:
+def _start_if_free(files: StoreFiles, settings: EmbeddedSettings) -> subprocess.Popen[bytes] | None:
     lock = open_lock(files.lock)
     try:
         if not try_lock_exclusive(lock):
             os.close(lock)
             return None
-        binary = find_binary(binary, str(files.data_dir))
+        binary = find_binary(settings.binary, str(files.data_dir))
         socket = choose_socket(files)
     except BaseException:
         os.close(lock)
         raise
-    return start_server(binary, files, socket, lock)
+    return start_server(binary, files, socket, lock, settings.max_memory_mb)
 
 
 def _detach(files: StoreFiles, socket: Path, users: int) -> None:

@@ -51,5 +51,9 @@ def function(verb: str) -> str:
 
 def code() -> str:
     """Return the library as FUNCTION LOAD takes it."""
-    registered = "\n".join(f"redis.register_function('{function(verb)}', {verb})" for verb in VERBS)
-    return f"#!lua name=matcher_{digest()}\n{_sources()}\n{registered}\n"
+    return f"#!lua name=matcher_{digest()}\n{_sources()}\n{''.join(map(_registered, VERBS))}"
+
+
+def _registered(verb: str) -> str:
+    flags = "'allow-oom'" if VERBS[verb].frees else ""
+    return f"redis.register_function{{function_name = '{function(verb)}', callback = {verb}, flags = {{{flags}}}}}\n"

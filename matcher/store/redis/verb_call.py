@@ -46,6 +46,8 @@ class VerbCall(CallPart, frozen=True, kw_only=True, gc=False):
     """
 
     answers: ClassVar[Answers]
+    frees: ClassVar[bool] = False
+    """Whether the verb runs in a full store too: it ends something, and so makes room."""
 
     @property
     def verb(self) -> str:

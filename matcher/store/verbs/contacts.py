@@ -49,6 +49,7 @@ class Leave(VerbCall, frozen=True, kw_only=True):
     cause: str
     """CANCELED or WAIT_EXPIRED."""
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {
         "left": ("state",),
         "gone": (),
@@ -81,4 +82,5 @@ class GiveBack(VerbCall, frozen=True, kw_only=True):
 
     agents: Sequence[FreedAgent]
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {"ok": ()}

@@ -126,6 +126,7 @@ class Accept(VerbCall, frozen=True, kw_only=True):
     """How long the conversation may take."""
     idle_ms: int
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = _TRANSITION
 
 
@@ -137,6 +138,7 @@ class Decline(VerbCall, frozen=True, kw_only=True):
     retry_after_ms: int | Absent
     """After how long the agent may be offered the contact again; "": never."""
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = _TRANSITION
 
 
@@ -159,6 +161,7 @@ class Complete(VerbCall, frozen=True, kw_only=True):
     write_id: str
     """A call that the network repeats has the same: it does not count as the second."""
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = _TRANSITION
 
 
@@ -169,6 +172,7 @@ class Cancel(VerbCall, frozen=True, kw_only=True):
     cause: str
     """CANCELED or AGENT_REMOVED."""
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = _TRANSITION
 
 
@@ -179,6 +183,7 @@ class Withdraw(VerbCall, frozen=True, kw_only=True):
     cause: str
     """AGENT_LEFT or AGENT_REMOVED."""
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = _TRANSITION
 
 
@@ -196,6 +201,7 @@ class Rest(VerbCall, frozen=True, kw_only=True):
 
     transition: Transition
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {"rests": (), "early": (), "done": ()}
 
 
@@ -209,4 +215,5 @@ class Expire(VerbCall, frozen=True, kw_only=True):
     max_missed: int
     """After how many missed offers in a row the agent is AWAY; 0: never."""
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {"lapsed": ("state", "away"), "early": (), "done": ()}

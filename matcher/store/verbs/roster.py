@@ -33,6 +33,7 @@ class MissBeat(VerbCall, frozen=True, kw_only=True):
     agent_id: str
     events_kept: int
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {"away": (), "early": (), "done": ()}
 
 
@@ -134,6 +135,7 @@ class DeleteAgent(VerbCall, frozen=True, kw_only=True):
     left: Sequence[PoolLeft]
     models: Sequence[ModelVectors]
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {"ok": (), "gone": (), "mismatch": ("version",), "holds": ("count",)}
 
 
@@ -166,6 +168,7 @@ class DeletePool(VerbCall, frozen=True, kw_only=True):
     events_kept: int
     write_id: str
 
+    frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {
         "ok": (),
         "gone": (),

@@ -1,0 +1,58 @@
+"""A full store: new work is refused with a reason, and what ends work goes on, so that the store empties itself."""
+
+from __future__ import annotations
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
+
+from matcher.client import MatcherCallError
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from matcher.v1 import routing_pb2 as pb
+from tests.conftest import StartServer
+from tests.people import hire, person
+
+BEES = "The smoker for my bees has a dent."
+MEGABYTE = 1 << 20
+
+
+async def fill(redis: Redis) -> list[str]:
+    """Write until the store refuses; return the keys."""
+    keys = list[str]()
+    for size in (MEGABYTE, MEGABYTE // 64):
+        for number in range(1000):
+            try:
+                await redis.set(f"m:test:{size}:{number}", b"x" * size, ex=600)
+            except OutOfMemoryError:
+                break
+            keys.append(f"m:test:{size}:{number}")
+    return keys
+
+
+async def test_a_full_store_refuses_new_work_and_lets_work_end(launch: StartServer) -> None:
+    """A route is refused with STORE_FULL; accepting, declining and completing go on, and later routes again."""
+    server = await launch({"MATCHER_STORE_MEMORY_MB": "32"})
+    async with server.client(await server.site()) as client:
+        await hire(
+            client, {"bea": person("I keep honey bees.", most=3), "tom": person("I keep honey bees too.", most=3)}
+        )
+        talks = (await client.route(BEES, auto_accept=True)).reservation
+        declines = (await client.route(BEES)).reservation
+        accepts = (await client.route(BEES)).reservation
+        embedded = await EmbeddedStore.open(EmbeddedSettings(server.data_dir))
+        redis = Redis.from_url(embedded.url)
+        try:
+            assert int((await redis.info("memory"))["maxmemory"]) == 32 * MEGABYTE
+            filled = await fill(redis)
+            with pytest.raises(MatcherCallError) as refused:
+                await client.route(BEES)
+            assert (refused.value.reason, refused.value.retry_after is not None) == ("STORE_FULL", True)
+            assert (await client.complete(talks.name)).state == pb.COMPLETED
+            assert (await client.decline(declines.name)).state == pb.DECLINED
+            assert (await client.accept(accepts.name)).state == pb.ACCEPTED
+            await client.delete_agent("tom", force=True)
+            await redis.delete(*filled)
+            assert (await client.route(BEES)).reservation.agent == client.name("agents", "bea")
+        finally:
+            await redis.aclose()
+            await embedded.close()
