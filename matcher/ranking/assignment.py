@@ -4,12 +4,12 @@ What is best, in this order:
 1. as many contacts as possible get an agent: one more served customer is worth more than any affinity;
 2. among those assignments, the sum of the values is greatest;
 3. where values are equal, the first contacts are served, by the agents with the lowest load, then the longest idle,
-   then the lowest id; a pair that is `idle_first` goes by idleness before load. Among equal agents everyone
-   gets one contact before anyone gets two.
+   then the lowest id; a pair that is `idle_first` goes by idleness before load. Among equal agents everyone gets one
+   contact before anyone gets two.
 
 The assignment problem is solved by scipy's linear_sum_assignment (Crouse 2016, IEEE TAES 52(4)). An agent with free
-capacity for k contacts stands for k columns. With several channels under one total capacity this is a
-knapsack problem, which is approximated: each agent stands for as many columns as the cheapest channel of the batch allows; an agent with
+capacity for k contacts stands for k columns. With several channels under one total capacity this is a knapsack problem,
+which is approximated: each agent stands for as many columns as the cheapest channel of the batch allows; an agent with
 more contacts than fit keeps those of the greatest value, and the others are assigned again among the free capacity that
 is left. So no agent is ever over capacity, and the result is never below that of assigning one by one.
 """

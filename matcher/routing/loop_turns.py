@@ -1,8 +1,9 @@
 """Turns of the event loop: one heavy step at a time, with time for arriving calls between two steps.
 
-grpc.aio needs five passes of the event loop to accept one call, however long a pass takes (measured with grpcio 1.85). When the encoder answers a batch, thirty calls would continue at once, a millisecond each; in one pass they
-would keep every new call out for 150 ms, including calls that would be refused. So only a few calls continue in one
-loop turn: at most MOST_TOGETHER of `search_batcher.py`.
+grpc.aio needs five passes of the event loop to accept one call, however long a pass takes (measured with grpcio 1.85).
+When the encoder answers a batch, thirty calls would continue at once, a millisecond each; in one pass they would keep
+every new call out for 150 ms, including calls that would be refused. So only a few calls continue in one loop turn: at
+most MOST_TOGETHER of `search_batcher.py`.
 """
 
 from __future__ import annotations

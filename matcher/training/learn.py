@@ -1,10 +1,10 @@
 """Learning of a scorer from suites: a linear map, its threshold, and the weights of the confidence.
 
-The map whitens a little: M = C^-a, where C is the second moment of the suites' vectors and a is small. What all texts have
-in common then counts less, and what distinguishes them counts more; this uses no label. With labels, W is the second
-moment of the differences between units and the matching interests of a right agent, and M = W^-a C^-b: directions in
-which right pairs differ count less (relevant component analysis: Bar-Hillel et al. 2003). Recall on held-out agents
-decides which map of the family, and which threshold, the scorer gets.
+The map whitens a little: M = C^-a, where C is the second moment of the suites' vectors and a is small. What all texts
+have in common then counts less, and what distinguishes them counts more; this uses no label. With labels, W is the
+second moment of the differences between units and the matching interests of a right agent, and M = W^-a C^-b:
+directions in which right pairs differ count less (relevant component analysis: Bar-Hillel et al. 2003). Recall on held-
+out agents decides which map of the family, and which threshold, the scorer gets.
 """
 
 from __future__ import annotations
