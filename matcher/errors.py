@@ -51,7 +51,7 @@ class MessageMalformed(MatcherError):
 
 
 class MessageTooLarge(MatcherError):
-    """The body is larger than the limit of the service."""
+    """The body is larger than the limit of its method."""
 
     reason = "MESSAGE_TOO_LARGE"
 

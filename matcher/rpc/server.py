@@ -8,10 +8,11 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from matcher.rpc.body_limits import GRPC_BYTES
 from matcher.rpc.call_prefetch import MethodRegistrar, prefetching
 from matcher.rpc.health import SERVICES, Health
 from matcher.rpc.interceptors.admission import AdmissionInterceptor
-from matcher.rpc.interceptors.errors import RECEIVE_LIMIT_BYTES, ErrorInterceptor
+from matcher.rpc.interceptors.errors import ErrorInterceptor
 from matcher.rpc.interceptors.metrics import MetricsInterceptor
 from matcher.rpc.interceptors.worker import WorkerInterceptor
 from matcher.rpc.ports import Services
@@ -54,7 +55,7 @@ def build_server(
         server = grpc.aio.server(
             interceptors=(MetricsInterceptor(telemetry), *limits, errors, *workers),
             options=(
-                ("grpc.max_receive_message_length", RECEIVE_LIMIT_BYTES),
+                ("grpc.max_receive_message_length", GRPC_BYTES),
                 ("grpc.so_reuseport", int(share_port)),
                 ("grpc.server.max_pending_requests", MOST_IN_GRPC),
                 ("grpc.server.max_pending_requests_hard_limit", MOST_IN_GRPC),

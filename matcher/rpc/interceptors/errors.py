@@ -21,14 +21,12 @@ from google.protobuf.message import DecodeError
 
 from matcher.errors import MatcherError, MessageMalformed, MessageTooLarge, MethodNotFound, ShuttingDown
 from matcher.rpc import status
+from matcher.rpc.body_limits import limit_of
 from matcher.rpc.grpc_types import Context, Handler
 from matcher.telemetry import fault_fields
 
 T = TypeVar("T")
 
-MOST_MESSAGE_BYTES: Final = 4 * 2**20
-RECEIVE_LIMIT_BYTES: Final = 16 * 2**20
-"""gRPC refuses larger messages by itself, with its own text: so this is well above MOST_MESSAGE_BYTES."""
 BODY_SECONDS: Final = 30.0
 """How long the service waits for the body of a unary call that has a later deadline, or none."""
 OUTAGE_SECONDS: Final = 1.0
@@ -174,9 +172,11 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _reader(method: str, deserialize: Callable[[bytes], T] | None) -> Callable[[bytes], T]:
+    most = limit_of(method)
+
     def read(body: bytes) -> T:
-        if len(body) > MOST_MESSAGE_BYTES:
-            raise MessageTooLarge(len(body), MOST_MESSAGE_BYTES)
+        if len(body) > most:
+            raise MessageTooLarge(len(body), most)
         try:
             return deserialize(body) if deserialize is not None else body  # type: ignore[return-value]
         except (DecodeError, UnicodeDecodeError):
