@@ -36,9 +36,11 @@ class FieldsInvalid(MatcherError):
 
     reason = "FIELDS_INVALID"
 
-    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+    def __init__(self, violations: Sequence[FieldViolation], *, more: int = 0) -> None:
+        """violations: those that are told; more: how many there are besides."""
         super().__init__("; ".join(f"{violation.field} {violation.description}" for violation in violations))
         self.violations = tuple(violations)
+        self.more = more
 
 
 class MessageMalformed(MatcherError):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from google.protobuf.descriptor import ServiceDescriptor
-
 from matcher.v1 import roster_pb2, routing_pb2
 
 KIB: Final = 2**10
 MIB: Final = 2**20
 
 ROUTE_BYTES: Final = 512 * KIB
-"""A text of 8,000 characters of four bytes, 256 excluded agents, 64 skills and 8 preferred agents with their whole names
-are 90 KiB: six times that, so that only what no client writes is refused here and not by the name of its field."""
+"""A text of 8,000 characters of four bytes, 256 excluded agents, 64 skills and 8 preferred agents with their whole
+names are 90 KiB: six times that, so that only what no client writes is refused here and not by its field's name."""
 AGENT_BYTES: Final = 256 * KIB
 """64 interests of 512 characters of four bytes are 128 KiB, and skills, languages, channels and pools 30 KiB more."""
 BATCH_BYTES: Final = 16 * MIB
@@ -68,11 +66,11 @@ _BY_SERVICE: Final = {
 }
 
 
-def _paths(service: ServiceDescriptor, limits: dict[str, int]) -> dict[str, int]:
-    return {f"/{service.full_name}/{method}": limit for method, limit in limits.items()}
-
-
-LIMITS: Final = {path: limit for service, limits in _BY_SERVICE.items() for path, limit in _paths(service, limits).items()}
+LIMITS: Final = {
+    f"/{service.full_name}/{method}": limit
+    for service, limits in _BY_SERVICE.items()
+    for method, limit in limits.items()
+}
 """The most bytes of one message, by method; a stream has the limit for each of its messages."""
 
 

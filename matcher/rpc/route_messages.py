@@ -47,9 +47,8 @@ def _batch(request: pb.RouteMessagesRequest) -> str:
     site = wrong.site("parent", request.parent)
     if not request.requests:
         wrong.note("requests", MISSING)
-    wrong.many("requests", len(request.requests), MOST_MESSAGES)
     numbers: dict[str, int] = {}
-    for number, item in enumerate(request.requests[:MOST_MESSAGES]):
+    for number, item in enumerate(wrong.first("requests", request.requests, MOST_MESSAGES)):
         if item.parent and item.parent != request.parent:
             wrong.note(f"requests[{number}].parent", "differs from the parent of the batch")
         if not item.contact_id:
