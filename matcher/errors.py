@@ -300,7 +300,7 @@ class EncoderOverloaded(MatcherError):
 
 
 class ServiceOverloaded(MatcherError):
-    """For a while this process has received more calls than it can work on; nothing of the call was read."""
+    """For a while this process has received more calls than it can work on; nothing was done."""
 
     reason = "SERVICE_OVERLOADED"
     retry_after_seconds = 0.5
