@@ -36,9 +36,11 @@ class FieldsInvalid(MatcherError):
 
     reason = "FIELDS_INVALID"
 
-    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+    def __init__(self, violations: Sequence[FieldViolation], *, more: int = 0) -> None:
+        """violations: those that are told; more: how many there are besides."""
         super().__init__("; ".join(f"{violation.field} {violation.description}" for violation in violations))
         self.violations = tuple(violations)
+        self.more = more
 
 
 class MessageMalformed(MatcherError):
@@ -51,7 +53,7 @@ class MessageMalformed(MatcherError):
 
 
 class MessageTooLarge(MatcherError):
-    """The body is larger than the limit of the service."""
+    """The body is larger than the limit of its method."""
 
     reason = "MESSAGE_TOO_LARGE"
 
@@ -298,7 +300,7 @@ class EncoderOverloaded(MatcherError):
 
 
 class ServiceOverloaded(MatcherError):
-    """For a while this process has received more calls than it can work on; nothing of the call was read."""
+    """For a while this process has received more calls than it can work on; nothing was done."""
 
     reason = "SERVICE_OVERLOADED"
     retry_after_seconds = 0.5

@@ -1,12 +1,13 @@
 """Admission of calls: how many are worked on at once, which wait in the line, and which are refused.
 
-A call is refused before anything of it is read. A fixed number of calls are worked on at once; the others wait in the
-line, in the order of their arrival. Callers who each send their next call when the last one is answered keep a line for
-as long as they like, and each of them is admitted once a round. When the line is longer than that, and has not been
-empty for a moment, the newest call is admitted first: its caller is the likeliest to be still there, and a call that is
-admitted has hardly waited, however long the line is. A crowd that arrives at once is answered to the last call. But
-when the long line has stood for a while and more calls than a crowd have arrived, it is overload: then each call that
-arrives, and each call that is done, refuses the calls that have waited longest, until the line was empty.
+A call asks for admission when its body has been read, and is refused before anything of it is decoded. A fixed number
+of calls are worked on at once; the others wait in the line, in the order of their arrival. Callers who each send
+their next call when the last one is answered keep a line for as long as they like, and each of them is admitted once
+a round. When the line is longer than that, and has not been empty for a moment, the newest call is admitted first:
+its caller is the likeliest to be still there, and a call that is admitted has hardly waited, however long the line
+is. A crowd that arrives at once is answered to the last call. But when the long line has stood for a while and more
+calls than a crowd have arrived, it is overload: then each call that arrives, and each call that is done, refuses the
+calls that have waited longest, until the line was empty.
 
 After B. Maurer, "Fail at Scale" (ACM Queue 13/8, 2015: controlled delay and adaptive LIFO), and K. Nichols and
 V. Jacobson, "Controlling Queue Delay" (ACM Queue 10/5, 2012). The line is judged by time and not by its length: how

@@ -7,13 +7,14 @@ call was cancelled. So nothing is pruned without an explicit `end`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Final, TypeVar
 
-from matcher.errors import FieldsInvalid, FieldViolation
+from matcher.errors import FieldsInvalid, FieldViolation, MessageTooLarge
 from matcher.model import ImportAction, ImportedRow, ImportResult
 from matcher.rpc import convert, resource_names
+from matcher.rpc.body_limits import AGENT_BYTES, BATCH_BYTES
 from matcher.rpc.ports import ImportService
 from matcher.rpc.validation import roster as check
 from matcher.v1 import roster_pb2 as pb
@@ -22,6 +23,10 @@ T = TypeVar("T")
 
 MOST_ROWS: Final = 64
 """Rows that are encoded and written together: a larger batch of the encoder gains nothing."""
+MOST_AHEAD_BYTES: Final = BATCH_BYTES
+"""Bytes of frames that are read ahead of the rows that are written; one frame at least."""
+MOST_AGENTS: Final = 1_000_000
+"""Agents of one import: it remembers the id of each, for `prune` and to notice one that is given twice."""
 
 
 async def answers(
@@ -29,7 +34,7 @@ async def answers(
 ) -> AsyncGenerator[pb.ImportAgentsResponse, None]:
     """Yield the result of every row, and of every pruned agent; raise FieldsInvalid for a wrong step."""
     running: _Import | None = None
-    async with aclosing(in_batches(steps, MOST_ROWS)) as batches:
+    async with aclosing(in_batches(steps, MOST_ROWS, MOST_AHEAD_BYTES, _size)) as batches:
         async for batch in batches:
             rows = batch
             if running is None:
@@ -98,16 +103,23 @@ class _Import:
             self._wrong = _wrong_step("step", "is missing")
         elif kind == "config":
             self._wrong = _wrong_step("config", "was given before")
+        elif len(self._row_of) >= MOST_AGENTS:
+            self._wrong = _wrong_step("row", f"is one too many: an import takes at most {MOST_AGENTS} agents")
         return kind == "row" and self._wrong is None
 
     def _check(self, row: pb.ImportRow) -> ImportedRow | ImportResult:
+        agent = row.agent_id if resource_names.is_id(row.agent_id) else ""
+        error: FieldsInvalid | MessageTooLarge
         try:
+            if (size := row.ByteSize()) > AGENT_BYTES:
+                raise MessageTooLarge(size, AGENT_BYTES)
             return check.import_row(row, self.site, self._row_of)
-        except FieldsInvalid as error:
-            agent = row.agent_id if resource_names.is_id(row.agent_id) else ""
-            return ImportResult(row=row.row, agent=agent, action=ImportAction.REJECTED, error=error)
+        except (FieldsInvalid, MessageTooLarge) as refusal:
+            error = refusal
         finally:
-            self._row_of.setdefault(row.agent_id, row.row)
+            if agent:  # what is no id names no agent, and is not kept
+                self._row_of.setdefault(agent, row.row)
+        return ImportResult(row=row.row, agent=agent, action=ImportAction.REJECTED, error=error)
 
 
 def _config(step: pb.ImportAgentsRequest) -> pb.ImportConfig:
@@ -120,35 +132,50 @@ def _wrong_step(field: str, description: str) -> FieldsInvalid:
     return FieldsInvalid([FieldViolation(field, description)])
 
 
-async def in_batches(stream: AsyncIterator[T], most: int) -> AsyncGenerator[list[T], None]:
+def _size(step: pb.ImportAgentsRequest) -> int:
+    return step.ByteSize()
+
+
+async def in_batches(
+    stream: AsyncIterator[T], most: int, most_bytes: int, size: Callable[[T], int]
+) -> AsyncGenerator[list[T], None]:
     """Yield the items of `stream` in batches, in order: all that have arrived, at least one and at most `most`.
 
-    Reads at most `most` items ahead, so that a slow consumer slows the sender down, and never waits for a batch to
-    fill. An exception of the stream is raised after the items before it were yielded.
+    Reads at most `most` items and about `most_bytes` ahead, so that a slow consumer slows the sender down, and never
+    waits for a batch to fill. An exception of the stream is raised after the items before it were yielded.
     """
-    unread = asyncio.Semaphore(most)
-    arrived: asyncio.Queue[T | None] = asyncio.Queue()
+    unread = asyncio.Condition()
+    arrived: asyncio.Queue[tuple[T, int] | None] = asyncio.Queue()
+    ahead = ahead_bytes = 0
+
+    def is_room() -> bool:
+        return ahead < most and ahead_bytes < most_bytes
 
     async def read() -> None:
-        await unread.acquire()
+        nonlocal ahead, ahead_bytes
         async for item in stream:
-            arrived.put_nowait(item)
-            await unread.acquire()
+            of_item = size(item)
+            ahead, ahead_bytes = ahead + 1, ahead_bytes + of_item
+            arrived.put_nowait((item, of_item))
+            if not is_room():
+                async with unread:
+                    await unread.wait_for(is_room)
 
     reader = asyncio.create_task(read())
     reader.add_done_callback(lambda _: arrived.put_nowait(None))
     try:
-        while (item := await arrived.get()) is not None:
-            batch = [item]
+        while (first := await arrived.get()) is not None:
+            batch = [first]
             ended = False
             while len(batch) < most and not arrived.empty() and not ended:
-                item = arrived.get_nowait()
-                ended = item is None
-                if item is not None:
-                    batch.append(item)
-            for _ in batch:
-                unread.release()
-            yield batch
+                following = arrived.get_nowait()
+                ended = following is None
+                if following is not None:
+                    batch.append(following)
+            ahead, ahead_bytes = ahead - len(batch), ahead_bytes - sum(of_item for _, of_item in batch)
+            async with unread:
+                unread.notify_all()
+            yield [item for item, _ in batch]
             if ended:
                 break
         await reader

@@ -61,7 +61,7 @@ def parse_site(name: str) -> str | None:
 
 def parse(name: str, kind: Kind) -> tuple[str, str] | None:
     """Return the site and the id of "sites/{site}/{kind}/{id}"; None for any other text."""
-    parts = name.split("/")
+    parts = name.split("/", 4)
     if len(parts) != 4 or parts[0] != "sites" or parts[2] != kind.value:
         return None
     return (parts[1], parts[3]) if _ID(parts[1]) and _ID_OF_KIND[kind](parts[3]) else None

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Final
 
-from matcher.errors import FieldsInvalid, MatcherError
+from matcher.errors import FieldsInvalid, MatcherError, MessageTooLarge
 from matcher.model import Outcome
 from matcher.model.requests import RouteRequest
 from matcher.rpc import convert, status
+from matcher.rpc.body_limits import ROUTE_BYTES
 from matcher.rpc.ports import MatchingWindows
 from matcher.rpc.validation import routing as check
 from matcher.rpc.validation.violations import MISSING, Violations
@@ -46,9 +47,8 @@ def _batch(request: pb.RouteMessagesRequest) -> str:
     site = wrong.site("parent", request.parent)
     if not request.requests:
         wrong.note("requests", MISSING)
-    wrong.many("requests", len(request.requests), MOST_MESSAGES)
     numbers: dict[str, int] = {}
-    for number, item in enumerate(request.requests[:MOST_MESSAGES]):
+    for number, item in enumerate(wrong.first("requests", request.requests, MOST_MESSAGES)):
         if item.parent and item.parent != request.parent:
             wrong.note(f"requests[{number}].parent", "differs from the parent of the batch")
         if not item.contact_id:
@@ -60,8 +60,11 @@ def _batch(request: pb.RouteMessagesRequest) -> str:
     return site
 
 
-def _item(parent: str, given: pb.RouteMessageRequest) -> RouteRequest | FieldsInvalid:
+def _item(parent: str, given: pb.RouteMessageRequest) -> RouteRequest | FieldsInvalid | MessageTooLarge:
     """Check one message as RouteMessage does: a caller may repeat it there under the same request_id."""
+    size = given.ByteSize()
+    if size > ROUTE_BYTES:
+        return MessageTooLarge(size, ROUTE_BYTES)
     request = pb.RouteMessageRequest()
     request.CopyFrom(given)
     request.parent = parent

@@ -8,10 +8,11 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from matcher.rpc.body_limits import GRPC_BYTES
 from matcher.rpc.call_prefetch import MethodRegistrar, prefetching
 from matcher.rpc.health import SERVICES, Health
-from matcher.rpc.interceptors.admission import AdmissionInterceptor
-from matcher.rpc.interceptors.errors import RECEIVE_LIMIT_BYTES, ErrorInterceptor
+from matcher.rpc.interceptors.admission import AdmissionGate
+from matcher.rpc.interceptors.errors import ErrorInterceptor
 from matcher.rpc.interceptors.metrics import MetricsInterceptor
 from matcher.rpc.interceptors.worker import WorkerInterceptor
 from matcher.rpc.ports import Services
@@ -37,24 +38,23 @@ def build_server(
     health: Health,
     telemetry: Telemetry,
     *,
-    admission: AdmissionInterceptor | None = None,
+    admission: AdmissionGate | None = None,
     share_port: bool = False,
     worker: str = "",
 ) -> grpc.aio.Server:
     """Return a server that has no port yet and is not started.
 
-    admission: limits calls outside the error interceptor, and inside the metrics, which count its refusals.
+    admission: admits the calls that begin new work, when their body is read; None: all of them at once.
     share_port: several processes may listen on the same port; without it the second process fails to bind.
     worker: the name of this worker process, sent with every unary answer; "" for none.
     """
     workers = (WorkerInterceptor(worker),) if worker else ()
-    limits = (admission,) if admission is not None else ()
-    errors = ErrorInterceptor(health.stopping)
+    errors = ErrorInterceptor(health.stopping, gate=admission, worker=worker)
     with prefetching():
         server = grpc.aio.server(
-            interceptors=(MetricsInterceptor(telemetry), *limits, errors, *workers),
+            interceptors=(MetricsInterceptor(telemetry), errors, *workers),
             options=(
-                ("grpc.max_receive_message_length", RECEIVE_LIMIT_BYTES),
+                ("grpc.max_receive_message_length", GRPC_BYTES),
                 ("grpc.so_reuseport", int(share_port)),
                 ("grpc.server.max_pending_requests", MOST_IN_GRPC),
                 ("grpc.server.max_pending_requests_hard_limit", MOST_IN_GRPC),

@@ -8,7 +8,7 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2
 
-from matcher.errors import FieldsInvalid, FieldViolation, MatcherError
+from matcher.errors import FieldsInvalid, MatcherError
 
 DOMAIN: Final = "matcher.v1"
 DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -80,7 +80,7 @@ def status_of(error: MatcherError) -> status_pb2.Status:
     """Return the status of `error`: code, sentence, ErrorInfo, and BadRequest and RetryInfo where they apply."""
     details: list[message.Message] = [_error_info(error.reason, dict(error.metadata))]
     if isinstance(error, FieldsInvalid):
-        details.append(_bad_request(error.violations))
+        details.append(_bad_request(error))
     if error.retry_after_seconds is not None:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
@@ -112,16 +112,17 @@ def _error_info(reason: str, metadata: dict[str, str]) -> error_details_pb2.Erro
     return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=short)
 
 
-def _bad_request(violations: tuple[FieldViolation, ...]) -> error_details_pb2.BadRequest:
+def _bad_request(error: FieldsInvalid) -> error_details_pb2.BadRequest:
     listed = error_details_pb2.BadRequest()
-    size = 0
-    for number, violation in enumerate(violations):
+    size, more = 0, error.more
+    for number, violation in enumerate(error.violations):
         size += len(violation.field.encode()) + len(violation.description.encode()) + 6
         if size > MOST_VIOLATION_BYTES:
-            left = len(violations) - number
-            listed.field_violations.add(field="*", description=f"{left} more fields are wrong")
+            more += len(error.violations) - number
             break
         listed.field_violations.add(field=violation.field, description=violation.description)
+    if more:
+        listed.field_violations.add(field="*", description=f"{more} more fields are wrong")
     return listed
 
 

@@ -32,7 +32,7 @@ from matcher.routing.router import Router
 from matcher.routing.search_batcher import SearchBatcher
 from matcher.rpc.admission_queue import Admission
 from matcher.rpc.health import Health
-from matcher.rpc.interceptors.admission import AdmissionInterceptor
+from matcher.rpc.interceptors.admission import AdmissionGate
 from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
 from matcher.server.gc_freezer import GcFreezer, sparing
@@ -191,11 +191,10 @@ async def open_server(
         services,
         health,
         telemetry,
-        admission=AdmissionInterceptor(
+        admission=AdmissionGate(
             admission,
             health,
             on_arrival=lambda: turns.arrived(crowded=admission.waiting > 0),
-            worker=settings.worker,
         ),
         share_port=settings.reuse_port,
         worker=settings.worker,

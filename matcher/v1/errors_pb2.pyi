@@ -33,8 +33,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"method": "/matcher.v1.RoutingService/RouteMessage"}.
     """
     MESSAGE_TOO_LARGE: _ErrorReason.ValueType  # 3
-    """INVALID_ARGUMENT: the body is larger than the limit of the service.
-    Example: {"bytes": "5242880", "limit": "4194304"}.
+    """INVALID_ARGUMENT: the body is larger than the limit of its method; nothing of it was decoded.
+    Example: {"bytes": "5242880", "limit": "524288"}.
     """
     REQUEST_ID_REUSED: _ErrorReason.ValueType  # 4
     """INVALID_ARGUMENT: an earlier, different request used the same request_id.
@@ -152,8 +152,8 @@ MESSAGE_MALFORMED: ErrorReason.ValueType  # 2
 Example: {"method": "/matcher.v1.RoutingService/RouteMessage"}.
 """
 MESSAGE_TOO_LARGE: ErrorReason.ValueType  # 3
-"""INVALID_ARGUMENT: the body is larger than the limit of the service.
-Example: {"bytes": "5242880", "limit": "4194304"}.
+"""INVALID_ARGUMENT: the body is larger than the limit of its method; nothing of it was decoded.
+Example: {"bytes": "5242880", "limit": "524288"}.
 """
 REQUEST_ID_REUSED: ErrorReason.ValueType  # 4
 """INVALID_ARGUMENT: an earlier, different request used the same request_id.

@@ -61,6 +61,11 @@ class RawCall:
         self._writer.close()
         return self._status()
 
+    async def close(self) -> None:
+        """Close the connection; the call is cancelled."""
+        self._writer.close()
+        await self._writer.wait_closed()
+
     def _status(self) -> status_pb2.Status:
         code, message = int(self.headers[b"grpc-status"]), unquote(self.headers.get(b"grpc-message", b"").decode())
         if DETAILS not in self.headers:

@@ -13,7 +13,7 @@ import pytest
 from matcher.model import ReservedOutcome
 from matcher.rpc.admission_queue import CROWD, Admission
 from matcher.rpc.health import Health
-from matcher.rpc.interceptors.admission import AdmissionInterceptor
+from matcher.rpc.interceptors.admission import AdmissionGate
 from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
 from matcher.v1 import routing_pb2 as pb
@@ -241,6 +241,7 @@ async def test_a_cancelled_call_leaves_the_line_and_blocks_no_other() -> None:
 class Busy:
     """A real server that works on one route at a time, with a router that answers when `answer` is set."""
 
+    port: int
     routing: routing_pb2_grpc.RoutingServiceAsyncStub
     router: RouterDouble
     health: Health
@@ -276,13 +277,13 @@ async def busy() -> AsyncIterator[Busy]:
 
     router.route = blocked  # type: ignore[method-assign]
     gate = Gate(most_waiting=1)
-    interceptor = AdmissionInterceptor(gate.admission, health, worker="1/2")
-    server = build_server(Doubles(router).services, health, telemetry, admission=interceptor)
+    limit = AdmissionGate(gate.admission, health)
+    server = build_server(Doubles(router).services, health, telemetry, admission=limit, worker="1/2")
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = routing_pb2_grpc.RoutingServiceStub(channel)
-        yield Busy(stub, router, health, telemetry, entered, answer, gate)
+        yield Busy(port, stub, router, health, telemetry, entered, answer, gate)
     await server.stop(None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import grpc
@@ -9,10 +10,12 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from matcher.rpc.validation.violations import page_token
+from matcher.errors import FieldsInvalid, FieldViolation
+from matcher.rpc.status import status_of
+from matcher.rpc.validation.violations import MOST_NOTED, page_token
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
-from tests.rpc.conftest import Service, failure
+from tests.rpc.conftest import Service, failure, failure_of
 
 SITE = "sites/default"
 MAYA = "sites/default/agents/maya"
@@ -367,10 +370,43 @@ def test_every_unary_method_is_in_the_table() -> None:
     assert set(METHODS) - tested == {"matcher.v1.ImportAgentsRequest"}
 
 
-async def test_more_wrong_fields_than_trailers_can_carry_are_counted(service: Service) -> None:
-    """A request with 256 wrong names is answered with as many violations as fit, and the count of the others."""
+async def test_more_wrong_fields_than_are_told_are_counted(service: Service) -> None:
+    """A request with 256 wrong names is answered with the first 32 of them, and the count of the others."""
     request = route(message=message(excluded_agents=[f"nobody {n}" for n in range(256)]))
     answer = await failure(service.routing.RouteMessage(request))
     listed = [field for field in answer.violations if field != "*"]
-    assert answer.violations["*"] == f"{256 - len(listed)} more fields are wrong"
-    assert listed == [f"message.excluded_agents[{n}]" for n in range(len(listed))]
+    assert listed == [f"message.excluded_agents[{n}]" for n in range(MOST_NOTED)]
+    assert answer.violations["*"] == f"{256 - MOST_NOTED} more fields are wrong"
+
+
+async def test_more_wrong_fields_than_trailers_can_carry_are_counted() -> None:
+    """Of violations that are longer than a client's trailers, as many are told as fit, and the others are counted."""
+    violations = [FieldViolation(f"field[{n}]", "is wrong: " + "x" * 990) for n in range(9)]
+    answer = failure_of(status_of(FieldsInvalid(violations, more=5)))
+    assert list(answer.violations) == ["field[0]", "field[1]", "field[2]", "*"]
+    assert answer.violations["*"] == "11 more fields are wrong"
+
+
+FORGED = ["now|c-1", "|c-1", "12", "12|", "1" * 40 + "|c-1", "12|c-1|", "\n", "9|c\0", "no id", "M" * 64]
+
+
+@pytest.mark.parametrize("key", FORGED)
+@pytest.mark.parametrize("listing", ["agents", "pools", "sites", "contacts", "reservations"])
+async def test_a_token_that_somebody_made_is_a_wrong_field(service: Service, listing: str, key: str) -> None:
+    """A token is no secret: one that holds no key of its list gets FIELDS_INVALID, and reaches no service."""
+    token = page_token(key, listing)
+    calls: dict[str, Callable[[], Any]] = {
+        "agents": lambda: service.people.ListAgents(people.ListAgentsRequest(parent=SITE, page_token=token)),
+        "pools": lambda: service.people.ListPools(people.ListPoolsRequest(parent=SITE, page_token=token)),
+        "sites": lambda: service.people.ListSites(people.ListSitesRequest(page_token=token)),
+        "contacts": lambda: service.routing.ListContacts(routing.ListContactsRequest(parent=SITE, page_token=token)),
+        "reservations": lambda: service.routing.ListReservations(
+            routing.ListReservationsRequest(parent=SITE, page_token=token)
+        ),
+    }
+    call = calls[listing]
+    if key == "12" and listing in {"agents", "pools", "sites"}:
+        await call()  # "12" is an id
+        return
+    assert set((await failure(call())).violations) == {"page_token"}
+    assert service.calls() == []

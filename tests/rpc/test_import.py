@@ -11,6 +11,8 @@ import pytest
 
 from matcher.errors import AgentHasHolds, FieldsInvalid, PoolNotFound
 from matcher.model import ImportAction, ImportResult
+from matcher.rpc import import_agents
+from matcher.rpc.body_limits import AGENT_BYTES
 from matcher.rpc.import_agents import MOST_ROWS, in_batches
 from matcher.v1 import roster_pb2 as pb
 from tests.rpc.conftest import Service, failure, failure_of
@@ -173,7 +175,7 @@ async def test_a_batch_has_the_items_that_arrived_during_the_batch_before() -> N
     batches: list[list[int]] = []
 
     async def take() -> None:
-        async for batch in in_batches(items(), 3):
+        async for batch in in_batches(items(), 3, 100, lambda _: 1):
             batches.append(batch)  # noqa: PERF401 - the batches before the exception count
 
     with pytest.raises(FieldsInvalid):
@@ -195,12 +197,59 @@ async def test_reading_ahead_is_bounded() -> None:
             if count == 2 * 4:
                 blocked.set()
 
-    batches = in_batches(items(), 4)
+    batches = in_batches(items(), 4, 100, lambda _: 1)
     first = await anext(batches)
     for _ in range(100):
         await asyncio.sleep(0)
     assert len(first) + 4 == count
     await batches.aclose()
+
+
+async def test_reading_ahead_is_bounded_by_bytes_too() -> None:
+    """Items of 40 bytes are read ahead until they are 100 bytes or more: three, though 64 are allowed."""
+    count = 0
+
+    async def items() -> AsyncIterator[int]:
+        nonlocal count
+        while True:
+            count += 1
+            yield count
+
+    batches = in_batches(items(), 64, 100, lambda _: 40)
+    first = await anext(batches)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(first) + 3 == count
+    await batches.aclose()
+
+
+async def test_what_is_no_id_is_not_kept(service: Service) -> None:
+    """Two rows with the same text that is no id are each rejected for that alone: the import has not kept the text."""
+    wrong = "X" * 10_000
+    answers = await run(service, [config(), row(2, wrong, "I run."), row(3, wrong, "I run.")])
+    assert [a.action for a in answers] == [Action.REJECTED, Action.REJECTED]
+    assert failure_of(answers[0].status).violations == failure_of(answers[1].status).violations
+
+
+async def test_a_row_has_the_limit_of_an_agent_and_the_next_row_is_imported(service: Service) -> None:
+    """A row of more than 256 KiB is rejected unchecked, as its agent alone would be."""
+    answers = await run(service, [config(), row(2, "ann", "x" * AGENT_BYTES), row(3, "bob", "I run.")])
+    assert [a.action for a in answers] == [Action.REJECTED, Action.CREATED]
+    assert failure_of(answers[0].status).reason == "MESSAGE_TOO_LARGE"
+    assert imported(service) == ["bob"]
+
+
+async def test_an_import_remembers_a_bounded_number_of_agents(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row after the last that is allowed ends the import; the rows before it are imported and answered."""
+    monkeypatch.setattr(import_agents, "MOST_AGENTS", 2)
+    call = service.people.ImportAgents(
+        iter([config(), row(2, "ann", "I run."), row(3, "bob", "I run."), row(4, "cem", "I run.")])
+    )
+    answer = await failure(call)
+    assert answer.violations == {"row": "is one too many: an import takes at most 2 agents"}
+    assert imported(service) == ["ann", "bob"]
 
 
 async def next_row(call: Any) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
-from matcher.rpc.interceptors.errors import MOST_MESSAGE_BYTES, ErrorInterceptor
+from matcher.rpc.body_limits import GRPC_BYTES, LIMITS, ROUTE_BYTES, limit_of
+from matcher.rpc.interceptors.errors import ErrorInterceptor
 from matcher.rpc.server import drain
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
@@ -88,17 +89,72 @@ async def test_a_body_that_is_no_message_is_malformed(service: Service, method: 
     assert service.calls() == []
 
 
-async def test_five_megabytes_are_too_large(service: Service) -> None:
-    """A message of 5 MB is refused with its size and the limit; a message of exactly the limit is read."""
-    message = routing.Message(text="x" * 5 * 2**20)
-    answer = await failure(service.routing.RouteMessage(routing.RouteMessageRequest(message=message)))
+METHODS = {
+    f"/{kind.full_name}/{method.name}": method
+    for file in (routing.DESCRIPTOR, people.DESCRIPTOR)
+    for kind in file.services_by_name.values()
+    for method in kind.methods
+}
+PADDING = b"\xfa\xff\xff\xff\x0f"  # the tag of field 2^29 - 1, which no message has: whatever follows means nothing
+
+
+def padded(size: int) -> bytes:
+    """Return a body of exactly so many bytes that every method can decode, and that says nothing."""
+    length = size - len(PADDING) - 1
+    while True:
+        prefix = _varint(length)
+        if len(PADDING) + len(prefix) + length <= size:
+            break
+        length -= 1
+    body = PADDING + prefix + b"x" * length
+    assert len(body) == size
+    return body
+
+
+def test_every_method_has_a_limit_of_its_own() -> None:
+    """A method that is added to the API without a limit of its body fails here, and none is above gRPC's own."""
+    assert set(LIMITS) == set(METHODS)
+    assert max(LIMITS.values()) < GRPC_BYTES
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_body_above_the_limit_of_its_method_is_refused_before_it_is_decoded(
+    service: Service, method: str
+) -> None:
+    """One byte more than the method's limit gets MESSAGE_TOO_LARGE with size and limit; the limit itself is decoded.
+
+    The body above the limit is no message at all: so whoever decodes it first answers MESSAGE_MALFORMED.
+    """
+    limit = limit_of(method)
+
+    def call(body: bytes) -> Any:
+        kind = METHODS[method]
+        if kind.client_streaming:
+            stream: Any = service.channel.stream_stream(method)
+            return stream(_once(body))
+        if kind.server_streaming:
+            watch: Any = service.channel.unary_stream(method)
+            return watch(body)
+        return service.raw(method, body)
+
+    answer = await failure(call(b"\xff" * (limit + 1)))
     assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "MESSAGE_TOO_LARGE")
-    assert int(answer.metadata["bytes"]) > 5 * 2**20
-    assert int(answer.metadata["limit"]) == MOST_MESSAGE_BYTES
-    most = routing.RouteMessageRequest(parent="x" * (MOST_MESSAGE_BYTES - 5)).SerializeToString()
-    assert len(most) == MOST_MESSAGE_BYTES
-    assert (await failure(service.raw(ROUTE, most))).reason == "FIELDS_INVALID"
+    assert answer.metadata == {"bytes": str(limit + 1), "limit": str(limit)}
+    if method != "/matcher.v1.RosterService/ListSites":  # its empty request is valid
+        assert (await failure(call(padded(limit)))).reason == "FIELDS_INVALID"
     assert service.calls() == []
+
+
+async def test_a_message_of_a_batch_has_the_limit_of_a_message_alone(service: Service) -> None:
+    """In a batch a message of more than 512 KiB is refused, and the message beside it is routed."""
+    large = routing.RouteMessageRequest(contact_id="large", message=routing.Message(text="x" * ROUTE_BYTES))
+    small = routing.RouteMessageRequest(contact_id="small", message=routing.Message(text="My shoes have a hole."))
+    answer = await service.routing.RouteMessages(
+        routing.RouteMessagesRequest(parent="sites/default", requests=[large, small])
+    )
+    refused, routed = answer.results
+    assert failure_of(refused.status).reason == "MESSAGE_TOO_LARGE"
+    assert routed.response.reservation.agent == "sites/default/agents/maya"
 
 
 @pytest.mark.parametrize("method", ["/matcher.v1.RoutingService/Rout", "/matcher.v2.Nobody/Nothing", "/x"])
@@ -120,3 +176,11 @@ async def test_a_cut_off_body_does_not_hold_up_a_drain(service: Service) -> None
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:
     yield body
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 127:
+        encoded.append(number & 127 | 128)
+        number >>= 7
+    return bytes(encoded) + bytes([number])

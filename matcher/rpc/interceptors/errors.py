@@ -18,19 +18,24 @@ from typing import Any, Final, NoReturn, TypeVar
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
 
 from matcher.errors import MatcherError, MessageMalformed, MessageTooLarge, MethodNotFound, ShuttingDown
 from matcher.rpc import status
+from matcher.rpc.body_limits import limit_of
+from matcher.rpc.body_reads import BodyReads
 from matcher.rpc.grpc_types import Context, Handler
+from matcher.rpc.heap import Heap
+from matcher.rpc.interceptors.admission import LIMITED, AdmissionGate
+from matcher.rpc.interceptors.worker import worker_metadata
 from matcher.telemetry import fault_fields
 
 T = TypeVar("T")
 
-MOST_MESSAGE_BYTES: Final = 4 * 2**20
-RECEIVE_LIMIT_BYTES: Final = 16 * 2**20
-"""gRPC refuses larger messages by itself, with its own text: so this is well above MOST_MESSAGE_BYTES."""
 BODY_SECONDS: Final = 30.0
 """How long the service waits for the body of a unary call that has a later deadline, or none."""
+HEALTH: Final = "/grpc.health.v1.Health/"
+"""The health check, whose bodies have places of their own: it answers under any load."""
 OUTAGE_SECONDS: Final = 1.0
 """An outage is logged at most once in this time for each reason: while it lasts, every call fails by it."""
 
@@ -40,8 +45,25 @@ _log = structlog.get_logger(__name__)
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Answers every failure of a call with a google.rpc.Status, and ends open streams when the server stops."""
 
-    def __init__(self, stopping: asyncio.Event, *, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(
+        self,
+        stopping: asyncio.Event,
+        *,
+        body_seconds: float = BODY_SECONDS,
+        gate: AdmissionGate | None = None,
+        reads: BodyReads | None = None,
+        worker: str = "",
+    ) -> None:
+        """gate: admits the calls that begin new work, None: all at once. reads: the places of bodies being received.
+
+        worker: the name of this worker process, for the calls that are refused before they reach a handler.
+        """
         self._stopping = stopping
+        self._gate = gate
+        self._worker = worker_metadata(worker)
+        self._reads = reads or BodyReads()
+        self._health_reads = BodyReads()
+        self._heap = Heap()
         self._body_seconds = body_seconds
         self._handlers: dict[str, Handler] = {}
         self._outage_logged: dict[str, float] = {}
@@ -64,12 +86,12 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     def _guard(self, method: str, handler: Handler) -> Handler:
         read = _reader(method, handler.request_deserializer)
         if handler.unary_unary is not None:
-            return self._unary(method, handler, read)
+            return self._unary(method, handler, read, self._gate if method in LIMITED else None)
         if handler.stream_stream is not None:
             work: Any = handler.stream_stream  # the stubs describe handlers of the synchronous server only
 
             async def stream(requests: AsyncIterator[bytes], context: Context) -> None:
-                await _write(work(self._until_stopping(requests, read), context), context)
+                await _write(work(self._until_stopping(method, requests, read), context), context)
 
         elif handler.unary_stream is not None:
             watch: Any = handler.unary_stream
@@ -82,18 +104,28 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             raise TypeError(f"{method} reads a stream and answers once: the service has no such method")
         return self._stream(method, handler, stream)
 
-    def _unary(self, method: str, handler: Handler, read: Callable[[bytes], Any]) -> Handler:
+    def _unary(
+        self, method: str, handler: Handler, read: Callable[[bytes], Any], gate: AdmissionGate | None
+    ) -> Handler:
         work: Any = handler.unary_unary
         write = handler.response_serializer
 
+        async def answer(body: bytes, context: Context) -> bytes:
+            response = await work(read(body), context)
+            return response if write is None else write(response)
+
+        async def answered(context: Context) -> bytes:
+            body = await self._body(method, context)
+            return await (answer(body, context) if gate is None else gate.run(answer, body, context))
+
         async def call(_requests: AsyncIterator[bytes], context: Context) -> bytes:
             try:
-                response = await work(read(await self._body(method, context)), context)
-                return response if write is None else write(response)
+                return await answered(context)
             except (grpc.aio.AbortError, grpc.aio.InternalError):
                 raise
             except Exception as error:  # noqa: BLE001 - the caller gets a status, and never the exception's text
-                await self._refuse(method, error, context)
+                refusal = self._refusal(method, error)
+            return await self._abort(refusal, context)
 
         return grpc.stream_unary_rpc_method_handler(call)
 
@@ -106,17 +138,21 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             except (grpc.aio.AbortError, grpc.aio.InternalError):
                 raise
             except Exception as error:  # noqa: BLE001 - as in _unary
-                await self._refuse(method, error, context)
+                refusal = self._refusal(method, error)
+            else:
+                return
+            await self._abort(refusal, context)
 
         return grpc.stream_stream_rpc_method_handler(call, None, handler.response_serializer)
 
     def _unknown(self, method: str) -> Handler:
         async def call(_requests: AsyncIterator[bytes], context: Context) -> None:
-            await self._refuse(method, MethodNotFound(method), context)
+            await self._abort(self._refusal(method, MethodNotFound(method)), context)
 
         return grpc.stream_stream_rpc_method_handler(call)
 
-    async def _refuse(self, method: str, error: Exception, context: Context) -> NoReturn:
+    def _refusal(self, method: str, error: Exception) -> status_pb2.Status:
+        """Return the status of an error; log what the operator must know."""
         if isinstance(error, MatcherError):
             answer = status.status_of(error)
             if status.is_outage(error):
@@ -125,8 +161,16 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             incident = uuid.uuid4().hex[:12]
             answer = status.fault_status(incident)
             _log.error("call_failed", method=method, incident=incident, **fault_fields(error))
-        trailers = (*status.trailers_of(answer), *(context.trailing_metadata() or ()))
-        await context.abort(status.code_of(answer), answer.message, trailers)
+        return answer
+
+    async def _abort(self, refusal: status_pb2.Status, context: Context) -> NoReturn:
+        """Answer a call with a status; never while the error is being handled, and from no frame that has the body.
+
+        gRPC keeps the exception of an abort in a cycle with the state of its call, until the garbage collector comes,
+        and with it the error in whose handling it was raised: so 48 refused bodies of 15.9 MB stayed for minutes.
+        """
+        trailers = (*status.trailers_of(refusal), *(context.trailing_metadata() or self._worker))
+        await context.abort(status.code_of(refusal), refusal.message, trailers)
 
     def _log_outage(self, method: str, error: MatcherError) -> None:
         """Log an outage, at most once in OUTAGE_SECONDS for each reason."""
@@ -136,27 +180,38 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             _log.warning("call_refused", method=method, reason=error.reason, why=str(error))
 
     async def _body(self, method: str, context: Context) -> bytes:
-        """Return the message of a unary call; raise MessageMalformed where the stream ends without a message."""
+        """Return the message of a unary call, which is within the method's limit.
+
+        Raises MessageMalformed where the stream ends without a message, and ServiceOverloaded where others wait for
+        the place of a body that does not come.
+        """
+        reads = self._health_reads if method.startswith(HEALTH) else self._reads
         left: float | None = context.time_remaining()  # the stubs omit None, for a call without a deadline
         if left is not None and left <= self._body_seconds:
-            body = await context.read()  # gRPC ends the call at its deadline
+            body = await reads.run(context.read)  # gRPC ends the call at its deadline
         else:
             try:
                 async with asyncio.timeout(self._body_seconds):
-                    body = await context.read()
+                    body = await reads.run(context.read)
             except TimeoutError:
                 raise MessageMalformed(method) from None
         if body is grpc.aio.EOF:
             raise MessageMalformed(method)
-        return bytes(body)
+        self._heap.body(len(body))
+        _check_size(method, body)
+        return body  # type: ignore[no-any-return]
 
-    async def _until_stopping(self, requests: AsyncIterator[bytes], read: Callable[[bytes], T]) -> AsyncIterator[T]:
+    async def _until_stopping(
+        self, method: str, requests: AsyncIterator[bytes], read: Callable[[bytes], T]
+    ) -> AsyncIterator[T]:
         messages = requests.__aiter__()
         while True:
             try:
                 body = await self._unless_stopping(anext(messages))
             except StopAsyncIteration:
                 return
+            self._heap.body(len(body))
+            _check_size(method, body)
             yield read(body)
 
     async def _unless_stopping(self, work: Awaitable[T]) -> T:
@@ -173,10 +228,13 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             task.cancel()
 
 
+def _check_size(method: str, body: bytes) -> None:
+    if len(body) > (most := limit_of(method)):
+        raise MessageTooLarge(len(body), most)
+
+
 def _reader(method: str, deserialize: Callable[[bytes], T] | None) -> Callable[[bytes], T]:
     def read(body: bytes) -> T:
-        if len(body) > MOST_MESSAGE_BYTES:
-            raise MessageTooLarge(len(body), MOST_MESSAGE_BYTES)
         try:
             return deserialize(body) if deserialize is not None else body  # type: ignore[return-value]
         except (DecodeError, UnicodeDecodeError):

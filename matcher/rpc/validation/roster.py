@@ -77,7 +77,7 @@ def update_agent(request: pb.UpdateAgentRequest) -> tuple[str, str, AgentChange,
     site, agent = wrong.resource("agent.name", values.name, Kind.AGENT)
     paths = wrong.paths("update_mask", request.update_mask, AGENT_PATHS)
     named = paths if paths is not None else {descriptor.name for descriptor, _ in values.ListFields()} & AGENT_PATHS
-    if paths is not None and "status" in named and values.status == NOT_SET and "*" not in request.update_mask.paths:
+    if paths is not None and "status" in named and values.status == NOT_SET and paths is not AGENT_PATHS:
         wrong.note("agent.status", MISSING)
     change = AgentChange(
         display_name=_display_name(wrong, "agent", values.display_name) if "display_name" in named else None,
@@ -230,10 +230,9 @@ def _display_name(wrong: Violations, field: str, value: str) -> str:
 
 
 def _interests(wrong: Violations, field: str, texts: Sequence[str]) -> tuple[str, ...]:
-    stripped = tuple(text.strip() for text in texts)
+    stripped = tuple(text.strip() for text in wrong.first(field, texts, MOST_INTERESTS))
     if not stripped:
         wrong.note(field, "is empty; an agent needs at least one interest")
-    wrong.many(field, len(stripped), MOST_INTERESTS)
     for number, text in enumerate(stripped):
         if not text:
             wrong.note(f"{field}[{number}]", "is empty")
@@ -243,20 +242,20 @@ def _interests(wrong: Violations, field: str, texts: Sequence[str]) -> tuple[str
 
 
 def _skills(wrong: Violations, field: str, skills: Sequence[pb.Skill]) -> dict[str, int]:
-    wrong.many(field, len(skills), MOST_SKILLS)
-    wrong.unique(field, (skill.skill for skill in skills))
+    listed = wrong.first(field, skills, MOST_SKILLS)
+    wrong.unique(field, (skill.skill for skill in listed))
     return {
         wrong.identifier(f"{field}[{number}].skill", skill.skill): wrong.between(
             f"{field}[{number}].level", skill.level, 1, MOST_LEVEL
         )
-        for number, skill in enumerate(skills)
+        for number, skill in enumerate(listed)
     }
 
 
 def _languages(wrong: Violations, field: str, languages: Sequence[str]) -> tuple[str, ...]:
-    wrong.many(field, len(languages), MOST_LANGUAGES)
-    wrong.unique(field, (language.casefold() for language in languages))
-    return tuple(wrong.language(f"{field}[{number}]", language) for number, language in enumerate(languages))
+    listed = wrong.first(field, languages, MOST_LANGUAGES)
+    wrong.unique(field, (language.casefold() for language in listed))
+    return tuple(wrong.language(f"{field}[{number}]", language) for number, language in enumerate(listed))
 
 
 def _capacity(wrong: Violations, field: str, agent: pb.Agent) -> Capacity:
@@ -265,10 +264,10 @@ def _capacity(wrong: Violations, field: str, agent: pb.Agent) -> Capacity:
     given = agent.capacity
     channels = f"{field}.channels"
     wrong.between(f"{field}.total", given.total, 0, MOST_UNITS)
-    wrong.many(channels, len(given.channels), MOST_CHANNELS)
-    wrong.unique(channels, (channel.channel for channel in given.channels))
+    listed = wrong.first(channels, given.channels, MOST_CHANNELS)
+    wrong.unique(channels, (channel.channel for channel in listed))
     limits = {}
-    for number, channel in enumerate(given.channels):
+    for number, channel in enumerate(listed):
         at = f"{channels}[{number}]"
         limits[wrong.identifier(f"{at}.channel", channel.channel)] = ChannelCapacity(
             cost=wrong.between(f"{at}.cost", channel.cost, 1, MOST_UNITS),
@@ -278,9 +277,11 @@ def _capacity(wrong: Violations, field: str, agent: pb.Agent) -> Capacity:
 
 
 def _pools(wrong: Violations, field: str, pools: Sequence[str], at: str) -> tuple[str, ...]:
-    wrong.many(field, len(pools), MOST_POOLS)
-    wrong.unique(field, pools)
-    return tuple(wrong.of_site(f"{field}[{n}]", name, Kind.POOL, at) for n, name in enumerate(pools)) or (DEFAULT_POOL,)
+    listed = wrong.first(field, pools, MOST_POOLS)
+    wrong.unique(field, listed)
+    return tuple(wrong.of_site(f"{field}[{n}]", name, Kind.POOL, at) for n, name in enumerate(listed)) or (
+        DEFAULT_POOL,
+    )
 
 
 def _status(wrong: Violations, field: str, value: int) -> AgentStatus | None:

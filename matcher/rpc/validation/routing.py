@@ -98,14 +98,14 @@ def link(request: pb.LinkCustomerRequest) -> tuple[str, tuple[str, ...]]:
     site = wrong.site("parent", request.parent)
     if len(request.customers) < LEAST_HANDLES:
         wrong.note("customers", f"has {len(request.customers)} entries; at least {LEAST_HANDLES} are needed")
-    wrong.many("customers", len(request.customers), MOST_HANDLES)
-    wrong.unique("customers", request.customers)
-    for number, handle in enumerate(request.customers[:MOST_HANDLES]):
+    handles = wrong.first("customers", request.customers, MOST_HANDLES)
+    wrong.unique("customers", handles)
+    for number, handle in enumerate(handles):
         if not handle:
             wrong.note(f"customers[{number}]", "is empty")
         wrong.at_most(f"customers[{number}]", handle, MOST_CUSTOMER)
     wrong.refuse()
-    return site, tuple(request.customers)
+    return site, tuple(handles)
 
 
 def suggest(request: pb.SuggestAgentsRequest) -> tuple[str, SuggestRequest]:
@@ -187,9 +187,8 @@ def _site_and_message(
 
 def _message(wrong: Violations, site: str, pool: str, message: pb.Message) -> Message:
     text = message.text
-    if not text or text.isspace():
+    if len(wrong.at_most("message.text", text, MOST_TEXT)) <= MOST_TEXT and (not text or text.isspace()):
         wrong.note("message.text", "is empty")
-    wrong.at_most("message.text", text, MOST_TEXT)
     wrong.at_most("message.customer", message.customer, MOST_CUSTOMER)
     if message.channel:
         wrong.identifier("message.channel", message.channel)
@@ -209,7 +208,8 @@ def _message(wrong: Violations, site: str, pool: str, message: pb.Message) -> Me
 
 
 def _request_id(wrong: Violations, request_id: str) -> None:
-    wrong.at_most("request_id", request_id, MOST_REQUEST_ID)
+    if len(wrong.at_most("request_id", request_id, MOST_REQUEST_ID)) > MOST_REQUEST_ID:
+        return
     if not request_id.isprintable():
         wrong.note("request_id", "has characters that are not printable")
 
@@ -234,7 +234,7 @@ def _after(
 
 def _skills_expire(wrong: Violations, message: pb.Message) -> dict[str, int]:
     expire = {}
-    for number, required in enumerate(message.required_skills):
+    for number, required in enumerate(message.required_skills[:MOST_REQUIRED_SKILLS]):
         after = _after(wrong, f"message.required_skills[{number}].expires_after", required, "expires_after")
         if after is not None:
             expire[required.skill] = after
@@ -243,24 +243,24 @@ def _skills_expire(wrong: Violations, message: pb.Message) -> dict[str, int]:
 
 def _preferred(wrong: Violations, message: pb.Message, site: str) -> tuple[Preferred, ...]:
     field = "message.preferred_agents"
-    wrong.many(field, len(message.preferred_agents), MOST_PREFERRED)
-    wrong.unique(field, (preferred.agent for preferred in message.preferred_agents))
+    listed = wrong.first(field, message.preferred_agents, MOST_PREFERRED)
+    wrong.unique(field, (preferred.agent for preferred in listed))
     return tuple(
         Preferred(
             wrong.of_site(f"{field}[{number}].agent", preferred.agent, Kind.AGENT, site),
             Basis.PREFERRED,
             _after(wrong, f"{field}[{number}].expires_after", preferred, "expires_after", HOUR) or 0,
         )
-        for number, preferred in enumerate(message.preferred_agents[:MOST_PREFERRED])
+        for number, preferred in enumerate(listed)
     )
 
 
 def _required_skills(wrong: Violations, message: pb.Message) -> dict[str, int]:
     field = "message.required_skills"
-    wrong.many(field, len(message.required_skills), MOST_REQUIRED_SKILLS)
-    wrong.unique(field, (required.skill for required in message.required_skills))
+    listed = wrong.first(field, message.required_skills, MOST_REQUIRED_SKILLS)
+    wrong.unique(field, (required.skill for required in listed))
     levels = {}
-    for number, required in enumerate(message.required_skills):
+    for number, required in enumerate(listed):
         skill = wrong.identifier(f"{field}[{number}].skill", required.skill)
         levels[skill] = wrong.between(f"{field}[{number}].level", required.level, 0, MOST_LEVEL) or 1
     return levels
@@ -268,11 +268,8 @@ def _required_skills(wrong: Violations, message: pb.Message) -> dict[str, int]:
 
 def _excluded(wrong: Violations, message: pb.Message, site: str) -> frozenset[str]:
     field = "message.excluded_agents"
-    wrong.many(field, len(message.excluded_agents), MOST_EXCLUDED)
-    return frozenset(
-        wrong.of_site(f"{field}[{number}]", name, Kind.AGENT, site)
-        for number, name in enumerate(message.excluded_agents[:MOST_EXCLUDED])
-    )
+    listed = wrong.first(field, message.excluded_agents, MOST_EXCLUDED)
+    return frozenset(wrong.of_site(f"{field}[{number}]", name, Kind.AGENT, site) for number, name in enumerate(listed))
 
 
 def _bytes_of(request: pb.RouteMessageRequest | pb.TransferContactRequest) -> bytes:

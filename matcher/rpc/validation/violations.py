@@ -6,8 +6,8 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -15,6 +15,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from matcher.errors import FieldsInvalid, FieldViolation
 from matcher.rpc import resource_names
 from matcher.rpc.resource_names import Kind
+
+T = TypeVar("T")
 
 SECOND: Final = 1_000
 HOUR: Final = 3_600 * SECOND
@@ -25,27 +27,49 @@ YEAR: Final = 365 * DAY
 DEFAULT_PAGE: Final = 50
 MOST_PAGE: Final = 1_000
 MOST_ETAG: Final = 128
+MOST_TOKEN: Final = 1_024
+"""Characters of a token: of what the service makes, the longest holds a time and a contact's id, 200 in base64."""
+MOST_LANGUAGE: Final = 64
+"""RFC 5646 (4.4.1) asks for room for 35 characters; the longest registered tags need fewer."""
+MOST_PATHS: Final = 64
+"""Paths of a mask: four times as many as any resource has fields."""
+MOST_NOTED: Final = 32
+"""Violations that are told; further ones are counted. An answer has room for about so many."""
 
 MISSING: Final = "is missing"
+_KEY_OF_ENTRY: Final = re.compile(r"-?[0-9]{1,16}\|[A-Za-z0-9_.:~-]{1,128}").fullmatch
+_KEYS: Final[Mapping[str, Callable[[str], object]]] = {
+    "agents": resource_names.is_id,
+    "pools": resource_names.is_id,
+    "sites": resource_names.is_id,
+    "contacts": _KEY_OF_ENTRY,
+    "reservations": _KEY_OF_ENTRY,
+}
+"""By listing: whether a text can be the key that a page of it begins after. A token is no secret, so anybody can make
+one, and what it holds is checked like any other field."""
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*").fullmatch
 
 
 class Violations:
     """Collects the violations of one request; every check returns a value, so that the validation goes on."""
 
-    __slots__ = ("_violations",)
+    __slots__ = ("_more", "_violations")
 
     def __init__(self) -> None:
         self._violations: list[FieldViolation] = []
+        self._more = 0
 
     def note(self, field: str, description: str) -> None:
-        """Note a violation of a field."""
-        self._violations.append(FieldViolation(field, description))
+        """Note a violation of a field; beyond MOST_NOTED it is only counted."""
+        if len(self._violations) < MOST_NOTED:
+            self._violations.append(FieldViolation(field, description))
+        else:
+            self._more += 1
 
     def refuse(self) -> None:
-        """Raise FieldsInvalid with every violation, if there is any."""
+        """Raise FieldsInvalid with the violations and the count of the others, if there is any."""
         if self._violations:
-            raise FieldsInvalid(self._violations)
+            raise FieldsInvalid(self._violations, more=self._more)
 
     def site(self, field: str, value: str) -> str:
         """Return the site of a site's resource name."""
@@ -92,14 +116,16 @@ class Violations:
             self.note(field, "must be 0 to 1")
         return value
 
-    def many(self, field: str, count: int, most: int) -> None:
-        """Check that a list has at most `most` entries."""
-        if count > most:
-            self.note(field, f"has {count} entries; at most {most} are allowed")
+    def first(self, field: str, values: Sequence[T], most: int) -> Sequence[T]:
+        """Return the entries of a list that has at most `most`; no entry beyond them is read."""
+        if len(values) <= most:
+            return values
+        self.note(field, f"has {len(values)} entries; at most {most} are allowed")
+        return values[:most]
 
     def language(self, field: str, value: str) -> str:
         """Return a BCP-47 tag."""
-        if not _LANGUAGE(value):
+        if len(value) > MOST_LANGUAGE or not _LANGUAGE(value):
             self.note(field, 'is not a BCP-47 tag such as "en" or "pt-BR"')
         return value
 
@@ -132,7 +158,7 @@ class Violations:
 
     def paths(self, field: str, mask: FieldMask, known: frozenset[str]) -> frozenset[str] | None:
         """Return the fields that a mask names; all for "*"; None for an empty mask, which means the set fields."""
-        paths = list(mask.paths)
+        paths = list(self.first(f"{field}.paths", mask.paths, MOST_PATHS))
         if paths == ["*"]:
             return known
         for number, path in enumerate(paths):
@@ -145,6 +171,8 @@ class Violations:
         if size < 0:
             self.note("page_size", "is negative")
         after = self.token("page_token", token, listing, "of this list") if token else ""
+        if after and not _KEYS[listing](after):
+            self.note("page_token", "is not a token of this list")
         return min(size or DEFAULT_PAGE, MOST_PAGE), after
 
     def token(self, field: str, token: str, listing: str, of_what: str) -> str:
@@ -169,6 +197,8 @@ def page_token(after: str, listing: str) -> str:
 
 
 def _after(token: str, listing: str) -> str | None:
+    if len(token) > MOST_TOKEN:
+        return None
     try:
         key = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):

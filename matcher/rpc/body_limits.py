@@ -1,0 +1,79 @@
+"""Limits of the bodies, by method: a larger body is refused before anything of it is decoded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from matcher.v1 import roster_pb2, routing_pb2
+
+KIB: Final = 2**10
+MIB: Final = 2**20
+
+ROUTE_BYTES: Final = 512 * KIB
+"""A text of 8,000 characters of four bytes, 256 excluded agents, 64 skills and 8 preferred agents with their whole
+names are 90 KiB: six times that, so that only what no client writes is refused here and not by its field's name."""
+AGENT_BYTES: Final = 256 * KIB
+"""64 interests of 512 characters of four bytes are 128 KiB, and skills, languages, channels and pools 30 KiB more."""
+BATCH_BYTES: Final = 16 * MIB
+"""256 messages of 8,000 characters of four bytes are 8 MiB, with everything else that they may ask for twice that."""
+SMALL_BYTES: Final = 64 * KIB
+"""Ids, names, durations and a policy; the largest are 16 handles of 256 characters of four bytes, 16 KiB."""
+GRPC_BYTES: Final = BATCH_BYTES + MIB
+"""What gRPC itself receives of one message. It refuses more with its own text, so it stands above every limit here; and
+it is what one call can occupy while its body is read."""
+
+_BY_SERVICE: Final = {
+    routing_pb2.DESCRIPTOR.services_by_name["RoutingService"]: {
+        "RouteMessage": ROUTE_BYTES,
+        "RouteMessages": BATCH_BYTES,
+        "SuggestAgents": ROUTE_BYTES,
+        "TransferContact": ROUTE_BYTES,
+        "AcceptReservation": SMALL_BYTES,
+        "DeclineReservation": SMALL_BYTES,
+        "TouchReservation": SMALL_BYTES,
+        "RenewReservation": SMALL_BYTES,
+        "CompleteReservation": SMALL_BYTES,
+        "CancelReservation": SMALL_BYTES,
+        "GetReservation": SMALL_BYTES,
+        "ListReservations": SMALL_BYTES,
+        "GetContact": SMALL_BYTES,
+        "ListContacts": SMALL_BYTES,
+        "CancelContact": SMALL_BYTES,
+        "WatchContact": SMALL_BYTES,
+        "WatchEvents": SMALL_BYTES,
+        "LinkCustomer": SMALL_BYTES,
+        "GetDecision": SMALL_BYTES,
+    },
+    roster_pb2.DESCRIPTOR.services_by_name["RosterService"]: {
+        "CreateAgent": AGENT_BYTES,
+        "GetAgent": SMALL_BYTES,
+        "ListAgents": SMALL_BYTES,
+        "UpdateAgent": AGENT_BYTES,
+        "DeleteAgent": SMALL_BYTES,
+        "ImportAgents": BATCH_BYTES,
+        "SetAgentStatus": SMALL_BYTES,
+        "BeatAgent": SMALL_BYTES,
+        "WatchReservations": SMALL_BYTES,
+        "CreatePool": SMALL_BYTES,
+        "GetPool": SMALL_BYTES,
+        "ListPools": SMALL_BYTES,
+        "UpdatePool": SMALL_BYTES,
+        "DeletePool": SMALL_BYTES,
+        "CreateSite": SMALL_BYTES,
+        "ListSites": SMALL_BYTES,
+        "DeleteSite": SMALL_BYTES,
+    },
+}
+
+
+LIMITS: Final = {
+    f"/{service.full_name}/{method}": limit
+    for service, limits in _BY_SERVICE.items()
+    for method, limit in limits.items()
+}
+"""The most bytes of one message, by method; a stream has the limit for each of its messages."""
+
+
+def limit_of(method: str) -> int:
+    """Return the most bytes of one message of a method; the health check and reflection take small ones."""
+    return LIMITS.get(method, SMALL_BYTES)
