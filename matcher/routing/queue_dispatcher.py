@@ -285,7 +285,7 @@ class QueueDispatcher:
         contact, record = queued.place.contact, queued.record
         if record.handed_on:
             try:
-                handed_on = await self._store.slot(site, record.handed_on)
+                handed_on = await self._store.reference(site, record.handed_on)
             except ReservationNotFound:
                 # The conversation ended long ago, and the contact with it.
                 self._replica.queue.leave(contact)

@@ -97,7 +97,9 @@ class Router:
         replica = await self._sites.replica(site)
         contact = await self._contacts.contact(site, request.contact_id, self._clocks.of(site).now_ms())
         pool = await replica.pools.pool(request.pool_id or contact.pool)
-        held = await self._store.slot(site, contact.reservation) if contact.state is ContactState.ASSIGNED else None
+        held = (
+            await self._store.reference(site, contact.reservation) if contact.state is ContactState.ASSIGNED else None
+        )
         message = _message_to_hand_on(request, contact, pool, held)
         reserve = self._transfer_request(site, pool, request, message)
         if held is None:

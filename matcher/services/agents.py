@@ -168,7 +168,7 @@ class AgentService:
         await withdraw_pending(self._reservations, replica.site, agent.id, Cause.AGENT_REMOVED, now)
         for hold in agent.holds:
             with suppress(MatcherError):
-                reservation = await self._reservations.slot(replica.site, hold.reservation)
+                reservation = await self._reservations.reference(replica.site, hold.reservation)
                 try:
                     await self._reservations.cancel(reservation, NO_FENCE, Cause.AGENT_REMOVED)
                 except ReservationStateWrong:

@@ -84,7 +84,7 @@ class ContactService:
                 case LeaveOutcome.HELD:
                     # If the reservation has changed meanwhile, the contact is read again.
                     with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
-                        ref = await self._reservations.slot(site, left.detail)
+                        ref = await self._reservations.reference(site, left.detail)
                         await self._reservations.cancel(ref, NO_FENCE)
                         replica.apply_own_release(ref.agent, ref.reservation, None)
                         return await self.contact(site, contact)

@@ -145,7 +145,7 @@ class Expiry:
     async def _expire(self, reservation: str) -> bool:
         """Write what follows from one deadline; return whether this process wrote it."""
         try:
-            ref = await self._store.slot(self._replica.site, reservation)
+            ref = await self._store.reference(self._replica.site, reservation)
         except ReservationNotFound:
             await self._store.forget_due(self._replica.site, reservation)
             return True
@@ -184,7 +184,7 @@ class Expiry:
                     await self._handle_away(timer.id, AwayReason.SILENT)
             case TimerKind.IDLE:
                 try:
-                    await self._store.rest(await self._store.slot(site, timer.id))
+                    await self._store.rest(await self._store.reference(site, timer.id))
                 except ReservationNotFound:
                     await self._presence.forget(site, timer)
         return True

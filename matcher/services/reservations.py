@@ -98,7 +98,7 @@ class ReservationService:
     async def _resolve(self, site: str, reservation: str) -> tuple[SiteReplica, ReservationRef, PoolPolicy]:
         """Return the replica of the reservation's site, what the reservation refers to, and the policy of its pool."""
         replica = await self._sites.replica(site)
-        ref = await self._store.slot(site, reservation)
+        ref = await self._store.reference(site, reservation)
         return replica, ref, await replica.pools.policy(ref.pool)
 
 

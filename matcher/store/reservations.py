@@ -138,7 +138,7 @@ class ReservationStore:
             ],
         )
 
-    async def slot(self, site: str, reservation: str) -> ReservationRef:
+    async def reference(self, site: str, reservation: str) -> ReservationRef:
         """Return what a transition of a reservation needs. Raises ReservationNotFound."""
         if ref := self._refs.get((site, reservation)):
             return ref

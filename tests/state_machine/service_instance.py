@@ -163,10 +163,10 @@ class ServiceInstance:
         """Sweep what is overdue, as the expiry task of a server would whose clock is an hour ahead."""
         now = await store_now_ms(self.connection)
         for reservation in await self.routing.overdue(site, now + 3_600_000, 1_000):
-            await self.routing.expire(await self.routing.slot(site, reservation), 0)
+            await self.routing.expire(await self.routing.reference(site, reservation), 0)
         for timer in await self.presence.timers(site, 1_000):
             if timer.kind is TimerKind.CONTACT:
                 await self.queue.leave(site, timer.id, Cause.WAIT_EXPIRED)
             elif timer.kind is TimerKind.IDLE:
                 with suppress(ReservationNotFound):
-                    await self.routing.rest(await self.routing.slot(site, timer.id))
+                    await self.routing.rest(await self.routing.reference(site, timer.id))

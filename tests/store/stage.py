@@ -147,11 +147,11 @@ class Stage:
     async def expire(self, reservation: str, max_missed: int = 0) -> str:
         """Write the consequence of a passed deadline; return the state before, "" if another call wrote it."""
         try:
-            slot = await self.routing.slot(self.site, reservation)
+            ref = await self.routing.reference(self.site, reservation)
         except ReservationNotFound:
             await self.routing.forget_due(self.site, reservation)
             return ""
-        lapsed = await self.routing.expire(slot, max_missed)
+        lapsed = await self.routing.expire(ref, max_missed)
         return lapsed.was if lapsed else ""
 
     async def reserve(self, asked: Asked, *, or_wait: bool = False) -> ReserveAnswer:
@@ -188,7 +188,7 @@ class Stage:
 
     def handing_on(self, old: Reservation, how: ReserveKind = ReserveKind.TRANSFER) -> dict[str, Any]:
         """Return the fields of a request that make it the transfer of a conversation."""
-        return {"contact": old.contact, "how": how, "handed_on": self.slot(old)}
+        return {"contact": old.contact, "how": how, "handed_on": self.reference(old)}
 
     async def in_line(self) -> list[str]:
         """Name the contacts that wait, in the order of the queue."""
@@ -202,7 +202,7 @@ class Stage:
         """Read a contact's record as it is stored."""
         return fields_of(await self.raw("HGETALL", self.keys.contact(contact)))
 
-    def slot(self, reservation: Reservation) -> ReservationRef:
+    def reference(self, reservation: Reservation) -> ReservationRef:
         """Return the reference that a transition of a reservation needs."""
         return ReservationRef(self.site, reservation.id, reservation.agent, reservation.contact, reservation.pool)
 

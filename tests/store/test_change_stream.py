@@ -76,10 +76,10 @@ async def test_every_change_is_read_once_and_in_order(stage: Stage) -> None:
         await stage.roster.put_status(stage.site, "ann", AgentStatus.DRAINING)
         await stage.roster.put_status(stage.site, "ann", AgentStatus.ONLINE)
         held = await stage.hold("ann")
-        accepted = await stage.routing.accept(stage.slot(held), 0, LONG_MS)
-        done = await stage.routing.complete(stage.slot(held), 0, 0)
+        accepted = await stage.routing.accept(stage.reference(held), 0, LONG_MS)
+        done = await stage.routing.complete(stage.reference(held), 0, 0)
         declined = await stage.hold("ann")
-        await stage.routing.decline(stage.slot(declined), 0, "", None)
+        await stage.routing.decline(stage.reference(declined), 0, "", None)
         await stage.remove("ann")
         await stage.roster.delete_pool(stage.site, "night", None)
         changes = await reader.read_to_end()
@@ -177,7 +177,7 @@ async def test_the_verbs_trim_the_streams_to_the_setting(plain_stage: Stage) -> 
         asked = stage.claim("ann")
         held = await routing.reserve(asked.claim, asked.offer)
         assert isinstance(held, Reserved)
-        await routing.cancel(stage.slot(held.reservation), 0)
+        await routing.cancel(stage.reference(held.reservation), 0)
     # Redis trims by whole nodes of 100 entries.
     assert 100 <= len(await stage.raw("XREVRANGE", stage.keys.load, "+", "-")) < 300
 
@@ -224,9 +224,25 @@ def test_an_event_decodes_to_its_change(event: str, change: Change) -> None:
 
 
 def test_an_event_of_an_unknown_kind_is_an_error() -> None:
-    """A reader never ignores an event that it does not know."""
+    """Decoding an event never guesses."""
     with pytest.raises(ValueError, match="unknown kind"):
         decode_change("dance|ann")
+
+
+async def test_an_event_that_cannot_be_read_is_ignored_and_counted(stage: Stage, admin: Any) -> None:
+    """A newer version may write other events: the follower goes on behind them, and says how many there were."""
+    ignored: list[None] = []
+    changes = ChangeStream(stage.connection, stage.site, lambda: ignored.append(None))
+    begin = await changes.end()
+    await stage.put("ann")
+    for text in (b"dance|ann", b"step|c", b"\xff"):
+        number = (await changes.end()).roster + 1
+        await admin.xadd(stage.keys.roster, {"e": text}, id=f"0-{number}")
+    await stage.put("bob")
+    reader = Reader(stage, changes, begin)
+    agents = [change.agent for change in await reader.read_to_end() if isinstance(change, AgentChanged)]
+    assert (agents, len(ignored)) == (["ann", "bob"], 3)
+    await changes.close()
 
 
 @dataclass
@@ -280,10 +296,10 @@ async def write_at_random(stage: Stage, chance: random.Random, writes: int) -> N
                     await stage.remove(agent)
                 case 2 if held:
                     reservation = held.pop(chance.randrange(len(held)))
-                    await stage.routing.cancel(stage.slot(reservation), 0)
+                    await stage.routing.cancel(stage.reference(reservation), 0)
                 case 3 if held:
                     reservation = chance.choice(held)
-                    await stage.routing.accept(stage.slot(reservation), 0, LONG_MS)
+                    await stage.routing.accept(stage.reference(reservation), 0, LONG_MS)
                 case _:
                     held.append(await stage.hold("a0", "a1", "a2"))
         except (MatcherError, AssertionError):

@@ -41,23 +41,23 @@ async def reserve_ann(stage: Stage, how: str) -> Reservation:
 
 async def give_back(stage: Stage, held: Reservation, how: str) -> None:
     """Release ann's capacity."""
-    slot, routing = stage.slot(held), stage.routing
+    ref, routing = stage.reference(held), stage.routing
     match how:
         case "declined":
-            await routing.decline(slot, 0, "", None)
+            await routing.decline(ref, 0, "", None)
         case "canceled":
-            await routing.cancel(slot, 0)
+            await routing.cancel(ref, 0)
         case "withdrawn":
-            await routing.withdraw(slot, Cause.AGENT_LEFT)
+            await routing.withdraw(ref, Cause.AGENT_LEFT)
         case "completed":
-            await routing.complete(slot, 0, 0)
+            await routing.complete(ref, 0, 0)
         case "wrap-up ended":
-            await routing.complete(slot, 0, LONG_MS)
-            await routing.complete(slot, 0, LONG_MS)
+            await routing.complete(ref, 0, LONG_MS)
+            await routing.complete(ref, 0, LONG_MS)
         case "idle":
-            await routing.touch(slot, 0, 1)
+            await routing.touch(ref, 0, 1)
             await stage.passed(await stage.now_ms() + 1)
-            assert await routing.rest(slot)
+            assert await routing.rest(ref)
         case "handed on":
             await stage.put("zoe")
             await stage.contacts.give_back(stage.site, {"zoe": await kept_until(stage, "zoe") - EARMARK_MS})
@@ -202,7 +202,9 @@ async def test_of_many_new_messages_and_one_waiting_contact_the_contact_gets_the
     for number in range(5):
         contact = f"c{number}"
         await stage.line_up(contact)
-        ended, *others = await asyncio.gather(stage.routing.cancel(stage.slot(held), 0), new_messages(), new_messages())
+        ended, *others = await asyncio.gather(
+            stage.routing.cancel(stage.reference(held), 0), new_messages(), new_messages()
+        )
         got = [one.reservation.created_ms for some in others for one in some if isinstance(one, Reserved)]
         assert [at for at in got if at < ended.ended_ms + EARMARK_MS] == []
         if got:

@@ -12,9 +12,9 @@ from tests.store.stage import LONG_MS, Stage
 async def idle_conversation(stage: Stage, agent: str = "ann", contact: str = "c") -> Reservation:
     """Make a conversation of an agent idle."""
     held = await stage.hold(agent, contact=contact)
-    await stage.routing.accept(stage.slot(held), 0, LONG_MS, 1)
+    await stage.routing.accept(stage.reference(held), 0, LONG_MS, 1)
     await stage.passed(await stage.now_ms() + 1)
-    assert await stage.routing.rest(stage.slot(held))
+    assert await stage.routing.rest(stage.reference(held))
     return await stage.reservation(held.id)
 
 
@@ -64,8 +64,8 @@ async def test_a_sign_counts_it_again_also_above_the_capacity(lawful: Stage) -> 
         before = await stage.ends()
         assert (await stage.verb("touch", held, idle_ms=LONG_MS))[0] == b"ok"
         assert await stage.ends() == before
-        await stage.routing.cancel(stage.slot(other), 0)
-        await stage.routing.cancel(stage.slot(held), 0)
+        await stage.routing.cancel(stage.reference(other), 0)
+        await stage.routing.cancel(stage.reference(held), 0)
     assert await stage.lease("ann") == {}
 
 
@@ -74,9 +74,9 @@ async def test_a_sign_in_time_moves_the_idle_deadline(lawful: Stage) -> None:
     stage = lawful
     await stage.put("ann", 2)
     held = await stage.hold("ann", accepted=True, idle_ms=20)
-    await stage.routing.touch(stage.slot(held), 0, LONG_MS)
+    await stage.routing.touch(stage.reference(held), 0, LONG_MS)
     await stage.passed(held.created_ms + 20)
-    assert not await stage.routing.rest(stage.slot(held))
+    assert not await stage.routing.rest(stage.reference(held))
     never = await stage.hold("ann", accepted=True)
     assert [timer.id for timer in await stage.presence.timers(stage.site, 10)] == [held.id]
     assert await stage.verb("rest", never) == [b"done"]
@@ -95,16 +95,16 @@ async def test_every_end_releases_an_idle_conversation(lawful: Stage) -> None:
     stage = lawful
     await stage.put("ann", 5)
     canceled, completed, wrapping = [await idle_conversation(stage, contact=f"c{n}") for n in range(3)]
-    await stage.routing.cancel(stage.slot(canceled), 0)
-    await stage.routing.complete(stage.slot(completed), 0, 0)
+    await stage.routing.cancel(stage.reference(canceled), 0)
+    await stage.routing.complete(stage.reference(completed), 0, 0)
     assert sum(hold.cost for hold in await stage.holds("ann")) == 0
-    await stage.routing.complete(stage.slot(wrapping), 0, LONG_MS)
+    await stage.routing.complete(stage.reference(wrapping), 0, LONG_MS)
     assert [hold.cost for hold in await stage.holds("ann")] == [1]
-    await stage.routing.complete(stage.slot(wrapping), 0, LONG_MS)
+    await stage.routing.complete(stage.reference(wrapping), 0, LONG_MS)
     lapsing = await idle_conversation(stage)
-    renewed = await stage.routing.renew(stage.slot(lapsing), 0, 5, 1)
+    renewed = await stage.routing.renew(stage.reference(lapsing), 0, 5, 1)
     await stage.passed(renewed.deadline_ms - 2)
-    await stage.routing.rest(stage.slot(lapsing))
+    await stage.routing.rest(stage.reference(lapsing))
     await stage.passed(renewed.deadline_ms)
     assert await stage.expire(lapsing.id) == "ACCEPTED"
     assert await stage.lease("ann") == {}
@@ -118,7 +118,7 @@ async def test_an_idle_timer_of_an_ended_conversation_does_nothing(lawful: Stage
     await stage.put("ann")
     held = await stage.hold("ann", accepted=True, hold_ms=5, idle_ms=1)
     await stage.passed(held.deadline_ms)
-    assert not await stage.routing.rest(stage.slot(held))
+    assert not await stage.routing.rest(stage.reference(held))
     assert await stage.presence.timers(stage.site, 10) == []
     assert await stage.expire(held.id) == "ACCEPTED"
     assert isinstance(await stage.reserve(stage.claim("ann")), Reserved)

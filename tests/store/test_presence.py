@@ -22,7 +22,7 @@ async def missed(stage: Stage, agent: str, max_missed: int) -> Lapsed | None:
     """Let an offer to an agent lapse."""
     held = await stage.hold(agent, hold_ms=1)
     await stage.passed(held.deadline_ms)
-    return await stage.routing.expire(stage.slot(held), max_missed)
+    return await stage.routing.expire(stage.reference(held), max_missed)
 
 
 async def test_a_heartbeat_counts_for_its_own_time(lawful: Stage) -> None:
@@ -173,9 +173,9 @@ async def test_an_answer_resets_the_count(lawful: Stage, answer: str) -> None:
         assert not lapsed.away
         held = await stage.hold("ann")
         if answer == "accept":
-            await stage.routing.accept(stage.slot(held), 0, LONG_MS)
+            await stage.routing.accept(stage.reference(held), 0, LONG_MS)
         else:
-            await stage.routing.decline(stage.slot(held), 0, "", None)
+            await stage.routing.decline(stage.reference(held), 0, "", None)
 
 
 async def test_without_a_limit_no_agent_is_set_away(lawful: Stage) -> None:
@@ -186,7 +186,7 @@ async def test_without_a_limit_no_agent_is_set_away(lawful: Stage) -> None:
         await missed(stage, "ann", 0)
     held = await stage.hold("ann", accepted=True, hold_ms=1)
     await stage.passed(held.deadline_ms)
-    lapsed = await stage.routing.expire(stage.slot(held), 1)
+    lapsed = await stage.routing.expire(stage.reference(held), 1)
     assert lapsed is not None
     assert not lapsed.away
     assert (await stage.agent("ann")).status is AgentStatus.ONLINE
@@ -199,7 +199,7 @@ async def test_a_missed_offer_of_a_removed_agent_writes_no_agent(lawful: Stage) 
     held = await stage.hold("ann", hold_ms=1)
     await stage.passed(held.deadline_ms)
     await stage.remove("ann")
-    assert await stage.routing.expire(stage.slot(held), 1) is not None
+    assert await stage.routing.expire(stage.reference(held), 1) is not None
     assert await stage.raw("EXISTS", stage.keys.agent("ann")) == 0
 
 
@@ -211,5 +211,5 @@ async def test_an_agent_who_is_away_keeps_their_holds(lawful: Stage) -> None:
     await silent(stage)
     assert await stage.presence.miss_beat(stage.site, "ann")
     assert await stage.held_by("ann") == [talking.id]
-    assert (await stage.routing.complete(stage.slot(talking), 0, 0)).state == "COMPLETED"
+    assert (await stage.routing.complete(stage.reference(talking), 0, 0)).state == "COMPLETED"
     assert not isinstance(await stage.reserve(stage.claim("ann")), Reserved)

@@ -73,16 +73,16 @@ async def test_repeated_transitions_happen_once(repeating: Stage, plain_stage: S
     stage, routing = plain_stage, repeating.routing
     await stage.put("ann", 5)
     held = await stage.hold("ann")
-    accepted = await routing.accept(stage.slot(held), held.fence, LONG_MS)
+    accepted = await routing.accept(stage.reference(held), held.fence, LONG_MS)
     assert accepted == await stage.reservation(held.id)
-    wrapping = await routing.complete(stage.slot(held), held.fence, LONG_MS)
+    wrapping = await routing.complete(stage.reference(held), held.fence, LONG_MS)
     assert wrapping.state == "WRAPPING"
     told = await stage.ends()
-    done = await routing.complete(stage.slot(held), held.fence, LONG_MS)
+    done = await routing.complete(stage.reference(held), held.fence, LONG_MS)
     assert done.state == "COMPLETED"
-    declined = await routing.decline(stage.slot(one := await stage.hold("ann")), one.fence, "lunch", None)
+    declined = await routing.decline(stage.reference(one := await stage.hold("ann")), one.fence, "lunch", None)
     assert (declined.state, declined.decline_reason) == ("DECLINED", "lunch")
-    canceled = await routing.cancel(stage.slot(one := await stage.hold("ann")), one.fence)
+    canceled = await routing.cancel(stage.reference(one := await stage.hold("ann")), one.fence)
     assert canceled.state == "CANCELED"
     # Three holds released, two made; four steps, because the wrap-up is no step of the contact.
     assert await stage.ends() == (told[0], told[1] + 9)

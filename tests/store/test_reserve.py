@@ -148,7 +148,7 @@ async def test_a_capacity_lowered_below_the_load_gets_nothing_more(stage: Stage)
     assert await stage.held_by("ann") == sorted(one.id for one in held)
     for one in held:
         assert isinstance(await stage.reserve(stage.claim("ann")), Full)
-        await stage.routing.cancel(stage.slot(one), 0)
+        await stage.routing.cancel(stage.reference(one), 0)
     assert (await stage.hold("ann")).agent == "ann"
     assert isinstance(await stage.reserve(stage.claim("ann")), Full)
 
@@ -162,7 +162,7 @@ async def test_full_writes_nothing_at_all(stage: Stage) -> None:
     assert isinstance(await stage.reserve(claim), Full)
     assert isinstance(await stage.reserve(stage.claim()), Full)
     assert await stage.everything() == before
-    await stage.routing.cancel(stage.slot(held), 0)
+    await stage.routing.cancel(stage.reference(held), 0)
     assert isinstance(await stage.reserve(claim), Reserved)
 
 
@@ -205,7 +205,7 @@ async def test_fences_of_an_agent_only_grow_also_over_a_removal(stage: Stage) ->
             held = await stage.hold("ann")
             assert held.fence > last
             last = held.fence
-            await stage.routing.cancel(stage.slot(held), 0)
+            await stage.routing.cancel(stage.reference(held), 0)
         await stage.remove("ann")
 
 
@@ -222,7 +222,7 @@ async def test_a_contact_that_is_held_gets_the_same_reservation_named(stage: Sta
     await stage.put("ann", 5)
     held = await stage.hold("ann", contact="c")
     assert await stage.reserve(stage.claim("ann", contact="c")) == Refused(Refusal.LIVE, held.id)
-    await stage.routing.accept(stage.slot(held), held.fence, LONG_MS)
+    await stage.routing.accept(stage.reference(held), held.fence, LONG_MS)
     assert await stage.reserve(stage.claim("ann", contact="c")) == Refused(Refusal.LIVE, held.id)
     assert await stage.held_by("ann") == [held.id]
 
@@ -231,9 +231,9 @@ async def test_an_ended_contact_is_never_offered_again(stage: Stage) -> None:
     """Ended: closed, canceled, and expired once an accepted reservation lapsed, swept or not."""
     await stage.put("ann", 5)
     closed = await stage.hold("ann", contact="closed", accepted=True)
-    await stage.routing.complete(stage.slot(closed), 0, 0)
+    await stage.routing.complete(stage.reference(closed), 0, 0)
     canceled = await stage.hold("ann", contact="canceled")
-    await stage.routing.cancel(stage.slot(canceled), 0)
+    await stage.routing.cancel(stage.reference(canceled), 0)
     lapsed = await stage.hold("ann", contact="expired", accepted=True, hold_ms=1)
     await stage.passed(lapsed.deadline_ms)
     for _ in range(2):
@@ -249,7 +249,7 @@ async def test_an_agent_who_declined_or_missed_an_offer_is_not_offered_the_conta
         await stage.put(agent, 5)
     everyone = (("ann", 0.9), ("bob", 0.8), ("cy", 0.7))
     first = await stage.hold(*everyone, contact="c")
-    await stage.routing.decline(stage.slot(first), first.fence, "lunch", None)
+    await stage.routing.decline(stage.reference(first), first.fence, "lunch", None)
     second = await stage.hold(*everyone, contact="c", hold_ms=1)
     await stage.passed(second.deadline_ms)
     third = await stage.hold(*everyone, contact="c")
@@ -259,7 +259,7 @@ async def test_an_agent_who_declined_or_missed_an_offer_is_not_offered_the_conta
     assert contact.excluded == ("ann", "bob")
     assert await stage.expire(second.id) == "PENDING"
     assert await stage.contact("c") == contact
-    await stage.routing.decline(stage.slot(third), 0, "", None)
+    await stage.routing.decline(stage.reference(third), 0, "", None)
     assert isinstance(await stage.reserve(stage.claim(*everyone, contact="c")), Full)
 
 
@@ -267,7 +267,7 @@ async def test_an_agent_who_declined_for_a_while_is_offered_the_contact_again_af
     """With retry_after the exclusion ends at its time."""
     await stage.put("ann")
     held = await stage.hold("ann", contact="c")
-    declined = await stage.routing.decline(stage.slot(held), 0, "", 20)
+    declined = await stage.routing.decline(stage.reference(held), 0, "", 20)
     assert (await stage.contact("c")).excluded == ("ann",)
     await stage.passed(declined.ended_ms + 20)
     assert (await stage.contact("c")).excluded == ()
@@ -284,7 +284,7 @@ async def test_the_same_request_gets_the_same_ids_and_makes_one_hold(stage: Stag
     assert await stage.reserve(claim) == same
     assert await stage.reserve(stage.claim("ann", request_id="q")) == same
     assert await stage.held_by("ann") == [claim.claim.reservation]
-    await stage.routing.cancel(stage.slot(first.reservation), 0)
+    await stage.routing.cancel(stage.reference(first.reservation), 0)
     assert await stage.reserve(claim) == same
     assert await stage.held_by("ann") == []
 

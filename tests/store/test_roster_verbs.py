@@ -193,7 +193,7 @@ async def test_an_agent_with_a_live_hold_is_not_removed(stage: Stage) -> None:
     assert refused.value.metadata["holds"] == "2"
     assert await stage.everything() == stored
     for one in held:
-        await stage.routing.cancel(stage.slot(one), 0)
+        await stage.routing.cancel(stage.reference(one), 0)
     offer = await stage.hold("ann", hold_ms=1)
     await stage.passed(offer.deadline_ms)
     await stage.remove("ann")

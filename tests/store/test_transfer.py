@@ -104,9 +104,9 @@ async def test_a_conversation_that_ends_ends_the_transfer_that_waits(lawful: Sta
     await stage.line_up("c", stage.waiting(sealed=sealed), **stage.handing_on(old))
     match end:
         case "completed":
-            await stage.routing.complete(stage.slot(old), 0, 0)
+            await stage.routing.complete(stage.reference(old), 0, 0)
         case "canceled":
-            await stage.routing.cancel(stage.slot(old), 0)
+            await stage.routing.cancel(stage.reference(old), 0)
         case _:
             await stage.passed(old.deadline_ms)
             # Lapsed, and the lapse is not written yet: it is not transferred any more.
@@ -137,7 +137,7 @@ async def test_a_contact_that_was_handed_on_and_declined_waits_at_its_old_age(la
     old = await talking(stage)
     began = (await stage.contact("c")).created_ms
     new = await stage.hold("bob", waiting=stage.waiting(), **stage.handing_on(old))
-    await stage.routing.decline(stage.slot(new), 0, "", None)
+    await stage.routing.decline(stage.reference(new), 0, "", None)
     assert await stage.contacts.queue(stage.site) == [QueuePlace("c", "default", began)]
     assert isinstance(await stage.reserve(stage.serve("c", "ann", "bob")), Full)
     await stage.put("zoe")
@@ -151,11 +151,11 @@ async def test_only_a_conversation_is_handed_on_and_only_by_its_own_agent(lawful
     await stage.put("bob", 3)
     offered = await stage.hold("ann", contact="c")
     assert await stage.reserve(stage.claim("bob", **stage.handing_on(offered))) == Refused(Refusal.STATE, "RESERVED")
-    await stage.routing.accept(stage.slot(offered), 0, LONG_MS)
+    await stage.routing.accept(stage.reference(offered), 0, LONG_MS)
     new = await stage.hold("bob", **stage.handing_on(offered))
     assert await stage.reserve(stage.claim("bob", **stage.handing_on(offered))) == Refused(Refusal.STATE, "RESERVED")
-    await stage.routing.accept(stage.slot(new), 0, LONG_MS)
-    await stage.routing.complete(stage.slot(new), 0, 0)
+    await stage.routing.accept(stage.reference(new), 0, LONG_MS)
+    await stage.routing.complete(stage.reference(new), 0, 0)
     assert await stage.reserve(stage.claim("ann", **stage.handing_on(new))) == Refused(Refusal.STATE, "CLOSED")
 
 
@@ -204,7 +204,7 @@ async def test_an_idle_conversation_is_handed_on_too(lawful: Stage) -> None:
     stage = lawful
     old = await talking(stage, idle_ms=1)
     await stage.passed(old.created_ms + 1)
-    assert await stage.routing.rest(stage.slot(old))
+    assert await stage.routing.rest(stage.reference(old))
     new = await stage.hold("bob", **stage.handing_on(old))
     assert await stage.lease("ann") == {}
     assert [hold.cost for hold in await stage.holds("bob")] == [1]

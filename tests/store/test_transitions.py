@@ -176,20 +176,20 @@ async def test_another_fence_is_refused_whatever_the_state(stage: Stage, verb: s
 async def test_refusals_reach_callers_as_errors_with_the_reservations_name(stage: Stage) -> None:
     """The words of the verbs become the reasons of the API."""
     held = await brought_to(stage, "ACCEPTED")
-    slot = await stage.routing.slot(stage.site, held.id)
-    assert slot == stage.slot(held)
+    ref = await stage.routing.reference(stage.site, held.id)
+    assert ref == stage.reference(held)
     with pytest.raises(FenceStale):
-        await stage.routing.renew(slot, held.fence + 1, LONG_MS)
+        await stage.routing.renew(ref, held.fence + 1, LONG_MS)
     with pytest.raises(ReservationStateWrong):
-        await stage.routing.decline(slot, 0, "", None)
+        await stage.routing.decline(ref, 0, "", None)
     with pytest.raises(ReservationNotFound):
-        await stage.routing.slot(stage.site, "other")
+        await stage.routing.reference(stage.site, "other")
     with pytest.raises(ReservationNotFound):
         await stage.routing.cancel(ReservationRef(stage.site, "other", "ann", "c", "default"), 0)
-    renewed = await stage.routing.renew(slot, 0, 1)
+    renewed = await stage.routing.renew(ref, 0, 1)
     await stage.passed(renewed.deadline_ms)
     with pytest.raises(ReservationLapsed):
-        await stage.routing.complete(slot, 0, 0)
+        await stage.routing.complete(ref, 0, 0)
 
 
 async def test_accept_and_renew_move_the_deadline_everywhere(stage: Stage) -> None:
@@ -198,7 +198,7 @@ async def test_accept_and_renew_move_the_deadline_everywhere(stage: Stage) -> No
     held = await stage.hold("ann", contact="c", hold_ms=5_000)
     for move, length in ((stage.routing.accept, 70_000), (stage.routing.renew, 90_000)):
         before = await stage.now_ms()
-        moved = await move(stage.slot(held), held.fence, length)
+        moved = await move(stage.reference(held), held.fence, length)
         after = await stage.now_ms()
         assert before + length <= moved.deadline_ms <= after + length
         at = str(moved.deadline_ms).encode()
@@ -214,8 +214,8 @@ async def test_idle_time_begins_again_with_the_end_of_a_conversation_and_not_wit
     await stage.put("ann", 9)
     await stage.set_idle("ann", 1_000)
     declined, canceled = [await stage.hold("ann") for _ in range(2)]
-    await stage.routing.decline(stage.slot(declined), 0, "", None)
-    await stage.routing.cancel(stage.slot(canceled), 0)
+    await stage.routing.decline(stage.reference(declined), 0, "", None)
+    await stage.routing.cancel(stage.reference(canceled), 0)
     offer = await stage.hold("ann", hold_ms=1)
     await stage.passed(offer.deadline_ms)
     assert await stage.expire(offer.id) == "PENDING"
@@ -225,10 +225,10 @@ async def test_idle_time_begins_again_with_the_end_of_a_conversation_and_not_wit
     assert (await stage.agent("ann")).idle_since_ms == 1_000
 
     done = await stage.hold("ann", accepted=True)
-    ended = await stage.routing.complete(stage.slot(done), 0, 0)
+    ended = await stage.routing.complete(stage.reference(done), 0, 0)
     assert (await stage.agent("ann")).idle_since_ms == ended.ended_ms
     wrapping = await stage.hold("ann", accepted=True)
-    wrapped = await stage.routing.complete(stage.slot(wrapping), 0, 1)
+    wrapped = await stage.routing.complete(stage.reference(wrapping), 0, 1)
     await stage.passed(wrapped.deadline_ms)
     assert await stage.expire(wrapping.id) == "WRAPPING"
     assert (await stage.agent("ann")).idle_since_ms == wrapped.deadline_ms
@@ -254,7 +254,7 @@ async def test_completing_after_the_wrap_up_is_answered_as_completed(stage: Stag
     """After its deadline a wrap-up reads COMPLETED, whether or not it was swept."""
     held = await brought_to(stage, "WRAPPING, lapsed")
     assert held.state is ReservationState.COMPLETED
-    answered = await stage.routing.complete(stage.slot(held), 0, LONG_MS)
+    answered = await stage.routing.complete(stage.reference(held), 0, LONG_MS)
     assert answered.state is ReservationState.COMPLETED
     assert answered == await stage.reservation(held.id)
 
@@ -278,7 +278,7 @@ async def test_expire_writes_the_consequence_once_and_not_early(stage: Stage) ->
     stored = await stage.everything()
     assert await stage.verb("expire", held, max_missed=0) == [b"early"]
     assert await stage.everything() == stored
-    await stage.passed((await stage.routing.accept(stage.slot(held), 0, 1)).deadline_ms)
+    await stage.passed((await stage.routing.accept(stage.reference(held), 0, 1)).deadline_ms)
     assert await stage.verb("expire", held, max_missed=0) == [b"lapsed", b"ACCEPTED", b""]
     stored, told = await stage.everything(), await stage.ends()
     assert await stage.verb("expire", held, max_missed=0) == [b"done"]
@@ -316,10 +316,10 @@ async def test_an_old_reservation_s_cancel_does_not_touch_the_contact_s_new_life
     await stage.put("ann")
     await stage.put("bob")
     old = await stage.hold("ann", contact="c")
-    await stage.routing.decline(stage.slot(old), 0, "", None)
+    await stage.routing.decline(stage.reference(old), 0, "", None)
     new = await stage.hold("ann", "bob", contact="c")
     with pytest.raises(ReservationStateWrong):
-        await stage.routing.cancel(stage.slot(old), 0)
+        await stage.routing.cancel(stage.reference(old), 0)
     contact = await stage.contact("c")
     assert (contact.state, contact.reservation) == (ContactState.RESERVED, new.id)
 
@@ -340,7 +340,7 @@ async def test_live_reservations_are_listed_page_by_page_by_deadline(stage: Stag
     await stage.put("ann", 20)
     await stage.put("bob", 20)
     holds = [await stage.hold("ann" if n % 2 else "bob", hold_ms=LONG_MS + n // 3) for n in range(12)]
-    await stage.routing.cancel(stage.slot(holds.pop()), 0)
+    await stage.routing.cancel(stage.reference(holds.pop()), 0)
     lapsed = await stage.hold("ann", hold_ms=1)
     await stage.passed(lapsed.deadline_ms)
     wanted = [held.id for held in sorted(holds, key=lambda held: (held.deadline_ms, held.id))]
@@ -369,9 +369,9 @@ async def test_a_process_ends_its_own_hold_without_a_read_and_another_process_re
     elsewhere = Stage(plain_stage.connection, plain_stage.site)
     for stage, held, trips in ((plain_stage, first, 1), (elsewhere, second, 2)):
         before = plain_stage.connection.round_trips
-        slot = await stage.routing.slot(stage.site, held.id)
-        assert slot == stage.slot(held)
-        assert (await stage.routing.complete(slot, 0, 0)).state is ReservationState.COMPLETED
+        ref = await stage.routing.reference(stage.site, held.id)
+        assert ref == stage.reference(held)
+        assert (await stage.routing.complete(ref, 0, 0)).state is ReservationState.COMPLETED
         assert plain_stage.connection.round_trips == before + trips
 
 
@@ -380,9 +380,9 @@ async def test_a_remembered_reference_does_not_outlive_its_reservation(plain_sta
     await plain_stage.put("ann")
     held = await plain_stage.hold("ann", accepted=True)
     await plain_stage.raw("DEL", plain_stage.keys.reservation(held.id))
-    slot = await plain_stage.routing.slot(plain_stage.site, held.id)
+    ref = await plain_stage.routing.reference(plain_stage.site, held.id)
     with pytest.raises(ReservationNotFound):
-        await plain_stage.routing.complete(slot, 0, 0)
+        await plain_stage.routing.complete(ref, 0, 0)
 
 
 async def test_remembered_references_are_bounded(plain_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,5 +391,7 @@ async def test_remembered_references_are_bounded(plain_stage: Stage, monkeypatch
     await plain_stage.put("ann", 3)
     held = [await plain_stage.hold("ann") for _ in range(3)]
     before = plain_stage.connection.round_trips
-    assert [await plain_stage.routing.slot(plain_stage.site, one.id) for one in held] == [*map(plain_stage.slot, held)]
+    assert [await plain_stage.routing.reference(plain_stage.site, one.id) for one in held] == [
+        *map(plain_stage.reference, held)
+    ]
     assert plain_stage.connection.round_trips == before + 1

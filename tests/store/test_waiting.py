@@ -51,7 +51,7 @@ async def test_a_contact_that_finds_an_agent_does_not_wait(lawful: Stage) -> Non
     assert isinstance(answer, Reserved)
     assert await stage.in_line() == []
     assert "sealed" in await stage.fields("c")
-    await stage.routing.accept(stage.slot(answer.reservation), 0, LONG_MS)
+    await stage.routing.accept(stage.reference(answer.reservation), 0, LONG_MS)
     assert "sealed" not in await stage.fields("c")
 
 
@@ -126,9 +126,9 @@ async def test_an_offer_that_is_not_accepted_puts_the_contact_back_at_its_old_ag
     later = await stage.line_up("d", stage.waiting(LONG_MS, 3_000))
     match ends:
         case "declined":
-            await stage.routing.decline(stage.slot(held), 0, "lunch", None)
+            await stage.routing.decline(stage.reference(held), 0, "lunch", None)
         case "withdrawn":
-            await stage.routing.withdraw(stage.slot(held), Cause.AGENT_LEFT)
+            await stage.routing.withdraw(stage.reference(held), Cause.AGENT_LEFT)
         case _:
             await stage.passed(held.deadline_ms)
             assert await stage.expire(held.id) == "PENDING"
@@ -148,7 +148,7 @@ async def test_an_agent_who_declines_for_a_while_is_offered_the_waiting_contact_
     await stage.line_up("c")
     await stage.put("ann")
     held = await stage.served("c", "ann")
-    declined = await stage.routing.decline(stage.slot(held), 0, "", 20)
+    declined = await stage.routing.decline(stage.reference(held), 0, "", 20)
     (kept,) = await stage.contacts.kept(stage.site, ["c"])
     assert kept is not None
     assert kept.excluded == {"ann": declined.ended_ms + 20}
@@ -183,12 +183,12 @@ async def test_no_sealed_text_is_left_once_a_contact_is_accepted_or_has_ended(la
             held = await stage.served("c", "ann")
             assert await found_anywhere(stage, sealed) == ["contact:c"]
             if end == "canceled":
-                await stage.routing.cancel(stage.slot(held), 0)
+                await stage.routing.cancel(stage.reference(held), 0)
             else:
-                await stage.routing.accept(stage.slot(held), 0, LONG_MS)
+                await stage.routing.accept(stage.reference(held), 0, LONG_MS)
             if end == "closed":
                 assert await found_anywhere(stage, sealed) == []
-                await stage.routing.complete(stage.slot(held), 0, 0)
+                await stage.routing.complete(stage.reference(held), 0, 0)
         case "accepted at once":
             await stage.served("c", "ann", accepted=True)
         case "given up":
@@ -236,7 +236,7 @@ async def test_a_wait_does_not_end_while_an_agent_is_held(lawful: Stage) -> None
     await stage.passed(queued.waits_until_ms)
     assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult(LeaveOutcome.HELD, held.id)
     assert await stage.state(held.id) == "PENDING"
-    await stage.routing.decline(stage.slot(held), 0, "", None)
+    await stage.routing.decline(stage.reference(held), 0, "", None)
     assert await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED) == LeaveResult(LeaveOutcome.LEFT, "EXPIRED")
 
 
@@ -251,8 +251,8 @@ async def test_cancel_ends_a_wait_and_a_repeat_answers_the_same(lawful: Stage) -
     await stage.put("ann", 5)
     held = await stage.hold("ann", contact="d")
     assert await leave(stage.site, "d", Cause.CANCELED) == LeaveResult(LeaveOutcome.HELD, held.id)
-    await stage.routing.accept(stage.slot(held), 0, LONG_MS)
-    await stage.routing.complete(stage.slot(held), 0, 0)
+    await stage.routing.accept(stage.reference(held), 0, LONG_MS)
+    await stage.routing.complete(stage.reference(held), 0, 0)
     assert await leave(stage.site, "d", Cause.CANCELED) == LeaveResult(LeaveOutcome.ENDED, "CLOSED")
     assert await leave(stage.site, "other", Cause.CANCELED) == LeaveResult(LeaveOutcome.GONE)
 
@@ -323,7 +323,7 @@ async def test_a_declined_contact_that_does_not_wait_is_listed_until_it_is_forgo
     stage = lawful
     await stage.put("ann")
     held = await stage.hold("ann", contact="c")
-    await stage.routing.decline(stage.slot(held), 0, "", None)
+    await stage.routing.decline(stage.reference(held), 0, "", None)
     listed = await stage.contacts.contacts(stage.site, None, None, 10, "", await stage.now_ms())
     assert [one.id for one in listed.items] == ["c"]
     (timer,) = await stage.presence.timers(stage.site, 10)
@@ -368,7 +368,7 @@ async def test_a_long_history_keeps_its_last_steps_and_their_numbers(lawful: Sta
     await stage.line_up("c")
     for _ in range(120):
         held = await stage.served("c", "ann")
-        await stage.routing.decline(stage.slot(held), 0, "", 0)
+        await stage.routing.decline(stage.reference(held), 0, "", 0)
     fields = await stage.fields("c")
     assert len(fields["history"]) <= 6_000
     steps = await stage.contacts.history(stage.site, "c")

@@ -136,7 +136,7 @@ async def test_a_shard_that_fails_over_is_followed(cluster: Cluster, connection:
         async def taken_over() -> bool:
             reservation = await stage.hold("ann", "bob", hold_ms=60_000)
             held.append(reservation.id)
-            await stage.routing.cancel(stage.slot(reservation), reservation.fence)
+            await stage.routing.cancel(stage.reference(reservation), reservation.fence)
             return await new.role() == "master" and await old.role() == "slave"
 
         await until(taken_over)
