@@ -29,8 +29,7 @@ from matcher.store.embedded.process import find_binary, probe_server, stop_serve
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 
 ROOT = Path(__file__).parents[2]
-WRITES = 50
-KEYS = 40_000
+WRITES, KEYS = 50, 40_000
 
 # A process that uses the store: it prints whether it adopted the server, writes, and leaves on input or Ctrl-C.
 USER = """
