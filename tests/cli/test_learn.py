@@ -51,7 +51,9 @@ async def test_the_confidence_can_be_learned_from_further_suites(tmp_path: Path)
     assert (provenance.suites, provenance.margins, provenance.error) == (("suite",), ("short",), report["ece"])
     assert alone.map is not None
     assert scorer.map is not None
-    assert np.array_equal(alone.map, scorer.map)
+    # Batches differ with the load, and on some processors a vector differs in its last bits with its batch: 5e-5 in the
+    # map on a busy AMD machine. A map that is learned from the further suite too differs by 0.08.
+    assert np.allclose(alone.map, scorer.map, rtol=0, atol=1e-3)
     assert alone.calibration != scorer.calibration
     written = both.read_bytes()
     again = await matcher(*learn, "--out", str(both), environment=environment)
