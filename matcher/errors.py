@@ -37,7 +37,7 @@ class FieldsInvalid(MatcherError):
     reason = "FIELDS_INVALID"
 
     def __init__(self, violations: Sequence[FieldViolation], *, more: int = 0) -> None:
-        """violations: those that are told; more: how many there are besides."""
+        """violations: those that the answer names; more: how many there are besides."""
         super().__init__("; ".join(f"{violation.field} {violation.description}" for violation in violations))
         self.violations = tuple(violations)
         self.more = more
