@@ -78,9 +78,9 @@ class Production:
         return await self.floors.of(index, DEFAULT_POOL)
 
 
-def search(index: SiteIndex, message: EncodedMessage, *, max_idle: int = 1) -> SearchResult:
+def search(index: SiteIndex, message: EncodedMessage, *, max_free: int = 1) -> SearchResult:
     """Search an index for a message without requirements."""
-    return index.find(Query(message.vectors, message.stems), ANYONE, max_idle=max_idle)
+    return index.find(Query(message.vectors, message.stems), ANYONE, max_free=max_free)
 
 
 @asynccontextmanager

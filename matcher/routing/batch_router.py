@@ -95,7 +95,7 @@ class BatchRouter:
         results: list[SearchResult] = []
         for at in range(0, len(undecided), MOST_TOGETHER):
             together = undecided[at : at + MOST_TOGETHER]
-            results += await asyncio.gather(*(self._ranker.search(message.to_rank, idle=most) for message in together))
+            results += await asyncio.gather(*(self._ranker.search(message.to_rank, free=most) for message in together))
         entries = [
             BatchEntry(result, message.terms.floor, message.to_rank.requirements.channel, message.terms.tolerance)
             for message, result in zip(undecided, results, strict=True)

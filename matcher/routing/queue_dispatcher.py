@@ -198,7 +198,7 @@ class QueueDispatcher:
             this_pass.wake_by(contact.changes_ms)
             if contact.group not in free:
                 anybody = replace(contact.requirements, excluded=frozenset(), only="")
-                free[contact.group] = len(self._replica.index.longest_idle(anybody, MOST_AGENTS))
+                free[contact.group] = len(self._replica.index.least_utilized(anybody, MOST_AGENTS))
             if free[contact.group]:
                 candidates.append(contact)
         most = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, CONTACTS_PER_AGENT * sum(free.values())))
@@ -244,7 +244,7 @@ class QueueDispatcher:
             return None
         encoded = contact.encoded
         result = replica.index.find(
-            Query(encoded.vectors, encoded.stems), requirements, max_idle=MOST_AGENTS, floor=terms.floor
+            Query(encoded.vectors, encoded.stems), requirements, max_free=MOST_AGENTS, floor=terms.floor
         )
         return SearchedContact(contact, pool, requirements, terms, result=result) if result.eligible else None
 

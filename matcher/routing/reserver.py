@@ -14,7 +14,7 @@ from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
 from matcher.model.resource_names import contact_name, new_id, reservation_name
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.ranker import LONGEST_IDLE, Ranker, RankOptions, RankRequest, shortlist_of
+from matcher.routing.ranker import LEAST_UTILIZED, Ranker, RankOptions, RankRequest, shortlist_of
 from matcher.routing.reserve_requests import ContactToReserve, RequestKey, new_reserve_request
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
@@ -38,7 +38,7 @@ CATCH_UP_SECONDS: Final = 0.5
 ROSTER_SECONDS: Final = 0.1
 """Before answering "unmatched", wait this long for roster events that the store knows and this process does not.
 Reading such events takes milliseconds; a full reload of the roster takes longer than a caller should wait."""
-NO_CANDIDATES: Final = Shortlist(Basis.FALLBACK, LONGEST_IDLE, b"", ())
+NO_CANDIDATES: Final = Shortlist(Basis.FALLBACK, LEAST_UTILIZED, b"", ())
 """Asks the store only whether the request was answered before, and whether its contact is held or has ended."""
 
 _FIRST: Final = RankOptions(pending_last=True, count_left_out=True)

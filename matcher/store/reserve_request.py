@@ -91,7 +91,7 @@ class ReserveRequest:
 class Shortlist:
     """The candidates that the store chooses from, with their affinities, by which rule, and the decision's record.
 
-    tolerance: affinities this near the best are equal; below 0 the longest idle is chosen.
+    tolerance: affinities this near the best are equal; below 0 all are equal.
     """
 
     basis: Basis

@@ -119,7 +119,7 @@ class _BasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Basis.ValueType
     RELATIONSHIP: _Basis.ValueType  # 2
     """The agent served the customer well before."""
     FALLBACK: _Basis.ValueType  # 3
-    """The message meets no interest: the longest idle agent."""
+    """The message meets no interest: the agent with the lowest load/capacity, of equals the longest idle."""
     CONTROL: _Basis.ValueType  # 4
     """Chosen at random, by policy."""
     PREFERRED: _Basis.ValueType  # 5
@@ -137,7 +137,7 @@ AFFINITY: Basis.ValueType  # 1
 RELATIONSHIP: Basis.ValueType  # 2
 """The agent served the customer well before."""
 FALLBACK: Basis.ValueType  # 3
-"""The message meets no interest: the longest idle agent."""
+"""The message meets no interest: the agent with the lowest load/capacity, of equals the longest idle."""
 CONTROL: Basis.ValueType  # 4
 """Chosen at random, by policy."""
 PREFERRED: Basis.ValueType  # 5
@@ -731,7 +731,7 @@ class Candidate(_message.Message):
 
     @_builtins.property
     def idle_since(self) -> _timestamp_pb2.Timestamp:
-        """Since when the agent has been idle."""
+        """Since when the agent has been idle: since the last conversation, declined offer or missed offer."""
 
     def __init__(
         self,
@@ -1694,7 +1694,7 @@ class TransferContactRequest(_message.Message):
     @_builtins.property
     def message(self) -> Global___Message:
         """A text that the new agent should be close to, and requirements. Unset: the channel is the only requirement, and the
-        longest idle agent of the pool is chosen. `customer` and `channel` must be empty: the contact has them.
+        least utilized agent of the pool is chosen. `customer` and `channel` must be empty: the contact has them.
         """
 
     @_builtins.property

@@ -118,17 +118,15 @@ local function free_candidates(attempt)
   return free, best, kept_back
 end
 
--- Returns the candidate to hold: of those within the tolerance of the best affinity the least utilised, of equals the
--- longest idle. With a tolerance below 0 it is the longest idle of all.
+-- Returns the candidate to hold: of those within the tolerance of the best affinity (below 0: of all) the least
+-- utilised, of equals the longest idle.
 local function choose(free, best, tolerance)
   local chosen
-  for _, one in ipairs(free) do
-    if tolerance < 0 then
-      if not chosen or one.idle < chosen.idle then chosen = one end
-    elseif one.affinity >= best - tolerance then
-      if not chosen or one.utilisation < chosen.utilisation
-          or (one.utilisation == chosen.utilisation and one.idle < chosen.idle) then
-        chosen = one
+  for _, candidate in ipairs(free) do
+    if tolerance < 0 or candidate.affinity >= best - tolerance then
+      if not chosen or candidate.utilisation < chosen.utilisation
+          or (candidate.utilisation == chosen.utilisation and candidate.idle < chosen.idle) then
+        chosen = candidate
       end
     end
   end

@@ -50,7 +50,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     state: str
     """The reservation's first state: PENDING or ACCEPTED."""
     tolerance: str
-    """A decimal number: affinities this near the best are equal; below 0 the longest idle is chosen."""
+    """A decimal number: affinities this near the best are equal; below 0 all are equal."""
     decision_record: bytes
     decision_ms: int
     """How long the decision is kept."""
