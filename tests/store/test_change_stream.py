@@ -103,7 +103,7 @@ async def test_every_change_is_read_once_and_in_order(stage: Stage) -> None:
         assert [type(change) for change in load[3:]] == [HoldAdded, HoldRemoved]
         freed = load[4]
         assert isinstance(freed, HoldRemoved)
-        assert freed.idle_since_ms is None
+        assert freed.idle_since_ms == freed.at_ms
         events = [change.event for change in changes if isinstance(change, ContactStepped)]
         assert [(event.contact, event.sequence, event.cause) for event in events] == [
             (held.contact, 1, "OFFERED"),
