@@ -22,6 +22,7 @@ SAFE_TO_REPEAT = {
         "ListContacts",
         "CancelContact",
         "TouchReservation",
+        "TransferContact",  # this client always sends a request_id
         "GetDecision",
     ),
     "matcher.v1.RosterService": (
