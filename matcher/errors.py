@@ -237,6 +237,13 @@ class ContactStateWrong(MatcherError):
         super().__init__(f"{contact} is {state or 'unknown'} and cannot be {wanted}", contact=contact, state=state)
 
 
+class ContactMoved(ContactStateWrong):
+    """The contact went on to another agent between the read of it and the write."""
+
+    def __init__(self, contact: str) -> None:
+        super().__init__(contact, "ASSIGNED", "handed on: it goes from agent to agent")
+
+
 class WatcherTooSlow(MatcherError):
     """A watcher read too slowly, and its stream was ended."""
 

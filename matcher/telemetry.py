@@ -94,6 +94,10 @@ class Telemetry:
         self.reservations_lapsed = self._counter(
             "matcher_reservations_lapsed", "Reservations whose deadline passed. state: before it passed.", ("state",)
         )
+        self.audit_passes = self._counter("matcher_audit_passes", "Passes of the audit over all records of a site.", ())
+        self.audit_repairs = self._counter(
+            "matcher_audit_repairs", "Records that disagreed and were repaired, by what was wrong.", ("kind",)
+        )
         self.agents_sent_away = self._counter(
             "matcher_agents_sent_away",
             "Agents that the service set AWAY. reason: missed, several offers in a row; silent, no heartbeat.",

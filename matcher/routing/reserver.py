@@ -8,7 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from matcher.errors import ContactEnded, ContactHeld, ContactStateWrong, MatcherError, RequestIdReused
+from matcher.errors import (
+    ContactEnded,
+    ContactHeld,
+    ContactMoved,
+    ContactStateWrong,
+    MatcherError,
+    RequestIdReused,
+)
 from matcher.model import Basis, Candidate, Pool, QueuedOutcome, Ranking, ReservedOutcome
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
@@ -114,7 +121,7 @@ class Reserver:
     async def answered(self, replica: SiteReplica, reserve: ReserveRequest) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that the request was given before, None for a new request; nothing is held.
 
-        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, or what the store raises.
+        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, ContactMoved, or what the store raises.
         """
         match await self._store.reserve(reserve, NO_CANDIDATES):
             case Replayed() as before:
@@ -127,7 +134,8 @@ class Reserver:
         """Hold capacity of an agent for a contact, or let the contact wait if it may.
 
         choice: the agent to ask the store for first.
-        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, or what the ranker and the store raise.
+        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, ContactMoved, or what the ranker and the
+        store raise.
         """
         replica = request.replica
         ranking = choice.ranking if choice else await self._rank_first(request, reserve)
@@ -237,6 +245,8 @@ def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:
             return ContactHeld(contact, reservation_name(reserve.site, refused.detail))
         case "state":
             return ContactStateWrong(contact, refused.detail, "handed on")
+        case "moved":
+            return ContactMoved(contact)
         case _:
             return ContactEnded(contact, refused.detail)
 

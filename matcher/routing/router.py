@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from matcher.errors import ContactStateWrong
+from matcher.errors import ContactMoved, ContactStateWrong
 from matcher.model import (
     Basis,
     Candidate,
@@ -38,6 +39,8 @@ from matcher.store.customers import CustomerStore
 from matcher.store.reservations import ReservationRef, ReservationStore, ReserveKind, ReserveRequest
 
 MOST_LEFT_OUT: Final = 1_000
+TRANSFER_TRIES: Final = 4
+"""How often a transfer reads a contact that goes on to another agent meanwhile."""
 
 _EVERYBODY: Final = RankOptions(ignore_availability=True)
 
@@ -92,8 +95,16 @@ class Router:
     async def transfer(self, site: str, request: TransferRequest) -> Outcome:
         """Hand on a contact that an agent has accepted; the old hold ends only when the new one stands.
 
+        A contact that another agent accepts between the read and the reserve is read again.
         Raises ContactNotFound, ContactStateWrong, PoolNotFound, RequestIdReused.
         """
+        for _ in range(TRANSFER_TRIES - 1):
+            with suppress(ContactMoved):
+                return await self._transfer(site, request)
+        return await self._transfer(site, request)
+
+    async def _transfer(self, site: str, request: TransferRequest) -> Outcome:
+        """Hand on a contact from the agent who has it when it is read. Raises ContactMoved if that changes."""
         replica = await self._sites.replica(site)
         contact = await self._contacts.contact(site, request.contact_id, self._clocks.of(site).now_ms())
         pool = await replica.pools.pool(request.pool_id or contact.pool)

@@ -167,7 +167,7 @@ def _services(
     settings: Settings, store: OpenStore, sites: SiteRegistry, router: Router, windows: MatchingWindows
 ) -> Services:
     client, stores = store.client, store.stores
-    agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client)
+    agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client, stores.audit)
     return Services(
         router=router,
         windows=windows,

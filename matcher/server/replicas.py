@@ -23,6 +23,7 @@ from matcher.replica.site_replica import SiteReplica
 from matcher.routing.queue_dispatcher import QueueDispatcher
 from matcher.routing.ranker import Ranker
 from matcher.server.store import OpenStore
+from matcher.services.auditor import Auditor
 from matcher.services.expiry import Expiry, ExpiryObserver
 from matcher.store.sealer import Sealer
 from matcher.telemetry import Telemetry
@@ -66,6 +67,16 @@ class ReplicaFactory:
             on_broken=telemetry.deadlines_broken.labels(site).inc,
         )
         replica.attach(Expiry(replica, stores.routing, stores.contacts, stores.presence, clock, observer, self.tasks))
+        replica.attach(
+            Auditor(
+                replica,
+                stores.audit,
+                stores.roster,
+                lambda kind: telemetry.audit_repairs.labels(kind).inc(),
+                telemetry.audit_passes.inc,
+                self.tasks,
+            )
+        )
         replica.attach(
             QueueDispatcher(
                 replica,

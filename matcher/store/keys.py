@@ -26,6 +26,7 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:contacts           | zset   | the site's; empties  | contact that has not ended → start               |
 | m:{site}:timers             | zset   | the site's; empties  | wait, heartbeat, idle conversation → its end     |
 | m:{site}:dispatcher         | string | the leader lease's   | the process that offers to the queue             |
+| m:{site}:auditor            | string | the audit lease's    | the process that audits the site                 |
 | m:{site}:handle:<digest>    | string | of the relationships | the customer of a handle                         |
 | m:{site}:customer:<id>      | hash   | of the relationships | agent → how it went, until when it counts        |
 | m:{site}:contact:<id>       | hash   | its deadline + keep  | state, pool, channel, customer, exclusions       |
@@ -130,6 +131,11 @@ class Keys:
     def dispatcher(self) -> str:
         """The leader lease of the process that offers to the queue."""
         return self._of("dispatcher")
+
+    @property
+    def auditor(self) -> str:
+        """The audit lease of the process that audits the site."""
+        return self._of("auditor")
 
     def handle(self, digest: str) -> str:
         """Return the key of a customer's handle, which is named by its keyed digest."""

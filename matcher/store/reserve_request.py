@@ -145,6 +145,8 @@ class Refusal(StrEnum):
     """The contact has ended; the detail is its state."""
     STATE = "state"
     """The contact does not stand as the request's kind demands; the detail is its state."""
+    MOVED = "moved"
+    """The contact went on to another reservation since the caller read it; the detail is that reservation's id."""
 
 
 @dataclass(frozen=True, slots=True)

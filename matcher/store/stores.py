@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from matcher.store.audit import AuditStore
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
@@ -26,6 +27,7 @@ class Stores:
     customers: CustomerStore
     presence: PresenceStore
     events: EventStore
+    audit: AuditStore
 
     @classmethod
     def on(cls, connection: StoreClient, lifetimes: Lifetimes, secret: bytes) -> Self:
@@ -38,4 +40,5 @@ class Stores:
             customers=CustomerStore(connection, secret),
             presence=PresenceStore(connection, lifetimes.events_kept),
             events=EventStore(connection),
+            audit=AuditStore(connection, lifetimes.events_kept),
         )

@@ -26,6 +26,7 @@ from matcher.services.contacts import ContactService
 from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
 from matcher.services.sites import SiteService
+from matcher.store.audit import AuditStore
 from matcher.store.clock import StoreClock
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
@@ -117,7 +118,7 @@ class ServiceInstance:
         return cls(
             connection=connection,
             sites=sites,
-            agents=AgentService(roster_store, routing, presence, sites, clock),
+            agents=AgentService(roster_store, routing, presence, sites, clock, AuditStore(connection, EVENTS_KEPT)),
             pools=PoolService(roster_store, sites, TOLERANCE),
             site_service=SiteService(roster_store, sites),
             router=Router(routing, contacts, customers, sites, clock, ranker, reserver),

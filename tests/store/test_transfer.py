@@ -159,6 +159,19 @@ async def test_only_a_conversation_is_handed_on_and_only_by_its_own_agent(lawful
     assert await stage.reserve(stage.claim("ann", **stage.handing_on(new))) == Refused(Refusal.STATE, "CLOSED")
 
 
+async def test_a_transfer_of_a_conversation_that_went_on_is_told_where(lawful: Stage) -> None:
+    """Moved, and nothing written: whether the caller read another reservation, or an offer nobody had accepted yet."""
+    stage = lawful
+    old = await talking(stage)
+    new = await stage.hold("bob", **{**stage.handing_on(old), "accepted": True})
+    await stage.put("zoe")
+    before = await stage.everything()
+    assert await stage.reserve(stage.claim("zoe", **stage.handing_on(old))) == Refused(Refusal.MOVED, new.id)
+    unread = stage.claim("zoe", contact="c", how=ReserveKind.TRANSFER)
+    assert await stage.reserve(unread) == Refused(Refusal.MOVED, new.id)
+    assert await stage.everything() == before
+
+
 @pytest.mark.parametrize("how", [ReserveKind.TRANSFER, ReserveKind.MOVE])
 async def test_a_transfer_that_the_network_repeats_is_one_transfer(lawful: Stage, how: ReserveKind) -> None:
     """The second run finds the first: the same reservation, and one release."""

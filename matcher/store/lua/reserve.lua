@@ -42,8 +42,9 @@ local function check_contact(attempt)
     if not record.queued_in then return {'state', state or ''} end
   end
   if attempt.transfer then
-    local talks = live and state == 'ASSIGNED' and record.reservation == arg.handed_on[1].id
-    if not talks then return {'state', state or ''} end
+    if not (live and state == 'ASSIGNED') then return {'state', state or ''} end
+    -- Another agent has the contact than when the caller read it, or nobody had accepted it then.
+    if record.reservation ~= arg.handed_on[1].id then return {'moved', record.reservation} end
     attempt.previous_agent = record.agent
   elseif attempt.from_queue then
     if state ~= 'QUEUED' then return {'state', state} end

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from matcher.store.redis.verb_call import VerbCall, layout_of
+from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave
 from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Remember
 from matcher.store.verbs.reservations import (
@@ -47,6 +48,10 @@ __all__ = [
     "VERBS",
     "Accept",
     "AgentVectors",
+    "AuditAgent",
+    "AuditQueue",
+    "AuditedContact",
+    "AuditedReservation",
     "Beat",
     "Cancel",
     "Candidate",
@@ -109,6 +114,8 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteAgent,
         PutPool,
         DeletePool,
+        AuditAgent,
+        AuditQueue,
     )
 }
 """Every verb by its name, in the order of the library: a verb that another one calls stands before it."""

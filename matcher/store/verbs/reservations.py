@@ -71,7 +71,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
 
     # replayed: the request was answered before, or the offer is made already; ids are '' where the contact waits.
     # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
-    # state: it does not stand as `kind` demands. full: nothing was written; the last events of both streams then.
+    # state: it does not stand as `kind` demands. moved: it talks with an agent, by another reservation than that to be
+    # handed on. full: nothing was written; the last events of both streams then.
     answers: ClassVar[Answers] = {
         "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event"),
         "queued": ("score", "waits_until_ms", "load_event"),
@@ -80,6 +81,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "live": ("reservation_id",),
         "ended": ("state",),
         "state": ("state",),
+        "moved": ("reservation_id",),
         "full": ("load_event", "roster_event"),
     }
 
