@@ -24,6 +24,9 @@ FILES: Final[Mapping[str, type[CallPart] | None]] = {
 }
 """Every file → the class whose names it uses; a file stands after those that it uses."""
 
+PREFIX: Final = "matcher_"
+"""What the name of every version's library begins with."""
+
 
 @cache
 def lua_text(name: str) -> str:
@@ -49,9 +52,14 @@ def function(verb: str) -> str:
     return f"matcher_{verb}_{digest()}"
 
 
+def library() -> str:
+    """Return the library's name."""
+    return f"{PREFIX}{digest()}"
+
+
 def code() -> str:
     """Return the library as FUNCTION LOAD takes it."""
-    return f"#!lua name=matcher_{digest()}\n{_sources()}\n{''.join(map(_registered, VERBS))}"
+    return f"#!lua name={library()}\n{_sources()}\n{''.join(map(_registered, VERBS))}"
 
 
 def _registered(verb: str) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 from matcher.store.redis.verb_call import VerbCall, layout_of
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave
 from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Remember
+from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
     Accept,
     Cancel,
@@ -72,6 +73,8 @@ __all__ = [
     "PutPool",
     "PutStatus",
     "PutVectors",
+    "RaiseSchema",
+    "Register",
     "Remember",
     "Renew",
     "Reserve",
@@ -109,6 +112,8 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteAgent,
         PutPool,
         DeletePool,
+        Register,
+        RaiseSchema,
     )
 }
 """Every verb by its name, in the order of the library: a verb that another one calls stands before it."""
