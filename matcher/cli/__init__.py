@@ -18,6 +18,7 @@ from matcher.cli import (
     routing_commands,
     service_commands,
     site_commands,
+    store_commands,
     transfer_commands,
     watch_commands,
 )
@@ -45,6 +46,7 @@ app.add_typer(pool_commands.commands())
 app.add_typer(contact_commands.commands())
 app.add_typer(site_commands.commands())
 app.add_typer(model_commands.commands())
+app.add_typer(store_commands.commands())
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ class QuietWatch:
         if live.too_old:
             self.why = f"read no newer schema: {', '.join(map(named, live.too_old))}"
         elif strangers:
-            self.why = f"{strangers} connections to the store belong to no registered process"
+            self.why = f"connections to the store that no registered process has: {strangers}"
         elif strangers is None:
             return False
         else:
