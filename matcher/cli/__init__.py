@@ -6,6 +6,7 @@ import typer
 
 from matcher.cli import (
     agent_commands,
+    backup_commands,
     contact_commands,
     container_commands,
     evaluate_commands,
@@ -40,6 +41,7 @@ transfer_commands.add_to(app)
 watch_commands.add_to(app)
 evaluate_commands.add_to(app)
 learn_command.add_to(app)
+backup_commands.add_to(app)
 loadtest_command.add_to(app)
 app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())

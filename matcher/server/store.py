@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 import structlog
@@ -19,7 +18,7 @@ from matcher.aio import BackgroundTasks, background
 from matcher.config import Settings
 from matcher.services.store_upgrade import StoreUpgrade
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
-from matcher.store.processes import ProcessIdentity
+from matcher.store.processes import ProcessIdentity, program_version
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes
 from matcher.store.stores import Stores
@@ -85,13 +84,9 @@ async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
 
 
 def _identity() -> ProcessIdentity:
-    try:
-        program = version("affinity-matcher")
-    except PackageNotFoundError:
-        program = "unknown"
     return ProcessIdentity(
         id=secrets.token_hex(8),
-        version=program,
+        version=program_version(),
         host=socket.gethostname(),
         pid=os.getpid(),
         started_ms=int(time.time() * 1000),

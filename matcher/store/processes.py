@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 import msgspec
@@ -126,6 +127,14 @@ class ProcessRegistry:
             return tuple(answer[1].decode().split())
         self._connection.schema.set(answer[1])
         return ()
+
+
+def program_version() -> str:
+    """Return the version of this program, as it is installed."""
+    try:
+        return version("affinity-matcher")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _decoded(records: Mapping[bytes, bytes]) -> tuple[LiveProcess, ...]:

@@ -204,7 +204,7 @@ async def test_the_tasks_live_through_a_store_that_is_away(upgrading: Upgrading)
     await upgrading.store.start()
 
     async def registered() -> bool:
-        return await upgrading.raw("HKEYS", PROCESSES) == [b"m-1"]
+        return bool(await upgrading.raw("HKEYS", PROCESSES) == [b"m-1"])
 
     await upgrading.raw("DEL", PROCESSES)
     await wait_until(registered, "the process registers again")
