@@ -118,5 +118,5 @@ def _tell(session: Session, done: str, file: Path, manifest: Manifest, more: dic
     if session.as_json:
         session.write_json({"file": str(file), **msgspec.structs.asdict(manifest), **more})
     made = datetime.fromtimestamp(manifest.created_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    counted = "".join(f", {value} {name}" for name, value in more.items())
+    counted = "".join(f", {name}: {value}" for name, value in more.items())
     session.say(f"{done} {file}: {manifest.bytes:,} bytes of {made}, schema {manifest.schema}{counted}")

@@ -135,7 +135,7 @@ class StoreClient:
             if isinstance(answer, Exception):
                 self._failover.raise_store_error(answer)
             names |= {dict(zip(entry[::2], entry[1::2], strict=True))[b"library_name"].decode() for entry in answer}
-        return names
+        return set(filter(functions.is_library, names))
 
     async def connected_clients(self) -> int:
         """Count the connections of all programs to the primaries. Raises StoreUnavailable where one is away."""

@@ -7,6 +7,7 @@ library's name carries a digest of its sources, so that two versions of the serv
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -55,6 +56,11 @@ def function(verb: str) -> str:
 def library() -> str:
     """Return the library's name."""
     return f"{PREFIX}{digest()}"
+
+
+def is_library(name: str) -> bool:
+    """Return whether a library is one of some version of this program: a store may be shared."""
+    return re.fullmatch(f"{PREFIX}[0-9a-f]{{8}}", name) is not None
 
 
 def code() -> str:
