@@ -18,7 +18,7 @@ from matcher.store.redis.functions import library
 from tests.cli.command import matcher
 from tests.conftest import StartServer
 from tests.people import wait_until
-from tests.processes import Server, ServerDidNotStart, Store, keys_without_lifetime
+from tests.processes import Server, ServerDidNotStart, Store, health, keys_without_lifetime
 from tests.store import record_fixture as before
 from tests.store.records import clock_ms, load
 
@@ -120,3 +120,18 @@ async def test_a_service_does_not_start_on_a_later_schema(scene: Scene, launch: 
         ServerDidNotStart, match="its data has schema 3, and this version reads 1 to 2: start the later"
     ):
         await launch(scene.settings)
+
+
+async def test_a_service_that_an_upgrade_leaves_behind_says_so(scene: Scene, launch: StartServer) -> None:
+    """It cannot read what the others write from then on: its health says NOT_SERVING, so that callers go elsewhere."""
+    server = await launch(scene.settings)
+    server.declare("a background task failed and is started again")
+    assert await health(server.target)
+    async with scene.store.client() as redis:
+        await redis.set(SCHEMA, 3)
+
+    async def turned() -> bool:
+        return not await health(server.target)
+
+    await wait_until(turned, "the health turns")
+    assert "failing: process registry" in server.log()
