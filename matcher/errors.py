@@ -355,6 +355,16 @@ class StoreUnfit(MatcherError):
         return f"the store at {self.address} cannot be used: {self.why}"
 
 
+class BackupWrong(MatcherError):
+    """A backup cannot be written or restored as asked. No call to the service has this error."""
+
+    reason = "INTERNAL_FAULT"
+
+    def __init__(self, what: str, why: str) -> None:
+        """Name the file or the directory, and what is wrong with it."""
+        super().__init__(f"{what}: {why}")
+
+
 class IndexBehind(MatcherError):
     """This replica has not caught up with the roster."""
 

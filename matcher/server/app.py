@@ -125,7 +125,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     health, ranker = Health(telemetry), Ranker(settings.affinity_tolerance, SearchBatcher(turns))
     tasks = BackgroundTasks(partial(_report_fault, telemetry))
     async with (
-        open_store(settings, telemetry) as store,
+        open_store(settings, telemetry, tasks) as store,
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
     ):
         router = _router(store, replicas.sites, ranker, telemetry)

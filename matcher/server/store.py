@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,8 +14,11 @@ from typing import Final
 
 import structlog
 
+from matcher.aio import BackgroundTasks, background
 from matcher.config import Settings
+from matcher.services.store_upgrade import StoreUpgrade
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from matcher.store.processes import ProcessIdentity, program_version
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes
 from matcher.store.stores import Stores
@@ -39,8 +45,8 @@ class OpenStore:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings, telemetry: Telemetry) -> AsyncIterator[OpenStore]:
-    """Connect to the store that the settings name, or start the embedded one."""
+async def open_store(settings: Settings, telemetry: Telemetry, tasks: BackgroundTasks) -> AsyncIterator[OpenStore]:
+    """Connect to the store that the settings name, or start the embedded one; register this process in it."""
     given = settings.store_url.get_secret_value()
     async with AsyncExitStack() as stack:
 
@@ -60,6 +66,11 @@ async def open_store(settings: Settings, telemetry: Telemetry) -> AsyncIterator[
         await client.start()
         if not client.persistent:
             log.warning("the store keeps no append-only file: it loses acknowledged writes when it stops")
+        upgrade = StoreUpgrade(client, _identity())
+        await upgrade.register()
+        stack.push_async_callback(upgrade.leave)
+        await stack.enter_async_context(background(tasks, "process registry", upgrade.keep_registered))
+        await stack.enter_async_context(background(tasks, "store upgrade", upgrade.run))
         secret = await _secret(settings, client)
         yield OpenStore(client, Stores.on(client, _lifetimes(settings), secret), secret, revive)
 
@@ -70,6 +81,16 @@ async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
     stack.push_async_callback(embedded.close)
     log.info("embedded store", data_dir=str(settings.data_dir), adopted=embedded.adopted)
     return embedded.url
+
+
+def _identity() -> ProcessIdentity:
+    return ProcessIdentity(
+        id=secrets.token_hex(8),
+        version=program_version(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started_ms=int(time.time() * 1000),
+    )
 
 
 async def _secret(settings: Settings, client: StoreClient) -> bytes:

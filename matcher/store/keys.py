@@ -5,10 +5,12 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 
 | key                         | type   | lifetime             | holds                                            |
 |-----------------------------|--------|----------------------|--------------------------------------------------|
-| m:schema                    | string | permanent            | the version of this table                        |
+| m:schema                    | string | permanent            | the version of this table that is written        |
+| m:{m:schema}:processes      | hash   | 10 s; renewed        | live process → until when, what it reads         |
+| m:{m:schema}:migrations     | hash   | permanent            | migration → its last part that is done, or done  |
 | m:secret                    | string | permanent            | the secret of digests, where no setting gives it |
 | m:sites                     | zset   | permanent            | site ids                                         |
-| m:models                    | zset   | permanent            | fingerprints of models with vectors here         |
+| m:models                    | zset   | permanent; schema 1  | fingerprints of models with vectors here         |
 | m:model-names               | hash   | permanent            | fingerprint → the model's name in the settings   |
 | m:model                     | string | permanent            | the fingerprint of the model in use              |
 | m:{site}:pools              | zset   | the site's           | pool ids                                         |
@@ -40,8 +42,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-SCHEMA_VERSION: Final = "1"
 SCHEMA: Final = "m:schema"
+PROCESSES: Final = "m:{m:schema}:processes"
+"""The tag is the name of SCHEMA: in a cluster one verb can read the processes and write the schema."""
+MIGRATIONS: Final = "m:{m:schema}:migrations"
 SECRET: Final = "m:secret"  # noqa: S105  # the name of a key, not a secret
 SITES: Final = "m:sites"
 MODELS: Final = "m:models"
@@ -57,6 +61,7 @@ TIMER_IDLE: Final = "idle|"
 
 PERMANENT: Final = (
     r"m:schema",
+    r"m:\{m:schema\}:migrations",
     r"m:secret",
     r"m:sites",
     r"m:models",

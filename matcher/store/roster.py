@@ -35,7 +35,8 @@ from matcher.store.codecs import (
     fields_of,
     pairs_of,
 )
-from matcher.store.keys import MODELS, SITES, Keys
+from matcher.store.keys import SITES, Keys
+from matcher.store.models import known_models
 from matcher.store.redis.client import StoreClient
 
 MUST_NOT_EXIST = 0
@@ -173,7 +174,7 @@ class RosterStore:
     async def delete_agent(self, site: str, agent: str, *, expected: int | None, pools: Sequence[str]) -> None:
         """Remove an agent who holds nothing. Raises AgentNotFound, EtagMismatch or AgentHasHolds."""
         keys = Keys(site)
-        models = await self._connection.run("ZRANGE", MODELS, 0, -1)
+        models = await known_models(self._connection)
         write = secrets.token_hex(8)
         answer = await self._connection.verb(
             verbs.DeleteAgent(
@@ -188,7 +189,7 @@ class RosterStore:
                 events_kept=self._events_kept,
                 write_id=write,
                 left=[verbs.PoolLeft(members=keys.members(pool)) for pool in pools],
-                models=[verbs.ModelVectors(vectors=keys.vectors(model.decode(), agent)) for model in models],
+                models=[verbs.ModelVectors(vectors=keys.vectors(model.fingerprint, agent)) for model in models],
             )
         )
         match answer:

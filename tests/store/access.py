@@ -50,6 +50,8 @@ SCRIPTED: Final = (
 CALLED: Final = (
     "fcall",
     "function|load",
+    "function|list",
+    "function|delete",
     "info",
     "ping",
     "time",
@@ -65,6 +67,7 @@ CALLED: Final = (
     "hgetall",
     "hmget",
     "hset",
+    "hsetnx",
     "pexpire",
     "xadd",
     "xrange",

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from matcher.errors import StoreUnfit
 from matcher.model.lifecycle import AgentStatus
 from matcher.store.codecs import fields_of
-from matcher.store.keys import SCHEMA
 from matcher.store.redis import functions
 from matcher.store.redis.client import StoreClient
 from matcher.store.redis.verb_call import VerbCall
@@ -132,16 +130,6 @@ async def test_another_version_of_the_verbs_lives_beside_this_one(
     assert {b"matcher_00000000", f"matcher_{functions.digest()}".encode()} <= listed
     await admin.execute_command("FUNCTION DELETE", "matcher_00000000")
     assert len(await plain_stage.held_by("ann")) == 2
-
-
-async def test_data_of_another_schema_is_refused(product: StoreClient, admin: Admin) -> None:
-    """A version that does not know the table of keys does not change the data."""
-    await admin.set(SCHEMA, "2")
-    try:
-        with pytest.raises(StoreUnfit, match="schema"):
-            await product.start()
-    finally:
-        await admin.set(SCHEMA, "1")
 
 
 async def test_replicas_share_one_secret(product: StoreClient) -> None:

@@ -12,13 +12,14 @@ from redis.asyncio import Redis
 
 from matcher.errors import StoreUnavailable, StoreUnfit
 from matcher.store.clock import Clock
-from matcher.store.keys import SCHEMA, SCHEMA_VERSION, SECRET, Keys
+from matcher.store.keys import SCHEMA, SECRET, Keys
 from matcher.store.redis import functions
 from matcher.store.redis.address import StoreKind, parse_address
 from matcher.store.redis.blocking_reader import BlockingReader
 from matcher.store.redis.failover import UNAVAILABLE, FailoverClient, summary
 from matcher.store.redis.topology import ConnectionLimits, Server, Servers
 from matcher.store.redis.verb_call import VerbCall
+from matcher.store.schema import NEWEST, SchemaGate
 
 LEAST_REDIS: Final = (7, 0)
 START_SECONDS: Final = 10.0
@@ -51,6 +52,7 @@ class StoreClient:
         """
         address = parse_address(url)
         self.address = address.redacted
+        self.schema = SchemaGate(address.redacted)
         self.round_trips = 0
         self.persistent = False
         """Whether every primary keeps an append-only file; set by `start`."""
@@ -118,9 +120,36 @@ class StoreClient:
 
     async def load_library(self) -> None:
         """Load the verbs on every reachable primary that does not have them."""
-        for answer in (await self._run_on_primaries("FUNCTION LOAD", functions.code())).values():
-            if isinstance(answer, exceptions.ResponseError) and "already exists" not in str(answer):
+        await self._run_everywhere("already exists", "FUNCTION LOAD", functions.code())
+
+    async def unload_library(self, library: str) -> None:
+        """Remove a library from every reachable primary that has it."""
+        await self._run_everywhere("not found", "FUNCTION DELETE", library)
+
+    async def libraries(self) -> set[str] | None:
+        """Name the libraries of all versions on the reachable primaries; None where the user may not list them."""
+        names = set[str]()
+        for answer in (await self._run_on_primaries("FUNCTION LIST", "LIBRARYNAME", f"{functions.PREFIX}*")).values():
+            if isinstance(answer, exceptions.NoPermissionError):
+                return None
+            if isinstance(answer, Exception):
                 self._failover.raise_store_error(answer)
+            names |= {dict(zip(entry[::2], entry[1::2], strict=True))[b"library_name"].decode() for entry in answer}
+        return set(filter(functions.is_library, names))
+
+    async def connected_clients(self) -> int:
+        """Count the connections of all programs to the primaries. Raises StoreUnavailable where one is away."""
+        clients = 0
+        for answer in (await self._run_on_primaries("INFO", "clients", require_all=True)).values():
+            if isinstance(answer, Exception):
+                self._failover.raise_store_error(answer)
+            clients += int(parse_answer(("INFO",), answer)["connected_clients"])
+        return clients
+
+    @property
+    def open_connections(self) -> int:
+        """Return how many of these connections are this client's."""
+        return self._servers.open_connections()
 
     async def start(self) -> None:
         """Wait up to 10 s for the store, check that every primary is fit for the data, and load the verbs.
@@ -147,9 +176,7 @@ class StoreClient:
             info = parse_answer(("INFO",), answer)
             check_fit(server.name, info, self._kind)
             self.persistent &= bool(info.get("aof_enabled"))
-        schema = await self._get_or_put(SCHEMA, SCHEMA_VERSION.encode())
-        if schema is not None and schema != SCHEMA_VERSION.encode():
-            raise StoreUnfit(self.address, f"its data has schema {schema!r}; this version reads {SCHEMA_VERSION}")
+        self.schema.set(await self._get_or_put(SCHEMA, str(NEWEST).encode()))
         await self.load_library()
 
     async def shared_secret(self, fresh: bytes) -> bytes:
@@ -215,6 +242,12 @@ class StoreClient:
         for _ in answers:
             self._count(command[0])
         return answers
+
+    async def _run_everywhere(self, harmless: str, *command: Any) -> None:
+        """Run a command on every reachable primary; an error whose text has `harmless` is none."""
+        for answer in (await self._run_on_primaries(*command)).values():
+            if isinstance(answer, exceptions.ResponseError) and harmless not in str(answer):
+                self._failover.raise_store_error(answer)
 
     def _count(self, name: str) -> None:
         self.round_trips += 1

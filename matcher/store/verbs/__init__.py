@@ -13,6 +13,7 @@ from matcher.store.redis.verb_call import VerbCall, layout_of
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave
 from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Remember
+from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
     Accept,
     Cancel,
@@ -77,6 +78,8 @@ __all__ = [
     "PutPool",
     "PutStatus",
     "PutVectors",
+    "RaiseSchema",
+    "Register",
     "Remember",
     "Renew",
     "Reserve",
@@ -116,6 +119,8 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeletePool,
         AuditAgent,
         AuditQueue,
+        Register,
+        RaiseSchema,
     )
 }
 """Every verb by its name, in the order of the library: a verb that another one calls stands before it."""
