@@ -46,7 +46,6 @@ from matcher.model.roster import (
     Profile,
     etag,
     interest_id,
-    primary_subtag,
 )
 
 __all__ = [
@@ -91,5 +90,4 @@ __all__ = [
     "Wait",
     "etag",
     "interest_id",
-    "primary_subtag",
 ]

@@ -169,8 +169,3 @@ def etag(version: int) -> str:
 def interest_id(text: str) -> str:
     """Return the id of an interest: 8 hex digits of the SHA-256 of its text, so that equal texts have equal ids."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def primary_subtag(language: str) -> str:
-    """Return the primary subtag of a BCP-47 tag in lower case: languages are compared by it."""
-    return language.replace("_", "-").split("-", 1)[0].lower()

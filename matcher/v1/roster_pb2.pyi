@@ -102,8 +102,9 @@ class Agent(_message.Message):
 
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The languages that the agent speaks, as BCP-47 tags; compared by their primary subtag. At most 64, without
-        duplicates.
+        """The languages that the agent speaks, as BCP-47 tags, or by name ("German", "Deutsch"), which becomes the tag. At
+        most 64, without duplicates. Compared without script and region; an older tag is the newer one (iw, he); a
+        macrolanguage meets its members (no and nb, zh and yue).
         """
 
     @_builtins.property

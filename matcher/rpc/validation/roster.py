@@ -254,8 +254,9 @@ def _skills(wrong: Violations, field: str, skills: Sequence[pb.Skill]) -> dict[s
 
 def _languages(wrong: Violations, field: str, languages: Sequence[str]) -> tuple[str, ...]:
     listed = wrong.first(field, languages, MOST_LANGUAGES)
-    wrong.unique(field, (language.casefold() for language in listed))
-    return tuple(wrong.language(f"{field}[{number}]", language) for number, language in enumerate(listed))
+    tags = tuple(wrong.language(f"{field}[{number}]", language) for number, language in enumerate(listed))
+    wrong.unique(field, (tag.casefold() or f"\n{number}" for number, tag in enumerate(tags)))
+    return tags
 
 
 def _capacity(wrong: Violations, field: str, agent: pb.Agent) -> Capacity:
