@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from datetime import timedelta
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -107,10 +107,26 @@ class RosterCalls(Connection):
         return self._watch(self._roster.WatchReservations, request, self.deadlines.watch_silence)
 
     async def import_agents(
-        self, rows: Iterable[pb.ImportRow], *, validate_only: bool = False, prune: bool = False
+        self,
+        rows: Iterable[pb.ImportRow],
+        *,
+        validate_only: bool = False,
+        prune: bool = False,
+        max_removed: int | None = None,
+        update_mask: Sequence[str] = (),
     ) -> AsyncIterator[pb.ImportAgentsResponse]:
-        """Send a roster row by row, and yield the result of each row when it is done."""
-        config = pb.ImportConfig(parent=self.parent, validate_only=validate_only, prune=prune)
+        """Send a roster row by row, and yield the result of each row when it is done.
+
+        max_removed: the most agents that `prune` may remove; None: half of the roster. update_mask: what a row changes
+        of an agent who exists; empty: all.
+        """
+        config = pb.ImportConfig(
+            parent=self.parent,
+            validate_only=validate_only,
+            prune=prune,
+            max_removed=max_removed,
+            update_mask=FieldMask(paths=update_mask),
+        )
 
         async def steps() -> AsyncIterator[pb.ImportAgentsRequest]:
             yield pb.ImportAgentsRequest(config=config)

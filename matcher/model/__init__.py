@@ -29,6 +29,7 @@ from matcher.model.decisions import (
     Relaxed,
     Requirements,
 )
+from matcher.model.imports import FieldChange, ImportAction, ImportedRow, ImportResult, StatusKept
 from matcher.model.roster import (
     DEFAULT_CHANNEL,
     DEFAULT_POOL,
@@ -38,9 +39,6 @@ from matcher.model.roster import (
     Capacity,
     ChannelCapacity,
     Hold,
-    ImportAction,
-    ImportedRow,
-    ImportResult,
     Pool,
     PoolPolicy,
     Profile,
@@ -65,6 +63,7 @@ __all__ = [
     "ContactEvent",
     "Decision",
     "Experience",
+    "FieldChange",
     "Hold",
     "ImportAction",
     "ImportResult",
@@ -85,6 +84,7 @@ __all__ = [
     "Requirements",
     "Reservation",
     "ReservedOutcome",
+    "StatusKept",
     "StreamPlace",
     "Unmatched",
     "Wait",

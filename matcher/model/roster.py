@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import lru_cache
 
-from matcher.errors import MatcherError
 from matcher.model.lifecycle import AgentStatus
 
 DEFAULT_SITE = "default"
@@ -128,36 +126,6 @@ class AgentChange:
     capacity: Capacity | None = None
     pools: tuple[str, ...] | None = None
     status: AgentStatus | None = None
-
-
-class ImportAction(StrEnum):
-    """The result of one row of an import."""
-
-    CREATED = "CREATED"
-    UPDATED = "UPDATED"
-    UNCHANGED = "UNCHANGED"
-    REJECTED = "REJECTED"
-    PRUNED = "PRUNED"
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedRow:
-    """One agent of an import; status None: unchanged, OFFLINE for a new agent."""
-
-    row: int
-    agent: str
-    profile: Profile
-    status: AgentStatus | None
-
-
-@dataclass(frozen=True, slots=True)
-class ImportResult:
-    """The result of a row, with the error where it was rejected. row 0: a pruned agent."""
-
-    row: int
-    agent: str
-    action: ImportAction
-    error: MatcherError | None = None
 
 
 def etag(version: int) -> str:
