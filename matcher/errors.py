@@ -209,6 +209,21 @@ class AgentHasHolds(MatcherError):
         super().__init__(f"{agent} holds {holds} live reservations; `force` cancels them", agent=agent, holds=holds)
 
 
+class PruneTooLarge(MatcherError):
+    """An import would remove more agents than it may; none was removed."""
+
+    reason = "PRUNE_TOO_LARGE"
+
+    def __init__(self, site: str, removed: int, agents: int, limit: int) -> None:
+        super().__init__(
+            f"{removed} of {agents} agents would be removed, and at most {limit} may be: no agent was removed",
+            site=site,
+            removed=removed,
+            agents=agents,
+            limit=limit,
+        )
+
+
 class PoolInUse(MatcherError):
     """Agents are still in the pool, or it is the default pool."""
 

@@ -46,8 +46,8 @@ def facts(pairs: Iterable[tuple[str, object]]) -> Table:
 
 
 def short(name: str) -> str:
-    """Return the id at the end of a resource name."""
-    return name.rpartition("/")[2]
+    """Return the id at the end of a resource name; a contact's "/" is written %2F there."""
+    return name.rpartition("/")[2].replace("%2F", "/")
 
 
 def time(stamp: Timestamp) -> str:

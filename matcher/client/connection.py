@@ -153,7 +153,8 @@ class Connection:
         """Return the resource name of an id in this site; "" and resource names stay as they are."""
         if not value or value.startswith("sites/"):
             return value
-        return f"sites/{self.site}/{collection}/{value}"
+        # The id of a contact may have a "/".
+        return f"sites/{self.site}/{collection}/{value.replace('/', '%2F')}"
 
     @property
     def parent(self) -> str:

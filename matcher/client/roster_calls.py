@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -136,13 +136,27 @@ class RosterCalls(Connection):
         return await self._call(self._routing.GetReservation, GetReservationRequest(name=name), self.deadlines.read)
 
     async def import_agents(
-        self, rows: Iterable[pb.ImportRow], *, validate_only: bool = False, prune: bool = False
+        self,
+        rows: Iterable[pb.ImportRow],
+        *,
+        validate_only: bool = False,
+        prune: bool = False,
+        max_removed: int | None = None,
+        update_mask: Sequence[str] = (),
     ) -> AsyncIterator[pb.ImportAgentsResponse]:
         """Send a roster row by row, and yield the result of each row when it is done.
 
+        max_removed: the most agents that `prune` may remove; None: half of the roster. update_mask: what a row changes
+        of an agent who exists; empty: all.
         Raises what `rows` raises; the rows before are imported, and nothing is pruned.
         """
-        config = pb.ImportConfig(parent=self.parent, validate_only=validate_only, prune=prune)
+        config = pb.ImportConfig(
+            parent=self.parent,
+            validate_only=validate_only,
+            prune=prune,
+            max_removed=max_removed,
+            update_mask=FieldMask(paths=update_mask),
+        )
         own: list[Exception] = []
 
         async def steps() -> AsyncIterator[pb.ImportAgentsRequest]:

@@ -29,6 +29,7 @@ from matcher.model.decisions import (
     Relaxed,
     Requirements,
 )
+from matcher.model.imports import FieldChange, ImportAction, ImportedRow, ImportResult, StatusKept
 from matcher.model.roster import (
     DEFAULT_CHANNEL,
     DEFAULT_POOL,
@@ -38,15 +39,11 @@ from matcher.model.roster import (
     Capacity,
     ChannelCapacity,
     Hold,
-    ImportAction,
-    ImportedRow,
-    ImportResult,
     Pool,
     PoolPolicy,
     Profile,
     etag,
     interest_id,
-    primary_subtag,
 )
 
 __all__ = [
@@ -66,6 +63,7 @@ __all__ = [
     "ContactEvent",
     "Decision",
     "Experience",
+    "FieldChange",
     "Hold",
     "ImportAction",
     "ImportResult",
@@ -86,10 +84,10 @@ __all__ = [
     "Requirements",
     "Reservation",
     "ReservedOutcome",
+    "StatusKept",
     "StreamPlace",
     "Unmatched",
     "Wait",
     "etag",
     "interest_id",
-    "primary_subtag",
 ]

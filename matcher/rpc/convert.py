@@ -25,6 +25,7 @@ from matcher.model import (
     QueuedOutcome,
     Ranking,
     Reservation,
+    StatusKept,
     Unmatched,
     etag,
 )
@@ -40,6 +41,9 @@ CAUSE: Final = {cause: routing_pb2.Cause.Value(f"CAUSE_{cause.name}") for cause 
 BASIS: Final = {basis: routing_pb2.Basis.Value(basis.name) for basis in Basis}
 CONSTRAINT: Final = {rule: routing_pb2.Constraint.Value(f"CONSTRAINT_{rule.name}") for rule in Constraint}
 ACTION: Final = {action: roster_pb2.ImportAgentsResponse.Action.Value(action.name) for action in ImportAction}
+
+NOTHING_KEPT: Final = roster_pb2.ImportAgentsResponse.STATUS_KEPT_UNSPECIFIED
+STATUS_KEPT: Final = {kept: roster_pb2.ImportAgentsResponse.StatusKept.Value(kept) for kept in StatusKept}
 
 
 def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageResponse:
@@ -271,6 +275,11 @@ def import_response(site: str, result: ImportResult) -> roster_pb2.ImportAgentsR
         agent=name(Kind.AGENT, site, result.agent),
         action=ACTION[result.action],
         status=status.status_of(result.error) if result.error is not None else None,
+        changes=(
+            roster_pb2.FieldChange(field=change.field, before=change.before, after=change.after, lost=change.lost)
+            for change in result.changes
+        ),
+        status_kept=STATUS_KEPT[result.status_kept] if result.status_kept else NOTHING_KEPT,
     )
 
 

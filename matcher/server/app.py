@@ -175,7 +175,7 @@ def _services(
         contacts=ContactService(stores.contacts, stores.routing, stores.events, sites, client),
         watch=WatchService(sites, stores.contacts, stores.events, stores.routing, stores.roster, client),
         agents=agents,
-        imports=ImportService(stores.roster, agents, sites),
+        imports=ImportService(stores.roster, agents, sites, client),
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
         sites=SiteService(stores.roster, sites),
     )

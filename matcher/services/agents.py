@@ -33,13 +33,15 @@ log = structlog.get_logger(__name__)
 class AgentWrite:
     """An agent as it is to be written.
 
-    status None: as before, OFFLINE for a new agent; before: the agent as it was read, None where it must not exist.
+    status None: as before, OFFLINE for a new agent; before: the agent as it was read, None where it must not exist;
+    imported: by a file, which does not know who is at the desk.
     """
 
     agent: str
     profile: Profile
     status: AgentStatus | None
     before: Agent | None
+    imported: bool = False
 
 
 class AgentService:
@@ -152,6 +154,7 @@ class AgentService:
             vectors=vectors,
             expected=before.version if before else MUST_NOT_EXIST,
             pools_before=pools_before,
+            imported=written.imported,
         )
         replica.apply_own_agent(agent, vectors)
         if written.status is not None and pools_before:

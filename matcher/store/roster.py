@@ -114,9 +114,11 @@ class RosterStore:
         vectors: NDArray[np.float32] | None,
         expected: int | None,
         pools_before: Sequence[str],
+        imported: bool = False,
     ) -> Agent:
         """Write an agent; `expected` is the version it must have (0: it must not exist, None: any).
 
+        imported: an agent whose heartbeats have stopped keeps the status, and the guard.
         Raises AgentExists, AgentNotFound, EtagMismatch or PoolNotFound; nothing is written then.
         """
         keys = Keys(site)
@@ -132,6 +134,7 @@ class RosterStore:
                 agent_id=agent,
                 expected="" if expected is None else expected,
                 status=status or "",
+                imported="1" if imported else "",
                 profile=encode_profile(profile),
                 total=profile.capacity.total,
                 channels=encode_channels(profile.capacity),

@@ -102,6 +102,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the contact's state does not allow the operation.
     Example: {"contact": "sites/default/contacts/c-1", "state": "RESERVED"}.
     """
+    PRUNE_TOO_LARGE: _ErrorReason.ValueType  # 39
+    """FAILED_PRECONDITION: an import would remove more agents than it may; no agent was removed. max_removed allows more.
+    Example: {"site": "sites/default", "removed": "50", "agents": "60", "limit": "6"}.
+    """
     ETAG_MISMATCH: _ErrorReason.ValueType  # 40
     """ABORTED: the etag of the request is not the current etag: read the resource again, then write.
     Example: {"resource": "sites/default/agents/maya", "etag": "W/\\"7\\""}.
@@ -220,6 +224,10 @@ POOL_HAS_WAITING: ErrorReason.ValueType  # 37
 CONTACT_STATE_WRONG: ErrorReason.ValueType  # 38
 """FAILED_PRECONDITION: the contact's state does not allow the operation.
 Example: {"contact": "sites/default/contacts/c-1", "state": "RESERVED"}.
+"""
+PRUNE_TOO_LARGE: ErrorReason.ValueType  # 39
+"""FAILED_PRECONDITION: an import would remove more agents than it may; no agent was removed. max_removed allows more.
+Example: {"site": "sites/default", "removed": "50", "agents": "60", "limit": "6"}.
 """
 ETAG_MISMATCH: ErrorReason.ValueType  # 40
 """ABORTED: the etag of the request is not the current etag: read the resource again, then write.

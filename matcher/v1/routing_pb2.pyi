@@ -287,7 +287,7 @@ class Message(_message.Message):
     channel: _builtins.str
     """The channel's id. Empty: "chat"."""
     language: _builtins.str
-    """The language that the agent must speak, a BCP-47 tag. Empty: any."""
+    """The language that the agent must speak: a BCP-47 tag, or a name. Empty: any."""
     @_builtins.property
     def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequiredSkill]:
         """The skills that the agent must have; at most 64, without duplicates."""
@@ -410,8 +410,9 @@ class RouteMessageRequest(_message.Message):
     pool: _builtins.str
     """The pool, "sites/{site}/pools/{pool}". Empty: the site's default pool."""
     contact_id: _builtins.str
-    """The contact's id, where the caller has one: letters, digits and "-_.:~", at most 128. Empty: the service creates an
-    id. A contact whose offer was declined or expired is routed again under its own id.
+    """The contact's id, where the caller has one: letters, digits and "-_.:~@<>+=,/", at most 128. Empty: the service
+    creates an id. A contact whose offer was declined or expired is routed again under its own id. The contact's name
+    writes a "/" as %2F.
     """
     request_id: _builtins.str
     """Makes the call safe to repeat: at most 128 printable characters. The same id with the same request gives the same

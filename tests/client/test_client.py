@@ -114,7 +114,7 @@ async def test_an_import_answers_every_row(client: MatcherClient) -> None:
     assert answers[7].action == roster_pb2.ImportAgentsResponse.CREATED
     assert answers[9].action == roster_pb2.ImportAgentsResponse.REJECTED
     assert MatcherCallError.of_status(answers[9].status).reason == "FIELDS_INVALID"
-    again = [answer.action async for answer in client.import_agents(rows[:1], prune=True)]
+    again = [answer.action async for answer in client.import_agents(rows[:1], prune=True, max_removed=1)]
     assert again == [roster_pb2.ImportAgentsResponse.UNCHANGED, roster_pb2.ImportAgentsResponse.PRUNED]
 
 

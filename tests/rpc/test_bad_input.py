@@ -271,7 +271,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         create(
             agent(
                 skills=[people.Skill(skill=f"s{n}", level=1) for n in range(65)],
-                languages=[f"aa-{n}" for n in range(65)],
+                languages=[f"x-a{n}" for n in range(65)],
                 capacity=capacity(1_000_001, *((f"c{n}", 1, 0) for n in range(33))),
                 pools=[f"sites/default/pools/p{n}" for n in range(65)],
             )

@@ -49,7 +49,7 @@ def route(request: pb.RouteMessageRequest) -> tuple[str, RouteRequest]:
     wrong = Violations()
     site, message = _site_and_message(wrong, request)
     if request.contact_id and not resource_names.is_contact_id(request.contact_id):
-        wrong.note("contact_id", f"is not an id of a contact: {resource_names.CONTACT_RULE}")
+        wrong.note("contact_id", resource_names.contact_id_fault(request.contact_id))
     _request_id(wrong, request.request_id)
     wait = _wait(wrong, request)
     wrong.refuse()
@@ -192,12 +192,11 @@ def _message(wrong: Violations, site: str, pool: str, message: pb.Message) -> Me
     wrong.at_most("message.customer", message.customer, MOST_CUSTOMER)
     if message.channel:
         wrong.identifier("message.channel", message.channel)
-    if message.language:
-        wrong.language("message.language", message.language)
+    language = wrong.language("message.language", message.language) if message.language else ""
     requirements = Requirements(
         pool=pool,
         channel=message.channel or DEFAULT_CHANNEL,
-        language=message.language,
+        language=language,
         skills=_required_skills(wrong, message) if message.required_skills else {},
         excluded=_excluded(wrong, message, site) if message.excluded_agents else frozenset(),
         language_expires_ms=_after(wrong, "message.language_expires_after", message, "language_expires_after"),

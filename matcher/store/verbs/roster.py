@@ -68,6 +68,8 @@ class PutAgent(VerbCall, frozen=True, kw_only=True):
     """The version that the agent must have; "": any; 0: the agent must not exist."""
     status: str
     """"": the status stays, OFFLINE for a new agent."""
+    imported: str
+    """"1": an agent whose desk has sent heartbeats, and has stopped, keeps the status; "": the status is written."""
     profile: bytes
     total: int
     """The agent's capacity."""
