@@ -13,6 +13,7 @@ import grpc
 from matcher.client.failure import MatcherCallError
 from matcher.client.retry import service_config
 from matcher.client.spreading import spread
+from matcher.client.true_status import with_true_status
 from matcher.v1.roster_pb2_grpc import RosterServiceStub
 from matcher.v1.routing_pb2_grpc import RoutingServiceStub
 
@@ -198,7 +199,7 @@ class Connection:
         requests: AsyncIterator[Request],
         silence: float,
     ) -> AsyncGenerator[Answer, None]:
-        return _answers(lambda: method(requests), silence)
+        return _answers(lambda: with_true_status(method(requests)), silence)
 
 
 async def _answers(

@@ -15,6 +15,7 @@ from matcher.aio import BackgroundTasks, ending
 from matcher.config import Settings
 from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder
 from matcher.replica.affinity_floors import AffinityFloors
+from matcher.replica.deliveries import Deliveries
 from matcher.replica.event_hub import EventHub, EventHubs
 from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.model_change import ModelChange
@@ -119,7 +120,12 @@ async def open_replicas(
     async with ending(change.close):
         matching = await change.begin(lambda model: ScorerRegistry(settings.scorer, model, settings.scorers))
         hubs = EventHubs(
-            partial(EventHub, on_watcher=telemetry.watchers.inc, on_cut_off=telemetry.watchers_cut_off.inc)
+            partial(
+                EventHub,
+                deliveries=Deliveries(),
+                on_watcher=telemetry.watchers.inc,
+                on_cut_off=telemetry.watchers_cut_off.inc,
+            )
         )
         factory = ReplicaFactory(store, telemetry, ranker, hubs, tasks)
         sites = SiteRegistry(stores.roster, factory.by(matching))

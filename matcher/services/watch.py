@@ -88,6 +88,7 @@ class WatchService:
         while page.more:
             # A caller who was away for long reads pages at its own speed: the hub keeps nothing for it meanwhile.
             for event, at in _placed(page, pool):
+                await replica.hub.deliveries.turn()
                 yield event, at
             page = await self._after(site, page.place)
         async with aclosing(self._live(replica, pool, page)) as live:
@@ -102,12 +103,14 @@ class WatchService:
         with replica.hub.watch(*topic) as watcher:
             missed, sent_at = True, time.monotonic()
             for event, at in _placed(page, pool):
+                await replica.hub.deliveries.turn()
                 yield event, at
             place = page.place
             while True:
                 while missed:
                     page = await self._after(replica.site, place)
                     for event, at in _placed(page, pool):
+                        await replica.hub.deliveries.turn()
                         sent_at = time.monotonic()
                         yield event, at
                     place, missed = page.place, page.more

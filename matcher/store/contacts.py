@@ -21,6 +21,10 @@ IN_POOL: Final = "|"
 """What stands before a contact's id in the hash `waiting`: such a field holds the pool of one contact, the others the
 counts by pool."""
 
+MOST_READ: Final = 2_000
+"""Records after which a page ends, however few of them the caller asked for: about 20 ms of the store's time. A filter
+that fits no contact would otherwise read all of a site's contacts for one answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueuePlace:
@@ -130,20 +134,17 @@ class ContactStore:
     async def contacts(
         self, site: str, pool: str | None, state: ContactState | None, most: int, after: str, now_ms: int
     ) -> Page[Contact]:
-        """List a page of the contacts that have not ended, the oldest first."""
-        keys, last, listed = Keys(site), Entry.of_token(after), list[tuple[Entry, Contact]]()
+        """List a page of the contacts that have not ended, the oldest first.
+
+        With a filter a page may hold fewer than `most`, even none: it ends when it has read about 2,000 records.
+        """
+        last, listed, read = Entry.of_token(after), list[tuple[Entry, Contact]](), 0
+        if state in ENDED:
+            return Page((), "")
         while True:
-            page = await keyset_page(self._connection, keys.contacts, last, most)
-            records = await self._connection.pipeline([("HGETALL", keys.contact(entry.id)) for entry in page.entries])
-            for entry, fields in zip(page.entries, records, strict=True):
-                if not fields:
-                    # Its record is forgotten: no caller routed it again.
-                    await self._connection.run("ZREM", keys.contacts, entry.id)
-                    continue
-                contact = decode_contact(entry.id, fields_of(fields), now_ms)
-                if contact.state in ENDED:
-                    # Its deadline has passed, and no replica has written that yet.
-                    continue
+            page = await keyset_page(self._connection, Keys(site).contacts, last, most)
+            read += len(page.entries)
+            for entry, contact in await self._live(site, page.entries, now_ms):
                 if (pool is None or contact.pool == pool) and (state is None or contact.state is state):
                     listed.append((entry, contact))
                 if len(listed) > most:
@@ -151,6 +152,24 @@ class ContactStore:
             if page.last:
                 return Page(tuple(contact for _, contact in listed), "")
             last = page.entries[-1]
+            if read >= MOST_READ:
+                return Page(tuple(contact for _, contact in listed), last.token)
+
+    async def _live(self, site: str, entries: Sequence[Entry], now_ms: int) -> list[tuple[Entry, Contact]]:
+        """Read the contacts of entries of the list, without those that have ended; forgotten ones leave the list."""
+        keys = Keys(site)
+        records = await self._connection.pipeline([("HGETALL", keys.contact(entry.id)) for entry in entries])
+        # Its record is forgotten where no caller routed the contact again.
+        forgotten = [entry.id for entry, fields in zip(entries, records, strict=True) if not fields]
+        if forgotten:
+            await self._connection.run("ZREM", keys.contacts, *forgotten)
+        contacts = [
+            (entry, decode_contact(entry.id, fields_of(fields), now_ms))
+            for entry, fields in zip(entries, records, strict=True)
+            if fields
+        ]
+        # The deadline of an ended contact has passed, and no replica has written that yet.
+        return [(entry, contact) for entry, contact in contacts if contact.state not in ENDED]
 
     async def leave(self, site: str, contact: str, cause: Cause) -> LeaveResult:
         """Take a contact out of the queue: the caller cancels it (CANCELED), or its wait is over (WAIT_EXPIRED)."""

@@ -1594,9 +1594,11 @@ class ListContactsRequest(_message.Message):
     pool: _builtins.str
     """Only contacts of this pool, "sites/{site}/pools/{pool}"."""
     state: Global___ContactState.ValueType
-    """Only contacts in this state."""
+    """Only contacts in this state. CLOSED, CANCELED and EXPIRED list none: these contacts have ended."""
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000."""
+    """The most entries of the page; 0: 50; above 1000: 1000. With a filter a page with fewer entries, even none, is not
+    necessarily the last: the service reads about 2,000 contacts for a page.
+    """
     page_token: _builtins.str
     """The next_page_token of the previous page."""
     def __init__(
