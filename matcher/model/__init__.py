@@ -17,6 +17,7 @@ from matcher.model.contacts import (
     Wait,
 )
 from matcher.model.decisions import (
+    AsideKind,
     Basis,
     Candidate,
     Constraint,
@@ -28,6 +29,8 @@ from matcher.model.decisions import (
     Reason,
     Relaxed,
     Requirements,
+    SetAside,
+    Stretch,
 )
 from matcher.model.roster import (
     DEFAULT_CHANNEL,
@@ -57,6 +60,7 @@ __all__ = [
     "GOOD_RATINGS",
     "Agent",
     "AgentChange",
+    "AsideKind",
     "Basis",
     "Candidate",
     "Capacity",
@@ -86,7 +90,9 @@ __all__ = [
     "Requirements",
     "Reservation",
     "ReservedOutcome",
+    "SetAside",
     "StreamPlace",
+    "Stretch",
     "Unmatched",
     "Wait",
     "etag",
