@@ -17,6 +17,9 @@ from matcher.model.contacts import (
     Wait,
 )
 from matcher.model.decisions import (
+    HTML,
+    MOST_COMPARED,
+    PLAIN,
     AsideKind,
     Basis,
     Candidate,
@@ -58,6 +61,9 @@ __all__ = [
     "DEFAULT_POOL",
     "DEFAULT_SITE",
     "GOOD_RATINGS",
+    "HTML",
+    "MOST_COMPARED",
+    "PLAIN",
     "Agent",
     "AgentChange",
     "AsideKind",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -73,6 +73,12 @@ class Relaxed:
     at_ms: int
 
 
+PLAIN: Final = "text/plain"
+HTML: Final = "text/html"
+MOST_COMPARED: Final = 8_000
+"""Characters of a message that are compared, when the others are set aside."""
+
+
 class AsideKind(StrEnum):
     """What a part of a text is that is not compared."""
 
@@ -121,7 +127,7 @@ class Message:
     customer: str
     requirements: Requirements
     preferred: tuple[Preferred, ...] = ()
-    media_type: str = "text/plain"
+    media_type: str = PLAIN
     kept: tuple[Stretch, ...] | None = None
     set_aside: tuple[SetAside, ...] = ()
 
@@ -179,6 +185,8 @@ class Ranking:
     relaxed: tuple[Relaxed, ...] = ()
     scorer: str = ""
     """The fingerprint of the scorer that computed the affinities."""
+    set_aside: tuple[SetAside, ...] = ()
+    """The parts of the caller's text that were not compared."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ from typing import Final
 from matcher.affinity.set_aside.page import Unaligned, read_page
 from matcher.affinity.set_aside.places import Places
 from matcher.affinity.set_aside.plain import cut
-from matcher.model import AsideKind, Message, SetAside, Stretch
+from matcher.model import HTML, AsideKind, Message, SetAside, Stretch
 
-HTML: Final = "text/html"
 MOST_NAMED: Final = 64
 """Parts that a decision names; of more it names the longest."""
 
@@ -88,3 +87,11 @@ def _merged(source: str, asides: Sequence[SetAside]) -> tuple[SetAside, ...]:
         else:
             merged.append(aside)
     return tuple(merged)
+
+
+def longest(asides: Sequence[SetAside]) -> tuple[SetAside, ...]:
+    """Return the parts that a decision names, in order: the longest where there are more than 64."""
+    if len(asides) <= MOST_NAMED:
+        return tuple(asides)
+    named = sorted(asides, key=lambda aside: (aside.start - aside.end, aside.start))[:MOST_NAMED]
+    return tuple(sorted(named, key=lambda aside: aside.start))
