@@ -17,6 +17,10 @@ from matcher.model.contacts import (
     Wait,
 )
 from matcher.model.decisions import (
+    HTML,
+    MOST_COMPARED,
+    PLAIN,
+    AsideKind,
     Basis,
     Candidate,
     Constraint,
@@ -28,6 +32,8 @@ from matcher.model.decisions import (
     Reason,
     Relaxed,
     Requirements,
+    SetAside,
+    Stretch,
 )
 from matcher.model.imports import FieldChange, ImportAction, ImportedRow, ImportResult, StatusKept
 from matcher.model.roster import (
@@ -52,8 +58,12 @@ __all__ = [
     "DEFAULT_POOL",
     "DEFAULT_SITE",
     "GOOD_RATINGS",
+    "HTML",
+    "MOST_COMPARED",
+    "PLAIN",
     "Agent",
     "AgentChange",
+    "AsideKind",
     "Basis",
     "Candidate",
     "Capacity",
@@ -84,8 +94,10 @@ __all__ = [
     "Requirements",
     "Reservation",
     "ReservedOutcome",
+    "SetAside",
     "StatusKept",
     "StreamPlace",
+    "Stretch",
     "Unmatched",
     "Wait",
     "etag",

@@ -110,6 +110,7 @@ def _ranking(result: SearchResult, units: Sentences, terms: RankingTerms, order:
         eligible=result.eligible,
         left_out=left_out,
         scorer=result.scorer,
+        set_aside=units.set_aside,
     )
 
 

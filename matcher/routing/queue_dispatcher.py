@@ -19,6 +19,7 @@ from matcher.index import Query
 from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import encode_message
+from matcher.routing.message_reading import read_message
 from matcher.routing.queued_contacts import MOST_AGENTS, Group, QueuedContact, SearchedContact, pair_contacts
 from matcher.routing.ranker import Ranker, RankRequest, shortlist_of
 from matcher.routing.reserve_requests import ContactToReserve, new_reserve_request
@@ -310,7 +311,9 @@ class QueueDispatcher:
                 log.warning("the message of a waiting contact was sealed with another secret", site=site)
             else:
                 opened.append((place, record, written))
-        encoded = await asyncio.gather(*(encode_message(self._replica, written.message) for _, _, written in opened))
+        # A message that another version sealed may be unread.
+        read = [await read_message(written.message) for _, _, written in opened]
+        encoded = await asyncio.gather(*(encode_message(self._replica, message) for message in read))
         for (place, record, written), message in zip(opened, encoded, strict=True):
             self._entries[place.contact] = QueuedContact(
                 place, record, written.message, written.auto_accept, message, written.message.requirements

@@ -31,6 +31,7 @@ from matcher.model.resource_names import contact_name
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import EncodedMessage, encode_message
+from matcher.routing.message_reading import read_message
 from matcher.routing.ranker import Ranker, RankOptions, RankRequest
 from matcher.routing.reserver import Choice, NobodyFree, Reserver
 from matcher.store.clock import Clocks
@@ -78,11 +79,12 @@ class Router:
         """Decide which agent takes the message and hold capacity of the agent; where nobody is free, queue the contact.
 
         decided: what a batch decided; where the chosen agent is full by now, the message is routed alone.
-        Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what encoder and store raise.
+        Raises FieldsInvalid where too much of the text is to be compared, SiteNotFound, PoolNotFound, RequestIdReused,
+        ContactHeld, ContactEnded, or what encoder and store raise.
         """
         replica = await self._sites.replica(site)
         pool = await replica.pools.pool(request.message.requirements.pool)
-        message = await self.with_relationship(replica, pool, request.message)
+        message = await self.with_relationship(replica, pool, await read_message(request.message))
         encoded = decided.encoded if decided else await encode_message(replica, message)
         reserve = self._reserver.reserve_request(site, pool, replace(request, message=message))
         to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
@@ -111,7 +113,7 @@ class Router:
         held = (
             await self._store.reference(site, contact.reservation) if contact.state is ContactState.ASSIGNED else None
         )
-        message = _message_to_hand_on(request, contact, pool, held)
+        message = await read_message(_message_to_hand_on(request, contact, pool, held))
         reserve = self._transfer_request(site, pool, request, message)
         if held is None:
             # The store replays an answer that the request was given before; else it refuses the contact's state.
@@ -166,9 +168,9 @@ class Router:
 
     async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
         """Rank agents for the message and hold nothing."""
-        message = request.message
         replica = await self._sites.replica(site)
-        pool = await replica.pools.pool(message.requirements.pool)
+        pool = await replica.pools.pool(request.message.requirements.pool)
+        message = await read_message(request.message)
         encoded = await encode_message(replica, message)
         ranking = await self._ranker.rank(
             RankRequest(replica, pool, encoded, message.requirements),
@@ -209,7 +211,7 @@ def _message_to_hand_on(request: TransferRequest, contact: Contact, pool: Pool, 
         excluded=message.requirements.excluded | ({held.agent} if held else set()),
         only=request.agent,
     )
-    return Message(message.text, contact.customer, requirements, message.preferred)
+    return replace(message, customer=contact.customer, requirements=requirements)
 
 
 def _last_constraint(left_out: LeftOut) -> Constraint:

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from matcher.model import (
     Agent,
+    AsideKind,
     Basis,
     Candidate,
     Capacity,
@@ -40,6 +41,7 @@ CONTACT_STATE: Final = {state: routing_pb2.ContactState.Value(f"CONTACT_{state.n
 CAUSE: Final = {cause: routing_pb2.Cause.Value(f"CAUSE_{cause.name}") for cause in Cause}
 BASIS: Final = {basis: routing_pb2.Basis.Value(basis.name) for basis in Basis}
 CONSTRAINT: Final = {rule: routing_pb2.Constraint.Value(f"CONSTRAINT_{rule.name}") for rule in Constraint}
+ASIDE_KIND: Final = {kind: routing_pb2.SetAsideKind.Value(f"SET_ASIDE_{kind.name}") for kind in AsideKind}
 ACTION: Final = {action: roster_pb2.ImportAgentsResponse.Action.Value(action.name) for action in ImportAction}
 
 NOTHING_KEPT: Final = roster_pb2.ImportAgentsResponse.STATUS_KEPT_UNSPECIFIED
@@ -94,6 +96,7 @@ def suggestions(site: str, ranking: Ranking) -> routing_pb2.SuggestAgentsRespons
         ),
         units=ranking.units,
         units_merged=ranking.units_merged,
+        set_aside=_set_aside(ranking),
     )
 
 
@@ -200,6 +203,7 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
             else routing_pb2.Relaxed(language=relaxed.language, time=_time(relaxed.at_ms))
             for relaxed in ranking.relaxed
         ],
+        set_aside=_set_aside(ranking),
     )
 
 
@@ -297,6 +301,12 @@ def _left_out(left_out: LeftOut) -> list[routing_pb2.LeftOutCount]:
         routing_pb2.LeftOutCount(constraint=CONSTRAINT[constraint], agents=left_out.counts[constraint])
         for constraint in Constraint
         if left_out.counts.get(constraint)
+    ]
+
+
+def _set_aside(ranking: Ranking) -> list[routing_pb2.SetAside]:
+    return [
+        routing_pb2.SetAside(kind=ASIDE_KIND[part.kind], start=part.start, end=part.end) for part in ranking.set_aside
     ]
 
 

@@ -266,6 +266,70 @@ CONSTRAINT_CAPACITY: Constraint.ValueType  # 7
 """The agent has no free capacity."""
 Global___Constraint: _TypeAlias = Constraint  # noqa: Y015
 
+class _SetAsideKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SetAsideKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SetAsideKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SET_ASIDE_KIND_UNSPECIFIED: _SetAsideKind.ValueType  # 0
+    """Never sent."""
+    SET_ASIDE_QUOTE: _SetAsideKind.ValueType  # 1
+    """An earlier message that the customer quotes or forwards."""
+    SET_ASIDE_REPLY_HEADER: _SetAsideKind.ValueType  # 2
+    """The lines above a quote: who wrote it, when, to whom."""
+    SET_ASIDE_SIGNATURE: _SetAsideKind.ValueType  # 3
+    """Who wrote the message, and with what telephone."""
+    SET_ASIDE_DISCLAIMER: _SetAsideKind.ValueType  # 4
+    """What a company's mail server adds."""
+    SET_ASIDE_MARKUP: _SetAsideKind.ValueType  # 5
+    """Tags, comments and hidden elements of HTML, and names of images."""
+    SET_ASIDE_STYLE: _SetAsideKind.ValueType  # 6
+    """A style sheet or a script."""
+    SET_ASIDE_URL: _SetAsideKind.ValueType  # 7
+    """An address of the web or of mail."""
+    SET_ASIDE_BASE64: _SetAsideKind.ValueType  # 8
+    """An encoded file."""
+    SET_ASIDE_NUMBER: _SetAsideKind.ValueType  # 9
+    """The number of an order, a parcel, an account or a telephone."""
+    SET_ASIDE_SMALL_TALK: _SetAsideKind.ValueType  # 10
+    """A sentence that says nothing about a topic."""
+    SET_ASIDE_UNKNOWN: _SetAsideKind.ValueType  # 11
+    """A sentence of which the model knows no word."""
+    SET_ASIDE_UNALIGNED: _SetAsideKind.ValueType  # 12
+    """The whole text is compared: it is HTML too broken to tell the places of its words."""
+
+class SetAsideKind(_SetAsideKind, metaclass=_SetAsideKindEnumTypeWrapper):
+    """What a part of a text is that is not compared."""
+
+SET_ASIDE_KIND_UNSPECIFIED: SetAsideKind.ValueType  # 0
+"""Never sent."""
+SET_ASIDE_QUOTE: SetAsideKind.ValueType  # 1
+"""An earlier message that the customer quotes or forwards."""
+SET_ASIDE_REPLY_HEADER: SetAsideKind.ValueType  # 2
+"""The lines above a quote: who wrote it, when, to whom."""
+SET_ASIDE_SIGNATURE: SetAsideKind.ValueType  # 3
+"""Who wrote the message, and with what telephone."""
+SET_ASIDE_DISCLAIMER: SetAsideKind.ValueType  # 4
+"""What a company's mail server adds."""
+SET_ASIDE_MARKUP: SetAsideKind.ValueType  # 5
+"""Tags, comments and hidden elements of HTML, and names of images."""
+SET_ASIDE_STYLE: SetAsideKind.ValueType  # 6
+"""A style sheet or a script."""
+SET_ASIDE_URL: SetAsideKind.ValueType  # 7
+"""An address of the web or of mail."""
+SET_ASIDE_BASE64: SetAsideKind.ValueType  # 8
+"""An encoded file."""
+SET_ASIDE_NUMBER: SetAsideKind.ValueType  # 9
+"""The number of an order, a parcel, an account or a telephone."""
+SET_ASIDE_SMALL_TALK: SetAsideKind.ValueType  # 10
+"""A sentence that says nothing about a topic."""
+SET_ASIDE_UNKNOWN: SetAsideKind.ValueType  # 11
+"""A sentence of which the model knows no word."""
+SET_ASIDE_UNALIGNED: SetAsideKind.ValueType  # 12
+"""The whole text is compared: it is HTML too broken to tell the places of its words."""
+Global___SetAsideKind: _TypeAlias = SetAsideKind  # noqa: Y015
+
 @_typing.final
 class Message(_message.Message):
     """The message a customer wrote, and what it requires of the agent."""
@@ -280,14 +344,21 @@ class Message(_message.Message):
     EXCLUDED_AGENTS_FIELD_NUMBER: _builtins.int
     LANGUAGE_EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
     PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """The text: 1 to 8,000 characters. Never logged; stored only while a contact waits."""
+    """The text: 1 to 8,000 characters; with media_type, 1 to 262,144, of which at most 8,000 remain when what the customer
+    did not write now is set aside. Never logged; what is compared of it is stored only while a contact waits.
+    """
     customer: _builtins.str
     """The caller's id of the customer; opaque, at most 256 characters."""
     channel: _builtins.str
     """The channel's id. Empty: "chat"."""
     language: _builtins.str
     """The language that the agent must speak: a BCP-47 tag, or a name. Empty: any."""
+    media_type: _builtins.str
+    """What the text is: "text/plain" or "text/html". Empty: plain text of at most 8,000 characters. Of every text quotes,
+    reply headers, signatures, disclaimers, addresses and numbers of orders are set aside; of HTML the mark-up, too.
+    """
     @_builtins.property
     def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequiredSkill]:
         """The skills that the agent must have; at most 64, without duplicates."""
@@ -317,10 +388,11 @@ class Message(_message.Message):
         excluded_agents: _abc.Iterable[_builtins.str] | None = ...,
         language_expires_after: _duration_pb2.Duration | None = ...,
         preferred_agents: _abc.Iterable[Global___PreferredAgent] | None = ...,
+        media_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["language_expires_after", b"language_expires_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "excluded_agents", b"excluded_agents", "language", b"language", "language_expires_after", b"language_expires_after", "preferred_agents", b"preferred_agents", "required_skills", b"required_skills", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "excluded_agents", b"excluded_agents", "language", b"language", "language_expires_after", b"language_expires_after", "media_type", b"media_type", "preferred_agents", b"preferred_agents", "required_skills", b"required_skills", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -769,9 +841,9 @@ class MatchReason(_message.Message):
     SIMILARITY_FIELD_NUMBER: _builtins.int
     LEXICAL_FIELD_NUMBER: _builtins.int
     start: _builtins.int
-    """Where the words start in the message, in Unicode code points."""
+    """Where the words start in the message as it was sent, in Unicode code points."""
     end: _builtins.int
-    """Where the words end."""
+    """Where the words end. What was set aside, and tags of HTML, may stand in between."""
     interest_id: _builtins.str
     """The id of the interest: it stays the same as long as the interest's text."""
     interest: _builtins.str
@@ -1011,6 +1083,36 @@ class ContactEvent(_message.Message):
 Global___ContactEvent: _TypeAlias = ContactEvent  # noqa: Y015
 
 @_typing.final
+class SetAside(_message.Message):
+    """A part of the text that was not compared. It gives only the place: slice your text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    kind: Global___SetAsideKind.ValueType
+    """What the part is."""
+    start: _builtins.int
+    """Where the part starts in the text as it was sent, in Unicode code points."""
+    end: _builtins.int
+    """Where the part ends."""
+    def __init__(
+        self,
+        *,
+        kind: Global___SetAsideKind.ValueType = ...,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "kind", b"kind", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAside: _TypeAlias = SetAside  # noqa: Y015
+
+@_typing.final
 class Decision(_message.Message):
     """The record of a decision."""
 
@@ -1033,6 +1135,7 @@ class Decision(_message.Message):
     SCORER_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     RELAXED_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/decisions/{decision}"."""
     contact: _builtins.str
@@ -1075,6 +1178,10 @@ class Decision(_message.Message):
     def relaxed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Relaxed]:
         """The requirements that no longer applied, because their expires_after had passed."""
 
+    @_builtins.property
+    def set_aside(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAside]:
+        """The parts of the text that were not compared, in order; of more than 64 the longest."""
+
     def __init__(
         self,
         *,
@@ -1095,10 +1202,11 @@ class Decision(_message.Message):
         scorer: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         relaxed: _abc.Iterable[Global___Relaxed] | None = ...,
+        set_aside: _abc.Iterable[Global___SetAside] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1196,6 +1304,7 @@ class SuggestAgentsResponse(_message.Message):
     LEFT_OUT_AGENTS_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
     UNITS_MERGED_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_FIELD_NUMBER: _builtins.int
     basis: Global___Basis.ValueType
     """Why the first candidate would be chosen."""
     affinity_floor: _builtins.float
@@ -1218,6 +1327,10 @@ class SuggestAgentsResponse(_message.Message):
     def left_out_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOutAgent]:
         """With explain_left_out: the excluded agents, each with the first constraint that excluded the agent."""
 
+    @_builtins.property
+    def set_aside(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAside]:
+        """The parts of the text that were not compared, in order; of more than 64 the longest."""
+
     def __init__(
         self,
         *,
@@ -1229,10 +1342,11 @@ class SuggestAgentsResponse(_message.Message):
         left_out_agents: _abc.Iterable[Global___LeftOutAgent] | None = ...,
         units: _builtins.int = ...,
         units_merged: _builtins.bool = ...,
+        set_aside: _abc.Iterable[Global___SetAside] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "basis", b"basis", "candidates", b"candidates", "left_out", b"left_out", "left_out_agents", b"left_out_agents", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "basis", b"basis", "candidates", b"candidates", "left_out", b"left_out", "left_out_agents", b"left_out_agents", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

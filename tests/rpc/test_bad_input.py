@@ -77,6 +77,8 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "empty text": (route(message=message(text="")), {"message.text"}),
     "only white space": (route(message=message(text=" \n\t\u2003")), {"message.text"}),
     "text too long": (route(message=message(text="é" * 8001)), {"message.text"}),
+    "media type unknown": (route(message=message(media_type="text/markdown")), {"message.media_type"}),
+    "mail too long": (route(message=message(text="e" * 262_145, media_type="text/html")), {"message.text"}),
     "everything wrong in a message": (
         route(
             pool="sites/other/pools/billing",
