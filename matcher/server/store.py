@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Final
 import structlog
 
 from matcher.config import Settings
+from matcher.server.keys import KeyWatch, open_keys
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes
@@ -28,13 +28,13 @@ OWN_REQUEST_MS: Final = 60_000
 class OpenStore:
     """The store that the service runs on.
 
-    secret: the key of request digests, of customers' handles and of sealed messages. revive: starts the embedded store
-    again; where the settings name another store it does nothing.
+    key_watch: the keys of sealed messages, request digests and customers' handles, which change while the process runs.
+    revive: starts the embedded store again; where the settings name another store it does nothing.
     """
 
     client: StoreClient
     stores: Stores
-    secret: bytes
+    key_watch: KeyWatch
     revive: Callable[[], Awaitable[None]]
 
 
@@ -60,8 +60,8 @@ async def open_store(settings: Settings, telemetry: Telemetry) -> AsyncIterator[
         await client.start()
         if not client.persistent:
             log.warning("the store keeps no append-only file: it loses acknowledged writes when it stops")
-        secret = await _secret(settings, client)
-        yield OpenStore(client, Stores.on(client, _lifetimes(settings), secret), secret, revive)
+        key_watch = await open_keys(settings, client)
+        yield OpenStore(client, Stores.on(client, _lifetimes(settings), key_watch.keys), key_watch, revive)
 
 
 async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
@@ -70,12 +70,6 @@ async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
     stack.push_async_callback(embedded.close)
     log.info("embedded store", data_dir=str(settings.data_dir), adopted=embedded.adopted)
     return embedded.url
-
-
-async def _secret(settings: Settings, client: StoreClient) -> bytes:
-    """Return the secret: the setting, else one that all servers share through the store."""
-    given = settings.secret.get_secret_value()
-    return given.encode() if given else await client.shared_secret(secrets.token_bytes(32))
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:

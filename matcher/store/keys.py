@@ -6,7 +6,8 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | key                         | type   | lifetime             | holds                                            |
 |-----------------------------|--------|----------------------|--------------------------------------------------|
 | m:schema                    | string | permanent            | the version of this table                        |
-| m:secret                    | string | permanent            | the secret of digests, where no setting gives it |
+| m:keys                      | hash   | permanent            | ids and fingerprints of the keys in use, no key  |
+| m:secret                    | string | until there are keys | one key for all, where no keyring is given       |
 | m:sites                     | zset   | permanent            | site ids                                         |
 | m:models                    | zset   | permanent            | fingerprints of models with vectors here         |
 | m:model-names               | hash   | permanent            | fingerprint → the model's name in the settings   |
@@ -42,6 +43,7 @@ from typing import Final
 SCHEMA_VERSION: Final = "1"
 SCHEMA: Final = "m:schema"
 SECRET: Final = "m:secret"  # noqa: S105  # the name of a key, not a secret
+KEYS: Final = "m:keys"
 SITES: Final = "m:sites"
 MODELS: Final = "m:models"
 MODEL_NAMES: Final = "m:model-names"
@@ -57,6 +59,7 @@ TIMER_IDLE: Final = "idle|"
 PERMANENT: Final = (
     r"m:schema",
     r"m:secret",
+    r"m:keys",
     r"m:sites",
     r"m:models",
     r"m:model-names",

@@ -11,7 +11,7 @@ from typing import Final
 
 from matcher.store.redis.verb_call import VerbCall, layout_of
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave
-from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Remember
+from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Rehash, Remember
 from matcher.store.verbs.reservations import (
     Accept,
     Cancel,
@@ -72,6 +72,7 @@ __all__ = [
     "PutPool",
     "PutStatus",
     "PutVectors",
+    "Rehash",
     "Remember",
     "Renew",
     "Reserve",
@@ -103,6 +104,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         GiveBack,
         Link,
         Remember,
+        Rehash,
         PutAgent,
         PutStatus,
         PutVectors,
