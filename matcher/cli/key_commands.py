@@ -117,7 +117,8 @@ async def use(session: Session, key_id: KeyId) -> None:
             await registry.change(with_key(in_use, _named(keyring, key_id), _now_ms()))
     if session.as_json:
         session.write_json({"in_use": key_id})
-    session.say(f"{key_id} is in use: every process follows within seconds")
+    what = "keys of the day are" if key_id == DAYS else f"{key_id} is"
+    session.say(f"{what} in use: every process follows within seconds")
 
 
 async def rehash(session: Session) -> None:

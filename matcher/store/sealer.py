@@ -69,7 +69,7 @@ class Sealer:
         associated = header + _associated_data(site, contact)
         try:
             opened = cipher.aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # a ValueError: it is too short for a nonce
             return None
         return msgspec.json.decode(opened, type=WaitingMessage)
 
