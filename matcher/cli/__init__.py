@@ -10,6 +10,7 @@ from matcher.cli import (
     contact_commands,
     container_commands,
     evaluate_commands,
+    key_commands,
     learn_command,
     loadtest_command,
     model_commands,
@@ -49,6 +50,7 @@ app.add_typer(contact_commands.commands())
 app.add_typer(site_commands.commands())
 app.add_typer(model_commands.commands())
 app.add_typer(store_commands.commands())
+app.add_typer(key_commands.commands())
 
 
 def main() -> None:

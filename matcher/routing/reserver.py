@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -25,6 +23,7 @@ from matcher.routing.ranker import LEAST_UTILIZED, Ranker, RankOptions, RankRequ
 from matcher.routing.reserve_requests import ContactToReserve, RequestKey, new_reserve_request
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
+from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.reservations import (
     Enqueued,
     Full,
@@ -79,12 +78,11 @@ class Reserver:
         contacts: ContactStore,
         clocks: Clocks,
         ranker: Ranker,
-        sealer: Sealer,
+        keys: ServiceKeys,
         *,
-        secret: bytes,
         on_ranked: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Take the parts; secret: the key of the digests that recognise a repeated request.
+        """Take the parts; keys: they seal what waits, and make the digests that recognise a repeated request.
 
         on_ranked: called with the number of eligible agents.
         """
@@ -92,8 +90,8 @@ class Reserver:
         self._contacts = contacts
         self._clocks = clocks
         self._ranker = ranker
-        self._sealer = sealer
-        self._secret = secret
+        self._keys = keys
+        self._sealer = Sealer(keys)
         self._on_ranked = on_ranked
 
     def reserve_request(self, site: str, pool: Pool, request: RouteRequest) -> ReserveRequest:
@@ -109,13 +107,14 @@ class Reserver:
         )
         waiting = None
         if wait is not None:
-            waiting = WaitTerms(
-                pool.policy.wait_ms if wait.most_ms is None else wait.most_ms,
-                pool.policy.head_start_ms,
-                self._sealer.seal(site, contact.id, WaitingMessage(message, request.auto_accept)),
-            )
-        digest = hmac.new(self._secret, request.digest, hashlib.sha256).hexdigest()[:32]
-        key = RequestKey(request.request_id or new_id(), own=not request.request_id, digest=digest)
+            most_ms = pool.policy.wait_ms if wait.most_ms is None else wait.most_ms
+            until_ms = self._clocks.of(site).now_ms() + most_ms
+            sealed = self._sealer.seal(site, contact.id, WaitingMessage(message, request.auto_accept), until_ms)
+            waiting = WaitTerms(most_ms, pool.policy.head_start_ms, sealed)
+        digest, *former = self._keys.request_digests(request.digest)
+        key = RequestKey(
+            request.request_id or new_id(), own=not request.request_id, digest=digest, former_digests=tuple(former)
+        )
         return new_reserve_request(contact, key, waiting=waiting)
 
     async def answered(self, replica: SiteReplica, reserve: ReserveRequest) -> ReservedOutcome | QueuedOutcome | None:

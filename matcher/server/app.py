@@ -49,7 +49,6 @@ from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
 from matcher.services.sites import SiteService
 from matcher.services.watch import WatchService
-from matcher.store.sealer import Sealer
 from matcher.telemetry import Telemetry, configure_logs, fault_fields
 
 log = structlog.get_logger(__name__)
@@ -134,11 +133,14 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
         await read_default_site(replicas.sites)
-        watch = partial(watch_readiness, store.client, replicas.sites, health, telemetry, store.revive, tasks)
+        watch = partial(
+            watch_readiness, store.client, replicas.sites, health, telemetry, store.revive, tasks, store.key_watch
+        )
         async with (
             open_server(settings, telemetry, services, health, turns) as address,
             ending(windows.close),
             background(tasks, "readiness", watch),
+            background(tasks, "keys", store.key_watch.run),
             background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
             background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),
         ):
@@ -156,8 +158,7 @@ def _router(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Te
         stores.contacts,
         client,
         ranker,
-        Sealer(store.secret),
-        secret=store.secret,
+        store.key_watch.keys,
         on_ranked=telemetry.route_candidates.observe,
     )
     return Router(stores.routing, stores.contacts, stores.customers, sites, client, ranker, reserver)

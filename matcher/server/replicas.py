@@ -84,7 +84,7 @@ class ReplicaFactory:
                 stores.routing,
                 stores.contacts,
                 self.ranker,
-                Sealer(self.store.secret),
+                Sealer(self.store.key_watch.keys),
                 clock,
                 telemetry.contact_waited_seconds.observe,
                 self.tasks,

@@ -16,6 +16,7 @@ import structlog
 
 from matcher.aio import BackgroundTasks, background
 from matcher.config import Settings
+from matcher.server.keys import KeyWatch, open_keys
 from matcher.services.store_upgrade import StoreUpgrade
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.processes import ProcessIdentity, program_version
@@ -34,13 +35,13 @@ OWN_REQUEST_MS: Final = 60_000
 class OpenStore:
     """The store that the service runs on.
 
-    secret: the key of request digests, of customers' handles and of sealed messages. revive: starts the embedded store
-    again; where the settings name another store it does nothing.
+    key_watch: the keys of sealed messages, request digests and customers' handles, which change while the process runs.
+    revive: starts the embedded store again; where the settings name another store it does nothing.
     """
 
     client: StoreClient
     stores: Stores
-    secret: bytes
+    key_watch: KeyWatch
     revive: Callable[[], Awaitable[None]]
 
 
@@ -71,8 +72,8 @@ async def open_store(settings: Settings, telemetry: Telemetry, tasks: Background
         stack.push_async_callback(upgrade.leave)
         await stack.enter_async_context(background(tasks, "process registry", upgrade.keep_registered))
         await stack.enter_async_context(background(tasks, "store upgrade", upgrade.run))
-        secret = await _secret(settings, client)
-        yield OpenStore(client, Stores.on(client, _lifetimes(settings), secret), secret, revive)
+        key_watch = await open_keys(settings, client)
+        yield OpenStore(client, Stores.on(client, _lifetimes(settings), key_watch.keys), key_watch, revive)
 
 
 async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
@@ -91,12 +92,6 @@ def _identity() -> ProcessIdentity:
         pid=os.getpid(),
         started_ms=int(time.time() * 1000),
     )
-
-
-async def _secret(settings: Settings, client: StoreClient) -> bytes:
-    """Return the secret: the setting, else one that all servers share through the store."""
-    given = settings.secret.get_secret_value()
-    return given.encode() if given else await client.shared_secret(secrets.token_bytes(32))
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:

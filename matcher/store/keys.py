@@ -8,7 +8,8 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:schema                    | string | permanent            | the version of this table that is written        |
 | m:{m:schema}:processes      | hash   | 10 s; renewed        | live process → until when, what it reads         |
 | m:{m:schema}:migrations     | hash   | permanent            | migration → its last part that is done, or done  |
-| m:secret                    | string | permanent            | the secret of digests, where no setting gives it |
+| m:keys                      | hash   | permanent            | ids and fingerprints of the keys in use, no key  |
+| m:secret                    | string | until there are keys | one key for all, where no keyring is given       |
 | m:sites                     | zset   | permanent            | site ids                                         |
 | m:models                    | zset   | permanent; schema 1  | fingerprints of models with vectors here         |
 | m:model-names               | hash   | permanent            | fingerprint → the model's name in the settings   |
@@ -47,6 +48,7 @@ PROCESSES: Final = "m:{m:schema}:processes"
 """The tag is the name of SCHEMA: in a cluster one verb can read the processes and write the schema."""
 MIGRATIONS: Final = "m:{m:schema}:migrations"
 SECRET: Final = "m:secret"  # noqa: S105  # the name of a key, not a secret
+KEYS: Final = "m:keys"
 SITES: Final = "m:sites"
 MODELS: Final = "m:models"
 MODEL_NAMES: Final = "m:model-names"
@@ -63,6 +65,7 @@ PERMANENT: Final = (
     r"m:schema",
     r"m:\{m:schema\}:migrations",
     r"m:secret",
+    r"m:keys",
     r"m:sites",
     r"m:models",
     r"m:model-names",

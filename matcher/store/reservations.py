@@ -113,6 +113,7 @@ class ReservationStore:
             due=keys.due,
             roster=keys.roster,
             digest=request.digest,
+            former_digests=" ".join(request.former_digests),
             once_ms=lifetimes.own_request_ms if request.own_request else lifetimes.request_window_ms,
             reservation_id=request.reservation,
             decision_id=request.decision,

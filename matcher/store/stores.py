@@ -9,6 +9,7 @@ from matcher.store.audit import AuditStore
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
+from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.models import ModelStore
 from matcher.store.presence import PresenceStore
 from matcher.store.redis.client import StoreClient
@@ -30,14 +31,14 @@ class Stores:
     audit: AuditStore
 
     @classmethod
-    def on(cls, connection: StoreClient, lifetimes: Lifetimes, secret: bytes) -> Self:
-        """Create every store on one client; `secret` keys the digests of customers' handles."""
+    def on(cls, connection: StoreClient, lifetimes: Lifetimes, keys: ServiceKeys) -> Self:
+        """Create every store on one client; `keys` make the digests of customers' handles."""
         return cls(
             models=ModelStore(connection),
             roster=RosterStore(connection, lifetimes.events_kept),
             routing=ReservationStore(connection, lifetimes),
             contacts=ContactStore(connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept),
-            customers=CustomerStore(connection, secret),
+            customers=CustomerStore(connection, keys),
             presence=PresenceStore(connection, lifetimes.events_kept),
             events=EventStore(connection),
             audit=AuditStore(connection, lifetimes.events_kept),

@@ -31,6 +31,7 @@ from matcher.store.clock import StoreClock
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
+from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.models import KnownModel, ModelStore
 from matcher.store.presence import PresenceStore, TimerKind
 from matcher.store.redis.client import StoreClient
@@ -50,7 +51,7 @@ LIFETIMES: Final = Lifetimes(
     events_kept=EVENTS_KEPT,
 )
 PATIENCE_SECONDS: Final = 10.0
-SECRET: Final = b"secret"
+KEYS: Final = ServiceKeys.of_secret(b"secret")
 TOLERANCE: Final = 0.05
 
 
@@ -107,14 +108,14 @@ class ServiceInstance:
         clock.set(await store_now_ms(connection), before, time.monotonic())
         roster_store, routing = RosterStore(connection, EVENTS_KEPT), ReservationStore(connection, LIFETIMES)
         contacts = ContactStore(connection, keep_ms=LIFETIMES.keep_ms, events_kept=EVENTS_KEPT)
-        presence, customers = PresenceStore(connection, EVENTS_KEPT), CustomerStore(connection, SECRET)
+        presence, customers = PresenceStore(connection, EVENTS_KEPT), CustomerStore(connection, KEYS)
         await ModelStore(connection).add(KnownModel(encoder.fingerprint, "words"))
 
         def open_replica(site: str) -> SiteReplica:
             return SiteReplica(site, connection, roster_store, matching, clock, contacts, lambda _: None, lambda: None)
 
         sites, ranker = SiteRegistry(roster_store, open_replica), Ranker(TOLERANCE, SearchBatcher(LoopTurns()))
-        reserver = Reserver(routing, contacts, clock, ranker, Sealer(SECRET), secret=SECRET)
+        reserver = Reserver(routing, contacts, clock, ranker, KEYS)
         return cls(
             connection=connection,
             sites=sites,
@@ -155,7 +156,7 @@ class ServiceInstance:
                 self.routing,
                 self.queue,
                 Ranker(TOLERANCE, SearchBatcher(LoopTurns())),
-                Sealer(SECRET),
+                Sealer(KEYS),
                 self.clock,
             )
         return self.dispatchers[replica]

@@ -10,7 +10,7 @@ local function earlier_answer(key, arg)
   local earlier = redis.call('GET', key.once)
   if not earlier then return nil end
   local digest, reservation, decision, contact = string.match(earlier, '^(%x+)|([^|]*)|([^|]*)|(.*)$')
-  if digest ~= arg.digest then return {'reused'} end
+  if digest ~= arg.digest and not string.find(arg.former_digests, digest, 1, true) then return {'reused'} end
   return {'replayed', reservation, decision, contact}
 end
 

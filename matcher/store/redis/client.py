@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 from redis import exceptions
@@ -222,11 +222,21 @@ class StoreClient:
 
     async def delete_matching(self, pattern: str) -> None:
         """Delete every key of one site that matches a glob, in steps of 1,000 keys so that other calls go on."""
+        async for keys in self._scan(pattern):
+            await self._run(("UNLINK", *keys), "UNLINK")
+
+    async def keys_matching(self, pattern: str) -> AsyncIterator[str]:
+        """Yield every key of one site that matches a glob; one that is there all the while is yielded at least once."""
+        async for keys in self._scan(pattern):
+            for key in keys:
+                yield key.decode()
+
+    async def _scan(self, pattern: str) -> AsyncIterator[list[bytes]]:
         cursor = b"0"
         while True:
             cursor, keys = await self._run(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000), "SCAN")
             if keys:
-                await self._run(("UNLINK", *keys), "UNLINK")
+                yield keys
             if cursor == b"0":
                 return
 

@@ -12,7 +12,7 @@ from typing import Final
 from matcher.store.redis.verb_call import VerbCall, layout_of
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave
-from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Remember
+from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Rehash, Remember
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
     Accept,
@@ -80,6 +80,7 @@ __all__ = [
     "PutVectors",
     "RaiseSchema",
     "Register",
+    "Rehash",
     "Remember",
     "Renew",
     "Reserve",
@@ -111,6 +112,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         GiveBack,
         Link,
         Remember,
+        Rehash,
         PutAgent,
         PutStatus,
         PutVectors,

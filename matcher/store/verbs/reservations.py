@@ -38,6 +38,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     roster: Key
     digest: str
     """Of the request; "": the request is not remembered."""
+    former_digests: str
+    """What the same request may be remembered by instead, apart by spaces: digests under former keys."""
     once_ms: int
     """How long the request is remembered."""
     reservation_id: str
