@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ async def test_a_backup_restored_elsewhere_serves_the_same_sites_agents_and_wait
 
             told = await restored(Path(elsewhere) / "data", file, "--json")
             assert told.documents() == [{**manifest, "sites": 2}]
+            # The keyring is no part of a backup: the operator brings it along.
+            shutil.copy2(server.data_dir.with_suffix(".keys"), Path(elsewhere) / "data.keys")
             other = await start_server(Path(elsewhere), {})
             async with other.client(site) as client:
                 assert await read(client) == before
