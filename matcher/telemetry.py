@@ -94,6 +94,14 @@ class Telemetry:
         self.reservations_lapsed = self._counter(
             "matcher_reservations_lapsed", "Reservations whose deadline passed. state: before it passed.", ("state",)
         )
+        self.contacts_quarantined = self._counter(
+            "matcher_contacts_quarantined",
+            "Waiting contacts that were kept aside. reason: what could not be read: record, secret or message.",
+            ("reason",),
+        )
+        self.records_unreadable = self._counter(
+            "matcher_records_unreadable", "Records that could not be read and were left out, by kind.", ("kind",)
+        )
         self.audit_passes = self._counter("matcher_audit_passes", "Passes of the audit over all records of a site.", ())
         self.audit_repairs = self._counter(
             "matcher_audit_repairs", "Records that disagreed and were repaired, by what was wrong.", ("kind",)

@@ -61,7 +61,10 @@ async def open_store(settings: Settings, telemetry: Telemetry) -> AsyncIterator[
         if not client.persistent:
             log.warning("the store keeps no append-only file: it loses acknowledged writes when it stops")
         secret = await _secret(settings, client)
-        yield OpenStore(client, Stores.on(client, _lifetimes(settings), secret), secret, revive)
+        stores = Stores.on(
+            client, _lifetimes(settings), secret, lambda kind: telemetry.records_unreadable.labels(kind).inc()
+        )
+        yield OpenStore(client, stores, secret, revive)
 
 
 async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:

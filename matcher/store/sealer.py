@@ -6,6 +6,7 @@ The store's append-only files and slow logs keep data that was deleted, so no me
 from __future__ import annotations
 
 import os
+from enum import Enum, auto
 from typing import Final
 
 import msgspec
@@ -20,6 +21,15 @@ NONCE_BYTES: Final = 12
 """The length of an AES-GCM nonce, NIST SP 800-38D §5.2.1.1."""
 PURPOSE: Final = b"matcher: what waits"
 """The HKDF info of the key. Messages sealed under another value cannot be opened."""
+
+
+class NotOpened(Enum):
+    """Why a sealed message cannot be opened."""
+
+    SECRET = auto()
+    """It was sealed under another secret, for another contact, or was damaged since."""
+    MESSAGE = auto()
+    """It was opened, and what it holds is no message of this version."""
 
 
 class WaitingMessage(msgspec.Struct, frozen=True):
@@ -44,13 +54,16 @@ class Sealer:
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, msgspec.json.encode(waiting), _associated_data(site, contact))
 
-    def open(self, site: str, contact: str, sealed: bytes) -> WaitingMessage | None:
-        """Return the message; None where it was sealed under another secret."""
+    def open(self, site: str, contact: str, sealed: bytes) -> WaitingMessage | NotOpened:
+        """Return the message, or why it cannot be opened."""
         try:
             opened = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _associated_data(site, contact))
-        except InvalidTag:
-            return None
-        return msgspec.json.decode(opened, type=WaitingMessage)
+        except (InvalidTag, ValueError):  # ValueError: it is shorter than a nonce
+            return NotOpened.SECRET
+        try:
+            return msgspec.json.decode(opened, type=WaitingMessage)
+        except msgspec.MsgspecError:
+            return NotOpened.MESSAGE
 
 
 def _associated_data(site: str, contact: str) -> bytes:

@@ -37,6 +37,7 @@ SCRIPTED: Final = (
     "time",
     "xadd",
     "pttl",
+    "rename",
     "xrevrange",
     "zadd",
     "zcount",

@@ -9,7 +9,7 @@ import pytest
 from matcher.errors import PoolHasWaiting
 from matcher.model import PoolPolicy
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState
-from matcher.store.contacts import LeaveOutcome, LeaveResult, QueuePlace
+from matcher.store.contacts import LeaveOutcome, LeaveResult, QueuePlace, WaitingContact
 from matcher.store.reservations import Enqueued, Full, Refusal, Refused, Replayed, Reserved
 from tests.store.laws import broken_laws, found_anywhere
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
@@ -150,7 +150,7 @@ async def test_an_agent_who_declines_for_a_while_is_offered_the_waiting_contact_
     held = await stage.served("c", "ann")
     declined = await stage.routing.decline(stage.reference(held), 0, "", 20)
     (kept,) = await stage.contacts.kept(stage.site, ["c"])
-    assert kept is not None
+    assert isinstance(kept, WaitingContact)
     assert kept.excluded == {"ann": declined.ended_ms + 20}
     await stage.passed(declined.ended_ms + 20)
     assert (await stage.served("c", "ann")).agent == "ann"
@@ -163,7 +163,7 @@ async def test_the_sealed_message_is_kept_unchanged_and_only_while_the_contact_w
     (kept, nobody) = await stage.contacts.kept(stage.site, ["c", "other"])
     contact = await stage.contact("c")
     assert nobody is None
-    assert kept is not None
+    assert isinstance(kept, WaitingContact)
     assert (kept.sealed, kept.channel, kept.customer, kept.handed_on) == (sealed, "mail", "customer-7", "")
     assert (kept.created_ms, kept.waits_until_ms) == (contact.created_ms, contact.waits_until_ms)
     await stage.put("ann", 1, {"mail": (await stage.put("x")).profile.capacity.channels["chat"]})

@@ -79,10 +79,11 @@ class StoreClient:
         """
         return parse_answer(command, await self._run(command, name or command[0]))
 
-    async def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    async def pipeline(self, commands: Sequence[tuple[Any, ...]], *, any_type: bool = False) -> list[Any]:
         """Run commands without a transaction, in one round trip to each server that has a key; answers in order.
 
         A command without a key goes to the server of the first command with a key.
+        any_type: where a key has another type than a command reads, the answer is redis-py's ResponseError.
         """
         hash_slots = [self._servers.hash_slot(command) for command in commands]
         first = next((hash_slot for hash_slot in hash_slots if hash_slot is not None), None)
@@ -99,9 +100,12 @@ class StoreClient:
 
         await asyncio.gather(*(execute(hash_slot, numbers) for hash_slot, numbers in parts.items()))
         for answer in answers:
-            if isinstance(answer, Exception):
+            if isinstance(answer, Exception) and not (any_type and str(answer).startswith("WRONGTYPE")):
                 self._failover.raise_store_error(answer)
-        return [parse_answer(command, answer) for command, answer in zip(commands, answers, strict=True)]
+        return [
+            answer if isinstance(answer, Exception) else parse_answer(command, answer)
+            for command, answer in zip(commands, answers, strict=True)
+        ]
 
     async def verb(self, call: VerbCall) -> list[Any]:
         """Run one verb of the library in one round trip; a store that lost the library gets it again."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from matcher.store.redis.verb_call import VerbCall, layout_of
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
-from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave
+from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Quarantine
 from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Remember
 from matcher.store.verbs.reservations import (
     Accept,
@@ -77,6 +77,7 @@ __all__ = [
     "PutPool",
     "PutStatus",
     "PutVectors",
+    "Quarantine",
     "Remember",
     "Renew",
     "Reserve",
@@ -102,6 +103,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Rest,
         Expire,
         Leave,
+        Quarantine,
         Beat,
         MissBeat,
         Lead,
