@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, Literal, TextIO
 from wsgiref.simple_server import WSGIServer
 
@@ -176,6 +177,17 @@ def fault_fields(fault: BaseException) -> dict[str, object]:
         frames += [f"{at.filename}:{at.lineno} {at.name}" for at in traceback.extract_tb(cause.__traceback__)]
         cause = cause.__cause__ or cause.__context__
     return {"fault": types[0], "came_from": types[1:], "traceback": frames}
+
+
+def log_loop_fault(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """Log what the event loop reports, such as the exception of a task that nobody awaits: by its class and place.
+
+    asyncio's own handler logs the repr of the exception, of the callback and of its arguments.
+    """
+    fault, task = context.get("exception"), context.get("task") or context.get("future")
+    named = {"task": task.get_name()} if isinstance(task, asyncio.Task) else {}
+    fields = fault_fields(fault) if isinstance(fault, BaseException) else {}
+    structlog.get_logger(__name__).error("an error that nobody awaited", **named, **fields)
 
 
 def log_faults_without_text(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -35,7 +35,7 @@ from matcher.store.codecs import (
     fields_of,
     pairs_of,
 )
-from matcher.store.keys import MODELS, SITES, Keys
+from matcher.store.keys import MODELS, SITES, Keys, site_creation
 from matcher.store.redis.client import StoreClient
 from matcher.store.unreadable import Unreadable
 
@@ -286,8 +286,9 @@ class RosterStore:
 
     async def add_site(self, site: str) -> None:
         """Add a site, after its default pool. Raises SiteExists."""
-        added = await self._connection.run("ZADD", SITES, "NX", 0, site)
-        if not added:
+        write = secrets.token_hex(8)
+        call = verbs.AddSite(sites=SITES, once=site_creation(write), site_id=site, write_id=write)
+        if (await self._connection.verb(call))[0] != b"ok":
             raise SiteExists(site_name(site))
 
     async def agents_on(self, site: str) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
+from weakref import WeakSet
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -17,6 +18,7 @@ from matcher.store.redis import functions
 from matcher.store.redis.address import StoreKind, parse_address
 from matcher.store.redis.blocking_reader import BlockingReader
 from matcher.store.redis.failover import UNAVAILABLE, FailoverClient, summary
+from matcher.store.redis.multiplexed_connection import MultiplexedConnection, pack
 from matcher.store.redis.topology import ConnectionLimits, Server, Servers
 from matcher.store.redis.verb_call import VerbCall
 
@@ -58,6 +60,8 @@ class StoreClient:
         self._failover = FailoverClient(address, ConnectionLimits(max_calls, timeout_seconds))
         self._servers = self._failover.servers
         self._on_round_trip = on_round_trip
+        self._fit: WeakSet[MultiplexedConnection] = WeakSet()
+        """The connections to servers that are known to be fit for the data."""
 
     def blocking_reader(self, key: str) -> BlockingReader:
         """Return a reader with a connection of its own to the server that has a key, for commands that block."""
@@ -169,8 +173,9 @@ class StoreClient:
     async def probe_primaries(self, silence_seconds: float) -> list[str]:
         """Check that every primary answers, and read the clocks that were not read for 2 s.
 
-        A primary that answered a call within the last 0.25 s is not probed. Returns the names of the primaries that do
-        not answer while others do. Raises StoreUnavailable where no primary answers, TimeoutError where all are silent.
+        A primary that answered a call within the last 0.25 s is not probed; one that was connected since, as after a
+        failover, is checked for its fitness as at the start. Returns the primaries that do not answer while others do.
+        Raises StoreUnfit, StoreUnavailable where no primary answers, or TimeoutError where all are silent.
         """
         try:
             async with asyncio.timeout(silence_seconds):
@@ -195,6 +200,16 @@ class StoreClient:
                     await server.read_clock()
             except UNAVAILABLE as fault:
                 return server.name, fault
+        if (connection := server.connection) is not None and connection not in self._fit:
+            self._count("INFO")
+            try:
+                async with asyncio.timeout(silence_seconds):
+                    (answer,) = await connection.execute(pack(("INFO",)), 1)
+            except UNAVAILABLE as fault:
+                return server.name, fault
+            if not isinstance(answer, Exception):
+                check_fit(server.name, parse_answer(("INFO",), answer), self._kind)
+                self._fit.add(connection)
         return server.name, None
 
     async def delete_matching(self, pattern: str) -> None:

@@ -30,6 +30,7 @@ from matcher.store.verbs.reservations import (
     Withdraw,
 )
 from matcher.store.verbs.roster import (
+    AddSite,
     AgentVectors,
     Beat,
     DeleteAgent,
@@ -47,6 +48,7 @@ from matcher.store.verbs.roster import (
 __all__ = [
     "VERBS",
     "Accept",
+    "AddSite",
     "AgentVectors",
     "AuditAgent",
     "AuditQueue",
@@ -116,6 +118,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteAgent,
         PutPool,
         DeletePool,
+        AddSite,
         AuditAgent,
         AuditQueue,
     )
