@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -194,10 +195,21 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
 
 
 def decode_history(contact: str, fields: Fields) -> list[ContactEvent]:
-    """Return the stored events of a contact, the earliest first."""
-    pool = text(fields, "pool")
+    """Return the stored events of a contact, the earliest first, each with the pool that it was of."""
+    began = [entry.split("=") for entry in text(fields, "pools").split(";") if entry]
+    firsts, pools = [int(first) for first, _ in began], [text(fields, "pool"), *(pool for _, pool in began)]
+    # A version before this one wrote no `pools`: its steps are told with the pool of now.
     return [
-        ContactEvent(contact, pool, int(sequence), ContactState(state), Cause(cause), reservation, agent, int(at))
+        ContactEvent(
+            contact,
+            pools[bisect_right(firsts, int(sequence))],
+            int(sequence),
+            ContactState(state),
+            Cause(cause),
+            reservation,
+            agent,
+            int(at),
+        )
         for sequence, state, cause, reservation, agent, at in (
             event.split("|") for event in text(fields, "history").split(";") if event
         )

@@ -11,7 +11,7 @@ from matcher.model import PoolPolicy
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState
 from matcher.store.contacts import LeaveOutcome, LeaveResult, QueuePlace, WaitingContact
 from matcher.store.reservations import Enqueued, Full, Refusal, Refused, Replayed, Reserved
-from tests.store.laws import broken_laws, found_anywhere
+from tests.store.laws import found_anywhere
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
 
@@ -359,22 +359,6 @@ async def test_contacts_are_listed_page_by_page_the_oldest_first(lawful: Stage) 
     assert await listed(state=ContactState.RESERVED) == ["c0"]
     ages = [(await stage.contact(contact)).created_ms for contact in await listed()]
     assert ages == sorted(ages)
-
-
-async def test_a_long_history_keeps_its_last_steps_and_their_numbers(lawful: Stage) -> None:
-    """However often a contact is offered and declined, its record does not grow without end."""
-    stage = lawful
-    await stage.put("ann")
-    await stage.line_up("c")
-    for _ in range(120):
-        held = await stage.served("c", "ann")
-        await stage.routing.decline(stage.reference(held), 0, "", 0)
-    fields = await stage.fields("c")
-    assert len(fields["history"]) <= 6_000
-    steps = await stage.contacts.history(stage.site, "c")
-    assert steps[-1].sequence == 241
-    assert [step.sequence for step in steps] == list(range(steps[0].sequence, 242))
-    assert await broken_laws(stage) == []
 
 
 async def test_a_pool_in_which_a_contact_waits_is_not_removed(lawful: Stage) -> None:

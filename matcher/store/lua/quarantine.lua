@@ -13,6 +13,7 @@ local function readable_record(contact)
   for entry in string.gmatch(record.history or '', '([^;]+)') do
     if not string.match(entry, '^%d+|[A-Z]+|[A-Z_]+|[%w%-_.:~]*|[%w%-_.:~]*|%d+$') then record.history = nil end
   end
+  if string.gsub(record.pools or '', '%d+=[%w%-_.:~]*;', '') ~= '' then record.pools = nil end
   if record.history and string.sub(record.history, -1) ~= ';' then record.history = nil end
   return record
 end
