@@ -271,16 +271,15 @@ class WatcherTooSlow(MatcherError):
 
 
 class EventsForgotten(MatcherError):
-    """The events after a resume token are no longer kept."""
+    """The events after a place are no longer kept: after a resume token, or after a step of a contact."""
 
     reason = "EVENTS_FORGOTTEN"
 
-    def __init__(self, resume_token: str, oldest: int) -> None:
-        super().__init__(
-            "the events after the resume_token are no longer kept: read the list, then watch again",
-            resume_token=resume_token,
-            oldest=oldest,
-        )
+    def __init__(self, place: str, oldest: int, contact: str = "") -> None:
+        where = {"contact": contact, "after_sequence": place} if contact else {"resume_token": place}
+        after = f"after step {place} of {contact}" if contact else "after the resume_token"
+        advice = f"read the contact, then watch after {oldest - 1}" if contact else "read the list, then watch again"
+        super().__init__(f"the events {after} are no longer kept: {advice}", **where, oldest=oldest)
 
 
 class ContactEnded(MatcherError):

@@ -49,7 +49,7 @@ from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
 from matcher.services.sites import SiteService
 from matcher.services.watch import WatchService
-from matcher.telemetry import Telemetry, configure_logs, fault_fields
+from matcher.telemetry import Telemetry, configure_logs, fault_fields, log_loop_fault
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +83,7 @@ async def serve(settings: Settings) -> None:
         log.info("not a setting: a Kubernetes service link", variable=name)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_loop_fault)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     if settings.workers > 1:

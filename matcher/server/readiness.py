@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 from matcher.aio import BackgroundTasks
-from matcher.errors import IndexBehind, MatcherError
+from matcher.errors import IndexBehind, MatcherError, StoreUnfit
 from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
 from matcher.rpc.health import Health
@@ -53,6 +53,10 @@ async def watch_readiness(
             away = await client.probe_primaries(SILENCE_SECONDS)
         except TimeoutError:
             await health.set(False, f"the store has not answered for {SILENCE_SECONDS:g} s")
+            continue
+        except StoreUnfit as fault:
+            # A primary that took over, or one whose settings were changed: it would lose what is acknowledged.
+            await health.set(False, str(fault))
             continue
         except MatcherError as fault:
             await health.set(False, str(fault))

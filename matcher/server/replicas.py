@@ -88,6 +88,7 @@ class ReplicaFactory:
                 clock,
                 telemetry.contact_waited_seconds.observe,
                 self.tasks,
+                lambda reason: telemetry.contacts_quarantined.labels(reason.value).inc(),
             )
         )
         return replica

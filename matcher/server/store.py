@@ -73,7 +73,10 @@ async def open_store(settings: Settings, telemetry: Telemetry, tasks: Background
         await stack.enter_async_context(background(tasks, "process registry", upgrade.keep_registered))
         await stack.enter_async_context(background(tasks, "store upgrade", upgrade.run))
         key_watch = await open_keys(settings, client)
-        yield OpenStore(client, Stores.on(client, _lifetimes(settings), key_watch.keys), key_watch, revive)
+        stores = Stores.on(
+            client, _lifetimes(settings), key_watch.keys, lambda kind: telemetry.records_unreadable.labels(kind).inc()
+        )
+        yield OpenStore(client, stores, key_watch, revive)
 
 
 async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:

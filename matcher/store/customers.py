@@ -13,6 +13,7 @@ from matcher.store.codecs import fields_of
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
+from matcher.store.unreadable import Unreadable
 
 AGENT: Final = "a:"
 LEADS_TO: Final = ">"
@@ -35,8 +36,10 @@ class Relationship:
 class CustomerStore:
     """Join the handles of customers, and note how agents served them."""
 
-    def __init__(self, connection: StoreClient, keys: ServiceKeys) -> None:
+    def __init__(self, connection: StoreClient, keys: ServiceKeys, unreadable: Unreadable | None = None) -> None:
+        """unreadable: reports relationships that are left out."""
         self._connection = connection
+        self._unreadable = unreadable or Unreadable()
         self._keys = keys
 
     async def known(self, site: str, handle: str, now_ms: int) -> list[Relationship]:
@@ -45,13 +48,10 @@ class CustomerStore:
         if not customer:
             return []
         _, fields = await self._read(site, customer)
-        relationships = []
-        for name, value in fields.items():
-            if name.startswith(AGENT):
-                verdict, at, until = value.decode().split("|")
-                if int(until) > now_ms:
-                    relationships.append(Relationship(name.removeprefix(AGENT), verdict == GOOD, int(at)))
-        return sorted(relationships, key=lambda relationship: -relationship.at_ms)
+        records = ((name, value) for name, value in fields.items() if name.startswith(AGENT))
+        found = self._unreadable.decoded(site, "relationship", records, _relationship)
+        known = [relationship for relationship, until_ms in filter(None, found) if until_ms > now_ms]
+        return sorted(known, key=lambda relationship: -relationship.at_ms)
 
     async def remember(self, site: str, handle: str, agent: str, *, good: bool, now_ms: int, for_ms: int) -> None:
         """Note how an agent served a customer; it counts for `for_ms`."""
@@ -155,3 +155,9 @@ class CustomerStore:
                 ],
             )
         )
+
+
+def _relationship(name: str, value: bytes) -> tuple[Relationship, int]:
+    """Return a relationship, and until when it counts (ms)."""
+    verdict, at, until = value.decode().split("|")
+    return Relationship(name.removeprefix(AGENT), verdict == GOOD, int(at)), int(until)

@@ -33,7 +33,9 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:handle:<digest>    | string | of the relationships | the customer of a handle                         |
 | m:{site}:customer:<id>      | hash   | of the relationships | agent → how it went, until when it counts        |
 | m:{site}:contact:<id>       | hash   | its deadline + keep  | state, pool, channel, customer, exclusions       |
+| m:{site}:aside:<id>         | any    | its wait's           | a contact's record that could not be read        |
 | m:{site}:resv:<id>          | hash   | its deadline + keep  | state, agent, contact, fence, times              |
+| m:{m:sites}:once:create:<id>| string | a minute             | a creation of a site, beside the list of sites   |
 | m:{site}:once:<method>:<id> | string | request window       | digest of the request, ids of the answer         |
 | m:{site}:decision:<id>      | hash   | decision lifetime    | the decision's record, and its outcome           |
 """
@@ -74,6 +76,11 @@ PERMANENT: Final = (
     r"m:\{[^}]+\}:(pool|members|agent|vec|lease):.+",
 )
 """Patterns of the keys that live as long as the thing they describe; every other key has a time to live."""
+
+
+def site_creation(write: str) -> str:
+    """Return the key of one creation of a site; its hash tag puts it on the shard of the list of sites."""
+    return f"m:{{{SITES}}}:once:create:{write}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +183,10 @@ class Keys:
     def contact(self, contact: str) -> str:
         """Return the key of a contact."""
         return self._of(f"contact:{contact}")
+
+    def aside(self, contact: str) -> str:
+        """Return the key of a quarantined contact's former record."""
+        return self._of(f"aside:{contact}")
 
     def reservation(self, reservation: str) -> str:
         """Return the key of a reservation."""

@@ -35,9 +35,10 @@ from matcher.store.codecs import (
     fields_of,
     pairs_of,
 )
-from matcher.store.keys import SITES, Keys
+from matcher.store.keys import SITES, Keys, site_creation
 from matcher.store.models import known_models
 from matcher.store.redis.client import StoreClient
+from matcher.store.unreadable import Unreadable
 
 MUST_NOT_EXIST = 0
 
@@ -45,8 +46,10 @@ MUST_NOT_EXIST = 0
 class RosterStore:
     """Read and write agents, pools and sites."""
 
-    def __init__(self, connection: StoreClient, events_kept: int) -> None:
+    def __init__(self, connection: StoreClient, events_kept: int, unreadable: Unreadable | None = None) -> None:
+        """unreadable: reports records that are left out where many are read."""
         self._connection = connection
+        self._unreadable = unreadable or Unreadable()
         self._events_kept = events_kept
 
     async def agent(self, site: str, agent: str, now_ms: int) -> Agent | None:
@@ -60,19 +63,21 @@ class RosterStore:
         return decode_agent(agent, fields_of(fields), decode_holds(pairs_of(members), now_ms))
 
     async def agents(self, site: str, agents: Sequence[str]) -> list[Agent | None]:
-        """Read agents, without their holds, in one round trip."""
-        records = await self._connection.pipeline([("HGETALL", Keys(site).agent(agent)) for agent in agents])
-        return [
-            decode_agent(agent, fields_of(fields)) if fields else None
-            for agent, fields in zip(agents, records, strict=True)
-        ]
+        """Read agents, without their holds, in one round trip; None: there is no such agent, or no readable record."""
+        commands = [("HGETALL", Keys(site).agent(agent)) for agent in agents]
+        records = zip(agents, await self._connection.pipeline(commands, any_type=True), strict=True)
+        return self._unreadable.decoded(
+            site, "agent", records, lambda agent, fields: decode_agent(agent, fields_of(fields))
+        )
 
     async def leases(self, site: str, agents: Sequence[str], now_ms: int) -> list[tuple[Hold, ...]]:
         """Read the holds of agents, in one round trip."""
-        answers = await self._connection.pipeline(
-            [("ZRANGE", Keys(site).holds(agent), 0, -1, "WITHSCORES") for agent in agents]
+        commands = [("ZRANGE", Keys(site).holds(agent), 0, -1, "WITHSCORES") for agent in agents]
+        records = zip(agents, await self._connection.pipeline(commands, any_type=True), strict=True)
+        holds = self._unreadable.decoded(
+            site, "holds", records, lambda _, members: decode_holds(pairs_of(members), now_ms)
         )
-        return [decode_holds(pairs_of(members), now_ms) for members in answers]
+        return [own or () for own in holds]
 
     async def vectors(
         self, site: str, model: str, agents: Sequence[Agent], dimension: int
@@ -206,17 +211,20 @@ class RosterStore:
                 raise AgentNotFound(agent_name(site, agent))
 
     async def pool(self, site: str, pool: str) -> Pool | None:
-        """Read a pool."""
-        fields = await self._connection.run("HGETALL", Keys(site).pool(pool))
-        return decode_pool(pool, fields_of(fields)) if fields else None
+        """Read a pool; None: there is no such pool, or no readable record."""
+        return (await self._pools(site, [pool]))[0]
 
     async def pools(self, site: str, most: int, after: str) -> Page[Pool]:
         """List a page of pools by id."""
-        keys = Keys(site)
-        ids = await self._ids(keys.pools, most, after)
-        records = await self._connection.pipeline([("HGETALL", keys.pool(pool)) for pool in ids.items])
-        pools = [decode_pool(pool, fields_of(f)) for pool, f in zip(ids.items, records, strict=True) if f]
-        return Page(tuple(pools), ids.next)
+        ids = await self._ids(Keys(site).pools, most, after)
+        return Page(tuple(pool for pool in await self._pools(site, ids.items) if pool is not None), ids.next)
+
+    async def _pools(self, site: str, pools: Sequence[str]) -> list[Pool | None]:
+        commands = [("HGETALL", Keys(site).pool(pool)) for pool in pools]
+        records = zip(pools, await self._connection.pipeline(commands, any_type=True), strict=True)
+        return self._unreadable.decoded(
+            site, "pool", records, lambda pool, fields: decode_pool(pool, fields_of(fields))
+        )
 
     async def put_pool(self, site: str, pool: str, policy: PoolPolicy, expected: int | None) -> Pool:
         """Write a pool's policy. Raises PoolExists, PoolNotFound or EtagMismatch."""
@@ -282,8 +290,9 @@ class RosterStore:
 
     async def add_site(self, site: str) -> None:
         """Add a site, after its default pool. Raises SiteExists."""
-        added = await self._connection.run("ZADD", SITES, "NX", 0, site)
-        if not added:
+        write = secrets.token_hex(8)
+        call = verbs.AddSite(sites=SITES, once=site_creation(write), site_id=site, write_id=write)
+        if (await self._connection.verb(call))[0] != b"ok":
             raise SiteExists(site_name(site))
 
     async def agents_on(self, site: str) -> int:

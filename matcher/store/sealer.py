@@ -8,6 +8,7 @@ over the key is gone, and no copy of the store shows the message.
 from __future__ import annotations
 
 import os
+from enum import Enum, auto
 from typing import Final
 
 import msgspec
@@ -24,6 +25,15 @@ BY_DAY: Final = b"day|"
 message sealed under a lasting key is nonce and ciphertext alone, as earlier versions read it; one such nonce in 2^32
 begins with these bytes, so such a message is tried as both."""
 DAY_CHARACTERS: Final = len("2026-11-30")
+
+
+class NotOpened(Enum):
+    """Why a sealed message cannot be opened."""
+
+    SECRET = auto()
+    """It was sealed under another secret, for another contact, or was damaged since."""
+    MESSAGE = auto()
+    """It was opened, and what it holds is no message of this version."""
 
 
 class WaitingMessage(msgspec.Struct, frozen=True):
@@ -52,26 +62,29 @@ class Sealer:
         associated = header + _associated_data(site, contact)
         return header + nonce + cipher.aead.encrypt(nonce, msgspec.json.encode(waiting), associated)
 
-    def open(self, site: str, contact: str, sealed: bytes) -> WaitingMessage | None:
-        """Return the message; None where this process lacks its key."""
+    def open(self, site: str, contact: str, sealed: bytes) -> WaitingMessage | NotOpened:
+        """Return the message, or why it cannot be opened."""
         header_bytes = len(BY_DAY) + DAY_CHARACTERS + 1
         if sealed.startswith(BY_DAY):
             day = sealed[len(BY_DAY) : header_bytes - 1].decode("ascii", "replace")
             opened = self._open(day, sealed[:header_bytes], sealed[header_bytes:], site, contact)
-            if opened is not None:
+            if opened is not NotOpened.SECRET:
                 return opened
         return self._open(SECRET_ID, b"", sealed, site, contact)
 
-    def _open(self, key_id: str, header: bytes, sealed: bytes, site: str, contact: str) -> WaitingMessage | None:
+    def _open(self, key_id: str, header: bytes, sealed: bytes, site: str, contact: str) -> WaitingMessage | NotOpened:
         cipher = self._keys.to_open(key_id)
         if cipher is None:
-            return None
+            return NotOpened.SECRET
         associated = header + _associated_data(site, contact)
         try:
             opened = cipher.aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated)
         except (InvalidTag, ValueError):  # a ValueError: it is too short for a nonce
-            return None
-        return msgspec.json.decode(opened, type=WaitingMessage)
+            return NotOpened.SECRET
+        try:
+            return msgspec.json.decode(opened, type=WaitingMessage)
+        except msgspec.MsgspecError:
+            return NotOpened.MESSAGE
 
 
 def _associated_data(site: str, contact: str) -> bytes:

@@ -116,7 +116,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"limit": "1024"}.
     """
     EVENTS_FORGOTTEN: _ErrorReason.ValueType  # 42
-    """OUT_OF_RANGE: the events after the resume_token are no longer kept: read the list, then watch again.
+    """OUT_OF_RANGE: the events after the resume_token are no longer kept: read the list, then watch again. For a contact of
+    very many steps: those after after_sequence are no longer kept from the beginning; the metadata is contact,
+    after_sequence and oldest, the sequence number of the first step that is kept.
     Example: {"resume_token": "17", "oldest": "812"}.
     """
     ENCODER_OVERLOADED: _ErrorReason.ValueType  # 50
@@ -240,7 +242,9 @@ watchers than it can tell. Resume after the last answer that was read.
 Example: {"limit": "1024"}.
 """
 EVENTS_FORGOTTEN: ErrorReason.ValueType  # 42
-"""OUT_OF_RANGE: the events after the resume_token are no longer kept: read the list, then watch again.
+"""OUT_OF_RANGE: the events after the resume_token are no longer kept: read the list, then watch again. For a contact of
+very many steps: those after after_sequence are no longer kept from the beginning; the metadata is contact,
+after_sequence and oldest, the sequence number of the first step that is kept.
 Example: {"resume_token": "17", "oldest": "812"}.
 """
 ENCODER_OVERLOADED: ErrorReason.ValueType  # 50

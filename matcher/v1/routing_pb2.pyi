@@ -86,6 +86,10 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     """It was canceled."""
     CONTACT_EXPIRED: _ContactState.ValueType  # 6
     """It waited too long, or the conversation's deadline passed."""
+    CONTACT_QUARANTINED: _ContactState.ValueType  # 7
+    """It waited, and its record cannot be read or its message cannot be opened: it is kept aside and offered to nobody. It
+    can be routed again or canceled; else it expires when its wait is over.
+    """
 
 class ContactState(_ContactState, metaclass=_ContactStateEnumTypeWrapper):
     """The state of a contact."""
@@ -104,6 +108,10 @@ CONTACT_CANCELED: ContactState.ValueType  # 5
 """It was canceled."""
 CONTACT_EXPIRED: ContactState.ValueType  # 6
 """It waited too long, or the conversation's deadline passed."""
+CONTACT_QUARANTINED: ContactState.ValueType  # 7
+"""It waited, and its record cannot be read or its message cannot be opened: it is kept aside and offered to nobody. It
+can be routed again or canceled; else it expires when its wait is over.
+"""
 Global___ContactState: _TypeAlias = ContactState  # noqa: Y015
 
 class _Basis:
@@ -184,6 +192,10 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     """The conversation is active again: it counts against the agent's capacity."""
     CAUSE_AGENT_REMOVED: _Cause.ValueType  # 15
     """The agent was removed."""
+    CAUSE_UNREADABLE: _Cause.ValueType  # 16
+    """Its record could not be read, or its message could not be opened. A transfer that waited is over then, and the contact
+    stays with its agent.
+    """
 
 class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
     """Why a contact came to its state."""
@@ -220,6 +232,10 @@ CAUSE_ACTIVE: Cause.ValueType  # 14
 """The conversation is active again: it counts against the agent's capacity."""
 CAUSE_AGENT_REMOVED: Cause.ValueType  # 15
 """The agent was removed."""
+CAUSE_UNREADABLE: Cause.ValueType  # 16
+"""Its record could not be read, or its message could not be opened. A transfer that waited is over then, and the contact
+stays with its agent.
+"""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015
 
 class _Constraint:

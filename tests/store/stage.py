@@ -293,7 +293,7 @@ class Stage:
 
 def _told(kind: bytes, value: Any) -> Any:
     if kind == b"hash":
-        return fields_of(value)
+        return {name.decode(errors="replace"): field for name, field in value.items()}
     if kind == b"zset":
         return {member.decode(): int(score) for member, score in pairs_of(value)}
     return value

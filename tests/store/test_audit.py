@@ -246,9 +246,9 @@ async def test_a_large_site_is_read_in_slices(stage: Stage) -> None:
         await stage.raw("ZADD", stage.keys.holds(name), at, f"gone-{name}|chat|1")
     run = stage.connection.pipeline
 
-    async def noted(commands: Any) -> list[Any]:
+    async def noted(commands: Any, *, any_type: bool = False) -> list[Any]:
         sizes.append(len(commands))
-        return await run(commands)
+        return await run(commands, any_type=any_type)
 
     stage.connection.pipeline = noted  # type: ignore[method-assign]  # sizes are counted
     try:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from matcher.errors import SiteExists
 from matcher.model.lifecycle import AgentStatus
 from matcher.store.codecs import fields_of
 from matcher.store.redis import functions
@@ -136,3 +137,16 @@ async def test_replicas_share_one_secret(product: StoreClient) -> None:
     """The first process makes it, the later ones read it."""
     first = await product.shared_secret(b"a" * 32)
     assert await product.shared_secret(b"b" * 32) == first
+
+
+async def test_a_site_whose_creation_is_repeated_exists_once_and_only_for_its_creator(
+    repeating: Stage, plain_stage: Stage
+) -> None:
+    """The second run finds what the first wrote; another creation of the site is told that it exists."""
+    name = f"{plain_stage.site}-new"
+    await repeating.roster.add_site(name)
+    assert await plain_stage.roster.site_exists(name)
+    with pytest.raises(SiteExists):
+        await repeating.roster.add_site(name)
+    await plain_stage.roster.delete_site(name)
+    await repeating.connection.close()

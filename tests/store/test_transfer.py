@@ -8,7 +8,7 @@ import pytest
 
 from matcher.model import PoolPolicy, Reservation
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
-from matcher.store.contacts import LeaveOutcome, LeaveResult, QueuePlace
+from matcher.store.contacts import LeaveOutcome, LeaveResult, QueuePlace, WaitingContact
 from matcher.store.reservations import Enqueued, Full, Refusal, Refused, Replayed, Reserved, ReserveKind
 from tests.store.laws import found_anywhere
 from tests.store.stage import LONG_MS, Stage
@@ -73,7 +73,7 @@ async def test_a_transfer_that_waits_leaves_the_conversation_where_it_is(lawful:
     assert (contact.state, contact.cause, contact.pool) == (ContactState.ASSIGNED, Cause.TRANSFER_ASKED, "default")
     assert await stage.held_by("ann") == [old.id]
     (kept,) = await stage.contacts.kept(stage.site, ["c"])
-    assert kept is not None
+    assert isinstance(kept, WaitingContact)
     assert kept.handed_on == old.id
     await stage.put("zoe", pools=("night",))
     new = await stage.served("c", "zoe", pool="night", **stage.handing_on(old, ReserveKind.MOVE))

@@ -54,7 +54,7 @@ local function check_contact(attempt)
     return {'ended', 'EXPIRED'}
   elseif state == 'RESERVED' then
     attempt.previous_agent = record.agent
-  elseif state and state ~= 'QUEUED' then
+  elseif state and state ~= 'QUEUED' and state ~= 'QUARANTINED' then
     return {'ended', state}
   end
 end

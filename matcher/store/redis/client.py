@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
+from weakref import WeakSet
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -17,6 +18,7 @@ from matcher.store.redis import functions
 from matcher.store.redis.address import StoreKind, parse_address
 from matcher.store.redis.blocking_reader import BlockingReader
 from matcher.store.redis.failover import UNAVAILABLE, FailoverClient, summary
+from matcher.store.redis.multiplexed_connection import MultiplexedConnection, pack
 from matcher.store.redis.topology import ConnectionLimits, Server, Servers
 from matcher.store.redis.verb_call import VerbCall
 from matcher.store.schema import NEWEST, SchemaGate
@@ -60,6 +62,8 @@ class StoreClient:
         self._failover = FailoverClient(address, ConnectionLimits(max_calls, timeout_seconds))
         self._servers = self._failover.servers
         self._on_round_trip = on_round_trip
+        self._fit: WeakSet[MultiplexedConnection] = WeakSet()
+        """The connections to servers that are known to be fit for the data."""
 
     def blocking_reader(self, key: str) -> BlockingReader:
         """Return a reader with a connection of its own to the server that has a key, for commands that block."""
@@ -81,10 +85,11 @@ class StoreClient:
         """
         return parse_answer(command, await self._run(command, name or command[0]))
 
-    async def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    async def pipeline(self, commands: Sequence[tuple[Any, ...]], *, any_type: bool = False) -> list[Any]:
         """Run commands without a transaction, in one round trip to each server that has a key; answers in order.
 
         A command without a key goes to the server of the first command with a key.
+        any_type: where a key has another type than a command reads, the answer is redis-py's ResponseError.
         """
         hash_slots = [self._servers.hash_slot(command) for command in commands]
         first = next((hash_slot for hash_slot in hash_slots if hash_slot is not None), None)
@@ -101,9 +106,12 @@ class StoreClient:
 
         await asyncio.gather(*(execute(hash_slot, numbers) for hash_slot, numbers in parts.items()))
         for answer in answers:
-            if isinstance(answer, Exception):
+            if isinstance(answer, Exception) and not (any_type and str(answer).startswith("WRONGTYPE")):
                 self._failover.raise_store_error(answer)
-        return [parse_answer(command, answer) for command, answer in zip(commands, answers, strict=True)]
+        return [
+            answer if isinstance(answer, Exception) else parse_answer(command, answer)
+            for command, answer in zip(commands, answers, strict=True)
+        ]
 
     async def verb(self, call: VerbCall) -> list[Any]:
         """Run one verb of the library in one round trip; a store that lost the library gets it again."""
@@ -192,8 +200,9 @@ class StoreClient:
     async def probe_primaries(self, silence_seconds: float) -> list[str]:
         """Check that every primary answers, and read the clocks that were not read for 2 s.
 
-        A primary that answered a call within the last 0.25 s is not probed. Returns the names of the primaries that do
-        not answer while others do. Raises StoreUnavailable where no primary answers, TimeoutError where all are silent.
+        A primary that answered a call within the last 0.25 s is not probed; one that was connected since, as after a
+        failover, is checked for its fitness as at the start. Returns the primaries that do not answer while others do.
+        Raises StoreUnfit, StoreUnavailable where no primary answers, or TimeoutError where all are silent.
         """
         try:
             async with asyncio.timeout(silence_seconds):
@@ -218,6 +227,16 @@ class StoreClient:
                     await server.read_clock()
             except UNAVAILABLE as fault:
                 return server.name, fault
+        if (connection := server.connection) is not None and connection not in self._fit:
+            self._count("INFO")
+            try:
+                async with asyncio.timeout(silence_seconds):
+                    (answer,) = await connection.execute(pack(("INFO",)), 1)
+            except UNAVAILABLE as fault:
+                return server.name, fault
+            if not isinstance(answer, Exception):
+                check_fit(server.name, parse_answer(("INFO",), answer), self._kind)
+                self._fit.add(connection)
         return server.name, None
 
     async def delete_matching(self, pattern: str) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from matcher.store.redis.verb_call import VerbCall, layout_of
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
-from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave
+from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Quarantine
 from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Rehash, Remember
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
@@ -31,6 +31,7 @@ from matcher.store.verbs.reservations import (
     Withdraw,
 )
 from matcher.store.verbs.roster import (
+    AddSite,
     AgentVectors,
     Beat,
     DeleteAgent,
@@ -48,6 +49,7 @@ from matcher.store.verbs.roster import (
 __all__ = [
     "VERBS",
     "Accept",
+    "AddSite",
     "AgentVectors",
     "AuditAgent",
     "AuditQueue",
@@ -78,6 +80,7 @@ __all__ = [
     "PutPool",
     "PutStatus",
     "PutVectors",
+    "Quarantine",
     "RaiseSchema",
     "Register",
     "Rehash",
@@ -106,6 +109,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Rest,
         Expire,
         Leave,
+        Quarantine,
         Beat,
         MissBeat,
         Lead,
@@ -119,6 +123,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteAgent,
         PutPool,
         DeletePool,
+        AddSite,
         AuditAgent,
         AuditQueue,
         Register,

@@ -1,4 +1,4 @@
-"""The verbs of the roster: agents with their heartbeats and vectors, and pools."""
+"""The verbs of the roster: agents with their heartbeats and vectors, pools and sites."""
 
 from __future__ import annotations
 
@@ -178,3 +178,14 @@ class DeletePool(VerbCall, frozen=True, kw_only=True):
         "used": ("agents",),
         "waits": ("contacts",),
     }
+
+
+class AddSite(VerbCall, frozen=True, kw_only=True):
+    """Adds a site to the list of sites; see write_id of PutAgent."""
+
+    sites: Key
+    once: Key
+    site_id: str
+    write_id: str
+
+    answers: ClassVar[Answers] = {"ok": (), "exists": ()}
