@@ -19,6 +19,7 @@ from matcher.index import Query
 from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import encode_message
+from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.queued_contacts import MOST_AGENTS, Group, QueuedContact, SearchedContact, pair_contacts
 from matcher.routing.ranker import Ranker, RankRequest, shortlist_of
 from matcher.routing.reserve_requests import ContactToReserve, new_reserve_request
@@ -74,8 +75,9 @@ class QueueDispatcher:
         clock: Clock,
         on_served: Callable[[float], None] = lambda _: None,
         tasks: BackgroundTasks | None = None,
+        share: EncoderShare | None = None,
     ) -> None:
-        """on_served: called with the seconds that a contact waited."""
+        """on_served: called with the seconds that a contact waited. share: the part of the encoder of all queues."""
         self._replica = replica
         self._store = store
         self._contacts = contacts
@@ -83,6 +85,7 @@ class QueueDispatcher:
         self._sealer = sealer
         self._clock = clock
         self._on_served = on_served
+        self._share = share or EncoderShare()
         self._process = secrets.token_hex(8)
         self._entries: dict[str, QueuedContact] = {}
         self._wake_ms = 0.0
@@ -310,7 +313,10 @@ class QueueDispatcher:
                 log.warning("the message of a waiting contact was sealed with another secret", site=site)
             else:
                 opened.append((place, record, written))
-        encoded = await asyncio.gather(*(encode_message(self._replica, written.message) for _, _, written in opened))
+        # A few at a time: all at once, long messages would be more than may wait for the encoder, at each try again.
+        encoded = await asyncio.gather(
+            *(encode_message(self._replica, written.message, self._share) for _, _, written in opened)
+        )
         for (place, record, written), message in zip(opened, encoded, strict=True):
             self._entries[place.contact] = QueuedContact(
                 place, record, written.message, written.auto_accept, message, written.message.requirements

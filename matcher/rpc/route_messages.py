@@ -20,17 +20,20 @@ MOST_MESSAGES: Final = 256
 
 
 async def answers(
-    windows: MatchingWindows, request: pb.RouteMessagesRequest, on_outcome: Callable[[Outcome], None]
+    windows: MatchingWindows,
+    request: pb.RouteMessagesRequest,
+    on_outcome: Callable[[Outcome], None],
+    seconds_left: float | None,
 ) -> pb.RouteMessagesResponse:
     """Return the result of every message, in their order; raise FieldsInvalid where the request is no batch.
 
-    on_outcome: called with every outcome that is no error.
+    on_outcome: called with every outcome that is no error. seconds_left: how long the caller waits, None: for ever.
     """
     site = _batch(request)
     checked = [_item(request.parent, item) for item in request.requests]
     # Sorted by contact id: so the order in which a caller lists the messages decides nothing among equals.
     valid = sorted((item for item in checked if isinstance(item, RouteRequest)), key=attrgetter("contact_id"))
-    ended = await windows.route_many(site, valid) if valid else []
+    ended = await windows.route_many(site, valid, seconds_left=seconds_left) if valid else []
     outcomes = {item.contact_id: outcome for item, outcome in zip(valid, ended, strict=True)}
     results = []
     for item, result in zip(request.requests, checked, strict=True):
