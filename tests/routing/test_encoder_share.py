@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from matcher.affinity.lexicon import stems
+from matcher.affinity.sentences import Sentences, split
 from matcher.errors import ServiceOverloaded
 from matcher.model import Message, Requirements
-from matcher.routing.encoded_message import encode_message, slices
+from matcher.routing import encoded_message
+from matcher.routing.encoded_message import LONG_TEXT, encode_message, slices
 from matcher.routing.encoder_share import EncoderShare
 
 
@@ -109,6 +113,27 @@ async def test_a_message_whose_turn_comes_too_late_is_refused() -> None:
         async with share.of(10, until=now - 1):
             raise AssertionError
     assert share.taken == 0
+
+
+@pytest.mark.parametrize(("letters", "beside"), [(LONG_TEXT // 2, False), (LONG_TEXT * 2, True)])
+async def test_a_long_text_is_cut_beside_the_event_loop(
+    letters: int, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop goes on meanwhile; the units, their vectors and their stems are the same as of a cut on the loop."""
+    threads = list[int]()
+
+    def noted(text: str) -> Sentences:
+        threads.append(threading.get_ident())
+        return split(text)
+
+    monkeypatch.setattr(encoded_message, "split", noted)
+    encoder: Any = Encoder()
+    encoder.go_on.set()
+    text = ("My bees swarmed into the garden this morning. " * 80)[:letters]
+    done = await encode_message(encoder, message(text))
+    assert (threads[0] != threading.get_ident()) is beside
+    assert done.units == split(text)
+    assert done.stems == [stems(unit) for unit in done.units.texts(text)]
 
 
 def test_slices_hold_all_texts_in_order() -> None:
