@@ -29,6 +29,10 @@ class SiteRegistry:
         self._replicas: dict[str, SiteReplica] = {}
         self._opening = asyncio.Lock()
 
+    def follows(self, site: str) -> bool:
+        """Return whether a site has a replica here."""
+        return site in self._replicas
+
     async def replica(self, site: str) -> SiteReplica:
         """Return a site's replica once the site is read.
 
