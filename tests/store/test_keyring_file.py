@@ -103,6 +103,28 @@ def test_a_change_that_died_before_the_overwriting_is_finished_by_the_next(file:
     os.close(other)
 
 
+def test_a_new_file_that_never_took_its_place_is_overwritten(file: KeyringFile) -> None:
+    """A process died while it wrote: the next change starts afresh, and the keys in what was left are gone."""
+    left, before = file.path.with_name(".data.keys.new"), file.read()
+    left.write_bytes(file.path.read_bytes()[:500])
+    held = os.open(left, os.O_RDONLY)
+    assert file.change(lambda current: current) == before
+    assert b"2026" not in os.pread(held, 100_000, 0)
+    os.close(held)
+    assert beside(file) == []
+
+
+def test_a_link_to_a_keyring_stays_a_link(file: KeyringFile) -> None:
+    """A change through the link changes the file itself, under the file's own lock."""
+    link = file.path.parent / "other" / "link.keys"
+    link.parent.mkdir()
+    link.symlink_to(file.path)
+    changed = KeyringFile(link).change(lambda keyring: roll_days(keyring, NOON + 2 * DAY_MS))
+    assert link.is_symlink()
+    assert file.read() == changed
+    assert [path.name for path in link.parent.iterdir()] == ["link.keys"]
+
+
 def test_a_change_that_fails_leaves_the_file_as_it_was(file: KeyringFile) -> None:
     """The edit raises: nothing is half-written, and nothing is left beside the file."""
     before = file.path.read_bytes()

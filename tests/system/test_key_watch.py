@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from matcher.config import load
-from matcher.errors import KeysMissing, StoreUnfit
+from matcher.errors import KeyringWrong, KeysMissing, StoreUnfit
 from matcher.model import Message, Requirements
 from matcher.server.keys import KeyWatch, open_keys, wall_clock_ms
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
@@ -150,6 +150,20 @@ async def test_a_keyring_of_the_operator_is_warned_of_in_time(days: Days) -> Non
     await watch.check()
     assert watch.fault == f"the keyring has no seal key for {after}, until when a text may wait"
     assert watch.keys.keyring.find(Purpose.SEAL, last) is not None
+
+
+async def test_another_secret_than_the_keyrings_is_refused_by_name(days: Days) -> None:
+    """MATCHER_SECRET was changed: the digests of before would not be recognised."""
+    given = {"MATCHER_SECRET": "a secret of thirty-two bytes and more", "MATCHER_DATA_DIR": str(days.data_dir)}
+    await open_keys(load(given), days.client)
+    with pytest.raises(KeyringWrong) as refused:
+        await open_keys(load({**given, "MATCHER_SECRET": "another secret of thirty-two bytes"}), days.client)
+    assert "its seal key secret is another than MATCHER_SECRET or m:secret" in str(refused.value)
+    without = {"MATCHER_DATA_DIR": str(days.data_dir)}
+    watch = await open_keys(load(without), days.client)
+    assert watch.keys.request_digests(b"r") == ServiceKeys.of_secret(given["MATCHER_SECRET"].encode()).request_digests(
+        b"r"
+    )
 
 
 async def test_a_malformed_record_is_refused_by_name(days: Days) -> None:
