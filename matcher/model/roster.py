@@ -21,6 +21,14 @@ DEFAULT_CHANNEL = "chat"
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """A tenant. uid: of this life of the site; a new site of the same id has another."""
+
+    id: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelCapacity:
     """The cost of one contact of a channel, and how many there may be at once (0: as many as the total allows)."""
 

@@ -155,7 +155,7 @@ class QueueDispatcher:
 
     async def _serve(self) -> float:
         """Offer pairs until no waiting contact can be served; return when something changes by itself, in ms."""
-        this_pass, freed = Pass(), self._replica.pop_freed()
+        this_pass, freed = Pass(), self._replica.queue.pop_freed()
         while searched := await self._search_first(this_pass):
             chosen = pair_contacts(searched, self._replica.index.agent, self._now())
             if chosen:

@@ -25,10 +25,12 @@ from matcher.model import (
     QueuedOutcome,
     Ranking,
     Reservation,
+    Site,
     Unmatched,
     etag,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
+from matcher.model.resource_names import site_name
 from matcher.rpc import status
 from matcher.rpc.resource_names import Kind, name
 from matcher.v1 import roster_pb2, routing_pb2
@@ -234,6 +236,11 @@ def agent(site: str, record: Agent, *, with_holds: bool = False) -> roster_pb2.A
 def beat(until_ms: int, status: AgentStatus) -> roster_pb2.BeatAgentResponse:
     """Convert the time until which a heartbeat counts, and the agent's status."""
     return roster_pb2.BeatAgentResponse(expire_time=_time(until_ms), status=AGENT_STATUS[status])
+
+
+def site(record: Site) -> roster_pb2.Site:
+    """Convert a site."""
+    return roster_pb2.Site(name=site_name(record.id), uid=record.uid)
 
 
 def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_pb2.Pool:

@@ -47,6 +47,8 @@ from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
 from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
+from matcher.services.site_removal import SiteRemoval
+from matcher.services.site_waker import SiteWaker
 from matcher.services.sites import SiteService
 from matcher.services.watch import WatchService
 from matcher.store.sealer import Sealer
@@ -130,7 +132,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     ):
         router = _router(store, replicas.sites, ranker, telemetry)
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker), replicas.sites)
-        services = _services(settings, store, replicas.sites, router, windows)
+        removal = SiteRemoval(store.stores.sites, tasks)
+        services = _services(settings, store, replicas.sites, router, windows, removal)
+        await store.stores.sites.adopt_all()
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
         await read_default_site(replicas.sites)
@@ -139,6 +143,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             open_server(settings, telemetry, services, health, turns) as address,
             ending(windows.close),
             background(tasks, "readiness", watch),
+            ending(removal.close),
+            background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
             background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
             background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),
         ):
@@ -164,7 +170,12 @@ def _router(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Te
 
 
 def _services(
-    settings: Settings, store: OpenStore, sites: SiteRegistry, router: Router, windows: MatchingWindows
+    settings: Settings,
+    store: OpenStore,
+    sites: SiteRegistry,
+    router: Router,
+    windows: MatchingWindows,
+    removal: SiteRemoval,
 ) -> Services:
     client, stores = store.client, store.stores
     agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client)
@@ -177,7 +188,7 @@ def _services(
         agents=agents,
         imports=ImportService(stores.roster, agents, sites),
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
-        sites=SiteService(stores.roster, sites),
+        sites=SiteService(stores.sites, stores.roster, sites, removal),
     )
 
 

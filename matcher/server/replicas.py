@@ -111,7 +111,12 @@ async def open_replicas(
             partial(EventHub, on_watcher=telemetry.watchers.inc, on_cut_off=telemetry.watchers_cut_off.inc)
         )
         factory = ReplicaFactory(store, telemetry, ranker, hubs, tasks)
-        sites = SiteRegistry(stores.roster, factory.by(matching))
+
+        def on_drop(site: str) -> None:
+            hubs.forget(site)
+            telemetry.forget_site(site)
+
+        sites = SiteRegistry(stores.sites, factory.by(matching), on_drop)
         async with ending(sites.close):
             yield Replicas(sites, factory, matching, change)
 

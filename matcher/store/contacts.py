@@ -165,13 +165,15 @@ class ContactStore:
                 verbs.FreedAgent(agent=Keys(site).agent(agent), freed_at_ms=freed_at_ms)
                 for agent, freed_at_ms in freed.items()
             ]
-            await self._connection.verb(verbs.GiveBack(agents=agents))
+            await self._connection.verb(verbs.GiveBack(life=Keys(site).life, agents=agents))
 
     async def lead(self, site: str, process: str, lease_ms: int) -> LeaderLease:
         """Take or renew the leader lease of a site's queue."""
         keys = Keys(site)
         outcome, number = await self._connection.verb(
-            verbs.Lead(dispatcher=keys.dispatcher, load=keys.load, process_id=process, lease_ms=lease_ms)
+            verbs.Lead(
+                life=keys.life, dispatcher=keys.dispatcher, load=keys.load, process_id=process, lease_ms=lease_ms
+            )
         )
         return LeaderLease(outcome == b"leads", int(number))
 

@@ -61,6 +61,7 @@ class CustomerStore:
         while True:
             answer = await self._connection.verb(
                 verbs.Remember(
+                    life=Keys(site).life,
                     customer=Keys(site).customer(customer),
                     agent_field=AGENT + agent,
                     verdict=verdict,
@@ -111,6 +112,7 @@ class CustomerStore:
         keys, (customer, *others) = Keys(site), customers
         return await self._connection.verb(
             verbs.Link(
+                life=keys.life,
                 customer=keys.customer(customer),
                 customer_id=customer,
                 remember_ms=YEARS_10_MS,

@@ -1,4 +1,4 @@
-"""The store of the roster: agents with their interest vectors, pools and sites."""
+"""The store of the roster: agents with their interest vectors, and pools."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from matcher.errors import (
     PoolHasWaiting,
     PoolInUse,
     PoolNotFound,
-    SiteExists,
 )
 from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
 from matcher.model.lifecycle import AgentStatus
-from matcher.model.resource_names import agent_name, pool_name, site_name
+from matcher.model.resource_names import agent_name, pool_name
 from matcher.store import verbs
 from matcher.store.codecs import (
     decode_agent,
@@ -36,13 +35,14 @@ from matcher.store.codecs import (
     pairs_of,
 )
 from matcher.store.keys import MODELS, SITES, Keys
+from matcher.store.pages import id_page
 from matcher.store.redis.client import StoreClient
 
 MUST_NOT_EXIST = 0
 
 
 class RosterStore:
-    """Read and write agents, pools and sites."""
+    """Read and write agents and pools."""
 
     def __init__(self, connection: StoreClient, events_kept: int) -> None:
         self._connection = connection
@@ -96,11 +96,11 @@ class RosterStore:
             )
             for agent, rows in vectors
         ]
-        await self._connection.verb(verbs.PutVectors(agents=agents))
+        await self._connection.verb(verbs.PutVectors(life=keys.life, agents=agents))
 
     async def agent_ids(self, site: str, most: int, after: str) -> Page[str]:
         """List a page of agent ids in order."""
-        return await self._ids(Keys(site).agents, most, after)
+        return await id_page(self._connection, Keys(site).agents, most, after)
 
     async def put_agent(
         self,
@@ -122,6 +122,7 @@ class RosterStore:
         left = [pool for pool in pools_before if pool not in profile.pools]
         answer = await self._connection.verb(
             verbs.PutAgent(
+                life=keys.life,
                 agent=keys.agent(agent),
                 agents=keys.agents,
                 vectors=keys.vectors(model, agent),
@@ -158,6 +159,7 @@ class RosterStore:
         keys = Keys(site)
         answer = await self._connection.verb(
             verbs.PutStatus(
+                life=keys.life,
                 agent=keys.agent(agent),
                 roster=keys.roster,
                 waiting=keys.waiting,
@@ -177,6 +179,7 @@ class RosterStore:
         write = secrets.token_hex(8)
         answer = await self._connection.verb(
             verbs.DeleteAgent(
+                life=keys.life,
                 agent=keys.agent(agent),
                 agents=keys.agents,
                 roster=keys.roster,
@@ -201,6 +204,10 @@ class RosterStore:
             case _:
                 raise AgentNotFound(agent_name(site, agent))
 
+    async def site_ids(self, most: int, after: str) -> Page[str]:
+        """List a page of the ids of the sites in order."""
+        return await id_page(self._connection, SITES, most, after)
+
     async def pool(self, site: str, pool: str) -> Pool | None:
         """Read a pool."""
         fields = await self._connection.run("HGETALL", Keys(site).pool(pool))
@@ -209,7 +216,7 @@ class RosterStore:
     async def pools(self, site: str, most: int, after: str) -> Page[Pool]:
         """List a page of pools by id."""
         keys = Keys(site)
-        ids = await self._ids(keys.pools, most, after)
+        ids = await id_page(self._connection, keys.pools, most, after)
         records = await self._connection.pipeline([("HGETALL", keys.pool(pool)) for pool in ids.items])
         pools = [decode_pool(pool, fields_of(f)) for pool, f in zip(ids.items, records, strict=True) if f]
         return Page(tuple(pools), ids.next)
@@ -219,6 +226,7 @@ class RosterStore:
         keys = Keys(site)
         answer = await self._connection.verb(
             verbs.PutPool(
+                life=keys.life,
                 pool=keys.pool(pool),
                 pools=keys.pools,
                 roster=keys.roster,
@@ -244,6 +252,7 @@ class RosterStore:
         keys, write = Keys(site), secrets.token_hex(8)
         answer = await self._connection.verb(
             verbs.DeletePool(
+                life=keys.life,
                 pool=keys.pool(pool),
                 pools=keys.pools,
                 roster=keys.roster,
@@ -267,34 +276,3 @@ class RosterStore:
                 raise PoolHasWaiting(pool_name(site, pool), int(waiting))
             case _:
                 raise PoolNotFound(pool_name(site, pool))
-
-    async def site_exists(self, site: str) -> bool:
-        """Return whether the site exists."""
-        return await self._connection.run("ZSCORE", SITES, site) is not None
-
-    async def sites(self, most: int, after: str) -> Page[str]:
-        """List a page of site ids in order."""
-        return await self._ids(SITES, most, after)
-
-    async def add_site(self, site: str) -> None:
-        """Add a site, after its default pool. Raises SiteExists."""
-        added = await self._connection.run("ZADD", SITES, "NX", 0, site)
-        if not added:
-            raise SiteExists(site_name(site))
-
-    async def agents_on(self, site: str) -> int:
-        """Count the agents of a site."""
-        return int(await self._connection.run("ZCARD", Keys(site).agents))
-
-    async def delete_site(self, site: str) -> None:
-        """Remove a site with all its keys; an event on its roster stream says so first."""
-        keys = Keys(site)
-        await self._connection.run("ZREM", SITES, site)
-        await self._connection.run("XADD", keys.roster, "0-*", "e", f"site|{site}|0|0")
-        await self._connection.delete_matching(keys.pattern)
-
-    async def _ids(self, key: str, most: int, after: str) -> Page[str]:
-        start = f"({after}" if after else "-"
-        members = await self._connection.run("ZRANGE", key, start, "+", "BYLEX", "LIMIT", 0, most + 1)
-        ids = tuple(member.decode() for member in members)
-        return Page(ids[:most], ids[most - 1] if len(ids) > most else "")

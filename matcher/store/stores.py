@@ -13,6 +13,7 @@ from matcher.store.presence import PresenceStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import RosterStore
+from matcher.store.sites import SiteStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Stores:
     """All stores of the service."""
 
     models: ModelStore
+    sites: SiteStore
     roster: RosterStore
     routing: ReservationStore
     contacts: ContactStore
@@ -32,6 +34,7 @@ class Stores:
         """Create every store on one client; `secret` keys the digests of customers' handles."""
         return cls(
             models=ModelStore(connection),
+            sites=SiteStore(connection, lifetimes.events_kept),
             roster=RosterStore(connection, lifetimes.events_kept),
             routing=ReservationStore(connection, lifetimes),
             contacts=ContactStore(connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept),

@@ -40,6 +40,8 @@ local function enqueue(contact, pool, score, waits_until)
   redis.call('HSET', key.waiting, '|' .. contact.id, pool)
   redis.call('HSET', key.contact, 'score', digits(score), 'queued_in', pool)
   redis.call('ZADD', key.timers, digits(waits_until), 'contact|' .. contact.id)
+  -- A site with a contact in its queue is to be followed now, not when the wait ends.
+  note_due(key.life, digits(contact.now))
   contact.record.score, contact.record.queued_in = digits(score), pool
 end
 
@@ -83,7 +85,9 @@ local function put_back(contact, cause, reservation, agent, excluded_until)
     redis.call('PEXPIREAT', key.contact, digits(math.max(contact.now, tonumber(record.waits)) + contact.keep_ms))
   else
     -- Where no caller routes the contact again, this timer takes it off the list after its record is forgotten.
-    redis.call('ZADD', key.timers, digits(contact.now + contact.keep_ms + 1000), 'contact|' .. contact.id)
+    local forgotten = digits(contact.now + contact.keep_ms + 1000)
+    redis.call('ZADD', key.timers, forgotten, 'contact|' .. contact.id)
+    note_due(key.life, forgotten)
   end
   step(contact, 'QUEUED', cause, reservation, agent, 'x:' .. agent, excluded_until)
 end

@@ -29,6 +29,19 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
+-- Returns the answer of a verb whose site does not exist or is being deleted, nil for a site that lives. The library calls
+-- it before every verb but those of sites, so that a call under way cannot write into a site that is being deleted.
+local function no_site(life)
+  if redis.call('HGET', life, 'state') ~= 'ACTIVE' then return {'no_site'} end
+end
+
+-- Notes that something of the site is due at a time, in digits. `due` is the earliest such time or an earlier time:
+-- next_due makes it exact again.
+local function note_due(life, at)
+  local known = redis.call('HGET', life, 'due')
+  if not known or tonumber(at) < tonumber(known) then redis.call('HSET', life, 'due', at) end
+end
+
 -- Appends an event to a stream that keeps about `most` of them, and returns its id. The ids are 0-1, 0-2, …: a reader
 -- that misses one knows that it was trimmed away.
 local function append(stream, most, ...)

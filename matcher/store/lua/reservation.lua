@@ -61,6 +61,7 @@ local function extend(reservation, deadline)
   redis.call('HSET', key.reservation, 'deadline', at)
   redis.call('ZADD', key.holds, at, hold_member(reservation.id, reservation.channel, cost))
   redis.call('ZADD', key.due, at, 'reservation|' .. reservation.id)
+  note_due(key.life, at)
   keep_until(reservation, digits(deadline + reservation.keep_ms))
   append(key.load, reservation.arg.events_kept, 'hold', reservation.agent, reservation.id, reservation.channel, cost, at,
     digits(reservation.now))
@@ -90,7 +91,9 @@ local function note_activity(reservation, idle_ms)
     end
   end
   if idle_ms > 0 then
-    redis.call('ZADD', reservation.key.timers, digits(reservation.now + idle_ms), 'idle|' .. reservation.id)
+    local at = digits(reservation.now + idle_ms)
+    redis.call('ZADD', reservation.key.timers, at, 'idle|' .. reservation.id)
+    note_due(reservation.key.life, at)
   end
 end
 

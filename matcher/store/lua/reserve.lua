@@ -190,7 +190,9 @@ local function write_contact(attempt, chosen, deadline, waits_until, changes)
   end
   if record.moving then redis.call('HDEL', key.contact, 'moving') end
   if accepted and arg.idle_ms ~= '0' then
-    redis.call('ZADD', key.timers, digits(attempt.now + tonumber(arg.idle_ms)), 'idle|' .. arg.reservation_id)
+    local idle = digits(attempt.now + tonumber(arg.idle_ms))
+    redis.call('ZADD', key.timers, idle, 'idle|' .. arg.reservation_id)
+    note_due(key.life, idle)
   end
   local event = append(key.load, arg.events_kept, 'hold', chosen.id, arg.reservation_id, arg.channel,
     digits(chosen.cost), digits(deadline), digits(attempt.now))
@@ -219,6 +221,7 @@ local function hold(attempt, chosen, waits_until, changes)
     'deadline', at, 'accepted', arg.state == 'ACCEPTED' and digits(now) or '0')
   redis.call('PEXPIREAT', key.reservation, digits(deadline + keep_ms))
   redis.call('ZADD', key.due, at, 'reservation|' .. arg.reservation_id)
+  note_due(key.life, at)
   remember_answer(key, arg, arg.reservation_id, arg.decision_id)
   redis.call('HSET', key.decision, 'record', arg.decision_record, 'agent', chosen.id,
     'reservation', arg.reservation_id, 'contact', arg.contact_id, 'pool', arg.pool_id, 'created', digits(now))

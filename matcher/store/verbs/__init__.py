@@ -42,10 +42,12 @@ from matcher.store.verbs.roster import (
     PutStatus,
     PutVectors,
 )
+from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue
 
 __all__ = [
     "VERBS",
     "Accept",
+    "AdoptSite",
     "AgentVectors",
     "Beat",
     "Cancel",
@@ -55,7 +57,11 @@ __all__ = [
     "Decline",
     "DeleteAgent",
     "DeletePool",
+    "DeleteSite",
+    "DoomedKey",
+    "Erase",
     "Expire",
+    "FoundSite",
     "FreedAgent",
     "GiveBack",
     "HandedOn",
@@ -65,6 +71,7 @@ __all__ = [
     "Link",
     "MissBeat",
     "ModelVectors",
+    "NextDue",
     "OtherCustomer",
     "PoolJoined",
     "PoolLeft",
@@ -109,6 +116,11 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteAgent,
         PutPool,
         DeletePool,
+        FoundSite,
+        AdoptSite,
+        DeleteSite,
+        Erase,
+        NextDue,
     )
 }
 """Every verb by its name, in the order of the library: a verb that another one calls stands before it."""

@@ -24,6 +24,7 @@ class Handle(CallPart, frozen=True, kw_only=True):
 class Link(VerbCall, frozen=True, kw_only=True):
     """Joins the handles of one customer. moved: a handle or a customer leads elsewhere by now."""
 
+    life: Key
     customer: Key
     customer_id: str
     """The customer to whom all handles lead from now on."""
@@ -37,6 +38,7 @@ class Link(VerbCall, frozen=True, kw_only=True):
 class Remember(VerbCall, frozen=True, kw_only=True):
     """Notes how an agent served a customer. moved: the customer was joined to another."""
 
+    life: Key
     customer: Key
     agent_field: str
     verdict: str
