@@ -163,15 +163,15 @@ class SiteStore:
         The life goes last: until then no verb runs for the site, and no new site gets its id.
         """
         member = f"{deletion.site}|{deletion.uid}"
-        with suppress(StoreFull):  # then the site stays on the list of sites, and its life says that it is deleted
-            # First onto this list: a process that finds it there goes on where this one was cut off.
-            await self._connection.run("ZADD", DELETING, 0, member)
-            await self._connection.run("ZREM", SITES, deletion.site)
-        while await self._erase_all(deletion):
-            # Again until nothing is found: an earlier version's process may have written during the scan.
-            pass
-        if await self._erase(deletion, ()):
-            await self._connection.run("ZREM", SITES, deletion.site)
+        if await self._erase(deletion, ()):  # else another process was faster
+            with suppress(StoreFull):  # then the site stays on the list of sites, and its life says that it is deleted
+                # First onto this list: a process that finds it there goes on where this one was cut off.
+                await self._connection.run("ZADD", DELETING, 0, member)
+                await self._take_off_list(deletion)
+            while await self._erase_all(deletion):
+                # Again until nothing is found: an earlier version's process may have written during the scan.
+                pass
+            await self._take_off_list(deletion)
             await self._end(deletion)
         await self._connection.run("ZREM", DELETING, member)
 
@@ -189,6 +189,13 @@ class SiteStore:
             verbs.NextDue(life=keys.life, due=keys.due, timers=keys.timers, queue=keys.queue)
         )
         return int(at_ms) if at_ms else None
+
+    async def _take_off_list(self, deletion: Deletion) -> None:
+        await self._connection.run("ZREM", SITES, deletion.site)
+        life = _life(await self._connection.run(*_read_life(deletion.site)))
+        if life is not None and life.uid != deletion.uid:
+            # Meanwhile another process ended the deletion, and a new site has the id.
+            await self.put_on_list(deletion.site)
 
     async def _erase_all(self, deletion: Deletion) -> bool:
         """Remove the keys that one scan finds, but the life; return whether there may be more."""

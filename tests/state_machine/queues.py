@@ -161,6 +161,7 @@ class Queues(Platforms):
             past = await store_now_ms(self.connection) - LONG_PAST_MS
             await self.connection.run("HSET", self.keys.contact(name), "waits", past)
             await self.connection.run("ZADD", self.keys.timers, "XX", past, f"contact|{name}")
+            await self.connection.run("HSET", self.keys.life, "due", past)
             await self.forget_queued_contacts()
 
         self.run(passing())
@@ -176,6 +177,7 @@ class Queues(Platforms):
         async def passing() -> None:
             past = await store_now_ms(self.connection) - LONG_PAST_MS
             changed = await self.connection.run("ZADD", self.keys.timers, "XX", "CH", past, f"idle|{name}")
+            await self.connection.run("HSET", self.keys.life, "due", past)
             self.plain.reservations[name].idle = bool(changed)
 
         overdue = {name for name, reservation in self.plain.reservations.items() if reservation.lapsed}

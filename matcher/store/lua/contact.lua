@@ -41,7 +41,7 @@ local function enqueue(contact, pool, score, waits_until)
   redis.call('HSET', key.contact, 'score', digits(score), 'queued_in', pool)
   redis.call('ZADD', key.timers, digits(waits_until), 'contact|' .. contact.id)
   -- A site with a contact in its queue is to be followed now, not when the wait ends.
-  note_due(key.life, digits(contact.now))
+  note_due(key.life, digits(math.min(contact.now, waits_until)))
   contact.record.score, contact.record.queued_in = digits(score), pool
 end
 
