@@ -150,3 +150,5 @@ class Decision:
     model: str
     scorer: str
     created_ms: int
+    agent_uid: str = ""
+    pool_uid: str = ""

@@ -55,6 +55,7 @@ class Cause(StrEnum):
     IDLE = "IDLE"
     ACTIVE = "ACTIVE"
     AGENT_REMOVED = "AGENT_REMOVED"
+    POOL_REMOVED = "POOL_REMOVED"
 
 
 CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {

@@ -84,6 +84,12 @@ class Agent:
     status_reason: str = ""
     beat_until_ms: int = 0
     """Until when the last heartbeat counts; 0: the agent sends no heartbeats."""
+    uid: str = ""
+    """Of this person: a new agent of the same id has another; "": an earlier version wrote the agent."""
+
+    def is_another(self, uid: str) -> bool:
+        """Return whether a uid that was noted for this id is another person's; "": nobody noted it."""
+        return bool(uid and self.uid and uid != self.uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,8 @@ class Pool:
     version: int
     created_ms: int
     updated_ms: int
+    uid: str = ""
+    """A new pool of the same id has another; "": an earlier version wrote the pool."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,6 +225,9 @@ class QueueDispatcher:
         pool = replica.pools.known.get(contact.place.pool) or Pool(contact.place.pool, PoolPolicy(), 0, 0, 0)
         excluded = set(requirements.excluded)
         for agent, until in record.excluded.items():
+            known = replica.index.agent(agent)
+            if known is not None and known.is_another(record.excluded_uids.get(agent, "")):
+                continue
             if not until or until > now:
                 excluded.add(agent)
                 this_pass.wake_by(until or None)

@@ -138,6 +138,7 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
         end_time=_time(record.ended_ms),
         decline_reason=record.decline_reason,
         idle_since=_time(record.idle_since_ms),
+        agent_uid=record.agent_uid,
     )
 
 
@@ -198,6 +199,8 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
             else routing_pb2.Relaxed(language=relaxed.language, time=_time(relaxed.at_ms))
             for relaxed in ranking.relaxed
         ],
+        agent_uid=record.agent_uid,
+        pool_uid=record.pool_uid,
     )
 
 
@@ -230,6 +233,7 @@ def agent(site: str, record: Agent, *, with_holds: bool = False) -> roster_pb2.A
         ),
         status_reason=record.status_reason,
         heartbeat_expire_time=_time(record.beat_until_ms),
+        uid=record.uid,
     )
 
 
@@ -268,6 +272,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         etag=etag(record.version),
         create_time=_time(record.created_ms),
         update_time=_time(record.updated_ms),
+        uid=record.uid,
     )
 
 

@@ -8,11 +8,20 @@ from enum import StrEnum
 from typing import Any, Final
 
 from matcher.errors import ContactNotFound
-from matcher.model import Contact, ContactEvent, Page
+from matcher.model import Contact, ContactEvent, Page, Pool
 from matcher.model.lifecycle import ENDED, Cause, ContactState
 from matcher.model.resource_names import contact_name
 from matcher.store import verbs
-from matcher.store.codecs import Fields, decode_contact, decode_history, fields_of, number, pairs_of, text
+from matcher.store.codecs import (
+    Fields,
+    decode_contact,
+    decode_history,
+    excluded_uids,
+    fields_of,
+    number,
+    pairs_of,
+    text,
+)
 from matcher.store.keys import Keys
 from matcher.store.pages import Entry, keyset_page
 from matcher.store.redis.client import StoreClient
@@ -48,6 +57,8 @@ class WaitingContact:
     """In a transfer, the reservation that is freed once another agent is held."""
     excluded: dict[str, int]
     """Agents that it must not come to → until when; 0: for ever."""
+    excluded_uids: dict[str, str]
+    """The uids of these agents, where they are known: a new agent of the id is not excluded."""
 
 
 class LeaveOutcome(StrEnum):
@@ -128,7 +139,7 @@ class ContactStore:
         return fields_of(fields)
 
     async def contacts(
-        self, site: str, pool: str | None, state: ContactState | None, most: int, after: str, now_ms: int
+        self, site: str, pool: Pool | None, state: ContactState | None, most: int, after: str, now_ms: int
     ) -> Page[Contact]:
         """List a page of the contacts that have not ended, the oldest first."""
         keys, last, listed = Keys(site), Entry.of_token(after), list[tuple[Entry, Contact]]()
@@ -144,7 +155,7 @@ class ContactStore:
                 if contact.state in ENDED:
                     # Its deadline has passed, and no replica has written that yet.
                     continue
-                if (pool is None or contact.pool == pool) and (state is None or contact.state is state):
+                if (pool is None or contact.is_in(pool)) and (state is None or contact.state is state):
                     listed.append((entry, contact))
                 if len(listed) > most:
                     return Page(tuple(contact for _, contact in listed[:most]), listed[most - 1][0].token)
@@ -195,4 +206,5 @@ def _waiting_contact(flat: Any) -> WaitingContact | None:
         waits_until_ms=number(fields, "waits"),
         handed_on=text(fields, "reservation") if "moving" in fields else "",
         excluded={name[2:]: int(until) for name, until in fields.items() if name.startswith("x:")},
+        excluded_uids=excluded_uids(fields),
     )

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from matcher.errors import StoreUnavailable
+from matcher.model import Agent
 from matcher.model.resource_names import new_id
 from matcher.store import verbs
-from matcher.store.codecs import fields_of
+from matcher.store.codecs import fields_of, text
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
 
 AGENT: Final = "a:"
+AGENT_UID: Final = "u:"
 LEADS_TO: Final = ">"
 LINK_TRIES: Final = 10
 GOOD: Final = "good"
@@ -26,11 +28,21 @@ YEARS_10_MS: Final = 10 * 365 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """How an agent served a customer: whether well, and when."""
+    """How an agent served a customer: whether well, and when. agent_uid "": an earlier version noted it."""
 
     agent: str
     good: bool
     at_ms: int
+    agent_uid: str = ""
+
+    def is_with(self, agent: Agent) -> bool:
+        """Return whether this agent is the person of the relationship, and not a new one under a removed agent's id.
+
+        Where a uid is not known, the person is who had the id then: a record that is younger is another person's.
+        """
+        if self.agent_uid and agent.uid:
+            return self.agent_uid == agent.uid
+        return agent.created_ms <= self.at_ms
 
 
 class CustomerStore:
@@ -51,10 +63,15 @@ class CustomerStore:
             if name.startswith(AGENT):
                 verdict, at, until = value.decode().split("|")
                 if int(until) > now_ms:
-                    relationships.append(Relationship(name.removeprefix(AGENT), verdict == GOOD, int(at)))
+                    agent = name.removeprefix(AGENT)
+                    noted_at, _, uid = text(fields, AGENT_UID + agent).partition("|")
+                    # A verdict of an earlier version has no uid, and leaves that of the verdict before it.
+                    relationships.append(Relationship(agent, verdict == GOOD, int(at), uid if noted_at == at else ""))
         return sorted(relationships, key=lambda relationship: -relationship.at_ms)
 
-    async def remember(self, site: str, handle: str, agent: str, *, good: bool, now_ms: int, for_ms: int) -> None:
+    async def remember(
+        self, site: str, handle: str, agent: str, *, good: bool, now_ms: int, for_ms: int, agent_uid: str = ""
+    ) -> None:
         """Note how an agent served a customer; it counts for `for_ms`."""
         customer = await self._customer(site, self._digest(handle))
         verdict = f"{GOOD if good else BAD}|{now_ms}|{now_ms + for_ms}"
@@ -65,6 +82,8 @@ class CustomerStore:
                     customer=Keys(site).customer(customer),
                     agent_field=AGENT + agent,
                     verdict=verdict,
+                    uid_field=AGENT_UID + agent,
+                    uid=f"{now_ms}|{agent_uid}" if agent_uid else "",
                     remember_ms=for_ms,
                 )
             )

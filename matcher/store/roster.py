@@ -20,7 +20,7 @@ from matcher.errors import (
 )
 from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
 from matcher.model.lifecycle import AgentStatus
-from matcher.model.resource_names import agent_name, pool_name
+from matcher.model.resource_names import agent_name, new_uid, pool_name
 from matcher.store import verbs
 from matcher.store.codecs import (
     decode_agent,
@@ -131,6 +131,7 @@ class RosterStore:
                 waiting=keys.waiting,
                 agent_id=agent,
                 expected="" if expected is None else expected,
+                uid=new_uid(),
                 status=status or "",
                 profile=encode_profile(profile),
                 total=profile.capacity.total,
@@ -164,6 +165,7 @@ class RosterStore:
                 roster=keys.roster,
                 waiting=keys.waiting,
                 agent_id=agent,
+                uid=new_uid(),
                 status=status,
                 events_kept=self._events_kept,
             )
@@ -231,6 +233,7 @@ class RosterStore:
                 pools=keys.pools,
                 roster=keys.roster,
                 pool_id=pool,
+                uid=new_uid(),
                 expected="" if expected is None else expected,
                 policy=encode_policy(policy),
                 write_id=secrets.token_hex(8),

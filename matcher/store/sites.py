@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, Final
 
 from matcher.errors import SiteExists, SiteInUse, SiteNotFound, StoreFull
 from matcher.model import Page, Site
-from matcher.model.resource_names import site_name
+from matcher.model.resource_names import new_uid, site_name
 from matcher.store import verbs
 from matcher.store.keys import DELETING, SITES, WAKER, Keys
 from matcher.store.pages import every_page, id_page
@@ -67,7 +66,7 @@ class SiteStore:
 
     async def adopt(self, site: str) -> Life | None:
         """Give a site that an earlier version founded its life, unless it has one; None: it was deleted meanwhile."""
-        uid = _new_uid()
+        uid = new_uid()
         _, *fields = await self._connection.verb(verbs.AdoptSite(life=Keys(site).life, uid=uid))
         life = _life(fields)
         if life is not None and life.uid == uid and await self._connection.run("ZSCORE", SITES, site) is None:
@@ -111,7 +110,7 @@ class SiteStore:
                 agents=keys.agents,
                 contacts=keys.contacts,
                 roster=keys.roster,
-                uid=_new_uid(),
+                uid=new_uid(),
                 founder=founder,
                 listed=int(listed),
             )
@@ -234,7 +233,3 @@ def _life(fields: Sequence[Any]) -> Life | None:
         return None
     uid, state, due = fields
     return Life(uid.decode(), SiteState(state.decode()), int(due) if due else None)
-
-
-def _new_uid() -> str:
-    return str(uuid.uuid4())

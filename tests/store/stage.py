@@ -283,6 +283,7 @@ class Stage:
             reservation=keys.reservation(reservation.id),
             agent=keys.agent(reservation.agent),
             holds=keys.holds(reservation.agent),
+            pool=keys.pool(reservation.pool),
             due=keys.due,
             roster=keys.roster,
             reservation_id=reservation.id,

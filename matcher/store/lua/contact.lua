@@ -7,7 +7,7 @@ local MOST_HISTORY = 6000
 -- Reads a contact's hash.
 local function contact_record(contact)
   return fields(contact, 'state', 'reservation', 'agent', 'until', 'created', 'pool', 'wait', 'waits', 'head', 'moving',
-    'queued_in', 'score', 'sequence', 'history')
+    'queued_in', 'score', 'sequence', 'history', 'agent_uid', 'pool_uid')
 end
 
 -- Returns the contact of a call.
@@ -74,20 +74,4 @@ local function finish(contact, state, cause, reservation, agent)
   redis.call('ZREM', key.contacts, contact.id)
   redis.call('PEXPIREAT', key.contact, digits(contact.now + contact.keep_ms))
   step(contact, state, cause, reservation, agent)
-end
-
--- Leaves the contact without an agent; a contact that may wait goes back into the queue at its old age. The agent is
--- excluded until a time ('0': for ever).
-local function put_back(contact, cause, reservation, agent, excluded_until)
-  local key, record = contact.key, contact.record
-  if record.wait then
-    enqueue(contact, record.pool, tonumber(record.created) - tonumber(record.head), tonumber(record.waits))
-    redis.call('PEXPIREAT', key.contact, digits(math.max(contact.now, tonumber(record.waits)) + contact.keep_ms))
-  else
-    -- Where no caller routes the contact again, this timer takes it off the list after its record is forgotten.
-    local forgotten = digits(contact.now + contact.keep_ms + 1000)
-    redis.call('ZADD', key.timers, forgotten, 'contact|' .. contact.id)
-    note_due(key.life, forgotten)
-  end
-  step(contact, 'QUEUED', cause, reservation, agent, 'x:' .. agent, excluded_until)
 end

@@ -85,6 +85,12 @@ local function next_version(version, micros)
   return digits(math.max(tonumber(version or 0) + 1, micros))
 end
 
+-- Gives a record without a uid one, as those of an earlier version are. A uid is never used again: a new record under a
+-- removed id has another.
+local function keep_uid(key, uid)
+  if not redis.call('HGET', key, 'uid') then redis.call('HSET', key, 'uid', uid) end
+end
+
 -- Reads some fields of a hash; a field that is missing is nil.
 local function fields(key, ...)
   local names, values, found = {...}, redis.call('HMGET', key, ...), {}

@@ -43,6 +43,9 @@ class Remember(VerbCall, frozen=True, kw_only=True):
     agent_field: str
     verdict: str
     """'good|when|until' or 'bad|when|until'."""
+    uid_field: str
+    uid: str
+    """'when|uid': of the agent, at the time of the verdict; "": not known."""
     remember_ms: int
 
     answers: ClassVar[Answers] = {"ok": (), "moved": ("customer_id",)}

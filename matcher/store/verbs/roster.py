@@ -69,6 +69,8 @@ class PutAgent(VerbCall, frozen=True, kw_only=True):
     agent_id: str
     expected: int | Absent
     """The version that the agent must have; "": any; 0: the agent must not exist."""
+    uid: str
+    """Of a record that has none; a record that has one keeps it."""
     status: str
     """"": the status stays, OFFLINE for a new agent."""
     profile: bytes
@@ -94,6 +96,8 @@ class PutStatus(VerbCall, frozen=True, kw_only=True):
     roster: Key
     waiting: Key
     agent_id: str
+    uid: str
+    """See PutAgent."""
     status: str
     events_kept: int
 
@@ -153,6 +157,8 @@ class PutPool(VerbCall, frozen=True, kw_only=True):
     pools: Key
     roster: Key
     pool_id: str
+    uid: str
+    """See PutAgent."""
     expected: int | Absent
     policy: bytes
     write_id: str
