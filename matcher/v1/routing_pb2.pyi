@@ -184,7 +184,7 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     """The conversation is active again: it counts against the agent's capacity."""
     CAUSE_AGENT_REMOVED: _Cause.ValueType  # 15
     """The agent was removed."""
-    CAUSE_POOL_REMOVED: _Cause.ValueType  # 16
+    CAUSE_POOL_REMOVED: _Cause.ValueType  # 17
     """The pool in which it might wait was removed while an agent had its offer."""
 
 class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
@@ -222,7 +222,7 @@ CAUSE_ACTIVE: Cause.ValueType  # 14
 """The conversation is active again: it counts against the agent's capacity."""
 CAUSE_AGENT_REMOVED: Cause.ValueType  # 15
 """The agent was removed."""
-CAUSE_POOL_REMOVED: Cause.ValueType  # 16
+CAUSE_POOL_REMOVED: Cause.ValueType  # 17
 """The pool in which it might wait was removed while an agent had its offer."""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015
 
