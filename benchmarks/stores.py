@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from benchmarks.machine import ServerClock
 from benchmarks.material import Roster
 from benchmarks.sizes import ROOT
-from matcher.errors import PoolExists, SiteExists
+from matcher.errors import PoolExists
 from matcher.model import DEFAULT_POOL, DEFAULT_SITE, PoolPolicy
 from matcher.model.lifecycle import AgentStatus
 from matcher.store.embedded.process import find_binary
@@ -31,6 +31,7 @@ from matcher.store.models import KnownModel, ModelStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
+from matcher.store.sites import SiteStore
 
 EVENTS_KEPT: Final = 100_000
 AT_ONCE: Final = 64
@@ -55,11 +56,12 @@ async def fill_site(
     connection: StoreClient, site: str, roster: Roster, *, online: int, model: str = "", with_vectors: bool = True
 ) -> None:
     """Create a site with a roster; the first `online` agents are free, the others offline."""
-    store = RosterStore(connection, EVENTS_KEPT)
+    store, sites = RosterStore(connection, EVENTS_KEPT), SiteStore(connection, EVENTS_KEPT)
+    await sites.found(site, "benchmarks", listed=False)
     with suppress(PoolExists):
         await store.put_pool(site, DEFAULT_POOL, PoolPolicy(), MUST_NOT_EXIST)
-    with suppress(SiteExists):
-        await store.add_site(site)
+    await sites.put_on_list(site)
+    await sites.found(site, "benchmarks", listed=True)
     await all_of(
         [
             store.put_agent(

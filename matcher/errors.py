@@ -389,6 +389,16 @@ class IndexBehind(MatcherError):
         super().__init__(f"this replica has not caught up with {site}", site=site)
 
 
+class SiteDeleting(MatcherError):
+    """A former site of this id is still being deleted."""
+
+    reason = "SITE_DELETING"
+    retry_after_seconds = 1.0
+
+    def __init__(self, site: str) -> None:
+        super().__init__(f"a former {site} is still being deleted: try again", site=site)
+
+
 class ShuttingDown(MatcherError):
     """This server is stopping; another server can take the call."""
 

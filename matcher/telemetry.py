@@ -8,6 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, Final, Literal, TextIO
 from wsgiref.simple_server import WSGIServer
 
@@ -137,6 +138,13 @@ class Telemetry:
         """Serve /metrics on a port of its own, from a thread; return the port: a free one if 0 was given."""
         self._pages = start_http_server(port, address, self.registry)
         return int(self._pages[0].server_port)
+
+    def forget_site(self, site: str) -> None:
+        """Remove the series of a site that this process does not follow any more."""
+        for metric in (self.index_agents, self.events_ignored, self.deadlines_broken, self.stream_reloads):
+            with suppress(KeyError):
+                metric.remove(site)
+        self.contacts_waiting.remove_by_labels({"site": site})
 
     def close(self) -> None:
         """Stop serving /metrics."""

@@ -233,6 +233,7 @@ def agent(record: roster_pb2.Agent) -> RenderableType:
             *(("holds", _hold(hold)) for hold in record.holds),
             ("idle since", time(record.idle_since)),
             ("etag", record.etag),
+            ("uid", record.uid),
             *(("interest", interest) for interest in record.interests),
         )
     )
@@ -274,6 +275,7 @@ def pool(record: roster_pb2.Pool) -> Table:
             ("affinity floor", floor),
             ("affinity tolerance", tolerance + ("" if record.HasField("affinity_tolerance") else " (default)")),
             ("etag", record.etag),
+            ("uid", record.uid),
         )
     )
 

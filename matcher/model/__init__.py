@@ -48,6 +48,7 @@ from matcher.model.roster import (
     Pool,
     PoolPolicy,
     Profile,
+    Site,
     etag,
     interest_id,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "Reservation",
     "ReservedOutcome",
     "SetAside",
+    "Site",
     "StatusKept",
     "StreamPlace",
     "Stretch",

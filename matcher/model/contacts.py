@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from matcher.model.decisions import Basis, Candidate, Constraint, LeftOut
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
+from matcher.model.roster import Pool
 
 BAD_RATINGS = (1, 2)
 
@@ -35,6 +37,7 @@ class Reservation:
     decline_reason: str = ""
     idle_since_ms: int = 0
     """Since when the conversation is idle and its hold costs no capacity; 0: the hold counts."""
+    agent_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,13 @@ class Contact:
     queued_in: str = ""
     """The pool in whose queue the contact is, also while the agent who transfers it still holds it; "": in no queue."""
     queued: Queued | None = None
+    pool_uid: str = ""
+    excluded_uids: Mapping[str, str] = field(default_factory=dict)
+    """The uids of excluded agents by id, where they are known: a new agent of the id is not excluded."""
+
+    def is_in(self, pool: Pool) -> bool:
+        """Return whether the contact is in a pool, and not in a former pool of the same id."""
+        return self.pool == pool.id and (not self.pool_uid or self.pool_uid == pool.uid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,3 +202,5 @@ class Decision:
     model: str
     scorer: str
     created_ms: int
+    agent_uid: str = ""
+    pool_uid: str = ""

@@ -58,6 +58,7 @@ class Cause(StrEnum):
     ACTIVE = "ACTIVE"
     AGENT_REMOVED = "AGENT_REMOVED"
     UNREADABLE = "UNREADABLE"
+    POOL_REMOVED = "POOL_REMOVED"
 
 
 CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {

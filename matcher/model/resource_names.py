@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from typing import Final
 
 _DIGITS: Final = 20
@@ -19,6 +20,11 @@ def new_id() -> str:
         digits = os.urandom(_AT_ONCE * _DIGITS // 2).hex()
         _ready.extend(digits[at : at + _DIGITS] for at in range(_DIGITS, len(digits), _DIGITS))
         return digits[:_DIGITS]
+
+
+def new_uid() -> str:
+    """Return a new UUID (RFC 9562, version 4), by which a resource is known for ever."""
+    return str(uuid.uuid4())
 
 
 def site_name(site: str) -> str:

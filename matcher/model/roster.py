@@ -19,6 +19,14 @@ DEFAULT_CHANNEL = "chat"
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """A tenant. uid: of this life of the site; a new site of the same id has another."""
+
+    id: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelCapacity:
     """The cost of one contact of a channel, and how many there may be at once (0: as many as the total allows)."""
 
@@ -74,6 +82,12 @@ class Agent:
     status_reason: str = ""
     beat_until_ms: int = 0
     """Until when the last heartbeat counts; 0: the agent sends no heartbeats."""
+    uid: str = ""
+    """Of this person: a new agent of the same id has another; "": an earlier version wrote the agent."""
+
+    def is_another(self, uid: str) -> bool:
+        """Return whether a uid that was noted for this id is another person's; "": nobody noted it."""
+        return bool(uid and self.uid and uid != self.uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,8 @@ class Pool:
     version: int
     created_ms: int
     updated_ms: int
+    uid: str = ""
+    """A new pool of the same id has another; "": an earlier version wrote the pool."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,3 +242,7 @@ class EventHubs:
         if hub is None or hub.ended:
             hub = self._hubs[site] = self._open(site)
         return hub
+
+    def forget(self, site: str) -> None:
+        """Forget the hub of a site that is not followed any more."""
+        self._hubs.pop(site, None)

@@ -9,13 +9,14 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final, TypeAlias
 
 import structlog
 
 from matcher.encoder import Encoder, fingerprint_of
-from matcher.errors import ModelUnusable, SettingsWrong, StoreUnavailable
+from matcher.errors import ModelUnusable, SettingsWrong, SiteNotFound, StoreUnavailable
 from matcher.replica.interest_vectors import ensure_vectors
 from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.site_registry import SiteRegistry
@@ -172,7 +173,8 @@ async def encode_roster(store: RosterStore, encoder: Encoder, on_progress: OnPro
     for site, ids in chunks:
         started = time.monotonic()
         agents = [agent for agent in await store.agents(site, ids) if agent is not None]
-        await ensure_vectors(store, site, encoder, agents)
+        with suppress(SiteNotFound):  # the site was removed meanwhile
+            await ensure_vectors(store, site, encoder, agents)
         done += len(ids)
         on_progress(done, total)
         await asyncio.sleep(rest * (time.monotonic() - started))
@@ -180,7 +182,7 @@ async def encode_roster(store: RosterStore, encoder: Encoder, on_progress: OnPro
 
 async def _chunks(store: RosterStore) -> list[tuple[str, tuple[str, ...]]]:
     """Return the ids of every site's agents in chunks, each with its site."""
-    sites = [site async for page in every_page(lambda after: store.sites(PAGE, after)) for site in page.items]
+    sites = [site async for page in every_page(lambda after: store.site_ids(PAGE, after)) for site in page.items]
     chunks: list[tuple[str, tuple[str, ...]]] = []
     for site in sites:
         async for page in every_page(partial(store.agent_ids, site, PAGE)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
@@ -10,7 +11,7 @@ from typing import Final
 from matcher.errors import IndexBehind, SiteNotFound
 from matcher.model.resource_names import site_name
 from matcher.replica.site_replica import SiteReplica
-from matcher.store.roster import RosterStore
+from matcher.store.sites import SiteStore
 
 READY_SECONDS: Final = 5.0
 AWAY_SECONDS: Final = 1.0
@@ -23,10 +24,19 @@ SUCCESSOR_POLL_SECONDS: Final = 0.005
 class SiteRegistry:
     """Keep one replica for each site."""
 
-    def __init__(self, roster: RosterStore, open_replica: Callable[[str], SiteReplica]) -> None:
-        self._roster = roster
+    def __init__(
+        self,
+        store: SiteStore,
+        open_replica: Callable[[str], SiteReplica],
+        on_drop: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """on_drop: called with each site that is no longer followed."""
+        self._store = store
         self._open = open_replica
+        self._on_drop = on_drop
         self._replicas: dict[str, SiteReplica] = {}
+        self._woken: dict[str, float] = {}
+        """Sites that are followed only because something is due there, and when that was last so (time.monotonic)."""
         self._opening = asyncio.Lock()
 
     def follows(self, site: str) -> bool:
@@ -38,6 +48,7 @@ class SiteRegistry:
 
         Raises SiteNotFound, StoreUnavailable if the store stays away for 1 s, or IndexBehind after 5 s.
         """
+        self._woken.pop(site, None)
         replica = self._replicas.get(site)
         if replica is None or replica.removed:
             replica = await self._follow(site)
@@ -45,12 +56,51 @@ class SiteRegistry:
             raise replica.away or IndexBehind(site_name(site))
         return replica
 
-    async def drop(self, site: str) -> None:
-        """Stop following a site."""
-        replica = self._replicas.pop(site, None)
-        if replica is not None:
+    def is_called(self, site: str) -> bool:
+        """Return whether a call asked for a site that is followed: it is followed until it is removed."""
+        return site in self._replicas and site not in self._woken
+
+    async def wake(self, site: str, most_opening: int) -> None:
+        """Follow a site in which something is due, until it has rested; a site that a call asked for stays.
+
+        most_opening: where so many woken sites are still being read, this one is left for the next time.
+        """
+        if site not in self._woken:
+            woken = [self._replicas[other] for other in self._woken if other in self._replicas]
+            if site in self._replicas or sum(not replica.caught_up for replica in woken) >= most_opening:
+                return
+            try:
+                self._woken[site] = time.monotonic()
+                await self._follow(site)
+            except BaseException:
+                self._woken.pop(site, None)
+                raise
+        else:
+            self._woken[site] = time.monotonic()
+
+    async def drop_rested(self, seconds: float) -> None:
+        """Stop following the sites that were woken and have rested for so long: nothing was due and no call came."""
+        now = time.monotonic()
+        for site in [site for site, due in self._woken.items() if now - due >= seconds]:
+            del self._woken[site]
+            if site in self._replicas:
+                await self.drop(self._replicas[site])
+
+    async def drop_removed(self, uid: str = "") -> None:
+        """Stop following the sites that were removed, by whatever process; uid: of a life that ended just now."""
+        for replica in self:
+            if replica.removed or (uid and replica.life == uid):
+                await self.drop(replica)
+
+    async def drop(self, replica: SiteReplica) -> None:
+        """Stop following a site, unless another replica follows it by now, and give back what was kept for it."""
+        if self._replicas.get(replica.site) is replica:
+            del self._replicas[replica.site]
+            self._woken.pop(replica.site, None)
             replica.hub.end()
             await replica.close()
+            if replica.site not in self._replicas:
+                self._on_drop(replica.site)
 
     def __iter__(self) -> Iterator[SiteReplica]:
         """Iterate over the open replicas."""
@@ -58,8 +108,8 @@ class SiteRegistry:
 
     async def close(self) -> None:
         """Stop following all sites."""
-        for site in tuple(self._replicas):
-            await self.drop(site)
+        for replica in self:
+            await self.drop(replica)
 
     async def switch(self, open_replica: Callable[[str], SiteReplica]) -> list[SiteReplica]:
         """Replace every replica by one that `open_replica` opens, once the new one knows all that the old one knows.
@@ -92,8 +142,8 @@ class SiteRegistry:
             if replica is not None and not replica.removed:
                 return replica
             if replica is not None:
-                await self.drop(site)
-            if not await self._roster.site_exists(site):
+                await self.drop(replica)
+            if await self._store.living(site) is None:
                 raise SiteNotFound(site_name(site))
             replica = self._replicas[site] = self._open(site)
             return replica

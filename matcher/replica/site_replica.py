@@ -13,10 +13,11 @@ import structlog
 from numpy.typing import NDArray
 
 from matcher.aio import BackgroundTasks, Throttle, cancel_and_wait
-from matcher.errors import StoreUnavailable
+from matcher.errors import SiteNotFound, StoreUnavailable
 from matcher.index import SiteIndex
 from matcher.model import Agent, ContactEvent, Hold, Pool
 from matcher.model.lifecycle import ContactState
+from matcher.model.resource_names import site_name
 from matcher.replica.event_hub import EventHub
 from matcher.replica.interest_vectors import ensure_vectors
 from matcher.replica.model_bundle import ModelBundle
@@ -86,6 +87,8 @@ class SiteReplica:
         self.queue = WaitingQueue()
         self.pending = PendingReserves()
         self.removed = False
+        self.life = ""
+        """The uid of the life of the site that this replica follows; "" until the site is read."""
         self.deadline_moved = asyncio.Event()
         self.timers_moved = True
         """Whether a contact's wait, a heartbeat or an idle conversation may end sooner than the expiry task knows."""
@@ -96,11 +99,9 @@ class SiteReplica:
         self._on_lag = on_lag
         self._on_reload = on_reload
         self._on_ignored = on_ignored
-        self._position = Position(0, 0, "")
+        self._position = Position(0, 0, "", "")
         self._load_applied = 0
         """The last event of the load stream of the batch that is being applied, or was applied last."""
-        self._freed: dict[str, int] = {}
-        """Agents that may have become free for the queue since `pop_freed`, and when (ms)."""
         self._removed_ms: dict[str, int] = {}
         """When agents were removed (ms), so that an own write from before that does not bring them back."""
         self._ended: set[str] = set()
@@ -150,11 +151,6 @@ class SiteReplica:
     def attach(self, task: Closing) -> None:
         """Close a task when the replica closes."""
         self._attached.append(task)
-
-    def pop_freed(self) -> dict[str, int]:
-        """Return the agents that may have become free for the queue since the last call, and when (ms)."""
-        freed, self._freed = self._freed, {}
-        return freed
 
     async def close(self) -> None:
         """Stop following, and close the attached tasks."""
@@ -231,14 +227,15 @@ class SiteReplica:
                     self._moved = asyncio.Event()
                     if not batch:
                         await self._check_alive(changes, reached)
-                    if self.removed:
-                        break
                     if batch and not len(self.queue):  # else a waiting contact is offered once an agent is free
                         await self.throttle.pause()
             except FellBehind:
                 log.warning("fell behind the stream of changes; reading the site again", site=self.site)
                 self._on_reload()
                 position = None
+            except SiteNotFound:
+                self.removed = True
+                self.hub.end()
             except StoreUnavailable as fault:
                 self.away = fault
                 self._current.clear()
@@ -252,15 +249,14 @@ class SiteReplica:
 
     async def _check_alive(self, changes: ChangeStream, position: Position) -> None:
         """Notice that the site was removed, or created again, while its streams had no event."""
-        if await changes.unbroken(position):
-            return
-        # Asked only now: the list of sites may be on a server that is away while the site's own server answers.
-        if await self._roster.site_exists(self.site):
+        if not await changes.unbroken(position):
             raise FellBehind(self.site)
-        self.removed = True
 
     async def _read(self, position: Position) -> None:
-        """Read the site again, as of a position of its streams or later."""
+        """Read the site again, as of a position of its streams or later. Raises SiteNotFound."""
+        self.life = self.life or position.life
+        if not position.life or position.life != self.life:
+            raise SiteNotFound(site_name(self.site))
         snapshot = await read_site(self.site, self._roster, self._contacts, self.matching, self._clock)
         self.index, self._position, self._load_applied = snapshot.index, position, position.load
         self.pools.reset(snapshot.pools)
@@ -287,14 +283,13 @@ class SiteReplica:
                     case PoolChanged(pool):
                         pools.add(pool)
                     case SiteRemoved():
-                        self.removed = True
-                        return
+                        raise SiteNotFound(site_name(self.site))
                     case _:
                         self._apply_change(change)
             await self._refresh_agents(agents)
             await self.pools.refresh(pools)
             for agent, at_ms in written.items():
-                self._note_free(agent, at_ms)
+                self.queue.note_free(agent, at_ms)
             if pools:
                 self.queue.notify()
             self._on_lag(self.lag_ms() / 1000)
@@ -312,13 +307,13 @@ class SiteReplica:
                 if hold.reservation not in self._ended:
                     self._add_hold(agent, hold)
                 if not hold.cost:
-                    self._note_free(agent, at_ms)
+                    self.queue.note_free(agent, at_ms)
                 self.hub.publish_hold_change(agent, hold.reservation)
             case HoldRemoved(agent, reservation, idle_since_ms, at_ms):
                 self._applying_since_ms = self._applying_since_ms or at_ms
                 self._ended.discard(reservation)
                 self.index.free(agent, reservation, idle_since_ms)
-                self._note_free(agent, at_ms)
+                self.queue.note_free(agent, at_ms)
                 self.hub.publish_hold_change(agent, reservation)
             case ContactStepped(event, score):
                 self.queue.apply(change)
@@ -346,12 +341,6 @@ class SiteReplica:
     def _timers_moved(self) -> None:
         self.timers_moved = True
         self.deadline_moved.set()
-
-    def _note_free(self, agent: str, at_ms: int) -> None:
-        """Note an agent that may have become free for a contact in the queue."""
-        if len(self.queue):
-            self._freed[agent] = at_ms
-            self.queue.notify()
 
     async def _refresh_agents(self, changed: dict[str, int]) -> None:
         known = {agent: self.index.agent(agent) for agent in changed}

@@ -32,6 +32,7 @@ class WaitingQueue:
         self._by_pool: dict[str, list[tuple[int, str]]] = {}
         """Scores and contacts of each pool, ascending."""
         self._served_ms: dict[str, deque[int]] = {}
+        self._freed: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -55,6 +56,17 @@ class WaitingQueue:
         """Note a change that may allow a waiting contact to be offered."""
         if self._waiting:
             self.changed.set()
+
+    def note_free(self, agent: str, at_ms: int) -> None:
+        """Note an agent that may have become free for a waiting contact, and when (ms)."""
+        if self._waiting:
+            self._freed[agent] = at_ms
+            self.changed.set()
+
+    def pop_freed(self) -> dict[str, int]:
+        """Return the agents that may have become free for a waiting contact since the last call, and when (ms)."""
+        freed, self._freed = self._freed, {}
+        return freed
 
     def enter(self, contact: str, pool: str, score: int, sequence: int = 0) -> None:
         """Add a contact."""

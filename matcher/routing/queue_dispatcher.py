@@ -161,7 +161,7 @@ class QueueDispatcher:
 
     async def _serve(self) -> float:
         """Offer pairs until no waiting contact can be served; return when something changes by itself, in ms."""
-        this_pass, freed = Pass(), self._replica.pop_freed()
+        this_pass, freed = Pass(), self._replica.queue.pop_freed()
         while searched := await self._search_first(this_pass):
             chosen = pair_contacts(searched, self._replica.index.agent, self._now())
             if chosen:
@@ -231,6 +231,9 @@ class QueueDispatcher:
         pool = replica.pools.known.get(contact.place.pool) or Pool(contact.place.pool, PoolPolicy(), 0, 0, 0)
         excluded = set(requirements.excluded)
         for agent, until in record.excluded.items():
+            known = replica.index.agent(agent)
+            if known is not None and known.is_another(record.excluded_uids.get(agent, "")):
+                continue
             if not until or until > now:
                 excluded.add(agent)
                 this_pass.wake_by(until or None)

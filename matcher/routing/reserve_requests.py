@@ -64,4 +64,5 @@ def new_reserve_request(
         waiting=waiting,
         how=kind,
         handed_on=handed_on,
+        pool_uid=contact.pool.uid,
     )

@@ -123,7 +123,7 @@ class Router:
         encoded = await encode_message(replica, message)
         # The sealed message does not exclude the agents to whom the contact was offered before: the store knows until
         # when each of them is excluded while the contact waits.
-        excluded = message.requirements.excluded | set(contact.excluded)
+        excluded = message.requirements.excluded | _excluded_by(contact, replica)
         requirements = replace(message.requirements, excluded=excluded)
         to_rank = RankRequest(replica, pool, encoded, requirements, message.preferred)
         match await self._reserver.hold(to_rank, replace(reserve, handed_on=held)):
@@ -159,7 +159,9 @@ class Router:
             if not served.good or served.at_ms + policy.relationship_ms <= now:
                 continue
             agent = replica.index.agent(served.agent)
-            if agent is None or pool.id not in agent.profile.pools or served.agent in message.requirements.excluded:
+            if agent is None or not served.is_with(agent):
+                continue
+            if pool.id not in agent.profile.pools or served.agent in message.requirements.excluded:
                 continue
             kept_ms = policy.relationship_wait_ms if agent.status is AgentStatus.ONLINE else 0
             relationship = Preferred(served.agent, Basis.RELATIONSHIP, kept_ms)
@@ -199,6 +201,13 @@ class Router:
         if explain:
             would_match = (await self._ranker.rank(request, _EVERYBODY)).candidates
         return Unmatched(contact, _last_constraint(left_out), left_out, would_match)
+
+
+def _excluded_by(contact: Contact, replica: SiteReplica) -> set[str]:
+    """Return the agents who are excluded from a contact; not a new agent under the id of one who was removed."""
+    known = {agent: replica.index.agent(agent) for agent in contact.excluded}
+    uids = contact.excluded_uids
+    return {name for name, agent in known.items() if agent is None or not agent.is_another(uids.get(name, ""))}
 
 
 def _message_to_hand_on(request: TransferRequest, contact: Contact, pool: Pool, held: ReservationRef | None) -> Message:

@@ -26,11 +26,13 @@ from matcher.model import (
     QueuedOutcome,
     Ranking,
     Reservation,
+    Site,
     StatusKept,
     Unmatched,
     etag,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
+from matcher.model.resource_names import site_name
 from matcher.rpc import status
 from matcher.rpc.resource_names import Kind, name
 from matcher.v1 import roster_pb2, routing_pb2
@@ -143,6 +145,7 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
         end_time=_time(record.ended_ms),
         decline_reason=record.decline_reason,
         idle_since=_time(record.idle_since_ms),
+        agent_uid=record.agent_uid,
     )
 
 
@@ -204,6 +207,8 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
             for relaxed in ranking.relaxed
         ],
         set_aside=_set_aside(ranking),
+        agent_uid=record.agent_uid,
+        pool_uid=record.pool_uid,
     )
 
 
@@ -236,12 +241,18 @@ def agent(site: str, record: Agent, *, with_holds: bool = False) -> roster_pb2.A
         ),
         status_reason=record.status_reason,
         heartbeat_expire_time=_time(record.beat_until_ms),
+        uid=record.uid,
     )
 
 
 def beat(until_ms: int, status: AgentStatus) -> roster_pb2.BeatAgentResponse:
     """Convert the time until which a heartbeat counts, and the agent's status."""
     return roster_pb2.BeatAgentResponse(expire_time=_time(until_ms), status=AGENT_STATUS[status])
+
+
+def site(record: Site) -> roster_pb2.Site:
+    """Convert a site."""
+    return roster_pb2.Site(name=site_name(record.id), uid=record.uid)
 
 
 def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_pb2.Pool:
@@ -269,6 +280,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         etag=etag(record.version),
         create_time=_time(record.created_ms),
         update_time=_time(record.updated_ms),
+        uid=record.uid,
     )
 
 

@@ -23,6 +23,7 @@ from matcher.model import (
     Profile,
     Ranking,
     Reservation,
+    Site,
     StreamPlace,
 )
 from matcher.model.lifecycle import AgentStatus, ContactState
@@ -198,10 +199,10 @@ class PoolService(Protocol):
 class SiteService(Protocol):
     """Sites. Every method may raise a MatcherError."""
 
-    async def create_site(self, site: str) -> None:
+    async def create_site(self, site: str) -> Site:
         """Add a site."""
 
-    async def sites(self, most: int, after: str) -> Page[str]:
+    async def sites(self, most: int, after: str) -> Page[Site]:
         """List sites by id, from `after` on."""
 
     async def delete_site(self, site: str, force: bool) -> None:

@@ -11,7 +11,6 @@ from typing import Final
 from google.protobuf.empty_pb2 import Empty
 
 from matcher.model import Pool
-from matcher.model.resource_names import site_name
 from matcher.rpc import convert
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.import_agents import answers
@@ -129,14 +128,13 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     async def CreateSite(self, request: pb.CreateSiteRequest, _context: Context) -> pb.Site:
         """Add a site with its default pool."""
         site = check.create_site(request)
-        await self._sites.create_site(site)
-        return pb.Site(name=site_name(site))
+        return convert.site(await self._sites.create_site(site))
 
     async def ListSites(self, request: pb.ListSitesRequest, _context: Context) -> pb.ListSitesResponse:
         """List the sites by id."""
         page = await self._sites.sites(*check.sites(request, _SITES))
         return pb.ListSitesResponse(
-            sites=(pb.Site(name=site_name(site)) for site in page.items),
+            sites=map(convert.site, page.items),
             next_page_token=page_token(page.next, _SITES),
         )
 

@@ -61,6 +61,7 @@ CODES: Final[dict[str, grpc.StatusCode]] = {
     "STORE_UNAVAILABLE": _UNAVAILABLE,
     "INDEX_BEHIND": _UNAVAILABLE,
     "SHUTTING_DOWN": _UNAVAILABLE,
+    "SITE_DELETING": _UNAVAILABLE,
     INTERNAL_REASON: grpc.StatusCode.INTERNAL,
 }
 
@@ -91,7 +92,10 @@ def status_of(error: MatcherError) -> status_pb2.Status:
 
 def is_outage(error: MatcherError) -> bool:
     """Return whether the service, and not the caller, is at fault: such an error is logged."""
-    return CODES[error.reason] in {_UNAVAILABLE, grpc.StatusCode.INTERNAL} and error.reason != "SHUTTING_DOWN"
+    return CODES[error.reason] in {_UNAVAILABLE, grpc.StatusCode.INTERNAL} and error.reason not in {
+        "SHUTTING_DOWN",
+        "SITE_DELETING",
+    }
 
 
 def fault_status(incident: str) -> status_pb2.Status:

@@ -48,6 +48,8 @@ from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
 from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
+from matcher.services.site_removal import SiteRemoval
+from matcher.services.site_waker import SiteWaker
 from matcher.services.sites import SiteService
 from matcher.services.watch import WatchService
 from matcher.telemetry import Telemetry, configure_logs, fault_fields, log_loop_fault
@@ -137,7 +139,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         # A core is left for single messages, where there are several.
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
-        services = _services(settings, store, replicas.sites, router, windows)
+        removal = SiteRemoval(store.stores.sites, tasks)
+        services = _services(settings, store, replicas.sites, router, windows, removal)
+        await store.stores.sites.adopt_all()
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
         await read_default_site(replicas.sites)
@@ -149,6 +153,8 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             ending(windows.close),
             background(tasks, "readiness", watch),
             background(tasks, "keys", store.key_watch.run),
+            ending(removal.close),
+            background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
             background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
             background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),
         ):
@@ -173,7 +179,12 @@ def _router(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Te
 
 
 def _services(
-    settings: Settings, store: OpenStore, sites: SiteRegistry, router: Router, windows: MatchingWindows
+    settings: Settings,
+    store: OpenStore,
+    sites: SiteRegistry,
+    router: Router,
+    windows: MatchingWindows,
+    removal: SiteRemoval,
 ) -> Services:
     client, stores = store.client, store.stores
     agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client, stores.audit)
@@ -186,7 +197,7 @@ def _services(
         agents=agents,
         imports=ImportService(stores.roster, agents, sites, client),
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
-        sites=SiteService(stores.roster, sites),
+        sites=SiteService(stores.sites, stores.roster, sites, removal),
     )
 
 

@@ -132,7 +132,12 @@ async def open_replicas(
             )
         )
         factory = ReplicaFactory(store, telemetry, ranker, hubs, tasks, EncoderShare())
-        sites = SiteRegistry(stores.roster, factory.by(matching))
+
+        def on_drop(site: str) -> None:
+            hubs.forget(site)
+            telemetry.forget_site(site)
+
+        sites = SiteRegistry(stores.sites, factory.by(matching), on_drop)
         async with ending(sites.close):
             yield Replicas(sites, factory, matching, change)
 

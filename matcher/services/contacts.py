@@ -59,9 +59,8 @@ class ContactService:
     ) -> Page[Contact]:
         """List the contacts that have not ended, the oldest first, from `after` on. Raises PoolNotFound."""
         replica = await self._sites.replica(site)
-        if pool is not None:
-            await replica.pools.pool(pool)
-        page = await self._store.contacts(site, pool, state, most, after, self._clocks.of(site).now_ms())
+        of_pool = None if pool is None else await replica.pools.pool(pool)
+        page = await self._store.contacts(site, of_pool, state, most, after, self._clocks.of(site).now_ms())
         return Page(tuple(self._placed(replica, contact) for contact in page.items), page.next)
 
     async def waiting(self, site: str) -> Mapping[str, int]:

@@ -68,7 +68,13 @@ class ReservationService:
             customer = (await self._contacts.contact(site, ref.contact, now)).customer
             if customer:
                 await self._customers.remember(
-                    site, customer, ref.agent, good=experience.good, now_ms=now, for_ms=policy.relationship_ms
+                    site,
+                    customer,
+                    ref.agent,
+                    good=experience.good,
+                    now_ms=now,
+                    for_ms=policy.relationship_ms,
+                    agent_uid=completed.agent_uid,
                 )
         return completed
 

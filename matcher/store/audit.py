@@ -80,7 +80,9 @@ class AuditStore:
     async def lead(self, site: str, process: str, lease_ms: int) -> bool:
         """Take or renew the audit lease; return whether this process has it now."""
         keys = Keys(site)
-        call = verbs.Lead(dispatcher=keys.auditor, load=keys.load, process_id=process, lease_ms=lease_ms)
+        call = verbs.Lead(
+            life=keys.life, dispatcher=keys.auditor, load=keys.load, process_id=process, lease_ms=lease_ms
+        )
         return bool((await self._connection.verb(call))[0] == b"leads")
 
     async def suspects(self, site: str, agents: Sequence[str]) -> dict[str, list[str]]:
@@ -132,6 +134,7 @@ class AuditStore:
         """Compare an agent's holds with these reservations, all at one moment, and repair what differs."""
         keys = Keys(site)
         call = verbs.AuditAgent(
+            life=keys.life,
             agent=keys.agent(agent),
             holds=keys.holds(agent),
             due=keys.due,
@@ -197,6 +200,7 @@ class AuditStore:
         """Compare contacts with the queue, and the numbers of waiting contacts, at one moment; repair what differs."""
         keys = Keys(site)
         call = verbs.AuditQueue(
+            life=keys.life,
             queue=keys.queue,
             waiting=keys.waiting,
             timers=keys.timers,

@@ -7,7 +7,7 @@ A follower reads the end of the streams, then a snapshot of the site, and then f
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
@@ -103,11 +103,15 @@ Change = AgentChanged | PoolChanged | SiteRemoved | HoldAdded | HoldRemoved | Co
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last event read of both streams, and the server process they were read from (its run_id)."""
+    """The last event read of both streams, and what they were read from.
+
+    server: the server process (its run_id). life: the uid of the site's life; "": the site is gone, or being deleted.
+    """
 
     roster: int
     load: int
     server: str
+    life: str
 
 
 def event_number(event: str) -> int:
@@ -179,14 +183,16 @@ class ChangeStream:
 
     async def end(self) -> Position:
         """Return the position of the streams' last events. Read it before a snapshot, and follow from it."""
-        roster, load, info = await self._connection.pipeline(
+        (state, uid), roster, load, info = await self._connection.pipeline(
             [
+                ("HMGET", self._keys.life, "state", "uid"),
                 ("XREVRANGE", self._keys.roster, "+", "-", "COUNT", 1),
                 ("XREVRANGE", self._keys.load, "+", "-", "COUNT", 1),
                 ("INFO", "server"),
             ]
         )
-        return Position(_last_number(roster), _last_number(load), str(info["run_id"]))
+        life = uid.decode() if state == b"ACTIVE" else ""
+        return Position(_last_number(roster), _last_number(load), str(info["run_id"]), life)
 
     async def follow(self, position: Position) -> AsyncIterator[tuple[Position, list[Change]]]:
         """Yield the changes after a position in batches; an empty batch after every 2 s without a change.
@@ -208,7 +214,7 @@ class ChangeStream:
                         raise FellBehind(self._site)
                     last[key] = number
                     changes += self._decoded(text, number)
-            yield Position(last[self._keys.roster], last[self._keys.load], position.server), changes
+            yield replace(position, roster=last[self._keys.roster], load=last[self._keys.load]), changes
 
     def _decoded(self, text: bytes, number: int) -> list[Change]:
         """Return the change of an event; nothing for an event that this version cannot read: a newer one wrote it."""
@@ -234,7 +240,7 @@ class ChangeStream:
                 events_lost=max(0, position.roster - end.roster) + max(0, position.load - end.load),
             )
             return False
-        return end.roster >= position.roster and end.load >= position.load
+        return end.life == position.life and end.roster >= position.roster and end.load >= position.load
 
 
 def _last_number(events: Any) -> int:

@@ -82,6 +82,7 @@ def decode_agent(agent: str, fields: Fields, holds: tuple[Hold, ...] = ()) -> Ag
         holds=holds,
         status_reason=text(fields, "reason"),
         beat_until_ms=number(fields, "beat"),
+        uid=text(fields, "uid"),
     )
 
 
@@ -136,6 +137,7 @@ def decode_pool(pool: str, fields: Fields) -> Pool:
         version=number(fields, "version"),
         created_ms=number(fields, "created"),
         updated_ms=number(fields, "updated"),
+        uid=text(fields, "uid"),
     )
 
 
@@ -160,6 +162,7 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
         ended_ms=number(fields, "ended") if current is state else deadline,
         decline_reason=text(fields, "reason"),
         idle_since_ms=number(fields, "idle"),
+        agent_uid=text(fields, "agent_uid"),
     )
 
 
@@ -170,10 +173,12 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
     excluded = {
         name[2:] for name, until in fields.items() if name.startswith("x:") and (until == b"0" or int(until) > now_ms)
     }
+    uids = excluded_uids(fields)
     if number(fields, "until") <= now_ms:
         if state is ContactState.RESERVED:
             state = ContactState.QUEUED
             excluded.add(text(fields, "agent"))
+            uids[text(fields, "agent")] = text(fields, "agent_uid")
             cause = Cause.OFFER_EXPIRED
         elif state is ContactState.ASSIGNED:
             state = ContactState.EXPIRED
@@ -191,7 +196,14 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
         cause=cause,
         waits_until_ms=number(fields, "waits") if "wait" in fields else 0,
         queued_in=text(fields, "queued_in") if "queued_in" in fields else "",
+        pool_uid=text(fields, "pool_uid"),
+        excluded_uids=uids,
     )
+
+
+def excluded_uids(fields: Fields) -> dict[str, str]:
+    """Return the uids of the agents who are or were excluded from a contact, where they are known."""
+    return {name[2:]: uid.decode() for name, uid in fields.items() if name.startswith("u:") and uid}
 
 
 def decode_history(contact: str, fields: Fields) -> list[ContactEvent]:
@@ -241,4 +253,6 @@ def decode_decision(decision: str, fields: Fields) -> Decision:
         model=record.model,
         scorer=record.ranking.scorer,
         created_ms=number(fields, "created"),
+        agent_uid=text(fields, "agent_uid"),
+        pool_uid=text(fields, "pool_uid"),
     )

@@ -9,11 +9,20 @@ from enum import StrEnum
 from typing import Any, Final
 
 from matcher.errors import ContactNotFound
-from matcher.model import Contact, ContactEvent, Page
+from matcher.model import Contact, ContactEvent, Page, Pool
 from matcher.model.lifecycle import ENDED, Cause, ContactState
 from matcher.model.resource_names import contact_name
 from matcher.store import verbs
-from matcher.store.codecs import Fields, decode_contact, decode_history, fields_of, number, pairs_of, text
+from matcher.store.codecs import (
+    Fields,
+    decode_contact,
+    decode_history,
+    excluded_uids,
+    fields_of,
+    number,
+    pairs_of,
+    text,
+)
 from matcher.store.keys import Keys
 from matcher.store.pages import Entry, keyset_page
 from matcher.store.redis.client import StoreClient
@@ -54,6 +63,8 @@ class WaitingContact:
     """In a transfer, the reservation that is freed once another agent is held."""
     excluded: dict[str, int]
     """Agents that it must not come to → until when; 0: for ever."""
+    excluded_uids: dict[str, str]
+    """The uids of these agents, where they are known: a new agent of the id is not excluded."""
     seen: str = ""
     """The digest of the whole record, by which the store knows whether it has changed since."""
 
@@ -160,7 +171,7 @@ class ContactStore:
         return fields_of(fields)
 
     async def contacts(
-        self, site: str, pool: str | None, state: ContactState | None, most: int, after: str, now_ms: int
+        self, site: str, pool: Pool | None, state: ContactState | None, most: int, after: str, now_ms: int
     ) -> Page[Contact]:
         """List a page of the contacts that have not ended, the oldest first.
 
@@ -173,7 +184,7 @@ class ContactStore:
             page = await keyset_page(self._connection, Keys(site).contacts, last, most)
             read += len(page.entries)
             for entry, contact in await self._live(site, page.entries, now_ms):
-                if (pool is None or contact.pool == pool) and (state is None or contact.state is state):
+                if (pool is None or contact.is_in(pool)) and (state is None or contact.state is state):
                     listed.append((entry, contact))
                 if len(listed) > most:
                     return Page(tuple(contact for _, contact in listed[:most]), listed[most - 1][0].token)
@@ -219,13 +230,15 @@ class ContactStore:
                 verbs.FreedAgent(agent=Keys(site).agent(agent), freed_at_ms=freed_at_ms)
                 for agent, freed_at_ms in freed.items()
             ]
-            await self._connection.verb(verbs.GiveBack(agents=agents))
+            await self._connection.verb(verbs.GiveBack(life=Keys(site).life, agents=agents))
 
     async def lead(self, site: str, process: str, lease_ms: int) -> LeaderLease:
         """Take or renew the leader lease of a site's queue."""
         keys = Keys(site)
         outcome, number = await self._connection.verb(
-            verbs.Lead(dispatcher=keys.dispatcher, load=keys.load, process_id=process, lease_ms=lease_ms)
+            verbs.Lead(
+                life=keys.life, dispatcher=keys.dispatcher, load=keys.load, process_id=process, lease_ms=lease_ms
+            )
         )
         return LeaderLease(outcome == b"leads", int(number))
 
@@ -254,6 +267,7 @@ def _waiting_contact(answer: Any) -> WaitingContact | UnreadableContact | None:
             waits_until_ms=number(fields, "waits"),
             handed_on=text(fields, "reservation") if "moving" in fields else "",
             excluded={name[2:]: int(until) for name, until in fields.items() if name.startswith("x:")},
+            excluded_uids=excluded_uids(fields),
             seen=seen,
         )
     except NOT_READABLE as fault:

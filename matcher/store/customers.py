@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from matcher.errors import StoreUnavailable
+from matcher.model import Agent
 from matcher.model.resource_names import new_id
 from matcher.store import verbs
-from matcher.store.codecs import fields_of
+from matcher.store.codecs import fields_of, text
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
 from matcher.store.unreadable import Unreadable
 
 AGENT: Final = "a:"
+AGENT_UID: Final = "u:"
 LEADS_TO: Final = ">"
 LINK_TRIES: Final = 10
 GOOD: Final = "good"
@@ -26,11 +28,21 @@ YEARS_10_MS: Final = 10 * 365 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """How an agent served a customer: whether well, and when."""
+    """How an agent served a customer: whether well, and when. agent_uid "": an earlier version noted it."""
 
     agent: str
     good: bool
     at_ms: int
+    agent_uid: str = ""
+
+    def is_with(self, agent: Agent) -> bool:
+        """Return whether this agent is the person of the relationship, and not a new one under a removed agent's id.
+
+        Where a uid is not known, the person is who had the id then: a record that is younger is another person's.
+        """
+        if self.agent_uid and agent.uid:
+            return self.agent_uid == agent.uid
+        return agent.created_ms <= self.at_ms
 
 
 class CustomerStore:
@@ -48,21 +60,30 @@ class CustomerStore:
         if not customer:
             return []
         _, fields = await self._read(site, customer)
+
+        def relationship(name: str, value: bytes) -> tuple[Relationship, int]:
+            return _relationship(name, value, text(fields, AGENT_UID + name.removeprefix(AGENT)))
+
         records = ((name, value) for name, value in fields.items() if name.startswith(AGENT))
-        found = self._unreadable.decoded(site, "relationship", records, _relationship)
+        found = self._unreadable.decoded(site, "relationship", records, relationship)
         known = [relationship for relationship, until_ms in filter(None, found) if until_ms > now_ms]
         return sorted(known, key=lambda relationship: -relationship.at_ms)
 
-    async def remember(self, site: str, handle: str, agent: str, *, good: bool, now_ms: int, for_ms: int) -> None:
+    async def remember(
+        self, site: str, handle: str, agent: str, *, good: bool, now_ms: int, for_ms: int, agent_uid: str = ""
+    ) -> None:
         """Note how an agent served a customer; it counts for `for_ms`."""
         customer = await self._customer(site, handle)
         verdict = f"{GOOD if good else BAD}|{now_ms}|{now_ms + for_ms}"
         while True:
             answer = await self._connection.verb(
                 verbs.Remember(
+                    life=Keys(site).life,
                     customer=Keys(site).customer(customer),
                     agent_field=AGENT + agent,
                     verdict=verdict,
+                    uid_field=AGENT_UID + agent,
+                    uid=f"{now_ms}|{agent_uid}" if agent_uid else "",
                     remember_ms=for_ms,
                 )
             )
@@ -146,6 +167,7 @@ class CustomerStore:
         keys, (customer, *others) = Keys(site), customers
         return await self._connection.verb(
             verbs.Link(
+                life=keys.life,
                 customer=keys.customer(customer),
                 customer_id=customer,
                 remember_ms=YEARS_10_MS,
@@ -157,7 +179,10 @@ class CustomerStore:
         )
 
 
-def _relationship(name: str, value: bytes) -> tuple[Relationship, int]:
-    """Return a relationship, and until when it counts (ms)."""
+def _relationship(name: str, value: bytes, noted: str) -> tuple[Relationship, int]:
+    """Return a relationship, and until when it counts (ms); noted: 'when|uid' of the agent, "" where not known."""
     verdict, at, until = value.decode().split("|")
-    return Relationship(name.removeprefix(AGENT), verdict == GOOD, int(at)), int(until)
+    noted_at, _, uid = noted.partition("|")
+    # A verdict of an earlier version has no uid, and leaves that of the verdict before it.
+    agent = name.removeprefix(AGENT)
+    return Relationship(agent, verdict == GOOD, int(at), uid if noted_at == at else ""), int(until)

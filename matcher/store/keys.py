@@ -14,6 +14,9 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:models                    | zset   | permanent; schema 1  | fingerprints of models with vectors here         |
 | m:model-names               | hash   | permanent            | fingerprint → the model's name in the settings   |
 | m:model                     | string | permanent            | the fingerprint of the model in use              |
+| m:deleting                  | zset   | empties              | site|uid of sites that are being deleted         |
+| m:waker                     | string | the waker's lease    | the process that wakes sites                     |
+| m:{site}:life               | hash   | the site's           | uid, state, who founded it, what is next due     |
 | m:{site}:pools              | zset   | the site's           | pool ids                                         |
 | m:{site}:pool:<id>          | hash   | the pool's           | policy, version, times                           |
 | m:{site}:members:<pool>     | set    | the pool's           | ids of the pool's agents                         |
@@ -52,6 +55,8 @@ MIGRATIONS: Final = "m:{m:schema}:migrations"
 SECRET: Final = "m:secret"  # noqa: S105  # the name of a key, not a secret
 KEYS: Final = "m:keys"
 SITES: Final = "m:sites"
+DELETING: Final = "m:deleting"
+WAKER: Final = "m:waker"
 MODELS: Final = "m:models"
 MODEL_NAMES: Final = "m:model-names"
 MODEL: Final = "m:model"
@@ -69,18 +74,19 @@ PERMANENT: Final = (
     r"m:secret",
     r"m:keys",
     r"m:sites",
+    r"m:deleting",
     r"m:models",
     r"m:model-names",
     r"m:model",
-    r"m:\{[^}]+\}:(pools|agents|due|roster|load|queue|waiting|contacts|timers)",
+    r"m:\{[^}]+\}:(life|pools|agents|due|roster|load|queue|waiting|contacts|timers)",
     r"m:\{[^}]+\}:(pool|members|agent|vec|lease):.+",
 )
 """Patterns of the keys that live as long as the thing they describe; every other key has a time to live."""
 
 
-def site_creation(write: str) -> str:
-    """Return the key of one creation of a site; its hash tag puts it on the shard of the list of sites."""
-    return f"m:{{{SITES}}}:once:create:{write}"
+def site_of(key: str) -> str:
+    """Return the site of one of its keys."""
+    return key[key.index("{") + 1 : key.index("}")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,11 @@ class Keys:
     def pattern(self) -> str:
         """The glob that matches every key of the site."""
         return self._of("*")
+
+    @property
+    def life(self) -> str:
+        """The site's own record: every verb reads it first, and none runs for a site that is being deleted."""
+        return self._of("life")
 
     @property
     def pools(self) -> str:

@@ -63,6 +63,14 @@ async def keyset_page(
         offset += count
 
 
+async def id_page(client: StoreClient, key: str, most: int, after: str) -> Page[str]:
+    """Read a page of the ids of a sorted set whose scores are all 0, in order, from `after` on."""
+    start = f"({after}" if after else "-"
+    members = await client.run("ZRANGE", key, start, "+", "BYLEX", "LIMIT", 0, most + 1)
+    ids = tuple(member.decode() for member in members)
+    return Page(ids[:most], ids[most - 1] if len(ids) > most else "")
+
+
 async def every_page(read: Callable[[str], Awaitable[Page[T]]]) -> AsyncGenerator[Page[T], None]:
     """Yield every page of a list; `read` takes the place where a page starts ("" at the beginning)."""
     after = ""

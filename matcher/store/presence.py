@@ -48,6 +48,7 @@ class PresenceStore:
         keys = Keys(site)
         answer = await self._connection.verb(
             verbs.Beat(
+                life=keys.life,
                 agent=keys.agent(agent),
                 timers=keys.timers,
                 roster=keys.roster,
@@ -67,6 +68,7 @@ class PresenceStore:
         keys = Keys(site)
         answer = await self._connection.verb(
             verbs.MissBeat(
+                life=keys.life,
                 agent=keys.agent(agent),
                 timers=keys.timers,
                 roster=keys.roster,

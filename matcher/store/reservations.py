@@ -121,6 +121,7 @@ class ReservationStore:
             reservation_id=request.reservation,
             decision_id=request.decision,
             pool_id=request.pool,
+            pool_uid=request.pool_uid,
             channel=request.channel,
             customer=request.customer,
             basis=shortlist.basis,
@@ -276,6 +277,7 @@ class ReservationStore:
             reservation=keys.reservation(ref.reservation),
             agent=keys.agent(ref.agent),
             holds=keys.holds(ref.agent),
+            pool=keys.pool(ref.pool),
             due=keys.due,
             roster=keys.roster,
             reservation_id=ref.reservation,
@@ -313,7 +315,7 @@ def _handed_on(keys: Keys, ref: ReservationRef) -> verbs.HandedOn:
 
 def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[Any]) -> ReserveAnswer:
     match answer:
-        case [b"held", agent, fence, cost, created, deadline, event]:
+        case [b"held", agent, fence, cost, created, deadline, event, agent_uid]:
             return Reserved(
                 Reservation(
                     id=request.reservation,
@@ -329,6 +331,7 @@ def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[
                     created_ms=int(created),
                     deadline_ms=int(deadline),
                     accepted_ms=int(created) if request.accepted else 0,
+                    agent_uid=agent_uid.decode(),
                 ),
                 event.decode(),
             )

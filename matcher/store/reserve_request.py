@@ -82,6 +82,7 @@ class ReserveRequest:
     waiting: WaitTerms | None = None
     how: ReserveKind = ReserveKind.NEW
     handed_on: ReservationRef | None = None
+    pool_uid: str = ""
 
     @property
     def lines_up(self) -> bool:

@@ -1,4 +1,4 @@
-"""The store of the roster: agents with their interest vectors, pools and sites."""
+"""The store of the roster: agents with their interest vectors, and pools."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from matcher.errors import (
     PoolHasWaiting,
     PoolInUse,
     PoolNotFound,
-    SiteExists,
 )
 from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
 from matcher.model.lifecycle import AgentStatus
-from matcher.model.resource_names import agent_name, pool_name, site_name
+from matcher.model.resource_names import agent_name, new_uid, pool_name
 from matcher.store import verbs
 from matcher.store.codecs import (
     decode_agent,
@@ -35,8 +34,9 @@ from matcher.store.codecs import (
     fields_of,
     pairs_of,
 )
-from matcher.store.keys import SITES, Keys, site_creation
+from matcher.store.keys import SITES, Keys
 from matcher.store.models import known_models
+from matcher.store.pages import id_page
 from matcher.store.redis.client import StoreClient
 from matcher.store.unreadable import Unreadable
 
@@ -44,7 +44,7 @@ MUST_NOT_EXIST = 0
 
 
 class RosterStore:
-    """Read and write agents, pools and sites."""
+    """Read and write agents and pools."""
 
     def __init__(self, connection: StoreClient, events_kept: int, unreadable: Unreadable | None = None) -> None:
         """unreadable: reports records that are left out where many are read."""
@@ -102,11 +102,11 @@ class RosterStore:
             )
             for agent, rows in vectors
         ]
-        await self._connection.verb(verbs.PutVectors(agents=agents))
+        await self._connection.verb(verbs.PutVectors(life=keys.life, agents=agents))
 
     async def agent_ids(self, site: str, most: int, after: str) -> Page[str]:
         """List a page of agent ids in order."""
-        return await self._ids(Keys(site).agents, most, after)
+        return await id_page(self._connection, Keys(site).agents, most, after)
 
     async def put_agent(
         self,
@@ -130,6 +130,7 @@ class RosterStore:
         left = [pool for pool in pools_before if pool not in profile.pools]
         answer = await self._connection.verb(
             verbs.PutAgent(
+                life=keys.life,
                 agent=keys.agent(agent),
                 agents=keys.agents,
                 vectors=keys.vectors(model, agent),
@@ -138,6 +139,7 @@ class RosterStore:
                 waiting=keys.waiting,
                 agent_id=agent,
                 expected="" if expected is None else expected,
+                uid=new_uid(),
                 status=status or "",
                 imported="1" if imported else "",
                 profile=encode_profile(profile),
@@ -167,10 +169,12 @@ class RosterStore:
         keys = Keys(site)
         answer = await self._connection.verb(
             verbs.PutStatus(
+                life=keys.life,
                 agent=keys.agent(agent),
                 roster=keys.roster,
                 waiting=keys.waiting,
                 agent_id=agent,
+                uid=new_uid(),
                 status=status,
                 events_kept=self._events_kept,
             )
@@ -186,6 +190,7 @@ class RosterStore:
         write = secrets.token_hex(8)
         answer = await self._connection.verb(
             verbs.DeleteAgent(
+                life=keys.life,
                 agent=keys.agent(agent),
                 agents=keys.agents,
                 roster=keys.roster,
@@ -210,13 +215,17 @@ class RosterStore:
             case _:
                 raise AgentNotFound(agent_name(site, agent))
 
+    async def site_ids(self, most: int, after: str) -> Page[str]:
+        """List a page of the ids of the sites in order."""
+        return await id_page(self._connection, SITES, most, after)
+
     async def pool(self, site: str, pool: str) -> Pool | None:
         """Read a pool; None: there is no such pool, or no readable record."""
         return (await self._pools(site, [pool]))[0]
 
     async def pools(self, site: str, most: int, after: str) -> Page[Pool]:
         """List a page of pools by id."""
-        ids = await self._ids(Keys(site).pools, most, after)
+        ids = await id_page(self._connection, Keys(site).pools, most, after)
         return Page(tuple(pool for pool in await self._pools(site, ids.items) if pool is not None), ids.next)
 
     async def _pools(self, site: str, pools: Sequence[str]) -> list[Pool | None]:
@@ -231,10 +240,12 @@ class RosterStore:
         keys = Keys(site)
         answer = await self._connection.verb(
             verbs.PutPool(
+                life=keys.life,
                 pool=keys.pool(pool),
                 pools=keys.pools,
                 roster=keys.roster,
                 pool_id=pool,
+                uid=new_uid(),
                 expected="" if expected is None else expected,
                 policy=encode_policy(policy),
                 write_id=secrets.token_hex(8),
@@ -256,6 +267,7 @@ class RosterStore:
         keys, write = Keys(site), secrets.token_hex(8)
         answer = await self._connection.verb(
             verbs.DeletePool(
+                life=keys.life,
                 pool=keys.pool(pool),
                 pools=keys.pools,
                 roster=keys.roster,
@@ -279,35 +291,3 @@ class RosterStore:
                 raise PoolHasWaiting(pool_name(site, pool), int(waiting))
             case _:
                 raise PoolNotFound(pool_name(site, pool))
-
-    async def site_exists(self, site: str) -> bool:
-        """Return whether the site exists."""
-        return await self._connection.run("ZSCORE", SITES, site) is not None
-
-    async def sites(self, most: int, after: str) -> Page[str]:
-        """List a page of site ids in order."""
-        return await self._ids(SITES, most, after)
-
-    async def add_site(self, site: str) -> None:
-        """Add a site, after its default pool. Raises SiteExists."""
-        write = secrets.token_hex(8)
-        call = verbs.AddSite(sites=SITES, once=site_creation(write), site_id=site, write_id=write)
-        if (await self._connection.verb(call))[0] != b"ok":
-            raise SiteExists(site_name(site))
-
-    async def agents_on(self, site: str) -> int:
-        """Count the agents of a site."""
-        return int(await self._connection.run("ZCARD", Keys(site).agents))
-
-    async def delete_site(self, site: str) -> None:
-        """Remove a site with all its keys; an event on its roster stream says so first."""
-        keys = Keys(site)
-        await self._connection.run("ZREM", SITES, site)
-        await self._connection.run("XADD", keys.roster, "0-*", "e", f"site|{site}|0|0")
-        await self._connection.delete_matching(keys.pattern)
-
-    async def _ids(self, key: str, most: int, after: str) -> Page[str]:
-        start = f"({after}" if after else "-"
-        members = await self._connection.run("ZRANGE", key, start, "+", "BYLEX", "LIMIT", 0, most + 1)
-        ids = tuple(member.decode() for member in members)
-        return Page(ids[:most], ids[most - 1] if len(ids) > most else "")

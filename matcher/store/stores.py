@@ -16,6 +16,7 @@ from matcher.store.presence import PresenceStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import RosterStore
+from matcher.store.sites import SiteStore
 from matcher.store.unreadable import Unreadable
 
 
@@ -24,6 +25,7 @@ class Stores:
     """All stores of the service."""
 
     models: ModelStore
+    sites: SiteStore
     roster: RosterStore
     routing: ReservationStore
     contacts: ContactStore
@@ -48,6 +50,7 @@ class Stores:
         unreadable = Unreadable(on_unreadable)
         return cls(
             models=ModelStore(connection),
+            sites=SiteStore(connection, lifetimes.events_kept),
             roster=RosterStore(connection, lifetimes.events_kept, unreadable),
             routing=ReservationStore(connection, lifetimes, unreadable),
             contacts=ContactStore(

@@ -139,6 +139,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     SHUTTING_DOWN: _ErrorReason.ValueType  # 62
     """UNAVAILABLE: this server is stopping; another server can take the call. Example: {}."""
+    SITE_DELETING: _ErrorReason.ValueType  # 63
+    """UNAVAILABLE: a former site of this id is still being deleted; RetryInfo says when to try again.
+    Example: {"site": "sites/acme"}.
+    """
     INTERNAL_FAULT: _ErrorReason.ValueType  # 70
     """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
 
@@ -265,6 +269,10 @@ INDEX_BEHIND: ErrorReason.ValueType  # 61
 """
 SHUTTING_DOWN: ErrorReason.ValueType  # 62
 """UNAVAILABLE: this server is stopping; another server can take the call. Example: {}."""
+SITE_DELETING: ErrorReason.ValueType  # 63
+"""UNAVAILABLE: a former site of this id is still being deleted; RetryInfo says when to try again.
+Example: {"site": "sites/acme"}.
+"""
 INTERNAL_FAULT: ErrorReason.ValueType  # 70
 """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -78,6 +78,7 @@ class Agent(_message.Message):
     HOLDS_FIELD_NUMBER: _builtins.int
     STATUS_REASON_FIELD_NUMBER: _builtins.int
     HEARTBEAT_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/agents/{agent}"."""
     display_name: _builtins.str
@@ -90,6 +91,10 @@ class Agent(_message.Message):
     """The capacity in use: the sum of the costs of the holds. Set by GetAgent."""
     status_reason: _builtins.str
     """Why the service set the status, where it did: "missed 3 offers in a row", "no heartbeat"."""
+    uid: _builtins.str
+    """Identifies this person for ever: a UUID that is never used again. A new agent of the same name has another, and
+    inherits neither customers nor exclusions. Empty until the first write after an update from an earlier version.
+    """
     @_builtins.property
     def interests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The agent's interests, in the agent's own words, one short text each: 1 to 64, each at most 512 characters, without
@@ -156,10 +161,11 @@ class Agent(_message.Message):
         holds: _abc.Iterable[Global___Hold] | None = ...,
         status_reason: _builtins.str = ...,
         heartbeat_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "heartbeat_expire_time", b"heartbeat_expire_time", "idle_since", b"idle_since", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "heartbeat_expire_time", b"heartbeat_expire_time", "holds", b"holds", "idle_since", b"idle_since", "interests", b"interests", "languages", b"languages", "load", b"load", "name", b"name", "pools", b"pools", "skills", b"skills", "status", b"status", "status_reason", b"status_reason", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "heartbeat_expire_time", b"heartbeat_expire_time", "holds", b"holds", "idle_since", b"idle_since", "interests", b"interests", "languages", b"languages", "load", b"load", "name", b"name", "pools", b"pools", "skills", b"skills", "status", b"status", "status_reason", b"status_reason", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,6 +319,7 @@ class Pool(_message.Message):
     RELATIONSHIP_WAIT_FIELD_NUMBER: _builtins.int
     MATCHING_WINDOW_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/pools/{pool}"."""
     display_name: _builtins.str
@@ -341,6 +348,10 @@ class Pool(_message.Message):
     """After this many offers in a row that an agent let expire, the service sets the agent AWAY. Unset: 3. 0: never."""
     waiting: _builtins.int
     """How many contacts wait. Set by GetPool."""
+    uid: _builtins.str
+    """Identifies this pool for ever: a UUID that is never used again. A new pool of the same name has another, and does not
+    find the contacts of the former one. Empty until the first write after an update from an earlier version.
+    """
     @_builtins.property
     def offer_duration(self) -> _duration_pb2.Duration:
         """How long an offer waits for an answer. Unset: 30 s. 1 s to 1 h."""
@@ -418,10 +429,11 @@ class Pool(_message.Message):
         relationship_wait: _duration_pb2.Duration | None = ...,
         matching_window: _duration_pb2.Duration | None = ...,
         waiting: _builtins.int = ...,
+        uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
     _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015
@@ -449,16 +461,20 @@ class Site(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}"."""
+    uid: _builtins.str
+    """Identifies this site for ever: a UUID that is never used again. A new site of the same name has another."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

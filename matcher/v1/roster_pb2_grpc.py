@@ -229,7 +229,8 @@ class RosterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateSite(self, request, context):
-        """Adds a site with its default pool.
+        """Adds a site with its default pool. Where a former site of the name is still being deleted it waits for a few seconds,
+        then fails with SITE_DELETING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -243,7 +244,8 @@ class RosterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSite(self, request, context):
-        """Removes a site.
+        """Removes a site, and answers when everything of it is gone. From the first moment on every call for the site is
+        answered SITE_NOT_FOUND and its streams end so. A deletion whose call is cut off goes on; a second call waits for it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

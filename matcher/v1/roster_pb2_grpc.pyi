@@ -68,11 +68,15 @@ class RosterServiceStub:
     DeletePool: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DeletePoolRequest, _empty_pb2.Empty]
     """Removes a pool without agents and without waiting contacts."""
     CreateSite: _grpc.UnaryUnaryMultiCallable[_roster_pb2.CreateSiteRequest, _roster_pb2.Site]
-    """Adds a site with its default pool."""
+    """Adds a site with its default pool. Where a former site of the name is still being deleted it waits for a few seconds,
+    then fails with SITE_DELETING.
+    """
     ListSites: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ListSitesRequest, _roster_pb2.ListSitesResponse]
     """Lists the sites by id."""
     DeleteSite: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DeleteSiteRequest, _empty_pb2.Empty]
-    """Removes a site."""
+    """Removes a site, and answers when everything of it is gone. From the first moment on every call for the site is
+    answered SITE_NOT_FOUND and its streams end so. A deletion whose call is cut off goes on; a second call waits for it.
+    """
 
 @_typing.type_check_only
 class RosterServiceAsyncStub(RosterServiceStub):
@@ -113,11 +117,15 @@ class RosterServiceAsyncStub(RosterServiceStub):
     DeletePool: _aio.UnaryUnaryMultiCallable[_roster_pb2.DeletePoolRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Removes a pool without agents and without waiting contacts."""
     CreateSite: _aio.UnaryUnaryMultiCallable[_roster_pb2.CreateSiteRequest, _roster_pb2.Site]  # type: ignore[assignment]
-    """Adds a site with its default pool."""
+    """Adds a site with its default pool. Where a former site of the name is still being deleted it waits for a few seconds,
+    then fails with SITE_DELETING.
+    """
     ListSites: _aio.UnaryUnaryMultiCallable[_roster_pb2.ListSitesRequest, _roster_pb2.ListSitesResponse]  # type: ignore[assignment]
     """Lists the sites by id."""
     DeleteSite: _aio.UnaryUnaryMultiCallable[_roster_pb2.DeleteSiteRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Removes a site."""
+    """Removes a site, and answers when everything of it is gone. From the first moment on every call for the site is
+    answered SITE_NOT_FOUND and its streams end so. A deletion whose call is cut off goes on; a second call waits for it.
+    """
 
 class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
     """Manages agents, the pools that they are in, and the sites that contain both."""
@@ -245,7 +253,9 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _roster_pb2.CreateSiteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.Site, _abc.Awaitable[_roster_pb2.Site]]:
-        """Adds a site with its default pool."""
+        """Adds a site with its default pool. Where a former site of the name is still being deleted it waits for a few seconds,
+        then fails with SITE_DELETING.
+        """
 
     @_abc_1.abstractmethod
     def ListSites(
@@ -261,6 +271,8 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _roster_pb2.DeleteSiteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Removes a site."""
+        """Removes a site, and answers when everything of it is gone. From the first moment on every call for the site is
+        answered SITE_NOT_FOUND and its streams end so. A deletion whose call is cut off goes on; a second call waits for it.
+        """
 
 def add_RosterServiceServicer_to_server(servicer: RosterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -196,6 +196,8 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     """Its record could not be read, or its message could not be opened. A transfer that waited is over then, and the contact
     stays with its agent.
     """
+    CAUSE_POOL_REMOVED: _Cause.ValueType  # 17
+    """The pool in which it might wait was removed while an agent had its offer."""
 
 class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
     """Why a contact came to its state."""
@@ -236,6 +238,8 @@ CAUSE_UNREADABLE: Cause.ValueType  # 16
 """Its record could not be read, or its message could not be opened. A transfer that waited is over then, and the contact
 stays with its agent.
 """
+CAUSE_POOL_REMOVED: Cause.ValueType  # 17
+"""The pool in which it might wait was removed while an agent had its offer."""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015
 
 class _Constraint:
@@ -908,6 +912,7 @@ class Reservation(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     DECLINE_REASON_FIELD_NUMBER: _builtins.int
     IDLE_SINCE_FIELD_NUMBER: _builtins.int
+    AGENT_UID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/reservations/{reservation}"."""
     agent: _builtins.str
@@ -930,6 +935,8 @@ class Reservation(_message.Message):
     """Why this agent was chosen."""
     decline_reason: _builtins.str
     """Why it was declined, as the platform reported."""
+    agent_uid: _builtins.str
+    """The agent's uid: whom the name meant when the reservation was made."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the reservation was made."""
@@ -969,10 +976,11 @@ class Reservation(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         decline_reason: _builtins.str = ...,
         idle_since: _timestamp_pb2.Timestamp | None = ...,
+        agent_uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "idle_since", b"idle_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "agent", b"agent", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "idle_since", b"idle_since", "name", b"name", "pool", b"pool", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "idle_since", b"idle_since", "name", b"name", "pool", b"pool", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1152,6 +1160,8 @@ class Decision(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     RELAXED_FIELD_NUMBER: _builtins.int
     SET_ASIDE_FIELD_NUMBER: _builtins.int
+    AGENT_UID_FIELD_NUMBER: _builtins.int
+    POOL_UID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/decisions/{decision}"."""
     contact: _builtins.str
@@ -1178,6 +1188,10 @@ class Decision(_message.Message):
     """The fingerprint of the model that encoded the texts."""
     scorer: _builtins.str
     """The fingerprint of the scorer that ranked the agents."""
+    agent_uid: _builtins.str
+    """The agent's uid: whom the name meant when the decision was made."""
+    pool_uid: _builtins.str
+    """The pool's uid."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """The agents who were considered, in order, at most 8."""
@@ -1219,10 +1233,12 @@ class Decision(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         relaxed: _abc.Iterable[Global___Relaxed] | None = ...,
         set_aside: _abc.Iterable[Global___SetAside] | None = ...,
+        agent_uid: _builtins.str = ...,
+        pool_uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

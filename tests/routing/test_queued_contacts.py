@@ -21,7 +21,7 @@ def waiting(contact: str, waited_s: float, result: SearchResult, only: str = "")
     requirements = Requirements(only=only)
     queued = QueuedContact(
         QueuePlace(contact, "default", round(NOW_MS - 1000 * waited_s)),
-        WaitingContact(b"", "chat", "", 0, 0, "", {}),
+        WaitingContact(b"", "chat", "", 0, 0, "", {}, {}),
         Message("", "", requirements),
         auto_accept=False,
         encoded=EncodedMessage(UNITS, np.zeros((0, 4), np.float32), []),

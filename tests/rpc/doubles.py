@@ -33,6 +33,7 @@ from matcher.model import (
     Reason,
     Reservation,
     ReservedOutcome,
+    Site,
     StreamPlace,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
@@ -319,11 +320,11 @@ class PoolsDouble(Double):
 class SitesDouble(Double):
     """Answers as if there were two sites: "acme" and "default"."""
 
-    async def create_site(self, site: str) -> None:
-        self.record("create_site", None, site)
+    async def create_site(self, site: str) -> Site:
+        return self.record("create_site", Site(site, "u-1"), site)
 
-    async def sites(self, most: int, after: str) -> Page[str]:
-        return self.record("sites", Page(("acme", "default"), ""), most, after)
+    async def sites(self, most: int, after: str) -> Page[Site]:
+        return self.record("sites", Page((Site("acme", "u-1"), Site("default", "u-2")), ""), most, after)
 
     async def delete_site(self, site: str, force: bool) -> None:
         self.record("delete_site", None, site, force)

@@ -62,6 +62,9 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
 OUTPUT_ONLY = {
     "agent.status_reason",
     "row.agent.status_reason",
+    "agent.uid",
+    "row.agent.uid",
+    "pool.uid",
     "agent.holds",
     "row.agent.holds",
     "agent.name",  # of an agent that is created, the id is in agent_id

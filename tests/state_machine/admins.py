@@ -145,6 +145,8 @@ class Admins(TwoServers):
                 ends = ReservationState.COMPLETED if reservation.state is WRAPPING else ReservationState.CANCELED
                 self.plain.becomes(name, ends)
             del self.plain.agents[agent]
+            for contact in self.plain.contacts.values():
+                contact.removed |= {agent} & set(contact.excluded)
             self.plain.earmarked.discard(agent)
 
     def withdraw_offers(self, agent: str) -> None:

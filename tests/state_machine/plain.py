@@ -81,6 +81,18 @@ class PlainContact:
     wait_is_over: bool = False
     in_queue: bool = False
     moving: bool = False
+    removed: set[str] = field(default_factory=set)
+    """Excluded agents who were removed: a new agent of such an id is not excluded."""
+
+    @property
+    def barred(self) -> set[str]:
+        """Return the ids of agents to whom the contact must not come."""
+        return set(self.excluded) - self.removed
+
+    def exclude(self, agent: str, until: str) -> None:
+        """Note that an agent is excluded."""
+        self.excluded[agent] = until
+        self.removed.discard(agent)
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ class Plain:
     def eligible(self, ask: Ask) -> set[str]:
         """Return the agents who can be reserved for a request."""
         contact = self.contacts.get(ask.contact)
-        return self.able(ask.pool, ask.channel, set(contact.excluded) if contact else set())
+        return self.able(ask.pool, ask.channel, contact.barred if contact else set())
 
     def able(self, pool: str, channel: str, excluded: set[str], only: str = "") -> set[str]:
         """Return the agents who can be reserved."""
@@ -160,7 +172,7 @@ class Plain:
     def able_to_serve(self, name: str) -> set[str]:
         """Return the agents who can be reserved for a contact in the queue."""
         contact = self.contacts[name]
-        excluded = set(contact.excluded)
+        excluded = contact.barred
         if contact.moving:
             excluded.add(self.reservations[contact.reservation].agent)
         # An agent to whom the contact was transferred by id did not accept: now any agent may have it.
@@ -205,7 +217,7 @@ class Plain:
         """Note that a transfer ends the reservation of the agent who holds the contact."""
         old = self.reservations[contact.reservation]
         old.state, old.idle = State.COMPLETED, False
-        contact.excluded[old.agent] = FOREVER
+        contact.exclude(old.agent, FOREVER)
         self.freed(old.agent)
 
     def enqueue(self, name: str, ask: Ask) -> None:
@@ -250,7 +262,7 @@ class Plain:
         """Note that an offer was not accepted."""
         contact.state, contact.in_queue = Contact.QUEUED, contact.waits
         if excluded:
-            contact.excluded[agent] = excluded
+            contact.exclude(agent, excluded)
         else:
             contact.excluded.pop(agent, None)
 

@@ -324,6 +324,7 @@ class Platforms(Admins):
                     ("HSET", self.keys.reservation(name), "deadline", past),
                     ("ZADD", self.keys.holds(reservation.agent), "XX", past, member),
                     ("ZADD", self.keys.due, "XX", past, f"reservation|{name}"),
+                    ("HSET", self.keys.life, "due", 0),
                     ("XADD", self.keys.load, "0-*", "e", f"hold|{reservation.agent}|{member}|{past}|{past}"),
                 ]
             )

@@ -103,7 +103,7 @@ class Queues(Platforms):
         old = self.plain.reservations[known.reservation]
         self.run(self.catch_up_all())
         before = self.stored()
-        able = self.plain.able(pool, known.channel, {*known.excluded, old.agent}, agent)
+        able = self.plain.able(pool, known.channel, {*known.barred, old.agent}, agent)
         answer = self.attempt(self.send_transfer(server, name, pool, agent, text, wait), twice=twice)
         if not isinstance(answer, ReservedOutcome):
             self.check_nobody_was_free(able, set(before.earmarked()), answer)
@@ -111,7 +111,7 @@ class Queues(Platforms):
             if wait:
                 known.in_queue = known.waits = known.moving = True
                 known.wait_is_over, known.pool, known.only, known.auto_accept = False, pool, agent, False
-                known.excluded[old.agent] = FOREVER
+                known.exclude(old.agent, FOREVER)
             return
         held = answer.reservation
         assert held.agent in able, (held, able, self.plain.held(held.agent))
@@ -161,6 +161,7 @@ class Queues(Platforms):
             past = await store_now_ms(self.connection) - LONG_PAST_MS
             await self.connection.run("HSET", self.keys.contact(name), "waits", past)
             await self.connection.run("ZADD", self.keys.timers, "XX", past, f"contact|{name}")
+            await self.connection.run("HSET", self.keys.life, "due", 0)
             await self.forget_queued_contacts()
 
         self.run(passing())
@@ -176,6 +177,7 @@ class Queues(Platforms):
         async def passing() -> None:
             past = await store_now_ms(self.connection) - LONG_PAST_MS
             changed = await self.connection.run("ZADD", self.keys.timers, "XX", "CH", past, f"idle|{name}")
+            await self.connection.run("HSET", self.keys.life, "due", 0)
             self.plain.reservations[name].idle = bool(changed)
 
         overdue = {name for name, reservation in self.plain.reservations.items() if reservation.lapsed}

@@ -25,6 +25,7 @@ from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
 from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
+from matcher.services.site_removal import SiteRemoval
 from matcher.services.sites import SiteService
 from matcher.store.audit import AuditStore
 from matcher.store.clock import StoreClock
@@ -39,6 +40,7 @@ from matcher.store.redis.verb_call import VerbCall
 from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import RosterStore
 from matcher.store.sealer import Sealer
+from matcher.store.sites import SiteStore
 from tests.state_machine.words import WordEncoder
 from tests.store.access import store_now_ms
 
@@ -114,14 +116,15 @@ class ServiceInstance:
         def open_replica(site: str) -> SiteReplica:
             return SiteReplica(site, connection, roster_store, matching, clock, contacts, lambda _: None, lambda: None)
 
-        sites, ranker = SiteRegistry(roster_store, open_replica), Ranker(TOLERANCE, SearchBatcher(LoopTurns()))
+        site_store = SiteStore(connection, EVENTS_KEPT)
+        sites, ranker = SiteRegistry(site_store, open_replica), Ranker(TOLERANCE, SearchBatcher(LoopTurns()))
         reserver = Reserver(routing, contacts, clock, ranker, KEYS)
         return cls(
             connection=connection,
             sites=sites,
             agents=AgentService(roster_store, routing, presence, sites, clock, AuditStore(connection, EVENTS_KEPT)),
             pools=PoolService(roster_store, sites, TOLERANCE),
-            site_service=SiteService(roster_store, sites),
+            site_service=SiteService(site_store, roster_store, sites, SiteRemoval(site_store)),
             router=Router(routing, contacts, customers, sites, clock, ranker, reserver),
             reservations=ReservationService(routing, contacts, customers, sites, clock),
             contacts=ContactService(contacts, routing, EventStore(connection), sites, clock),

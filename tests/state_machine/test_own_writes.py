@@ -193,7 +193,7 @@ async def test_a_site_is_read_again_when_the_reading_was_interrupted(
 ) -> None:
     """The store fails during the reading and returns: the server does not continue with an empty index."""
     await pair.create("ann")
-    await pair.slow.sites.drop(pair.site)
+    await pair.slow.sites.drop(await pair.slow.sites.replica(pair.site))
     interrupted: list[bool] = []
 
     async def reading(*args: Any) -> Snapshot:

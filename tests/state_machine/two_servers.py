@@ -22,6 +22,7 @@ from matcher.model import (
 from matcher.model.lifecycle import CONTACT_NEXT
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.store.keys import Keys
+from matcher.store.sites import SiteStore
 from tests.state_machine.plain import Plain
 from tests.state_machine.service_instance import RepeatingClient, ServiceInstance
 from tests.state_machine.stored import Stored
@@ -145,8 +146,10 @@ class TwoServers(RuleBasedStateMachine):
     async def stand_still(self, stored: Stored) -> None:
         """Let the clock advance before the next step, and let earmarks end only by a step.
 
-        Otherwise the result of a step would depend on the speed of this machine.
+        Otherwise the result of a step would depend on the speed of this machine. What is due next is noted exactly, so
+        that the next step has to note whatever it makes due.
         """
+        await SiteStore(self.connection, 1).next_due(self.site)
         earmarked = [name for name, fields in stored.hashes["agent"].items() if "earmark" in fields]
         await self.connection.pipeline([("HSET", self.keys.agent(name), "earmark", FAR_MS) for name in earmarked])
         await asyncio.sleep(0.002)

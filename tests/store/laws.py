@@ -57,7 +57,7 @@ def _flat(value: Any) -> bytes:
 async def broken_laws(stage: Stage) -> list[str]:
     """Name the broken laws; a record whose deadline has passed may be swept or not."""
     site = await Site.read(stage)
-    return [*_queue(site), *_contacts(site), *_holds(site), *_timers(site)]
+    return [*_queue(site), *_contacts(site), *_holds(site), *_timers(site), *_next_due(site)]
 
 
 async def repairs(stage: Stage) -> list[Repair]:
@@ -159,3 +159,13 @@ def _timers(site: Site) -> list[str]:
         if kind == "idle" and text(reservations.get(name, {}), "state") != "ACCEPTED":
             broken.append(f"{name} may rest, and is none that lasts")
     return broken
+
+
+def _next_due(site: Site) -> list[str]:
+    deadlines = [*site.values.get("due", {}).values(), *site.values.get("timers", {}).values()]
+    # A contact that waits may be offered at any moment.
+    deadlines += [site.now_ms] * bool(site.values.get("queue"))
+    noted = site.values.get("life", {}).get("due")
+    if deadlines and (noted is None or int(noted) > min(deadlines)):
+        return [f"nobody would wake the site at {min(deadlines)}: its life says {noted!r}"]
+    return []

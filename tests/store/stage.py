@@ -33,6 +33,7 @@ from matcher.store.reservations import (
     WaitTerms,
 )
 from matcher.store.roster import RosterStore
+from matcher.store.sites import SiteStore
 from matcher.store.verbs import VERBS, ContactStep, Transition
 from tests.store.access import store_now_ms
 
@@ -78,6 +79,7 @@ class Stage:
     def __post_init__(self) -> None:
         self.keys = Keys(self.site)
         self.roster = RosterStore(self.connection, EVENTS_KEPT)
+        self.sites = SiteStore(self.connection, EVENTS_KEPT)
         self.models = ModelStore(self.connection)
         self.routing = ReservationStore(self.connection, LIFETIMES)
         self.contacts = ContactStore(self.connection, keep_ms=KEEP_MS, events_kept=EVENTS_KEPT)
@@ -86,8 +88,14 @@ class Stage:
 
     async def set_up(self) -> None:
         """Add the default pool."""
+        await self.sites.found(self.site, "stage", listed=False)
         await self.roster.put_pool(self.site, "default", PoolPolicy(), 0)
-        await self.roster.add_site(self.site)
+        await self.sites.put_on_list(self.site)
+        await self.sites.found(self.site, "stage", listed=True)
+
+    async def clear(self) -> None:
+        """Delete the site with everything in it."""
+        await self.sites.delete(await self.sites.begin_deletion(self.site, force=True))
 
     async def put(
         self,
@@ -276,6 +284,7 @@ class Stage:
             reservation=keys.reservation(reservation.id),
             agent=keys.agent(reservation.agent),
             holds=keys.holds(reservation.agent),
+            pool=keys.pool(reservation.pool),
             due=keys.due,
             roster=keys.roster,
             reservation_id=reservation.id,

@@ -190,7 +190,7 @@ async def test_a_site_created_again_is_not_mistaken_for_the_old_site(stage: Stag
         await stage.put(f"a{number}")
     async with reading(stage) as reader:
         assert await reader.changes.unbroken(reader.position)
-        await stage.roster.delete_site(stage.site)
+        await stage.clear()
         await stage.set_up()
         assert not await reader.changes.unbroken(reader.position)
 
@@ -332,7 +332,7 @@ async def test_a_snapshot_and_the_events_after_it_lose_nothing(
         for change in await reader.read_to_end():
             picture.apply(change)
     assert picture.agents() == (await snapshot(stage)).agents()
-    await stage.roster.delete_site(stage.site)
+    await stage.clear()
 
 
 async def test_a_watcher_reads_past_an_event_of_an_unknown_kind(plain_stage: Stage) -> None:

@@ -75,6 +75,7 @@ async def test_every_record_of_a_customer_ends(lawful: Stage) -> None:
 async def test_concurrent_joins_and_conversations_end_in_one_customer(product: StoreClient) -> None:
     """Ten calls at once, with the same handles in other orders: all handles are one customer who knows every agent."""
     stage = Stage(product)
+    await stage.set_up()
     handles = [f"h{number}" for number in range(6)]
 
     async def join(number: int) -> None:
@@ -108,6 +109,7 @@ async def test_any_order_of_joins_and_conversations_equals_plain_sets(
 ) -> None:
     """Compared with plain sets: the joined handles, their number, and the agents that each customer knows."""
     stage = Stage(product)
+    await stage.set_up()
     joined = {number: {number} for number in range(6)}
     words: list[tuple[int, str, bool, int]] = []
     known = set[int]()

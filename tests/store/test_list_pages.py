@@ -57,14 +57,14 @@ async def test_a_filter_that_fits_nothing_reads_a_bounded_number_of_contacts_for
     """The page is empty and says where the next one begins; the pages together read each contact once."""
     monkeypatch.setattr(store_of_contacts, "MOST_READ", 10)
     live = 4 * (PAGE + MOST_TIES)
-    await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
+    night = await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
     for number in range(live):
         await stage.line_up(f"c{number}")
     await spread(stage, (f"c{number}" for number in range(live)))
     pages, after, now_ms = list[Page[Any]](), "", await stage.now_ms()
     while not pages or after:
         reads.clear()
-        pages.append(await stage.contacts.contacts(stage.site, "night", None, PAGE, after, now_ms))
+        pages.append(await stage.contacts.contacts(stage.site, night, None, PAGE, after, now_ms))
         assert len(reads) <= 10 + PAGE + MOST_TIES
         after = pages[-1].next
     assert all(page.items == () for page in pages)
@@ -85,7 +85,7 @@ async def test_a_page_of_every_list_reads_no_more_records_than_it_could_hold(
     lists: dict[str, Callable[[], Awaitable[Page[Any]]]] = {
         "agents": lambda: stage.roster.agent_ids(stage.site, PAGE, ""),
         "pools": lambda: stage.roster.pools(stage.site, PAGE, ""),
-        "sites": lambda: stage.roster.sites(PAGE, ""),
+        "sites": lambda: stage.sites.sites(PAGE, ""),
         "contacts": lambda: stage.contacts.contacts(stage.site, None, None, PAGE, "", now_ms),
         "reservations": lambda: stage.routing.reservations(stage.site, PAGE, "", now_ms),
         "an agent's": lambda: stage.routing.reservations_of(stage.site, "busy", PAGE, "", now_ms),

@@ -249,7 +249,7 @@ async def test_a_store_behind_tls_with_a_login_and_a_database(
     login = as_user("unix://", PRODUCT).replace("unix", "rediss")
     await plain_stage.put("ann", 5)
     elsewhere = StoreClient(f"{login}127.0.0.1:{port}/1?ssl_ca_certs={chain}")
-    assert await Stage(elsewhere, plain_stage.site).roster.agents_on(plain_stage.site) == 0
+    assert await Stage(elsewhere, plain_stage.site).sites.living(plain_stage.site) is None
     await elsewhere.close()
     connection = StoreClient(f"{login}127.0.0.1:{port}?ssl_ca_certs={chain}")
     there = Stage(connection, plain_stage.site)

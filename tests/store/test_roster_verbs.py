@@ -107,6 +107,7 @@ async def test_the_same_write_again_answers_the_same_and_writes_nothing(stage: S
     async def put(write_id: str, expected: int) -> list[object]:
         return await stage.connection.verb(
             PutAgent(
+                life=keys.life,
                 agent=keys.agent("ann"),
                 agents=keys.agents,
                 vectors=keys.vectors("m", "ann"),
@@ -115,6 +116,7 @@ async def test_the_same_write_again_answers_the_same_and_writes_nothing(stage: S
                 waiting=keys.waiting,
                 agent_id="ann",
                 expected=expected,
+                uid=f"uid of {write_id}",
                 status="ONLINE",
                 imported="",
                 profile=encode_profile(wanted),
@@ -137,10 +139,12 @@ async def test_the_same_write_again_answers_the_same_and_writes_nothing(stage: S
     async def put_pool(write_id: str) -> list[object]:
         return await stage.connection.verb(
             PutPool(
+                life=keys.life,
                 pool=keys.pool("north"),
                 pools=keys.pools,
                 roster=keys.roster,
                 pool_id="north",
+                uid=f"uid of {write_id}",
                 expected=0,
                 policy=b"{}",
                 write_id=write_id,
@@ -318,7 +322,7 @@ async def test_a_site_is_removed_with_every_key(stage: Stage) -> None:
     """Nothing of a removed site is left."""
     await stage.put("ann")
     await stage.hold("ann")
-    assert await stage.roster.site_exists(stage.site)
-    await stage.roster.delete_site(stage.site)
-    assert not await stage.roster.site_exists(stage.site)
+    assert await stage.sites.living(stage.site)
+    await stage.clear()
+    assert await stage.sites.living(stage.site) is None
     assert await stage.everything() == {}

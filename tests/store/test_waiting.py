@@ -347,8 +347,9 @@ async def test_contacts_are_listed_page_by_page_the_oldest_first(lawful: Stage) 
 
     async def listed(pool: str | None = None, state: ContactState | None = None) -> list[str]:
         found, after = [], ""
+        of_pool = await stage.roster.pool(stage.site, pool) if pool else None
         while True:
-            page = await stage.contacts.contacts(stage.site, pool, state, 2, after, await stage.now_ms())
+            page = await stage.contacts.contacts(stage.site, of_pool, state, 2, after, await stage.now_ms())
             found += [one.id for one in page.items]
             if not page.next:
                 return found

@@ -61,6 +61,26 @@ async def test_a_rating_leads_back_and_an_exclusion_does_not(service: Server) ->
         assert back.reservation.basis == pb.RELATIONSHIP
 
 
+async def test_a_new_person_under_a_removed_agent_s_id_does_not_inherit_the_customers(service: Server) -> None:
+    """Another person gets the id: the API shows another uid, and the customer is led to whoever fits the message."""
+    async with service.client(await service.site()) as client:
+        await hire(client, PEOPLE)
+        await leads_back(client)
+        served = await talk(client, BEES, "ann", resolved=True)
+        former = await client.agent("bea")
+        assert served.reservation.agent_uid == former.uid
+        await client.delete_agent("bea")
+        await hire(client, {"bea": PEOPLE["bea"]})
+        assert (await client.agent("bea")).uid not in {"", former.uid}
+        again = await talk(client, TRAINS, "ann")
+        assert (again.reservation.agent, again.reservation.basis) == (client.name("agents", "tom"), pb.AFFINITY)
+        decision = await client.decision(served.reservation.decision)
+        assert (decision.agent, decision.agent_uid) == (former.name, former.uid)
+        assert decision.pool_uid == (await client.pool("default")).uid != ""
+        uids = {site.name: site.uid async for site in client.sites()}
+        assert uids[client.parent]
+
+
 async def test_handles_that_are_linked_are_one_customer(service: Server) -> None:
     """A customer served well by mail is known on the phone once the handles are linked, in any order of links."""
     async with service.client(await service.site()) as client:

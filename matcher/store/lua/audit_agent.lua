@@ -55,6 +55,7 @@ local function audit_agent(key, arg)
       end
       if due ~= deadline then
         redis.call('ZADD', key.due, digits(deadline), due_member)
+        note_due(key.life, digits(deadline))
         repaired('DUE', id)
       end
     elseif due and (not HOLDING[record.state] or record.agent == arg.agent_id) then

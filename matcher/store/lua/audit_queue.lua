@@ -51,6 +51,7 @@ local function audit_queue(key, arg)
       end
       if tonumber(at or nil) ~= score then
         redis.call('ZADD', key.queue, digits(score), id)
+        note_due(key.life, digits(now))
         repaired('PLACE', id)
       end
       if pool ~= queued_in or tonumber(at or nil) ~= score then
@@ -58,6 +59,7 @@ local function audit_queue(key, arg)
       end
       if tonumber(record.waits) and not redis.call('ZSCORE', key.timers, 'contact|' .. id) then
         redis.call('ZADD', key.timers, record.waits, 'contact|' .. id)
+        note_due(key.life, record.waits)
         append(key.load, arg.events_kept, 'timer', record.waits, digits(now))
         repaired('WAIT_ENDLESS', id)
       end

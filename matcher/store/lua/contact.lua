@@ -9,7 +9,7 @@ local MOST_HISTORY = 64000
 -- Reads a contact's hash.
 local function contact_record(contact)
   return fields(contact, 'state', 'reservation', 'agent', 'until', 'created', 'pool', 'wait', 'waits', 'head', 'moving',
-    'queued_in', 'score', 'sequence', 'history', 'pools')
+    'queued_in', 'score', 'sequence', 'history', 'pools', 'agent_uid', 'pool_uid')
 end
 
 -- Returns the contact of a call.
@@ -42,6 +42,8 @@ local function enqueue(contact, pool, score, waits_until)
   redis.call('HSET', key.waiting, '|' .. contact.id, pool)
   redis.call('HSET', key.contact, 'score', digits(score), 'queued_in', pool)
   redis.call('ZADD', key.timers, digits(waits_until), 'contact|' .. contact.id)
+  -- A site with a contact in its queue is to be followed now, not when the wait ends.
+  note_due(key.life, digits(math.min(contact.now, waits_until)))
   contact.record.score, contact.record.queued_in = digits(score), pool
 end
 
@@ -78,18 +80,4 @@ local function finish(contact, state, cause, reservation, agent)
   redis.call('ZREM', key.contacts, contact.id)
   redis.call('PEXPIREAT', key.contact, digits(contact.now + contact.keep_ms))
   step(contact, state, cause, reservation, agent)
-end
-
--- Leaves the contact without an agent; a contact that may wait goes back into the queue at its old age. The agent is
--- excluded until a time ('0': for ever).
-local function put_back(contact, cause, reservation, agent, excluded_until)
-  local key, record = contact.key, contact.record
-  if record.wait then
-    enqueue(contact, record.pool, tonumber(record.created) - tonumber(record.head), tonumber(record.waits))
-    redis.call('PEXPIREAT', key.contact, digits(math.max(contact.now, tonumber(record.waits)) + contact.keep_ms))
-  else
-    -- Where no caller routes the contact again, this timer takes it off the list after its record is forgotten.
-    redis.call('ZADD', key.timers, digits(contact.now + contact.keep_ms + 1000), 'contact|' .. contact.id)
-  end
-  step(contact, 'QUEUED', cause, reservation, agent, 'x:' .. agent, excluded_until)
 end

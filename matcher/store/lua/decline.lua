@@ -10,7 +10,7 @@ local function decline(key, arg)
   reset_missed(reservation)
   local excluded_until = arg.retry_after_ms == '' and '0' or digits(reservation.now + tonumber(arg.retry_after_ms))
   if has_contact(reservation) then
-    put_back(reservation.contact, 'DECLINED', reservation.id, reservation.agent, excluded_until)
+    put_back(reservation, 'DECLINED', excluded_until)
   end
   return answer(reservation)
 end

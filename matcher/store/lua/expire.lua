@@ -14,7 +14,7 @@ local function expire(key, arg)
   release(reservation, reservation.reads, idle_since or nil)
   local contact, away = reservation.contact, ''
   if state == 'PENDING' then
-    if has_contact(reservation) then put_back(contact, 'OFFER_EXPIRED', reservation.id, reservation.agent, '0') end
+    if has_contact(reservation) then put_back(reservation, 'OFFER_EXPIRED', '0') end
     if redis.call('EXISTS', key.agent) == 1 then
       local missed, most = redis.call('HINCRBY', key.agent, 'missed', 1), tonumber(arg.max_missed)
       local reason = 'missed ' .. missed .. ' offers in a row'

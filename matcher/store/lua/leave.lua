@@ -28,7 +28,7 @@ local function expire_wait(contact, live)
     -- A transfer that found no agent: the conversation goes on with the agent it has.
     dequeue(contact)
     unseal(contact)
-    redis.call('HDEL', key.contact, 'x:' .. record.agent)
+    redis.call('HDEL', key.contact, 'x:' .. record.agent, 'u:' .. record.agent)
     step(contact, 'ASSIGNED', 'WAIT_EXPIRED', record.reservation, record.agent)
     return {'left', 'ASSIGNED'}
   end

@@ -12,7 +12,8 @@ local function merge_customer(from, into)
       local other = redis.call('HGET', into, name)
       -- The later verdict on an agent counts: 'good|when|until'.
       if not other or tonumber(string.match(other, '|(%d+)|')) < tonumber(string.match(value, '|(%d+)|')) then
-        redis.call('HSET', into, name, value)
+        local uid = 'u:' .. string.sub(name, 3)
+        redis.call('HSET', into, name, value, uid, redis.call('HGET', from, uid) or '')
       end
     end
   end

@@ -29,6 +29,19 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
+-- Returns the answer of a verb whose site does not exist or is being deleted, nil for a site that lives. The library calls
+-- it before every verb but those of sites, so that a call under way cannot write into a site that is being deleted.
+local function no_site(life)
+  if redis.call('HGET', life, 'state') ~= 'ACTIVE' then return {'no_site'} end
+end
+
+-- Notes that something of the site is due at a time, in digits. `due` is the earliest such time or an earlier time:
+-- next_due makes it exact again.
+local function note_due(life, at)
+  local known = redis.call('HGET', life, 'due')
+  if not known or tonumber(at) < tonumber(known) then redis.call('HSET', life, 'due', at) end
+end
+
 -- Appends an event to a stream that keeps about `most` of them, and returns its id. The ids are 0-1, 0-2, …: a reader
 -- that misses one knows that it was trimmed away.
 local function append(stream, most, ...)
@@ -70,6 +83,12 @@ end
 -- Versions grow, also when an id is deleted and created again: the store's microseconds, or the last version plus 1.
 local function next_version(version, micros)
   return digits(math.max(tonumber(version or 0) + 1, micros))
+end
+
+-- Gives a record without a uid one, as those of an earlier version are. A uid is never used again: a new record under a
+-- removed id has another.
+local function keep_uid(key, uid)
+  if not redis.call('HGET', key, 'uid') then redis.call('HSET', key, 'uid', uid) end
 end
 
 -- Reads some fields of a hash; a field that is missing is nil.

@@ -22,6 +22,7 @@ local function put_agent(key, arg)
   local version = next_version(before.version, micros)
   redis.call('HSET', key.agent, 'profile', arg.profile, 'total', arg.total, 'channels', arg.channels, 'status', status,
     'idle', idle, 'version', version, 'profile_version', version, 'updated', digits(now), 'write', arg.write_id)
+  keep_uid(key.agent, arg.uid)
   if not before.version then
     redis.call('HSET', key.agent, 'created', digits(now))
     redis.call('ZADD', key.agents, 0, arg.agent_id)

@@ -8,6 +8,7 @@ local function put_pool(key, arg)
   if conflict then return conflict end
   local version = next_version(before.version, micros)
   redis.call('HSET', key.pool, 'policy', arg.policy, 'version', version, 'updated', digits(now), 'write', arg.write_id)
+  keep_uid(key.pool, arg.uid)
   if not before.version then
     redis.call('HSET', key.pool, 'created', digits(now))
     redis.call('ZADD', key.pools, 0, arg.pool_id)

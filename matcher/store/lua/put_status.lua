@@ -10,6 +10,7 @@ local function put_status(key, arg)
     local version = next_version(before.version, micros)
     redis.call('HDEL', key.agent, 'reason', 'missed', 'silent', silent and 'beat' or 'silent')
     redis.call('HSET', key.agent, 'status', arg.status, 'version', version, 'updated', digits(now))
+    keep_uid(key.agent, arg.uid)
     if arg.status == 'ONLINE' then
       redis.call('HSET', key.agent, 'idle', digits(now))
       earmark(key.agent, key.waiting, now)

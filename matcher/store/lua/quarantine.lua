@@ -24,6 +24,7 @@ local function readable_fields(whole)
   for i = 1, #whole, 2 do
     local name, value = whole[i], whole[i + 1]
     local excluded = string.match(name, '^x:[%w%-_.:~]+$') and string.match(value, '^%d+$')
+      or string.match(name, '^u:[%w%-_.:~]+$') and string.match(value, '^[%x-]+$')
     local word = (name == 'channel' or name == 'customer') and string.match(value, '^[%g ]*$')
     if excluded or word then kept[#kept + 1], kept[#kept + 2] = name, value end
   end
@@ -53,6 +54,7 @@ local function quarantine(key, arg)
   record.created = record.created or digits(now)
   redis.call('ZADD', key.contacts, 'NX', record.created, id)
   redis.call('ZADD', key.timers, ends, 'contact|' .. id)
+  note_due(key.life, ends)
   step(contact, 'QUARANTINED', 'UNREADABLE', '', '', 'created', record.created, 'pool', record.pool, 'waits', ends,
     unpack(whole.err and {} or readable_fields(whole)))
   redis.call('PEXPIREAT', key.contact, digits(tonumber(ends) + contact.keep_ms))

@@ -9,7 +9,8 @@ local LAPSES_TO = {PENDING = 'EXPIRED', ACCEPTED = 'EXPIRED', WRAPPING = 'COMPLE
 -- answer that says so.
 local function open_reservation(key, arg)
   local now, micros = clock()
-  local reservation = fields(key.reservation, 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write')
+  local reservation = fields(key.reservation, 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write',
+    'agent_uid')
   reservation.key, reservation.arg, reservation.id, reservation.agent = key, arg, arg.reservation_id, arg.agent_id
   reservation.now, reservation.micros = now, micros
   reservation.keep_ms = tonumber(arg.keep_ms)
@@ -61,6 +62,7 @@ local function extend(reservation, deadline)
   redis.call('HSET', key.reservation, 'deadline', at)
   redis.call('ZADD', key.holds, at, hold_member(reservation.id, reservation.channel, cost))
   redis.call('ZADD', key.due, at, 'reservation|' .. reservation.id)
+  note_due(key.life, at)
   keep_until(reservation, digits(deadline + reservation.keep_ms))
   append(key.load, reservation.arg.events_kept, 'hold', reservation.agent, reservation.id, reservation.channel, cost, at,
     digits(reservation.now))
@@ -90,7 +92,9 @@ local function note_activity(reservation, idle_ms)
     end
   end
   if idle_ms > 0 then
-    redis.call('ZADD', reservation.key.timers, digits(reservation.now + idle_ms), 'idle|' .. reservation.id)
+    local at = digits(reservation.now + idle_ms)
+    redis.call('ZADD', reservation.key.timers, at, 'idle|' .. reservation.id)
+    note_due(reservation.key.life, at)
   end
 end
 
@@ -118,4 +122,30 @@ end
 -- Starts the count of the agent's missed offers again: an agent who answers has missed none in a row.
 local function reset_missed(reservation)
   redis.call('HDEL', reservation.key.agent, 'missed')
+end
+
+-- Returns whether the contact's pool is still there. A new pool of the same id is another one.
+local function has_pool(reservation)
+  local uid = reservation.contact.record.pool_uid
+  return not uid or uid == '' or redis.call('HGET', reservation.key.pool, 'uid') == uid
+end
+
+-- Leaves the contact without its agent; a contact that may wait goes back into the queue at its old age, or ends where its
+-- pool is gone. The agent is excluded until a time ('0': for ever).
+local function put_back(reservation, cause, excluded_until)
+  local contact = reservation.contact
+  local key, record, agent = contact.key, contact.record, reservation.agent
+  local stays = not record.wait or has_pool(reservation)
+  if record.wait and stays then
+    enqueue(contact, record.pool, tonumber(record.created) - tonumber(record.head), tonumber(record.waits))
+    redis.call('PEXPIREAT', key.contact, digits(math.max(contact.now, tonumber(record.waits)) + contact.keep_ms))
+  elseif stays then
+    -- Where no caller routes the contact again, this timer takes it off the list after its record is forgotten.
+    local forgotten = digits(contact.now + contact.keep_ms + 1000)
+    redis.call('ZADD', key.timers, forgotten, 'contact|' .. contact.id)
+    note_due(key.life, forgotten)
+  end
+  step(contact, 'QUEUED', cause, reservation.id, agent, 'x:' .. agent, excluded_until,
+    'u:' .. agent, reservation.agent_uid or '')
+  if not stays then finish(contact, 'EXPIRED', 'POOL_REMOVED', '', '') end
 end

@@ -45,7 +45,7 @@ local function check_contact(attempt)
     if not (live and state == 'ASSIGNED') then return {'state', state or ''} end
     -- Another agent has the contact than when the caller read it, or nobody had accepted it then.
     if record.reservation ~= arg.handed_on[1].id then return {'moved', record.reservation} end
-    attempt.previous_agent = record.agent
+    attempt.previous_agent, attempt.previous_uid = record.agent, record.agent_uid
   elseif attempt.from_queue then
     if state ~= 'QUEUED' then return {'state', state} end
   elseif live then
@@ -53,19 +53,27 @@ local function check_contact(attempt)
   elseif state == 'ASSIGNED' then
     return {'ended', 'EXPIRED'}
   elseif state == 'RESERVED' then
-    attempt.previous_agent = record.agent
+    attempt.previous_agent, attempt.previous_uid = record.agent, record.agent_uid
   elseif state and state ~= 'QUEUED' and state ~= 'QUARANTINED' then
     return {'ended', state}
   end
 end
 
+-- Returns whether a uid that was noted is that of an agent; a uid that an earlier version did not note may be.
+local function is_same(noted, record)
+  return not noted or noted == '' or not record.uid or noted == record.uid
+end
+
 -- Returns whether the contact may come to an agent: online, not silent, and not excluded. `record` is the agent's.
 local function may_come_to(attempt, id, record)
-  if record.status ~= 'ONLINE' or id == attempt.previous_agent then return false end
+  if record.status ~= 'ONLINE' then return false end
+  if id == attempt.previous_agent and is_same(attempt.previous_uid, record) then return false end
   if record.beat and tonumber(record.beat) <= attempt.now then return false end
   if not attempt.record.state then return true end
-  local excluded_until = redis.call('HGET', attempt.key.contact, 'x:' .. id)
-  return not excluded_until or (excluded_until ~= '0' and tonumber(excluded_until) <= attempt.now)
+  local excluded = redis.call('HMGET', attempt.key.contact, 'x:' .. id, 'u:' .. id)
+  local excluded_until = excluded[1]
+  if not excluded_until or (excluded_until ~= '0' and tonumber(excluded_until) <= attempt.now) then return true end
+  return not is_same(excluded[2], record)
 end
 
 -- Returns what a contact of the channel costs an agent, and the agent's load over the total; nil where the agent does
@@ -97,7 +105,7 @@ local function free_candidates(attempt)
     local affinity = tonumber(arg.candidates[i].affinity)
     -- A candidate farther from the best than the tolerance is never chosen, so it need not be read.
     if not best or tolerance < 0 or affinity >= best - tolerance then
-      local record = fields(agent, 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark', 'beat')
+      local record = fields(agent, 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark', 'beat', 'uid')
       local cost, utilisation
       if may_come_to(attempt, id, record) then
         cost, utilisation = free_capacity(record, holds, attempt.now, arg.channel)
@@ -110,7 +118,7 @@ local function free_candidates(attempt)
       if cost and not kept then
         free[#free + 1] = {
           id = id, affinity = affinity, utilisation = utilisation, idle = tonumber(record.idle), cost = cost,
-          fence = tonumber(record.fence or 0), agent = agent, holds = holds,
+          fence = tonumber(record.fence or 0), agent = agent, holds = holds, uid = record.uid or '',
         }
         if not best or affinity > best then best = affinity end
       end
@@ -156,7 +164,7 @@ local function let_wait(attempt, created, waits_until, changes)
   if attempt.transfer then
     changes[#changes + 1], changes[#changes + 2] = 'moving', '1'
   else
-    changes[#changes + 1], changes[#changes + 2] = 'pool', arg.pool_id
+    for _, part in ipairs({'pool', arg.pool_id, 'pool_uid', arg.pool_uid}) do changes[#changes + 1] = part end
     record.pool = arg.pool_id
   end
   enqueue(contact, arg.pool_id, score, waits_until)
@@ -189,15 +197,17 @@ local function write_contact(attempt, chosen, deadline, waits_until, changes)
   end
   if record.moving then redis.call('HDEL', key.contact, 'moving') end
   if accepted and arg.idle_ms ~= '0' then
-    redis.call('ZADD', key.timers, digits(attempt.now + tonumber(arg.idle_ms)), 'idle|' .. arg.reservation_id)
+    local idle = digits(attempt.now + tonumber(arg.idle_ms))
+    redis.call('ZADD', key.timers, idle, 'idle|' .. arg.reservation_id)
+    note_due(key.life, idle)
   end
   local event = append(key.load, arg.events_kept, 'hold', chosen.id, arg.reservation_id, arg.channel,
     digits(chosen.cost), digits(deadline), digits(attempt.now))
   record.pool = arg.pool_id
   local cause = attempt.transfer and 'TRANSFERRED' or accepted and 'ACCEPTED' or 'OFFERED'
   step(contact, accepted and 'ASSIGNED' or 'RESERVED', cause, arg.reservation_id, chosen.id,
-    'reservation', arg.reservation_id, 'agent', chosen.id, 'until', digits(deadline), 'pool', arg.pool_id,
-    unpack(changes))
+    'reservation', arg.reservation_id, 'agent', chosen.id, 'agent_uid', chosen.uid, 'until', digits(deadline),
+    'pool', arg.pool_id, 'pool_uid', arg.pool_uid, unpack(changes))
   redis.call('PEXPIREAT', key.contact, digits(lasts + contact.keep_ms))
   return event
 end
@@ -213,19 +223,21 @@ local function hold(attempt, chosen, waits_until, changes)
   redis.call('ZREMRANGEBYSCORE', chosen.holds, '-inf', digits(now - keep_ms))
   redis.call('ZADD', chosen.holds, at, hold_member(arg.reservation_id, arg.channel, cost))
   redis.call('HSET', key.reservation,
-    'state', arg.state, 'agent', chosen.id, 'contact', arg.contact_id, 'decision', arg.decision_id, 'pool', arg.pool_id,
+    'state', arg.state, 'agent', chosen.id, 'agent_uid', chosen.uid, 'contact', arg.contact_id, 'decision', arg.decision_id, 'pool', arg.pool_id,
     'channel', arg.channel, 'cost', cost, 'fence', fence, 'basis', arg.basis, 'created', digits(now),
     'deadline', at, 'accepted', arg.state == 'ACCEPTED' and digits(now) or '0')
   redis.call('PEXPIREAT', key.reservation, digits(deadline + keep_ms))
   redis.call('ZADD', key.due, at, 'reservation|' .. arg.reservation_id)
+  note_due(key.life, at)
   remember_answer(key, arg, arg.reservation_id, arg.decision_id)
-  redis.call('HSET', key.decision, 'record', arg.decision_record, 'agent', chosen.id,
-    'reservation', arg.reservation_id, 'contact', arg.contact_id, 'pool', arg.pool_id, 'created', digits(now))
+  redis.call('HSET', key.decision, 'record', arg.decision_record, 'agent', chosen.id, 'agent_uid', chosen.uid,
+    'reservation', arg.reservation_id, 'contact', arg.contact_id, 'pool', arg.pool_id, 'pool_uid', arg.pool_uid,
+    'created', digits(now))
   redis.call('PEXPIRE', key.decision, arg.decision_ms)
   local event = write_contact(attempt, chosen, deadline, waits_until, changes)
   -- Only now that the new capacity is held is the old one freed.
   if attempt.transfer then hand_over(attempt) end
-  return {'held', chosen.id, fence, cost, digits(now), at, event}
+  return {'held', chosen.id, fence, cost, digits(now), at, event, chosen.uid}
 end
 
 local function reserve(key, arg)
@@ -252,7 +264,10 @@ local function reserve(key, arg)
     redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
   end
   if attempt.previous_agent then
-    changes[#changes + 1], changes[#changes + 2] = 'x:' .. attempt.previous_agent, '0'
+    local previous = attempt.previous_agent
+    for _, part in ipairs({'x:' .. previous, '0', 'u:' .. previous, attempt.previous_uid or ''}) do
+      changes[#changes + 1] = part
+    end
   end
   if not best then return let_wait(attempt, created, waits_until, changes) end
   return hold(attempt, choose(free, best, tonumber(arg.tolerance)), waits_until, changes)

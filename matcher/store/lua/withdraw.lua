@@ -8,7 +8,7 @@ local function withdraw(key, arg)
   release(reservation, 'CANCELED', nil)
   -- Excluded until now, that is not at all: once the agent is back the contact may come to them.
   if has_contact(reservation) then
-    put_back(reservation.contact, arg.cause, reservation.id, reservation.agent, digits(reservation.now))
+    put_back(reservation, arg.cause, digits(reservation.now))
   end
   return answer(reservation)
 end

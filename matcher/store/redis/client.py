@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakSet
 
 from redis import exceptions
 from redis.asyncio import Redis
 
-from matcher.errors import StoreUnavailable, StoreUnfit
+from matcher.errors import SiteNotFound, StoreUnavailable, StoreUnfit
+from matcher.model.resource_names import site_name
 from matcher.store.clock import Clock
-from matcher.store.keys import SCHEMA, SECRET, Keys
+from matcher.store.keys import SCHEMA, SECRET, Keys, site_of
 from matcher.store.redis import functions
 from matcher.store.redis.address import StoreKind, parse_address
 from matcher.store.redis.blocking_reader import BlockingReader
-from matcher.store.redis.failover import UNAVAILABLE, FailoverClient, summary
+from matcher.store.redis.failover import NOT_RUN, UNAVAILABLE, FailoverClient, summary
 from matcher.store.redis.multiplexed_connection import MultiplexedConnection, pack
 from matcher.store.redis.topology import ConnectionLimits, Server, Servers
 from matcher.store.redis.verb_call import VerbCall
@@ -31,6 +33,8 @@ PARSERS: Final = Redis(protocol=2).response_callbacks
 """redis-py's parser of the answer to each command."""
 PROBE_SECONDS: Final = 0.25
 """A server that answered any call so recently needs no probe."""
+NO_SITE: Final = b"no_site"
+"""What the library answers in place of a verb, see lua/prelude.lua."""
 CLOCK_SECONDS: Final = 2.0
 """How old a reading of a server's clock may be: two clocks drift apart by less than 1 ms in that time."""
 
@@ -113,8 +117,37 @@ class StoreClient:
             for command, answer in zip(commands, answers, strict=True)
         ]
 
+    async def read_by_server(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Run commands that only read, in one round trip to each server; answers in order, None for what failed.
+
+        A pipeline makes a round trip for each hash slot, that is for each site of a cluster. What another server has to
+        answer, because a hash slot has moved, is asked again alone.
+        """
+        parts: dict[str, tuple[int | None, list[int]]] = {}
+        for number, command in enumerate(commands):
+            hash_slot = self._servers.hash_slot(command)
+            server = self._servers.server(hash_slot)
+            parts.setdefault(server.name if server else "", (hash_slot, []))[1].append(number)
+        answers: list[Any] = [None] * len(commands)
+
+        async def execute(hash_slot: int | None, numbers: list[int]) -> None:
+            self._count("pipeline")
+            with suppress(StoreUnavailable):
+                part = [commands[number] for number in numbers]
+                found = await self._failover.execute_once(hash_slot, part)
+                for number, command, answer in zip(numbers, part, found, strict=True):
+                    if isinstance(answer, NOT_RUN):
+                        answer = await self._run(command, command[0])  # noqa: PLW2901
+                    answers[number] = None if isinstance(answer, Exception) else answer
+
+        await asyncio.gather(*(execute(hash_slot, numbers) for hash_slot, numbers in parts.values()))
+        return answers
+
     async def verb(self, call: VerbCall) -> list[Any]:
-        """Run one verb of the library in one round trip; a store that lost the library gets it again."""
+        """Run one verb of the library in one round trip; a store that lost the library gets it again.
+
+        Raises SiteNotFound where the site does not exist or is being deleted; nothing is written then.
+        """
         keys, args = call.packed()
         command = ("FCALL", functions.function(call.verb), len(keys), *keys, *args)
         try:
@@ -124,6 +157,8 @@ class StoreClient:
                 raise
             await self.load_library()
             answer = await self._run(command, call.verb)
+        if answer and answer[0] == NO_SITE:
+            raise SiteNotFound(site_name(site_of(keys[0])))
         return answer
 
     async def load_library(self) -> None:
@@ -241,16 +276,17 @@ class StoreClient:
 
     async def delete_matching(self, pattern: str) -> None:
         """Delete every key of one site that matches a glob, in steps of 1,000 keys so that other calls go on."""
-        async for keys in self._scan(pattern):
+        async for keys in self.scan(pattern):
             await self._run(("UNLINK", *keys), "UNLINK")
 
     async def keys_matching(self, pattern: str) -> AsyncIterator[str]:
         """Yield every key of one site that matches a glob; one that is there all the while is yielded at least once."""
-        async for keys in self._scan(pattern):
+        async for keys in self.scan(pattern):
             for key in keys:
                 yield key.decode()
 
-    async def _scan(self, pattern: str) -> AsyncIterator[list[bytes]]:
+    async def scan(self, pattern: str) -> AsyncGenerator[list[bytes], None]:
+        """Yield every key of one site that matches a glob, in lists: the keys among the next 1,000 of the server."""
         cursor = b"0"
         while True:
             cursor, keys = await self._run(("SCAN", cursor, "MATCH", pattern, "COUNT", 1000), "SCAN")

@@ -121,6 +121,17 @@ class FailoverClient:
             if redirected := await self._redirect(hash_slot, commands, refusal, budget):
                 return redirected
 
+    async def execute_once(self, hash_slot: int | None, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Run commands on the server of a hash slot, also those of its other hash slots; nothing is sent again.
+
+        Returns their answers, with errors of the server among them. Raises StoreUnavailable.
+        """
+        try:
+            connection = await self.servers.connect(hash_slot)
+            return await connection.execute(b"".join(map(pack, commands)), len(commands))
+        except (exceptions.RedisError, OSError) as fault:
+            self.raise_store_error(fault)
+
     async def execute_on_primaries(self, command: tuple[Any, ...], *, require_all: bool) -> dict[Server, Any]:
         """Run a command on every primary and return each primary's answer; an error is an exception as the answer.
 

@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Final
 
 from matcher.store.redis.lua_names import resolve_names
-from matcher.store.redis.verb_call import CallPart, layout_of
+from matcher.store.redis.verb_call import CallPart, VerbCall, layout_of
 from matcher.store.verbs import VERBS, ContactStep, Transition
 
 FILES: Final[Mapping[str, type[CallPart] | None]] = {
@@ -69,5 +69,16 @@ def code() -> str:
 
 
 def _registered(verb: str) -> str:
-    flags = "'allow-oom'" if VERBS[verb].frees else ""
-    return f"redis.register_function{{function_name = '{function(verb)}', callback = {verb}, flags = {{{flags}}}}}\n"
+    """Return the Lua that registers a verb, behind the check that its site lives."""
+    call, name, callback = VERBS[verb], function(verb), verb
+    if call.in_a_life:
+        callback = f"function(keys, args) return no_site(keys[{_position_of_life(call)}]) or {verb}(keys, args) end"
+    flags = "'allow-oom'" if call.frees else ""
+    return f"redis.register_function{{function_name = '{name}', callback = {callback}, flags = {{{flags}}}}}\n"
+
+
+def _position_of_life(call: type[VerbCall]) -> int:
+    """Return the position of the key `life` among the keys; in a list of calls that of the first. Raises ValueError."""
+    layout = layout_of(call)
+    keys = (layout.lists[0].layout if layout.of_calls else layout).keys
+    return keys.lua.index("life") + 1

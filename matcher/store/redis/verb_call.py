@@ -42,12 +42,14 @@ class VerbCall(CallPart, frozen=True, kw_only=True, gc=False):
 
     A field is a Key, an argument, or a list of parts: a Sequence, or one part or None. The first field may be a part
     whose names are also names of the call: their positions are the same in every call that begins with it. A list of
-    calls is the only field of its class.
+    calls is the only field of its class. All keys of a call are of one site.
     """
 
     answers: ClassVar[Answers]
     frees: ClassVar[bool] = False
     """Whether the verb runs in a full store too: it ends something, and so makes room."""
+    in_a_life: ClassVar[bool] = True
+    """Whether the verb runs only for a site that lives: its key `life` says so, and its answer is no_site else."""
 
     @property
     def verb(self) -> str:

@@ -31,7 +31,6 @@ from matcher.store.verbs.reservations import (
     Withdraw,
 )
 from matcher.store.verbs.roster import (
-    AddSite,
     AgentVectors,
     Beat,
     DeleteAgent,
@@ -45,11 +44,12 @@ from matcher.store.verbs.roster import (
     PutStatus,
     PutVectors,
 )
+from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue
 
 __all__ = [
     "VERBS",
     "Accept",
-    "AddSite",
+    "AdoptSite",
     "AgentVectors",
     "AuditAgent",
     "AuditQueue",
@@ -63,7 +63,11 @@ __all__ = [
     "Decline",
     "DeleteAgent",
     "DeletePool",
+    "DeleteSite",
+    "DoomedKey",
+    "Erase",
     "Expire",
+    "FoundSite",
     "FreedAgent",
     "GiveBack",
     "HandedOn",
@@ -73,6 +77,7 @@ __all__ = [
     "Link",
     "MissBeat",
     "ModelVectors",
+    "NextDue",
     "OtherCustomer",
     "PoolJoined",
     "PoolLeft",
@@ -123,7 +128,11 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteAgent,
         PutPool,
         DeletePool,
-        AddSite,
+        FoundSite,
+        AdoptSite,
+        DeleteSite,
+        Erase,
+        NextDue,
         AuditAgent,
         AuditQueue,
         Register,

@@ -21,6 +21,7 @@ class AuditedReservation(CallPart, frozen=True, kw_only=True):
 class AuditAgent(VerbCall, frozen=True, kw_only=True):
     """Repairs the holds and the deadlines of an agent's reservations."""
 
+    life: Key
     agent: Key
     holds: Key
     due: Key
@@ -44,6 +45,7 @@ class AuditedContact(CallPart, frozen=True, kw_only=True):
 class AuditQueue(VerbCall, frozen=True, kw_only=True):
     """Repairs the queue by the records of contacts, and the numbers of waiting contacts."""
 
+    life: Key
     queue: Key
     waiting: Key
     timers: Key

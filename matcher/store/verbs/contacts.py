@@ -13,6 +13,7 @@ class ContactStep(CallPart, frozen=True, kw_only=True):
     """What a step of a contact's life takes: the part that lua/contact.lua reads."""
 
     contact: Key
+    life: Key
     load: Key
     queue: Key
     waiting: Key
@@ -28,6 +29,7 @@ class ContactStep(CallPart, frozen=True, kw_only=True):
         """Return the part for a contact of the site whose keys these are."""
         return cls(
             contact=keys.contact(contact),
+            life=keys.life,
             load=keys.load,
             queue=keys.queue,
             waiting=keys.waiting,
@@ -79,6 +81,7 @@ class Quarantine(VerbCall, frozen=True, kw_only=True):
 class Lead(VerbCall, frozen=True, kw_only=True):
     """Takes or renews the leader lease of a site's queue. follows: how long the lease of another process lasts."""
 
+    life: Key
     dispatcher: Key
     load: Key
     process_id: str
@@ -97,6 +100,7 @@ class FreedAgent(CallPart, frozen=True, kw_only=True):
 class GiveBack(VerbCall, frozen=True, kw_only=True):
     """Ends the earmarks of agents."""
 
+    life: Key
     agents: Sequence[FreedAgent]
 
     frees: ClassVar[bool] = True

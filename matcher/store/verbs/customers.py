@@ -24,6 +24,7 @@ class Handle(CallPart, frozen=True, kw_only=True):
 class Link(VerbCall, frozen=True, kw_only=True):
     """Joins the handles of one customer. moved: a handle or a customer leads elsewhere by now."""
 
+    life: Key
     customer: Key
     customer_id: str
     """The customer to whom all handles lead from now on."""
@@ -37,10 +38,14 @@ class Link(VerbCall, frozen=True, kw_only=True):
 class Remember(VerbCall, frozen=True, kw_only=True):
     """Notes how an agent served a customer. moved: the customer was joined to another."""
 
+    life: Key
     customer: Key
     agent_field: str
     verdict: str
     """'good|when|until' or 'bad|when|until'."""
+    uid_field: str
+    uid: str
+    """'when|uid': of the agent, at the time of the verdict; "": not known."""
     remember_ms: int
 
     answers: ClassVar[Answers] = {"ok": (), "moved": ("customer_id",)}

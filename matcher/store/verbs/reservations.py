@@ -45,6 +45,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     reservation_id: str
     decision_id: str
     pool_id: str
+    pool_uid: str
     channel: str
     customer: str
     basis: str
@@ -76,7 +77,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     # state: it does not stand as `kind` demands. moved: it talks with an agent, by another reservation than that to be
     # handed on. full: nothing was written; the last events of both streams then.
     answers: ClassVar[Answers] = {
-        "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event"),
+        "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event", "agent_uid"),
         "queued": ("score", "waits_until_ms", "load_event"),
         "replayed": ("reservation_id", "decision_id", "contact_id"),
         "reused": (),
@@ -103,6 +104,7 @@ class Transition(CallPart, frozen=True, kw_only=True):
     reservation: Key
     agent: Key
     holds: Key
+    pool: Key
     due: Key
     roster: Key
     reservation_id: str

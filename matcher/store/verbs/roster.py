@@ -11,6 +11,7 @@ from matcher.store.redis.verb_call import Absent, Answers, CallPart, Key, VerbCa
 class Beat(VerbCall, frozen=True, kw_only=True):
     """Notes a heartbeat."""
 
+    life: Key
     agent: Key
     timers: Key
     roster: Key
@@ -27,6 +28,7 @@ class Beat(VerbCall, frozen=True, kw_only=True):
 class MissBeat(VerbCall, frozen=True, kw_only=True):
     """Sets a silent agent AWAY. early: there was a heartbeat since. done: there is nothing to write."""
 
+    life: Key
     agent: Key
     timers: Key
     roster: Key
@@ -57,6 +59,7 @@ class PoolJoined(CallPart, frozen=True, kw_only=True):
 class PutAgent(VerbCall, frozen=True, kw_only=True):
     """Writes an agent. pool: the id of a pool that does not exist."""
 
+    life: Key
     agent: Key
     agents: Key
     vectors: Key
@@ -66,6 +69,8 @@ class PutAgent(VerbCall, frozen=True, kw_only=True):
     agent_id: str
     expected: int | Absent
     """The version that the agent must have; "": any; 0: the agent must not exist."""
+    uid: str
+    """Of a record that has none; a record that has one keeps it."""
     status: str
     """"": the status stays, OFFLINE for a new agent."""
     imported: str
@@ -88,10 +93,13 @@ class PutAgent(VerbCall, frozen=True, kw_only=True):
 class PutStatus(VerbCall, frozen=True, kw_only=True):
     """Declares an agent's status."""
 
+    life: Key
     agent: Key
     roster: Key
     waiting: Key
     agent_id: str
+    uid: str
+    """See PutAgent."""
     status: str
     events_kept: int
 
@@ -110,6 +118,7 @@ class AgentVectors(CallPart, frozen=True, kw_only=True):
 class PutVectors(VerbCall, frozen=True, kw_only=True):
     """Writes interest vectors; returns how many were written."""
 
+    life: Key
     agents: Sequence[AgentVectors]
 
     answers: ClassVar[Answers] = {"ok": ("written",)}
@@ -124,6 +133,7 @@ class ModelVectors(CallPart, frozen=True, kw_only=True):
 class DeleteAgent(VerbCall, frozen=True, kw_only=True):
     """Removes an agent. holds: how many reservations the agent still has."""
 
+    life: Key
     agent: Key
     agents: Key
     roster: Key
@@ -144,10 +154,13 @@ class DeleteAgent(VerbCall, frozen=True, kw_only=True):
 class PutPool(VerbCall, frozen=True, kw_only=True):
     """Writes a pool's policy; see expected and write_id of PutAgent."""
 
+    life: Key
     pool: Key
     pools: Key
     roster: Key
     pool_id: str
+    uid: str
+    """See PutAgent."""
     expected: int | Absent
     policy: bytes
     write_id: str
@@ -159,6 +172,7 @@ class PutPool(VerbCall, frozen=True, kw_only=True):
 class DeletePool(VerbCall, frozen=True, kw_only=True):
     """Removes a pool. used: how many agents are in it. waits: how many contacts wait in it."""
 
+    life: Key
     pool: Key
     pools: Key
     roster: Key
@@ -178,14 +192,3 @@ class DeletePool(VerbCall, frozen=True, kw_only=True):
         "used": ("agents",),
         "waits": ("contacts",),
     }
-
-
-class AddSite(VerbCall, frozen=True, kw_only=True):
-    """Adds a site to the list of sites; see write_id of PutAgent."""
-
-    sites: Key
-    once: Key
-    site_id: str
-    write_id: str
-
-    answers: ClassVar[Answers] = {"ok": (), "exists": ()}

@@ -90,7 +90,7 @@ async def test_a_site_is_served_while_its_hash_slot_moves(cluster: Cluster, conn
     reader = Stage(StoreClient(cluster.url), site)
     assert await reader.held_by("ann") == sorted([held.id, later.id])
     await reader.connection.close()
-    await stage.roster.delete_site(site)
+    await stage.clear()
 
 
 async def test_a_pipeline_over_several_shards_keeps_its_order(cluster: Cluster, connection: StoreClient) -> None:
@@ -101,7 +101,7 @@ async def test_a_pipeline_over_several_shards_keeps_its_order(cluster: Cluster, 
     await stages[1].put("cleo")
     assert await connection.pipeline([("ZSCORE", SITES, sites[0]), *commands]) == [0.0, 2, 3, 2]
     for stage in stages:
-        await stage.roster.delete_site(stage.site)
+        await stage.clear()
 
 
 async def test_each_site_s_clock_is_its_shard_s(cluster: Cluster, connection: StoreClient) -> None:
@@ -112,7 +112,7 @@ async def test_each_site_s_clock_is_its_shard_s(cluster: Cluster, connection: St
     ahead = [connection.of(stage.site).now_ms() for stage in stages]
     assert [round((later - ahead[0]) / 1_000_000) for later in ahead] == [0, 1, 2]
     for stage in stages:
-        await stage.roster.delete_site(stage.site)
+        await stage.clear()
 
 
 async def test_a_shard_that_lost_the_verbs_gets_them_again(cluster: Cluster, connection: StoreClient) -> None:
@@ -120,7 +120,7 @@ async def test_a_shard_that_lost_the_verbs_gets_them_again(cluster: Cluster, con
     stage = await staged(connection, cluster.site_on(1, "verbs"))
     await cluster.primaries[1].ask("FUNCTION FLUSH")
     assert (await stage.hold("ann")).agent == "ann"
-    await stage.roster.delete_site(stage.site)
+    await stage.clear()
 
 
 async def test_a_shard_that_fails_over_is_followed(cluster: Cluster, connection: StoreClient) -> None:
@@ -146,4 +146,4 @@ async def test_a_shard_that_fails_over_is_followed(cluster: Cluster, connection:
     assert {(await stage.reservation(reservation)).state for reservation in held} == {"CANCELED"}
     assert not await ChangeStream(connection, stage.site).unbroken(position)
     await rotate(first, second)
-    await stage.roster.delete_site(stage.site)
+    await stage.clear()
