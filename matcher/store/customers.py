@@ -116,6 +116,7 @@ class CustomerStore:
         for _ in range(LINK_TRIES):
             answer = await self._connection.verb(
                 verbs.Rehash(
+                    life=keys.life,
                     handle=keys.handle(newest),
                     former=keys.handle(digest),
                     customer=keys.customer(customer),

@@ -57,6 +57,7 @@ class Rehash(VerbCall, frozen=True, kw_only=True):
     both: the handle has a customer by either digest, who is not `customer_id`.
     """
 
+    life: Key
     handle: Key
     former: Key
     customer: Key

@@ -21,6 +21,7 @@ class Register(VerbCall, frozen=True, kw_only=True):
     record: bytes
     lifetime_ms: int
 
+    in_a_life: ClassVar[bool] = False
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {"live": ("schema", "processes")}
 
@@ -37,4 +38,5 @@ class RaiseSchema(VerbCall, frozen=True, kw_only=True):
     whoever_lives: int
     """1: also where a live process does not read it."""
 
+    in_a_life: ClassVar[bool] = False
     answers: ClassVar[Answers] = {"ok": ("schema",), "held": ("ids",)}
