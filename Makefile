@@ -101,4 +101,4 @@ node: setup ## Runs the Node example against the service
 	@if command -v npm >/dev/null; then $(BIN)/python -m pytest -m node; else echo "node: Node is missing here, so its example was not run"; fi
 
 clean: ## Removes what was built, the data and .venv
-	rm -rf build data $(VENV) matcher/_kernels.cpp matcher/_kernels.*.so
+	rm -rf build data data.keys .data.keys.* $(VENV) matcher/_kernels.cpp matcher/_kernels.*.so

@@ -123,7 +123,7 @@ class Ours:
             self._next += 1
             vector = self._work.queries[query : query + 1]
             start = time.perf_counter()
-            result = self._index.find(Query(vector, [()]), ANYONE, max_idle=CANDIDATES, floor=0.0)
+            result = self._index.find(Query(vector, [()]), ANYONE, max_free=CANDIDATES, floor=0.0)
             ranking = rank(result, WHOLE, RankingTerms(0.0, 0.0, most=CANDIDATES))
             named = [(candidate.agent, candidate.affinity) for candidate in ranking.candidates]
             held = await reserve_agent(self._store, "large", named, tolerance=0.0)

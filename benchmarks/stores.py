@@ -238,7 +238,7 @@ async def filled_service(
 ) -> AsyncIterator[Service]:
     """Run the service on a data directory of its own, with a roster in the default site."""
     with tempfile.TemporaryDirectory(prefix="mb-") as folder:
-        data_dir = Path(folder)
+        data_dir = Path(folder) / "data"  # the keyring lies beside it
         store = await EmbeddedStore.open(EmbeddedSettings(data_dir))
         try:
             async with connected(store.url) as connection:

@@ -76,10 +76,15 @@ class Settings(BaseModel):
         1024, ge=1, le=65_536, description="Most calls in flight to one server of the store; more calls wait."
     )
     store_timeout_seconds: float = Field(2.0, gt=0, le=60, description="Longest time for one answer of the store.")
+    seal_keys_file: Path | None = Field(
+        None,
+        description="Keyring: the file of the service's secret keys, the same for every process on the store. None: "
+        "with the embedded store `<data_dir>.keys` beside `data_dir`; with another store no keyring, with a warning.",
+    )
     secret: SecretStr = Field(
         SecretStr(""),
-        description="Key of request digests and sealed messages; the same on every server. Empty: generated once and "
-        "kept in the store.",
+        description="The one key where no keyring is given, and the first keys of a new keyring; the same on every "
+        "server, at least 32 bytes. Empty: kept in the store where no keyring is given.",
     )
     model: str = Field(
         "all-MiniLM-L6-v2",
@@ -161,7 +166,14 @@ class Settings(BaseModel):
             parse_address(value.get_secret_value())
         return value
 
-    @field_validator("data_dir", "model_cache", "scorers", "tls_certificate", "tls_key", "tls_client_ca")
+    @field_validator("seal_keys_file", mode="before")
+    @classmethod
+    def _no_file(cls, value: Any) -> Any:
+        return value or None
+
+    @field_validator(
+        "data_dir", "seal_keys_file", "model_cache", "scorers", "tls_certificate", "tls_key", "tls_client_ca"
+    )
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value else value
@@ -182,7 +194,17 @@ class Settings(BaseModel):
             raise ValueError("tls_certificate and tls_key go together")
         if self.tls_client_ca and not self.tls_certificate:
             raise ValueError("tls_client_ca needs tls_certificate")
+        if self.seal_keys_file and self.seal_keys_file.resolve().is_relative_to(self.data_dir.resolve()):
+            raise ValueError("seal_keys_file must not lie in data_dir: a copy of the data would hold its keys")
         return self
+
+    @property
+    def keyring_file(self) -> Path | None:
+        """Return the file of the keyring; None: no keyring is given."""
+        if self.seal_keys_file or self.store_url.get_secret_value():
+            return self.seal_keys_file
+        data_dir = self.data_dir.resolve()
+        return data_dir.with_name(f"{data_dir.name}.keys")
 
     @property
     def models_dir(self) -> Path:

@@ -37,7 +37,7 @@ class FieldsInvalid(MatcherError):
     reason = "FIELDS_INVALID"
 
     def __init__(self, violations: Sequence[FieldViolation], *, more: int = 0) -> None:
-        """violations: those that are told; more: how many there are besides."""
+        """violations: those that the answer names; more: how many there are besides."""
         super().__init__("; ".join(f"{violation.field} {violation.description}" for violation in violations))
         self.violations = tuple(violations)
         self.more = more
@@ -209,6 +209,21 @@ class AgentHasHolds(MatcherError):
         super().__init__(f"{agent} holds {holds} live reservations; `force` cancels them", agent=agent, holds=holds)
 
 
+class PruneTooLarge(MatcherError):
+    """An import would remove more agents than it may; none was removed."""
+
+    reason = "PRUNE_TOO_LARGE"
+
+    def __init__(self, site: str, removed: int, agents: int, limit: int) -> None:
+        super().__init__(
+            f"{removed} of {agents} agents would be removed, and at most {limit} may be: no agent was removed",
+            site=site,
+            removed=removed,
+            agents=agents,
+            limit=limit,
+        )
+
+
 class PoolInUse(MatcherError):
     """Agents are still in the pool, or it is the default pool."""
 
@@ -237,6 +252,13 @@ class ContactStateWrong(MatcherError):
         super().__init__(f"{contact} is {state or 'unknown'} and cannot be {wanted}", contact=contact, state=state)
 
 
+class ContactMoved(ContactStateWrong):
+    """The contact went on to another agent between the read of it and the write."""
+
+    def __init__(self, contact: str) -> None:
+        super().__init__(contact, "ASSIGNED", "handed on: it goes from agent to agent")
+
+
 class WatcherTooSlow(MatcherError):
     """A watcher read too slowly, and its stream was ended."""
 
@@ -249,16 +271,15 @@ class WatcherTooSlow(MatcherError):
 
 
 class EventsForgotten(MatcherError):
-    """The events after a resume token are no longer kept."""
+    """The events after a place are no longer kept: after a resume token, or after a step of a contact."""
 
     reason = "EVENTS_FORGOTTEN"
 
-    def __init__(self, resume_token: str, oldest: int) -> None:
-        super().__init__(
-            "the events after the resume_token are no longer kept: read the list, then watch again",
-            resume_token=resume_token,
-            oldest=oldest,
-        )
+    def __init__(self, place: str, oldest: int, contact: str = "") -> None:
+        where = {"contact": contact, "after_sequence": place} if contact else {"resume_token": place}
+        after = f"after step {place} of {contact}" if contact else "after the resume_token"
+        advice = f"read the contact, then watch after {oldest - 1}" if contact else "read the list, then watch again"
+        super().__init__(f"the events {after} are no longer kept: {advice}", **where, oldest=oldest)
 
 
 class ContactEnded(MatcherError):
@@ -348,6 +369,16 @@ class StoreUnfit(MatcherError):
         return f"the store at {self.address} cannot be used: {self.why}"
 
 
+class BackupWrong(MatcherError):
+    """A backup cannot be written or restored as asked. No call to the service has this error."""
+
+    reason = "INTERNAL_FAULT"
+
+    def __init__(self, what: str, why: str) -> None:
+        """Name the file or the directory, and what is wrong with it."""
+        super().__init__(f"{what}: {why}")
+
+
 class IndexBehind(MatcherError):
     """This replica has not caught up with the roster."""
 
@@ -391,3 +422,30 @@ class SettingsWrong(MatcherError):
     """A setting is unknown or its value is wrong. The service does not start."""
 
     reason = "INTERNAL_FAULT"
+
+
+class KeyringWrong(MatcherError):
+    """The keyring file cannot be used. The service does not start; the text holds no key."""
+
+    reason = "INTERNAL_FAULT"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__("the keyring cannot be used")
+        self.path = path
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"the keyring {self.path} cannot be used: {self.why}"
+
+
+class KeysMissing(MatcherError):
+    """This process lacks keys that the store's records were made with. The service does not start."""
+
+    reason = "INTERNAL_FAULT"
+
+    def __init__(self, why: str) -> None:
+        super().__init__("a key in use is missing")
+        self.why = why
+
+    def __str__(self) -> str:
+        return self.why

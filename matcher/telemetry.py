@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Final, Literal, TextIO
 from wsgiref.simple_server import WSGIServer
@@ -95,6 +96,18 @@ class Telemetry:
         self.reservations_lapsed = self._counter(
             "matcher_reservations_lapsed", "Reservations whose deadline passed. state: before it passed.", ("state",)
         )
+        self.contacts_quarantined = self._counter(
+            "matcher_contacts_quarantined",
+            "Waiting contacts that were kept aside. reason: what could not be read: record, secret or message.",
+            ("reason",),
+        )
+        self.records_unreadable = self._counter(
+            "matcher_records_unreadable", "Records that could not be read and were left out, by kind.", ("kind",)
+        )
+        self.audit_passes = self._counter("matcher_audit_passes", "Passes of the audit over all records of a site.", ())
+        self.audit_repairs = self._counter(
+            "matcher_audit_repairs", "Records that disagreed and were repaired, by what was wrong.", ("kind",)
+        )
         self.agents_sent_away = self._counter(
             "matcher_agents_sent_away",
             "Agents that the service set AWAY. reason: missed, several offers in a row; silent, no heartbeat.",
@@ -172,6 +185,17 @@ def fault_fields(fault: BaseException) -> dict[str, object]:
         frames += [f"{at.filename}:{at.lineno} {at.name}" for at in traceback.extract_tb(cause.__traceback__)]
         cause = cause.__cause__ or cause.__context__
     return {"fault": types[0], "came_from": types[1:], "traceback": frames}
+
+
+def log_loop_fault(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """Log what the event loop reports, such as the exception of a task that nobody awaits: by its class and place.
+
+    asyncio's own handler logs the repr of the exception, of the callback and of its arguments.
+    """
+    fault, task = context.get("exception"), context.get("task") or context.get("future")
+    named = {"task": task.get_name()} if isinstance(task, asyncio.Task) else {}
+    fields = fault_fields(fault) if isinstance(fault, BaseException) else {}
+    structlog.get_logger(__name__).error("an error that nobody awaited", **named, **fields)
 
 
 def log_faults_without_text(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -18,7 +18,7 @@ from typing import Final
 from benchmarks.simulate import history as h
 from benchmarks.simulate.timeline import Contact, Day, Hold, Wait
 from benchmarks.simulate.verdict import Breach, Law
-from matcher.model import primary_subtag
+from matcher.model.languages import meets
 
 SLACK: Final = 0.5
 """Seconds of real time in which a change reaches the leader that makes the offers."""
@@ -108,7 +108,7 @@ def _agent_fits(day: Day, hold: Hold, contact: Contact, wish: h.Wish, slack: flo
     for skill, (level, lasts) in wish.skills.items():
         if desk.skills.get(skill, 0) < max(level, 1) and not (lasts and waited >= lasts):
             return False
-    if wish.language and primary_subtag(wish.language) not in map(primary_subtag, desk.languages):
+    if wish.language and not any(meets(wish.language, spoken) for spoken in desk.languages):
         return False
     return _has_capacity(day, hold, wish.channel)
 

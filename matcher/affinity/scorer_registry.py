@@ -77,6 +77,6 @@ class ScorerRegistry:
         try:
             return load_scorer(str(self._folder / f"{name}{SUFFIX}"), self._model)[0]
         except ScorerFileWrong as why:
-            # The caller is not told the operator's folder.
+            # The caller does not learn the name of the operator's folder.
             reason = str(why).replace(f"{self._folder}/", "")
             raise ScorerUnknown(f"names a file that cannot serve: {reason}") from why

@@ -15,8 +15,8 @@ from matcher.model import Agent
 
 
 @dataclass(frozen=True, slots=True)
-class IdleAgent:
-    """Hold an eligible agent with what an order by idle time needs."""
+class FreeAgent:
+    """Hold an eligible agent with what an order by utilization and idle time needs."""
 
     row: int
     """The agent's row in the index, as in `Evidence.agent`."""
@@ -39,8 +39,8 @@ class SearchResult:
     utilization: NDArray[np.float64]
     """Load over capacity, in [0, 1]; 1 where the capacity is 0."""
     idle_since_ms: NDArray[np.int64]
-    longest_idle: tuple[IdleAgent, ...]
-    """The eligible agents that are idle longest, in that order, met or not."""
+    least_utilized: tuple[FreeAgent, ...]
+    """The least utilized of the eligible agents, of equals the longest idle first, met or not."""
     eligible: int
     """Agents that meet every constraint."""
     pool_agents: int

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from matcher.model import SetAside
+
 MAX_UNITS: Final = 32
 WINDOW_WORDS: Final = 12
 WINDOW_STEP: Final = 8
@@ -64,6 +66,8 @@ class Sentences:
     spans: tuple[Span, ...]
     merged: bool
     """Whether neighbours were merged because the text had more than 32 units."""
+    set_aside: tuple[SetAside, ...] = ()
+    """The parts of the message that are in no unit."""
 
     def texts(self, text: str) -> list[str]:
         """Return the units' texts, cut out of the text they were split from."""

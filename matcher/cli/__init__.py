@@ -6,9 +6,11 @@ import typer
 
 from matcher.cli import (
     agent_commands,
+    backup_commands,
     contact_commands,
     container_commands,
     evaluate_commands,
+    key_commands,
     learn_command,
     loadtest_command,
     model_commands,
@@ -18,6 +20,7 @@ from matcher.cli import (
     routing_commands,
     service_commands,
     site_commands,
+    store_commands,
     transfer_commands,
     watch_commands,
 )
@@ -39,12 +42,15 @@ transfer_commands.add_to(app)
 watch_commands.add_to(app)
 evaluate_commands.add_to(app)
 learn_command.add_to(app)
+backup_commands.add_to(app)
 loadtest_command.add_to(app)
 app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())
 app.add_typer(contact_commands.commands())
 app.add_typer(site_commands.commands())
 app.add_typer(model_commands.commands())
+app.add_typer(store_commands.commands())
+app.add_typer(key_commands.commands())
 
 
 def main() -> None:

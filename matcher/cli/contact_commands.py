@@ -20,6 +20,7 @@ class State(StrEnum):
     QUEUED = "QUEUED"
     RESERVED = "RESERVED"
     ASSIGNED = "ASSIGNED"
+    QUARANTINED = "QUARANTINED"
 
 
 def commands() -> typer.Typer:
@@ -28,6 +29,7 @@ def commands() -> typer.Typer:
         name="contacts", help="Contacts: the customers' requests that wait or are served.", no_args_is_help=True
     )
     command(app, "list")(list_contacts)
+    command(app, "quarantined")(quarantined)
     command(app, "show")(show)
     command(app, "watch")(watch)
     command(app, "cancel")(cancel)
@@ -63,6 +65,17 @@ async def list_contacts(
     if not session.as_json:
         session.out.print(table)
         session.say(f"{table.row_count} contacts")
+
+
+async def quarantined(
+    session: Session,
+    pool: Annotated[str, typer.Option("--pool", help="Only contacts of this pool.")] = "",
+) -> None:
+    """List the contacts whose record cannot be read or whose message cannot be opened: they are offered to nobody.
+
+    `matcher contacts cancel` ends one; a platform may also route it again.
+    """
+    await list_contacts(session, pool, State.QUARANTINED)
 
 
 async def show(session: Session, contact: Name) -> None:

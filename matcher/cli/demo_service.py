@@ -52,7 +52,7 @@ async def running_service(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=_environment(Path(folder)) | dict(settings or {}),
+            env=_environment(Path(folder) / "data") | dict(settings or {}),
             # Ctrl-C on the terminal must reach only the caller, which then stops the service.
             start_new_session=True,
         )

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Annotated, Final
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Annotated, Final
 
 import typer
 
 from matcher.cli import tables
 from matcher.cli.progress import steps
 from matcher.cli.session import CommandError, Session, command
-from matcher.config import Settings, load
-from matcher.errors import MatcherError
-from matcher.telemetry import configure_logs
-
-if TYPE_CHECKING:
-    from matcher.store.redis.client import StoreClient
+from matcher.cli.store_access import store_of_settings
 
 GENTLE: Final = 1.0
 """Pauses that are as long as the work, so that a service on the same machine keeps half of the machine."""
@@ -39,7 +34,7 @@ async def list_models(session: Session) -> None:
     """List the models and mark the one that the service answers by."""
     from matcher.store.models import ModelStore
 
-    async with _store() as (connection, _):
+    async with store_of_settings() as (connection, _):
         models = ModelStore(connection)
         all_models, answering = await models.all(), await models.answering()
     table = tables.table("model", "fingerprint", "")
@@ -68,7 +63,7 @@ async def encode(
     from matcher.store.models import KnownModel, ModelStore
     from matcher.store.roster import RosterStore
 
-    async with _store() as (connection, settings):
+    async with store_of_settings() as (connection, settings):
         encoder = await open_encoder(
             EncoderSettings(settings.models_dir, model, settings.encoder_runtime, settings.encoder_threads),
             lambda step: session.note(step, style="dim"),
@@ -93,7 +88,7 @@ async def forget(
     """Remove the vectors of a model that no process uses any more."""
     from matcher.store.models import ModelStore
 
-    async with _store() as (connection, _):
+    async with store_of_settings() as (connection, _):
         models = ModelStore(connection)
         matches = [stored for stored in await models.all() if model in {stored.name, stored.fingerprint}]
         if len(matches) != 1:
@@ -105,31 +100,6 @@ async def forget(
     if session.as_json:
         session.write_json({"forgotten": matches[0].fingerprint})
     session.say(f"forgot {matches[0].name} ({matches[0].fingerprint})")
-
-
-@asynccontextmanager
-async def _store() -> AsyncIterator[tuple[StoreClient, Settings]]:
-    """Open the store that the settings name; a service may use the store at the same time."""
-    from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
-    from matcher.store.redis.client import StoreClient
-
-    configure_logs("console", "WARNING")
-    try:
-        settings = load()
-        url = settings.store_url.get_secret_value()
-        embedded = None if url else await EmbeddedStore.open(EmbeddedSettings(settings.data_dir))
-        try:
-            connection = StoreClient(embedded.url if embedded else url, timeout_seconds=settings.store_timeout_seconds)
-            try:
-                await connection.start()
-                yield connection, settings
-            finally:
-                await connection.close()
-        finally:
-            if embedded:
-                await embedded.close()
-    except MatcherError as error:
-        raise CommandError(str(error)) from None
 
 
 @contextmanager

@@ -26,6 +26,12 @@ SkillOption = Annotated[
 ExcludeOption = Annotated[
     list[str] | None, typer.Option("--exclude", metavar="AGENT", help="An agent who must not get it.")
 ]
+MediaTypeOption = Annotated[
+    str,
+    typer.Option(
+        "--media-type", metavar="TYPE", help='"text/plain" or "text/html" for a mail with all that it quotes.'
+    ),
+]
 
 BASES = {
     pb.AFFINITY: "the message meets the agent's interests",
@@ -50,6 +56,7 @@ async def route(
     pool: PoolOption = "",
     channel: ChannelOption = "",
     language: LanguageOption = "",
+    media_type: MediaTypeOption = "",
     skill: SkillOption = None,
     exclude: ExcludeOption = None,
     customer: Annotated[str, typer.Option("--customer", help="Your id of the customer.")] = "",
@@ -81,6 +88,7 @@ async def route(
             pool=pool,
             channel=channel,
             language=language,
+            media_type=media_type,
             required_skills=_skills(skill),
             excluded_agents=exclude or (),
             customer=customer,
@@ -150,6 +158,7 @@ async def suggest(
     pool: PoolOption = "",
     channel: ChannelOption = "",
     language: LanguageOption = "",
+    media_type: MediaTypeOption = "",
     skill: SkillOption = None,
     exclude: ExcludeOption = None,
     most: Annotated[int, typer.Option("--most", min=1, max=100, help="The most agents to show.")] = 8,
@@ -177,6 +186,7 @@ async def suggest(
             pool=pool,
             channel=channel,
             language=language,
+            media_type=media_type,
             required_skills=_skills(skill),
             excluded_agents=exclude or (),
             max_candidates=most,
@@ -198,6 +208,8 @@ async def suggest(
     else:
         session.say(tables.NO_AGENT)
     session.say(tables.excluded(answer.left_out))
+    if answer.set_aside:
+        session.say(f"not compared: {tables.set_aside(answer.set_aside)}")
     for excluded in answer.left_out_agents:
         session.say(f"  {tables.short(excluded.agent)}: {tables.constraint(excluded.constraint)}")
 

@@ -23,6 +23,7 @@ from rich.text import Text
 from matcher.cli.field_names import TextCommand, typed, typed_names
 from matcher.cli.terminal_text import visible
 from matcher.client import Deadlines, MatcherCallError, MatcherClient
+from matcher.client.connection import SILENCE
 
 DEFAULT_TARGET = "localhost:50051"
 PANEL = "Every command"
@@ -116,6 +117,8 @@ def _error_document(
         ]
     if error.retry_after is not None:
         document["retry_after_seconds"] = error.retry_after
+    if error.request_id:
+        document["request_id"] = error.request_id
     return document
 
 
@@ -230,15 +233,20 @@ def describe(error: MatcherCallError, session: Session, names: Mapping[str, str]
     if error.reason:
         retry = "" if error.retry_after is None else f" (try again in {error.retry_after:g} s)"
         return f"{error.reason}: {error.message}{retry}"
+    return _describe_without_answer(error, session.target)
+
+
+def _describe_without_answer(error: MatcherCallError, target: str) -> str:
     if error.code is grpc.StatusCode.UNAVAILABLE:
         if "refused" in error.message:
-            return (
-                f"no service answers at {session.target}: start one with `matcher serve`, or name "
-                "another address with --server"
-            )
-        return f"{session.target} cannot be reached: {error.message}"
+            start = "start one with `matcher serve`, or name another address with --server"
+            return f"no service answers at {target}: {start}"
+        return f"{target} cannot be reached: {error.message}"
     if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"{session.target} did not answer in time; allow more time with --timeout"
+        if error.message.startswith(SILENCE):
+            return f"{target} is silent: {error.message}"
+        again = f"; --request-id {error.request_id} gives the answer that was lost" if error.request_id else ""
+        return f"{target} did not answer in time; allow more time with --timeout{again}"
     return f"{error.code.name}: {error.message}"
 
 

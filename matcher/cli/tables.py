@@ -46,8 +46,8 @@ def facts(pairs: Iterable[tuple[str, object]]) -> Table:
 
 
 def short(name: str) -> str:
-    """Return the id at the end of a resource name."""
-    return name.rpartition("/")[2]
+    """Return the id at the end of a resource name; a contact's "/" is written %2F there."""
+    return name.rpartition("/")[2].replace("%2F", "/")
 
 
 def time(stamp: Timestamp) -> str:
@@ -181,6 +181,7 @@ def decision(record: routing_pb2.Decision) -> RenderableType:
                 ("pool", short(record.pool)),
                 ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
                 ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
+                ("not compared", set_aside(record.set_aside)),
                 ("eligible agents", f"{record.eligible_agents}; {excluded(record.left_out)}"),
                 (
                     "no longer required",
@@ -195,6 +196,15 @@ def decision(record: routing_pb2.Decision) -> RenderableType:
         ),
         Text(),
         candidates(record.candidates),
+    )
+
+
+def set_aside(parts: Iterable[routing_pb2.SetAside]) -> str:
+    """Return the parts of a text that were not compared, in words with their places."""
+    return ", ".join(
+        f"{routing_pb2.SetAsideKind.Name(part.kind).removeprefix('SET_ASIDE_').lower().replace('_', ' ')}"
+        f" {part.start}-{part.end}"
+        for part in parts
     )
 
 

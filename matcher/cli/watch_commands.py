@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated
 
-import grpc
 import typer
 
 from matcher.cli import tables
 from matcher.cli.session import Session, command
-from matcher.client import MatcherCallError, MatcherClient
+from matcher.client import MatcherCallError
 from matcher.v1 import roster_pb2, routing_pb2
-
-RESUMED: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED})
-"""Codes after which the stream resumes from the last token: the server stopped, or this reader was too slow."""
 
 AgentName = Annotated[str, typer.Argument(metavar="AGENT", help="The agent.")]
 Count = Annotated[int | None, typer.Option("--count", min=1, help="End after so many; default: never.")]
@@ -35,36 +32,29 @@ async def events(
 ) -> None:
     """Print the steps of all contacts as they happen; a broken stream is resumed without a gap."""
     async with session.client() as client:
-        printed, token = 0, resume
-        while True:
-            try:
-                async with aclosing(client.watch_events(pool=pool, resume_token=token)) as stream:
-                    async for answer in stream:
-                        _print_event(session, answer)
-                        printed += answer.HasField("event")
-                        token = answer.resume_token
-                        if printed == count:
-                            return
-            except MatcherCallError as error:
-                if not token or error.code not in RESUMED:
-                    raise
-                session.note(f"{error.reason or error.code.name}: resuming")
-                await _wait_for_answer(client)
+        printed, answers = 0, client.watch_events(pool=pool, resume_token=resume, on_break=_tell_break(session))
+        async with aclosing(answers) as stream:
+            async for answer in stream:
+                _print_event(session, answer)
+                printed += answer.HasField("event")
+                if printed == count:
+                    return
 
 
 async def desk(session: Session, agent: AgentName, count: Count = None) -> None:
-    """Print an agent's reservations: those held now, then each change."""
-    async with session.client() as client, aclosing(client.watch_reservations(agent)) as stream:
-        printed = 0
-        async for answer in stream:
-            if session.as_json:
-                session.write_json(answer)
-            elif answer.HasField("reservation"):
-                session.say(tables.reservation_line(answer.reservation))
-            session.flush()
-            printed += answer.HasField("reservation")
-            if printed == count:
-                return
+    """Print an agent's reservations: those held now, then each change; a broken stream is resumed without a gap."""
+    async with session.client() as client:
+        printed, answers = 0, client.watch_reservations(agent, on_break=_tell_break(session))
+        async with aclosing(answers) as stream:
+            async for answer in stream:
+                if session.as_json:
+                    session.write_json(answer)
+                elif answer.HasField("reservation"):
+                    session.say(tables.reservation_line(answer.reservation))
+                session.flush()
+                printed += answer.HasField("reservation")
+                if printed == count:
+                    return
 
 
 async def touch(
@@ -106,6 +96,6 @@ def _print_event(session: Session, answer: routing_pb2.WatchEventsResponse) -> N
     session.flush()
 
 
-async def _wait_for_answer(client: MatcherClient) -> None:
-    """Wait until a server answers again, by gRPC's own retries; raise MatcherCallError where none does."""
-    await client.list_contacts(page_size=1)
+def _tell_break(session: Session) -> Callable[[MatcherCallError], None]:
+    """Return a function that says that a stream broke off and is resumed."""
+    return lambda error: session.note(f"{error.reason or error.code.name}: resuming")

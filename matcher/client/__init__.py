@@ -22,5 +22,6 @@ class MatcherClient(RoutingCalls, JointCalls, ContactCalls, RosterCalls, Connect
     A method returns the generated message or raises `MatcherCallError`. Ids are plain ("maya") or full resource names
     ("sites/default/agents/maya"). Each call has the deadline of its class (`Deadlines`), or the `deadline` argument, in
     seconds. gRPC repeats calls that are safe to repeat when a server stops. A `watch_…` method returns an asynchronous
-    generator: end it with `aclose`; it raises `MatcherCallError` where the stream breaks off.
+    generator: end it with `aclose`. Where the stream breaks off it resumes by itself without a gap; it raises
+    `MatcherCallError` where the first attempt brings no answer, and where the service refuses to go on.
     """

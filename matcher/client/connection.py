@@ -13,6 +13,7 @@ import grpc
 from matcher.client.failure import MatcherCallError
 from matcher.client.retry import service_config
 from matcher.client.spreading import spread
+from matcher.client.true_status import with_true_status
 from matcher.v1.roster_pb2_grpc import RosterServiceStub
 from matcher.v1.routing_pb2_grpc import RoutingServiceStub
 
@@ -26,6 +27,20 @@ Answer = TypeVar("Answer")
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes: a page of 1,000 agents with 64 interests of 512 characters each is about half of it."""
 
+
+SILENCE = "no answer for"
+"""How the message of the error begins where a stream was silent for too long."""
+
+CHANNEL_OPTIONS = (
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_receive_message_length", LARGEST_ANSWER),
+    # A connection that a firewall dropped in silence is noticed within 30 s; the service allows a ping every 5 s.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # gRPC would wait up to two minutes before it connects again to a service that restarts.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
 
 Stubs: TypeAlias = "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub]"
 
@@ -52,8 +67,8 @@ class Deadlines:
     """Calls that change something; an agent's interests are encoded before the answer."""
     import_silence: float = 120.0
     """The longest silence within an import; an import as a whole has no deadline."""
-    watch_silence: float = 90.0
-    """The longest silence within a stream that sends keepalives, which come at least every 30 s."""
+    watch_silence: float = 65.0
+    """The longest silence within a stream that sends signs of life, which come at least every 20 s."""
 
     @classmethod
     def all_at(cls, seconds: float) -> Deadlines:
@@ -84,6 +99,7 @@ class Connection:
         self.site = site
         self.deadlines = deadlines or Deadlines()
         self._count = channels
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._credentials = credentials
         self._channels: list[grpc.aio.Channel] = []
         self._channel: Callable[[], grpc.aio.Channel]
@@ -91,11 +107,8 @@ class Connection:
 
     def open(self) -> Self:
         """Open the channels; call it within the running event loop."""
-        options = [
-            ("grpc.service_config", service_config()),
-            ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.max_receive_message_length", LARGEST_ANSWER),
-        ]
+        self._loop = asyncio.get_running_loop()
+        options = [("grpc.service_config", service_config()), *CHANNEL_OPTIONS]
         if self._credentials is None:
             self._channel = lambda: grpc.aio.insecure_channel(self.target, options=options)
         else:
@@ -141,7 +154,8 @@ class Connection:
         """Return the resource name of an id in this site; "" and resource names stay as they are."""
         if not value or value.startswith("sites/"):
             return value
-        return f"sites/{self.site}/{collection}/{value}"
+        # The id of a contact may have a "/".
+        return f"sites/{self.site}/{collection}/{value.replace('/', '%2F')}"
 
     @property
     def parent(self) -> str:
@@ -160,6 +174,8 @@ class Connection:
         stubs = next(self._stubs, None)
         if stubs is None:
             raise RuntimeError("the client is closed: open it with `async with`")
+        if self._loop is not asyncio.get_running_loop():
+            raise RuntimeError("the client was opened in another event loop: open it in the loop that calls it")
         return stubs
 
     @staticmethod
@@ -169,7 +185,7 @@ class Connection:
         try:
             return await method(request, timeout=seconds)
         except grpc.aio.AioRpcError as error:
-            raise MatcherCallError.of_call(error) from error
+            raise MatcherCallError.of_call(error, getattr(request, "request_id", "")) from error
 
     @staticmethod
     def _watch(
@@ -183,7 +199,7 @@ class Connection:
         requests: AsyncIterator[Request],
         silence: float,
     ) -> AsyncGenerator[Answer, None]:
-        return _answers(lambda: method(requests), silence)
+        return _answers(lambda: with_true_status(method(requests)), silence)
 
 
 async def _answers(
@@ -205,6 +221,6 @@ async def _answers(
     except grpc.aio.AioRpcError as error:
         raise MatcherCallError.of_call(error) from error
     except TimeoutError as error:
-        raise MatcherCallError(grpc.StatusCode.DEADLINE_EXCEEDED, "", f"no answer for {silence:g} seconds") from error
+        raise MatcherCallError(grpc.StatusCode.DEADLINE_EXCEEDED, "", f"{SILENCE} {silence:g} seconds") from error
     finally:
         call.cancel()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 
 from matcher.client.connection import Connection
+from matcher.client.failure import MatcherCallError
+from matcher.client.resuming import resuming
 from matcher.v1 import routing_pb2 as pb
 
 
@@ -57,18 +60,27 @@ class ContactCalls(Connection):
         request = pb.TouchReservationRequest(name=self.name("reservations", reservation), fence=fence)
         return await self._call(self._routing.TouchReservation, request, deadline or self.deadlines.write)
 
-    def watch_contact(self, contact: str, *, after_sequence: int = 0) -> AsyncGenerator[pb.ContactEvent, None]:
-        """Yield a contact's events after a sequence number, until the contact has ended.
-
-        To resume, give the sequence number of the last event.
-        """
+    async def watch_contact(self, contact: str, *, after_sequence: int = 0) -> AsyncGenerator[pb.ContactEvent, None]:
+        """Yield a contact's events after a sequence number, until the contact has ended; resumes by itself."""
         request = pb.WatchContactRequest(name=self.name("contacts", contact), after_sequence=after_sequence)
-        return self._watch(self._routing.WatchContact, request, None)
+        events = resuming(lambda: self._watch(self._routing.WatchContact, request, None))
+        async with aclosing(events) as stream:
+            async for event in stream:
+                request.after_sequence = event.sequence
+                yield event
 
-    def watch_events(self, *, pool: str = "", resume_token: str = "") -> AsyncGenerator[pb.WatchEventsResponse, None]:
-        """Yield the events of all contacts of the site, or of a pool; an answer without an event is a keepalive.
+    async def watch_events(
+        self, *, pool: str = "", resume_token: str = "", on_break: Callable[[MatcherCallError], None] = lambda _: None
+    ) -> AsyncGenerator[pb.WatchEventsResponse, None]:
+        """Yield the events of all contacts of the site, or of a pool; an answer without an event is a sign of life.
 
-        To resume after UNAVAILABLE or ABORTED, give the resume_token of the last answer.
+        The stream resumes by itself without a gap. Another process goes on with the resume_token of the last answer.
+        on_break: called with the error each time that the stream breaks off.
         """
         request = pb.WatchEventsRequest(parent=self.parent, pool=self.name("pools", pool), resume_token=resume_token)
-        return self._watch(self._routing.WatchEvents, request, self.deadlines.watch_silence)
+        silence = self.deadlines.watch_silence
+        answers = resuming(lambda: self._watch(self._routing.WatchEvents, request, silence), on_break)
+        async with aclosing(answers) as stream:
+            async for answer in stream:
+                request.resume_token = answer.resume_token
+                yield answer

@@ -25,7 +25,8 @@ class MatcherCallError(Exception):
     """Says why a call failed.
 
     `reason` names an `ErrorReason` of proto/matcher/v1/errors.proto; it is "" where no service answered.
-    `retry_after` is in seconds; None where the service gives none.
+    `retry_after` is in seconds; None where the service gives none. `request_id` is the one that the call was sent with,
+    also where the client made it: after a timeout the same call with this id gives the answer that was lost.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class MatcherCallError(Exception):
         violations: tuple[Violation, ...] = (),
         metadata: Mapping[str, str] | None = None,
         retry_after: float | None = None,
+        request_id: str = "",
     ) -> None:
         super().__init__(f"{reason or code.name}: {message}")
         self.code = code
@@ -45,17 +47,18 @@ class MatcherCallError(Exception):
         self.violations = violations
         self.metadata: Mapping[str, str] = dict(metadata or {})
         self.retry_after = retry_after
+        self.request_id = request_id
 
     @classmethod
-    def of_call(cls, error: grpc.aio.AioRpcError) -> MatcherCallError:
+    def of_call(cls, error: grpc.aio.AioRpcError, request_id: str = "") -> MatcherCallError:
         """Return the error of a failed call, with its details where the service sent them."""
         for key, value in error.trailing_metadata() or ():
             if key == DETAILS_KEY and isinstance(value, bytes):
-                return cls.of_status(status_pb2.Status.FromString(value))
-        return cls(error.code(), "", error.details() or "")
+                return cls.of_status(status_pb2.Status.FromString(value), request_id)
+        return cls(error.code(), "", error.details() or "", request_id=request_id)
 
     @classmethod
-    def of_status(cls, status: status_pb2.Status) -> MatcherCallError:
+    def of_status(cls, status: status_pb2.Status, request_id: str = "") -> MatcherCallError:
         """Return the error of a status with its details (https://google.aip.dev/193)."""
         info = error_details_pb2.ErrorInfo()
         bad = error_details_pb2.BadRequest()
@@ -72,4 +75,5 @@ class MatcherCallError(Exception):
             violations=tuple(Violation(wrong.field, wrong.description) for wrong in bad.field_violations),
             metadata=dict(info.metadata),
             retry_after=retry_after,
+            request_id=request_id,
         )

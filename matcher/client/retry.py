@@ -22,6 +22,7 @@ SAFE_TO_REPEAT = {
         "ListContacts",
         "CancelContact",
         "TouchReservation",
+        "TransferContact",  # this client always sends a request_id
         "GetDecision",
     ),
     "matcher.v1.RosterService": (
@@ -45,8 +46,17 @@ POLICY = {
     "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 
+THROTTLING = {
+    # A failed attempt takes one token, and at half of the tokens nothing is repeated any more: so 500 failed attempts
+    # are repeated, as many as 250 calls at once need to bridge a failover of the store (two each), and a service that
+    # is down for long gets no fivefold load. 1,000 is the most that gRPC takes.
+    "maxTokens": 1_000,
+    # A call that succeeds gives so much of a token back: then one call in ten may be repeated.
+    "tokenRatio": 0.1,
+}
+
 
 def service_config() -> str:
     """Return the service config of a channel, as JSON."""
     names = [{"service": service, "method": name} for service, names in SAFE_TO_REPEAT.items() for name in names]
-    return json.dumps({"methodConfig": [{"name": names, "retryPolicy": POLICY}]})
+    return json.dumps({"methodConfig": [{"name": names, "retryPolicy": POLICY}], "retryThrottling": THROTTLING})

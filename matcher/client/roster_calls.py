@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from matcher.client.connection import Connection
+from matcher.client.failure import MatcherCallError
+from matcher.client.live_reservations import LiveReservations
+from matcher.client.resuming import resuming
 from matcher.client.spans import duration
 from matcher.v1 import roster_pb2 as pb
+from matcher.v1.routing_pb2 import GetReservationRequest, Reservation
 
 
 class RosterCalls(Connection):
@@ -101,25 +107,75 @@ class RosterCalls(Connection):
         request = pb.BeatAgentRequest(name=self.name("agents", agent), ttl=duration(ttl))
         return await self._call(self._roster.BeatAgent, request, deadline or self.deadlines.write)
 
-    def watch_reservations(self, agent: str) -> AsyncGenerator[pb.WatchReservationsResponse, None]:
-        """Yield an agent's live reservations, then a keepalive, then each reservation as it changes."""
+    async def watch_reservations(
+        self, agent: str, *, on_break: Callable[[MatcherCallError], None] = lambda _: None
+    ) -> AsyncGenerator[pb.WatchReservationsResponse, None]:
+        """Yield an agent's live reservations, then a sign of life, then each reservation as it changes.
+
+        The stream resumes by itself: then come the reservations that changed or ended meanwhile. on_break: called with
+        the error each time that the stream breaks off.
+        """
         request = pb.WatchReservationsRequest(parent=self.name("agents", agent))
-        return self._watch(self._roster.WatchReservations, request, self.deadlines.watch_silence)
+        silence, live = self.deadlines.watch_silence, LiveReservations()
+
+        def begin() -> AsyncGenerator[pb.WatchReservationsResponse, None]:
+            live.begin()
+            return self._watch(self._roster.WatchReservations, request, silence)
+
+        async with aclosing(resuming(begin, on_break)) as answers:
+            async for answer in answers:
+                if not answer.HasField("reservation"):
+                    for name in live.end_of_snapshot():
+                        yield pb.WatchReservationsResponse(reservation=await self._ended(name))
+                    yield answer
+                elif live.note(answer.reservation):
+                    yield answer
+
+    async def _ended(self, name: str) -> Reservation:
+        """Read a reservation that ended while no stream was open."""
+        return await self._call(self._routing.GetReservation, GetReservationRequest(name=name), self.deadlines.read)
 
     async def import_agents(
-        self, rows: Iterable[pb.ImportRow], *, validate_only: bool = False, prune: bool = False
+        self,
+        rows: Iterable[pb.ImportRow],
+        *,
+        validate_only: bool = False,
+        prune: bool = False,
+        max_removed: int | None = None,
+        update_mask: Sequence[str] = (),
     ) -> AsyncIterator[pb.ImportAgentsResponse]:
-        """Send a roster row by row, and yield the result of each row when it is done."""
-        config = pb.ImportConfig(parent=self.parent, validate_only=validate_only, prune=prune)
+        """Send a roster row by row, and yield the result of each row when it is done.
+
+        max_removed: the most agents that `prune` may remove; None: half of the roster. update_mask: what a row changes
+        of an agent who exists; empty: all.
+        Raises what `rows` raises; the rows before are imported, and nothing is pruned.
+        """
+        config = pb.ImportConfig(
+            parent=self.parent,
+            validate_only=validate_only,
+            prune=prune,
+            max_removed=max_removed,
+            update_mask=FieldMask(paths=update_mask),
+        )
+        own: list[Exception] = []
 
         async def steps() -> AsyncIterator[pb.ImportAgentsRequest]:
             yield pb.ImportAgentsRequest(config=config)
-            for row in rows:
-                yield pb.ImportAgentsRequest(row=row)
+            try:
+                for row in rows:
+                    yield pb.ImportAgentsRequest(row=row)
+            except Exception as error:
+                own.append(error)
+                raise
             yield pb.ImportAgentsRequest(end=pb.ImportEnd())
 
-        async for answer in self._stream(self._roster.ImportAgents, steps(), self.deadlines.import_silence):
-            yield answer
+        try:
+            async for answer in self._stream(self._roster.ImportAgents, steps(), self.deadlines.import_silence):
+                yield answer
+        except (asyncio.CancelledError, MatcherCallError):
+            if own:  # gRPC cancels the call and keeps the error of the caller's rows to itself
+                raise own[0] from None
+            raise
 
     async def create_pool(self, pool_id: str, pool: pb.Pool, *, deadline: float | None = None) -> pb.Pool:
         """Add a pool."""

@@ -40,6 +40,7 @@ class RoutingCalls(Connection):
         skills_expire: Mapping[str, timedelta] | None = None,
         language_expires: timedelta | None = None,
         preferred_agents: Mapping[str, timedelta | None] | None = None,
+        media_type: str = "",
         deadline: float | None = None,
     ) -> pb.RouteMessageResponse:
         """Decide which agent takes a message, and reserve the agent. Without a request_id the client makes one.
@@ -47,6 +48,7 @@ class RoutingCalls(Connection):
         wait: where no agent can take the contact, it waits, at most for `wait_duration` (None: the pool's).
         skills_expire, language_expires: how long after the contact's creation a waiting contact requires them.
         preferred_agents: the agents to choose first, and how long a waiting contact is kept for each (None: not kept).
+        media_type: "text/plain" or "text/html", for mails; "": a text of at most 8,000 characters.
         """
         request = pb.RouteMessageRequest(
             parent=self.parent,
@@ -63,6 +65,7 @@ class RoutingCalls(Connection):
                 channel=channel,
                 language=language,
                 language_expires_after=duration_of(language_expires),
+                media_type=media_type,
             ),
             contact_id=contact_id,
             request_id=request_id or uuid.uuid4().hex,
@@ -84,9 +87,10 @@ class RoutingCalls(Connection):
         max_candidates: int = 0,
         ignore_availability: bool = False,
         explain_left_out: bool = False,
+        media_type: str = "",
         deadline: float | None = None,
     ) -> pb.SuggestAgentsResponse:
-        """Rank agents for a message and hold nothing."""
+        """Rank agents for a message and hold nothing; media_type: as in `route`."""
         request = pb.SuggestAgentsRequest(
             parent=self.parent,
             pool=self.name("pools", pool),
@@ -97,6 +101,7 @@ class RoutingCalls(Connection):
                 customer=customer,
                 channel=channel,
                 language=language,
+                media_type=media_type,
             ),
             max_candidates=max_candidates,
             ignore_availability=ignore_availability,
@@ -223,14 +228,17 @@ class RoutingCalls(Connection):
         request_id: str = "",
         wait: bool = False,
         wait_duration: timedelta | None = None,
+        media_type: str = "",
         deadline: float | None = None,
     ) -> pb.RouteMessageResponse:
-        """Move an accepted contact to a pool, to an agent, or to the agent closest to a new text."""
+        """Move an accepted contact to a pool, to an agent, or to the agent closest to a new text (`media_type`)."""
         request = pb.TransferContactRequest(
             name=self.name("contacts", contact),
             pool=self.name("pools", pool),
             agent=self.name("agents", agent),
-            message=self._message(text, required_skills, excluded_agents, language=language) if text else None,
+            message=self._message(text, required_skills, excluded_agents, language=language, media_type=media_type)
+            if text
+            else None,
             request_id=request_id or uuid.uuid4().hex,
             wait=wait,
             wait_duration=duration_of(wait_duration),
@@ -254,9 +262,11 @@ class RoutingCalls(Connection):
         channel: str = "",
         language: str = "",
         language_expires_after: Duration | None = None,
+        media_type: str = "",
     ) -> pb.Message:
         return pb.Message(
             text=text,
+            media_type=media_type,
             customer=customer,
             channel=channel,
             language=language,

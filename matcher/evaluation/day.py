@@ -72,7 +72,7 @@ async def match_messages(production: Production, suite: Suite, progress: Progres
     with progress(f"{suite.name}: searching", len(suite.messages)) as step:
         for message in suite.messages:
             encoded = production.read(message.text)
-            matches.append(Matches.of(search(index, encoded, max_idle=0), encoded.units, suite))
+            matches.append(Matches.of(search(index, encoded, max_free=0), encoded.units, suite))
             step()
     return matches, floor
 

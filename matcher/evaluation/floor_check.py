@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from matcher.affinity.sentences import split
 from matcher.evaluation.production import Production, Progress, search
 from matcher.evaluation.suite import Suite
 from matcher.index import SiteIndex
@@ -28,7 +27,7 @@ async def check_floor(
 ) -> FloorResult:
     """Route small talk and a suite's messages with all agents free, and return the shares that fall back."""
     await production.encode_suite(suite, progress)
-    units = {unit for text in nothing_to_go_by for unit in split(text).texts(text)}
+    units = {unit for text in nothing_to_go_by for unit in production.units(text)}
     await production.encode(units, f"{suite.name}: encoding small talk", progress)
     index = production.index(suite.agents)
     floor = await production.floor(index)

@@ -6,17 +6,18 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 
+from matcher.affinity.compared import ComparedUnits, compared_units
 from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
 from matcher.affinity.search_result import SearchResult
-from matcher.affinity.sentences import split
+from matcher.affinity.set_aside import read
 from matcher.config import Settings
 from matcher.encoder import EncoderSettings, open_encoder
 from matcher.evaluation.suite import Suite, SuiteAgent
 from matcher.evaluation.vector_cache import VectorCache
 from matcher.index import Query, SiteIndex
-from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Profile, Requirements
+from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Message, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.routing.encoded_message import EncodedMessage
@@ -54,14 +55,18 @@ class Production:
         """Encode a suite's interests and the units of its messages."""
         texts = {interest for agent in suite.agents for interest in agent.interests}
         for message in suite.messages:
-            texts.update(split(message.text).texts(message.text))
+            texts.update(self.units(message.text))
         await self.encode(texts, f"{suite.name}: encoding", progress)
+
+    def units(self, text: str) -> list[str]:
+        """Return the texts of a message's units, as the router compares them."""
+        return self._compared(text).texts
 
     def read(self, text: str) -> EncodedMessage:
         """Return a message as the router encodes it; the cache must hold its units."""
-        units = split(text)
-        texts = units.texts(text)
-        return EncodedMessage(units, self.cache.vectors(texts), [stems(unit) for unit in texts])
+        compared = self._compared(text)
+        vectors = self.cache.vectors(compared.texts)
+        return EncodedMessage(compared.units, vectors, [stems(unit) for unit in compared.texts])
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
         """Return the index of a roster whose agents are all online; the first agent is idle longest."""
@@ -73,14 +78,17 @@ class Production:
             index.put(indexed, self.cache.vectors(agent.interests))
         return index
 
+    def _compared(self, text: str) -> ComparedUnits:
+        return compared_units(read(Message(text, "", ANYONE)))
+
     async def floor(self, index: SiteIndex) -> float:
         """Return the floor of an index's default pool."""
         return await self.floors.of(index, DEFAULT_POOL)
 
 
-def search(index: SiteIndex, message: EncodedMessage, *, max_idle: int = 1) -> SearchResult:
+def search(index: SiteIndex, message: EncodedMessage, *, max_free: int = 1) -> SearchResult:
     """Search an index for a message without requirements."""
-    return index.find(Query(message.vectors, message.stems), ANYONE, max_idle=max_idle)
+    return index.find(Query(message.vectors, message.stems), ANYONE, max_free=max_free)
 
 
 @asynccontextmanager

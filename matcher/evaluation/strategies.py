@@ -57,6 +57,11 @@ class Staff:
         self.load[agent] -= 1
         self.idle_since_ms[agent] = round(minute * MS_PER_MINUTE)
 
+    def least_utilized(self) -> int:
+        """Return the free agent with the lowest load; ties go to the longest idle, then to the lower id."""
+        free = np.flatnonzero(self.free).tolist()
+        return int(min(free, key=lambda agent: (self.load[agent], self.idle_since_ms[agent], self.ids[agent])))
+
     def longest_idle(self) -> int:
         """Return the free agent who is idle longest; ties go to the lower load, then to the lower id."""
         free = np.flatnonzero(self.free)
@@ -142,10 +147,10 @@ class Affinity:
         return f"affinity within {self.tolerance:g}" if self.tolerance else "affinity only"
 
     def choose(self, matches: Matches, staff: Staff) -> int:
-        """Return the policy's first candidate, or, below the floor, the agent who is idle longest."""
+        """Return the policy's first candidate, or, below the floor, the least utilized agent."""
         ranking = rank(matches.among(staff), matches.units, RankingTerms(self.floor, self.tolerance, most=1))
         if ranking.basis is Basis.FALLBACK:
-            return staff.longest_idle()
+            return staff.least_utilized()
         return staff.position[ranking.candidates[0].agent]
 
 

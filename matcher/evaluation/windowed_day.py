@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from matcher.affinity.search_result import IdleAgent
+from matcher.affinity.search_result import FreeAgent
 from matcher.evaluation.day_ledger import Arrivals, DayLedger, DayResult, Terms
 from matcher.evaluation.strategies import Affinity, Matches, Staff
 from matcher.evaluation.suite import Suite
@@ -74,9 +74,9 @@ class _JointStrategy:
         if len(matches) == 1:
             return [self._alone.choose(matches[0], staff)]
         most = most_listed(len(matches))
-        longest_idle, alone = self._resting(most), self._alone
+        free, alone = self._least_utilized(most), self._alone
         entries = [
-            BatchEntry(replace(match.among(staff), longest_idle=longest_idle), alone.floor, CHANNEL, alone.tolerance)
+            BatchEntry(replace(match.among(staff), least_utilized=free), alone.floor, CHANNEL, alone.tolerance)
             for match in matches
         ]
         listed = {agent for entry in entries for agent in entry.shortlist(most)}
@@ -88,14 +88,14 @@ class _JointStrategy:
         by_channel = {CHANNEL: (1, staff.capacity)}
         return Opening(staff.ids[agent], staff.capacity, load, int(staff.idle_since_ms[agent]), by_channel)
 
-    def _resting(self, most: int) -> tuple[IdleAgent, ...]:
-        """Return the free agents who are idle longest, in the form of the index's results."""
+    def _least_utilized(self, most: int) -> tuple[FreeAgent, ...]:
+        """Return the least utilized free agents, of equals the longest idle, in the form of the index's results."""
         staff = self._staff
         free = np.flatnonzero(staff.free)
-        longest = free[np.lexsort((staff.load[free], staff.idle_since_ms[free]))][:most].tolist()
+        first = free[np.lexsort((staff.idle_since_ms[free], staff.load[free]))][:most].tolist()
         return tuple(
-            IdleAgent(agent, self._agents[agent], staff.load[agent] / staff.capacity, int(staff.idle_since_ms[agent]))
-            for agent in longest
+            FreeAgent(agent, self._agents[agent], staff.load[agent] / staff.capacity, int(staff.idle_since_ms[agent]))
+            for agent in first
         )
 
 

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.model import ChannelCapacity, Profile, primary_subtag
+from matcher.model import ChannelCapacity, Profile
+from matcher.model.languages import found_under, looked_up
 
 MOST_COLUMNS: Final = 512
 """Columns kept; the least recently used is evicted first."""
@@ -29,7 +30,7 @@ class Attribute(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attributes:
-    """Hold the pools, channels, languages (primary subtags), skills and total capacity of a profile."""
+    """Hold the pools, channels, languages (as they are found), skills and total capacity of a profile."""
 
     pools: frozenset[str]
     channels: Mapping[str, ChannelCapacity]
@@ -43,7 +44,7 @@ class Attributes:
         return cls(
             frozenset(profile.pools),
             dict(profile.capacity.channels),
-            frozenset(map(primary_subtag, profile.languages)),
+            frozenset(name for language in profile.languages for name in found_under(language)),
             dict(profile.skills),
             profile.capacity.total,
         )
@@ -201,7 +202,8 @@ class AttributeTable:
         """Tell by number whether the language is spoken; the language "" always is."""
         if not language:
             return np.ones(len(self._attributes), np.bool_)
-        return self.column(Attribute.LANGUAGE, primary_subtag(language)) > 0
+        spoken, broader = (self.column(Attribute.LANGUAGE, name) > 0 for name in looked_up(language))
+        return spoken | broader
 
     def has_skills(self, skills: Mapping[str, int]) -> NDArray[np.bool_]:
         """Tell by number whether every skill is there at its least level or above."""

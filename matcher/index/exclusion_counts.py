@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from matcher.index.agent_table import AgentTable
 from matcher.index.attributes import ABSENT, Attribute
 from matcher.index.filters import ORDER
-from matcher.model import LeftOut, Requirements, primary_subtag
+from matcher.model import LeftOut, Requirements
+from matcher.model.languages import compared
 
 MOST_SPLITS: Final = 256
 """Most cached splits (see `_Split`); the least recently used is evicted first."""
@@ -76,7 +77,12 @@ class ExclusionCounts:
 
     def _split(self, requirements: Requirements) -> _Split:
         skills = frozenset(requirements.skills.items()) if requirements.skills else None
-        key = (requirements.pool, requirements.channel, primary_subtag(requirements.language), skills)
+        key = (
+            requirements.pool,
+            requirements.channel,
+            requirements.language and compared(requirements.language),
+            skills,
+        )
         split = self._splits.get(key)
         if split is None or split.changes != self._agents.attribute_table.changes:
             split = self._splits[key] = self._compute_split(requirements)

@@ -10,7 +10,7 @@ import numpy as np
 
 from matcher.affinity.lexicon import Lexicon
 from matcher.affinity.scorer import Evidence, Scorer, Scores
-from matcher.affinity.search_result import IdleAgent, SearchResult, top_k
+from matcher.affinity.search_result import FreeAgent, SearchResult, top_k
 from matcher.index.agent_table import AgentTable
 from matcher.index.filters import admitted
 from matcher.index.pool_scorers import ServingScorer
@@ -40,14 +40,14 @@ class SearchSpace:
 
 
 def search(
-    space: SearchSpace, queries: Sequence[Query], requirements: Requirements, *, max_idle: int, floor: float
+    space: SearchSpace, queries: Sequence[Query], requirements: Requirements, *, max_free: int, floor: float
 ) -> list[SearchResult]:
     """Return, for each of one or more messages, the agents of a view that the message meets.
 
     Each result is that of the message alone, to the last bit. One search of several messages costs less than several
     searches, most of all beside other work, which leaves little of the rows and of the code in the caches between two
     searches.
-    max_idle: how many of the longest idle agents to name where no affinity reaches `floor`.
+    max_free: how many of the least utilized agents to name where no affinity reaches `floor`.
     """
     agents, scorer = space.agents, space.serving.scorer
     vectors, table = space.serving.vectors, space.serving.vectors.table
@@ -65,12 +65,12 @@ def search(
     )
     pool_agents = agents.attribute_table.in_pool(requirements.pool)
     rows = len(space.view.owners) if positions is None else int(np.count_nonzero(positions))
-    idle: tuple[IdleAgent, ...] | None = None
+    free: tuple[FreeAgent, ...] | None = None
     results = []
     for own, scores in _scored(scorer, evidence, [len(query.units) for query in queries], len(agents.load)):
         reached = scores.affinity.max(initial=-np.inf) >= floor
-        if not reached and idle is None:
-            idle = longest_idle(agents, members, max_idle)
+        if not reached and free is None:
+            free = least_utilized(agents, members, max_free)
         results.append(
             SearchResult(
                 evidence=own,
@@ -78,7 +78,7 @@ def search(
                 agents=agents.agent[scores.agent],
                 utilization=agents.utilization(scores.agent),
                 idle_since_ms=agents.idle_since[scores.agent],
-                longest_idle=() if reached else idle or (),
+                least_utilized=() if reached else free or (),
                 eligible=len(members),
                 pool_agents=pool_agents,
                 calibration=scorer.calibration,
@@ -89,22 +89,22 @@ def search(
     return results
 
 
-def longest_idle(agents: AgentTable, rows: Rows, most: int) -> tuple[IdleAgent, ...]:
-    """Return the `most` agents of these rows that are idle longest, in that order; of equals the less loaded first."""
+def least_utilized(agents: AgentTable, rows: Rows, most: int) -> tuple[FreeAgent, ...]:
+    """Return the `most` least utilized agents of these rows, in that order; of equals the longest idle first."""
     if not most or not len(rows):
         return ()
-    rows = rows[top_k([agents.idle_since[rows]], most)]
-    if len(rows) > most:  # some are idle equally long
-        columns = [agents.idle_since[rows], agents.utilization(rows), *agents.id_parts(rows)]
+    rows = rows[top_k([agents.utilization(rows), agents.idle_since[rows]], most)]
+    if len(rows) > most:  # some are utilized equally and idle equally long
+        columns = [agents.utilization(rows), agents.idle_since[rows], *agents.id_parts(rows)]
         rows = rows[top_k(columns, most)]
-    idle = map(
-        IdleAgent,
+    free = map(
+        FreeAgent,
         rows.tolist(),
         agents.agent[rows].tolist(),
         agents.utilization(rows).tolist(),
         agents.idle_since[rows].tolist(),
     )
-    return tuple(sorted(idle, key=lambda agent: (agent.idle_since_ms, agent.utilization, agent.agent.id))[:most])
+    return tuple(sorted(free, key=lambda agent: (agent.utilization, agent.idle_since_ms, agent.agent.id))[:most])
 
 
 def _scored(scorer: Scorer, evidence: Evidence, units: Sequence[int], rows: int) -> list[tuple[Evidence, Scores]]:

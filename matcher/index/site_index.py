@@ -21,14 +21,14 @@ from matcher.index.deadlines import Deadlines
 from matcher.index.exclusion_counts import ExclusionCounts
 from matcher.index.filters import ORDER, admitted, count_admitted, first_unmet
 from matcher.index.pool_scorers import PoolScorers
-from matcher.index.search import Query, SearchSpace, longest_idle, search
+from matcher.index.search import Query, SearchSpace, least_utilized, search
 from matcher.index.vector_table import Floats, VectorTable
 from matcher.index.view_cache import ViewCache, ViewKey
 from matcher.model import Agent, Constraint, Hold, LeftOut, Requirements
 from matcher.model.lifecycle import AgentStatus
 
-MAX_IDLE: Final = 8
-"""Longest idle agents that a search names, unless the caller wants another number."""
+MAX_FREE: Final = 8
+"""Least utilized agents that a search names, unless the caller wants another number."""
 
 _PREPARED: Final = 1_024
 """Rows prepared for a scorer before the lock is released for a moment."""
@@ -199,16 +199,16 @@ class SiteIndex:
         requirements: Requirements,
         *,
         ignore_availability: bool = False,
-        max_idle: int = MAX_IDLE,
+        max_free: int = MAX_FREE,
         floor: float = math.inf,
     ) -> SearchResult:
         """Return the agents that meet the requirements and that a message meets, scored by the pool's scorer.
 
-        ignore_availability: also agents who are away or full. max_idle: how many of the longest idle to name, where no
-        affinity reaches `floor`.
+        ignore_availability: also agents who are away or full. max_free: how many of the least utilized to name,
+        where no affinity reaches `floor`.
         """
         return self.find_each(
-            [query], requirements, ignore_availability=ignore_availability, max_idle=max_idle, floor=floor
+            [query], requirements, ignore_availability=ignore_availability, max_free=max_free, floor=floor
         )[0]
 
     def find_each(
@@ -217,13 +217,13 @@ class SiteIndex:
         requirements: Requirements,
         *,
         ignore_availability: bool = False,
-        max_idle: int = MAX_IDLE,
+        max_free: int = MAX_FREE,
         floor: float = math.inf,
     ) -> list[SearchResult]:
         """Return for each of some messages what `find` returns for it alone, at less cost."""
         with self._lock:
             key = ViewKey(requirements.pool, requirements.channel, ignore_availability)
-            return self._find(key, queries, requirements, max_idle, floor)
+            return self._find(key, queries, requirements, max_free, floor)
 
     def rows(self, requirements: Requirements, *, ignore_availability: bool = False) -> int:
         """Return how many interests a search's view has, those of agents that the requirements exclude among them."""
@@ -247,13 +247,13 @@ class SiteIndex:
             self._views.evict(whole_pool)
         return best
 
-    def longest_idle(self, requirements: Requirements, most: int) -> list[str]:
-        """Return the ids of at most `most` available agents, the longest idle first."""
+    def least_utilized(self, requirements: Requirements, most: int) -> list[str]:
+        """Return the ids of at most `most` available agents, the least utilized first."""
         with self._lock:
             key = ViewKey(requirements.pool, requirements.channel, all_agents=False)
             view = self._views.get(key, self._scorers.of(requirements.pool).vectors)
             members, _ = admitted(self._agents, view, requirements)
-            return [idle.agent.id for idle in longest_idle(self._agents, members, most)]
+            return [free.agent.id for free in least_utilized(self._agents, members, most)]
 
     def eligible_but_full(self, requirements: Requirements, most: int | None = None) -> list[str]:
         """Return, in order, the ids of agents that meet every constraint but have no free capacity; most None: all."""
@@ -291,12 +291,12 @@ class SiteIndex:
         key: ViewKey,
         queries: Sequence[Query],
         requirements: Requirements,
-        max_idle: int,
+        max_free: int,
         floor: float,
     ) -> list[SearchResult]:
         serving = self._scorers.of(key.pool)
         space = SearchSpace(self._agents, self._lexicon, self._views.get(key, serving.vectors), serving)
-        results = search(space, queries, requirements, max_idle=max_idle, floor=floor)
+        results = search(space, queries, requirements, max_free=max_free, floor=floor)
         self.rows_scored += sum(result.rows for result in results)
         return results
 

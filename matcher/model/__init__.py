@@ -17,6 +17,10 @@ from matcher.model.contacts import (
     Wait,
 )
 from matcher.model.decisions import (
+    HTML,
+    MOST_COMPARED,
+    PLAIN,
+    AsideKind,
     Basis,
     Candidate,
     Constraint,
@@ -28,7 +32,10 @@ from matcher.model.decisions import (
     Reason,
     Relaxed,
     Requirements,
+    SetAside,
+    Stretch,
 )
+from matcher.model.imports import FieldChange, ImportAction, ImportedRow, ImportResult, StatusKept
 from matcher.model.roster import (
     DEFAULT_CHANNEL,
     DEFAULT_POOL,
@@ -38,16 +45,12 @@ from matcher.model.roster import (
     Capacity,
     ChannelCapacity,
     Hold,
-    ImportAction,
-    ImportedRow,
-    ImportResult,
     Pool,
     PoolPolicy,
     Profile,
     Site,
     etag,
     interest_id,
-    primary_subtag,
 )
 
 __all__ = [
@@ -56,8 +59,12 @@ __all__ = [
     "DEFAULT_POOL",
     "DEFAULT_SITE",
     "GOOD_RATINGS",
+    "HTML",
+    "MOST_COMPARED",
+    "PLAIN",
     "Agent",
     "AgentChange",
+    "AsideKind",
     "Basis",
     "Candidate",
     "Capacity",
@@ -67,6 +74,7 @@ __all__ = [
     "ContactEvent",
     "Decision",
     "Experience",
+    "FieldChange",
     "Hold",
     "ImportAction",
     "ImportResult",
@@ -87,11 +95,13 @@ __all__ = [
     "Requirements",
     "Reservation",
     "ReservedOutcome",
+    "SetAside",
     "Site",
+    "StatusKept",
     "StreamPlace",
+    "Stretch",
     "Unmatched",
     "Wait",
     "etag",
     "interest_id",
-    "primary_subtag",
 ]

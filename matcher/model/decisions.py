@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -72,14 +73,63 @@ class Relaxed:
     at_ms: int
 
 
+PLAIN: Final = "text/plain"
+HTML: Final = "text/html"
+MOST_COMPARED: Final = 8_000
+"""Characters of a message that are compared, when the others are set aside."""
+
+
+class AsideKind(StrEnum):
+    """What a part of a text is that is not compared."""
+
+    QUOTE = "QUOTE"
+    REPLY_HEADER = "REPLY_HEADER"
+    SIGNATURE = "SIGNATURE"
+    DISCLAIMER = "DISCLAIMER"
+    MARKUP = "MARKUP"
+    STYLE = "STYLE"
+    URL = "URL"
+    BASE64 = "BASE64"
+    NUMBER = "NUMBER"
+    SMALL_TALK = "SMALL_TALK"
+    UNKNOWN = "UNKNOWN"
+    UNALIGNED = "UNALIGNED"
+
+
+class SetAside(NamedTuple):
+    """A part of the caller's text that is not compared: code points, end excluded."""
+
+    kind: AsideKind
+    start: int
+    end: int
+
+
+class Stretch(NamedTuple):
+    """A kept piece of the caller's text, from start to end, and its length in the text that is compared.
+
+    The length differs from end - start where a tag became a line break, an entity a sign, or spaces one space.
+    """
+
+    start: int
+    end: int
+    length: int
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Message:
-    """The message a customer wrote, and its requirements. Its repr hides the text, so that no log line can show it."""
+    """The message a customer wrote, and its requirements. Its repr hides the text, so that no log line can show it.
+
+    kept None: nothing was set aside yet, and `text` is the caller's own text in `media_type`. Else `text` is what is
+    compared: the kept stretches one after another.
+    """
 
     text: str
     customer: str
     requirements: Requirements
     preferred: tuple[Preferred, ...] = ()
+    media_type: str = PLAIN
+    kept: tuple[Stretch, ...] | None = None
+    set_aside: tuple[SetAside, ...] = ()
 
     def __repr__(self) -> str:
         return f"Message({len(self.text)} characters)"
@@ -135,6 +185,8 @@ class Ranking:
     relaxed: tuple[Relaxed, ...] = ()
     scorer: str = ""
     """The fingerprint of the scorer that computed the affinities."""
+    set_aside: tuple[SetAside, ...] = ()
+    """The parts of the caller's text that were not compared."""
 
 
 @dataclass(frozen=True, slots=True)

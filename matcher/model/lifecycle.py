@@ -35,6 +35,8 @@ class ContactState(StrEnum):
     CLOSED = "CLOSED"
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
+    QUARANTINED = "QUARANTINED"
+    """Its record cannot be read: it is kept aside, and may be routed again."""
 
 
 class Cause(StrEnum):
@@ -56,11 +58,18 @@ class Cause(StrEnum):
     ACTIVE = "ACTIVE"
     AGENT_REMOVED = "AGENT_REMOVED"
     POOL_REMOVED = "POOL_REMOVED"
+    UNREADABLE = "UNREADABLE"
 
 
 CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {
     ContactState.QUEUED: frozenset(
-        {ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CANCELED, ContactState.EXPIRED}
+        {
+            ContactState.RESERVED,
+            ContactState.ASSIGNED,
+            ContactState.CANCELED,
+            ContactState.EXPIRED,
+            ContactState.QUARANTINED,
+        }
     ),
     ContactState.RESERVED: frozenset(
         {ContactState.QUEUED, ContactState.ASSIGNED, ContactState.CANCELED, ContactState.EXPIRED}
@@ -70,6 +79,15 @@ CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {
             ContactState.CLOSED,
             ContactState.QUEUED,
             ContactState.RESERVED,
+            ContactState.CANCELED,
+            ContactState.EXPIRED,
+        }
+    ),
+    ContactState.QUARANTINED: frozenset(
+        {
+            ContactState.QUEUED,
+            ContactState.RESERVED,
+            ContactState.ASSIGNED,
             ContactState.CANCELED,
             ContactState.EXPIRED,
         }

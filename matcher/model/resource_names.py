@@ -43,8 +43,13 @@ def agent_name(site: str, agent: str) -> str:
 
 
 def contact_name(site: str, contact: str) -> str:
-    """Return the name of a contact."""
-    return f"sites/{site}/contacts/{contact}"
+    """Return the name of a contact; a "/" in the id is written %2F."""
+    return f"sites/{site}/contacts/{contact.replace('/', '%2F')}"
+
+
+def contact_id(written: str) -> str:
+    """Return the id of a contact as it stands in the contact's name, where %2F is a "/"."""
+    return written.replace("%2F", "/").replace("%2f", "/")
 
 
 def reservation_name(site: str, reservation: str) -> str:

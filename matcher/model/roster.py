@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import lru_cache
 
-from matcher.errors import MatcherError
 from matcher.model.lifecycle import AgentStatus
 
 DEFAULT_SITE = "default"
@@ -146,36 +144,6 @@ class AgentChange:
     status: AgentStatus | None = None
 
 
-class ImportAction(StrEnum):
-    """The result of one row of an import."""
-
-    CREATED = "CREATED"
-    UPDATED = "UPDATED"
-    UNCHANGED = "UNCHANGED"
-    REJECTED = "REJECTED"
-    PRUNED = "PRUNED"
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedRow:
-    """One agent of an import; status None: unchanged, OFFLINE for a new agent."""
-
-    row: int
-    agent: str
-    profile: Profile
-    status: AgentStatus | None
-
-
-@dataclass(frozen=True, slots=True)
-class ImportResult:
-    """The result of a row, with the error where it was rejected. row 0: a pruned agent."""
-
-    row: int
-    agent: str
-    action: ImportAction
-    error: MatcherError | None = None
-
-
 def etag(version: int) -> str:
     """Return the etag of a version."""
     return f'W/"{version}"'
@@ -185,8 +153,3 @@ def etag(version: int) -> str:
 def interest_id(text: str) -> str:
     """Return the id of an interest: 8 hex digits of the SHA-256 of its text, so that equal texts have equal ids."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def primary_subtag(language: str) -> str:
-    """Return the primary subtag of a BCP-47 tag in lower case: languages are compared by it."""
-    return language.replace("_", "-").split("-", 1)[0].lower()

@@ -4,8 +4,7 @@ What is best, in this order:
 1. as many contacts as possible get an agent: one more served customer is worth more than any affinity;
 2. among those assignments, the sum of the values is greatest;
 3. where values are equal, the first contacts are served, by the agents with the lowest load, then the longest idle,
-   then the lowest id; a pair that is `idle_first` goes by idleness before load. Among equal agents everyone gets one
-   contact before anyone gets two.
+   then the lowest id. Among equal agents everyone gets one contact before anyone gets two.
 
 The assignment problem is solved by scipy's linear_sum_assignment (Crouse 2016, IEEE TAES 52(4)). An agent with free
 capacity for k contacts stands for k columns. With several channels under one total capacity this is a knapsack problem,
@@ -74,23 +73,18 @@ class Opening:
         return Opening(self.agent, self.total, self.load + cost, self.idle_since_ms, left)
 
 
-def assign(
-    values: Floats, channels: Sequence[str], openings: Sequence[Opening], idle_first: Flags | None = None
-) -> Assigned:
+def assign(values: Floats, channels: Sequence[str], openings: Sequence[Opening]) -> Assigned:
     """Return each contact's agent, as a column of `values`; None: no agent that may have the contact is left.
 
     values: [contacts, agents], -inf for a pair that is not allowed, else finite; of equal contacts the first is served
-    first. channels: [contacts]. openings: [agents]. idle_first: [contacts, agents], pairs whose equals are ordered by
-    idleness before load; None: no pair.
+    first. channels: [contacts]. openings: [agents].
     Raises ValueError where the shapes do not fit or a value is neither finite nor -inf.
     """
     contacts, agents = values.shape
-    fits = len(channels) == contacts and len(openings) == agents
-    if not fits or (idle_first is not None and idle_first.shape != values.shape):
+    if len(channels) != contacts or len(openings) != agents:
         raise ValueError(f"{values.shape} values, {len(channels)} channels and {len(openings)} openings do not fit")
     if np.isnan(values).any() or np.isposinf(values).any():
         raise ValueError("a value is neither finite nor -inf")
-    by_idleness = np.zeros(values.shape, np.bool_) if idle_first is None else idle_first
     if not values.size:
         return [None] * contacts
     kinds = sorted(set(channels))
@@ -98,9 +92,9 @@ def assign(
     kind_of_contact = np.array([kinds.index(channel) for channel in channels], np.int64)
     values = np.where(free[kind_of_contact] > 0, values, -np.inf)
     if len(kinds) == 1:
-        return _Batch(values, by_idleness, openings, channels).best(free[0])
+        return _Batch(values, openings, channels).best(free[0])
     return max(
-        (_assign_mixed(values, by_idleness, openings, channels), assign_one_by_one(values, channels, openings)),
+        (_assign_mixed(values, openings, channels), assign_one_by_one(values, channels, openings)),
         key=lambda assigned: _worth(values, assigned),
     )
 
@@ -123,7 +117,7 @@ def _worth(values: Floats, assigned: Assigned) -> tuple[int, float]:
     return len(served), sum(served)
 
 
-def _assign_mixed(values: Floats, by_idleness: Flags, openings: Sequence[Opening], channels: Sequence[str]) -> Assigned:
+def _assign_mixed(values: Floats, openings: Sequence[Opening], channels: Sequence[str]) -> Assigned:
     """Assign contacts of several channels: each round fills the free capacity that the rounds before have left."""
     left = list(openings)
     assigned: Assigned = [None] * len(channels)
@@ -133,7 +127,7 @@ def _assign_mixed(values: Floats, by_idleness: Flags, openings: Sequence[Opening
         free = {kind: np.array([opening.free_for(kind) for opening in left], np.int64) for kind in kinds}
         now = np.stack([np.where(free[channels[contact]] > 0, values[contact], -np.inf) for contact in waiting])
         most = np.max(list(free.values()), axis=0)
-        batch = _Batch(now, by_idleness[waiting], left, [channels[contact] for contact in waiting])
+        batch = _Batch(now, left, [channels[contact] for contact in waiting])
         best = zip(waiting, batch.best(most), strict=True)
         pairs = [(contact, agent) for contact, agent in best if agent is not None]
         if not pairs:
@@ -150,11 +144,8 @@ def _assign_mixed(values: Floats, by_idleness: Flags, openings: Sequence[Opening
 class _Batch:
     """Contacts, and the agents that may serve them, each as one column for each contact that fits."""
 
-    def __init__(
-        self, values: Floats, by_idleness: Flags, openings: Sequence[Opening], channels: Sequence[str]
-    ) -> None:
+    def __init__(self, values: Floats, openings: Sequence[Opening], channels: Sequence[str]) -> None:
         self._values = values
-        self._by_idleness = by_idleness
         self._openings = openings
         self._channels = channels
 
@@ -165,19 +156,18 @@ class _Batch:
         able = np.flatnonzero(np.isfinite(self._values).any(axis=1))
         if not len(able):
             return assigned
-        columns, load_order, idle_order = self._columns(np.minimum(most, contacts))
+        columns, order = self._columns(np.minimum(most, contacts))
         values = self._values[np.ix_(able, columns)]
-        order = np.where(self._by_idleness[np.ix_(able, columns)], idle_order, load_order)
         kept = _needed_columns(values, order, len(able))
-        kept = kept[np.argsort(load_order[kept])]  # so that the order of the agents in the list decides nothing
-        solved = _solve(values[:, kept], order[:, kept], columns[kept])
+        kept = kept[np.argsort(order[kept])]  # so that the order of the agents in the list decides nothing
+        solved = _solve(values[:, kept], order[kept], columns[kept])
         for contact, column in zip(able.tolist(), solved, strict=True):
             if column is not None:
                 assigned[contact] = int(columns[kept[column]])
         return assigned
 
-    def _columns(self, most: Ints) -> tuple[Ints, Ints, Ints]:
-        """Return the agent of each column [columns], and the column's place by load and by idleness [columns]."""
+    def _columns(self, most: Ints) -> tuple[Ints, Ints]:
+        """Return the agent of each column, and the column's place among equals [columns]."""
         usual = max(sorted(self._channels), key=self._channels.count)
         columns = []
         for agent in np.flatnonzero(most > 0).tolist():
@@ -186,16 +176,10 @@ class _Batch:
             for number in range(int(most[agent])):
                 load = (opening.load + number * cost) / max(1, opening.total)
                 columns.append((number, load, opening.idle_since_ms, opening.agent, agent))
-        numbers = range(len(columns))
-        by_load = sorted(numbers, key=lambda at: (columns[at][1], columns[at][0], *columns[at][2:]))
-        by_idleness = sorted(numbers, key=lambda at: (columns[at][0], columns[at][2], columns[at][1], columns[at][3]))
-        return np.array([column[-1] for column in columns], np.int64), _places(by_load), _places(by_idleness)
-
-
-def _places(order: Sequence[int]) -> Ints:
-    places = np.empty(len(order), np.int64)
-    places[np.array(order, np.int64)] = np.arange(len(order))
-    return places
+        by_load = sorted(range(len(columns)), key=lambda at: (columns[at][1], columns[at][0], *columns[at][2:]))
+        places = np.empty(len(columns), np.int64)
+        places[np.array(by_load, np.int64)] = np.arange(len(columns))
+        return np.array([column[-1] for column in columns], np.int64), places
 
 
 def _needed_columns(values: Floats, order: Ints, most: int) -> Ints:
@@ -204,16 +188,16 @@ def _needed_columns(values: Floats, order: Ints, most: int) -> Ints:
     if columns <= 2 * most:
         return np.arange(columns)
     kept = np.zeros(columns, np.bool_)
-    for value, place in zip(values, order, strict=True):
+    for value in values:
         last = np.partition(value, columns - most)[columns - most]
         kept |= value > last
         tied = np.flatnonzero((value == last) & np.isfinite(value))
-        kept[tied[np.argsort(place[tied])[:most]]] = True
+        kept[tied[np.argsort(order[tied])[:most]]] = True
     return np.flatnonzero(kept)
 
 
 def _solve(values: Floats, order: Ints, agents: Ints) -> Assigned:
-    """Return each contact's column [contacts]; values, order: [contacts, columns]; agents: of the columns [columns]."""
+    """Return each contact's column [contacts]; values: [contacts, columns]; order, agents: of the columns [columns]."""
     contacts, columns = values.shape
     allowed = np.isfinite(values)
     least, greatest = values[allowed].min(), values[allowed].max()
@@ -279,9 +263,10 @@ def _tie_costs(tight: _Tight, order: Ints) -> Floats:
 
     All costs are whole numbers below 2^53, so that the order of columns never outweighs the order of contacts.
     """
-    contacts, columns = order.shape
+    contacts, columns = len(tight.edges), len(order)
     earlier = float(contacts * columns + 1)
-    wished = np.hstack([order.astype(np.float64), _own_columns(np.linspace(contacts, 1, contacts) * earlier, 0.0)])
+    by_order = np.broadcast_to(order.astype(np.float64), (contacts, columns))
+    wished = np.hstack([by_order, _own_columns(np.linspace(contacts, 1, contacts) * earlier, 0.0)])
     costs = np.where(tight.edges, wished[:, : tight.edges.shape[1]], np.inf)
     costs[:, tight.needed] -= earlier * (contacts + 1) ** 2
     return costs

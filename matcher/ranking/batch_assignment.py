@@ -29,8 +29,8 @@ def most_listed(messages: int) -> int:
 class BatchEntry:
     """A message of the batch and its search result; the value of an agent is the affinity.
 
-    result: names `most_listed` idle agents. An affinity below `floor` decides nothing and counts 0; affinities within
-    `tolerance` of the best count as equal to it.
+    result: names `most_listed` of the least utilized agents. An affinity below `floor` decides nothing and counts 0;
+    affinities within `tolerance` of the best count as equal to it.
     """
 
     result: SearchResult
@@ -42,10 +42,10 @@ class BatchEntry:
         """Return the agents that the message lists, with the affinity where it is not below the floor, else 0.
 
         These are the `most` best agents, the `most` best where affinities within the tolerance count as equal, and
-        the `most` agents idle longest.
+        the `most` least utilized agents.
         """
         affinity = self.result.scores.affinity
-        listed = {idle.agent.id: 0.0 for idle in self.result.longest_idle[:most]}
+        listed = {free.agent.id: 0.0 for free in self.result.least_utilized[:most]}
         matched = np.flatnonzero(affinity >= self.floor)
         if len(matched):
             used, idle_since = self.result.utilization[matched], self.result.idle_since_ms[matched]
@@ -91,7 +91,7 @@ class _Batch:
         best = self._affinity.max(axis=1, initial=0.0, keepdims=True)
         equal_from = best - np.array([[entry.tolerance] for entry in self._entries])
         counted = np.where((self._affinity > 0) & (self._affinity >= equal_from), best, self._affinity)
-        return assign(counted, self._channels, self._openings, self._affinity == 0.0)
+        return assign(counted, self._channels, self._openings)
 
     def assign_one_by_one(self) -> Assigned:
         """Return the assignment where each message in its order gets an agent by the rule for a single message."""
@@ -110,9 +110,7 @@ class _Batch:
         if not able:
             return None
         best = row[able].max()
-        if best == 0.0:
-            return min(able, key=lambda at: (left[at].idle_since_ms, left[at].used, left[at].agent))
-        equal = [at for at in able if row[at] >= best - entry.tolerance]
+        equal = [at for at in able if row[at] >= (best - entry.tolerance if best else 0.0)]
         return min(equal, key=lambda at: (left[at].used, left[at].idle_since_ms, left[at].agent))
 
     def worth(self, assigned: Assigned) -> tuple[int, float]:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.affinity.search_result import IdleAgent, SearchResult, top_k
+from matcher.affinity.search_result import FreeAgent, SearchResult, top_k
 from matcher.affinity.sentences import Sentences
 from matcher.model import Basis, Candidate, LeftOut, Ranking, Reason, interest_id
 
@@ -49,20 +49,20 @@ def rank(
     terms: RankingTerms,
     *,
     left_out: LeftOut = _NOT_COUNTED,
-    idle: Sequence[IdleAgent] | None = None,
+    free: Sequence[FreeAgent] | None = None,
 ) -> Ranking:
     """Order the agents of a search result.
 
     The agents whose affinity is within the tolerance of the best count as equal: of them the lowest load over
     capacity comes first, then the longest idle, then the lower id. The other agents follow by their score. Where no
     agent has an affinity, or the best one lies below the floor, the affinity decides nothing: the basis is FALLBACK
-    and the order that of `idle`.
-    idle: the agents idle longest, in their order; None: those of the search result.
+    and the order that of `free`: the lowest load over capacity, then the longest idle.
+    free: the least utilized agents, in their order; None: those of the search result.
     """
     best = result.scores.affinity.max(initial=-np.inf)
     if best < terms.floor or not len(result.scores.agent):
-        longest_idle = result.longest_idle if idle is None else idle
-        order = _Order(Basis.FALLBACK, _by_idleness(result, longest_idle[: terms.most], units))
+        least_utilized = result.least_utilized if free is None else free
+        order = _Order(Basis.FALLBACK, _by_utilization(result, least_utilized[: terms.most], units))
     else:
         order = _Order(Basis.AFFINITY, _by_affinity(result, units, best - terms.tolerance, terms.most))
     return _ranking(result, units, terms, order, left_out)
@@ -72,19 +72,19 @@ def rank_with(result: SearchResult, units: Sentences, terms: RankingTerms, chose
     """Rank for a message whose agent was chosen in a batch; the chosen agent is always in the ranking.
 
     The basis is FALLBACK where the chosen agent has no affinity, or one below the floor; the order is that of `rank`.
-    Raises ValueError where the agent is neither matched nor among the idle agents of the search result.
+    Raises ValueError where the agent is neither matched nor among the least utilized of the search result.
     """
     at = next((at for at, agent in enumerate(result.agents) if agent.id == chosen), None)
-    idle = [candidate for candidate in result.longest_idle if candidate.agent.id == chosen]
-    if at is None and not idle:
+    free = [candidate for candidate in result.least_utilized if candidate.agent.id == chosen]
+    if at is None and not free:
         raise ValueError("the chosen agent is not in the search result")
     if at is not None and result.scores.affinity[at] >= terms.floor:
         equal_from = result.scores.affinity.max() - terms.tolerance
         basis, candidates = Basis.AFFINITY, _by_affinity(result, units, equal_from, terms.most)
     else:
-        basis, candidates = Basis.FALLBACK, _by_idleness(result, result.longest_idle[: terms.most], units)
+        basis, candidates = Basis.FALLBACK, _by_utilization(result, result.least_utilized[: terms.most], units)
     if all(candidate.agent != chosen for candidate in candidates):
-        own = _by_idleness(result, idle, units) if at is None else _candidates(result, [at], units)
+        own = _by_utilization(result, free, units) if at is None else _candidates(result, [at], units)
         candidates = candidates[: terms.most - 1] + own
     return _ranking(result, units, terms, _Order(basis, candidates), _NOT_COUNTED)
 
@@ -110,6 +110,7 @@ def _ranking(result: SearchResult, units: Sentences, terms: RankingTerms, order:
         eligible=result.eligible,
         left_out=left_out,
         scorer=result.scorer,
+        set_aside=units.set_aside,
     )
 
 
@@ -144,10 +145,10 @@ def _candidates(result: SearchResult, places: Sequence[int], units: Sentences) -
     )
 
 
-def _by_idleness(result: SearchResult, idle: Sequence[IdleAgent], units: Sentences) -> tuple[Candidate, ...]:
+def _by_utilization(result: SearchResult, free: Sequence[FreeAgent], units: Sentences) -> tuple[Candidate, ...]:
     scores = result.scores
-    place_of_row = {row: at for at, row in enumerate(scores.agent.tolist())} if idle else {}
-    placed = [(entry, place_of_row.get(entry.row)) for entry in idle]
+    place_of_row = {row: at for at, row in enumerate(scores.agent.tolist())} if free else {}
+    placed = [(entry, place_of_row.get(entry.row)) for entry in free]
     matched = [at for _, at in placed if at is not None]
     candidates = dict(zip(matched, _candidates(result, matched, units), strict=True)) if matched else {}
     return tuple(

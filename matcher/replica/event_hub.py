@@ -1,4 +1,7 @@
-"""Event hub of a site: passes its events on to every watcher; a slow watcher is cut off and delays no other."""
+"""Event hub of a site: passes its events on to every watcher; a slow watcher is cut off and delays no other.
+
+The hub keeps the last messages of each topic that is watched, once for all its watchers.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,13 @@ from typing import Final, TypeAlias
 from matcher.errors import SiteNotFound, WatcherTooSlow
 from matcher.model import ContactEvent, StreamPlace
 from matcher.model.resource_names import site_name
+from matcher.replica.deliveries import Deliveries
 
 MOST_UNREAD: Final = 1_024
 """Messages that a watcher may leave unread before it is cut off: a second of a busy site."""
+LOOKS: Final = 8
+"""How often, while MOST_UNREAD messages come, the hub looks for watchers to cut off: a look sees all watchers of a
+topic, so not at each message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,57 +51,90 @@ class Topic(Enum):
     AGENT = auto()
 
 
-class Watcher:
-    """The messages of the hub that one watcher has not read."""
+class _Log:
+    """The last messages of one topic, which its watchers share; each watcher reads them at its own place.
 
-    def __init__(self, site: str, most_unread: int) -> None:
-        self._site = site
-        self._most_unread = most_unread
-        self._unread: deque[HubMessage] = deque()
-        self._changed = asyncio.Event()
+    So an event costs the same to publish for one watcher as for thousands, and a watcher that does not read keeps
+    nothing of its own.
+    """
+
+    def __init__(self, topic: Topic, most: int) -> None:
+        self.few = topic in {Topic.CONTACT, Topic.AGENT}
+        """Whether the topic is one contact or one agent, which few watch."""
+        self.messages: deque[HubMessage] = deque(maxlen=most)
+        self.end = 0
+        """The place after the last message."""
+        self.gap = 0
+        """The place of the last gap: a watcher before it goes on there, and reads the store."""
+        self.watchers: set[Watcher] = set()
+        self.sleeping: dict[asyncio.Future[bool], None] = {}
+
+    @property
+    def first(self) -> int:
+        """The place of the oldest message that is kept."""
+        return self.end - len(self.messages)
+
+    def add(self, message: HubMessage) -> None:
+        """Add a message; a gap takes the place of all messages before it, since the store has them too."""
+        if message is Gap.MISSED:
+            self.messages.clear()
+            self.gap = self.end
+        self.messages.append(message)
+        self.end += 1
+
+
+class Watcher:
+    """A place in the messages of one topic."""
+
+    def __init__(self, hub: EventHub, log: _Log) -> None:
+        self._hub = hub
+        self._log = log
+        self._place = log.end
         self.too_slow = False
-        self.site_removed = False
 
     async def next(self, seconds: float) -> HubMessage | None:
-        """Return the next message; None if there is none within so many seconds.
+        """Return the next message, in this watcher's turn; None if there is none within so many seconds.
 
         Raises WatcherTooSlow if the watcher was cut off, and SiteNotFound once the site is removed and all is read.
         """
-        try:
-            async with asyncio.timeout(seconds):
-                while not self._unread:
-                    self._raise_if_ended()
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
+        if self._unread:
+            await self._hub.deliveries.turn(few=self._log.few)
+        elif not self._hub.ended and not await self._told(seconds):
             return None
-        return self._unread.popleft()
-
-    def put(self, message: HubMessage) -> bool:
-        """Add a message; return whether this cuts the watcher off."""
+        log = self._log
+        self.look()
         if self.too_slow:
-            return False
-        if message is Gap.MISSED:
-            # The watcher reads the store, where the unread messages are too.
-            self._unread.clear()
-        if len(self._unread) == self._most_unread:
-            self._unread.clear()
+            raise WatcherTooSlow(self._hub.most_unread)
+        if self._place == log.end:
+            raise SiteNotFound(site_name(self._hub.site))
+        self._place = max(self._place, log.gap) + 1
+        return log.messages[self._place - 1 - log.first]
+
+    def look(self) -> None:
+        """Cut the watcher off where messages are gone that it has not read."""
+        if not self.too_slow and max(self._place, self._log.gap) < self._log.first:
             self.too_slow = True
-        else:
-            self._unread.append(message)
-        self._changed.set()
-        return self.too_slow
+            self._hub.on_cut_off()
 
-    def end(self) -> None:
-        """Note that the site was removed."""
-        self.site_removed = True
-        self._changed.set()
+    @property
+    def _unread(self) -> bool:
+        return self.too_slow or self._place < self._log.end
 
-    def _raise_if_ended(self) -> None:
-        if self.too_slow:
-            raise WatcherTooSlow(self._most_unread)
-        if self.site_removed:
-            raise SiteNotFound(site_name(self._site))
+    async def _told(self, seconds: float) -> bool:
+        """Sleep until the watcher has its turn for a new message; return false after so many seconds of silence."""
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[bool] = loop.create_future()
+        self._log.sleeping[told] = None
+        timer = loop.call_later(seconds, self._silent, told)
+        try:
+            return await told
+        finally:
+            timer.cancel()
+            self._log.sleeping.pop(told, None)
+
+    def _silent(self, told: asyncio.Future[bool]) -> None:
+        if not told.done() and not self._unread:
+            told.set_result(False)
 
 
 class EventHub:
@@ -106,17 +146,23 @@ class EventHub:
     def __init__(
         self,
         site: str,
+        deliveries: Deliveries | None = None,
         *,
         most_unread: int = MOST_UNREAD,
         on_watcher: Callable[[int], None] = lambda _: None,
         on_cut_off: Callable[[], None] = lambda: None,
     ) -> None:
-        """on_watcher: called with 1 for a new watcher and -1 for one that ends. on_cut_off: for one that is cut off."""
-        self._site = site
-        self._most_unread = most_unread
+        """deliveries: the turns of all watchers of the process.
+
+        on_watcher: called with 1 for a new watcher and -1 for one that ends. on_cut_off: for one that is cut off.
+        """
+        self.site = site
+        self.deliveries = deliveries or Deliveries()
+        self.most_unread = most_unread
+        self.on_cut_off = on_cut_off
         self._on_watcher = on_watcher
-        self._on_cut_off = on_cut_off
-        self._watchers: dict[tuple[Topic, str], set[Watcher]] = {}
+        self._look_every = max(1, most_unread // LOOKS)
+        self._logs: dict[tuple[Topic, str], _Log] = {}
         self._last = 0
         self.place: StreamPlace | None = None
         """The last event that was passed on; None if there was none since the site was read."""
@@ -125,20 +171,18 @@ class EventHub:
     @contextmanager
     def watch(self, topic: Topic, name: str = "") -> Iterator[Watcher]:
         """Return a watcher of a topic; name: the id of the pool, contact or agent."""
-        watcher = Watcher(self._site, self._most_unread)
         key = (topic, name)
-        self._watchers.setdefault(key, set()).add(watcher)
+        log = self._logs.setdefault(key, _Log(topic, self.most_unread))
+        watcher = Watcher(self, log)
+        log.watchers.add(watcher)
         self._on_watcher(1)
-        if self.ended:
-            watcher.end()
         try:
             yield watcher
         finally:
             self._on_watcher(-1)
-            watchers = self._watchers[key]
-            watchers.discard(watcher)
-            if not watchers:
-                del self._watchers[key]
+            log.watchers.discard(watcher)
+            if not log.watchers:
+                self._logs.pop(key, None)
 
     def publish(self, event: ContactEvent) -> None:
         """Pass an event of a contact on; an event that was passed on before is ignored."""
@@ -160,21 +204,29 @@ class EventHub:
         Earlier events may be missing, and numbers may have begun with 1 again.
         """
         self._last, self.place = number, None
-        for watchers in tuple(self._watchers.values()):
-            for watcher in watchers:
-                watcher.put(Gap.MISSED)
+        for topic, name in tuple(self._logs):
+            self._put(topic, name, Gap.MISSED)
 
     def end(self) -> None:
         """Tell every watcher that the site was removed."""
         self.ended = True
-        for watchers in tuple(self._watchers.values()):
-            for watcher in watchers:
-                watcher.end()
+        for log in self._logs.values():
+            self._wake(log)
 
     def _put(self, topic: Topic, name: str, message: HubMessage) -> None:
-        for watcher in self._watchers.get((topic, name), ()):
-            if watcher.put(message):
-                self._on_cut_off()
+        log = self._logs.get((topic, name))
+        if log is None:
+            return
+        log.add(message)
+        if log.end % self._look_every == 0:
+            for watcher in log.watchers:
+                watcher.look()
+        self._wake(log)
+
+    def _wake(self, log: _Log) -> None:
+        sleeping, log.sleeping = log.sleeping, {}
+        if sleeping:
+            self.deliveries.wake(sleeping, few=log.few)
 
 
 class EventHubs:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 class PendingReserves:
     """Know which agents the pending reserves are likely to get, so that other reserves name other agents first.
 
-    Messages without an affinity all rank the longest idle agent first. The encoder finishes a batch of them at one
+    Messages without an affinity all rank the least utilized agent first. The encoder finishes a batch of them at one
     moment, and if others get all its candidates, a reserve has to be sent again.
     """
 

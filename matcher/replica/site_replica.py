@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -33,6 +34,7 @@ from matcher.store.change_stream import (
     FellBehind,
     HoldAdded,
     HoldRemoved,
+    PlaceRepaired,
     PoolChanged,
     Position,
     SiteRemoved,
@@ -118,13 +120,10 @@ class SiteReplica:
 
     async def wait_ready(self, timeout_seconds: float) -> bool:
         """Wait until the site is read; return whether it is."""
-        if not self._current.is_set():
-            try:
-                async with asyncio.timeout(timeout_seconds):
-                    await self._current.wait()
-            except TimeoutError:
-                return False
-        return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._current.wait()
+        return self._current.is_set()
 
     @property
     def caught_up(self) -> bool:
@@ -142,14 +141,12 @@ class SiteReplica:
 
     async def catch_up(self, timeout_seconds: float, *, load: int = 0, roster: int = 0) -> bool:
         """Wait until these events are applied; return whether they are."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 while not self.has_reached(load=load, roster=roster):
                     self.throttle.hurry()
                     await self._moved.wait()
-        except TimeoutError:
-            return False
-        return True
+        return self.has_reached(load=load, roster=roster)
 
     def attach(self, task: Closing) -> None:
         """Close a task when the replica closes."""
@@ -323,6 +320,8 @@ class SiteReplica:
                 if score is not None or self._sets_a_timer(event):
                     self._timers_moved()
                 self.hub.publish(event)
+            case PlaceRepaired():
+                self.queue.repair(change)
             case TimerSet():
                 self._timers_moved()
 

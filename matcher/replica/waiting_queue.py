@@ -11,7 +11,7 @@ from typing import Final
 
 from matcher.model import Queued
 from matcher.model.lifecycle import ContactState
-from matcher.store.change_stream import ContactStepped
+from matcher.store.change_stream import ContactStepped, PlaceRepaired
 from matcher.store.contacts import QueuePlace
 
 PACE_CONTACTS: Final = 32
@@ -93,6 +93,13 @@ class WaitingQueue:
             self.serve(event.contact, event.at_ms)
         else:
             self.leave(event.contact)
+
+    def repair(self, change: PlaceRepaired) -> None:
+        """Apply a repair of the store's queue."""
+        if change.score is None:
+            self.leave(change.contact)
+        else:
+            self.enter(change.contact, change.pool, change.score)
 
     def serve(self, contact: str, at_ms: int) -> None:
         """Remove a contact that leaves for an agent: the pace is measured by these."""

@@ -20,6 +20,7 @@ from matcher.ranking.policy import RankingTerms, rank_with
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import encode_message
+from matcher.routing.message_reading import read_message
 from matcher.routing.ranker import Ranker, RankRequest
 from matcher.routing.reserver import Choice
 from matcher.routing.router import BatchDecision, Router
@@ -77,6 +78,7 @@ class BatchRouter:
             if answer is not None:
                 return answer
             pool = await replica.pools.pool(request.message.requirements.pool)
+            request = replace(request, message=await read_message(request.message))
             message = await self._router.with_relationship(replica, pool, request.message)
             encoded = await encode_message(replica, message)
             to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
@@ -95,7 +97,7 @@ class BatchRouter:
         results: list[SearchResult] = []
         for at in range(0, len(undecided), MOST_TOGETHER):
             together = undecided[at : at + MOST_TOGETHER]
-            results += await asyncio.gather(*(self._ranker.search(message.to_rank, idle=most) for message in together))
+            results += await asyncio.gather(*(self._ranker.search(message.to_rank, free=most) for message in together))
         entries = [
             BatchEntry(result, message.terms.floor, message.to_rank.requirements.channel, message.terms.tolerance)
             for message, result in zip(undecided, results, strict=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.affinity.compared import compared_units
 from matcher.affinity.lexicon import stems
-from matcher.affinity.sentences import Sentences, split
+from matcher.affinity.sentences import Sentences
 from matcher.model import Message
 from matcher.replica.site_replica import SiteReplica
 
@@ -23,7 +24,7 @@ class EncodedMessage:
 
 
 async def encode_message(replica: SiteReplica, message: Message) -> EncodedMessage:
-    """Split a message into units and encode them."""
-    units = split(message.text)
-    texts = units.texts(message.text)
-    return EncodedMessage(units, await replica.matching.encoder.encode(texts), [stems(text) for text in texts])
+    """Split a message that was read into units, and encode them."""
+    compared = compared_units(message)
+    vectors = await replica.matching.encoder.encode(compared.texts)
+    return EncodedMessage(compared.units, vectors, [stems(text) for text in compared.texts])

@@ -18,10 +18,10 @@ from matcher.errors import MatcherError, ReservationNotFound
 from matcher.index import Query
 from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.encoded_message import encode_message
 from matcher.routing.queued_contacts import MOST_AGENTS, Group, QueuedContact, SearchedContact, pair_contacts
 from matcher.routing.ranker import Ranker, RankRequest, shortlist_of
 from matcher.routing.reserve_requests import ContactToReserve, new_reserve_request
+from matcher.routing.waiting_reader import Quarantined, WaitingReader
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore, QueuePlace
 from matcher.store.reservations import Full, ReservationStore, Reserved, ReserveKind, ReserveRequest
@@ -74,13 +74,14 @@ class QueueDispatcher:
         clock: Clock,
         on_served: Callable[[float], None] = lambda _: None,
         tasks: BackgroundTasks | None = None,
+        on_quarantined: Callable[[Quarantined], None] = lambda _: None,
     ) -> None:
-        """on_served: called with the seconds that a contact waited."""
+        """on_served: called with the seconds that a contact waited. on_quarantined: see WaitingReader."""
         self._replica = replica
         self._store = store
         self._contacts = contacts
         self._ranker = ranker
-        self._sealer = sealer
+        self._reader = WaitingReader(replica, contacts, sealer, on_quarantined)
         self._clock = clock
         self._on_served = on_served
         self._process = secrets.token_hex(8)
@@ -198,7 +199,7 @@ class QueueDispatcher:
             this_pass.wake_by(contact.changes_ms)
             if contact.group not in free:
                 anybody = replace(contact.requirements, excluded=frozenset(), only="")
-                free[contact.group] = len(self._replica.index.longest_idle(anybody, MOST_AGENTS))
+                free[contact.group] = len(self._replica.index.least_utilized(anybody, MOST_AGENTS))
             if free[contact.group]:
                 candidates.append(contact)
         most = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, CONTACTS_PER_AGENT * sum(free.values())))
@@ -247,7 +248,7 @@ class QueueDispatcher:
             return None
         encoded = contact.encoded
         result = replica.index.find(
-            Query(encoded.vectors, encoded.stems), requirements, max_idle=MOST_AGENTS, floor=terms.floor
+            Query(encoded.vectors, encoded.stems), requirements, max_free=MOST_AGENTS, floor=terms.floor
         )
         return SearchedContact(contact, pool, requirements, terms, result=result) if result.eligible else None
 
@@ -300,21 +301,7 @@ class QueueDispatcher:
         )
 
     async def _enter(self, new: Sequence[QueuePlace], this_pass: Pass) -> None:
-        """Make entries of contacts that have none: read them from the store, and encode their messages."""
-        site = self._replica.site
-        records = await self._contacts.kept(site, [place.contact for place in new])
-        opened = []
-        for place, record in zip(new, records, strict=True):
-            written = None if record is None else self._sealer.open(site, place.contact, record.sealed)
-            if record is None:
-                this_pass.gone.add(place.contact)
-            elif written is None:
-                self._replica.queue.leave(place.contact)
-                log.warning("the message of a waiting contact was sealed with another secret", site=site)
-            else:
-                opened.append((place, record, written))
-        encoded = await asyncio.gather(*(encode_message(self._replica, written.message) for _, _, written in opened))
-        for (place, record, written), message in zip(opened, encoded, strict=True):
-            self._entries[place.contact] = QueuedContact(
-                place, record, written.message, written.auto_accept, message, written.message.requirements
-            )
+        """Make entries of contacts that have none."""
+        queued, left_out = await self._reader.read(new)
+        this_pass.gone |= left_out
+        self._entries.update((contact.place.contact, contact) for contact in queued)

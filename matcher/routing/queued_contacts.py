@@ -69,13 +69,13 @@ class SearchedContact:
 
     @property
     def listed(self) -> dict[str, float]:
-        """Return the agents that can serve the contact, each with the affinity that counts; 0: only idleness counts."""
+        """Return the agents that can serve the contact, each with the affinity that counts; 0: only load counts."""
         if self.result is None:
             candidates = self.preferred.candidates if self.preferred else ()
             return {candidate.agent: 0.0 for candidate in candidates}
         affinity, floor = self.result.scores.affinity, self.terms.floor
         if affinity.max(initial=-np.inf) < floor:
-            return {idle.agent.id: 0.0 for idle in self.result.longest_idle[:MOST_AGENTS]}
+            return {free.agent.id: 0.0 for free in self.result.least_utilized[:MOST_AGENTS]}
         best = top_k([-affinity], MOST_AGENTS)
         counted = np.zeros(len(best)) if self.requirements.only else affinity[best] * (affinity[best] >= floor)
         return {agent.id: value for agent, value in zip(self.result.agents[best], counted.tolist(), strict=True)}
@@ -105,15 +105,13 @@ def pair_contacts(
     openings = [Opening.of(agent) for agent in agents if agent is not None]
     column = {opening.agent: number for number, opening in enumerate(openings)}
     values = np.full((len(searched), len(openings)), -np.inf)
-    idle_first = np.zeros(values.shape, np.bool_)
     for row, (contact, listed) in enumerate(zip(searched, lists, strict=True)):
         age = (now_ms - contact.contact.place.score) / 1000
         for agent, affinity in listed.items():
             if agent in column:
                 values[row, column[agent]] = age + affinity / contact.pool.policy.wait_weight
-                idle_first[row, column[agent]] = not affinity
     channels = [contact.contact.record.channel for contact in searched]
-    chosen = assign(values, channels, openings, idle_first)
+    chosen = assign(values, channels, openings)
     return [
         (contact, openings[number].agent)
         for contact, number in zip(searched, chosen, strict=True)

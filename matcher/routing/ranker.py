@@ -17,8 +17,8 @@ from matcher.routing.search_batcher import SearchBatcher, SearchRequest
 from matcher.store.codecs import Record, encode_record
 from matcher.store.reservations import Shortlist
 
-LONGEST_IDLE: Final = -1.0
-"""The tolerance at which the store chooses the agent who has been idle longest."""
+LEAST_UTILIZED: Final = -1.0
+"""The tolerance at which the store chooses the least utilized agent, of equals the longest idle."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,7 +40,7 @@ class RankRequest:
 class RankOptions:
     """What a ranking contains.
 
-    most: how many candidates at most. pending_last: of the agents idle longest, agents for whom reserves are pending
+    most: how many candidates at most. pending_last: of the least utilized agents, those for whom reserves are pending
     come last. count_left_out: count the agents that each constraint excludes.
     """
 
@@ -69,9 +69,9 @@ class Ranker:
         """Wait for a loop turn, before a step that searches without one."""
         await self._searches.turn()
 
-    async def search(self, request: RankRequest, *, idle: int) -> SearchResult:
-        """Search in a loop turn; idle: how many of the agents idle longest the result names."""
-        search = SearchRequest(request.replica, request.requirements, idle, math.inf)
+    async def search(self, request: RankRequest, *, free: int) -> SearchResult:
+        """Search in a loop turn; free: how many of the least utilized agents the result names."""
+        search = SearchRequest(request.replica, request.requirements, free, math.inf)
         return (await self._searches.find(search, Query(request.encoded.vectors, request.encoded.stems))).result
 
     async def rank(self, request: RankRequest, options: RankOptions = _DEFAULT_OPTIONS) -> Ranking:
@@ -82,15 +82,15 @@ class Ranker:
             replica, requirements, options.most, terms.floor, options.ignore_availability, options.count_left_out
         )
         result, left_out, pending = await self._searches.find(search, Query(encoded.vectors, encoded.stems))
-        # A reserve that was answered since the search is no longer pending, but it holds an agent who is idle in the
+        # A reserve that was answered since the search is no longer pending, but it holds capacity that is free in the
         # search's result.
         likely_reserved = pending.union(replica.pending.agents) if options.pending_last else ()
-        idle = (
-            sorted(result.longest_idle, key=lambda entry: entry.agent.id in likely_reserved)
+        free = (
+            sorted(result.least_utilized, key=lambda entry: entry.agent.id in likely_reserved)
             if likely_reserved
             else None
         )
-        ranking = rank(result, encoded.units, terms, left_out=left_out, idle=idle)
+        ranking = rank(result, encoded.units, terms, left_out=left_out, free=free)
         # A transfer is what requires one agent by id, unless the caller knows another reason.
         return replace(ranking, basis=Basis.TRANSFER) if requirements.only else ranking
 
@@ -109,7 +109,7 @@ class Ranker:
     async def _rank_alone(self, request: RankRequest, preferred: Preferred) -> Ranking:
         encoded, alone = request.encoded, replace(request.requirements, only=preferred.agent)
         terms = await self.terms(request.replica, request.pool, most=1)
-        result = request.replica.index.find(Query(encoded.vectors, encoded.stems), alone, max_idle=1, floor=terms.floor)
+        result = request.replica.index.find(Query(encoded.vectors, encoded.stems), alone, max_free=1, floor=terms.floor)
         return replace(rank(result, encoded.units, terms), basis=preferred.basis)
 
 
@@ -117,7 +117,7 @@ def shortlist_of(replica: SiteReplica, ranking: Ranking, only: str | None = None
     """Return the shortlist that the store chooses from; only: the single candidate it may choose."""
     return Shortlist(
         basis=ranking.basis,
-        tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LONGEST_IDLE,
+        tolerance=ranking.affinity_tolerance if ranking.basis is Basis.AFFINITY else LEAST_UTILIZED,
         record=encode_record(Record(ranking, replica.matching.model)),
         candidates=[
             (candidate.agent, candidate.affinity)

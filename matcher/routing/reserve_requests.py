@@ -24,12 +24,13 @@ class RequestKey(NamedTuple):
     """What identifies a request that is sent again.
 
     id: the caller's id of the request, or one that this process made (`own`). digest: the keyed digest of the request;
-    "": the store does not remember the request.
+    "": the store does not remember the request. former_digests: what a process with a former key remembered it by.
     """
 
     id: str
     own: bool
     digest: str
+    former_digests: tuple[str, ...] = ()
 
 
 NOT_REMEMBERED: Final = RequestKey("", own=True, digest="")
@@ -53,6 +54,7 @@ def new_reserve_request(
         request_id=key.id,
         own_request=key.own,
         digest=key.digest,
+        former_digests=key.former_digests,
         pool=contact.pool.id,
         channel=contact.channel,
         customer=contact.customer,

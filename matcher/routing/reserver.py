@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from matcher.errors import ContactEnded, ContactHeld, ContactStateWrong, MatcherError, RequestIdReused
+from matcher.errors import (
+    ContactEnded,
+    ContactHeld,
+    ContactMoved,
+    ContactStateWrong,
+    MatcherError,
+    RequestIdReused,
+)
 from matcher.model import Basis, Candidate, Pool, QueuedOutcome, Ranking, ReservedOutcome
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
 from matcher.model.resource_names import contact_name, new_id, reservation_name
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.ranker import LONGEST_IDLE, Ranker, RankOptions, RankRequest, shortlist_of
+from matcher.routing.ranker import LEAST_UTILIZED, Ranker, RankOptions, RankRequest, shortlist_of
 from matcher.routing.reserve_requests import ContactToReserve, RequestKey, new_reserve_request
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
+from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.reservations import (
     Enqueued,
     Full,
@@ -38,7 +44,7 @@ CATCH_UP_SECONDS: Final = 0.5
 ROSTER_SECONDS: Final = 0.1
 """Before answering "unmatched", wait this long for roster events that the store knows and this process does not.
 Reading such events takes milliseconds; a full reload of the roster takes longer than a caller should wait."""
-NO_CANDIDATES: Final = Shortlist(Basis.FALLBACK, LONGEST_IDLE, b"", ())
+NO_CANDIDATES: Final = Shortlist(Basis.FALLBACK, LEAST_UTILIZED, b"", ())
 """Asks the store only whether the request was answered before, and whether its contact is held or has ended."""
 
 _FIRST: Final = RankOptions(pending_last=True, count_left_out=True)
@@ -72,12 +78,11 @@ class Reserver:
         contacts: ContactStore,
         clocks: Clocks,
         ranker: Ranker,
-        sealer: Sealer,
+        keys: ServiceKeys,
         *,
-        secret: bytes,
         on_ranked: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Take the parts; secret: the key of the digests that recognise a repeated request.
+        """Take the parts; keys: they seal what waits, and make the digests that recognise a repeated request.
 
         on_ranked: called with the number of eligible agents.
         """
@@ -85,8 +90,8 @@ class Reserver:
         self._contacts = contacts
         self._clocks = clocks
         self._ranker = ranker
-        self._sealer = sealer
-        self._secret = secret
+        self._keys = keys
+        self._sealer = Sealer(keys)
         self._on_ranked = on_ranked
 
     def reserve_request(self, site: str, pool: Pool, request: RouteRequest) -> ReserveRequest:
@@ -102,19 +107,20 @@ class Reserver:
         )
         waiting = None
         if wait is not None:
-            waiting = WaitTerms(
-                pool.policy.wait_ms if wait.most_ms is None else wait.most_ms,
-                pool.policy.head_start_ms,
-                self._sealer.seal(site, contact.id, WaitingMessage(message, request.auto_accept)),
-            )
-        digest = hmac.new(self._secret, request.digest, hashlib.sha256).hexdigest()[:32]
-        key = RequestKey(request.request_id or new_id(), own=not request.request_id, digest=digest)
+            most_ms = pool.policy.wait_ms if wait.most_ms is None else wait.most_ms
+            until_ms = self._clocks.of(site).now_ms() + most_ms
+            sealed = self._sealer.seal(site, contact.id, WaitingMessage(message, request.auto_accept), until_ms)
+            waiting = WaitTerms(most_ms, pool.policy.head_start_ms, sealed)
+        digest, *former = self._keys.request_digests(request.digest)
+        key = RequestKey(
+            request.request_id or new_id(), own=not request.request_id, digest=digest, former_digests=tuple(former)
+        )
         return new_reserve_request(contact, key, waiting=waiting)
 
     async def answered(self, replica: SiteReplica, reserve: ReserveRequest) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that the request was given before, None for a new request; nothing is held.
 
-        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, or what the store raises.
+        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, ContactMoved, or what the store raises.
         """
         match await self._store.reserve(reserve, NO_CANDIDATES):
             case Replayed() as before:
@@ -127,7 +133,8 @@ class Reserver:
         """Hold capacity of an agent for a contact, or let the contact wait if it may.
 
         choice: the agent to ask the store for first.
-        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, or what the ranker and the store raise.
+        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, ContactMoved, or what the ranker and the
+        store raise.
         """
         replica = request.replica
         ranking = choice.ranking if choice else await self._rank_first(request, reserve)
@@ -237,6 +244,8 @@ def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:
             return ContactHeld(contact, reservation_name(reserve.site, refused.detail))
         case "state":
             return ContactStateWrong(contact, refused.detail, "handed on")
+        case "moved":
+            return ContactMoved(contact)
         case _:
             return ContactEnded(contact, refused.detail)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from matcher.errors import ContactStateWrong
+from matcher.errors import ContactMoved, ContactStateWrong
 from matcher.model import (
     Basis,
     Candidate,
@@ -30,6 +31,7 @@ from matcher.model.resource_names import contact_name
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import EncodedMessage, encode_message
+from matcher.routing.message_reading import read_message
 from matcher.routing.ranker import Ranker, RankOptions, RankRequest
 from matcher.routing.reserver import Choice, NobodyFree, Reserver
 from matcher.store.clock import Clocks
@@ -38,6 +40,8 @@ from matcher.store.customers import CustomerStore
 from matcher.store.reservations import ReservationRef, ReservationStore, ReserveKind, ReserveRequest
 
 MOST_LEFT_OUT: Final = 1_000
+TRANSFER_TRIES: Final = 4
+"""How often a transfer reads a contact that goes on to another agent meanwhile."""
 
 _EVERYBODY: Final = RankOptions(ignore_availability=True)
 
@@ -75,11 +79,12 @@ class Router:
         """Decide which agent takes the message and hold capacity of the agent; where nobody is free, queue the contact.
 
         decided: what a batch decided; where the chosen agent is full by now, the message is routed alone.
-        Raises SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what encoder and store raise.
+        Raises FieldsInvalid where too much of the text is to be compared, SiteNotFound, PoolNotFound, RequestIdReused,
+        ContactHeld, ContactEnded, or what encoder and store raise.
         """
         replica = await self._sites.replica(site)
         pool = await replica.pools.pool(request.message.requirements.pool)
-        message = await self.with_relationship(replica, pool, request.message)
+        message = await self.with_relationship(replica, pool, await read_message(request.message))
         encoded = decided.encoded if decided else await encode_message(replica, message)
         reserve = self._reserver.reserve_request(site, pool, replace(request, message=message))
         to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
@@ -92,15 +97,23 @@ class Router:
     async def transfer(self, site: str, request: TransferRequest) -> Outcome:
         """Hand on a contact that an agent has accepted; the old hold ends only when the new one stands.
 
+        A contact that another agent accepts between the read and the reserve is read again.
         Raises ContactNotFound, ContactStateWrong, PoolNotFound, RequestIdReused.
         """
+        for _ in range(TRANSFER_TRIES - 1):
+            with suppress(ContactMoved):
+                return await self._transfer(site, request)
+        return await self._transfer(site, request)
+
+    async def _transfer(self, site: str, request: TransferRequest) -> Outcome:
+        """Hand on a contact from the agent who has it when it is read. Raises ContactMoved if that changes."""
         replica = await self._sites.replica(site)
         contact = await self._contacts.contact(site, request.contact_id, self._clocks.of(site).now_ms())
         pool = await replica.pools.pool(request.pool_id or contact.pool)
         held = (
             await self._store.reference(site, contact.reservation) if contact.state is ContactState.ASSIGNED else None
         )
-        message = _message_to_hand_on(request, contact, pool, held)
+        message = await read_message(_message_to_hand_on(request, contact, pool, held))
         reserve = self._transfer_request(site, pool, request, message)
         if held is None:
             # The store replays an answer that the request was given before; else it refuses the contact's state.
@@ -157,9 +170,9 @@ class Router:
 
     async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
         """Rank agents for the message and hold nothing."""
-        message = request.message
         replica = await self._sites.replica(site)
-        pool = await replica.pools.pool(message.requirements.pool)
+        pool = await replica.pools.pool(request.message.requirements.pool)
+        message = await read_message(request.message)
         encoded = await encode_message(replica, message)
         ranking = await self._ranker.rank(
             RankRequest(replica, pool, encoded, message.requirements),
@@ -207,7 +220,7 @@ def _message_to_hand_on(request: TransferRequest, contact: Contact, pool: Pool, 
         excluded=message.requirements.excluded | ({held.agent} if held else set()),
         only=request.agent,
     )
-    return Message(message.text, contact.customer, requirements, message.preferred)
+    return replace(message, customer=contact.customer, requirements=requirements)
 
 
 def _last_constraint(left_out: LeftOut) -> Constraint:

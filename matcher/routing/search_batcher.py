@@ -33,10 +33,10 @@ class SearchRequest(NamedTuple):
 
     replica: SiteReplica
     requirements: Requirements
-    idle: int
-    """How many of the agents idle longest the result names, beside the agents who are likely to be reserved already."""
+    free: int
+    """How many of the least utilized agents the result names, beside those who are likely to be reserved already."""
     floor: float
-    """Where an agent's affinity reaches the floor, the result names no agents by idleness."""
+    """Where an agent's affinity reaches the floor, the result names no agents by utilization."""
     ignore_availability: bool = False
     count_left_out: bool = False
 
@@ -122,7 +122,7 @@ def _search(request: SearchRequest, queries: Sequence[Query]) -> list[SearchAnsw
         queries,
         requirements,
         ignore_availability=request.ignore_availability,
-        max_idle=request.idle + len(pending) + len(queries) - 1,
+        max_free=request.free + len(pending) + len(queries) - 1,
         floor=request.floor,
     )
     left_out = replica.index.left_out(requirements) if request.count_left_out else LeftOut({})

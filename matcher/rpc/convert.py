@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from matcher.model import (
     Agent,
+    AsideKind,
     Basis,
     Candidate,
     Capacity,
@@ -26,6 +27,7 @@ from matcher.model import (
     Ranking,
     Reservation,
     Site,
+    StatusKept,
     Unmatched,
     etag,
 )
@@ -41,7 +43,11 @@ CONTACT_STATE: Final = {state: routing_pb2.ContactState.Value(f"CONTACT_{state.n
 CAUSE: Final = {cause: routing_pb2.Cause.Value(f"CAUSE_{cause.name}") for cause in Cause}
 BASIS: Final = {basis: routing_pb2.Basis.Value(basis.name) for basis in Basis}
 CONSTRAINT: Final = {rule: routing_pb2.Constraint.Value(f"CONSTRAINT_{rule.name}") for rule in Constraint}
+ASIDE_KIND: Final = {kind: routing_pb2.SetAsideKind.Value(f"SET_ASIDE_{kind.name}") for kind in AsideKind}
 ACTION: Final = {action: roster_pb2.ImportAgentsResponse.Action.Value(action.name) for action in ImportAction}
+
+NOTHING_KEPT: Final = roster_pb2.ImportAgentsResponse.STATUS_KEPT_UNSPECIFIED
+STATUS_KEPT: Final = {kept: roster_pb2.ImportAgentsResponse.StatusKept.Value(kept) for kept in StatusKept}
 
 
 def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageResponse:
@@ -92,6 +98,7 @@ def suggestions(site: str, ranking: Ranking) -> routing_pb2.SuggestAgentsRespons
         ),
         units=ranking.units,
         units_merged=ranking.units_merged,
+        set_aside=_set_aside(ranking),
     )
 
 
@@ -201,6 +208,7 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         ],
         agent_uid=record.agent_uid,
         pool_uid=record.pool_uid,
+        set_aside=_set_aside(ranking),
     )
 
 
@@ -283,6 +291,11 @@ def import_response(site: str, result: ImportResult) -> roster_pb2.ImportAgentsR
         agent=name(Kind.AGENT, site, result.agent),
         action=ACTION[result.action],
         status=status.status_of(result.error) if result.error is not None else None,
+        changes=(
+            roster_pb2.FieldChange(field=change.field, before=change.before, after=change.after, lost=change.lost)
+            for change in result.changes
+        ),
+        status_kept=STATUS_KEPT[result.status_kept] if result.status_kept else NOTHING_KEPT,
     )
 
 
@@ -300,6 +313,12 @@ def _left_out(left_out: LeftOut) -> list[routing_pb2.LeftOutCount]:
         routing_pb2.LeftOutCount(constraint=CONSTRAINT[constraint], agents=left_out.counts[constraint])
         for constraint in Constraint
         if left_out.counts.get(constraint)
+    ]
+
+
+def _set_aside(ranking: Ranking) -> list[routing_pb2.SetAside]:
+    return [
+        routing_pb2.SetAside(kind=ASIDE_KIND[part.kind], start=part.start, end=part.end) for part in ranking.set_aside
     ]
 
 

@@ -16,7 +16,7 @@ from matcher.model import ImportAction, ImportedRow, ImportResult
 from matcher.rpc import convert, resource_names
 from matcher.rpc.body_limits import AGENT_BYTES, BATCH_BYTES
 from matcher.rpc.ports import ImportService
-from matcher.rpc.validation import roster as check
+from matcher.rpc.validation import imports as check
 from matcher.v1 import roster_pb2 as pb
 
 T = TypeVar("T")
@@ -52,10 +52,9 @@ class _Import:
     """One running import."""
 
     def __init__(self, imports: ImportService, config: pb.ImportConfig) -> None:
-        self.site = check.site("config.parent", config.parent)
+        self._options = check.options(config)
+        self.site = self._options.site
         self._imports = imports
-        self._validate_only = config.validate_only
-        self._prune = config.prune
         self._row_of: dict[str, int] = {}
         self._rejected = False
         self._ended = False
@@ -74,7 +73,9 @@ class _Import:
             results.append(checked if isinstance(checked, ImportResult) else None)
             if isinstance(checked, ImportedRow):
                 valid.append(checked)
-        written = iter(await self._imports.import_agents(self.site, valid, self._validate_only) if valid else ())
+        written = iter(
+            await self._imports.import_agents(self.site, valid, self._options.validate_only) if valid else ()
+        )
         in_order = [next(written) if result is None else result for result in results]
         self._rejected = self._rejected or any(result.action is ImportAction.REJECTED for result in in_order)
         return in_order
@@ -85,12 +86,17 @@ class _Import:
             raise self._wrong
 
     async def finish(self) -> list[ImportResult]:
-        """Remove the agents that no row named, where the config says `prune` and no row was rejected."""
-        if not self._prune or self._rejected:
+        """Remove the agents that no row named, where the config says `prune` and no row was rejected.
+
+        Raises PruneTooLarge; no agent is removed then.
+        """
+        if not self._options.prune or self._rejected:
             return []
         if not self._ended:
             raise _wrong_step("end", "is missing; no agent was removed")
-        return await self._imports.prune(self.site, frozenset(self._row_of), self._validate_only)
+        return await self._imports.prune(
+            self.site, frozenset(self._row_of), self._options.max_removed, self._options.validate_only
+        )
 
     def _is_row(self, step: pb.ImportAgentsRequest) -> bool:
         """Return whether the step is a row; note the end, and a step that is wrong at this place."""
@@ -113,7 +119,7 @@ class _Import:
         try:
             if (size := row.ByteSize()) > AGENT_BYTES:
                 raise MessageTooLarge(size, AGENT_BYTES)
-            return check.import_row(row, self.site, self._row_of)
+            return check.row(row, self._options, self._row_of)
         except (FieldsInvalid, MessageTooLarge) as refusal:
             error = refusal
         finally:

@@ -163,8 +163,10 @@ class ImportService(Protocol):
     async def import_agents(self, site: str, rows: Sequence[ImportedRow], validate_only: bool) -> list[ImportResult]:
         """Add or change agents; return one result a row, in the order of the rows."""
 
-    async def prune(self, site: str, keep: frozenset[str], validate_only: bool) -> list[ImportResult]:
-        """Remove the agents who are not in `keep`."""
+    async def prune(
+        self, site: str, keep: frozenset[str], max_removed: int | None, validate_only: bool
+    ) -> list[ImportResult]:
+        """Remove the agents who are not in `keep`, at most `max_removed`, None: half of the roster; or none."""
 
 
 class PoolService(Protocol):

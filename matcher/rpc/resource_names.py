@@ -1,4 +1,7 @@
-"""Resource names, parsed and built: sites/{site}, and sites/{site}/{kind}/{id} for the resources of a site."""
+"""Resource names, parsed and built: sites/{site}, and sites/{site}/{kind}/{id} for the resources of a site.
+
+The id of a contact may have a "/", which its name writes as %2F.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,16 @@ from enum import StrEnum
 from typing import Final
 
 from matcher.model import resource_names
+from matcher.rpc import id_faults
 
 ID_RULE: Final = 'lower-case letters, digits, "-", "_" and ".", at most 63, starting with a letter or digit'
-CONTACT_RULE: Final = 'letters, digits and "-_.:~", at most 128'
+CONTACT_RULE: Final = 'letters, digits and "-_.:~@<>+=,/", at most 128'
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}").fullmatch
-_CONTACT: Final = re.compile(r"[A-Za-z0-9_.:~-]{1,128}").fullmatch
+_ID_SIGN: Final = re.compile(r"[a-z0-9_.-]")
+_CONTACT: Final = re.compile(r"[A-Za-z0-9_.:~@<>+=,/-]{1,128}").fullmatch
+"""Never "|", which separates what the store writes together, nor "{", "}" and "*", which select keys."""
+_CONTACT_SIGN: Final = re.compile(r"[A-Za-z0-9_.:~@<>+=,/-]")
 _RECORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,127}").fullmatch
 
 
@@ -53,6 +60,27 @@ def is_contact_id(text: str) -> bool:
     return _CONTACT(text) is not None
 
 
+def id_fault(text: str) -> str:
+    """Return why a text cannot be the id of a site, an agent, a pool, a skill or a channel."""
+    return id_faults.fault(text, _ID_SIGN, 63, ID_RULE, id_faults.similar_id)
+
+
+def contact_id_fault(text: str) -> str:
+    """Return why a text cannot be the id of a contact."""
+    return id_faults.fault(text, _CONTACT_SIGN, 128, CONTACT_RULE, id_faults.similar_contact_id)
+
+
+def name_fault(name: str, kind: Kind) -> str:
+    """Return why a text is not the name of a resource of a kind."""
+    parts = name.split("/", 4)
+    if len(parts) == 4 and parts[0] == "sites" and parts[2] == kind.value and _ID(parts[1]) and parts[3]:
+        if kind in (Kind.AGENT, Kind.POOL):
+            return id_fault(parts[3])
+        if kind is Kind.CONTACT:
+            return contact_id_fault(resource_names.contact_id(parts[3]))
+    return f'is not of the form "sites/{{site}}/{kind}/{{id}}"'
+
+
 def parse_site(name: str) -> str | None:
     """Return the site of "sites/{site}"; None for any other text."""
     site = name[6:]
@@ -64,7 +92,8 @@ def parse(name: str, kind: Kind) -> tuple[str, str] | None:
     parts = name.split("/", 4)
     if len(parts) != 4 or parts[0] != "sites" or parts[2] != kind.value:
         return None
-    return (parts[1], parts[3]) if _ID(parts[1]) and _ID_OF_KIND[kind](parts[3]) else None
+    identifier = resource_names.contact_id(parts[3]) if kind is Kind.CONTACT else parts[3]
+    return (parts[1], identifier) if _ID(parts[1]) and _ID_OF_KIND[kind](identifier) else None
 
 
 def name(kind: Kind, site: str, identifier: str) -> str:

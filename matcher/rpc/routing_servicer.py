@@ -11,6 +11,7 @@ from typing import Final
 
 from matcher.model import Outcome, QueuedOutcome, Unmatched
 from matcher.rpc import convert, route_messages
+from matcher.rpc.encoded_events import EVENTS, EncodedEvents
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.interceptors.admission import leave_admission
 from matcher.rpc.ports import Services
@@ -24,7 +25,6 @@ from matcher.v1 import routing_pb2_grpc
 
 _RESERVATIONS: Final = "reservations"
 _CONTACTS: Final = "contacts"
-_EVENTS: Final = "events"
 
 
 class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
@@ -37,6 +37,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         self._contacts = services.contacts
         self._watch = services.watch
         self._routes = cache(telemetry.routes.labels)
+        self.encoded_events = EncodedEvents()
 
     async def RouteMessage(self, request: pb.RouteMessageRequest, context: Context) -> pb.RouteMessageResponse:
         """Decide which agent takes a message, and reserve the agent."""
@@ -145,17 +146,14 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
             async for event in events:
                 yield convert.contact_event(site, event)
 
-    async def WatchEvents(
+    async def WatchEvents(  # type: ignore[override]  # the error interceptor sends bytes as they are
         self, request: pb.WatchEventsRequest, _context: Context
-    ) -> AsyncGenerator[pb.WatchEventsResponse, None]:
-        """Stream the events of all contacts of a pool, or of a site."""
-        site, pool, resume = check_contacts.watch_events(request, _EVENTS)
+    ) -> AsyncGenerator[bytes, None]:
+        """Stream the events of all contacts of a pool, or of a site; each answer is encoded already."""
+        site, pool, resume = check_contacts.watch_events(request, EVENTS)
         async with aclosing(self._watch.events(site, pool, resume)) as events:
             async for event, place in events:
-                yield pb.WatchEventsResponse(
-                    event=convert.contact_event(site, event) if event else None,
-                    resume_token=page_token(check_contacts.resume_token(place), _EVENTS),
-                )
+                yield self.encoded_events.answer(site, event, place)
 
     async def GetDecision(self, request: pb.GetDecisionRequest, _context: Context) -> pb.Decision:
         """Read the record of a decision."""

@@ -51,8 +51,7 @@ from matcher.services.site_removal import SiteRemoval
 from matcher.services.site_waker import SiteWaker
 from matcher.services.sites import SiteService
 from matcher.services.watch import WatchService
-from matcher.store.sealer import Sealer
-from matcher.telemetry import Telemetry, configure_logs, fault_fields
+from matcher.telemetry import Telemetry, configure_logs, fault_fields, log_loop_fault
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +85,7 @@ async def serve(settings: Settings) -> None:
         log.info("not a setting: a Kubernetes service link", variable=name)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_loop_fault)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     if settings.workers > 1:
@@ -127,7 +127,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     health, ranker = Health(telemetry), Ranker(settings.affinity_tolerance, SearchBatcher(turns))
     tasks = BackgroundTasks(partial(_report_fault, telemetry))
     async with (
-        open_store(settings, telemetry) as store,
+        open_store(settings, telemetry, tasks) as store,
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
     ):
         router = _router(store, replicas.sites, ranker, telemetry)
@@ -138,13 +138,16 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
         await read_default_site(replicas.sites)
-        watch = partial(watch_readiness, store.client, replicas.sites, health, telemetry, store.revive, tasks)
+        watch = partial(
+            watch_readiness, store.client, replicas.sites, health, telemetry, store.revive, tasks, store.key_watch
+        )
         async with (
             open_server(settings, telemetry, services, health, turns) as address,
             ending(windows.close),
             background(tasks, "readiness", watch),
             ending(removal.close),
             background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
+            background(tasks, "keys", store.key_watch.run),
             background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
             background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),
         ):
@@ -162,8 +165,7 @@ def _router(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Te
         stores.contacts,
         client,
         ranker,
-        Sealer(store.secret),
-        secret=store.secret,
+        store.key_watch.keys,
         on_ranked=telemetry.route_candidates.observe,
     )
     return Router(stores.routing, stores.contacts, stores.customers, sites, client, ranker, reserver)
@@ -178,7 +180,7 @@ def _services(
     removal: SiteRemoval,
 ) -> Services:
     client, stores = store.client, store.stores
-    agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client)
+    agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client, stores.audit)
     return Services(
         router=router,
         windows=windows,
@@ -186,7 +188,7 @@ def _services(
         contacts=ContactService(stores.contacts, stores.routing, stores.events, sites, client),
         watch=WatchService(sites, stores.contacts, stores.events, stores.routing, stores.roster, client),
         agents=agents,
-        imports=ImportService(stores.roster, agents, sites),
+        imports=ImportService(stores.roster, agents, sites, client),
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
         sites=SiteService(stores.sites, stores.roster, sites, removal),
     )

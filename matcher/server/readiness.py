@@ -9,10 +9,11 @@ from contextlib import suppress
 from typing import Final
 
 from matcher.aio import BackgroundTasks
-from matcher.errors import IndexBehind, MatcherError
+from matcher.errors import IndexBehind, MatcherError, StoreUnfit
 from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
 from matcher.rpc.health import Health
+from matcher.server.keys import KeyWatch
 from matcher.store.redis.client import StoreClient
 from matcher.telemetry import Telemetry
 
@@ -38,10 +39,11 @@ async def watch_readiness(
     telemetry: Telemetry,
     revive: Callable[[], Awaitable[None]],
     tasks: BackgroundTasks,
+    key_watch: KeyWatch,
 ) -> None:
-    """Report SERVING only while the store answers, every open site is caught up and no background task keeps failing.
+    """Report SERVING only while nothing is wrong; runs until it is cancelled.
 
-    Runs until it is cancelled.
+    Wrong is: the store is silent, a key in use is missing, a background task keeps failing, or an open site is behind.
 
     revive: starts an embedded store again that has died: what it acknowledged is on the disk.
     """
@@ -51,6 +53,10 @@ async def watch_readiness(
             away = await client.probe_primaries(SILENCE_SECONDS)
         except TimeoutError:
             await health.set(False, f"the store has not answered for {SILENCE_SECONDS:g} s")
+            continue
+        except StoreUnfit as fault:
+            # A primary that took over, or one whose settings were changed: it would lose what is acknowledged.
+            await health.set(False, str(fault))
             continue
         except MatcherError as fault:
             await health.set(False, str(fault))
@@ -62,7 +68,9 @@ async def watch_readiness(
         reachable = [site for site in sites if not (away and site.away)]
         behind = [site.site for site in reachable if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS]
         answers = f"store answers but for {', '.join(away)}" if away else "store answers"
-        if failing := tasks.failing:
+        if key_watch.fault:
+            await health.set(False, key_watch.fault)
+        elif failing := tasks.failing:
             await health.set(False, f"failing: {', '.join(failing)}")
         else:
             await health.set(not behind, f"behind: {', '.join(behind)}" if behind else f"{answers}, index caught up")

@@ -15,6 +15,7 @@ from matcher.aio import BackgroundTasks, ending
 from matcher.config import Settings
 from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder
 from matcher.replica.affinity_floors import AffinityFloors
+from matcher.replica.deliveries import Deliveries
 from matcher.replica.event_hub import EventHub, EventHubs
 from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.model_change import ModelChange
@@ -23,6 +24,7 @@ from matcher.replica.site_replica import SiteReplica
 from matcher.routing.queue_dispatcher import QueueDispatcher
 from matcher.routing.ranker import Ranker
 from matcher.server.store import OpenStore
+from matcher.services.auditor import Auditor
 from matcher.services.expiry import Expiry, ExpiryObserver
 from matcher.store.sealer import Sealer
 from matcher.telemetry import Telemetry
@@ -67,15 +69,26 @@ class ReplicaFactory:
         )
         replica.attach(Expiry(replica, stores.routing, stores.contacts, stores.presence, clock, observer, self.tasks))
         replica.attach(
+            Auditor(
+                replica,
+                stores.audit,
+                stores.roster,
+                lambda kind: telemetry.audit_repairs.labels(kind).inc(),
+                telemetry.audit_passes.inc,
+                self.tasks,
+            )
+        )
+        replica.attach(
             QueueDispatcher(
                 replica,
                 stores.routing,
                 stores.contacts,
                 self.ranker,
-                Sealer(self.store.secret),
+                Sealer(self.store.key_watch.keys),
                 clock,
                 telemetry.contact_waited_seconds.observe,
                 self.tasks,
+                lambda reason: telemetry.contacts_quarantined.labels(reason.value).inc(),
             )
         )
         return replica
@@ -108,7 +121,12 @@ async def open_replicas(
     async with ending(change.close):
         matching = await change.begin(lambda model: ScorerRegistry(settings.scorer, model, settings.scorers))
         hubs = EventHubs(
-            partial(EventHub, on_watcher=telemetry.watchers.inc, on_cut_off=telemetry.watchers_cut_off.inc)
+            partial(
+                EventHub,
+                deliveries=Deliveries(),
+                on_watcher=telemetry.watchers.inc,
+                on_cut_off=telemetry.watchers_cut_off.inc,
+            )
         )
         factory = ReplicaFactory(store, telemetry, ranker, hubs, tasks)
 

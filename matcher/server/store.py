@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,8 +14,12 @@ from typing import Final
 
 import structlog
 
+from matcher.aio import BackgroundTasks, background
 from matcher.config import Settings
+from matcher.server.keys import KeyWatch, open_keys
+from matcher.services.store_upgrade import StoreUpgrade
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from matcher.store.processes import ProcessIdentity, program_version
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes
 from matcher.store.stores import Stores
@@ -28,19 +35,19 @@ OWN_REQUEST_MS: Final = 60_000
 class OpenStore:
     """The store that the service runs on.
 
-    secret: the key of request digests, of customers' handles and of sealed messages. revive: starts the embedded store
-    again; where the settings name another store it does nothing.
+    key_watch: the keys of sealed messages, request digests and customers' handles, which change while the process runs.
+    revive: starts the embedded store again; where the settings name another store it does nothing.
     """
 
     client: StoreClient
     stores: Stores
-    secret: bytes
+    key_watch: KeyWatch
     revive: Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def open_store(settings: Settings, telemetry: Telemetry) -> AsyncIterator[OpenStore]:
-    """Connect to the store that the settings name, or start the embedded one."""
+async def open_store(settings: Settings, telemetry: Telemetry, tasks: BackgroundTasks) -> AsyncIterator[OpenStore]:
+    """Connect to the store that the settings name, or start the embedded one; register this process in it."""
     given = settings.store_url.get_secret_value()
     async with AsyncExitStack() as stack:
 
@@ -60,8 +67,16 @@ async def open_store(settings: Settings, telemetry: Telemetry) -> AsyncIterator[
         await client.start()
         if not client.persistent:
             log.warning("the store keeps no append-only file: it loses acknowledged writes when it stops")
-        secret = await _secret(settings, client)
-        yield OpenStore(client, Stores.on(client, _lifetimes(settings), secret), secret, revive)
+        upgrade = StoreUpgrade(client, _identity())
+        await upgrade.register()
+        stack.push_async_callback(upgrade.leave)
+        await stack.enter_async_context(background(tasks, "process registry", upgrade.keep_registered))
+        await stack.enter_async_context(background(tasks, "store upgrade", upgrade.run))
+        key_watch = await open_keys(settings, client)
+        stores = Stores.on(
+            client, _lifetimes(settings), key_watch.keys, lambda kind: telemetry.records_unreadable.labels(kind).inc()
+        )
+        yield OpenStore(client, stores, key_watch, revive)
 
 
 async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
@@ -72,10 +87,14 @@ async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
     return embedded.url
 
 
-async def _secret(settings: Settings, client: StoreClient) -> bytes:
-    """Return the secret: the setting, else one that all servers share through the store."""
-    given = settings.secret.get_secret_value()
-    return given.encode() if given else await client.shared_secret(secrets.token_bytes(32))
+def _identity() -> ProcessIdentity:
+    return ProcessIdentity(
+        id=secrets.token_hex(8),
+        version=program_version(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started_ms=int(time.time() * 1000),
+    )
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, ReservationStateWrong
@@ -19,23 +20,28 @@ from matcher.replica.site_registry import SiteRegistry, wait_for_successor
 from matcher.replica.site_replica import SiteReplica
 from matcher.services.etags import check_etag, overtaken, retry_write
 from matcher.services.reservations import withdraw_pending
+from matcher.store.audit import AuditStore
 from matcher.store.clock import Clocks
 from matcher.store.presence import PresenceStore
 from matcher.store.reservations import NO_FENCE, ReservationStore
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class AgentWrite:
     """An agent as it is to be written.
 
-    status None: as before, OFFLINE for a new agent; before: the agent as it was read, None where it must not exist.
+    status None: as before, OFFLINE for a new agent; before: the agent as it was read, None where it must not exist;
+    imported: by a file, which does not know who is at the desk.
     """
 
     agent: str
     profile: Profile
     status: AgentStatus | None
     before: Agent | None
+    imported: bool = False
 
 
 class AgentService:
@@ -48,8 +54,10 @@ class AgentService:
         presence: PresenceStore,
         sites: SiteRegistry,
         clocks: Clocks,
+        audit: AuditStore,
     ) -> None:
         self._store = store
+        self._audit = audit
         self._reservations = reservations
         self._presence = presence
         self._sites = sites
@@ -146,6 +154,7 @@ class AgentService:
             vectors=vectors,
             expected=before.version if before else MUST_NOT_EXIST,
             pools_before=pools_before,
+            imported=written.imported,
         )
         replica.apply_own_agent(agent, vectors)
         if written.status is not None and pools_before:
@@ -159,11 +168,13 @@ class AgentService:
             await withdraw_pending(self._reservations, site, agent.id, Cause.AGENT_LEFT, self._clocks.of(site).now_ms())
 
     async def _release(self, replica: SiteReplica, agent: Agent) -> Agent:
-        """Set the agent OFFLINE, withdraw its offers, then cancel its accepted reservations.
+        """Set the agent OFFLINE, free holds that no reservation backs, withdraw offers, cancel accepted reservations.
 
         A reservation in wrap-up cannot be canceled: its wrap-up ends.
         """
         replica.apply_own_status(await self._store.put_status(replica.site, agent.id, AgentStatus.OFFLINE))
+        for repair in await self._audit.free_unbacked(replica.site, agent.id):
+            log.warning("a hold without a reservation was freed", site=replica.site, agent=agent.id, id=repair.id)
         now = self._clocks.of(replica.site).now_ms()
         await withdraw_pending(self._reservations, replica.site, agent.id, Cause.AGENT_REMOVED, now)
         for hold in agent.holds:

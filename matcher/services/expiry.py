@@ -147,7 +147,9 @@ class Expiry:
         try:
             ref = await self._store.reference(self._replica.site, reservation)
         except ReservationNotFound:
-            await self._store.forget_due(self._replica.site, reservation)
+            if not await self._store.forget_due(self._replica.site, reservation):
+                # Its member of the deadlines names no reservation: it would be read again at once, for ever.
+                raise LookupError("a deadline that names no reservation") from None
             return True
         policy = await self._replica.pools.policy(ref.pool)
         lapsed = await self._store.expire(ref, policy.max_missed)

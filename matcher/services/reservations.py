@@ -127,6 +127,7 @@ async def withdraw_pending(store: ReservationStore, site: str, agent: str, cause
 def _apply_if_freed(replica: SiteReplica, reservation: Reservation) -> Reservation:
     """Release the hold of a reservation in the replica, where the reservation holds nothing now; return it."""
     if reservation.state not in HOLDING:
-        idle_since_ms = reservation.ended_ms if reservation.state is ReservationState.COMPLETED else None
+        sets_idle = reservation.state in (ReservationState.COMPLETED, ReservationState.DECLINED)
+        idle_since_ms = reservation.ended_ms if sets_idle else None
         replica.apply_own_release(reservation.agent, reservation.id, idle_since_ms)
     return reservation

@@ -15,7 +15,7 @@ from typing import Final
 from matcher.errors import AgentNotFound, EventsForgotten, ReservationNotFound
 from matcher.model import ContactEvent, Page, Reservation, StreamPlace
 from matcher.model.lifecycle import ENDED, HOLDING
-from matcher.model.resource_names import agent_name
+from matcher.model.resource_names import agent_name, contact_name
 from matcher.replica.event_hub import Gap, HoldChanged, Topic
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
@@ -56,11 +56,16 @@ class WatchService:
         self._sign_seconds = sign_seconds
 
     async def contact(self, site: str, contact: str, after_sequence: int) -> AsyncGenerator[ContactEvent, None]:
-        """Yield a contact's events after a sequence number, until the contact has ended. Raises ContactNotFound."""
+        """Yield a contact's events after a sequence number, until the contact has ended.
+
+        Raises ContactNotFound, or EventsForgotten where events after the number are no longer kept.
+        """
         replica = await self._sites.replica(site)
         with replica.hub.watch(Topic.CONTACT, contact) as watcher:
             events = await self._contacts.history(site, contact)
             while True:
+                if events and events[0].sequence > after_sequence + 1:
+                    raise EventsForgotten(str(after_sequence), events[0].sequence, contact_name(site, contact))
                 for event in events:
                     if event.sequence > after_sequence:
                         after_sequence = event.sequence
@@ -88,6 +93,7 @@ class WatchService:
         while page.more:
             # A caller who was away for long reads pages at its own speed: the hub keeps nothing for it meanwhile.
             for event, at in _placed(page, pool):
+                await replica.hub.deliveries.turn()
                 yield event, at
             page = await self._after(site, page.place)
         async with aclosing(self._live(replica, pool, page)) as live:
@@ -102,12 +108,14 @@ class WatchService:
         with replica.hub.watch(*topic) as watcher:
             missed, sent_at = True, time.monotonic()
             for event, at in _placed(page, pool):
+                await replica.hub.deliveries.turn()
                 yield event, at
             place = page.place
             while True:
                 while missed:
                     page = await self._after(replica.site, place)
                     for event, at in _placed(page, pool):
+                        await replica.hub.deliveries.turn()
                         sent_at = time.monotonic()
                         yield event, at
                     place, missed = page.place, page.more

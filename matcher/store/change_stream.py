@@ -83,13 +83,22 @@ class ContactStepped:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceRepaired:
+    """The audit put a contact at its place in the queue, or took a contact out that does not wait (score None)."""
+
+    contact: str
+    pool: str
+    score: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class TimerSet:
     """A heartbeat is due, perhaps earlier than every timer known so far."""
 
     due_ms: int
 
 
-Change = AgentChanged | PoolChanged | SiteRemoved | HoldAdded | HoldRemoved | ContactStepped | TimerSet
+Change = AgentChanged | PoolChanged | SiteRemoved | HoldAdded | HoldRemoved | ContactStepped | PlaceRepaired | TimerSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +149,16 @@ def _contact_stepped(fields: Sequence[str], number: int) -> ContactStepped:
     return ContactStepped(event, int(score) if score else None)
 
 
+def _place_repaired(fields: Sequence[str], _number: int) -> PlaceRepaired:
+    contact, pool, score, _at = fields
+    return PlaceRepaired(contact, pool, int(score) if score else None)
+
+
 _DECODERS: Final[dict[str, Callable[[Sequence[str], int], Change]]] = {
     "hold": _hold_added,
     "free": _hold_removed,
     "step": _contact_stepped,
+    "place": _place_repaired,
     "timer": lambda fields, _: TimerSet(int(fields[0])),
     "agent": lambda fields, _: AgentChanged(fields[0], int(fields[1]), int(fields[2])),
     "pool": lambda fields, _: PoolChanged(fields[0], int(fields[2])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -29,6 +30,8 @@ from matcher.model.lifecycle import AgentStatus, Cause, ContactState, Reservatio
 Fields = Mapping[str, bytes]
 
 DIGEST_BYTES: Final = 8
+HOLD_PARTS: Final = 3
+"""A member of an agent's holds is 'reservation|channel|cost'."""
 
 
 def fields_of(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> dict[str, bytes]:
@@ -84,12 +87,16 @@ def decode_agent(agent: str, fields: Fields, holds: tuple[Hold, ...] = ()) -> Ag
 
 
 def decode_holds(members: Sequence[tuple[bytes, float]], now_ms: int) -> tuple[Hold, ...]:
-    """Return an agent's live holds, from the members of the zset of their holds with their deadlines."""
+    """Return an agent's live holds, from the members of the zset of their holds with their deadlines.
+
+    A member that cannot be read holds nothing, in the store neither; the audit removes it.
+    """
     holds = []
     for member, deadline in members:
-        if deadline <= now_ms:
+        parts = member.decode(errors="replace").split("|")
+        if deadline <= now_ms or len(parts) != HOLD_PARTS or not parts[2].isdigit():
             continue
-        reservation, channel, cost = member.decode().split("|")
+        reservation, channel, cost = parts
         holds.append(Hold(reservation, channel, int(cost), int(deadline)))
     return tuple(holds)
 
@@ -101,7 +108,8 @@ def encode_vectors(interests: Sequence[str], vectors: NDArray[np.float32]) -> by
 
 def decode_vectors(interests: Sequence[str], stored: bytes | None, dimension: int) -> NDArray[np.float32] | None:
     """Return the stored vectors [n, dimension]; None where they are missing or belong to other interests."""
-    if stored is None or not stored.startswith(_digest_of(interests)):
+    size = DIGEST_BYTES + len(interests) * dimension * np.dtype(np.float16).itemsize
+    if stored is None or len(stored) != size or not stored.startswith(_digest_of(interests)):
         return None
     rows = np.frombuffer(stored, np.float16, offset=DIGEST_BYTES)
     return rows.reshape(len(interests), dimension).astype(np.float32)
@@ -199,10 +207,21 @@ def excluded_uids(fields: Fields) -> dict[str, str]:
 
 
 def decode_history(contact: str, fields: Fields) -> list[ContactEvent]:
-    """Return the stored events of a contact, the earliest first."""
-    pool = text(fields, "pool")
+    """Return the stored events of a contact, the earliest first, each with the pool that it was of."""
+    began = [entry.split("=") for entry in text(fields, "pools").split(";") if entry]
+    firsts, pools = [int(first) for first, _ in began], [text(fields, "pool"), *(pool for _, pool in began)]
+    # A version before this one wrote no `pools`: its steps are told with the pool of now.
     return [
-        ContactEvent(contact, pool, int(sequence), ContactState(state), Cause(cause), reservation, agent, int(at))
+        ContactEvent(
+            contact,
+            pools[bisect_right(firsts, int(sequence))],
+            int(sequence),
+            ContactState(state),
+            Cause(cause),
+            reservation,
+            agent,
+            int(at),
+        )
         for sequence, state, cause, reservation, agent, at in (
             event.split("|") for event in text(fields, "history").split(";") if event
         )

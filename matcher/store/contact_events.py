@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,8 +55,9 @@ class EventStore:
         entries = entries[1:] if place.number else entries[:most]
         events = []
         for entry in entries:
-            place = _place(entry)
-            change = decode_change(_text(entry), place.number)
+            place, change = _place(entry), None
+            with suppress(ValueError, IndexError):  # an event that a later version wrote, and reads
+                change = decode_change(_text(entry), place.number)
             if isinstance(change, ContactStepped):
                 events.append(change.event)
         return Steps(tuple(events), place, more=len(entries) == most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,10 +26,15 @@ from matcher.store.codecs import (
 from matcher.store.keys import Keys
 from matcher.store.pages import Entry, keyset_page
 from matcher.store.redis.client import StoreClient
+from matcher.store.unreadable import NOT_READABLE, Unreadable
 
 IN_POOL: Final = "|"
 """What stands before a contact's id in the hash `waiting`: such a field holds the pool of one contact, the others the
 counts by pool."""
+
+MOST_READ: Final = 2_000
+"""Records after which a page ends, however few of them the caller asked for: about 20 ms of the store's time. A filter
+that fits no contact would otherwise read all of a site's contacts for one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,17 @@ class WaitingContact:
     """Agents that it must not come to → until when; 0: for ever."""
     excluded_uids: dict[str, str]
     """The uids of these agents, where they are known: a new agent of the id is not excluded."""
+    seen: str = ""
+    """The digest of the whole record, by which the store knows whether it has changed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableContact:
+    """The record of a contact that is in the queue and cannot be read; `seen`: as of WaitingContact."""
+
+    seen: str
+    why: str
+    """The class of the fault."""
 
 
 class LeaveOutcome(StrEnum):
@@ -98,8 +115,12 @@ class LeaderLease:
 class ContactStore:
     """Read contacts, and end contacts that wait."""
 
-    def __init__(self, connection: StoreClient, *, keep_ms: int, events_kept: int) -> None:
+    def __init__(
+        self, connection: StoreClient, *, keep_ms: int, events_kept: int, unreadable: Unreadable | None = None
+    ) -> None:
+        """unreadable: reports records that are left out of a list."""
         self._connection = connection
+        self._unreadable = unreadable or Unreadable()
         self._keep_ms = keep_ms
         self._events_kept = events_kept
 
@@ -109,20 +130,31 @@ class ContactStore:
         queue, waiting = await self._connection.pipeline(
             [("ZRANGE", keys.queue, 0, -1, "WITHSCORES"), ("HGETALL", keys.waiting)]
         )
-        pools = fields_of(waiting)
-        places = [(member.decode(), int(score)) for member, score in pairs_of(queue)]
+        # An id that is not text is no contact's; the audit takes it out.
+        pools = {name.decode(errors="replace"): pool.decode(errors="replace") for name, pool in waiting.items()}
+        places = [(member.decode(errors="replace"), int(score)) for member, score in pairs_of(queue)]
         return [
-            QueuePlace(contact, pools[IN_POOL + contact].decode(), score)
+            QueuePlace(contact, pools[IN_POOL + contact], score)
             for contact, score in places
             # The load stream tells of a contact that came or left between the two reads.
             if IN_POOL + contact in pools
         ]
 
-    async def kept(self, site: str, contacts: Sequence[str]) -> list[WaitingContact | None]:
+    async def kept(self, site: str, contacts: Sequence[str]) -> list[WaitingContact | UnreadableContact | None]:
         """Read the records of contacts that wait, in one round trip; None for a contact that waits no more."""
         keys = Keys(site)
-        records = await self._connection.pipeline([("HGETALL", keys.contact(contact)) for contact in contacts])
-        return [_waiting_contact(fields) for fields in records]
+        commands = [("HGETALL", keys.contact(contact)) for contact in contacts]
+        return [_waiting_contact(fields) for fields in await self._connection.pipeline(commands, any_type=True)]
+
+    async def quarantine(self, site: str, contact: str, seen: str) -> bool:
+        """Take a contact that cannot be read out of the queue and keep its record aside; return whether this call did.
+
+        seen: the digest of the record that cannot be read; nothing is done where the contact has another one by now.
+        """
+        keys = Keys(site)
+        step = verbs.ContactStep.of(keys, contact, self._keep_ms, self._events_kept)
+        answer = await self._connection.verb(verbs.Quarantine(step=step, aside=keys.aside(contact), seen=seen))
+        return bool(answer[0] == b"aside")
 
     async def contact(self, site: str, contact: str, now_ms: int) -> Contact:
         """Read a contact. Raises ContactNotFound."""
@@ -141,20 +173,17 @@ class ContactStore:
     async def contacts(
         self, site: str, pool: Pool | None, state: ContactState | None, most: int, after: str, now_ms: int
     ) -> Page[Contact]:
-        """List a page of the contacts that have not ended, the oldest first."""
-        keys, last, listed = Keys(site), Entry.of_token(after), list[tuple[Entry, Contact]]()
+        """List a page of the contacts that have not ended, the oldest first.
+
+        With a filter a page may hold fewer than `most`, even none: it ends when it has read about 2,000 records.
+        """
+        last, listed, read = Entry.of_token(after), list[tuple[Entry, Contact]](), 0
+        if state in ENDED:
+            return Page((), "")
         while True:
-            page = await keyset_page(self._connection, keys.contacts, last, most)
-            records = await self._connection.pipeline([("HGETALL", keys.contact(entry.id)) for entry in page.entries])
-            for entry, fields in zip(page.entries, records, strict=True):
-                if not fields:
-                    # Its record is forgotten: no caller routed it again.
-                    await self._connection.run("ZREM", keys.contacts, entry.id)
-                    continue
-                contact = decode_contact(entry.id, fields_of(fields), now_ms)
-                if contact.state in ENDED:
-                    # Its deadline has passed, and no replica has written that yet.
-                    continue
+            page = await keyset_page(self._connection, Keys(site).contacts, last, most)
+            read += len(page.entries)
+            for entry, contact in await self._live(site, page.entries, now_ms):
                 if (pool is None or contact.is_in(pool)) and (state is None or contact.state is state):
                     listed.append((entry, contact))
                 if len(listed) > most:
@@ -162,11 +191,36 @@ class ContactStore:
             if page.last:
                 return Page(tuple(contact for _, contact in listed), "")
             last = page.entries[-1]
+            if read >= MOST_READ:
+                return Page(tuple(contact for _, contact in listed), last.token)
+
+    async def _live(self, site: str, entries: Sequence[Entry], now_ms: int) -> list[tuple[Entry, Contact]]:
+        """Read the contacts of entries of the list, without those that have ended; forgotten ones leave the list."""
+        keys = Keys(site)
+        commands = [("HGETALL", keys.contact(entry.id)) for entry in entries]
+        records = await self._connection.pipeline(commands, any_type=True)
+        # Its record is forgotten where no caller routed the contact again.
+        forgotten = [entry.id for entry, fields in zip(entries, records, strict=True) if not fields]
+        if forgotten:
+            await self._connection.run("ZREM", keys.contacts, *forgotten)
+        decoded = self._unreadable.decoded(
+            site,
+            "contact",
+            zip([entry.id for entry in entries], records, strict=True),
+            lambda name, fields: decode_contact(name, fields_of(fields), now_ms),
+        )
+        # The deadline of an ended contact has passed, and no replica has written that yet.
+        return [
+            (entry, contact)
+            for entry, contact in zip(entries, decoded, strict=True)
+            if contact is not None and contact.state not in ENDED
+        ]
 
     async def leave(self, site: str, contact: str, cause: Cause) -> LeaveResult:
         """Take a contact out of the queue: the caller cancels it (CANCELED), or its wait is over (WAIT_EXPIRED)."""
-        step = verbs.ContactStep.of(Keys(site), contact, self._keep_ms, self._events_kept)
-        outcome, *detail = await self._connection.verb(verbs.Leave(step=step, cause=cause))
+        keys = Keys(site)
+        step = verbs.ContactStep.of(keys, contact, self._keep_ms, self._events_kept)
+        outcome, *detail = await self._connection.verb(verbs.Leave(step=step, aside=keys.aside(contact), cause=cause))
         return LeaveResult(LeaveOutcome(outcome.decode()), *(word.decode() for word in detail))
 
     async def give_back(self, site: str, freed: Mapping[str, int]) -> None:
@@ -194,17 +248,27 @@ class ContactStore:
         return {pool: int(count) for pool, count in counts.items() if not pool.startswith(IN_POOL)}
 
 
-def _waiting_contact(flat: Any) -> WaitingContact | None:
-    fields = fields_of(flat) if flat else {}
-    if "score" not in fields or "sealed" not in fields:
+def _waiting_contact(answer: Any) -> WaitingContact | UnreadableContact | None:
+    if isinstance(answer, Exception):
+        return UnreadableContact("", type(answer).__name__)
+    if not answer:
         return None
-    return WaitingContact(
-        sealed=fields["sealed"],
-        channel=text(fields, "channel"),
-        customer=text(fields, "customer"),
-        created_ms=number(fields, "created"),
-        waits_until_ms=number(fields, "waits"),
-        handed_on=text(fields, "reservation") if "moving" in fields else "",
-        excluded={name[2:]: int(until) for name, until in fields.items() if name.startswith("x:")},
-        excluded_uids=excluded_uids(fields),
-    )
+    seen = hashlib.sha1(b"".join(part for pair in answer.items() for part in pair), usedforsecurity=False).hexdigest()
+    try:
+        fields = fields_of(answer)
+        ContactState(text(fields, "state"))
+        if "score" not in fields or "sealed" not in fields:
+            return None
+        return WaitingContact(
+            sealed=fields["sealed"],
+            channel=text(fields, "channel"),
+            customer=text(fields, "customer"),
+            created_ms=number(fields, "created"),
+            waits_until_ms=number(fields, "waits"),
+            handed_on=text(fields, "reservation") if "moving" in fields else "",
+            excluded={name[2:]: int(until) for name, until in fields.items() if name.startswith("x:")},
+            excluded_uids=excluded_uids(fields),
+            seen=seen,
+        )
+    except NOT_READABLE as fault:
+        return UnreadableContact(seen, type(fault).__name__)

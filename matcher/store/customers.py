@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from matcher.errors import StoreUnavailable
 from matcher.model import Agent
 from matcher.model.resource_names import new_id
 from matcher.store import verbs
-from matcher.store.codecs import fields_of, text
+from matcher.store.codecs import fields_of
+from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
+from matcher.store.unreadable import Unreadable
 
 AGENT: Final = "a:"
 AGENT_UID: Final = "u:"
@@ -48,32 +49,28 @@ class Relationship:
 class CustomerStore:
     """Join the handles of customers, and note how agents served them."""
 
-    def __init__(self, connection: StoreClient, secret: bytes) -> None:
+    def __init__(self, connection: StoreClient, keys: ServiceKeys, unreadable: Unreadable | None = None) -> None:
+        """unreadable: reports relationships that are left out."""
         self._connection = connection
-        self._secret = secret
+        self._unreadable = unreadable or Unreadable()
+        self._keys = keys
 
     async def known(self, site: str, handle: str, now_ms: int) -> list[Relationship]:
         """Read how agents served a customer, the latest first: two round trips, or one for an unknown handle."""
-        customer = await self._connection.run("GET", Keys(site).handle(self._digest(handle)))
-        if customer is None:
+        ((_, customer),) = await self._stored(site, [handle])
+        if not customer:
             return []
-        _, fields = await self._read(site, customer.decode())
-        relationships = []
-        for name, value in fields.items():
-            if name.startswith(AGENT):
-                verdict, at, until = value.decode().split("|")
-                if int(until) > now_ms:
-                    agent = name.removeprefix(AGENT)
-                    noted_at, _, uid = text(fields, AGENT_UID + agent).partition("|")
-                    # A verdict of an earlier version has no uid, and leaves that of the verdict before it.
-                    relationships.append(Relationship(agent, verdict == GOOD, int(at), uid if noted_at == at else ""))
-        return sorted(relationships, key=lambda relationship: -relationship.at_ms)
+        _, fields = await self._read(site, customer)
+        records = ((name, value) for name, value in fields.items() if name.startswith(AGENT))
+        found = self._unreadable.decoded(site, "relationship", records, partial(_relationship, fields))
+        known = [relationship for relationship, until_ms in filter(None, found) if until_ms > now_ms]
+        return sorted(known, key=lambda relationship: -relationship.at_ms)
 
     async def remember(
         self, site: str, handle: str, agent: str, *, good: bool, now_ms: int, for_ms: int, agent_uid: str = ""
     ) -> None:
         """Note how an agent served a customer; it counts for `for_ms`."""
-        customer = await self._customer(site, self._digest(handle))
+        customer = await self._customer(site, handle)
         verdict = f"{GOOD if good else BAD}|{now_ms}|{now_ms + for_ms}"
         while True:
             answer = await self._connection.verb(
@@ -93,17 +90,45 @@ class CustomerStore:
 
     async def link(self, site: str, handles: Sequence[str]) -> int:
         """Join the handles of one customer; return how many that customer has now."""
-        keys, digests = Keys(site), [self._digest(handle) for handle in dict.fromkeys(handles)]
         for _ in range(LINK_TRIES):
-            customers = await self._connection.pipeline([("GET", keys.handle(digest)) for digest in digests])
-            leads_to = ["" if customer is None else customer.decode() for customer in customers]
-            joined = [(await self._read(site, customer))[0] for customer in sorted({*leads_to} - {""})]
-            answer = await self._link(
-                site, list(dict.fromkeys(joined)) or [new_id()], dict(zip(digests, leads_to, strict=True))
-            )
+            stored = dict(await self._stored(site, list(dict.fromkeys(handles))))
+            joined = [(await self._read(site, customer))[0] for customer in sorted({*stored.values()} - {""})]
+            answer = await self._link(site, list(dict.fromkeys(joined)) or [new_id()], stored)
             if answer[0] == b"linked":
                 return int(answer[1])
         raise StoreUnavailable("the store", "the handles are being joined by others again and again")
+
+    async def former_handles(self, site: str) -> AsyncIterator[str]:
+        """Yield the digests of handles that were made by a former key; each may be yielded again."""
+        prefix = Keys(site).handle("")
+        async for key in self._connection.keys_matching(Keys(site).handle("*")):
+            digest = key.removeprefix(prefix)
+            if self._keys.newest_digest(digest) != digest:
+                yield digest
+
+    async def rehash(self, site: str, digest: str) -> None:
+        """Store a handle by the newest key, for as long as it was stored. A repetition changes nothing."""
+        keys, newest = Keys(site), self._keys.newest_digest(digest)
+        customer = ""
+        for _ in range(LINK_TRIES):
+            answer = await self._connection.verb(
+                verbs.Rehash(
+                    life=keys.life,
+                    handle=keys.handle(newest),
+                    former=keys.handle(digest),
+                    customer=keys.customer(customer),
+                    customer_id=customer,
+                )
+            )
+            if answer[0] == b"done":
+                return
+            # Two processes gave the handle a customer each, by different keys: they are the same person.
+            leads_to = [one.decode() for one in answer[1:]]
+            joined = list(dict.fromkeys([(await self._read(site, one))[0] for one in leads_to]))
+            if joined[1:]:
+                await self._link(site, joined, {})
+            customer = joined[0]
+        raise StoreUnavailable("the store", "a handle is being joined by others again and again")
 
     async def _read(self, site: str, customer: str) -> tuple[str, dict[str, bytes]]:
         """Return a customer's record, and its id: that of the customer that this one was joined to, if any."""
@@ -113,15 +138,24 @@ class CustomerStore:
                 return customer, fields
             customer = fields[LEADS_TO].decode()
 
-    async def _customer(self, site: str, digest: str) -> str:
+    async def _stored(self, site: str, handles: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the digest that each handle is stored as, and its customer; '' for an unknown handle."""
+        keys, digests = Keys(site), [self._keys.handle_digests(handle) for handle in handles]
+        answers = await self._connection.pipeline([("GET", keys.handle(one)) for each in digests for one in each])
+        customers, stored = iter(answers), list[tuple[str, str]]()
+        for each in digests:
+            found = [(digest, customer.decode()) for digest, customer in zip(each, customers, strict=False) if customer]
+            stored.append(found[0] if found else (each[0], ""))
+        return stored
+
+    async def _customer(self, site: str, handle: str) -> str:
         """Return the id of a handle's customer; an unknown handle gets a new customer."""
-        key = Keys(site).handle(digest)
-        customer = await self._connection.run("GET", key)
-        if customer is None:
+        while True:
+            ((digest, customer),) = await self._stored(site, [handle])
+            if customer:
+                return customer
             # Where another call gave the handle a customer meanwhile, that customer stays.
             await self._link(site, [new_id()], {digest: ""})
-            customer = await self._connection.run("GET", key)
-        return str(customer.decode())
 
     async def _link(self, site: str, customers: Sequence[str], handles: Mapping[str, str]) -> list[Any]:
         """Join all customers into the first, and lead the digests of handles to it.
@@ -142,5 +176,11 @@ class CustomerStore:
             )
         )
 
-    def _digest(self, handle: str) -> str:
-        return hmac.new(self._secret, b"handle|" + handle.encode(), hashlib.sha256).hexdigest()[:32]
+
+def _relationship(fields: Fields, name: str, value: bytes) -> tuple[Relationship, int]:
+    """Return a relationship, and until when it counts (ms); fields: those of the customer's record."""
+    verdict, at, until = value.decode().split("|")
+    agent = name.removeprefix(AGENT)
+    noted_at, _, uid = text(fields, AGENT_UID + agent).partition("|")
+    # A verdict of an earlier version has no uid, and leaves that of the verdict before it.
+    return Relationship(agent, verdict == GOOD, int(at), uid if noted_at == at else ""), int(until)

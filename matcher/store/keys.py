@@ -5,10 +5,13 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 
 | key                         | type   | lifetime             | holds                                            |
 |-----------------------------|--------|----------------------|--------------------------------------------------|
-| m:schema                    | string | permanent            | the version of this table                        |
-| m:secret                    | string | permanent            | the secret of digests, where no setting gives it |
+| m:schema                    | string | permanent            | the version of this table that is written        |
+| m:{m:schema}:processes      | hash   | 10 s; renewed        | live process → until when, what it reads         |
+| m:{m:schema}:migrations     | hash   | permanent            | migration → its last part that is done, or done  |
+| m:keys                      | hash   | permanent            | ids and fingerprints of the keys in use, no key  |
+| m:secret                    | string | until there are keys | one key for all, where no keyring is given       |
 | m:sites                     | zset   | permanent            | site ids                                         |
-| m:models                    | zset   | permanent            | fingerprints of models with vectors here         |
+| m:models                    | zset   | permanent; schema 1  | fingerprints of models with vectors here         |
 | m:model-names               | hash   | permanent            | fingerprint → the model's name in the settings   |
 | m:model                     | string | permanent            | the fingerprint of the model in use              |
 | m:deleting                  | zset   | empties              | site|uid of sites that are being deleted         |
@@ -29,10 +32,13 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:contacts           | zset   | the site's; empties  | contact that has not ended → start               |
 | m:{site}:timers             | zset   | the site's; empties  | wait, heartbeat, idle conversation → its end     |
 | m:{site}:dispatcher         | string | the leader lease's   | the process that offers to the queue             |
+| m:{site}:auditor            | string | the audit lease's    | the process that audits the site                 |
 | m:{site}:handle:<digest>    | string | of the relationships | the customer of a handle                         |
 | m:{site}:customer:<id>      | hash   | of the relationships | agent → how it went, until when it counts        |
 | m:{site}:contact:<id>       | hash   | its deadline + keep  | state, pool, channel, customer, exclusions       |
+| m:{site}:aside:<id>         | any    | its wait's           | a contact's record that could not be read        |
 | m:{site}:resv:<id>          | hash   | its deadline + keep  | state, agent, contact, fence, times              |
+| m:{m:sites}:once:create:<id>| string | a minute             | a creation of a site, beside the list of sites   |
 | m:{site}:once:<method>:<id> | string | request window       | digest of the request, ids of the answer         |
 | m:{site}:decision:<id>      | hash   | decision lifetime    | the decision's record, and its outcome           |
 """
@@ -42,9 +48,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-SCHEMA_VERSION: Final = "1"
 SCHEMA: Final = "m:schema"
+PROCESSES: Final = "m:{m:schema}:processes"
+"""The tag is the name of SCHEMA: in a cluster one verb can read the processes and write the schema."""
+MIGRATIONS: Final = "m:{m:schema}:migrations"
 SECRET: Final = "m:secret"  # noqa: S105  # the name of a key, not a secret
+KEYS: Final = "m:keys"
 SITES: Final = "m:sites"
 DELETING: Final = "m:deleting"
 WAKER: Final = "m:waker"
@@ -61,7 +70,9 @@ TIMER_IDLE: Final = "idle|"
 
 PERMANENT: Final = (
     r"m:schema",
+    r"m:\{m:schema\}:migrations",
     r"m:secret",
+    r"m:keys",
     r"m:sites",
     r"m:deleting",
     r"m:models",
@@ -147,6 +158,11 @@ class Keys:
         """The leader lease of the process that offers to the queue."""
         return self._of("dispatcher")
 
+    @property
+    def auditor(self) -> str:
+        """The audit lease of the process that audits the site."""
+        return self._of("auditor")
+
     def handle(self, digest: str) -> str:
         """Return the key of a customer's handle, which is named by its keyed digest."""
         return self._of(f"handle:{digest}")
@@ -178,6 +194,10 @@ class Keys:
     def contact(self, contact: str) -> str:
         """Return the key of a contact."""
         return self._of(f"contact:{contact}")
+
+    def aside(self, contact: str) -> str:
+        """Return the key of a quarantined contact's former record."""
+        return self._of(f"aside:{contact}")
 
     def reservation(self, reservation: str) -> str:
         """Return the key of a reservation."""

@@ -38,6 +38,7 @@ from matcher.store.reserve_request import (
     Shortlist,
     WaitTerms,
 )
+from matcher.store.unreadable import Unreadable
 
 __all__ = [
     "NO_FENCE",
@@ -67,8 +68,10 @@ transition reads the reservation first."""
 class ReservationStore:
     """Hold capacity, and move reservations through their states."""
 
-    def __init__(self, connection: StoreClient, lifetimes: Lifetimes) -> None:
+    def __init__(self, connection: StoreClient, lifetimes: Lifetimes, unreadable: Unreadable | None = None) -> None:
+        """unreadable: reports records that are left out of a list."""
         self._connection = connection
+        self._unreadable = unreadable or Unreadable()
         self._lifetimes = lifetimes
         self._refs: OrderedDict[tuple[str, str], ReservationRef] = OrderedDict()
 
@@ -113,6 +116,7 @@ class ReservationStore:
             due=keys.due,
             roster=keys.roster,
             digest=request.digest,
+            former_digests=" ".join(request.former_digests),
             once_ms=lifetimes.own_request_ms if request.own_request else lifetimes.request_window_ms,
             reservation_id=request.reservation,
             decision_id=request.decision,
@@ -208,14 +212,14 @@ class ReservationStore:
         self._refs.pop((ref.site, ref.reservation), None)
         return Lapsed(ReservationState(answer[1].decode()), away=bool(answer[2]))
 
-    async def forget_due(self, site: str, reservation: str) -> None:
-        """Remove the deadline of a reservation whose record is forgotten."""
-        await self._connection.run("ZREM", Keys(site).due, DUE_RESERVATION + reservation)
+    async def forget_due(self, site: str, reservation: str) -> bool:
+        """Remove the deadline of a reservation whose record is forgotten; return whether there was one."""
+        return bool(await self._connection.run("ZREM", Keys(site).due, DUE_RESERVATION + reservation))
 
     async def overdue(self, site: str, now_ms: int, most: int) -> list[str]:
         """List reservations whose deadline has passed, the earliest deadline first."""
         members = await self._connection.run("ZRANGE", Keys(site).due, "-inf", now_ms, "BYSCORE", "LIMIT", 0, most)
-        return [member.decode().removeprefix(DUE_RESERVATION) for member in members]
+        return [member.decode(errors="replace").removeprefix(DUE_RESERVATION) for member in members]
 
     async def reservation(self, site: str, reservation: str, now_ms: int) -> Reservation:
         """Read a reservation. Raises ReservationNotFound."""
@@ -254,14 +258,17 @@ class ReservationStore:
     async def _page(self, site: str, page: KeysetPage, most: int, now_ms: int) -> Page[Reservation]:
         """Read the first `most` reservations of a page."""
         listed = page.entries[:most]
-        records = await self._connection.pipeline([("HGETALL", Keys(site).reservation(entry.id)) for entry in listed])
-        reservations = [
-            decode_reservation(entry.id, fields_of(fields), now_ms)
-            for entry, fields in zip(listed, records, strict=True)
-            if fields
-        ]
+        commands = [("HGETALL", Keys(site).reservation(entry.id)) for entry in listed]
+        answers = await self._connection.pipeline(commands, any_type=True)
+        reservations = self._unreadable.decoded(
+            site,
+            "reservation",
+            zip((entry.id for entry in listed), answers, strict=True),
+            lambda name, fields: decode_reservation(name, fields_of(fields), now_ms),
+        )
         more = len(page.entries) > most or not page.last
-        return Page(tuple(reservations), listed[-1].token if more else "")
+        listed_now = tuple(reservation for reservation in reservations if reservation is not None)
+        return Page(listed_now, listed[-1].token if more else "")
 
     def _transition(self, ref: ReservationRef, fence: int) -> verbs.Transition:
         keys, lifetimes = Keys(ref.site), self._lifetimes

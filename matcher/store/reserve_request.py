@@ -60,6 +60,7 @@ class ReserveRequest:
     """The ids and terms of a reservation. They stay the same however many reserves it takes.
 
     own_request: the request id was made here, not by the caller.
+    former_digests: what the same request may be remembered by instead of `digest`.
     waiting None: the contact may not wait. handed_on: in a transfer, the reservation that is freed once the new one is
     held. idle_ms: after how long without activity an accepted conversation is idle; 0: never.
     """
@@ -76,6 +77,7 @@ class ReserveRequest:
     customer: str
     hold_ms: int
     accepted: bool
+    former_digests: tuple[str, ...] = ()
     idle_ms: int = 0
     waiting: WaitTerms | None = None
     how: ReserveKind = ReserveKind.NEW
@@ -92,7 +94,7 @@ class ReserveRequest:
 class Shortlist:
     """The candidates that the store chooses from, with their affinities, by which rule, and the decision's record.
 
-    tolerance: affinities this near the best are equal; below 0 the longest idle is chosen.
+    tolerance: affinities this near the best are equal; below 0 all are equal.
     """
 
     basis: Basis
@@ -146,6 +148,8 @@ class Refusal(StrEnum):
     """The contact has ended; the detail is its state."""
     STATE = "state"
     """The contact does not stand as the request's kind demands; the detail is its state."""
+    MOVED = "moved"
+    """The contact went on to another reservation since the caller read it; the detail is that reservation's id."""
 
 
 @dataclass(frozen=True, slots=True)

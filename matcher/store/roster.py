@@ -34,9 +34,11 @@ from matcher.store.codecs import (
     fields_of,
     pairs_of,
 )
-from matcher.store.keys import MODELS, SITES, Keys
+from matcher.store.keys import SITES, Keys
+from matcher.store.models import known_models
 from matcher.store.pages import id_page
 from matcher.store.redis.client import StoreClient
+from matcher.store.unreadable import Unreadable
 
 MUST_NOT_EXIST = 0
 
@@ -44,8 +46,10 @@ MUST_NOT_EXIST = 0
 class RosterStore:
     """Read and write agents and pools."""
 
-    def __init__(self, connection: StoreClient, events_kept: int) -> None:
+    def __init__(self, connection: StoreClient, events_kept: int, unreadable: Unreadable | None = None) -> None:
+        """unreadable: reports records that are left out where many are read."""
         self._connection = connection
+        self._unreadable = unreadable or Unreadable()
         self._events_kept = events_kept
 
     async def agent(self, site: str, agent: str, now_ms: int) -> Agent | None:
@@ -59,19 +63,21 @@ class RosterStore:
         return decode_agent(agent, fields_of(fields), decode_holds(pairs_of(members), now_ms))
 
     async def agents(self, site: str, agents: Sequence[str]) -> list[Agent | None]:
-        """Read agents, without their holds, in one round trip."""
-        records = await self._connection.pipeline([("HGETALL", Keys(site).agent(agent)) for agent in agents])
-        return [
-            decode_agent(agent, fields_of(fields)) if fields else None
-            for agent, fields in zip(agents, records, strict=True)
-        ]
+        """Read agents, without their holds, in one round trip; None: there is no such agent, or no readable record."""
+        commands = [("HGETALL", Keys(site).agent(agent)) for agent in agents]
+        records = zip(agents, await self._connection.pipeline(commands, any_type=True), strict=True)
+        return self._unreadable.decoded(
+            site, "agent", records, lambda agent, fields: decode_agent(agent, fields_of(fields))
+        )
 
     async def leases(self, site: str, agents: Sequence[str], now_ms: int) -> list[tuple[Hold, ...]]:
         """Read the holds of agents, in one round trip."""
-        answers = await self._connection.pipeline(
-            [("ZRANGE", Keys(site).holds(agent), 0, -1, "WITHSCORES") for agent in agents]
+        commands = [("ZRANGE", Keys(site).holds(agent), 0, -1, "WITHSCORES") for agent in agents]
+        records = zip(agents, await self._connection.pipeline(commands, any_type=True), strict=True)
+        holds = self._unreadable.decoded(
+            site, "holds", records, lambda _, members: decode_holds(pairs_of(members), now_ms)
         )
-        return [decode_holds(pairs_of(members), now_ms) for members in answers]
+        return [own or () for own in holds]
 
     async def vectors(
         self, site: str, model: str, agents: Sequence[Agent], dimension: int
@@ -113,9 +119,11 @@ class RosterStore:
         vectors: NDArray[np.float32] | None,
         expected: int | None,
         pools_before: Sequence[str],
+        imported: bool = False,
     ) -> Agent:
         """Write an agent; `expected` is the version it must have (0: it must not exist, None: any).
 
+        imported: an agent whose heartbeats have stopped keeps the status, and the guard.
         Raises AgentExists, AgentNotFound, EtagMismatch or PoolNotFound; nothing is written then.
         """
         keys = Keys(site)
@@ -133,6 +141,7 @@ class RosterStore:
                 expected="" if expected is None else expected,
                 uid=new_uid(),
                 status=status or "",
+                imported="1" if imported else "",
                 profile=encode_profile(profile),
                 total=profile.capacity.total,
                 channels=encode_channels(profile.capacity),
@@ -177,7 +186,7 @@ class RosterStore:
     async def delete_agent(self, site: str, agent: str, *, expected: int | None, pools: Sequence[str]) -> None:
         """Remove an agent who holds nothing. Raises AgentNotFound, EtagMismatch or AgentHasHolds."""
         keys = Keys(site)
-        models = await self._connection.run("ZRANGE", MODELS, 0, -1)
+        models = await known_models(self._connection)
         write = secrets.token_hex(8)
         answer = await self._connection.verb(
             verbs.DeleteAgent(
@@ -193,7 +202,7 @@ class RosterStore:
                 events_kept=self._events_kept,
                 write_id=write,
                 left=[verbs.PoolLeft(members=keys.members(pool)) for pool in pools],
-                models=[verbs.ModelVectors(vectors=keys.vectors(model.decode(), agent)) for model in models],
+                models=[verbs.ModelVectors(vectors=keys.vectors(model.fingerprint, agent)) for model in models],
             )
         )
         match answer:
@@ -211,17 +220,20 @@ class RosterStore:
         return await id_page(self._connection, SITES, most, after)
 
     async def pool(self, site: str, pool: str) -> Pool | None:
-        """Read a pool."""
-        fields = await self._connection.run("HGETALL", Keys(site).pool(pool))
-        return decode_pool(pool, fields_of(fields)) if fields else None
+        """Read a pool; None: there is no such pool, or no readable record."""
+        return (await self._pools(site, [pool]))[0]
 
     async def pools(self, site: str, most: int, after: str) -> Page[Pool]:
         """List a page of pools by id."""
-        keys = Keys(site)
-        ids = await id_page(self._connection, keys.pools, most, after)
-        records = await self._connection.pipeline([("HGETALL", keys.pool(pool)) for pool in ids.items])
-        pools = [decode_pool(pool, fields_of(f)) for pool, f in zip(ids.items, records, strict=True) if f]
-        return Page(tuple(pools), ids.next)
+        ids = await id_page(self._connection, Keys(site).pools, most, after)
+        return Page(tuple(pool for pool in await self._pools(site, ids.items) if pool is not None), ids.next)
+
+    async def _pools(self, site: str, pools: Sequence[str]) -> list[Pool | None]:
+        commands = [("HGETALL", Keys(site).pool(pool)) for pool in pools]
+        records = zip(pools, await self._connection.pipeline(commands, any_type=True), strict=True)
+        return self._unreadable.decoded(
+            site, "pool", records, lambda pool, fields: decode_pool(pool, fields_of(fields))
+        )
 
     async def put_pool(self, site: str, pool: str, policy: PoolPolicy, expected: int | None) -> Pool:
         """Write a pool's policy. Raises PoolExists, PoolNotFound or EtagMismatch."""

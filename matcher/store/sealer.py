@@ -1,25 +1,39 @@
 """Encryption of the customers' messages before they reach the store.
 
-The store's append-only files and slow logs keep data that was deleted, so no message is stored as plain text.
+The store's append-only files and slow logs keep data that was deleted, so no message is stored as plain text, and the
+keys are kept outside the store. A message is sealed under the key of the day on which its wait ends; once that day is
+over the key is gone, and no copy of the store shows the message.
 """
 
 from __future__ import annotations
 
 import os
+from enum import Enum, auto
 from typing import Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from matcher.model import Message
+from matcher.store.keyring.secret_keys import SECRET_ID
+from matcher.store.keyring.service_keys import ServiceKeys
 
 NONCE_BYTES: Final = 12
 """The length of an AES-GCM nonce, NIST SP 800-38D §5.2.1.1."""
-PURPOSE: Final = b"matcher: what waits"
-"""The HKDF info of the key. Messages sealed under another value cannot be opened."""
+BY_DAY: Final = b"day|"
+"""What a message begins with that is sealed under a key of the day; the day, another |, nonce and ciphertext follow. A
+message sealed under a lasting key is nonce and ciphertext alone, as earlier versions read it; one such nonce in 2^32
+begins with these bytes, so such a message is tried as both."""
+DAY_CHARACTERS: Final = len("2026-11-30")
+
+
+class NotOpened(Enum):
+    """Why a sealed message cannot be opened."""
+
+    SECRET = auto()
+    """It was sealed under another secret, for another contact, or was damaged since."""
+    MESSAGE = auto()
+    """It was opened, and what it holds is no message of this version."""
 
 
 class WaitingMessage(msgspec.Struct, frozen=True):
@@ -35,22 +49,42 @@ class WaitingMessage(msgspec.Struct, frozen=True):
 class Sealer:
     """Seal and open messages by AES-256-GCM; a sealed message opens for its own site and contact only."""
 
-    def __init__(self, secret: bytes) -> None:
-        """Derive the key from the secret that every replica shares."""
-        self._cipher = AESGCM(HKDF(SHA256(), 32, salt=None, info=PURPOSE).derive(secret))
+    def __init__(self, keys: ServiceKeys) -> None:
+        self._keys = keys
 
-    def seal(self, site: str, contact: str, waiting: WaitingMessage) -> bytes:
-        """Return a message that nobody can read without the secret."""
-        nonce = os.urandom(NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, msgspec.json.encode(waiting), _associated_data(site, contact))
+    def seal(self, site: str, contact: str, waiting: WaitingMessage, until_ms: int) -> bytes:
+        """Return a message that nobody can read without its key.
 
-    def open(self, site: str, contact: str, sealed: bytes) -> WaitingMessage | None:
-        """Return the message; None where it was sealed under another secret."""
+        until_ms: the latest moment at which the contact's wait may end.
+        """
+        cipher, nonce = self._keys.to_seal(until_ms), os.urandom(NONCE_BYTES)
+        header = b"" if cipher.key_id == SECRET_ID else BY_DAY + cipher.key_id.encode() + b"|"
+        associated = header + _associated_data(site, contact)
+        return header + nonce + cipher.aead.encrypt(nonce, msgspec.json.encode(waiting), associated)
+
+    def open(self, site: str, contact: str, sealed: bytes) -> WaitingMessage | NotOpened:
+        """Return the message, or why it cannot be opened."""
+        header_bytes = len(BY_DAY) + DAY_CHARACTERS + 1
+        if sealed.startswith(BY_DAY):
+            day = sealed[len(BY_DAY) : header_bytes - 1].decode("ascii", "replace")
+            opened = self._open(day, sealed[:header_bytes], sealed[header_bytes:], site, contact)
+            if opened is not NotOpened.SECRET:
+                return opened
+        return self._open(SECRET_ID, b"", sealed, site, contact)
+
+    def _open(self, key_id: str, header: bytes, sealed: bytes, site: str, contact: str) -> WaitingMessage | NotOpened:
+        cipher = self._keys.to_open(key_id)
+        if cipher is None:
+            return NotOpened.SECRET
+        associated = header + _associated_data(site, contact)
         try:
-            opened = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _associated_data(site, contact))
-        except InvalidTag:
-            return None
-        return msgspec.json.decode(opened, type=WaitingMessage)
+            opened = cipher.aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated)
+        except (InvalidTag, ValueError):  # a ValueError: it is too short for a nonce
+            return NotOpened.SECRET
+        try:
+            return msgspec.json.decode(opened, type=WaitingMessage)
+        except msgspec.MsgspecError:
+            return NotOpened.MESSAGE
 
 
 def _associated_data(site: str, contact: str) -> bytes:

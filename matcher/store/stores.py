@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from matcher.store.audit import AuditStore
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
+from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.models import ModelStore
 from matcher.store.presence import PresenceStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes, ReservationStore
 from matcher.store.roster import RosterStore
 from matcher.store.sites import SiteStore
+from matcher.store.unreadable import Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +32,32 @@ class Stores:
     customers: CustomerStore
     presence: PresenceStore
     events: EventStore
+    audit: AuditStore
 
     @classmethod
-    def on(cls, connection: StoreClient, lifetimes: Lifetimes, secret: bytes) -> Self:
-        """Create every store on one client; `secret` keys the digests of customers' handles."""
+    def on(
+        cls,
+        connection: StoreClient,
+        lifetimes: Lifetimes,
+        keys: ServiceKeys,
+        on_unreadable: Callable[[str], None] = lambda _: None,
+    ) -> Self:
+        """Create every store on one client.
+
+        keys: make the digests of customers' handles. on_unreadable: called with the kind of each record that is left
+        out because it cannot be read.
+        """
+        unreadable = Unreadable(on_unreadable)
         return cls(
             models=ModelStore(connection),
             sites=SiteStore(connection, lifetimes.events_kept),
-            roster=RosterStore(connection, lifetimes.events_kept),
-            routing=ReservationStore(connection, lifetimes),
-            contacts=ContactStore(connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept),
-            customers=CustomerStore(connection, secret),
+            roster=RosterStore(connection, lifetimes.events_kept, unreadable),
+            routing=ReservationStore(connection, lifetimes, unreadable),
+            contacts=ContactStore(
+                connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept, unreadable=unreadable
+            ),
+            customers=CustomerStore(connection, keys, unreadable),
             presence=PresenceStore(connection, lifetimes.events_kept),
             events=EventStore(connection),
+            audit=AuditStore(connection, lifetimes.events_kept),
         )

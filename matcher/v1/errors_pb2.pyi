@@ -102,16 +102,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the contact's state does not allow the operation.
     Example: {"contact": "sites/default/contacts/c-1", "state": "RESERVED"}.
     """
+    PRUNE_TOO_LARGE: _ErrorReason.ValueType  # 39
+    """FAILED_PRECONDITION: an import would remove more agents than it may; no agent was removed. max_removed allows more.
+    Example: {"site": "sites/default", "removed": "50", "agents": "60", "limit": "6"}.
+    """
     ETAG_MISMATCH: _ErrorReason.ValueType  # 40
     """ABORTED: the etag of the request is not the current etag: read the resource again, then write.
     Example: {"resource": "sites/default/agents/maya", "etag": "W/\\"7\\""}.
     """
     WATCHER_TOO_SLOW: _ErrorReason.ValueType  # 41
-    """ABORTED: the watcher read too slowly, and its stream was ended: resume after the last answer that it read.
+    """ABORTED: so many events waited for the watcher that its stream was ended: it read too slowly, or the server has more
+    watchers than it can tell. Resume after the last answer that was read.
     Example: {"limit": "1024"}.
     """
     EVENTS_FORGOTTEN: _ErrorReason.ValueType  # 42
-    """OUT_OF_RANGE: the events after the resume_token are no longer kept: read the list, then watch again.
+    """OUT_OF_RANGE: the events after the resume_token are no longer kept: read the list, then watch again. For a contact of
+    very many steps: those after after_sequence are no longer kept from the beginning; the metadata is contact,
+    after_sequence and oldest, the sequence number of the first step that is kept.
     Example: {"resume_token": "17", "oldest": "812"}.
     """
     ENCODER_OVERLOADED: _ErrorReason.ValueType  # 50
@@ -225,16 +232,23 @@ CONTACT_STATE_WRONG: ErrorReason.ValueType  # 38
 """FAILED_PRECONDITION: the contact's state does not allow the operation.
 Example: {"contact": "sites/default/contacts/c-1", "state": "RESERVED"}.
 """
+PRUNE_TOO_LARGE: ErrorReason.ValueType  # 39
+"""FAILED_PRECONDITION: an import would remove more agents than it may; no agent was removed. max_removed allows more.
+Example: {"site": "sites/default", "removed": "50", "agents": "60", "limit": "6"}.
+"""
 ETAG_MISMATCH: ErrorReason.ValueType  # 40
 """ABORTED: the etag of the request is not the current etag: read the resource again, then write.
 Example: {"resource": "sites/default/agents/maya", "etag": "W/\\"7\\""}.
 """
 WATCHER_TOO_SLOW: ErrorReason.ValueType  # 41
-"""ABORTED: the watcher read too slowly, and its stream was ended: resume after the last answer that it read.
+"""ABORTED: so many events waited for the watcher that its stream was ended: it read too slowly, or the server has more
+watchers than it can tell. Resume after the last answer that was read.
 Example: {"limit": "1024"}.
 """
 EVENTS_FORGOTTEN: ErrorReason.ValueType  # 42
-"""OUT_OF_RANGE: the events after the resume_token are no longer kept: read the list, then watch again.
+"""OUT_OF_RANGE: the events after the resume_token are no longer kept: read the list, then watch again. For a contact of
+very many steps: those after after_sequence are no longer kept from the beginning; the metadata is contact,
+after_sequence and oldest, the sequence number of the first step that is kept.
 Example: {"resume_token": "17", "oldest": "812"}.
 """
 ENCODER_OVERLOADED: ErrorReason.ValueType  # 50

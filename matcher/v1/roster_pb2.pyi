@@ -107,8 +107,9 @@ class Agent(_message.Message):
 
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The languages that the agent speaks, as BCP-47 tags; compared by their primary subtag. At most 64, without
-        duplicates.
+        """The languages that the agent speaks, as BCP-47 tags, or by name ("German", "Deutsch"), which becomes the tag. At
+        most 64, without duplicates. Compared without script and region; an older tag is the newer one (iw, he); a
+        macrolanguage meets its members (no and nb, zh and yue).
         """
 
     @_builtins.property
@@ -709,6 +710,8 @@ class ImportConfig(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     PRUNE_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    MAX_REMOVED_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The site, "sites/{site}"."""
     validate_only: _builtins.bool
@@ -718,18 +721,34 @@ class ImportConfig(_message.Message):
     stay, and are answered as rejected. Without that step no agent is removed: a client that dies in mid-stream closes
     the stream, too.
     """
+    max_removed: _builtins.int
+    """The most agents that `prune` may remove, 0 to 1,000,000. If there are more, the import ends with PRUNE_TOO_LARGE and
+    no agent is removed. Unset: half of the roster.
+    """
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What a row changes of an agent who exists, unless the row names it itself: display_name, interests, skills,
+        languages, capacity (or capacity.total, capacity.channels), pools, status; "name" alone changes nothing. Empty: all.
+        A field that is named and not set goes back to the value of a new agent; a status that is not set stays unchanged.
+        A new agent gets all that the row has.
+        """
+
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         prune: _builtins.bool = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        max_removed: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_removed", b"_max_removed", "max_removed", b"max_removed", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "prune", b"prune", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_removed", b"_max_removed", "max_removed", b"max_removed", "parent", b"parent", "prune", b"prune", "update_mask", b"update_mask", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__max_removed: _TypeAlias = _typing.Literal["max_removed"]  # noqa: Y015
+    _WhichOneofArgType__max_removed: _TypeAlias = _typing.Literal["_max_removed", b"_max_removed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_removed) -> _WhichOneofReturnType__max_removed | None: ...
 
 Global___ImportConfig: _TypeAlias = ImportConfig  # noqa: Y015
 
@@ -759,13 +778,20 @@ class ImportRow(_message.Message):
     ROW_FIELD_NUMBER: _builtins.int
     AGENT_ID_FIELD_NUMBER: _builtins.int
     AGENT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
     row: _builtins.int
     """The caller's number of the row, for example its line in a file; the answer repeats it."""
     agent_id: _builtins.str
     """The id of the agent, new or existing."""
     @_builtins.property
     def agent(self) -> Global___Agent:
-        """The complete agent; its name is ignored. A status that is not set stays unchanged."""
+        """The agent; its name is ignored. A status that is not set stays unchanged. An agent whose desk sends heartbeats, and
+        has stopped, keeps the status: a file does not know who is at the desk.
+        """
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What this row changes of an agent who exists, as the config's update_mask. Empty: what the config says."""
 
     def __init__(
         self,
@@ -773,14 +799,53 @@ class ImportRow(_message.Message):
         row: _builtins.int = ...,
         agent_id: _builtins.str = ...,
         agent: Global___Agent | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "agent_id", b"agent_id", "row", b"row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "agent_id", b"agent_id", "row", b"row", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportRow: _TypeAlias = ImportRow  # noqa: Y015
+
+@_typing.final
+class FieldChange(_message.Message):
+    """What an import changes of one field of an agent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The field, as an update_mask names it; the parts of the capacity are fields of their own."""
+    lost: _builtins.int
+    """How many entries are lost: nothing takes their place. A skill with another level is not lost."""
+    @_builtins.property
+    def before(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The entries before: one for a field with one value, none for an empty one; "skill:level", "channel:cost:max"."""
+
+    @_builtins.property
+    def after(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The entries after."""
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        before: _abc.Iterable[_builtins.str] | None = ...,
+        after: _abc.Iterable[_builtins.str] | None = ...,
+        lost: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "field", b"field", "lost", b"lost"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldChange: _TypeAlias = FieldChange  # noqa: Y015
 
 @_typing.final
 class ImportAgentsResponse(_message.Message):
@@ -823,19 +888,50 @@ class ImportAgentsResponse(_message.Message):
     PRUNED: ImportAgentsResponse.Action.ValueType  # 5
     """The agent was removed because no row named it."""
 
+    class _StatusKept:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StatusKeptEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ImportAgentsResponse._StatusKept.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATUS_KEPT_UNSPECIFIED: ImportAgentsResponse._StatusKept.ValueType  # 0
+        """The agent has the row's status, or the row has none."""
+        STATUS_NOT_NAMED: ImportAgentsResponse._StatusKept.ValueType  # 1
+        """The update_mask does not name the status."""
+        NO_HEARTBEAT: ImportAgentsResponse._StatusKept.ValueType  # 2
+        """The agent's desk has sent heartbeats, and sends none now."""
+
+    class StatusKept(_StatusKept, metaclass=_StatusKeptEnumTypeWrapper):
+        """Why an agent kept a status that differs from the row's."""
+
+    STATUS_KEPT_UNSPECIFIED: ImportAgentsResponse.StatusKept.ValueType  # 0
+    """The agent has the row's status, or the row has none."""
+    STATUS_NOT_NAMED: ImportAgentsResponse.StatusKept.ValueType  # 1
+    """The update_mask does not name the status."""
+    NO_HEARTBEAT: ImportAgentsResponse.StatusKept.ValueType  # 2
+    """The agent's desk has sent heartbeats, and sends none now."""
+
     ROW_FIELD_NUMBER: _builtins.int
     AGENT_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    STATUS_KEPT_FIELD_NUMBER: _builtins.int
     row: _builtins.int
     """The row's number; 0 for a pruned agent."""
     agent: _builtins.str
     """The agent, "sites/{site}/agents/{agent}"."""
     action: Global___ImportAgentsResponse.Action.ValueType
     """The action; with validate_only, the action that would be taken."""
+    status_kept: Global___ImportAgentsResponse.StatusKept.ValueType
+    """Why the agent kept a status that differs from the row's."""
     @_builtins.property
     def status(self) -> _status_pb2.Status:
         """Why the row was rejected, with the same details as the status of CreateAgent."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldChange]:
+        """What the row changes of an agent who exists; with validate_only, what it would change."""
 
     def __init__(
         self,
@@ -844,10 +940,12 @@ class ImportAgentsResponse(_message.Message):
         agent: _builtins.str = ...,
         action: Global___ImportAgentsResponse.Action.ValueType = ...,
         status: _status_pb2.Status | None = ...,
+        changes: _abc.Iterable[Global___FieldChange] | None = ...,
+        status_kept: Global___ImportAgentsResponse.StatusKept.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "agent", b"agent", "row", b"row", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "agent", b"agent", "changes", b"changes", "row", b"row", "status", b"status", "status_kept", b"status_kept"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

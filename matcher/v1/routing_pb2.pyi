@@ -86,6 +86,10 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     """It was canceled."""
     CONTACT_EXPIRED: _ContactState.ValueType  # 6
     """It waited too long, or the conversation's deadline passed."""
+    CONTACT_QUARANTINED: _ContactState.ValueType  # 7
+    """It waited, and its record cannot be read or its message cannot be opened: it is kept aside and offered to nobody. It
+    can be routed again or canceled; else it expires when its wait is over.
+    """
 
 class ContactState(_ContactState, metaclass=_ContactStateEnumTypeWrapper):
     """The state of a contact."""
@@ -104,6 +108,10 @@ CONTACT_CANCELED: ContactState.ValueType  # 5
 """It was canceled."""
 CONTACT_EXPIRED: ContactState.ValueType  # 6
 """It waited too long, or the conversation's deadline passed."""
+CONTACT_QUARANTINED: ContactState.ValueType  # 7
+"""It waited, and its record cannot be read or its message cannot be opened: it is kept aside and offered to nobody. It
+can be routed again or canceled; else it expires when its wait is over.
+"""
 Global___ContactState: _TypeAlias = ContactState  # noqa: Y015
 
 class _Basis:
@@ -119,7 +127,7 @@ class _BasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Basis.ValueType
     RELATIONSHIP: _Basis.ValueType  # 2
     """The agent served the customer well before."""
     FALLBACK: _Basis.ValueType  # 3
-    """The message meets no interest: the longest idle agent."""
+    """The message meets no interest: the agent with the lowest load/capacity, of equals the longest idle."""
     CONTROL: _Basis.ValueType  # 4
     """Chosen at random, by policy."""
     PREFERRED: _Basis.ValueType  # 5
@@ -137,7 +145,7 @@ AFFINITY: Basis.ValueType  # 1
 RELATIONSHIP: Basis.ValueType  # 2
 """The agent served the customer well before."""
 FALLBACK: Basis.ValueType  # 3
-"""The message meets no interest: the longest idle agent."""
+"""The message meets no interest: the agent with the lowest load/capacity, of equals the longest idle."""
 CONTROL: Basis.ValueType  # 4
 """Chosen at random, by policy."""
 PREFERRED: Basis.ValueType  # 5
@@ -184,6 +192,10 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     """The conversation is active again: it counts against the agent's capacity."""
     CAUSE_AGENT_REMOVED: _Cause.ValueType  # 15
     """The agent was removed."""
+    CAUSE_UNREADABLE: _Cause.ValueType  # 16
+    """Its record could not be read, or its message could not be opened. A transfer that waited is over then, and the contact
+    stays with its agent.
+    """
     CAUSE_POOL_REMOVED: _Cause.ValueType  # 17
     """The pool in which it might wait was removed while an agent had its offer."""
 
@@ -222,6 +234,10 @@ CAUSE_ACTIVE: Cause.ValueType  # 14
 """The conversation is active again: it counts against the agent's capacity."""
 CAUSE_AGENT_REMOVED: Cause.ValueType  # 15
 """The agent was removed."""
+CAUSE_UNREADABLE: Cause.ValueType  # 16
+"""Its record could not be read, or its message could not be opened. A transfer that waited is over then, and the contact
+stays with its agent.
+"""
 CAUSE_POOL_REMOVED: Cause.ValueType  # 17
 """The pool in which it might wait was removed while an agent had its offer."""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015
@@ -270,6 +286,70 @@ CONSTRAINT_CAPACITY: Constraint.ValueType  # 7
 """The agent has no free capacity."""
 Global___Constraint: _TypeAlias = Constraint  # noqa: Y015
 
+class _SetAsideKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SetAsideKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SetAsideKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SET_ASIDE_KIND_UNSPECIFIED: _SetAsideKind.ValueType  # 0
+    """Never sent."""
+    SET_ASIDE_QUOTE: _SetAsideKind.ValueType  # 1
+    """An earlier message that the customer quotes or forwards."""
+    SET_ASIDE_REPLY_HEADER: _SetAsideKind.ValueType  # 2
+    """The lines above a quote: who wrote it, when, to whom."""
+    SET_ASIDE_SIGNATURE: _SetAsideKind.ValueType  # 3
+    """Who wrote the message, and with what telephone."""
+    SET_ASIDE_DISCLAIMER: _SetAsideKind.ValueType  # 4
+    """What a company's mail server adds."""
+    SET_ASIDE_MARKUP: _SetAsideKind.ValueType  # 5
+    """Tags, comments and hidden elements of HTML, and names of images."""
+    SET_ASIDE_STYLE: _SetAsideKind.ValueType  # 6
+    """A style sheet or a script."""
+    SET_ASIDE_URL: _SetAsideKind.ValueType  # 7
+    """An address of the web or of mail."""
+    SET_ASIDE_BASE64: _SetAsideKind.ValueType  # 8
+    """An encoded file."""
+    SET_ASIDE_NUMBER: _SetAsideKind.ValueType  # 9
+    """The number of an order, a parcel, an account or a telephone."""
+    SET_ASIDE_SMALL_TALK: _SetAsideKind.ValueType  # 10
+    """A sentence that says nothing about a topic."""
+    SET_ASIDE_UNKNOWN: _SetAsideKind.ValueType  # 11
+    """A sentence of which the model knows no word."""
+    SET_ASIDE_UNALIGNED: _SetAsideKind.ValueType  # 12
+    """The whole text is compared: it is HTML too broken to tell the places of its words."""
+
+class SetAsideKind(_SetAsideKind, metaclass=_SetAsideKindEnumTypeWrapper):
+    """What a part of a text is that is not compared."""
+
+SET_ASIDE_KIND_UNSPECIFIED: SetAsideKind.ValueType  # 0
+"""Never sent."""
+SET_ASIDE_QUOTE: SetAsideKind.ValueType  # 1
+"""An earlier message that the customer quotes or forwards."""
+SET_ASIDE_REPLY_HEADER: SetAsideKind.ValueType  # 2
+"""The lines above a quote: who wrote it, when, to whom."""
+SET_ASIDE_SIGNATURE: SetAsideKind.ValueType  # 3
+"""Who wrote the message, and with what telephone."""
+SET_ASIDE_DISCLAIMER: SetAsideKind.ValueType  # 4
+"""What a company's mail server adds."""
+SET_ASIDE_MARKUP: SetAsideKind.ValueType  # 5
+"""Tags, comments and hidden elements of HTML, and names of images."""
+SET_ASIDE_STYLE: SetAsideKind.ValueType  # 6
+"""A style sheet or a script."""
+SET_ASIDE_URL: SetAsideKind.ValueType  # 7
+"""An address of the web or of mail."""
+SET_ASIDE_BASE64: SetAsideKind.ValueType  # 8
+"""An encoded file."""
+SET_ASIDE_NUMBER: SetAsideKind.ValueType  # 9
+"""The number of an order, a parcel, an account or a telephone."""
+SET_ASIDE_SMALL_TALK: SetAsideKind.ValueType  # 10
+"""A sentence that says nothing about a topic."""
+SET_ASIDE_UNKNOWN: SetAsideKind.ValueType  # 11
+"""A sentence of which the model knows no word."""
+SET_ASIDE_UNALIGNED: SetAsideKind.ValueType  # 12
+"""The whole text is compared: it is HTML too broken to tell the places of its words."""
+Global___SetAsideKind: _TypeAlias = SetAsideKind  # noqa: Y015
+
 @_typing.final
 class Message(_message.Message):
     """The message a customer wrote, and what it requires of the agent."""
@@ -284,14 +364,21 @@ class Message(_message.Message):
     EXCLUDED_AGENTS_FIELD_NUMBER: _builtins.int
     LANGUAGE_EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
     PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """The text: 1 to 8,000 characters. Never logged; stored only while a contact waits."""
+    """The text: 1 to 8,000 characters; with media_type, 1 to 262,144, of which at most 8,000 remain when what the customer
+    did not write now is set aside. Never logged; what is compared of it is stored only while a contact waits.
+    """
     customer: _builtins.str
     """The caller's id of the customer; opaque, at most 256 characters."""
     channel: _builtins.str
     """The channel's id. Empty: "chat"."""
     language: _builtins.str
-    """The language that the agent must speak, a BCP-47 tag. Empty: any."""
+    """The language that the agent must speak: a BCP-47 tag, or a name. Empty: any."""
+    media_type: _builtins.str
+    """What the text is: "text/plain" or "text/html". Empty: plain text of at most 8,000 characters. Of every text quotes,
+    reply headers, signatures, disclaimers, addresses and numbers of orders are set aside; of HTML the mark-up, too.
+    """
     @_builtins.property
     def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequiredSkill]:
         """The skills that the agent must have; at most 64, without duplicates."""
@@ -321,10 +408,11 @@ class Message(_message.Message):
         excluded_agents: _abc.Iterable[_builtins.str] | None = ...,
         language_expires_after: _duration_pb2.Duration | None = ...,
         preferred_agents: _abc.Iterable[Global___PreferredAgent] | None = ...,
+        media_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["language_expires_after", b"language_expires_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "excluded_agents", b"excluded_agents", "language", b"language", "language_expires_after", b"language_expires_after", "preferred_agents", b"preferred_agents", "required_skills", b"required_skills", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "excluded_agents", b"excluded_agents", "language", b"language", "language_expires_after", b"language_expires_after", "media_type", b"media_type", "preferred_agents", b"preferred_agents", "required_skills", b"required_skills", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -414,8 +502,9 @@ class RouteMessageRequest(_message.Message):
     pool: _builtins.str
     """The pool, "sites/{site}/pools/{pool}". Empty: the site's default pool."""
     contact_id: _builtins.str
-    """The contact's id, where the caller has one: letters, digits and "-_.:~", at most 128. Empty: the service creates an
-    id. A contact whose offer was declined or expired is routed again under its own id.
+    """The contact's id, where the caller has one: letters, digits and "-_.:~@<>+=,/", at most 128. Empty: the service
+    creates an id. A contact whose offer was declined or expired is routed again under its own id. The contact's name
+    writes a "/" as %2F.
     """
     request_id: _builtins.str
     """Makes the call safe to repeat: at most 128 printable characters. The same id with the same request gives the same
@@ -735,7 +824,7 @@ class Candidate(_message.Message):
 
     @_builtins.property
     def idle_since(self) -> _timestamp_pb2.Timestamp:
-        """Since when the agent has been idle."""
+        """Since when the agent has been idle: since the last conversation, declined offer or missed offer."""
 
     def __init__(
         self,
@@ -772,9 +861,9 @@ class MatchReason(_message.Message):
     SIMILARITY_FIELD_NUMBER: _builtins.int
     LEXICAL_FIELD_NUMBER: _builtins.int
     start: _builtins.int
-    """Where the words start in the message, in Unicode code points."""
+    """Where the words start in the message as it was sent, in Unicode code points."""
     end: _builtins.int
-    """Where the words end."""
+    """Where the words end. What was set aside, and tags of HTML, may stand in between."""
     interest_id: _builtins.str
     """The id of the interest: it stays the same as long as the interest's text."""
     interest: _builtins.str
@@ -1018,6 +1107,36 @@ class ContactEvent(_message.Message):
 Global___ContactEvent: _TypeAlias = ContactEvent  # noqa: Y015
 
 @_typing.final
+class SetAside(_message.Message):
+    """A part of the text that was not compared. It gives only the place: slice your text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    kind: Global___SetAsideKind.ValueType
+    """What the part is."""
+    start: _builtins.int
+    """Where the part starts in the text as it was sent, in Unicode code points."""
+    end: _builtins.int
+    """Where the part ends."""
+    def __init__(
+        self,
+        *,
+        kind: Global___SetAsideKind.ValueType = ...,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "kind", b"kind", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAside: _TypeAlias = SetAside  # noqa: Y015
+
+@_typing.final
 class Decision(_message.Message):
     """The record of a decision."""
 
@@ -1040,6 +1159,7 @@ class Decision(_message.Message):
     SCORER_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     RELAXED_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_FIELD_NUMBER: _builtins.int
     AGENT_UID_FIELD_NUMBER: _builtins.int
     POOL_UID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
@@ -1088,6 +1208,10 @@ class Decision(_message.Message):
     def relaxed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Relaxed]:
         """The requirements that no longer applied, because their expires_after had passed."""
 
+    @_builtins.property
+    def set_aside(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAside]:
+        """The parts of the text that were not compared, in order; of more than 64 the longest."""
+
     def __init__(
         self,
         *,
@@ -1108,12 +1232,13 @@ class Decision(_message.Message):
         scorer: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         relaxed: _abc.Iterable[Global___Relaxed] | None = ...,
+        set_aside: _abc.Iterable[Global___SetAside] | None = ...,
         agent_uid: _builtins.str = ...,
         pool_uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1211,6 +1336,7 @@ class SuggestAgentsResponse(_message.Message):
     LEFT_OUT_AGENTS_FIELD_NUMBER: _builtins.int
     UNITS_FIELD_NUMBER: _builtins.int
     UNITS_MERGED_FIELD_NUMBER: _builtins.int
+    SET_ASIDE_FIELD_NUMBER: _builtins.int
     basis: Global___Basis.ValueType
     """Why the first candidate would be chosen."""
     affinity_floor: _builtins.float
@@ -1233,6 +1359,10 @@ class SuggestAgentsResponse(_message.Message):
     def left_out_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOutAgent]:
         """With explain_left_out: the excluded agents, each with the first constraint that excluded the agent."""
 
+    @_builtins.property
+    def set_aside(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAside]:
+        """The parts of the text that were not compared, in order; of more than 64 the longest."""
+
     def __init__(
         self,
         *,
@@ -1244,10 +1374,11 @@ class SuggestAgentsResponse(_message.Message):
         left_out_agents: _abc.Iterable[Global___LeftOutAgent] | None = ...,
         units: _builtins.int = ...,
         units_merged: _builtins.bool = ...,
+        set_aside: _abc.Iterable[Global___SetAside] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "basis", b"basis", "candidates", b"candidates", "left_out", b"left_out", "left_out_agents", b"left_out_agents", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "basis", b"basis", "candidates", b"candidates", "left_out", b"left_out", "left_out_agents", b"left_out_agents", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1609,9 +1740,11 @@ class ListContactsRequest(_message.Message):
     pool: _builtins.str
     """Only contacts of this pool, "sites/{site}/pools/{pool}"."""
     state: Global___ContactState.ValueType
-    """Only contacts in this state."""
+    """Only contacts in this state. CLOSED, CANCELED and EXPIRED list none: these contacts have ended."""
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000."""
+    """The most entries of the page; 0: 50; above 1000: 1000. With a filter a page with fewer entries, even none, is not
+    necessarily the last: the service reads about 2,000 contacts for a page.
+    """
     page_token: _builtins.str
     """The next_page_token of the previous page."""
     def __init__(
@@ -1710,7 +1843,7 @@ class TransferContactRequest(_message.Message):
     @_builtins.property
     def message(self) -> Global___Message:
         """A text that the new agent should be close to, and requirements. Unset: the channel is the only requirement, and the
-        longest idle agent of the pool is chosen. `customer` and `channel` must be empty: the contact has them.
+        least utilized agent of the pool is chosen. `customer` and `channel` must be empty: the contact has them.
         """
 
     @_builtins.property

@@ -249,7 +249,8 @@ class RoutingServiceServicer:
 
     def WatchContact(self, request, context):
         """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
-        the caller gives. The stream ends when the contact has ended.
+        the caller gives. The stream ends when the contact has ended. Every step is kept while the contact lives, some 600 of
+        them; where the first ones asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

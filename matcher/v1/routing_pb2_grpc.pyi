@@ -76,7 +76,8 @@ class RoutingServiceStub:
     """
     WatchContact: _grpc.UnaryStreamMultiCallable[_routing_pb2.WatchContactRequest, _routing_pb2.ContactEvent]
     """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
-    the caller gives. The stream ends when the contact has ended.
+    the caller gives. The stream ends when the contact has ended. Every step is kept while the contact lives, some 600 of
+    them; where the first ones asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
     """
     WatchEvents: _grpc.UnaryStreamMultiCallable[_routing_pb2.WatchEventsRequest, _routing_pb2.WatchEventsResponse]
     """Streams the states of all contacts of a pool or of a site, for a whole platform; a token resumes the stream. The
@@ -139,7 +140,8 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """
     WatchContact: _aio.UnaryStreamMultiCallable[_routing_pb2.WatchContactRequest, _routing_pb2.ContactEvent]  # type: ignore[assignment]
     """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
-    the caller gives. The stream ends when the contact has ended.
+    the caller gives. The stream ends when the contact has ended. Every step is kept while the contact lives, some 600 of
+    them; where the first ones asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
     """
     WatchEvents: _aio.UnaryStreamMultiCallable[_routing_pb2.WatchEventsRequest, _routing_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Streams the states of all contacts of a pool or of a site, for a whole platform; a token resumes the stream. The
@@ -295,7 +297,8 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_routing_pb2.ContactEvent], _abc.AsyncIterator[_routing_pb2.ContactEvent]]:
         """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
-        the caller gives. The stream ends when the contact has ended.
+        the caller gives. The stream ends when the contact has ended. Every step is kept while the contact lives, some 600 of
+        them; where the first ones asked for are no longer kept, the answer is OUT_OF_RANGE (EVENTS_FORGOTTEN).
         """
 
     @_abc_1.abstractmethod

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+LONGEST = 300
+"""Seconds after which a command has hung: the slowest takes 60 s on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +29,20 @@ class Result:
 
 
 async def matcher(*arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Result:
-    """Run `matcher` to its end; fails where it prints a traceback."""
+    """Run `matcher` to its end; fails where it prints a traceback, and with its threads' stacks where it hangs."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "matcher.cli", *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=inherited | {"COLUMNS": "240"} | dict(environment or {}),
+        env=inherited | {"COLUMNS": "240", "PYTHONFAULTHANDLER": "1"} | dict(environment or {}),
     )
-    out, err = await process.communicate(stdin)
+    ended = asyncio.ensure_future(process.communicate(stdin))
+    if not (await asyncio.wait({ended}, timeout=LONGEST))[0]:
+        process.send_signal(signal.SIGABRT)
+    out, err = await ended
+    assert process.returncode != -signal.SIGABRT, err.decode()
     result = Result(process.returncode or 0, out.decode(), err.decode())
     assert "Traceback" not in result.err
     return result

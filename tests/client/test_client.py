@@ -114,8 +114,19 @@ async def test_an_import_answers_every_row(client: MatcherClient) -> None:
     assert answers[7].action == roster_pb2.ImportAgentsResponse.CREATED
     assert answers[9].action == roster_pb2.ImportAgentsResponse.REJECTED
     assert MatcherCallError.of_status(answers[9].status).reason == "FIELDS_INVALID"
-    again = [answer.action async for answer in client.import_agents(rows[:1], prune=True)]
+    again = [answer.action async for answer in client.import_agents(rows[:1], prune=True, max_removed=1)]
     assert again == [roster_pb2.ImportAgentsResponse.UNCHANGED, roster_pb2.ImportAgentsResponse.PRUNED]
+
+
+async def test_an_import_into_a_site_that_does_not_exist_says_so(service: Server) -> None:
+    """However many rows are on their way when the service ends the call: gRPC's own words for them are no reason."""
+    person = roster_pb2.Agent(display_name="Cy", interests=["I dig."])
+    rows = [roster_pb2.ImportRow(row=number + 1, agent_id=f"a{number}", agent=person) for number in range(2_000)]
+    async with MatcherClient(service.target, site="nowhere") as client:
+        for _ in range(20):
+            with pytest.raises(MatcherCallError) as raised:
+                assert [answer async for answer in client.import_agents(rows)] == []
+            assert raised.value.reason == "SITE_NOT_FOUND"
 
 
 async def test_pools_and_sites_come_and_go(client: MatcherClient) -> None:

@@ -152,3 +152,13 @@ def test_the_stores_keep_acknowledged_writes_and_evict_nothing() -> None:
         assert options["--maxmemory-policy"] == "noeviction"
     assert pod["containers"][0]["volumeMounts"] == [{"name": "data", "mountPath": "/data"}]
     assert COMPOSE["services"]["redis"]["volumes"] == ["store:/data"]
+
+
+def test_the_routers_share_one_keyring_that_lies_apart_from_the_data() -> None:
+    """The image keeps it on a volume of its own, and the compose file gives all routers that volume."""
+    keyring = Path(image_environment()["MATCHER_SEAL_KEYS_FILE"])
+    volumes = re.findall(r'"(/[^"]+)"', DOCKERFILE.split("VOLUME")[-1].splitlines()[0])
+    assert str(keyring.parent) in volumes
+    assert not keyring.is_relative_to(image_environment()["MATCHER_DATA_DIR"])
+    for router in ("router-1", "router-2"):
+        assert f"keys:{keyring.parent}" in COMPOSE["services"][router]["volumes"]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from matcher.affinity.lexicon import Lexicon, stems
 from matcher.affinity.scorer import Evidence, Scorer
-from matcher.model import Agent, Constraint, Hold, Requirements, primary_subtag
+from matcher.model import Agent, Constraint, Hold, Requirements
+from matcher.model.languages import meets
 from matcher.model.lifecycle import AgentStatus
 
 Floats = NDArray[np.float32]
@@ -72,14 +73,14 @@ class PlainIndex:
         """Return the first constraint an agent does not meet."""
         profile, capacity = agent.profile, agent.profile.capacity
         channel = capacity.channels.get(requirements.channel)
-        spoken = {primary_subtag(language) for language in profile.languages}
         # A hold that costs nothing is an idle conversation and does not count towards the channel's maximum.
         contacts = sum(hold.channel == requirements.channel and hold.cost > 0 for hold in agent.holds)
         met = {
             Constraint.POOL: requirements.pool in profile.pools,
             Constraint.EXCLUDED: agent.id not in requirements.excluded,
             Constraint.CHANNEL: channel is not None,
-            Constraint.LANGUAGE: not requirements.language or primary_subtag(requirements.language) in spoken,
+            Constraint.LANGUAGE: not requirements.language
+            or any(meets(requirements.language, language) for language in profile.languages),
             Constraint.SKILL: all(profile.skills.get(name, -1) >= least for name, least in requirements.skills.items()),
             Constraint.STATUS: agent.status is AgentStatus.ONLINE,
             Constraint.CAPACITY: channel is not None

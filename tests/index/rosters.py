@@ -16,7 +16,7 @@ WORDS = ("apples", "bread", "cats", "dogs", "eagles", "fishing", "goats", "hikin
 POOLS = ("default", "sales", "nights")
 CHANNELS = ("chat", "mail", "voice")
 SKILLS = ("billing", "network")
-LANGUAGES = ("en", "de-AT", "pt_BR")
+LANGUAGES = ("en", "de-AT", "pt_BR", "nb", "no", "iw")
 NAMES = tuple(f"agent-{number:02d}" for number in range(7))
 
 interests = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3, unique=True).map(" and ".join)
@@ -54,7 +54,7 @@ holds = st.builds(
 requirements = st.one_of(
     st.just(Requirements()),
     st.builds(Requirements, excluded=some((*NAMES, "stranger")).map(frozenset)),
-    st.builds(Requirements, language=st.sampled_from(("en-GB", "de", "ja"))),
+    st.builds(Requirements, language=st.sampled_from(("en-GB", "de", "ja", "no", "nb", "nn", "he"))),
     st.builds(Requirements, skills=st.dictionaries(st.sampled_from((*SKILLS, "juggling")), st.integers(0, 3))),
     st.builds(
         Requirements,

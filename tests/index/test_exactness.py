@@ -140,8 +140,8 @@ class RosterChanges(RuleBasedStateMachine):
         assert (found.eligible, found.rows) == (len(eligible), rows)
         assert found.pool_agents == sum(required.pool in agent.profile.pools for agent in self.plain.agents.values())
         assert self.index.rows_scored - before == rows
-        idle = sorted((agent.idle_since_ms, self.plain.utilization(agent), agent.id) for agent in eligible)[:8]
-        assert [(one.idle_since_ms, one.utilization, one.agent.id) for one in found.longest_idle] == idle
+        free = sorted((self.plain.utilization(agent), agent.idle_since_ms, agent.id) for agent in eligible)[:8]
+        assert [(one.utilization, one.idle_since_ms, one.agent.id) for one in found.least_utilized] == free
 
     @rule(
         texts=st.lists(st.lists(interests, max_size=3), min_size=1, max_size=5),
@@ -174,9 +174,9 @@ class RosterChanges(RuleBasedStateMachine):
         assert self.index.left_out(required).counts == left_out.counts
         full = sorted(agent for agent, why in unmet.items() if why is Constraint.CAPACITY)
         assert self.index.eligible_but_full(required) == full
-        idle = sorted(self.plain.eligible(required), key=lambda agent: (agent.idle_since_ms, agent.id))
-        if len({agent.idle_since_ms for agent in idle}) == len(idle):
-            assert self.index.longest_idle(required, 3) == [agent.id for agent in idle[:3]]
+        eligible = self.plain.eligible(required)
+        free = sorted((self.plain.utilization(agent), agent.idle_since_ms, agent.id) for agent in eligible)
+        assert self.index.least_utilized(required, 3) == [agent for *_, agent in free[:3]]
 
     @invariant()
     def knows_all_agents(self) -> None:

@@ -103,16 +103,16 @@ def test_excluded_agents_are_counted_without_a_look_at_every_agent(counted: Coun
     assert counted.calls["first_unmet"] == 0 < counted.calls["column"]
 
 
-def test_the_longest_idle_are_searched_only_below_the_floor(counted: Counted) -> None:
+def test_the_least_utilized_are_searched_only_below_the_floor(counted: Counted) -> None:
     """Where the best affinity reaches the floor, no agent is chosen by idle time, so no agents are sorted by it."""
     index, _ = crowd(50, online=50)
-    counted(search, "longest_idle")
+    counted(search, "least_utilized")
     close = Query(vectors(5, 1), [()])
-    assert index.find(close, ANYONE, floor=0.5).longest_idle == ()
-    assert counted.calls["longest_idle"] == 0
-    assert len(index.find(close, ANYONE, floor=1.0).longest_idle) == 8
-    assert len(index.find(close, ANYONE).longest_idle) == 8
-    assert counted.calls["longest_idle"] == 2
+    assert index.find(close, ANYONE, floor=0.5).least_utilized == ()
+    assert counted.calls["least_utilized"] == 0
+    assert len(index.find(close, ANYONE, floor=1.0).least_utilized) == 8
+    assert len(index.find(close, ANYONE).least_utilized) == 8
+    assert counted.calls["least_utilized"] == 2
 
 
 def test_an_event_that_arrives_twice_is_applied_once(counted: Counted) -> None:

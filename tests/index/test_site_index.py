@@ -67,7 +67,7 @@ def test_of_many_agents_idle_equally_long_the_lower_ids_come_first() -> None:
     names = [f"agents-of-the-night-shift-{number:03d}" for number in np.random.default_rng(1).permutation(300)]
     for name in names:
         index.put(agent(name, Profile("Someone", ("jazz",))), vectors(1, 1))
-    assert index.longest_idle(Requirements(), 12) == sorted(names)[:12]
+    assert index.least_utilized(Requirements(), 12) == sorted(names)[:12]
     for name in names:
         index.hold(name, Hold("r", "chat", 1, 10))
     assert index.eligible_but_full(Requirements(), 7) == sorted(names)[:7]
@@ -82,8 +82,8 @@ def test_capacity_is_free_at_the_deadline_of_the_hold_and_not_before() -> None:
         index.hold(one.id, full)
     index.hold(agents[1].id, replace(full, deadline_ms=2000))
     assert index.next_deadline() == 1000
-    assert (index.lapse(999), index.longest_idle(Requirements(), 5)) == (0, [])
-    assert (index.lapse(1000), index.longest_idle(Requirements(), 5)) == (1, [agents[0].id])
+    assert (index.lapse(999), index.least_utilized(Requirements(), 5)) == (0, [])
+    assert (index.lapse(1000), index.least_utilized(Requirements(), 5)) == (1, [agents[0].id])
     assert index.next_deadline() == 2000
     assert (index.lapse(5000), index.next_deadline()) == (1, None)
 
@@ -105,9 +105,9 @@ def test_a_channel_takes_at_most_its_maximum_though_the_total_is_not_reached() -
 
     def free_for_chat_and_mail() -> tuple[bool, bool]:
         """Tell whether there is capacity for a chat and for a mail, by the kept views and by fresh views alike."""
-        available = [tuple(bool(index.longest_idle(Requirements(channel=name), 1)) for name in ("chat", "mail"))]
+        available = [tuple(bool(index.least_utilized(Requirements(channel=name), 1)) for name in ("chat", "mail"))]
         index._views._views.clear()
-        available.append(tuple(bool(index.longest_idle(Requirements(channel=name), 1)) for name in ("chat", "mail")))
+        available.append(tuple(bool(index.least_utilized(Requirements(channel=name), 1)) for name in ("chat", "mail")))
         full = [bool(index.eligible_but_full(Requirements(channel=name))) for name in ("chat", "mail")]
         assert available[0] == available[1] == (not full[0], not full[1])
         return not full[0], not full[1]
@@ -153,9 +153,9 @@ def test_lowering_a_capacity_below_the_load_is_allowed() -> None:
         replace(indexed, profile=replace(wide, capacity=Capacity(1, {"chat": ChannelCapacity(1)}))), vectors(1, 1)
     )
     for number in range(3):
-        assert index.longest_idle(Requirements(), 5) == []
+        assert index.least_utilized(Requirements(), 5) == []
         index.free("one", f"r{number}", 7)
-    assert index.longest_idle(Requirements(), 5) == ["one"]
+    assert index.least_utilized(Requirements(), 5) == ["one"]
 
 
 def test_vectors_that_do_not_fit_the_interests_are_refused_whole() -> None:

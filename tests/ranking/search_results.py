@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from matcher.affinity.scorer import UNTRAINED, Evidence, Scorer
-from matcher.affinity.search_result import IdleAgent, SearchResult
+from matcher.affinity.search_result import FreeAgent, SearchResult
 from matcher.affinity.sentences import split
 from matcher.model import Agent, Profile
 from matcher.model.lifecycle import AgentStatus
@@ -30,8 +30,8 @@ def found_of(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> Sear
     agents = np.empty(len(scores.agent), np.object_)
     agents[:] = [person(int(row)) for row in scores.agent]
     resting = sorted(
-        (IdleAgent(row, person(row), used, idle) for row, (_, used, idle) in enumerate(drawn)),
-        key=lambda idle: (idle.idle_since_ms, idle.utilization, idle.agent.id),
+        (FreeAgent(row, person(row), used, idle) for row, (_, used, idle) in enumerate(drawn)),
+        key=lambda free: (free.utilization, free.idle_since_ms, free.agent.id),
     )
     return SearchResult(
         evidence=evidence,
@@ -39,7 +39,7 @@ def found_of(drawn: list[tuple[list[tuple[int, int, int]], float, int]]) -> Sear
         agents=agents,
         utilization=np.array([drawn[row][1] for row in scores.agent]),
         idle_since_ms=np.array([drawn[row][2] for row in scores.agent], np.int64),
-        longest_idle=tuple(resting[:8]),
+        least_utilized=tuple(resting[:8]),
         eligible=len(drawn),
         pool_agents=len(drawn),
         rows=3 * len(drawn),

@@ -155,13 +155,11 @@ def test_of_equal_agents_the_lowest_load_then_the_longest_idle_then_the_id_decid
 
 
 def test_equal_agents_share_before_an_agent_gets_a_second_contact() -> None:
-    """Two agents with capacity for three get two of four contacts each; with idle_first the longest idle is first."""
+    """Two agents with capacity for three get two of four contacts each; the lower load comes before the longer idle."""
     crew = [opening("a", 3, idle_since_ms=5), opening("b", 3, idle_since_ms=1)]
-    for idle_first in (None, np.ones((4, 2), np.bool_)):
-        assert sorted(map(str, assign(np.zeros((4, 2)), ["chat"] * 4, crew, idle_first))) == ["0", "0", "1", "1"]
+    assert sorted(map(str, assign(np.zeros((4, 2)), ["chat"] * 4, crew))) == ["0", "0", "1", "1"]
     loaded = [opening("a", 1, load=2, idle_since_ms=1), opening("b", 3, idle_since_ms=5)]
     assert assign(np.zeros((1, 2)), ["chat"], loaded) == [1]
-    assert assign(np.zeros((1, 2)), ["chat"], loaded, np.ones((1, 2), np.bool_)) == [0]
 
 
 def test_of_equal_contacts_the_first_is_served() -> None:

@@ -57,7 +57,7 @@ def test_shortlists_lose_nothing(batch: list[SearchResult]) -> None:
 def test_with_tolerances_it_is_never_below_one_by_one(batch: list[SearchResult], tolerance: float) -> None:
     """As many are served as when each message in its order gets the policy's first free agent, at no smaller sum."""
     crew = [person(row) for row in range(batch[0].eligible)]
-    idle_agents = {idle.agent.id: idle for idle in batch[0].longest_idle}
+    idle_agents = {idle.agent.id: idle for idle in batch[0].least_utilized}
     openings = {
         agent: Opening(agent, 2, round(2 * idle.utilization), idle.idle_since_ms, {"chat": (1, 2)})
         for agent, idle in idle_agents.items()
@@ -126,7 +126,7 @@ def test_a_message_without_affinity_leaves_an_agent_to_a_message_that_matches() 
 def test_the_ranking_contains_the_chosen_agent_with_basis_and_affinity(batch: list[SearchResult], most: int) -> None:
     """Any agent of the result can be chosen: the ranking has at most so many candidates, AFFINITY above the floor."""
     (result, *_) = batch
-    for chosen in {idle.agent.id for idle in result.longest_idle} | {agent.id for agent in result.agents}:
+    for chosen in {idle.agent.id for idle in result.least_utilized} | {agent.id for agent in result.agents}:
         ranking = rank_with(result, UNITS, RankingTerms(FLOOR, TOLERANCE, most=most), chosen)
         (candidate,) = (candidate for candidate in ranking.candidates if candidate.agent == chosen)
         assert len(ranking.candidates) <= most

@@ -71,8 +71,8 @@ def test_the_reasons_are_the_three_strongest_with_their_place_in_the_text() -> N
     assert [reason.similarity for reason in reasons] == pytest.approx([0.8, 0.6, 0.5])
 
 
-def test_below_the_floor_the_longest_idle_comes_first_and_reasons_are_kept() -> None:
-    """A weak match does not outweigh idleness: the longest idle comes first, each with its small affinity."""
+def test_below_the_floor_of_equal_loads_the_longest_idle_comes_first_and_reasons_are_kept() -> None:
+    """A weak match outweighs neither load nor idleness: the longest idle comes first, each with its small affinity."""
     drawn = [([(1, 0, 33)], 0.0, 2), ([], 0.0, 0), ([(2, 1, 31)], 0.0, 1)]
     ranking = rank(found_of(drawn), UNITS, RankingTerms(0.2, 0.02), left_out=LeftOut({Constraint.STATUS: 4}))
     assert ranking.basis is Basis.FALLBACK

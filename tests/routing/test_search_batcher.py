@@ -125,13 +125,13 @@ async def test_a_call_that_was_cancelled_is_not_searched_for(site: Site) -> None
     assert site.searches == [1, 1]
 
 
-async def test_each_call_of_a_shared_search_has_longest_idle_agents_of_its_own(site: Site) -> None:
+async def test_each_call_of_a_shared_search_has_least_utilized_agents_of_its_own(site: Site) -> None:
     """Each of four messages without units gets the three idle agents it asked for, one for each other, one pending."""
     searches = SearchBatcher(LoopTurns())
     site.pending.begin("an agent")
     silent = Query(vectors(1, 0), [])
     answers = await asyncio.gather(*(searches.find(site.request(), silent) for _ in range(4)))
-    assert [len(answer.result.longest_idle) for answer in answers] == [3 + 3 + 1] * 4
+    assert [len(answer.result.least_utilized) for answer in answers] == [3 + 3 + 1] * 4
 
 
 async def test_the_excluded_agents_are_counted_at_the_moment_of_the_search(site: Site) -> None:

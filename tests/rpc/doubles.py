@@ -283,8 +283,11 @@ class ImportsDouble(Double):
             for row in rows
         ]
 
-    async def prune(self, site: str, keep: frozenset[str], validate_only: bool) -> list[ImportResult]:
-        return self.record("prune", [ImportResult(0, "gone", ImportAction.PRUNED)], site, keep, validate_only)
+    async def prune(
+        self, site: str, keep: frozenset[str], max_removed: int | None, validate_only: bool
+    ) -> list[ImportResult]:
+        gone = [ImportResult(0, "gone", ImportAction.PRUNED)]
+        return self.record("prune", gone, site, keep, max_removed, validate_only)
 
 
 class PoolsDouble(Double):

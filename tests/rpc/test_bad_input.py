@@ -77,6 +77,8 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     "empty text": (route(message=message(text="")), {"message.text"}),
     "only white space": (route(message=message(text=" \n\t\u2003")), {"message.text"}),
     "text too long": (route(message=message(text="é" * 8001)), {"message.text"}),
+    "media type unknown": (route(message=message(media_type="text/markdown")), {"message.media_type"}),
+    "mail too long": (route(message=message(text="e" * 262_145, media_type="text/html")), {"message.text"}),
     "everything wrong in a message": (
         route(
             pool="sites/other/pools/billing",
@@ -271,7 +273,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         create(
             agent(
                 skills=[people.Skill(skill=f"s{n}", level=1) for n in range(65)],
-                languages=[f"aa-{n}" for n in range(65)],
+                languages=[f"x-a{n}" for n in range(65)],
                 capacity=capacity(1_000_001, *((f"c{n}", 1, 0) for n in range(33))),
                 pools=[f"sites/default/pools/p{n}" for n in range(65)],
             )

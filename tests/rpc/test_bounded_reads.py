@@ -12,10 +12,12 @@ from google.protobuf.message import Message
 from matcher.errors import FieldsInvalid, MatcherError
 from matcher.rpc import route_messages
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation import contacts, roster, routing
+from matcher.rpc.validation import contacts, imports, roster, routing
 from matcher.rpc.validation.violations import MOST_NOTED, resource
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as pb
+
+IMPORT = imports.options(people.ImportConfig(parent="sites/default"))
 
 CHECKS: dict[type[Message], Callable[[Any], object]] = {
     pb.RouteMessageRequest: routing.route,
@@ -46,9 +48,7 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     people.BeatAgentRequest: roster.beat,
     people.WatchReservationsRequest: roster.watch_reservations,
     people.ImportAgentsRequest: lambda request: (
-        roster.site("config.parent", request.config.parent)
-        if request.HasField("config")
-        else roster.import_row(request.row, "default", {})
+        imports.options(request.config) if request.HasField("config") else imports.row(request.row, IMPORT, {})
     ),
     people.CreatePoolRequest: roster.create_pool,
     people.UpdatePoolRequest: roster.update_pool,

@@ -141,7 +141,7 @@ async def test_prune_removes_the_agents_that_no_row_named(service: Service) -> N
         (0, "sites/default/agents/tom", Action.REJECTED),
     ]
     assert failure_of(answers[3].status).reason == "AGENT_HAS_HOLDS"
-    assert service.doubles.imports.calls[-1] == ("prune", ("default", frozenset({"ann", "bob"}), True))
+    assert service.doubles.imports.calls[-1] == ("prune", ("default", frozenset({"ann", "bob"}), None, True))
 
 
 async def test_nothing_is_pruned_after_a_rejected_row(service: Service) -> None:

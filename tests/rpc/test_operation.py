@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
 import logging
+import subprocess
+import sys
 import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
@@ -22,7 +25,7 @@ from matcher.model import Constraint, LeftOut, Unmatched
 from matcher.model.lifecycle import AgentStatus
 from matcher.rpc.health import SERVICES, Health
 from matcher.rpc.server import build_server, drain
-from matcher.telemetry import PRIVATE_FIELDS, Telemetry, configure_logs
+from matcher.telemetry import PRIVATE_FIELDS, Telemetry, configure_logs, log_loop_fault
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.conftest import Service, failure
@@ -221,6 +224,58 @@ def test_no_customer_s_words_reach_a_log_line(style: Any) -> None:
     if style == "json":
         assert [json.loads(line)["event"] for line in lines] == ["routed", "failed", "it failed"]
         assert [json.loads(line).get("fault") for line in lines[1:]] == ["builtins.ValueError"] * 2
+
+
+async def test_an_error_that_nobody_awaits_is_logged_by_its_class_and_place() -> None:
+    """A task, a future and a callback fail with a customer's words: no repr of them reaches the log."""
+    out, words = io.StringIO(), "my dog"
+    before, loop = (logging.getLogger().handlers[:], logging.getLogger().level), asyncio.get_running_loop()
+
+    async def fail(text: str) -> None:
+        raise ValueError(text)
+
+    def fail_in_a_callback(text: str) -> None:
+        raise LookupError(text)
+
+    try:
+        configure_logs("json", "DEBUG", out)
+        loop.set_exception_handler(log_loop_fault)
+        tasks = [asyncio.create_task(fail(words), name="nobody's")]
+        await asyncio.wait(tasks)
+        tasks.clear()
+        loop.create_future().set_exception(KeyError(words))
+        loop.call_soon(fail_in_a_callback, words)
+        await asyncio.sleep(0)
+        gc.collect()
+        await asyncio.sleep(0)
+    finally:
+        loop.set_exception_handler(None)
+        structlog.reset_defaults()
+        logging.getLogger().handlers[:], level = before
+        logging.getLogger().setLevel(level)
+    assert words not in out.getvalue()
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    faults = {"builtins.ValueError", "builtins.KeyError", "builtins.LookupError"}
+    assert {line["fault"] for line in lines if line["event"] == "an error that nobody awaited"} == faults
+    named = next(line for line in lines if line.get("task") == "nobody's")
+    assert named["traceback"][-1].endswith(" fail")
+
+
+def test_the_service_s_loop_logs_no_repr_of_an_error() -> None:
+    """The handler is set before anything runs, in the parent of workers too."""
+    program = """if True:
+        import asyncio
+        from matcher.config import Settings
+        from matcher.server import app
+
+        async def supervise(*_):
+            print(asyncio.get_running_loop().get_exception_handler().__name__)
+
+        app.supervise = supervise
+        app.run(Settings(workers=2))
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "log_loop_fault\n"
 
 
 def health(service: Service) -> Any:

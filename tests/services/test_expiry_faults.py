@@ -17,7 +17,7 @@ BEES = "The smoker for my bees has a dent."
 async def test_an_unknown_timer_and_a_broken_reservation_stop_no_other_deadline(
     launch: StartServer, store: Store
 ) -> None:
-    """Beside a timer of an unknown kind and a reservation that cannot be read, an offer still lapses and goes on."""
+    """Beside an unknown timer, a broken reservation and deadlines of nothing, an offer still lapses and goes on."""
     server = await launch({"MATCHER_STORE_URL": store.url})
     server.declare("a deadline cannot be written")
     site = await server.site()
@@ -29,7 +29,8 @@ async def test_an_unknown_timer_and_a_broken_reservation_stop_no_other_deadline(
         await redis.hset(
             keys.reservation("broken"), mapping={"agent": b"\xff\xfe", "contact": "c-0", "pool": "default"}
         )
-        await redis.zadd(keys.due, {"broken": 1})
+        await redis.zadd(keys.due, {"broken": 1, "names nothing": 1})
+        await redis.zadd(keys.due, {b"\xff": 1})
         first = (await client.route(BEES, contact_id="c-1", wait=True)).reservation
 
         async def offered_to_the_other() -> bool:
@@ -37,6 +38,6 @@ async def test_an_unknown_timer_and_a_broken_reservation_stop_no_other_deadline(
             return contact.state == pb.CONTACT_RESERVED and contact.reservation != first.name
 
         await wait_until(offered_to_the_other, "the offer lapses and goes on to the other agent")
-        await redis.zrem(keys.due, "broken")
+        await redis.zrem(keys.due, "broken", "names nothing", b"\xff")
         await redis.delete(keys.reservation("broken"))
         await client.delete_site(site, force=True)

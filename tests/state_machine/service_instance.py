@@ -27,10 +27,12 @@ from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
 from matcher.services.site_removal import SiteRemoval
 from matcher.services.sites import SiteService
+from matcher.store.audit import AuditStore
 from matcher.store.clock import StoreClock
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
+from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.models import KnownModel, ModelStore
 from matcher.store.presence import PresenceStore, TimerKind
 from matcher.store.redis.client import StoreClient
@@ -51,7 +53,7 @@ LIFETIMES: Final = Lifetimes(
     events_kept=EVENTS_KEPT,
 )
 PATIENCE_SECONDS: Final = 10.0
-SECRET: Final = b"secret"
+KEYS: Final = ServiceKeys.of_secret(b"secret")
 TOLERANCE: Final = 0.05
 
 
@@ -108,7 +110,7 @@ class ServiceInstance:
         clock.set(await store_now_ms(connection), before, time.monotonic())
         roster_store, routing = RosterStore(connection, EVENTS_KEPT), ReservationStore(connection, LIFETIMES)
         contacts = ContactStore(connection, keep_ms=LIFETIMES.keep_ms, events_kept=EVENTS_KEPT)
-        presence, customers = PresenceStore(connection, EVENTS_KEPT), CustomerStore(connection, SECRET)
+        presence, customers = PresenceStore(connection, EVENTS_KEPT), CustomerStore(connection, KEYS)
         await ModelStore(connection).add(KnownModel(encoder.fingerprint, "words"))
 
         def open_replica(site: str) -> SiteReplica:
@@ -116,11 +118,11 @@ class ServiceInstance:
 
         site_store = SiteStore(connection, EVENTS_KEPT)
         sites, ranker = SiteRegistry(site_store, open_replica), Ranker(TOLERANCE, SearchBatcher(LoopTurns()))
-        reserver = Reserver(routing, contacts, clock, ranker, Sealer(SECRET), secret=SECRET)
+        reserver = Reserver(routing, contacts, clock, ranker, KEYS)
         return cls(
             connection=connection,
             sites=sites,
-            agents=AgentService(roster_store, routing, presence, sites, clock),
+            agents=AgentService(roster_store, routing, presence, sites, clock, AuditStore(connection, EVENTS_KEPT)),
             pools=PoolService(roster_store, sites, TOLERANCE),
             site_service=SiteService(site_store, roster_store, sites, SiteRemoval(site_store)),
             router=Router(routing, contacts, customers, sites, clock, ranker, reserver),
@@ -157,7 +159,7 @@ class ServiceInstance:
                 self.routing,
                 self.queue,
                 Ranker(TOLERANCE, SearchBatcher(LoopTurns())),
-                Sealer(SECRET),
+                Sealer(KEYS),
                 self.clock,
             )
         return self.dispatchers[replica]

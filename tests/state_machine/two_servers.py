@@ -33,7 +33,7 @@ from tests.state_machine.strategies import (
     PENDING,
 )
 from tests.state_machine.words import WordEncoder
-from tests.store.laws import broken_laws
+from tests.store.laws import broken_laws, repairs
 from tests.store.stage import Stage
 
 T = TypeVar("T")
@@ -138,6 +138,7 @@ class TwoServers(RuleBasedStateMachine):
                 assert stored.due[hold.reservation] == hold.deadline_ms
         assert stored.endless == [], "every key has a lifetime or is listed as permanent"
         assert self.run(broken_laws(Stage(self.connection, self.site))) == []
+        assert self.run(repairs(Stage(self.connection, self.site))) == [], "the audit repairs nothing of a healthy site"
         self.check_plain(stored)
         self.run(self.check_servers(stored))
         self.run(self.stand_still(stored))

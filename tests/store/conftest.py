@@ -14,7 +14,7 @@ from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.store.keys import PERMANENT
 from matcher.store.redis.client import StoreClient
 from tests.store.access import PRODUCT, Admin, DeclaredConnection, as_user, make_users
-from tests.store.laws import broken_laws
+from tests.store.laws import broken_laws, repairs
 from tests.store.stage import Stage
 
 
@@ -64,9 +64,13 @@ async def stage(declared: DeclaredConnection) -> Stage:
 
 @pytest.fixture
 async def lawful(stage: Stage) -> AsyncIterator[Stage]:
-    """Give a stage whose site keeps the laws of tests/store/laws.py; they are checked at the end of the test."""
+    """Give a stage whose site keeps the laws of tests/store/laws.py; they are checked at the end of the test.
+
+    By the same laws the audit finds nothing to repair.
+    """
     yield stage
     assert await broken_laws(stage) == []
+    assert await repairs(stage) == []
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from matcher.model.lifecycle import CONTACT_NEXT, HOLDING, ContactState, ReservationState
+from matcher.store.audit import AuditStore, Repair
 from matcher.store.codecs import Fields, number, text
-from tests.store.stage import KEEP_MS, Stage
+from tests.store.stage import EVENTS_KEPT, KEEP_MS, Stage
 
 ENDED = frozenset(state.value for state, after in CONTACT_NEXT.items() if not after)
 
@@ -57,6 +58,15 @@ async def broken_laws(stage: Stage) -> list[str]:
     """Name the broken laws; a record whose deadline has passed may be swept or not."""
     site = await Site.read(stage)
     return [*_queue(site), *_contacts(site), *_holds(site), *_timers(site), *_next_due(site)]
+
+
+async def repairs(stage: Stage) -> list[Repair]:
+    """Run the audit's verbs on every agent, reservation and contact of a site; return what they repaired."""
+    site, store = await Site.read(stage), AuditStore(stage.connection, EVENTS_KEPT)
+    done: list[Repair] = []
+    for agent in {*site.hashes("agent"), *site.hashes("lease")}:
+        done += await store.audit_agent(stage.site, agent, site.hashes("resv"))
+    return done + await store.audit_queue(stage.site, list({*site.hashes("contact"), *site.values.get("queue", {})}))
 
 
 def _queue(site: Site) -> list[str]:

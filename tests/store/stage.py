@@ -14,6 +14,7 @@ from matcher.model.lifecycle import AgentStatus, ReservationState
 from matcher.store.codecs import fields_of, pairs_of
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
+from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.models import ModelStore
 from matcher.store.presence import PresenceStore
@@ -83,7 +84,7 @@ class Stage:
         self.routing = ReservationStore(self.connection, LIFETIMES)
         self.contacts = ContactStore(self.connection, keep_ms=KEEP_MS, events_kept=EVENTS_KEPT)
         self.presence = PresenceStore(self.connection, EVENTS_KEPT)
-        self.customers = CustomerStore(self.connection, b"secret")
+        self.customers = CustomerStore(self.connection, ServiceKeys.of_secret(b"secret"))
 
     async def set_up(self) -> None:
         """Add the default pool."""
@@ -301,7 +302,7 @@ class Stage:
 
 def _told(kind: bytes, value: Any) -> Any:
     if kind == b"hash":
-        return fields_of(value)
+        return {name.decode(errors="replace"): field for name, field in value.items()}
     if kind == b"zset":
         return {member.decode(): int(score) for member, score in pairs_of(value)}
     return value

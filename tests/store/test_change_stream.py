@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matcher.errors import MatcherError
-from matcher.model import ContactEvent, Hold, PoolPolicy
+from matcher.model import ContactEvent, Hold, PoolPolicy, StreamPlace
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState
 from matcher.store.change_stream import (
     AgentChanged,
@@ -24,12 +24,14 @@ from matcher.store.change_stream import (
     FellBehind,
     HoldAdded,
     HoldRemoved,
+    PlaceRepaired,
     PoolChanged,
     Position,
     SiteRemoved,
     TimerSet,
     decode_change,
 )
+from matcher.store.contact_events import EventStore, Steps
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import ReservationStore, Reserved
 from tests.store.stage import LIFETIMES, LONG_MS, Stage
@@ -103,7 +105,7 @@ async def test_every_change_is_read_once_and_in_order(stage: Stage) -> None:
         assert [type(change) for change in load[3:]] == [HoldAdded, HoldRemoved]
         freed = load[4]
         assert isinstance(freed, HoldRemoved)
-        assert freed.idle_since_ms is None
+        assert freed.idle_since_ms == freed.at_ms
         events = [change.event for change in changes if isinstance(change, ContactStepped)]
         assert [(event.contact, event.sequence, event.cause) for event in events] == [
             (held.contact, 1, "OFFERED"),
@@ -331,3 +333,22 @@ async def test_a_snapshot_and_the_events_after_it_lose_nothing(
             picture.apply(change)
     assert picture.agents() == (await snapshot(stage)).agents()
     await stage.clear()
+
+
+async def test_a_watcher_reads_past_an_event_of_an_unknown_kind(plain_stage: Stage) -> None:
+    """A later version wrote it: the events before and after it are read, and the place moves past it."""
+    stage, events = plain_stage, EventStore(plain_stage.connection)
+    await stage.put("ann", 5)
+    first = await stage.hold("ann")
+    await stage.raw("XADD", stage.keys.load, "0-*", "e", "newer-kind|x|1764505800000")
+    second = await stage.hold("ann")
+    steps = await events.after(stage.site, StreamPlace(0, 0), 100)
+    assert isinstance(steps, Steps)
+    assert [event.reservation for event in steps.events] == [first.id, second.id]
+    assert steps.place.number == (await stage.ends())[1]
+
+
+def test_a_repaired_place_is_read_as_it_was_written() -> None:
+    """With a score the contact is in the queue, without one it is not."""
+    assert decode_change("place|c|night|12|1764505800000") == PlaceRepaired("c", "night", 12)
+    assert decode_change("place|c|night||1764505800000") == PlaceRepaired("c", "night", None)

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from matcher.errors import StoreUnfit
+from matcher.errors import SiteExists
 from matcher.model.lifecycle import AgentStatus
 from matcher.store.codecs import fields_of
-from matcher.store.keys import SCHEMA
 from matcher.store.redis import functions
 from matcher.store.redis.client import StoreClient
 from matcher.store.redis.verb_call import VerbCall
@@ -134,17 +133,24 @@ async def test_another_version_of_the_verbs_lives_beside_this_one(
     assert len(await plain_stage.held_by("ann")) == 2
 
 
-async def test_data_of_another_schema_is_refused(product: StoreClient, admin: Admin) -> None:
-    """A version that does not know the table of keys does not change the data."""
-    await admin.set(SCHEMA, "2")
-    try:
-        with pytest.raises(StoreUnfit, match="schema"):
-            await product.start()
-    finally:
-        await admin.set(SCHEMA, "1")
-
-
 async def test_replicas_share_one_secret(product: StoreClient) -> None:
     """The first process makes it, the later ones read it."""
     first = await product.shared_secret(b"a" * 32)
     assert await product.shared_secret(b"b" * 32) == first
+
+
+async def test_a_site_whose_creation_is_repeated_exists_once_and_only_for_its_creator(
+    repeating: Stage, plain_stage: Stage
+) -> None:
+    """The second run finds what the first wrote; another creation of the site is told that it exists."""
+    name = f"{plain_stage.site}-new"
+    await repeating.sites.found(name, "first", listed=False)
+    await repeating.sites.put_on_list(name)
+    assert await repeating.sites.found(name, "first", listed=True) == await repeating.sites.found(
+        name, "first", listed=True
+    )
+    assert await plain_stage.sites.living(name)
+    with pytest.raises(SiteExists):
+        await repeating.sites.found(name, "second", listed=False)
+    await plain_stage.sites.delete(await plain_stage.sites.begin_deletion(name, force=False))
+    await repeating.connection.close()

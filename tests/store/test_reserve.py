@@ -83,14 +83,15 @@ async def test_of_equally_utilised_the_longest_idle_is_held(stage: Stage) -> Non
     assert order == ["bob", "cy", "ann"]
 
 
-async def test_with_a_tolerance_of_minus_one_the_longest_idle_is_held(stage: Stage) -> None:
-    """If the message says nothing to go by, neither affinity nor load counts."""
-    await stage.put("ann", 4)
-    await stage.put("bob", 4)
-    await stage.set_idle("ann", 2_000)
-    await stage.set_idle("bob", 1_000)
-    await stage.hold("bob")
-    assert (await stage.hold(("ann", 0.9), ("bob", 0.1), tolerance=-1.0)).agent == "bob"
+async def test_with_nothing_to_go_by_conversations_are_spread_evenly(stage: Stage) -> None:
+    """The lowest load comes first, then the longest idle, whatever the affinities: counts differ by at most one."""
+    agents = {"ann": 3_000, "bob": 1_000, "cy": 2_000}
+    for agent, idle in agents.items():
+        await stage.put(agent, 4)
+        await stage.set_idle(agent, idle)
+    candidates = (("ann", 0.9), ("bob", 0.1), ("cy", 0.5))
+    order = [(await stage.hold(*candidates, tolerance=-1.0)).agent for _ in range(12)]
+    assert order == ["bob", "cy", "ann"] * 4
 
 
 async def test_only_online_agents_are_held(stage: Stage) -> None:

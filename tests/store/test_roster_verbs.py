@@ -118,6 +118,7 @@ async def test_the_same_write_again_answers_the_same_and_writes_nothing(stage: S
                 expected=expected,
                 uid=f"uid of {write_id}",
                 status="ONLINE",
+                imported="",
                 profile=encode_profile(wanted),
                 total=2,
                 channels=encode_channels(wanted.capacity),

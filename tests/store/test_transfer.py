@@ -8,7 +8,7 @@ import pytest
 
 from matcher.model import PoolPolicy, Reservation
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
-from matcher.store.contacts import LeaveOutcome, LeaveResult, QueuePlace
+from matcher.store.contacts import LeaveOutcome, LeaveResult, QueuePlace, WaitingContact
 from matcher.store.reservations import Enqueued, Full, Refusal, Refused, Replayed, Reserved, ReserveKind
 from tests.store.laws import found_anywhere
 from tests.store.stage import LONG_MS, Stage
@@ -73,7 +73,7 @@ async def test_a_transfer_that_waits_leaves_the_conversation_where_it_is(lawful:
     assert (contact.state, contact.cause, contact.pool) == (ContactState.ASSIGNED, Cause.TRANSFER_ASKED, "default")
     assert await stage.held_by("ann") == [old.id]
     (kept,) = await stage.contacts.kept(stage.site, ["c"])
-    assert kept is not None
+    assert isinstance(kept, WaitingContact)
     assert kept.handed_on == old.id
     await stage.put("zoe", pools=("night",))
     new = await stage.served("c", "zoe", pool="night", **stage.handing_on(old, ReserveKind.MOVE))
@@ -157,6 +157,19 @@ async def test_only_a_conversation_is_handed_on_and_only_by_its_own_agent(lawful
     await stage.routing.accept(stage.reference(new), 0, LONG_MS)
     await stage.routing.complete(stage.reference(new), 0, 0)
     assert await stage.reserve(stage.claim("ann", **stage.handing_on(new))) == Refused(Refusal.STATE, "CLOSED")
+
+
+async def test_a_transfer_of_a_conversation_that_went_on_is_told_where(lawful: Stage) -> None:
+    """Moved, and nothing written: whether the caller read another reservation, or an offer nobody had accepted yet."""
+    stage = lawful
+    old = await talking(stage)
+    new = await stage.hold("bob", **{**stage.handing_on(old), "accepted": True})
+    await stage.put("zoe")
+    before = await stage.everything()
+    assert await stage.reserve(stage.claim("zoe", **stage.handing_on(old))) == Refused(Refusal.MOVED, new.id)
+    unread = stage.claim("zoe", contact="c", how=ReserveKind.TRANSFER)
+    assert await stage.reserve(unread) == Refused(Refusal.MOVED, new.id)
+    assert await stage.everything() == before
 
 
 @pytest.mark.parametrize("how", [ReserveKind.TRANSFER, ReserveKind.MOVE])

@@ -209,31 +209,6 @@ async def test_accept_and_renew_move_the_deadline_everywhere(stage: Stage) -> No
         assert length < await stage.raw("PTTL", stage.keys.contact("c")) <= length + KEEP_MS
 
 
-async def test_idle_time_begins_again_with_the_end_of_a_conversation_and_not_with_a_refusal(stage: Stage) -> None:
-    """Complete sets idle_since; decline, cancel and expiry of an offer keep it, so that no agent loses their place."""
-    await stage.put("ann", 9)
-    await stage.set_idle("ann", 1_000)
-    declined, canceled = [await stage.hold("ann") for _ in range(2)]
-    await stage.routing.decline(stage.reference(declined), 0, "", None)
-    await stage.routing.cancel(stage.reference(canceled), 0)
-    offer = await stage.hold("ann", hold_ms=1)
-    await stage.passed(offer.deadline_ms)
-    assert await stage.expire(offer.id) == "PENDING"
-    taken = await stage.hold("ann", accepted=True, hold_ms=1)
-    await stage.passed(taken.deadline_ms)
-    assert await stage.expire(taken.id) == "ACCEPTED"
-    assert (await stage.agent("ann")).idle_since_ms == 1_000
-
-    done = await stage.hold("ann", accepted=True)
-    ended = await stage.routing.complete(stage.reference(done), 0, 0)
-    assert (await stage.agent("ann")).idle_since_ms == ended.ended_ms
-    wrapping = await stage.hold("ann", accepted=True)
-    wrapped = await stage.routing.complete(stage.reference(wrapping), 0, 1)
-    await stage.passed(wrapped.deadline_ms)
-    assert await stage.expire(wrapping.id) == "WRAPPING"
-    assert (await stage.agent("ann")).idle_since_ms == wrapped.deadline_ms
-
-
 async def test_a_second_complete_ends_the_wrap_up_and_a_repeat_of_the_first_does_not(stage: Stage) -> None:
     """The network may repeat a call: it carries the same write id and changes nothing."""
     held = await brought_to(stage, "ACCEPTED")

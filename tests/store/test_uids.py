@@ -6,6 +6,7 @@ import pytest
 
 from matcher.model import Agent, PoolPolicy, Reservation
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState
+from matcher.store.contacts import WaitingContact
 from matcher.store.customers import Relationship
 from matcher.store.reservations import NO_FENCE, Enqueued, Full, Reserved
 from tests.store.stage import LONG_MS, Stage
@@ -148,7 +149,7 @@ async def test_a_waiting_contact_comes_to_a_new_person_under_the_id_of_an_exclud
     new = await anew(lawful, "bea")
     await lawful.expire(held.id)
     ((kept,),) = (await lawful.contacts.kept(lawful.site, ["c"]),)
-    assert kept is not None
+    assert isinstance(kept, WaitingContact)
     assert new.is_another(kept.excluded_uids["bea"])
     assert not former.is_another(kept.excluded_uids["bea"])
     assert (await lawful.served("c", "bea")).agent_uid == new.uid

@@ -26,7 +26,7 @@ async def test_a_signal_during_the_start_ends_the_process(tmp_path: Path) -> Non
         *(sys.executable, str(ROOT / "server.py")),
         env={
             **os.environ,
-            "MATCHER_DATA_DIR": str(tmp_path),
+            "MATCHER_DATA_DIR": str(tmp_path / "data"),
             "MATCHER_STORE_URL": "unix:///no-such-store",
             "MATCHER_LISTEN": "127.0.0.1:0",
             "MATCHER_METRICS_LISTEN": "127.0.0.1:0",

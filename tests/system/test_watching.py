@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
+from typing import Any
 
 import grpc
 import pytest
 
 from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import roster_pb2 as roster
+from matcher.v1 import roster_pb2_grpc, routing_pb2_grpc
 from matcher.v1 import routing_pb2 as pb
 from tests.conftest import StartServer
 from tests.people import hire, person, wait_until
@@ -184,16 +186,23 @@ async def test_a_stop_ends_every_stream_at_once(launch: StartServer) -> None:
     async with server.client() as client:
         await client.create_agent("bea", person("I keep honey bees."))
         await client.route(BEES, contact_id="c-1")
-        streams = [client.watch_contact("c-1"), client.watch_events(), client.watch_reservations("bea")]
-        for stream in streams:
-            await anext(stream)
-        await anext(streams[2])
-        stopping = asyncio.create_task(server.stop())
-        for stream in streams:
-            with pytest.raises(MatcherCallError) as failed:
-                await anext(stream)
-            assert (failed.value.code, failed.value.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
-        assert await stopping == 0
+        async with grpc.aio.insecure_channel(server.target) as channel:
+            routing: Any = routing_pb2_grpc.RoutingServiceStub(channel)
+            people: Any = roster_pb2_grpc.RosterServiceStub(channel)
+            streams = (
+                routing.WatchContact(pb.WatchContactRequest(name=client.name("contacts", "c-1"))),
+                routing.WatchEvents(pb.WatchEventsRequest(parent=client.parent)),
+                people.WatchReservations(roster.WatchReservationsRequest(parent=client.name("agents", "bea"))),
+            )
+            for stream in (*streams, streams[2]):
+                await stream.read()
+            stopping = asyncio.create_task(server.stop())
+            for stream in streams:
+                with pytest.raises(grpc.aio.AioRpcError) as failed:
+                    await stream.read()
+                error = MatcherCallError.of_call(failed.value)
+                assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+            assert await stopping == 0
 
 
 async def test_a_removed_site_ends_its_streams(service: Server) -> None:

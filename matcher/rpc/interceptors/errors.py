@@ -143,7 +143,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                 return
             await self._abort(refusal, context)
 
-        return grpc.stream_stream_rpc_method_handler(call, None, handler.response_serializer)
+        return grpc.stream_stream_rpc_method_handler(call, None, _unless_bytes(handler.response_serializer))
 
     def _unknown(self, method: str) -> Handler:
         async def call(_requests: AsyncIterator[bytes], context: Context) -> None:
@@ -241,6 +241,13 @@ def _reader(method: str, deserialize: Callable[[bytes], T] | None) -> Callable[[
             raise MessageMalformed(method) from None
 
     return read
+
+
+def _unless_bytes(serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes] | None:
+    """Return a serializer that sends an answer which was encoded once for many streams as it is."""
+    if serialize is None:
+        return None
+    return lambda answer: answer if type(answer) is bytes else serialize(answer)
 
 
 async def _write(answers: AsyncGenerator[Any, None] | Awaitable[None], context: Context) -> None:

@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Final
 
-from matcher.model import (
-    DEFAULT_POOL,
-    AgentChange,
-    Capacity,
-    ChannelCapacity,
-    ImportedRow,
-    PoolPolicy,
-    Profile,
-)
+from matcher.model import AgentChange, PoolPolicy, Profile
 from matcher.model.lifecycle import AgentStatus
 from matcher.rpc.resource_names import Kind
+from matcher.rpc.validation import profiles
 from matcher.rpc.validation.violations import DAY, HOUR, MISSING, SECOND, WEEK, YEAR, Violations
 from matcher.v1 import roster_pb2 as pb
 
-MOST_DISPLAY_NAME: Final = 128
-MOST_INTERESTS: Final = 64
-MOST_INTEREST: Final = 512
-MOST_SKILLS: Final = 64
-MOST_LEVEL: Final = 100
-MOST_LANGUAGES: Final = 64
-MOST_CHANNELS: Final = 32
-MOST_POOLS: Final = 64
-MOST_UNITS: Final = 1_000_000
-"""The most units of a capacity's total, and of a contact's cost."""
 MOST_MISSED: Final = 1_000
 DEFAULT_BEAT_MS: Final = 30 * SECOND
 
-STATUSES: Final[Mapping[int, AgentStatus]] = {
-    pb.ONLINE: AgentStatus.ONLINE,
-    pb.DRAINING: AgentStatus.DRAINING,
-    pb.OFFLINE: AgentStatus.OFFLINE,
-    pb.AWAY: AgentStatus.AWAY,
-}
-NOT_SET: Final = pb.AGENT_STATUS_UNSPECIFIED
 
 AGENT_PATHS: Final = frozenset({"display_name", "interests", "skills", "languages", "capacity", "pools", "status"})
 _DURATIONS: Final = {
@@ -64,8 +39,8 @@ def create_agent(request: pb.CreateAgentRequest) -> tuple[str, str, Profile, Age
     if not request.HasField("agent"):
         wrong.note("agent", MISSING)
         wrong.refuse()
-    profile = _profile(wrong, "agent", request.agent, site)
-    status = _status(wrong, "agent.status", request.agent.status) or AgentStatus.OFFLINE
+    profile = profiles.profile_of(wrong, "agent", request.agent, site)
+    status = profiles.status_of(wrong, "agent.status", request.agent.status) or AgentStatus.OFFLINE
     wrong.refuse()
     return site, agent, profile, status
 
@@ -77,16 +52,16 @@ def update_agent(request: pb.UpdateAgentRequest) -> tuple[str, str, AgentChange,
     site, agent = wrong.resource("agent.name", values.name, Kind.AGENT)
     paths = wrong.paths("update_mask", request.update_mask, AGENT_PATHS)
     named = paths if paths is not None else {descriptor.name for descriptor, _ in values.ListFields()} & AGENT_PATHS
-    if paths is not None and "status" in named and values.status == NOT_SET and paths is not AGENT_PATHS:
+    if paths is not None and "status" in named and values.status == profiles.NOT_SET and paths is not AGENT_PATHS:
         wrong.note("agent.status", MISSING)
     change = AgentChange(
-        display_name=_display_name(wrong, "agent", values.display_name) if "display_name" in named else None,
-        interests=_interests(wrong, "agent.interests", values.interests) if "interests" in named else None,
-        skills=_skills(wrong, "agent.skills", values.skills) if "skills" in named else None,
-        languages=_languages(wrong, "agent.languages", values.languages) if "languages" in named else None,
-        capacity=_capacity(wrong, "agent.capacity", values) if "capacity" in named else None,
-        pools=_pools(wrong, "agent.pools", values.pools, site) if "pools" in named else None,
-        status=_status(wrong, "agent.status", values.status) if "status" in named else None,
+        display_name=profiles.display_name_of(wrong, "agent", values.display_name) if "display_name" in named else None,
+        interests=profiles.interests_of(wrong, "agent.interests", values.interests) if "interests" in named else None,
+        skills=profiles.skills_of(wrong, "agent.skills", values.skills) if "skills" in named else None,
+        languages=profiles.languages_of(wrong, "agent.languages", values.languages) if "languages" in named else None,
+        capacity=profiles.capacity_of(wrong, "agent.capacity", values) if "capacity" in named else None,
+        pools=profiles.pools_of(wrong, "agent.pools", values.pools, site) if "pools" in named else None,
+        status=profiles.status_of(wrong, "agent.status", values.status) if "status" in named else None,
     )
     etag = wrong.etag("agent.etag", values.etag)
     wrong.refuse()
@@ -97,8 +72,8 @@ def set_status(request: pb.SetAgentStatusRequest) -> tuple[str, str, AgentStatus
     """Check a SetAgentStatusRequest; return site, id, status; raise FieldsInvalid."""
     wrong = Violations()
     site, agent = wrong.resource("name", request.name, Kind.AGENT)
-    status = _status(wrong, "status", request.status)
-    if request.status == NOT_SET:
+    status = profiles.status_of(wrong, "status", request.status)
+    if request.status == profiles.NOT_SET:
         wrong.note("status", MISSING)
     wrong.refuse()
     return site, agent, status or AgentStatus.OFFLINE
@@ -136,7 +111,7 @@ def agents(request: pb.ListAgentsRequest, listing: str) -> tuple[str, int, str, 
     site = wrong.site("parent", request.parent)
     most, after = wrong.page(request.page_size, request.page_token, listing)
     pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else None
-    status = _status(wrong, "status", request.status)
+    status = profiles.status_of(wrong, "status", request.status)
     wrong.refuse()
     return site, most, after, pool, status
 
@@ -199,102 +174,12 @@ def update_pool(request: pb.UpdatePoolRequest) -> tuple[str, str, dict[str, obje
     return at, pool, change, etag
 
 
-def import_row(row: pb.ImportRow, at: str, earlier: Mapping[str, int]) -> ImportedRow:
-    """Check a row of an import into site `at`; `earlier`: the row that gave an id before; raise FieldsInvalid."""
-    wrong = Violations()
-    agent = wrong.identifier("row.agent_id", row.agent_id)
-    if agent in earlier:
-        wrong.note("row.agent_id", f"was already given by row {earlier[agent]} of this import")
-    if not row.HasField("agent"):
-        wrong.note("row.agent", MISSING)
-        wrong.refuse()
-    profile = _profile(wrong, "row.agent", row.agent, at)
-    status = _status(wrong, "row.agent.status", row.agent.status)
-    wrong.refuse()
-    return ImportedRow(row=row.row, agent=agent, profile=profile, status=status)
-
-
-def _profile(wrong: Violations, field: str, agent: pb.Agent, at: str) -> Profile:
-    return Profile(
-        display_name=_display_name(wrong, field, agent.display_name),
-        interests=_interests(wrong, f"{field}.interests", agent.interests),
-        skills=_skills(wrong, f"{field}.skills", agent.skills),
-        languages=_languages(wrong, f"{field}.languages", agent.languages),
-        capacity=_capacity(wrong, f"{field}.capacity", agent),
-        pools=_pools(wrong, f"{field}.pools", agent.pools, at),
-    )
-
-
-def _display_name(wrong: Violations, field: str, value: str) -> str:
-    return wrong.at_most(f"{field}.display_name", value, MOST_DISPLAY_NAME)
-
-
-def _interests(wrong: Violations, field: str, texts: Sequence[str]) -> tuple[str, ...]:
-    stripped = tuple(text.strip() for text in wrong.first(field, texts, MOST_INTERESTS))
-    if not stripped:
-        wrong.note(field, "is empty; an agent needs at least one interest")
-    for number, text in enumerate(stripped):
-        if not text:
-            wrong.note(f"{field}[{number}]", "is empty")
-        wrong.at_most(f"{field}[{number}]", text, MOST_INTEREST)
-    wrong.unique(field, (text.casefold() or f"\n{number}" for number, text in enumerate(stripped)))
-    return stripped
-
-
-def _skills(wrong: Violations, field: str, skills: Sequence[pb.Skill]) -> dict[str, int]:
-    listed = wrong.first(field, skills, MOST_SKILLS)
-    wrong.unique(field, (skill.skill for skill in listed))
-    return {
-        wrong.identifier(f"{field}[{number}].skill", skill.skill): wrong.between(
-            f"{field}[{number}].level", skill.level, 1, MOST_LEVEL
-        )
-        for number, skill in enumerate(listed)
-    }
-
-
-def _languages(wrong: Violations, field: str, languages: Sequence[str]) -> tuple[str, ...]:
-    listed = wrong.first(field, languages, MOST_LANGUAGES)
-    wrong.unique(field, (language.casefold() for language in listed))
-    return tuple(wrong.language(f"{field}[{number}]", language) for number, language in enumerate(listed))
-
-
-def _capacity(wrong: Violations, field: str, agent: pb.Agent) -> Capacity:
-    if not agent.HasField("capacity"):
-        return Capacity()
-    given = agent.capacity
-    channels = f"{field}.channels"
-    wrong.between(f"{field}.total", given.total, 0, MOST_UNITS)
-    listed = wrong.first(channels, given.channels, MOST_CHANNELS)
-    wrong.unique(channels, (channel.channel for channel in listed))
-    limits = {}
-    for number, channel in enumerate(listed):
-        at = f"{channels}[{number}]"
-        limits[wrong.identifier(f"{at}.channel", channel.channel)] = ChannelCapacity(
-            cost=wrong.between(f"{at}.cost", channel.cost, 1, MOST_UNITS),
-            max=wrong.between(f"{at}.max", channel.max, 0, MOST_UNITS),
-        )
-    return Capacity(total=given.total, channels=limits)
-
-
-def _pools(wrong: Violations, field: str, pools: Sequence[str], at: str) -> tuple[str, ...]:
-    listed = wrong.first(field, pools, MOST_POOLS)
-    wrong.unique(field, listed)
-    return tuple(wrong.of_site(f"{field}[{n}]", name, Kind.POOL, at) for n, name in enumerate(listed)) or (
-        DEFAULT_POOL,
-    )
-
-
-def _status(wrong: Violations, field: str, value: int) -> AgentStatus | None:
-    """Return the status; None where it is not set."""
-    return STATUSES.get(wrong.known(field, value, (NOT_SET, *STATUSES)))
-
-
 def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dict[str, object]:
     values: dict[str, object] = {}
     if "display_name" in paths:
-        values["display_name"] = wrong.at_most("pool.display_name", pool.display_name, MOST_DISPLAY_NAME)
+        values["display_name"] = wrong.at_most("pool.display_name", pool.display_name, profiles.MOST_DISPLAY_NAME)
     if "scorer" in paths:
-        values["scorer"] = wrong.at_most("pool.scorer", pool.scorer, MOST_DISPLAY_NAME)
+        values["scorer"] = wrong.at_most("pool.scorer", pool.scorer, profiles.MOST_DISPLAY_NAME)
     for path, (field, least, most) in _DURATIONS.items():
         if path in paths:
             given = pool.HasField(path)  # type: ignore[arg-type]

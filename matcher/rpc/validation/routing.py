@@ -5,14 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from matcher.model import DEFAULT_CHANNEL, DEFAULT_POOL, Basis, Experience, Message, Preferred, Requirements, Wait
+from matcher.model import (
+    DEFAULT_CHANNEL,
+    DEFAULT_POOL,
+    HTML,
+    MOST_COMPARED,
+    PLAIN,
+    Basis,
+    Experience,
+    Message,
+    Preferred,
+    Requirements,
+    Wait,
+)
 from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc import resource_names
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation.violations import HOUR, SECOND, WEEK, Violations
 from matcher.v1 import routing_pb2 as pb
 
-MOST_TEXT: Final = 8_000
+MOST_RAW: Final = 2**18
+"""Characters of a text whose media type is given: a mail with all that it quotes."""
+MEDIA_TYPES: Final = (PLAIN, HTML)
 MOST_CUSTOMER: Final = 256
 MOST_REQUIRED_SKILLS: Final = 64
 MOST_EXCLUDED: Final = 256
@@ -49,7 +63,7 @@ def route(request: pb.RouteMessageRequest) -> tuple[str, RouteRequest]:
     wrong = Violations()
     site, message = _site_and_message(wrong, request)
     if request.contact_id and not resource_names.is_contact_id(request.contact_id):
-        wrong.note("contact_id", f"is not an id of a contact: {resource_names.CONTACT_RULE}")
+        wrong.note("contact_id", resource_names.contact_id_fault(request.contact_id))
     _request_id(wrong, request.request_id)
     wait = _wait(wrong, request)
     wrong.refuse()
@@ -186,25 +200,33 @@ def _site_and_message(
 
 
 def _message(wrong: Violations, site: str, pool: str, message: pb.Message) -> Message:
-    text = message.text
-    if len(wrong.at_most("message.text", text, MOST_TEXT)) <= MOST_TEXT and (not text or text.isspace()):
+    text, most_text = message.text, MOST_RAW if message.media_type else MOST_COMPARED
+    if len(wrong.at_most("message.text", text, most_text)) <= most_text and (not text or text.isspace()):
         wrong.note("message.text", "is empty")
+    if message.media_type and message.media_type not in MEDIA_TYPES:
+        wrong.note("message.media_type", f"is not one of {', '.join(MEDIA_TYPES)}")
     wrong.at_most("message.customer", message.customer, MOST_CUSTOMER)
     if message.channel:
         wrong.identifier("message.channel", message.channel)
-    if message.language:
-        wrong.language("message.language", message.language)
+    language = wrong.language("message.language", message.language) if message.language else ""
     requirements = Requirements(
         pool=pool,
         channel=message.channel or DEFAULT_CHANNEL,
-        language=message.language,
+        language=language,
         skills=_required_skills(wrong, message) if message.required_skills else {},
         excluded=_excluded(wrong, message, site) if message.excluded_agents else frozenset(),
         language_expires_ms=_after(wrong, "message.language_expires_after", message, "language_expires_after"),
         skills_expire_ms=_skills_expire(wrong, message) if message.required_skills else {},
     )
     preferred = _preferred(wrong, message, site) if message.preferred_agents else ()
-    return Message(text=text, customer=message.customer, requirements=requirements, preferred=preferred)
+    media_type = message.media_type or PLAIN
+    return Message(
+        text=text,
+        customer=message.customer,
+        requirements=requirements,
+        preferred=preferred,
+        media_type=media_type,
+    )
 
 
 def _request_id(wrong: Violations, request_id: str) -> None:

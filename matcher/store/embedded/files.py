@@ -42,6 +42,16 @@ class StoreFiles:
         """Return the directory of the append-only files and, where its path is short enough, of the socket."""
         return self.data_dir / "store"
 
+    @property
+    def append_only(self) -> Path:
+        """Return the directory of the append-only files, as the server names it."""
+        return self.server / "appendonlydir"
+
+    @property
+    def append_only_manifest(self) -> Path:
+        """Return the file that names the append-only files that count; there is data where it exists."""
+        return self.append_only / "appendonly.aof.manifest"
+
     def prepare(self) -> None:
         """Create the directories, private to this user. Raises OSError."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,6 +72,15 @@ class StoreFiles:
         except OSError:
             return ""
         return re.sub(r"^\d+:[A-Z] .*? [.\-*#] ", "", lines[-1]).strip() if lines else ""
+
+
+def sync_directory(path: Path) -> None:
+    """Write a directory to the disk, so that files moved into it outlive a power cut. Raises OSError."""
+    number = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 class PollTimeout:

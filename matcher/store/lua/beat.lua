@@ -8,8 +8,9 @@ local function beat(key, arg)
   redis.call('HSET', key.agent, 'beat', until_ms)
   redis.call('ZADD', key.timers, until_ms, 'beat|' .. arg.agent_id)
   note_due(key.life, until_ms)
-  -- Replicas sleep until the earliest deadline they know: this one may be earlier.
-  if not before.beat or tonumber(until_ms) < tonumber(before.beat) then
+  -- Replicas sleep until the earliest deadline they know: this one may be earlier, and a deadline that has passed was
+  -- noticed and is no longer among those that they know.
+  if not before.beat or tonumber(before.beat) <= now or tonumber(until_ms) < tonumber(before.beat) then
     append(key.load, arg.events_kept, 'timer', until_ms, digits(now))
   end
   if before.silent and before.status == 'AWAY' then

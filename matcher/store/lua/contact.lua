@@ -2,12 +2,14 @@
 -- `contact_of` returns: keys and arguments of the call, the contact's id, the time, how long an ended record is kept, and
 -- `record`: what the contact's hash holds, kept true during the call.
 
-local MOST_HISTORY = 6000
+-- How many bytes of steps are kept. A step has 70 to 110 (250 with the longest ids): so all steps of any contact but one that
+-- goes to and fro 600 times. Beyond, the earlier half is forgotten, and a watcher who asks for it is told so.
+local MOST_HISTORY = 64000
 
 -- Reads a contact's hash.
 local function contact_record(contact)
   return fields(contact, 'state', 'reservation', 'agent', 'until', 'created', 'pool', 'wait', 'waits', 'head', 'moving',
-    'queued_in', 'score', 'sequence', 'history', 'agent_uid', 'pool_uid')
+    'queued_in', 'score', 'sequence', 'history', 'pools', 'agent_uid', 'pool_uid')
 end
 
 -- Returns the contact of a call.
@@ -46,7 +48,8 @@ local function enqueue(contact, pool, score, waits_until)
 end
 
 -- Writes a step of the contact's life: the state, its cause, and one entry of the history. Fields and values that
--- follow `agent` are written too. Appends the event, and returns its id.
+-- follow `agent` are written too. `pools` says from which step on the steps are of a pool: '1=sales;7=night;'. Appends the
+-- event, and returns its id.
 local function step(contact, state, cause, reservation, agent, ...)
   local key, record, now = contact.key, contact.record, digits(contact.now)
   local sequence = digits(tonumber(record.sequence or 0) + 1)
@@ -54,10 +57,13 @@ local function step(contact, state, cause, reservation, agent, ...)
   if #history > MOST_HISTORY then
     history = string.sub(history, string.find(history, ';', MOST_HISTORY / 2, true) + 1)
   end
-  record.state, record.sequence, record.history = state, sequence, history
-  redis.call('HSET', key.contact, 'state', state, 'cause', cause, 'sequence', sequence, 'history', history, ...)
-  return append(key.load, contact.arg.events_kept, 'step', contact.id, record.queued_in or record.pool, sequence, state,
-    cause, reservation, agent, record.score or '', now)
+  local pool, pools = record.queued_in or record.pool, record.pools or ''
+  if string.match(pools, '=([^=;]*);$') ~= pool then pools = pools .. sequence .. '=' .. pool .. ';' end
+  record.state, record.sequence, record.history, record.pools = state, sequence, history, pools
+  redis.call('HSET', key.contact, 'state', state, 'cause', cause, 'sequence', sequence, 'history', history,
+    'pools', pools, ...)
+  return append(key.load, contact.arg.events_kept, 'step', contact.id, pool, sequence, state, cause, reservation, agent,
+    record.score or '', now)
 end
 
 -- Deletes the sealed message of a contact that neither waits nor is to wait again.

@@ -6,7 +6,7 @@ local function decline(key, arg)
   if reservation.reads == 'DECLINED' then return answer(reservation) end
   if reservation.reads ~= 'PENDING' then return refusal(reservation) end
   redis.call('HSET', key.reservation, 'reason', arg.reason)
-  release(reservation, 'DECLINED', nil)
+  release(reservation, 'DECLINED', reservation.now)
   reset_missed(reservation)
   local excluded_until = arg.retry_after_ms == '' and '0' or digits(reservation.now + tonumber(arg.retry_after_ms))
   if has_contact(reservation) then

@@ -10,7 +10,8 @@ local function expire(key, arg)
   end
   if reservation.reads == state then return {'early'} end
   if redis.call('ZREM', key.due, member) == 0 then return {'done'} end
-  release(reservation, reservation.reads, state == 'WRAPPING' and tonumber(reservation.deadline) or nil)
+  local idle_since = state == 'PENDING' and reservation.now or state == 'WRAPPING' and tonumber(reservation.deadline)
+  release(reservation, reservation.reads, idle_since or nil)
   local contact, away = reservation.contact, ''
   if state == 'PENDING' then
     if has_contact(reservation) then put_back(reservation, 'OFFER_EXPIRED', '0') end

@@ -1,10 +1,23 @@
 -- Takes a contact out of the queue: the caller cancels it, or its wait is over.
 -- Takes and answers: verbs.Leave.
 
+-- Ends a contact that is kept aside.
+local function end_quarantined(contact, state, cause)
+  local key = contact.key
+  redis.call('DEL', key.aside)
+  redis.call('ZREM', key.timers, 'contact|' .. contact.id)
+  finish(contact, state, cause, '', '')
+  return {'left', state}
+end
+
 -- Ends a wait that is over. `live`: an agent is reserved or talks with the contact.
 local function expire_wait(contact, live)
   local key, record = contact.key, contact.record
   local has_agent = record.state == 'RESERVED' or record.state == 'ASSIGNED'
+  if record.state == 'QUARANTINED' then
+    if tonumber(record.waits) > contact.now then return {'early'} end
+    return end_quarantined(contact, 'EXPIRED', 'WAIT_EXPIRED')
+  end
   if not record.queued_in then
     redis.call('ZREM', key.timers, 'contact|' .. contact.id)
     if has_agent or record.state == 'QUEUED' then return {'held', record.reservation or ''} end
@@ -46,6 +59,7 @@ local function leave(key, arg)
   if record.state == 'ASSIGNED' then return {'ended', 'EXPIRED'} end
   -- A call that the network repeats gets the answer of the first.
   if record.state == 'CANCELED' then return {'left', 'CANCELED'} end
+  if record.state == 'QUARANTINED' then return end_quarantined(contact, 'CANCELED', arg.cause) end
   if record.state ~= 'QUEUED' and record.state ~= 'RESERVED' then return {'ended', record.state} end
   finish(contact, 'CANCELED', arg.cause, '', '')
   return {'left', 'CANCELED'}

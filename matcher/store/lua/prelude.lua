@@ -60,12 +60,12 @@ local function hold_member(reservation, channel, cost)
 end
 
 -- Returns the sum of an agent's live costs, and how many of the holds are of the channel. An idle conversation costs
--- nothing and is not counted.
+-- nothing and is not counted; nor is a hold that cannot be read, which the audit removes.
 local function live_load(holds, now, channel)
   local load, on_channel = 0, 0
   for _, member in ipairs(redis.call('ZRANGE', holds, '(' .. digits(now), '+inf', 'BYSCORE')) do
     local held_channel, cost = string.match(member, '|([^|]*)|(%d+)$')
-    load = load + tonumber(cost)
+    load = load + (tonumber(cost) or 0)
     if held_channel == channel and cost ~= '0' then on_channel = on_channel + 1 end
   end
   return load, on_channel

@@ -6,6 +6,9 @@ local function put_agent(key, arg)
   if before.write == arg.write_id then return {'ok', redis.call('HGETALL', key.agent)} end
   local conflict = version_conflict(before.version, arg.expected)
   if conflict then return conflict end
+  -- A file does not know who is at the desk: while heartbeats are missing it gives no status, and the guard stays.
+  local given = arg.status
+  if arg.imported == '1' and before.beat and tonumber(before.beat) <= now then given = '' end
   local pools = {}
   for i = 1, #arg.joined do
     pools[i] = arg.joined[i].id
@@ -13,7 +16,7 @@ local function put_agent(key, arg)
   end
   for i = 1, #arg.left do redis.call('SREM', key.left[i].members, arg.agent_id) end
   for i = 1, #arg.joined do redis.call('SADD', key.joined[i].members, arg.agent_id) end
-  local status = arg.status ~= '' and arg.status or before.status or 'OFFLINE'
+  local status = given ~= '' and given or before.status or 'OFFLINE'
   local idle = before.idle or digits(now)
   if status == 'ONLINE' and before.status ~= 'ONLINE' then idle = digits(now) end
   local version = next_version(before.version, micros)
@@ -26,8 +29,8 @@ local function put_agent(key, arg)
   end
   if arg.encoded ~= '' then redis.call('SET', key.vectors, arg.encoded) end
   redis.call('HSET', key.agent, 'pools', ';' .. table.concat(pools, ';') .. ';')
-  if arg.status ~= '' then
-    if arg.status ~= before.status then redis.call('HDEL', key.agent, 'reason', 'missed', 'silent') end
+  if given ~= '' then
+    if given ~= before.status then redis.call('HDEL', key.agent, 'reason', 'missed', 'silent') end
     if before.beat and tonumber(before.beat) <= now then redis.call('HDEL', key.agent, 'beat') end
   end
   -- A contact may wait for a new agent, for more capacity or for another pool.

@@ -99,6 +99,7 @@ local function note_activity(reservation, idle_ms)
 end
 
 -- Ends the hold and frees its capacity. `idle_since`: since when the agent is idle; nil: the agent's idle time goes on.
+-- A declined and a missed offer end the idle time, so that who takes no offers does not stay first in line.
 -- A reservation that lapsed ended at its deadline, whenever that is written.
 local function release(reservation, state, idle_since)
   local key = reservation.key

@@ -10,7 +10,7 @@ local function earlier_answer(key, arg)
   local earlier = redis.call('GET', key.once)
   if not earlier then return nil end
   local digest, reservation, decision, contact = string.match(earlier, '^(%x+)|([^|]*)|([^|]*)|(.*)$')
-  if digest ~= arg.digest then return {'reused'} end
+  if digest ~= arg.digest and not string.find(arg.former_digests, digest, 1, true) then return {'reused'} end
   return {'replayed', reservation, decision, contact}
 end
 
@@ -42,8 +42,9 @@ local function check_contact(attempt)
     if not record.queued_in then return {'state', state or ''} end
   end
   if attempt.transfer then
-    local talks = live and state == 'ASSIGNED' and record.reservation == arg.handed_on[1].id
-    if not talks then return {'state', state or ''} end
+    if not (live and state == 'ASSIGNED') then return {'state', state or ''} end
+    -- Another agent has the contact than when the caller read it, or nobody had accepted it then.
+    if record.reservation ~= arg.handed_on[1].id then return {'moved', record.reservation} end
     attempt.previous_agent, attempt.previous_uid = record.agent, record.agent_uid
   elseif attempt.from_queue then
     if state ~= 'QUEUED' then return {'state', state} end
@@ -53,7 +54,7 @@ local function check_contact(attempt)
     return {'ended', 'EXPIRED'}
   elseif state == 'RESERVED' then
     attempt.previous_agent, attempt.previous_uid = record.agent, record.agent_uid
-  elseif state and state ~= 'QUEUED' then
+  elseif state and state ~= 'QUEUED' and state ~= 'QUARANTINED' then
     return {'ended', state}
   end
 end
@@ -126,17 +127,15 @@ local function free_candidates(attempt)
   return free, best, kept_back
 end
 
--- Returns the candidate to hold: of those within the tolerance of the best affinity the least utilised, of equals the
--- longest idle. With a tolerance below 0 it is the longest idle of all.
+-- Returns the candidate to hold: of those within the tolerance of the best affinity (below 0: of all) the least
+-- utilised, of equals the longest idle.
 local function choose(free, best, tolerance)
   local chosen
-  for _, one in ipairs(free) do
-    if tolerance < 0 then
-      if not chosen or one.idle < chosen.idle then chosen = one end
-    elseif one.affinity >= best - tolerance then
-      if not chosen or one.utilisation < chosen.utilisation
-          or (one.utilisation == chosen.utilisation and one.idle < chosen.idle) then
-        chosen = one
+  for _, candidate in ipairs(free) do
+    if tolerance < 0 or candidate.affinity >= best - tolerance then
+      if not chosen or candidate.utilisation < chosen.utilisation
+          or (candidate.utilisation == chosen.utilisation and candidate.idle < chosen.idle) then
+        chosen = candidate
       end
     end
   end

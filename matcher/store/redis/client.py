@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
+from weakref import WeakSet
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -14,13 +15,15 @@ from redis.asyncio import Redis
 from matcher.errors import SiteNotFound, StoreUnavailable, StoreUnfit
 from matcher.model.resource_names import site_name
 from matcher.store.clock import Clock
-from matcher.store.keys import SCHEMA, SCHEMA_VERSION, SECRET, Keys, site_of
+from matcher.store.keys import SCHEMA, SECRET, Keys, site_of
 from matcher.store.redis import functions
 from matcher.store.redis.address import StoreKind, parse_address
 from matcher.store.redis.blocking_reader import BlockingReader
 from matcher.store.redis.failover import NOT_RUN, UNAVAILABLE, FailoverClient, summary
+from matcher.store.redis.multiplexed_connection import MultiplexedConnection, pack
 from matcher.store.redis.topology import ConnectionLimits, Server, Servers
 from matcher.store.redis.verb_call import VerbCall
+from matcher.store.schema import NEWEST, SchemaGate
 
 LEAST_REDIS: Final = (7, 0)
 START_SECONDS: Final = 10.0
@@ -55,6 +58,7 @@ class StoreClient:
         """
         address = parse_address(url)
         self.address = address.redacted
+        self.schema = SchemaGate(address.redacted)
         self.round_trips = 0
         self.persistent = False
         """Whether every primary keeps an append-only file; set by `start`."""
@@ -62,6 +66,8 @@ class StoreClient:
         self._failover = FailoverClient(address, ConnectionLimits(max_calls, timeout_seconds))
         self._servers = self._failover.servers
         self._on_round_trip = on_round_trip
+        self._fit: WeakSet[MultiplexedConnection] = WeakSet()
+        """The connections to servers that are known to be fit for the data."""
 
     def blocking_reader(self, key: str) -> BlockingReader:
         """Return a reader with a connection of its own to the server that has a key, for commands that block."""
@@ -83,10 +89,11 @@ class StoreClient:
         """
         return parse_answer(command, await self._run(command, name or command[0]))
 
-    async def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    async def pipeline(self, commands: Sequence[tuple[Any, ...]], *, any_type: bool = False) -> list[Any]:
         """Run commands without a transaction, in one round trip to each server that has a key; answers in order.
 
         A command without a key goes to the server of the first command with a key.
+        any_type: where a key has another type than a command reads, the answer is redis-py's ResponseError.
         """
         hash_slots = [self._servers.hash_slot(command) for command in commands]
         first = next((hash_slot for hash_slot in hash_slots if hash_slot is not None), None)
@@ -103,9 +110,12 @@ class StoreClient:
 
         await asyncio.gather(*(execute(hash_slot, numbers) for hash_slot, numbers in parts.items()))
         for answer in answers:
-            if isinstance(answer, Exception):
+            if isinstance(answer, Exception) and not (any_type and str(answer).startswith("WRONGTYPE")):
                 self._failover.raise_store_error(answer)
-        return [parse_answer(command, answer) for command, answer in zip(commands, answers, strict=True)]
+        return [
+            answer if isinstance(answer, Exception) else parse_answer(command, answer)
+            for command, answer in zip(commands, answers, strict=True)
+        ]
 
     async def read_by_server(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Run commands that only read, in one round trip to each server; answers in order, None for what failed.
@@ -153,9 +163,36 @@ class StoreClient:
 
     async def load_library(self) -> None:
         """Load the verbs on every reachable primary that does not have them."""
-        for answer in (await self._run_on_primaries("FUNCTION LOAD", functions.code())).values():
-            if isinstance(answer, exceptions.ResponseError) and "already exists" not in str(answer):
+        await self._run_everywhere("already exists", "FUNCTION LOAD", functions.code())
+
+    async def unload_library(self, library: str) -> None:
+        """Remove a library from every reachable primary that has it."""
+        await self._run_everywhere("not found", "FUNCTION DELETE", library)
+
+    async def libraries(self) -> set[str] | None:
+        """Name the libraries of all versions on the reachable primaries; None where the user may not list them."""
+        names = set[str]()
+        for answer in (await self._run_on_primaries("FUNCTION LIST", "LIBRARYNAME", f"{functions.PREFIX}*")).values():
+            if isinstance(answer, exceptions.NoPermissionError):
+                return None
+            if isinstance(answer, Exception):
                 self._failover.raise_store_error(answer)
+            names |= {dict(zip(entry[::2], entry[1::2], strict=True))[b"library_name"].decode() for entry in answer}
+        return set(filter(functions.is_library, names))
+
+    async def connected_clients(self) -> int:
+        """Count the connections of all programs to the primaries. Raises StoreUnavailable where one is away."""
+        clients = 0
+        for answer in (await self._run_on_primaries("INFO", "clients", require_all=True)).values():
+            if isinstance(answer, Exception):
+                self._failover.raise_store_error(answer)
+            clients += int(parse_answer(("INFO",), answer)["connected_clients"])
+        return clients
+
+    @property
+    def open_connections(self) -> int:
+        """Return how many of these connections are this client's."""
+        return self._servers.open_connections()
 
     async def start(self) -> None:
         """Wait up to 10 s for the store, check that every primary is fit for the data, and load the verbs.
@@ -182,9 +219,7 @@ class StoreClient:
             info = parse_answer(("INFO",), answer)
             check_fit(server.name, info, self._kind)
             self.persistent &= bool(info.get("aof_enabled"))
-        schema = await self._get_or_put(SCHEMA, SCHEMA_VERSION.encode())
-        if schema is not None and schema != SCHEMA_VERSION.encode():
-            raise StoreUnfit(self.address, f"its data has schema {schema!r}; this version reads {SCHEMA_VERSION}")
+        self.schema.set(await self._get_or_put(SCHEMA, str(NEWEST).encode()))
         await self.load_library()
 
     async def shared_secret(self, fresh: bytes) -> bytes:
@@ -200,8 +235,9 @@ class StoreClient:
     async def probe_primaries(self, silence_seconds: float) -> list[str]:
         """Check that every primary answers, and read the clocks that were not read for 2 s.
 
-        A primary that answered a call within the last 0.25 s is not probed. Returns the names of the primaries that do
-        not answer while others do. Raises StoreUnavailable where no primary answers, TimeoutError where all are silent.
+        A primary that answered a call within the last 0.25 s is not probed; one that was connected since, as after a
+        failover, is checked for its fitness as at the start. Returns the primaries that do not answer while others do.
+        Raises StoreUnfit, StoreUnavailable where no primary answers, or TimeoutError where all are silent.
         """
         try:
             async with asyncio.timeout(silence_seconds):
@@ -226,12 +262,28 @@ class StoreClient:
                     await server.read_clock()
             except UNAVAILABLE as fault:
                 return server.name, fault
+        if (connection := server.connection) is not None and connection not in self._fit:
+            self._count("INFO")
+            try:
+                async with asyncio.timeout(silence_seconds):
+                    (answer,) = await connection.execute(pack(("INFO",)), 1)
+            except UNAVAILABLE as fault:
+                return server.name, fault
+            if not isinstance(answer, Exception):
+                check_fit(server.name, parse_answer(("INFO",), answer), self._kind)
+                self._fit.add(connection)
         return server.name, None
 
     async def delete_matching(self, pattern: str) -> None:
         """Delete every key of one site that matches a glob, in steps of 1,000 keys so that other calls go on."""
         async for keys in self.scan(pattern):
             await self._run(("UNLINK", *keys), "UNLINK")
+
+    async def keys_matching(self, pattern: str) -> AsyncIterator[str]:
+        """Yield every key of one site that matches a glob; one that is there all the while is yielded at least once."""
+        async for keys in self.scan(pattern):
+            for key in keys:
+                yield key.decode()
 
     async def scan(self, pattern: str) -> AsyncGenerator[list[bytes], None]:
         """Yield every key of one site that matches a glob, in lists: the keys among the next 1,000 of the server."""
@@ -255,6 +307,12 @@ class StoreClient:
         for _ in answers:
             self._count(command[0])
         return answers
+
+    async def _run_everywhere(self, harmless: str, *command: Any) -> None:
+        """Run a command on every reachable primary; an error whose text has `harmless` is none."""
+        for answer in (await self._run_on_primaries(*command)).values():
+            if isinstance(answer, exceptions.ResponseError) and harmless not in str(answer):
+                self._failover.raise_store_error(answer)
 
     def _count(self, name: str) -> None:
         self.round_trips += 1

@@ -83,6 +83,10 @@ class ClusterServers:
         """Return a connection to the server that is importing a hash slot."""
         return await self._server_at((redirection.host, redirection.port)).connect()
 
+    def open_connections(self) -> int:
+        """Return how many connections to the primaries are open."""
+        return sum(server.open_connections for server in self._servers.values())
+
     def close(self) -> None:
         """Close every connection."""
         if self._reading is not None:

@@ -7,6 +7,7 @@ library's name carries a digest of its sources, so that two versions of the serv
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -23,6 +24,9 @@ FILES: Final[Mapping[str, type[CallPart] | None]] = {
     **VERBS,
 }
 """Every file → the class whose names it uses; a file stands after those that it uses."""
+
+PREFIX: Final = "matcher_"
+"""What the name of every version's library begins with."""
 
 
 @cache
@@ -49,9 +53,19 @@ def function(verb: str) -> str:
     return f"matcher_{verb}_{digest()}"
 
 
+def library() -> str:
+    """Return the library's name."""
+    return f"{PREFIX}{digest()}"
+
+
+def is_library(name: str) -> bool:
+    """Return whether a library is one of some version of this program: a store may be shared."""
+    return re.fullmatch(f"{PREFIX}[0-9a-f]{{8}}", name) is not None
+
+
 def code() -> str:
     """Return the library as FUNCTION LOAD takes it."""
-    return f"#!lua name=matcher_{digest()}\n{_sources()}\n{''.join(map(_registered, VERBS))}"
+    return f"#!lua name={library()}\n{_sources()}\n{''.join(map(_registered, VERBS))}"
 
 
 def _registered(verb: str) -> str:

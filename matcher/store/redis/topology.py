@@ -54,6 +54,11 @@ class Server:
         connection = self._connection
         return connection if connection is not None and connection.usable else None
 
+    @property
+    def open_connections(self) -> int:
+        """Return how many connections to the server are open, readers included."""
+        return (self.connection is not None) + sum(reader.usable for reader in self._readers)
+
     async def connect(self) -> MultiplexedConnection:
         """Return the connection; open it once for all callers that wait for it.
 
@@ -167,6 +172,9 @@ class Servers(Protocol):
     async def connect_to_importer(self, redirection: exceptions.AskError) -> MultiplexedConnection:
         """Return a connection to the server that is importing the hash slot of a command."""
 
+    def open_connections(self) -> int:
+        """Return how many connections to the primaries are open."""
+
     def close(self) -> None:
         """Close every connection."""
 
@@ -202,6 +210,10 @@ class SingleServer:
     async def connect_to_importer(self, redirection: exceptions.AskError) -> MultiplexedConnection:
         """Raise the redirection: a single server has no other server to name."""
         raise redirection
+
+    def open_connections(self) -> int:
+        """Return how many connections to the server are open."""
+        return self._server.open_connections
 
     def close(self) -> None:
         """Close the connection."""
@@ -261,6 +273,10 @@ class SentinelServers:
     async def connect_to_importer(self, redirection: exceptions.AskError) -> MultiplexedConnection:
         """Raise the redirection: a primary outside a cluster has no other server to name."""
         raise redirection
+
+    def open_connections(self) -> int:
+        """Return how many connections to the primary are open."""
+        return 0 if self._primary is None else self._primary.open_connections
 
     def close(self) -> None:
         """Close the connection."""

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from matcher.store.redis.verb_call import VerbCall, layout_of
-from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave
-from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Remember
+from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
+from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Quarantine
+from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Rehash, Remember
+from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
     Accept,
     Cancel,
@@ -49,6 +51,10 @@ __all__ = [
     "Accept",
     "AdoptSite",
     "AgentVectors",
+    "AuditAgent",
+    "AuditQueue",
+    "AuditedContact",
+    "AuditedReservation",
     "Beat",
     "Cancel",
     "Candidate",
@@ -79,6 +85,10 @@ __all__ = [
     "PutPool",
     "PutStatus",
     "PutVectors",
+    "Quarantine",
+    "RaiseSchema",
+    "Register",
+    "Rehash",
     "Remember",
     "Renew",
     "Reserve",
@@ -104,12 +114,14 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Rest,
         Expire,
         Leave,
+        Quarantine,
         Beat,
         MissBeat,
         Lead,
         GiveBack,
         Link,
         Remember,
+        Rehash,
         PutAgent,
         PutStatus,
         PutVectors,
@@ -121,6 +133,10 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteSite,
         Erase,
         NextDue,
+        AuditAgent,
+        AuditQueue,
+        Register,
+        RaiseSchema,
     )
 }
 """Every verb by its name, in the order of the library: a verb that another one calls stands before it."""

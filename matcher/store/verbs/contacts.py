@@ -48,6 +48,7 @@ class Leave(VerbCall, frozen=True, kw_only=True):
     """
 
     step: ContactStep
+    aside: Key
     cause: str
     """CANCELED or WAIT_EXPIRED."""
 
@@ -59,6 +60,22 @@ class Leave(VerbCall, frozen=True, kw_only=True):
         "ended": ("state",),
         "early": (),
     }
+
+
+class Quarantine(VerbCall, frozen=True, kw_only=True):
+    """Takes a contact that cannot be read out of the queue, and keeps its record aside.
+
+    aside: done, with the contact's state: QUARANTINED, or ASSIGNED where a transfer waited. changed: its record is not
+    the one seen. gone: the contact is not in the queue.
+    """
+
+    step: ContactStep
+    aside: Key
+    seen: str
+    """The record that cannot be read: SHA-1 over its names and values, 40 hex digits; "" for a key of another type."""
+
+    frees: ClassVar[bool] = True
+    answers: ClassVar[Answers] = {"aside": ("state",), "changed": (), "gone": ()}
 
 
 class Lead(VerbCall, frozen=True, kw_only=True):

@@ -49,3 +49,19 @@ class Remember(VerbCall, frozen=True, kw_only=True):
     remember_ms: int
 
     answers: ClassVar[Answers] = {"ok": (), "moved": ("customer_id",)}
+
+
+class Rehash(VerbCall, frozen=True, kw_only=True):
+    """Stores a customer's handle by the digest of a newer key.
+
+    both: the handle has a customer by either digest, who is not `customer_id`.
+    """
+
+    life: Key
+    handle: Key
+    former: Key
+    customer: Key
+    customer_id: str
+    """The customer whom both digests lead to; "": they are not known to."""
+
+    answers: ClassVar[Answers] = {"done": (), "both": ("customer_id", "former_customer_id")}

@@ -38,6 +38,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     roster: Key
     digest: str
     """Of the request; "": the request is not remembered."""
+    former_digests: str
+    """What the same request may be remembered by instead, apart by spaces: digests under former keys."""
     once_ms: int
     """How long the request is remembered."""
     reservation_id: str
@@ -51,7 +53,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     state: str
     """The reservation's first state: PENDING or ACCEPTED."""
     tolerance: str
-    """A decimal number: affinities this near the best are equal; below 0 the longest idle is chosen."""
+    """A decimal number: affinities this near the best are equal; below 0 all are equal."""
     decision_record: bytes
     decision_ms: int
     """How long the decision is kept."""
@@ -72,7 +74,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
 
     # replayed: the request was answered before, or the offer is made already; ids are '' where the contact waits.
     # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
-    # state: it does not stand as `kind` demands. full: nothing was written; the last events of both streams then.
+    # state: it does not stand as `kind` demands. moved: it talks with an agent, by another reservation than that to be
+    # handed on. full: nothing was written; the last events of both streams then.
     answers: ClassVar[Answers] = {
         "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event", "agent_uid"),
         "queued": ("score", "waits_until_ms", "load_event"),
@@ -81,6 +84,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "live": ("reservation_id",),
         "ended": ("state",),
         "state": ("state",),
+        "moved": ("reservation_id",),
         "full": ("load_event", "roster_event"),
     }
 

@@ -73,6 +73,8 @@ class PutAgent(VerbCall, frozen=True, kw_only=True):
     """Of a record that has none; a record that has one keeps it."""
     status: str
     """"": the status stays, OFFLINE for a new agent."""
+    imported: str
+    """"1": an agent whose desk has sent heartbeats, and has stopped, keeps the status; "": the status is written."""
     profile: bytes
     total: int
     """The agent's capacity."""

@@ -1,0 +1,122 @@
+"""The commands `matcher backup` and `matcher restore` of the embedded store."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from matcher.cli.session import CommandError, Session, command
+from matcher.config import Settings, load
+from matcher.errors import MatcherError
+
+if TYPE_CHECKING:
+    from matcher.store.embedded.backup import Manifest
+
+FileOf = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    command(app, "backup", remote=False)(backup)
+    command(app, "restore", remote=False)(restore)
+
+
+async def backup(session: Session, file: FileOf) -> None:
+    """Write a backup of the embedded store of MATCHER_DATA_DIR to a file, while the service goes on.
+
+    The file holds everything that was acknowledged before, and nothing that is kept outside the store. It appears whole
+    or not at all, and only this user can read it. The store of MATCHER_STORE_URL is backed up by its own means.
+    """
+    from matcher.store.embedded.backup import write_backup
+    from matcher.store.embedded.files import StoreFiles
+    from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
+    from matcher.store.processes import program_version
+
+    try:
+        settings = _settings()
+        if not StoreFiles(settings.data_dir).append_only_manifest.exists():
+            raise CommandError(f"{settings.data_dir} has no data")
+        store = await EmbeddedStore.open(EmbeddedSettings(settings.data_dir, max_memory_mb=settings.store_memory_mb))
+        try:
+            write = partial(write_backup, settings.data_dir, store.url, file.absolute(), program_version())
+            manifest = await asyncio.to_thread(write)
+        finally:
+            await store.close()
+    except MatcherError as error:
+        raise CommandError(str(error)) from None
+    except OSError as error:
+        raise CommandError(f"{error.filename or file}: {error.strerror}") from None
+    _tell(session, "backed up to", file, manifest, {})
+
+
+async def restore(
+    session: Session,
+    file: FileOf,
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the data that the folder has; that data is gone then.")
+    ] = False,
+) -> None:
+    """Restore a backup into MATCHER_DATA_DIR, on which no service runs.
+
+    The backup is verified first: by its checksum, and by a store that is started on it beside the data. Nothing changes
+    where it cannot be used.
+    """
+    from matcher.store.embedded.restore import restore_backup
+
+    sites: list[int] = []
+    try:
+        data_dir = _settings().data_dir
+        verify = partial(_verify, sites)
+        manifest = await asyncio.to_thread(partial(restore_backup, file, data_dir, verify, replace=force))
+    except MatcherError as error:
+        raise CommandError(str(error)) from None
+    except OSError as error:
+        raise CommandError(f"{error.filename or file}: {error.strerror}") from None
+    _tell(session, "restored", file, manifest, {"sites": sites[0]})
+
+
+def _settings() -> Settings:
+    settings = load()
+    if settings.store_url.get_secret_value():
+        raise CommandError(
+            "MATCHER_STORE_URL names a store of its own: back it up and restore it by its own means "
+            "(docs/upgrading.md says what it must hold)"
+        )
+    return settings
+
+
+def _verify(sites: list[int], data_dir: Path) -> None:
+    """Start a store on the data; note how many sites it has. Raises MatcherError where this version cannot use it."""
+    sites.append(asyncio.run(_count_sites(data_dir)))
+
+
+async def _count_sites(data_dir: Path) -> int:
+    from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
+    from matcher.store.keys import SITES
+    from matcher.store.redis.client import StoreClient
+
+    store = await EmbeddedStore.open(EmbeddedSettings(data_dir))
+    try:
+        connection = StoreClient(store.url)
+        try:
+            await connection.start()
+            return int(await connection.run("ZCARD", SITES))
+        finally:
+            await connection.close()
+    finally:
+        await store.close()
+
+
+def _tell(session: Session, done: str, file: Path, manifest: Manifest, more: dict[str, Any]) -> None:
+    if session.as_json:
+        session.write_json({"file": str(file), **msgspec.structs.asdict(manifest), **more})
+    made = datetime.fromtimestamp(manifest.created_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    counted = "".join(f", {name}: {value}" for name, value in more.items())
+    session.say(f"{done} {file}: {manifest.bytes:,} bytes of {made}, schema {manifest.schema}{counted}")

@@ -1,0 +1,108 @@
+"""The reader of waiting contacts: reads their records, opens and encodes their messages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Final
+
+import structlog
+
+from matcher.replica.site_replica import SiteReplica
+from matcher.routing.encoded_message import encode_message
+from matcher.routing.message_reading import read_message
+from matcher.routing.queued_contacts import QueuedContact
+from matcher.store.contacts import ContactStore, QueuePlace, UnreadableContact, WaitingContact
+from matcher.store.sealer import NotOpened, Sealer, WaitingMessage
+
+log = structlog.get_logger(__name__)
+
+
+class Quarantined(StrEnum):
+    """Why a waiting contact is kept aside."""
+
+    RECORD = "record"
+    """Its record cannot be read."""
+    SECRET = "secret"  # noqa: S105 - a reason, not a secret
+    """Its message was sealed with another secret, or was damaged since."""
+    MESSAGE = "message"
+    """Its message was opened and is no message."""
+
+
+_REASONS: Final = {NotOpened.SECRET: Quarantined.SECRET, NotOpened.MESSAGE: Quarantined.MESSAGE}
+
+
+class WaitingReader:
+    """Read contacts of one site's queue. A contact that cannot be read costs no other contact its turn."""
+
+    def __init__(
+        self,
+        replica: SiteReplica,
+        contacts: ContactStore,
+        sealer: Sealer,
+        on_quarantined: Callable[[Quarantined], None] = lambda _: None,
+    ) -> None:
+        """on_quarantined: called for each contact that is kept aside."""
+        self._replica = replica
+        self._contacts = contacts
+        self._sealer = sealer
+        self._on_quarantined = on_quarantined
+        self._has_opened = False
+        """Whether this process ever opened a message of the site: then its secret is the one that the site's have."""
+        self._unopened: set[str] = set()
+
+    async def read(self, places: Sequence[QueuePlace]) -> tuple[list[QueuedContact], set[str]]:
+        """Return the contacts that can be compared, and the ids of those that wait no more or cannot be read."""
+        records = await self._contacts.kept(self._replica.site, [place.contact for place in places])
+        opened: list[tuple[QueuePlace, WaitingContact, WaitingMessage]] = []
+        left_out: set[str] = set()
+        unopened: list[tuple[str, WaitingContact, NotOpened]] = []
+        for place, record in zip(places, records, strict=True):
+            written = None
+            if isinstance(record, UnreadableContact):
+                await self._set_aside(place.contact, record.seen, Quarantined.RECORD, record.why)
+            elif record is not None:
+                written = self._sealer.open(self._replica.site, place.contact, record.sealed)
+                if isinstance(written, WaitingMessage):
+                    opened.append((place, record, written))
+                    continue
+                unopened.append((place.contact, record, written))
+            left_out.add(place.contact)
+        self._has_opened = self._has_opened or bool(opened)
+        for contact, record, why in unopened:
+            await self._handle_unopened(contact, record, why)
+        # A message that another version sealed may be unread.
+        read = [await read_message(written.message) for _, _, written in opened]
+        encoded = await asyncio.gather(*(encode_message(self._replica, message) for message in read))
+        queued = [
+            QueuedContact(place, record, written.message, written.auto_accept, message, written.message.requirements)
+            for (place, record, written), message in zip(opened, encoded, strict=True)
+        ]
+        return queued, left_out
+
+    async def _handle_unopened(self, contact: str, record: WaitingContact, why: NotOpened) -> None:
+        """Set a contact aside whose message cannot be opened.
+
+        Not where this process has never opened one: its own secret may be the wrong one, and it would set the whole
+        queue aside. Such a contact goes on waiting, for a process that can open its message.
+        """
+        if self._has_opened or why is NotOpened.MESSAGE:
+            self._unopened.discard(contact)
+            await self._set_aside(contact, record.seen, _REASONS[why], why.name)
+        elif contact not in self._unopened:
+            self._unopened.add(contact)
+            log.warning(
+                "the message of a waiting contact was sealed with another secret",
+                site=self._replica.site,
+                contact=contact,
+            )
+
+    async def _set_aside(self, contact: str, seen: str, reason: Quarantined, why: str) -> None:
+        site = self._replica.site
+        if not await self._contacts.quarantine(site, contact, seen):
+            return  # the contact left the queue, or has another record: its event says which
+        self._replica.queue.leave(contact)
+        event = "a waiting contact cannot be read and is kept aside"
+        log.warning(event, site=site, contact=contact, reason=reason.value, why=why)
+        self._on_quarantined(reason)

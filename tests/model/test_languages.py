@@ -1,0 +1,76 @@
+"""Languages: names and tags are understood, wrong ones get the nearest, and aliases and macrolanguages meet."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langcodes.data_dicts import LANGUAGE_REPLACEMENTS, MACROLANGUAGES
+
+from matcher.model.languages import LONGEST, found_under, looked_up, meets, nearest, tag_of
+
+
+@pytest.mark.parametrize(
+    ("written", "tag"),
+    [
+        ("de", "de"),
+        ("pt_BR", "pt_BR"),
+        ("zh-Hans", "zh-Hans"),
+        ("English", "en"),
+        ("deutsch", "de"),
+        ("français", "fr"),
+        (" Norwegian ", "no"),
+        ("中文", "zh"),
+        ("Brazilian Portuguese", "pt-BR"),
+        ("xx", ""),
+        ("ua", ""),
+        ("Engish", ""),
+        ("", ""),
+        ("e", ""),
+        ("x" * (LONGEST + 1), ""),
+    ],
+)
+def test_a_tag_is_taken_as_it_is_and_a_name_becomes_its_tag(written: str, tag: str) -> None:
+    """A roster says "English" where the tag is "en"; "ua" is a country and no language."""
+    assert tag_of(written) == tag
+
+
+@pytest.mark.parametrize(
+    ("written", "tag"),
+    [("jp", "ja"), ("cz", "cs"), ("ua", "uk"), ("gr", "el"), ("Engish", "en"), ("Germn", "de"), ("xx", "")],
+)
+def test_a_wrong_language_gets_the_nearest(written: str, tag: str) -> None:
+    """A country's code gives the country's language, a misspelt name the name that is meant."""
+    assert nearest(written) == tag
+
+
+@pytest.mark.parametrize(
+    ("asked", "spoken", "met"),
+    [
+        ("no", "nb", True),
+        ("nb", "no", True),
+        ("nn", "nb", False),
+        ("iw", "he", True),
+        ("he", "iw", True),
+        ("zh-Hans", "zh", True),
+        ("zh", "zh-Hant-TW", True),
+        ("yue", "zh", True),
+        ("zh", "yue", True),
+        ("yue", "cmn", False),
+        ("deu", "de-AT", True),
+        ("sh", "hr", True),
+        ("hr", "sr", False),
+        ("en", "de", False),
+        ("en", "English", True),
+    ],
+)
+def test_aliases_and_macrolanguages_meet(asked: str, spoken: str, met: bool) -> None:
+    """A member meets its macrolanguage, both ways, and no other member; the store may hold a name from before."""
+    assert meets(asked, spoken) is met
+
+
+TAGS = st.sampled_from(sorted({*MACROLANGUAGES, *MACROLANGUAGES.values(), *LANGUAGE_REPLACEMENTS, "en", "de", "x-a"}))
+
+
+@given(asked=TAGS, spoken=TAGS)
+def test_the_names_of_the_index_say_the_same(asked: str, spoken: str) -> None:
+    """For any two languages: an agent is found by the names exactly if the language is met."""
+    assert (not set(found_under(spoken)).isdisjoint(looked_up(asked))) is meets(asked, spoken)

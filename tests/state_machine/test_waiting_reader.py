@@ -1,0 +1,69 @@
+"""The reader of waiting contacts: what it sets aside, and what it leaves to a process that can read it."""
+
+from __future__ import annotations
+
+from matcher.model import Message, QueuedOutcome, Requirements, Wait
+from matcher.model.lifecycle import ContactState
+from matcher.model.requests import RouteRequest
+from matcher.routing.waiting_reader import Quarantined, WaitingReader
+from matcher.store.keyring.secret_keys import SECRET_ID
+from matcher.store.keyring.service_keys import ServiceKeys
+from matcher.store.keys import Keys
+from matcher.store.sealer import Sealer
+from tests.state_machine.pair import Pair
+from tests.state_machine.service_instance import KEYS
+from tests.store.stage import LONG_MS
+
+
+async def three_wait(pair: Pair) -> None:
+    """Let three contacts wait."""
+    for contact in ("a", "b", "c"):
+        request = RouteRequest(Message("roses", "", Requirements()), contact_id=contact, wait=Wait(LONG_MS))
+        assert isinstance(await pair.slow.router.route(pair.site, request), QueuedOutcome)
+    await pair.catch_up()
+
+
+async def states(pair: Pair) -> list[ContactState]:
+    """Return the states of the three contacts."""
+    return [(await pair.slow.contacts.contact(pair.site, contact)).state for contact in ("a", "b", "c")]
+
+
+async def test_a_process_with_another_secret_sets_no_contact_aside(pair: Pair) -> None:
+    """It never opened a message of the site, so its own secret may be the wrong one: all go on waiting."""
+    await three_wait(pair)
+    replica, reasons = await pair.slow.sites.replica(pair.site), list[Quarantined]()
+    reader = WaitingReader(replica, pair.slow.queue, Sealer(ServiceKeys.of_secret(b"another")), reasons.append)
+    for _ in range(2):
+        assert await reader.read(list(replica.queue)) == ([], {"a", "b", "c"})
+    assert await states(pair) == 3 * [ContactState.QUEUED]
+    assert reasons == []
+
+
+async def test_a_process_that_opened_one_message_sets_those_aside_that_it_cannot_open(pair: Pair) -> None:
+    """A damaged message and a damaged record are set aside, each with its reason; the third contact is read."""
+    await three_wait(pair)
+    keys = Keys(pair.site)
+    await pair.connection.run("HSET", keys.contact("a"), "sealed", "damaged")
+    await pair.connection.run("HSET", keys.contact("b"), "created", "damaged")
+    replica, reasons = await pair.slow.sites.replica(pair.site), list[Quarantined]()
+    reader = WaitingReader(replica, pair.slow.queue, Sealer(KEYS), reasons.append)
+    queued, left_out = await reader.read(list(replica.queue))
+    assert [contact.place.contact for contact in queued] == ["c"]
+    assert left_out == {"a", "b"}
+    assert await states(pair) == [ContactState.QUARANTINED, ContactState.QUARANTINED, ContactState.QUEUED]
+    assert sorted(reasons) == [Quarantined.RECORD, Quarantined.SECRET]
+    assert [place.contact for place in replica.queue] == ["c"]
+
+
+async def test_a_message_that_opens_and_is_none_is_set_aside(pair: Pair) -> None:
+    """Whoever sealed it had the secret: no other process can read it either."""
+    await three_wait(pair)
+    sealer, name = Sealer(KEYS), "a"
+    cipher = KEYS.to_open(SECRET_ID)
+    assert cipher is not None
+    nothing = cipher.aead.encrypt(bytes(12), b"{}", f"{pair.site}|{name}".encode())
+    await pair.connection.run("HSET", Keys(pair.site).contact(name), "sealed", bytes(12) + nothing)
+    replica, reasons = await pair.slow.sites.replica(pair.site), list[Quarantined]()
+    reader = WaitingReader(replica, pair.slow.queue, sealer, reasons.append)
+    await reader.read([place for place in replica.queue if place.contact == name])
+    assert reasons == [Quarantined.MESSAGE]
