@@ -103,7 +103,8 @@ class Settings(BaseModel):
         0,
         ge=0,
         le=65_536,
-        description="Most routes and suggestions in progress; more wait for admission. 0: 12 per core.",
+        description="Most routes and suggestions in progress, of ordinary length (a long one counts as several); more "
+        "wait for admission. 0: 12 per core.",
     )
     routes_waiting: int = Field(
         2048, ge=0, description="Most calls that wait for admission; beyond that calls get RESOURCE_EXHAUSTED."
@@ -113,6 +114,11 @@ class Settings(BaseModel):
         ge=0,
         le=600,
         description="How long calls may have to wait for admission until it is overload: then the oldest are refused.",
+    )
+    fair_by_peer: bool = Field(
+        False,
+        description="Let the addresses of a site's callers take turns in the line of calls that wait. Only without a "
+        "proxy: behind one all callers have the same address.",
     )
     text_cache_size: int = Field(
         0,

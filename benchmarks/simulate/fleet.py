@@ -131,6 +131,7 @@ class Fleet:
                     "MATCHER_MODEL_CACHE": os.environ.get("MATCHER_MODEL_CACHE", str(ROOT / "build" / "models")),
                     "MATCHER_LOG_FORMAT": "json",
                     "MATCHER_STORE_URL": self.store.url,
+                    "MATCHER_SEAL_KEYS_FILE": str(folder / "keyring"),
                     "MATCHER_ENCODER_THREADS": "1",
                 },
                 folder / f"replica-{number}.log",

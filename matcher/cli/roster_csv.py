@@ -1,16 +1,19 @@
-"""The CSV format of a roster: a header, one agent a row, the parts of a cell separated by "|".
+"""The CSV format of a roster: a header, one agent a row, as people and spreadsheets write it.
 
-A cell of interests may hold one interest a line instead, as a spreadsheet does. The export writes the cell so where
-an interest contains a "|".
+The header's names count without regard to case, order and space. A first line "sep=;" names the separator. Columns
+without a name are dropped if they are empty, and a row's missing last cells are empty ones.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from typing import TypedDict
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypedDict
 
+from matcher.cli import csv_cells
+from matcher.cli.csv_cells import column_letter, guarded, unguarded
 from matcher.cli.roster_rows import BadRow
 from matcher.client import Violation
 
@@ -57,6 +60,9 @@ class Record(TypedDict):
 
 LONGEST_CELL = 1_000_000
 """Characters; 64 interests of 512 are 33,000."""
+SEPARATORS: Final = ",;\t"
+_NAMED_SEPARATOR: Final = re.compile(r'"?sep=([^"\w\s]|\t)"?[,;\t]*\r?', re.IGNORECASE)
+"""The first line with which a file tells a spreadsheet its separator, also as a spreadsheet writes it again."""
 
 
 def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object], Sequence[Violation]] | BadRow]:
@@ -67,12 +73,14 @@ def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object], Sequence[Vi
     # Bytes that are not UTF-8 become lone surrogates, so that the error can name their cell.
     text = data.decode("utf-8-sig", errors="surrogateescape")
     csv.field_size_limit(LONGEST_CELL)
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
+    first, _, rest = text.partition("\n")
+    named = _NAMED_SEPARATOR.fullmatch(first)
+    lines_before = 1 if named else 0
+    separator, text = (named[1], rest) if named else (max(SEPARATORS, key=first.count), text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    header: list[str] = []
+    header: Mapping[int, str] = {}
     while True:
-        line = reader.line_num + 1
+        line = lines_before + reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:
@@ -85,27 +93,20 @@ def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object], Sequence[Vi
         if header:
             yield _read_cells(line, header, cells)
             continue
-        header = [cell.strip() for cell in cells]
-        missing = [column for column in ("id", "interests") if column not in header]
-        if missing or len(set(header)) < len(header):
-            yield BadRow(
-                line,
-                "",
-                tuple(Violation(column, "is a column that is missing") for column in missing)
-                or (Violation("line", "names a column twice"),),
-            )
+        header = _header(cells)
+        wrong = _wrong_header(list(header.values()))
+        if wrong:
+            yield BadRow(line, "", wrong)
             return
 
 
 def cells(record: Record) -> list[str]:
     """Return the cells of a record, in the order of COLUMNS."""
-    interests = record["interests"]
-    by_lines = any("|" in interest for interest in interests)
     channels = (f"{limit['channel']}:{limit['cost']}:{limit['max']}" for limit in record["capacity"]["channels"])
-    return [
+    written = [
         record["id"],
-        record["display_name"],
-        "".join(f"{interest}\n" for interest in interests) if by_lines else "|".join(interests),
+        csv_cells.text_cell(record["display_name"]),
+        csv_cells.list_cell(record["interests"]),
         "|".join(f"{skill}:{level}" for skill, level in record["skills"].items()),
         "|".join(record["languages"]),
         str(record["capacity"]["total"]),
@@ -113,67 +114,46 @@ def cells(record: Record) -> list[str]:
         "|".join(record["pools"]),
         record["status"],
     ]
+    return [guarded(cell) for cell in written]
+
+
+def _header(cells: Sequence[str]) -> dict[int, str]:
+    """Return the names of the columns by their place, without those that have none."""
+    names = ("_".join(cell.casefold().replace("_", " ").replace("-", " ").split()) for cell in cells)
+    return {place: name for place, name in enumerate(names) if name}
+
+
+def _wrong_header(names: Sequence[str]) -> tuple[Violation, ...]:
+    if "id" not in names:
+        return (Violation("id", "is a column that is missing"),)
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), "")
+    return (Violation("line", f"names the column {twice} twice"),) if twice else ()
 
 
 def _read_cells(
-    line: int, header: Sequence[str], cells: Sequence[str]
-) -> tuple[int, dict[str, object], Sequence[Violation]] | BadRow:
-    if len(cells) != len(header):
-        return BadRow.of(line, "line", f"has {len(cells)} cells; the header has {len(header)}")
-    by_column = dict(zip(header, cells, strict=True))
+    line: int, header: Mapping[int, str], cells: Sequence[str]
+) -> tuple[int, dict[str, object], Sequence[Violation]]:
+    by_column = {name: unguarded(cells[place]) if place < len(cells) else "" for place, name in header.items()}
+    wrong = [
+        Violation("line", f"has a cell in column {column_letter(place)}, which the header does not name")
+        for place, cell in enumerate(cells)
+        if place not in header and cell.strip()
+    ]
     record: dict[str, object] = {}
-    wrong: list[Violation] = []
     for column, cell in by_column.items():
         if column == "interests":
-            record[column] = _interests(cell)
+            record[column] = csv_cells.read_list(cell)
         elif column in ("languages", "pools"):
-            record[column] = _parts(cell)
+            record[column] = csv_cells.parts(cell)
         elif column == "skills":
-            record[column] = _skills(cell, wrong)
+            record[column] = csv_cells.read_skills(cell, wrong)
+        elif column == "display_name":
+            record[column] = csv_cells.read_text(cell)
         elif column not in ("capacity_total", "channels"):
             record[column] = cell.strip()
-    total, channels = (by_column.get(column, "").strip() for column in ("capacity_total", "channels"))
-    if total or channels:
-        record["capacity"] = _capacity(total, channels, wrong)
+    total, channels = (
+        by_column[name].strip() if name in by_column else None for name in ("capacity_total", "channels")
+    )
+    if total is not None or channels is not None:
+        record["capacity"] = csv_cells.read_capacity(total, channels, wrong)
     return line, record, wrong
-
-
-def _interests(cell: str) -> list[str]:
-    return [line.strip() for line in cell.split("\n") if line.strip()] if "\n" in cell else _parts(cell)
-
-
-def _parts(cell: str) -> list[str]:
-    return [part.strip() for part in cell.split("|") if part.strip()]
-
-
-def _skills(cell: str, wrong: list[Violation]) -> dict[str, int]:
-    skills: dict[str, int] = {}
-    for part in _parts(cell):
-        skill, _, level = part.rpartition(":")
-        if not skill:
-            wrong.append(Violation("skills", f"has {part!r}, which is not skill:level"))
-        elif skill in skills:
-            wrong.append(Violation("skills", f"has {skill!r} twice"))
-        else:
-            skills[skill] = _number(level, f"skills.{skill}", wrong)
-    return skills
-
-
-def _number(text: str, field: str, wrong: list[Violation]) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        wrong.append(Violation(field, f"is {text!r}, not a whole number"))
-        return 0
-
-
-def _capacity(total: str, channels: str, wrong: list[Violation]) -> dict[str, object]:
-    limits: list[dict[str, object]] = []
-    for part in _parts(channels):
-        channel, *numbers = part.split(":")
-        if len(numbers) not in (1, 2):
-            wrong.append(Violation("channels", f"has {part!r}, which is not channel:cost:max"))
-            continue
-        cost, most = (_number(number, f"channels.{channel}", wrong) for number in (*numbers, "0")[:2])
-        limits.append({"channel": channel, "cost": cost, "max": most})
-    return {"total": _number(total or "0", "capacity_total", wrong), "channels": limits}

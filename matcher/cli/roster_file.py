@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from matcher.cli import roster_csv, roster_jsonl
+from matcher.cli import roster_csv, roster_json, roster_jsonl
 from matcher.cli.roster_rows import FIELDS, BadRow, GoodRow, read_record
 from matcher.cli.session import CommandError
 from matcher.client import Violation
 from matcher.v1 import roster_pb2 as pb
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+UTF8_MARK = "\ufeff"
+"""Without it spreadsheets of many countries read a CSV file as another encoding."""
 
 
 class Form(StrEnum):
@@ -26,23 +28,23 @@ class Form(StrEnum):
 
     JSONL = "jsonl"
     CSV = "csv"
+    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
 class RosterFile:
-    """The contents of a roster file: its good rows, its bad rows, and each ignored field with its first line."""
+    """The contents of a roster file: its good rows, its bad rows, and each ignored field with its first line.
+
+    unit: what the rows are counted by, the lines of the file or the entries of an array.
+    """
 
     good: tuple[GoodRow, ...]
     bad: tuple[BadRow, ...]
     unread: Mapping[str, int]
+    unit: str = "line"
 
 
 ParsedRow = tuple[int, dict[str, object], Sequence[Violation]] | BadRow
-
-READ: Mapping[Form, Callable[[bytes], Iterator[ParsedRow]]] = {
-    Form.JSONL: lambda data: (row if isinstance(row, BadRow) else (*row, ()) for row in roster_jsonl.read_lines(data)),
-    Form.CSV: roster_csv.read_rows,
-}
 
 
 def form_of(path: str, given: Form | None) -> Form:
@@ -52,9 +54,11 @@ def form_of(path: str, given: Form | None) -> Form:
     suffix = Path(path).suffix.lower()
     if suffix == ".csv":
         return Form.CSV
-    if suffix in (".jsonl", ".ndjson", ".json") or path == "-":
+    if suffix == ".json":
+        return Form.JSON
+    if suffix in (".jsonl", ".ndjson") or path == "-":
         return Form.JSONL
-    raise CommandError(f"{path} is neither .jsonl nor .csv: give its format with --format")
+    raise CommandError(f"{path} is none of .jsonl, .json and .csv: give its format with --format")
 
 
 def read_bytes(path: str) -> bytes:
@@ -66,36 +70,48 @@ def read_bytes(path: str) -> bytes:
 
 
 def read_roster(
-    data: bytes, form: Form, site: str, status: pb.AgentStatus.ValueType = pb.AGENT_STATUS_UNSPECIFIED
+    data: bytes,
+    form: Form,
+    site: str,
+    status: pb.AgentStatus.ValueType = pb.AGENT_STATUS_UNSPECIFIED,
+    *,
+    with_status: bool = False,
 ) -> RosterFile:
-    """Return the agents of a roster file for a site; `status` is the status of rows without one."""
+    """Return the agents of a roster file for a site.
+
+    status: of rows without one. with_status: whether the rows change the status of agents who exist.
+    """
     if data.startswith(UTF16_MARKS):
-        return RosterFile((), (BadRow.of(1, "file", "is UTF-16; a roster is UTF-8"),), {})
+        try:
+            data = data.decode("utf-16").encode()
+        except UnicodeDecodeError:
+            return RosterFile((), (BadRow.of(1, "file", "begins as UTF-16 and is not: save it as UTF-8"),), {})
     good: list[GoodRow] = []
     bad: list[BadRow] = []
     unread: dict[str, int] = {}
     lines: dict[str, int] = {}
-    for parsed in READ[form](data):
+    unit, rows = _parsed(data, form)
+    for parsed in rows:
         if isinstance(parsed, BadRow):
             bad.append(parsed)
             continue
         line, record, violations = parsed
         for field in record.keys() - FIELDS:
             unread.setdefault(field, line)
-        row = read_record(line, record, site, status, violations)
+        row = read_record(line, record, site, status, violations, with_status=with_status)
         if isinstance(row, BadRow):
             bad.append(row)
         elif row.agent_id and row.agent_id in lines:
-            bad.append(BadRow(line, row.agent_id, _same_id(lines[row.agent_id]), row))
+            bad.append(BadRow(line, row.agent_id, _same_id(unit, lines[row.agent_id]), row))
         else:
             lines[row.agent_id] = line
             good.append(row)
-    return RosterFile(tuple(good), tuple(bad), unread)
+    return RosterFile(tuple(good), tuple(bad), unread, unit)
 
 
 def write_roster(path: str, form: Form, agents: Iterable[pb.Agent]) -> None:
     """Write agents to a file, completely or not at all, or to standard output for "-"."""
-    text = _csv(agents) if form is Form.CSV else _jsonl(agents)
+    text = WRITE[form](agents)
     if path == "-":
         sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()
@@ -109,12 +125,27 @@ def write_roster(path: str, form: Form, agents: Iterable[pb.Agent]) -> None:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
 
 
+def _parsed(data: bytes, form: Form) -> tuple[str, Iterator[ParsedRow]]:
+    """Return what the rows of a file are counted by, and the rows."""
+    if form is Form.CSV:
+        return "line", roster_csv.read_rows(data)
+    if roster_json.is_array(data):
+        return "entry", (row if isinstance(row, BadRow) else (*row, ()) for row in roster_json.read_entries(data))
+    return "line", (row if isinstance(row, BadRow) else (*row, ()) for row in roster_jsonl.read_lines(data))
+
+
 def _jsonl(agents: Iterable[pb.Agent]) -> str:
     return "".join(json.dumps(_record(agent), ensure_ascii=False) + "\n" for agent in agents)
 
 
+def _json(agents: Iterable[pb.Agent]) -> str:
+    records = ",\n".join(json.dumps(_record(agent), ensure_ascii=False) for agent in agents)
+    return f"[\n{records}\n]\n"
+
+
 def _csv(agents: Iterable[pb.Agent]) -> str:
-    out = io.StringIO(newline="")
+    out = io.StringIO(UTF8_MARK, newline="")
+    out.seek(0, io.SEEK_END)
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(roster_csv.COLUMNS)
     writer.writerows(roster_csv.cells(_record(agent)) for agent in agents)
@@ -139,5 +170,8 @@ def _record(agent: pb.Agent) -> roster_csv.Record:
     }
 
 
-def _same_id(line: int) -> tuple[Violation, ...]:
-    return (Violation("id", f"is also on line {line}"),)
+def _same_id(unit: str, line: int) -> tuple[Violation, ...]:
+    return (Violation("id", f"is also {'on line' if unit == 'line' else 'in entry'} {line}"),)
+
+
+WRITE: Mapping[Form, Callable[[Iterable[pb.Agent]], str]] = {Form.JSONL: _jsonl, Form.JSON: _json, Form.CSV: _csv}

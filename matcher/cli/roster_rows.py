@@ -6,29 +6,42 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from matcher.cli.misread_text import misreading
 from matcher.client import Violation
 from matcher.v1 import roster_pb2 as pb
 
 Value = TypeVar("Value")
 
 FIELDS = ("id", "display_name", "interests", "skills", "languages", "capacity", "pools", "status")
-"""The fields of a record; all but `id` and `interests` may be missing."""
+"""The fields of a record; all but `id` may be missing. A new agent needs `interests`."""
+WHOLE_FIELDS = frozenset({"display_name", "interests", "skills", "languages", "pools"})
+STATUSES = ("ONLINE", "DRAINING", "OFFLINE", "AWAY")
 
 INT32 = range(-(2**31), 2**31)
 
 
 @dataclass(frozen=True, slots=True)
 class GoodRow:
-    """An agent of a roster file; `line` counts from 1."""
+    """An agent of a roster file.
+
+    line: from 1, of an array the number of the entry. fields: what the row changes of an agent who exists. misread: the
+    texts that look as if they were decoded wrongly.
+    """
 
     line: int
     agent_id: str
     agent: pb.Agent
+    fields: frozenset[str]
+    misread: tuple[Violation, ...] = ()
 
     @property
     def row(self) -> pb.ImportRow:
         """The row as a message of the API."""
-        return pb.ImportRow(row=self.line, agent_id=self.agent_id, agent=self.agent)
+        # A mask without a path means every field.
+        mask = FieldMask(paths=sorted(self.fields) or ["name"])
+        return pb.ImportRow(row=self.line, agent_id=self.agent_id, agent=self.agent, update_mask=mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +75,13 @@ def read_record(
     site: str,
     status: pb.AgentStatus.ValueType,
     violations: Sequence[Violation] = (),
+    *,
+    with_status: bool = False,
 ) -> Row:
     """Return the record as an agent of the site, or a BadRow with all values of a wrong type.
 
     The service validates everything else. status: the agent's status if the record has none. violations:
-    those that the caller found in the record.
+    those that the caller found in the record. with_status: whether an agent who exists gets the record's status.
     """
     wrong: list[Violation] = list(violations)
 
@@ -80,8 +95,6 @@ def read_record(
     agent_id = value_or(lambda: _text(record, "id"), "")
     if "id" not in record:
         wrong.append(Violation("id", "is missing"))
-    if "interests" not in record:
-        wrong.append(Violation("interests", "is missing"))
     pools = value_or(lambda: _texts(record, "pools"), list[str]())
     agent = pb.Agent(
         display_name=value_or(lambda: _text(record, "display_name"), ""),
@@ -92,7 +105,9 @@ def read_record(
         pools=[_pool(pool, site) for pool in pools],
         status=value_or(lambda: _status(record, status), status),
     )
-    row = GoodRow(line, agent_id, agent)
+    named = {"status"} if with_status and "status" in record else set()
+    fields = frozenset(WHOLE_FIELDS & record.keys() | _capacity_fields(record) | named)
+    row = GoodRow(line, agent_id, agent, fields, _misread(agent))
     return BadRow(line, agent_id, tuple(wrong), row) if wrong else row
 
 
@@ -125,6 +140,8 @@ def _texts(record: Mapping[str, object], field: str, *, split_lines: bool = Fals
 
 
 def _number(value: object, field: str) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise _WrongField(field, f"is {_kind(value)}, not a whole number")
     if value not in INT32:
@@ -146,10 +163,13 @@ def _skills(record: Mapping[str, object]) -> list[pb.Skill]:
 
 def _capacity(record: Mapping[str, object]) -> pb.Capacity | None:
     value = record.get("capacity")
-    if value is None:
+    if value is None or value == {}:
         return None
     if not isinstance(value, Mapping):
         raise _WrongField("capacity", f"is {_kind(value)}, not an object with total and channels")
+    unknown = value.keys() - {"total", "channels"}
+    if unknown:
+        raise _WrongField("capacity", f"has {min(unknown)!r}, which is neither total nor channels")
     channels = value.get("channels", [])
     if not isinstance(channels, Sequence) or isinstance(channels, str):
         raise _WrongField("capacity.channels", f"is {_kind(channels)}, not a list")
@@ -157,6 +177,21 @@ def _capacity(record: Mapping[str, object]) -> pb.Capacity | None:
         total=_number(value.get("total", 0), "capacity.total"),
         channels=[_channel(channel, f"capacity.channels[{position}]") for position, channel in enumerate(channels)],
     )
+
+
+def _capacity_fields(record: Mapping[str, object]) -> set[str]:
+    """Return the fields of the capacity that a record names: the parts that it gives, or all."""
+    value = record.get("capacity")
+    if "capacity" not in record:
+        return set()
+    given = {"total", "channels"} & value.keys() if isinstance(value, Mapping) else set()
+    return {f"capacity.{part}" for part in given} if len(given) == 1 else {"capacity"}
+
+
+def _misread(agent: pb.Agent) -> tuple[Violation, ...]:
+    texts = [("display_name", agent.display_name)]
+    texts += [(f"interests[{place}]", interest) for place, interest in enumerate(agent.interests)]
+    return tuple(Violation(field, wrong) for field, text in texts if (wrong := misreading(text)))
 
 
 def _channel(value: object, field: str) -> pb.ChannelCapacity:
@@ -170,11 +205,11 @@ def _channel(value: object, field: str) -> pb.ChannelCapacity:
 
 
 def _status(record: Mapping[str, object], default: pb.AgentStatus.ValueType) -> pb.AgentStatus.ValueType:
-    status = _text(record, "status")
+    status = _text(record, "status").strip().upper()
     if not status:
         return default
-    if status not in ("ONLINE", "DRAINING", "OFFLINE"):
-        raise _WrongField("status", "is none of ONLINE, DRAINING, OFFLINE")
+    if status not in STATUSES:
+        raise _WrongField("status", f"is none of {', '.join(STATUSES)}")
     return pb.AgentStatus.Value(status)
 
 

@@ -13,7 +13,7 @@ from matcher.cli.session import CommandError, Session, command
 from matcher.cli.store_access import store_of_settings
 
 if TYPE_CHECKING:
-    from matcher.store.processes import LiveProcess
+    from matcher.store.processes import LiveProcess, ProcessRegistry
     from matcher.store.redis.client import StoreClient
 
 LOOKS: Final = 3
@@ -94,10 +94,19 @@ async def upgrade(
         if held := await registry.raise_schema(whoever_lives=force):
             old = [named(process) for process in (await registry.live()).processes if process.id in held]
             raise CommandError(f"stop these first, they read no newer schema: {', '.join(old) or ', '.join(held)}")
+        await _followed(registry)
         schema, steps = connection.schema.writes, await migrate(connection, STEPS)
     if session.as_json:
         session.write_json({"schema": schema, "migrated": steps})
     session.say(f"schema {schema}" + "".join(f"; migrated: {step}" for step in steps))
+
+
+async def _followed(registry: ProcessRegistry) -> None:
+    """Wait until every live process writes the new schema: what it wrote before, the migration finds."""
+    from matcher.store.processes import RENEW_SECONDS
+
+    while not (await registry.live()).all_write_newest:  # noqa: ASYNC110 - the store sends no event for it
+        await asyncio.sleep(RENEW_SECONDS / 4)
 
 
 async def _lasting_strangers(connection: StoreClient) -> int:

@@ -39,6 +39,10 @@ class SiteRegistry:
         """Sites that are followed only because something is due there, and when that was last so (time.monotonic)."""
         self._opening = asyncio.Lock()
 
+    def follows(self, site: str) -> bool:
+        """Return whether a site has a replica here."""
+        return site in self._replicas
+
     async def replica(self, site: str) -> SiteReplica:
         """Return a site's replica once the site is read.
 

@@ -20,6 +20,7 @@ from matcher.ranking.policy import RankingTerms, rank_with
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import encode_message
+from matcher.routing.encoder_share import ENCODING_SHARE, EncoderShare
 from matcher.routing.message_reading import read_message
 from matcher.routing.ranker import Ranker, RankRequest
 from matcher.routing.reserver import Choice
@@ -29,6 +30,9 @@ from matcher.routing.search_batcher import MOST_TOGETHER
 RouteResult: TypeAlias = "Outcome | MatcherError"
 
 MOST_AT_ONCE: Final = 256
+BEGUN_AT_ONCE: Final = 16
+"""Messages of a batch that are cut and encoded at once: enough ordinary ones to fill a run of the model. 256 long ones,
+cut in one pass of the loop, would keep it for most of a second."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,21 +48,36 @@ class _Undecided:
 class BatchRouter:
     """Routes several messages of a site by the jointly best assignment."""
 
-    def __init__(self, router: Router, sites: SiteRegistry, ranker: Ranker) -> None:
+    def __init__(self, router: Router, sites: SiteRegistry, ranker: Ranker, share: EncoderShare | None = None) -> None:
+        """share: the part of the encoder that messages which are encoded in turn may take."""
         self._router = router
         self._sites = sites
         self._ranker = ranker
+        self._share = share or EncoderShare()
 
-    async def route(self, site: str, requests: Sequence[RouteRequest]) -> list[RouteResult]:
+    async def route(
+        self, site: str, requests: Sequence[RouteRequest], *, in_turn: bool = False, seconds_left: float | None = None
+    ) -> list[RouteResult]:
         """Return the outcome of each message, or its error; of equal messages the first is served first.
 
         A message that was answered before, is held already or cannot be encoded takes no agent from the others. A
         message with a preferred agent goes first, also where the preference comes from a relationship. A message whose
         agent was reserved for another message meanwhile is routed alone, as is a message for which no agent was left.
         Raises what concerns the whole batch: SiteNotFound, IndexBehind, StoreUnavailable.
+
+        in_turn: the messages are encoded a few at a time, so that those of single calls come in between.
+        seconds_left: how long the caller waits, None: for ever; a message that is not encoded in time is an error.
         """
         replica = await self._sites.replica(site)
-        begun = await asyncio.gather(*(self._begin(site, replica, at, request) for at, request in enumerate(requests)))
+        share = self._share if in_turn else None
+        until = None if seconds_left is None else asyncio.get_running_loop().time() + seconds_left * ENCODING_SHARE
+        places = asyncio.Semaphore(BEGUN_AT_ONCE if in_turn else len(requests))
+
+        async def begin(at: int, request: RouteRequest) -> _Undecided | RouteResult:
+            async with places:
+                return await self._begin(replica, at, request, share, until)
+
+        begun = await asyncio.gather(*(begin(at, request) for at, request in enumerate(requests)))
         results = {at: result for at, result in enumerate(begun) if not isinstance(result, _Undecided)}
         undecided = [message for message in begun if isinstance(message, _Undecided)]
         preferring = [message for message in undecided if message.to_rank.preferred]
@@ -72,15 +91,17 @@ class BatchRouter:
             )
         return [results[at] for at in range(len(requests))]
 
-    async def _begin(self, site: str, replica: SiteReplica, at: int, request: RouteRequest) -> _Undecided | RouteResult:
+    async def _begin(
+        self, replica: SiteReplica, at: int, request: RouteRequest, share: EncoderShare | None, until: float | None
+    ) -> _Undecided | RouteResult:
         try:
-            answer = await self._router.answered(site, request)
+            answer = await self._router.answered(replica.site, request)
             if answer is not None:
                 return answer
             pool = await replica.pools.pool(request.message.requirements.pool)
             request = replace(request, message=await read_message(request.message))
             message = await self._router.with_relationship(replica, pool, request.message)
-            encoded = await encode_message(replica, message)
+            encoded = await encode_message(replica, message, share, until)
             to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
             return _Undecided(at, request, to_rank, await self._ranker.terms(replica, pool))
         except MatcherError as error:

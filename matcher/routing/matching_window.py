@@ -75,9 +75,11 @@ class MatchingWindows:
             raise result
         return result
 
-    async def route_many(self, site: str, requests: Sequence[RouteRequest]) -> list[RouteResult]:
-        """Decide all messages together, at once; return the result of each, in their order."""
-        return await self._batch_router.route(site, requests)
+    async def route_many(
+        self, site: str, requests: Sequence[RouteRequest], *, seconds_left: float | None = None
+    ) -> list[RouteResult]:
+        """Decide all messages together, without a window; return the result of each, in their order."""
+        return await self._batch_router.route(site, requests, in_turn=True, seconds_left=seconds_left)
 
     async def close(self) -> None:
         """End all windows now and decide their calls; a later call is routed alone."""

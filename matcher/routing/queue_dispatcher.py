@@ -18,6 +18,7 @@ from matcher.errors import MatcherError, ReservationNotFound
 from matcher.index import Query
 from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
+from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.queued_contacts import MOST_AGENTS, Group, QueuedContact, SearchedContact, pair_contacts
 from matcher.routing.ranker import Ranker, RankRequest, shortlist_of
 from matcher.routing.reserve_requests import ContactToReserve, new_reserve_request
@@ -75,13 +76,17 @@ class QueueDispatcher:
         on_served: Callable[[float], None] = lambda _: None,
         tasks: BackgroundTasks | None = None,
         on_quarantined: Callable[[Quarantined], None] = lambda _: None,
+        share: EncoderShare | None = None,
     ) -> None:
-        """on_served: called with the seconds that a contact waited. on_quarantined: see WaitingReader."""
+        """on_served: called with the seconds that a contact waited. on_quarantined: see WaitingReader.
+
+        share: the part of the encoder of all queues.
+        """
         self._replica = replica
         self._store = store
         self._contacts = contacts
         self._ranker = ranker
-        self._reader = WaitingReader(replica, contacts, sealer, on_quarantined)
+        self._reader = WaitingReader(replica, contacts, sealer, on_quarantined, share)
         self._clock = clock
         self._on_served = on_served
         self._process = secrets.token_hex(8)

@@ -11,6 +11,7 @@ import structlog
 
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import encode_message
+from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.message_reading import read_message
 from matcher.routing.queued_contacts import QueuedContact
 from matcher.store.contacts import ContactStore, QueuePlace, UnreadableContact, WaitingContact
@@ -42,12 +43,14 @@ class WaitingReader:
         contacts: ContactStore,
         sealer: Sealer,
         on_quarantined: Callable[[Quarantined], None] = lambda _: None,
+        share: EncoderShare | None = None,
     ) -> None:
-        """on_quarantined: called for each contact that is kept aside."""
+        """on_quarantined: called for each contact that is kept aside. share: the part of the encoder of all queues."""
         self._replica = replica
         self._contacts = contacts
         self._sealer = sealer
         self._on_quarantined = on_quarantined
+        self._share = share or EncoderShare()
         self._has_opened = False
         """Whether this process ever opened a message of the site: then its secret is the one that the site's have."""
         self._unopened: set[str] = set()
@@ -74,7 +77,8 @@ class WaitingReader:
             await self._handle_unopened(contact, record, why)
         # A message that another version sealed may be unread.
         read = [await read_message(written.message) for _, _, written in opened]
-        encoded = await asyncio.gather(*(encode_message(self._replica, message) for message in read))
+        # A few at a time: all at once, long messages would be more than may wait for the encoder, at each try again.
+        encoded = await asyncio.gather(*(encode_message(self._replica, message, self._share) for message in read))
         queued = [
             QueuedContact(place, record, written.message, written.auto_accept, message, written.message.requirements)
             for (place, record, written), message in zip(opened, encoded, strict=True)

@@ -1,7 +1,10 @@
-"""Admission of calls: how many are worked on at once, which wait in the line, and which are refused.
+"""Admission of calls: how much is worked on at once, which calls wait in the line, and which are refused.
 
 A call asks for admission when its body has been read, and is refused before anything of it is decoded. A fixed number
-of calls are worked on at once; the others wait in the line, in the order of their arrival. Callers who each send
+of places are given at once, to an ordinary call one and to a larger one as many as its work, up to half of them; the
+other calls wait in the line. There sites take turns by work (`fair_line`): what follows holds for the calls of one
+site, and a refusal meets the site with the most work in the line. Calls are admitted in the order of their arrival.
+Callers who each send
 their next call when the last one is answered keep a line for as long as they like, and each of them is admitted once
 a round. When the line is longer than that, and has not been empty for a moment, the newest call is admitted first:
 its caller is the likeliest to be still there, and a call that is admitted has hardly waited, however long the line
@@ -17,12 +20,13 @@ many calls a second can be worked on differs by machine, by message and by hour.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 from typing import Final
+
+from matcher.rpc.call_cost import CallCost
+from matcher.rpc.fair_line import FairLine
 
 NEWEST_FIRST_SECONDS: Final = 0.1
 """How long the line stands before the newest call is admitted first. A shorter line is chance, and calls share it in
@@ -38,13 +42,16 @@ CROWD: Final = 1_024
 """A thousand calls at once are a crowd and all answered, however long a slow machine takes to receive them."""
 REFUSED_AT_ONCE: Final = 2
 """Calls refused at once: the line shrinks steadily, and no moment is lost to a mass of refusals."""
+MOST_WAITING_BYTES: Final = 64 * 2**20
+"""Bytes of the bodies in a line: four batches of the largest kind, or any number of ordinary calls that may wait."""
+ORDINARY: Final = CallCost()
 
 
 class Refusal(StrEnum):
     """Why a call is refused."""
 
     FULL = "full"
-    """The line has its greatest length."""
+    """The line has its greatest length, or its bodies have their greatest size."""
     STANDING = "standing"
     """The line has stood too long, and the call has waited too long in it."""
 
@@ -55,6 +62,7 @@ class _Waiting:
 
     admitted: asyncio.Future[bool]
     since: float
+    cost: CallCost
 
 
 class Admission:
@@ -72,7 +80,7 @@ class Admission:
         on_wait: Callable[[float], None] = lambda _: None,
         on_refusal: Callable[[Refusal], None] = lambda _: None,
     ) -> None:
-        """Admit `most` calls at once and let `most_waiting` wait in the line; `clock` gives seconds.
+        """Admit ordinary calls for `most` places and let `most_waiting` wait in the line; `clock` gives seconds.
 
         in_order: a line of up to so many times `most` keeps the order of arrival, and none of its calls is refused.
         crowd: how many calls may arrive while the line stands before it is overload, however long it stands.
@@ -87,7 +95,8 @@ class Admission:
         self._on_wait = on_wait
         self._on_refusal = on_refusal
         self._in_flight = 0
-        self._line: OrderedDict[_Waiting, None] = OrderedDict()
+        self._taken = 0
+        self._line: FairLine[_Waiting] = FairLine()
         self._standing_since = 0.0
         self._calm_from = 0.0
         self._arrived = 0
@@ -103,59 +112,76 @@ class Admission:
         """Return how many calls wait in the line."""
         return len(self._line)
 
-    async def enter(self) -> bool:
-        """Wait for admission, and return whether the call is admitted; an admitted call must `leave`."""
-        if self._in_flight < self._most:
-            self._in_flight += 1
+    async def enter(self, cost: CallCost = ORDINARY) -> bool:
+        """Wait for admission, and return whether the call is admitted; an admitted call must `leave` at its cost."""
+        if not self._line and self._fits(cost):
+            self._begin(cost)
             self._on_wait(0.0)
             return True
         now = self._clock()
-        call = _Waiting(asyncio.get_running_loop().create_future(), now)
+        call = _Waiting(asyncio.get_running_loop().create_future(), now, cost)
         if not self._line and now >= self._calm_from:
             self._standing_since, self._arrived, self._overload = now, 0, False
         self._arrived += 1
-        self._line[call] = None
+        self._line.add(call)
         crowded = self._long and self._arrived > self._crowd
         self._overload |= crowded and now - self._standing_since >= self._burst_seconds
         self._refuse_oldest(now)
         try:
             return await call.admitted
         except asyncio.CancelledError:
-            self._line.pop(call, None)
+            self._line.remove(call)
             if call.admitted.done() and not call.admitted.cancelled() and call.admitted.result():
-                self.leave()  # admitted at the moment its caller went
+                self.leave(cost)  # admitted at the moment its caller went
             raise
 
-    def leave(self) -> None:
+    def leave(self, cost: CallCost = ORDINARY) -> None:
         """End a call, and admit the next of the line."""
         self._in_flight -= 1
+        self._taken -= self._places(cost)
         if not self._line:
             return
         now = self._clock()
         if self._overload:
             self._refuse_oldest(now)
         newest_first = self._overload or (self._long and now - self._standing_since >= NEWEST_FIRST_SECONDS)
-        while self._line and self._in_flight < self._most:
-            call, _ = self._line.popitem(last=newest_first)
+        while self._line:
+            call = self._line.next(newest=newest_first)
+            if not self._fits(call.cost):
+                return  # it is next: calls that would fit must not overtake it for ever
+            self._line.remove(call, served=True)
             if not call.admitted.done():
-                self._in_flight += 1
+                self._begin(call.cost)
                 self._on_wait(now - call.since)
                 call.admitted.set_result(True)
+
+    def _places(self, cost: CallCost) -> int:
+        return min(cost.work, max(1, self._most // 2))
+
+    def _fits(self, cost: CallCost) -> bool:
+        return self._taken + self._places(cost) <= self._most
+
+    def _begin(self, cost: CallCost) -> None:
+        self._in_flight += 1
+        self._taken += self._places(cost)
 
     @property
     def _long(self) -> bool:
         return len(self._line) > self._in_order
 
     def _refuse_oldest(self, now: float) -> None:
-        for oldest in list(islice(self._line, REFUSED_AT_ONCE)):
-            if len(self._line) > self._most_waiting:
+        for _ in range(REFUSED_AT_ONCE):
+            if not self._line:
+                return
+            oldest = self._line.oldest_of_heaviest()
+            if len(self._line) > self._most_waiting or self._line.size > MOST_WAITING_BYTES:
                 reason = Refusal.FULL
             elif self._overload and now - oldest.since > STANDING_SECONDS:
                 reason = Refusal.STANDING
                 self._calm_from = now + CALM_SECONDS
             else:
                 return
-            del self._line[oldest]
+            self._line.remove(oldest)
             self._on_refusal(reason)
             if not oldest.admitted.done():
                 oldest.admitted.set_result(False)

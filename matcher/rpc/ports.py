@@ -60,7 +60,9 @@ class MatchingWindows(Protocol):
         for the end of a window.
         """
 
-    async def route_many(self, site: str, requests: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
+    async def route_many(
+        self, site: str, requests: Sequence[RouteRequest], *, seconds_left: float | None = None
+    ) -> list[Outcome | MatcherError]:
         """Decide for all messages together; return the outcome or the error of each, in their order."""
 
 

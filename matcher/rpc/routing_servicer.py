@@ -48,9 +48,9 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         self._count(outcome)
         return convert.route_response(site, outcome)
 
-    async def RouteMessages(self, request: pb.RouteMessagesRequest, _context: Context) -> pb.RouteMessagesResponse:
+    async def RouteMessages(self, request: pb.RouteMessagesRequest, context: Context) -> pb.RouteMessagesResponse:
         """Decide several messages at once."""
-        return await route_messages.answers(self._windows, request, self._count)
+        return await route_messages.answers(self._windows, request, self._count, context.time_remaining())
 
     async def TransferContact(self, request: pb.TransferContactRequest, _context: Context) -> pb.RouteMessageResponse:
         """Move an accepted contact to another pool or agent."""

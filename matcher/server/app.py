@@ -24,6 +24,7 @@ from matcher.errors import MatcherError, SettingsWrong, SiteExists
 from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
 from matcher.routing.batch_router import BatchRouter
+from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.loop_turns import LoopTurns
 from matcher.routing.matching_window import MatchingWindows
 from matcher.routing.ranker import Ranker
@@ -55,6 +56,10 @@ from matcher.telemetry import Telemetry, configure_logs, fault_fields, log_loop_
 
 log = structlog.get_logger(__name__)
 
+BATCHES_AT_ONCE: Final = 1
+"""Large batches that are worked on at once, beside the routes: one fills what the routes leave of the encoder."""
+BATCHES_WAITING: Final = 32
+"""Large batches that wait; each may take half a minute, so a longer line would outlive every deadline."""
 ROUTES_PER_CORE: Final = 12
 """Routes in flight for each core: they fill the encoder's batches and are searched for together. At three times the
 peak, 8 a core completed a fifth less; with 16 the event loop was full, and calls stood in gRPC's own queue for a second
@@ -131,7 +136,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
     ):
         router = _router(store, replicas.sites, ranker, telemetry)
-        windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker), replicas.sites)
+        # A core is left for single messages, where there are several.
+        share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
+        windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
         removal = SiteRemoval(store.stores.sites, tasks)
         services = _services(settings, store, replicas.sites, router, windows, removal)
         await store.stores.sites.adopt_all()
@@ -142,7 +149,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             watch_readiness, store.client, replicas.sites, health, telemetry, store.revive, tasks, store.key_watch
         )
         async with (
-            open_server(settings, telemetry, services, health, turns) as address,
+            open_server(settings, telemetry, services, health, turns, replicas.sites) as address,
             ending(windows.close),
             background(tasks, "readiness", watch),
             ending(removal.close),
@@ -196,19 +203,19 @@ def _services(
 
 @asynccontextmanager
 async def open_server(
-    settings: Settings, telemetry: Telemetry, services: Services, health: Health, turns: LoopTurns
+    settings: Settings,
+    telemetry: Telemetry,
+    services: Services,
+    health: Health,
+    turns: LoopTurns,
+    sites: SiteRegistry,
 ) -> AsyncIterator[str]:
     """Start the gRPC server and yield its address; at the end let the calls in flight finish."""
-    admission = _admission(settings, telemetry)
     server = build_server(
         services,
         health,
         telemetry,
-        admission=AdmissionGate(
-            admission,
-            health,
-            on_arrival=lambda: turns.arrived(crowded=admission.waiting > 0),
-        ),
+        admission=_admission_gate(settings, telemetry, health, turns, sites),
         share_port=settings.reuse_port,
         worker=settings.worker,
     )
@@ -218,18 +225,28 @@ async def open_server(
         yield address
 
 
-def _admission(settings: Settings, telemetry: Telemetry) -> Admission:
-    admission = Admission(
-        settings.routes_in_flight or ROUTES_PER_CORE * usable_cores(),
-        settings.routes_waiting,
-        settings.route_burst_seconds,
-        time.monotonic,
+def _admission_gate(
+    settings: Settings, telemetry: Telemetry, health: Health, turns: LoopTurns, sites: SiteRegistry
+) -> AdmissionGate:
+    admission = partial(
+        Admission,
+        burst_seconds=settings.route_burst_seconds,
+        clock=time.monotonic,
         on_wait=telemetry.route_wait_seconds.observe,
         on_refusal=lambda reason: telemetry.routes_refused.labels(reason).inc(),
     )
-    telemetry.routes_in_flight.set_function(lambda: admission.in_flight)
-    telemetry.routes_waiting.set_function(lambda: admission.waiting)
-    return admission
+    calls = admission(settings.routes_in_flight or ROUTES_PER_CORE * usable_cores(), settings.routes_waiting)
+    batches = admission(BATCHES_AT_ONCE, BATCHES_WAITING, in_order=BATCHES_WAITING)
+    telemetry.routes_in_flight.set_function(lambda: calls.in_flight + batches.in_flight)
+    telemetry.routes_waiting.set_function(lambda: calls.waiting + batches.waiting)
+    return AdmissionGate(
+        calls,
+        health,
+        batches=batches,
+        follows=sites.follows,
+        fair_by_peer=settings.fair_by_peer,
+        on_arrival=lambda: turns.arrived(crowded=calls.waiting > 0),
+    )
 
 
 def _report_fault(telemetry: Telemetry, task: str, fault: Exception) -> None:

@@ -12,11 +12,12 @@ import msgspec
 import structlog
 
 from matcher.config import PREFIX, Settings
-from matcher.errors import KeyringWrong, KeysMissing, MatcherError
+from matcher.errors import KeyringWrong, KeysMissing, MatcherError, StoreUnfit
 from matcher.store.keyring.key_record import KeyInUse, KeyRecord, KeyRegistry, KeysInUse, faults_of
 from matcher.store.keyring.keyring_file import KeyringFile
 from matcher.store.keyring.secret_keys import (
     DAYS_AHEAD,
+    DAYS_NEEDED,
     KEY_BYTES,
     SECRET_ID,
     Keyring,
@@ -36,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 CHECK_SECONDS: Final = 2.0
 """How often a process reads the store's record: a key that `matcher keys use` names is in use after that."""
+DAYS_WARNED: Final = 7
+"""How many days before the keyring of an operator has too few days the log says so."""
 REFUSED_FROM: Final = "0.2.0"
 """The release that will not start without a keyring, nor with a secret of less than 32 bytes."""
 
@@ -66,6 +69,7 @@ class KeyWatch:
         self._embedded = embedded
         self._now_ms = now_ms
         self._stamp: tuple[int, int] | None = None
+        self._last_day = ""
 
     async def run(self) -> None:
         """Check again and again, until cancelled."""
@@ -73,7 +77,7 @@ class KeyWatch:
             await asyncio.sleep(CHECK_SECONDS)
             try:
                 await self.check()
-            except KeyringWrong as fault:
+            except (KeyringWrong, StoreUnfit) as fault:
                 self.fault = str(fault)
             except MatcherError:
                 # The store is away: the readiness says so, and the record cannot change meanwhile.
@@ -86,6 +90,7 @@ class KeyWatch:
         if record.in_use is None:
             # The store has lost its record, as it may lose others in a failover.
             record = await self._registry.begin(self.keys.in_use)
+        self._warn_of_last_day(keyring, now)
         faults = faults_of(keyring, record, now)
         self.fault = "; ".join(faults)
         in_use = record.in_use
@@ -109,6 +114,15 @@ class KeyWatch:
                 return keyring.without(*days_over(keyring, now_ms))
             keyring = await asyncio.to_thread(self._file.change, lambda current: roll_days(current, now_ms))
         return keyring
+
+    def _warn_of_last_day(self, keyring: Keyring, now_ms: int) -> None:
+        """Warn once for each day from which on a keyring that the operator keeps has no keys."""
+        if self._file is None or not self._file.kept_by_operator:
+            return
+        missing = days_missing(keyring, now_ms, DAYS_NEEDED + DAYS_WARNED)
+        if missing and missing[0] != self._last_day:
+            self._last_day = missing[0]
+            log.warning("the keyring has no seal key from a day on: `matcher keys days` makes more", day=missing[0])
 
     async def _note_days(self, keyring: Keyring, record: KeyRecord, now_ms: int) -> None:
         """Write the fingerprints of today's key and of those that have sealed a text; remove those of days gone."""

@@ -21,6 +21,7 @@ from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.model_change import ModelChange
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
+from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.queue_dispatcher import QueueDispatcher
 from matcher.routing.ranker import Ranker
 from matcher.server.store import OpenStore
@@ -41,6 +42,7 @@ class ReplicaFactory:
     ranker: Ranker
     hubs: EventHubs
     tasks: BackgroundTasks
+    share: EncoderShare
 
     def by(self, matching: ModelBundle) -> Callable[[str], SiteReplica]:
         """Return a function that opens the replica of a site by one model."""
@@ -89,6 +91,7 @@ class ReplicaFactory:
                 telemetry.contact_waited_seconds.observe,
                 self.tasks,
                 lambda reason: telemetry.contacts_quarantined.labels(reason.value).inc(),
+                self.share,
             )
         )
         return replica
@@ -128,7 +131,7 @@ async def open_replicas(
                 on_cut_off=telemetry.watchers_cut_off.inc,
             )
         )
-        factory = ReplicaFactory(store, telemetry, ranker, hubs, tasks)
+        factory = ReplicaFactory(store, telemetry, ranker, hubs, tasks, EncoderShare())
 
         def on_drop(site: str) -> None:
             hubs.forget(site)

@@ -110,7 +110,7 @@ class StoreUpgrade:
         live = self._live
         if not live.processes or live.processes[0].id != self._process.id:
             return False
-        if self._connection.schema.writes == NEWEST and not self._migrated:
+        if self._connection.schema.writes == NEWEST and live.all_write_newest and not self._migrated:
             for step in await migrate(self._connection, self._steps):
                 log.info("store migrated", step=step)
             self._migrated = True

@@ -11,7 +11,7 @@ from matcher.errors import StoreUnavailable
 from matcher.model import Agent
 from matcher.model.resource_names import new_id
 from matcher.store import verbs
-from matcher.store.codecs import fields_of
+from matcher.store.codecs import Fields, fields_of, text
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient

@@ -58,6 +58,11 @@ class LiveProcesses:
         return tuple(process for process in self.processes if process.newest < NEWEST)
 
     @property
+    def all_write_newest(self) -> bool:
+        """Return whether every process that can write the newest schema does so: a migration misses no record then."""
+        return all(process.writes == NEWEST for process in self.processes if process.newest >= NEWEST)
+
+    @property
     def libraries(self) -> frozenset[str]:
         """Return the libraries that live processes call."""
         return frozenset(process.library for process in self.processes)

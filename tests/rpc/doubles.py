@@ -170,7 +170,9 @@ class WindowsDouble:
     ) -> Outcome:
         return await self.router.route(site, request)
 
-    async def route_many(self, site: str, requests: Sequence[RouteRequest]) -> list[Outcome | MatcherError]:
+    async def route_many(
+        self, site: str, requests: Sequence[RouteRequest], *, seconds_left: float | None = None
+    ) -> list[Outcome | MatcherError]:
         return [await self.route(site, request) for request in requests]
 
 

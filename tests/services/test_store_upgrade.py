@@ -58,7 +58,9 @@ class Upgrading:
         """Name the registered processes."""
         return [process.id for process in (await ProcessRegistry(self.connection).live()).processes]
 
-    async def other(self, process: str, newest: int, library: str, lifetime_ms: int = LIFETIME_MS) -> None:
+    async def other(
+        self, process: str, newest: int, library: str, lifetime_ms: int = LIFETIME_MS, writes: int = OLDEST
+    ) -> None:
         """Register another process, as its own version would, until it is silent for its lifetime."""
         entry = LiveProcess(
             id=process,
@@ -68,7 +70,7 @@ class Upgrading:
             started_ms=0,
             oldest=OLDEST,
             newest=newest,
-            writes=OLDEST,
+            writes=writes,
             library=library,
             connections=0,
         )
@@ -172,6 +174,17 @@ async def test_one_of_several_processes_upgrades(upgrading: Upgrading) -> None:
     await follower.register()
     assert second.schema.writes == NEWEST
     await second.close()
+
+
+async def test_old_records_are_migrated_when_every_process_writes_the_new_schema(upgrading: Upgrading) -> None:
+    """Until a process has heard of the new schema it writes old records, which a migration would miss."""
+    await upgrading.other("z", NEWEST, functions.library(), writes=OLDEST)
+    await upgrading.turns()
+    assert await upgrading.schema() == NEWEST
+    assert await upgrading.raw("EXISTS", MIGRATIONS) == 0
+    await upgrading.other("z", NEWEST, functions.library(), writes=NEWEST)
+    await upgrading.turn()
+    assert await upgrading.raw("HGETALL", MIGRATIONS) == {b"models": DONE.encode()}
 
 
 async def test_an_entry_that_cannot_be_read_holds_the_schema(upgrading: Upgrading) -> None:

@@ -127,6 +127,15 @@ async def test_a_backup_that_cannot_be_written_leaves_the_one_before(folder: Pat
     assert names(folder) == ["a", "x.bak"]
 
 
+async def test_a_backup_that_cannot_be_moved_to_its_place_leaves_nothing(folder: Path) -> None:
+    """A folder has the name: no half a backup stays beside it, and no snapshot in the store's directory."""
+    (folder / "x.bak").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        await back_up(folder / "a", folder / "x.bak")
+    assert names(folder) == ["a", "x.bak"]
+    assert names(folder / "a" / "store") == ["appendonlydir"]
+
+
 async def test_data_is_replaced_only_when_asked_for(folder: Path) -> None:
     """Without `replace` the data that is there stays; with it nothing of the old data is left on the disk."""
     await back_up(folder / "a", folder / "x.bak")

@@ -36,14 +36,19 @@ def file(tmp_path: Path) -> KeyringFile:
     return file
 
 
+def beside(file: KeyringFile) -> list[str]:
+    """Return what else lies in the folder than the keyring and its lock."""
+    return [path.name for path in file.path.parent.iterdir() if path.name not in {"data.keys", ".data.keys.lock"}]
+
+
 def test_what_is_written_is_read_and_only_its_user_may_read_it(file: KeyringFile) -> None:
-    """The mode is 0600, the lock's too, and nothing else is left in the folder."""
+    """The mode is 0600, that of its lock too, and nothing else is left in the folder."""
     keyring = file.read()
     assert [key.id for key in keyring.of(Purpose.SEAL)][:2] == ["2026-11-30", "2026-12-01"]
     assert len(keyring.keys) == 2 + DAYS_AHEAD + 1
     assert KeyringFile(file.path).read() == keyring
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in file.path.parent.iterdir()}
-    assert modes == {"data.keys": 0o600, ".data.keys.lock": 0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in file.path.parent.iterdir()} == {0o600}
+    assert beside(file) == []
 
 
 def test_no_key_shows_itself() -> None:
@@ -98,6 +103,28 @@ def test_a_change_that_died_before_the_overwriting_is_finished_by_the_next(file:
     os.close(other)
 
 
+def test_a_new_file_that_never_took_its_place_is_overwritten(file: KeyringFile) -> None:
+    """A process died while it wrote: the next change starts afresh, and the keys in what was left are gone."""
+    left, before = file.path.with_name(".data.keys.new"), file.read()
+    left.write_bytes(file.path.read_bytes()[:500])
+    held = os.open(left, os.O_RDONLY)
+    assert file.change(lambda current: current) == before
+    assert b"2026" not in os.pread(held, 100_000, 0)
+    os.close(held)
+    assert beside(file) == []
+
+
+def test_a_link_to_a_keyring_stays_a_link(file: KeyringFile) -> None:
+    """A change through the link changes the file itself, under the file's own lock."""
+    link = file.path.parent / "other" / "link.keys"
+    link.parent.mkdir()
+    link.symlink_to(file.path)
+    changed = KeyringFile(link).change(lambda keyring: roll_days(keyring, NOON + 2 * DAY_MS))
+    assert link.is_symlink()
+    assert file.read() == changed
+    assert [path.name for path in link.parent.iterdir()] == ["link.keys"]
+
+
 def test_a_change_that_fails_leaves_the_file_as_it_was(file: KeyringFile) -> None:
     """The edit raises: nothing is half-written, and nothing is left beside the file."""
     before = file.path.read_bytes()
@@ -108,7 +135,7 @@ def test_a_change_that_fails_leaves_the_file_as_it_was(file: KeyringFile) -> Non
     with pytest.raises(KeyringWrong):
         file.change(edit)
     assert file.path.read_bytes() == before
-    assert sorted(path.name for path in file.path.parent.iterdir()) == [".data.keys.lock", "data.keys"]
+    assert beside(file) == []
 
 
 @pytest.mark.parametrize(

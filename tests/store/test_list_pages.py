@@ -23,10 +23,10 @@ def reads(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]
     sent: list[tuple[Any, ...]] = []
     pipeline = stage.connection.pipeline
 
-    async def counted(commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+    async def counted(commands: Iterable[tuple[Any, ...]], *, any_type: bool = False) -> list[Any]:
         asked = list(commands)
         sent.extend(asked)
-        return await pipeline(asked)
+        return await pipeline(asked, any_type=any_type)
 
     monkeypatch.setattr(stage.connection, "pipeline", counted)
     return sent

@@ -20,7 +20,7 @@ from matcher.store.keyring.secret_keys import (
     roll_days,
 )
 from matcher.store.keyring.service_keys import ServiceKeys
-from matcher.store.sealer import BY_DAY, Sealer, WaitingMessage
+from matcher.store.sealer import BY_DAY, NotOpened, Sealer, WaitingMessage
 
 NOON: Final = 1_796_040_000_000
 """Noon of 2026-11-30, UTC."""
@@ -41,15 +41,15 @@ def test_a_message_opens_for_its_own_contact_of_its_own_site_and_under_its_own_d
     assert sealed.startswith(b"day|2026-11-30|")
     assert b"smoker" not in sealed
     assert sealer.open("s", "c", sealed) == SAID
-    assert sealer.open("t", "c", sealed) is None
-    assert sealer.open("s", "d", sealed) is None
-    assert sealer.open("s", "c", sealed.replace(b"2026-11-30", b"2026-12-01")) is None
+    assert sealer.open("t", "c", sealed) is NotOpened.SECRET
+    assert sealer.open("s", "d", sealed) is NotOpened.SECRET
+    assert sealer.open("s", "c", sealed.replace(b"2026-11-30", b"2026-12-01")) is NotOpened.SECRET
     for cut in range(len(sealed)):
-        assert sealer.open("s", "c", sealed[:cut]) is None
+        assert sealer.open("s", "c", sealed[:cut]) is NotOpened.SECRET
     for place in range(len(sealed)):
         changed = bytearray(sealed)
         changed[place] ^= 1
-        assert sealer.open("s", "c", bytes(changed)) is None
+        assert sealer.open("s", "c", bytes(changed)) is NotOpened.SECRET
 
 
 @pytest.mark.parametrize("wait_ms", [1_000, HOUR, 13 * HOUR, LONGEST_WAIT_MS])
@@ -61,7 +61,7 @@ def test_a_message_can_be_read_until_its_wait_is_over_and_not_a_day_and_an_hour_
         at_its_end = roll_days(keyring, began + wait_ms)
         assert by_days(at_its_end).open("s", "c", sealed) == SAID
         later = roll_days(at_its_end, began + wait_ms + DAY_MS + GRACE_MS)
-        assert by_days(later).open("s", "c", sealed) is None
+        assert by_days(later).open("s", "c", sealed) is NotOpened.SECRET
 
 
 def test_messages_of_before_open_by_the_lasting_secret_as_long_as_it_is_in_the_keyring() -> None:
@@ -71,8 +71,8 @@ def test_messages_of_before_open_by_the_lasting_secret_as_long_as_it_is_in_the_k
     assert not sealed.startswith(BY_DAY)
     keyring = roll_days(keys_of_secret(b"secret"), NOON)
     assert by_days(keyring).open("s", "c", sealed) == SAID
-    assert by_days(keyring.without(*keys_of_secret(b"secret").keys)).open("s", "c", sealed) is None
-    assert before.open("s", "c", by_days(keyring).seal("s", "c", SAID, NOON)) is None
+    assert by_days(keyring.without(*keys_of_secret(b"secret").keys)).open("s", "c", sealed) is NotOpened.SECRET
+    assert before.open("s", "c", by_days(keyring).seal("s", "c", SAID, NOON)) is NotOpened.SECRET
 
 
 def test_a_nonce_that_looks_like_a_day_is_no_day(monkeypatch: pytest.MonkeyPatch) -> None:

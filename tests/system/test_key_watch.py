@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from matcher.config import load
-from matcher.errors import KeysMissing
+from matcher.errors import KeyringWrong, KeysMissing, StoreUnfit
 from matcher.model import Message, Requirements
 from matcher.server.keys import KeyWatch, open_keys, wall_clock_ms
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
@@ -20,7 +21,7 @@ from matcher.store.keyring.keyring_file import KeyringFile
 from matcher.store.keyring.secret_keys import DAY_MS, GRACE_MS, LONGEST_WAIT_MS, SECRET_ID, Purpose, day_of
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.redis.client import StoreClient
-from matcher.store.sealer import Sealer, WaitingMessage
+from matcher.store.sealer import BY_DAY, Sealer, WaitingMessage
 from tests.people import wait_until
 
 SAID = WaitingMessage(Message("The smoker for my bees has a dent.", "ann", Requirements()), auto_accept=False)
@@ -123,6 +124,54 @@ async def test_the_secret_that_the_store_kept_ends_when_nothing_needs_it(days: D
     await wait_until(gone, "the append-only file is written anew")
     watch = await days.start()
     assert watch.keys.handle_digests("ann") == ServiceKeys.of_secret(secret).handle_digests("ann")
+
+
+async def test_a_store_of_others_is_sealed_by_day_when_the_operator_says_so(days: Days) -> None:
+    """Processes of an earlier version, or without a keyring, may use the store, and could not read such texts."""
+    await days.redis.set("m:secret", b"m-secret of before: thirty-two b")
+    own = {"MATCHER_STORE_URL": days.client.address, "MATCHER_SEAL_KEYS_FILE": str(days.file.path)}
+    watch = await open_keys(load(own), days.client)
+    assert not watch.keys.in_use.by_day
+    assert not Sealer(watch.keys).seal("s", "c", SAID, days.now_ms).startswith(BY_DAY)
+
+
+async def test_a_keyring_of_the_operator_is_warned_of_in_time(days: Days) -> None:
+    """A week before it has too few days the log says from which day on, once; then the fault names the day."""
+    await days.start()
+    last = days.days()[-1]
+    days.file.path.chmod(0o400)
+    with capture_logs() as lines:
+        watch = await days.start()
+        await watch.check()
+    after = day_of(wall_clock_ms() + len(days.days()) * DAY_MS)
+    assert last < after
+    assert [line["day"] for line in lines if line["log_level"] == "warning"] == [after]
+    days.now_ms += 2 * DAY_MS
+    await watch.check()
+    assert watch.fault == f"the keyring has no seal key for {after}, until when a text may wait"
+    assert watch.keys.keyring.find(Purpose.SEAL, last) is not None
+
+
+async def test_another_secret_than_the_keyrings_is_refused_by_name(days: Days) -> None:
+    """MATCHER_SECRET was changed: the digests of before would not be recognised."""
+    given = {"MATCHER_SECRET": "a secret of thirty-two bytes and more", "MATCHER_DATA_DIR": str(days.data_dir)}
+    await open_keys(load(given), days.client)
+    with pytest.raises(KeyringWrong) as refused:
+        await open_keys(load({**given, "MATCHER_SECRET": "another secret of thirty-two bytes"}), days.client)
+    assert "its seal key secret is another than MATCHER_SECRET or m:secret" in str(refused.value)
+    without = {"MATCHER_DATA_DIR": str(days.data_dir)}
+    watch = await open_keys(load(without), days.client)
+    assert watch.keys.request_digests(b"r") == ServiceKeys.of_secret(given["MATCHER_SECRET"].encode()).request_digests(
+        b"r"
+    )
+
+
+async def test_a_malformed_record_is_refused_by_name(days: Days) -> None:
+    """Nothing is guessed: the start ends with the name of the record."""
+    await days.redis.hset("m:keys", "in_use", "{}")
+    with pytest.raises(StoreUnfit) as refused:
+        await days.start()
+    assert "its record m:keys of the keys in use is malformed" in str(refused.value)
 
 
 async def test_a_store_that_lost_the_record_gets_it_again(days: Days) -> None:

@@ -116,7 +116,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
         async def answered(context: Context) -> bytes:
             body = await self._body(method, context)
-            return await (answer(body, context) if gate is None else gate.run(answer, body, context))
+            return await (answer(body, context) if gate is None else gate.run(answer, method, body, context))
 
         async def call(_requests: AsyncIterator[bytes], context: Context) -> bytes:
             try:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from redis.exceptions import ResponseError
 
+from matcher.errors import StoreUnfit
 from matcher.store.codecs import fields_of
 from matcher.store.keyring.secret_keys import (
     DAYS_NEEDED,
@@ -92,10 +93,13 @@ class KeyRegistry:
         self._client = client
 
     async def read(self) -> KeyRecord:
-        """Read the record."""
+        """Read the record. Raises StoreUnfit where it is malformed."""
         fields = fields_of(await self._client.run("HGETALL", KEYS, name=ROUND_TRIP))
         stored = fields.pop(IN_USE, None)
-        in_use = None if stored is None else msgspec.json.decode(stored, type=KeysInUse)
+        try:
+            in_use = None if stored is None else msgspec.json.decode(stored, type=KeysInUse)
+        except msgspec.DecodeError as fault:
+            raise StoreUnfit(self._client.address, f"its record {KEYS} of the keys in use is malformed") from fault
         return KeyRecord(in_use, {day: fingerprint.decode() for day, fingerprint in fields.items()})
 
     async def begin(self, in_use: KeysInUse) -> KeyRecord:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -79,9 +78,9 @@ class KeyringFile:
         The bytes of the file before are overwritten. Raises KeyringWrong; then the file is as it was.
         """
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with FileLock(self._beside(".lock"), timeout=LOCK_SECONDS, mode=OWN_MODE):
-                self._overwrite_leftover()
+                self._overwrite_leftovers()
                 before = self.read()
                 after = edit(before)
                 if after != before:
@@ -92,8 +91,13 @@ class KeyringFile:
         except OSError as fault:
             raise KeyringWrong(str(self.path), _why(fault)) from fault
 
+    @property
+    def _target(self) -> Path:
+        """Return the file itself where the path is a link to it."""
+        return self.path.resolve()
+
     def _beside(self, ending: str) -> Path:
-        return self.path.with_name(f".{self.path.name}{ending}")
+        return self._target.with_name(f".{self._target.name}{ending}")
 
     def _read_once(self) -> tuple[bytes | None, bool]:
         """Return the bytes, None for no file, and whether the file was replaced meanwhile."""
@@ -155,35 +159,31 @@ class KeyringFile:
     def _replace(self, keyring: Keyring) -> None:
         stored = _StoredKeyring(1, [_StoredKey(key.purpose, key.id, key.material) for key in keyring.keys])
         content = msgspec.json.format(msgspec.json.encode(stored), indent=1) + b"\n"
-        mode = stat.S_IMODE(self.path.stat().st_mode) if self.exists else OWN_MODE
-        descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, mode)
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            former = self._beside(".former")
-            if self.exists:
-                # A second name for the former bytes: where this process dies before it has overwritten them, the next
-                # change does.
-                os.link(self.path, former)
-            Path(name).replace(self.path)
-        except BaseException:
-            with suppress(OSError):
-                _overwrite(Path(name))
-            raise
-        _sync(self.path.parent)
-        self._overwrite_leftover()
+        target, new, former = self._target, self._beside(".new"), self._beside(".former")
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else OWN_MODE
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWN_MODE)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        if target.exists():
+            os.link(target, former)
+        new.replace(target)
+        _sync(target.parent)
+        self._overwrite_leftovers()
 
-    def _overwrite_leftover(self) -> None:
-        former = self._beside(".former")
-        if not former.exists():
-            return
-        if self.exists and former.samefile(self.path):
+    def _overwrite_leftovers(self) -> None:
+        """Overwrite the former file, and what a process left that died during a change.
+
+        The former file has a second name from before it is replaced until its bytes are overwritten.
+        """
+        target, former = self._target, self._beside(".former")
+        if former.exists() and target.exists() and former.samefile(target):
             former.unlink()  # the process died before the new file took the place of this one
-        else:
-            _overwrite(former)
+        for leftover in (former, self._beside(".new")):
+            if leftover.exists():
+                _overwrite(leftover)
 
 
 def _overwrite(path: Path) -> None:
