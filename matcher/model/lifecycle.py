@@ -57,8 +57,8 @@ class Cause(StrEnum):
     IDLE = "IDLE"
     ACTIVE = "ACTIVE"
     AGENT_REMOVED = "AGENT_REMOVED"
-    UNREADABLE = "UNREADABLE"
     POOL_REMOVED = "POOL_REMOVED"
+    UNREADABLE = "UNREADABLE"
 
 
 CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {

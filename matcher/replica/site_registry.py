@@ -54,6 +54,8 @@ class SiteRegistry:
             replica = await self._follow(site)
         if not replica.caught_up and not await replica.wait_ready(AWAY_SECONDS if replica.away else READY_SECONDS):
             raise replica.away or IndexBehind(site_name(site))
+        if replica.removed:
+            raise SiteNotFound(site_name(site))
         return replica
 
     def is_called(self, site: str) -> bool:

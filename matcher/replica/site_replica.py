@@ -213,9 +213,8 @@ class SiteReplica:
             changes = ChangeStream(self._connection, self.site, self._on_ignored)
             try:
                 if position is None or not await changes.unbroken(position):
-                    position, begin = None, await changes.end()
-                    await self._read(begin)
-                    position = begin
+                    position = None
+                    position = await self._read(changes)
                 self.away = None
                 self._current.set()
                 async for reached, batch in changes.follow(position):
@@ -236,6 +235,7 @@ class SiteReplica:
             except SiteNotFound:
                 self.removed = True
                 self.hub.end()
+                self._current.set()  # the calls that wait for the reading hear that the site is gone
             except StoreUnavailable as fault:
                 self.away = fault
                 self._current.clear()
@@ -252,12 +252,14 @@ class SiteReplica:
         if not await changes.unbroken(position):
             raise FellBehind(self.site)
 
-    async def _read(self, position: Position) -> None:
-        """Read the site again, as of a position of its streams or later. Raises SiteNotFound."""
-        self.life = self.life or position.life
-        if not position.life or position.life != self.life:
-            raise SiteNotFound(site_name(self.site))
+    async def _read(self, changes: ChangeStream) -> Position:
+        """Read the site again, as of a position of its streams or later; return the position. Raises SiteNotFound."""
+        position = await changes.end()
         snapshot = await read_site(self.site, self._roster, self._contacts, self.matching, self._clock)
+        self.life = self.life or position.life
+        # Asked last: of a site whose deletion began during the reading only a part was read.
+        if not position.life or not self.life == position.life == (await changes.end()).life:
+            raise SiteNotFound(site_name(self.site))
         self.index, self._position, self._load_applied = snapshot.index, position, position.load
         self.pools.reset(snapshot.pools)
         self.queue.reset(snapshot.queue)
@@ -265,6 +267,7 @@ class SiteReplica:
         self._ended.clear()
         self._timers_moved()
         self.hub.publish_gap(position.load)
+        return position
 
     async def _apply(self, batch: Sequence[Change]) -> None:
         if not batch:

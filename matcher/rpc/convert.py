@@ -206,9 +206,9 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
             else routing_pb2.Relaxed(language=relaxed.language, time=_time(relaxed.at_ms))
             for relaxed in ranking.relaxed
         ],
-        set_aside=_set_aside(ranking),
         agent_uid=record.agent_uid,
         pool_uid=record.pool_uid,
+        set_aside=_set_aside(ranking),
     )
 
 

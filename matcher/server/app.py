@@ -152,9 +152,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             open_server(settings, telemetry, services, health, turns, replicas.sites) as address,
             ending(windows.close),
             background(tasks, "readiness", watch),
-            background(tasks, "keys", store.key_watch.run),
             ending(removal.close),
             background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
+            background(tasks, "keys", store.key_watch.run),
             background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
             background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),
         ):

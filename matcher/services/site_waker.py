@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -27,6 +28,8 @@ SOON_MS: Final = 5_000
 """A site is followed so long before something is due in it: a look, and the time that the reading of a site takes."""
 REST_SECONDS: Final = 60.0
 """A site in which nothing has been due for so long is not followed any more, unless a call asked for it."""
+EXACT_SECONDS: Final = 300.0
+"""How often, and at the first look, the deadlines themselves are read: an earlier version's process notes nothing."""
 MOST_OPENING: Final = 16
 """So many sites are read at once: after a restart of a service with many sites each call would wait behind them."""
 
@@ -40,6 +43,8 @@ class SiteWaker:
         self._removal = removal
         self._clocks = clocks
         self._process = new_id()
+        self._exact_at = 0.0
+        """When the deadlines themselves are read again (time.monotonic)."""
 
     async def run(self) -> None:
         """Look after the sites every 2 s, until the task is cancelled; then another process may at once."""
@@ -48,7 +53,9 @@ class SiteWaker:
             while True:
                 await self._sites.drop_removed()
                 try:
-                    leads = await self._store.lead(self._process, LEASE_MS)
+                    leads, led = await self._store.lead(self._process, LEASE_MS), leads
+                    if leads and not led:
+                        self._exact_at = 0.0
                     if leads:
                         await self.look()
                 except MatcherError as fault:
@@ -62,9 +69,10 @@ class SiteWaker:
 
     async def look(self) -> None:
         """Read every site's life, and follow the sites in which something is due now or soon."""
+        exact = time.monotonic() >= self._exact_at
         for deletion in await self._store.deletions():
             self._removal.start(deletion)
-        async for page in every_page(lambda after: self._store.lives(PAGE, after)):
+        async for page in every_page(lambda after: self._store.lives(PAGE, after, exact=exact)):
             for site, life in page.items:
                 if life is None:
                     continue
@@ -72,6 +80,8 @@ class SiteWaker:
                     self._removal.start(Deletion(site, life.uid))
                 elif self._is_soon(site, life.due_ms) and not self._sites.is_called(site):
                     await self._wake(site)
+        if exact:
+            self._exact_at = time.monotonic() + EXACT_SECONDS
 
     async def _wake(self, site: str) -> None:
         """Follow a site, if something is due in it indeed: the note in its life may be of an earlier time."""

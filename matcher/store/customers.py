@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from matcher.errors import StoreUnavailable
 from matcher.model import Agent
 from matcher.model.resource_names import new_id
 from matcher.store import verbs
-from matcher.store.codecs import fields_of, text
+from matcher.store.codecs import Fields, fields_of, text
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
@@ -60,12 +61,8 @@ class CustomerStore:
         if not customer:
             return []
         _, fields = await self._read(site, customer)
-
-        def relationship(name: str, value: bytes) -> tuple[Relationship, int]:
-            return _relationship(name, value, text(fields, AGENT_UID + name.removeprefix(AGENT)))
-
         records = ((name, value) for name, value in fields.items() if name.startswith(AGENT))
-        found = self._unreadable.decoded(site, "relationship", records, relationship)
+        found = self._unreadable.decoded(site, "relationship", records, partial(_relationship, fields))
         known = [relationship for relationship, until_ms in filter(None, found) if until_ms > now_ms]
         return sorted(known, key=lambda relationship: -relationship.at_ms)
 
@@ -180,10 +177,10 @@ class CustomerStore:
         )
 
 
-def _relationship(name: str, value: bytes, noted: str) -> tuple[Relationship, int]:
-    """Return a relationship, and until when it counts (ms); noted: 'when|uid' of the agent, "" where not known."""
+def _relationship(fields: Fields, name: str, value: bytes) -> tuple[Relationship, int]:
+    """Return a relationship, and until when it counts (ms); fields: those of the customer's record."""
     verdict, at, until = value.decode().split("|")
-    noted_at, _, uid = noted.partition("|")
-    # A verdict of an earlier version has no uid, and leaves that of the verdict before it.
     agent = name.removeprefix(AGENT)
+    noted_at, _, uid = text(fields, AGENT_UID + agent).partition("|")
+    # A verdict of an earlier version has no uid, and leaves that of the verdict before it.
     return Relationship(agent, verdict == GOOD, int(at), uid if noted_at == at else ""), int(until)

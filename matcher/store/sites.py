@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from matcher.errors import SiteExists, SiteInUse, SiteNotFound, StoreFull
 from matcher.model import Page, Site
 from matcher.model.resource_names import new_uid, site_name
 from matcher.store import verbs
+from matcher.store.codecs import pairs_of
 from matcher.store.keys import DELETING, SITES, WAKER, Keys
 from matcher.store.pages import every_page, id_page
 from matcher.store.redis.client import StoreClient
@@ -74,18 +75,24 @@ class SiteStore:
             return None
         return life
 
-    async def lives(self, most: int, after: str) -> Page[tuple[str, Life | None]]:
+    async def lives(self, most: int, after: str, *, exact: bool = False) -> Page[tuple[str, Life | None]]:
         """Read a page of the listed sites with their lives; None for a life on a server that is away.
 
         Two round trips; in a cluster one to each shard for the lives. Sites that an earlier version founded get theirs.
+        exact: what is due is read from the deadlines, and not from the note of it.
         """
         ids = await id_page(self._connection, SITES, most, after)
-        answers = await self._connection.read_by_server([_read_life(site) for site in ids.items])
-        lives = [
-            None if fields is None else _life(fields) or await self.adopt(site)
-            for site, fields in zip(ids.items, answers, strict=True)
-        ]
-        return Page(tuple(zip(ids.items, lives, strict=True)), ids.next)
+        commands = [command for site in ids.items for command in (_read_life(site), *(_read_due(site) * exact))]
+        answers = await self._connection.read_by_server(commands)
+        width = len(commands) // max(1, len(ids.items))
+        lives: list[tuple[str, Life | None]] = []
+        for number, site in enumerate(ids.items):
+            fields, *deadlines = answers[number * width : (number + 1) * width]
+            life = None if fields is None else _life(fields) or await self.adopt(site)
+            if life is not None and deadlines and None not in deadlines:
+                life = replace(life, due_ms=_earliest(*deadlines))
+            lives.append((site, life))
+        return Page(tuple(lives), ids.next)
 
     async def adopt_all(self) -> None:
         """Give every site that an earlier version founded its life."""
@@ -225,6 +232,19 @@ class SiteStore:
 
 def _read_life(site: str) -> tuple[str, ...]:
     return ("HMGET", Keys(site).life, "uid", "state", "due")
+
+
+def _read_due(site: str) -> tuple[tuple[Any, ...], ...]:
+    keys = Keys(site)
+    first = (0, 0, "WITHSCORES")
+    return ("ZRANGE", keys.due, *first), ("ZRANGE", keys.timers, *first), ("EXISTS", keys.queue)
+
+
+def _earliest(due: Sequence[Any], timers: Sequence[Any], waits: int) -> int | None:
+    """Return when something is due by the answers to `_read_due`: a contact that waits is due at once."""
+    if waits:
+        return 0
+    return min((int(at) for _, at in (*pairs_of(due), *pairs_of(timers))), default=None)
 
 
 def _life(fields: Sequence[Any]) -> Life | None:

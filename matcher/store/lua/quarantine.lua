@@ -26,7 +26,8 @@ local function readable_fields(whole)
     local excluded = string.match(name, '^x:[%w%-_.:~]+$') and string.match(value, '^%d+$')
       or string.match(name, '^u:[%w%-_.:~]+$') and string.match(value, '^[%x-]+$')
     local word = (name == 'channel' or name == 'customer') and string.match(value, '^[%g ]*$')
-    if excluded or word then kept[#kept + 1], kept[#kept + 2] = name, value end
+    local uid = string.match(name, '^u:[%w%-_.:~]+$') and string.match(value, '^[%x%-]*$')
+    if excluded or uid or word then kept[#kept + 1], kept[#kept + 2] = name, value end
   end
   return kept
 end
@@ -42,7 +43,7 @@ local function quarantine(key, arg)
     -- A transfer that waits: the conversation goes on with the agent it has.
     dequeue(contact)
     unseal(contact)
-    redis.call('HDEL', key.contact, 'x:' .. record.agent)
+    redis.call('HDEL', key.contact, 'x:' .. record.agent, 'u:' .. record.agent)
     step(contact, 'ASSIGNED', 'UNREADABLE', record.reservation or '', record.agent)
     return {'aside', 'ASSIGNED'}
   end

@@ -1,4 +1,4 @@
-"""The verbs of the roster: agents with their heartbeats and vectors, pools and sites."""
+"""The verbs of the roster: agents with their heartbeats and vectors, and pools."""
 
 from __future__ import annotations
 
