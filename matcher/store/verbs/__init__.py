@@ -12,6 +12,7 @@ from typing import Final
 from matcher.store.redis.verb_call import VerbCall, layout_of
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave
 from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Rehash, Remember
+from matcher.store.verbs.keys import UseKeys
 from matcher.store.verbs.reservations import (
     Accept,
     Cancel,
@@ -80,6 +81,7 @@ __all__ = [
     "Rest",
     "Touch",
     "Transition",
+    "UseKeys",
     "Withdraw",
 ]
 
@@ -105,6 +107,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Link,
         Remember,
         Rehash,
+        UseKeys,
         PutAgent,
         PutStatus,
         PutVectors,
