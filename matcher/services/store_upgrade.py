@@ -125,6 +125,8 @@ class StoreUpgrade:
                 return False  # A process that does not read it has come in between.
             log.info("the store has a new schema: earlier versions refuse to start on it", schema=NEWEST)
             return False
+        if not self._migrated:
+            return False
         for library in sorted((await self._connection.libraries() or set()) - live.libraries):
             await self._connection.unload_library(library)
             log.info("library unloaded: no process calls it", library=library)
