@@ -22,7 +22,7 @@ from matcher.store.keyring.keyring_file import KeyringFile
 from matcher.store.keyring.secret_keys import DAY_MS, GRACE_MS, LONGEST_WAIT_MS, SECRET_ID, Purpose, day_of
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.redis.client import StoreClient
-from matcher.store.sealer import BY_DAY, Sealer, WaitingMessage
+from matcher.store.sealer import BY_DAY, NotOpened, Sealer, WaitingMessage
 from tests.people import wait_until
 
 SAID = WaitingMessage(Message("The smoker for my bees has a dent.", "ann", Requirements()), auto_accept=False)
@@ -95,7 +95,7 @@ async def test_days_come_and_go_while_the_service_runs(days: Days) -> None:
             if days.now_ms <= began + wait_ms:
                 assert sealer.open("s", "c", text) == SAID
             if days.now_ms > began + wait_ms + DAY_MS + GRACE_MS:
-                assert sealer.open("s", "c", text) is None
+                assert sealer.open("s", "c", text) is NotOpened.SECRET
 
 
 async def test_two_processes_on_one_file_have_the_same_days(days: Days) -> None:
@@ -124,7 +124,7 @@ async def test_the_secret_that_the_store_kept_ends_when_nothing_needs_it(days: D
     await watch.check()
     await watch.check()
     assert await days.redis.exists("m:secret") == 0
-    assert Sealer(watch.keys).open("s", "c", earlier) is None
+    assert Sealer(watch.keys).open("s", "c", earlier) is NotOpened.SECRET
     assert days.file.read().find(Purpose.SEAL, SECRET_ID) is None
 
     async def gone() -> bool:
