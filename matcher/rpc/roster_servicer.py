@@ -52,9 +52,9 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     async def ListAgents(self, request: pb.ListAgentsRequest, _context: Context) -> pb.ListAgentsResponse:
         """List a site's agents by id."""
         site, most, after, pool, status = check.agents(request, _AGENTS)
-        page = await self._agents.agents(site, most, after, pool, status)
+        page = await self._agents.agents(site, most, after, pool, status, with_holds=request.with_holds)
         return pb.ListAgentsResponse(
-            agents=(convert.agent(site, agent) for agent in page.items),
+            agents=(convert.agent(site, agent, with_holds=request.with_holds) for agent in page.items),
             next_page_token=page_token(page.next, _AGENTS),
         )
 
