@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -13,7 +13,7 @@ from matcher.cli.progress import steps
 from matcher.cli.roster_file import Form, RosterFile, form_of, read_bytes, read_roster
 from matcher.cli.roster_rows import GoodRow
 from matcher.cli.session import CommandError, Session, describe
-from matcher.cli.tables import short
+from matcher.cli.tables import short, silent_interest
 from matcher.client import MatcherCallError, Violation
 from matcher.v1 import roster_pb2 as pb
 
@@ -118,6 +118,7 @@ async def _send(session: Session, roster: RosterFile, report: _Report, *, dry_ru
                     report.reject(answer.row, agent_id, error.reason, violations)
                 else:
                     report.add(answer.row, agent_id, Action.Action.Name(answer.action))
+                    report.warn(answer.row, agent_id, answer.silent_interests)
                 if answer.row:
                     step()
 
@@ -160,6 +161,20 @@ class _Report:
         where = f"line {line}" if line else "not removed"
         reasons = "; ".join(f"{violation.field} {violation.description}".strip() for violation in in_file)
         self._session.note(f"{where}{f' ({agent_id})' if agent_id else ''}: {reasons}", style="red")
+
+    def warn(self, line: int, agent_id: str, silent: Iterable[pb.SilentInterest]) -> None:
+        """Name the interests of an agent that no message can meet."""
+        for interest in silent:
+            if self._session.as_json:
+                reason = pb.SilentReason.Name(interest.reason)
+                self._session.write_json(
+                    {"line": line, "agent": agent_id, "silent_interest": interest.interest, "reason": reason}
+                )
+            else:
+                self._session.note(
+                    f"line {line} ({agent_id}): this interest meets no message: {silent_interest(interest)}",
+                    style="yellow",
+                )
 
     def close(self, *, dry_run: bool) -> None:
         if self._session.as_json:

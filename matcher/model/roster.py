@@ -76,6 +76,8 @@ class Agent:
     status_reason: str = ""
     beat_until_ms: int = 0
     """Until when the last heartbeat counts; 0: the agent sends no heartbeats."""
+    silent: tuple[SilentInterest, ...] = ()
+    """The interests that no message can meet; set where an agent is read for a caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class PoolPolicy:
     """0: the pool does not use relationships."""
     relationship_wait_ms: int = 0
     matching_window_ms: int = 0
+    small_talk: tuple[str, ...] = ()
+    """Sentences that are no unit of a message, beside the packaged ones."""
 
     def tolerance(self, default: float) -> float:
         """Return the affinity tolerance in force; default: the service's own, for a pool that names none."""
@@ -130,6 +134,21 @@ class AgentChange:
     status: AgentStatus | None = None
 
 
+class SilentReason(StrEnum):
+    """Why an interest says nothing."""
+
+    UNKNOWN_TO_MODEL = "UNKNOWN_TO_MODEL"
+    SMALL_TALK = "SMALL_TALK"
+
+
+@dataclass(frozen=True, slots=True)
+class SilentInterest:
+    """An interest that no message can meet, in the agent's words, and why."""
+
+    interest: str
+    reason: SilentReason
+
+
 class ImportAction(StrEnum):
     """The result of one row of an import."""
 
@@ -152,12 +171,16 @@ class ImportedRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """The result of a row, with the error where it was rejected. row 0: a pruned agent."""
+    """The result of a row, with the error where it was rejected. row 0: a pruned agent.
+
+    silent: the interests of the row that no message can meet.
+    """
 
     row: int
     agent: str
     action: ImportAction
     error: MatcherError | None = None
+    silent: tuple[SilentInterest, ...] = ()
 
 
 def etag(version: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from matcher.affinity.compared import compared_units
 from matcher.affinity.lexicon import stems
 from matcher.affinity.sentences import Sentences
-from matcher.model import Message
+from matcher.affinity.small_talk import SmallTalk
+from matcher.encoder import unknown_words
+from matcher.model import Message, Pool
 from matcher.replica.site_replica import SiteReplica
 
 
@@ -23,8 +26,10 @@ class EncodedMessage:
     stems: list[tuple[str, ...]]
 
 
-async def encode_message(replica: SiteReplica, message: Message) -> EncodedMessage:
-    """Split a message that was read into units, and encode them."""
-    compared = compared_units(message)
-    vectors = await replica.matching.encoder.encode(compared.texts)
+async def encode_message(replica: SiteReplica, message: Message, pool: Pool | None = None) -> EncodedMessage:
+    """Split a message that was read into units, and encode them; pool: whose own small talk is no unit."""
+    encoder = replica.matching.encoder
+    small_talk = SmallTalk.of_pool(pool.policy.small_talk if pool else ())
+    compared = compared_units(message, partial(unknown_words, encoder), small_talk)
+    vectors = await encoder.encode(compared.texts)
     return EncodedMessage(compared.units, vectors, [stems(text) for text in compared.texts])

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from itertools import repeat, takewhile
 from typing import Final
 
 import structlog
@@ -313,7 +313,8 @@ class QueueDispatcher:
                 opened.append((place, record, written))
         # A message that another version sealed may be unread.
         read = [await read_message(written.message) for _, _, written in opened]
-        encoded = await asyncio.gather(*(encode_message(self._replica, message) for message in read))
+        pools = [self._replica.pools.known.get(place.pool) for place, _, _ in opened]
+        encoded = await asyncio.gather(*map(encode_message, repeat(self._replica), read, pools))
         for (place, record, written), message in zip(opened, encoded, strict=True):
             self._entries[place.contact] = QueuedContact(
                 place, record, written.message, written.auto_accept, message, written.message.requirements

@@ -10,8 +10,8 @@ KIB: Final = 2**10
 MIB: Final = 2**20
 
 ROUTE_BYTES: Final = 512 * KIB
-"""A mail of 256 KiB, 256 excluded agents, 64 skills and 8 preferred agents with their whole names are 314 KiB: more than
-that, so that only what no client writes is refused here and not by its field's name."""
+"""A mail of 256 KiB, 256 excluded agents, 64 skills and 8 preferred agents with their whole names are 314 KiB: more, so
+that only what no client writes is refused here and not by its field's name."""
 AGENT_BYTES: Final = 256 * KIB
 """64 interests of 512 characters of four bytes are 128 KiB, and skills, languages, channels and pools 30 KiB more."""
 BATCH_BYTES: Final = 16 * MIB

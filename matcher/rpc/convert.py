@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -26,6 +27,7 @@ from matcher.model import (
     QueuedOutcome,
     Ranking,
     Reservation,
+    SilentInterest,
     Unmatched,
     etag,
 )
@@ -232,6 +234,7 @@ def agent(site: str, record: Agent, *, with_holds: bool = False) -> roster_pb2.A
         ),
         status_reason=record.status_reason,
         heartbeat_expire_time=_time(record.beat_until_ms),
+        silent_interests=_silent(record.silent),
     )
 
 
@@ -258,6 +261,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         relationship_duration=_duration_set(policy.relationship_ms),
         relationship_wait=_duration(policy.relationship_wait_ms),
         matching_window=_duration(policy.matching_window_ms),
+        small_talk=policy.small_talk,
         affinity_floor=policy.affinity_floor,
         affinity_tolerance=policy.affinity_tolerance,
         effective_affinity_floor=floor,
@@ -275,7 +279,15 @@ def import_response(site: str, result: ImportResult) -> roster_pb2.ImportAgentsR
         agent=name(Kind.AGENT, site, result.agent),
         action=ACTION[result.action],
         status=status.status_of(result.error) if result.error is not None else None,
+        silent_interests=_silent(result.silent),
     )
+
+
+def _silent(interests: Sequence[SilentInterest]) -> list[roster_pb2.SilentInterest]:
+    return [
+        roster_pb2.SilentInterest(interest=silent.interest, reason=roster_pb2.SilentReason.Value(silent.reason.name))
+        for silent in interests
+    ]
 
 
 def _capacity(capacity: Capacity) -> roster_pb2.Capacity:

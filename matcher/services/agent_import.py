@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, PoolNotFound
 from matcher.model import Agent, ImportAction, ImportedRow, ImportResult
 from matcher.model.resource_names import agent_name, pool_name
-from matcher.replica.interest_vectors import vectors_for_update
+from matcher.replica.interest_vectors import silent_interests, vectors_for_update
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.services.agents import AgentService, AgentWrite
@@ -46,12 +47,13 @@ class ImportService:
                 results[place] = ImportResult(row.row, row.agent, ImportAction.REJECTED, obstacle)
             else:
                 work.append((place, row, before))
+        encoder = replica.matching.encoder
         if validate_only:
             for place, row, before in work:
                 results[place] = ImportResult(row.row, row.agent, _action(before))
         else:
             profiles = [(row.profile, before) for _, row, before in work]
-            vectors = await vectors_for_update(self._store, site, replica.matching.encoder, profiles)
+            vectors = await vectors_for_update(self._store, site, encoder, profiles)
             written = await asyncio.gather(
                 *(
                     self._write(replica, row, before, rows_of)
@@ -60,7 +62,11 @@ class ImportService:
             )
             for (place, _, _), result in zip(work, written, strict=True):
                 results[place] = result
-        return [result for result in results if result is not None]
+        return [
+            replace(result, silent=silent_interests(encoder, row.profile.interests))
+            for row, result in zip(rows, results, strict=True)
+            if result is not None
+        ]
 
     async def prune(self, site: str, keep: frozenset[str], validate_only: bool) -> list[ImportResult]:
         """Remove the agents who are not in `keep`; an agent with holds stays."""

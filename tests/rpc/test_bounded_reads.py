@@ -64,6 +64,8 @@ OUTPUT_ONLY = {
     "row.agent.status_reason",
     "agent.holds",
     "row.agent.holds",
+    "agent.silent_interests",
+    "row.agent.silent_interests",
     "agent.name",  # of an agent that is created, the id is in agent_id
     "row.agent.name",
     "agent.etag",
