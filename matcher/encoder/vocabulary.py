@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import string
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -42,7 +43,7 @@ class TokenizerVocabulary:
         given = [self._given(texts[at]) for at in doubtful]
         for at, encoding in zip(doubtful, self._tokenizer.encode_batch(given, add_special_tokens=False), strict=True):
             found[at] = [
-                place
+                (place[0], _with_accents(texts[at], place[1]))
                 for token, place in zip(encoding.ids, encoding.offsets, strict=True)
                 if token == self._unknown_id and place[0] < place[1]
             ]
@@ -57,6 +58,13 @@ class TokenizerVocabulary:
         if not self._lower_case:
             return text
         return "".join(lower if len(lower := sign.lower()) == 1 else sign for sign in text)
+
+
+def _with_accents(text: str, end: int) -> int:
+    """Return the end of a word with its last accents, which the tokenizer may have stripped."""
+    while end < len(text) and unicodedata.category(text[end]).startswith("M"):
+        end += 1
+    return end
 
 
 def _unknown_id(tokenizer: Tokenizer, model: dict[str, Any]) -> int | None:

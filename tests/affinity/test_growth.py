@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from matcher.affinity.emoji_names import named
 from matcher.affinity.lexicon import stems
 from matcher.affinity.sentences import split
 from matcher.affinity.set_aside import read as read_message
@@ -32,6 +33,7 @@ WORST: dict[str, Callable[[int], str]] = {
     "numbers with dots": lambda size: "1." * (size // 2) + "a",
     "dates with spaces": lambda size: "1.1." + " " * size,
     "abbreviations": lambda size: "e.g. " * (size // 5),
+    "joined emoji": lambda size: "👩\u200d" * (size // 2),
     "commas": lambda size: "a, " * (size // 3),
     "hyphens with spaces": lambda size: " -" * (size // 2),
     "one long word": lambda size: "a" * size,
@@ -70,7 +72,7 @@ def read(text: str) -> None:
     """Cut a text into units and stem their words, as a decision does."""
     read_message(Message(text, "", Requirements()))
     for unit in split(text).texts(text):
-        stems(unit)
+        stems(named(unit))
 
 
 def read_page(text: str) -> None:
