@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from matcher.affinity.comparable import comparable
+from matcher.affinity.comparable import comparable, prepare
 from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.sentences import split
@@ -57,6 +57,7 @@ class AffinityFloors:
     @classmethod
     async def open(cls, encoder: Encoder) -> AffinityFloors:
         """Encode the small talk; a sentence of which the model knows no word meets nobody, and counts for nothing."""
+        await asyncio.to_thread(prepare)
         messages: list[Query] = []
         languages = []
         for sentences in measured_sentences():

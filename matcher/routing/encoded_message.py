@@ -15,6 +15,7 @@ from matcher.affinity.small_talk import SmallTalk
 from matcher.encoder import unknown_words
 from matcher.model import Message, Pool
 from matcher.replica.site_replica import SiteReplica
+from matcher.routing.message_reading import AT_ONCE, in_reader
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,6 +31,7 @@ async def encode_message(replica: SiteReplica, message: Message, pool: Pool | No
     """Split a message that was read into units, and encode them; pool: whose own small talk is no unit."""
     encoder = replica.matching.encoder
     small_talk = SmallTalk.of_pool(pool.policy.small_talk if pool else ())
-    compared = compared_units(message, partial(unknown_words, encoder), small_talk)
+    compare = partial(compared_units, unknown=partial(unknown_words, encoder), small_talk=small_talk)
+    compared = compare(message) if len(message.text) <= AT_ONCE else await in_reader(compare, message)
     vectors = await encoder.encode(compared.texts)
     return EncodedMessage(compared.units, vectors, [stems(text) for text in compared.texts])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from matcher.client import MatcherCallError, MatcherClient
+from matcher.store.keys import Keys
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as pb
 from tests.people import hire, person
 from tests.processes import Server
+from tests.system.conftest import Pair
 
 BAND = "I play the trombone in a brass band."
 BEES = "I keep honey bees behind the house."
@@ -87,6 +89,18 @@ async def test_a_mail_that_waited_is_offered_by_what_was_compared(service: Serve
         (reason,) = record.candidates[0].reasons
         assert PAGE[reason.start : reason.end] == "My honey&nbsp;bees <b>left</b> &amp; never came back."
         assert record.set_aside[-1].kind == pb.SET_ASIDE_QUOTE
+
+
+async def test_what_waits_in_the_store_is_only_what_is_compared(pair: Pair) -> None:
+    """The seal of a mail with 100 KB of quotes is small: it holds the kept stretches with their places, no quote."""
+    site = await pair.one.site()
+    async with pair.one.client(site) as client:
+        await hire(client, {"bea": person(BEES)})
+        await client.route("Where is the brass band?")
+        quoted = PAGE.replace("Our brass band", "Our brass band " * 7_000)
+        assert (await client.route(quoted, media_type="text/html", wait=True, contact_id="mail-1")).HasField("queued")
+        async with pair.store.client() as redis:
+            assert await redis.hstrlen(Keys(site).contact("mail-1"), "sealed") < 2_000
 
 
 async def test_a_long_mail_is_taken_where_little_of_it_is_compared(service: Server) -> None:
