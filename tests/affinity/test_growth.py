@@ -59,7 +59,9 @@ WORST_MAILS: dict[str, Callable[[int], str]] = {
 }
 WORST_PAGES: dict[str, Callable[[int], str]] = {
     "tags that never end": lambda size: "<a " * (size // 3),
-    "quotes in tags": lambda size: '<a ">"' * (size // 6),
+    "quotes in tags": lambda size: '<a b=">"' * (size // 8),
+    "attributes without values": lambda size: "<a " + "a" * (size - 5) + "=>",
+    "equals signs in a tag": lambda size: "<a " + "= " * (size // 2) + ">",
     "comments that never end": lambda size: "<!--" * (size // 4),
     "entities": lambda size: "&amp;x" * (size // 6),
     "quotes in quotes": lambda size: "<blockquote type=cite>" * (size // 22),
