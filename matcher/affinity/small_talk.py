@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
 from matcher.affinity.sentences import split
+from matcher.affinity.set_aside import read
+from matcher.model import Message, Requirements
 
 LONGEST: Final = 200
 """Characters; a longer text is no small talk."""
@@ -51,9 +53,7 @@ class SmallTalk:
     """The sentences that are no unit of a message."""
 
     def __init__(self, sentences: Iterable[str]) -> None:
-        self._keys = frozenset(
-            _key(text) for sentence in sentences for text in (sentence, *split(sentence).texts(sentence))
-        )
+        self._keys = frozenset(_key(text) for sentence in sentences for text in _forms(sentence))
 
     @staticmethod
     def of_pool(own: tuple[str, ...]) -> SmallTalk:
@@ -68,6 +68,13 @@ class SmallTalk:
 @lru_cache(256)
 def _of_pool(own: tuple[str, ...]) -> SmallTalk:
     return SmallTalk((*(sentence for each in packaged_sentences().values() for sentence in each), *own))
+
+
+def _forms(sentence: str) -> Iterator[str]:
+    """Yield a sentence, its units, and what is left of both without numbers of orders."""
+    for form in (sentence, read(Message(sentence, "", Requirements())).text):
+        yield form
+        yield from split(form).texts(form)
 
 
 def _key(text: str) -> str:

@@ -50,6 +50,7 @@ WORST_MAILS: dict[str, Callable[[int], str]] = {
     "lines that end in colons": lambda size: "2025 10:12 a:\n" * (size // 14),
     "lines of a header block": lambda size: "From: a\nTo: b\n" * (size // 14),
     "closing phrases": lambda size: "Thanks\n" * (size // 7),
+    "quotes between lines below empty lines": lambda size: "\n" * (size // 2) + "> a\nb\n" * (size // 12),
     "encoded lines": lambda size: ("A1b/" * 15 + "\n") * (size // 61),
     "parts of addresses": lambda size: "a@b." * (size // 4),
     "codes": lambda size: "A1-" * (size // 3),

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import Final
 
 from matcher.affinity.set_aside.closing_words import MOBILE, REGARDS, STRONG, WEAK
-from matcher.affinity.set_aside.lines import Line
+from matcher.affinity.set_aside.lines import Line, next_filled
 from matcher.affinity.set_aside.replies import Kinds
 from matcher.model import AsideKind
 
@@ -43,7 +43,7 @@ class _Strength(Enum):
 
 def mark_signatures(lines: list[Line], kinds: Kinds) -> None:
     """Mark the lines of signatures in every run of kept lines."""
-    start = 0
+    start, opening = 0, next_filled(lines, 0)
     while start < len(lines):
         if kinds[start] is not None:
             start += 1
@@ -51,7 +51,7 @@ def mark_signatures(lines: list[Line], kinds: Kinds) -> None:
         end = start
         while end < len(lines) and kinds[end] is None:
             end += 1
-        _mark_run(lines, kinds, start, end, first=not any(lines[number].text for number in range(start)))
+        _mark_run(lines, kinds, start, end, first=start <= opening)
         start = end
 
 

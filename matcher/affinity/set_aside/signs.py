@@ -42,6 +42,12 @@ _NAMED: Final = re.compile(
 _PHONE: Final = re.compile(r"(?<![\w.,+])\+?\(?\d[\d ()/.\-]{6,24}\d(?!\w)")
 _DATE: Final = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}")
 _ACCOUNT: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
+# "model XR-20000" names a thing.
+_MODEL: Final = re.compile(
+    r"\b(?:model|modell|modèle|modelo|modello|type|typ|version|модель)(?:\s(?:is|ist|est|es|è|é|no|number|nr))?\W{1,3}$",
+    re.IGNORECASE,
+)
+LONGEST_BEFORE: Final = 24
 LEAST_PHONE_DIGITS: Final = 9
 LEAST_CODE_RUN: Final = 5
 LEAST_BARE_DIGITS: Final = 8
@@ -98,6 +104,8 @@ def _numbers(text: str) -> Iterator[tuple[int, int]]:
         code = found.group()
         longest = max(map(len, re.findall(r"\d+", code)), default=0)
         letters = any(map(str.isalpha, code))
+        if letters and _MODEL.search(text, max(0, found.start() - LONGEST_BEFORE), found.start()):
+            continue
         if (letters and longest >= LEAST_CODE_RUN and len(code) >= LEAST_BARE_DIGITS) or (
             not letters and longest >= LEAST_BARE_DIGITS and not code.endswith("0000")
         ):
