@@ -52,6 +52,7 @@ WORST_MAILS: dict[str, Callable[[int], str]] = {
     "closing phrases": lambda size: "Thanks\n" * (size // 7),
     "quotes between lines below empty lines": lambda size: "\n" * (size // 2) + "> a\nb\n" * (size // 12),
     "encoded lines": lambda size: ("A1b/" * 15 + "\n") * (size // 61),
+    "brackets behind an address": lambda size: "http://a" + ")" * size,
     "parts of addresses": lambda size: "a@b." * (size // 4),
     "codes": lambda size: "A1-" * (size // 3),
     "digits with spaces": lambda size: "1 " * (size // 2),

@@ -57,7 +57,7 @@ _WISHES: Final = (
 STRONG: Final = frozenset(_STRONG.split("|"))
 """Phrases that end a letter: what follows names the writer."""
 REGARDS: Final = re.compile(
-    r"(?:regards|wishes|sincerely|grüßen?|grüssen?|gruß|saluti|saludos?|cumprimentos|groeten?|hilsen|hälsning(?:ar)?"
+    r"(?:regards|(?:best|good|warm|kind) wishes|sincerely|grüßen?|grüssen?|gruß|saluti|saludos?|cumprimentos|groeten?|hilsen|hälsning(?:ar)?"
     r"|salutations|terveisin|уважением|saygılar\w*)$"
 )
 """The last word of a phrase that ends a letter."""

@@ -22,6 +22,7 @@ LEAST_SENTENCE_WORDS: Final = 6
 LEAST_CONTACT_LINES: Final = 2
 
 _DELIMITER: Final = re.compile(r"--\s?$|—$|__$")
+_QUESTIONS: Final = ("?", "？")
 _POSTSCRIPT: Final = re.compile(r"p\.?\s?s\.?\s?[:.\-–]|ps\s", re.IGNORECASE)
 _SENTENCE_END: Final = re.compile(r"[.!?…。！？]+[\"'”’)]*$")
 _CONTACT: Final = re.compile(
@@ -82,9 +83,12 @@ def _mark(lines: list[Line], kinds: Kinds, filled: list[int], begin: int) -> Non
 
 
 def _delimited(lines: list[Line], filled: list[int]) -> int | None:
-    """Return the line "-- " that a signature follows (RFC 3676 §4.3)."""
+    """Return the line "-- " that a signature follows (RFC 3676 §4.3); nobody signs with a question."""
     for place in range(len(filled) - 1, max(-1, len(filled) - 1 - MOST_LINES), -1):
-        if _DELIMITER.match(lines[filled[place]].text):
+        text = lines[filled[place]].text
+        if text.endswith(_QUESTIONS) or (len(text) > LONGEST_LINE):
+            return None
+        if _DELIMITER.match(text):
             return filled[place]
     return None
 

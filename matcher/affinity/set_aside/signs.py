@@ -18,7 +18,7 @@ _URL: Final = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS: Final = re.compile(r"<?(?<![\w.+-])[A-Za-z0-9._%+-]{1,64}+@(?:[A-Za-z0-9-]{1,63}+\.)++[A-Za-z]{2,24}>?")
-_TRAILING: Final = ".,;:!?)]}'\"’”»*_"
+_TRAILING: Final = ">.,;:!?)]}'\"’”»*_"
 
 _BLOCK: Final = re.compile(
     r"(?:data:[\w/+.-]{1,60};base64,)?(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{60,}+(?:\r?\n[A-Za-z0-9+/]{60,}+)*+"
@@ -82,11 +82,9 @@ def _urls(text: str) -> Iterator[tuple[int, int]]:
                 yield start, end
                 continue
             start += text[start] == "<"
-            while end > start and text[end - 1] in _TRAILING + ">":
-                if text[end - 1] == ")" and "(" in text[start:end]:
-                    break
-                end -= 1
-            yield start, end
+            # A bracket that closes one of the address belongs to it.
+            trailing = _TRAILING.replace(")", "") if text.find("(", start, end) >= 0 else _TRAILING
+            yield start, start + len(text[start:end].rstrip(trailing))
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
