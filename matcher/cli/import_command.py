@@ -180,5 +180,6 @@ async def _send(session: Session, rows: Sequence[GoodRow], report: Report, *, dr
                     report.reject(answer.row, agent_id, error.reason, violations)
                 else:
                     report.add(answer, agent_id)
+                    report.warn(answer.row, agent_id, answer.silent_interests)
                 if answer.row:
                     step()

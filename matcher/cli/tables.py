@@ -20,6 +20,10 @@ from matcher.v1 import roster_pb2, routing_pb2
 
 REASONS_SHOWN = 3
 NO_AGENT = "no agent can take the message now"
+SILENT = {
+    roster_pb2.UNKNOWN_TO_MODEL: "the serving model knows no word of it",
+    roster_pb2.SMALL_TALK: "it is small talk",
+}
 
 
 def table(*columns: str) -> Table:
@@ -239,8 +243,14 @@ def agent(record: roster_pb2.Agent) -> RenderableType:
             ("etag", record.etag),
             ("uid", record.uid),
             *(("interest", interest) for interest in record.interests),
+            *(("meets nothing", silent_interest(silent)) for silent in record.silent_interests),
         )
     )
+
+
+def silent_interest(record: roster_pb2.SilentInterest) -> str:
+    """Return an interest that no message can meet, and why, in words."""
+    return f"{record.interest} ({SILENT.get(record.reason, 'says nothing')})"
 
 
 def capacity(record: roster_pb2.Capacity) -> str:
@@ -276,6 +286,7 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("relationship", _span(record, "relationship_duration", "not used")),
             ("relationship-wait", f"{seconds(record.relationship_wait.ToTimedelta().total_seconds())}"),
             ("window", f"{seconds(record.matching_window.ToTimedelta().total_seconds())}"),
+            ("small-talk", f"{len(record.small_talk)} sentences" if record.small_talk else ""),
             ("floor", floor),
             ("tolerance", tolerance + ("" if record.HasField("affinity_tolerance") else " (default)")),
             ("etag", record.etag),

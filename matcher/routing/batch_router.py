@@ -101,7 +101,7 @@ class BatchRouter:
             pool = await replica.pools.pool(request.message.requirements.pool)
             request = replace(request, message=await read_message(request.message))
             message = await self._router.with_relationship(replica, pool, request.message)
-            encoded = await encode_message(replica, message, share, until)
+            encoded = await encode_message(replica, message, pool, share, until)
             to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
             return _Undecided(at, request, to_rank, await self._ranker.terms(replica, pool))
         except MatcherError as error:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.affinity.comparable import Unknown
 from matcher.affinity.compared import compared_units
 from matcher.affinity.lexicon import stems
 from matcher.affinity.sentences import Sentences
-from matcher.model import Message
+from matcher.affinity.small_talk import SmallTalk
+from matcher.encoder import unknown_words
+from matcher.model import Message, Pool
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
-
-LONG_TEXT: Final = 1_600
-"""Characters from which on a text is cut beside the event loop: to cut 8,000 takes 3.4 ms on an idle core, and several
-times that on a busy one."""
-_CUTTER: Final = ThreadPoolExecutor(1, "cut")
-"""One thread: several would keep Python's lock from the event loop for longer than the cutting takes."""
+from matcher.routing.message_reading import AT_ONCE, in_reader
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -35,30 +31,35 @@ class EncodedMessage:
 
 
 async def encode_message(
-    replica: SiteReplica, message: Message, share: EncoderShare | None = None, until: float | None = None
+    replica: SiteReplica,
+    message: Message,
+    pool: Pool | None = None,
+    share: EncoderShare | None = None,
+    until: float | None = None,
 ) -> EncodedMessage:
     """Split a message that was read into units, and encode them.
 
-    share: encode them within a share of the encoder, a few at a time; until: as of `EncoderShare.of`.
+    pool: whose own small talk is no unit. share: encode them within a share of the encoder, a few at a time; until: as
+    of `EncoderShare.of`.
     """
-    if len(message.text) > LONG_TEXT:
-        cut = await asyncio.get_running_loop().run_in_executor(_CUTTER, _cut, message)
-    else:
-        cut = _cut(message)
-    units, texts, known_stems = cut
-    encode = replica.matching.encoder.encode
-    if share is None:
-        return EncodedMessage(units, await encode(texts), known_stems)
+    encoder = replica.matching.encoder
+    small_talk = SmallTalk.of_pool(pool.policy.small_talk if pool else ())
+    cut = partial(_cut, unknown=partial(unknown_words, encoder), small_talk=small_talk)
+    units, texts, known_stems = cut(message) if len(message.text) <= AT_ONCE else await in_reader(cut, message)
+    if share is None or not texts:
+        return EncodedMessage(units, await encoder.encode(texts), known_stems)
     vectors = []
     for some in slices(texts, share.at_once):
         async with share.of(sum(map(len, some)), until):
-            vectors.append(await encode(some))
+            vectors.append(await encoder.encode(some))
     return EncodedMessage(units, np.concatenate(vectors), known_stems)
 
 
-def _cut(message: Message) -> tuple[Sentences, list[str], list[tuple[str, ...]]]:
+def _cut(
+    message: Message, *, unknown: Unknown, small_talk: SmallTalk
+) -> tuple[Sentences, list[str], list[tuple[str, ...]]]:
     """Return a message's units, their texts and their stems."""
-    compared = compared_units(message)
+    compared = compared_units(message, unknown=unknown, small_talk=small_talk)
     return compared.units, compared.texts, [stems(text) for text in compared.texts]
 
 

@@ -85,7 +85,7 @@ class Router:
         replica = await self._sites.replica(site)
         pool = await replica.pools.pool(request.message.requirements.pool)
         message = await self.with_relationship(replica, pool, await read_message(request.message))
-        encoded = decided.encoded if decided else await encode_message(replica, message)
+        encoded = decided.encoded if decided else await encode_message(replica, message, pool)
         reserve = self._reserver.reserve_request(site, pool, replace(request, message=message))
         to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
         match await self._reserver.hold(to_rank, reserve, decided.choice if decided else None):
@@ -120,7 +120,7 @@ class Router:
             if (replayed := await self._reserver.answered(replica, reserve)) is not None:
                 return replayed
             raise ContactStateWrong(contact_name(site, contact.id), contact.state, "handed on")
-        encoded = await encode_message(replica, message)
+        encoded = await encode_message(replica, message, pool)
         # The sealed message does not exclude the agents to whom the contact was offered before: the store knows until
         # when each of them is excluded while the contact waits.
         excluded = message.requirements.excluded | _excluded_by(contact, replica)
@@ -173,7 +173,7 @@ class Router:
         replica = await self._sites.replica(site)
         pool = await replica.pools.pool(request.message.requirements.pool)
         message = await read_message(request.message)
-        encoded = await encode_message(replica, message)
+        encoded = await encode_message(replica, message, pool)
         ranking = await self._ranker.rank(
             RankRequest(replica, pool, encoded, message.requirements),
             RankOptions(

@@ -78,7 +78,13 @@ class WaitingReader:
         # A message that another version sealed may be unread.
         read = [await read_message(written.message) for _, _, written in opened]
         # A few at a time: all at once, long messages would be more than may wait for the encoder, at each try again.
-        encoded = await asyncio.gather(*(encode_message(self._replica, message, self._share) for message in read))
+        pools = [self._replica.pools.known.get(place.pool) for place, _, _ in opened]
+        encoded = await asyncio.gather(
+            *(
+                encode_message(self._replica, message, pool, self._share)
+                for message, pool in zip(read, pools, strict=True)
+            )
+        )
         queued = [
             QueuedContact(place, record, written.message, written.auto_accept, message, written.message.requirements)
             for (place, record, written), message in zip(opened, encoded, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -26,6 +27,7 @@ from matcher.model import (
     QueuedOutcome,
     Ranking,
     Reservation,
+    SilentInterest,
     Site,
     StatusKept,
     Unmatched,
@@ -242,6 +244,7 @@ def agent(site: str, record: Agent, *, with_holds: bool = False) -> roster_pb2.A
         status_reason=record.status_reason,
         heartbeat_expire_time=_time(record.beat_until_ms),
         uid=record.uid,
+        silent_interests=_silent(record.silent),
     )
 
 
@@ -273,6 +276,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         relationship_duration=_duration_set(policy.relationship_ms),
         relationship_wait=_duration(policy.relationship_wait_ms),
         matching_window=_duration(policy.matching_window_ms),
+        small_talk=policy.small_talk,
         affinity_floor=policy.affinity_floor,
         affinity_tolerance=policy.affinity_tolerance,
         effective_affinity_floor=floor,
@@ -296,7 +300,15 @@ def import_response(site: str, result: ImportResult) -> roster_pb2.ImportAgentsR
             for change in result.changes
         ),
         status_kept=STATUS_KEPT[result.status_kept] if result.status_kept else NOTHING_KEPT,
+        silent_interests=_silent(result.silent),
     )
+
+
+def _silent(interests: Sequence[SilentInterest]) -> list[roster_pb2.SilentInterest]:
+    return [
+        roster_pb2.SilentInterest(interest=silent.interest, reason=roster_pb2.SilentReason.Value(silent.reason.name))
+        for silent in interests
+    ]
 
 
 def _capacity(capacity: Capacity) -> roster_pb2.Capacity:

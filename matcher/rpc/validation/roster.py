@@ -11,6 +11,8 @@ from matcher.rpc.validation import profiles
 from matcher.rpc.validation.violations import DAY, HOUR, MISSING, SECOND, WEEK, YEAR, Violations
 from matcher.v1 import roster_pb2 as pb
 
+MOST_SENTENCES: Final = 256
+MOST_SENTENCE: Final = 200
 MOST_MISSED: Final = 1_000
 DEFAULT_BEAT_MS: Final = 30 * SECOND
 
@@ -28,7 +30,9 @@ _DURATIONS: Final = {
     "matching_window": ("matching_window_ms", 0, SECOND),
 }
 _SHARES: Final = frozenset({"affinity_floor", "affinity_tolerance"})
-POOL_PATHS: Final = frozenset({"display_name", "scorer", "wait_weight", "max_missed", *_DURATIONS, *_SHARES})
+POOL_PATHS: Final = frozenset(
+    {"display_name", "scorer", "wait_weight", "max_missed", "small_talk", *_DURATIONS, *_SHARES}
+)
 
 
 def create_agent(request: pb.CreateAgentRequest) -> tuple[str, str, Profile, AgentStatus]:
@@ -180,6 +184,11 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
         values["display_name"] = wrong.at_most("pool.display_name", pool.display_name, profiles.MOST_DISPLAY_NAME)
     if "scorer" in paths:
         values["scorer"] = wrong.at_most("pool.scorer", pool.scorer, profiles.MOST_DISPLAY_NAME)
+    if "small_talk" in paths:
+        values["small_talk"] = tuple(
+            wrong.at_most(f"pool.small_talk[{number}]", sentence, MOST_SENTENCE)
+            for number, sentence in enumerate(wrong.first("pool.small_talk", pool.small_talk, MOST_SENTENCES))
+        )
     for path, (field, least, most) in _DURATIONS.items():
         if path in paths:
             given = pool.HasField(path)  # type: ignore[arg-type]
