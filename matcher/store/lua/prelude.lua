@@ -127,6 +127,15 @@ local function set_away(agent, roster, events_kept, id, reason, now, micros, ...
   return true
 end
 
+-- Returns the digests of a customer's handles; an earlier version did not note them. `record`: names and values in turn.
+local function handle_digests(record)
+  local digests = {}
+  for i = 1, #record, 2 do
+    if string.sub(record[i], 1, 2) == 'h:' then digests[#digests + 1] = string.sub(record[i], 3) end
+  end
+  return digests
+end
+
 -- Returns the answer to a write that expects another version than there is ('': any; '0': must not exist), or nil.
 local function version_conflict(version, expected)
   if expected == '' then return nil end
