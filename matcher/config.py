@@ -115,6 +115,10 @@ class Settings(BaseModel):
         le=600,
         description="How long calls may have to wait for admission until it is overload: then the oldest are refused.",
     )
+    streams: int = Field(
+        10_000, ge=1, description="Most open streams of this process; beyond that a stream gets RESOURCE_EXHAUSTED."
+    )
+    site_streams: int = Field(5_000, ge=1, description="Most open streams of one site in this process.")
     fair_by_peer: bool = Field(
         False,
         description="Let the addresses of a site's callers take turns in the line of calls that wait. Only without a "

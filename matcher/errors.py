@@ -330,6 +330,16 @@ class ServiceOverloaded(MatcherError):
         super().__init__("this process receives more calls than it can work on: try again, or try another replica")
 
 
+class TooManyStreams(MatcherError):
+    """As many streams are open as this process, or the site in this process, may have."""
+
+    reason = "TOO_MANY_STREAMS"
+    retry_after_seconds = 1.0
+
+    def __init__(self, of: str, limit: int) -> None:
+        super().__init__(f"{limit} streams are open, as many as a {of} may have here", of=of, limit=limit)
+
+
 class StoreFull(MatcherError):
     """The store has no memory left; nothing was written."""
 

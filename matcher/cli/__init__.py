@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
 from matcher.cli import (
@@ -23,6 +26,7 @@ from matcher.cli import (
     store_commands,
     transfer_commands,
     watch_commands,
+    why_command,
 )
 
 app = typer.Typer(
@@ -33,6 +37,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"matcher {metadata.version('affinity-matcher')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version, and exit."),
+    ] = False,
+) -> None:
+    """Find the free agent with the closest affinity to a customer's message."""
+    del version
+
+
 service_commands.add_to(app)
 container_commands.add_to(app)
 routing_commands.add_to(app)
@@ -40,6 +63,7 @@ route_many_command.add_to(app)
 reservation_commands.add_to(app)
 transfer_commands.add_to(app)
 watch_commands.add_to(app)
+why_command.add_to(app)
 evaluate_commands.add_to(app)
 learn_command.add_to(app)
 backup_commands.add_to(app)

@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from matcher.cli import tables
+from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
+from matcher.cli.free_capacity import in_words, more_contacts
 from matcher.cli.import_command import import_agents
 from matcher.cli.roster_file import Form, form_of, write_roster
-from matcher.cli.session import Session, command
+from matcher.cli.session import Session, command, describe
+from matcher.client import MatcherCallError
 from matcher.v1 import roster_pb2 as pb
 
 Name = Annotated[str, typer.Argument(metavar="AGENT", help="The agent.")]
@@ -23,6 +26,9 @@ class Status(StrEnum):
     DRAINING = "DRAINING"
     OFFLINE = "OFFLINE"
     AWAY = "AWAY"
+
+
+STATUSES = f"new status, last: {', '.join(Status)}"
 
 
 def commands() -> typer.Typer:
@@ -43,28 +49,44 @@ async def list_agents(
     status: Annotated[
         Status | None, typer.Option("--status", case_sensitive=False, help="Only agents of this status.")
     ] = None,
+    free: Annotated[bool, typer.Option("--free", help="Only agents who can take a contact now.")] = False,
 ) -> None:
-    """List the site's agents."""
-    table = tables.table("agent", "name", "status", "pools", "languages", "skills", "capacity")
+    """List the site's agents, with how many more contacts of each channel they can take now."""
+    listing = Listing(
+        Column("agent"),
+        Column("status"),
+        Column("free", text=True),
+        Column("name", text=True),
+        Column("load", MIDDLE),
+        Column("languages", MIDDLE, text=True),
+        Column("pools", MIDDLE, text=True),
+        Column("skills", WIDE, text=True),
+        Column("capacity", WIDE, text=True),
+    )
     status_filter = pb.AGENT_STATUS_UNSPECIFIED if status is None else pb.AgentStatus.Value(status.value)
+    count = 0
     async with session.client() as client:
-        async for agent in client.agents(pool=pool, status=status_filter):
+        async for agent in client.agents(pool=pool, status=status_filter, with_holds=True):
+            if free and not more_contacts(agent):
+                continue
             if session.as_json:
                 session.write_json(agent)
                 continue
-            tables.add(
-                table,
+            count += bool(more_contacts(agent))
+            listing.add(
                 tables.short(agent.name),
-                agent.display_name,
                 pb.AgentStatus.Name(agent.status),
-                ", ".join(tables.short(pool_name) for pool_name in agent.pools),
+                in_words(agent),
+                agent.display_name,
+                f"{agent.load} of {agent.capacity.total}",
                 ", ".join(agent.languages),
+                ", ".join(tables.short(pool_name) for pool_name in agent.pools),
                 ", ".join(f"{skill.skill} {skill.level}" for skill in agent.skills),
                 tables.capacity(agent.capacity),
             )
     if not session.as_json:
-        session.out.print(table)
-        session.say(f"{table.row_count} agents")
+        session.show(listing)
+        session.say(f"{listing.row_count} agents, {count} of them free")
 
 
 async def get(session: Session, agent: Name) -> None:
@@ -75,12 +97,38 @@ async def get(session: Session, agent: Name) -> None:
 
 async def set_status(
     session: Session,
-    agent: Name,
-    status: Annotated[Status, typer.Argument(case_sensitive=False, help="The new status.")],
-) -> None:
-    """Set whether an agent receives contacts."""
+    words: Annotated[list[str], typer.Argument(metavar="AGENT… STATUS", help=f"The agents and their {STATUSES}.")],
+    pool: Annotated[str, typer.Option("--pool", help="All agents of this pool, in place of AGENT….")] = "",
+) -> int:
+    """Set whether agents receive contacts. Exit code 1 if it failed for one of them; the others are set."""
+    *agents, status = words
+    if status.upper() not in Status.__members__:
+        raise typer.BadParameter(f"{status!r} is none of {', '.join(Status)}", param_hint="STATUS")
+    if bool(agents) == bool(pool):
+        raise typer.BadParameter("give the agents or --pool, and the status last", param_hint="AGENT… STATUS")
+    new = pb.AgentStatus.Value(status.upper())
+    failed = 0
     async with session.client() as client:
-        _show(session, await client.set_agent_status(agent, pb.AgentStatus.Value(status.value)))
+        if pool:
+            agents = [tables.short(agent.name) async for agent in client.agents(pool=pool)]
+        for agent in agents:
+            try:
+                changed = await client.set_agent_status(agent, new)
+            except MatcherCallError as error:
+                if len(words) == 2 or not error.reason:
+                    raise
+                failed += 1
+                session.note(f"{agent}: {describe(error, session)}", style="red")
+                continue
+            if session.as_json:
+                session.write_json(changed)
+            elif len(words) == 2:
+                _show(session, changed)
+            else:
+                session.say(f"{agent} is {pb.AgentStatus.Name(changed.status)}")
+    if pool or len(agents) > 1:
+        session.say(f"{len(agents) - failed} agents set to {status.upper()}{f', {failed} failed' if failed else ''}")
+    return 1 if failed else 0
 
 
 async def delete(
@@ -117,4 +165,4 @@ def _show(session: Session, agent: pb.Agent) -> None:
     if session.as_json:
         session.write_json(agent)
     else:
-        session.out.print(tables.agent(agent))
+        session.show(tables.agent(agent))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from matcher.cli import tables
+from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
 from matcher.cli.session import Session, command
 from matcher.v1 import routing_pb2 as pb
 
@@ -44,26 +45,34 @@ async def list_contacts(
     ] = None,
 ) -> None:
     """List the contacts that have not ended, oldest first."""
-    table = tables.table("contact", "pool", "channel", "state", "cause", "reservation", "place", "created")
+    table = Listing(
+        Column("contact"),
+        Column("state"),
+        Column("cause", MIDDLE, text=True),
+        Column("pool"),
+        Column("channel", MIDDLE),
+        Column("reservation", WIDE),
+        Column("place", MIDDLE, text=True),
+        Column("created"),
+    )
     state_filter = pb.CONTACT_STATE_UNSPECIFIED if state is None else pb.ContactState.Value(f"CONTACT_{state}")
     async with session.client() as client:
         async for contact in client.contacts(pool=pool, state=state_filter):
             if session.as_json:
                 session.write_json(contact)
                 continue
-            tables.add(
-                table,
+            table.add(
                 tables.short(contact.name),
-                tables.short(contact.pool),
-                contact.channel,
                 tables.contact_state(contact.state),
                 tables.cause(contact.cause),
+                tables.short(contact.pool),
+                contact.channel,
                 tables.short(contact.reservation),
                 tables.queued(contact.queued) if contact.HasField("queued") else "",
                 tables.time(contact.create_time),
             )
     if not session.as_json:
-        session.out.print(table)
+        session.show(table)
         session.say(f"{table.row_count} contacts")
 
 
@@ -109,4 +118,4 @@ def _show(session: Session, contact: pb.Contact) -> None:
     if session.as_json:
         session.write_json(contact)
     else:
-        session.out.print(tables.contact(contact))
+        session.show(tables.contact(contact))

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.text import Text
-
 from matcher.cli import tables
 from matcher.cli.demo_messages import DemoMessage, latencies, percentile, route
 from matcher.cli.demo_table import demo_table
@@ -60,8 +58,8 @@ async def route_examples(session: Session, messages: Sequence[DemoMessage]) -> N
         )
         return
     rows = [[getattr(outcome, name) for name in Outcome.__slots__] for outcome in outcomes]
-    session.out.print(demo_table("better, not available", rows, session.out.width))
-    session.out.print(Text())
+    session.show(demo_table("better, not available", rows))
+    session.say("")
     unmatched = counts["unmatched"]
     session.say(
         f"{len(messages)} messages: {counts['AFFINITY']} held by affinity, {counts['FALLBACK']} by fall-back, "

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.text import Text
-
 from matcher.cli import tables
 from matcher.cli.demo_messages import DemoMessage, latencies, percentile, route
 from matcher.cli.demo_table import demo_table
@@ -46,8 +44,8 @@ async def route_suite(session: Session, messages: Sequence[DemoMessage]) -> None
             }
         )
         return
-    session.out.print(demo_table("right", rows, session.out.width))
-    session.out.print(Text())
+    session.show(demo_table("right", rows))
+    session.say("")
     session.say(f"{right} of {len(messages)} messages got the right agent ({share:.1%}) · {latencies(seconds)}")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -19,7 +20,7 @@ from matcher.config import Settings, load
 from matcher.errors import MatcherError
 
 if TYPE_CHECKING:
-    from matcher.store.keyring.key_record import KeyRegistry, KeysInUse
+    from matcher.store.keyring.key_record import KeyRecord, KeyRegistry, KeysInUse
     from matcher.store.keyring.keyring_file import KeyringFile
     from matcher.store.keyring.secret_keys import Keyring, SecretKey
     from matcher.store.redis.client import StoreClient
@@ -71,7 +72,7 @@ async def list_keys(session: Session) -> None:
             tables.add(table, key.purpose, key.id, key.fingerprint, state)
     if not session.as_json:
         session.out.print(table)
-    for fault in faults_of(keyring, record, _now_ms()):
+    for fault in faults_of(keyring, record):
         session.note(fault)
 
 
@@ -110,11 +111,12 @@ async def use(session: Session, key_id: KeyId) -> None:
     """
     from matcher.store.keyring.rotation import with_days, with_key
 
-    async with _rotation() as (registry, in_use, keyring, _):
+    async with _rotation() as rotation:
+        in_use, now_ms = rotation.in_use, rotation.record.now_ms
         if key_id == DAYS:
-            await registry.change(with_days(in_use, _now_ms()))
+            await rotation.change(with_days(in_use, now_ms))
         else:
-            await registry.change(with_key(in_use, _named(keyring, key_id), _now_ms()))
+            await rotation.change(with_key(in_use, _named(rotation.keyring, key_id), now_ms))
     if session.as_json:
         session.write_json({"in_use": key_id})
     what = "keys of the day are" if key_id == DAYS else f"{key_id} is"
@@ -132,11 +134,12 @@ async def rehash(session: Session) -> None:
     from matcher.store.keys import SITES
 
     done = 0
-    async with _rotation() as (_, in_use, keyring, connection):
+    async with _rotation() as rotation:
+        in_use = rotation.in_use
         # A process that still stores handles by the former key would not find those that are stored by the newest.
-        await asyncio.sleep(max(0, in_use.handle_since_ms + FOLLOW_MS - _now_ms()) / 1000)
-        customers = CustomerStore(connection, ServiceKeys(keyring, in_use))
-        for site in await connection.run("ZRANGE", SITES, 0, -1):
+        await asyncio.sleep(max(0, in_use.handle_since_ms + FOLLOW_MS - rotation.record.now_ms) / 1000)
+        customers = CustomerStore(rotation.connection, ServiceKeys(rotation.keyring, in_use))
+        for site in await rotation.connection.run("ZRANGE", SITES, 0, -1):
             async for digest in customers.former_handles(site.decode()):
                 await customers.rehash(site.decode(), digest)
                 done += 1
@@ -149,11 +152,12 @@ async def remove(session: Session, key_id: KeyId) -> None:
     """Remove a key from the keyring that no record of the store needs any more."""
     from matcher.store.keyring.rotation import without_key
 
-    async with _rotation() as (registry, in_use, keyring, _):
-        settings, key = load(), _named(keyring, key_id)
-        after = without_key(in_use, key, round(settings.request_id_window_seconds * 1000), _now_ms())
-        if after != in_use:
-            await registry.change(after)
+    async with _rotation() as rotation:
+        settings, key = load(), _named(rotation.keyring, key_id)
+        window_ms = round(settings.request_id_window_seconds * 1000)
+        after = without_key(rotation.in_use, key, window_ms, rotation.record.now_ms)
+        if after != rotation.in_use:
+            await rotation.change(after)
         await _changed(_file(settings), lambda current: current.without(key))
     if session.as_json:
         session.write_json({"removed": key_id})
@@ -181,9 +185,25 @@ async def start_over(
     session.say("forgot the keys in use: start the service to make new ones")
 
 
+@dataclass(frozen=True, slots=True)
+class _Rotation:
+    """The store, its record of the keys in use, and the keyring, which holds them all."""
+
+    connection: StoreClient
+    registry: KeyRegistry
+    record: KeyRecord
+    in_use: KeysInUse
+    keyring: Keyring
+
+    async def change(self, in_use: KeysInUse) -> None:
+        """Write which keys are in use."""
+        if not await self.registry.change(self.record, in_use):
+            raise CommandError("the keys in use have changed meanwhile: `matcher keys list` shows them")
+
+
 @asynccontextmanager
-async def _rotation() -> AsyncIterator[tuple[KeyRegistry, KeysInUse, Keyring, StoreClient]]:
-    """Open the store's record, the keyring and the store; a keyring that lacks a key in use is refused."""
+async def _rotation() -> AsyncIterator[_Rotation]:
+    """Open the store, its record and the keyring; a keyring that lacks a key in use is refused."""
     from matcher.store.keyring.key_record import KeyRegistry, faults_of
     from matcher.store.keyring.rotation import RotationRefused
 
@@ -192,10 +212,10 @@ async def _rotation() -> AsyncIterator[tuple[KeyRegistry, KeysInUse, Keyring, St
         keyring, record = await asyncio.to_thread(_file(settings).read), await registry.read()
         if record.in_use is None:
             raise CommandError("no service has started on this store yet: it puts its first keys into use itself")
-        if faults := faults_of(keyring, record, _now_ms()):
+        if faults := faults_of(keyring, record):
             raise CommandError("; ".join(faults))
         try:
-            yield registry, record.in_use, keyring, connection
+            yield _Rotation(connection, registry, record, record.in_use, keyring)
         except RotationRefused as refused:
             raise CommandError(str(refused)) from None
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from matcher.cli import tables
+from matcher.cli.columns import Column, Listing
 from matcher.cli.progress import steps
 from matcher.cli.session import CommandError, Session, command
 from matcher.cli.store_access import store_of_settings
@@ -37,14 +37,14 @@ async def list_models(session: Session) -> None:
     async with store_of_settings() as (connection, _):
         models = ModelStore(connection)
         all_models, answering = await models.all(), await models.answering()
-    table = tables.table("model", "fingerprint", "")
+    table = Listing(Column("model"), Column("fingerprint"), Column(""))
     for model in all_models:
         if session.as_json:
             session.write_json({"model": model.name, "fingerprint": model.fingerprint, "answers": model == answering})
         else:
-            tables.add(table, model.name, model.fingerprint, "answers" if model == answering else "")
+            table.add(model.name, model.fingerprint, "answers" if model == answering else "")
     if not session.as_json:
-        session.out.print(table)
+        session.show(table)
 
 
 async def encode(

@@ -10,6 +10,7 @@ import typer
 from google.protobuf.duration_pb2 import Duration
 
 from matcher.cli import tables
+from matcher.cli.columns import MIDDLE, Column, Listing
 from matcher.cli.session import CommandError, Session, command
 from matcher.v1 import roster_pb2 as pb
 
@@ -69,7 +70,8 @@ NUMBERS = {
     "wait_weight": "wait_weight",
     "max_missed": "max_missed",
 }
-FIELDS = ("display_name", "scorer", *DURATIONS, *NUMBERS)
+OPTIONS = {"display_name": "name", "scorer": "scorer", **DURATIONS, **NUMBERS}
+"""The option of each field that can be set."""
 
 
 def commands() -> typer.Typer:
@@ -87,15 +89,22 @@ def commands() -> typer.Typer:
 
 async def list_pools(session: Session) -> None:
     """List the site's pools."""
-    table = tables.table("pool", "name", "offer", "accepted", "wrap-up", "floor", "tolerance")
+    table = Listing(
+        Column("pool"),
+        Column("name", text=True),
+        Column("offer"),
+        Column("accepted"),
+        Column("wrap-up", MIDDLE),
+        Column("floor"),
+        Column("tolerance", MIDDLE),
+    )
     async with session.client() as client:
         async for pool in client.pools():
             if session.as_json:
                 session.write_json(pool)
                 continue
             spans = (pool.offer_duration, pool.accepted_duration, pool.wrap_up_duration)
-            tables.add(
-                table,
+            table.add(
                 tables.short(pool.name),
                 pool.display_name,
                 *(tables.seconds(span.ToTimedelta().total_seconds()) for span in spans),
@@ -103,7 +112,7 @@ async def list_pools(session: Session) -> None:
                 f"{pool.effective_affinity_tolerance:.3f}",
             )
     if not session.as_json:
-        session.out.print(table)
+        session.show(table)
 
 
 async def get(session: Session, pool: Name) -> None:
@@ -158,7 +167,8 @@ async def update(
     relationship_wait: RelationshipWait = None,
     window: Window = None,
     unset: Annotated[
-        list[str] | None, typer.Option("--unset", metavar="FIELD", help="A field to reset to its default.")
+        list[str] | None,
+        typer.Option("--unset", metavar="OPTION", help="An option to reset to its default, as in --unset floor."),
     ] = None,
     etag: Annotated[str, typer.Option("--etag", help="Change the pool only if it still has this etag.")] = "",
 ) -> None:
@@ -166,11 +176,12 @@ async def update(
     change = _pool(locals())
     fields = [field.name for field, _ in change.ListFields()]
     fields += [field for field, text in (("display_name", name), ("scorer", scorer)) if text == ""]
-    if both := set(fields) & set(unset or ()):
-        raise CommandError(f"{', '.join(sorted(both))} cannot be set and unset in one call")
-    fields += unset or ()
+    reset = [_field(option) for option in unset or ()]
+    if both := set(fields) & set(reset):
+        raise CommandError(f"{', '.join(map(_typed, sorted(both)))} cannot be set and unset in one call")
+    fields += reset
     if not fields:
-        raise CommandError(f"nothing to change; the fields are {', '.join(FIELDS)}")
+        raise CommandError(f"nothing to change; the options are {', '.join(map(_typed, OPTIONS))}")
     change.name, change.etag = pool, etag
     async with session.client() as client:
         _show(session, await client.update_pool(change, fields))
@@ -189,6 +200,21 @@ async def delete(
     session.say(f"deleted {pool}")
 
 
+def _typed(field: str) -> str:
+    """Return the option of a field, as it is typed."""
+    return f"--{OPTIONS[field].replace('_', '-')}"
+
+
+def _field(option: str) -> str:
+    """Return the field that an option sets; the field's own name is understood, too."""
+    given = option.removeprefix("--").replace("-", "_")
+    for field, name in OPTIONS.items():
+        if given in (field, name):
+            return field
+    options = ", ".join(_typed(field).removeprefix("--") for field in OPTIONS)
+    raise CommandError(f"--unset {option}: it is none of {options}")
+
+
 def _pool(arguments: Mapping[str, Any]) -> pb.Pool:
     """Return a pool of the command's arguments; arguments: by name, None where an option was not given."""
     numbers = {field: arguments[option] for field, option in NUMBERS.items()}
@@ -205,4 +231,4 @@ def _show(session: Session, pool: pb.Pool) -> None:
     if session.as_json:
         session.write_json(pool)
     else:
-        session.out.print(tables.pool(pool))
+        session.show(tables.pool(pool))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from matcher.cli import tables
+from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
 from matcher.cli.session import Session, command
 from matcher.v1 import routing_pb2 as pb
 
@@ -91,24 +92,35 @@ async def reservations(
     agent: Annotated[str, typer.Option("--agent", help="Only reservations of this agent.")] = "",
 ) -> None:
     """List the reservations that have not ended, by deadline."""
-    table = tables.table("reservation", "agent", "contact", "state", "channel", "basis", "expires")
+    table = Listing(
+        Column("reservation"),
+        Column("agent"),
+        Column("state"),
+        Column("contact", MIDDLE),
+        Column("channel", WIDE),
+        Column("basis", MIDDLE),
+        Column("expires"),
+    )
+    listed = 0
     async with session.client() as client:
         async for reservation in client.reservations(agent=agent):
+            listed += 1
             if session.as_json:
                 session.write_json(reservation)
                 continue
-            tables.add(
-                table,
+            table.add(
                 tables.short(reservation.name),
                 tables.short(reservation.agent),
-                tables.short(reservation.contact),
                 pb.ReservationState.Name(reservation.state),
+                tables.short(reservation.contact),
                 f"{reservation.channel} (cost {reservation.cost})",
                 pb.Basis.Name(reservation.basis),
                 tables.time(reservation.expire_time),
             )
+        if agent and not listed:
+            await client.agent(agent)  # an id that nobody has is an error, and no agent without reservations
     if not session.as_json:
-        session.out.print(table)
+        session.show(table)
         session.say(f"{table.row_count} reservations")
 
 
@@ -126,17 +138,17 @@ async def show(
             if session.as_json:
                 session.write_json(contact)
             else:
-                session.out.print(tables.contact(contact))
+                session.show(tables.contact(contact))
         else:
             decision = await client.decision(name)
             if session.as_json:
                 session.write_json(decision)
             else:
-                session.out.print(tables.decision(decision))
+                session.show(tables.decision(decision))
 
 
 def _show(session: Session, reservation: pb.Reservation) -> None:
     if session.as_json:
         session.write_json(reservation)
     else:
-        session.out.print(tables.reservation(reservation))
+        session.show(tables.reservation(reservation))

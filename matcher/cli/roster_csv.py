@@ -119,7 +119,7 @@ def cells(record: Record) -> list[str]:
 
 def _header(cells: Sequence[str]) -> dict[int, str]:
     """Return the names of the columns by their place, without those that have none."""
-    names = ("_".join(cell.casefold().replace("_", " ").replace("-", " ").split()) for cell in cells)
+    names = ("_".join(re.split(r"[\W_]+", cell.casefold())).strip("_") for cell in cells)
     return {place: name for place, name in enumerate(names) if name}
 
 

@@ -12,6 +12,7 @@ import typer
 from google.protobuf.json_format import ParseDict, ParseError
 
 from matcher.cli import tables
+from matcher.cli.columns import Column, Listing
 from matcher.cli.roster_jsonl import read_lines
 from matcher.cli.roster_rows import BadRow
 from matcher.cli.session import CommandError, Session, command, describe
@@ -46,7 +47,9 @@ async def route_many(
     if not requests:
         raise CommandError(f"{file} has no message")
     failed = 0
-    table = tables.table("contact", "agent", "affinity", "why", "words")
+    table = Listing(
+        Column("contact"), Column("agent"), Column("affinity"), Column("why", text=True), Column("words", text=True)
+    )
     async with session.client() as client:
         for start in range(0, len(requests), MOST_AT_ONCE):
             batch = requests[start : start + MOST_AT_ONCE]
@@ -55,9 +58,9 @@ async def route_many(
             if session.as_json:
                 session.write_json(pb.RouteMessagesResponse(results=results))
             for request, result in zip(batch, results, strict=True):
-                tables.add(table, *_row(session, request, result))
+                table.add(*_row(session, request, result))
     if not session.as_json:
-        session.out.print(table)
+        session.show(table)
         if len(requests) > MOST_AT_ONCE:
             session.note(f"decided {MOST_AT_ONCE} at a time", style="dim")
     return 1 if failed else 0

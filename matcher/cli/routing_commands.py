@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from matcher.cli import tables
 from matcher.cli.interest_plot import plot
 from matcher.cli.session import CommandError, Session, command, text_argument
-from matcher.client import MatcherClient
+from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import routing_pb2 as pb
 
 Words = Annotated[str, typer.Argument(metavar="TEXT", help='The customer\'s message; "-": standard input.')]
@@ -100,6 +100,7 @@ async def route(
             wait=wait or wait_for is not None,
             wait_duration=None if wait_for is None else timedelta(seconds=wait_for),
         )
+        await note_unknown(session, client, exclude=exclude, prefer=prefer)
         without_agents = await _has_no_agents(client, answer.unmatched.left_out, answer.HasField("unmatched"))
     if without_agents and not session.as_json:
         session.say(f"{tables.NO_AGENT}: {_no_agents(session)}")
@@ -124,9 +125,18 @@ def _show_unmatched(session: Session, unmatched: pb.Unmatched, words: str, *, ex
     session.say(tables.excluded(unmatched.left_out))
     if unmatched.would_match:
         session.say("agents who would match if they were free:")
-        session.out.print(tables.candidates(unmatched.would_match, words))
+        session.show(tables.candidates(unmatched.would_match, words))
     elif explain:
         session.say("no agent would match even if all were free: none meets all requirements")
+
+
+async def note_unknown(session: Session, client: MatcherClient, **agents: Sequence[str] | None) -> None:
+    """Note the agents of an option who do not exist: the service takes them, and they change nothing."""
+    named = [(option, agent) for option, given in agents.items() for agent in given or ()]
+    found = await asyncio.gather(*(client.agent(agent) for _, agent in named), return_exceptions=True)
+    for (option, agent), answer in zip(named, found, strict=True):
+        if isinstance(answer, MatcherCallError) and answer.reason == "AGENT_NOT_FOUND":
+            session.note(f"--{option} {agent}: there is no such agent")
 
 
 async def _has_no_agents(client: MatcherClient, left_out: Iterable[pb.LeftOutCount], unmatched: bool) -> bool:
@@ -142,13 +152,13 @@ def _no_agents(session: Session) -> str:
 
 def _show_reservation(session: Session, answer: pb.RouteMessageResponse, words: str) -> None:
     reservation = answer.reservation
-    session.out.print(tables.reservation(reservation))
-    session.out.print(Text())
+    session.show(tables.reservation(reservation))
+    session.say("")
     session.say(
         BASES.get(reservation.basis, pb.Basis.Name(reservation.basis))
         + (" (answered before)" if answer.replayed else "")
     )
-    session.out.print(tables.candidates([answer.candidate], words))
+    session.show(tables.candidates([answer.candidate], words))
 
 
 async def suggest(
@@ -193,6 +203,7 @@ async def suggest(
             ignore_availability=ignore_availability,
             explain_left_out=explain,
         )
+        await note_unknown(session, client, exclude=exclude)
         if plot_file:
             await plot(session, client, words, pool, answer, plot_file)
         without_agents = await _has_no_agents(client, answer.left_out, not answer.candidates)
@@ -201,7 +212,7 @@ async def suggest(
         return
     if answer.candidates:
         session.say(f"{BASES.get(answer.basis, '')} (floor {answer.affinity_floor:.3f})")
-        session.out.print(tables.candidates(answer.candidates, words))
+        session.show(tables.candidates(answer.candidates, words))
     elif without_agents:
         session.say(f"{tables.NO_AGENT}: {_no_agents(session)}")
         return

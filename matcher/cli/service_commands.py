@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
-from matcher.cli import tables
+from matcher.cli.columns import Column, Listing
 from matcher.cli.demo import demo
 from matcher.cli.session import CommandError, Session, command
 from matcher.errors import MatcherError, SettingsWrong
+
+if TYPE_CHECKING:
+    from matcher.config import SettingRow
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,7 +67,7 @@ async def config(
         rows = explain()
     except SettingsWrong as error:
         raise CommandError(error.message) from None
-    table = tables.table("setting", "value", "source", "what it is")
+    table = Listing(Column("setting"), Column("value", text=True), Column("source"), Column("what it is", text=True))
     for row in rows:
         if session.as_json:
             session.write_json(
@@ -75,8 +80,17 @@ async def config(
                     "help": row.help,
                 }
             )
-        else:
-            style = "bold" if row.source != "default" else ""
-            tables.add(table, row.env, row.value, row.source, row.help, style=style)
-    if not session.as_json:
-        session.out.print(table)
+        table.add(row.env, row.value, row.source, row.help, style=_style(row))
+    if session.as_json:
+        return
+    if table.fits(session.out.width):
+        session.show(table)
+        return
+    # A setting that is cut off explains nothing.
+    for row in rows:
+        session.out.print(Text(f"{row.env}={row.value} ({row.source})", _style(row)), soft_wrap=True)
+        session.out.print(Padding(Text(row.help), (0, 0, 0, 4)))
+
+
+def _style(row: SettingRow) -> str:
+    return "bold" if row.source != "default" else ""

@@ -17,7 +17,7 @@ import grpc
 import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from matcher.cli.field_names import TextCommand, typed, typed_names
@@ -71,12 +71,16 @@ class Session:
 
     def write_json(self, document: Message | Mapping[str, Any]) -> None:
         """Write a JSON document on one line, in ASCII, so that no text in it can control the terminal."""
-        sys.stdout.write(json.dumps(_plain(document)) + "\n")
+        sys.stdout.write(json.dumps(plain(document)) + "\n")
 
     def say(self, line: str) -> None:
         """Write a line for people, or nothing with `--json`; the line may hold text of customers and agents."""
         if not self.as_json:
             self.out.print(Text(visible(line)), soft_wrap=True)
+
+    def show(self, content: RenderableType) -> None:
+        """Print lists and facts as wide as they are: the terminal breaks the line of an id, and nothing cuts the id."""
+        self.out.print(content, soft_wrap=True)
 
     def flush(self) -> None:
         """Flush standard output, so that a reader of a pipe gets the lines written so far."""
@@ -129,7 +133,8 @@ def _console(*, stderr: bool) -> Console:
     return console
 
 
-def _plain(document: Message | Mapping[str, Any]) -> Mapping[str, Any]:
+def plain(document: Message | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a document as the values of JSON, with the names of the API's fields."""
     if isinstance(document, Message):
         plain: Mapping[str, Any] = MessageToDict(
             document, preserving_proto_field_name=True, always_print_fields_with_no_presence=True

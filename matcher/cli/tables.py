@@ -14,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from matcher.cli.columns import MIDDLE, WIDE, Column, Facts, Listing
 from matcher.cli.terminal_text import shortened, visible
 from matcher.v1 import roster_pb2, routing_pb2
 
@@ -34,15 +35,9 @@ def add(table: Table, *cells: object, style: str = "") -> None:
     table.add_row(*(Text(visible(str(cell))) for cell in cells), style=style)
 
 
-def facts(pairs: Iterable[tuple[str, object]]) -> Table:
-    """Return a table of names and values, without the values that are empty."""
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in pairs:
-        if value not in ("", None):
-            grid.add_row(name, Text(visible(str(value))))
-    return grid
+def facts(pairs: Iterable[tuple[str, object]]) -> Facts:
+    """Return names and values, one a line, without the values that are empty."""
+    return Facts(pairs)
 
 
 def short(name: str) -> str:
@@ -64,9 +59,18 @@ def _words(reason: routing_pb2.MatchReason, text: str, width: int) -> str:
     return shortened(text[reason.start : reason.end], width) if text else f"{reason.start} to {reason.end}"
 
 
-def candidates(ranked: Iterable[routing_pb2.Candidate], text: str = "") -> Table:
-    """Return a table of candidates, with a row for each pair of words and the interest they met."""
-    grid = table("#", "agent", "name", "affinity", "confidence", "load", "words" if text else "position", "interest")
+def candidates(ranked: Iterable[routing_pb2.Candidate], text: str = "") -> Listing:
+    """Return a list of candidates, with a row for each pair of words and the interest they met."""
+    grid = Listing(
+        Column("#"),
+        Column("agent"),
+        Column("name", MIDDLE, text=True),
+        Column("affinity"),
+        Column("confidence", WIDE),
+        Column("load", MIDDLE),
+        Column("words" if text else "position", text=True),
+        Column("interest", text=True),
+    )
     for rank, candidate in enumerate(ranked, start=1):
         cells: tuple[object, ...] = (
             rank,
@@ -77,10 +81,10 @@ def candidates(ranked: Iterable[routing_pb2.Candidate], text: str = "") -> Table
             f"{candidate.utilization:.0%}",
         )
         for reason in candidate.reasons[:REASONS_SHOWN]:
-            add(grid, *cells, _words(reason, text, 48), shortened(reason.interest, 64))
+            grid.add(*cells, _words(reason, text, 48), shortened(reason.interest, 64))
             cells = ("",) * 6
         if not candidate.reasons:
-            add(grid, *cells, "", "")
+            grid.add(*cells, "", "")
     return grid
 
 
@@ -100,7 +104,7 @@ def constraint(value: routing_pb2.Constraint.ValueType) -> str:
     return routing_pb2.Constraint.Name(value).removeprefix("CONSTRAINT_").lower()
 
 
-def reservation(record: routing_pb2.Reservation) -> Table:
+def reservation(record: routing_pb2.Reservation) -> Facts:
     """Return a reservation's facts."""
     return facts(
         (
@@ -123,7 +127,7 @@ def reservation(record: routing_pb2.Reservation) -> Table:
     )
 
 
-def contact(record: routing_pb2.Contact) -> Table:
+def contact(record: routing_pb2.Contact) -> Facts:
     """Return a contact's facts."""
     return facts(
         (
@@ -251,7 +255,7 @@ def _hold(hold: roster_pb2.Hold) -> str:
     return f"{short(hold.reservation)} {hold.channel} (cost {hold.cost}) until {time(hold.expire_time)}"
 
 
-def pool(record: roster_pb2.Pool) -> Table:
+def pool(record: roster_pb2.Pool) -> Facts:
     """Return a pool's facts."""
     floor = f"{record.effective_affinity_floor:.3f}{'' if record.HasField('affinity_floor') else ' (computed)'}"
     tolerance = f"{record.effective_affinity_tolerance:.3f}"
@@ -263,17 +267,17 @@ def pool(record: roster_pb2.Pool) -> Table:
             ("accepted", f"{seconds(record.accepted_duration.ToTimedelta().total_seconds())}"),
             ("wrap-up", f"{seconds(record.wrap_up_duration.ToTimedelta().total_seconds())}"),
             ("scorer", record.scorer or "the service's"),
-            ("may wait", f"{seconds(record.wait_duration.ToTimedelta().total_seconds())}"),
+            ("wait", f"{seconds(record.wait_duration.ToTimedelta().total_seconds())}"),
             ("waiting now", f"{record.waiting}"),
-            ("a second of waiting", f"{record.wait_weight:g} affinity"),
-            ("head start", f"{seconds(record.head_start.ToTimedelta().total_seconds())}"),
-            ("away after", f"{record.max_missed} missed offers" if record.max_missed else "never"),
-            ("idle after", _span(record, "idle_duration", "never")),
-            ("relationship lasts", _span(record, "relationship_duration", "never")),
-            ("waits for a known agent", f"{seconds(record.relationship_wait.ToTimedelta().total_seconds())}"),
-            ("matching window", f"{seconds(record.matching_window.ToTimedelta().total_seconds())}"),
-            ("affinity floor", floor),
-            ("affinity tolerance", tolerance + ("" if record.HasField("affinity_tolerance") else " (default)")),
+            ("wait-weight", f"{record.wait_weight:g} affinity a second"),
+            ("head-start", f"{seconds(record.head_start.ToTimedelta().total_seconds())}"),
+            ("max-missed", f"{record.max_missed} offers in a row, then AWAY" if record.max_missed else "any number"),
+            ("idle", _span(record, "idle_duration", "never")),
+            ("relationship", _span(record, "relationship_duration", "not used")),
+            ("relationship-wait", f"{seconds(record.relationship_wait.ToTimedelta().total_seconds())}"),
+            ("window", f"{seconds(record.matching_window.ToTimedelta().total_seconds())}"),
+            ("floor", floor),
+            ("tolerance", tolerance + ("" if record.HasField("affinity_tolerance") else " (default)")),
             ("etag", record.etag),
             ("uid", record.uid),
         )

@@ -68,7 +68,7 @@ async def touch(
     if session.as_json:
         session.write_json(touched)
     else:
-        session.out.print(tables.reservation(touched))
+        session.show(tables.reservation(touched))
 
 
 async def beat(

@@ -38,25 +38,33 @@ class RosterCalls(Connection):
         status: pb.AgentStatus.ValueType = pb.AGENT_STATUS_UNSPECIFIED,
         page_size: int = 0,
         page_token: str = "",
+        with_holds: bool = False,
         deadline: float | None = None,
     ) -> pb.ListAgentsResponse:
-        """Read a page of the site's agents."""
+        """Read a page of the site's agents; with_holds: each with load and holds."""
         request = pb.ListAgentsRequest(
             parent=self.parent,
             pool=self.name("pools", pool),
             status=status,
             page_size=page_size,
             page_token=page_token,
+            with_holds=with_holds,
         )
         return await self._call(self._roster.ListAgents, request, deadline or self.deadlines.read)
 
     async def agents(
-        self, *, pool: str = "", status: pb.AgentStatus.ValueType = pb.AGENT_STATUS_UNSPECIFIED
+        self,
+        *,
+        pool: str = "",
+        status: pb.AgentStatus.ValueType = pb.AGENT_STATUS_UNSPECIFIED,
+        with_holds: bool = False,
     ) -> AsyncIterator[pb.Agent]:
-        """Read all agents of the site, page by page, by id."""
+        """Read all agents of the site, page by page, by id; with_holds: each with load and holds."""
         token = ""
         while True:
-            page = await self.list_agents(pool=pool, status=status, page_size=1000, page_token=token)
+            page = await self.list_agents(
+                pool=pool, status=status, page_size=1000, page_token=token, with_holds=with_holds
+            )
             for agent in page.agents:
                 yield agent
             if not (token := page.next_page_token):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from matcher.errors import MatcherError
+from matcher.model.languages import tag_of
 from matcher.model.lifecycle import AgentStatus
 from matcher.model.roster import Capacity, Profile
 
@@ -57,6 +58,10 @@ class ImportedRow:
     def onto(self, before: Profile) -> Profile:
         """Return a profile with the fields that the row changes."""
         changed: dict[str, Any] = {field: getattr(self.profile, field) for field in self.fields & WHOLE_FIELDS}
+        written = tuple(tag_of(language) or language for language in before.languages)
+        if changed.get("languages") == written:
+            # The store may hold a name, or an older version's text, where the row has its tag: nothing changes.
+            changed["languages"] = before.languages
         if CAPACITY not in changed:
             given, kept = self.profile.capacity, before.capacity
             changed[CAPACITY] = Capacity(

@@ -78,7 +78,8 @@ class SitePools:
     def _enter(self, pool: Pool) -> bool:
         """Keep a pool; return whether it was the newer version."""
         known = self.known.get(pool.id)
-        if known is not None and (known.updated_ms, known.version) > (pool.updated_ms, pool.version):
+        # A pool created anew has versions of its own. Times may go back with the store's clock, its versions do not.
+        if known is not None and known.created_ms == pool.created_ms and known.version > pool.version:
             return False
         self.known[pool.id] = pool
         return True

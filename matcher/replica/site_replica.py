@@ -18,6 +18,7 @@ from matcher.index import SiteIndex
 from matcher.model import Agent, ContactEvent, Hold, Pool
 from matcher.model.lifecycle import ContactState
 from matcher.model.resource_names import site_name
+from matcher.replica.clock_steps import ClockSteps
 from matcher.replica.event_hub import EventHub
 from matcher.replica.interest_vectors import ensure_vectors
 from matcher.replica.model_bundle import ModelBundle
@@ -95,6 +96,7 @@ class SiteReplica:
         self._connection = connection
         self._roster = roster
         self._clock = clock
+        self._steps = ClockSteps(site, clock)
         self._contacts = contacts
         self._on_lag = on_lag
         self._on_reload = on_reload
@@ -153,9 +155,8 @@ class SiteReplica:
 
     async def close(self) -> None:
         """Stop following, and close the attached tasks."""
-        for task in self._attached:
+        for task in (*self._attached, self.pools):
             await task.close()
-        await self.pools.close()
         await cancel_and_wait(self._task)
 
     async def floor(self, pool: Pool) -> float:
@@ -199,11 +200,9 @@ class SiteReplica:
 
     def knows_all_of(self, other: SiteReplica) -> bool:
         """Return whether this replica has applied all that another one of the site has, its own writes included."""
-        mine, theirs = self._position, other._position
         return (
             self.caught_up
-            and mine.roster >= theirs.roster
-            and mine.load >= theirs.load
+            and self.has_reached(load=other._position.load, roster=other._position.roster)
             and other._own.known_to(self.index)
         )
 
@@ -223,6 +222,7 @@ class SiteReplica:
                     self._position = position = reached
                     self._moved.set()
                     self._moved = asyncio.Event()
+                    self._steps.check()
                     if not batch:
                         await self._check_alive(changes, reached)
                     if batch and not len(self.queue):  # else a waiting contact is offered once an agent is free

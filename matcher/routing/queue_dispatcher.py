@@ -111,7 +111,7 @@ class QueueDispatcher:
                 if not lease.held:
                     self._entries.clear()
                     self._wake_ms = 0.0
-                    await asyncio.sleep(lease.number / 1000)
+                    await asyncio.sleep(min(lease.number, LEADER_LEASE_MS) / 1000)
                     continue
                 # A contact that any server has queued before now is part of the pass.
                 await replica.catch_up(CATCH_UP_SECONDS, load=lease.number)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, AsyncExitStack, aclosing
 from typing import Final, TypeVar
 
 from matcher.errors import FieldsInvalid, FieldViolation, MessageTooLarge
@@ -21,6 +21,8 @@ from matcher.v1 import roster_pb2 as pb
 
 T = TypeVar("T")
 
+CONFIG_SECONDS: Final = 30.0
+"""How long an import may take to its first step, which needs nothing but its site."""
 MOST_ROWS: Final = 64
 """Rows that are encoded and written together: a larger batch of the encoder gains nothing."""
 MOST_AHEAD_BYTES: Final = BATCH_BYTES
@@ -30,22 +32,43 @@ MOST_AGENTS: Final = 1_000_000
 
 
 async def answers(
-    imports: ImportService, steps: AsyncIterator[pb.ImportAgentsRequest]
+    imports: ImportService,
+    steps: AsyncIterator[pb.ImportAgentsRequest],
+    of_site: Callable[[str], AbstractContextManager[None]],
 ) -> AsyncGenerator[pb.ImportAgentsResponse, None]:
-    """Yield the result of every row, and of every pruned agent; raise FieldsInvalid for a wrong step."""
+    """Yield the result of every row, and of every pruned agent; raise FieldsInvalid for a wrong step.
+
+    of_site: gives a place among the imports of a site, which the import keeps to its end.
+    """
     running: _Import | None = None
-    async with aclosing(in_batches(steps, MOST_ROWS, MOST_AHEAD_BYTES, _size)) as batches:
+    async with AsyncExitStack() as stack:
+        batches = in_batches(_begun(steps), MOST_ROWS, MOST_AHEAD_BYTES, _size)
+        await stack.enter_async_context(aclosing(batches))
         async for batch in batches:
             rows = batch
             if running is None:
                 running, rows = _Import(imports, _config(batch[0])), batch[1:]
+                stack.enter_context(of_site(running.site))
             for result in await running.write(rows):
                 yield convert.import_response(running.site, result)
             running.refuse_wrong_step()
-    if running is None:
-        raise _wrong_step("config", "is missing")
-    for result in await running.finish():
-        yield convert.import_response(running.site, result)
+        if running is None:
+            raise _wrong_step("config", "is missing")
+        for result in await running.finish():
+            yield convert.import_response(running.site, result)
+
+
+async def _begun(steps: AsyncIterator[pb.ImportAgentsRequest]) -> AsyncIterator[pb.ImportAgentsRequest]:
+    """Yield the steps; an import whose first step does not come gives its place back."""
+    try:
+        async with asyncio.timeout(CONFIG_SECONDS):
+            first = await anext(steps, None)
+    except TimeoutError:
+        raise _wrong_step("config", f"did not come within {CONFIG_SECONDS:g} s") from None
+    if first is not None:
+        yield first
+        async for step in steps:
+            yield step
 
 
 class _Import:

@@ -142,9 +142,9 @@ class AgentService(Protocol):
         """Read an agent with the agent's holds."""
 
     async def agents(
-        self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None
+        self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None, *, with_holds: bool
     ) -> Page[Agent]:
-        """List agents by id, from `after` on."""
+        """List agents by id, from `after` on; with_holds: each with the holds."""
 
     async def update_agent(self, site: str, agent: str, change: AgentChange, etag: str) -> Agent:
         """Change an agent."""

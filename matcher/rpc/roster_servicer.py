@@ -14,6 +14,7 @@ from matcher.model import Pool
 from matcher.rpc import convert
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.import_agents import answers
+from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.ports import Services
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import roster as check
@@ -29,7 +30,8 @@ _SITES: Final = "sites"
 class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     """Serves agents, pools and sites."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, streams: OpenStreams) -> None:
+        self._streams = streams
         self._agents = services.agents
         self._imports = services.imports
         self._pools = services.pools
@@ -50,9 +52,9 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     async def ListAgents(self, request: pb.ListAgentsRequest, _context: Context) -> pb.ListAgentsResponse:
         """List a site's agents by id."""
         site, most, after, pool, status = check.agents(request, _AGENTS)
-        page = await self._agents.agents(site, most, after, pool, status)
+        page = await self._agents.agents(site, most, after, pool, status, with_holds=request.with_holds)
         return pb.ListAgentsResponse(
-            agents=(convert.agent(site, agent) for agent in page.items),
+            agents=(convert.agent(site, agent, with_holds=request.with_holds) for agent in page.items),
             next_page_token=page_token(page.next, _AGENTS),
         )
 
@@ -71,9 +73,11 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         self, requests: AsyncIterator[pb.ImportAgentsRequest], _context: Context
     ) -> AsyncGenerator[pb.ImportAgentsResponse, None]:
         """Import a roster row by row, and answer each row when it is done."""
-        async with aclosing(answers(self._imports, requests)) as results:
-            async for result in results:
-                yield result
+        imports = self._streams.imports
+        with imports.of_process():
+            async with aclosing(answers(self._imports, requests, imports.of_site)) as results:
+                async for result in results:
+                    yield result
 
     async def SetAgentStatus(self, request: pb.SetAgentStatusRequest, _context: Context) -> pb.Agent:
         """Set an agent's status."""
@@ -90,9 +94,11 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     ) -> AsyncGenerator[pb.WatchReservationsResponse, None]:
         """Stream an agent's reservations as they change."""
         site, agent = check.watch_reservations(request)
-        async with aclosing(self._watch.reservations(site, agent)) as changes:
-            async for record in changes:
-                yield pb.WatchReservationsResponse(reservation=convert.reservation(site, record) if record else None)
+        with self._streams.of_site(site):
+            async with aclosing(self._watch.reservations(site, agent)) as changes:
+                async for record in changes:
+                    changed = convert.reservation(site, record) if record else None
+                    yield pb.WatchReservationsResponse(reservation=changed)
 
     async def CreatePool(self, request: pb.CreatePoolRequest, _context: Context) -> pb.Pool:
         """Add a pool."""

@@ -14,6 +14,7 @@ from matcher.rpc import convert, route_messages
 from matcher.rpc.encoded_events import EVENTS, EncodedEvents
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.interceptors.admission import leave_admission
+from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.ports import Services
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import contacts as check_contacts
@@ -30,12 +31,13 @@ _CONTACTS: Final = "contacts"
 class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     """Serves decisions, and the reservations and contacts that follow from them."""
 
-    def __init__(self, services: Services, telemetry: Telemetry) -> None:
+    def __init__(self, services: Services, telemetry: Telemetry, streams: OpenStreams) -> None:
         self._router = services.router
         self._windows = services.windows
         self._reservations = services.reservations
         self._contacts = services.contacts
         self._watch = services.watch
+        self._streams = streams
         self._routes = cache(telemetry.routes.labels)
         self.encoded_events = EncodedEvents()
 
@@ -142,18 +144,20 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     ) -> AsyncGenerator[pb.ContactEvent, None]:
         """Stream a contact's events until the contact has ended."""
         site, contact, after = check_contacts.watch_contact(request)
-        async with aclosing(self._watch.contact(site, contact, after)) as events:
-            async for event in events:
-                yield convert.contact_event(site, event)
+        with self._streams.of_site(site):
+            async with aclosing(self._watch.contact(site, contact, after)) as events:
+                async for event in events:
+                    yield convert.contact_event(site, event)
 
     async def WatchEvents(  # type: ignore[override]  # the error interceptor sends bytes as they are
         self, request: pb.WatchEventsRequest, _context: Context
     ) -> AsyncGenerator[bytes, None]:
         """Stream the events of all contacts of a pool, or of a site; each answer is encoded already."""
         site, pool, resume = check_contacts.watch_events(request, EVENTS)
-        async with aclosing(self._watch.events(site, pool, resume)) as events:
-            async for event, place in events:
-                yield self.encoded_events.answer(site, event, place)
+        with self._streams.of_site(site):
+            async with aclosing(self._watch.events(site, pool, resume)) as events:
+                async for event, place in events:
+                    yield self.encoded_events.answer(site, event, place)
 
     async def GetDecision(self, request: pb.GetDecisionRequest, _context: Context) -> pb.Decision:
         """Read the record of a decision."""

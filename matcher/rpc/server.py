@@ -15,6 +15,7 @@ from matcher.rpc.interceptors.admission import AdmissionGate
 from matcher.rpc.interceptors.errors import ErrorInterceptor
 from matcher.rpc.interceptors.metrics import MetricsInterceptor
 from matcher.rpc.interceptors.worker import WorkerInterceptor
+from matcher.rpc.open_streams import MOST_CONCURRENT, OpenStreams
 from matcher.rpc.ports import Services
 from matcher.rpc.roster_servicer import RosterServicer
 from matcher.rpc.routing_servicer import RoutingServicer
@@ -30,6 +31,9 @@ KEEPALIVE_OPTIONS: Final = (
 """A caller that vanished is noticed within 80 s. A caller may ping every 5 s, with and without a call: gRPC's defaults
 disconnect an idle channel that pings more than twice in two hours."""
 
+HANDSHAKE_MS: Final = 20_000
+"""How long a connection may take until it speaks HTTP/2: gRPC's own 120 s let a caller hold connections for nothing."""
+
 MOST_IN_GRPC: Final = 32_768
 """Calls that gRPC keeps until the service accepts them. Above its default of 1,000 gRPC ends calls with CANCELLED and
 no reason; with this limit the service refuses them, with the reason and when to try again."""
@@ -41,17 +45,20 @@ def build_server(
     telemetry: Telemetry,
     *,
     admission: AdmissionGate | None = None,
+    streams: OpenStreams | None = None,
     share_port: bool = False,
     worker: str = "",
 ) -> grpc.aio.Server:
     """Return a server that has no port yet and is not started.
 
     admission: admits the calls that begin new work, when their body is read; None: all of them at once.
+    streams: the places of the open streams; None: those of the defaults.
     share_port: several processes may listen on the same port; without it the second process fails to bind.
     worker: the name of this worker process, sent with every unary answer; "" for none.
     """
     workers = (WorkerInterceptor(worker),) if worker else ()
-    errors = ErrorInterceptor(health.stopping, gate=admission, worker=worker)
+    streams = streams or OpenStreams()
+    errors = ErrorInterceptor(health.stopping, gate=admission, streams=streams, worker=worker)
     with prefetching():
         server = grpc.aio.server(
             interceptors=(MetricsInterceptor(telemetry), errors, *workers),
@@ -60,12 +67,14 @@ def build_server(
                 ("grpc.so_reuseport", int(share_port)),
                 ("grpc.server.max_pending_requests", MOST_IN_GRPC),
                 ("grpc.server.max_pending_requests_hard_limit", MOST_IN_GRPC),
+                ("grpc.max_concurrent_streams", MOST_CONCURRENT),
+                ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
                 *KEEPALIVE_OPTIONS,
             ),
         )
     registrar: Any = MethodRegistrar(server)
-    routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(services, telemetry), registrar)
-    roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services), registrar)
+    routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(services, telemetry, streams), registrar)
+    roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services, streams), registrar)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, registrar)
     served = (*SERVICES[1:], health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(served, server)

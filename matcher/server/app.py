@@ -34,6 +34,7 @@ from matcher.routing.search_batcher import SearchBatcher
 from matcher.rpc.admission_queue import Admission
 from matcher.rpc.health import Health
 from matcher.rpc.interceptors.admission import AdmissionGate
+from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
 from matcher.server.gc_freezer import GcFreezer, sparing
@@ -215,6 +216,7 @@ async def open_server(
         services,
         health,
         telemetry,
+        streams=OpenStreams(settings.streams, settings.site_streams),
         admission=_admission_gate(settings, telemetry, health, turns, sites),
         share_port=settings.reuse_port,
         worker=settings.worker,

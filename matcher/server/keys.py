@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -43,11 +41,6 @@ REFUSED_FROM: Final = "0.2.0"
 """The release that will not start without a keyring, nor with a secret of less than 32 bytes."""
 
 
-def wall_clock_ms() -> int:
-    """Return milliseconds since 1970 by this machine's clock."""
-    return int(time.time() * 1000)
-
-
 class KeyWatch:
     """Keeps the keys of the process those of the keyring and of the store's record, and rolls the keys of the day."""
 
@@ -58,7 +51,6 @@ class KeyWatch:
         keys: ServiceKeys,
         *,
         embedded: bool = False,
-        now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         """Take the parts; file None: no keyring is given. embedded: the store is this service's own."""
         self.keys = keys
@@ -67,7 +59,6 @@ class KeyWatch:
         self._file = file
         self._registry = registry
         self._embedded = embedded
-        self._now_ms = now_ms
         self._stamp: tuple[int, int] | None = None
         self._last_day = ""
 
@@ -85,13 +76,13 @@ class KeyWatch:
 
     async def check(self) -> None:
         """Follow the keyring and the record. Raises KeyringWrong, or what the store raises."""
-        now = self._now_ms()
-        keyring, record = await self._keyring(now), await self._registry.read()
+        record = await self._registry.read()
+        keyring, now = await self._keyring(record.now_ms), record.now_ms
         if record.in_use is None:
             # The store has lost its record, as it may lose others in a failover.
             record = await self._registry.begin(self.keys.in_use)
         self._warn_of_last_day(keyring, now)
-        faults = faults_of(keyring, record, now)
+        faults = faults_of(keyring, record)
         self.fault = "; ".join(faults)
         in_use = record.in_use
         if faults or in_use is None:
@@ -100,7 +91,7 @@ class KeyWatch:
             self.keys.change(keyring, in_use)
         await self._note_days(keyring, record, now)
         if in_use.seal and in_use.seal_is_over(now):
-            await self._drop_secret(in_use)
+            await self._drop_secret(record, in_use)
 
     async def _keyring(self, now_ms: int) -> Keyring:
         """Return the keyring: read again where the file was replaced, and with the keys of the day made and removed."""
@@ -133,22 +124,23 @@ class KeyWatch:
         await self._registry.drop_days(over)
         self.keys.days_used.difference_update(over)
 
-    async def _drop_secret(self, in_use: KeysInUse) -> None:
+    async def _drop_secret(self, record: KeyRecord, in_use: KeysInUse) -> None:
         """Remove the lasting key of texts: from the keyring, from the store, and from the embedded store's files."""
         if self._file is not None and not self._file.kept_by_operator:
             await asyncio.to_thread(self._file.change, _without_lasting_seal_keys)
         await self._registry.drop_stored_secret()
         if self._embedded:
             await self._registry.rewrite_append_only_file()
-        await self._registry.change(msgspec.structs.replace(in_use, seal=()))
+        await self._registry.change(record, msgspec.structs.replace(in_use, seal=()))
 
 
-async def open_keys(settings: Settings, client: StoreClient, now_ms: Callable[[], int] = wall_clock_ms) -> KeyWatch:
+async def open_keys(settings: Settings, client: StoreClient, registry: KeyRegistry | None = None) -> KeyWatch:
     """Take the keys of the keyring that the settings name, or the one secret where they name none.
 
-    Raises KeyringWrong, KeysMissing with the ids of the keys, or what the store raises.
+    registry: the record of keys in use, by default the store's. Raises KeyringWrong, KeysMissing with the ids of the
+    keys, or what the store raises.
     """
-    registry, given = KeyRegistry(client), settings.secret.get_secret_value().encode()
+    registry, given = registry or KeyRegistry(client), settings.secret.get_secret_value().encode()
     if given and len(given) < KEY_BYTES:
         log.warning("MATCHER_SECRET is shorter than 32 bytes; a later release refuses it", refused_from=REFUSED_FROM)
     embedded = not settings.store_url.get_secret_value()
@@ -163,27 +155,26 @@ async def open_keys(settings: Settings, client: StoreClient, now_ms: Callable[[]
         record = await registry.begin(_first_use(keyring, by_secret=True, by_day_since_ms=0))
     else:
         secret, record = given or await registry.stored_secret(), await registry.read()
-        keyring = await asyncio.to_thread(_prepared, file, record, secret, now_ms())
+        keyring = await asyncio.to_thread(_prepared, file, record, secret)
         # A process without a keyring may seal by the secret, and could not read what is sealed under a key of the day.
         by_day = embedded or not secret
-        record = await registry.begin(
-            _first_use(keyring, by_secret=bool(secret), by_day_since_ms=now_ms() if by_day else 0)
-        )
+        since_ms = record.now_ms if by_day else 0
+        record = await registry.begin(_first_use(keyring, by_secret=bool(secret), by_day_since_ms=since_ms))
         if embedded and record.in_use and not record.in_use.by_day:
-            await registry.change(msgspec.structs.replace(record.in_use, by_day_since_ms=now_ms()))
+            await registry.change(record, msgspec.structs.replace(record.in_use, by_day_since_ms=record.now_ms))
             record = await registry.read()
-    _refuse_faults(file, keyring, record, now_ms())
+    _refuse_faults(file, keyring, record)
     assert record.in_use is not None  # `begin` has written it
     if file and not record.in_use.by_day:
         log.info("texts are sealed by a lasting key until `matcher keys use days`", keyring=str(file.path))
-    watch = KeyWatch(file, registry, ServiceKeys(keyring, record.in_use), embedded=embedded, now_ms=now_ms)
+    watch = KeyWatch(file, registry, ServiceKeys(keyring, record.in_use), embedded=embedded)
     await watch.check()
     if watch.fault:
         raise KeysMissing(watch.fault)
     return watch
 
 
-def _prepared(file: KeyringFile, record: KeyRecord, secret: bytes | None, now_ms: int) -> Keyring:
+def _prepared(file: KeyringFile, record: KeyRecord, secret: bytes | None) -> Keyring:
     """Return the keyring with what a start adds: the secret of before, the first keys, the keys of the day."""
 
     def prepare(keyring: Keyring) -> Keyring:
@@ -200,10 +191,10 @@ def _prepared(file: KeyringFile, record: KeyRecord, secret: bytes | None, now_ms
                 raise KeyringWrong(str(file.path), f"it holds no {missing[0]} key: `matcher keys add` makes one")
             return keyring
         if record.in_use is None:
-            keyring = keyring.with_keys(*(new_key(purpose, now_ms) for purpose in missing))
-        rolled = roll_days(keyring, now_ms)
+            keyring = keyring.with_keys(*(new_key(purpose, record.now_ms) for purpose in missing))
+        rolled = roll_days(keyring, record.now_ms)
         # Before the file is written: a lost keyring that is put back must find none in its place.
-        _refuse_faults(file, rolled, record, now_ms)
+        _refuse_faults(file, rolled, record)
         return rolled
 
     return prepare(file.read()) if file.kept_by_operator else file.change(prepare)
@@ -226,8 +217,8 @@ def _first_use(keyring: Keyring, *, by_secret: bool, by_day_since_ms: int) -> Ke
     )
 
 
-def _refuse_faults(file: KeyringFile | None, keyring: Keyring, record: KeyRecord, now_ms: int) -> None:
-    if faults := faults_of(keyring, record, now_ms):
+def _refuse_faults(file: KeyringFile | None, keyring: Keyring, record: KeyRecord) -> None:
+    if faults := faults_of(keyring, record):
         where = f"the keyring {file.path}" if file else f"{PREFIX}SECRET or {PREFIX}SEAL_KEYS_FILE"
         raise KeysMissing(f"{'; '.join(faults)}: {where} must be the same for every process (docs/keys.md)")
 

@@ -78,10 +78,12 @@ class AgentService:
         return stored
 
     async def agents(
-        self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None
+        self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None, *, with_holds: bool
     ) -> Page[Agent]:
-        """List agents by id; with a filter a page may hold fewer than `most`."""
-        await self._sites.replica(site)
+        """List agents by id; with a filter a page may hold fewer than `most`. Raises PoolNotFound."""
+        replica = await self._sites.replica(site)
+        if pool is not None:
+            await replica.pools.pool(pool)
         ids = await self._store.agent_ids(site, most, after)
         stored = [agent for agent in await self._store.agents(site, ids.items) if agent is not None]
         listed = [
@@ -89,6 +91,9 @@ class AgentService:
             for agent in stored
             if (pool is None or pool in agent.profile.pools) and (status is None or agent.status is status)
         ]
+        if with_holds:
+            holds = await self._store.leases(site, [agent.id for agent in listed], self._clocks.of(site).now_ms())
+            listed = [replace(agent, holds=held) for agent, held in zip(listed, holds, strict=True)]
         return Page(tuple(listed), ids.next)
 
     async def update_agent(self, site: str, agent: str, change: AgentChange, etag: str) -> Agent:

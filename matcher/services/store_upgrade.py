@@ -39,19 +39,23 @@ class QuietWatch:
     """Why the store is not quiet; "": it is, or that is not known yet."""
     _since: float | None = None
     _counted: int = 0
+    _deviated: bool = False
 
     def observe(self, now: float, live: LiveProcesses, strangers: int | None) -> bool:
         """Take an observation; return whether the store has been quiet for long enough.
 
-        strangers: the connections that no registered process has; None: not known, because a process has just opened
-        or closed one.
+        strangers: the connections that no registered process has; below 0: the server counts fewer than the processes
+        do; None: not known. A single deviation says nothing, because a process registers its connections with a delay.
         """
+        deviated, self._deviated = self._deviated, bool(strangers)
         if live.too_old:
             self.why = f"read no newer schema: {', '.join(map(named, live.too_old))}"
+        elif strangers is None or (strangers and not deviated):
+            return False
+        elif strangers < 0:
+            self.why = "the server counts fewer connections than the processes have: a proxy may hide others"
         elif strangers:
             self.why = f"connections to the store that no registered process has: {strangers}"
-        elif strangers is None:
-            return False
         else:
             self.why = ""
         if self.why:
@@ -121,6 +125,8 @@ class StoreUpgrade:
                 return False  # A process that does not read it has come in between.
             log.info("the store has a new schema: earlier versions refuse to start on it", schema=NEWEST)
             return False
+        if not self._migrated:
+            return False
         for library in sorted((await self._connection.libraries() or set()) - live.libraries):
             await self._connection.unload_library(library)
             log.info("library unloaded: no process calls it", library=library)
@@ -135,7 +141,7 @@ class StoreUpgrade:
             mine = next(process for process in live.processes if process.id == self._process.id)
             # Of itself a process knows the connections of now.
             known = live.connections - mine.connections + self._connection.open_connections
-            strangers = max(await self._connection.connected_clients() - known, 0)
+            strangers = await self._connection.connected_clients() - known
         before = self._watch.why
         quiet = self._watch.observe(now, live, strangers)
         # The number of connections changes all the time: only another kind of reason is told.

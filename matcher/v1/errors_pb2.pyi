@@ -131,6 +131,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED: for a while this process has received more calls than it can work on; RetryInfo says when to
     try again. Example: {}.
     """
+    TOO_MANY_STREAMS: _ErrorReason.ValueType  # 53
+    """RESOURCE_EXHAUSTED: as many streams (Watch methods, ImportAgents) are open as this process, or the site in this
+    process, may have; RetryInfo says when to try again, also at another replica. Example: {"of": "site", "limit": "5000"}.
+    """
     STORE_UNAVAILABLE: _ErrorReason.ValueType  # 60
     """UNAVAILABLE: the store does not answer; RetryInfo says when to try again. Example: {}."""
     INDEX_BEHIND: _ErrorReason.ValueType  # 61
@@ -260,6 +264,10 @@ STORE_FULL: ErrorReason.ValueType  # 51
 SERVICE_OVERLOADED: ErrorReason.ValueType  # 52
 """RESOURCE_EXHAUSTED: for a while this process has received more calls than it can work on; RetryInfo says when to
 try again. Example: {}.
+"""
+TOO_MANY_STREAMS: ErrorReason.ValueType  # 53
+"""RESOURCE_EXHAUSTED: as many streams (Watch methods, ImportAgents) are open as this process, or the site in this
+process, may have; RetryInfo says when to try again, also at another replica. Example: {"of": "site", "limit": "5000"}.
 """
 STORE_UNAVAILABLE: ErrorReason.ValueType  # 60
 """UNAVAILABLE: the store does not answer; RetryInfo says when to try again. Example: {}."""

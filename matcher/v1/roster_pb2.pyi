@@ -88,7 +88,7 @@ class Agent(_message.Message):
     etag: _builtins.str
     """Changes with every write of the profile or the status."""
     load: _builtins.int
-    """The capacity in use: the sum of the costs of the holds. Set by GetAgent."""
+    """The capacity in use: the sum of the costs of the holds. Set by GetAgent, and by ListAgents with with_holds."""
     status_reason: _builtins.str
     """Why the service set the status, where it did: "missed 3 offers in a row", "no heartbeat"."""
     uid: _builtins.str
@@ -136,7 +136,7 @@ class Agent(_message.Message):
 
     @_builtins.property
     def holds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hold]:
-        """The holds of the live reservations. Set by GetAgent."""
+        """The holds of the live reservations. Set by GetAgent, and by ListAgents with with_holds."""
 
     @_builtins.property
     def heartbeat_expire_time(self) -> _timestamp_pb2.Timestamp:
@@ -545,6 +545,7 @@ class ListAgentsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    WITH_HOLDS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The site, "sites/{site}"."""
     page_size: _builtins.int
@@ -555,6 +556,8 @@ class ListAgentsRequest(_message.Message):
     """Only agents in this pool, "sites/{site}/pools/{pool}"."""
     status: Global___AgentStatus.ValueType
     """Only agents with this status."""
+    with_holds: _builtins.bool
+    """Also reads what each agent holds, and sets load and holds."""
     def __init__(
         self,
         *,
@@ -563,10 +566,11 @@ class ListAgentsRequest(_message.Message):
         page_token: _builtins.str = ...,
         pool: _builtins.str = ...,
         status: Global___AgentStatus.ValueType = ...,
+        with_holds: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "pool", b"pool", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "pool", b"pool", "status", b"status", "with_holds", b"with_holds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

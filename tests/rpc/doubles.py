@@ -252,9 +252,9 @@ class AgentsDouble(Double):
         return self.record("agent", MAYA, site, agent)
 
     async def agents(
-        self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None
+        self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None, *, with_holds: bool
     ) -> Page[Agent]:
-        return self.record("agents", Page((MAYA,), "maya"), site, most, after, pool, status)
+        return self.record("agents", Page((MAYA,), "maya"), site, most, after, pool, status, with_holds)
 
     async def update_agent(self, site: str, agent: str, change: AgentChange, etag: str) -> Agent:
         return self.record("update_agent", MAYA, site, agent, change, etag)

@@ -136,6 +136,26 @@ async def test_a_backup_that_cannot_be_moved_to_its_place_leaves_nothing(folder:
     assert names(folder / "a" / "store") == ["appendonlydir"]
 
 
+async def test_backups_are_taken_one_at_a_time_into_a_folder_that_exists(folder: Path) -> None:
+    """Of several that begin together each is whole or refused with its reason; a missing folder is named at once."""
+    async with opened(folder / "a") as (store, client):
+        await client.set(SCHEMA, 2)
+        files = [folder / f"{number}.bak" for number in range(4)]
+        ends = await asyncio.gather(
+            *(asyncio.to_thread(write_backup, folder / "a", store.url, file, "0.1.0") for file in files),
+            return_exceptions=True,
+        )
+        for file, end in zip(files, ends, strict=True):
+            if isinstance(end, Manifest):
+                assert read_manifest(file) == end
+            else:
+                assert isinstance(end, BackupWrong)
+                assert "another backup is under way" in str(end)
+        assert any(isinstance(end, Manifest) for end in ends)
+        with pytest.raises(BackupWrong, match="nowhere: there is no such folder"):
+            write_backup(folder / "a", store.url, folder / "nowhere" / "x.bak", "0.1.0")
+
+
 async def test_data_is_replaced_only_when_asked_for(folder: Path) -> None:
     """Without `replace` the data that is there stays; with it nothing of the old data is left on the disk."""
     await back_up(folder / "a", folder / "x.bak")

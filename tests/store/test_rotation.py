@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import pytest
 
 from matcher.store.customers import CustomerStore, Relationship
-from matcher.store.keyring.key_record import KeyInUse, KeyRecord, KeysInUse, faults_of
+from matcher.store.keyring.key_record import KeyInUse, KeyRecord, KeyRegistry, KeysInUse, faults_of
 from matcher.store.keyring.rotation import FOLLOW_MS, RotationRefused, state_of, with_days, with_key, without_key
 from matcher.store.keyring.secret_keys import DAY_MS, Keyring, Purpose, SecretKey, new_key, roll_days
 from matcher.store.keyring.service_keys import ServiceKeys
@@ -81,18 +82,18 @@ def test_a_key_goes_only_when_no_record_needs_it() -> None:
 def test_what_a_keyring_lacks_is_named() -> None:
     """A missing key, a key with other bytes, a missing day and another day: each by its purpose and id."""
     day = RING.of(Purpose.SEAL)[0]
-    record = KeyRecord(in_use(), {day.id: day.fingerprint})
-    assert faults_of(RING, record, NOON) == []
-    assert faults_of(RING.without(HANDLE[0]), record, NOON) == [
+    record = KeyRecord(in_use(), {day.id: day.fingerprint}, NOON)
+    assert faults_of(RING, record) == []
+    assert faults_of(RING.without(HANDLE[0]), record) == [
         f"this process lacks the handle key {HANDLE[0].id}, which is in use"
     ]
     other = RING.without(day).with_keys(SecretKey(day.purpose, day.id, b"x" * 32))
-    assert faults_of(other, record, NOON) == [
+    assert faults_of(other, record) == [
         f"the seal key {day.id} of this process is not the one in use: its fingerprint is another"
     ]
-    assert faults_of(other, record, NOON + 2 * DAY_MS)[0].startswith("the keyring has no seal key for ")
+    assert faults_of(other, replace(record, now_ms=NOON + 2 * DAY_MS))[0].startswith("the keyring has no seal key for ")
     last = RING.of(Purpose.SEAL)[-2]
-    assert faults_of(RING.without(last), record, NOON) == [
+    assert faults_of(RING.without(last), record) == [
         f"the keyring has no seal key for {last.id}, until when a text may wait"
     ]
 
@@ -167,3 +168,16 @@ async def stored_handles(stage: Stage) -> list[str]:
     """Return the keys of the handles of the site."""
     prefix = stage.keys.handle("")
     return [key.decode() for key in await stage.everything() if key.decode().startswith(prefix)]
+
+
+async def test_of_two_who_change_the_keys_in_use_at_once_one_is_told(lawful: Stage) -> None:
+    """The second wrote nothing; a repetition of the first, as after a lost answer, changes nothing."""
+    registry = KeyRegistry(lawful.connection)
+    await registry.start_over()
+    began = await registry.begin(in_use())
+    assert (began.in_use, (await registry.begin(in_use(handles=2))).in_use) == (in_use(), in_use())
+    first, second = with_key(in_use(), HANDLE[1], NOON), with_key(in_use(), REQUEST[1], NOON)
+    assert [await registry.change(began, each) for each in (first, second, first)] == [True, False, True]
+    assert (await registry.read()).in_use == first
+    assert abs(began.now_ms - await lawful.now_ms()) < DAY_MS
+    await registry.start_over()

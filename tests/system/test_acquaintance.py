@@ -99,7 +99,7 @@ async def test_a_contact_is_kept_for_the_busy_agent_who_knows_the_customer_and_o
     """Until relationship_wait is over only that agent gets the contact; after that, any agent does."""
     async with service.client(await service.site()) as client:
         await hire(client, PEOPLE)
-        await leads_back(client, timedelta(seconds=2))
+        await leads_back(client, timedelta(seconds=3600))
         await talk(client, BEES, "ann", resolved=True)
         busy = await client.route(BEES, auto_accept=True)
         kept = await client.route(TRAINS, customer="ann", contact_id="kept", wait=True)
@@ -113,6 +113,7 @@ async def test_a_contact_is_kept_for_the_busy_agent_who_knows_the_customer_and_o
         offer = await client.reservation((await client.contact("kept")).reservation)
         assert (offer.agent, offer.basis) == (client.name("agents", "bea"), pb.RELATIONSHIP)
 
+        await leads_back(client, timedelta(seconds=2))
         late = await client.route(TRAINS, customer="ann", contact_id="late", wait=True)
         assert late.WhichOneof("outcome") == "queued"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,14 @@ from structlog.testing import capture_logs
 from matcher.config import load
 from matcher.errors import KeyringWrong, KeysMissing, StoreUnfit
 from matcher.model import Message, Requirements
-from matcher.server.keys import KeyWatch, open_keys, wall_clock_ms
+from matcher.server.keys import KeyWatch, open_keys
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
-from matcher.store.keyring.key_record import KeyRegistry
+from matcher.store.keyring.key_record import KeyRecord, KeyRegistry
 from matcher.store.keyring.keyring_file import KeyringFile
 from matcher.store.keyring.secret_keys import DAY_MS, GRACE_MS, LONGEST_WAIT_MS, SECRET_ID, Purpose, day_of
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.redis.client import StoreClient
-from matcher.store.sealer import BY_DAY, Sealer, WaitingMessage
+from matcher.store.sealer import BY_DAY, NotOpened, Sealer, WaitingMessage
 from tests.people import wait_until
 
 SAID = WaitingMessage(Message("The smoker for my bees has a dent.", "ann", Requirements()), auto_accept=False)
@@ -43,11 +44,23 @@ class Days:
 
     async def start(self) -> KeyWatch:
         """Open the keys as a start of the service does."""
-        return await open_keys(load({}, data_dir=self.data_dir), self.client, lambda: self.now_ms)
+        return await open_keys(load({}, data_dir=self.data_dir), self.client, Record(self))
 
     def days(self) -> list[str]:
         """Return the days whose keys are in the file."""
         return [key.id for key in self.file.read().of(Purpose.SEAL) if key.id != SECRET_ID]
+
+
+class Record(KeyRegistry):
+    """The store's record, by the time of the test."""
+
+    def __init__(self, days: Days) -> None:
+        super().__init__(days.client)
+        self._days = days
+
+    async def read(self) -> KeyRecord:
+        """Read it as if at the test's time."""
+        return replace(await super().read(), now_ms=self._days.now_ms)
 
 
 @pytest.fixture
@@ -57,7 +70,7 @@ async def days(tmp_path: Path) -> AsyncIterator[Days]:
     client, redis = StoreClient(store.url), Redis.from_url(store.url)
     try:
         await client.start()
-        yield Days(tmp_path / "data", client, redis, wall_clock_ms())
+        yield Days(tmp_path / "data", client, redis, int(time.time() * 1000))
     finally:
         await redis.aclose()
         await client.close()
@@ -82,7 +95,7 @@ async def test_days_come_and_go_while_the_service_runs(days: Days) -> None:
             if days.now_ms <= began + wait_ms:
                 assert sealer.open("s", "c", text) == SAID
             if days.now_ms > began + wait_ms + DAY_MS + GRACE_MS:
-                assert sealer.open("s", "c", text) is None
+                assert sealer.open("s", "c", text) is NotOpened.SECRET
 
 
 async def test_two_processes_on_one_file_have_the_same_days(days: Days) -> None:
@@ -111,7 +124,7 @@ async def test_the_secret_that_the_store_kept_ends_when_nothing_needs_it(days: D
     await watch.check()
     await watch.check()
     assert await days.redis.exists("m:secret") == 0
-    assert Sealer(watch.keys).open("s", "c", earlier) is None
+    assert Sealer(watch.keys).open("s", "c", earlier) is NotOpened.SECRET
     assert days.file.read().find(Purpose.SEAL, SECRET_ID) is None
 
     async def gone() -> bool:
@@ -143,7 +156,7 @@ async def test_a_keyring_of_the_operator_is_warned_of_in_time(days: Days) -> Non
     with capture_logs() as lines:
         watch = await days.start()
         await watch.check()
-    after = day_of(wall_clock_ms() + len(days.days()) * DAY_MS)
+    after = day_of(int(time.time() * 1000) + len(days.days()) * DAY_MS)
     assert last < after
     assert [line["day"] for line in lines if line["log_level"] == "warning"] == [after]
     days.now_ms += 2 * DAY_MS

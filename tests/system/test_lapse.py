@@ -20,20 +20,28 @@ async def an_agent_is_free(client: MatcherClient) -> bool:
     return bool((await client.suggest(TEXT, pool="quick")).candidates)
 
 
+async def has_expired(client: MatcherClient, reservation: str) -> bool:
+    """Return whether a server reads an offer as expired."""
+    return (await client.reservation(reservation)).state == routing.EXPIRED
+
+
 async def test_an_unanswered_offer_lapses_by_itself(pair: Pair) -> None:
     """After a second the agent is free at both servers, and the contact waits for another agent."""
     site = await pair.one.site()
     async with pair.one.client(site) as one, pair.other.client(site) as other:
-        pool = await one.create_pool("quick", pb.Pool(offer_duration=Duration(seconds=1)))
+        pool = await one.create_pool("quick", pb.Pool(offer_duration=Duration(seconds=3600)))
         await hire(one, {"maya": person("I keep honey bees.", pools=[pool.name])})
-        offered = await one.route(TEXT, pool="quick", contact_id="c-1")
+        long = await one.route(TEXT, pool="quick")
         for client in (one, other):
             full = await client.route(TEXT, pool="quick")
             assert full.unmatched.reason == routing.CONSTRAINT_CAPACITY
+        await one.cancel(long.reservation.name)
+        await one.update_pool(pb.Pool(name=pool.name, offer_duration=Duration(seconds=1)), ["offer_duration"])
+        offered = await one.route(TEXT, pool="quick", contact_id="c-1")
 
         for client in (one, other):
+            await wait_until(partial(has_expired, client, offered.reservation.name), "the offer expires")
             await wait_until(partial(an_agent_is_free, client), "the agent is free again")
-            assert (await client.reservation(offered.reservation.name)).state == routing.EXPIRED
             assert (await client.agent("maya")).load == 0
 
         assert (await other.contact("c-1")).state == routing.CONTACT_QUEUED
@@ -53,11 +61,7 @@ async def test_a_server_that_opens_the_site_later_knows_what_has_lapsed(pair: Pa
         await one.create_pool("quick", pb.Pool(offer_duration=Duration(seconds=1)))
         await hire(one, {"maya": person("I keep honey bees.", pools=[one.name("pools", "quick")])})
         offered = await one.route(TEXT, pool="quick", contact_id="c-1")
-
-        async def expired() -> bool:
-            return (await one.reservation(offered.reservation.name)).state == routing.EXPIRED
-
-        await wait_until(expired, "the offer lapses")
+        await wait_until(partial(has_expired, one, offered.reservation.name), "the offer lapses")
     async with pair.other.client(site) as other:
         assert (await other.reservation(offered.reservation.name)).state == routing.EXPIRED
         assert (await other.contact("c-1")).state == routing.CONTACT_QUEUED

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
+import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from matcher.client import MatcherClient
+from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 from tests.conftest import StartServer
@@ -52,12 +54,26 @@ async def test_a_single_call_in_a_window_is_routed_as_without_one(desk: MatcherC
 
 
 async def test_a_call_with_a_short_deadline_does_not_wait_for_the_window(service: Server) -> None:
-    """With a window of one second, twelve calls in a row with a deadline of 600 ms are answered in time."""
+    """With a window of one second, twelve calls with a deadline of 600 ms are answered before the window is over.
+
+    A call that waited for the window would never be in time; on a busy machine a call may be late for another reason.
+    """
     async with service.client(await service.site()) as client:
         await open_window(client, 1000)
-        for _ in range(12):
-            held = await client.route(BEES, deadline=0.6)
-            await client.cancel(held.reservation.name)
+        answered = 0
+        for number in range(200):
+            try:
+                held = await client.route(BEES, contact_id=f"c-{number}", deadline=0.6)
+                await client.cancel(held.reservation.name)
+                answered += 1
+            except MatcherCallError as late:
+                assert late.code is grpc.StatusCode.DEADLINE_EXCEEDED  # noqa: PT017 - one of many calls
+                with suppress(MatcherCallError):
+                    # It may have been decided all the same.
+                    await client.cancel_contact(f"c-{number}")
+            if answered == 12:
+                return
+        raise AssertionError(f"{answered} calls were answered in time")
 
 
 async def test_more_calls_may_wait_for_a_window_than_be_in_progress(launch: StartServer) -> None:

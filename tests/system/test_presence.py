@@ -69,7 +69,8 @@ async def test_an_agent_who_lets_offers_expire_is_set_away(desk: MatcherClient, 
 async def test_an_answer_resets_the_count_of_missed_offers(desk: MatcherClient) -> None:
     """Missed, declined, missed: Bea is still ONLINE."""
     for number in range(3):
-        offered = await desk.route(BEES, pool="quick", contact_id=f"q-{number}")
+        # The offer that is declined must not expire before.
+        offered = await desk.route(BEES, pool="default" if number == 1 else "quick", contact_id=f"q-{number}")
         if number == 1:
             await desk.decline(offered.reservation.name)
         else:
@@ -121,11 +122,11 @@ async def test_an_agent_without_heartbeats_is_set_away_until_the_next_one(pair: 
     site = await pair.one.site()
     async with pair.one.client(site) as one, pair.other.client(site) as other:
         await hire(one, {"bea": person("I keep honey bees.")})
+        await one.route(BEES, contact_id="c-1", wait=True)
         alive = await one.beat_agent("bea", ttl=timedelta(seconds=1))
         assert alive.status == roster.ONLINE
         shown = await other.agent("bea")
         assert shown.heartbeat_expire_time == alive.expire_time
-        await one.route(BEES, contact_id="c-1", wait=True)
         step = await until_cause(other, "c-1", pb.CAUSE_AGENT_LEFT)
         assert step.time.ToMilliseconds() >= alive.expire_time.ToMilliseconds()
         silent = await one.agent("bea")
@@ -163,17 +164,25 @@ async def test_a_wait_ends_when_its_time_is_over(desk: MatcherClient) -> None:
     assert (await desk.agent("bea")).load == 0
 
 
+async def idle_after(client: MatcherClient, seconds: int) -> None:
+    """Set after how long a conversation of the pool `patient` is idle; it counts from the next touch or accept."""
+    pool = roster.Pool(name=client.name("pools", "patient"), idle_duration=Duration(seconds=seconds))
+    await client.update_pool(pool, ["idle_duration"])
+
+
 async def test_an_idle_conversation_holds_no_capacity_until_it_continues(desk: MatcherClient) -> None:
     """After a second without a touch it holds nothing, and an event says so; a touch makes it count again at once."""
     await desk.create_pool("patient", roster.Pool(idle_duration=Duration(seconds=1)))
     await hire(desk, {"pat": person("I keep honey bees.", pools=[desk.name("pools", "patient")])})
     offered = (await desk.route(BEES, pool="patient", contact_id="c-1")).reservation
-    await desk.accept(offered.name)
     assert (await desk.route(BEES, pool="patient")).unmatched.reason == pb.CONSTRAINT_CAPACITY
+    await desk.accept(offered.name)
     await until_cause(desk, "c-1", pb.CAUSE_IDLE)
     idle = await desk.reservation(offered.name)
     assert (idle.state, idle.HasField("idle_since")) == (pb.ACCEPTED, True)
     assert (await desk.agent("pat")).load == 0
+    # From here on nothing is idle again before the test is over.
+    await idle_after(desk, 3600)
     second = (await desk.route(BEES, pool="patient", contact_id="c-2", auto_accept=True)).reservation
     assert second.agent == desk.name("agents", "pat")
     touched = await desk.touch(offered.name, fence=offered.fence)
@@ -190,14 +199,16 @@ async def test_an_idle_conversation_holds_no_capacity_until_it_continues(desk: M
 
 async def test_a_waiting_contact_gets_the_capacity_of_an_idle_conversation(desk: MatcherClient) -> None:
     """Pat takes one chat at most; the chat goes idle, and the waiting contact is offered."""
-    await desk.create_pool("patient", roster.Pool(idle_duration=Duration(seconds=1)))
+    await desk.create_pool("patient", roster.Pool(idle_duration=Duration(seconds=3600)))
     one_chat = roster.Capacity(total=100, channels=[roster.ChannelCapacity(channel="chat", cost=30, max=1)])
     pat = person("I keep honey bees.", pools=[desk.name("pools", "patient")])
     pat.capacity.CopyFrom(one_chat)
     await hire(desk, {"pat": pat})
-    await desk.route(BEES, pool="patient", contact_id="c-1", auto_accept=True)
+    talking = (await desk.route(BEES, pool="patient", contact_id="c-1", auto_accept=True)).reservation
     queued = await desk.route(BEES, pool="patient", contact_id="c-2", wait=True)
     assert queued.WhichOneof("outcome") == "queued"
+    await idle_after(desk, 1)
+    await desk.touch(talking.name)
     step = await until_cause(desk, "c-2", pb.CAUSE_OFFERED)
     assert step.agent == desk.name("agents", "pat")
     assert "IDLE" in await causes(desk, "c-1")

@@ -140,7 +140,7 @@ async def test_words_and_vectors_of_a_customer_are_stored_nowhere(watched: Store
     settings = {
         "MATCHER_STORE_URL": watched.url,
         "MATCHER_LOG_LEVEL": "debug",
-        "MATCHER_STORE_TIMEOUT_SECONDS": "0.3",
+        "MATCHER_STORE_TIMEOUT_SECONDS": "1",
     }
     server = await launch(settings)
     interest = "I keep honey bees."

@@ -168,6 +168,7 @@ async def test_a_transition_after_the_deadline_is_refused(desk: MatcherClient) -
     await wait_until(expired, "the offer lapses")
     for step in (desk.accept, desk.renew, desk.complete, desk.decline):
         assert await refusal(step(held.name)) == (grpc.StatusCode.FAILED_PRECONDITION, "RESERVATION_LAPSED")
+    await desk.update_pool(roster.Pool(name=pool.name, offer_duration=Duration(seconds=3600)), ["offer_duration"])
     next_one = (await desk.route(BEES, pool="quick")).reservation
     assert (await desk.accept(next_one.name)).state == pb.ACCEPTED
 

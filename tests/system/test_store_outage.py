@@ -45,7 +45,7 @@ async def refused(server: Server) -> MatcherCallError:
 
 async def test_a_server_reports_that_its_store_is_away_and_recovers(fragile: Store, launch: StartServer) -> None:
     """A frozen and a killed store: NOT_SERVING and UNAVAILABLE; once it is back, SERVING and the right agent."""
-    server = await launch({"MATCHER_STORE_URL": fragile.url, "MATCHER_STORE_TIMEOUT_SECONDS": "0.3"})
+    server = await launch({"MATCHER_STORE_URL": fragile.url, "MATCHER_STORE_TIMEOUT_SECONDS": "1"})
 
     async def serving() -> bool:
         return await health(server.target)

@@ -91,8 +91,8 @@ async def test_a_requirement_lapses_and_the_contact_is_matched_again(service: Se
         decision = await client.decision((await client.reservation(held.reservation)).decision)
         assert [one.skill for one in decision.relaxed] == ["law"]
         lapsed = decision.relaxed[0].time.ToMilliseconds()
-        # A server knows the store's clock within half a round trip.
-        assert -50 <= decision.create_time.ToMilliseconds() - lapsed < 1000
+        # Not before: a server knows the store's clock within half a round trip.
+        assert decision.create_time.ToMilliseconds() - lapsed >= -250
         assert lapsed - held.create_time.ToMilliseconds() == 1000
 
 

@@ -28,6 +28,7 @@ from matcher.rpc.grpc_types import Context, Handler
 from matcher.rpc.heap import Heap
 from matcher.rpc.interceptors.admission import LIMITED, AdmissionGate
 from matcher.rpc.interceptors.worker import worker_metadata
+from matcher.rpc.open_streams import OpenStreams
 from matcher.telemetry import fault_fields
 
 T = TypeVar("T")
@@ -52,10 +53,12 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         body_seconds: float = BODY_SECONDS,
         gate: AdmissionGate | None = None,
         reads: BodyReads | None = None,
+        streams: OpenStreams | None = None,
         worker: str = "",
     ) -> None:
         """gate: admits the calls that begin new work, None: all at once. reads: the places of bodies being received.
 
+        streams: the places of the open streams of the process.
         worker: the name of this worker process, for the calls that are refused before they reach a handler.
         """
         self._stopping = stopping
@@ -63,6 +66,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         self._worker = worker_metadata(worker)
         self._reads = reads or BodyReads()
         self._health_reads = BodyReads()
+        self._streams = streams or OpenStreams()
+        self._health_streams = OpenStreams()
         self._heap = Heap()
         self._body_seconds = body_seconds
         self._handlers: dict[str, Handler] = {}
@@ -109,6 +114,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     ) -> Handler:
         work: Any = handler.unary_unary
         write = handler.response_serializer
+        is_list = method.rpartition("/")[2].startswith("List")
 
         async def answer(body: bytes, context: Context) -> bytes:
             response = await work(read(body), context)
@@ -116,6 +122,9 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
         async def answered(context: Context) -> bytes:
             body = await self._body(method, context)
+            if is_list:
+                async with self._streams.lists:
+                    return await answer(body, context)
             return await (answer(body, context) if gate is None else gate.run(answer, method, body, context))
 
         async def call(_requests: AsyncIterator[bytes], context: Context) -> bytes:
@@ -132,9 +141,12 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     def _stream(
         self, method: str, handler: Handler, work: Callable[[AsyncIterator[bytes], Context], Awaitable[None]]
     ) -> Handler:
+        streams = self._health_streams if method.startswith(HEALTH) else self._streams
+
         async def call(requests: AsyncIterator[bytes], context: Context) -> None:
             try:
-                await work(requests, context)
+                with streams.of_process():
+                    await work(requests, context)
             except (grpc.aio.AbortError, grpc.aio.InternalError):
                 raise
             except Exception as error:  # noqa: BLE001 - as in _unary

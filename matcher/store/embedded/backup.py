@@ -11,7 +11,8 @@ import os
 import tarfile
 import tempfile
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -19,7 +20,7 @@ import msgspec
 import redis
 
 from matcher.errors import BackupWrong, StoreUnavailable
-from matcher.store.embedded.files import PollTimeout, StoreFiles, sync_directory
+from matcher.store.embedded.files import PollTimeout, StoreFiles, sync_directory, try_lock_exclusive
 from matcher.store.keys import SCHEMA
 
 FORMAT: Final = 1
@@ -56,11 +57,25 @@ def write_backup(data_dir: Path, url: str, file: Path, version: str) -> Manifest
     OSError; then the file is as it was.
     """
     files = StoreFiles(data_dir.expanduser().resolve())
-    with redis.Redis.from_url(url, protocol=2, socket_timeout=ANSWER_SECONDS) as client:
+    if not file.parent.is_dir():
+        raise BackupWrong(str(file.parent), "there is no such folder")
+    with _one_at_a_time(files), redis.Redis.from_url(url, protocol=2, socket_timeout=ANSWER_SECONDS) as client:
         try:
             return _write(files, client, file, version)
         except redis.exceptions.RedisError as fault:
             raise StoreUnavailable(str(files.data_dir), f"it took no snapshot ({fault})") from fault
+
+
+@contextmanager
+def _one_at_a_time(files: StoreFiles) -> Iterator[None]:
+    """Lock the server's directory: its snapshots all have one name."""
+    directory = os.open(files.server, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if not try_lock_exclusive(directory):
+            raise BackupWrong(str(files.data_dir), "another backup is under way")
+        yield
+    finally:
+        os.close(directory)
 
 
 def _write(files: StoreFiles, client: redis.Redis, file: Path, version: str) -> Manifest:

@@ -11,6 +11,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from matcher.errors import StoreUnfit
+from matcher.store import verbs
 from matcher.store.codecs import fields_of
 from matcher.store.keyring.secret_keys import (
     DAYS_NEEDED,
@@ -80,10 +81,16 @@ class KeysInUse(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """The record as read; in_use None: no process has written it yet. days: fingerprints by day."""
+    """The record as read.
+
+    in_use None: no process has written it yet. days: fingerprints by day. now_ms: the clock by which waits end.
+    stored: the bytes of `in_use`.
+    """
 
     in_use: KeysInUse | None
     days: Mapping[str, str]
+    now_ms: int
+    stored: bytes = b""
 
 
 class KeyRegistry:
@@ -95,21 +102,25 @@ class KeyRegistry:
     async def read(self) -> KeyRecord:
         """Read the record. Raises StoreUnfit where it is malformed."""
         fields = fields_of(await self._client.run("HGETALL", KEYS, name=ROUND_TRIP))
-        stored = fields.pop(IN_USE, None)
+        seconds, micros = await self._client.run("TIME", name=ROUND_TRIP)
+        stored = fields.pop(IN_USE, b"")
         try:
-            in_use = None if stored is None else msgspec.json.decode(stored, type=KeysInUse)
+            in_use = msgspec.json.decode(stored, type=KeysInUse) if stored else None
         except msgspec.DecodeError as fault:
             raise StoreUnfit(self._client.address, f"its record {KEYS} of the keys in use is malformed") from fault
-        return KeyRecord(in_use, {day: fingerprint.decode() for day, fingerprint in fields.items()})
+        days = {day: fingerprint.decode() for day, fingerprint in fields.items()}
+        return KeyRecord(in_use, days, int(seconds) * 1000 + int(micros) // 1000, stored)
 
     async def begin(self, in_use: KeysInUse) -> KeyRecord:
         """Write the record where there is none; return the record, which another process may have written first."""
         await self._client.run("HSETNX", KEYS, IN_USE, msgspec.json.encode(in_use), name=ROUND_TRIP)
         return await self.read()
 
-    async def change(self, in_use: KeysInUse) -> None:
-        """Write which keys are in use."""
-        await self._client.run("HSET", KEYS, IN_USE, msgspec.json.encode(in_use), name=ROUND_TRIP)
+    async def change(self, before: KeyRecord, in_use: KeysInUse) -> bool:
+        """Write which keys are in use; return False, and write nothing, where that has changed since it was read."""
+        call = verbs.UseKeys(record=KEYS, field=IN_USE, expected=before.stored, in_use=msgspec.json.encode(in_use))
+        (answer,) = await self._client.verb(call)
+        return bool(answer == b"ok")
 
     async def use_days(self, days: Iterable[SecretKey]) -> None:
         """Write the fingerprints of keys of the day that have none yet."""
@@ -140,17 +151,17 @@ class KeyRegistry:
             await self._client.run("BGREWRITEAOF", name=ROUND_TRIP)
 
 
-def faults_of(keyring: Keyring, record: KeyRecord, now_ms: int) -> list[str]:
+def faults_of(keyring: Keyring, record: KeyRecord) -> list[str]:
     """Return why a process with this keyring cannot work on the store, in sentences that name the keys."""
     faults, in_use = list[str](), record.in_use
     if in_use is not None:
         for purpose in Purpose:
             for used in in_use.of(purpose):
                 faults += _fault(keyring, purpose, used.id, used.fingerprint)
-        if in_use.by_day and (missing := days_missing(keyring, now_ms, DAYS_NEEDED)):
+        if in_use.by_day and (missing := days_missing(keyring, record.now_ms, DAYS_NEEDED)):
             faults.append(f"the keyring has no seal key for {missing[0]}, until when a text may wait")
     for day, fingerprint in sorted(record.days.items()):
-        if not is_over(day, now_ms):
+        if not is_over(day, record.now_ms):
             faults += _fault(keyring, Purpose.SEAL, day, fingerprint)
     return faults
 

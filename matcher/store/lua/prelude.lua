@@ -117,10 +117,13 @@ local function has_waiting(waiting, pools)
   return false
 end
 
--- Earmarks an agent for the contacts that wait: until then no new message may take the capacity before them.
+-- Earmarks an agent for the contacts that wait: until then no new message may take the capacity before them. An earmark
+-- of a time that is still to come was made before the clock went back: it does not count.
 local function earmark(agent, waiting, now)
   local pools = redis.call('HGET', agent, 'pools')
-  if pools and has_waiting(waiting, pools) then redis.call('HSET', agent, 'earmark', digits(now + EARMARK_MS)) end
+  if pools and has_waiting(waiting, pools) then
+    redis.call('HSET', agent, 'earmark', digits(now + EARMARK_MS), 'earmarked', digits(now))
+  end
 end
 
 -- Sets an agent AWAY and writes why. Returns whether this call did.

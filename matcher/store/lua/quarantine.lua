@@ -24,6 +24,7 @@ local function readable_fields(whole)
   for i = 1, #whole, 2 do
     local name, value = whole[i], whole[i + 1]
     local excluded = string.match(name, '^x:[%w%-_.:~]+$') and string.match(value, '^%d+$')
+      or string.match(name, '^u:[%w%-_.:~]+$') and string.match(value, '^[%x-]+$')
     local word = (name == 'channel' or name == 'customer') and string.match(value, '^[%g ]*$')
     local uid = string.match(name, '^u:[%w%-_.:~]+$') and string.match(value, '^[%x%-]*$')
     if excluded or uid or word then kept[#kept + 1], kept[#kept + 2] = name, value end

@@ -90,7 +90,8 @@ end
 -- Returns whether an agent's free capacity is for the contacts that wait: the agent is earmarked, or a hold has lapsed
 -- and no replica has written that yet.
 local function is_kept(attempt, record, holds)
-  if record.earmark and tonumber(record.earmark) > attempt.now then return true end
+  local now = attempt.now
+  if record.earmark and tonumber(record.earmark) > now and tonumber(record.earmarked or 0) <= now then return true end
   local since = '(' .. digits(attempt.now - attempt.contact.keep_ms)
   return redis.call('ZCOUNT', holds, since, digits(attempt.now)) > 0 and has_waiting(attempt.key.waiting, record.pools)
 end
@@ -105,7 +106,8 @@ local function free_candidates(attempt)
     local affinity = tonumber(arg.candidates[i].affinity)
     -- A candidate farther from the best than the tolerance is never chosen, so it need not be read.
     if not best or tolerance < 0 or affinity >= best - tolerance then
-      local record = fields(agent, 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark', 'beat', 'uid')
+      local record = fields(agent, 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark',
+        'earmarked', 'beat', 'uid')
       local cost, utilisation
       if may_come_to(attempt, id, record) then
         cost, utilisation = free_capacity(record, holds, attempt.now, arg.channel)
@@ -240,6 +242,16 @@ local function hold(attempt, chosen, waits_until, changes)
   return {'held', chosen.id, fence, cost, digits(now), at, event, chosen.uid}
 end
 
+-- Returns when a new contact begins: now. After a step back of the clock, contacts that began before it wait with later
+-- times: then just after the last of them, so that it does not overtake them.
+local function new_age(attempt)
+  local now = attempt.now
+  if not attempt.someone_waits then return now end
+  local last = redis.call('ZRANGE', attempt.key.queue, -1, -1, 'WITHSCORES')
+  local score = tonumber(last[2])
+  return score and score > now and score + 1 or now
+end
+
 local function reserve(key, arg)
   local earlier = earlier_answer(key, arg)
   if earlier then return earlier end
@@ -249,9 +261,9 @@ local function reserve(key, arg)
 
   attempt.someone_waits = redis.call('EXISTS', key.waiting) == 1
   local free, best, kept_back = free_candidates(attempt)
-  local created, waits_until = tonumber(attempt.record.created or attempt.now), nil
+  local created, waits_until = tonumber(attempt.record.created or new_age(attempt)), nil
   if not attempt.from_queue and arg.wait_ms ~= '' then
-    waits_until = (attempt.transfer and attempt.now or created) + tonumber(arg.wait_ms)
+    waits_until = (attempt.transfer and attempt.now or math.min(created, attempt.now)) + tonumber(arg.wait_ms)
   end
   -- Where a candidate is kept for the contacts that wait, this one waits beside them: in a moment it is ranked with
   -- them, and gets an agent whom they do not need.

@@ -13,6 +13,7 @@ from matcher.store.redis.verb_call import VerbCall, layout_of
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Quarantine
 from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Rehash, Remember
+from matcher.store.verbs.keys import UseKeys
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
     Accept,
@@ -96,6 +97,7 @@ __all__ = [
     "Rest",
     "Touch",
     "Transition",
+    "UseKeys",
     "Withdraw",
 ]
 
@@ -122,6 +124,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Link,
         Remember,
         Rehash,
+        UseKeys,
         PutAgent,
         PutStatus,
         PutVectors,

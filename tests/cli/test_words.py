@@ -1,0 +1,135 @@
+"""The words of the command line: options and errors share them, ids that nobody has are named, free agents listed."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+import pytest
+
+from matcher.cli.free_capacity import in_words, more_contacts
+from matcher.v1 import roster_pb2 as pb
+from tests.cli.command import Person, lines, matcher
+from tests.processes import Server
+
+ROSTER = [
+    {"id": "ana", "interests": ["I sail along the coast."], "status": "ONLINE"},
+    {"id": "ben", "interests": ["I bake bread."], "status": "ONLINE", "pools": ["bakers"]},
+    {"id": "cy", "interests": ["I keep bees."], "status": "OFFLINE", "pools": ["bakers"]},
+]
+
+
+@pytest.fixture
+async def person(service: Server) -> Person:
+    """Return a person with a fresh site, two pools and three agents."""
+    person = Person(service.target, await service.site())
+    assert (await person.types("pools", "create", "bakers")).code == 0
+    assert (await person.imports(data=lines(ROSTER))).code == 0
+    return person
+
+
+async def test_the_version_is_printed() -> None:
+    """It is the version of the installed package."""
+    result = await matcher("--version")
+    assert (result.code, result.out) == (0, f"matcher {metadata.version('affinity-matcher')}\n")
+
+
+async def test_an_option_is_unset_by_its_own_name(person: Person) -> None:
+    """--floor is unset by `--unset floor`, and the errors name the options as they are typed."""
+    await person.types("pools", "update", "bakers", "--floor", "0.5", "--wrap-up", "9")
+    assert "wrap-up            9 s" in (await person.types("pools", "get", "bakers")).out
+    for option in ("floor", "--wrap-up", "affinity_tolerance"):
+        result = await person.types("pools", "update", "bakers", "--unset", option, "--json")
+        assert result.code == 0, result.err
+    assert "affinity_floor" not in result.documents()[0]
+    assert result.documents()[0]["wrap_up_duration"] == "0s"
+    assert (
+        "--unset floors: it is none of name, "
+        in (await person.types("pools", "update", "bakers", "--unset", "floors")).err
+    )
+    both = await person.types("pools", "update", "bakers", "--floor", "0.1", "--unset", "floor")
+    assert "--floor cannot be set and unset in one call" in both.err
+    assert "nothing to change; the options are --name, " in (await person.types("pools", "update", "bakers")).err
+
+
+async def test_ids_that_nobody_has_are_errors_where_they_select_and_notes_where_they_change_nothing(
+    person: Person,
+) -> None:
+    """A list of no agent's reservations is a typing error; an exclusion of nobody excludes nobody."""
+    for command, reason in (
+        (("agents", "list", "--pool", "bankers"), "POOL_NOT_FOUND: there is no "),
+        (("contacts", "list", "--pool", "bankers"), "POOL_NOT_FOUND: there is no "),
+        (("reservations", "--agent", "bob"), "AGENT_NOT_FOUND: there is no "),
+    ):
+        result = await person.types(*command)
+        assert result.code == 1
+        assert reason in result.err
+    assert (await person.types("reservations", "--agent", "ben")).code == 0
+    for verb in ("route", "suggest"):
+        result = await person.types(verb, "We want to sail.", "--exclude", "bob", "--exclude", "ben")
+        assert result.code == 0
+        assert result.err == "--exclude bob: there is no such agent\n"
+
+
+async def test_the_list_of_agents_says_who_is_free_for_what(person: Person) -> None:
+    """Ana holds her one chat, Ben is free for one, Cy is not there."""
+    await person.types("route", "We want to sail to the coast.")
+    listed = await person.types("agents", "list")
+    rows = [line.split()[:3] for line in listed.out.splitlines()[1:-1]]
+    assert rows == [["ana", "ONLINE", "busy"], ["ben", "ONLINE", "chat"], ["cy", "OFFLINE", "0"]]
+    assert listed.out.endswith("3 agents, 1 of them free\n")
+    free = (await person.types("agents", "list", "--free", "--json")).documents()
+    assert [agent["name"].rpartition("/")[2] for agent in free] == ["ben"]
+
+
+async def test_the_status_of_many_agents_is_set_by_one_command(person: Person) -> None:
+    """By name or by pool; an id that nobody has costs the others nothing."""
+    result = await person.types("agents", "set-status", "ana", "bob", "ben", "draining")
+    assert (result.code, result.out) == (1, "ana is DRAINING\nben is DRAINING\n2 agents set to DRAINING, 1 failed\n")
+    assert "bob: AGENT_NOT_FOUND" in result.err
+    result = await person.types("agents", "set-status", "--pool", "bakers", "AWAY")
+    assert (result.code, result.out) == (0, "ben is AWAY\ncy is AWAY\n2 agents set to AWAY\n")
+    for wrong in (("ana",), ("ana", "--pool", "bakers", "AWAY"), ("AWAY",)):
+        assert (await person.types("agents", "set-status", *wrong)).code == 2
+    assert (await person.types("agents", "set-status", "--pool", "bankers", "AWAY")).code == 1
+
+
+async def test_why_tells_the_steps_of_a_contact_and_why_its_agent_was_chosen(person: Person) -> None:
+    """One command; before an agent was chosen it says so."""
+    await person.types("route", "We want to sail to the coast.", "--contact", "c-1")
+    result = await person.types("why", "c-1")
+    assert result.code == 0, result.err
+    assert "RESERVED offered ana" in result.out
+    assert "ana was chosen: the message meets the agent's interests" in result.out
+    assert "I sail along the coast." in result.out
+    document = (await person.types("why", "c-1", "--json")).documents()[0]
+    assert [step["state"] for step in document["steps"]] == ["CONTACT_RESERVED"]
+    assert document["decision"]["agent"].endswith("/agents/ana")
+    await person.types("route", "We want to sail.", "--contact", "c-2", "--wait")
+    result = await person.types("why", "c-2")
+    assert "QUEUED" in result.out
+    assert "no agent was chosen yet" in result.out
+    assert "CONTACT_NOT_FOUND" in (await person.types("why", "c-3")).err
+
+
+def test_free_capacity_counts_total_and_channel() -> None:
+    """A chat costs 30 of 100, and two at once are the most; an idle conversation costs nothing and does not count."""
+    agent = pb.Agent(
+        status=pb.ONLINE,
+        capacity=pb.Capacity(
+            total=100,
+            channels=[
+                pb.ChannelCapacity(channel="chat", cost=30, max=2),
+                pb.ChannelCapacity(channel="mail", cost=20),
+                pb.ChannelCapacity(channel="voice", cost=101),
+            ],
+        ),
+    )
+    assert in_words(agent) == "chat 2, mail 5"
+    agent.holds.add(channel="chat", cost=30)
+    agent.holds.add(channel="chat", cost=0)
+    agent.load = 30
+    assert more_contacts(agent) == {"chat": 1, "mail": 3}
+    agent.load = 95
+    assert in_words(agent) == "busy"
+    agent.status = pb.DRAINING
+    assert in_words(agent) == ""
