@@ -94,6 +94,10 @@ class AffinityFloors:
                 return floor.value
         return await asyncio.shield(self._start(index, pool))
 
+    def forget(self, index: SiteIndex, pool: str) -> None:
+        """Forget the floor of a pool that was removed."""
+        self._floors.get(index, {}).pop(pool, None)
+
     def _start(self, index: SiteIndex, pool: str) -> asyncio.Task[float]:
         """Return the task that computes a floor: a running one, or a new one."""
         key = (id(index), pool, id(index.scorer_of(pool)))

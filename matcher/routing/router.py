@@ -36,7 +36,7 @@ from matcher.routing.ranker import Ranker, RankOptions, RankRequest
 from matcher.routing.reserver import Choice, NobodyFree, Reserver
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
-from matcher.store.customers import CustomerStore
+from matcher.store.customers import LEAST_JOINED_MS, CustomerStore
 from matcher.store.reservations import ReservationRef, ReservationStore, ReserveKind, ReserveRequest
 
 MOST_LEFT_OUT: Final = 1_000
@@ -133,9 +133,13 @@ class Router:
                 return outcome
 
     async def link(self, site: str, handles: Sequence[str]) -> int:
-        """Join the handles of one customer; return how many handles the customer has now."""
-        await self._sites.replica(site)
-        return await self._customers.link(site, handles)
+        """Join the handles of one customer for as long as a pool of the site remembers customers, at least for a day.
+
+        Returns how many handles the customer has now.
+        """
+        replica = await self._sites.replica(site)
+        remembered = (pool.policy.relationship_ms for pool in replica.pools.known.values())
+        return await self._customers.link(site, handles, max((LEAST_JOINED_MS, *remembered)))
 
     async def answered(self, site: str, request: RouteRequest) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that the request was given before, None for a new request; nothing is held.
