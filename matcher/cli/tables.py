@@ -5,8 +5,8 @@ The texts are those of customers and agents: control characters are replaced, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -24,6 +24,26 @@ SILENT = {
     roster_pb2.UNKNOWN_TO_MODEL: "the serving model knows no word of it",
     roster_pb2.SMALL_TALK: "it is small talk",
 }
+NOBODY: Final[Mapping[int, str]] = {
+    routing_pb2.CONSTRAINT_POOL: "nobody is in the pool",
+    routing_pb2.CONSTRAINT_EXCLUDED: "everybody in the pool is excluded",
+    routing_pb2.CONSTRAINT_CHANNEL: "nobody who may take it serves the channel",
+    routing_pb2.CONSTRAINT_LANGUAGE: "nobody who may take it speaks the language",
+    routing_pb2.CONSTRAINT_SKILL: "nobody who may take it has the skills",
+    routing_pb2.CONSTRAINT_STATUS: "nobody who may take it is ONLINE",
+    routing_pb2.CONSTRAINT_CAPACITY: "nobody who may take it has free capacity",
+}
+"""Why none is left after a constraint."""
+LEFT_OUT: Final[Mapping[int, str]] = {
+    routing_pb2.CONSTRAINT_POOL: "not in the pool",
+    routing_pb2.CONSTRAINT_EXCLUDED: "excluded",
+    routing_pb2.CONSTRAINT_CHANNEL: "without the channel",
+    routing_pb2.CONSTRAINT_LANGUAGE: "without the language",
+    routing_pb2.CONSTRAINT_SKILL: "without the skills",
+    routing_pb2.CONSTRAINT_STATUS: "not ONLINE",
+    routing_pb2.CONSTRAINT_CAPACITY: "without free capacity",
+}
+"""What is said of an agent whom a constraint leaves out."""
 
 
 def table(*columns: str) -> Table:
@@ -94,18 +114,18 @@ def candidates(ranked: Iterable[routing_pb2.Candidate], text: str = "") -> Listi
 
 def unmatched(reason: routing_pb2.Constraint.ValueType) -> str:
     """Return why a message got no agent, in words."""
-    return f"{NO_AGENT}: none is left after the constraint {constraint(reason)}"
+    return f"{NO_AGENT}: {NOBODY.get(reason, routing_pb2.Constraint.Name(reason))}"
 
 
-def excluded(counts: Iterable[routing_pb2.LeftOutCount]) -> str:
-    """Return how many agents each constraint excluded, in words."""
-    parts = [f"{count.agents} by {constraint(count.constraint)}" for count in counts if count.agents]
-    return f"excluded: {', '.join(parts)}" if parts else "no agent was excluded"
+def left_out(counts: Iterable[routing_pb2.LeftOutCount]) -> str:
+    """Return how many agents each constraint left out, in words."""
+    parts = [f"{count.agents} {constraint(count.constraint)}" for count in counts if count.agents]
+    return f"left out: {', '.join(parts)}" if parts else "no agent was left out"
 
 
 def constraint(value: routing_pb2.Constraint.ValueType) -> str:
-    """Return a constraint's name in lower case."""
-    return routing_pb2.Constraint.Name(value).removeprefix("CONSTRAINT_").lower()
+    """Return what a constraint says of an agent whom it leaves out."""
+    return LEFT_OUT.get(value, routing_pb2.Constraint.Name(value))
 
 
 def reservation(record: routing_pb2.Reservation) -> Facts:
@@ -190,7 +210,7 @@ def decision(record: routing_pb2.Decision) -> RenderableType:
                 ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
                 ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
                 ("not compared", set_aside(record.set_aside)),
-                ("eligible agents", f"{record.eligible_agents}; {excluded(record.left_out)}"),
+                ("eligible agents", f"{record.eligible_agents}; {left_out(record.left_out)}"),
                 (
                     "no longer required",
                     ", ".join(

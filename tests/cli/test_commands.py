@@ -95,7 +95,7 @@ async def test_a_route_shows_the_words_that_met_and_names_as_they_are_written(pe
     assert "Ana [red]" in result.out
     assert "We want to sail to the coast." in result.out
     assert "I sail along the coast." in result.out
-    assert "ben: status" in result.out
+    assert "ben: not ONLINE" in result.out
 
 
 async def test_a_message_without_a_free_agent_is_an_answer_and_no_failure(person: Person) -> None:
@@ -103,7 +103,7 @@ async def test_a_message_without_a_free_agent_is_an_answer_and_no_failure(person
     assert (await person.types("agents", "set-status", "ana", "offline")).code == 0
     result = await person.types("route", "We want to sail to the coast.", "--explain")
     assert result.code == 0
-    assert result.out.startswith("no agent can take the message now: none is left after the constraint status\n")
+    assert result.out.startswith("no agent can take the message now: nobody who may take it is ONLINE\n")
     assert "Ana [red]" in result.out
 
 
