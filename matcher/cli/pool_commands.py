@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -52,6 +53,23 @@ RelationshipWait = Annotated[
 ]
 Window = Annotated[Seconds, typer.Option("--window", help="Seconds of messages that are decided jointly.")]
 
+
+class Overloaded(StrEnum):
+    """What becomes of a message that cannot be compared with interests."""
+
+    REFUSE = "REFUSE"
+    FALLBACK = "FALLBACK"
+
+
+WhenOverloaded = Annotated[
+    Overloaded | None,
+    typer.Option(
+        "--when-overloaded",
+        case_sensitive=False,
+        help="A message that the encoder cannot take: REFUSE it, or FALLBACK to the longest idle agent.",
+    ),
+]
+
 DURATIONS = {
     "offer_duration": "offer",
     "accepted_duration": "accepted",
@@ -69,7 +87,7 @@ NUMBERS = {
     "wait_weight": "wait_weight",
     "max_missed": "max_missed",
 }
-FIELDS = ("display_name", "scorer", *DURATIONS, *NUMBERS)
+FIELDS = ("display_name", "scorer", "when_overloaded", *DURATIONS, *NUMBERS)
 
 
 def commands() -> typer.Typer:
@@ -131,6 +149,7 @@ async def create(
     relationship: Relationship = None,
     relationship_wait: RelationshipWait = None,
     window: Window = None,
+    when_overloaded: WhenOverloaded = None,
 ) -> None:
     """Add a pool."""
     new_pool = _pool(locals())
@@ -157,6 +176,7 @@ async def update(
     relationship: Relationship = None,
     relationship_wait: RelationshipWait = None,
     window: Window = None,
+    when_overloaded: WhenOverloaded = None,
     unset: Annotated[
         list[str] | None, typer.Option("--unset", metavar="FIELD", help="A field to reset to its default.")
     ] = None,
@@ -193,6 +213,8 @@ def _pool(arguments: Mapping[str, Any]) -> pb.Pool:
     """Return a pool of the command's arguments; arguments: by name, None where an option was not given."""
     numbers = {field: arguments[option] for field, option in NUMBERS.items()}
     pool = pb.Pool(display_name=arguments["name"] or "", scorer=arguments["scorer"] or "", **numbers)
+    if arguments["when_overloaded"] is not None:
+        pool.when_overloaded = pb.WhenOverloaded.Value(f"WHEN_OVERLOADED_{arguments['when_overloaded']}")
     for field, option in DURATIONS.items():
         if arguments[option] is not None:
             duration = Duration()

@@ -138,6 +138,7 @@ def _show_reservation(session: Session, answer: pb.RouteMessageResponse, words: 
     session.out.print(Text())
     session.say(
         BASES.get(reservation.basis, pb.Basis.Name(reservation.basis))
+        + (f" ({tables.degraded(answer.degraded)}: not compared)" if answer.degraded else "")
         + (" (answered before)" if answer.replayed else "")
     )
     session.out.print(tables.candidates([answer.candidate], words))

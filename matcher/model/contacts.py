@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from matcher.model.decisions import Basis, Candidate, Constraint, LeftOut
+from matcher.model.decisions import Basis, Candidate, Constraint, Degraded, LeftOut
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
 
 BAD_RATINGS = (1, 2)
@@ -122,6 +122,8 @@ class ReservedOutcome:
     reservation: Reservation
     candidate: Candidate
     replayed: bool
+    degraded: Degraded | None = None
+    """Why the message was not compared with interests; None: it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,13 @@ class Basis(StrEnum):
     TRANSFER = "TRANSFER"
 
 
+class Degraded(StrEnum):
+    """Why a message was not compared with interests."""
+
+    ENCODER_FULL = "ENCODER_FULL"
+    ENCODER_BROKEN = "ENCODER_BROKEN"
+
+
 class Constraint(StrEnum):
     """The hard constraints, in the order in which they are applied."""
 
@@ -135,6 +142,8 @@ class Ranking:
     relaxed: tuple[Relaxed, ...] = ()
     scorer: str = ""
     """The fingerprint of the scorer that computed the affinities."""
+    degraded: Degraded | None = None
+    """None: the message was compared with interests."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,13 @@ class Agent:
     """Until when the last heartbeat counts; 0: the agent sends no heartbeats."""
 
 
+class WhenOverloaded(StrEnum):
+    """What becomes of a message that cannot be compared with interests: refused, or given the longest idle agent."""
+
+    REFUSE = "REFUSE"
+    FALLBACK = "FALLBACK"
+
+
 @dataclass(frozen=True, slots=True)
 class PoolPolicy:
     """How a pool routes; None: the service's default, which for the floor is computed from the pool's roster."""
@@ -100,6 +107,7 @@ class PoolPolicy:
     """0: the pool does not use relationships."""
     relationship_wait_ms: int = 0
     matching_window_ms: int = 0
+    when_overloaded: WhenOverloaded = WhenOverloaded.REFUSE
 
     def tolerance(self, default: float) -> float:
         """Return the affinity tolerance in force; default: the service's own, for a pool that names none."""

@@ -19,7 +19,7 @@ from matcher.ranking.batch_assignment import BatchEntry, assign_batch, most_list
 from matcher.ranking.policy import RankingTerms, rank_with
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.encoded_message import encode_message
+from matcher.routing.encoded_message import encode_or_fall_back
 from matcher.routing.encoder_share import ENCODING_SHARE, EncoderShare
 from matcher.routing.ranker import Ranker, RankRequest
 from matcher.routing.reserver import Choice
@@ -99,9 +99,9 @@ class BatchRouter:
                 return answer
             pool = await replica.pools.pool(request.message.requirements.pool)
             message = await self._router.with_relationship(replica, pool, request.message)
-            encoded = await encode_message(replica, message, share, until)
+            encoded = await encode_or_fall_back(replica, pool, message, share, until)
             to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
-            return _Undecided(at, request, to_rank, await self._ranker.terms(replica, pool))
+            return _Undecided(at, request, to_rank, await self._ranker.terms(replica, pool, encoded))
         except MatcherError as error:
             return error
 

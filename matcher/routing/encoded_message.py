@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from matcher.affinity.lexicon import stems
 from matcher.affinity.sentences import Sentences, split
-from matcher.model import Message
+from matcher.errors import EncoderOverloaded, ModelUnusable, ServiceOverloaded
+from matcher.model import Degraded, Message, Pool, WhenOverloaded
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
 
@@ -31,6 +32,8 @@ class EncodedMessage:
     units: Sentences
     vectors: NDArray[np.float32]
     stems: list[tuple[str, ...]]
+    degraded: Degraded | None = None
+    """Why the message has no units: it was not encoded, and its pool wants the longest idle agent then."""
 
 
 async def encode_message(
@@ -52,6 +55,24 @@ async def encode_message(
         async with share.of(sum(map(len, some)), until):
             vectors.append(await encode(some))
     return EncodedMessage(units, np.concatenate(vectors), known_stems)
+
+
+async def encode_or_fall_back(
+    replica: SiteReplica, pool: Pool, message: Message, share: EncoderShare | None = None, until: float | None = None
+) -> EncodedMessage:
+    """Encode a message as `encode_message` does; where that fails, return a message without units if its pool wants it.
+
+    A message without units meets no interest, so it gets the longest idle agent. Raises what the encoder raises, where
+    the pool's when_overloaded is REFUSE.
+    """
+    try:
+        return await encode_message(replica, message, share, until)
+    except (EncoderOverloaded, ServiceOverloaded, ModelUnusable) as fault:
+        if pool.policy.when_overloaded is not WhenOverloaded.FALLBACK:
+            raise
+        why = Degraded.ENCODER_BROKEN if isinstance(fault, ModelUnusable) else Degraded.ENCODER_FULL
+    nothing = np.empty((0, replica.matching.encoder.dimension), np.float32)
+    return EncodedMessage(split(""), nothing, [], why)
 
 
 def _cut(text: str) -> tuple[Sentences, list[str], list[tuple[str, ...]]]:

@@ -18,7 +18,7 @@ from matcher.errors import MatcherError, ReservationNotFound
 from matcher.index import Query
 from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.encoded_message import encode_message
+from matcher.routing.encoded_message import encode_or_fall_back
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.queued_contacts import MOST_AGENTS, Group, QueuedContact, SearchedContact, pair_contacts
 from matcher.routing.ranker import Ranker, RankRequest, shortlist_of
@@ -166,6 +166,8 @@ class QueueDispatcher:
             else:
                 # None of the agents found has free capacity after all: the contacts behind may find others.
                 this_pass.gone |= {contact.contact.place.contact for contact in searched}
+        # A contact that could not be encoded is encoded again in the next pass.
+        self._entries = {contact: entry for contact, entry in self._entries.items() if not entry.encoded.degraded}
         # No waiting contact needs the agents who are free now: new messages may have them.
         await self._contacts.give_back(self._replica.site, freed)
         return this_pass.wake_ms
@@ -222,10 +224,14 @@ class QueueDispatcher:
         entry = self._entries.get(place.contact)
         return entry is not None and entry.place == place
 
+    def _pool(self, pool: str) -> Pool:
+        """Return a pool; one that was removed meanwhile, with the policy of a new one."""
+        return self._replica.pools.known.get(pool) or Pool(pool, PoolPolicy(), 0, 0, 0)
+
     async def _search_alone(self, contact: QueuedContact, now: int, this_pass: Pass) -> SearchedContact | None:
         """Find the free agents for a contact; None where no agent can serve it."""
         replica, requirements, record = self._replica, contact.requirements, contact.record
-        pool = replica.pools.known.get(contact.place.pool) or Pool(contact.place.pool, PoolPolicy(), 0, 0, 0)
+        pool = self._pool(contact.place.pool)
         excluded = set(requirements.excluded)
         for agent, until in record.excluded.items():
             if not until or until > now:
@@ -235,7 +241,7 @@ class QueueDispatcher:
         # An agent to whom the contact was transferred by id, and who did not accept: now any agent may have it.
         only = "" if requirements.only in record.excluded else requirements.only
         requirements = replace(requirements, excluded=frozenset(excluded), only=only)
-        terms, preferred = await self._ranker.terms(replica, pool), contact.message.preferred
+        terms, preferred = await self._ranker.terms(replica, pool, contact.encoded), contact.message.preferred
         ranking = await self._ranker.rank_preferred(
             RankRequest(replica, pool, contact.encoded, requirements, preferred)
         )
@@ -315,7 +321,10 @@ class QueueDispatcher:
                 opened.append((place, record, written))
         # A few at a time: all at once, long messages would be more than may wait for the encoder, at each try again.
         encoded = await asyncio.gather(
-            *(encode_message(self._replica, written.message, self._share) for _, _, written in opened)
+            *(
+                encode_or_fall_back(self._replica, self._pool(place.pool), written.message, self._share)
+                for place, _, written in opened
+            )
         )
         for (place, record, written), message in zip(opened, encoded, strict=True):
             self._entries[place.contact] = QueuedContact(

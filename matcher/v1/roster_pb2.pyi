@@ -56,6 +56,30 @@ AWAY: AgentStatus.ValueType  # 4
 """Takes no contacts for a while; also set by the service, which gives the reason in status_reason."""
 Global___AgentStatus: _TypeAlias = AgentStatus  # noqa: Y015
 
+class _WhenOverloaded:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WhenOverloadedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WhenOverloaded.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WHEN_OVERLOADED_UNSPECIFIED: _WhenOverloaded.ValueType  # 0
+    """Not set."""
+    WHEN_OVERLOADED_REFUSE: _WhenOverloaded.ValueType  # 1
+    """The call is refused: ENCODER_OVERLOADED with RetryInfo, or INTERNAL_FAULT. A contact in the queue goes on waiting."""
+    WHEN_OVERLOADED_FALLBACK: _WhenOverloaded.ValueType  # 2
+    """The message gets the longest idle agent of those who meet its requirements; answer and decision say `degraded`."""
+
+class WhenOverloaded(_WhenOverloaded, metaclass=_WhenOverloadedEnumTypeWrapper):
+    """What becomes of a message that cannot be compared with interests."""
+
+WHEN_OVERLOADED_UNSPECIFIED: WhenOverloaded.ValueType  # 0
+"""Not set."""
+WHEN_OVERLOADED_REFUSE: WhenOverloaded.ValueType  # 1
+"""The call is refused: ENCODER_OVERLOADED with RetryInfo, or INTERNAL_FAULT. A contact in the queue goes on waiting."""
+WHEN_OVERLOADED_FALLBACK: WhenOverloaded.ValueType  # 2
+"""The message gets the longest idle agent of those who meet its requirements; answer and decision say `degraded`."""
+Global___WhenOverloaded: _TypeAlias = WhenOverloaded  # noqa: Y015
+
 @_typing.final
 class Agent(_message.Message):
     """A person who takes contacts."""
@@ -312,6 +336,7 @@ class Pool(_message.Message):
     RELATIONSHIP_WAIT_FIELD_NUMBER: _builtins.int
     MATCHING_WINDOW_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    WHEN_OVERLOADED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/pools/{pool}"."""
     display_name: _builtins.str
@@ -340,6 +365,10 @@ class Pool(_message.Message):
     """After this many offers in a row that an agent let expire, the service sets the agent AWAY. Unset: 3. 0: never."""
     waiting: _builtins.int
     """How many contacts wait. Set by GetPool."""
+    when_overloaded: Global___WhenOverloaded.ValueType
+    """What becomes of a message that cannot be compared with interests, because too many texts wait for the encoder or the
+    encoder is broken. Unset: WHEN_OVERLOADED_REFUSE.
+    """
     @_builtins.property
     def offer_duration(self) -> _duration_pb2.Duration:
         """How long an offer waits for an answer. Unset: 30 s. 1 s to 1 h."""
@@ -417,10 +446,11 @@ class Pool(_message.Message):
         relationship_wait: _duration_pb2.Duration | None = ...,
         matching_window: _duration_pb2.Duration | None = ...,
         waiting: _builtins.int = ...,
+        when_overloaded: Global___WhenOverloaded.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
     _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015

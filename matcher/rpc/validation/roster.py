@@ -13,8 +13,10 @@ from matcher.model import (
     ImportedRow,
     PoolPolicy,
     Profile,
+    WhenOverloaded,
 )
 from matcher.model.lifecycle import AgentStatus
+from matcher.rpc.convert import WHEN_OVERLOADED
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation.violations import DAY, HOUR, MISSING, SECOND, WEEK, YEAR, Violations
 from matcher.v1 import roster_pb2 as pb
@@ -38,6 +40,7 @@ STATUSES: Final[Mapping[int, AgentStatus]] = {
     pb.OFFLINE: AgentStatus.OFFLINE,
     pb.AWAY: AgentStatus.AWAY,
 }
+CHOICES: Final[dict[int, WhenOverloaded]] = {number: choice for choice, number in WHEN_OVERLOADED.items()}
 NOT_SET: Final = pb.AGENT_STATUS_UNSPECIFIED
 
 AGENT_PATHS: Final = frozenset({"display_name", "interests", "skills", "languages", "capacity", "pools", "status"})
@@ -53,7 +56,9 @@ _DURATIONS: Final = {
     "matching_window": ("matching_window_ms", 0, SECOND),
 }
 _SHARES: Final = frozenset({"affinity_floor", "affinity_tolerance"})
-POOL_PATHS: Final = frozenset({"display_name", "scorer", "wait_weight", "max_missed", *_DURATIONS, *_SHARES})
+POOL_PATHS: Final = frozenset(
+    {"display_name", "scorer", "wait_weight", "max_missed", "when_overloaded", *_DURATIONS, *_SHARES}
+)
 
 
 def create_agent(request: pb.CreateAgentRequest) -> tuple[str, str, Profile, AgentStatus]:
@@ -307,6 +312,9 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
         values["wait_weight"] = wrong.share("pool.wait_weight", pool.wait_weight) if given else None
         if given and pool.wait_weight == 0.0:
             wrong.note("pool.wait_weight", "must be above 0: otherwise a contact could wait forever")
+    if "when_overloaded" in paths:
+        wrong.known("pool.when_overloaded", pool.when_overloaded, (pb.WHEN_OVERLOADED_UNSPECIFIED, *CHOICES))
+        values["when_overloaded"] = CHOICES.get(pool.when_overloaded)
     if "max_missed" in paths:
         given = pool.HasField("max_missed")
         values["max_missed"] = wrong.between("pool.max_missed", pool.max_missed, 0, MOST_MISSED) if given else None
