@@ -24,7 +24,6 @@ from tests.processes import Store, keys_without_lifetime, start_server
 from tests.store import record_fixture as before
 from tests.store.records import clock_ms, load
 
-
 NEW_IN_POOLS = {"when_overloaded": "WHEN_OVERLOADED_REFUSE"}
 
 
