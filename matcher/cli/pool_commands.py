@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,6 +61,23 @@ SmallTalk = Annotated[
     ),
 ]
 
+
+class Overloaded(StrEnum):
+    """What becomes of a message that cannot be compared with interests."""
+
+    REFUSE = "REFUSE"
+    FALLBACK = "FALLBACK"
+
+
+WhenOverloaded = Annotated[
+    Overloaded | None,
+    typer.Option(
+        "--when-overloaded",
+        case_sensitive=False,
+        help="A message that the encoder cannot take: REFUSE it, or FALLBACK to the least utilized agent.",
+    ),
+]
+
 DURATIONS = {
     "offer_duration": "offer",
     "accepted_duration": "accepted",
@@ -77,7 +95,14 @@ NUMBERS = {
     "wait_weight": "wait_weight",
     "max_missed": "max_missed",
 }
-OPTIONS = {"display_name": "name", "scorer": "scorer", "small_talk": "small-talk", **DURATIONS, **NUMBERS}
+OPTIONS = {
+    "display_name": "name",
+    "scorer": "scorer",
+    "small_talk": "small-talk",
+    "when_overloaded": "when-overloaded",
+    **DURATIONS,
+    **NUMBERS,
+}
 """The option of each field that can be set."""
 
 
@@ -148,6 +173,7 @@ async def create(
     relationship_wait: RelationshipWait = None,
     window: Window = None,
     small_talk: SmallTalk = None,
+    when_overloaded: WhenOverloaded = None,
 ) -> None:
     """Add a pool."""
     new_pool = _pool(locals())
@@ -175,6 +201,7 @@ async def update(
     relationship_wait: RelationshipWait = None,
     window: Window = None,
     small_talk: SmallTalk = None,
+    when_overloaded: WhenOverloaded = None,
     unset: Annotated[
         list[str] | None,
         typer.Option("--unset", metavar="OPTION", help="An option to reset to its default, as in --unset floor."),
@@ -230,6 +257,8 @@ def _pool(arguments: Mapping[str, Any]) -> pb.Pool:
     pool = pb.Pool(display_name=arguments["name"] or "", scorer=arguments["scorer"] or "", **numbers)
     if arguments["small_talk"] is not None:
         pool.small_talk.extend(_sentences(arguments["small_talk"]))
+    if arguments["when_overloaded"] is not None:
+        pool.when_overloaded = pb.WhenOverloaded.Value(f"WHEN_OVERLOADED_{arguments['when_overloaded']}")
     for field, option in DURATIONS.items():
         if arguments[option] is not None:
             duration = Duration()

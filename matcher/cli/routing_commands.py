@@ -156,6 +156,7 @@ def _show_reservation(session: Session, answer: pb.RouteMessageResponse, words: 
     session.say("")
     session.say(
         BASES.get(reservation.basis, pb.Basis.Name(reservation.basis))
+        + (f" ({tables.degraded(answer.degraded)}: not compared)" if answer.degraded else "")
         + (" (answered before)" if answer.replayed else "")
     )
     session.show(tables.candidates([answer.candidate], words))

@@ -196,6 +196,13 @@ def reservation_line(record: routing_pb2.Reservation) -> str:
     )
 
 
+def degraded(value: routing_pb2.Degraded.ValueType) -> str:
+    """Return in words why a message was not compared with interests; "" where it was."""
+    return {routing_pb2.ENCODER_FULL: "the encoder was full", routing_pb2.ENCODER_BROKEN: "the encoder failed"}.get(
+        value, ""
+    )
+
+
 def decision(record: routing_pb2.Decision) -> RenderableType:
     """Return a decision's facts and candidates."""
     return Group(
@@ -206,6 +213,7 @@ def decision(record: routing_pb2.Decision) -> RenderableType:
                 ("reservation", short(record.reservation)),
                 ("agent", short(record.agent)),
                 ("basis", routing_pb2.Basis.Name(record.basis)),
+                ("not compared because", degraded(record.degraded)),
                 ("pool", short(record.pool)),
                 ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
                 ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
@@ -289,6 +297,7 @@ def pool(record: roster_pb2.Pool) -> Facts:
     """Return a pool's facts."""
     floor = f"{record.effective_affinity_floor:.3f}{'' if record.HasField('affinity_floor') else ' (computed)'}"
     tolerance = f"{record.effective_affinity_tolerance:.3f}"
+    overloaded = roster_pb2.WhenOverloaded.Name(record.when_overloaded)
     return facts(
         (
             ("pool", short(record.name)),
@@ -307,6 +316,7 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("relationship-wait", f"{seconds(record.relationship_wait.ToTimedelta().total_seconds())}"),
             ("window", f"{seconds(record.matching_window.ToTimedelta().total_seconds())}"),
             ("small-talk", f"{len(record.small_talk)} sentences" if record.small_talk else ""),
+            ("when-overloaded", overloaded.removeprefix("WHEN_OVERLOADED_")),
             ("floor", floor),
             ("tolerance", tolerance + ("" if record.HasField("affinity_tolerance") else " (default)")),
             ("etag", record.etag),

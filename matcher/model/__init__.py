@@ -25,6 +25,7 @@ from matcher.model.decisions import (
     Candidate,
     Constraint,
     Decision,
+    Degraded,
     LeftOut,
     Message,
     Preferred,
@@ -51,6 +52,7 @@ from matcher.model.roster import (
     SilentInterest,
     SilentReason,
     Site,
+    WhenOverloaded,
     etag,
     interest_id,
 )
@@ -75,6 +77,7 @@ __all__ = [
     "Contact",
     "ContactEvent",
     "Decision",
+    "Degraded",
     "Experience",
     "FieldChange",
     "Hold",
@@ -106,6 +109,7 @@ __all__ = [
     "Stretch",
     "Unmatched",
     "Wait",
+    "WhenOverloaded",
     "etag",
     "interest_id",
 ]

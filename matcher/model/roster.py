@@ -93,6 +93,13 @@ class Agent:
         return bool(uid and self.uid and uid != self.uid)
 
 
+class WhenOverloaded(StrEnum):
+    """What becomes of a message that cannot be compared with interests: refused, or given the least utilized agent."""
+
+    REFUSE = "REFUSE"
+    FALLBACK = "FALLBACK"
+
+
 @dataclass(frozen=True, slots=True)
 class PoolPolicy:
     """How a pool routes; None: the service's default, which for the floor is computed from the pool's roster."""
@@ -117,6 +124,7 @@ class PoolPolicy:
     matching_window_ms: int = 0
     small_talk: tuple[str, ...] = ()
     """Sentences that are no unit of a message, beside the packaged ones."""
+    when_overloaded: WhenOverloaded = WhenOverloaded.REFUSE
 
     def tolerance(self, default: float) -> float:
         """Return the affinity tolerance in force; default: the service's own, for a pool that names none."""

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from matcher.affinity.comparable import Unknown
 from matcher.affinity.compared import compared_units
 from matcher.affinity.lexicon import stems
-from matcher.affinity.sentences import Sentences
+from matcher.affinity.sentences import Sentences, split
 from matcher.affinity.small_talk import SmallTalk
 from matcher.encoder import unknown_words
-from matcher.model import Message, Pool
+from matcher.errors import EncoderOverloaded, ModelUnusable, ServiceOverloaded
+from matcher.model import Degraded, Message, Pool, WhenOverloaded
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.message_reading import AT_ONCE, in_reader
@@ -28,6 +29,8 @@ class EncodedMessage:
     units: Sentences
     vectors: NDArray[np.float32]
     stems: list[tuple[str, ...]]
+    degraded: Degraded | None = None
+    """Why the message has no units: it was not encoded, and its pool wants the least utilized agent then."""
 
 
 async def encode_message(
@@ -53,6 +56,24 @@ async def encode_message(
         async with share.of(sum(map(len, some)), until):
             vectors.append(await encoder.encode(some))
     return EncodedMessage(units, np.concatenate(vectors), known_stems)
+
+
+async def encode_or_fall_back(
+    replica: SiteReplica, pool: Pool, message: Message, share: EncoderShare | None = None, until: float | None = None
+) -> EncodedMessage:
+    """Encode a message as `encode_message` does; where that fails, return a message without units if its pool wants it.
+
+    A message without units meets no interest, so it gets the least utilized agent. Raises what the encoder raises,
+    where the pool's when_overloaded is REFUSE.
+    """
+    try:
+        return await encode_message(replica, message, pool, share, until)
+    except (EncoderOverloaded, ServiceOverloaded, ModelUnusable) as fault:
+        if pool.policy.when_overloaded is not WhenOverloaded.FALLBACK:
+            raise
+        why = Degraded.ENCODER_BROKEN if isinstance(fault, ModelUnusable) else Degraded.ENCODER_FULL
+    nothing = np.empty((0, replica.matching.encoder.dimension), np.float32)
+    return EncodedMessage(split(""), nothing, [], why)
 
 
 def _cut(

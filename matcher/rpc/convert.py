@@ -18,6 +18,7 @@ from matcher.model import (
     Contact,
     ContactEvent,
     Decision,
+    Degraded,
     ImportAction,
     ImportResult,
     LeftOut,
@@ -31,6 +32,7 @@ from matcher.model import (
     Site,
     StatusKept,
     Unmatched,
+    WhenOverloaded,
     etag,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
@@ -44,6 +46,10 @@ RESERVATION_STATE: Final = {state: routing_pb2.ReservationState.Value(state.name
 CONTACT_STATE: Final = {state: routing_pb2.ContactState.Value(f"CONTACT_{state.name}") for state in ContactState}
 CAUSE: Final = {cause: routing_pb2.Cause.Value(f"CAUSE_{cause.name}") for cause in Cause}
 BASIS: Final = {basis: routing_pb2.Basis.Value(basis.name) for basis in Basis}
+DEGRADED: Final = {why: routing_pb2.Degraded.Value(why.name) for why in Degraded}
+WHEN_OVERLOADED: Final = {
+    choice: roster_pb2.WhenOverloaded.Value(f"WHEN_OVERLOADED_{choice.name}") for choice in WhenOverloaded
+}
 CONSTRAINT: Final = {rule: routing_pb2.Constraint.Value(f"CONSTRAINT_{rule.name}") for rule in Constraint}
 ASIDE_KIND: Final = {kind: routing_pb2.SetAsideKind.Value(f"SET_ASIDE_{kind.name}") for kind in AsideKind}
 ACTION: Final = {action: roster_pb2.ImportAgentsResponse.Action.Value(action.name) for action in ImportAction}
@@ -74,6 +80,7 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
         replayed=outcome.replayed,
         reservation=reservation(site, offer),
         candidate=candidate(site, outcome.candidate),
+        degraded=DEGRADED[outcome.degraded] if outcome.degraded else routing_pb2.DEGRADED_UNSPECIFIED,
     )
 
 
@@ -202,6 +209,7 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         model=record.model,
         scorer=record.scorer,
         create_time=_time(record.created_ms),
+        degraded=DEGRADED[ranking.degraded] if ranking.degraded else routing_pb2.DEGRADED_UNSPECIFIED,
         relaxed=[
             routing_pb2.Relaxed(skill=relaxed.skill, time=_time(relaxed.at_ms))
             if relaxed.skill
@@ -277,6 +285,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         relationship_wait=_duration(policy.relationship_wait_ms),
         matching_window=_duration(policy.matching_window_ms),
         small_talk=policy.small_talk,
+        when_overloaded=WHEN_OVERLOADED[policy.when_overloaded],
         affinity_floor=policy.affinity_floor,
         affinity_tolerance=policy.affinity_tolerance,
         effective_affinity_floor=floor,

@@ -80,6 +80,30 @@ SMALL_TALK: SilentReason.ValueType  # 2
 """It is a sentence that says nothing about a topic."""
 Global___SilentReason: _TypeAlias = SilentReason  # noqa: Y015
 
+class _WhenOverloaded:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WhenOverloadedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WhenOverloaded.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WHEN_OVERLOADED_UNSPECIFIED: _WhenOverloaded.ValueType  # 0
+    """Not set."""
+    WHEN_OVERLOADED_REFUSE: _WhenOverloaded.ValueType  # 1
+    """The call is refused: ENCODER_OVERLOADED with RetryInfo, or INTERNAL_FAULT. A contact in the queue goes on waiting."""
+    WHEN_OVERLOADED_FALLBACK: _WhenOverloaded.ValueType  # 2
+    """The message gets the least utilized agent of those who meet its requirements; answer and decision say `degraded`."""
+
+class WhenOverloaded(_WhenOverloaded, metaclass=_WhenOverloadedEnumTypeWrapper):
+    """What becomes of a message that cannot be compared with interests."""
+
+WHEN_OVERLOADED_UNSPECIFIED: WhenOverloaded.ValueType  # 0
+"""Not set."""
+WHEN_OVERLOADED_REFUSE: WhenOverloaded.ValueType  # 1
+"""The call is refused: ENCODER_OVERLOADED with RetryInfo, or INTERNAL_FAULT. A contact in the queue goes on waiting."""
+WHEN_OVERLOADED_FALLBACK: WhenOverloaded.ValueType  # 2
+"""The message gets the least utilized agent of those who meet its requirements; answer and decision say `degraded`."""
+Global___WhenOverloaded: _TypeAlias = WhenOverloaded  # noqa: Y015
+
 @_typing.final
 class Agent(_message.Message):
     """A person who takes contacts."""
@@ -377,6 +401,7 @@ class Pool(_message.Message):
     WAITING_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
     SMALL_TALK_FIELD_NUMBER: _builtins.int
+    WHEN_OVERLOADED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/pools/{pool}"."""
     display_name: _builtins.str
@@ -408,6 +433,10 @@ class Pool(_message.Message):
     uid: _builtins.str
     """Identifies this pool for ever: a UUID that is never used again. A new pool of the same name has another, and does not
     find the contacts of the former one. Empty until the first write after an update from an earlier version.
+    """
+    when_overloaded: Global___WhenOverloaded.ValueType
+    """What becomes of a message that cannot be compared with interests, because too many texts wait for the encoder or the
+    encoder is broken. Unset: WHEN_OVERLOADED_REFUSE.
     """
     @_builtins.property
     def offer_duration(self) -> _duration_pb2.Duration:
@@ -494,10 +523,11 @@ class Pool(_message.Message):
         waiting: _builtins.int = ...,
         uid: _builtins.str = ...,
         small_talk: _abc.Iterable[_builtins.str] | None = ...,
+        when_overloaded: Global___WhenOverloaded.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
     _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015

@@ -137,6 +137,9 @@ async def test_a_pool_is_made_changed_and_removed(person: Person) -> None:
     changed = result.documents()[0]
     assert changed["display_name"] == "Bills"
     assert "affinity_floor" not in changed
+    fallback = await person.types("pools", "update", "bills", "--when-overloaded", "fallback", "--json")
+    assert fallback.documents()[0]["when_overloaded"] == "WHEN_OVERLOADED_FALLBACK"
+    assert "when overloaded" in (await person.types("pools", "get", "bills")).out
     assert "nothing to change" in (await person.types("pools", "update", "bills")).err
     ranked = await person.types("pools", "update", "bills", "--scorer", "untrained", "--json")
     assert ranked.documents()[0]["scorer"] == "untrained"
