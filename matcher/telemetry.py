@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Final, Literal, TextIO
 from wsgiref.simple_server import WSGIServer
@@ -37,6 +37,7 @@ class Telemetry:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self._pages: tuple[WSGIServer, threading.Thread] | None = None
+        self._measured_pools: dict[str, frozenset[str]] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -49,6 +50,11 @@ class Telemetry:
             "matcher_route",
             "Messages routed. outcome: held, replayed, unmatched; basis: why that agent, NONE if unmatched.",
             ("outcome", "basis"),
+        )
+        self.routes_degraded = self._counter(
+            "matcher_routes_degraded",
+            "Messages that got the least utilized agent without being compared. why: ENCODER_FULL or ENCODER_BROKEN.",
+            ("why",),
         )
         self.route_candidates = self._histogram(
             "matcher_route_candidates", "Agents of a message who were free and met every constraint.", _CANDIDATES
@@ -139,12 +145,23 @@ class Telemetry:
         self._pages = start_http_server(port, address, self.registry)
         return int(self._pages[0].server_port)
 
+    def measure_waiting(self, site: str, pools: Collection[str], waiting: Mapping[str, int]) -> None:
+        """Set the number of waiting contacts of each pool of a site, and remove the series of pools that are gone."""
+        measured = {*pools, *waiting}
+        for pool in measured:
+            self.contacts_waiting.labels(site, pool).set(waiting.get(pool, 0))
+        for pool in self._measured_pools.get(site, frozenset()) - measured:
+            with suppress(KeyError):
+                self.contacts_waiting.remove(site, pool)
+        self._measured_pools[site] = frozenset(measured)
+
     def forget_site(self, site: str) -> None:
         """Remove the series of a site that this process does not follow any more."""
         for metric in (self.index_agents, self.events_ignored, self.deadlines_broken, self.stream_reloads):
             with suppress(KeyError):
                 metric.remove(site)
         self.contacts_waiting.remove_by_labels({"site": site})
+        self._measured_pools.pop(site, None)
 
     def close(self) -> None:
         """Stop serving /metrics."""

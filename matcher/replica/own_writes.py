@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from matcher.index import SiteIndex
+
+LONGEST_WRITE_MS: Final = 600_000
+"""No call that writes an agent lasts longer: to encode the largest frame of an import takes a minute."""
 
 
 class _Write(NamedTuple):
@@ -46,3 +49,24 @@ class OwnWrites:
             if not write.removed and (known is None or known.version < write.version):
                 return False
         return True
+
+
+class Removals:
+    """Keep when agents were removed, so that an own write from before does not bring an agent back."""
+
+    def __init__(self) -> None:
+        self._removed_ms: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._removed_ms)
+
+    def add(self, agent: str, at_ms: int) -> None:
+        """Note that an agent was removed; forget those that no write under way can be older than."""
+        self._removed_ms.pop(agent, None)
+        self._removed_ms[agent] = at_ms
+        while next(iter(self._removed_ms.values())) < at_ms - LONGEST_WRITE_MS:
+            del self._removed_ms[next(iter(self._removed_ms))]
+
+    def followed(self, agent: str, written_ms: int) -> bool:
+        """Return whether an agent was removed after a write."""
+        return self._removed_ms.get(agent, 0) >= written_ms

@@ -53,9 +53,10 @@ class SitePools:
             await self._adopt(pool)
 
     def remove(self, pool: str) -> None:
-        """Remove a pool, and its scorer from the index."""
+        """Remove a pool, its scorer from the index, and its floor."""
         self.known.pop(pool, None)
         self._index().set_scorer(pool, None)
+        self._matching.floors.forget(self._index(), pool)
 
     async def refresh(self, changed: Iterable[str]) -> None:
         """Read the pools that were written or removed."""

@@ -22,7 +22,7 @@ from matcher.replica.clock_steps import ClockSteps
 from matcher.replica.event_hub import EventHub
 from matcher.replica.interest_vectors import ensure_vectors
 from matcher.replica.model_bundle import ModelBundle
-from matcher.replica.own_writes import OwnWrites
+from matcher.replica.own_writes import OwnWrites, Removals
 from matcher.replica.pending_reserves import PendingReserves
 from matcher.replica.pools import SitePools
 from matcher.replica.snapshot import read_site
@@ -104,8 +104,7 @@ class SiteReplica:
         self._position = Position(0, 0, "", "")
         self._load_applied = 0
         """The last event of the load stream of the batch that is being applied, or was applied last."""
-        self._removed_ms: dict[str, int] = {}
-        """When agents were removed (ms), so that an own write from before that does not bring them back."""
+        self._removals = Removals()
         self._ended: set[str] = set()
         """Reservations that this process ended, until the event of that has been read."""
         self._own = OwnWrites()
@@ -184,7 +183,7 @@ class SiteReplica:
     def apply_own_agent(self, agent: Agent, vectors: NDArray[np.float32]) -> None:
         """Apply an agent that this process wrote, before its event is read."""
         self._own.add(agent.id, agent.version)
-        if agent.updated_ms > self._removed_ms.get(agent.id, 0):
+        if not self._removals.followed(agent.id, agent.updated_ms):
             self._put(agent, (), vectors)
 
     def apply_own_status(self, agent: Agent) -> None:
@@ -263,7 +262,7 @@ class SiteReplica:
         self.index, self._position, self._load_applied = snapshot.index, position, position.load
         self.pools.reset(snapshot.pools)
         self.queue.reset(snapshot.queue)
-        self._removed_ms.clear()
+        self._removals = Removals()
         self._ended.clear()
         self._timers_moved()
         self.hub.publish_gap(position.load)
@@ -282,7 +281,7 @@ class SiteReplica:
                         self._applying_since_ms = self._applying_since_ms or at_ms
                         agents[agent], written[agent] = version, at_ms
                         if not version:
-                            self._removed_ms[agent] = at_ms
+                            self._removals.add(agent, at_ms)
                     case PoolChanged(pool):
                         pools.add(pool)
                     case SiteRemoved():

@@ -10,9 +10,9 @@ from typing import Final
 import structlog
 
 from matcher.errors import MatcherError
-from matcher.model import Message
+from matcher.model import Message, Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.encoded_message import EncodedMessage, encode_message
+from matcher.routing.encoded_message import EncodedMessage, encode_or_fall_back
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.message_reading import read_message
 from matcher.routing.queued_contacts import QueuedContact
@@ -90,16 +90,23 @@ class WaitingReader:
         # A message that another version sealed may be unread.
         read = [await read_message(written.message) for _, _, written in opened]
         # A few at a time: all at once, long messages would be more than may wait for the encoder, at each try again.
+        known = self._replica.pools.known
+        # A pool that was removed meanwhile has the policy of a new one.
+        pools = [known.get(place.pool) or Pool(place.pool, PoolPolicy(), 0, 0, 0) for place, _, _ in opened]
         outcomes = await asyncio.gather(
-            *(encode_message(self._replica, message, self._share) for message in read), return_exceptions=True
+            *(
+                encode_or_fall_back(self._replica, pool, message, self._share)
+                for message, pool in zip(read, pools, strict=True)
+            ),
+            return_exceptions=True,
         )
         queued = []
-        for (place, record, written), message, outcome in zip(opened, read, outcomes, strict=True):
+        for (place, record, written), message, pool, outcome in zip(opened, read, pools, outcomes, strict=True):
             encoded: EncodedMessage | BaseException | None = outcome
             if isinstance(outcome, BaseException):
                 if isinstance(outcome, MatcherError) or not isinstance(outcome, Exception):
                     raise outcome
-                encoded = await self._encoded_alone(place.contact, record, message)
+                encoded = await self._encoded_alone(place.contact, record, message, pool)
             if isinstance(encoded, EncodedMessage):
                 queued.append(
                     QueuedContact(
@@ -110,13 +117,15 @@ class WaitingReader:
                 left_out.add(place.contact)
         return queued
 
-    async def _encoded_alone(self, contact: str, record: WaitingContact, message: Message) -> EncodedMessage | None:
+    async def _encoded_alone(
+        self, contact: str, record: WaitingContact, message: Message, pool: Pool
+    ) -> EncodedMessage | None:
         """Encode a message again, for another of its batch may have failed; None: it is set aside now.
 
         Raises what the encoder raises of a text that is surely good: then the encoder is broken, and no contact is.
         """
         try:
-            return await encode_message(self._replica, message, self._share)
+            return await encode_or_fall_back(self._replica, pool, message, self._share)
         except MatcherError:
             raise
         except Exception as fault:  # noqa: BLE001 - whatever a text does to the encoder, the others are served

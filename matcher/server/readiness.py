@@ -78,7 +78,6 @@ async def watch_readiness(
 
 def _measure_sites(sites: SiteRegistry, telemetry: Telemetry) -> None:
     for site in sites:
-        telemetry.index_agents.labels(site.site).set(len(site.index))
-        waiting = site.queue.counts()
-        for pool in {*site.pools.known, *waiting}:
-            telemetry.contacts_waiting.labels(site.site, pool).set(waiting.get(pool, 0))
+        if not site.removed:
+            telemetry.index_agents.labels(site.site).set(len(site.index))
+            telemetry.measure_waiting(site.site, site.pools.known, site.queue.counts())

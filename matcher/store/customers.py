@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -23,8 +23,8 @@ LEADS_TO: Final = ">"
 LINK_TRIES: Final = 10
 GOOD: Final = "good"
 BAD: Final = "bad"
-YEARS_10_MS: Final = 10 * 365 * 86_400_000
-"""How long joined handles are kept after the last conversation."""
+LEAST_JOINED_MS: Final = 86_400_000
+"""How long handles stay joined at least: a caller may join them before a pool remembers its customers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,11 @@ class CustomerStore:
     async def remember(
         self, site: str, handle: str, agent: str, *, good: bool, now_ms: int, for_ms: int, agent_uid: str = ""
     ) -> None:
-        """Note how an agent served a customer; it counts for `for_ms`."""
-        customer = await self._customer(site, handle)
+        """Note how an agent served a customer; it counts for `for_ms`.
+
+        The customer is forgotten, with all handles, when no relationship counts any more.
+        """
+        digest, customer = await self._customer(site, handle, for_ms)
         verdict = f"{GOOD if good else BAD}|{now_ms}|{now_ms + for_ms}"
         while True:
             answer = await self._connection.verb(
@@ -81,19 +84,20 @@ class CustomerStore:
                     verdict=verdict,
                     uid_field=AGENT_UID + agent,
                     uid=f"{now_ms}|{agent_uid}" if agent_uid else "",
-                    remember_ms=for_ms,
+                    now_ms=now_ms,
                 )
             )
             if answer[0] == b"ok":
+                await self._keep_handles(site, {digest, *(other.decode() for other in answer[2])}, int(answer[1]))
                 return
             customer = answer[1].decode()
 
-    async def link(self, site: str, handles: Sequence[str]) -> int:
-        """Join the handles of one customer; return how many that customer has now."""
+    async def link(self, site: str, handles: Sequence[str], for_ms: int = LEAST_JOINED_MS) -> int:
+        """Join the handles of one customer for so long at least; return how many that customer has now."""
         for _ in range(LINK_TRIES):
             stored = dict(await self._stored(site, list(dict.fromkeys(handles))))
             joined = [(await self._read(site, customer))[0] for customer in sorted({*stored.values()} - {""})]
-            answer = await self._link(site, list(dict.fromkeys(joined)) or [new_id()], stored)
+            answer = await self._link(site, list(dict.fromkeys(joined)) or [new_id()], stored, for_ms)
             if answer[0] == b"linked":
                 return int(answer[1])
         raise StoreUnavailable("the store", "the handles are being joined by others again and again")
@@ -126,7 +130,7 @@ class CustomerStore:
             leads_to = [one.decode() for one in answer[1:]]
             joined = list(dict.fromkeys([(await self._read(site, one))[0] for one in leads_to]))
             if joined[1:]:
-                await self._link(site, joined, {})
+                await self._link(site, joined, {}, LEAST_JOINED_MS)
             customer = joined[0]
         raise StoreUnavailable("the store", "a handle is being joined by others again and again")
 
@@ -148,33 +152,43 @@ class CustomerStore:
             stored.append(found[0] if found else (each[0], ""))
         return stored
 
-    async def _customer(self, site: str, handle: str) -> str:
-        """Return the id of a handle's customer; an unknown handle gets a new customer."""
+    async def _customer(self, site: str, handle: str, for_ms: int) -> tuple[str, str]:
+        """Return a handle's digest and the id of its customer; an unknown handle gets a new customer for so long."""
         while True:
             ((digest, customer),) = await self._stored(site, [handle])
             if customer:
-                return customer
+                return digest, customer
             # Where another call gave the handle a customer meanwhile, that customer stays.
-            await self._link(site, [new_id()], {digest: ""})
+            await self._link(site, [new_id()], {digest: ""}, for_ms)
 
-    async def _link(self, site: str, customers: Sequence[str], handles: Mapping[str, str]) -> list[Any]:
-        """Join all customers into the first, and lead the digests of handles to it.
+    async def _link(self, site: str, customers: Sequence[str], handles: Mapping[str, str], for_ms: int) -> list[Any]:
+        """Join all customers into the first for so long, and lead the digests of handles to it.
 
         Each handle is expected to lead to a customer so far, '': to none.
         """
         keys, (customer, *others) = Keys(site), customers
-        return await self._connection.verb(
+        answer = await self._connection.verb(
             verbs.Link(
                 life=keys.life,
                 customer=keys.customer(customer),
                 customer_id=customer,
-                remember_ms=YEARS_10_MS,
+                remember_ms=for_ms,
                 others=[verbs.OtherCustomer(customer=keys.customer(other)) for other in others],
                 handles=[
-                    verbs.Handle(handle=keys.handle(digest), expected=expected) for digest, expected in handles.items()
+                    verbs.Handle(handle=keys.handle(digest), digest=digest, expected=expected)
+                    for digest, expected in handles.items()
                 ],
             )
         )
+        if answer[0] == b"linked":
+            await self._keep_handles(site, {digest.decode() for digest in answer[3]} - {*handles}, int(answer[2]))
+        return answer
+
+    async def _keep_handles(self, site: str, digests: Collection[str], lasts_ms: int) -> None:
+        """Let a customer's handles last as long as the customer's record."""
+        if digests:
+            keys = Keys(site)
+            await self._connection.pipeline([("PEXPIRE", keys.handle(digest), lasts_ms) for digest in digests])
 
 
 def _relationship(fields: Fields, name: str, value: bytes) -> tuple[Relationship, int]:

@@ -31,3 +31,15 @@ async def test_a_site_that_is_closed_leaves_nothing_behind() -> None:
         del index
         gc.collect()
         assert kept(floors) == 0
+
+
+async def test_a_pool_that_is_removed_leaves_no_floor_behind() -> None:
+    """The other pool's floor is still known; a new pool of the id gets a floor of its own."""
+    floors, index = AffinityFloors([SMALL_TALK]), SiteIndex(Scorer(), DIMENSION)
+    await floors.of(index, "night")
+    await floors.of(index, "default")
+    floors.forget(index, "night")
+    floors.forget(index, "never-there")
+    assert list(floors._floors[index]) == ["default"]
+    await floors.of(index, "night")
+    assert set(floors._floors[index]) == {"default", "night"}

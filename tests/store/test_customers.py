@@ -8,7 +8,7 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from matcher.store.customers import YEARS_10_MS, Relationship
+from matcher.store.customers import LEAST_JOINED_MS, Relationship
 from matcher.store.redis.client import StoreClient
 from tests.store.laws import found_anywhere
 from tests.store.stage import LONG_MS, Stage
@@ -59,7 +59,7 @@ async def test_no_handle_is_stored_as_it_was_given(lawful: Stage) -> None:
 
 
 async def test_every_record_of_a_customer_ends(lawful: Stage) -> None:
-    """Every key of a customer has a lifetime, and a shorter lifetime does not cut a longer one."""
+    """Every key of a customer lasts as long as the longest relationship, not ten years; a shorter one cuts none."""
     site, customers = lawful.site, lawful.customers
     await customers.remember(site, "mail", "ann", good=True, now_ms=1_000, for_ms=LONG_MS)
     await customers.remember(site, "mail", "bob", good=True, now_ms=1_000, for_ms=5)
@@ -69,7 +69,43 @@ async def test_every_record_of_a_customer_ends(lawful: Stage) -> None:
     keys = [key for key in await lawful.everything() if key.decode().startswith(kinds)]
     assert len(keys) == 5
     for key in keys:
-        assert LONG_MS < await lawful.raw("PTTL", key) <= YEARS_10_MS
+        assert LONG_MS < await lawful.raw("PTTL", key) <= LEAST_JOINED_MS
+
+
+async def test_a_customer_is_forgotten_with_the_relationship(lawful: Stage) -> None:
+    """The handle and the record end when the pool's time is over, however long they were kept before."""
+    site, customers = lawful.site, lawful.customers
+    await customers.remember(site, "mail", "ann", good=True, now_ms=1_000, for_ms=LONG_MS)
+    kinds = (lawful.keys.handle(""), lawful.keys.customer(""))
+    keys = [key for key in await lawful.everything() if key.decode().startswith(kinds)]
+    assert len(keys) == 2
+    for key in keys:
+        assert LONG_MS - 10_000 < await lawful.raw("PTTL", key) <= LONG_MS
+        await lawful.raw("PEXPIRE", key, 10 * 365 * 86_400_000)  # as an earlier version kept it
+    await customers.remember(site, "mail", "ann", good=True, now_ms=2_000, for_ms=LONG_MS)
+    for key in keys:
+        assert await lawful.raw("PTTL", key) <= LONG_MS
+
+
+async def test_a_conversation_by_one_handle_keeps_the_others(lawful: Stage) -> None:
+    """A customer who writes by mail for years is still known on the phone."""
+    site, customers = lawful.site, lawful.customers
+    await customers.link(site, ["mail", "phone"], LONG_MS)
+    await customers.link(site, ["social", "phone"], LONG_MS)
+    await customers.remember(site, "mail", "ann", good=True, now_ms=1_000, for_ms=9 * LONG_MS)
+    kinds = (lawful.keys.handle(""), lawful.keys.customer(""))
+    keys = [key for key in await lawful.everything() if key.decode().startswith(kinds)]
+    assert len(keys) == 4
+    for key in keys:
+        assert 8 * LONG_MS < await lawful.raw("PTTL", key) <= 9 * LONG_MS
+
+
+async def test_an_agent_who_is_forgotten_leaves_no_trace_in_the_record(lawful: Stage) -> None:
+    """What counts no more is removed with the next conversation."""
+    site, customers = lawful.site, lawful.customers
+    await customers.remember(site, "mail", "ann", good=True, now_ms=1_000, for_ms=5, agent_uid="uid-of-ann")
+    await customers.remember(site, "mail", "bob", good=True, now_ms=2_000, for_ms=LONG_MS)
+    assert await found_anywhere(lawful, b"ann") == []
 
 
 async def test_concurrent_joins_and_conversations_end_in_one_customer(product: StoreClient) -> None:

@@ -1,4 +1,5 @@
 -- Joins the handles of one customer. The records of the others go into that of the customer, and the others lead to it.
+-- All lasts as long as what lasts longest of it. The caller lets those handles last as long that the call does not name.
 -- Takes and answers: verbs.Link.
 
 -- Moves the record of a customer into another. Returns how many handles led to it.
@@ -8,6 +9,8 @@ local function merge_customer(from, into)
     local name, value = record[i], record[i + 1]
     if name == 'handles' then
       handles = tonumber(value)
+    elseif string.sub(name, 1, 2) == 'h:' then
+      redis.call('HSET', into, name, '')
     elseif string.sub(name, 1, 2) == 'a:' then
       local other = redis.call('HGET', into, name)
       -- The later verdict on an agent counts: 'good|when|until'.
@@ -30,17 +33,25 @@ local function link(key, arg)
     if (redis.call('GET', key.handles[i].handle) or '') ~= arg.handles[i].expected then return {'moved'} end
   end
   local handles = tonumber(redis.call('HGET', key.customer, 'handles') or 0)
+  local now, joined = clock(), tonumber(redis.call('HGET', key.customer, 'joined') or 0)
+  local lasts_ms = math.max(tonumber(arg.remember_ms), redis.call('PTTL', key.customer))
   for i = 1, #arg.others do
     local other = key.others[i].customer
+    lasts_ms = math.max(lasts_ms, redis.call('PTTL', other))
+    joined = math.max(joined, tonumber(redis.call('HGET', other, 'joined') or 0))
     handles = handles + merge_customer(other, key.customer)
-    redis.call('HSET', other, '>', arg.customer_id)
-    redis.call('PEXPIRE', other, arg.remember_ms)
+  end
+  for i = 1, #arg.others do
+    redis.call('HSET', key.others[i].customer, '>', arg.customer_id)
+    redis.call('PEXPIRE', key.others[i].customer, digits(lasts_ms))
   end
   for i = 1, #arg.handles do
     if arg.handles[i].expected == '' then handles = handles + 1 end
-    redis.call('SET', key.handles[i].handle, arg.customer_id, 'PX', arg.remember_ms)
+    redis.call('SET', key.handles[i].handle, arg.customer_id, 'PX', digits(lasts_ms))
+    redis.call('HSET', key.customer, 'h:' .. arg.handles[i].digest, '')
   end
-  redis.call('HSET', key.customer, 'handles', digits(handles))
-  redis.call('PEXPIRE', key.customer, arg.remember_ms)
-  return {'linked', digits(handles)}
+  redis.call('HSET', key.customer, 'handles', digits(handles),
+    'joined', digits(math.max(joined, now + tonumber(arg.remember_ms))))
+  redis.call('PEXPIRE', key.customer, digits(lasts_ms))
+  return {'linked', digits(handles), digits(lasts_ms), handle_digests(redis.call('HGETALL', key.customer))}
 end

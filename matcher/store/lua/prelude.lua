@@ -29,17 +29,23 @@ local function digits(number)
   return string.format('%.0f', number)
 end
 
+-- What is noted as due next in the site of the call, as no_site has read it and note_due has written it since.
+local noted_due
+
 -- Returns the answer of a verb whose site does not exist or is being deleted, nil for a site that lives. The library calls
 -- it before every verb but those of sites, so that a call under way cannot write into a site that is being deleted.
 local function no_site(life)
-  if redis.call('HGET', life, 'state') ~= 'ACTIVE' then return {'no_site'} end
+  local found = redis.call('HMGET', life, 'state', 'due')
+  if found[1] ~= 'ACTIVE' then return {'no_site'} end
+  noted_due = tonumber(found[2] or nil)
 end
 
 -- Notes that something of the site is due at a time, in digits. `due` is the earliest such time or an earlier time:
 -- next_due makes it exact again.
 local function note_due(life, at)
-  local known = redis.call('HGET', life, 'due')
-  if not known or tonumber(at) < tonumber(known) then redis.call('HSET', life, 'due', at) end
+  if noted_due and noted_due <= tonumber(at) then return end
+  redis.call('HSET', life, 'due', at)
+  noted_due = tonumber(at)
 end
 
 -- Appends an event to a stream that keeps about `most` of them, and returns its id. The ids are 0-1, 0-2, …: a reader
@@ -128,6 +134,15 @@ local function set_away(agent, roster, events_kept, id, reason, now, micros, ...
   redis.call('HSET', agent, 'status', 'AWAY', 'reason', reason, 'version', version, 'updated', digits(now), ...)
   append(roster, events_kept, 'agent', id, version, digits(now))
   return true
+end
+
+-- Returns the digests of a customer's handles; an earlier version did not note them. `record`: names and values in turn.
+local function handle_digests(record)
+  local digests = {}
+  for i = 1, #record, 2 do
+    if string.sub(record[i], 1, 2) == 'h:' then digests[#digests + 1] = string.sub(record[i], 3) end
+  end
+  return digests
 end
 
 -- Returns the answer to a write that expects another version than there is ('': any; '0': must not exist), or nil.

@@ -18,25 +18,34 @@ class Handle(CallPart, frozen=True, kw_only=True):
     """A handle to be joined, and the id of the customer that it is expected to lead to; "": none."""
 
     handle: Key
+    digest: str
+    """What names the key."""
     expected: str
 
 
 class Link(VerbCall, frozen=True, kw_only=True):
-    """Joins the handles of one customer. moved: a handle or a customer leads elsewhere by now."""
+    """Joins the handles of one customer. moved: a handle or a customer leads elsewhere by now.
+
+    linked: how many handles the customer has, how long the record lasts from now on, and the digests of its handles.
+    """
 
     life: Key
     customer: Key
     customer_id: str
     """The customer to whom all handles lead from now on."""
     remember_ms: int
+    """How long the handles stay joined at least."""
     others: Sequence[OtherCustomer]
     handles: Sequence[Handle]
 
-    answers: ClassVar[Answers] = {"linked": ("handles",), "moved": ()}
+    answers: ClassVar[Answers] = {"linked": ("handles", "lasts_ms", "digests"), "moved": ()}
 
 
 class Remember(VerbCall, frozen=True, kw_only=True):
-    """Notes how an agent served a customer. moved: the customer was joined to another."""
+    """Notes how an agent served a customer. moved: the customer was joined to another.
+
+    ok: how long the record lasts from now on, and the digests of the customer's handles.
+    """
 
     life: Key
     customer: Key
@@ -46,9 +55,10 @@ class Remember(VerbCall, frozen=True, kw_only=True):
     uid_field: str
     uid: str
     """'when|uid': of the agent, at the time of the verdict; "": not known."""
-    remember_ms: int
+    now_ms: int
+    """The time of the verdict."""
 
-    answers: ClassVar[Answers] = {"ok": (), "moved": ("customer_id",)}
+    answers: ClassVar[Answers] = {"ok": ("lasts_ms", "digests"), "moved": ("customer_id",)}
 
 
 class Rehash(VerbCall, frozen=True, kw_only=True):
