@@ -51,6 +51,11 @@ class Telemetry:
             "Messages routed. outcome: held, replayed, unmatched; basis: why that agent, NONE if unmatched.",
             ("outcome", "basis"),
         )
+        self.routes_degraded = self._counter(
+            "matcher_routes_degraded",
+            "Messages that got the least utilized agent without being compared. why: ENCODER_FULL or ENCODER_BROKEN.",
+            ("why",),
+        )
         self.route_candidates = self._histogram(
             "matcher_route_candidates", "Agents of a message who were free and met every constraint.", _CANDIDATES
         )

@@ -14,6 +14,7 @@ import Stemmer
 from numpy.typing import NDArray
 
 from matcher import kernels
+from matcher.affinity.emoji_names import named
 from matcher.affinity.stop_words import STOP_WORDS
 
 MOST_STEMS: Final = 16
@@ -68,7 +69,11 @@ def stems(text: str, language: str = "english") -> tuple[str, ...]:
 
 
 def interest_stems(text: str, language: str = "english") -> tuple[str, ...]:
-    """Return the stems of an agent's interest, and remember its words, which messages are likely to share."""
+    """Return the stems of an agent's interest, and remember its words, which messages are likely to share.
+
+    Emoji count as the words of their names, as in the compared text of a unit.
+    """
+    text = named(text)
     for token in _tokens(text):
         if len(_ROSTER_STEMS) < MOST_ROSTER_STEMS:
             _ROSTER_STEMS[token, language] = _stems_of(token, language)

@@ -40,6 +40,7 @@ def commands() -> typer.Typer:
     command(app, "delete")(delete)
     command(app, "import")(import_agents)
     command(app, "export")(export)
+    command(app, "check")(check)
     return app
 
 
@@ -159,6 +160,27 @@ async def export(
         if session.as_json:
             session.write_json({"file": file, "agents": len(agents)})
         session.say(f"{len(agents)} agents written to {file}")
+
+
+async def check(
+    session: Session, pool: Annotated[str, typer.Option("--pool", help="Only agents in this pool.")] = ""
+) -> int:
+    """List the interests that no message can meet, by the serving model: exit code 1 if there are any."""
+    table = tables.table("agent", "interest", "why it meets no message")
+    async with session.client() as client:
+        async for agent in client.agents(pool=pool):
+            for silent in agent.silent_interests:
+                if session.as_json:
+                    reason = pb.SilentReason.Name(silent.reason)
+                    session.write_json(
+                        {"agent": tables.short(agent.name), "interest": silent.interest, "reason": reason}
+                    )
+                tables.add(table, tables.short(agent.name), silent.interest, tables.SILENT.get(silent.reason, ""))
+    if not session.as_json:
+        if table.row_count:
+            session.out.print(table)
+        session.say(f"{table.row_count} interests meet no message")
+    return 1 if table.row_count else 0
 
 
 def _show(session: Session, agent: pb.Agent) -> None:

@@ -92,7 +92,7 @@ async def _outcome(
         await _why_not(client, best_of_all.agent, message) if best_of_all.affinity > answer.candidate.affinity else ""
     )
     if answer.WhichOneof("outcome") == "unmatched":
-        reason = f"no agent left: {tables.constraint(answer.unmatched.reason)}"
+        reason = tables.NOBODY.get(answer.unmatched.reason, "")
         return Outcome(text, "", "", "", reason, "unmatched", note)
     candidate = answer.candidate
     basis = routing_pb2.Basis.Name(answer.reservation.basis)

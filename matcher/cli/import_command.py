@@ -13,7 +13,7 @@ import typer
 from matcher.cli.import_report import Report, file_field
 from matcher.cli.progress import steps
 from matcher.cli.roster_file import Form, RosterFile, form_of, read_bytes, read_roster
-from matcher.cli.roster_rows import BadRow, GoodRow
+from matcher.cli.roster_rows import NOT_UTF8, BadRow, GoodRow
 from matcher.cli.session import CommandError, Session, describe
 from matcher.cli.tables import short
 from matcher.client import MatcherCallError, Violation
@@ -89,6 +89,8 @@ def _read(session: Session, file: str, form: Form | None, *, with_status: bool, 
         raise CommandError(f"{'standard input' if file == '-' else file} names no agent{warning}")
     for field, line in roster.unread.items():
         session.note(f"{roster.unit} {line}: {field} is not a field of an agent and is ignored")
+    if any(wrong.description.startswith(NOT_UTF8) for bad in roster.bad for wrong in bad.violations):
+        session.note('save the file as UTF-8; a spreadsheet calls that "CSV UTF-8"')
     return roster
 
 
@@ -180,5 +182,6 @@ async def _send(session: Session, rows: Sequence[GoodRow], report: Report, *, dr
                     report.reject(answer.row, agent_id, error.reason, violations)
                 else:
                     report.add(answer, agent_id)
+                    report.warn(answer.row, agent_id, answer.silent_interests)
                 if answer.row:
                     step()

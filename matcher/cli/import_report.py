@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from matcher.cli.session import Session
+from matcher.cli.tables import silent_interest
 from matcher.cli.terminal_text import shortened
 from matcher.client import Violation
 from matcher.v1 import roster_pb2 as pb
@@ -95,6 +96,20 @@ class Report:
         where = f"{self._unit} {row}" if row else "not removed"
         reasons = "; ".join(f"{violation.field} {violation.description}".strip() for violation in in_file)
         self._session.note(f"{where}{f' ({agent_id})' if agent_id else ''}: {reasons}", style="red")
+
+    def warn(self, row: int, agent_id: str, silent: Iterable[pb.SilentInterest]) -> None:
+        """Name the interests of an agent that no message can meet."""
+        for interest in silent:
+            if self._session.as_json:
+                reason = pb.SilentReason.Name(interest.reason)
+                self._session.write_json(
+                    {self._unit: row, "agent": agent_id, "silent_interest": interest.interest, "reason": reason}
+                )
+            else:
+                self._session.note(
+                    f"{self._unit} {row} ({agent_id}): this interest meets no message: {silent_interest(interest)}",
+                    style="yellow",
+                )
 
     def close(self) -> None:
         """Report the counts of all rows, and what is lost."""

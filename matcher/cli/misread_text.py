@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ftfy
-
 LOST = "\ufffd"
 """Stands where a program could not decode."""
 
@@ -14,6 +12,9 @@ def misreading(text: str) -> str:
         return ""
     if LOST in text:
         return "has U+FFFD where a letter was lost; --as-is takes the text as it is"
+    # Imported here, because it would slow down the start of every command.
+    import ftfy
+
     right = ftfy.fix_encoding(text)
     if right == text:
         return ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -52,6 +54,29 @@ RelationshipWait = Annotated[
     typer.Option("--relationship-wait", help="Seconds that a contact waits for the agent that its customer knows."),
 ]
 Window = Annotated[Seconds, typer.Option("--window", help="Seconds of messages that are decided jointly.")]
+SmallTalk = Annotated[
+    Path | None,
+    typer.Option(
+        "--small-talk", metavar="FILE", help="Sentences that say nothing about a topic, one a line: never compared."
+    ),
+]
+
+
+class Overloaded(StrEnum):
+    """What becomes of a message that cannot be compared with interests."""
+
+    REFUSE = "REFUSE"
+    FALLBACK = "FALLBACK"
+
+
+WhenOverloaded = Annotated[
+    Overloaded | None,
+    typer.Option(
+        "--when-overloaded",
+        case_sensitive=False,
+        help="A message that the encoder cannot take: REFUSE it, or FALLBACK to the least utilized agent.",
+    ),
+]
 
 DURATIONS = {
     "offer_duration": "offer",
@@ -70,7 +95,14 @@ NUMBERS = {
     "wait_weight": "wait_weight",
     "max_missed": "max_missed",
 }
-OPTIONS = {"display_name": "name", "scorer": "scorer", **DURATIONS, **NUMBERS}
+OPTIONS = {
+    "display_name": "name",
+    "scorer": "scorer",
+    "small_talk": "small-talk",
+    "when_overloaded": "when-overloaded",
+    **DURATIONS,
+    **NUMBERS,
+}
 """The option of each field that can be set."""
 
 
@@ -140,6 +172,8 @@ async def create(
     relationship: Relationship = None,
     relationship_wait: RelationshipWait = None,
     window: Window = None,
+    small_talk: SmallTalk = None,
+    when_overloaded: WhenOverloaded = None,
 ) -> None:
     """Add a pool."""
     new_pool = _pool(locals())
@@ -166,6 +200,8 @@ async def update(
     relationship: Relationship = None,
     relationship_wait: RelationshipWait = None,
     window: Window = None,
+    small_talk: SmallTalk = None,
+    when_overloaded: WhenOverloaded = None,
     unset: Annotated[
         list[str] | None,
         typer.Option("--unset", metavar="OPTION", help="An option to reset to its default, as in --unset floor."),
@@ -219,12 +255,25 @@ def _pool(arguments: Mapping[str, Any]) -> pb.Pool:
     """Return a pool of the command's arguments; arguments: by name, None where an option was not given."""
     numbers = {field: arguments[option] for field, option in NUMBERS.items()}
     pool = pb.Pool(display_name=arguments["name"] or "", scorer=arguments["scorer"] or "", **numbers)
+    if arguments["small_talk"] is not None:
+        pool.small_talk.extend(_sentences(arguments["small_talk"]))
+    if arguments["when_overloaded"] is not None:
+        pool.when_overloaded = pb.WhenOverloaded.Value(f"WHEN_OVERLOADED_{arguments['when_overloaded']}")
     for field, option in DURATIONS.items():
         if arguments[option] is not None:
             duration = Duration()
             duration.FromTimedelta(timedelta(seconds=arguments[option]))
             getattr(pool, field).CopyFrom(duration)
     return pool
+
+
+def _sentences(file: Path) -> list[str]:
+    """Return the filled lines of a file; raise CommandError where it cannot be read."""
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{file} cannot be read ({type(error).__name__})") from None
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _show(session: Session, pool: pb.Pool) -> None:

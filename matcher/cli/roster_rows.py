@@ -19,6 +19,7 @@ FIELDS = ("id", "display_name", "interests", "skills", "languages", "capacity", 
 WHOLE_FIELDS = frozenset({"display_name", "interests", "skills", "languages", "pools"})
 STATUSES = ("ONLINE", "DRAINING", "OFFLINE", "AWAY")
 
+NOT_UTF8 = "is not UTF-8"
 INT32 = range(-(2**31), 2**31)
 
 
@@ -124,7 +125,7 @@ def _checked_text(value: object, field: str) -> str:
     if not isinstance(value, str):
         raise _WrongField(field, f"is {_kind(value)}, not a text")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise _WrongField(field, "is not UTF-8")
+        raise _WrongField(field, NOT_UTF8)
     return value
 
 

@@ -122,7 +122,7 @@ def show(session: Session, answer: pb.RouteMessageResponse, words: str, *, expla
 
 def _show_unmatched(session: Session, unmatched: pb.Unmatched, words: str, *, explain: bool) -> None:
     session.say(tables.unmatched(unmatched.reason))
-    session.say(tables.excluded(unmatched.left_out))
+    session.say(tables.left_out(unmatched.left_out))
     if unmatched.would_match:
         session.say("agents who would match if they were free:")
         session.show(tables.candidates(unmatched.would_match, words))
@@ -156,6 +156,7 @@ def _show_reservation(session: Session, answer: pb.RouteMessageResponse, words: 
     session.say("")
     session.say(
         BASES.get(reservation.basis, pb.Basis.Name(reservation.basis))
+        + (f" ({tables.degraded(answer.degraded)}: not compared)" if answer.degraded else "")
         + (" (answered before)" if answer.replayed else "")
     )
     session.show(tables.candidates([answer.candidate], words))
@@ -175,9 +176,7 @@ async def suggest(
     ignore_availability: Annotated[
         bool, typer.Option("--ignore-availability", help="Also rank agents who are offline or full.")
     ] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Also name the agents that a constraint excludes.")
-    ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Also name the agents who are left out, and why.")] = False,
     plot_file: Annotated[
         Path | None,
         typer.Option(
@@ -218,7 +217,7 @@ async def suggest(
         return
     else:
         session.say(tables.NO_AGENT)
-    session.say(tables.excluded(answer.left_out))
+    session.say(tables.left_out(answer.left_out))
     if answer.set_aside:
         session.say(f"not compared: {tables.set_aside(answer.set_aside)}")
     for excluded in answer.left_out_agents:

@@ -5,8 +5,8 @@ The texts are those of customers and agents: control characters are replaced, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -20,6 +20,30 @@ from matcher.v1 import roster_pb2, routing_pb2
 
 REASONS_SHOWN = 3
 NO_AGENT = "no agent can take the message now"
+SILENT = {
+    roster_pb2.UNKNOWN_TO_MODEL: "the serving model knows no word of it",
+    roster_pb2.SMALL_TALK: "it is small talk",
+}
+NOBODY: Final[Mapping[int, str]] = {
+    routing_pb2.CONSTRAINT_POOL: "nobody is in the pool",
+    routing_pb2.CONSTRAINT_EXCLUDED: "everybody in the pool is excluded",
+    routing_pb2.CONSTRAINT_CHANNEL: "nobody who may take it serves the channel",
+    routing_pb2.CONSTRAINT_LANGUAGE: "nobody who may take it speaks the language",
+    routing_pb2.CONSTRAINT_SKILL: "nobody who may take it has the skills",
+    routing_pb2.CONSTRAINT_STATUS: "nobody who may take it is ONLINE",
+    routing_pb2.CONSTRAINT_CAPACITY: "nobody who may take it has free capacity",
+}
+"""Why none is left after a constraint."""
+LEFT_OUT: Final[Mapping[int, str]] = {
+    routing_pb2.CONSTRAINT_POOL: "not in the pool",
+    routing_pb2.CONSTRAINT_EXCLUDED: "excluded",
+    routing_pb2.CONSTRAINT_CHANNEL: "without the channel",
+    routing_pb2.CONSTRAINT_LANGUAGE: "without the language",
+    routing_pb2.CONSTRAINT_SKILL: "without the skills",
+    routing_pb2.CONSTRAINT_STATUS: "not ONLINE",
+    routing_pb2.CONSTRAINT_CAPACITY: "without free capacity",
+}
+"""What is said of an agent whom a constraint leaves out."""
 
 
 def table(*columns: str) -> Table:
@@ -90,18 +114,18 @@ def candidates(ranked: Iterable[routing_pb2.Candidate], text: str = "") -> Listi
 
 def unmatched(reason: routing_pb2.Constraint.ValueType) -> str:
     """Return why a message got no agent, in words."""
-    return f"{NO_AGENT}: none is left after the constraint {constraint(reason)}"
+    return f"{NO_AGENT}: {NOBODY.get(reason, routing_pb2.Constraint.Name(reason))}"
 
 
-def excluded(counts: Iterable[routing_pb2.LeftOutCount]) -> str:
-    """Return how many agents each constraint excluded, in words."""
-    parts = [f"{count.agents} by {constraint(count.constraint)}" for count in counts if count.agents]
-    return f"excluded: {', '.join(parts)}" if parts else "no agent was excluded"
+def left_out(counts: Iterable[routing_pb2.LeftOutCount]) -> str:
+    """Return how many agents each constraint left out, in words."""
+    parts = [f"{count.agents} {constraint(count.constraint)}" for count in counts if count.agents]
+    return f"left out: {', '.join(parts)}" if parts else "no agent was left out"
 
 
 def constraint(value: routing_pb2.Constraint.ValueType) -> str:
-    """Return a constraint's name in lower case."""
-    return routing_pb2.Constraint.Name(value).removeprefix("CONSTRAINT_").lower()
+    """Return what a constraint says of an agent whom it leaves out."""
+    return LEFT_OUT.get(value, routing_pb2.Constraint.Name(value))
 
 
 def reservation(record: routing_pb2.Reservation) -> Facts:
@@ -172,6 +196,13 @@ def reservation_line(record: routing_pb2.Reservation) -> str:
     )
 
 
+def degraded(value: routing_pb2.Degraded.ValueType) -> str:
+    """Return in words why a message was not compared with interests; "" where it was."""
+    return {routing_pb2.ENCODER_FULL: "the encoder was full", routing_pb2.ENCODER_BROKEN: "the encoder failed"}.get(
+        value, ""
+    )
+
+
 def decision(record: routing_pb2.Decision) -> RenderableType:
     """Return a decision's facts and candidates."""
     return Group(
@@ -182,11 +213,12 @@ def decision(record: routing_pb2.Decision) -> RenderableType:
                 ("reservation", short(record.reservation)),
                 ("agent", short(record.agent)),
                 ("basis", routing_pb2.Basis.Name(record.basis)),
+                ("not compared because", degraded(record.degraded)),
                 ("pool", short(record.pool)),
                 ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
                 ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
                 ("not compared", set_aside(record.set_aside)),
-                ("eligible agents", f"{record.eligible_agents}; {excluded(record.left_out)}"),
+                ("eligible agents", f"{record.eligible_agents}; {left_out(record.left_out)}"),
                 (
                     "no longer required",
                     ", ".join(
@@ -239,8 +271,14 @@ def agent(record: roster_pb2.Agent) -> RenderableType:
             ("etag", record.etag),
             ("uid", record.uid),
             *(("interest", interest) for interest in record.interests),
+            *(("meets nothing", silent_interest(silent)) for silent in record.silent_interests),
         )
     )
+
+
+def silent_interest(record: roster_pb2.SilentInterest) -> str:
+    """Return an interest that no message can meet, and why, in words."""
+    return f"{record.interest} ({SILENT.get(record.reason, 'says nothing')})"
 
 
 def capacity(record: roster_pb2.Capacity) -> str:
@@ -259,6 +297,7 @@ def pool(record: roster_pb2.Pool) -> Facts:
     """Return a pool's facts."""
     floor = f"{record.effective_affinity_floor:.3f}{'' if record.HasField('affinity_floor') else ' (computed)'}"
     tolerance = f"{record.effective_affinity_tolerance:.3f}"
+    overloaded = roster_pb2.WhenOverloaded.Name(record.when_overloaded)
     return facts(
         (
             ("pool", short(record.name)),
@@ -276,6 +315,8 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("relationship", _span(record, "relationship_duration", "not used")),
             ("relationship-wait", f"{seconds(record.relationship_wait.ToTimedelta().total_seconds())}"),
             ("window", f"{seconds(record.matching_window.ToTimedelta().total_seconds())}"),
+            ("small-talk", f"{len(record.small_talk)} sentences" if record.small_talk else ""),
+            ("when-overloaded", overloaded.removeprefix("WHEN_OVERLOADED_")),
             ("floor", floor),
             ("tolerance", tolerance + ("" if record.HasField("affinity_tolerance") else " (default)")),
             ("etag", record.etag),

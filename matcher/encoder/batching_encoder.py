@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from matcher.encoder.protocols import Runtime, Vectors
+from matcher.encoder.protocols import Runtime, Vectors, unknown_words
 from matcher.encoder.queue import EncodeRequest
 from matcher.encoder.settings import EncoderObserver, EncoderStats, Priority
 from matcher.encoder.vector_cache import VectorCache
@@ -58,6 +58,10 @@ class BatchingEncoder:
     def stats(self) -> EncoderStats:
         """Return the counters."""
         return self._workers.stats()
+
+    def unknown(self, texts: Sequence[str]) -> Sequence[Sequence[tuple[int, int]]]:
+        """Return for each text the places of the words that the model does not know."""
+        return unknown_words(self._runtime, texts)
 
     async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
         """Encode texts into unit vectors of shape (len(texts), dimension).

@@ -75,6 +75,10 @@ class OpenVinoRuntime:
         """Return the layout of texts in the model's input."""
         return self._tokenization.layout
 
+    def unknown(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return for each text the places of the words that the model does not know."""
+        return self._tokenization.vocabulary.unknown(texts)
+
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Cut texts into tokens, truncated to the model's own limit."""
         return self._tokenization.tokenize(texts)

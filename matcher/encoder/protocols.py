@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,19 @@ class Encoder(Protocol):
 
     async def close(self) -> None:
         """Stop: running batches are finished, queued requests are answered with ShuttingDown."""
+
+
+@runtime_checkable
+class Vocabulary(Protocol):
+    """An encoder, or a runtime, that can tell which words its model does not know; any other knows every word."""
+
+    def unknown(self, texts: Sequence[str]) -> Sequence[Sequence[tuple[int, int]]]:
+        """Return for each text the places (code points) of the words that the model does not know, in order."""
+
+
+def unknown_words(model: Encoder | Runtime, texts: Sequence[str]) -> Sequence[Sequence[tuple[int, int]]]:
+    """Return for each text the places of the words that an encoder's or runtime's model does not know, in order."""
+    return model.unknown(texts) if isinstance(model, Vocabulary) else [()] * len(texts)
 
 
 @dataclass(frozen=True, slots=True)

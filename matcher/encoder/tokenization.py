@@ -15,6 +15,7 @@ from matcher.encoder.artifact import Manifest, Pooling
 from matcher.encoder.layout import TOKENS_PER_TEXT, Arrangement, Layout, PackedLayout, PaddedLayout, static_rows
 from matcher.encoder.protocols import Tokens
 from matcher.encoder.telemetry_off import stop_telemetry
+from matcher.encoder.vocabulary import TokenizerVocabulary
 
 stop_telemetry()
 
@@ -36,6 +37,7 @@ class Tokenization:
         tokenizer.no_padding()
         tokenizer.enable_truncation(manifest.max_length)
         self._tokenizer = tokenizer
+        self.vocabulary = TokenizerVocabulary(tokenizer, lower_case=manifest.lower_case)
         self.layout: Layout = PackedLayout(static_rows(manifest.max_length)) if manifest.packed else PaddedLayout()
         # A memory map: only the pages of words that occur are ever in memory.
         self._embeddings = np.asarray(np.load(folder / EMBEDDINGS, mmap_mode="r")) if manifest.packed else None

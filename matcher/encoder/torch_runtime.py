@@ -22,6 +22,9 @@ class TorchRuntime:
         try:
             import torch
             from sentence_transformers import SentenceTransformer
+            from tokenizers import Tokenizer
+
+            from matcher.encoder.vocabulary import TokenizerVocabulary
 
             torch.set_num_threads(threads)
             self._model = SentenceTransformer(str(source.path), device="cpu", local_files_only=True)
@@ -29,6 +32,9 @@ class TorchRuntime:
             raise ModelUnusable(f"sentence-transformers cannot load {source.name} ({type(error).__name__})") from error
         # Checkpoints in half precision are loaded as they are.
         self._model.float().eval()
+        # A tokenizer without places, in Python, is taken to know every word.
+        fast = getattr(self._model.tokenizer, "backend_tokenizer", None)
+        self._vocabulary = None if fast is None else TokenizerVocabulary(Tokenizer.from_str(fast.to_str()))
         self._limit = int(self._model.max_seq_length or 512)
         self._dimension = int(np.shape(self._model.encode(["dimension"], show_progress_bar=False))[1])
 
@@ -51,6 +57,10 @@ class TorchRuntime:
     def layout(self) -> Layout:
         """Return the layout with a row for each text."""
         return PaddedLayout()
+
+    def unknown(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return for each text the places of the words that the model does not know."""
+        return [[] for _ in texts] if self._vocabulary is None else self._vocabulary.unknown(texts)
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Count the tokens of texts; the model tokenizes them again when it encodes them."""

@@ -93,7 +93,7 @@ def evidence_alone(production: Production, suite: Suite) -> Places:
     with_interests = [number for number, agent in enumerate(suite.agents) if agent.interests]
     sizes = [len(suite.agents[number].interests) for number in with_interests]
     starts = np.cumsum([0, *sizes[:-1]])
-    stored = _stored(production.cache.vectors(interests))
+    stored = _stored(production.interest_vectors(interests))
     scores = np.zeros((len(suite.messages), len(suite.agents)), np.float32)
     for number, message in enumerate(suite.messages):
         units = production.read(message.text).vectors

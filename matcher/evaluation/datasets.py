@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from matcher.affinity.lexicon import stems
+from matcher.affinity.lexicon import interest_stems
 from matcher.evaluation.production import Production
 from matcher.evaluation.suite import Suite
 from matcher.training.dataset import Dataset
@@ -29,9 +29,9 @@ def dataset_of(production: Production, suite: Suite) -> Dataset:
     return Dataset(
         name=suite.name,
         agents=len(suite.agents),
-        interests=production.cache.vectors(interests).astype(np.float16).astype(np.float32),
+        interests=production.interest_vectors(interests).astype(np.float16).astype(np.float32),
         owner=np.repeat(np.arange(len(suite.agents)), [len(agent.interests) for agent in suite.agents]),
-        interest_stems=[stems(interest) for interest in interests],
+        interest_stems=[interest_stems(interest) for interest in interests],
         units=np.concatenate([message.vectors for message in messages]),
         message=np.repeat(np.arange(len(messages)), [len(message.vectors) for message in messages]),
         unit_stems=[unit for message in messages for unit in message.stems],

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
 
 from matcher.affinity.compared import ComparedUnits, compared_units
 from matcher.affinity.lexicon import stems
@@ -12,14 +15,16 @@ from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
 from matcher.affinity.search_result import SearchResult
 from matcher.affinity.set_aside import read
+from matcher.affinity.small_talk import SmallTalk
 from matcher.config import Settings
-from matcher.encoder import EncoderSettings, open_encoder
+from matcher.encoder import EncoderSettings, Vectors, open_encoder, unknown_words
 from matcher.evaluation.suite import Suite, SuiteAgent
 from matcher.evaluation.vector_cache import VectorCache
 from matcher.index import Query, SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Message, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors
+from matcher.replica.interest_vectors import texts_of
 from matcher.routing.encoded_message import EncodedMessage
 
 ANYONE = Requirements()
@@ -45,15 +50,16 @@ class Production:
         return replace(self, scorer=scorer, learned_from=())
 
     async def encode(self, texts: Iterable[str], label: str, progress: Progress) -> None:
-        """Encode the texts that the cache does not hold."""
-        missing = self.cache.missing(texts)
+        """Encode the texts, and the units of each as a message, that the cache does not hold."""
+        given = set(texts)
+        missing = self.cache.missing(given.union(*map(self.units, given)))
         if missing:
             with progress(label, len(missing)) as step:
                 await self.cache.encode(missing, step)
 
     async def encode_suite(self, suite: Suite, progress: Progress) -> None:
         """Encode a suite's interests and the units of its messages."""
-        texts = {interest for agent in suite.agents for interest in agent.interests}
+        texts = {text for agent in suite.agents for text in self._interest_texts(agent.interests) if text}
         for message in suite.messages:
             texts.update(self.units(message.text))
         await self.encode(texts, f"{suite.name}: encoding", progress)
@@ -75,11 +81,23 @@ class Production:
         for number, agent in enumerate(agents, start=1):
             profile = Profile(agent.display_name, agent.interests, capacity=limit)
             indexed = Agent(agent.id, profile, AgentStatus.ONLINE, 1, 1, 0, 0, idle_since_ms=number)
-            index.put(indexed, self.cache.vectors(agent.interests))
+            index.put(indexed, self.interest_vectors(agent.interests))
         return index
 
     def _compared(self, text: str) -> ComparedUnits:
-        return compared_units(read(Message(text, "", ANYONE)))
+        unknown = partial(unknown_words, self.cache.encoder)
+        return compared_units(read(Message(text, "", ANYONE)), unknown, SmallTalk.of_pool(()))
+
+    def _interest_texts(self, interests: Sequence[str]) -> Sequence[str]:
+        return texts_of(self.cache.encoder)(interests)
+
+    def interest_vectors(self, interests: Sequence[str]) -> Vectors:
+        """Return the vectors [interests, dimension] as the service keeps them: zeros where an interest says nothing."""
+        texts = self._interest_texts(interests)
+        vectors = np.zeros((len(texts), self.cache.encoder.dimension), np.float32)
+        if said := [text for text in texts if text]:
+            vectors[[bool(text) for text in texts]] = self.cache.vectors(said)
+        return vectors
 
     async def floor(self, index: SiteIndex) -> float:
         """Return the floor of an index's default pool."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from matcher.model.decisions import Basis, Candidate, Constraint, LeftOut
+from matcher.model.decisions import Basis, Candidate, Constraint, Degraded, LeftOut
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
 from matcher.model.roster import Pool
 
@@ -132,6 +132,8 @@ class ReservedOutcome:
     reservation: Reservation
     candidate: Candidate
     replayed: bool
+    degraded: Degraded | None = None
+    """Why the message was not compared with interests; None: it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,13 @@ class Basis(StrEnum):
     TRANSFER = "TRANSFER"
 
 
+class Degraded(StrEnum):
+    """Why a message was not compared with interests."""
+
+    ENCODER_FULL = "ENCODER_FULL"
+    ENCODER_BROKEN = "ENCODER_BROKEN"
+
+
 class Constraint(StrEnum):
     """The hard constraints, in the order in which they are applied."""
 
@@ -187,6 +194,8 @@ class Ranking:
     """The fingerprint of the scorer that computed the affinities."""
     set_aside: tuple[SetAside, ...] = ()
     """The parts of the caller's text that were not compared."""
+    degraded: Degraded | None = None
+    """None: the message was compared with interests."""
 
 
 @dataclass(frozen=True, slots=True)

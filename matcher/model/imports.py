@@ -10,7 +10,7 @@ from typing import Any, Final
 from matcher.errors import MatcherError
 from matcher.model.languages import tag_of
 from matcher.model.lifecycle import AgentStatus
-from matcher.model.roster import Capacity, Profile
+from matcher.model.roster import Capacity, Profile, SilentInterest
 
 STATUS: Final = "status"
 CAPACITY: Final = "capacity"
@@ -90,7 +90,10 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """The result of a row, with the error where it was rejected. row 0: a pruned agent."""
+    """The result of a row, with the error where it was rejected. row 0: a pruned agent.
+
+    silent: the interests of the row that no message can meet.
+    """
 
     row: int
     agent: str
@@ -98,6 +101,7 @@ class ImportResult:
     error: MatcherError | None = None
     changes: tuple[FieldChange, ...] = ()
     status_kept: StatusKept | None = None
+    silent: tuple[SilentInterest, ...] = ()
 
 
 def changes_of(

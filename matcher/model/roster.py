@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 
 from matcher.model.lifecycle import AgentStatus
@@ -82,12 +83,21 @@ class Agent:
     status_reason: str = ""
     beat_until_ms: int = 0
     """Until when the last heartbeat counts; 0: the agent sends no heartbeats."""
+    silent: tuple[SilentInterest, ...] = ()
+    """The interests that no message can meet; set where an agent is read for a caller."""
     uid: str = ""
     """Of this person: a new agent of the same id has another; "": an earlier version wrote the agent."""
 
     def is_another(self, uid: str) -> bool:
         """Return whether a uid that was noted for this id is another person's; "": nobody noted it."""
         return bool(uid and self.uid and uid != self.uid)
+
+
+class WhenOverloaded(StrEnum):
+    """What becomes of a message that cannot be compared with interests: refused, or given the least utilized agent."""
+
+    REFUSE = "REFUSE"
+    FALLBACK = "FALLBACK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +122,9 @@ class PoolPolicy:
     """0: the pool does not use relationships."""
     relationship_wait_ms: int = 0
     matching_window_ms: int = 0
+    small_talk: tuple[str, ...] = ()
+    """Sentences that are no unit of a message, beside the packaged ones."""
+    when_overloaded: WhenOverloaded = WhenOverloaded.REFUSE
 
     def tolerance(self, default: float) -> float:
         """Return the affinity tolerance in force; default: the service's own, for a pool that names none."""
@@ -142,6 +155,21 @@ class AgentChange:
     capacity: Capacity | None = None
     pools: tuple[str, ...] | None = None
     status: AgentStatus | None = None
+
+
+class SilentReason(StrEnum):
+    """Why an interest says nothing."""
+
+    UNKNOWN_TO_MODEL = "UNKNOWN_TO_MODEL"
+    SMALL_TALK = "SMALL_TALK"
+
+
+@dataclass(frozen=True, slots=True)
+class SilentInterest:
+    """An interest that no message can meet, in the agent's words, and why."""
+
+    interest: str
+    reason: SilentReason
 
 
 def etag(version: int) -> str:

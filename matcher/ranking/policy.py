@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from matcher.affinity.search_result import FreeAgent, SearchResult, top_k
 from matcher.affinity.sentences import Sentences
-from matcher.model import Basis, Candidate, LeftOut, Ranking, Reason, interest_id
+from matcher.model import Basis, Candidate, Degraded, LeftOut, Ranking, Reason, interest_id
 
 MOST_CANDIDATES: Final = 8
 MOST_REASONS: Final = 3
@@ -34,6 +34,8 @@ class RankingTerms:
     floor: float
     tolerance: float
     most: int = MOST_CANDIDATES
+    degraded: Degraded | None = None
+    """Why the message was not compared with interests; None: it was."""
 
 
 class _Order(NamedTuple):
@@ -111,6 +113,7 @@ def _ranking(result: SearchResult, units: Sentences, terms: RankingTerms, order:
         left_out=left_out,
         scorer=result.scorer,
         set_aside=units.set_aside,
+        degraded=terms.degraded,
     )
 
 

@@ -19,7 +19,7 @@ from matcher.ranking.batch_assignment import BatchEntry, assign_batch, most_list
 from matcher.ranking.policy import RankingTerms, rank_with
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.encoded_message import encode_message
+from matcher.routing.encoded_message import encode_or_fall_back
 from matcher.routing.encoder_share import ENCODING_SHARE, EncoderShare
 from matcher.routing.message_reading import read_message
 from matcher.routing.ranker import Ranker, RankRequest
@@ -101,9 +101,9 @@ class BatchRouter:
             pool = await replica.pools.pool(request.message.requirements.pool)
             request = replace(request, message=await read_message(request.message))
             message = await self._router.with_relationship(replica, pool, request.message)
-            encoded = await encode_message(replica, message, share, until)
+            encoded = await encode_or_fall_back(replica, pool, message, share, until)
             to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
-            return _Undecided(at, request, to_rank, await self._ranker.terms(replica, pool))
+            return _Undecided(at, request, to_rank, await self._ranker.terms(replica, pool, encoded))
         except MatcherError as error:
             return error
 

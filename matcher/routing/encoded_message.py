@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.affinity.comparable import Unknown
 from matcher.affinity.compared import compared_units
 from matcher.affinity.lexicon import stems
-from matcher.affinity.sentences import Sentences
-from matcher.model import Message
+from matcher.affinity.sentences import Sentences, split
+from matcher.affinity.small_talk import SmallTalk
+from matcher.encoder import unknown_words
+from matcher.errors import EncoderOverloaded, ModelUnusable, ServiceOverloaded
+from matcher.model import Degraded, Message, Pool, WhenOverloaded
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
-
-LONG_TEXT: Final = 1_600
-"""Characters from which on a text is cut beside the event loop: to cut 8,000 takes 3.4 ms on an idle core, and several
-times that on a busy one."""
-_CUTTER: Final = ThreadPoolExecutor(1, "cut")
-"""One thread: several would keep Python's lock from the event loop for longer than the cutting takes."""
+from matcher.routing.message_reading import AT_ONCE, in_reader
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -32,33 +29,58 @@ class EncodedMessage:
     units: Sentences
     vectors: NDArray[np.float32]
     stems: list[tuple[str, ...]]
+    degraded: Degraded | None = None
+    """Why the message has no units: it was not encoded, and its pool wants the least utilized agent then."""
 
 
 async def encode_message(
-    replica: SiteReplica, message: Message, share: EncoderShare | None = None, until: float | None = None
+    replica: SiteReplica,
+    message: Message,
+    pool: Pool | None = None,
+    share: EncoderShare | None = None,
+    until: float | None = None,
 ) -> EncodedMessage:
     """Split a message that was read into units, and encode them.
 
-    share: encode them within a share of the encoder, a few at a time; until: as of `EncoderShare.of`.
+    pool: whose own small talk is no unit. share: encode them within a share of the encoder, a few at a time; until: as
+    of `EncoderShare.of`.
     """
-    if len(message.text) > LONG_TEXT:
-        cut = await asyncio.get_running_loop().run_in_executor(_CUTTER, _cut, message)
-    else:
-        cut = _cut(message)
-    units, texts, known_stems = cut
-    encode = replica.matching.encoder.encode
-    if share is None:
-        return EncodedMessage(units, await encode(texts), known_stems)
+    encoder = replica.matching.encoder
+    small_talk = SmallTalk.of_pool(pool.policy.small_talk if pool else ())
+    cut = partial(_cut, unknown=partial(unknown_words, encoder), small_talk=small_talk)
+    units, texts, known_stems = cut(message) if len(message.text) <= AT_ONCE else await in_reader(cut, message)
+    if share is None or not texts:
+        return EncodedMessage(units, await encoder.encode(texts), known_stems)
     vectors = []
     for some in slices(texts, share.at_once):
         async with share.of(sum(map(len, some)), until):
-            vectors.append(await encode(some))
+            vectors.append(await encoder.encode(some))
     return EncodedMessage(units, np.concatenate(vectors), known_stems)
 
 
-def _cut(message: Message) -> tuple[Sentences, list[str], list[tuple[str, ...]]]:
+async def encode_or_fall_back(
+    replica: SiteReplica, pool: Pool, message: Message, share: EncoderShare | None = None, until: float | None = None
+) -> EncodedMessage:
+    """Encode a message as `encode_message` does; where that fails, return a message without units if its pool wants it.
+
+    A message without units meets no interest, so it gets the least utilized agent. Raises what the encoder raises,
+    where the pool's when_overloaded is REFUSE.
+    """
+    try:
+        return await encode_message(replica, message, pool, share, until)
+    except (EncoderOverloaded, ServiceOverloaded, ModelUnusable) as fault:
+        if pool.policy.when_overloaded is not WhenOverloaded.FALLBACK:
+            raise
+        why = Degraded.ENCODER_BROKEN if isinstance(fault, ModelUnusable) else Degraded.ENCODER_FULL
+    nothing = np.empty((0, replica.matching.encoder.dimension), np.float32)
+    return EncodedMessage(split(""), nothing, [], why)
+
+
+def _cut(
+    message: Message, *, unknown: Unknown, small_talk: SmallTalk
+) -> tuple[Sentences, list[str], list[tuple[str, ...]]]:
     """Return a message's units, their texts and their stems."""
-    compared = compared_units(message)
+    compared = compared_units(message, unknown=unknown, small_talk=small_talk)
     return compared.units, compared.texts, [stems(text) for text in compared.texts]
 
 

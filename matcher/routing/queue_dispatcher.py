@@ -169,6 +169,8 @@ class QueueDispatcher:
             else:
                 # None of the agents found has free capacity after all: the contacts behind may find others.
                 this_pass.gone |= {contact.contact.place.contact for contact in searched}
+        # A contact that could not be encoded is encoded again in the next pass.
+        self._entries = {contact: entry for contact, entry in self._entries.items() if not entry.encoded.degraded}
         # No waiting contact needs the agents who are free now: new messages may have them.
         await self._contacts.give_back(self._replica.site, freed)
         return this_pass.wake_ms
@@ -225,10 +227,14 @@ class QueueDispatcher:
         entry = self._entries.get(place.contact)
         return entry is not None and entry.place == place
 
+    def _pool(self, pool: str) -> Pool:
+        """Return a pool; one that was removed meanwhile, with the policy of a new one."""
+        return self._replica.pools.known.get(pool) or Pool(pool, PoolPolicy(), 0, 0, 0)
+
     async def _search_alone(self, contact: QueuedContact, now: int, this_pass: Pass) -> SearchedContact | None:
         """Find the free agents for a contact; None where no agent can serve it."""
         replica, requirements, record = self._replica, contact.requirements, contact.record
-        pool = replica.pools.known.get(contact.place.pool) or Pool(contact.place.pool, PoolPolicy(), 0, 0, 0)
+        pool = self._pool(contact.place.pool)
         excluded = set(requirements.excluded)
         for agent, until in record.excluded.items():
             known = replica.index.agent(agent)
@@ -241,7 +247,7 @@ class QueueDispatcher:
         # An agent to whom the contact was transferred by id, and who did not accept: now any agent may have it.
         only = "" if requirements.only in record.excluded else requirements.only
         requirements = replace(requirements, excluded=frozenset(excluded), only=only)
-        terms, preferred = await self._ranker.terms(replica, pool), contact.message.preferred
+        terms, preferred = await self._ranker.terms(replica, pool, contact.encoded), contact.message.preferred
         ranking = await self._ranker.rank_preferred(
             RankRequest(replica, pool, contact.encoded, requirements, preferred)
         )

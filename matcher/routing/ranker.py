@@ -61,9 +61,12 @@ class Ranker:
         self._default_tolerance = default_tolerance
         self._searches = searches
 
-    async def terms(self, replica: SiteReplica, pool: Pool, *, most: int = MOST_CANDIDATES) -> RankingTerms:
-        """Return the floor and the tolerance in force for a pool."""
-        return RankingTerms(await replica.floor(pool), pool.policy.tolerance(self._default_tolerance), most)
+    async def terms(
+        self, replica: SiteReplica, pool: Pool, encoded: EncodedMessage, *, most: int = MOST_CANDIDATES
+    ) -> RankingTerms:
+        """Return the terms of a message: the floor and the tolerance in force for its pool."""
+        tolerance = pool.policy.tolerance(self._default_tolerance)
+        return RankingTerms(await replica.floor(pool), tolerance, most, encoded.degraded)
 
     async def turn(self) -> None:
         """Wait for a loop turn, before a step that searches without one."""
@@ -77,7 +80,7 @@ class Ranker:
     async def rank(self, request: RankRequest, options: RankOptions = _DEFAULT_OPTIONS) -> Ranking:
         """Rank the agents who meet the requirements, in a loop turn."""
         replica, encoded, requirements = request.replica, request.encoded, request.requirements
-        terms = await self.terms(replica, request.pool, most=options.most)
+        terms = await self.terms(replica, request.pool, encoded, most=options.most)
         search = SearchRequest(
             replica, requirements, options.most, terms.floor, options.ignore_availability, options.count_left_out
         )
@@ -108,7 +111,7 @@ class Ranker:
 
     async def _rank_alone(self, request: RankRequest, preferred: Preferred) -> Ranking:
         encoded, alone = request.encoded, replace(request.requirements, only=preferred.agent)
-        terms = await self.terms(request.replica, request.pool, most=1)
+        terms = await self.terms(request.replica, request.pool, encoded, most=1)
         result = request.replica.index.find(Query(encoded.vectors, encoded.stems), alone, max_free=1, floor=terms.floor)
         return replace(rank(result, encoded.units, terms), basis=preferred.basis)
 

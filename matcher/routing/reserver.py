@@ -145,7 +145,7 @@ class Reserver:
             match await self._reserve(replica, reserve, shortlist):
                 case Reserved(reservation) as reserved:
                     replica.apply_reserved(reserve, reserved)
-                    return ReservedOutcome(reservation, _chosen(ranking, reservation.agent), replayed=False)
+                    return ReservedOutcome(reservation, _chosen(ranking, reservation.agent), False, ranking.degraded)
                 case Enqueued(score, waits_until_ms):
                     now = self._clocks.of(reserve.site).now_ms()
                     place = replica.queue.place(reserve.contact, request.pool.id, score, waits_until_ms, now)
@@ -232,7 +232,8 @@ class Reserver:
             reservation_id = contact.reservation
         reservation = await self._store.reservation(site, reservation_id, now)
         decision = await self._store.decision(site, reservation.decision)
-        return ReservedOutcome(reservation, _chosen(decision.ranking, decision.agent), replayed=replayed)
+        ranking = decision.ranking
+        return ReservedOutcome(reservation, _chosen(ranking, decision.agent), replayed, ranking.degraded)
 
 
 def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:

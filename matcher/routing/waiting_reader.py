@@ -9,8 +9,9 @@ from typing import Final
 
 import structlog
 
+from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.encoded_message import encode_message
+from matcher.routing.encoded_message import encode_or_fall_back
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.message_reading import read_message
 from matcher.routing.queued_contacts import QueuedContact
@@ -78,7 +79,15 @@ class WaitingReader:
         # A message that another version sealed may be unread.
         read = [await read_message(written.message) for _, _, written in opened]
         # A few at a time: all at once, long messages would be more than may wait for the encoder, at each try again.
-        encoded = await asyncio.gather(*(encode_message(self._replica, message, self._share) for message in read))
+        known = self._replica.pools.known
+        # A pool that was removed meanwhile has the policy of a new one.
+        pools = [known.get(place.pool) or Pool(place.pool, PoolPolicy(), 0, 0, 0) for place, _, _ in opened]
+        encoded = await asyncio.gather(
+            *(
+                encode_or_fall_back(self._replica, pool, message, self._share)
+                for message, pool in zip(read, pools, strict=True)
+            )
+        )
         queued = [
             QueuedContact(place, record, written.message, written.auto_accept, message, written.message.requirements)
             for (place, record, written), message in zip(opened, encoded, strict=True)

@@ -26,7 +26,7 @@ from enum import StrEnum
 from typing import Final
 
 from matcher.rpc.call_cost import CallCost
-from matcher.rpc.fair_line import FairLine
+from matcher.rpc.fair_line import TURN_WORK, FairLine
 
 NEWEST_FIRST_SECONDS: Final = 0.1
 """How long the line stands before the newest call is admitted first. A shorter line is chance, and calls share it in
@@ -77,6 +77,7 @@ class Admission:
         *,
         in_order: int = IN_ORDER,
         crowd: int = CROWD,
+        turn_work: int = TURN_WORK,
         on_wait: Callable[[float], None] = lambda _: None,
         on_refusal: Callable[[Refusal], None] = lambda _: None,
     ) -> None:
@@ -84,6 +85,7 @@ class Admission:
 
         in_order: a line of up to so many times `most` keeps the order of arrival, and none of its calls is refused.
         crowd: how many calls may arrive while the line stands before it is overload, however long it stands.
+        turn_work: the work that a site may have admitted in its turn, where calls wait.
         on_wait: called with the seconds that an admitted call has waited. on_refusal: called for each refused call.
         """
         self._most = most
@@ -96,7 +98,7 @@ class Admission:
         self._on_refusal = on_refusal
         self._in_flight = 0
         self._taken = 0
-        self._line: FairLine[_Waiting] = FairLine()
+        self._line: FairLine[_Waiting] = FairLine(turn_work)
         self._standing_since = 0.0
         self._calm_from = 0.0
         self._arrived = 0

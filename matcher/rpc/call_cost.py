@@ -54,7 +54,7 @@ def call_cost(method: str, body: bytes) -> CallCost:
             texts += 1
     texts = max(1, texts)
     work = texts + max(0, len(body) - ORDINARY_BYTES * texts) // BYTES_PER_WORK
-    return CallCost(work, len(body), site, batch=texts > 1 and work > BATCH_WORK)
+    return CallCost(work, len(body), site, batch=method == _BATCH and work > BATCH_WORK)
 
 
 def _fields(body: bytes) -> Iterator[tuple[int, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -17,6 +18,7 @@ from matcher.model import (
     Contact,
     ContactEvent,
     Decision,
+    Degraded,
     ImportAction,
     ImportResult,
     LeftOut,
@@ -26,9 +28,11 @@ from matcher.model import (
     QueuedOutcome,
     Ranking,
     Reservation,
+    SilentInterest,
     Site,
     StatusKept,
     Unmatched,
+    WhenOverloaded,
     etag,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
@@ -42,6 +46,10 @@ RESERVATION_STATE: Final = {state: routing_pb2.ReservationState.Value(state.name
 CONTACT_STATE: Final = {state: routing_pb2.ContactState.Value(f"CONTACT_{state.name}") for state in ContactState}
 CAUSE: Final = {cause: routing_pb2.Cause.Value(f"CAUSE_{cause.name}") for cause in Cause}
 BASIS: Final = {basis: routing_pb2.Basis.Value(basis.name) for basis in Basis}
+DEGRADED: Final = {why: routing_pb2.Degraded.Value(why.name) for why in Degraded}
+WHEN_OVERLOADED: Final = {
+    choice: roster_pb2.WhenOverloaded.Value(f"WHEN_OVERLOADED_{choice.name}") for choice in WhenOverloaded
+}
 CONSTRAINT: Final = {rule: routing_pb2.Constraint.Value(f"CONSTRAINT_{rule.name}") for rule in Constraint}
 ASIDE_KIND: Final = {kind: routing_pb2.SetAsideKind.Value(f"SET_ASIDE_{kind.name}") for kind in AsideKind}
 ACTION: Final = {action: roster_pb2.ImportAgentsResponse.Action.Value(action.name) for action in ImportAction}
@@ -72,6 +80,7 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
         replayed=outcome.replayed,
         reservation=reservation(site, offer),
         candidate=candidate(site, outcome.candidate),
+        degraded=DEGRADED[outcome.degraded] if outcome.degraded else routing_pb2.DEGRADED_UNSPECIFIED,
     )
 
 
@@ -200,6 +209,7 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         model=record.model,
         scorer=record.scorer,
         create_time=_time(record.created_ms),
+        degraded=DEGRADED[ranking.degraded] if ranking.degraded else routing_pb2.DEGRADED_UNSPECIFIED,
         relaxed=[
             routing_pb2.Relaxed(skill=relaxed.skill, time=_time(relaxed.at_ms))
             if relaxed.skill
@@ -242,6 +252,7 @@ def agent(site: str, record: Agent, *, with_holds: bool = False) -> roster_pb2.A
         status_reason=record.status_reason,
         heartbeat_expire_time=_time(record.beat_until_ms),
         uid=record.uid,
+        silent_interests=_silent(record.silent),
     )
 
 
@@ -273,6 +284,8 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         relationship_duration=_duration_set(policy.relationship_ms),
         relationship_wait=_duration(policy.relationship_wait_ms),
         matching_window=_duration(policy.matching_window_ms),
+        small_talk=policy.small_talk,
+        when_overloaded=WHEN_OVERLOADED[policy.when_overloaded],
         affinity_floor=policy.affinity_floor,
         affinity_tolerance=policy.affinity_tolerance,
         effective_affinity_floor=floor,
@@ -296,7 +309,15 @@ def import_response(site: str, result: ImportResult) -> roster_pb2.ImportAgentsR
             for change in result.changes
         ),
         status_kept=STATUS_KEPT[result.status_kept] if result.status_kept else NOTHING_KEPT,
+        silent_interests=_silent(result.silent),
     )
+
+
+def _silent(interests: Sequence[SilentInterest]) -> list[roster_pb2.SilentInterest]:
+    return [
+        roster_pb2.SilentInterest(interest=silent.interest, reason=roster_pb2.SilentReason.Value(silent.reason.name))
+        for silent in interests
+    ]
 
 
 def _capacity(capacity: Capacity) -> roster_pb2.Capacity:

@@ -16,6 +16,8 @@ from matcher.rpc.call_cost import CallCost
 TURN_WORK: Final = 8
 """The work that one turn allows. Less costs more turns until a long message goes; more lets one site go on for longer:
 8 ordinary messages take some 10 ms."""
+BATCH_TURN_WORK: Final = 4_096
+"""The same where large batches wait: a batch of the longest texts has a work of 16,000."""
 
 
 class Costly(Protocol):
@@ -58,7 +60,10 @@ class _Calls(Generic[C]):
 class _Turns(Generic[C]):
     """Sites that take turns, or the callers of one site."""
 
-    def __init__(self, key: Callable[[CallCost], str], inner: Callable[[], _Turns[C] | _Calls[C]]) -> None:
+    def __init__(
+        self, turn_work: int, key: Callable[[CallCost], str], inner: Callable[[], _Turns[C] | _Calls[C]]
+    ) -> None:
+        self._turn_work = turn_work
         self.credit = 0
         self.work = 0
         self._key = key
@@ -93,7 +98,7 @@ class _Turns(Generic[C]):
             call = flow.next(newest=newest)
             if flow.credit >= call.cost.work:
                 return call
-            flow.credit += TURN_WORK
+            flow.credit += self._turn_work
             self._flows.move_to_end(key)
 
     def oldest_of_heaviest(self) -> C:
@@ -103,8 +108,13 @@ class _Turns(Generic[C]):
 class FairLine(Generic[C]):
     """The calls that wait, of all sites and callers."""
 
-    def __init__(self) -> None:
-        self._turns: _Turns[C] = _Turns(lambda cost: cost.site, lambda: _Turns(lambda cost: cost.caller, _Calls))
+    def __init__(self, turn_work: int = TURN_WORK) -> None:
+        """turn_work: the work that a site, and a caller of a site, may have done in one turn."""
+
+        def callers() -> _Turns[C]:
+            return _Turns(turn_work, lambda cost: cost.caller, _Calls)
+
+        self._turns: _Turns[C] = _Turns(turn_work, lambda cost: cost.site, callers)
         self._calls: dict[C, None] = {}
         self.size = 0
         """Bytes of the bodies that wait."""

@@ -38,6 +38,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         self._contacts = services.contacts
         self._watch = services.watch
         self._streams = streams
+        self._degraded = telemetry.routes_degraded
         self._routes = cache(telemetry.routes.labels)
         self.encoded_events = EncodedEvents()
 
@@ -171,4 +172,6 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
             self._routes("replayed" if outcome.replayed else "queued", "NONE").inc()
         else:
             label = "replayed" if outcome.replayed else "held"
+            if outcome.degraded and not outcome.replayed:
+                self._degraded.labels(outcome.degraded).inc()
             self._routes(label, outcome.reservation.basis.value).inc()

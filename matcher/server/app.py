@@ -32,6 +32,7 @@ from matcher.routing.reserver import Reserver
 from matcher.routing.router import Router
 from matcher.routing.search_batcher import SearchBatcher
 from matcher.rpc.admission_queue import Admission
+from matcher.rpc.fair_line import BATCH_TURN_WORK
 from matcher.rpc.health import Health
 from matcher.rpc.interceptors.admission import AdmissionGate
 from matcher.rpc.open_streams import OpenStreams
@@ -238,7 +239,7 @@ def _admission_gate(
         on_refusal=lambda reason: telemetry.routes_refused.labels(reason).inc(),
     )
     calls = admission(settings.routes_in_flight or ROUTES_PER_CORE * usable_cores(), settings.routes_waiting)
-    batches = admission(BATCHES_AT_ONCE, BATCHES_WAITING, in_order=BATCHES_WAITING)
+    batches = admission(BATCHES_AT_ONCE, BATCHES_WAITING, in_order=BATCHES_WAITING, turn_work=BATCH_TURN_WORK)
     telemetry.routes_in_flight.set_function(lambda: calls.in_flight + batches.in_flight)
     telemetry.routes_waiting.set_function(lambda: calls.waiting + batches.waiting)
     return AdmissionGate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -23,7 +23,7 @@ from matcher.model import Agent, ImportAction, ImportedRow, ImportResult, Profil
 from matcher.model.imports import changes_of
 from matcher.model.lifecycle import AgentStatus
 from matcher.model.resource_names import agent_name, pool_name, site_name
-from matcher.replica.interest_vectors import vectors_for_update
+from matcher.replica.interest_vectors import silent_interests, vectors_for_update
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.services.agents import AgentService, AgentWrite
@@ -103,7 +103,12 @@ class ImportService:
             )
             for work, result in zip(written, answers, strict=True):
                 results[work.place] = result
-        return [result for result in results if result is not None]
+        encoder = replica.matching.encoder
+        return [
+            replace(result, silent=silent_interests(encoder, row.profile.interests))
+            for row, result in zip(rows, results, strict=True)
+            if result is not None
+        ]
 
     async def prune(
         self, site: str, keep: frozenset[str], max_removed: int | None, validate_only: bool

@@ -15,7 +15,7 @@ from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, Reservati
 from matcher.model import Agent, AgentChange, Page, Profile
 from matcher.model.lifecycle import AgentStatus, Cause
 from matcher.model.resource_names import agent_name
-from matcher.replica.interest_vectors import encode_interests, vectors_for_update
+from matcher.replica.interest_vectors import encode_interests, silent_interests, texts_of, vectors_for_update
 from matcher.replica.site_registry import SiteRegistry, wait_for_successor
 from matcher.replica.site_replica import SiteReplica
 from matcher.services.etags import check_etag, overtaken, retry_write
@@ -67,15 +67,17 @@ class AgentService:
         """Add an agent; its interests are encoded before the call returns."""
         replica = await self._sites.replica(site)
         vectors = await encode_interests(replica.matching.encoder, profile.interests)
-        return await self.write(replica, AgentWrite(agent, profile, status, before=None), vectors)
+        return _with_silent(
+            replica, await self.write(replica, AgentWrite(agent, profile, status, before=None), vectors)
+        )
 
     async def agent(self, site: str, agent: str) -> Agent:
         """Read an agent with its holds."""
         stored = await self._store.agent(site, agent, self._clocks.of(site).now_ms())
+        replica = await self._sites.replica(site)
         if stored is None:
-            await self._sites.replica(site)
             raise AgentNotFound(agent_name(site, agent))
-        return stored
+        return _with_silent(replica, stored)
 
     async def agents(
         self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None, *, with_holds: bool
@@ -87,7 +89,7 @@ class AgentService:
         ids = await self._store.agent_ids(site, most, after)
         stored = [agent for agent in await self._store.agents(site, ids.items) if agent is not None]
         listed = [
-            agent
+            _with_silent(replica, agent)
             for agent in stored
             if (pool is None or pool in agent.profile.pools) and (status is None or agent.status is status)
         ]
@@ -111,7 +113,7 @@ class AgentService:
             (vectors,) = await vectors_for_update(self._store, site, replica.matching.encoder, [(profile, before)])
             return await self.write(replica, AgentWrite(agent, profile, change.status, before), vectors)
 
-        return await retry_write(update, overtaken(etag))
+        return _with_silent(replica, await retry_write(update, overtaken(etag)))
 
     async def delete_agent(self, site: str, agent: str, etag: str, force: bool) -> None:
         """Remove an agent; with `force` its reservations are canceled first."""
@@ -160,6 +162,7 @@ class AgentService:
             expected=before.version if before else MUST_NOT_EXIST,
             pools_before=pools_before,
             imported=written.imported,
+            texts_of=texts_of(replica.matching.encoder),
         )
         replica.apply_own_agent(agent, vectors)
         if written.status is not None and pools_before:
@@ -190,3 +193,9 @@ class AgentService:
                 except ReservationStateWrong:
                     await self._reservations.complete(reservation, NO_FENCE, 0)
         return await self.agent(replica.site, agent.id)
+
+
+def _with_silent(replica: SiteReplica, agent: Agent) -> Agent:
+    """Return an agent with the interests that no message can meet by the serving model."""
+    silent = silent_interests(replica.matching.encoder, agent.profile.interests)
+    return replace(agent, silent=silent) if silent else agent

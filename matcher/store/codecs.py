@@ -101,18 +101,18 @@ def decode_holds(members: Sequence[tuple[bytes, float]], now_ms: int) -> tuple[H
     return tuple(holds)
 
 
-def encode_vectors(interests: Sequence[str], vectors: NDArray[np.float32]) -> bytes:
-    """Return the digest of the interests, and their vectors [n, dimension] as fp16, row by row."""
-    return _digest_of(interests) + vectors.astype(np.float16).tobytes()
+def encode_vectors(texts: Sequence[str], vectors: NDArray[np.float32]) -> bytes:
+    """Return the digest of what was compared of the interests, and the vectors [n, dimension] as fp16, row by row."""
+    return _digest_of(texts) + vectors.astype(np.float16).tobytes()
 
 
-def decode_vectors(interests: Sequence[str], stored: bytes | None, dimension: int) -> NDArray[np.float32] | None:
-    """Return the stored vectors [n, dimension]; None where they are missing or belong to other interests."""
-    size = DIGEST_BYTES + len(interests) * dimension * np.dtype(np.float16).itemsize
-    if stored is None or len(stored) != size or not stored.startswith(_digest_of(interests)):
+def decode_vectors(texts: Sequence[str], stored: bytes | None, dimension: int) -> NDArray[np.float32] | None:
+    """Return the stored vectors [n, dimension]; None where they are missing or belong to other texts."""
+    size = DIGEST_BYTES + len(texts) * dimension * np.dtype(np.float16).itemsize
+    if stored is None or len(stored) != size or not stored.startswith(_digest_of(texts)):
         return None
     rows = np.frombuffer(stored, np.float16, offset=DIGEST_BYTES)
-    return rows.reshape(len(interests), dimension).astype(np.float32)
+    return rows.reshape(len(texts), dimension).astype(np.float32)
 
 
 def stored_precision(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -120,8 +120,8 @@ def stored_precision(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return vectors.astype(np.float16).astype(np.float32)
 
 
-def _digest_of(interests: Sequence[str]) -> bytes:
-    return hashlib.sha256("\n".join(interests).encode()).digest()[:DIGEST_BYTES]
+def _digest_of(texts: Sequence[str]) -> bytes:
+    return hashlib.sha256("\n".join(texts).encode()).digest()[:DIGEST_BYTES]
 
 
 def encode_policy(policy: PoolPolicy) -> bytes:

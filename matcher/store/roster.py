@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,9 @@ from matcher.store.redis.client import StoreClient
 from matcher.store.unreadable import Unreadable
 
 MUST_NOT_EXIST = 0
+
+TextsOf: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
+"""Returns what a model compares of interests: by these texts vectors are recognised as theirs."""
 
 
 class RosterStore:
@@ -80,25 +84,42 @@ class RosterStore:
         return [own or () for own in holds]
 
     async def vectors(
-        self, site: str, model: str, agents: Sequence[Agent], dimension: int
+        self,
+        site: str,
+        model: str,
+        agents: Sequence[Agent],
+        dimension: int,
+        texts_of: TextsOf = lambda interests: interests,
     ) -> list[NDArray[np.float32] | None]:
-        """Read agents' interest vectors [interests, dimension] in one round trip; None: not of these interests."""
+        """Read agents' interest vectors [interests, dimension] in one round trip; None: not of these interests.
+
+        texts_of: returns what the model compares of interests; vectors of other texts are not those of these interests.
+        """
         keys = Keys(site)
         values = await self._connection.pipeline([("GET", keys.vectors(model, agent.id)) for agent in agents])
         return [
-            decode_vectors(agent.profile.interests, stored, dimension)
+            decode_vectors(texts_of(agent.profile.interests), stored, dimension)
             for agent, stored in zip(agents, values, strict=True)
         ]
 
-    async def put_vectors(self, site: str, model: str, vectors: Sequence[tuple[Agent, NDArray[np.float32]]]) -> None:
-        """Write agents' interest vectors of a model, in one round trip; not those of agents that have changed."""
+    async def put_vectors(
+        self,
+        site: str,
+        model: str,
+        vectors: Sequence[tuple[Agent, NDArray[np.float32]]],
+        texts_of: TextsOf = lambda interests: interests,
+    ) -> None:
+        """Write agents' interest vectors of a model, in one round trip; not those of agents that have changed.
+
+        texts_of: as in `vectors`.
+        """
         keys = Keys(site)
         agents = [
             verbs.AgentVectors(
                 agent=keys.agent(agent.id),
                 vectors=keys.vectors(model, agent.id),
                 profile_version=agent.profile_version,
-                encoded=encode_vectors(agent.profile.interests, rows),
+                encoded=encode_vectors(texts_of(agent.profile.interests), rows),
             )
             for agent, rows in vectors
         ]
@@ -120,10 +141,11 @@ class RosterStore:
         expected: int | None,
         pools_before: Sequence[str],
         imported: bool = False,
+        texts_of: TextsOf = lambda interests: interests,
     ) -> Agent:
         """Write an agent; `expected` is the version it must have (0: it must not exist, None: any).
 
-        imported: an agent whose heartbeats have stopped keeps the status, and the guard.
+        imported: an agent whose heartbeats have stopped keeps the status, and the guard. texts_of: as in `vectors`.
         Raises AgentExists, AgentNotFound, EtagMismatch or PoolNotFound; nothing is written then.
         """
         keys = Keys(site)
@@ -145,7 +167,7 @@ class RosterStore:
                 profile=encode_profile(profile),
                 total=profile.capacity.total,
                 channels=encode_channels(profile.capacity),
-                encoded=b"" if vectors is None else encode_vectors(profile.interests, vectors),
+                encoded=b"" if vectors is None else encode_vectors(texts_of(profile.interests), vectors),
                 write_id=secrets.token_hex(8),
                 events_kept=self._events_kept,
                 left=[verbs.PoolLeft(members=keys.members(pool)) for pool in left],

@@ -56,6 +56,54 @@ AWAY: AgentStatus.ValueType  # 4
 """Takes no contacts for a while; also set by the service, which gives the reason in status_reason."""
 Global___AgentStatus: _TypeAlias = AgentStatus  # noqa: Y015
 
+class _SilentReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SilentReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SilentReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SILENT_REASON_UNSPECIFIED: _SilentReason.ValueType  # 0
+    """Never sent."""
+    UNKNOWN_TO_MODEL: _SilentReason.ValueType  # 1
+    """The serving model knows no word of it; another model may."""
+    SMALL_TALK: _SilentReason.ValueType  # 2
+    """It is a sentence that says nothing about a topic."""
+
+class SilentReason(_SilentReason, metaclass=_SilentReasonEnumTypeWrapper):
+    """Why an interest says nothing."""
+
+SILENT_REASON_UNSPECIFIED: SilentReason.ValueType  # 0
+"""Never sent."""
+UNKNOWN_TO_MODEL: SilentReason.ValueType  # 1
+"""The serving model knows no word of it; another model may."""
+SMALL_TALK: SilentReason.ValueType  # 2
+"""It is a sentence that says nothing about a topic."""
+Global___SilentReason: _TypeAlias = SilentReason  # noqa: Y015
+
+class _WhenOverloaded:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WhenOverloadedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WhenOverloaded.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WHEN_OVERLOADED_UNSPECIFIED: _WhenOverloaded.ValueType  # 0
+    """Not set."""
+    WHEN_OVERLOADED_REFUSE: _WhenOverloaded.ValueType  # 1
+    """The call is refused: ENCODER_OVERLOADED with RetryInfo, or INTERNAL_FAULT. A contact in the queue goes on waiting."""
+    WHEN_OVERLOADED_FALLBACK: _WhenOverloaded.ValueType  # 2
+    """The message gets the least utilized agent of those who meet its requirements; answer and decision say `degraded`."""
+
+class WhenOverloaded(_WhenOverloaded, metaclass=_WhenOverloadedEnumTypeWrapper):
+    """What becomes of a message that cannot be compared with interests."""
+
+WHEN_OVERLOADED_UNSPECIFIED: WhenOverloaded.ValueType  # 0
+"""Not set."""
+WHEN_OVERLOADED_REFUSE: WhenOverloaded.ValueType  # 1
+"""The call is refused: ENCODER_OVERLOADED with RetryInfo, or INTERNAL_FAULT. A contact in the queue goes on waiting."""
+WHEN_OVERLOADED_FALLBACK: WhenOverloaded.ValueType  # 2
+"""The message gets the least utilized agent of those who meet its requirements; answer and decision say `degraded`."""
+Global___WhenOverloaded: _TypeAlias = WhenOverloaded  # noqa: Y015
+
 @_typing.final
 class Agent(_message.Message):
     """A person who takes contacts."""
@@ -79,6 +127,7 @@ class Agent(_message.Message):
     STATUS_REASON_FIELD_NUMBER: _builtins.int
     HEARTBEAT_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
+    SILENT_INTERESTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/agents/{agent}"."""
     display_name: _builtins.str
@@ -142,6 +191,10 @@ class Agent(_message.Message):
     def heartbeat_expire_time(self) -> _timestamp_pb2.Timestamp:
         """Until when the last heartbeat counts. Unset for an agent without heartbeats."""
 
+    @_builtins.property
+    def silent_interests(self) -> _containers.RepeatedCompositeFieldContainer[Global___SilentInterest]:
+        """The interests that no message can meet, as long as the serving model serves."""
+
     def __init__(
         self,
         *,
@@ -162,14 +215,41 @@ class Agent(_message.Message):
         status_reason: _builtins.str = ...,
         heartbeat_expire_time: _timestamp_pb2.Timestamp | None = ...,
         uid: _builtins.str = ...,
+        silent_interests: _abc.Iterable[Global___SilentInterest] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "heartbeat_expire_time", b"heartbeat_expire_time", "idle_since", b"idle_since", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "heartbeat_expire_time", b"heartbeat_expire_time", "holds", b"holds", "idle_since", b"idle_since", "interests", b"interests", "languages", b"languages", "load", b"load", "name", b"name", "pools", b"pools", "skills", b"skills", "status", b"status", "status_reason", b"status_reason", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "heartbeat_expire_time", b"heartbeat_expire_time", "holds", b"holds", "idle_since", b"idle_since", "interests", b"interests", "languages", b"languages", "load", b"load", "name", b"name", "pools", b"pools", "silent_interests", b"silent_interests", "skills", b"skills", "status", b"status", "status_reason", b"status_reason", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Agent: _TypeAlias = Agent  # noqa: Y015
+
+@_typing.final
+class SilentInterest(_message.Message):
+    """An interest that no message can meet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTEREST_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    interest: _builtins.str
+    """The interest, in the agent's words."""
+    reason: Global___SilentReason.ValueType
+    """Why it says nothing."""
+    def __init__(
+        self,
+        *,
+        interest: _builtins.str = ...,
+        reason: Global___SilentReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SilentInterest: _TypeAlias = SilentInterest  # noqa: Y015
 
 @_typing.final
 class Skill(_message.Message):
@@ -320,6 +400,8 @@ class Pool(_message.Message):
     MATCHING_WINDOW_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
+    SMALL_TALK_FIELD_NUMBER: _builtins.int
+    WHEN_OVERLOADED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/pools/{pool}"."""
     display_name: _builtins.str
@@ -351,6 +433,10 @@ class Pool(_message.Message):
     uid: _builtins.str
     """Identifies this pool for ever: a UUID that is never used again. A new pool of the same name has another, and does not
     find the contacts of the former one. Empty until the first write after an update from an earlier version.
+    """
+    when_overloaded: Global___WhenOverloaded.ValueType
+    """What becomes of a message that cannot be compared with interests, because too many texts wait for the encoder or the
+    encoder is broken. Unset: WHEN_OVERLOADED_REFUSE.
     """
     @_builtins.property
     def offer_duration(self) -> _duration_pb2.Duration:
@@ -404,6 +490,12 @@ class Pool(_message.Message):
         s.
         """
 
+    @_builtins.property
+    def small_talk(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sentences that say nothing about a topic, beside those that the service knows in thirteen languages: a sentence of a
+        message that is one of them, up to case, punctuation and emoji, is not compared. At most 256 of 200 characters.
+        """
+
     def __init__(
         self,
         *,
@@ -430,10 +522,12 @@ class Pool(_message.Message):
         matching_window: _duration_pb2.Duration | None = ...,
         waiting: _builtins.int = ...,
         uid: _builtins.str = ...,
+        small_talk: _abc.Iterable[_builtins.str] | None = ...,
+        when_overloaded: Global___WhenOverloaded.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
     _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015
@@ -921,6 +1015,7 @@ class ImportAgentsResponse(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
     STATUS_KEPT_FIELD_NUMBER: _builtins.int
+    SILENT_INTERESTS_FIELD_NUMBER: _builtins.int
     row: _builtins.int
     """The row's number; 0 for a pruned agent."""
     agent: _builtins.str
@@ -937,6 +1032,10 @@ class ImportAgentsResponse(_message.Message):
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldChange]:
         """What the row changes of an agent who exists; with validate_only, what it would change."""
 
+    @_builtins.property
+    def silent_interests(self) -> _containers.RepeatedCompositeFieldContainer[Global___SilentInterest]:
+        """A warning: the interests of the row that no message can meet."""
+
     def __init__(
         self,
         *,
@@ -946,10 +1045,11 @@ class ImportAgentsResponse(_message.Message):
         status: _status_pb2.Status | None = ...,
         changes: _abc.Iterable[Global___FieldChange] | None = ...,
         status_kept: Global___ImportAgentsResponse.StatusKept.ValueType = ...,
+        silent_interests: _abc.Iterable[Global___SilentInterest] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "agent", b"agent", "changes", b"changes", "row", b"row", "status", b"status", "status_kept", b"status_kept"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "agent", b"agent", "changes", b"changes", "row", b"row", "silent_interests", b"silent_interests", "status", b"status", "status_kept", b"status_kept"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -286,6 +286,30 @@ CONSTRAINT_CAPACITY: Constraint.ValueType  # 7
 """The agent has no free capacity."""
 Global___Constraint: _TypeAlias = Constraint  # noqa: Y015
 
+class _Degraded:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DegradedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Degraded.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEGRADED_UNSPECIFIED: _Degraded.ValueType  # 0
+    """It was compared."""
+    ENCODER_FULL: _Degraded.ValueType  # 1
+    """Too many texts waited for the encoder."""
+    ENCODER_BROKEN: _Degraded.ValueType  # 2
+    """The encoder failed."""
+
+class Degraded(_Degraded, metaclass=_DegradedEnumTypeWrapper):
+    """Why a message was not compared with interests."""
+
+DEGRADED_UNSPECIFIED: Degraded.ValueType  # 0
+"""It was compared."""
+ENCODER_FULL: Degraded.ValueType  # 1
+"""Too many texts waited for the encoder."""
+ENCODER_BROKEN: Degraded.ValueType  # 2
+"""The encoder failed."""
+Global___Degraded: _TypeAlias = Degraded  # noqa: Y015
+
 class _SetAsideKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -561,12 +585,15 @@ class RouteMessageResponse(_message.Message):
     UNMATCHED_FIELD_NUMBER: _builtins.int
     QUEUED_FIELD_NUMBER: _builtins.int
     CANDIDATE_FIELD_NUMBER: _builtins.int
+    DEGRADED_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact, "sites/{site}/contacts/{contact}"."""
     decision: _builtins.str
     """The record of the decision, "sites/{site}/decisions/{decision}". Empty when unmatched: then nothing is stored."""
     replayed: _builtins.bool
     """Whether this request_id was answered before: the ids are those of the first answer, the states are current."""
+    degraded: Global___Degraded.ValueType
+    """Why the message was not compared with interests, where the pool's when_overloaded is FALLBACK. Unset: it was compared."""
     @_builtins.property
     def reservation(self) -> Global___Reservation:
         """An agent is reserved."""
@@ -593,10 +620,11 @@ class RouteMessageResponse(_message.Message):
         unmatched: Global___Unmatched | None = ...,
         queued: Global___Queued | None = ...,
         candidate: Global___Candidate | None = ...,
+        degraded: Global___Degraded.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "outcome", b"outcome", "queued", b"queued", "reservation", b"reservation", "unmatched", b"unmatched"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "contact", b"contact", "decision", b"decision", "outcome", b"outcome", "queued", b"queued", "replayed", b"replayed", "reservation", b"reservation", "unmatched", b"unmatched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "contact", b"contact", "decision", b"decision", "degraded", b"degraded", "outcome", b"outcome", "queued", b"queued", "replayed", b"replayed", "reservation", b"reservation", "unmatched", b"unmatched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["reservation", "unmatched", "queued"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
@@ -1162,6 +1190,7 @@ class Decision(_message.Message):
     SET_ASIDE_FIELD_NUMBER: _builtins.int
     AGENT_UID_FIELD_NUMBER: _builtins.int
     POOL_UID_FIELD_NUMBER: _builtins.int
+    DEGRADED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/decisions/{decision}"."""
     contact: _builtins.str
@@ -1192,6 +1221,8 @@ class Decision(_message.Message):
     """The agent's uid: whom the name meant when the decision was made."""
     pool_uid: _builtins.str
     """The pool's uid."""
+    degraded: Global___Degraded.ValueType
+    """Why the message was not compared with interests. Unset: it was compared."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """The agents who were considered, in order, at most 8."""
@@ -1235,10 +1266,11 @@ class Decision(_message.Message):
         set_aside: _abc.Iterable[Global___SetAside] | None = ...,
         agent_uid: _builtins.str = ...,
         pool_uid: _builtins.str = ...,
+        degraded: Global___Degraded.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "degraded", b"degraded", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

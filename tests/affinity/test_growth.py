@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from matcher.affinity.emoji_names import named
 from matcher.affinity.lexicon import stems
 from matcher.affinity.sentences import split
 from matcher.affinity.set_aside import read as read_message
@@ -32,6 +33,7 @@ WORST: dict[str, Callable[[int], str]] = {
     "numbers with dots": lambda size: "1." * (size // 2) + "a",
     "dates with spaces": lambda size: "1.1." + " " * size,
     "abbreviations": lambda size: "e.g. " * (size // 5),
+    "joined emoji": lambda size: "👩\u200d" * (size // 2),
     "commas": lambda size: "a, " * (size // 3),
     "hyphens with spaces": lambda size: " -" * (size // 2),
     "one long word": lambda size: "a" * size,
@@ -48,7 +50,9 @@ WORST_MAILS: dict[str, Callable[[int], str]] = {
     "lines that end in colons": lambda size: "2025 10:12 a:\n" * (size // 14),
     "lines of a header block": lambda size: "From: a\nTo: b\n" * (size // 14),
     "closing phrases": lambda size: "Thanks\n" * (size // 7),
+    "quotes between lines below empty lines": lambda size: "\n" * (size // 2) + "> a\nb\n" * (size // 12),
     "encoded lines": lambda size: ("A1b/" * 15 + "\n") * (size // 61),
+    "brackets behind an address": lambda size: "http://a" + ")" * size,
     "parts of addresses": lambda size: "a@b." * (size // 4),
     "codes": lambda size: "A1-" * (size // 3),
     "digits with spaces": lambda size: "1 " * (size // 2),
@@ -57,7 +61,9 @@ WORST_MAILS: dict[str, Callable[[int], str]] = {
 }
 WORST_PAGES: dict[str, Callable[[int], str]] = {
     "tags that never end": lambda size: "<a " * (size // 3),
-    "quotes in tags": lambda size: '<a ">"' * (size // 6),
+    "quotes in tags": lambda size: '<a b=">"' * (size // 8),
+    "attributes without values": lambda size: "<a " + "a" * (size - 5) + "=>",
+    "equals signs in a tag": lambda size: "<a " + "= " * (size // 2) + ">",
     "comments that never end": lambda size: "<!--" * (size // 4),
     "entities": lambda size: "&amp;x" * (size // 6),
     "quotes in quotes": lambda size: "<blockquote type=cite>" * (size // 22),
@@ -70,7 +76,7 @@ def read(text: str) -> None:
     """Cut a text into units and stem their words, as a decision does."""
     read_message(Message(text, "", Requirements()))
     for unit in split(text).texts(text):
-        stems(unit)
+        stems(named(unit))
 
 
 def read_page(text: str) -> None:

@@ -81,6 +81,8 @@ def test_what_follows_a_postscript_is_kept() -> None:
         "On Monday my neighbour told me:\nbuy the WH-1000XM5 for 300 euros, it has 30000 fans",
         "I <3 bees & a < b",
         "Best of all I like chess\nand go",
+        "I have three wishes\n- bees\n- a cello\n- a loom",
+        "Two questions.\n--\nHow do I feed bees in winter?\n--\nAnd what do carnivorous plants eat?",
     ],
 )
 def test_what_only_looks_like_a_mail_is_kept(text: str) -> None:

@@ -24,7 +24,7 @@ async def test_a_site_without_agents_reads_differently_from_one_without_a_free_a
         assert result.code == 0
         assert "has no agents yet; add some with `matcher agents import FILE`" in result.out
     await stranger.imports(data=lines([{"id": "ana", "interests": ["I keep bees."]}]))
-    assert "none is left after the constraint status" in (await stranger.types("route", "My bees have swarmed.")).out
+    assert "nobody who may take it is ONLINE" in (await stranger.types("route", "My bees have swarmed.")).out
 
 
 async def test_explain_says_that_no_agent_meets_the_requirements(stranger: Person) -> None:
@@ -34,8 +34,8 @@ async def test_explain_says_that_no_agent_meets_the_requirements(stranger: Perso
     assert (result.code, result.out.splitlines()) == (
         0,
         [
-            "no agent can take the message now: none is left after the constraint skill",
-            "excluded: 1 by skill",
+            "no agent can take the message now: nobody who may take it has the skills",
+            "left out: 1 without the skills",
             "no agent would match even if all were free: none meets all requirements",
         ],
     )

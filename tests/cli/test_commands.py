@@ -95,7 +95,7 @@ async def test_a_route_shows_the_words_that_met_and_names_as_they_are_written(pe
     assert "Ana [red]" in result.out
     assert "We want to sail to the coast." in result.out
     assert "I sail along the coast." in result.out
-    assert "ben: status" in result.out
+    assert "ben: not ONLINE" in result.out
 
 
 async def test_a_message_without_a_free_agent_is_an_answer_and_no_failure(person: Person) -> None:
@@ -103,7 +103,7 @@ async def test_a_message_without_a_free_agent_is_an_answer_and_no_failure(person
     assert (await person.types("agents", "set-status", "ana", "offline")).code == 0
     result = await person.types("route", "We want to sail to the coast.", "--explain")
     assert result.code == 0
-    assert result.out.startswith("no agent can take the message now: none is left after the constraint status\n")
+    assert result.out.startswith("no agent can take the message now: nobody who may take it is ONLINE\n")
     assert "Ana [red]" in result.out
 
 
@@ -137,6 +137,9 @@ async def test_a_pool_is_made_changed_and_removed(person: Person) -> None:
     changed = result.documents()[0]
     assert changed["display_name"] == "Bills"
     assert "affinity_floor" not in changed
+    fallback = await person.types("pools", "update", "bills", "--when-overloaded", "fallback", "--json")
+    assert fallback.documents()[0]["when_overloaded"] == "WHEN_OVERLOADED_FALLBACK"
+    assert "when overloaded" in (await person.types("pools", "get", "bills")).out
     assert "nothing to change" in (await person.types("pools", "update", "bills")).err
     ranked = await person.types("pools", "update", "bills", "--scorer", "untrained", "--json")
     assert ranked.documents()[0]["scorer"] == "untrained"

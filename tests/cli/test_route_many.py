@@ -46,7 +46,7 @@ async def test_a_file_is_decided_together_and_shown_by_contact(service: Server) 
     assert "AFFINITY" in rows["either"]
     assert "ana" in rows["sailor"]
     assert SAIL in rows["sailor"]
-    assert "no agent can take the message now: none is left after the constraint capacity" in rows["third"]
+    assert "no agent can take the message now: nobody who may take it has free capacity" in rows["third"]
 
 
 async def test_json_holds_every_result_and_a_bad_item_makes_the_exit_code_1(service: Server) -> None:

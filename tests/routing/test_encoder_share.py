@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from matcher.affinity import compared
 from matcher.affinity.lexicon import stems
 from matcher.affinity.sentences import Sentences, split
 from matcher.errors import ServiceOverloaded
 from matcher.model import Message, Requirements
-from matcher.routing import encoded_message
-from matcher.routing.encoded_message import LONG_TEXT, encode_message, slices
+from matcher.routing.encoded_message import encode_message, slices
 from matcher.routing.encoder_share import EncoderShare
+from matcher.routing.message_reading import AT_ONCE, read_message
 
 
 @dataclass
@@ -60,8 +61,8 @@ async def test_a_batch_of_long_messages_has_one_run_with_the_encoder_at_a_time()
     encoder.go_on.set()
     share = EncoderShare(runs=1, at_once=500)
     text = "My bees swarmed into the garden this morning. " * 43
-    messages = [message(f"{number} {text}") for number in range(60)]
-    encoded = await asyncio.gather(*(encode_message(encoder, one, share) for one in messages))
+    messages = [await read_message(message(f"{number} {text}")) for number in range(60)]
+    encoded = await asyncio.gather(*(encode_message(encoder, one, share=share) for one in messages))
     assert 0 < encoder.most <= 500
     assert share.taken == 0
     for one, done in zip(messages, encoded, strict=True):
@@ -115,7 +116,7 @@ async def test_a_message_whose_turn_comes_too_late_is_refused() -> None:
     assert share.taken == 0
 
 
-@pytest.mark.parametrize(("letters", "beside"), [(LONG_TEXT // 2, False), (LONG_TEXT * 2, True)])
+@pytest.mark.parametrize(("letters", "beside"), [(AT_ONCE // 2, False), (AT_ONCE * 2, True)])
 async def test_a_long_text_is_cut_beside_the_event_loop(
     letters: int, beside: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,11 +127,11 @@ async def test_a_long_text_is_cut_beside_the_event_loop(
         threads.append(threading.get_ident())
         return split(text)
 
-    monkeypatch.setattr(encoded_message, "split", noted)
+    monkeypatch.setattr(compared, "split", noted)
     encoder: Any = Encoder()
     encoder.go_on.set()
     text = ("My bees swarmed into the garden this morning. " * 80)[:letters]
-    done = await encode_message(encoder, message(text))
+    done = await encode_message(encoder, await read_message(message(text)))
     assert (threads[0] != threading.get_ident()) is beside
     assert done.units == split(text)
     assert done.stems == [stems(unit) for unit in done.units.texts(text)]

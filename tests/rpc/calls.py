@@ -122,8 +122,8 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     ),
     "read an agent": (people.GetAgentRequest(name=MAYA_NAME), ("agent", ("default", "maya"))),
     "list agents": (
-        people.ListAgentsRequest(parent="sites/default", pool=BILLING_NAME, status=people.DRAINING),
-        ("agents", ("default", 50, "", "billing", AgentStatus.DRAINING)),
+        people.ListAgentsRequest(parent="sites/default", pool=BILLING_NAME, with_holds=True, status=people.DRAINING),
+        ("agents", ("default", 50, "", "billing", AgentStatus.DRAINING, True)),
     ),
     "create an agent without a status": (
         people.CreateAgentRequest(

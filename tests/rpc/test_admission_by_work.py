@@ -209,3 +209,15 @@ async def test_sites_that_a_caller_makes_up_share_the_turns_of_one(follows: bool
         assert len({waiting.cost.site for waiting in served.calls._line}) == sites
         served.answer.set()
         await asyncio.gather(works, *calls)
+
+
+@pytest.mark.parametrize(("by_peer", "caller"), [(False, ""), (True, "ipv4:127.0.0.1")])
+async def test_the_address_of_a_caller_counts_only_where_the_setting_says_so(by_peer: bool, caller: str) -> None:
+    """Behind a proxy all callers have one address, so it says nothing by itself."""
+    async with serving(fair_by_peer=by_peer) as served:
+        works, waits = served.route("works"), served.route("waits")
+        await served.entered.get()
+        await in_line(served.calls, 1)
+        assert [waiting.cost.caller for waiting in served.calls._line] == [caller]
+        served.answer.set()
+        await asyncio.gather(works, waits)

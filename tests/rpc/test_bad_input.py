@@ -226,6 +226,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         routing.ListReservationsRequest(parent="x", agent="sites/d/pools/x", page_size=-1, page_token="\u00fc"),
         {"parent", "agent", "page_size", "page_token"},
     ),
+    "an unknown choice of a pool": (policy("when_overloaded", when_overloaded=9), {"pool.when_overloaded"}),
     "an agent without anything": (people.CreateAgentRequest(), {"parent", "agent_id", "agent"}),
     "everything wrong in an agent": (
         create(

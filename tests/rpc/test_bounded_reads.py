@@ -67,6 +67,8 @@ OUTPUT_ONLY = {
     "pool.uid",
     "agent.holds",
     "row.agent.holds",
+    "agent.silent_interests",
+    "row.agent.silent_interests",
     "agent.name",  # of an agent that is created, the id is in agent_id
     "row.agent.name",
     "agent.etag",

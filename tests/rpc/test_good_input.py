@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,12 +16,15 @@ from matcher.model import (
     Capacity,
     ChannelCapacity,
     Constraint,
+    Degraded,
     LeftOut,
     Message,
     Profile,
     Requirements,
+    ReservedOutcome,
     StreamPlace,
     Unmatched,
+    WhenOverloaded,
 )
 from matcher.model.lifecycle import AgentStatus
 from matcher.rpc import convert, resource_names
@@ -30,7 +35,7 @@ from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.calls import BILLING_NAME, CALLS, MAYA_NAME, OFFER_NAME
 from tests.rpc.conftest import Service
-from tests.rpc.doubles import CANDIDATE, MAYA, NOW_MS
+from tests.rpc.doubles import CANDIDATE, DECISION, MAYA, NOW_MS, OFFER
 
 ids = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,62}", fullmatch=True)
 lines = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40).map(str.strip).filter(bool)
@@ -175,6 +180,30 @@ async def test_a_pool_shows_the_values_that_are_set_and_those_in_force(service: 
     assert (pool.affinity_floor, pool.HasField("affinity_tolerance")) == (0.5, False)
     assert (pool.effective_affinity_floor, pool.effective_affinity_tolerance) == (0.5, 0.0625)
     assert pool.offer_duration.seconds == 30
+
+
+@pytest.mark.parametrize("choice", list(WhenOverloaded))
+async def test_a_pool_chooses_what_becomes_of_a_message_in_overload(service: Service, choice: WhenOverloaded) -> None:
+    """It is refused unless the pool says otherwise; the field can be set, and set back."""
+    pool = people.Pool(name=BILLING_NAME, when_overloaded=convert.WHEN_OVERLOADED[choice])
+    shown = await service.people.UpdatePool(people.UpdatePoolRequest(pool=pool))
+    assert service.doubles.pools.calls[-1][1][2] == {"when_overloaded": choice}
+    assert shown.when_overloaded == people.WHEN_OVERLOADED_REFUSE
+    unset = people.UpdatePoolRequest(
+        pool=people.Pool(name=BILLING_NAME), update_mask=FieldMask(paths=["when_overloaded"])
+    )
+    await service.people.UpdatePool(unset)
+    assert service.doubles.pools.calls[-1][1][2] == {"when_overloaded": None}
+
+
+@pytest.mark.parametrize("why", [None, *Degraded])
+async def test_an_answer_says_why_a_message_was_not_compared(why: Degraded | None) -> None:
+    """The answer of a route and the record of the decision."""
+    expected = routing.Degraded.Value(why.name) if why else routing.DEGRADED_UNSPECIFIED
+    answer = convert.route_response("default", ReservedOutcome(OFFER, CANDIDATE, replayed=False, degraded=why))
+    assert answer.degraded == expected
+    record = replace(DECISION, ranking=replace(DECISION.ranking, degraded=why))
+    assert convert.decision("default", record).degraded == expected
 
 
 async def test_a_watch_can_be_resumed_by_its_token(service: Service) -> None:

@@ -130,7 +130,7 @@ async def test_only_a_few_lists_are_made_at_once(monkeypatch: Any) -> None:
     async with serving(10, 10) as served:
         now, most, go_on = 0, 0, asyncio.Event()
 
-        async def agents(*_: Any) -> Page[Any]:
+        async def agents(*_: Any, **__: Any) -> Page[Any]:
             nonlocal now, most
             now += 1
             most = max(most, now)

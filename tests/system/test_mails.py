@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from matcher.client import MatcherCallError, MatcherClient
+from matcher.store.keys import Keys
+from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as pb
 from tests.people import hire, person
 from tests.processes import Server
+from tests.system.conftest import Pair
 
 BAND = "I play the trombone in a brass band."
 BEES = "I keep honey bees behind the house."
@@ -88,6 +91,18 @@ async def test_a_mail_that_waited_is_offered_by_what_was_compared(service: Serve
         assert record.set_aside[-1].kind == pb.SET_ASIDE_QUOTE
 
 
+async def test_what_waits_in_the_store_is_only_what_is_compared(pair: Pair) -> None:
+    """The seal of a mail with 100 KB of quotes is small: it holds the kept stretches with their places, no quote."""
+    site = await pair.one.site()
+    async with pair.one.client(site) as client:
+        await hire(client, {"bea": person(BEES)})
+        await client.route("Where is the brass band?")
+        quoted = PAGE.replace("Our brass band", "Our brass band " * 7_000)
+        assert (await client.route(quoted, media_type="text/html", wait=True, contact_id="mail-1")).HasField("queued")
+        async with pair.store.client() as redis:
+            assert await redis.hstrlen(Keys(site).contact("mail-1"), "sealed") < 2_000
+
+
 async def test_a_long_mail_is_taken_where_little_of_it_is_compared(service: Server) -> None:
     """Quotes and mark-up do not count among the 8,000 characters; the customer's own words do."""
     async with service.client(await service.site()) as client:
@@ -107,3 +122,59 @@ async def test_a_mail_of_nothing_but_a_quote_says_nothing(service: Server) -> No
         await hire(client, {"bea": person(BEES), "tim": person(BAND)})
         suggested = await client.suggest(QUOTE)
         assert (suggested.units, suggested.basis) == (0, pb.FALLBACK)
+
+
+THAI = "พัสดุของฉันอยู่ที่ไหน"
+
+
+async def test_what_the_model_does_not_know_finds_nobody(service: Server) -> None:
+    """A Thai question, a thumb and a wave do not look like three instruments; a saxophone does."""
+    async with service.client(await service.site()) as client:
+        await hire(client, {"jazz": person("🎷🎺🥁"), "bea": person(BEES), "thai": person("ฉันเลี้ยงผึ้ง")})
+        for text in (THAI, "👍", "hi 👋", "ขอบคุณมาก"):
+            suggested = await client.suggest(text)
+            assert suggested.basis == pb.FALLBACK
+            assert suggested.units == 0
+        assert (await client.suggest(THAI)).set_aside[0].kind == pb.SET_ASIDE_UNKNOWN
+        jazz = await client.suggest("Who plays the saxophone and the trumpet?")
+        assert jazz.candidates[0].agent == client.name("agents", "jazz")
+        assert jazz.basis == pb.AFFINITY
+
+
+async def test_an_interest_that_says_nothing_is_named_to_who_writes_it(service: Server) -> None:
+    """The import warns, and reading the agent says the same as long as the model serves."""
+    async with service.client(await service.site()) as client:
+        row = people.ImportRow(row=7, agent_id="thai", agent=person("ฉันเลี้ยงผึ้ง", BEES, "Good morning!"))
+        (answer,) = [answer async for answer in client.import_agents([row])]
+        assert [(silent.interest, silent.reason) for silent in answer.silent_interests] == [
+            ("ฉันเลี้ยงผึ้ง", people.UNKNOWN_TO_MODEL),
+            ("Good morning!", people.SMALL_TALK),
+        ]
+        assert (await client.agent("thai")).silent_interests == answer.silent_interests
+        (listed,) = [agent async for agent in client.agents()]
+        assert listed.silent_interests == answer.silent_interests
+
+
+async def test_small_talk_in_german_and_chinese_meets_nobody_on_a_roster_in_that_language(service: Server) -> None:
+    """Known sentences are no unit, whatever the agents' interests look like to the model."""
+    roster = {"bea": person("Ich halte Bienen hinter dem Haus."), "li": person("我在屋后养蜜蜂。")}
+    async with service.client(await service.site()) as client:
+        await hire(client, roster)
+        for text in (
+            "Guten Tag! Ich habe eine Frage.",
+            "你好，谢谢",
+            "你好！我有个问题。",
+            "Vielen Dank für Ihre Hilfe!",
+        ):
+            assert (await client.suggest(text)).basis == pb.FALLBACK
+
+
+async def test_a_pool_adds_sentences_that_are_not_compared(service: Server) -> None:
+    """The sentences of a pool's own customers are known to that pool."""
+    async with service.client(await service.site()) as client:
+        await hire(client, {"bea": person(BEES)})
+        assert (await client.suggest("Beam me up, bees!")).units == 1
+        await client.update_pool(people.Pool(name="default", small_talk=["Beam me up bees"]), ["small_talk"])
+        suggested = await client.suggest("Beam me up, bees!")
+        assert suggested.units == 0
+        assert suggested.set_aside[0].kind == pb.SET_ASIDE_SMALL_TALK

@@ -48,9 +48,20 @@ _WEAK: Final = (
     "|z góry dziękuję|děkuji|спасибо|заранее спасибо|teşekkürler|şimdiden teşekkürler|谢谢|謝謝|ありがとうございます"
     "|よろしくお願いします|よろしくお願いいたします|よろしくお願い致します|감사합니다|شكرا|תודה|धन्यवाद|cảm ơn|terima kasih"
 )
+_WISHES: Final = (
+    "herzlichst|herzlich|einen schönen tag|schönen tag noch|schönes wochenende|have a nice day|have a great day"
+    "|have a good day|bonne journée|bonne soirée|belle journée|bonne fin de journée|buena tarde|que tenga un buen día"
+    "|buona giornata|buon lavoro|buona serata|tenha um bom dia|bom trabalho|fijne dag|prettige dag|miłego dnia"
+    "|ha en bra dag|ha en fin dag|god dag|хорошего дня|iyi günler|kolay gelsin|祝您生活愉快|祝好"
+)
 STRONG: Final = frozenset(_STRONG.split("|"))
 """Phrases that end a letter: what follows names the writer."""
-WEAK: Final = frozenset(_WEAK.split("|"))
+REGARDS: Final = re.compile(
+    r"(?:regards|(?:best|good|warm|kind) wishes|sincerely|grüßen?|grüssen?|gruß|saluti|saludos?|cumprimentos|groeten?|hilsen|hälsning(?:ar)?"
+    r"|salutations|terveisin|уважением|saygılar\w*)$"
+)
+"""The last word of a phrase that ends a letter."""
+WEAK: Final = frozenset(f"{_WEAK}|{_WISHES}".split("|"))
 """Phrases that end a letter where a name follows."""
 
 _DEVICE: Final = (

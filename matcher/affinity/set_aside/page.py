@@ -16,7 +16,8 @@ from matcher.model import AsideKind, SetAside, Stretch
 
 _MARK: Final = re.compile(r"[<&]")
 _NAME: Final = re.compile(r"</?([a-zA-Z][^\s/>]{0,60})")
-_IN_TAG: Final = re.compile("[>\"']")
+# A quote begins a value only behind an equals sign: "<p title=don't>".
+_IN_TAG: Final = re.compile(r">|=\s*+([\"'])")
 _ENTITY: Final = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[a-zA-Z][a-zA-Z0-9]{1,31});?")
 _SPACES: Final = re.compile(r"[ \t\r\n\f]{2,}+|[\t\r\n\f]")
 
@@ -157,7 +158,7 @@ class _Reader:
         while mark := _IN_TAG.search(source, at):
             if mark.group() == ">":
                 return mark.end()
-            at = source.find(mark.group(), mark.end()) + 1
+            at = source.find(mark.group(1), mark.end()) + 1
             if not at:
                 break
         if source.find(">", begin) < 0 and source.find("<", begin) < 0:

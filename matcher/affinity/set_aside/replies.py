@@ -24,7 +24,7 @@ _TIME: Final = re.compile(r"\d{1,2}\s?[:.時点hH]\s?\d{2}(?!\d)")
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]]@[^\s<>()\[\]]+\.[^\s<>()\[\]]+")
 _LABELLED: Final = re.compile(r"[\s>*_]*([^\W\d_][^:：*_]{0,30}?)[*_]*\s?[:：][*_]*(?:\s|$|(?<=：))(.*)$")
 _RULE: Final = re.compile(r"[_\-=*─—]{5,}$")
-_DASHED: Final = re.compile(r"[-_=*>\s]*-{2,}\s?\S.{0,58}?\S\s?-{2,}$")
+_DASHED: Final = re.compile(r"[-_=*>\s]*-{2,}\s?\S.{0,58}?\S\s?-{2,}")
 
 Kinds = list[AsideKind | None]
 """The kind of each line that is set aside; None: the line is kept."""
@@ -87,10 +87,12 @@ def _block_end(lines: list[Line], at: int) -> int:
     text = lines[at].text
     if not text or len(text) > LONGEST_HEADER:
         return 0
-    if BEGIN_FORWARDED.match(text) or (_DASHED.match(text) and ORIGINAL.search(text)):
+    dashed = _DASHED.match(text)
+    # A telephone may write the whole header behind the dashes, in one line.
+    if BEGIN_FORWARDED.match(text) or (dashed and ORIGINAL.search(text, 0, dashed.end())):
         below = next_filled(lines, at + 1)
         return _labelled_end(lines, below) or at + 1
-    if _RULE.match(text) or _DASHED.match(text):
+    if _RULE.match(text) or (dashed and dashed.end() == len(text)):
         return _labelled_end(lines, next_filled(lines, at + 1))
     return _labelled_end(lines, at)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from enum import Enum, auto
 from typing import Final
 
-from matcher.affinity.set_aside.closing_words import MOBILE, STRONG, WEAK
-from matcher.affinity.set_aside.lines import Line
+from matcher.affinity.set_aside.closing_words import MOBILE, REGARDS, STRONG, WEAK
+from matcher.affinity.set_aside.lines import Line, next_filled
 from matcher.affinity.set_aside.replies import Kinds
 from matcher.model import AsideKind
 
@@ -16,10 +17,12 @@ LONGEST_LINE: Final = 110
 MOST_WEAK_LINES: Final = 5
 LONGEST_CLOSING: Final = 60
 MOST_NAME_WORDS: Final = 4
+MOST_PHRASE_WORDS: Final = 5
 LEAST_SENTENCE_WORDS: Final = 6
 LEAST_CONTACT_LINES: Final = 2
 
 _DELIMITER: Final = re.compile(r"--\s?$|—$|__$")
+_QUESTIONS: Final = ("?", "？")
 _POSTSCRIPT: Final = re.compile(r"p\.?\s?s\.?\s?[:.\-–]|ps\s", re.IGNORECASE)
 _SENTENCE_END: Final = re.compile(r"[.!?…。！？]+[\"'”’)]*$")
 _CONTACT: Final = re.compile(
@@ -28,11 +31,20 @@ _CONTACT: Final = re.compile(
     re.IGNORECASE,
 )
 _WORDS: Final = re.compile(r"\S+")
+_AROUND: Final = " \t,.!;:،、。，！*_-–—~"
+_BETWEEN: Final = re.compile(r"\s*[/|&+]\s*|\s+(?:and|und|et|y|e|en|och|i|и|ve)\s+(?=\S)|,\s+")
+
+
+class _Strength(Enum):
+    """How surely a phrase ends a letter: whatever follows, or only where a name follows."""
+
+    STRONG = auto()
+    WEAK = auto()
 
 
 def mark_signatures(lines: list[Line], kinds: Kinds) -> None:
     """Mark the lines of signatures in every run of kept lines."""
-    start = 0
+    start, opening = 0, next_filled(lines, 0)
     while start < len(lines):
         if kinds[start] is not None:
             start += 1
@@ -40,21 +52,21 @@ def mark_signatures(lines: list[Line], kinds: Kinds) -> None:
         end = start
         while end < len(lines) and kinds[end] is None:
             end += 1
-        _mark_run(lines, kinds, start, end, first=not any(lines[number].text for number in range(start)))
+        _mark_run(lines, kinds, start, end, first=start <= opening)
         start = end
 
 
 def _mark_run(lines: list[Line], kinds: Kinds, start: int, end: int, *, first: bool) -> None:
     filled = [number for number in range(start, end) if lines[number].text]
+    if (begin := _delimited(lines, filled)) is not None:
+        _mark(lines, kinds, filled, begin)
+        filled = [number for number in filled if number < begin]
     for number in filled:
         text = lines[number].text
         if len(text) <= LONGEST_LINE and MOBILE.match(text):
             kinds[number] = AsideKind.SIGNATURE
     filled = [number for number in filled if kinds[number] is None]
     # A telephone's own signature below "-- " may follow a closing phrase.
-    if (begin := _delimited(lines, filled)) is not None:
-        _mark(lines, kinds, filled, begin)
-        filled = [number for number in filled if number < begin]
     begin = _closed(lines, filled, first=first)
     if begin is None and filled:
         begin = _contacts(lines, filled, first=first)
@@ -71,9 +83,12 @@ def _mark(lines: list[Line], kinds: Kinds, filled: list[int], begin: int) -> Non
 
 
 def _delimited(lines: list[Line], filled: list[int]) -> int | None:
-    """Return the line "-- " that a signature follows (RFC 3676 §4.3)."""
+    """Return the line "-- " that a signature follows (RFC 3676 §4.3); nobody signs with a question."""
     for place in range(len(filled) - 1, max(-1, len(filled) - 1 - MOST_LINES), -1):
-        if _DELIMITER.match(lines[filled[place]].text) and place + 1 < len(filled):
+        text = lines[filled[place]].text
+        if text.endswith(_QUESTIONS) or (len(text) > LONGEST_LINE):
+            return None
+        if _DELIMITER.match(text):
             return filled[place]
     return None
 
@@ -86,12 +101,12 @@ def _closed(lines: list[Line], filled: list[int], *, first: bool) -> int | None:
         rest = _before_postscript(rest)
         if any(len(line) > LONGEST_LINE or _is_sentence(line) for line in rest):
             continue
-        phrase = _phrase(text)
-        if phrase in STRONG or _names_after(text):
+        strength = _strength(text)
+        if strength is _Strength.STRONG or _names_after(text):
             return filled[place]
         # "Thanks!" ends a sentence: then only a name may follow, all of it in capitals.
         lone = text[-1] not in "!！" or (len(rest) == 1 and rest[0].istitle())
-        if phrase in WEAK and lone and 0 < len(rest) <= MOST_WEAK_LINES and _is_name(rest[0]):
+        if strength is _Strength.WEAK and lone and 0 < len(rest) <= MOST_WEAK_LINES and _is_name(rest[0]):
             return filled[place]
     return None
 
@@ -117,10 +132,18 @@ def _before_postscript(texts: list[str]) -> list[str]:
     return texts
 
 
-def _phrase(text: str) -> str:
+def _strength(text: str) -> _Strength | None:
+    """Return how surely a line ends a letter: by its phrase, or by each of several, "Best regards / Viele Grüße"."""
     if len(text) > LONGEST_CLOSING:
-        return ""
-    return text.lower().strip(" \t,.!;:،、。，！*_-–—~")
+        return None
+    parts = [part.strip(_AROUND) for part in _BETWEEN.split(text.lower().strip(_AROUND))]
+    if not all(part in STRONG or part in WEAK or _is_regards(part) for part in parts):
+        return None
+    return _Strength.STRONG if any(part in STRONG or _is_regards(part) for part in parts) else _Strength.WEAK
+
+
+def _is_regards(phrase: str) -> bool:
+    return len(phrase.split()) <= MOST_PHRASE_WORDS and REGARDS.search(phrase) is not None
 
 
 def _names_after(text: str) -> bool:
@@ -129,7 +152,7 @@ def _names_after(text: str) -> bool:
         return False
     words = text.split()
     for cut in range(1, len(words)):
-        if words[cut - 1].endswith(",") and _phrase(" ".join(words[:cut])) in STRONG:
+        if words[cut - 1].endswith(",") and _strength(" ".join(words[:cut])) is _Strength.STRONG:
             return _is_name(" ".join(words[cut:]))
     return False
 

@@ -18,7 +18,7 @@ _URL: Final = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS: Final = re.compile(r"<?(?<![\w.+-])[A-Za-z0-9._%+-]{1,64}+@(?:[A-Za-z0-9-]{1,63}+\.)++[A-Za-z]{2,24}>?")
-_TRAILING: Final = ".,;:!?)]}'\"’”»*_"
+_TRAILING: Final = ">.,;:!?)]}'\"’”»*_"
 
 _BLOCK: Final = re.compile(
     r"(?:data:[\w/+.-]{1,60};base64,)?(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{60,}+(?:\r?\n[A-Za-z0-9+/]{60,}+)*+"
@@ -42,6 +42,12 @@ _NAMED: Final = re.compile(
 _PHONE: Final = re.compile(r"(?<![\w.,+])\+?\(?\d[\d ()/.\-]{6,24}\d(?!\w)")
 _DATE: Final = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}")
 _ACCOUNT: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
+# "model XR-20000" names a thing.
+_MODEL: Final = re.compile(
+    r"\b(?:model|modell|modèle|modelo|modello|type|typ|version|модель)(?:\s(?:is|ist|est|es|è|é|no|number|nr))?\W{1,3}$",
+    re.IGNORECASE,
+)
+LONGEST_BEFORE: Final = 24
 LEAST_PHONE_DIGITS: Final = 9
 LEAST_CODE_RUN: Final = 5
 LEAST_BARE_DIGITS: Final = 8
@@ -76,11 +82,9 @@ def _urls(text: str) -> Iterator[tuple[int, int]]:
                 yield start, end
                 continue
             start += text[start] == "<"
-            while end > start and text[end - 1] in _TRAILING + ">":
-                if text[end - 1] == ")" and "(" in text[start:end]:
-                    break
-                end -= 1
-            yield start, end
+            # A bracket that closes one of the address belongs to it.
+            trailing = _TRAILING.replace(")", "") if text.find("(", start, end) >= 0 else _TRAILING
+            yield start, start + len(text[start:end].rstrip(trailing))
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
@@ -98,6 +102,8 @@ def _numbers(text: str) -> Iterator[tuple[int, int]]:
         code = found.group()
         longest = max(map(len, re.findall(r"\d+", code)), default=0)
         letters = any(map(str.isalpha, code))
+        if letters and _MODEL.search(text, max(0, found.start() - LONGEST_BEFORE), found.start()):
+            continue
         if (letters and longest >= LEAST_CODE_RUN and len(code) >= LEAST_BARE_DIGITS) or (
             not letters and longest >= LEAST_BARE_DIGITS and not code.endswith("0000")
         ):

@@ -25,15 +25,13 @@ VOID: Final = frozenset(
 )
 """Elements without an end tag."""
 
-_ATTRIBUTE: Final = re.compile(r"""([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+_ATTRIBUTE: Final = re.compile(r"""(?<![\w:-])([\w:-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""")
 _QUOTE: Final = re.compile(
     r"gmail_quote|gmail_attr|yahoo_quoted|protonmail_quote|tutanota_quote|zmail_extra|mail-quote|moz-email-headers"
     r"|quoted-?text|reply-?quote|isreplycontent|mail-editor-reference-message"
 )
 _HEADER: Final = re.compile(r"moz-cite-prefix")
-_SIGNATURE: Final = re.compile(
-    r"(?:gmail_|moz-|ms-outlook-mobile-|applemail|protonmail_|email|email-|^ |^|^\S+ )signature(?:_prefix)?(?!\w)"
-)
+_SIGNATURE: Final = re.compile(r"signature(?:_prefix)?(?![\w-])")
 _HIDDEN: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|font-size\s*:\s*0(?![.\d])")
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from matcher.model import AgentChange, PoolPolicy, Profile
+from matcher.model import AgentChange, PoolPolicy, Profile, WhenOverloaded
 from matcher.model.lifecycle import AgentStatus
+from matcher.rpc.convert import WHEN_OVERLOADED
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import profiles
 from matcher.rpc.validation.violations import DAY, HOUR, MISSING, SECOND, WEEK, YEAR, Violations
 from matcher.v1 import roster_pb2 as pb
 
+MOST_SENTENCES: Final = 256
+MOST_SENTENCE: Final = 200
 MOST_MISSED: Final = 1_000
 DEFAULT_BEAT_MS: Final = 30 * SECOND
 
+CHOICES: Final[dict[int, WhenOverloaded]] = {number: choice for choice, number in WHEN_OVERLOADED.items()}
 
 AGENT_PATHS: Final = frozenset({"display_name", "interests", "skills", "languages", "capacity", "pools", "status"})
 _DURATIONS: Final = {
@@ -28,7 +32,9 @@ _DURATIONS: Final = {
     "matching_window": ("matching_window_ms", 0, SECOND),
 }
 _SHARES: Final = frozenset({"affinity_floor", "affinity_tolerance"})
-POOL_PATHS: Final = frozenset({"display_name", "scorer", "wait_weight", "max_missed", *_DURATIONS, *_SHARES})
+POOL_PATHS: Final = frozenset(
+    {"display_name", "scorer", "wait_weight", "max_missed", "small_talk", "when_overloaded", *_DURATIONS, *_SHARES}
+)
 
 
 def create_agent(request: pb.CreateAgentRequest) -> tuple[str, str, Profile, AgentStatus]:
@@ -175,11 +181,16 @@ def update_pool(request: pb.UpdatePoolRequest) -> tuple[str, str, dict[str, obje
 
 
 def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dict[str, object]:
-    values: dict[str, object] = {}
-    if "display_name" in paths:
-        values["display_name"] = wrong.at_most("pool.display_name", pool.display_name, profiles.MOST_DISPLAY_NAME)
-    if "scorer" in paths:
-        values["scorer"] = wrong.at_most("pool.scorer", pool.scorer, profiles.MOST_DISPLAY_NAME)
+    values: dict[str, object] = {
+        path: wrong.at_most(f"pool.{path}", getattr(pool, path), profiles.MOST_DISPLAY_NAME)
+        for path in ("display_name", "scorer")
+        if path in paths
+    }
+    if "small_talk" in paths:
+        values["small_talk"] = tuple(
+            wrong.at_most(f"pool.small_talk[{number}]", sentence, MOST_SENTENCE)
+            for number, sentence in enumerate(wrong.first("pool.small_talk", pool.small_talk, MOST_SENTENCES))
+        )
     for path, (field, least, most) in _DURATIONS.items():
         if path in paths:
             given = pool.HasField(path)  # type: ignore[arg-type]
@@ -192,6 +203,9 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
         values["wait_weight"] = wrong.share("pool.wait_weight", pool.wait_weight) if given else None
         if given and pool.wait_weight == 0.0:
             wrong.note("pool.wait_weight", "must be above 0: otherwise a contact could wait forever")
+    if "when_overloaded" in paths:
+        wrong.known("pool.when_overloaded", pool.when_overloaded, (pb.WHEN_OVERLOADED_UNSPECIFIED, *CHOICES))
+        values["when_overloaded"] = CHOICES.get(pool.when_overloaded)
     if "max_missed" in paths:
         given = pool.HasField("max_missed")
         values["max_missed"] = wrong.between("pool.max_missed", pool.max_missed, 0, MOST_MISSED) if given else None

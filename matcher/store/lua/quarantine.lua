@@ -26,8 +26,7 @@ local function readable_fields(whole)
     local excluded = string.match(name, '^x:[%w%-_.:~]+$') and string.match(value, '^%d+$')
       or string.match(name, '^u:[%w%-_.:~]+$') and string.match(value, '^[%x-]+$')
     local word = (name == 'channel' or name == 'customer') and string.match(value, '^[%g ]*$')
-    local uid = string.match(name, '^u:[%w%-_.:~]+$') and string.match(value, '^[%x%-]*$')
-    if excluded or uid or word then kept[#kept + 1], kept[#kept + 2] = name, value end
+    if excluded or word then kept[#kept + 1], kept[#kept + 2] = name, value end
   end
   return kept
 end
