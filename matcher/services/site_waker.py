@@ -28,7 +28,7 @@ SOON_MS: Final = 5_000
 """A site is followed so long before something is due in it: a look, and the time that the reading of a site takes."""
 REST_SECONDS: Final = 60.0
 """A site in which nothing has been due for so long is not followed any more, unless a call asked for it."""
-EXACT_SECONDS: Final = 300.0
+EXACT_SECONDS: Final = 60.0
 """How often, and at the first look, the deadlines themselves are read: an earlier version's process notes nothing."""
 MOST_OPENING: Final = 16
 """So many sites are read at once: after a restart of a service with many sites each call would wait behind them."""

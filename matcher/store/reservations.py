@@ -9,13 +9,14 @@ from typing import Any, Final
 from matcher.errors import (
     DecisionNotFound,
     FenceStale,
+    PoolNotFound,
     ReservationLapsed,
     ReservationNotFound,
     ReservationStateWrong,
 )
 from matcher.model import Decision, Page, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ReservationState
-from matcher.model.resource_names import decision_name, new_id, reservation_name
+from matcher.model.resource_names import decision_name, new_id, pool_name, reservation_name
 from matcher.store import verbs
 from matcher.store.codecs import decode_decision, decode_holds, decode_reservation, fields_of, pairs_of
 from matcher.store.keys import DUE_RESERVATION, Keys
@@ -113,6 +114,7 @@ class ReservationStore:
             once=keys.once("route", request.request_id),
             reservation=keys.reservation(request.reservation),
             decision=keys.decision(request.decision),
+            pool=keys.pool(request.pool),
             due=keys.due,
             roster=keys.roster,
             digest=request.digest,
@@ -339,6 +341,8 @@ def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[
             return Replayed(reservation.decode(), decision.decode(), contact.decode())
         case [b"queued", score, waits_until, event]:
             return Enqueued(int(score), int(waits_until), event.decode())
+        case [b"no_pool"]:
+            raise PoolNotFound(pool_name(request.site, request.pool))
         case [b"full", load_event, roster_event]:
             return Full(int(load_event), int(roster_event))
         case [why, *detail]:

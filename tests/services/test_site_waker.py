@@ -159,7 +159,7 @@ async def test_a_note_that_is_too_early_opens_no_site(process: Process, url: str
 
 
 async def test_a_deadline_that_an_earlier_version_did_not_note_is_found(process: Process, url: str) -> None:
-    """The first look of a process that has got the lease reads the deadlines themselves; so does one in 5 minutes."""
+    """The first look of a process that has got the lease reads the deadlines themselves; so does one in a minute."""
     stage = Stage(StoreClient(url), "site0250")
     await stage.line_up("c")
     await stage.raw("HDEL", stage.keys.life, "due")

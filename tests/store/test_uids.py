@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from matcher.errors import PoolNotFound
 from matcher.model import Agent, PoolPolicy, Reservation
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState
 from matcher.store.contacts import WaitingContact
@@ -192,6 +193,21 @@ async def test_a_contact_goes_back_into_the_pool_that_it_came_to(lawful: Stage) 
         await stage.roster.put_pool(stage.site, "default", PoolPolicy(), pool.version)
         await stage.routing.decline(stage.reference(held), 0, "", None)
         assert contact in await stage.in_line()
+
+
+@pytest.mark.parametrize("anew", [False, True])
+async def test_a_contact_does_not_wait_in_a_pool_that_was_removed_meanwhile(lawful: Stage, anew: bool) -> None:
+    """The route was under way: it is answered POOL_NOT_FOUND, and nothing waits in the new pool of the id either."""
+    stage = lawful
+    pool = await stage.roster.put_pool(stage.site, "desk", PoolPolicy(), 0)
+    asked = stage.claim(pool="desk", pool_uid=pool.uid, waiting=stage.waiting())
+    await stage.roster.delete_pool(stage.site, "desk", None)
+    if anew:
+        await stage.roster.put_pool(stage.site, "desk", PoolPolicy(), 0)
+    before = await stage.everything()
+    with pytest.raises(PoolNotFound):
+        await stage.reserve(asked, or_wait=True)
+    assert await stage.everything() == before
 
 
 async def test_a_list_of_a_new_pool_has_no_contact_of_the_former_pool(lawful: Stage) -> None:

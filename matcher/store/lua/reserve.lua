@@ -270,6 +270,11 @@ local function reserve(key, arg)
   local waits = waits_until and (arg.waits_if == 'full' or (arg.waits_if == 'kept' and kept_back))
   if not best and not waits then return {'full', last_event(key.load), last_event(key.roster)} end
 
+  if not best and arg.pool_uid ~= '' and redis.call('HGET', key.pool, 'uid') ~= arg.pool_uid then
+    -- The pool was removed since the caller read it; nobody would serve the contact there, or those of a new pool would.
+    return {'no_pool'}
+  end
+
   local changes = {}
   if arg.kind == 'new' then
     changes = {'channel', arg.channel, 'customer', arg.customer, 'created', digits(created)}

@@ -34,6 +34,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     once: Key
     reservation: Key
     decision: Key
+    pool: Key
     due: Key
     roster: Key
     digest: str
@@ -74,6 +75,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
 
     # replayed: the request was answered before, or the offer is made already; ids are '' where the contact waits.
     # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
+    # no_pool: the pool in which it is to wait is gone.
     # state: it does not stand as `kind` demands. moved: it talks with an agent, by another reservation than that to be
     # handed on. full: nothing was written; the last events of both streams then.
     answers: ClassVar[Answers] = {
@@ -86,6 +88,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "state": ("state",),
         "moved": ("reservation_id",),
         "full": ("load_event", "roster_event"),
+        "no_pool": (),
     }
 
 
