@@ -192,7 +192,7 @@ async def test_a_roster_can_be_encoded_before_the_model_is_changed_and_the_old_v
     listed = (await matcher("models", "list", "--json", environment=settings)).documents()
     assert {one["model"]: one["answers"] for one in listed} == {"all-MiniLM-L6-v2": False, str(other_model): True}
     kept = await matcher("models", "forget", str(other_model), environment=settings)
-    assert (kept.code, kept.err) == (1, f"error: {other_model} answers: its vectors stay\n")
+    assert (kept.code, kept.err) == (1, f"error: the service answers by {other_model}: its vectors cannot be removed\n")
     assert (await matcher("models", "forget", "all-MiniLM-L6-v2", environment=settings)).code == 0
     (left,) = await encoded(fresh_store)
     assert left == next(one["fingerprint"] for one in listed if one["answers"])
