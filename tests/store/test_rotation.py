@@ -8,8 +8,9 @@ from typing import Final
 import pytest
 
 from matcher.store.customers import CustomerStore, Relationship
+from matcher.store.keyring.faults import RotationRefused
 from matcher.store.keyring.key_record import KeyInUse, KeyRecord, KeyRegistry, KeysInUse, faults_of
-from matcher.store.keyring.rotation import FOLLOW_MS, RotationRefused, state_of, with_days, with_key, without_key
+from matcher.store.keyring.rotation import FOLLOW_MS, state_of, with_days, with_key, without_key
 from matcher.store.keyring.secret_keys import DAY_MS, Keyring, Purpose, SecretKey, new_key, roll_days
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.reservations import Refusal, Refused, Replayed, Reserved
