@@ -88,6 +88,8 @@ def test_what_a_keyring_lacks_is_named() -> None:
     assert faults_of(RING.without(HANDLE[0]), record) == [
         f"this process lacks the handle key {HANDLE[0].id}, which is in use"
     ]
+    after_midnight = replace(record, now_ms=NOON + DAY_MS // 2 + 1)
+    assert faults_of(RING.without(day), after_midnight) == [], "another process has removed yesterday's key"
     other = RING.without(day).with_keys(SecretKey(day.purpose, day.id, b"x" * 32))
     assert faults_of(other, record) == [
         f"the seal key {day.id} of this process is not the one in use: its fingerprint is another"
