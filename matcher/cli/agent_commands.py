@@ -166,7 +166,7 @@ async def check(
     session: Session, pool: Annotated[str, typer.Option("--pool", help="Only agents in this pool.")] = ""
 ) -> int:
     """List the interests that no message can meet, by the serving model: exit code 1 if there are any."""
-    table = tables.table("agent", "interest", "why it meets no message")
+    listing = Listing(Column("agent"), Column("interest", text=True), Column("why it meets no message", text=True))
     async with session.client() as client:
         async for agent in client.agents(pool=pool):
             for silent in agent.silent_interests:
@@ -175,12 +175,12 @@ async def check(
                     session.write_json(
                         {"agent": tables.short(agent.name), "interest": silent.interest, "reason": reason}
                     )
-                tables.add(table, tables.short(agent.name), silent.interest, tables.SILENT.get(silent.reason, ""))
+                listing.add(tables.short(agent.name), silent.interest, tables.SILENT.get(silent.reason, ""))
     if not session.as_json:
-        if table.row_count:
-            session.out.print(table)
-        session.say(f"{table.row_count} interests meet no message")
-    return 1 if table.row_count else 0
+        if listing.row_count:
+            session.show(listing)
+        session.say(f"{listing.row_count} interests meet no message")
+    return 1 if listing.row_count else 0
 
 
 def _show(session: Session, agent: pb.Agent) -> None:

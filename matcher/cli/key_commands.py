@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from matcher.cli import tables
+from matcher.cli.columns import Column, Listing
 from matcher.cli.session import CommandError, Session, command
 from matcher.cli.store_access import store_of_settings
 from matcher.config import Settings, load
@@ -63,15 +63,15 @@ async def list_keys(session: Session) -> None:
 
     async with store_of_settings() as (connection, settings):
         keyring, record = await asyncio.to_thread(_file(settings).read), await KeyRegistry(connection).read()
-    table = tables.table("purpose", "id", "fingerprint", "")
+    listing = Listing(Column("purpose"), Column("id"), Column("fingerprint"), Column(""))
     for key in sorted(keyring.keys, key=lambda key: (key.purpose, key.id)):
         state = state_of(record.in_use, key)
         if session.as_json:
             session.write_json({"purpose": key.purpose, "id": key.id, "fingerprint": key.fingerprint, "state": state})
         else:
-            tables.add(table, key.purpose, key.id, key.fingerprint, state)
+            listing.add(key.purpose, key.id, key.fingerprint, state)
     if not session.as_json:
-        session.out.print(table)
+        session.show(listing)
     for fault in faults_of(keyring, record):
         session.note(fault)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from matcher.cli import tables
+from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
 from matcher.cli.session import CommandError, Session, command
 from matcher.cli.store_access import store_of_settings
 
@@ -53,11 +53,20 @@ async def status(session: Session) -> None:
         )
         return
     session.say(f"schema {live.schema}; this version reads {OLDEST} to {NEWEST}")
-    table = tables.table("process", "version", "host", "pid", "since", "reads", "writes", "library")
+    listing = Listing(
+        Column("process"),
+        Column("version"),
+        Column("host", MIDDLE),
+        Column("pid"),
+        Column("since", MIDDLE),
+        Column("reads"),
+        Column("writes"),
+        Column("library", WIDE),
+    )
     for document in documents:
-        tables.add(table, *(value for name, value in document.items() if name != "connections"))
+        listing.add(*(value for name, value in document.items() if name != "connections"))
     if documents:
-        session.out.print(table)
+        session.show(listing)
     else:
         session.say("no process is registered")
     if libraries is None:
