@@ -104,7 +104,7 @@ class Telemetry:
         )
         self.contacts_quarantined = self._counter(
             "matcher_contacts_quarantined",
-            "Waiting contacts that were kept aside. reason: what could not be read: record, secret or message.",
+            "Waiting contacts that were kept aside. reason: what failed: record, secret, message or encoding.",
             ("reason",),
         )
         self.records_unreadable = self._counter(

@@ -204,8 +204,8 @@ class _Rotation:
 @asynccontextmanager
 async def _rotation() -> AsyncIterator[_Rotation]:
     """Open the store, its record and the keyring; a keyring that lacks a key in use is refused."""
+    from matcher.store.keyring.faults import RotationRefused
     from matcher.store.keyring.key_record import KeyRegistry, faults_of
-    from matcher.store.keyring.rotation import RotationRefused
 
     async with store_of_settings() as (connection, settings):
         registry = KeyRegistry(connection)

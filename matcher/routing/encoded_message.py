@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from matcher.affinity.comparable import Unknown
 from matcher.affinity.compared import compared_units
 from matcher.affinity.lexicon import stems
-from matcher.affinity.sentences import Sentences, split
+from matcher.affinity.sentences import Sentences
 from matcher.affinity.small_talk import SmallTalk
 from matcher.encoder import unknown_words
 from matcher.errors import EncoderOverloaded, ModelUnusable, ServiceOverloaded
@@ -73,7 +73,7 @@ async def encode_or_fall_back(
             raise
         why = Degraded.ENCODER_BROKEN if isinstance(fault, ModelUnusable) else Degraded.ENCODER_FULL
     nothing = np.empty((0, replica.matching.encoder.dimension), np.float32)
-    return EncodedMessage(split(""), nothing, [], why)
+    return EncodedMessage(Sentences((), merged=False, set_aside=message.set_aside), nothing, [], why)
 
 
 def _cut(

@@ -9,9 +9,10 @@ from typing import Final
 
 import structlog
 
-from matcher.model import Pool, PoolPolicy
+from matcher.errors import MatcherError
+from matcher.model import Message, Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.encoded_message import encode_or_fall_back
+from matcher.routing.encoded_message import EncodedMessage, encode_or_fall_back
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.message_reading import read_message
 from matcher.routing.queued_contacts import QueuedContact
@@ -30,8 +31,12 @@ class Quarantined(StrEnum):
     """Its message was sealed with another secret, or was damaged since."""
     MESSAGE = "message"
     """Its message was opened and is no message."""
+    ENCODING = "encoding"
+    """Its text cannot be encoded, while the encoder encodes other texts."""
 
 
+GOOD_TEXT: Final = "hello"
+"""Tells a broken encoder from a text that it cannot encode."""
 _REASONS: Final = {NotOpened.SECRET: Quarantined.SECRET, NotOpened.MESSAGE: Quarantined.MESSAGE}
 
 
@@ -76,23 +81,57 @@ class WaitingReader:
         self._has_opened = self._has_opened or bool(opened)
         for contact, record, why in unopened:
             await self._handle_unopened(contact, record, why)
+        return await self._encoded(opened, left_out), left_out
+
+    async def _encoded(
+        self, opened: Sequence[tuple[QueuePlace, WaitingContact, WaitingMessage]], left_out: set[str]
+    ) -> list[QueuedContact]:
+        """Encode messages; add the contacts to `left_out` whose text cannot be encoded."""
         # A message that another version sealed may be unread.
         read = [await read_message(written.message) for _, _, written in opened]
         # A few at a time: all at once, long messages would be more than may wait for the encoder, at each try again.
         known = self._replica.pools.known
         # A pool that was removed meanwhile has the policy of a new one.
         pools = [known.get(place.pool) or Pool(place.pool, PoolPolicy(), 0, 0, 0) for place, _, _ in opened]
-        encoded = await asyncio.gather(
+        outcomes = await asyncio.gather(
             *(
                 encode_or_fall_back(self._replica, pool, message, self._share)
                 for message, pool in zip(read, pools, strict=True)
-            )
+            ),
+            return_exceptions=True,
         )
-        queued = [
-            QueuedContact(place, record, written.message, written.auto_accept, message, written.message.requirements)
-            for (place, record, written), message in zip(opened, encoded, strict=True)
-        ]
-        return queued, left_out
+        queued = []
+        for (place, record, written), message, pool, outcome in zip(opened, read, pools, outcomes, strict=True):
+            encoded: EncodedMessage | BaseException | None = outcome
+            if isinstance(outcome, BaseException):
+                if isinstance(outcome, MatcherError) or not isinstance(outcome, Exception):
+                    raise outcome
+                encoded = await self._encoded_alone(place.contact, record, message, pool)
+            if isinstance(encoded, EncodedMessage):
+                queued.append(
+                    QueuedContact(
+                        place, record, written.message, written.auto_accept, encoded, written.message.requirements
+                    )
+                )
+            else:
+                left_out.add(place.contact)
+        return queued
+
+    async def _encoded_alone(
+        self, contact: str, record: WaitingContact, message: Message, pool: Pool
+    ) -> EncodedMessage | None:
+        """Encode a message again, for another of its batch may have failed; None: it is set aside now.
+
+        Raises what the encoder raises of a text that is surely good: then the encoder is broken, and no contact is.
+        """
+        try:
+            return await encode_or_fall_back(self._replica, pool, message, self._share)
+        except MatcherError:
+            raise
+        except Exception as fault:  # noqa: BLE001 - whatever a text does to the encoder, the others are served
+            await self._replica.matching.encoder.encode([GOOD_TEXT])
+            await self._set_aside(contact, record.seen, Quarantined.ENCODING, type(fault).__name__)
+            return None
 
     async def _handle_unopened(self, contact: str, record: WaitingContact, why: NotOpened) -> None:
         """Set a contact aside whose message cannot be opened.

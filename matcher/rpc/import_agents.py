@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 CONFIG_SECONDS: Final = 30.0
 """How long an import may take to its first step, which needs nothing but its site."""
+SILENT_SECONDS: Final = 600.0
+"""How long an import may take from one step to the next: a program that reads a slow source has time, and a caller who
+never goes on does not keep one of the few places."""
 MOST_ROWS: Final = 64
 """Rows that are encoded and written together: a larger batch of the encoder gains nothing."""
 MOST_AHEAD_BYTES: Final = BATCH_BYTES
@@ -42,7 +45,7 @@ async def answers(
     """
     running: _Import | None = None
     async with AsyncExitStack() as stack:
-        batches = in_batches(_begun(steps), MOST_ROWS, MOST_AHEAD_BYTES, _size)
+        batches = in_batches(_in_time(steps), MOST_ROWS, MOST_AHEAD_BYTES, _size)
         await stack.enter_async_context(aclosing(batches))
         async for batch in batches:
             rows = batch
@@ -58,17 +61,19 @@ async def answers(
             yield convert.import_response(running.site, result)
 
 
-async def _begun(steps: AsyncIterator[pb.ImportAgentsRequest]) -> AsyncIterator[pb.ImportAgentsRequest]:
-    """Yield the steps; an import whose first step does not come gives its place back."""
-    try:
-        async with asyncio.timeout(CONFIG_SECONDS):
-            first = await anext(steps, None)
-    except TimeoutError:
-        raise _wrong_step("config", f"did not come within {CONFIG_SECONDS:g} s") from None
-    if first is not None:
-        yield first
-        async for step in steps:
-            yield step
+async def _in_time(steps: AsyncIterator[pb.ImportAgentsRequest]) -> AsyncIterator[pb.ImportAgentsRequest]:
+    """Yield the steps; an import whose next step does not come gives its place back."""
+    awaited, seconds = "config", CONFIG_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout(seconds):
+                step = await anext(steps, None)
+        except TimeoutError:
+            raise _wrong_step(awaited, f"did not come within {seconds:g} s") from None
+        if step is None:
+            return
+        yield step
+        awaited, seconds = "step", SILENT_SECONDS
 
 
 class _Import:

@@ -10,7 +10,8 @@ import msgspec
 import structlog
 
 from matcher.config import PREFIX, Settings
-from matcher.errors import KeyringWrong, KeysMissing, MatcherError, StoreUnfit
+from matcher.errors import MatcherError, StoreUnfit
+from matcher.store.keyring.faults import KeyringWrong, KeysMissing
 from matcher.store.keyring.key_record import KeyInUse, KeyRecord, KeyRegistry, KeysInUse, faults_of
 from matcher.store.keyring.keyring_file import KeyringFile
 from matcher.store.keyring.secret_keys import (

@@ -87,8 +87,8 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     CONTACT_EXPIRED: _ContactState.ValueType  # 6
     """It waited too long, or the conversation's deadline passed."""
     CONTACT_QUARANTINED: _ContactState.ValueType  # 7
-    """It waited, and its record cannot be read or its message cannot be opened: it is kept aside and offered to nobody. It
-    can be routed again or canceled; else it expires when its wait is over.
+    """It waited, and its record cannot be read or its message cannot be opened or encoded: it is kept aside and offered to
+    nobody. It can be routed again or canceled; else it expires when its wait is over.
     """
 
 class ContactState(_ContactState, metaclass=_ContactStateEnumTypeWrapper):
@@ -109,8 +109,8 @@ CONTACT_CANCELED: ContactState.ValueType  # 5
 CONTACT_EXPIRED: ContactState.ValueType  # 6
 """It waited too long, or the conversation's deadline passed."""
 CONTACT_QUARANTINED: ContactState.ValueType  # 7
-"""It waited, and its record cannot be read or its message cannot be opened: it is kept aside and offered to nobody. It
-can be routed again or canceled; else it expires when its wait is over.
+"""It waited, and its record cannot be read or its message cannot be opened or encoded: it is kept aside and offered to
+nobody. It can be routed again or canceled; else it expires when its wait is over.
 """
 Global___ContactState: _TypeAlias = ContactState  # noqa: Y015
 
@@ -193,8 +193,8 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     CAUSE_AGENT_REMOVED: _Cause.ValueType  # 15
     """The agent was removed."""
     CAUSE_UNREADABLE: _Cause.ValueType  # 16
-    """Its record could not be read, or its message could not be opened. A transfer that waited is over then, and the contact
-    stays with its agent.
+    """Its record could not be read, or its message could not be opened or encoded. A transfer that waited is over then, and
+    the contact stays with its agent.
     """
     CAUSE_POOL_REMOVED: _Cause.ValueType  # 17
     """The pool in which it might wait was removed while an agent had its offer."""
@@ -235,8 +235,8 @@ CAUSE_ACTIVE: Cause.ValueType  # 14
 CAUSE_AGENT_REMOVED: Cause.ValueType  # 15
 """The agent was removed."""
 CAUSE_UNREADABLE: Cause.ValueType  # 16
-"""Its record could not be read, or its message could not be opened. A transfer that waited is over then, and the contact
-stays with its agent.
+"""Its record could not be read, or its message could not be opened or encoded. A transfer that waited is over then, and
+the contact stays with its agent.
 """
 CAUSE_POOL_REMOVED: Cause.ValueType  # 17
 """The pool in which it might wait was removed while an agent had its offer."""

@@ -125,6 +125,17 @@ async def test_an_import_that_never_begins_gives_its_place_back(monkeypatch: Any
         assert served.streams.imports.open == 0
 
 
+async def test_an_import_that_never_goes_on_gives_its_place_back(monkeypatch: Any) -> None:
+    """A caller who sends the site and nothing more gets the reason."""
+    monkeypatch.setattr(import_agents, "SILENT_SECONDS", 0.05)
+    async with serving(100, 100) as served:
+        silent = served.people.ImportAgents()
+        await silent.write(roster_pb2.ImportAgentsRequest(config=roster_pb2.ImportConfig(parent="sites/default")))
+        refusal = await failure(silent)
+        assert refusal.violations == {"step": "did not come within 0.05 s"}
+        assert served.streams.imports.open == 0
+
+
 async def test_only_a_few_lists_are_made_at_once(monkeypatch: Any) -> None:
     """A page can be large: the others wait, and each is answered."""
     async with serving(10, 10) as served:

@@ -132,6 +132,18 @@ async def test_the_longest_idle_agent_gets_the_message_and_everything_says_why(
     assert decision.ranking.units == 0
 
 
+async def test_what_was_set_aside_of_a_mail_is_told_all_the_same(desk: Desk) -> None:
+    """The quote was found without the encoder."""
+    desk.encoder.fault = FULL
+    mail = Message("I love roses.\n\nOn Monday, Bob wrote:\n> Do you like trains?\n", "", Requirements())
+    degraded = await desk.held("c", message=mail)
+    decision = await desk.service.reservations.decision(desk.site, degraded.reservation.decision)
+    desk.encoder.fault = None
+    compared = await desk.held("d", message=mail)
+    other = await desk.service.reservations.decision(desk.site, compared.reservation.decision)
+    assert decision.ranking.set_aside == other.ranking.set_aside != ()
+
+
 @pytest.mark.parametrize("fault", [FULL, BROKEN])
 async def test_a_pool_refuses_unless_it_chose_otherwise(desk: Desk, fault: MatcherError) -> None:
     """The caller gets the encoder's error, and nobody is reserved."""

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
+
+from matcher.encoder import Priority
+from matcher.encoder.protocols import Vectors
 from matcher.model import Message, QueuedOutcome, Requirements, Wait
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
@@ -15,10 +21,10 @@ from tests.state_machine.service_instance import KEYS
 from tests.store.stage import LONG_MS
 
 
-async def three_wait(pair: Pair) -> None:
+async def three_wait(pair: Pair, texts: Sequence[str] = ("roses", "roses", "roses")) -> None:
     """Let three contacts wait."""
-    for contact in ("a", "b", "c"):
-        request = RouteRequest(Message("roses", "", Requirements()), contact_id=contact, wait=Wait(LONG_MS))
+    for contact, text in zip(("a", "b", "c"), texts, strict=True):
+        request = RouteRequest(Message(text, "", Requirements()), contact_id=contact, wait=Wait(LONG_MS))
         assert isinstance(await pair.slow.router.route(pair.site, request), QueuedOutcome)
     await pair.catch_up()
 
@@ -67,3 +73,28 @@ async def test_a_message_that_opens_and_is_none_is_set_aside(pair: Pair) -> None
     reader = WaitingReader(replica, pair.slow.queue, sealer, reasons.append)
     await reader.read([place for place in replica.queue if place.contact == name])
     assert reasons == [Quarantined.MESSAGE]
+
+
+async def test_a_text_that_the_encoder_cannot_encode_costs_one_contact(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails alone and is set aside; others are read. Where every text fails, the encoder is broken: none is."""
+    await three_wait(pair, texts=("roses", "boom", "roses"))
+    replica, reasons = await pair.slow.sites.replica(pair.site), list[Quarantined]()
+    reader = WaitingReader(replica, pair.slow.queue, Sealer(KEYS), reasons.append)
+    encode, fails = pair.encoder.encode, [""]
+
+    async def failing(texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
+        if any(fails[0] in text for text in texts):
+            raise ValueError("not encoded")
+        return await encode(texts, priority=priority)
+
+    monkeypatch.setattr(pair.encoder, "encode", failing)
+    with pytest.raises(ValueError, match="not encoded"):
+        await reader.read(list(replica.queue))
+    assert await states(pair) == 3 * [ContactState.QUEUED]
+    fails[0] = "boom"
+    queued, left_out = await reader.read(list(replica.queue))
+    assert [contact.place.contact for contact in queued] == ["a", "c"]
+    assert (left_out, reasons) == ({"b"}, [Quarantined.ENCODING])
+    assert await states(pair) == [ContactState.QUEUED, ContactState.QUARANTINED, ContactState.QUEUED]

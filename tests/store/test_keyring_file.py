@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from matcher.errors import KeyringWrong
+from matcher.store.keyring.faults import KeyringWrong
 from matcher.store.keyring.keyring_file import KeyringFile
 from matcher.store.keyring.secret_keys import (
     DAY_MS,

@@ -8,8 +8,9 @@ from typing import Final
 import pytest
 
 from matcher.store.customers import CustomerStore, Relationship
+from matcher.store.keyring.faults import RotationRefused
 from matcher.store.keyring.key_record import KeyInUse, KeyRecord, KeyRegistry, KeysInUse, faults_of
-from matcher.store.keyring.rotation import FOLLOW_MS, RotationRefused, state_of, with_days, with_key, without_key
+from matcher.store.keyring.rotation import FOLLOW_MS, state_of, with_days, with_key, without_key
 from matcher.store.keyring.secret_keys import DAY_MS, Keyring, Purpose, SecretKey, new_key, roll_days
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.reservations import Refusal, Refused, Replayed, Reserved
@@ -87,6 +88,8 @@ def test_what_a_keyring_lacks_is_named() -> None:
     assert faults_of(RING.without(HANDLE[0]), record) == [
         f"this process lacks the handle key {HANDLE[0].id}, which is in use"
     ]
+    after_midnight = replace(record, now_ms=NOON + DAY_MS // 2 + 1)
+    assert faults_of(RING.without(day), after_midnight) == [], "another process has removed yesterday's key"
     other = RING.without(day).with_keys(SecretKey(day.purpose, day.id, b"x" * 32))
     assert faults_of(other, record) == [
         f"the seal key {day.id} of this process is not the one in use: its fingerprint is another"

@@ -13,10 +13,11 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from matcher.config import load
-from matcher.errors import KeyringWrong, KeysMissing, StoreUnfit
+from matcher.errors import StoreUnfit
 from matcher.model import Message, Requirements
 from matcher.server.keys import KeyWatch, open_keys
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from matcher.store.keyring.faults import KeyringWrong, KeysMissing
 from matcher.store.keyring.key_record import KeyRecord, KeyRegistry
 from matcher.store.keyring.keyring_file import KeyringFile
 from matcher.store.keyring.secret_keys import DAY_MS, GRACE_MS, LONGEST_WAIT_MS, SECRET_ID, Purpose, day_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from matcher.config import load
 from matcher.server import supervisor
-from tests.processes import ROOT
+from tests.processes import ROOT, server_environment
 
 DEAF = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
@@ -24,14 +23,7 @@ async def test_a_signal_during_the_start_ends_the_process(tmp_path: Path) -> Non
     """The store does not answer yet, and the start waits for it: SIGTERM is heard, and the exit code is 0."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(ROOT / "server.py")),
-        env={
-            **os.environ,
-            "MATCHER_DATA_DIR": str(tmp_path / "data"),
-            "MATCHER_STORE_URL": "unix:///no-such-store",
-            "MATCHER_LISTEN": "127.0.0.1:0",
-            "MATCHER_METRICS_LISTEN": "127.0.0.1:0",
-            "MATCHER_LOG_FORMAT": "json",
-        },
+        env=server_environment(tmp_path, {"MATCHER_STORE_URL": "unix:///no-such-store"}),
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None

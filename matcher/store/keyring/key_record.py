@@ -21,8 +21,8 @@ from matcher.store.keyring.secret_keys import (
     Keyring,
     Purpose,
     SecretKey,
+    day_of,
     days_missing,
-    is_over,
 )
 from matcher.store.keys import KEYS, SECRET
 from matcher.store.redis.client import StoreClient
@@ -161,7 +161,8 @@ def faults_of(keyring: Keyring, record: KeyRecord) -> list[str]:
         if in_use.by_day and (missing := days_missing(keyring, record.now_ms, DAYS_NEEDED)):
             faults.append(f"the keyring has no seal key for {missing[0]}, until when a text may wait")
     for day, fingerprint in sorted(record.days.items()):
-        if not is_over(day, record.now_ms):
+        # Yesterday's key is removed an hour after its day, by the process that notices it first.
+        if day >= day_of(record.now_ms):
             faults += _fault(keyring, Purpose.SEAL, day, fingerprint)
     return faults
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 import msgspec
 from filelock import FileLock, Timeout
 
-from matcher.errors import KeyringWrong
+from matcher.store.keyring.faults import KeyringWrong
 from matcher.store.keyring.secret_keys import KEY_BYTES, KEY_ID, SECRET_ID, Keyring, Purpose, SecretKey, is_day
 
 OWN_MODE: Final = 0o600

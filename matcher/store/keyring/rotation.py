@@ -6,15 +6,12 @@ from typing import Final
 
 import msgspec
 
+from matcher.store.keyring.faults import RotationRefused
 from matcher.store.keyring.key_record import KeyInUse, KeysInUse
 from matcher.store.keyring.secret_keys import SECRET_ID, Purpose, SecretKey, is_day
 
 FOLLOW_MS: Final = 5_000
 """After so long every process works with the key that was put into use: each reads the record every two seconds."""
-
-
-class RotationRefused(Exception):
-    """The keys cannot change like this, for the reason given."""
 
 
 def with_days(in_use: KeysInUse, now_ms: int) -> KeysInUse:
