@@ -93,5 +93,7 @@ class ContactService:
 
     def _placed(self, replica: SiteReplica, contact: Contact) -> Contact:
         """Return the contact with its place in the queue, None where the replica does not know it to wait."""
+        if not contact.queued_in:
+            return contact  # it has left the queue, whether or not this replica has read so
         now = self._clocks.of(replica.site).now_ms()
         return replace(contact, queued=replica.queue.place_of(contact.id, contact.waits_until_ms, now))

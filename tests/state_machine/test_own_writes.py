@@ -337,3 +337,22 @@ async def test_a_forced_deletion_ends_all_reservations_of_the_agent_also_a_wrap_
         ReservationState.COMPLETED,
     ]
     assert await pair.agrees()
+
+
+async def test_a_canceled_contact_has_no_place_in_the_queue(pair: Pair) -> None:
+    """The server that answers has not read yet that the contact left the queue; the record says so."""
+    key = Keys(pair.site).contact("c")
+    record = {
+        "state": "CANCELED",
+        "cause": "CANCELED",
+        "pool": "default",
+        "channel": "chat",
+        "created": 1,
+        "sequence": 2,
+    }
+    await pair.connection.run("HSET", key, *(part for field in record.items() for part in field))
+    await pair.connection.run("PEXPIRE", key, 60_000)
+    replica = await pair.other.sites.replica(pair.site)
+    replica.queue.enter("c", "default", 1)
+    assert (await pair.other.contacts.contact(pair.site, "c")).queued is None
+    replica.queue.leave("c")
