@@ -139,7 +139,7 @@ async def test_a_pool_is_made_changed_and_removed(person: Person) -> None:
     assert "affinity_floor" not in changed
     fallback = await person.types("pools", "update", "bills", "--when-overloaded", "fallback", "--json")
     assert fallback.documents()[0]["when_overloaded"] == "WHEN_OVERLOADED_FALLBACK"
-    assert "when overloaded" in (await person.types("pools", "get", "bills")).out
+    assert "when-overloaded" in (await person.types("pools", "get", "bills")).out
     assert "nothing to change" in (await person.types("pools", "update", "bills")).err
     ranked = await person.types("pools", "update", "bills", "--scorer", "untrained", "--json")
     assert ranked.documents()[0]["scorer"] == "untrained"
