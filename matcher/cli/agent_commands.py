@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from matcher.cli import tables
+from matcher.cli.advise_command import advise
 from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
+from matcher.cli.edit_command import edit
 from matcher.cli.free_capacity import in_words, more_contacts
 from matcher.cli.import_command import import_agents
 from matcher.cli.roster_file import Form, form_of, write_roster
@@ -41,6 +43,8 @@ def commands() -> typer.Typer:
     command(app, "import")(import_agents)
     command(app, "export")(export)
     command(app, "check")(check)
+    command(app, "edit")(edit)
+    command(app, "advise")(advise)
     return app
 
 

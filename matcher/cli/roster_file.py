@@ -135,11 +135,11 @@ def _parsed(data: bytes, form: Form) -> tuple[str, Iterator[ParsedRow]]:
 
 
 def _jsonl(agents: Iterable[pb.Agent]) -> str:
-    return "".join(json.dumps(_record(agent), ensure_ascii=False) + "\n" for agent in agents)
+    return "".join(json.dumps(record_of(agent), ensure_ascii=False) + "\n" for agent in agents)
 
 
 def _json(agents: Iterable[pb.Agent]) -> str:
-    records = ",\n".join(json.dumps(_record(agent), ensure_ascii=False) for agent in agents)
+    records = ",\n".join(json.dumps(record_of(agent), ensure_ascii=False) for agent in agents)
     return f"[\n{records}\n]\n"
 
 
@@ -148,11 +148,12 @@ def _csv(agents: Iterable[pb.Agent]) -> str:
     out.seek(0, io.SEEK_END)
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(roster_csv.COLUMNS)
-    writer.writerows(roster_csv.cells(_record(agent)) for agent in agents)
+    writer.writerows(roster_csv.cells(record_of(agent)) for agent in agents)
     return out.getvalue()
 
 
-def _record(agent: pb.Agent) -> roster_csv.Record:
+def record_of(agent: pb.Agent) -> roster_csv.Record:
+    """Return an agent as a record of a roster file."""
     return {
         "id": agent.name.rpartition("/")[2],
         "display_name": agent.display_name,

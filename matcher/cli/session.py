@@ -47,6 +47,8 @@ class Session:
     as_json: bool = False
     tls: bool = False
     tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     out: Console = field(default_factory=lambda: _console(stderr=False))
     err: Console = field(default_factory=lambda: _console(stderr=True))
 
@@ -64,10 +66,9 @@ class Session:
         return grpc.aio.insecure_channel(self.target)
 
     def _credentials(self) -> grpc.ChannelCredentials:
-        try:
-            return grpc.ssl_channel_credentials(self.tls_ca.read_bytes() if self.tls_ca else None)
-        except OSError as error:
-            raise CommandError(f"{self.tls_ca} cannot be read: {error.strerror}") from None
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise CommandError("--tls-cert and --tls-key belong together: give both")
+        return grpc.ssl_channel_credentials(_read(self.tls_ca), _read(self.tls_key), _read(self.tls_cert))
 
     def write_json(self, document: Message | Mapping[str, Any]) -> None:
         """Write a JSON document on one line, in ASCII, so that no text in it can control the terminal."""
@@ -175,6 +176,13 @@ def command(
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON only.", rich_help_panel=PANEL)]
 
 
+def _read(path: Path | None) -> bytes | None:
+    try:
+        return path.read_bytes() if path else None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from None
+
+
 def _session(
     *,
     server: Annotated[
@@ -199,11 +207,35 @@ def _session(
     ] = False,
     tls_ca: Annotated[
         Path | None,
-        typer.Option("--tls-ca", help="Use TLS, with the certificate authorities of this file.", rich_help_panel=PANEL),
+        typer.Option(
+            "--tls-ca",
+            envvar="MATCHER_TLS_CA",
+            help="Use TLS, with the certificate authorities of this file.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-cert",
+            envvar="MATCHER_TLS_CLIENT_CERT",
+            help="Use TLS, and present the certificate of this file.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-key",
+            envvar="MATCHER_TLS_CLIENT_KEY",
+            help="The private key of --tls-cert.",
+            rich_help_panel=PANEL,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> Session:
-    return Session(server, site, timeout, as_json, tls or tls_ca is not None, tls_ca)
+    uses_tls = tls or any(file is not None for file in (tls_ca, tls_cert, tls_key))
+    return Session(server, site, timeout, as_json, uses_tls, tls_ca, tls_cert, tls_key)
 
 
 def _local_session(as_json: AsJson = False) -> Session:

@@ -59,9 +59,9 @@ class Person:
     def __init__(self, target: str, site: str) -> None:
         self._options = ("--server", target, "--site", site)
 
-    async def types(self, *arguments: str, stdin: bytes = b"") -> Result:
+    async def types(self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Result:
         """Run a command against the site."""
-        return await matcher(*arguments, *self._options, stdin=stdin)
+        return await matcher(*arguments, *self._options, stdin=stdin, environment=environment)
 
     async def imports(self, *options: str, data: bytes) -> Result:
         """Import JSON lines with `--json`."""
