@@ -75,7 +75,7 @@ async def _compile(source: ModelSource, folder: Path, progress: Callable[[str], 
     for abandoned in folder.parent.glob(f".{folder.name}.making-*"):
         # The lock is held, so the process that made it is gone.
         shutil.rmtree(abandoned, ignore_errors=True)
-    progress(f"compiling {source.name} for this machine, once; about half a minute")
+    progress(f"compiling {source.name} for this machine, once; half a minute on an idle core, minutes on a busy one")
     making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.making-", dir=folder.parent))
     try:
         await _run_compiler(source, making, progress)
