@@ -30,6 +30,7 @@ from tests.store.records import clock_ms, copy_of, relative
 
 FIXTURE: Final = ROOT / "tests" / "data" / "records_before.json"
 SITE: Final = "harbour"
+NEW_IN_POOLS: Final = {"when_overloaded": "WHEN_OVERLOADED_REFUSE"}
 HOUR: Final = timedelta(hours=1)
 
 BEES: Final = "The smoker for my bees arrived with a dent."
@@ -190,6 +191,11 @@ async def _serve_ann(client: MatcherClient) -> None:
         await client.complete(answer.reservation.name, resolved=resolved)
         await client.complete(answer.reservation.name)
     await client.link_customer("ann@mail", "ann-phone")
+
+
+def with_new_fields(earlier: dict[str, Any]) -> dict[str, Any]:
+    """Return the earlier answers with the defaults of the fields that pools have got since."""
+    return {name: answer | NEW_IN_POOLS if "/pools/" in name else answer for name, answer in earlier.items()}
 
 
 async def answers(client: MatcherClient, instant_ms: int) -> dict[str, Any]:

@@ -24,8 +24,6 @@ from tests.processes import Store, keys_without_lifetime, start_server
 from tests.store import record_fixture as before
 from tests.store.records import clock_ms, load
 
-NEW_IN_POOLS = {"when_overloaded": "WHEN_OVERLOADED_REFUSE"}
-
 
 @dataclass(frozen=True)
 class Served:
@@ -94,11 +92,7 @@ async def test_everything_reads_as_it_did_before(served: Served) -> None:
 
     A pool has the defaults of the fields that came since.
     """
-    expected = {
-        name: answer | NEW_IN_POOLS if "/pools/" in name else answer
-        for name, answer in served.fixture["answers"].items()
-    }
-    assert served.answers == expected
+    assert served.answers == before.with_new_fields(served.fixture["answers"])
 
 
 async def test_an_offer_is_accepted_with_its_fence_and_not_with_another(served: Served) -> None:
