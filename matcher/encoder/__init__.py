@@ -1,7 +1,7 @@
 """Encoder from texts to vectors: a sentence-transformers model, compiled once and served in batches without torch."""
 
 from matcher.encoder.factory import fingerprint_of, open_encoder
-from matcher.encoder.protocols import Encoder, Vectors, Vocabulary, unknown_words
+from matcher.encoder.protocols import Encoder, Vectors, unknown_words
 from matcher.encoder.settings import (
     PACKAGED_MODEL,
     EncoderObserver,
@@ -19,7 +19,6 @@ __all__ = [
     "EncoderStats",
     "Priority",
     "Vectors",
-    "Vocabulary",
     "fingerprint_of",
     "open_encoder",
     "unknown_words",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,17 +47,14 @@ class Encoder(Protocol):
         """Stop: running batches are finished, queued requests are answered with ShuttingDown."""
 
 
-@runtime_checkable
-class Vocabulary(Protocol):
-    """An encoder, or a runtime, that can tell which words its model does not know; any other knows every word."""
-
-    def unknown(self, texts: Sequence[str]) -> Sequence[Sequence[tuple[int, int]]]:
-        """Return for each text the places (code points) of the words that the model does not know, in order."""
-
-
 def unknown_words(model: Encoder | Runtime, texts: Sequence[str]) -> Sequence[Sequence[tuple[int, int]]]:
-    """Return for each text the places of the words that an encoder's or runtime's model does not know, in order."""
-    return model.unknown(texts) if isinstance(model, Vocabulary) else [()] * len(texts)
+    """Return for each text the places of the words that an encoder's or runtime's model does not know, in order.
+
+    An encoder or a runtime without `unknown` knows every word.
+    """
+    # isinstance of a Protocol takes 9 us, of a decision's 1,500.
+    unknown: Callable[[Sequence[str]], Sequence[Sequence[tuple[int, int]]]] | None = getattr(model, "unknown", None)
+    return [()] * len(texts) if unknown is None else unknown(texts)
 
 
 @dataclass(frozen=True, slots=True)

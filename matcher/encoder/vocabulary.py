@@ -40,6 +40,8 @@ class TokenizerVocabulary:
         if self._unknown_id is None:
             return found
         doubtful = [at for at, text in enumerate(texts) if not self._is_plain(text)]
+        if not doubtful:
+            return found
         given = [self._given(texts[at]) for at in doubtful]
         for at, encoding in zip(doubtful, self._tokenizer.encode_batch(given, add_special_tokens=False), strict=True):
             found[at] = [
@@ -50,7 +52,7 @@ class TokenizerVocabulary:
         return found
 
     def _is_plain(self, text: str) -> bool:
-        return self._knows_ascii and text.isascii() and not _LONG.search(text)
+        return self._knows_ascii and text.isascii() and (len(text) < LONGEST_WORD or not _LONG.search(text))
 
     def _given(self, text: str) -> str:
         """Return a text as the tokenizer is given it, with every sign at its place."""

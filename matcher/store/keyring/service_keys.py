@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Final, Self
@@ -104,7 +103,7 @@ def rehashed(key: SecretKey, digest: str) -> str:
 
 
 def _digest(key: SecretKey, content: bytes) -> str:
-    return hmac.new(key.material, content, hashlib.sha256).hexdigest()[:DIGEST_DIGITS]
+    return hmac.digest(key.material, content, "sha256").hex()[:DIGEST_DIGITS]
 
 
 def _held(keyring: Keyring, purpose: Purpose, in_use: KeysInUse) -> list[SecretKey]:
