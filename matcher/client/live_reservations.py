@@ -37,7 +37,8 @@ class LiveReservations:
     def end_of_snapshot(self) -> list[str]:
         """Return the names of the reservations that were live before the stream broke and are not in the snapshot."""
         snapshot, self._snapshot = self._snapshot, None
-        ended = [] if snapshot is None else [name for name in self._live if name not in snapshot]
-        for name in ended:
-            del self._live[name]
-        return ended
+        return [] if snapshot is None else [name for name in self._live if name not in snapshot]
+
+    def forget(self, name: str) -> None:
+        """Forget a reservation that cannot be read any more."""
+        del self._live[name]

@@ -40,7 +40,7 @@ def may_resume(error: MatcherCallError) -> bool:
 async def resuming(
     begin: Callable[[], AsyncGenerator[Answer, None]], on_break: Callable[[MatcherCallError], None] = lambda _: None
 ) -> AsyncGenerator[Answer, None]:
-    """Yield the answers of a stream, which `begin` begins anew, from the last answer on, whenever it breaks off.
+    """Yield the answers of a stream; whenever it breaks off, `begin` opens it again after the last answer.
 
     on_break: called with the error each time. Raises MatcherCallError where the first attempt brings no answer, and
     where the service refuses to go on.

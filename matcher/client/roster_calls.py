@@ -126,22 +126,33 @@ class RosterCalls(Connection):
         request = pb.WatchReservationsRequest(parent=self.name("agents", agent))
         silence, live = self.deadlines.watch_silence, LiveReservations()
 
-        def begin() -> AsyncGenerator[pb.WatchReservationsResponse, None]:
+        async def begin() -> AsyncGenerator[pb.WatchReservationsResponse, None]:
             live.begin()
-            return self._watch(self._roster.WatchReservations, request, silence)
+            async with aclosing(self._watch(self._roster.WatchReservations, request, silence)) as answers:
+                async for answer in answers:
+                    if not answer.HasField("reservation"):
+                        for name in live.end_of_snapshot():
+                            if (ended := await self._ended(name)) is None:
+                                live.forget(name)
+                            elif live.note(ended):
+                                yield pb.WatchReservationsResponse(reservation=ended)
+                        yield answer
+                    elif live.note(answer.reservation):
+                        yield answer
 
         async with aclosing(resuming(begin, on_break)) as answers:
             async for answer in answers:
-                if not answer.HasField("reservation"):
-                    for name in live.end_of_snapshot():
-                        yield pb.WatchReservationsResponse(reservation=await self._ended(name))
-                    yield answer
-                elif live.note(answer.reservation):
-                    yield answer
+                yield answer
 
-    async def _ended(self, name: str) -> Reservation:
-        """Read a reservation that ended while no stream was open."""
-        return await self._call(self._routing.GetReservation, GetReservationRequest(name=name), self.deadlines.read)
+    async def _ended(self, name: str) -> Reservation | None:
+        """Read a reservation that ended while no stream was open; None where its record has expired since."""
+        request = GetReservationRequest(name=name)
+        try:
+            return await self._call(self._routing.GetReservation, request, self.deadlines.read)
+        except MatcherCallError as error:
+            if error.reason != "RESERVATION_NOT_FOUND":
+                raise
+            return None
 
     async def import_agents(
         self,

@@ -9,9 +9,12 @@ from functools import partial
 
 import grpc
 import pytest
+from redis.asyncio import Redis
 
 from matcher.client import MatcherCallError, MatcherClient
 from matcher.client.resuming import may_resume, resuming
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from matcher.store.keys import Keys
 from matcher.v1 import roster_pb2
 from matcher.v1 import routing_pb2 as pb
 from tests.people import hire, person
@@ -77,6 +80,31 @@ async def test_a_desk_hears_of_what_ended_while_it_was_cut_off(desk: MatcherClie
         proxy.refusing = False
         told = {(answer := (await anext(own)).reservation).name: answer.state for _ in range(2)}
         assert told == {new.name: pb.PENDING, gone.name: pb.CANCELED}
+
+
+async def test_a_desk_stays_when_the_record_of_what_ended_has_expired(
+    desk: MatcherClient, proxy: TcpProxy, service: Server
+) -> None:
+    """Nothing can be told of it any more; the stream goes on with what happens now."""
+    gone = (await desk.route(BEES, contact_id="c-0")).reservation
+    async with (
+        MatcherClient(proxy.address, site=desk.site) as client,
+        aclosing(client.watch_reservations("bea")) as own,
+    ):
+        assert (await anext(own)).reservation.name == gone.name
+        assert not (await anext(own)).HasField("reservation")
+        proxy.refusing = True
+        await proxy.cut()
+        await desk.cancel(gone.name)
+        embedded = await EmbeddedStore.open(EmbeddedSettings(service.data_dir))
+        redis = Redis.from_url(embedded.url)
+        assert await redis.delete(Keys(desk.site).reservation(gone.name.rpartition("/")[2])) == 1
+        await redis.aclose()
+        await embedded.close()
+        proxy.refusing = False
+        assert not (await anext(own)).HasField("reservation")
+        new = (await desk.route(BEES, contact_id="c-1")).reservation
+        assert (await anext(own)).reservation.name == new.name
 
 
 async def test_a_stream_that_never_began_and_a_refusal_are_not_repeated() -> None:
