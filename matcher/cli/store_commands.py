@@ -100,7 +100,7 @@ async def upgrade(
                 f"connections to the store that no registered process has: {unknown}. Stop processes of earlier "
                 "versions; where only other programs are left, use --force"
             )
-        if held := await registry.raise_schema(whoever_lives=force):
+        if held := await registry.raise_schema(force=force):
             old = [named(process) for process in (await registry.live()).processes if process.id in held]
             raise CommandError(f"stop these first, they read no newer schema: {', '.join(old) or ', '.join(held)}")
         await _followed(registry)

@@ -78,7 +78,7 @@ class SitePools:
     def _enter(self, pool: Pool) -> bool:
         """Keep a pool; return whether it was the newer version."""
         known = self.known.get(pool.id)
-        # A pool created anew has versions of its own. Times may go back with the store's clock, its versions do not.
+        # A new pool of a removed id has versions of its own. Times may go back with the store's clock, versions do not.
         if known is not None and known.created_ms == pool.created_ms and known.version > pool.version:
             return False
         self.known[pool.id] = pool

@@ -120,13 +120,13 @@ class ProcessRegistry:
         """Forget a process that ends."""
         await self._connection.run("HDEL", PROCESSES, process)
 
-    async def raise_schema(self, *, whoever_lives: bool = False) -> tuple[str, ...]:
+    async def raise_schema(self, *, force: bool = False) -> tuple[str, ...]:
         """Raise the schema of the data to the newest; return the ids of the live processes that stand against it.
 
-        whoever_lives: raise it also where a live process does not read it.
+        force: raise it also where a live process does not read it.
         """
         answer = await self._connection.verb(
-            verbs.RaiseSchema(schema=SCHEMA, processes=PROCESSES, to=NEWEST, whoever_lives=int(whoever_lives))
+            verbs.RaiseSchema(schema=SCHEMA, processes=PROCESSES, to=NEWEST, force=int(force))
         )
         if answer[0] == b"held":
             return tuple(answer[1].decode().split())

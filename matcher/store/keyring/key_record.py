@@ -146,7 +146,7 @@ class KeyRegistry:
         await self._client.run("DEL", SECRET, name=ROUND_TRIP)
 
     async def rewrite_append_only_file(self) -> None:
-        """Let the embedded store write its append-only file anew, so that it holds nothing that was removed."""
+        """Let the embedded store rewrite its append-only file, so that it holds nothing that was removed."""
         with suppress(ResponseError):  # it does so already
             await self._client.run("BGREWRITEAOF", name=ROUND_TRIP)
 

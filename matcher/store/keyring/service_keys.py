@@ -46,7 +46,7 @@ class ServiceKeys:
         return cls(keyring, KeysInUse(request, handle, seal, by_day_since_ms=0, request_since_ms=0, handle_since_ms=0))
 
     def change(self, keyring: Keyring, in_use: KeysInUse) -> None:
-        """Work with these keys from now on; a key in use that the keyring lacks is passed over."""
+        """Work with these keys from now on; a key in use that the keyring lacks is ignored."""
         self.keyring = keyring
         self.in_use = in_use
         self._request = _held(keyring, Purpose.REQUEST, in_use)

@@ -9,7 +9,7 @@ local function raise_schema(key, arg)
     local ends, newest = string.match(processes[i + 1], '^(%d+)|(%d+)|')
     if tonumber(ends) > now and tonumber(newest) < tonumber(arg.to) then held[#held + 1] = processes[i] end
   end
-  if #held > 0 and arg.whoever_lives ~= '1' then return {'held', table.concat(held, ' ')} end
+  if #held > 0 and arg.force ~= '1' then return {'held', table.concat(held, ' ')} end
   redis.call('SET', key.schema, arg.to)
   return {'ok', arg.to}
 end

@@ -35,7 +35,7 @@ class RaiseSchema(VerbCall, frozen=True, kw_only=True):
     schema: Key
     processes: Key
     to: int
-    whoever_lives: int
+    force: int
     """1: also where a live process does not read it."""
 
     in_a_life: ClassVar[bool] = False
