@@ -187,6 +187,11 @@ def event_line(event: routing_pb2.ContactEvent) -> str:
     return f"{time(event.time)} {change}{subject}"
 
 
+def place_line(sign: routing_pb2.ContactEvent) -> str:
+    """Return the place in the queue that a sign of life has, as a line."""
+    return f"{time(sign.time)} {short(sign.contact)} {sign.sequence} {queued(sign.queued)}"
+
+
 def reservation_line(record: routing_pb2.Reservation) -> str:
     """Return an event of an agent's desk, a reservation, as a line."""
     state = routing_pb2.ReservationState.Name(record.state)

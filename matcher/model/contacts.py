@@ -93,6 +93,18 @@ class ContactEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactSign:
+    """A sign of life in the watch of a contact: the contact's last event, and its place in the queue at this time.
+
+    queued None: the contact does not wait, its place is not known yet, or the watcher did not ask for it.
+    """
+
+    last: ContactEvent
+    at_ms: int
+    queued: Queued | None
+
+
+@dataclass(frozen=True, slots=True)
 class StreamPlace:
     """A place in the stream of a site's events: an event's number and its time.
 

@@ -17,6 +17,7 @@ from matcher.model import (
     Constraint,
     Contact,
     ContactEvent,
+    ContactSign,
     Decision,
     Degraded,
     ImportAction,
@@ -186,6 +187,21 @@ def contact_event(site: str, event: ContactEvent) -> routing_pb2.ContactEvent:
         reservation=name(Kind.RESERVATION, site, event.reservation),
         agent=name(Kind.AGENT, site, event.agent),
         time=_time(event.at_ms),
+    )
+
+
+def contact_sign(site: str, sign: ContactSign) -> routing_pb2.ContactEvent:
+    """Convert a sign of life in the watch of a contact: an event without a cause."""
+    last = sign.last
+    return routing_pb2.ContactEvent(
+        contact=name(Kind.CONTACT, site, last.contact),
+        pool=name(Kind.POOL, site, last.pool),
+        sequence=last.sequence,
+        state=CONTACT_STATE[last.state],
+        reservation=name(Kind.RESERVATION, site, last.reservation),
+        agent=name(Kind.AGENT, site, last.agent),
+        time=_time(sign.at_ms),
+        queued=None if sign.queued is None else queued(sign.queued),
     )
 
 

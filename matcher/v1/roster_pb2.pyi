@@ -1433,14 +1433,16 @@ Global___WatchReservationsRequest: _TypeAlias = WatchReservationsRequest  # noqa
 
 @_typing.final
 class WatchReservationsResponse(_message.Message):
-    """A reservation of the agent with its current state, or a keepalive."""
+    """A reservation of the agent with its current state, or a sign of life."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESERVATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def reservation(self) -> _routing_pb2.Reservation:
-        """The reservation; unset in a keepalive, which is sent after the live reservations, and then at least every 30 s."""
+        """The reservation; unset in a sign of life, which is sent after the live reservations, and then after 20 s without a
+        change.
+        """
 
     def __init__(
         self,

@@ -161,7 +161,7 @@ class _Cause:
 class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CAUSE_UNSPECIFIED: _Cause.ValueType  # 0
-    """Never sent."""
+    """The event is no step of the contact: it is a sign of life of WatchContact."""
     CAUSE_OFFERED: _Cause.ValueType  # 1
     """An agent was reserved for it."""
     CAUSE_NOBODY_FREE: _Cause.ValueType  # 2
@@ -203,7 +203,7 @@ class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
     """Why a contact came to its state."""
 
 CAUSE_UNSPECIFIED: Cause.ValueType  # 0
-"""Never sent."""
+"""The event is no step of the contact: it is a sign of life of WatchContact."""
 CAUSE_OFFERED: Cause.ValueType  # 1
 """An agent was reserved for it."""
 CAUSE_NOBODY_FREE: Cause.ValueType  # 2
@@ -1096,6 +1096,7 @@ class ContactEvent(_message.Message):
     RESERVATION_FIELD_NUMBER: _builtins.int
     AGENT_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    QUEUED_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact, "sites/{site}/contacts/{contact}"."""
     pool: _builtins.str
@@ -1114,6 +1115,12 @@ class ContactEvent(_message.Message):
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
 
+    @_builtins.property
+    def queued(self) -> Global___Queued:
+        """In a sign of life of WatchContact: the contact's place in the queue now. Unset in every step, and in a sign where
+        the contact does not wait, or where its place is not known yet.
+        """
+
     def __init__(
         self,
         *,
@@ -1125,10 +1132,11 @@ class ContactEvent(_message.Message):
         reservation: _builtins.str = ...,
         agent: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        queued: Global___Queued | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["queued", b"queued", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "cause", b"cause", "contact", b"contact", "pool", b"pool", "reservation", b"reservation", "sequence", b"sequence", "state", b"state", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "cause", b"cause", "contact", b"contact", "pool", b"pool", "queued", b"queued", "reservation", b"reservation", "sequence", b"sequence", "state", b"state", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1909,19 +1917,27 @@ class WatchContactRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    INCLUDE_PROGRESS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The contact, "sites/{site}/contacts/{contact}"."""
     after_sequence: _builtins.int
     """Only events after this sequence number. 0: from the beginning."""
+    include_progress: _builtins.bool
+    """Also sends signs of life: events without a cause, with the sequence and the state of the last step, with `time` now,
+    and with `queued` where the contact waits. A sign comes after the steps that the stream begins with, after 20 s
+    without an event, and when place or estimate have changed, at most every 5 s. Without it the stream sends steps
+    only, and a quiet stream is kept open by the HTTP/2 PINGs of the service alone.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         after_sequence: _builtins.int = ...,
+        include_progress: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "include_progress", b"include_progress", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1961,7 +1977,7 @@ Global___WatchEventsRequest: _TypeAlias = WatchEventsRequest  # noqa: Y015
 
 @_typing.final
 class WatchEventsResponse(_message.Message):
-    """An event of a contact, or a keepalive."""
+    """An event of a contact, or a sign of life."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1971,7 +1987,7 @@ class WatchEventsResponse(_message.Message):
     """The token that resumes the stream after this answer."""
     @_builtins.property
     def event(self) -> Global___ContactEvent:
-        """The event; unset in a keepalive, which is sent first and then at least every 30 s."""
+        """The event; unset in a sign of life, which is sent first, and then after 20 s without an event."""
 
     def __init__(
         self,
