@@ -10,6 +10,7 @@ import typer
 
 from matcher.cli import tables
 from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
+from matcher.cli.contact_commands import show_contact
 from matcher.cli.session import Session, command
 from matcher.v1 import routing_pb2 as pb
 
@@ -134,11 +135,7 @@ async def show(
         if kind is Kind.RESERVATION:
             _show(session, await client.reservation(name))
         elif kind is Kind.CONTACT:
-            contact = await client.contact(name)
-            if session.as_json:
-                session.write_json(contact)
-            else:
-                session.show(tables.contact(contact))
+            await show_contact(session, client, await client.contact(name))
         else:
             decision = await client.decision(name)
             if session.as_json:

@@ -18,6 +18,7 @@ from matcher.model import Basis, Candidate, Pool, QueuedOutcome, Ranking, Reserv
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
 from matcher.model.resource_names import contact_name, new_id, reservation_name
+from matcher.replica.queue_places import new_place, replayed_place
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.ranker import LEAST_UTILIZED, Ranker, RankOptions, RankRequest, shortlist_of
 from matcher.routing.reserve_requests import ContactToReserve, RequestKey, new_reserve_request
@@ -152,7 +153,8 @@ class Reserver:
                     return ReservedOutcome(reservation, _chosen(ranking, reservation.agent), False, ranking.degraded)
                 case Enqueued(score, waits_until_ms):
                     now = self._clocks.of(reserve.site).now_ms()
-                    place = replica.queue.place(reserve.contact, request.pool.id, score, waits_until_ms, now)
+                    required = replace(request.requirements, pool=request.pool.id)
+                    place = new_place(replica, reserve.contact, required, score, waits_until_ms, now)
                     replica.throttle.hurry()
                     return QueuedOutcome(reserve.contact, place, replayed=False)
                 case Replayed() as before:
@@ -225,12 +227,7 @@ class Reserver:
         if not reservation_id:
             contact = await self._contacts.contact(site, before.contact, now)
             if contact.queued_in or contact.id in replica.queue or contact.state is ContactState.QUEUED:
-                queue, until_ms = replica.queue, contact.waits_until_ms
-                # Another process may have queued the contact a moment ago: then the replica's queue has no place of it.
-                place = queue.place_of(contact.id, until_ms, now) or queue.place(
-                    contact.id, contact.queued_in or contact.pool, contact.created_ms, until_ms, now
-                )
-                return QueuedOutcome(contact.id, place, replayed=replayed)
+                return QueuedOutcome(contact.id, replayed_place(replica, contact, now), replayed=replayed)
             if contact.state not in _HAS_HAD_AN_AGENT:
                 raise ContactEnded(contact_name(site, contact.id), contact.state)
             reservation_id = contact.reservation

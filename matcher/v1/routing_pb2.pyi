@@ -657,7 +657,9 @@ class Queued(_message.Message):
     """
     @_builtins.property
     def estimated_wait(self) -> _duration_pb2.Duration:
-        """How long the contact is likely to wait, by the rate of the last minutes. Unset where there is no rate yet."""
+        """How long the contact is likely to wait, by the rate of the last minutes. Unset where there is no rate yet, and where
+        no agent who could take the contact is ONLINE.
+        """
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
