@@ -13,6 +13,7 @@ import typer
 from matcher.cli import tables
 from matcher.cli.interest_plot import plot
 from matcher.cli.session import CommandError, Session, command, text_argument
+from matcher.cli.waiting_words import nobody_online
 from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import routing_pb2 as pb
 
@@ -104,22 +105,43 @@ async def route(
         )
         await note_unknown(session, client, exclude=exclude, prefer=prefer)
         without_agents = await _has_no_agents(client, answer.unmatched.left_out, answer.HasField("unmatched"))
+        nobody = (
+            not session.as_json
+            and _estimate_missing(answer)
+            and await nobody_online(
+                client,
+                pool,
+                channel,
+                language=language,
+                required_skills=_skills(skill),
+                excluded_agents=exclude or (),
+            )
+        )
     if without_agents and not session.as_json:
         session.say(f"{tables.NO_AGENT}: {_no_agents(session)}")
         return
-    show(session, answer, words, explain=explain)
+    show(session, answer, words, explain=explain, nobody=nobody)
 
 
-def show(session: Session, answer: pb.RouteMessageResponse, words: str, *, explain: bool = False) -> None:
-    """Print the decision for a message; explain: whether the request had `explain_unmatched`."""
+def show(
+    session: Session, answer: pb.RouteMessageResponse, words: str, *, explain: bool = False, nobody: bool = False
+) -> None:
+    """Print the decision for a message.
+
+    explain: whether the request had `explain_unmatched`. nobody: nobody who could take the message is online.
+    """
     if session.as_json:
         session.write_json(answer)
     elif answer.WhichOneof("outcome") == "reservation":
         _show_reservation(session, answer, words)
     elif answer.WhichOneof("outcome") == "queued":
-        session.say(f"{tables.short(answer.contact)} waits: {tables.queued(answer.queued)}")
+        session.say(f"{tables.short(answer.contact)} waits: {tables.queued(answer.queued, nobody_online=nobody)}")
     else:
         _show_unmatched(session, answer.unmatched, words, explain=explain)
+
+
+def _estimate_missing(answer: pb.RouteMessageResponse) -> bool:
+    return answer.HasField("queued") and not answer.queued.HasField("estimated_wait")
 
 
 def _show_unmatched(session: Session, unmatched: pb.Unmatched, words: str, *, explain: bool) -> None:

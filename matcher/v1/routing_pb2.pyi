@@ -75,7 +75,7 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     CONTACT_STATE_UNSPECIFIED: _ContactState.ValueType  # 0
     """Never sent."""
     CONTACT_QUEUED: _ContactState.ValueType  # 1
-    """No agent is reserved for it: it waits in the queue, or can be routed again."""
+    """It waits in the queue: an agent is offered it as soon as one is free."""
     CONTACT_RESERVED: _ContactState.ValueType  # 2
     """An agent is reserved for it and has not accepted yet."""
     CONTACT_ASSIGNED: _ContactState.ValueType  # 3
@@ -90,6 +90,10 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     """It waited, and its record cannot be read or its message cannot be opened or encoded: it is kept aside and offered to
     nobody. It can be routed again or canceled; else it expires when its wait is over.
     """
+    CONTACT_RETURNED: _ContactState.ValueType  # 8
+    """It is nobody's: it has no agent and no place in the queue, because it may not wait and its offer came to nothing. It
+    can be routed again under its id or canceled; else it is forgotten after MATCHER_KEEP_SECONDS.
+    """
 
 class ContactState(_ContactState, metaclass=_ContactStateEnumTypeWrapper):
     """The state of a contact."""
@@ -97,7 +101,7 @@ class ContactState(_ContactState, metaclass=_ContactStateEnumTypeWrapper):
 CONTACT_STATE_UNSPECIFIED: ContactState.ValueType  # 0
 """Never sent."""
 CONTACT_QUEUED: ContactState.ValueType  # 1
-"""No agent is reserved for it: it waits in the queue, or can be routed again."""
+"""It waits in the queue: an agent is offered it as soon as one is free."""
 CONTACT_RESERVED: ContactState.ValueType  # 2
 """An agent is reserved for it and has not accepted yet."""
 CONTACT_ASSIGNED: ContactState.ValueType  # 3
@@ -111,6 +115,10 @@ CONTACT_EXPIRED: ContactState.ValueType  # 6
 CONTACT_QUARANTINED: ContactState.ValueType  # 7
 """It waited, and its record cannot be read or its message cannot be opened or encoded: it is kept aside and offered to
 nobody. It can be routed again or canceled; else it expires when its wait is over.
+"""
+CONTACT_RETURNED: ContactState.ValueType  # 8
+"""It is nobody's: it has no agent and no place in the queue, because it may not wait and its offer came to nothing. It
+can be routed again under its id or canceled; else it is forgotten after MATCHER_KEEP_SECONDS.
 """
 Global___ContactState: _TypeAlias = ContactState  # noqa: Y015
 
@@ -550,7 +558,9 @@ class RouteMessageRequest(_message.Message):
 
     @_builtins.property
     def wait_duration(self) -> _duration_pb2.Duration:
-        """How long the contact may wait after its creation. Unset: the pool's wait_duration. 1 s to 7 days."""
+        """How long the contact may wait after its creation; a contact that is RETURNED, from this call on. Unset: the pool's
+        wait_duration. 1 s to 7 days.
+        """
 
     def __init__(
         self,
@@ -648,7 +658,9 @@ class Queued(_message.Message):
     """
     @_builtins.property
     def estimated_wait(self) -> _duration_pb2.Duration:
-        """How long the contact is likely to wait, by the rate of the last minutes. Unset where there is no rate yet."""
+        """How long the contact is likely to wait, by the rate of the last minutes. Unset where there is no rate yet, and where
+        no agent who could take the contact is ONLINE.
+        """
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
