@@ -1394,7 +1394,9 @@ class SuggestAgentsResponse(_message.Message):
     """Whether the message had more than 32 units, so that the rest was merged."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
-        """The candidates in the order in which RouteMessage would choose them."""
+        """The candidates in the order in which RouteMessage would choose them: the preferred agents first, then an agent who
+        served the customer well where the pool uses that, then the others.
+        """
 
     @_builtins.property
     def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOutCount]:
