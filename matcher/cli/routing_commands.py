@@ -113,7 +113,7 @@ async def route(
                 pool,
                 channel,
                 language=language,
-                required_skills=_skills(skill),
+                required_skills=skills(skill),
                 excluded_agents=exclude or (),
             )
         )
