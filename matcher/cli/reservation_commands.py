@@ -48,7 +48,7 @@ async def decline(
         typer.Option("--retry-after", min=0, help="Offer the contact to the agent again after so many seconds."),
     ] = None,
 ) -> None:
-    """Decline an offer; the contact can be routed again, but not to this agent."""
+    """Decline an offer; the contact goes on to another agent if it waits, else it is RETURNED."""
     delay = None if retry_after is None else timedelta(seconds=retry_after)
     async with session.client() as client:
         _show(session, await client.decline(reservation, fence=fence, reason=reason, retry_after=delay))

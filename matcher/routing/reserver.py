@@ -48,6 +48,10 @@ Reading such events takes milliseconds; a full reload of the roster takes longer
 NO_CANDIDATES: Final = Shortlist(Basis.FALLBACK, LEAST_UTILIZED, b"", ())
 """Asks the store only whether the request was answered before, and whether its contact is held or has ended."""
 
+_HAS_HAD_AN_AGENT: Final = frozenset(
+    {ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CLOSED, ContactState.RETURNED}
+)
+
 _FIRST: Final = RankOptions(pending_last=True, count_left_out=True)
 _NEXT: Final = RankOptions(most=MOST_IN_A_RESERVE, pending_last=True)
 
@@ -224,7 +228,7 @@ class Reserver:
             contact = await self._contacts.contact(site, before.contact, now)
             if contact.queued_in or contact.id in replica.queue or contact.state is ContactState.QUEUED:
                 return QueuedOutcome(contact.id, replayed_place(replica, contact, now), replayed=replayed)
-            if contact.state not in (ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CLOSED):
+            if contact.state not in _HAS_HAD_AN_AGENT:
                 raise ContactEnded(contact_name(site, contact.id), contact.state)
             reservation_id = contact.reservation
         reservation = await self._store.reservation(site, reservation_id, now)
