@@ -73,11 +73,8 @@ class WaitingQueue:
         """Replace all contacts by those of a snapshot."""
         self._waiting.clear()
         self._by_pool.clear()
-<<<<<<< HEAD
         self._told.clear()
-=======
         self._required.clear()
->>>>>>> main
         for place in queue:
             self._enter(place)
         self.changed.set()
@@ -164,13 +161,7 @@ class WaitingQueue:
         served: whether an agent who could take it is ONLINE; the pace of before says nothing where none is.
         """
         position = bisect_left(self._by_pool.get(pool, []), (score, contact)) + 1
-<<<<<<< HEAD
-        return _queued(position, self._pace(pool, now_ms), waits_until_ms)
-=======
-        left_ms = [at for at in self._served_ms.get(pool, ()) if at > now_ms - PACE_MS]
-        pace = (now_ms - left_ms[0]) / len(left_ms) if served and len(left_ms) > 1 else None
-        return Queued(position, None if pace is None else round(position * pace), waits_until_ms)
->>>>>>> main
+        return _queued(position, self._pace(pool, now_ms) if served else None, waits_until_ms)
 
     def place_of(self, contact: str, waits_until_ms: int, now_ms: int, *, served: bool = True) -> Queued | None:
         """Return the place of a contact, None where it does not wait as far as this process knows."""
@@ -179,7 +170,7 @@ class WaitingQueue:
             return None
         return self.place(contact, place.pool, place.score, waits_until_ms, now_ms, served=served)
 
-    def told_place_of(self, contact: str, waits_until_ms: int, now_ms: int) -> Queued | None:
+    def told_place_of(self, contact: str, waits_until_ms: int, now_ms: int, *, served: bool = True) -> Queued | None:
         """Return the place of a contact as of this second: the watchers of a pool's contacts share one computation.
 
         None where the contact does not wait, or came to the queue since the places were computed: ask a second later.
@@ -194,12 +185,12 @@ class WaitingQueue:
             told = _Told(now_ms, positions, self._pace(place.pool, now_ms))
             self._told = {pool: kept for pool, kept in self._told.items() if kept.holds(now_ms)} | {place.pool: told}
         position = told.positions.get(contact)
-        return None if position is None else _queued(position, told.pace, waits_until_ms)
+        return None if position is None else _queued(position, told.pace if served else None, waits_until_ms)
 
     def _pace(self, pool: str, now_ms: int) -> float | None:
         """Return how many ms pass from one contact of a pool that leaves for an agent to the next; None: not known."""
-        served = [at for at in self._served_ms.get(pool, ()) if at > now_ms - PACE_MS]
-        return (now_ms - served[0]) / len(served) if len(served) > 1 else None
+        left_ms = [at for at in self._served_ms.get(pool, ()) if at > now_ms - PACE_MS]
+        return (now_ms - left_ms[0]) / len(left_ms) if len(left_ms) > 1 else None
 
     def _enter(self, place: QueuePlace) -> None:
         self._remove(place.contact)

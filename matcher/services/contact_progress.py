@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from matcher.model import ContactEvent, ContactSign, Queued
+from matcher.model import Contact, ContactEvent, ContactSign, Queued
 from matcher.model.lifecycle import ENDED
+from matcher.replica.queue_places import told_place
 from matcher.replica.site_registry import answering
 from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
@@ -42,7 +43,7 @@ class ContactProgress:
         self._sign_at = -math.inf
         self._place_seconds = place_seconds
         self._look_at = math.inf if place_seconds is None else -math.inf
-        self._until_ms: int | None = None
+        self._record: Contact | None = None
         self._last: ContactEvent | None = None
         self._told: tuple[int, int | None] | None = None
 
@@ -71,7 +72,7 @@ class ContactProgress:
 
     def stepped(self) -> None:
         """Note that the contact took a step, or may have: then its place is another one."""
-        self._until_ms = self._told = None
+        self._record = self._told = None
         if self._place_seconds is not None:
             self._look_at = -math.inf
 
@@ -90,12 +91,12 @@ class ContactProgress:
 
     async def _place(self, place_seconds: float) -> tuple[Queued | None, float]:
         """Return the contact's place, None where it does not wait or has no place yet, and when to look again."""
-        queue, site = answering(self._replica).queue, self._replica.site
-        if self._contact not in queue:
+        replica = answering(self._replica)
+        if self._contact not in replica.queue:
             return None, math.inf  # a step tells when it waits
-        if self._until_ms is None:
-            self._until_ms = (await self._contacts.contact(site, self._contact, self._now_ms())).waits_until_ms
-        place = queue.told_place_of(self._contact, self._until_ms, self._now_ms())
+        if self._record is None:
+            self._record = await self._contacts.contact(replica.site, self._contact, self._now_ms())
+        place = told_place(replica, self._record, self._now_ms())
         return place, UNKNOWN_SECONDS if place is None else place_seconds
 
     def _now_ms(self) -> int:
