@@ -25,6 +25,7 @@ from matcher.routing.reserve_requests import ContactToReserve, RequestKey, new_r
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.keyring.service_keys import ServiceKeys
+from matcher.store.requirements import encode_requirements
 from matcher.store.reservations import (
     Enqueued,
     Full,
@@ -37,7 +38,8 @@ from matcher.store.reservations import (
     Shortlist,
     WaitTerms,
 )
-from matcher.store.sealer import Sealer, WaitingMessage
+from matcher.store.schema import TEXT_ALONE_SINCE
+from matcher.store.sealer import Sealer, WaitingMessage, WaitingText
 
 MOST_IN_A_RESERVE: Final = 64
 """Candidates of each reserve after the first."""
@@ -114,13 +116,21 @@ class Reserver:
         if wait is not None:
             most_ms = pool.policy.wait_ms if wait.most_ms is None else wait.most_ms
             until_ms = self._clocks.of(site).now_ms() + most_ms
-            sealed = self._sealer.seal(site, contact.id, WaitingMessage(message, request.auto_accept), until_ms)
+            alone = self._store.schema >= TEXT_ALONE_SINCE
+            said = WaitingText.of(message) if alone else WaitingMessage(message, request.auto_accept)
+            sealed = self._sealer.seal(site, contact.id, said, until_ms)
             waiting = WaitTerms(most_ms, pool.policy.head_start_ms, sealed)
         digest, *former = self._keys.request_digests(request.digest)
         key = RequestKey(
             request.request_id or new_id(), own=not request.request_id, digest=digest, former_digests=tuple(former)
         )
-        return new_reserve_request(contact, key, waiting=waiting)
+        return new_reserve_request(
+            contact,
+            key,
+            waiting=waiting,
+            requirements=encode_requirements(message, auto_accept=request.auto_accept),
+            only=message.requirements.only,
+        )
 
     async def answered(self, replica: SiteReplica, reserve: ReserveRequest) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that the request was given before, None for a new request; nothing is held.

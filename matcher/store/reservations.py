@@ -77,6 +77,11 @@ class ReservationStore:
         self._lifetimes = lifetimes
         self._refs: OrderedDict[tuple[str, str], ReservationRef] = OrderedDict()
 
+    @property
+    def schema(self) -> int:
+        """The schema of the records that this process writes now."""
+        return self._connection.schema.writes
+
     async def reserve(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool = False) -> ReserveAnswer:
         """Hold capacity of the best candidate that has enough free, in one round trip. Safe to run again.
 
@@ -136,6 +141,8 @@ class ReservationStore:
             kind=request.how,
             wait_ms="" if wait is None else wait.most_ms,
             sealed=b"" if wait is None else wait.sealed,
+            needs=request.requirements,
+            only=request.only,
             head_start_ms=0 if wait is None else wait.head_start_ms,
             waits_if="full" if or_wait else "kept" if request.lines_up else "",
             idle_ms=request.idle_ms,
@@ -188,13 +195,16 @@ class ReservationStore:
         call = verbs.Complete(transition=transition, wrap_up_ms=wrap_up_ms, write_id=new_id())
         return await self._move(ref, fence, "completed", call)
 
-    async def cancel(self, ref: ReservationRef, fence: int, cause: Cause = Cause.CANCELED) -> Reservation:
+    async def cancel(self, ref: ReservationRef, fence: int) -> Reservation:
         """Free the capacity without a conversation."""
-        call = verbs.Cancel(transition=self._transition(ref, fence), cause=cause)
+        call = verbs.Cancel(transition=self._transition(ref, fence))
         return await self._move(ref, fence, "canceled", call)
 
     async def withdraw(self, ref: ReservationRef, cause: Cause) -> Reservation:
-        """Withdraw the offer to an agent who has gone: the contact goes back as after a decline."""
+        """Withdraw the offer to an agent who has gone: the contact goes back as after a decline.
+
+        cause AGENT_REMOVED: also the conversation, whose contact goes back at its old age.
+        """
         call = verbs.Withdraw(transition=self._transition(ref, NO_FENCE), cause=cause)
         return await self._move(ref, NO_FENCE, "withdrawn", call)
 

@@ -91,8 +91,9 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     nobody. It can be routed again or canceled; else it expires when its wait is over.
     """
     CONTACT_RETURNED: _ContactState.ValueType  # 8
-    """It is nobody's: it has no agent and no place in the queue, because it may not wait and its offer came to nothing. It
-    can be routed again under its id or canceled; else it is forgotten after MATCHER_KEEP_SECONDS.
+    """It is nobody's: it has no agent and no place in the queue, because it may not wait, and its offer came to nothing or
+    its agent was removed. It can be routed again under its id or canceled; else it is forgotten after
+    MATCHER_KEEP_SECONDS.
     """
 
 class ContactState(_ContactState, metaclass=_ContactStateEnumTypeWrapper):
@@ -117,8 +118,9 @@ CONTACT_QUARANTINED: ContactState.ValueType  # 7
 nobody. It can be routed again or canceled; else it expires when its wait is over.
 """
 CONTACT_RETURNED: ContactState.ValueType  # 8
-"""It is nobody's: it has no agent and no place in the queue, because it may not wait and its offer came to nothing. It
-can be routed again under its id or canceled; else it is forgotten after MATCHER_KEEP_SECONDS.
+"""It is nobody's: it has no agent and no place in the queue, because it may not wait, and its offer came to nothing or
+its agent was removed. It can be routed again under its id or canceled; else it is forgotten after
+MATCHER_KEEP_SECONDS.
 """
 Global___ContactState: _TypeAlias = ContactState  # noqa: Y015
 
@@ -199,7 +201,7 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     CAUSE_ACTIVE: _Cause.ValueType  # 14
     """The conversation is active again: it counts against the agent's capacity."""
     CAUSE_AGENT_REMOVED: _Cause.ValueType  # 15
-    """The agent was removed."""
+    """The agent was removed: the contact goes back, from an offer or from the conversation."""
     CAUSE_UNREADABLE: _Cause.ValueType  # 16
     """Its record could not be read, or its message could not be opened or encoded. A transfer that waited is over then, and
     the contact stays with its agent.
@@ -241,7 +243,7 @@ CAUSE_IDLE: Cause.ValueType  # 13
 CAUSE_ACTIVE: Cause.ValueType  # 14
 """The conversation is active again: it counts against the agent's capacity."""
 CAUSE_AGENT_REMOVED: Cause.ValueType  # 15
-"""The agent was removed."""
+"""The agent was removed: the contact goes back, from an offer or from the conversation."""
 CAUSE_UNREADABLE: Cause.ValueType  # 16
 """Its record could not be read, or its message could not be opened or encoded. A transfer that waited is over then, and
 the contact stays with its agent.
@@ -399,7 +401,8 @@ class Message(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text: 1 to 8,000 characters; with media_type, 1 to 262,144, of which at most 8,000 remain when what the customer
-    did not write now is set aside. Never logged; what is compared of it is stored only while a contact waits.
+    did not write now is set aside. Never logged; what is compared of it is stored only while a contact waits. What the
+    message requires (the fields below) is stored as long as the contact.
     """
     customer: _builtins.str
     """The caller's id of the customer; opaque, at most 256 characters."""

@@ -109,7 +109,7 @@ class Queues(Platforms):
             self.check_nobody_was_free(able, set(before.earmarked()), answer)
             assert isinstance(answer, QueuedOutcome if wait else Unmatched), answer
             if wait:
-                known.in_queue = known.waits = known.moving = True
+                known.in_queue = known.waits = known.moving = known.may_wait_again = True
                 known.wait_is_over, known.pool, known.only, known.auto_accept = False, pool, agent, False
                 known.exclude(old.agent, FOREVER)
             return

@@ -159,14 +159,27 @@ local function hand_over(attempt)
   append(key.load, arg.events_kept, 'free', old.agent, id, now, now)
 end
 
+-- Adds names and values to the changes of a record.
+local function add(changes, ...)
+  for _, part in ipairs({...}) do changes[#changes + 1] = part end
+end
+
+-- Adds what the request requires to the changes, and removes what an earlier request required.
+local function require_anew(attempt, changes)
+  local arg = attempt.arg
+  if attempt.record.state then redis.call('HDEL', attempt.key.contact, 'needs', 'only', 'wait_ms') end
+  if arg.needs ~= '' then add(changes, 'needs', arg.needs) end
+  if arg.only ~= '' then add(changes, 'only', arg.only) end
+end
+
 -- Lets the contact wait until a time. `changes` are further fields of its record and their values.
 local function let_wait(attempt, created, waits_until, changes)
   local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
   local score = created - tonumber(arg.head_start_ms)
   if attempt.transfer then
-    changes[#changes + 1], changes[#changes + 2] = 'moving', '1'
+    add(changes, 'moving', '1')
   else
-    for _, part in ipairs({'pool', arg.pool_id, 'pool_uid', arg.pool_uid}) do changes[#changes + 1] = part end
+    add(changes, 'pool', arg.pool_id, 'pool_uid', arg.pool_uid)
     record.pool = arg.pool_id
   end
   enqueue(contact, arg.pool_id, score, waits_until)
@@ -175,7 +188,7 @@ local function let_wait(attempt, created, waits_until, changes)
     state, cause, reservation, agent = 'ASSIGNED', 'TRANSFER_ASKED', record.reservation, record.agent
   end
   local event = step(contact, state, cause, reservation, agent, 'wait', '1', 'sealed', arg.sealed,
-    'waits', digits(waits_until), 'head', arg.head_start_ms, unpack(changes))
+    'waits', digits(waits_until), 'head', arg.head_start_ms, 'wait_ms', arg.wait_ms, unpack(changes))
   local lasts = math.max(waits_until, tonumber(attempt.transfer and record['until'] or 0))
   redis.call('PEXPIREAT', key.contact, digits(lasts + contact.keep_ms))
   remember_answer(key, arg, '', '')
@@ -188,11 +201,11 @@ local function write_contact(attempt, chosen, deadline, waits_until, changes)
   local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
   local accepted, lasts = arg.state == 'ACCEPTED', deadline
   if attempt.someone_waits then dequeue(contact) end
+  if waits_until then add(changes, 'head', arg.head_start_ms, 'wait_ms', arg.wait_ms) end
   if accepted or not (waits_until or attempt.from_queue) then
     if record.wait then unseal(contact) end
   elseif waits_until then
-    local wait = {'wait', '1', 'sealed', arg.sealed, 'waits', digits(waits_until), 'head', arg.head_start_ms}
-    for _, part in ipairs(wait) do changes[#changes + 1] = part end
+    add(changes, 'wait', '1', 'sealed', arg.sealed, 'waits', digits(waits_until))
     lasts = math.max(deadline, waits_until)
   else
     lasts = math.max(deadline, tonumber(record.waits))
@@ -287,11 +300,10 @@ local function reserve(key, arg)
     changes = {'channel', arg.channel, 'customer', arg.customer, 'created', digits(created)}
     redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
   end
+  if arg.kind == 'new' or arg.kind == 'transfer' then require_anew(attempt, changes) end
   if attempt.previous_agent then
     local previous = attempt.previous_agent
-    for _, part in ipairs({'x:' .. previous, '0', 'u:' .. previous, attempt.previous_uid or ''}) do
-      changes[#changes + 1] = part
-    end
+    add(changes, 'x:' .. previous, '0', 'u:' .. previous, attempt.previous_uid or '')
   end
   if not best then return let_wait(attempt, created, waits_until, changes) end
   return hold(attempt, choose(free, best, tonumber(arg.tolerance)), waits_until, changes)

@@ -64,6 +64,10 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     """How long the contact may wait; "": it may not."""
     sealed: bytes
     """What the customer wrote, sealed."""
+    needs: bytes
+    """What the contact requires beside pool and channel; "": nothing. Read for 'new' and 'transfer', like only."""
+    only: str
+    """The agent whom a transfer names; "": any agent."""
     head_start_ms: int
     waits_if: Literal["full", "kept", ""]
     """'full': it waits where no candidate has enough free capacity; 'kept': only where a candidate has, but is kept for
@@ -180,15 +184,13 @@ class Cancel(VerbCall, frozen=True, kw_only=True):
     """Frees the capacity without a conversation."""
 
     transition: Transition
-    cause: str
-    """CANCELED or AGENT_REMOVED."""
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = _TRANSITION
 
 
 class Withdraw(VerbCall, frozen=True, kw_only=True):
-    """Withdraws the offer to an agent who has gone."""
+    """Withdraws the offer to an agent who has gone, and where the agent is removed the conversation."""
 
     transition: Transition
     cause: str
