@@ -401,8 +401,9 @@ class Message(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text: 1 to 8,000 characters; with media_type, 1 to 262,144, of which at most 8,000 remain when what the customer
-    did not write now is set aside. Never logged; what is compared of it is stored only while a contact waits. What the
-    message requires (the fields below) is stored as long as the contact.
+    did not write now is set aside. In TransferContact it may be empty: then only the requirements count. Never logged;
+    what is compared of it is stored only while a contact waits. What the message requires (the fields below) is stored as
+    long as the contact.
     """
     customer: _builtins.str
     """The caller's id of the customer; opaque, at most 256 characters."""
@@ -420,12 +421,12 @@ class Message(_message.Message):
 
     @_builtins.property
     def excluded_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Agents who must not take the contact, "sites/{site}/agents/{agent}"; at most 256."""
+        """Agents who must not take the contact, "sites/{site}/agents/{agent}"; at most 256, none of them preferred."""
 
     @_builtins.property
     def language_expires_after(self) -> _duration_pb2.Duration:
         """How long after the contact's creation the language is required, where the contact waits. Unset: always. At most 7
-        days.
+        days. Only with `language`.
         """
 
     @_builtins.property
@@ -1396,7 +1397,9 @@ class SuggestAgentsResponse(_message.Message):
     """Whether the message had more than 32 units, so that the rest was merged."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
-        """The candidates in the order in which RouteMessage would choose them."""
+        """The candidates in the order in which RouteMessage would choose them: the preferred agents first, then an agent who
+        served the customer well where the pool uses that, then the others.
+        """
 
     @_builtins.property
     def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOutCount]:
@@ -1879,7 +1882,7 @@ class TransferContactRequest(_message.Message):
     pool: _builtins.str
     """The pool to choose the new agent from, "sites/{site}/pools/{pool}". Empty: the contact's own pool."""
     agent: _builtins.str
-    """The new agent, "sites/{site}/agents/{agent}", and no other. Not together with `message`."""
+    """The new agent, "sites/{site}/agents/{agent}", and no other. The agent must meet the requirements of `message`."""
     request_id: _builtins.str
     """A repeat of the same request_id gives the same answer. At most 128 characters."""
     wait: _builtins.bool
@@ -1889,8 +1892,9 @@ class TransferContactRequest(_message.Message):
     """
     @_builtins.property
     def message(self) -> Global___Message:
-        """A text that the new agent should be close to, and requirements. Unset: the channel is the only requirement, and the
-        least utilized agent of the pool is chosen. `customer` and `channel` must be empty: the contact has them.
+        """A text that the new agent should be close to, and requirements, or requirements alone: then the least utilized agent
+        of the pool who meets them is chosen. Unset: the channel is the only requirement. With `agent` it has no text and
+        prefers no agent. `customer` and `channel` must be empty: the contact has them.
         """
 
     @_builtins.property

@@ -133,3 +133,21 @@ def test_free_capacity_counts_total_and_channel() -> None:
     assert in_words(agent) == "busy"
     agent.status = pb.DRAINING
     assert in_words(agent) == ""
+
+
+async def test_a_transfer_without_a_text_does_what_its_options_ask(person: Person) -> None:
+    """An exclusion alone counts, an agent cannot be named and excluded, and no option is taken twice in silence."""
+    await person.types("route", "We want to sail to the coast.", "--contact", "c-1", "--auto-accept")
+    excluded = await person.types("transfer", "c-1", "--pool", "bakers", "--exclude", "ben")
+    assert "1 excluded" in excluded.out
+    both = await person.types("transfer", "c-1", "--agent", "ben", "--exclude", "ben")
+    assert (both.code, both.err) == (1, "error: FIELDS_INVALID: --agent is excluded by message.excluded_agents[0]\n")
+    lacking = await person.types("transfer", "c-1", "--pool", "bakers", "--skill", "law:2")
+    assert "skill" in lacking.out
+    twice = await person.types("transfer", "c-1", "--skill", "law:2", "--skill", "law:3")
+    assert (twice.code, twice.err) == (
+        1,
+        "error: --skill law:3: the skill law is required by another --skill already\n",
+    )
+    done = await person.types("transfer", "c-1", "--pool", "bakers", "--prefer", "ben")
+    assert "the request prefers the agent" in done.out
