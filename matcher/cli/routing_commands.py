@@ -216,7 +216,8 @@ async def suggest(
             "--plot",
             metavar="FILE.png",
             help="Draw the roster's interests with the message among them. The service returns no vectors: the "
-            "command lists the agents over the API and encodes them itself, by the model that MATCHER_MODEL names.",
+            "command lists the agents over the API and encodes them itself, by the model of the service if that runs "
+            "on this machine, else by the model that MATCHER_MODEL names.",
         ),
     ] = None,
 ) -> None:
