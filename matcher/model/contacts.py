@@ -134,6 +134,8 @@ class ReservedOutcome:
     replayed: bool
     degraded: Degraded | None = None
     """Why the message was not compared with interests; None: it was."""
+    unknown_preferred: tuple[str, ...] = ()
+    """The preferred agents who did not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ class QueuedOutcome:
     contact: str
     queued: Queued
     replayed: bool
+    unknown_preferred: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,7 @@ class Unmatched:
     reason: Constraint
     left_out: LeftOut
     would_match: tuple[Candidate, ...] = ()
+    unknown_preferred: tuple[str, ...] = ()
 
 
 Outcome = ReservedOutcome | QueuedOutcome | Unmatched

@@ -14,7 +14,7 @@ from matcher.errors import (
     ReservationNotFound,
     ReservationStateWrong,
 )
-from matcher.model import Decision, Page, Reservation
+from matcher.model import Constraint, Decision, Page, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ContactState, ReservationState
 from matcher.model.resource_names import decision_name, new_id, pool_name, reservation_name
 from matcher.store import verbs
@@ -62,6 +62,8 @@ __all__ = [
 ]
 
 NO_FENCE = 0
+GONE: Final = b"GONE"
+"""What a reserve says of a candidate whose record is gone, in place of a constraint."""
 MOST_REFS: Final = 8_192
 """How many references of reservations made by this process are remembered, the latest, about 4 MB. For any other, a
 transition reads the reservation first."""
@@ -355,8 +357,10 @@ def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[
             return Enqueued(int(score), int(waits_until), event.decode())
         case [b"no_pool"]:
             raise PoolNotFound(pool_name(request.site, request.pool))
-        case [b"full", load_event, roster_event]:
-            return Full(int(load_event), int(roster_event))
+        case [b"full", load_event, roster_event, refused]:
+            why = (None if word == GONE else Constraint(word.decode()) for word in refused.split(b"|") if word)
+            agents = (agent for agent, _ in shortlist.candidates)
+            return Full(int(load_event), int(roster_event), dict(zip(agents, why, strict=True)))
         case [why, *detail]:
             return Refused(Refusal(why.decode()), *(word.decode() for word in detail))
         case _:

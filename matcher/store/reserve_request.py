@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from matcher.model import Basis, Reservation
+from matcher.model import Basis, Constraint, Reservation
 from matcher.model.lifecycle import ReservationState
 
 
@@ -135,10 +135,14 @@ class Enqueued:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """No candidate has enough free capacity; `load_event` and `roster_event`: the last events of both streams then."""
+    """No candidate can be held; `load_event` and `roster_event`: the last events of both streams then.
+
+    refused: each candidate with what kept the agent from the contact; None: the agent is gone.
+    """
 
     load_event: int
     roster_event: int
+    refused: Mapping[str, Constraint | None] = field(default_factory=dict)
 
 
 class Refusal(StrEnum):

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+NOWHERE = "/nonexistent"
+"""Where a command finds no running service, unless a test says otherwise."""
 LONGEST = 300
 """Seconds after which a command has hung: the slowest takes 60 s on a busy machine."""
 
@@ -36,7 +38,9 @@ async def matcher(*arguments: str, stdin: bytes = b"", environment: Mapping[str,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=inherited | {"COLUMNS": "240", "PYTHONFAULTHANDLER": "1"} | dict(environment or {}),
+        env=inherited
+        | {"XDG_STATE_HOME": NOWHERE, "COLUMNS": "240", "PYTHONFAULTHANDLER": "1"}
+        | dict(environment or {}),
     )
     ended = asyncio.ensure_future(process.communicate(stdin))
     if not (await asyncio.wait({ended}, timeout=LONGEST))[0]:

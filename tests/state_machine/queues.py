@@ -115,7 +115,9 @@ class Queues(Platforms):
             return
         held = answer.reservation
         assert held.agent in able, (held, able, self.plain.held(held.agent))
-        self.check_earmark(held, before)
+        # A contact older than all that wait overtakes none of them: what is kept for them is free for it.
+        if int(before.hashes["contact"][name]["created"]) > min(before.queue.values(), default=0):
+            self.check_earmark(held, before)
         cost = self.plain.agents[held.agent].profile.capacity.channels[known.channel].cost
         assert (held.cost, held.state, held.contact) == (cost, PENDING, name)
         known.moving = True

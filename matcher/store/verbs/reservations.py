@@ -81,7 +81,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
     # no_pool: the pool in which it is to wait is gone.
     # state: it does not stand as `kind` demands. moved: it talks with an agent, by another reservation than that to be
-    # handed on. full: nothing was written; the last events of both streams then.
+    # handed on. full: nothing was written; the last events of both streams then, and
+    # for each candidate in turn, parted by |, the Constraint that kept the agent from the contact, or GONE.
     answers: ClassVar[Answers] = {
         "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event", "agent_uid"),
         "queued": ("score", "waits_until_ms", "load_event"),
@@ -91,7 +92,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "ended": ("state",),
         "state": ("state",),
         "moved": ("reservation_id",),
-        "full": ("load_event", "roster_event"),
+        "full": ("load_event", "roster_event", "refused"),
         "no_pool": (),
     }
 
