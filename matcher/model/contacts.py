@@ -146,6 +146,8 @@ class ReservedOutcome:
     replayed: bool
     degraded: Degraded | None = None
     """Why the message was not compared with interests; None: it was."""
+    unknown_preferred: tuple[str, ...] = ()
+    """The preferred agents who did not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class QueuedOutcome:
     contact: str
     queued: Queued
     replayed: bool
+    unknown_preferred: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,7 @@ class Unmatched:
     reason: Constraint
     left_out: LeftOut
     would_match: tuple[Candidate, ...] = ()
+    unknown_preferred: tuple[str, ...] = ()
 
 
 Outcome = ReservedOutcome | QueuedOutcome | Unmatched

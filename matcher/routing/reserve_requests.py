@@ -43,8 +43,10 @@ def new_reserve_request(
     kind: ReserveKind = ReserveKind.NEW,
     waiting: WaitTerms | None = None,
     handed_on: ReservationRef | None = None,
+    requirements: bytes = b"",
+    only: str = "",
 ) -> ReserveRequest:
-    """Return a request for a new reservation; waiting, handed_on: as in `ReserveRequest`."""
+    """Return a request for a new reservation; waiting, handed_on, requirements, only: as in `ReserveRequest`."""
     policy = contact.pool.policy
     return ReserveRequest(
         site=contact.site,
@@ -65,4 +67,6 @@ def new_reserve_request(
         how=kind,
         handed_on=handed_on,
         pool_uid=contact.pool.uid,
+        requirements=requirements,
+        only=only,
     )

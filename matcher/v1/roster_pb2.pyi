@@ -745,7 +745,9 @@ class DeleteAgentRequest(_message.Message):
     etag: _builtins.str
     """The current etag; empty: not checked."""
     force: _builtins.bool
-    """Cancels the agent's live reservations; without it an agent with live reservations is not removed."""
+    """Also removes an agent with live reservations: offers and conversations are CANCELED and their contacts go back, into
+    the queue at their old age where they may wait, else RETURNED; wrap-ups end. Without it such an agent is not removed.
+    """
     def __init__(
         self,
         *,

@@ -140,10 +140,9 @@ class Admins(TwoServers):
             assert isinstance(done, AgentHasHolds), done
         else:
             assert done is None, done
-            self.withdraw_offers(agent)
             for name, reservation in self.plain.held(agent).items():
                 ends = ReservationState.COMPLETED if reservation.state is WRAPPING else ReservationState.CANCELED
-                self.plain.becomes(name, ends)
+                self.plain.becomes(name, ends, removed=True)
             del self.plain.agents[agent]
             for contact in self.plain.contacts.values():
                 contact.removed |= {agent} & set(contact.excluded)

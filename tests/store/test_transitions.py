@@ -19,7 +19,7 @@ ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "decline": {"reason": "lunch", "retry_after_ms": ""},
     "renew": {"duration_ms": LONG_MS, "idle_ms": 0},
     "complete": {"wrap_up_ms": LONG_MS, "write_id": "w2"},
-    "cancel": {"cause": "CANCELED"},
+    "cancel": {},
     "withdraw": {"cause": "AGENT_LEFT"},
     "touch": {"idle_ms": 0},
 }

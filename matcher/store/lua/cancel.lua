@@ -7,7 +7,7 @@ local function cancel(key, arg)
   if reservation.reads ~= 'PENDING' and reservation.reads ~= 'ACCEPTED' then return refusal(reservation) end
   release(reservation, 'CANCELED', nil)
   if has_contact(reservation) then
-    finish(reservation.contact, 'CANCELED', arg.cause, reservation.id, reservation.agent)
+    finish(reservation.contact, 'CANCELED', 'CANCELED', reservation.id, reservation.agent)
   end
   return answer(reservation)
 end
