@@ -43,8 +43,9 @@ def new_reserve_request(
     kind: ReserveKind = ReserveKind.NEW,
     waiting: WaitTerms | None = None,
     handed_on: ReservationRef | None = None,
+    handed_on_wrap_up_ms: int = 0,
 ) -> ReserveRequest:
-    """Return a request for a new reservation; waiting, handed_on: as in `ReserveRequest`."""
+    """Return a request for a new reservation; waiting, handed_on, handed_on_wrap_up_ms: as in `ReserveRequest`."""
     policy = contact.pool.policy
     return ReserveRequest(
         site=contact.site,
@@ -64,5 +65,6 @@ def new_reserve_request(
         waiting=waiting,
         how=kind,
         handed_on=handed_on,
+        handed_on_wrap_up_ms=handed_on_wrap_up_ms,
         pool_uid=contact.pool.uid,
     )

@@ -11,9 +11,9 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, ReservationStateWrong
+from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, ReservationLapsed, ReservationStateWrong
 from matcher.model import Agent, AgentChange, Page, Profile
-from matcher.model.lifecycle import AgentStatus, Cause
+from matcher.model.lifecycle import AgentStatus, Cause, ReservationState
 from matcher.model.resource_names import agent_name
 from matcher.replica.interest_vectors import encode_interests, silent_interests, texts_of, vectors_for_update
 from matcher.replica.site_registry import SiteRegistry, wait_for_successor
@@ -188,10 +188,12 @@ class AgentService:
         for hold in agent.holds:
             with suppress(MatcherError):
                 reservation = await self._reservations.reference(replica.site, hold.reservation)
-                try:
-                    await self._reservations.cancel(reservation, NO_FENCE, Cause.AGENT_REMOVED)
-                except ReservationStateWrong:
-                    await self._reservations.complete(reservation, NO_FENCE, 0)
+                wraps_up = True
+                with suppress(ReservationLapsed, ReservationStateWrong):
+                    canceled = await self._reservations.cancel(reservation, NO_FENCE, Cause.AGENT_REMOVED)
+                    wraps_up = canceled.state is ReservationState.WRAPPING
+                if wraps_up:
+                    await self._reservations.end_wrap_up(reservation, NO_FENCE)
         return await self.agent(replica.site, agent.id)
 
 
