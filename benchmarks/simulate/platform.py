@@ -19,7 +19,7 @@ from benchmarks.simulate.desk import DeskWorker
 from benchmarks.simulate.gateway import Gateway, NoAnswer, Refused
 from benchmarks.simulate.plan import Arrival, Habits
 from benchmarks.simulate.tasks import Tasks
-from benchmarks.simulate.timeline import ENDED
+from benchmarks.simulate.timeline import ENDED, NOBODYS
 from matcher.model.lifecycle import Cause, ContactState
 from matcher.v1 import routing_pb2 as pb
 
@@ -110,7 +110,7 @@ class Platform:
             self._desks[step.agent].lapsed()
         if step.contact in self._settled and step.cause is not Cause.TRANSFER_ASKED:
             self._settled[step.contact].set()
-        if step.state is ContactState.QUEUED and step.contact in self._not_waiting:
+        if step.state in NOBODYS and step.contact in self._not_waiting:
             self._tasks.start(self._give_up(step.contact))
 
     async def _give_up(self, contact: str) -> None:
@@ -168,9 +168,9 @@ class Platform:
         self._acknowledged.add(contact)
         if not arrival.wait:
             self._not_waiting.add(contact)
-            if self.states.get(contact) is ContactState.QUEUED:
+            if self.states.get(contact) in NOBODYS:
                 await self._give_up(contact)
         if math.isfinite(arrival.patience):
             await asyncio.sleep(arrival.patience)
-            if self.states.get(contact) is ContactState.QUEUED:
+            if self.states.get(contact) in NOBODYS:
                 await self._give_up(contact)

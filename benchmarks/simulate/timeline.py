@@ -24,6 +24,8 @@ LATE_SECONDS: Final = 5.0
 """Seconds after its deadline at which a hold has certainly ended: after a death, a lease and a second pass at most."""
 ENDS: Final = frozenset({Verb.DECLINE, Verb.COMPLETE, Verb.CANCEL})
 ENDED: Final = frozenset({ContactState.CLOSED, ContactState.CANCELED, ContactState.EXPIRED})
+NOBODYS: Final = frozenset({ContactState.QUEUED, ContactState.RETURNED})
+"""The states of a contact without an agent."""
 AWAY: Final = frozenset({AgentStatus.OFFLINE, AgentStatus.AWAY})
 LEFT: Final = frozenset({Cause.AGENT_LEFT, Cause.AGENT_REMOVED})
 
@@ -253,9 +255,7 @@ def _bound(day: Day, hold: Hold) -> None:
         for other in contact.holds
         if other is not hold and other.first.created > hold.first.created
     ]
-    possible += [
-        step.at for step in steps if step.state is ContactState.QUEUED and step.reservation == hold.first.reservation
-    ]
+    possible += [step.at for step in steps if step.state in NOBODYS and step.reservation == hold.first.reservation]
     hold.certain_until, hold.possible_until = min(certain), min(possible)
     hold.counts_until = hold.certain_until
     if pool.idle:

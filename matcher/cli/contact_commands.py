@@ -10,6 +10,8 @@ import typer
 from matcher.cli import tables
 from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
 from matcher.cli.session import Session, command
+from matcher.cli.waiting_words import Places
+from matcher.client import MatcherClient
 from matcher.v1 import routing_pb2 as pb
 
 Name = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact.")]
@@ -21,6 +23,7 @@ class State(StrEnum):
     QUEUED = "QUEUED"
     RESERVED = "RESERVED"
     ASSIGNED = "ASSIGNED"
+    RETURNED = "RETURNED"
     QUARANTINED = "QUARANTINED"
 
 
@@ -57,6 +60,7 @@ async def list_contacts(
     )
     state_filter = pb.CONTACT_STATE_UNSPECIFIED if state is None else pb.ContactState.Value(f"CONTACT_{state}")
     async with session.client() as client:
+        places = Places(client)
         async for contact in client.contacts(pool=pool, state=state_filter):
             if session.as_json:
                 session.write_json(contact)
@@ -68,7 +72,7 @@ async def list_contacts(
                 tables.short(contact.pool),
                 contact.channel,
                 tables.short(contact.reservation),
-                tables.queued(contact.queued) if contact.HasField("queued") else "",
+                await places.of(contact),
                 tables.time(contact.create_time),
             )
     if not session.as_json:
@@ -90,7 +94,7 @@ async def quarantined(
 async def show(session: Session, contact: Name) -> None:
     """Show a contact and, if it waits, its place in the queue."""
     async with session.client() as client:
-        _show(session, await client.contact(contact))
+        await show_contact(session, client, await client.contact(contact))
 
 
 async def watch(
@@ -111,11 +115,12 @@ async def watch(
 async def cancel(session: Session, contact: Name) -> None:
     """End a contact: it leaves the queue, and the agent who was reserved for it is free again."""
     async with session.client() as client:
-        _show(session, await client.cancel_contact(contact))
+        await show_contact(session, client, await client.cancel_contact(contact))
 
 
-def _show(session: Session, contact: pb.Contact) -> None:
+async def show_contact(session: Session, client: MatcherClient, contact: pb.Contact) -> None:
+    """Print a contact, with its place in the queue if it waits."""
     if session.as_json:
         session.write_json(contact)
     else:
-        session.show(tables.contact(contact))
+        session.show(tables.contact(contact, await Places(client).of(contact)))

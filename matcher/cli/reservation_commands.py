@@ -10,6 +10,7 @@ import typer
 
 from matcher.cli import tables
 from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
+from matcher.cli.contact_commands import show_contact
 from matcher.cli.session import Session, command
 from matcher.v1 import routing_pb2 as pb
 
@@ -47,7 +48,7 @@ async def decline(
         typer.Option("--retry-after", min=0, help="Offer the contact to the agent again after so many seconds."),
     ] = None,
 ) -> None:
-    """Decline an offer; the contact can be routed again, but not to this agent."""
+    """Decline an offer; the contact goes on to another agent if it waits, else it is RETURNED."""
     delay = None if retry_after is None else timedelta(seconds=retry_after)
     async with session.client() as client:
         _show(session, await client.decline(reservation, fence=fence, reason=reason, retry_after=delay))
@@ -140,11 +141,7 @@ async def show(
         if kind is Kind.RESERVATION:
             _show(session, await client.reservation(name))
         elif kind is Kind.CONTACT:
-            contact = await client.contact(name)
-            if session.as_json:
-                session.write_json(contact)
-            else:
-                session.show(tables.contact(contact))
+            await show_contact(session, client, await client.contact(name))
         else:
             decision = await client.decision(name)
             if session.as_json:

@@ -13,6 +13,7 @@ import typer
 from matcher.cli import tables
 from matcher.cli.interest_plot import plot
 from matcher.cli.session import CommandError, Session, command, text_argument
+from matcher.cli.waiting_words import nobody_online
 from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import routing_pb2 as pb
 
@@ -26,6 +27,10 @@ SkillOption = Annotated[
 ExcludeOption = Annotated[
     list[str] | None, typer.Option("--exclude", metavar="AGENT", help="An agent who must not get it.")
 ]
+PreferOption = Annotated[
+    list[str] | None, typer.Option("--prefer", metavar="AGENT", help="An agent to choose before all others.")
+]
+CustomerOption = Annotated[str, typer.Option("--customer", help="Your id of the customer.")]
 MediaTypeOption = Annotated[
     str,
     typer.Option(
@@ -59,7 +64,7 @@ async def route(
     media_type: MediaTypeOption = "",
     skill: SkillOption = None,
     exclude: ExcludeOption = None,
-    customer: Annotated[str, typer.Option("--customer", help="Your id of the customer.")] = "",
+    customer: CustomerOption = "",
     contact: Annotated[str, typer.Option("--contact", help="Your id of the contact.")] = "",
     request_id: Annotated[
         str, typer.Option("--request-id", help="An id of the call; a repeated call with it gets the same answer.")
@@ -70,9 +75,7 @@ async def route(
     explain: Annotated[
         bool, typer.Option("--explain", help="If no agent is free, also show the agents who would match.")
     ] = False,
-    prefer: Annotated[
-        list[str] | None, typer.Option("--prefer", metavar="AGENT", help="An agent to choose before all others.")
-    ] = None,
+    prefer: PreferOption = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="If no agent is free, let the contact wait in the queue.")
     ] = False,
@@ -89,7 +92,7 @@ async def route(
             channel=channel,
             language=language,
             media_type=media_type,
-            required_skills=_skills(skill),
+            required_skills=skills(skill),
             excluded_agents=exclude or (),
             customer=customer,
             contact_id=contact,
@@ -102,22 +105,43 @@ async def route(
         )
         await note_unknown(session, client, exclude=exclude, prefer=prefer)
         without_agents = await _has_no_agents(client, answer.unmatched.left_out, answer.HasField("unmatched"))
+        nobody = (
+            not session.as_json
+            and _estimate_missing(answer)
+            and await nobody_online(
+                client,
+                pool,
+                channel,
+                language=language,
+                required_skills=skills(skill),
+                excluded_agents=exclude or (),
+            )
+        )
     if without_agents and not session.as_json:
         session.say(f"{tables.NO_AGENT}: {_no_agents(session)}")
         return
-    show(session, answer, words, explain=explain)
+    show(session, answer, words, explain=explain, nobody=nobody)
 
 
-def show(session: Session, answer: pb.RouteMessageResponse, words: str, *, explain: bool = False) -> None:
-    """Print the decision for a message; explain: whether the request had `explain_unmatched`."""
+def show(
+    session: Session, answer: pb.RouteMessageResponse, words: str, *, explain: bool = False, nobody: bool = False
+) -> None:
+    """Print the decision for a message.
+
+    explain: whether the request had `explain_unmatched`. nobody: nobody who could take the message is online.
+    """
     if session.as_json:
         session.write_json(answer)
     elif answer.WhichOneof("outcome") == "reservation":
         _show_reservation(session, answer, words)
     elif answer.WhichOneof("outcome") == "queued":
-        session.say(f"{tables.short(answer.contact)} waits: {tables.queued(answer.queued)}")
+        session.say(f"{tables.short(answer.contact)} waits: {tables.queued(answer.queued, nobody_online=nobody)}")
     else:
         _show_unmatched(session, answer.unmatched, words, explain=explain)
+
+
+def _estimate_missing(answer: pb.RouteMessageResponse) -> bool:
+    return answer.HasField("queued") and not answer.queued.HasField("estimated_wait")
 
 
 def _show_unmatched(session: Session, unmatched: pb.Unmatched, words: str, *, explain: bool) -> None:
@@ -172,6 +196,8 @@ async def suggest(
     media_type: MediaTypeOption = "",
     skill: SkillOption = None,
     exclude: ExcludeOption = None,
+    prefer: PreferOption = None,
+    customer: CustomerOption = "",
     most: Annotated[int, typer.Option("--most", min=1, max=100, help="The most agents to show.")] = 8,
     ignore_availability: Annotated[
         bool, typer.Option("--ignore-availability", help="Also rank agents who are offline or full.")
@@ -196,13 +222,15 @@ async def suggest(
             channel=channel,
             language=language,
             media_type=media_type,
-            required_skills=_skills(skill),
+            customer=customer,
+            required_skills=skills(skill),
             excluded_agents=exclude or (),
+            preferred_agents=prefer or (),
             max_candidates=most,
             ignore_availability=ignore_availability,
             explain_left_out=explain,
         )
-        await note_unknown(session, client, exclude=exclude)
+        await note_unknown(session, client, exclude=exclude, prefer=prefer)
         if plot_file:
             await plot(session, client, words, pool, answer, plot_file)
         without_agents = await _has_no_agents(client, answer.left_out, not answer.candidates)
@@ -224,11 +252,14 @@ async def suggest(
         session.say(f"  {tables.short(excluded.agent)}: {tables.constraint(excluded.constraint)}")
 
 
-def _skills(given: Sequence[str] | None) -> dict[str, int]:
-    skills: dict[str, int] = {}
+def skills(given: Sequence[str] | None) -> dict[str, int]:
+    """Return the skills of `--skill` options with their levels; raise CommandError where an option is wrong."""
+    levels: dict[str, int] = {}
     for option in given or ():
         skill, _, level = option.partition(":")
         if level and not level.isdecimal():
             raise CommandError(f"--skill {option}: the level is not a whole number")
-        skills[skill] = int(level or 0)
-    return skills
+        if skill in levels:
+            raise CommandError(f"--skill {option}: the skill {skill} is required by another --skill already")
+        levels[skill] = int(level or 0)
+    return levels

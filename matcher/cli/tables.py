@@ -16,9 +16,11 @@ from rich.text import Text
 
 from matcher.cli.columns import MIDDLE, WIDE, Column, Facts, Listing
 from matcher.cli.terminal_text import shortened, visible
+from matcher.model.durations import in_words
 from matcher.v1 import roster_pb2, routing_pb2
 
 REASONS_SHOWN = 3
+LONG_SECONDS = 120
 NO_AGENT = "no agent can take the message now"
 SILENT = {
     roster_pb2.UNKNOWN_TO_MODEL: "the serving model knows no word of it",
@@ -151,8 +153,8 @@ def reservation(record: routing_pb2.Reservation) -> Facts:
     )
 
 
-def contact(record: routing_pb2.Contact) -> Facts:
-    """Return a contact's facts."""
+def contact(record: routing_pb2.Contact, place: str = "") -> Facts:
+    """Return a contact's facts; place: its place in the queue, in words."""
     return facts(
         (
             ("contact", short(record.name)),
@@ -161,7 +163,7 @@ def contact(record: routing_pb2.Contact) -> Facts:
             ("customer", record.customer),
             ("state", contact_state(record.state)),
             ("because", cause(record.cause)),
-            ("waits at", queued(record.queued) if record.HasField("queued") else ""),
+            ("waits at", place),
             ("reservation", short(record.reservation)),
             ("not offered again to", ", ".join(short(agent) for agent in record.excluded_agents)),
             ("created", time(record.create_time)),
@@ -244,12 +246,15 @@ def set_aside(parts: Iterable[routing_pb2.SetAside]) -> str:
     )
 
 
-def queued(place: routing_pb2.Queued) -> str:
-    """Return a contact's position in the queue and its wait, in words."""
-    estimate = ""
+def queued(place: routing_pb2.Queued, *, nobody_online: bool = False) -> str:
+    """Return a contact's position in the queue and its wait, in words.
+
+    nobody_online: whether no agent who could take the contact is ONLINE.
+    """
+    estimate = "; nobody who could take it is online" if nobody_online else ""
     if place.HasField("estimated_wait"):
-        estimate = f", for about {seconds(round(place.estimated_wait.ToTimedelta().total_seconds(), 1))}"
-    return f"position {place.position} in the queue{estimate}, at most until {time(place.expire_time)}"
+        estimate = f", for about {in_words(place.estimated_wait.ToTimedelta().total_seconds())}"
+    return f"position {place.position} in the queue{estimate}; at most until {time(place.expire_time)}"
 
 
 def agent(record: roster_pb2.Agent) -> RenderableType:
@@ -341,5 +346,5 @@ def _span(record: roster_pb2.Pool, field: Literal["idle_duration", "relationship
 
 
 def seconds(value: float) -> str:
-    """Return a time span in seconds."""
-    return f"{value:g} s"
+    """Return a time span in seconds, as an option takes it; a longer one also in words."""
+    return f"{value:g} s" if value < LONG_SECONDS else f"{value:g} s ({in_words(value)})"

@@ -28,7 +28,11 @@ async def transfer(
         str, typer.Option("--pool", help="To the best agent of this pool; default: the contact's pool.")
     ] = "",
     agent: Annotated[str, typer.Option("--agent", help="To this agent only.")] = "",
+    language: routing_commands.LanguageOption = "",
+    skill: routing_commands.SkillOption = None,
     exclude: routing_commands.ExcludeOption = None,
+    prefer: routing_commands.PreferOption = None,
+    media_type: routing_commands.MediaTypeOption = "",
     request_id: Annotated[
         str, typer.Option("--request-id", help="An id of the call; a repeated call with it gets the same answer.")
     ] = "",
@@ -47,12 +51,16 @@ async def transfer(
             pool=pool,
             agent=agent,
             text=words,
+            language=language,
+            media_type=media_type,
+            required_skills=routing_commands.skills(skill),
             excluded_agents=exclude or (),
+            preferred_agents=dict.fromkeys(prefer or ()),
             request_id=request_id,
             wait=wait or wait_for is not None,
             wait_duration=None if wait_for is None else timedelta(seconds=wait_for),
         )
-        await routing_commands.note_unknown(session, client, exclude=exclude)
+        await routing_commands.note_unknown(session, client, exclude=exclude, prefer=prefer)
     routing_commands.show(session, answer, words)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from matcher.cli import routing_commands, tables
 from matcher.cli.session import Session, command, plain
+from matcher.cli.waiting_words import Places
 from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import routing_pb2 as pb
 
@@ -28,11 +29,12 @@ async def why(
         record = await client.contact(contact)
         steps = await _steps(client, contact, record.sequence)
         decision = await _decision(client, record)
+        place = "" if session.as_json else await Places(client).of(record)
     if session.as_json:
         document = {"contact": plain(record), "steps": [plain(step) for step in steps]}
         session.write_json(document if decision is None else document | {"decision": plain(decision)})
         return
-    session.show(tables.contact(record))
+    session.show(tables.contact(record, place))
     session.say("")
     for step in steps:
         session.say(tables.event_line(step))

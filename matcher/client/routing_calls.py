@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 
 from matcher.client.connection import Connection
 from matcher.client.failure import MatcherCallError
+from matcher.client.messages import message_of
 from matcher.client.spans import duration as duration_of
 from matcher.v1 import routing_pb2 as pb
 
@@ -55,17 +55,18 @@ class RoutingCalls(Connection):
             pool=self.name("pools", pool),
             wait=wait,
             wait_duration=duration_of(wait_duration),
-            message=self._message(
+            message=message_of(
+                self._agent_name,
                 text,
-                required_skills,
-                excluded_agents,
-                skills_expire,
-                preferred_agents,
                 customer=customer,
                 channel=channel,
                 language=language,
-                language_expires_after=duration_of(language_expires),
                 media_type=media_type,
+                required_skills=required_skills,
+                excluded_agents=excluded_agents,
+                preferred_agents=preferred_agents,
+                skills_expire=skills_expire,
+                language_expires=language_expires,
             ),
             contact_id=contact_id,
             request_id=request_id or uuid.uuid4().hex,
@@ -84,24 +85,30 @@ class RoutingCalls(Connection):
         language: str = "",
         required_skills: Mapping[str, int] | None = None,
         excluded_agents: Iterable[str] = (),
+        preferred_agents: Iterable[str] = (),
         max_candidates: int = 0,
         ignore_availability: bool = False,
         explain_left_out: bool = False,
         media_type: str = "",
         deadline: float | None = None,
     ) -> pb.SuggestAgentsResponse:
-        """Rank agents for a message and hold nothing; media_type: as in `route`."""
+        """Rank agents for a message and hold nothing: the preferred ones first, then as `route` would choose.
+
+        media_type: as in `route`.
+        """
         request = pb.SuggestAgentsRequest(
             parent=self.parent,
             pool=self.name("pools", pool),
-            message=self._message(
+            message=message_of(
+                self._agent_name,
                 text,
-                required_skills,
-                excluded_agents,
                 customer=customer,
                 channel=channel,
                 language=language,
                 media_type=media_type,
+                required_skills=required_skills,
+                excluded_agents=excluded_agents,
+                preferred_agents=dict.fromkeys(preferred_agents),
             ),
             max_candidates=max_candidates,
             ignore_availability=ignore_availability,
@@ -234,17 +241,32 @@ class RoutingCalls(Connection):
         request_id: str = "",
         wait: bool = False,
         wait_duration: timedelta | None = None,
+        skills_expire: Mapping[str, timedelta] | None = None,
+        language_expires: timedelta | None = None,
+        preferred_agents: Mapping[str, timedelta | None] | None = None,
         media_type: str = "",
         deadline: float | None = None,
     ) -> pb.RouteMessageResponse:
-        """Move an accepted contact to a pool, to an agent, or to the agent closest to a new text (`media_type`)."""
+        """Move an accepted contact to a pool, to an agent, or to the agent closest to a new text (`media_type`).
+
+        The new agent must meet the requirements, also where there is no text; the other arguments: as in `route`.
+        """
+        message = message_of(
+            self._agent_name,
+            text,
+            language=language,
+            media_type=media_type,
+            required_skills=required_skills,
+            excluded_agents=excluded_agents,
+            preferred_agents=preferred_agents,
+            skills_expire=skills_expire,
+            language_expires=language_expires,
+        )
         request = pb.TransferContactRequest(
             name=self.name("contacts", contact),
             pool=self.name("pools", pool),
             agent=self.name("agents", agent),
-            message=self._message(text, required_skills, excluded_agents, language=language, media_type=media_type)
-            if text
-            else None,
+            message=message if message.ByteSize() else None,
             request_id=request_id or uuid.uuid4().hex,
             wait=wait,
             wait_duration=duration_of(wait_duration),
@@ -256,34 +278,5 @@ class RoutingCalls(Connection):
         request = pb.LinkCustomerRequest(parent=self.parent, customers=customers)
         return (await self._call(self._routing.LinkCustomer, request, deadline or self.deadlines.write)).handles
 
-    def _message(
-        self,
-        text: str,
-        required_skills: Mapping[str, int] | None,
-        excluded_agents: Iterable[str],
-        skills_expire: Mapping[str, timedelta] | None = None,
-        preferred_agents: Mapping[str, timedelta | None] | None = None,
-        *,
-        customer: str = "",
-        channel: str = "",
-        language: str = "",
-        language_expires_after: Duration | None = None,
-        media_type: str = "",
-    ) -> pb.Message:
-        return pb.Message(
-            text=text,
-            media_type=media_type,
-            customer=customer,
-            channel=channel,
-            language=language,
-            language_expires_after=language_expires_after,
-            required_skills=[
-                pb.RequiredSkill(skill=skill, level=level, expires_after=duration_of((skills_expire or {}).get(skill)))
-                for skill, level in (required_skills or {}).items()
-            ],
-            excluded_agents=[self.name("agents", agent) for agent in excluded_agents],
-            preferred_agents=[
-                pb.PreferredAgent(agent=self.name("agents", agent), expires_after=duration_of(expires))
-                for agent, expires in (preferred_agents or {}).items()
-            ],
-        )
+    def _agent_name(self, agent: str) -> str:
+        return self.name("agents", agent)

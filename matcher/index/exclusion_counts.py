@@ -75,6 +75,20 @@ class ExclusionCounts:
         counts = (pool, excluded, channel, language, skill, away, online - eligible)
         return LeftOut({constraint: count for constraint, count in zip(ORDER, counts, strict=True) if count})
 
+    def online(self, requirements: Requirements) -> int:
+        """Count the agents who are ONLINE and meet the other constraints, whether or not they have free capacity."""
+        split = self._split(requirements)
+        if requirements.only:
+            row = self._agents.row_of.get(requirements.only)
+            rows = [] if row is None or requirements.only in requirements.excluded else [row]
+            return sum(self._counts_as_online(split, row) for row in rows)
+        online = int(split.able @ self._agents.online_by_attributes())
+        rows = [row for row in map(self._agents.row_of.get, requirements.excluded) if row is not None]
+        return online - sum(self._counts_as_online(split, row) for row in rows)
+
+    def _counts_as_online(self, split: _Split, row: int) -> bool:
+        return bool(split.able[self._agents.attributes[row]]) and self._agents.is_online(row)
+
     def _split(self, requirements: Requirements) -> _Split:
         skills = frozenset(requirements.skills.items()) if requirements.skills else None
         key = (

@@ -264,6 +264,11 @@ class SiteIndex:
                 full = full[top_k(self._agents.id_parts(full), most)]
             return sorted(agent.id for agent in self._agents.agent[full])[:most]
 
+    def anyone_online(self, requirements: Requirements) -> bool:
+        """Return whether an agent who meets the requirements is ONLINE, busy or not."""
+        with self._lock:
+            return self._exclusion_counts.online(requirements) > 0
+
     def left_out(self, requirements: Requirements, *, name_agents: int = 0) -> LeftOut:
         """Count the excluded agents by the first constraint that each does not meet.
 

@@ -52,7 +52,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A place in a pool's queue: 1 is next. estimated_ms: the time until an agent is offered; None: not known yet."""
+    """A place in a pool's queue: 1 is next. estimated_ms: the time until an agent is offered; None: not known."""
 
     position: int
     estimated_ms: int | None

@@ -37,6 +37,8 @@ class ContactState(StrEnum):
     EXPIRED = "EXPIRED"
     QUARANTINED = "QUARANTINED"
     """Its record cannot be read: it is kept aside, and may be routed again."""
+    RETURNED = "RETURNED"
+    """It is nobody's: no agent, no place in the queue; it may be routed again."""
 
 
 class Cause(StrEnum):
@@ -72,7 +74,13 @@ CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {
         }
     ),
     ContactState.RESERVED: frozenset(
-        {ContactState.QUEUED, ContactState.ASSIGNED, ContactState.CANCELED, ContactState.EXPIRED}
+        {
+            ContactState.QUEUED,
+            ContactState.RETURNED,
+            ContactState.ASSIGNED,
+            ContactState.CANCELED,
+            ContactState.EXPIRED,
+        }
     ),
     ContactState.ASSIGNED: frozenset(
         {
@@ -84,6 +92,15 @@ CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {
         }
     ),
     ContactState.QUARANTINED: frozenset(
+        {
+            ContactState.QUEUED,
+            ContactState.RESERVED,
+            ContactState.ASSIGNED,
+            ContactState.CANCELED,
+            ContactState.EXPIRED,
+        }
+    ),
+    ContactState.RETURNED: frozenset(
         {
             ContactState.QUEUED,
             ContactState.RESERVED,

@@ -338,7 +338,7 @@ class SiteReplica:
         """Return whether an event that puts no contact in the queue sets a timer: for idleness, or for the record."""
         pool = self.pools.known.get(event.pool)
         idles = pool is not None and pool.policy.idle_ms > 0
-        return event.state is ContactState.QUEUED or (event.state is ContactState.ASSIGNED and idles)
+        return event.state is ContactState.RETURNED or (event.state is ContactState.ASSIGNED and idles)
 
     def _timers_moved(self) -> None:
         self.timers_moved = True

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from typing import Final
 
-from matcher.model import Queued
+from matcher.model import Queued, Requirements
 from matcher.model.lifecycle import ContactState
 from matcher.store.change_stream import ContactStepped, PlaceRepaired
 from matcher.store.contacts import QueuePlace
@@ -17,6 +17,8 @@ from matcher.store.contacts import QueuePlace
 PACE_CONTACTS: Final = 32
 PACE_MS: Final = 600_000
 """The pace is measured over the last 32 contacts that left for an agent, those of the last ten minutes."""
+
+SPARE: Final = 256
 
 
 class WaitingQueue:
@@ -32,6 +34,8 @@ class WaitingQueue:
         self._by_pool: dict[str, list[tuple[int, str]]] = {}
         """Scores and contacts of each pool, ascending."""
         self._served_ms: dict[str, deque[int]] = {}
+        self._required: dict[str, Requirements] = {}
+        """What the contacts require whose messages this process has read."""
         self._freed: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -48,6 +52,7 @@ class WaitingQueue:
         """Replace all contacts by those of a snapshot."""
         self._waiting.clear()
         self._by_pool.clear()
+        self._required.clear()
         for place in queue:
             self._enter(place)
         self.changed.set()
@@ -73,8 +78,23 @@ class WaitingQueue:
         self._enter(QueuePlace(contact, pool, score, sequence))
         self.changed.set()
 
+    def note_required(self, contact: str, requirements: Requirements) -> None:
+        """Note what a contact requires that waits, or is about to: the queue has no message."""
+        self._required[contact] = requirements
+        if len(self._required) > 2 * len(self._waiting) + SPARE:
+            # A contact that left before this was noted would be kept for ever.
+            self._required = {held: self._required[held] for held in self._waiting if held in self._required}
+
+    def required(self, contact: str) -> Requirements | None:
+        """Return what a contact requires from its beginning, None where this process has not read its message."""
+        return self._required.get(contact)
+
     def leave(self, contact: str) -> QueuePlace | None:
         """Remove a contact; return its place, None if it did not wait."""
+        self._required.pop(contact, None)
+        return self._remove(contact)
+
+    def _remove(self, contact: str) -> QueuePlace | None:
         place = self._waiting.pop(contact, None)
         if place is not None:
             order = self._by_pool[place.pool]
@@ -111,19 +131,26 @@ class WaitingQueue:
         """Return how many contacts wait, by pool."""
         return {pool: len(order) for pool, order in self._by_pool.items()}
 
-    def place(self, contact: str, pool: str, score: int, waits_until_ms: int, now_ms: int) -> Queued:
-        """Return a contact's position in its pool, and how long it will probably wait at the current pace."""
+    def place(
+        self, contact: str, pool: str, score: int, waits_until_ms: int, now_ms: int, *, served: bool = True
+    ) -> Queued:
+        """Return a contact's position in its pool, and how long it will probably wait at the current pace.
+
+        served: whether an agent who could take it is ONLINE; the pace of before says nothing where none is.
+        """
         position = bisect_left(self._by_pool.get(pool, []), (score, contact)) + 1
-        served = [at for at in self._served_ms.get(pool, ()) if at > now_ms - PACE_MS]
-        pace = (now_ms - served[0]) / len(served) if len(served) > 1 else None
+        left_ms = [at for at in self._served_ms.get(pool, ()) if at > now_ms - PACE_MS]
+        pace = (now_ms - left_ms[0]) / len(left_ms) if served and len(left_ms) > 1 else None
         return Queued(position, None if pace is None else round(position * pace), waits_until_ms)
 
-    def place_of(self, contact: str, waits_until_ms: int, now_ms: int) -> Queued | None:
+    def place_of(self, contact: str, waits_until_ms: int, now_ms: int, *, served: bool = True) -> Queued | None:
         """Return the place of a contact, None where it does not wait as far as this process knows."""
         place = self._waiting.get(contact)
-        return None if place is None else self.place(contact, place.pool, place.score, waits_until_ms, now_ms)
+        if place is None:
+            return None
+        return self.place(contact, place.pool, place.score, waits_until_ms, now_ms, served=served)
 
     def _enter(self, place: QueuePlace) -> None:
-        self.leave(place.contact)
+        self._remove(place.contact)
         self._waiting[place.contact] = place
         insort(self._by_pool.setdefault(place.pool, []), (place.score, place.contact))

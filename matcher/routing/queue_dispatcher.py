@@ -317,4 +317,6 @@ class QueueDispatcher:
         """Make entries of contacts that have none."""
         queued, left_out = await self._reader.read(new)
         this_pass.gone |= left_out
-        self._entries.update((contact.place.contact, contact) for contact in queued)
+        for contact in queued:
+            self._entries[contact.place.contact] = contact
+            self._replica.queue.note_required(contact.place.contact, contact.message.requirements)

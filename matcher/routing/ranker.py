@@ -9,7 +9,7 @@ from typing import Final
 
 from matcher.affinity.search_result import SearchResult
 from matcher.index import Query
-from matcher.model import Basis, Pool, Preferred, Ranking, Requirements
+from matcher.model import Basis, Candidate, Pool, Preferred, Ranking, Requirements
 from matcher.ranking.policy import MOST_CANDIDATES, RankingTerms, rank
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import EncodedMessage
@@ -109,10 +109,29 @@ class Ranker:
                     return ranking
         return None
 
-    async def _rank_alone(self, request: RankRequest, preferred: Preferred) -> Ranking:
+    async def rank_all(self, request: RankRequest, options: RankOptions) -> Ranking:
+        """Rank the agents who meet the requirements: the preferred ones first, in their order, then as `rank` does."""
+        ranking = await self.rank(request, options)
+        first: dict[str, Candidate] = {}
+        basis = ranking.basis
+        for preferred in request.preferred:
+            if preferred.agent not in first and preferred.agent not in request.requirements.excluded:
+                alone = await self._rank_alone(request, preferred, ignore_availability=options.ignore_availability)
+                if alone.candidates and not first:
+                    basis = alone.basis
+                first.update((candidate.agent, candidate) for candidate in alone.candidates)
+        others = (candidate for candidate in ranking.candidates if candidate.agent not in first)
+        return replace(ranking, candidates=(*first.values(), *others)[: options.most], basis=basis)
+
+    async def _rank_alone(
+        self, request: RankRequest, preferred: Preferred, *, ignore_availability: bool = False
+    ) -> Ranking:
         encoded, alone = request.encoded, replace(request.requirements, only=preferred.agent)
         terms = await self.terms(request.replica, request.pool, encoded, most=1)
-        result = request.replica.index.find(Query(encoded.vectors, encoded.stems), alone, max_free=1, floor=terms.floor)
+        query = Query(encoded.vectors, encoded.stems)
+        result = request.replica.index.find(
+            query, alone, max_free=1, floor=terms.floor, ignore_availability=ignore_availability
+        )
         return replace(rank(result, encoded.units, terms), basis=preferred.basis)
 
 

@@ -18,6 +18,7 @@ from matcher.model import Basis, Candidate, Pool, QueuedOutcome, Ranking, Reserv
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
 from matcher.model.resource_names import contact_name, new_id, reservation_name
+from matcher.replica.queue_places import new_place, replayed_place
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.ranker import LEAST_UTILIZED, Ranker, RankOptions, RankRequest, shortlist_of
 from matcher.routing.reserve_requests import ContactToReserve, RequestKey, new_reserve_request
@@ -46,6 +47,10 @@ ROSTER_SECONDS: Final = 0.1
 Reading such events takes milliseconds; a full reload of the roster takes longer than a caller should wait."""
 NO_CANDIDATES: Final = Shortlist(Basis.FALLBACK, LEAST_UTILIZED, b"", ())
 """Asks the store only whether the request was answered before, and whether its contact is held or has ended."""
+
+_HAS_HAD_AN_AGENT: Final = frozenset(
+    {ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CLOSED, ContactState.RETURNED}
+)
 
 _FIRST: Final = RankOptions(pending_last=True, count_left_out=True)
 _NEXT: Final = RankOptions(most=MOST_IN_A_RESERVE, pending_last=True)
@@ -148,7 +153,8 @@ class Reserver:
                     return ReservedOutcome(reservation, _chosen(ranking, reservation.agent), False, ranking.degraded)
                 case Enqueued(score, waits_until_ms):
                     now = self._clocks.of(reserve.site).now_ms()
-                    place = replica.queue.place(reserve.contact, request.pool.id, score, waits_until_ms, now)
+                    required = replace(request.requirements, pool=request.pool.id)
+                    place = new_place(replica, reserve.contact, required, score, waits_until_ms, now)
                     replica.throttle.hurry()
                     return QueuedOutcome(reserve.contact, place, replayed=False)
                 case Replayed() as before:
@@ -221,13 +227,8 @@ class Reserver:
         if not reservation_id:
             contact = await self._contacts.contact(site, before.contact, now)
             if contact.queued_in or contact.id in replica.queue or contact.state is ContactState.QUEUED:
-                queue, until_ms = replica.queue, contact.waits_until_ms
-                # Another process may have queued the contact a moment ago: then the replica's queue has no place of it.
-                place = queue.place_of(contact.id, until_ms, now) or queue.place(
-                    contact.id, contact.queued_in or contact.pool, contact.created_ms, until_ms, now
-                )
-                return QueuedOutcome(contact.id, place, replayed=replayed)
-            if contact.state not in (ContactState.RESERVED, ContactState.ASSIGNED, ContactState.CLOSED):
+                return QueuedOutcome(contact.id, replayed_place(replica, contact, now), replayed=replayed)
+            if contact.state not in _HAS_HAD_AN_AGENT:
                 raise ContactEnded(contact_name(site, contact.id), contact.state)
             reservation_id = contact.reservation
         reservation = await self._store.reservation(site, reservation_id, now)

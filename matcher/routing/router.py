@@ -178,10 +178,10 @@ class Router:
         """Rank agents for the message and hold nothing."""
         replica = await self._sites.replica(site)
         pool = await replica.pools.pool(request.message.requirements.pool)
-        message = await read_message(request.message)
+        message = await self.with_relationship(replica, pool, await read_message(request.message))
         encoded = await encode_message(replica, message, pool)
-        ranking = await self._ranker.rank(
-            RankRequest(replica, pool, encoded, message.requirements),
+        ranking = await self._ranker.rank_all(
+            RankRequest(replica, pool, encoded, message.requirements, message.preferred),
             RankOptions(
                 request.most,
                 ignore_availability=request.ignore_availability,

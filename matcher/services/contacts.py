@@ -17,6 +17,7 @@ from matcher.errors import (
 from matcher.model import Contact, Page
 from matcher.model.lifecycle import HOLDING, Cause, ContactState
 from matcher.model.resource_names import contact_name
+from matcher.replica.queue_places import place_of
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.store.clock import Clocks
@@ -98,4 +99,4 @@ class ContactService:
         if not contact.queued_in:
             return contact  # it has left the queue, whether or not this replica has read so
         now = self._clocks.of(replica.site).now_ms()
-        return replace(contact, queued=replica.queue.place_of(contact.id, contact.waits_until_ms, now))
+        return replace(contact, queued=place_of(replica, contact, now))

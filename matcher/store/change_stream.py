@@ -143,9 +143,10 @@ def _hold_removed(fields: Sequence[str], _number: int) -> HoldRemoved:
 
 def _contact_stepped(fields: Sequence[str], number: int) -> ContactStepped:
     contact, pool, sequence, state, cause, reservation, agent, score, at = fields
-    event = ContactEvent(
-        contact, pool, int(sequence), ContactState(state), Cause(cause), reservation, agent, int(at), number
-    )
+    known = ContactState(state)
+    if known is ContactState.QUEUED and not score:
+        known = ContactState.RETURNED  # as a process that writes schema 2 tells it
+    event = ContactEvent(contact, pool, int(sequence), known, Cause(cause), reservation, agent, int(at), number)
     return ContactStepped(event, int(score) if score else None)
 
 

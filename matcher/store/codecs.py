@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -178,9 +179,13 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
         name[2:] for name, until in fields.items() if name.startswith("x:") and (until == b"0" or int(until) > now_ms)
     }
     uids = excluded_uids(fields)
+    nobodys = ContactState.QUEUED if "wait" in fields else ContactState.RETURNED
+    if state is ContactState.QUEUED:
+        # Schema 2 tells the two by `wait` alone.
+        state = nobodys
     if number(fields, "until") <= now_ms:
         if state is ContactState.RESERVED:
-            state = ContactState.QUEUED
+            state = nobodys
             excluded.add(text(fields, "agent"))
             uids[text(fields, "agent")] = text(fields, "agent_uid")
             cause = Cause.OFFER_EXPIRED
@@ -215,7 +220,7 @@ def decode_history(contact: str, fields: Fields) -> list[ContactEvent]:
     began = [entry.split("=") for entry in text(fields, "pools").split(";") if entry]
     firsts, pools = [int(first) for first, _ in began], [text(fields, "pool"), *(pool for _, pool in began)]
     # A version before this one wrote no `pools`: its steps are told with the pool of now.
-    return [
+    events = [
         ContactEvent(
             contact,
             pools[bisect_right(firsts, int(sequence))],
@@ -230,6 +235,9 @@ def decode_history(contact: str, fields: Fields) -> list[ContactEvent]:
             event.split("|") for event in text(fields, "history").split(";") if event
         )
     ]
+    if events and events[-1].state is ContactState.QUEUED and "wait" not in fields:
+        events[-1] = replace(events[-1], state=ContactState.RETURNED)  # as schema 2 wrote the last step
+    return events
 
 
 class Record(msgspec.Struct, frozen=True):

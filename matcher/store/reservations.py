@@ -15,7 +15,7 @@ from matcher.errors import (
     ReservationStateWrong,
 )
 from matcher.model import Decision, Page, Reservation
-from matcher.model.lifecycle import HOLDING, Cause, ReservationState
+from matcher.model.lifecycle import HOLDING, Cause, ContactState, ReservationState
 from matcher.model.resource_names import decision_name, new_id, pool_name, reservation_name
 from matcher.store import verbs
 from matcher.store.codecs import decode_decision, decode_holds, decode_reservation, fields_of, pairs_of
@@ -39,6 +39,7 @@ from matcher.store.reserve_request import (
     Shortlist,
     WaitTerms,
 )
+from matcher.store.schema import RETURNED_SINCE
 from matcher.store.unreadable import Unreadable
 
 __all__ = [
@@ -309,6 +310,7 @@ class ReservationStore:
             reservation_id=ref.reservation,
             agent_id=ref.agent,
             fence=fence,
+            returned=ContactState.RETURNED if self._connection.schema.writes >= RETURNED_SINCE else ContactState.QUEUED,
         )
 
     async def _move(self, ref: ReservationRef, fence: int, wanted: str, call: VerbCall) -> Reservation:

@@ -12,8 +12,10 @@ from matcher.errors import StoreUnfit
 
 OLDEST: Final = 1
 """The oldest schema that this program reads."""
-NEWEST: Final = 2
+NEWEST: Final = 3
 """The newest schema that this program reads; a new store begins with it."""
+RETURNED_SINCE: Final = 3
+"""The schema in which a contact that is nobody's is stored as RETURNED, before as QUEUED."""
 
 
 class SchemaGate:

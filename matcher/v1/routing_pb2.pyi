@@ -79,7 +79,7 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     CONTACT_STATE_UNSPECIFIED: _ContactState.ValueType  # 0
     """Never sent."""
     CONTACT_QUEUED: _ContactState.ValueType  # 1
-    """No agent is reserved for it: it waits in the queue, or can be routed again."""
+    """It waits in the queue: an agent is offered it as soon as one is free."""
     CONTACT_RESERVED: _ContactState.ValueType  # 2
     """An agent is reserved for it and has not accepted yet."""
     CONTACT_ASSIGNED: _ContactState.ValueType  # 3
@@ -94,6 +94,10 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     """It waited, and its record cannot be read or its message cannot be opened or encoded: it is kept aside and offered to
     nobody. It can be routed again or canceled; else it expires when its wait is over.
     """
+    CONTACT_RETURNED: _ContactState.ValueType  # 8
+    """It is nobody's: it has no agent and no place in the queue, because it may not wait and its offer came to nothing. It
+    can be routed again under its id or canceled; else it is forgotten after MATCHER_KEEP_SECONDS.
+    """
 
 class ContactState(_ContactState, metaclass=_ContactStateEnumTypeWrapper):
     """The state of a contact."""
@@ -101,7 +105,7 @@ class ContactState(_ContactState, metaclass=_ContactStateEnumTypeWrapper):
 CONTACT_STATE_UNSPECIFIED: ContactState.ValueType  # 0
 """Never sent."""
 CONTACT_QUEUED: ContactState.ValueType  # 1
-"""No agent is reserved for it: it waits in the queue, or can be routed again."""
+"""It waits in the queue: an agent is offered it as soon as one is free."""
 CONTACT_RESERVED: ContactState.ValueType  # 2
 """An agent is reserved for it and has not accepted yet."""
 CONTACT_ASSIGNED: ContactState.ValueType  # 3
@@ -115,6 +119,10 @@ CONTACT_EXPIRED: ContactState.ValueType  # 6
 CONTACT_QUARANTINED: ContactState.ValueType  # 7
 """It waited, and its record cannot be read or its message cannot be opened or encoded: it is kept aside and offered to
 nobody. It can be routed again or canceled; else it expires when its wait is over.
+"""
+CONTACT_RETURNED: ContactState.ValueType  # 8
+"""It is nobody's: it has no agent and no place in the queue, because it may not wait and its offer came to nothing. It
+can be routed again under its id or canceled; else it is forgotten after MATCHER_KEEP_SECONDS.
 """
 Global___ContactState: _TypeAlias = ContactState  # noqa: Y015
 
@@ -395,7 +403,8 @@ class Message(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text: 1 to 8,000 characters; with media_type, 1 to 262,144, of which at most 8,000 remain when what the customer
-    did not write now is set aside. Never logged; what is compared of it is stored only while a contact waits.
+    did not write now is set aside. In TransferContact it may be empty: then only the requirements count. Never logged;
+    what is compared of it is stored only while a contact waits.
     """
     customer: _builtins.str
     """The caller's id of the customer; opaque, at most 256 characters."""
@@ -413,12 +422,12 @@ class Message(_message.Message):
 
     @_builtins.property
     def excluded_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Agents who must not take the contact, "sites/{site}/agents/{agent}"; at most 256."""
+        """Agents who must not take the contact, "sites/{site}/agents/{agent}"; at most 256, none of them preferred."""
 
     @_builtins.property
     def language_expires_after(self) -> _duration_pb2.Duration:
         """How long after the contact's creation the language is required, where the contact waits. Unset: always. At most 7
-        days.
+        days. Only with `language`.
         """
 
     @_builtins.property
@@ -553,7 +562,9 @@ class RouteMessageRequest(_message.Message):
 
     @_builtins.property
     def wait_duration(self) -> _duration_pb2.Duration:
-        """How long the contact may wait after its creation. Unset: the pool's wait_duration. 1 s to 7 days."""
+        """How long the contact may wait after its creation; a contact that is RETURNED, from this call on. Unset: the pool's
+        wait_duration. 1 s to 7 days.
+        """
 
     def __init__(
         self,
@@ -651,7 +662,9 @@ class Queued(_message.Message):
     """
     @_builtins.property
     def estimated_wait(self) -> _duration_pb2.Duration:
-        """How long the contact is likely to wait, by the rate of the last minutes. Unset where there is no rate yet."""
+        """How long the contact is likely to wait, by the rate of the last minutes. Unset where there is no rate yet, and where
+        no agent who could take the contact is ONLINE.
+        """
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
@@ -1385,7 +1398,9 @@ class SuggestAgentsResponse(_message.Message):
     """Whether the message had more than 32 units, so that the rest was merged."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
-        """The candidates in the order in which RouteMessage would choose them."""
+        """The candidates in the order in which RouteMessage would choose them: the preferred agents first, then an agent who
+        served the customer well where the pool uses that, then the others.
+        """
 
     @_builtins.property
     def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOutCount]:
@@ -1896,7 +1911,7 @@ class TransferContactRequest(_message.Message):
     pool: _builtins.str
     """The pool to choose the new agent from, "sites/{site}/pools/{pool}". Empty: the contact's own pool."""
     agent: _builtins.str
-    """The new agent, "sites/{site}/agents/{agent}", and no other. Not together with `message`."""
+    """The new agent, "sites/{site}/agents/{agent}", and no other. The agent must meet the requirements of `message`."""
     request_id: _builtins.str
     """A repeat of the same request_id gives the same answer. At most 128 characters."""
     wait: _builtins.bool
@@ -1906,8 +1921,9 @@ class TransferContactRequest(_message.Message):
     """
     @_builtins.property
     def message(self) -> Global___Message:
-        """A text that the new agent should be close to, and requirements. Unset: the channel is the only requirement, and the
-        least utilized agent of the pool is chosen. `customer` and `channel` must be empty: the contact has them.
+        """A text that the new agent should be close to, and requirements, or requirements alone: then the least utilized agent
+        of the pool who meets them is chosen. Unset: the channel is the only requirement. With `agent` it has no text and
+        prefers no agent. `customer` and `channel` must be empty: the contact has them.
         """
 
     @_builtins.property

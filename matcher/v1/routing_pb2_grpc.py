@@ -173,7 +173,7 @@ class RoutingServiceServicer:
 
     def DeclineReservation(self, request, context):
         """Declines an offer: PENDING becomes DECLINED. A contact that may wait goes back to the queue with its old age and is
-        offered to another agent; any other contact can be routed again. Neither is offered to this agent
+        offered to another agent; any other contact is RETURNED and can be routed again. Neither is offered to this agent
         before retry_after.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

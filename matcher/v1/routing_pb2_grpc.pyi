@@ -47,7 +47,7 @@ class RoutingServiceStub:
     """Accepts an offer: PENDING becomes ACCEPTED. A repeat gives the same answer."""
     DeclineReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.DeclineReservationRequest, _routing_pb2.Reservation]
     """Declines an offer: PENDING becomes DECLINED. A contact that may wait goes back to the queue with its old age and is
-    offered to another agent; any other contact can be routed again. Neither is offered to this agent
+    offered to another agent; any other contact is RETURNED and can be routed again. Neither is offered to this agent
     before retry_after.
     """
     TouchReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.TouchReservationRequest, _routing_pb2.Reservation]
@@ -118,7 +118,7 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """Accepts an offer: PENDING becomes ACCEPTED. A repeat gives the same answer."""
     DeclineReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.DeclineReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
     """Declines an offer: PENDING becomes DECLINED. A contact that may wait goes back to the queue with its old age and is
-    offered to another agent; any other contact can be routed again. Neither is offered to this agent
+    offered to another agent; any other contact is RETURNED and can be routed again. Neither is offered to this agent
     before retry_after.
     """
     TouchReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.TouchReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
@@ -216,7 +216,7 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.Reservation, _abc.Awaitable[_routing_pb2.Reservation]]:
         """Declines an offer: PENDING becomes DECLINED. A contact that may wait goes back to the queue with its old age and is
-        offered to another agent; any other contact can be routed again. Neither is offered to this agent
+        offered to another agent; any other contact is RETURNED and can be routed again. Neither is offered to this agent
         before retry_after.
         """
 

@@ -37,6 +37,17 @@ async def test_an_option_is_unset_by_its_own_name(person: Person) -> None:
     """--floor is unset by `--unset floor`, and the errors name the options as they are typed."""
     await person.types("pools", "update", "bakers", "--floor", "0.5", "--wrap-up", "9")
     assert "wrap-up            9 s" in (await person.types("pools", "get", "bakers")).out
+    await person.types("pools", "update", "bakers", "--wrap-up-transfer", "0", "--wrap-up-cancel", "4")
+    assert (
+        "wrap-up            9 s; after transfer 0 s; after cancel 4 s"
+        in (await person.types("pools", "get", "bakers")).out
+    )
+    result = await person.types("pools", "update", "bakers", "--wrap-up-cancel", "-1")
+    assert "--wrap-up-cancel" in result.err
+    await person.types("pools", "update", "bakers", "--unset", "wrap-up-transfer", "--unset", "wrap-up-cancel")
+    await person.types("pools", "update", "bakers", "--second-complete-ends-wrap-up")
+    assert "wrap-up            9 s; ended by a second complete" in (await person.types("pools", "get", "bakers")).out
+    await person.types("pools", "update", "bakers", "--second-complete-changes-nothing")
     for option in ("floor", "--wrap-up", "affinity_tolerance"):
         result = await person.types("pools", "update", "bakers", "--unset", option, "--json")
         assert result.code == 0, result.err
@@ -133,3 +144,21 @@ def test_free_capacity_counts_total_and_channel() -> None:
     assert in_words(agent) == "busy"
     agent.status = pb.DRAINING
     assert in_words(agent) == ""
+
+
+async def test_a_transfer_without_a_text_does_what_its_options_ask(person: Person) -> None:
+    """An exclusion alone counts, an agent cannot be named and excluded, and no option is taken twice in silence."""
+    await person.types("route", "We want to sail to the coast.", "--contact", "c-1", "--auto-accept")
+    excluded = await person.types("transfer", "c-1", "--pool", "bakers", "--exclude", "ben")
+    assert "1 excluded" in excluded.out
+    both = await person.types("transfer", "c-1", "--agent", "ben", "--exclude", "ben")
+    assert (both.code, both.err) == (1, "error: FIELDS_INVALID: --agent is excluded by message.excluded_agents[0]\n")
+    lacking = await person.types("transfer", "c-1", "--pool", "bakers", "--skill", "law:2")
+    assert "skill" in lacking.out
+    twice = await person.types("transfer", "c-1", "--skill", "law:2", "--skill", "law:3")
+    assert (twice.code, twice.err) == (
+        1,
+        "error: --skill law:3: the skill law is required by another --skill already\n",
+    )
+    done = await person.types("transfer", "c-1", "--pool", "bakers", "--prefer", "ben")
+    assert "the request prefers the agent" in done.out

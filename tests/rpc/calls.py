@@ -49,6 +49,29 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
             ("default", "c-1", "night", "", Message("Hi.", "", Requirements(pool="night")), "t-1", Wait(2_000)),
         ),
     ),
+    "transfer by requirements alone": (
+        routing.TransferContactRequest(
+            name="sites/default/contacts/c-1",
+            agent=MAYA_NAME,
+            message=routing.Message(
+                language="de",
+                required_skills=[routing.RequiredSkill(skill="law", level=3)],
+                excluded_agents=["sites/default/agents/tom"],
+            ),
+        ),
+        (
+            "transfer",
+            (
+                "default",
+                "c-1",
+                "",
+                "maya",
+                Message("", "", Requirements(language="de", skills={"law": 3}, excluded=frozenset({"tom"}))),
+                "",
+                None,
+            ),
+        ),
+    ),
     "link": (
         routing.LinkCustomerRequest(parent="sites/default", customers=["ann@mail", "ann"]),
         ("link", ("default", ("ann@mail", "ann"))),

@@ -175,7 +175,50 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         routing.TransferContactRequest(
             name=f"{SITE}/contacts/c-1", agent=MAYA, message=message(customer="ann", channel="chat")
         ),
-        {"message", "message.customer", "message.channel"},
+        {"message.text", "message.customer", "message.channel"},
+    ),
+    "transferred to an agent who is excluded, beside another who is preferred": (
+        routing.TransferContactRequest(
+            name=f"{SITE}/contacts/c-1",
+            agent=MAYA,
+            message=routing.Message(
+                excluded_agents=[f"{SITE}/agents/tom", MAYA],
+                preferred_agents=[routing.PreferredAgent(agent=f"{SITE}/agents/ann")],
+            ),
+        ),
+        {"agent", "message.preferred_agents"},
+    ),
+    "transferred with a kind of text and without a text, or with white space": (
+        routing.TransferContactRequest(
+            name=f"{SITE}/contacts/c-1",
+            message=routing.Message(media_type="text/html", language_expires_after=Duration(seconds=1)),
+        ),
+        {"message.media_type", "message.language_expires_after"},
+    ),
+    "transferred with white space": (
+        routing.TransferContactRequest(name=f"{SITE}/contacts/c-1", message=routing.Message(text=" \n")),
+        {"message.text"},
+    ),
+    "requirements that contradict each other": (
+        route(
+            message=message(
+                language_expires_after=Duration(seconds=1),
+                required_skills=[routing.RequiredSkill(skill="law"), routing.RequiredSkill(skill="law", level=2)],
+                excluded_agents=[MAYA],
+                preferred_agents=[
+                    routing.PreferredAgent(agent=f"{SITE}/agents/tom"),
+                    routing.PreferredAgent(agent=MAYA),
+                ],
+            )
+        ),
+        {"message.language_expires_after", "message.required_skills[1]", "message.preferred_agents[1].agent"},
+    ),
+    "a suggestion of an agent who is excluded": (
+        routing.SuggestAgentsRequest(
+            parent=SITE,
+            message=message(excluded_agents=[MAYA], preferred_agents=[routing.PreferredAgent(agent=MAYA)]),
+        ),
+        {"message.preferred_agents[0].agent"},
     ),
     "a single handle, which is empty": (
         routing.LinkCustomerRequest(parent=MAYA, customers=[""]),

@@ -284,7 +284,8 @@ class Plain:
 
     def return_to_queue(self, contact: PlainContact, agent: str, excluded: str) -> None:
         """Note that an offer was not accepted."""
-        contact.state, contact.in_queue = Contact.QUEUED, contact.waits
+        contact.state = Contact.QUEUED if contact.waits else Contact.RETURNED
+        contact.in_queue = contact.waits
         if excluded:
             contact.exclude(agent, excluded)
         else:

@@ -76,7 +76,7 @@ class Platforms(Admins):
             self.check_replay(known[1], known[2], answer)
         elif contact and contact.state in {ContactState.RESERVED, ContactState.ASSIGNED}:
             assert isinstance(answer, ContactHeld), answer
-        elif contact and contact.state is not ContactState.QUEUED:
+        elif contact and contact.state not in {ContactState.QUEUED, ContactState.RETURNED}:
             assert isinstance(answer, ContactEnded), answer
         else:
             self.check_new_answer(ask, request, answer, before, current, twice)

@@ -194,8 +194,17 @@ async def _serve_ann(client: MatcherClient) -> None:
 
 
 def with_new_fields(earlier: dict[str, Any]) -> dict[str, Any]:
-    """Return the earlier answers with the defaults of the fields that pools have got since."""
-    return {name: answer | NEW_IN_POOLS if "/pools/" in name else answer for name, answer in earlier.items()}
+    """Return the earlier answers with the defaults of the fields that pools have got since.
+
+    A contact that read QUEUED without a place in the queue is RETURNED.
+    """
+
+    def now(name: str, answer: dict[str, Any]) -> dict[str, Any]:
+        if answer.get("state") == "CONTACT_QUEUED" and "queued" not in answer:
+            return answer | {"state": "CONTACT_RETURNED"}
+        return answer | NEW_IN_POOLS if "/pools/" in name else answer
+
+    return {name: now(name, answer) for name, answer in earlier.items()}
 
 
 async def answers(client: MatcherClient, instant_ms: int) -> dict[str, Any]:

@@ -290,6 +290,7 @@ class Stage:
             reservation_id=reservation.id,
             agent_id=reservation.agent,
             fence=fence,
+            returned="RETURNED",
         )
         call: Callable[..., VerbCall] = VERBS[verb]
         return await self.connection.verb(call(transition=transition, **args))

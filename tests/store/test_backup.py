@@ -222,8 +222,8 @@ async def test_a_damaged_backup_changes_nothing(folder: Path, damage: str) -> No
             described_as(file, msgspec.structs.replace(manifest, format=2))
             why = "it has format 2; this version reads 1"
         case _:
-            described_as(file, msgspec.structs.replace(manifest, schema=3))
-            why = "its data has schema 3; this version reads 1 to 2"
+            described_as(file, msgspec.structs.replace(manifest, schema=4))
+            why = "its data has schema 4; this version reads 1 to 3"
     async with opened(folder / "b") as (_, client):
         await client.set("m:mine", 1)
     with pytest.raises(BackupWrong, match=why):

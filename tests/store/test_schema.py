@@ -96,8 +96,8 @@ async def test_data_of_the_earlier_schema_is_written_as_the_earlier_version_read
 @pytest.mark.parametrize(
     ("stored", "why"),
     [
-        ("3", "has schema 3, and this version reads 1 to 2: start the later version, or restore a backup"),
-        ("0", "has schema 0, and this version reads 1 to 2: start an earlier version first"),
+        ("4", "has schema 4, and this version reads 1 to 3: start the later version, or restore a backup"),
+        ("0", "has schema 0, and this version reads 1 to 3: start an earlier version first"),
         ("new", "m:schema holds b'new', which is no version"),
     ],
 )

@@ -101,12 +101,12 @@ LAWS: Final = {
 }
 CONTACTS: Final = {
     "ACCEPTED": ContactState.ASSIGNED,
-    "DECLINED": ContactState.QUEUED,
+    "DECLINED": ContactState.RETURNED,
     "WRAPPING": ContactState.CLOSED,
     "COMPLETED": ContactState.CLOSED,
     "CANCELED": ContactState.CANCELED,
 }
-"""The state of the contact by the state of its reservation; after a withdrawn offer it is offered again."""
+"""The state of a contact without `wait` by the state of its reservation; after a withdrawn offer it is RETURNED."""
 
 
 async def brought_to(stage: Stage, standing: str) -> Reservation:
@@ -150,7 +150,7 @@ async def test_each_verb_answers_each_state_as_the_table_says(stage: Stage, stan
         assert await stage.contact("c") == contact
         assert await stage.ends() == told
     elif verb != "renew":
-        wanted = ContactState.QUEUED if verb == "withdraw" else CONTACTS[law]
+        wanted = ContactState.RETURNED if verb == "withdraw" else CONTACTS[law]
         assert (await stage.contact("c")).state is wanted
     holds = law in {"ACCEPTED", "WRAPPING"}
     assert await stage.held_by("ann") == ([before.id] if holds else [])

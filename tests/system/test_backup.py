@@ -65,7 +65,7 @@ async def test_a_backup_restored_elsewhere_serves_the_same_sites_agents_and_wait
                     answered += 1
                 manifest = await backing_up
             assert answered > 0
-            assert manifest["schema"] == 2
+            assert manifest["schema"] == 3
 
             refused = await restored(server.data_dir, file, "--force")
             assert (refused.code, "a service uses it: stop it first" in refused.err) == (1, True)

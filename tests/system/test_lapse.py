@@ -26,7 +26,7 @@ async def has_expired(client: MatcherClient, reservation: str) -> bool:
 
 
 async def test_an_unanswered_offer_lapses_by_itself(pair: Pair) -> None:
-    """After a second the agent is free at both servers, and the contact waits for another agent."""
+    """After a second the agent is free at both servers, and the contact is RETURNED."""
     site = await pair.one.site()
     async with pair.one.client(site) as one, pair.other.client(site) as other:
         pool = await one.create_pool("quick", pb.Pool(offer_duration=Duration(seconds=3600)))
@@ -44,7 +44,7 @@ async def test_an_unanswered_offer_lapses_by_itself(pair: Pair) -> None:
             await wait_until(partial(an_agent_is_free, client), "the agent is free again")
             assert (await client.agent("maya")).load == 0
 
-        assert (await other.contact("c-1")).state == routing.CONTACT_QUEUED
+        assert (await other.contact("c-1")).state == routing.CONTACT_RETURNED
         contact = await one.contact("c-1")
         assert list(contact.excluded_agents) == [one.name("agents", "maya")]
         again = await other.route(TEXT, pool="quick", contact_id="c-1")
@@ -64,5 +64,5 @@ async def test_a_server_that_opens_the_site_later_knows_what_has_lapsed(pair: Pa
         await wait_until(partial(has_expired, one, offered.reservation.name), "the offer lapses")
     async with pair.other.client(site) as other:
         assert (await other.reservation(offered.reservation.name)).state == routing.EXPIRED
-        assert (await other.contact("c-1")).state == routing.CONTACT_QUEUED
+        assert (await other.contact("c-1")).state == routing.CONTACT_RETURNED
         assert (await other.route(TEXT, pool="quick")).reservation.agent == other.name("agents", "maya")

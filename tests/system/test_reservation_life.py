@@ -85,12 +85,16 @@ async def test_a_contact_has_one_agent_at_a_time(desk: MatcherClient) -> None:
 
 
 async def test_a_declined_contact_goes_to_another_agent(desk: MatcherClient) -> None:
-    """After a decline the contact is queued at its old age, and the next offer goes to another agent."""
+    """After a decline the contact is RETURNED; routed again, it keeps its age and goes to another agent."""
     first = await desk.route(BEES, contact_id="c-1")
     born = (await desk.contact("c-1")).create_time
     declined = await desk.decline(first.reservation.name, fence=first.reservation.fence, reason="on a break")
     assert (declined.state, declined.decline_reason) == (pb.DECLINED, "on a break")
-    assert (await desk.contact("c-1")).state == pb.CONTACT_QUEUED
+    returned = await desk.contact("c-1")
+    assert (returned.state, returned.HasField("queued")) == (pb.CONTACT_RETURNED, False)
+    listed = [contact.name async for contact in desk.contacts(state=pb.CONTACT_RETURNED)]
+    assert listed == [desk.name("contacts", "c-1")]
+    assert [contact async for contact in desk.contacts(state=pb.CONTACT_QUEUED)] == []
     second = await desk.route(BEES, contact_id="c-1")
     assert second.reservation.agent == desk.name("agents", "tom")
     contact = await desk.contact("c-1")

@@ -96,10 +96,10 @@ async def test_records_are_written_for_the_old_version_until_it_is_gone(scene: S
         assert await redis.hdel(PROCESSES, OLD.id) == 1
 
     upgraded = await matcher("store", "upgrade", "--json", environment=scene.settings)
-    assert upgraded.documents() == [{"schema": 2, "migrated": ["models"]}]
+    assert upgraded.documents() == [{"schema": 3, "migrated": ["models"]}]
 
     async def all_write_it() -> bool:
-        return [one["writes"] for one in (await scene.status())["processes"]] == [2]
+        return [one["writes"] for one in (await scene.status())["processes"]] == [3]
 
     await wait_until(all_write_it, "the running service writes the new schema")
     assert await scene.answers(server) == before.with_new_fields(FIXTURE["answers"])
@@ -115,9 +115,9 @@ async def test_records_are_written_for_the_old_version_until_it_is_gone(scene: S
 async def test_a_service_does_not_start_on_a_later_schema(scene: Scene, launch: StartServer) -> None:
     """The reverse: this version is the old one then, and says what to do."""
     async with scene.store.client() as redis:
-        await redis.set(SCHEMA, 3)
+        await redis.set(SCHEMA, 4)
     with pytest.raises(
-        ServerDidNotStart, match="its data has schema 3, and this version reads 1 to 2: start the later"
+        ServerDidNotStart, match="its data has schema 4, and this version reads 1 to 3: start the later"
     ):
         await launch(scene.settings)
 
@@ -128,7 +128,7 @@ async def test_a_service_that_an_upgrade_leaves_behind_says_so(scene: Scene, lau
     server.declare("a background task failed and is started again")
     assert await health(server.target)
     async with scene.store.client() as redis:
-        await redis.set(SCHEMA, 3)
+        await redis.set(SCHEMA, 4)
 
     async def turned() -> bool:
         return not await health(server.target)

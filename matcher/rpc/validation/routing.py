@@ -5,36 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from matcher.model import (
-    DEFAULT_CHANNEL,
-    DEFAULT_POOL,
-    HTML,
-    MOST_COMPARED,
-    PLAIN,
-    Basis,
-    Experience,
-    Message,
-    Preferred,
-    Requirements,
-    Wait,
-)
+from matcher.model import DEFAULT_POOL, Experience, Message, Wait
 from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc import resource_names
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation.violations import HOUR, SECOND, WEEK, Violations
+from matcher.rpc.validation.messages import MOST_CUSTOMER, checked_message
+from matcher.rpc.validation.violations import SECOND, WEEK, Violations
 from matcher.v1 import routing_pb2 as pb
 
-MOST_RAW: Final = 2**18
-"""Characters of a text whose media type is given: a mail with all that it quotes."""
-MEDIA_TYPES: Final = (PLAIN, HTML)
-MOST_CUSTOMER: Final = 256
-MOST_REQUIRED_SKILLS: Final = 64
-MOST_EXCLUDED: Final = 256
-MOST_PREFERRED: Final = 8
 MOST_RATING: Final = 5
 LEAST_HANDLES: Final = 2
 MOST_HANDLES: Final = 16
-MOST_LEVEL: Final = 100
 MOST_REQUEST_ID: Final = 128
 MOST_REASON: Final = 256
 MOST_CANDIDATES: Final = 100
@@ -87,12 +68,12 @@ def transfer(request: pb.TransferContactRequest) -> tuple[str, TransferRequest]:
     agent = wrong.of_site("agent", request.agent, Kind.AGENT, site) if request.agent else ""
     message = None
     if request.HasField("message"):
-        if agent:
-            wrong.note("message", "cannot be given together with an agent")
         for field in ("customer", "channel"):
             if getattr(request.message, field):
                 wrong.note(f"message.{field}", "is the contact's own and cannot be given here")
-        message = _message(wrong, site, pool or DEFAULT_POOL, request.message)
+        if agent:
+            _with_agent(wrong, request.agent, request.message)
+        message = checked_message(wrong, site, pool or DEFAULT_POOL, request.message, text_needed=False)
     wait = _wait(wrong, request)
     wrong.refuse()
     return site, TransferRequest(
@@ -104,6 +85,17 @@ def transfer(request: pb.TransferContactRequest) -> tuple[str, TransferRequest]:
         digest=_bytes_of(request),
         wait=wait,
     )
+
+
+def _with_agent(wrong: Violations, agent: str, message: pb.Message) -> None:
+    """Check that a message asks nothing that the one agent whom the request names cannot fulfil."""
+    if message.text:
+        wrong.note("message.text", "chooses an agent, and the field agent names one: give one of the two")
+    if message.preferred_agents:
+        wrong.note("message.preferred_agents", "choose an agent, and the field agent names one: give one of the two")
+    if agent in message.excluded_agents:
+        number = list(message.excluded_agents).index(agent)
+        wrong.note("agent", f"is excluded by message.excluded_agents[{number}]")
 
 
 def link(request: pb.LinkCustomerRequest) -> tuple[str, tuple[str, ...]]:
@@ -196,37 +188,7 @@ def _site_and_message(
 ) -> tuple[str, Message]:
     site = wrong.site("parent", request.parent)
     pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else DEFAULT_POOL
-    return site, _message(wrong, site, pool, request.message)
-
-
-def _message(wrong: Violations, site: str, pool: str, message: pb.Message) -> Message:
-    text, most_text = message.text, MOST_RAW if message.media_type else MOST_COMPARED
-    if len(wrong.at_most("message.text", text, most_text)) <= most_text and (not text or text.isspace()):
-        wrong.note("message.text", "is empty")
-    if message.media_type and message.media_type not in MEDIA_TYPES:
-        wrong.note("message.media_type", f"is not one of {', '.join(MEDIA_TYPES)}")
-    wrong.at_most("message.customer", message.customer, MOST_CUSTOMER)
-    if message.channel:
-        wrong.identifier("message.channel", message.channel)
-    language = wrong.language("message.language", message.language) if message.language else ""
-    requirements = Requirements(
-        pool=pool,
-        channel=message.channel or DEFAULT_CHANNEL,
-        language=language,
-        skills=_required_skills(wrong, message) if message.required_skills else {},
-        excluded=_excluded(wrong, message, site) if message.excluded_agents else frozenset(),
-        language_expires_ms=_after(wrong, "message.language_expires_after", message, "language_expires_after"),
-        skills_expire_ms=_skills_expire(wrong, message) if message.required_skills else {},
-    )
-    preferred = _preferred(wrong, message, site) if message.preferred_agents else ()
-    media_type = message.media_type or PLAIN
-    return Message(
-        text=text,
-        customer=message.customer,
-        requirements=requirements,
-        preferred=preferred,
-        media_type=media_type,
-    )
+    return site, checked_message(wrong, site, pool, request.message)
 
 
 def _request_id(wrong: Violations, request_id: str) -> None:
@@ -243,55 +205,6 @@ def _wait(wrong: Violations, request: pb.RouteMessageRequest | pb.TransferContac
     if not request.wait:
         wrong.note("wait_duration", "is given, but the contact may not wait: set `wait`")
     return Wait(most_ms)
-
-
-def _after(
-    wrong: Violations, field: str, given: pb.Message | pb.RequiredSkill | pb.PreferredAgent, name: str, most: int = WEEK
-) -> int | None:
-    """Return a duration in milliseconds; None where it is not set."""
-    if not given.HasField(name):  # type: ignore[arg-type]
-        return None
-    return wrong.milliseconds(field, getattr(given, name), 0, most)
-
-
-def _skills_expire(wrong: Violations, message: pb.Message) -> dict[str, int]:
-    expire = {}
-    for number, required in enumerate(message.required_skills[:MOST_REQUIRED_SKILLS]):
-        after = _after(wrong, f"message.required_skills[{number}].expires_after", required, "expires_after")
-        if after is not None:
-            expire[required.skill] = after
-    return expire
-
-
-def _preferred(wrong: Violations, message: pb.Message, site: str) -> tuple[Preferred, ...]:
-    field = "message.preferred_agents"
-    listed = wrong.first(field, message.preferred_agents, MOST_PREFERRED)
-    wrong.unique(field, (preferred.agent for preferred in listed))
-    return tuple(
-        Preferred(
-            wrong.of_site(f"{field}[{number}].agent", preferred.agent, Kind.AGENT, site),
-            Basis.PREFERRED,
-            _after(wrong, f"{field}[{number}].expires_after", preferred, "expires_after", HOUR) or 0,
-        )
-        for number, preferred in enumerate(listed)
-    )
-
-
-def _required_skills(wrong: Violations, message: pb.Message) -> dict[str, int]:
-    field = "message.required_skills"
-    listed = wrong.first(field, message.required_skills, MOST_REQUIRED_SKILLS)
-    wrong.unique(field, (required.skill for required in listed))
-    levels = {}
-    for number, required in enumerate(listed):
-        skill = wrong.identifier(f"{field}[{number}].skill", required.skill)
-        levels[skill] = wrong.between(f"{field}[{number}].level", required.level, 0, MOST_LEVEL) or 1
-    return levels
-
-
-def _excluded(wrong: Violations, message: pb.Message, site: str) -> frozenset[str]:
-    field = "message.excluded_agents"
-    listed = wrong.first(field, message.excluded_agents, MOST_EXCLUDED)
-    return frozenset(wrong.of_site(f"{field}[{number}]", name, Kind.AGENT, site) for number, name in enumerate(listed))
 
 
 def _bytes_of(request: pb.RouteMessageRequest | pb.TransferContactRequest) -> bytes:

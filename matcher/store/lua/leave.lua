@@ -1,6 +1,9 @@
 -- Takes a contact out of the queue: the caller cancels it, or its wait is over.
 -- Takes and answers: verbs.Leave.
 
+-- The states in which a contact without an agent can be canceled; a RESERVED contact's offer has lapsed.
+local LEAVES = {QUEUED = true, RETURNED = true, RESERVED = true}
+
 -- Ends a contact that is kept aside.
 local function end_quarantined(contact, state, cause)
   local key = contact.key
@@ -20,7 +23,7 @@ local function expire_wait(contact, live)
   end
   if not record.queued_in then
     redis.call('ZREM', key.timers, 'contact|' .. contact.id)
-    if has_agent or record.state == 'QUEUED' then return {'held', record.reservation or ''} end
+    if has_agent or record.state == 'QUEUED' or record.state == 'RETURNED' then return {'held', record.reservation or ''} end
     return {'ended', record.state}
   end
   if tonumber(record.waits) > contact.now then return {'early'} end
@@ -60,7 +63,7 @@ local function leave(key, arg)
   -- A call that the network repeats gets the answer of the first.
   if record.state == 'CANCELED' then return {'left', 'CANCELED'} end
   if record.state == 'QUARANTINED' then return end_quarantined(contact, 'CANCELED', arg.cause) end
-  if record.state ~= 'QUEUED' and record.state ~= 'RESERVED' then return {'ended', record.state} end
+  if not LEAVES[record.state] then return {'ended', record.state} end
   finish(contact, 'CANCELED', arg.cause, '', '')
   return {'left', 'CANCELED'}
 end

@@ -147,8 +147,8 @@ local function has_pool(reservation)
   return not uid or uid == '' or redis.call('HGET', reservation.key.pool, 'uid') == uid
 end
 
--- Leaves the contact without its agent; a contact that may wait goes back into the queue at its old age, or ends where its
--- pool is gone. The agent is excluded until a time ('0': for ever).
+-- Leaves the contact without its agent: a contact that may wait goes back into the queue at its old age, or ends where its
+-- pool is gone; any other is RETURNED. The agent is excluded until a time ('0': for ever).
 local function put_back(reservation, cause, excluded_until)
   local contact = reservation.contact
   local key, record, agent = contact.key, contact.record, reservation.agent
@@ -162,7 +162,7 @@ local function put_back(reservation, cause, excluded_until)
     redis.call('ZADD', key.timers, forgotten, 'contact|' .. contact.id)
     note_due(key.life, forgotten)
   end
-  step(contact, 'QUEUED', cause, reservation.id, agent, 'x:' .. agent, excluded_until,
-    'u:' .. agent, reservation.agent_uid or '')
+  step(contact, record.queued_in and 'QUEUED' or reservation.arg.returned, cause, reservation.id, agent,
+    'x:' .. agent, excluded_until, 'u:' .. agent, reservation.agent_uid or '')
   if not stays then finish(contact, 'EXPIRED', 'POOL_REMOVED', '', '') end
 end

@@ -54,7 +54,7 @@ local function check_contact(attempt)
     return {'ended', 'EXPIRED'}
   elseif state == 'RESERVED' then
     attempt.previous_agent, attempt.previous_uid = record.agent, record.agent_uid
-  elseif state and state ~= 'QUEUED' and state ~= 'QUARANTINED' then
+  elseif state and state ~= 'QUEUED' and state ~= 'RETURNED' and state ~= 'QUARANTINED' then
     return {'ended', state}
   end
 end
@@ -247,6 +247,13 @@ local function new_age(attempt)
   return score and score > now and score + 1 or now
 end
 
+-- Returns from when on a contact's wait counts: from its beginning, or from now where it comes from an agent.
+local function wait_begins(attempt, created)
+  local record = attempt.record
+  local returned = record.state and not record.wait and record.state ~= 'QUARANTINED'
+  return (attempt.transfer or returned) and attempt.now or math.min(created, attempt.now)
+end
+
 local function reserve(key, arg)
   local earlier = earlier_answer(key, arg)
   if earlier then return earlier end
@@ -258,7 +265,7 @@ local function reserve(key, arg)
   local free, best, kept_back = free_candidates(attempt)
   local created, waits_until = tonumber(attempt.record.created or new_age(attempt)), nil
   if not attempt.from_queue and arg.wait_ms ~= '' then
-    waits_until = (attempt.transfer and attempt.now or math.min(created, attempt.now)) + tonumber(arg.wait_ms)
+    waits_until = wait_begins(attempt, created) + tonumber(arg.wait_ms)
   end
   -- Where a candidate is kept for the contacts that wait, this one waits beside them: in a moment it is ranked with
   -- them, and gets an agent whom they do not need.

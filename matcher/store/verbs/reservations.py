@@ -116,6 +116,8 @@ class Transition(CallPart, frozen=True, kw_only=True):
     agent_id: str
     fence: int
     """The fence that the reservation must have; 0: any."""
+    returned: str
+    """The state of a contact that is nobody's: RETURNED, or QUEUED in schema 2."""
 
 
 _TRANSITION: Final[Answers] = {
