@@ -103,6 +103,18 @@ class ContactEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactSign:
+    """A sign of life in the watch of a contact: the contact's last event, and its place in the queue at this time.
+
+    queued None: the contact does not wait, its place is not known yet, or the watcher did not ask for it.
+    """
+
+    last: ContactEvent
+    at_ms: int
+    queued: Queued | None
+
+
+@dataclass(frozen=True, slots=True)
 class StreamPlace:
     """A place in the stream of a site's events: an event's number and its time.
 
@@ -144,6 +156,8 @@ class ReservedOutcome:
     replayed: bool
     degraded: Degraded | None = None
     """Why the message was not compared with interests; None: it was."""
+    unknown_preferred: tuple[str, ...] = ()
+    """The preferred agents who did not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +167,7 @@ class QueuedOutcome:
     contact: str
     queued: Queued
     replayed: bool
+    unknown_preferred: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +178,7 @@ class Unmatched:
     reason: Constraint
     left_out: LeftOut
     would_match: tuple[Candidate, ...] = ()
+    unknown_preferred: tuple[str, ...] = ()
 
 
 Outcome = ReservedOutcome | QueuedOutcome | Unmatched

@@ -86,6 +86,7 @@ CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {
         {
             ContactState.CLOSED,
             ContactState.QUEUED,
+            ContactState.RETURNED,
             ContactState.RESERVED,
             ContactState.CANCELED,
             ContactState.EXPIRED,

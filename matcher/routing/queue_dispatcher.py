@@ -20,7 +20,7 @@ from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.queued_contacts import MOST_AGENTS, Group, QueuedContact, SearchedContact, pair_contacts
-from matcher.routing.ranker import Ranker, RankRequest, shortlist_of
+from matcher.routing.ranker import Ranker, RankRequest, shortlist_of, unknown_preferred
 from matcher.routing.reserve_requests import ContactToReserve, new_reserve_request
 from matcher.routing.waiting_reader import Quarantined, WaitingReader
 from matcher.store.clock import Clock
@@ -243,6 +243,7 @@ class QueueDispatcher:
             if not until or until > now:
                 excluded.add(agent)
                 this_pass.wake_by(until or None)
+        never = frozenset(excluded)
         excluded |= {agent for full_for, agent in this_pass.full if full_for == contact.place.contact}
         # An agent to whom the contact was transferred by id, and who did not accept: now any agent may have it.
         only = "" if requirements.only in record.excluded else requirements.only
@@ -253,7 +254,10 @@ class QueueDispatcher:
         )
         if ranking is not None:
             return SearchedContact(contact, pool, requirements, terms, preferred=ranking)
-        kept_until = max((record.created_ms + agent.kept_ms for agent in preferred), default=0)
+        # Only an agent who is too busy at the moment is waited for: not who is away, gone, or excluded.
+        possible = replace(requirements, excluded=never)
+        kept = [agent for agent in preferred if agent.kept_ms and replica.index.may_take(agent.agent, possible)]
+        kept_until = max((record.created_ms + agent.kept_ms for agent in kept), default=0)
         if kept_until > now:
             this_pass.wake_by(kept_until)
             return None
@@ -274,7 +278,8 @@ class QueueDispatcher:
             request = await self._reserve_request(searched)
             if request is not None:
                 left_out = self._replica.index.left_out(searched.requirements)
-                ranking = replace(searched.ranking(agent), left_out=left_out)
+                unknown = unknown_preferred(self._replica, searched.contact.message.preferred)
+                ranking = replace(searched.ranking(agent), left_out=left_out, unknown_preferred=unknown)
                 offers.append((searched.contact, agent, request, shortlist_of(self._replica, ranking, only=agent)))
         if not offers:
             return
@@ -285,7 +290,7 @@ class QueueDispatcher:
                     self._entries.pop(request.contact, None)
                     self._replica.apply_reserved(request, answer)
                     self._on_served((reservation.created_ms - contact.record.created_ms) / 1000)
-                case Full(load_event, _):
+                case Full(load_event):
                     this_pass.full.add((request.contact, agent))
                     await self._replica.catch_up(RETRY_SECONDS, load=load_event)
                 case _:

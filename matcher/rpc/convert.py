@@ -17,6 +17,7 @@ from matcher.model import (
     Constraint,
     Contact,
     ContactEvent,
+    ContactSign,
     Decision,
     Degraded,
     ImportAction,
@@ -63,7 +64,10 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
     """Convert the outcome of a decision."""
     if isinstance(outcome, QueuedOutcome):
         return routing_pb2.RouteMessageResponse(
-            contact=name(Kind.CONTACT, site, outcome.contact), replayed=outcome.replayed, queued=queued(outcome.queued)
+            contact=name(Kind.CONTACT, site, outcome.contact),
+            replayed=outcome.replayed,
+            queued=queued(outcome.queued),
+            unknown_preferred_agents=_agents(site, outcome.unknown_preferred),
         )
     if isinstance(outcome, Unmatched):
         return routing_pb2.RouteMessageResponse(
@@ -73,6 +77,7 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
                 left_out=_left_out(outcome.left_out),
                 would_match=(candidate(site, agent) for agent in outcome.would_match),
             ),
+            unknown_preferred_agents=_agents(site, outcome.unknown_preferred),
         )
     offer = outcome.reservation
     return routing_pb2.RouteMessageResponse(
@@ -82,6 +87,7 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
         reservation=reservation(site, offer),
         candidate=candidate(site, outcome.candidate),
         degraded=DEGRADED[outcome.degraded] if outcome.degraded else routing_pb2.DEGRADED_UNSPECIFIED,
+        unknown_preferred_agents=_agents(site, outcome.unknown_preferred),
     )
 
 
@@ -190,6 +196,21 @@ def contact_event(site: str, event: ContactEvent) -> routing_pb2.ContactEvent:
     )
 
 
+def contact_sign(site: str, sign: ContactSign) -> routing_pb2.ContactEvent:
+    """Convert a sign of life in the watch of a contact: an event without a cause."""
+    last = sign.last
+    return routing_pb2.ContactEvent(
+        contact=name(Kind.CONTACT, site, last.contact),
+        pool=name(Kind.POOL, site, last.pool),
+        sequence=last.sequence,
+        state=CONTACT_STATE[last.state],
+        reservation=name(Kind.RESERVATION, site, last.reservation),
+        agent=name(Kind.AGENT, site, last.agent),
+        time=_time(sign.at_ms),
+        queued=None if sign.queued is None else queued(sign.queued),
+    )
+
+
 def decision(site: str, record: Decision) -> routing_pb2.Decision:
     """Convert the record of a decision."""
     ranking = record.ranking
@@ -220,6 +241,7 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         agent_uid=record.agent_uid,
         pool_uid=record.pool_uid,
         set_aside=_set_aside(ranking),
+        unknown_preferred_agents=_agents(site, ranking.unknown_preferred),
     )
 
 
@@ -355,6 +377,10 @@ def _set_aside(ranking: Ranking) -> list[routing_pb2.SetAside]:
     return [
         routing_pb2.SetAside(kind=ASIDE_KIND[part.kind], start=part.start, end=part.end) for part in ranking.set_aside
     ]
+
+
+def _agents(site: str, agents: Sequence[str]) -> list[str]:
+    return [name(Kind.AGENT, site, agent) for agent in agents]
 
 
 def _time(milliseconds: int) -> Timestamp | None:

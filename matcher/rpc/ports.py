@@ -12,6 +12,7 @@ from matcher.model import (
     AgentChange,
     Contact,
     ContactEvent,
+    ContactSign,
     Decision,
     Experience,
     ImportedRow,
@@ -123,16 +124,21 @@ class ContactService(Protocol):
 class WatchService(Protocol):
     """Streams of changes. Every generator may raise a MatcherError."""
 
-    def contact(self, site: str, contact: str, after_sequence: int) -> AsyncGenerator[ContactEvent, None]:
-        """Yield a contact's events after a sequence number, until the contact has ended."""
+    def contact(
+        self, site: str, contact: str, after_sequence: int, *, progress: bool
+    ) -> AsyncGenerator[ContactEvent | ContactSign, None]:
+        """Yield a contact's events after a sequence number, and signs of life, until the contact has ended.
+
+        progress: the signs have the contact's place in the queue, and tell when it has changed.
+        """
 
     def events(
         self, site: str, pool: str | None, resume: StreamPlace | None
     ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
-        """Yield the events of all contacts, each with the place to resume from; None: a keepalive."""
+        """Yield the events of all contacts, each with the place to resume from; None: a sign of life."""
 
     def reservations(self, site: str, agent: str) -> AsyncGenerator[Reservation | None, None]:
-        """Yield an agent's live reservations, then each as it changes; None: a keepalive."""
+        """Yield an agent's live reservations, then each as it changes; None: a sign of life."""
 
 
 class AgentService(Protocol):

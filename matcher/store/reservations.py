@@ -14,7 +14,7 @@ from matcher.errors import (
     ReservationNotFound,
     ReservationStateWrong,
 )
-from matcher.model import Decision, Page, Reservation
+from matcher.model import Constraint, Decision, Page, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ContactState, ReservationState
 from matcher.model.resource_names import decision_name, new_id, pool_name, reservation_name
 from matcher.store import verbs
@@ -62,6 +62,8 @@ __all__ = [
 ]
 
 NO_FENCE = 0
+GONE: Final = b"GONE"
+"""What a reserve says of a candidate whose record is gone, in place of a constraint."""
 MOST_REFS: Final = 8_192
 """How many references of reservations made by this process are remembered, the latest, about 4 MB. For any other, a
 transition reads the reservation first."""
@@ -76,6 +78,11 @@ class ReservationStore:
         self._unreadable = unreadable or Unreadable()
         self._lifetimes = lifetimes
         self._refs: OrderedDict[tuple[str, str], ReservationRef] = OrderedDict()
+
+    @property
+    def schema(self) -> int:
+        """The schema of the records that this process writes now."""
+        return self._connection.schema.writes
 
     async def reserve(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool = False) -> ReserveAnswer:
         """Hold capacity of the best candidate that has enough free, in one round trip. Safe to run again.
@@ -136,6 +143,8 @@ class ReservationStore:
             kind=request.how,
             wait_ms="" if wait is None else wait.most_ms,
             sealed=b"" if wait is None else wait.sealed,
+            needs=request.requirements,
+            only=request.only,
             head_start_ms=0 if wait is None else wait.head_start_ms,
             waits_if="full" if or_wait else "kept" if request.lines_up else "",
             idle_ms=request.idle_ms,
@@ -209,15 +218,16 @@ class ReservationStore:
         """End a wrap-up before its time."""
         return await self._move(ref, fence, "wrapped up", verbs.EndWrapUp(transition=self._transition(ref, fence)))
 
-    async def cancel(
-        self, ref: ReservationRef, fence: int, cause: Cause = Cause.CANCELED, *, wrap_up_ms: int = 0
-    ) -> Reservation:
+    async def cancel(self, ref: ReservationRef, fence: int, wrap_up_ms: int = 0) -> Reservation:
         """End an offer or a conversation, and its contact; a conversation's capacity stays held for `wrap_up_ms`."""
-        call = verbs.Cancel(transition=self._transition(ref, fence), cause=cause, wrap_up_ms=wrap_up_ms)
+        call = verbs.Cancel(transition=self._transition(ref, fence), wrap_up_ms=wrap_up_ms)
         return await self._move(ref, fence, "canceled", call)
 
     async def withdraw(self, ref: ReservationRef, cause: Cause) -> Reservation:
-        """Withdraw the offer to an agent who has gone: the contact goes back as after a decline."""
+        """Withdraw the offer to an agent who has gone: the contact goes back as after a decline.
+
+        cause AGENT_REMOVED: also the conversation, whose contact goes back at its old age.
+        """
         call = verbs.Withdraw(transition=self._transition(ref, NO_FENCE), cause=cause)
         return await self._move(ref, NO_FENCE, "withdrawn", call)
 
@@ -370,8 +380,10 @@ def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[
             return Enqueued(int(score), int(waits_until), event.decode())
         case [b"no_pool"]:
             raise PoolNotFound(pool_name(request.site, request.pool))
-        case [b"full", load_event, roster_event]:
-            return Full(int(load_event), int(roster_event))
+        case [b"full", load_event, roster_event, refused]:
+            why = (None if word == GONE else Constraint(word.decode()) for word in refused.split(b"|") if word)
+            agents = (agent for agent, _ in shortlist.candidates)
+            return Full(int(load_event), int(roster_event), dict(zip(agents, why, strict=True)))
         case [why, *detail]:
             return Refused(Refusal(why.decode()), *(word.decode() for word in detail))
         case _:

@@ -805,7 +805,9 @@ class DeleteAgentRequest(_message.Message):
     etag: _builtins.str
     """The current etag; empty: not checked."""
     force: _builtins.bool
-    """Cancels the agent's live reservations; without it an agent with live reservations is not removed."""
+    """Also removes an agent with live reservations: offers and conversations are CANCELED and their contacts go back, into
+    the queue at their old age where they may wait, else RETURNED; wrap-ups end. Without it such an agent is not removed.
+    """
     def __init__(
         self,
         *,
@@ -1493,14 +1495,16 @@ Global___WatchReservationsRequest: _TypeAlias = WatchReservationsRequest  # noqa
 
 @_typing.final
 class WatchReservationsResponse(_message.Message):
-    """A reservation of the agent with its current state, or a keepalive."""
+    """A reservation of the agent with its current state, or a sign of life."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESERVATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def reservation(self) -> _routing_pb2.Reservation:
-        """The reservation; unset in a keepalive, which is sent after the live reservations, and then at least every 30 s."""
+        """The reservation; unset in a sign of life, which is sent after the live reservations, and then after 20 s without a
+        change.
+        """
 
     def __init__(
         self,

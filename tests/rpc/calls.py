@@ -119,7 +119,7 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     "touch": (routing.TouchReservationRequest(name=OFFER_NAME, fence=9), ("touch", ("default", "01JR", 9))),
     "watch a contact": (
         routing.WatchContactRequest(name="sites/default/contacts/C:1", after_sequence=7),
-        ("watch_contact", ("default", "C:1", 7)),
+        ("watch_contact", ("default", "C:1", 7, False)),
     ),
     "watch a site": (
         routing.WatchEventsRequest(parent="sites/default"),

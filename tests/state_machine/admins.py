@@ -142,11 +142,10 @@ class Admins(TwoServers):
             assert isinstance(done, AgentHasHolds), done
         else:
             assert done is None, done
-            self.withdraw_offers(agent)
             for name, reservation in self.plain.held(agent).items():
                 ends = reservation.ends if reservation.state is WRAPPING else ReservationState.CANCELED
                 assert ends is not None
-                self.plain.becomes(name, ends)
+                self.plain.becomes(name, ends, removed=True)
             for reservation in self.plain.reservations.values():
                 reservation.agent_removed |= reservation.agent == agent
             del self.plain.agents[agent]

@@ -69,8 +69,8 @@ class PlainReservation:
 class PlainContact:
     """A contact: its state, the agents excluded for it, and whether it waits.
 
-    waits: it may be put into the queue. in_queue: it is in the queue. moving: a transfer of it waits, while an agent
-    holds it.
+    waits: it may be put into the queue. may_wait_again: the same, once it comes back from a conversation. in_queue: it
+    is in the queue. moving: a transfer of it waits, while an agent holds it.
     """
 
     state: Contact
@@ -81,6 +81,7 @@ class PlainContact:
     auto_accept: bool = False
     only: str = ""
     waits: bool = False
+    may_wait_again: bool = False
     wait_is_over: bool = False
     in_queue: bool = False
     moving: bool = False
@@ -217,7 +218,7 @@ class Plain:
         accepted = reservation.state is State.ACCEPTED
         contact.state = Contact.ASSIGNED if accepted else Contact.RESERVED
         contact.in_queue = contact.moving = False
-        contact.waits = waits and not accepted
+        contact.waits, contact.may_wait_again = waits and not accepted, waits
 
     def free_old_reservation(self, contact: PlainContact) -> None:
         """Note that a transfer ends the reservation of the agent who holds the contact."""
@@ -233,6 +234,7 @@ class Plain:
         """Note that a contact waits in the queue."""
         contact = self.contacts.setdefault(name, PlainContact(Contact.QUEUED, ""))
         contact.state, contact.in_queue, contact.waits, contact.wait_is_over = Contact.QUEUED, True, True, False
+        contact.may_wait_again = True
         contact.pool, contact.channel, contact.auto_accept, contact.only = ask.pool, ask.channel, ask.auto_accept, ""
 
     def makes(self, name: str, verb: str) -> State | None:
@@ -250,10 +252,13 @@ class Plain:
             return State.WRAPPING
         return made
 
-    def becomes(self, name: str, state: State, *, excluded: str = "", withdrawn: bool = False) -> None:
+    def becomes(
+        self, name: str, state: State, *, excluded: str = "", withdrawn: bool = False, removed: bool = False
+    ) -> None:
         """Note that a reservation has another state.
 
-        excluded: how long the agent is excluded. withdrawn: the agent of the offer went offline or was deleted.
+        excluded: how long the agent is excluded. withdrawn: the agent of the offer went offline. removed: the agent was
+        deleted, from an offer or from a conversation.
         """
         reservation = self.reservations[name]
         before, reservation.state = reservation.state, state
@@ -268,8 +273,9 @@ class Plain:
                 contact.state, contact.waits = Contact.ASSIGNED, False
             case State.COMPLETED:
                 self.ends(contact, Contact.CLOSED)
-            case State.CANCELED if withdrawn:
-                self.return_to_queue(contact, reservation.agent, "")
+            case State.CANCELED if withdrawn or removed:
+                self.come_back(contact)
+                self.return_to_queue(contact, reservation.agent, FOREVER if removed else "")
             case State.CANCELED:
                 self.ends(contact, Contact.CANCELED)
             case State.DECLINED:
@@ -281,6 +287,12 @@ class Plain:
             case State.EXPIRED:
                 # A waiting transfer likewise leaves the queue only when a sweep notes the lapse.
                 contact.state = Contact.EXPIRED
+
+    def come_back(self, contact: PlainContact) -> None:
+        """Note that a contact may wait again that an agent talked with, or whose transfer waits."""
+        if contact.state is Contact.ASSIGNED and not contact.moving:
+            contact.waits, contact.wait_is_over = contact.may_wait_again, False
+        contact.moving = False
 
     def return_to_queue(self, contact: PlainContact, agent: str, excluded: str) -> None:
         """Note that an offer was not accepted."""

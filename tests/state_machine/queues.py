@@ -111,13 +111,15 @@ class Queues(Platforms):
             self.check_nobody_was_free(able, set(before.earmarked()), answer)
             assert isinstance(answer, QueuedOutcome if wait else Unmatched), answer
             if wait:
-                known.in_queue = known.waits = known.moving = True
+                known.in_queue = known.waits = known.moving = known.may_wait_again = True
                 known.wait_is_over, known.pool, known.only, known.auto_accept = False, pool, agent, False
                 known.exclude(old.agent, FOREVER)
             return
         held = answer.reservation
         assert held.agent in able, (held, able, self.plain.held(held.agent))
-        self.check_earmark(held, before)
+        # A contact older than all that wait overtakes none of them: what is kept for them is free for it.
+        if int(before.hashes["contact"][name]["created"]) > min(before.queue.values(), default=0):
+            self.check_earmark(held, before)
         cost = self.plain.agents[held.agent].profile.capacity.channels[known.channel].cost
         assert (held.cost, held.state, held.contact) == (cost, PENDING, name)
         known.moving = True

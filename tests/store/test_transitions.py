@@ -20,7 +20,7 @@ ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "renew": {"duration_ms": LONG_MS, "idle_ms": 0},
     "complete": {"wrap_up_ms": LONG_MS, "good": "", "second_ends": "", "write_id": "w2"},
     "end_wrap_up": {},
-    "cancel": {"cause": "CANCELED", "wrap_up_ms": 0},
+    "cancel": {"wrap_up_ms": 0},
     "withdraw": {"cause": "AGENT_LEFT"},
     "touch": {"idle_ms": 0},
 }

@@ -7,7 +7,7 @@ local function cancel(key, arg)
   if reads == 'CANCELED' or (reads == 'WRAPPING' and reservation.ends == 'CANCELED') then return answer(reservation) end
   if reads ~= 'PENDING' and reads ~= 'ACCEPTED' then return refusal(reservation) end
   if has_contact(reservation) then
-    finish(reservation.contact, 'CANCELED', arg.cause, reservation.id, reservation.agent)
+    finish(reservation.contact, 'CANCELED', 'CANCELED', reservation.id, reservation.agent)
   end
   local wrap_up_ms = reads == 'ACCEPTED' and tonumber(arg.wrap_up_ms) or 0
   end_conversation(reservation, 'CANCELED', wrap_up_ms, reservation.now, nil)

@@ -2,17 +2,20 @@
 -- deadline from `due` writes them.
 -- Takes and answers: verbs.Expire.
 
--- Ends a conversation whose deadline has passed. Where another contact has the capacity by now, there is no wrap-up.
+-- Ends a conversation whose deadline has passed. Where another contact has the capacity by now, or the agent was removed,
+-- there is no wrap-up.
 local function end_expired(reservation)
   local key, wrap_up_ms = reservation.key, tonumber(reservation.arg.wrap_up_ms)
   if has_contact(reservation) then
     finish(reservation.contact, 'EXPIRED', 'CONVERSATION_EXPIRED', reservation.id, reservation.agent)
   end
-  if wrap_up_ms > 0 and reservation.counts ~= '0' then
+  if wrap_up_ms > 0 then
     local record = fields(key.agent, 'total', 'channels', 'uid')
-    local free = record.total and is_same(reservation.agent_uid, record)
-      and free_capacity(record, key.holds, reservation.now, reservation.channel)
-    if not free then wrap_up_ms = 0 end
+    local is_there = record.total and is_same(reservation.agent_uid, record)
+    if not is_there or (reservation.counts ~= '0'
+        and not free_capacity(record, key.holds, reservation.now, reservation.channel)) then
+      wrap_up_ms = 0
+    end
   end
   end_conversation(reservation, 'EXPIRED', wrap_up_ms, tonumber(reservation.deadline), nil)
 end

@@ -147,14 +147,34 @@ local function has_pool(reservation)
   return not uid or uid == '' or redis.call('HGET', reservation.key.pool, 'uid') == uid
 end
 
+-- Puts a contact that may wait at its place in the queue.
+local function take_place(contact)
+  local key, record = contact.key, contact.record
+  if record.moving then
+    -- A transfer that waits has its place: now that the agent is gone, the contact is of the pool it was to go to.
+    redis.call('HDEL', key.contact, 'moving')
+    redis.call('HSET', key.contact, 'pool', record.queued_in, 'pool_uid', '')
+    record.pool, record.moving = record.queued_in, nil
+    return
+  end
+  if not record.wait then
+    -- It comes from a conversation: it may wait as long as at first, from now on.
+    record.waits = digits(contact.now + tonumber(record.wait_ms))
+    redis.call('HSET', key.contact, 'wait', '1', 'waits', record.waits)
+    record.wait = '1'
+  end
+  enqueue(contact, record.pool, tonumber(record.created) - tonumber(record.head), tonumber(record.waits))
+end
+
 -- Leaves the contact without its agent: a contact that may wait goes back into the queue at its old age, or ends where its
 -- pool is gone; any other is RETURNED. The agent is excluded until a time ('0': for ever).
 local function put_back(reservation, cause, excluded_until)
   local contact = reservation.contact
   local key, record, agent = contact.key, contact.record, reservation.agent
-  local stays = not record.wait or has_pool(reservation)
-  if record.wait and stays then
-    enqueue(contact, record.pool, tonumber(record.created) - tonumber(record.head), tonumber(record.waits))
+  local may_wait = record.wait or tonumber(record.wait_ms)
+  local stays = not may_wait or record.moving or has_pool(reservation)
+  if may_wait and stays then
+    take_place(contact)
     redis.call('PEXPIREAT', key.contact, digits(math.max(contact.now, tonumber(record.waits)) + contact.keep_ms))
   elseif stays then
     -- Where no caller routes the contact again, this timer takes it off the list after its record is forgotten.

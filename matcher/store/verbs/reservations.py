@@ -66,6 +66,10 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     """How long the contact may wait; "": it may not."""
     sealed: bytes
     """What the customer wrote, sealed."""
+    needs: bytes
+    """What the contact requires beside pool and channel; "": nothing. Read for 'new' and 'transfer', like only."""
+    only: str
+    """The agent whom a transfer names; "": any agent."""
     head_start_ms: int
     waits_if: Literal["full", "kept", ""]
     """'full': it waits where no candidate has enough free capacity; 'kept': only where a candidate has, but is kept for
@@ -79,7 +83,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
     # no_pool: the pool in which it is to wait is gone.
     # state: it does not stand as `kind` demands. moved: it talks with an agent, by another reservation than that to be
-    # handed on. full: nothing was written; the last events of both streams then.
+    # handed on. full: nothing was written; the last events of both streams then, and
+    # for each candidate in turn, parted by |, the Constraint that kept the agent from the contact, or GONE.
     answers: ClassVar[Answers] = {
         "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event", "agent_uid"),
         "queued": ("score", "waits_until_ms", "load_event"),
@@ -89,7 +94,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "ended": ("state",),
         "state": ("state",),
         "moved": ("reservation_id",),
-        "full": ("load_event", "roster_event"),
+        "full": ("load_event", "roster_event", "refused"),
         "no_pool": (),
     }
 
@@ -196,8 +201,6 @@ class Cancel(VerbCall, frozen=True, kw_only=True):
     """Ends an offer or a conversation, and its contact."""
 
     transition: Transition
-    cause: str
-    """CANCELED or AGENT_REMOVED."""
     wrap_up_ms: int
     """How long the capacity stays held after a conversation."""
 
@@ -206,7 +209,7 @@ class Cancel(VerbCall, frozen=True, kw_only=True):
 
 
 class Withdraw(VerbCall, frozen=True, kw_only=True):
-    """Withdraws the offer to an agent who has gone."""
+    """Withdraws the offer to an agent who has gone, and where the agent is removed the conversation."""
 
     transition: Transition
     cause: str
