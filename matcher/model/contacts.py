@@ -17,6 +17,14 @@ GOOD_RATINGS = (4, 5)
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """What was reported of a conversation: whether the customer was served well, and when (ms)."""
+
+    good: bool
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     """The record that an agent is held for a contact until a deadline."""
 
@@ -38,6 +46,8 @@ class Reservation:
     idle_since_ms: int = 0
     """Since when the conversation is idle and its hold costs no capacity; 0: the hold counts."""
     agent_uid: str = ""
+    report: Report | None = None
+    """The first report on the conversation; later ones do not count."""
 
 
 @dataclass(frozen=True, slots=True)

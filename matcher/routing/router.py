@@ -126,7 +126,9 @@ class Router:
         excluded = message.requirements.excluded | _excluded_by(contact, replica)
         requirements = replace(message.requirements, excluded=excluded)
         to_rank = RankRequest(replica, pool, encoded, requirements, message.preferred)
-        match await self._reserver.hold(to_rank, replace(reserve, handed_on=held)):
+        policy = await replica.pools.policy(held.pool)
+        reserve = replace(reserve, handed_on=held, handed_on_wrap_up_ms=policy.wrap_up_after_transfer_ms)
+        match await self._reserver.hold(to_rank, reserve):
             case NobodyFree() as nobody:
                 return await self._unmatched(to_rank, nobody, explain=False)
             case outcome:

@@ -96,6 +96,12 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         completed = await self._reservations.complete(step.site, step.reservation, step.fence, experience)
         return convert.reservation(step.site, completed)
 
+    async def EndWrapUp(self, request: pb.EndWrapUpRequest, _context: Context) -> pb.Reservation:
+        """End a wrap-up before its time."""
+        step = check.step(request)
+        wrapped_up = await self._reservations.end_wrap_up(step.site, step.reservation, step.fence)
+        return convert.reservation(step.site, wrapped_up)
+
     async def CancelReservation(self, request: pb.CancelReservationRequest, _context: Context) -> pb.Reservation:
         """Release the agent without a conversation."""
         step = check.step(request)

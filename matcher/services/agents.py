@@ -11,7 +11,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, ReservationStateWrong
+from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, ReservationLapsed, ReservationStateWrong
 from matcher.model import PAGE_BYTES, Agent, AgentChange, Page, Profile
 from matcher.model.lifecycle import AgentStatus, Cause
 from matcher.model.resource_names import agent_name
@@ -211,8 +211,8 @@ class AgentService:
                 reservation = await self._reservations.reference(replica.site, hold.reservation)
                 try:
                     await self._reservations.withdraw(reservation, Cause.AGENT_REMOVED)
-                except ReservationStateWrong:
-                    await self._reservations.complete(reservation, NO_FENCE, 0)
+                except (ReservationLapsed, ReservationStateWrong):
+                    await self._reservations.end_wrap_up(reservation, NO_FENCE)
         return await self.agent(replica.site, agent.id)
 
 

@@ -61,10 +61,10 @@ class ReserveRequest:
 
     own_request: the request id was made here, not by the caller.
     former_digests: what the same request may be remembered by instead of `digest`.
-    waiting None: the contact may not wait. handed_on: in a transfer, the reservation that is freed once the new one is
-    held. idle_ms: after how long without activity an accepted conversation is idle; 0: never. requirements: as
-    `encode_requirements` returns them. only: the agent whom a transfer names. Both are stored already of a contact that
-    waits.
+    waiting None: the contact may not wait. handed_on: in a transfer, the reservation that ends once the new one is
+    held, and how long its capacity stays held then. idle_ms: after how long without activity an accepted conversation
+    is idle; 0: never. requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both
+    are stored already of a contact that waits.
     """
 
     site: str
@@ -84,6 +84,7 @@ class ReserveRequest:
     waiting: WaitTerms | None = None
     how: ReserveKind = ReserveKind.NEW
     handed_on: ReservationRef | None = None
+    handed_on_wrap_up_ms: int = 0
     pool_uid: str = ""
     requirements: bytes = b""
     only: str = ""

@@ -35,7 +35,9 @@ class _ReservationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rese
     ACCEPTED: _ReservationState.ValueType  # 2
     """The agent accepted it; the conversation goes on."""
     WRAPPING: _ReservationState.ValueType  # 3
-    """The conversation has ended; the agent wraps up."""
+    """The conversation has ended; the agent wraps up. The state after it is the one that the conversation ended with:
+    COMPLETED, also after a transfer, CANCELED or EXPIRED.
+    """
     COMPLETED: _ReservationState.ValueType  # 4
     """The conversation and the wrap-up have ended."""
     DECLINED: _ReservationState.ValueType  # 5
@@ -55,7 +57,9 @@ PENDING: ReservationState.ValueType  # 1
 ACCEPTED: ReservationState.ValueType  # 2
 """The agent accepted it; the conversation goes on."""
 WRAPPING: ReservationState.ValueType  # 3
-"""The conversation has ended; the agent wraps up."""
+"""The conversation has ended; the agent wraps up. The state after it is the one that the conversation ended with:
+COMPLETED, also after a transfer, CANCELED or EXPIRED.
+"""
 COMPLETED: ReservationState.ValueType  # 4
 """The conversation and the wrap-up have ended."""
 DECLINED: ReservationState.ValueType  # 5
@@ -1599,11 +1603,13 @@ class CompleteReservationRequest(_message.Message):
     """The reservation's fence; 0: not checked."""
     resolved: _builtins.bool
     """Whether the customer was helped. If true, the customer is routed to the agent again for the pool's
-    relationship_duration; if false, never. Unset: unknown.
+    relationship_duration; if false, never. Unset: unknown. It counts for the agent of this reservation, also where the
+    contact has gone on to another agent, and also after the conversation, as long as the reservation is kept. Of several
+    reports on one reservation the first from which something follows is taken; it may be repeated.
     """
     rating: _builtins.int
     """The customer's rating, 1 (bad) to 5 (good). 4 and 5 make the relationship of customer and agent, 1 and 2 end it.
-    0: no rating.
+    0: no rating. For whom and how often it counts: as `resolved`.
     """
     def __init__(
         self,
@@ -1622,6 +1628,32 @@ class CompleteReservationRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__resolved) -> _WhichOneofReturnType__resolved | None: ...
 
 Global___CompleteReservationRequest: _TypeAlias = CompleteReservationRequest  # noqa: Y015
+
+@_typing.final
+class EndWrapUpRequest(_message.Message):
+    """Request of EndWrapUp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The reservation, "sites/{site}/reservations/{reservation}"."""
+    fence: _builtins.int
+    """The reservation's fence; 0: not checked."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        fence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fence", b"fence", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndWrapUpRequest: _TypeAlias = EndWrapUpRequest  # noqa: Y015
 
 @_typing.final
 class TouchReservationRequest(_message.Message):
