@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import msgspec
+
 from matcher.model.decisions import Basis, Candidate, Constraint, Degraded, LeftOut
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
 from matcher.model.roster import Pool
@@ -16,8 +18,7 @@ BAD_RATINGS = (1, 2)
 GOOD_RATINGS = (4, 5)
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True):
     """The record that an agent is held for a contact until a deadline."""
 
     id: str
@@ -77,8 +78,7 @@ class Contact:
         return self.pool == pool.id and (not self.pool_uid or self.pool_uid == pool.uid)
 
 
-@dataclass(frozen=True, slots=True)
-class ContactEvent:
+class ContactEvent(msgspec.Struct, frozen=True):
     """One change of a contact's state; number: in the site's stream, where a watcher resumes."""
 
     contact: str
@@ -92,8 +92,7 @@ class ContactEvent:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StreamPlace:
+class StreamPlace(msgspec.Struct, frozen=True):
     """A place in the stream of a site's events: an event's number and its time.
 
     The time tells the event from an event of the same number in a site that was deleted and created again.
@@ -125,8 +124,7 @@ class Wait:
     most_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReservedOutcome:
+class ReservedOutcome(msgspec.Struct, frozen=True):
     """The outcome that an agent is held; replayed: the request was answered before."""
 
     reservation: Reservation
