@@ -16,7 +16,9 @@ from matcher.errors import SettingsWrong
 from matcher.store.redis.address import parse_address
 
 PREFIX: Final = "MATCHER_"
-CLIENT_VARIABLES: Final = frozenset({"MATCHER_TARGET", "MATCHER_SITE"})
+CLIENT_VARIABLES: Final = frozenset(
+    {"MATCHER_TARGET", "MATCHER_SITE", "MATCHER_TLS_CA", "MATCHER_TLS_CLIENT_CERT", "MATCHER_TLS_CLIENT_KEY"}
+)
 """Variables that the command line and the client read, not the service."""
 
 DATA_DIR: Final = "~/.local/share/affinity-matcher"

@@ -143,6 +143,7 @@ def server_environment(folder: Path, settings: Mapping[str, str]) -> dict[str, s
         "MATCHER_METRICS_LISTEN": "127.0.0.1:0",
         "MATCHER_MODEL_CACHE": str(model_cache()),
         "MATCHER_LOG_FORMAT": "json",
+        "XDG_STATE_HOME": str(folder / "state"),
         **settings,
     }
 

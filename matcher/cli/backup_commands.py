@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from matcher.cli.service_settings import in_words
 from matcher.cli.session import CommandError, Session, command
+from matcher.cli.store_access import settings_with_data
 from matcher.config import Settings, load
 from matcher.errors import MatcherError
+from matcher.server.announcement import running_services
 
 if TYPE_CHECKING:
     from matcher.store.embedded.backup import Manifest
@@ -23,25 +27,23 @@ FileOf = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    command(app, "backup", remote=False)(backup)
-    command(app, "restore", remote=False)(restore)
+    command(app, "backup", store=True)(backup)
+    command(app, "restore", store=True)(restore)
 
 
 async def backup(session: Session, file: FileOf) -> None:
-    """Write a backup of the embedded store of MATCHER_DATA_DIR to a file, while the service goes on.
+    """Write a backup of the embedded store of the service that runs here, or of MATCHER_DATA_DIR, to a file.
 
-    The file holds everything that was acknowledged before, and nothing that is kept outside the store. It appears whole
-    or not at all, and only this user can read it. The store of MATCHER_STORE_URL is backed up by its own means.
+    The service goes on. The file holds everything that was acknowledged before, and nothing that is kept outside the
+    store. It appears whole or not at all, and only this user can read it. The store of MATCHER_STORE_URL is backed up
+    by its own means.
     """
     from matcher.store.embedded.backup import write_backup
-    from matcher.store.embedded.files import StoreFiles
     from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
     from matcher.store.processes import program_version
 
     try:
-        settings = _settings()
-        if not StoreFiles(settings.data_dir).append_only_manifest.exists():
-            raise CommandError(f"{settings.data_dir} has no data")
+        settings = _embedded(settings_with_data(session))
         store = await EmbeddedStore.open(EmbeddedSettings(settings.data_dir, max_memory_mb=settings.store_memory_mb))
         try:
             write = partial(write_backup, settings.data_dir, store.url, file.absolute(), program_version())
@@ -52,7 +54,7 @@ async def backup(session: Session, file: FileOf) -> None:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"{error.filename or file}: {error.strerror}") from None
-    _tell(session, "backed up to", file, manifest, {})
+    _tell(session, f"backed up {settings.data_dir} to {file}", file, manifest, {})
 
 
 async def restore(
@@ -72,21 +74,32 @@ async def restore(
 
     sites: list[int] = []
     try:
-        data_dir = _settings().data_dir
+        data_dir = _folder_to_restore()
         verify = partial(_verify, sites)
         manifest = await asyncio.to_thread(partial(restore_backup, file, data_dir, verify, replace=force))
     except MatcherError as error:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"{error.filename or file}: {error.strerror}") from None
-    _tell(session, "restored", file, manifest, {"sites": sites[0]})
+    _tell(session, f"restored {file} into {data_dir}", file, manifest, {"sites": sites[0]})
 
 
-def _settings() -> Settings:
-    settings = load()
+def _folder_to_restore() -> Path:
+    """Return MATCHER_DATA_DIR, or the default; raise CommandError where a service runs on another one, unnamed."""
+    settings = _embedded(load())
+    services = [service for service in running_services() if not service.store_url]
+    if services and not os.environ.get("MATCHER_DATA_DIR"):
+        raise CommandError(
+            f"a service runs here ({in_words(services[0])}): stop it, and name the folder to restore into with "
+            "MATCHER_DATA_DIR"
+        )
+    return settings.data_dir
+
+
+def _embedded(settings: Settings) -> Settings:
     if settings.store_url.get_secret_value():
         raise CommandError(
-            "MATCHER_STORE_URL names a store of its own: back it up and restore it by its own means "
+            "the records are in a store of its own (MATCHER_STORE_URL): back it up and restore it by its own means "
             "(docs/upgrading.md says what it must hold)"
         )
     return settings
@@ -119,4 +132,4 @@ def _tell(session: Session, done: str, file: Path, manifest: Manifest, more: dic
         session.write_json({"file": str(file), **msgspec.structs.asdict(manifest), **more})
     made = datetime.fromtimestamp(manifest.created_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     counted = "".join(f", {name}: {value}" for name, value in more.items())
-    session.say(f"{done} {file}: {manifest.bytes:,} bytes of {made}, schema {manifest.schema}{counted}")
+    session.say(f"{done}: {manifest.bytes:,} bytes of {made}, schema {manifest.schema}{counted}")

@@ -48,11 +48,11 @@ async def health(
 
 async def compile_model(session: Session) -> None:
     """Compile the model that MATCHER_MODEL names and store it in MATCHER_MODEL_CACHE, where the service loads it."""
-    from matcher.config import load
+    from matcher.cli.service_settings import with_models_of_service
     from matcher.encoder import EncoderSettings, open_encoder
 
     try:
-        settings = load()
+        settings = with_models_of_service()
         encoder = await open_encoder(
             EncoderSettings(
                 cache_dir=settings.models_dir,

@@ -78,10 +78,11 @@ async def running_service(
 
 def _environment(data_dir: Path) -> dict[str, str]:
     # Imported here, because the settings and their libraries would slow down the start of every other command.
-    from matcher.config import PREFIX, load
+    from matcher.cli.service_settings import with_models_of_service
+    from matcher.config import PREFIX
 
     try:
-        models = load().models_dir
+        models = with_models_of_service().models_dir
     except SettingsWrong as error:
         raise CommandError(error.message) from None
     inherited = {
@@ -95,6 +96,8 @@ def _environment(data_dir: Path) -> dict[str, str]:
         "MATCHER_LISTEN": "127.0.0.1:0",
         "MATCHER_METRICS_LISTEN": "",
         "MATCHER_LOG_FORMAT": "json",
+        # Announced where no tool looks: a tool means the service that was started to stay.
+        "XDG_STATE_HOME": str(data_dir.with_name("state")),
     }
 
 

@@ -14,8 +14,8 @@ import typer
 
 from matcher.cli import evaluate_tables
 from matcher.cli.progress import steps
+from matcher.cli.service_settings import with_models_of_service
 from matcher.cli.session import CommandError, Session, command
-from matcher.config import load
 from matcher.errors import MatcherError
 from matcher.evaluation.suite import Suite, SuiteWrong, read_suite
 from matcher.telemetry import configure_logs
@@ -100,7 +100,9 @@ async def evaluate(
         from matcher.evaluation import ExtraMissing, open_production
 
         try:
-            async with open_production(load(), lambda step: session.note(step, style="dim")) as production:
+            async with open_production(
+                with_models_of_service(), lambda step: session.note(step, style="dim")
+            ) as production:
                 if floor:
                     documents = await _floor(session, production, read, lines)
                 elif gaming:

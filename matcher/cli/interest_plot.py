@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from matcher.cli.progress import steps
+from matcher.cli.service_settings import model_of
 from matcher.cli.session import CommandError, Session
 from matcher.cli.tables import short
 from matcher.client import MatcherClient
-from matcher.config import load
 from matcher.errors import MatcherError
 from matcher.model import DEFAULT_POOL
 from matcher.v1 import routing_pb2 as pb
@@ -23,8 +23,9 @@ async def plot(
 ) -> None:
     """Read the roster from the service, encode it in this process, and write the map as PNG.
 
-    The service returns no vectors, so this process encodes the interests and the message, by the model that its own
-    settings name. Raises CommandError where the model or the file cannot be used.
+    The service returns no vectors, so this process encodes the interests and the message: by the service's model where
+    the service runs on this machine, else by the model that its own settings name. Raises CommandError where the model
+    or the file cannot be used.
     """
     from matcher.encoder import EncoderSettings, open_encoder
     from matcher.evaluation import ExtraMissing
@@ -53,7 +54,7 @@ async def plot(
         for candidate, reason in reasons
     ]
     try:
-        settings = load()
+        settings = model_of(session)
         encoder = await open_encoder(
             EncoderSettings(settings.models_dir, settings.model, settings.encoder_runtime, settings.encoder_threads),
             lambda step: session.note(step, style="dim"),
@@ -70,4 +71,6 @@ async def plot(
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
-    session.note(f"drew {drawn}: {len(interests)} of {len(met) + len(others)} interests", style="dim")
+    session.note(
+        f"drew {drawn} by {settings.model}: {len(interests)} of {len(met) + len(others)} interests", style="dim"
+    )

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from matcher.cli.columns import Column, Listing
+from matcher.cli.service_settings import of_tool
 from matcher.cli.session import CommandError, Session, command
-from matcher.cli.store_access import store_of_settings
-from matcher.config import Settings, load
+from matcher.cli.store_access import store_of_service
+from matcher.config import Settings
 from matcher.errors import MatcherError
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ def commands() -> typer.Typer:
         help="Secret keys: those of the keyring, and those that the store's records were made with.",
         no_args_is_help=True,
     )
-    command(app, "list", remote=False)(list_keys)
-    command(app, "add", remote=False)(add)
-    command(app, "days", remote=False)(days)
-    command(app, "use", remote=False)(use)
-    command(app, "rehash", remote=False)(rehash)
-    command(app, "remove", remote=False)(remove)
-    command(app, "start-over", remote=False)(start_over)
+    command(app, "list", store=True)(list_keys)
+    command(app, "add", store=True)(add)
+    command(app, "days", store=True)(days)
+    command(app, "use", store=True)(use)
+    command(app, "rehash", store=True)(rehash)
+    command(app, "remove", store=True)(remove)
+    command(app, "start-over", store=True)(start_over)
     return app
 
 
@@ -61,7 +62,7 @@ async def list_keys(session: Session) -> None:
     from matcher.store.keyring.key_record import KeyRegistry, faults_of
     from matcher.store.keyring.rotation import state_of
 
-    async with store_of_settings() as (connection, settings):
+    async with store_of_service(session) as (connection, settings):
         keyring, record = await asyncio.to_thread(_file(settings).read), await KeyRegistry(connection).read()
     listing = Listing(Column("purpose"), Column("id"), Column("fingerprint"), Column(""))
     for key in sorted(keyring.keys, key=lambda key: (key.purpose, key.id)):
@@ -80,7 +81,7 @@ async def add(session: Session, purpose: Annotated[DigestKey, typer.Argument(hel
     """Make a key and put it into the keyring; no process uses it before `matcher keys use`."""
     from matcher.store.keyring.secret_keys import Purpose, new_key
 
-    file, made = _local_file(), new_key(Purpose(purpose), _now_ms())
+    file, made = _local_file(session), new_key(Purpose(purpose), _now_ms())
     await _changed(file, lambda keyring: keyring.with_keys(made))
     if session.as_json:
         session.write_json({"purpose": made.purpose, "id": made.id, "fingerprint": made.fingerprint})
@@ -97,7 +98,7 @@ async def days(
     """
     from matcher.store.keyring.secret_keys import Purpose, roll_days
 
-    rolled = await _changed(_local_file(), lambda keyring: roll_days(keyring, _now_ms(), ahead))
+    rolled = await _changed(_local_file(session), lambda keyring: roll_days(keyring, _now_ms(), ahead))
     until = max(key.id for key in rolled.of(Purpose.SEAL) if key.id[0].isdigit())
     if session.as_json:
         session.write_json({"until": until})
@@ -111,7 +112,7 @@ async def use(session: Session, key_id: KeyId) -> None:
     """
     from matcher.store.keyring.rotation import with_days, with_key
 
-    async with _rotation() as rotation:
+    async with _rotation(session) as rotation:
         in_use, now_ms = rotation.in_use, rotation.record.now_ms
         if key_id == DAYS:
             await rotation.change(with_days(in_use, now_ms))
@@ -134,7 +135,7 @@ async def rehash(session: Session) -> None:
     from matcher.store.keys import SITES
 
     done = 0
-    async with _rotation() as rotation:
+    async with _rotation(session) as rotation:
         in_use = rotation.in_use
         # A process that still stores handles by the former key would not find those that are stored by the newest.
         await asyncio.sleep(max(0, in_use.handle_since_ms + FOLLOW_MS - rotation.record.now_ms) / 1000)
@@ -152,8 +153,8 @@ async def remove(session: Session, key_id: KeyId) -> None:
     """Remove a key from the keyring that no record of the store needs any more."""
     from matcher.store.keyring.rotation import without_key
 
-    async with _rotation() as rotation:
-        settings, key = load(), _named(rotation.keyring, key_id)
+    async with _rotation(session) as rotation:
+        settings, key = rotation.settings, _named(rotation.keyring, key_id)
         window_ms = round(settings.request_id_window_seconds * 1000)
         after = without_key(rotation.in_use, key, window_ms, rotation.record.now_ms)
         if after != rotation.in_use:
@@ -178,7 +179,7 @@ async def start_over(
 
     if not yes:
         raise CommandError("what the lost keys sealed and recognised is lost: say --yes")
-    async with store_of_settings() as (connection, _):
+    async with store_of_service(session) as (connection, _):
         await KeyRegistry(connection).start_over()
     if session.as_json:
         session.write_json({"started_over": True})
@@ -194,6 +195,7 @@ class _Rotation:
     record: KeyRecord
     in_use: KeysInUse
     keyring: Keyring
+    settings: Settings
 
     async def change(self, in_use: KeysInUse) -> None:
         """Write which keys are in use."""
@@ -202,12 +204,12 @@ class _Rotation:
 
 
 @asynccontextmanager
-async def _rotation() -> AsyncIterator[_Rotation]:
+async def _rotation(session: Session) -> AsyncIterator[_Rotation]:
     """Open the store, its record and the keyring; a keyring that lacks a key in use is refused."""
     from matcher.store.keyring.faults import RotationRefused
     from matcher.store.keyring.key_record import KeyRegistry, faults_of
 
-    async with store_of_settings() as (connection, settings):
+    async with store_of_service(session) as (connection, settings):
         registry = KeyRegistry(connection)
         keyring, record = await asyncio.to_thread(_file(settings).read), await registry.read()
         if record.in_use is None:
@@ -215,7 +217,7 @@ async def _rotation() -> AsyncIterator[_Rotation]:
         if faults := faults_of(keyring, record):
             raise CommandError("; ".join(faults))
         try:
-            yield _Rotation(connection, registry, record, record.in_use, keyring)
+            yield _Rotation(connection, registry, record, record.in_use, keyring, settings)
         except RotationRefused as refused:
             raise CommandError(str(refused)) from None
 
@@ -235,9 +237,9 @@ async def _changed(file: KeyringFile, edit: Callable[[Keyring], Keyring]) -> Key
         raise CommandError(str(error)) from None
 
 
-def _local_file() -> KeyringFile:
+def _local_file(session: Session) -> KeyringFile:
     try:
-        return _file(load())
+        return _file(of_tool(session).settings)
     except MatcherError as error:
         raise CommandError(str(error)) from None
 

@@ -11,8 +11,8 @@ import typer
 
 from matcher.cli import tables
 from matcher.cli.progress import steps
+from matcher.cli.service_settings import with_models_of_service
 from matcher.cli.session import CommandError, Session, command
-from matcher.config import load
 from matcher.errors import MatcherError
 from matcher.evaluation.suite import Suite, SuiteWrong, read_suite
 from matcher.telemetry import configure_logs
@@ -71,7 +71,9 @@ async def learn_scorer(
         from matcher.training.learn import learn
 
         rival = scorer_file.read(out)[1] if out.exists() else None
-        async with open_production(load(), lambda step: session.note(step, style="dim")) as production:
+        async with open_production(
+            with_models_of_service(), lambda step: session.note(step, style="dim")
+        ) as production:
             for suite in (*read, *further):
                 await production.encode_suite(suite, lambda label, total: steps(session.err, label, total))
             datasets = [dataset_of(production, suite) for suite in read]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from matcher.cli.session import CommandError, Session, command
+from matcher.cli.session import HALF_A_CERTIFICATE, CommandError, Session, command
 from matcher.loadtest import plan
 
 DEFAULT_RATE = 50.0
@@ -76,7 +76,20 @@ async def loadtest(
     ] = None,
     tls: Annotated[bool, typer.Option("--tls", help="Use TLS, with the system's certificate authorities.")] = False,
     tls_ca: Annotated[
-        Path | None, typer.Option("--tls-ca", help="Use TLS, with the certificate authorities of this file.")
+        Path | None,
+        typer.Option(
+            "--tls-ca", envvar="MATCHER_TLS_CA", help="Use TLS, with the certificate authorities of this file."
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-cert", envvar="MATCHER_TLS_CLIENT_CERT", help="Use TLS, and present the certificate of this file."
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option("--tls-key", envvar="MATCHER_TLS_CLIENT_KEY", help="The private key of --tls-cert."),
     ] = None,
     i_know: Annotated[
         bool, typer.Option("--i-know", help="Confirm a load test of a service that is not on this machine.")
@@ -104,7 +117,7 @@ async def loadtest(
         )
     except plan.PlanWrong as error:
         raise CommandError(str(error)) from None
-    target = _target(server, tls, tls_ca, i_know)
+    target = _target(server, tls, tls_ca, tls_cert, tls_key, i_know)
     # Imported here, because its libraries would slow down the start of every other command.
     from matcher.cli.loadtest_session import run_plan
 
@@ -113,10 +126,15 @@ async def loadtest(
     )
 
 
-def _target(server: str | None, tls: bool, tls_ca: Path | None, i_know: bool) -> plan.Target | None:
+def _target(
+    server: str | None, tls: bool, tls_ca: Path | None, tls_cert: Path | None, tls_key: Path | None, i_know: bool
+) -> plan.Target | None:
     if server is None:
         return None
-    target = plan.Target(server, tls or tls_ca is not None, None if tls_ca is None else str(tls_ca))
+    if (tls_cert is None) != (tls_key is None):
+        raise CommandError(HALF_A_CERTIFICATE)
+    files = [None if file is None else str(file) for file in (tls_ca, tls_cert, tls_key)]
+    target = plan.Target(server, tls or any(files), *files)
     if not target.is_loopback and not i_know:
         raise CommandError(f"{server} is not this machine: confirm the load test with --i-know")
     return target

@@ -11,7 +11,7 @@ import typer
 from matcher.cli.columns import Column, Listing
 from matcher.cli.progress import steps
 from matcher.cli.session import CommandError, Session, command
-from matcher.cli.store_access import store_of_settings
+from matcher.cli.store_access import store_of_service
 
 GENTLE: Final = 1.0
 """Pauses that are as long as the work, so that a service on the same machine keeps half of the machine."""
@@ -21,12 +21,12 @@ def commands() -> typer.Typer:
     """Return the commands of `matcher models`."""
     app = typer.Typer(
         name="models",
-        help="Models: those whose vectors are in the store of MATCHER_STORE_URL or in MATCHER_DATA_DIR.",
+        help="Models: those whose vectors are in the store of the service that runs here, or of the settings.",
         no_args_is_help=True,
     )
-    command(app, "list", remote=False)(list_models)
-    command(app, "encode", remote=False)(encode)
-    command(app, "forget", remote=False)(forget)
+    command(app, "list", store=True)(list_models)
+    command(app, "encode", store=True)(encode)
+    command(app, "forget", store=True)(forget)
     return app
 
 
@@ -34,7 +34,7 @@ async def list_models(session: Session) -> None:
     """List the models and mark the one that the service answers by."""
     from matcher.store.models import ModelStore
 
-    async with store_of_settings() as (connection, _):
+    async with store_of_service(session) as (connection, _):
         models = ModelStore(connection)
         all_models, answering = await models.all(), await models.answering()
     table = Listing(Column("model"), Column("fingerprint"), Column(""))
@@ -63,7 +63,7 @@ async def encode(
     from matcher.store.models import KnownModel, ModelStore
     from matcher.store.roster import RosterStore
 
-    async with store_of_settings() as (connection, settings):
+    async with store_of_service(session) as (connection, settings):
         encoder = await open_encoder(
             EncoderSettings(settings.models_dir, model, settings.encoder_runtime, settings.encoder_threads),
             lambda step: session.note(step, style="dim"),
@@ -88,7 +88,7 @@ async def forget(
     """Remove the vectors of a model that no process uses any more."""
     from matcher.store.models import ModelStore
 
-    async with store_of_settings() as (connection, _):
+    async with store_of_service(session) as (connection, _):
         models = ModelStore(connection)
         matches = [stored for stored in await models.all() if model in {stored.name, stored.fingerprint}]
         if len(matches) != 1:

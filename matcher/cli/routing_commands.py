@@ -103,7 +103,8 @@ async def route(
             wait=wait or wait_for is not None,
             wait_duration=None if wait_for is None else timedelta(seconds=wait_for),
         )
-        await note_unknown(session, client, exclude=exclude, prefer=prefer)
+        await note_unknown(session, client, exclude=exclude)
+        note_unknown_preferred(session, answer)
         without_agents = await _has_no_agents(client, answer.unmatched.left_out, answer.HasField("unmatched"))
         nobody = (
             not session.as_json
@@ -163,6 +164,12 @@ async def note_unknown(session: Session, client: MatcherClient, **agents: Sequen
             session.note(f"--{option} {agent}: there is no such agent")
 
 
+def note_unknown_preferred(session: Session, answer: pb.RouteMessageResponse) -> None:
+    """Note the preferred agents who do not exist: the contact is not kept for them."""
+    for agent in answer.unknown_preferred_agents:
+        session.note(f"--prefer {tables.short(agent)}: there is no such agent")
+
+
 async def _has_no_agents(client: MatcherClient, left_out: Iterable[pb.LeftOutCount], unmatched: bool) -> bool:
     """Return whether no agent was found because the site has none."""
     if not unmatched or any(count.agents for count in left_out):
@@ -209,7 +216,8 @@ async def suggest(
             "--plot",
             metavar="FILE.png",
             help="Draw the roster's interests with the message among them. The service returns no vectors: the "
-            "command lists the agents over the API and encodes them itself, by the model that MATCHER_MODEL names.",
+            "command lists the agents over the API and encodes them itself, by the model of the service if that runs "
+            "on this machine, else by the model that MATCHER_MODEL names.",
         ),
     ] = None,
 ) -> None:

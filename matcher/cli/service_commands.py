@@ -58,7 +58,9 @@ async def config(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of README.md.")] = False,
 ) -> None:
     """Show every setting of the service, its value, and the source of the value."""
+    from matcher.cli.service_settings import in_words
     from matcher.config import explain, markdown
+    from matcher.server.announcement import running_services
 
     if as_markdown:
         session.out.print(markdown(), markup=False, highlight=False, soft_wrap=True)
@@ -81,6 +83,8 @@ async def config(
                 }
             )
         table.add(row.env, row.value, row.source, row.help, style=_style(row))
+    for service in running_services():
+        session.note(f"a service runs here: {in_words(service)}", style="dim")
     if session.as_json:
         return
     if table.fits(session.out.width):

@@ -27,6 +27,7 @@ from matcher.client.connection import SILENCE
 
 DEFAULT_TARGET = "localhost:50051"
 PANEL = "Every command"
+HALF_A_CERTIFICATE = "--tls-cert and --tls-key belong together: give both"
 WIDTH = 180
 """Columns where the output is not a terminal, so that a row stays on one line."""
 
@@ -67,7 +68,7 @@ class Session:
 
     def _credentials(self) -> grpc.ChannelCredentials:
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise CommandError("--tls-cert and --tls-key belong together: give both")
+            raise CommandError(HALF_A_CERTIFICATE)
         return grpc.ssl_channel_credentials(_read(self.tls_ca), _read(self.tls_key), _read(self.tls_cert))
 
     def write_json(self, document: Message | Mapping[str, Any]) -> None:
@@ -93,6 +94,11 @@ class Session:
             sys.stderr.write(json.dumps({"note": line}) + "\n")
             return
         self.err.print(Text(visible(line), style=style), soft_wrap=True)
+
+    def note_break(self, error: MatcherCallError) -> None:
+        """Write to stderr that a stream broke off and is resumed."""
+        why = error.message if error.message.startswith(SILENCE) else error.reason or error.code.name
+        self.note(f"{why}: resuming")
 
     def fail(self, error: CommandError | MatcherCallError, names: Mapping[str, str]) -> None:
         """Write to stderr why a command failed; names: the command's parameters by their names on the command line."""
@@ -145,13 +151,14 @@ def plain(document: Message | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def command(
-    app: typer.Typer, name: str, *, remote: bool = True, own_options: bool = False
+    app: typer.Typer, name: str, *, remote: bool = True, store: bool = False, own_options: bool = False
 ) -> Callable[[Command], Command]:
     """Add an asynchronous command whose first argument is its session.
 
     The session's options come after the command's own. A command that is not `remote` has only `--json` of them; a
-    command with `own_options` has none.
+    command that opens the service's `store` by itself also has `--server`; a command with `own_options` has none.
     """
+    session_of = _store_session if store else _session if remote else _local_session
 
     def add(function: Command) -> Command:
         given = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
@@ -161,7 +168,7 @@ def command(
             own = {parameter.name: arguments.pop(parameter.name) for parameter in given}
             raise typer.Exit(_run(function, _session(**arguments), own, names))
 
-        options = inspect.signature(_session if remote else _local_session, eval_str=True).parameters.values()
+        options = inspect.signature(session_of, eval_str=True).parameters.values()
         shared = () if own_options else tuple(options)
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*given, *shared)]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -200,7 +207,12 @@ def _session(
     ] = "default",
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", min=0.001, help="The most seconds that a call may take.", rich_help_panel=PANEL),
+        typer.Option(
+            "--timeout",
+            min=0.001,
+            help="The most seconds that a call may take; a stream may take any time.",
+            rich_help_panel=PANEL,
+        ),
     ] = None,
     tls: Annotated[
         bool, typer.Option("--tls", help="Use TLS, with the system's certificate authorities.", rich_help_panel=PANEL)
@@ -236,6 +248,22 @@ def _session(
 ) -> Session:
     uses_tls = tls or any(file is not None for file in (tls_ca, tls_cert, tls_key))
     return Session(server, site, timeout, as_json, uses_tls, tls_ca, tls_cert, tls_key)
+
+
+def _store_session(
+    server: Annotated[
+        str,
+        typer.Option(
+            "--server",
+            envvar="MATCHER_TARGET",
+            help="The service whose store is opened, where several run on this machine.",
+            metavar="HOST:PORT",
+            rich_help_panel=PANEL,
+        ),
+    ] = DEFAULT_TARGET,
+    as_json: AsJson = False,
+) -> Session:
+    return Session(server, as_json=as_json)
 
 
 def _local_session(as_json: AsJson = False) -> Session:
@@ -276,8 +304,7 @@ def describe(error: MatcherCallError, session: Session, names: Mapping[str, str]
 def _describe_without_answer(error: MatcherCallError, target: str) -> str:
     if error.code is grpc.StatusCode.UNAVAILABLE:
         if "refused" in error.message:
-            start = "start one with `matcher serve`, or name another address with --server"
-            return f"no service answers at {target}: {start}"
+            return f"no service answers at {target}: {_advice()}"
         return f"{target} cannot be reached: {error.message}"
     if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         if error.message.startswith(SILENCE):
@@ -285,6 +312,16 @@ def _describe_without_answer(error: MatcherCallError, target: str) -> str:
         again = f"; --request-id {error.request_id} gives the answer that was lost" if error.request_id else ""
         return f"{target} did not answer in time; allow more time with --timeout{again}"
     return f"{error.code.name}: {error.message}"
+
+
+def _advice() -> str:
+    """Return where to find a service: at the addresses of those that run here, or by starting one."""
+    # Imported here, because its libraries would slow down every command.
+    from matcher.server.announcement import running_services
+
+    if addresses := [service.address for service in running_services()]:
+        return f"on this machine one listens at {', '.join(addresses)} (--server)"
+    return "start one with `matcher serve`, or name another address with --server"
 
 
 def text_argument(text: str) -> str:

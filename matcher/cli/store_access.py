@@ -1,4 +1,4 @@
-"""Access to the store of the settings, for commands that a service need not run for."""
+"""Access to the store of the running service, or of the settings, for commands that a service need not run for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from matcher.cli.session import CommandError
-from matcher.config import Settings, load
+from matcher.cli.service_settings import of_tool
+from matcher.cli.session import CommandError, Session
+from matcher.config import Settings
 from matcher.errors import MatcherError
 from matcher.telemetry import configure_logs
 
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def store_of_settings() -> AsyncIterator[tuple[StoreClient, Settings]]:
-    """Open the store that the settings name; a service may use the store at the same time."""
+async def store_of_service(session: Session) -> AsyncIterator[tuple[StoreClient, Settings]]:
+    """Open the store of the service that runs here, or the one that the settings name; a service may use it meanwhile.
+
+    Raises CommandError where a store would have to be made first: it would be another store than the service's.
+    """
     from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
     from matcher.store.redis.client import StoreClient
 
     configure_logs("console", "WARNING")
     try:
-        settings = load()
+        settings = settings_with_data(session)
         url = settings.store_url.get_secret_value()
         embedded = None if url else await EmbeddedStore.open(EmbeddedSettings(settings.data_dir))
         try:
@@ -38,3 +42,19 @@ async def store_of_settings() -> AsyncIterator[tuple[StoreClient, Settings]]:
                 await embedded.close()
     except MatcherError as error:
         raise CommandError(str(error)) from None
+
+
+def settings_with_data(session: Session) -> Settings:
+    """Return a tool's settings; raise CommandError where they name a data directory without data, and SettingsWrong."""
+    from matcher.store.embedded.files import StoreFiles
+
+    found = of_tool(session)
+    settings = found.settings
+    embedded = not settings.store_url.get_secret_value()
+    if embedded and found.service is None and not StoreFiles(settings.data_dir).append_only_manifest.exists():
+        advice = (
+            ", and no service of this user runs here: start one with `matcher serve`, or set MATCHER_DATA_DIR or "
+            "MATCHER_STORE_URL"
+        )
+        raise CommandError(f"{settings.data_dir} has no data{'' if found.named else advice}")
+    return settings

@@ -10,7 +10,7 @@ import typer
 
 from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
 from matcher.cli.session import CommandError, Session, command
-from matcher.cli.store_access import store_of_settings
+from matcher.cli.store_access import store_of_service
 
 if TYPE_CHECKING:
     from matcher.store.processes import LiveProcess, ProcessRegistry
@@ -23,11 +23,11 @@ def commands() -> typer.Typer:
     """Return the commands of `matcher store`."""
     app = typer.Typer(
         name="store",
-        help="The store of MATCHER_STORE_URL or of MATCHER_DATA_DIR: its schema, its processes, its upgrade.",
+        help="The store of the service that runs here, or of the settings: its schema, its processes, its upgrade.",
         no_args_is_help=True,
     )
-    command(app, "status", remote=False)(status)
-    command(app, "upgrade", remote=False)(upgrade)
+    command(app, "status", store=True)(status)
+    command(app, "upgrade", store=True)(upgrade)
     return app
 
 
@@ -36,7 +36,7 @@ async def status(session: Session) -> None:
     from matcher.store.processes import ProcessRegistry
     from matcher.store.schema import NEWEST, OLDEST
 
-    async with store_of_settings() as (connection, _):
+    async with store_of_service(session) as (connection, _):
         unregistered = await _lasting_strangers(connection)
         live = await ProcessRegistry(connection).live()
         libraries = await connection.libraries()
@@ -93,7 +93,7 @@ async def upgrade(
     from matcher.store.processes import ProcessRegistry
     from matcher.store.schema import NEWEST
 
-    async with store_of_settings() as (connection, _):
+    async with store_of_service(session) as (connection, _):
         registry = ProcessRegistry(connection)
         if not force and connection.schema.writes < NEWEST and (unknown := await _lasting_strangers(connection)):
             raise CommandError(

@@ -95,11 +95,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The service's address, with TLS by the system's certificate authorities or by those of a file."""
+    """The service's address, with TLS by the system's certificate authorities or by those of a file.
+
+    tls_cert, tls_key: the files of the certificate that is presented, and of its private key.
+    """
 
     address: str
     tls: bool = False
     tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
 
     @property
     def is_loopback(self) -> bool:

@@ -18,13 +18,15 @@ REFUSALS: Final = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode
 
 
 def open_client(target: Target, site: str, *, channels: int, deadline_seconds: float) -> MatcherClient:
-    """Return a client, to be opened with `async with`; raise PlanWrong where the file of authorities cannot be read."""
-    credentials = grpc.ssl_channel_credentials(_authorities(target.tls_ca)) if target.tls else None
+    """Return a client, to be opened with `async with`; raise PlanWrong where a file of the target cannot be read."""
+    credentials = None
+    if target.tls:
+        credentials = grpc.ssl_channel_credentials(*map(_read, (target.tls_ca, target.tls_key, target.tls_cert)))
     deadlines = Deadlines(route=deadline_seconds)
     return MatcherClient(target.address, site=site, channels=channels, deadlines=deadlines, credentials=credentials)
 
 
-def _authorities(path: str | None) -> bytes | None:
+def _read(path: str | None) -> bytes | None:
     try:
         return Path(path).read_bytes() if path else None
     except OSError as error:

@@ -18,6 +18,14 @@ BAD_RATINGS = (1, 2)
 GOOD_RATINGS = (4, 5)
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was reported of a conversation: whether the customer was served well, and when (ms)."""
+
+    good: bool
+    at_ms: int
+
+
 class Reservation(msgspec.Struct, frozen=True):
     """The record that an agent is held for a contact until a deadline."""
 
@@ -39,6 +47,8 @@ class Reservation(msgspec.Struct, frozen=True):
     idle_since_ms: int = 0
     """Since when the conversation is idle and its hold costs no capacity; 0: the hold counts."""
     agent_uid: str = ""
+    report: Report | None = None
+    """The first report on the conversation; later ones do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,18 @@ class ContactEvent(msgspec.Struct, frozen=True):
     number: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ContactSign:
+    """A sign of life in the watch of a contact: the contact's last event, and its place in the queue at this time.
+
+    queued None: the contact does not wait, its place is not known yet, or the watcher did not ask for it.
+    """
+
+    last: ContactEvent
+    at_ms: int
+    queued: Queued | None
+
+
 class StreamPlace(msgspec.Struct, frozen=True):
     """A place in the stream of a site's events: an event's number and its time.
 
@@ -132,6 +154,8 @@ class ReservedOutcome(msgspec.Struct, frozen=True):
     replayed: bool
     degraded: Degraded | None = None
     """Why the message was not compared with interests; None: it was."""
+    unknown_preferred: tuple[str, ...] = ()
+    """The preferred agents who did not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +165,7 @@ class QueuedOutcome:
     contact: str
     queued: Queued
     replayed: bool
+    unknown_preferred: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +176,7 @@ class Unmatched:
     reason: Constraint
     left_out: LeftOut
     would_match: tuple[Candidate, ...] = ()
+    unknown_preferred: tuple[str, ...] = ()
 
 
 Outcome = ReservedOutcome | QueuedOutcome | Unmatched

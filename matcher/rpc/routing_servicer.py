@@ -9,7 +9,7 @@ from contextlib import aclosing
 from functools import cache
 from typing import Final
 
-from matcher.model import Outcome, QueuedOutcome, Unmatched
+from matcher.model import ContactEvent, Outcome, QueuedOutcome, Unmatched
 from matcher.rpc import convert, route_messages
 from matcher.rpc.encoded_events import EVENTS, EncodedEvents
 from matcher.rpc.grpc_types import Context
@@ -95,6 +95,12 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         completed = await self._reservations.complete(step.site, step.reservation, step.fence, experience)
         return convert.reservation(step.site, completed)
 
+    async def EndWrapUp(self, request: pb.EndWrapUpRequest, _context: Context) -> pb.Reservation:
+        """End a wrap-up before its time."""
+        step = check.step(request)
+        wrapped_up = await self._reservations.end_wrap_up(step.site, step.reservation, step.fence)
+        return convert.reservation(step.site, wrapped_up)
+
     async def CancelReservation(self, request: pb.CancelReservationRequest, _context: Context) -> pb.Reservation:
         """Release the agent without a conversation."""
         step = check.step(request)
@@ -141,14 +147,21 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         return convert.contact(site, await self._contacts.cancel(site, contact))
 
     async def WatchContact(
-        self, request: pb.WatchContactRequest, _context: Context
+        self, request: pb.WatchContactRequest, context: Context
     ) -> AsyncGenerator[pb.ContactEvent, None]:
         """Stream a contact's events until the contact has ended."""
         site, contact, after = check_contacts.watch_contact(request)
+        progress, begun = request.include_progress, False
         with self._streams.of_site(site):
-            async with aclosing(self._watch.contact(site, contact, after)) as events:
+            async with aclosing(self._watch.contact(site, contact, after, progress=progress)) as events:
                 async for event in events:
-                    yield convert.contact_event(site, event)
+                    if isinstance(event, ContactEvent):
+                        yield convert.contact_event(site, event)
+                    elif progress:
+                        yield convert.contact_sign(site, event)
+                    elif not begun:  # the caller, and a proxy between, see that the stream is open
+                        await context.send_initial_metadata(())
+                    begun = True
 
     async def WatchEvents(  # type: ignore[override]  # the error interceptor sends bytes as they are
         self, request: pb.WatchEventsRequest, _context: Context

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
@@ -38,8 +38,9 @@ from matcher.rpc.interceptors.admission import AdmissionGate
 from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
+from matcher.server.announcement import announced
 from matcher.server.gc_freezer import GcFreezer, sparing
-from matcher.server.listener import bind
+from matcher.server.listener import bind, check_port
 from matcher.server.loop_watchdog import LoopWatchdog
 from matcher.server.readiness import read_default_site, watch_readiness
 from matcher.server.replicas import open_replicas
@@ -95,14 +96,22 @@ async def serve(settings: Settings) -> None:
     loop.set_exception_handler(log_loop_fault)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    if settings.workers > 1:
-        await supervise(settings, stopping)
-        return
     if settings.worker:
         stop_with_parent(stopping)
+        await _serve_alone(stopping, settings, lambda _: None)
+        return
+    with announced(settings) as announcement:
+        if settings.workers > 1:
+            await supervise(settings, stopping, announcement.serves)
+        else:
+            await _serve_alone(stopping, settings, announcement.serves)
+
+
+async def _serve_alone(stopping: asyncio.Event, settings: Settings, on_address: Callable[[str], None]) -> None:
+    """Serve by this process; a signal ends also a start that is under way."""
     with sparing(GcFreezer()):
         started = asyncio.Event()
-        work = asyncio.create_task(_serve_until(stopping, settings, started))
+        work = asyncio.create_task(_serve_until(stopping, settings, started, on_address))
         stop = asyncio.create_task(stopping.wait())
         await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
@@ -116,9 +125,12 @@ async def serve(settings: Settings) -> None:
             await work
 
 
-async def _serve_until(stopping: asyncio.Event, settings: Settings, started: asyncio.Event) -> None:
+async def _serve_until(
+    stopping: asyncio.Event, settings: Settings, started: asyncio.Event, on_address: Callable[[str], None]
+) -> None:
     async with running(settings) as address:
         started.set()
+        on_address(address)
         print(f"serving on {address}", flush=True)
         await stopping.wait()
 
@@ -129,6 +141,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     # Products as small as a message's do not get faster by BLAS's own threads, which spin while they wait for the next:
     # from eight sentences a message on they took more of a busy machine than anything else.
     threadpool_limits(limits=1, user_api="blas")
+    check_port(settings)
     telemetry, turns = Telemetry(), LoopTurns()
     _serve_metrics(settings, telemetry)
     health, ranker = Health(telemetry), Ranker(settings.affinity_tolerance, SearchBatcher(turns))

@@ -14,8 +14,7 @@ from matcher.errors import SettingsWrong
 def bind(server: grpc.aio.Server, settings: Settings) -> str:
     """Bind a server to its port, with TLS if certificates are set; return the address. Raises SettingsWrong."""
     host = settings.listen.rpartition(":")[0]
-    if not settings.reuse_port:
-        _try_port(settings.listen)
+    check_port(settings)
     try:
         if settings.tls_certificate and settings.tls_key:
             clients = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
@@ -30,6 +29,12 @@ def bind(server: grpc.aio.Server, settings: Settings) -> str:
     except (OSError, RuntimeError) as fault:
         raise SettingsWrong(f"cannot listen on {settings.listen}: is another service there?") from fault
     return f"{host}:{port}"
+
+
+def check_port(settings: Settings) -> None:
+    """Raise SettingsWrong where another service has the port: before a store is started that nobody would use."""
+    if not settings.reuse_port:
+        _try_port(settings.listen)
 
 
 def _try_port(listen: str) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -30,10 +30,11 @@ KILL_AFTER_SECONDS: Final = 10.0
 """How long after its own `drain_seconds` a worker that does not end is killed."""
 
 
-async def supervise(settings: Settings, stopping: asyncio.Event) -> None:
+async def supervise(settings: Settings, stopping: asyncio.Event, on_address: Callable[[str], None]) -> None:
     """Run `settings.workers` processes until `stopping` is set, and replace a process that ends before that.
 
-    Prints the address once all of them serve. Raises SettingsWrong if a worker cannot start the first time.
+    Prints the address once all of them serve, after it has called on_address. Raises SettingsWrong if a worker cannot
+    start the first time.
     """
     host, _, port = settings.listen.rpartition(":")
     with _reserved_port(host.strip("[]"), int(port)) as reserved:
@@ -45,6 +46,7 @@ async def supervise(settings: Settings, stopping: asyncio.Event) -> None:
         try:
             await asyncio.wait([*running, serving, stop], return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
+                on_address(address)
                 print(f"serving on {address}", flush=True)
             await asyncio.wait([*running, stop], return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -11,7 +11,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, ReservationStateWrong
+from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, ReservationLapsed, ReservationStateWrong
 from matcher.model import Agent, AgentChange, Page, Profile
 from matcher.model.lifecycle import AgentStatus, Cause
 from matcher.model.resource_names import agent_name
@@ -116,7 +116,7 @@ class AgentService:
         return _with_silent(replica, await retry_write(update, overtaken(etag)))
 
     async def delete_agent(self, site: str, agent: str, etag: str, force: bool) -> None:
-        """Remove an agent; with `force` its reservations are canceled first."""
+        """Remove an agent; with `force` its contacts go back first."""
         replica = await self._sites.replica(site)
 
         async def delete() -> None:
@@ -176,9 +176,10 @@ class AgentService:
             await withdraw_pending(self._reservations, site, agent.id, Cause.AGENT_LEFT, self._clocks.of(site).now_ms())
 
     async def _release(self, replica: SiteReplica, agent: Agent) -> Agent:
-        """Set the agent OFFLINE, free holds that no reservation backs, withdraw offers, cancel accepted reservations.
+        """Set the agent OFFLINE, free holds that no reservation backs, withdraw offers and conversations.
 
-        A reservation in wrap-up cannot be canceled: its wrap-up ends.
+        The contacts go back to the queue, or are RETURNED. A reservation in wrap-up cannot be withdrawn: its wrap-up
+        ends.
         """
         replica.apply_own_status(await self._store.put_status(replica.site, agent.id, AgentStatus.OFFLINE))
         for repair in await self._audit.free_unbacked(replica.site, agent.id):
@@ -189,9 +190,9 @@ class AgentService:
             with suppress(MatcherError):
                 reservation = await self._reservations.reference(replica.site, hold.reservation)
                 try:
-                    await self._reservations.cancel(reservation, NO_FENCE, Cause.AGENT_REMOVED)
-                except ReservationStateWrong:
-                    await self._reservations.complete(reservation, NO_FENCE, 0)
+                    await self._reservations.withdraw(reservation, Cause.AGENT_REMOVED)
+                except (ReservationLapsed, ReservationStateWrong):
+                    await self._reservations.end_wrap_up(reservation, NO_FENCE)
         return await self.agent(replica.site, agent.id)
 
 

@@ -15,7 +15,7 @@ from matcher.errors import (
     ReservationStateWrong,
 )
 from matcher.model import Contact, Page
-from matcher.model.lifecycle import Cause, ContactState
+from matcher.model.lifecycle import HOLDING, Cause, ContactState
 from matcher.model.resource_names import contact_name
 from matcher.replica.queue_places import place_of
 from matcher.replica.site_registry import SiteRegistry
@@ -85,8 +85,10 @@ class ContactService:
                     # If the reservation has changed meanwhile, the contact is read again.
                     with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
                         ref = await self._reservations.reference(site, left.detail)
-                        await self._reservations.cancel(ref, NO_FENCE)
-                        replica.apply_own_release(ref.agent, ref.reservation, None)
+                        policy = await replica.pools.policy(ref.pool)
+                        canceled = await self._reservations.cancel(ref, NO_FENCE, wrap_up_ms=policy.after_cancel_ms)
+                        if canceled.state not in HOLDING:
+                            replica.apply_own_release(ref.agent, ref.reservation, None)
                         return await self.contact(site, contact)
                 case _:
                     return await self.contact(site, contact)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
 
-from matcher.model import Basis, Reservation
+from matcher.model import Basis, Constraint, Reservation
 from matcher.model.lifecycle import ReservationState
 
 
@@ -62,8 +62,10 @@ class ReserveRequest:
 
     own_request: the request id was made here, not by the caller.
     former_digests: what the same request may be remembered by instead of `digest`.
-    waiting None: the contact may not wait. handed_on: in a transfer, the reservation that is freed once the new one is
-    held. idle_ms: after how long without activity an accepted conversation is idle; 0: never.
+    waiting None: the contact may not wait. handed_on: in a transfer, the reservation that ends once the new one is
+    held, and how long its capacity stays held then. idle_ms: after how long without activity an accepted conversation
+    is idle; 0: never. requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both
+    are stored already of a contact that waits.
     """
 
     site: str
@@ -83,7 +85,10 @@ class ReserveRequest:
     waiting: WaitTerms | None = None
     how: ReserveKind = ReserveKind.NEW
     handed_on: ReservationRef | None = None
+    handed_on_wrap_up_ms: int = 0
     pool_uid: str = ""
+    requirements: bytes = b""
+    only: str = ""
 
     @property
     def lines_up(self) -> bool:
@@ -130,10 +135,14 @@ class Enqueued:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """No candidate has enough free capacity; `load_event` and `roster_event`: the last events of both streams then."""
+    """No candidate can be held; `load_event` and `roster_event`: the last events of both streams then.
+
+    refused: each candidate with what kept the agent from the contact; None: the agent is gone.
+    """
 
     load_event: int
     roster_event: int
+    refused: Mapping[str, Constraint | None] = field(default_factory=dict)
 
 
 class Refusal(StrEnum):

@@ -99,7 +99,21 @@ async def test_every_command_can_present_a_certificate(server: Server, authority
     listed = await matcher("agents", "list", *target, environment=environment)
     assert (listed.code, listed.out.splitlines()[-1]) == (0, "0 agents, 0 of them free"), listed.err
     assert (await matcher("health", *target, "--timeout", "5")).code == 1
+    load = ("--rate", "2", "--seconds", "1", "--agents", "3", "--processes", "1", "--channels", "1", "--free", "1")
+    tested = await matcher("loadtest", *target, *own, *load)
+    assert tested.code == 0, tested.err
     half = await matcher("health", *target, *own[:2])
     assert (half.code, half.err) == (1, "error: --tls-cert and --tls-key belong together: give both\n")
     missing = await matcher("health", *target, *own[:3], "no-such-key.pem")
     assert (missing.code, missing.err) == (1, "error: no-such-key.pem cannot be read: No such file or directory\n")
+
+
+async def test_the_certificates_of_a_shell_stop_no_command_that_reads_settings(authority: Authority) -> None:
+    """The caller's variables are no settings of the service, and none of them is unknown."""
+    environment = {
+        "MATCHER_TLS_CA": authority.certificate("ca"),
+        "MATCHER_TLS_CLIENT_CERT": authority.certificate("caller"),
+        "MATCHER_TLS_CLIENT_KEY": authority.key("caller"),
+    }
+    shown = await matcher("config", environment=environment)
+    assert (shown.code, shown.err) == (0, "")

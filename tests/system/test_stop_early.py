@@ -42,7 +42,7 @@ async def test_a_worker_that_does_not_end_is_killed(
     monkeypatch.setattr(supervisor, "KILL_AFTER_SECONDS", 0.1)
     stopping = asyncio.Event()
     settings = load({}, listen="127.0.0.1:0", metrics_listen="", workers=2, drain_seconds=0.0)
-    running = asyncio.create_task(supervisor.supervise(settings, stopping))
+    running = asyncio.create_task(supervisor.supervise(settings, stopping, lambda _: None))
     while "serving on" not in capsys.readouterr().out:  # noqa: ASYNC110 - the supervisor prints when all serve
         await asyncio.sleep(0.01)
     stopping.set()
