@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -184,10 +184,17 @@ Outcome = ReservedOutcome | QueuedOutcome | Unmatched
 
 T = TypeVar("T")
 
+PAGE_BYTES: Final = 3 * 2**20
+"""A page of a list ends before it is larger: a gRPC client takes 4 MiB, unless it is told otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a list, and where the next part begins ("" at the end)."""
+    """A part of a list, and where the next part begins ("" at the end).
+
+    places: where a part begins that follows each of the items, for a part that must end earlier.
+    """
 
     items: tuple[T, ...]
     next: str
+    places: tuple[str, ...] = ()
