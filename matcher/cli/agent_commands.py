@@ -140,7 +140,9 @@ async def delete(
     session: Session,
     agent: Name,
     etag: Annotated[str, typer.Option("--etag", help="Remove the agent only if it still has this etag.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Cancel the reservations that the agent holds.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where the agent holds reservations: the contacts go back.")
+    ] = False,
 ) -> None:
     """Remove an agent."""
     async with session.client() as client:

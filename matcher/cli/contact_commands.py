@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from enum import StrEnum
 from typing import Annotated
 
@@ -101,15 +102,24 @@ async def watch(
     session: Session,
     contact: Name,
     after: Annotated[int, typer.Option("--after", min=0, help="Only the steps after this sequence number.")] = 0,
+    progress: Annotated[
+        bool, typer.Option("--progress", help="Also print the place in the queue, whenever it has changed.")
+    ] = False,
 ) -> None:
-    """Print a contact's steps as they happen, until the contact has ended."""
+    """Print a contact's steps as they happen, until the contact has ended; a broken stream is resumed without a gap."""
     async with session.client() as client:
-        async for step in client.watch_contact(contact, after_sequence=after):
-            if session.as_json:
-                session.write_json(step)
-            else:
-                session.say(tables.event_line(step))
-            session.flush()
+        events = client.watch_contact(
+            contact, after_sequence=after, include_progress=progress, on_break=session.note_break
+        )
+        async with aclosing(events) as stream:
+            async for step in stream:
+                if session.as_json:
+                    session.write_json(step)
+                elif step.cause != pb.CAUSE_UNSPECIFIED:
+                    session.say(tables.event_line(step))
+                elif step.HasField("queued"):
+                    session.say(tables.place_line(step))
+                session.flush()
 
 
 async def cancel(session: Session, contact: Name) -> None:

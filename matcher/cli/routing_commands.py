@@ -103,7 +103,8 @@ async def route(
             wait=wait or wait_for is not None,
             wait_duration=None if wait_for is None else timedelta(seconds=wait_for),
         )
-        await note_unknown(session, client, exclude=exclude, prefer=prefer)
+        await note_unknown(session, client, exclude=exclude)
+        note_unknown_preferred(session, answer)
         without_agents = await _has_no_agents(client, answer.unmatched.left_out, answer.HasField("unmatched"))
         nobody = (
             not session.as_json
@@ -161,6 +162,12 @@ async def note_unknown(session: Session, client: MatcherClient, **agents: Sequen
     for (option, agent), answer in zip(named, found, strict=True):
         if isinstance(answer, MatcherCallError) and answer.reason == "AGENT_NOT_FOUND":
             session.note(f"--{option} {agent}: there is no such agent")
+
+
+def note_unknown_preferred(session: Session, answer: pb.RouteMessageResponse) -> None:
+    """Note the preferred agents who do not exist: the contact is not kept for them."""
+    for agent in answer.unknown_preferred_agents:
+        session.note(f"--prefer {tables.short(agent)}: there is no such agent")
 
 
 async def _has_no_agents(client: MatcherClient, left_out: Iterable[pb.LeftOutCount], unmatched: bool) -> bool:

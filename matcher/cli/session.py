@@ -95,6 +95,11 @@ class Session:
             return
         self.err.print(Text(visible(line), style=style), soft_wrap=True)
 
+    def note_break(self, error: MatcherCallError) -> None:
+        """Write to stderr that a stream broke off and is resumed."""
+        why = error.message if error.message.startswith(SILENCE) else error.reason or error.code.name
+        self.note(f"{why}: resuming")
+
     def fail(self, error: CommandError | MatcherCallError, names: Mapping[str, str]) -> None:
         """Write to stderr why a command failed; names: the command's parameters by their names on the command line."""
         if self.as_json:
@@ -202,7 +207,12 @@ def _session(
     ] = "default",
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", min=0.001, help="The most seconds that a call may take.", rich_help_panel=PANEL),
+        typer.Option(
+            "--timeout",
+            min=0.001,
+            help="The most seconds that a call may take; a stream may take any time.",
+            rich_help_panel=PANEL,
+        ),
     ] = None,
     tls: Annotated[
         bool, typer.Option("--tls", help="Use TLS, with the system's certificate authorities.", rich_help_panel=PANEL)

@@ -34,6 +34,7 @@ NOBODY: Final[Mapping[int, str]] = {
     routing_pb2.CONSTRAINT_SKILL: "nobody who may take it has the skills",
     routing_pb2.CONSTRAINT_STATUS: "nobody who may take it is ONLINE",
     routing_pb2.CONSTRAINT_CAPACITY: "nobody who may take it has free capacity",
+    routing_pb2.CONSTRAINT_KEPT_FOR_WAITING: "who has free capacity is kept for contacts that wait already",
 }
 """Why none is left after a constraint."""
 LEFT_OUT: Final[Mapping[int, str]] = {
@@ -44,6 +45,7 @@ LEFT_OUT: Final[Mapping[int, str]] = {
     routing_pb2.CONSTRAINT_SKILL: "without the skills",
     routing_pb2.CONSTRAINT_STATUS: "not ONLINE",
     routing_pb2.CONSTRAINT_CAPACITY: "without free capacity",
+    routing_pb2.CONSTRAINT_KEPT_FOR_WAITING: "kept for contacts that wait",
 }
 """What is said of an agent whom a constraint leaves out."""
 
@@ -189,6 +191,11 @@ def event_line(event: routing_pb2.ContactEvent) -> str:
     return f"{time(event.time)} {change}{subject}"
 
 
+def place_line(sign: routing_pb2.ContactEvent) -> str:
+    """Return the place in the queue that a sign of life has, as a line."""
+    return f"{time(sign.time)} {short(sign.contact)} {sign.sequence} {queued(sign.queued)}"
+
+
 def reservation_line(record: routing_pb2.Reservation) -> str:
     """Return an event of an agent's desk, a reservation, as a line."""
     state = routing_pb2.ReservationState.Name(record.state)
@@ -220,6 +227,7 @@ def decision(record: routing_pb2.Decision) -> RenderableType:
                 ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
                 ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
                 ("not compared", set_aside(record.set_aside)),
+                ("preferred, unknown", ", ".join(map(short, record.unknown_preferred_agents))),
                 ("eligible agents", f"{record.eligible_agents}; {left_out(record.left_out)}"),
                 (
                     "no longer required",
@@ -309,7 +317,7 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("name", record.display_name),
             ("offer", f"{seconds(record.offer_duration.ToTimedelta().total_seconds())}"),
             ("accepted", f"{seconds(record.accepted_duration.ToTimedelta().total_seconds())}"),
-            ("wrap-up", f"{seconds(record.wrap_up_duration.ToTimedelta().total_seconds())}"),
+            ("wrap-up", _wrap_up(record)),
             ("scorer", record.scorer or "the service's"),
             ("wait", f"{seconds(record.wait_duration.ToTimedelta().total_seconds())}"),
             ("waiting now", f"{record.waiting}"),
@@ -328,6 +336,16 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("uid", record.uid),
         )
     )
+
+
+def _wrap_up(record: roster_pb2.Pool) -> str:
+    """Return the wrap-up in words: in general, and after each kind of end for which it is another one."""
+    parts = [seconds(record.wrap_up_duration.ToTimedelta().total_seconds())]
+    for field, span in record.wrap_up.ListFields():
+        parts.append(f"{field.name.replace('_', ' ')} {seconds(span.ToTimedelta().total_seconds())}")
+    if record.second_complete_ends_wrap_up:
+        parts.append("ended by a second complete")
+    return "; ".join(parts)
 
 
 def _span(record: roster_pb2.Pool, field: Literal["idle_duration", "relationship_duration"], unset: str) -> str:

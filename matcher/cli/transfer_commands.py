@@ -60,7 +60,8 @@ async def transfer(
             wait=wait or wait_for is not None,
             wait_duration=None if wait_for is None else timedelta(seconds=wait_for),
         )
-        await routing_commands.note_unknown(session, client, exclude=exclude, prefer=prefer)
+        await routing_commands.note_unknown(session, client, exclude=exclude)
+    routing_commands.note_unknown_preferred(session, answer)
     routing_commands.show(session, answer, words)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Annotated
@@ -11,7 +10,6 @@ import typer
 
 from matcher.cli import tables
 from matcher.cli.session import Session, command
-from matcher.client import MatcherCallError
 from matcher.v1 import roster_pb2, routing_pb2
 
 AgentName = Annotated[str, typer.Argument(metavar="AGENT", help="The agent.")]
@@ -32,7 +30,7 @@ async def events(
 ) -> None:
     """Print the steps of all contacts as they happen; a broken stream is resumed without a gap."""
     async with session.client() as client:
-        printed, answers = 0, client.watch_events(pool=pool, resume_token=resume, on_break=_tell_break(session))
+        printed, answers = 0, client.watch_events(pool=pool, resume_token=resume, on_break=session.note_break)
         async with aclosing(answers) as stream:
             async for answer in stream:
                 _print_event(session, answer)
@@ -44,7 +42,7 @@ async def events(
 async def desk(session: Session, agent: AgentName, count: Count = None) -> None:
     """Print an agent's reservations: those held now, then each change; a broken stream is resumed without a gap."""
     async with session.client() as client:
-        printed, answers = 0, client.watch_reservations(agent, on_break=_tell_break(session))
+        printed, answers = 0, client.watch_reservations(agent, on_break=session.note_break)
         async with aclosing(answers) as stream:
             async for answer in stream:
                 if session.as_json:
@@ -94,8 +92,3 @@ def _print_event(session: Session, answer: routing_pb2.WatchEventsResponse) -> N
     elif answer.HasField("event"):
         session.say(tables.event_line(answer.event))
     session.flush()
-
-
-def _tell_break(session: Session) -> Callable[[MatcherCallError], None]:
-    """Return a function that says that a stream broke off and is resumed."""
-    return lambda error: session.note(f"{error.reason or error.code.name}: resuming")

@@ -25,7 +25,7 @@ Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
 LARGEST_ANSWER = 64 * 1024 * 1024
-"""Bytes: a page of 1,000 agents with 64 interests of 512 characters each is about half of it."""
+"""Bytes: answers of RouteMessages with `explain_unmatched` are the largest; a page of a list ends at 3 MiB."""
 
 
 SILENCE = "no answer for"
@@ -34,9 +34,12 @@ SILENCE = "no answer for"
 CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", LARGEST_ANSWER),
-    # A connection that a firewall dropped in silence is noticed within 30 s; the service allows a ping every 5 s.
+    # A connection that a firewall dropped in silence is noticed within 30 s, also while no call is open, and however
+    # long nothing else is sent; the service allows a ping every 5 s.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
     # gRPC would wait up to two minutes before it connects again to a service that restarts.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 5_000),
@@ -67,12 +70,12 @@ class Deadlines:
     """Calls that change something; an agent's interests are encoded before the answer."""
     import_silence: float = 120.0
     """The longest silence within an import; an import as a whole has no deadline."""
-    watch_silence: float = 65.0
-    """The longest silence within a stream that sends signs of life, which come at least every 20 s."""
+    watch_silence: float = 45.0
+    """The longest silence within a stream: signs of life come every 20 s, so two are missing."""
 
     @classmethod
     def all_at(cls, seconds: float) -> Deadlines:
-        """Return the same deadline for every class."""
+        """Return the same deadline for every class of calls; the silence of a watch stays as it is."""
         return cls(route=seconds, read=seconds, write=seconds, import_silence=seconds)
 
 

@@ -60,14 +60,31 @@ class ContactCalls(Connection):
         request = pb.TouchReservationRequest(name=self.name("reservations", reservation), fence=fence)
         return await self._call(self._routing.TouchReservation, request, deadline or self.deadlines.write)
 
-    async def watch_contact(self, contact: str, *, after_sequence: int = 0) -> AsyncGenerator[pb.ContactEvent, None]:
-        """Yield a contact's events after a sequence number, until the contact has ended; resumes by itself."""
-        request = pb.WatchContactRequest(name=self.name("contacts", contact), after_sequence=after_sequence)
-        events = resuming(lambda: self._watch(self._routing.WatchContact, request, None))
+    async def watch_contact(
+        self,
+        contact: str,
+        *,
+        after_sequence: int = 0,
+        include_progress: bool = False,
+        on_break: Callable[[MatcherCallError], None] = lambda _: None,
+    ) -> AsyncGenerator[pb.ContactEvent, None]:
+        """Yield a contact's events after a sequence number, until the contact has ended.
+
+        The stream resumes by itself without a gap. include_progress: also yield the signs of life, events without a
+        cause, with the contact's place in the queue while it waits. on_break: called with the error each time that the
+        stream breaks off.
+        """
+        # The client always asks for signs of life: without them a dead connection looks like a quiet contact.
+        request = pb.WatchContactRequest(
+            name=self.name("contacts", contact), after_sequence=after_sequence, include_progress=True
+        )
+        silence = self.deadlines.watch_silence
+        events = resuming(lambda: self._watch(self._routing.WatchContact, request, silence), on_break)
         async with aclosing(events) as stream:
             async for event in stream:
                 request.after_sequence = event.sequence
-                yield event
+                if include_progress or event.cause != pb.CAUSE_UNSPECIFIED:
+                    yield event
 
     async def watch_events(
         self, *, pool: str = "", resume_token: str = "", on_break: Callable[[MatcherCallError], None] = lambda _: None

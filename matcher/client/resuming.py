@@ -34,6 +34,8 @@ _OF_A_CONNECTION: Final = frozenset(
 
 def may_resume(error: MatcherCallError) -> bool:
     """Return whether a stream that ended with this error can go on from where it stopped."""
+    if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return error.retry_after is not None  # the streams of a server that stopped come to the others all at once
     return error.code in _OF_A_SERVICE or (not error.reason and error.code in _OF_A_CONNECTION)
 
 

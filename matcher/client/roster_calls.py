@@ -90,7 +90,7 @@ class RosterCalls(Connection):
         force: bool = False,
         deadline: float | None = None,
     ) -> None:
-        """Remove an agent; `force` cancels the agent's live reservations."""
+        """Remove an agent; with `force` the contacts of the agent's live reservations go back."""
         request = pb.DeleteAgentRequest(name=self.name("agents", agent), etag=etag, force=force)
         await self._call(self._roster.DeleteAgent, request, deadline or self.deadlines.write)
 

@@ -51,7 +51,9 @@ class AgentHasHolds(MatcherError):
     reason = "AGENT_HAS_HOLDS"
 
     def __init__(self, agent: str, holds: int) -> None:
-        super().__init__(f"{agent} holds {holds} live reservations; `force` cancels them", agent=agent, holds=holds)
+        super().__init__(
+            f"{agent} holds {holds} live reservations; `force` puts their contacts back", agent=agent, holds=holds
+        )
 
 
 class PruneTooLarge(MatcherError):

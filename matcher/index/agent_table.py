@@ -141,8 +141,10 @@ class AgentTable:
 
     def is_available(self, row: int, channel: str) -> bool:
         """Tell whether the agent is online and has free capacity for one more contact of the channel."""
-        if not self._online[row]:
-            return False
+        return bool(self._online[row]) and self.has_capacity(row, channel)
+
+    def has_capacity(self, row: int, channel: str) -> bool:
+        """Tell whether the agent has free capacity for one more contact of the channel, online or not."""
         attributes = self.attribute_table[int(self.attributes[row])]
         capacity = attributes.channels.get(channel)
         if capacity is None or self.load[row] + capacity.cost > attributes.total:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.model import ChannelCapacity, Profile
+from matcher.model import ChannelCapacity, Constraint, Profile, Requirements
 from matcher.model.languages import found_under, looked_up
 
 MOST_COLUMNS: Final = 512
@@ -70,6 +70,18 @@ class Attributes:
             yield Attribute.LANGUAGE, language
         for skill in self.skills:
             yield Attribute.SKILL, skill
+
+
+def unmet_attributes(attributes: Attributes, requirements: Requirements) -> list[Constraint]:
+    """Return the constraints that attributes do not meet: pool, channel, language, skills."""
+    language, skills = requirements.language, requirements.skills
+    met = {
+        Constraint.POOL: requirements.pool in attributes.pools,
+        Constraint.CHANNEL: requirements.channel in attributes.channels,
+        Constraint.LANGUAGE: not language or any(name in attributes.languages for name in looked_up(language)),
+        Constraint.SKILL: all(attributes.skills.get(skill, ABSENT) >= level for skill, level in skills.items()),
+    }
+    return [constraint for constraint, holds in met.items() if not holds]
 
 
 ABSENT: Final = -1

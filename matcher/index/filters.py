@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.index.agent_table import AgentTable
-from matcher.index.attributes import ABSENT, Attribute
+from matcher.index.attributes import ABSENT, Attribute, unmet_attributes
 from matcher.index.vector_table import Rows
 from matcher.index.view import View
 from matcher.model import Constraint, Requirements
 
-ORDER: Final = tuple(Constraint)
-"""The constraints in the order they are applied."""
+ORDER: Final = tuple(constraint for constraint in Constraint if constraint is not Constraint.KEPT_FOR_WAITING)
+"""The constraints in the order they are applied; what is kept for the contacts that wait, the store alone knows."""
 
 
 def admitted(agents: AgentTable, view: View, requirements: Requirements) -> tuple[Rows, NDArray[np.bool_] | None]:
@@ -80,6 +80,19 @@ def first_unmet(agents: AgentTable, requirements: Requirements) -> tuple[Rows, N
     }
     table = np.vstack([*(met[constraint] for constraint in ORDER), np.zeros(len(rows), np.bool_)])
     return rows, np.argmin(table, axis=0)
+
+
+def unmet_by(agents: AgentTable, row: int, requirements: Requirements) -> list[Constraint]:
+    """Return the constraints that one agent does not meet, in their order."""
+    agent, attributes = agents.agent[row].id, agents.attribute_table[int(agents.attributes[row])]
+    met = {
+        Constraint.EXCLUDED: agent not in requirements.excluded and requirements.only in ("", agent),
+        Constraint.STATUS: agents.is_online(row),
+        Constraint.CAPACITY: agents.has_capacity(row, requirements.channel),
+    }
+    unmet = {constraint for constraint, holds in met.items() if not holds}
+    unmet.update(unmet_attributes(attributes, requirements))
+    return [constraint for constraint in ORDER if constraint in unmet]
 
 
 def _not_excluded(agents: AgentTable, rows: Rows, requirements: Requirements) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from matcher.index.agent_table import AgentTable
 from matcher.index.attributes import Attribute, Attributes
 from matcher.index.deadlines import Deadlines
 from matcher.index.exclusion_counts import ExclusionCounts
-from matcher.index.filters import ORDER, admitted, count_admitted, first_unmet
+from matcher.index.filters import ORDER, admitted, count_admitted, first_unmet, unmet_by
 from matcher.index.pool_scorers import PoolScorers
 from matcher.index.search import Query, SearchSpace, least_utilized, search
 from matcher.index.vector_table import Floats, VectorTable
@@ -263,6 +263,21 @@ class SiteIndex:
             if most is not None and len(full):
                 full = full[top_k(self._agents.id_parts(full), most)]
             return sorted(agent.id for agent in self._agents.agent[full])[:most]
+
+    def unmet(self, agent: str, requirements: Requirements) -> list[Constraint] | None:
+        """Return the constraints that one agent does not meet, in their order; None: there is no such agent."""
+        with self._lock:
+            row = self._agents.row_of.get(agent)
+            return None if row is None else unmet_by(self._agents, row, requirements)
+
+    def may_take(self, agent: str, requirements: Requirements) -> bool:
+        """Return whether only the agent's other contacts keep the agent from one more contact, if anything does."""
+        with self._lock:
+            row = self._agents.row_of.get(agent)
+            if row is None or set(unmet_by(self._agents, row, requirements)) - {Constraint.CAPACITY}:
+                return False
+            attributes = self._agents.attribute_table[int(self._agents.attributes[row])]
+            return attributes.channels[requirements.channel].cost <= attributes.total
 
     def anyone_online(self, requirements: Requirements) -> bool:
         """Return whether an agent who meets the requirements is ONLINE, busy or not."""

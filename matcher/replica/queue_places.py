@@ -19,6 +19,15 @@ def place_of(replica: SiteReplica, contact: Contact, now_ms: int) -> Queued | No
     return replica.queue.place_of(contact.id, contact.waits_until_ms, now_ms, served=served)
 
 
+def told_place(replica: SiteReplica, contact: Contact, now_ms: int) -> Queued | None:
+    """Return the place of a contact as its watchers are told it: the places of a pool are computed once a second.
+
+    None where the contact does not wait, or came to the queue since: ask a second later.
+    """
+    served = _served(replica, contact, now_ms)
+    return replica.queue.told_place_of(contact.id, contact.waits_until_ms, now_ms, served=served)
+
+
 def replayed_place(replica: SiteReplica, contact: Contact, now_ms: int) -> Queued:
     """Return the place of a contact that waits, also where another process queued it a moment ago."""
     pool, served = contact.queued_in or contact.pool, _served(replica, contact, now_ms)

@@ -165,11 +165,12 @@ async def wait_for_successor(replica: SiteReplica) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(SUCCESSOR_SECONDS):
             # It polls: a write during a change of the model is too rare for an event of its own.
-            while not _answering(replica).knows_all_of(replica):  # noqa: ASYNC110
+            while not answering(replica).knows_all_of(replica):  # noqa: ASYNC110
                 await asyncio.sleep(SUCCESSOR_POLL_SECONDS)
 
 
-def _answering(replica: SiteReplica) -> SiteReplica:
+def answering(replica: SiteReplica) -> SiteReplica:
+    """Return the replica that answers now, if another has replaced this one."""
     while replica.successor is not None:
         replica = replica.successor
     return replica

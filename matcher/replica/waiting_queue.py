@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from heapq import merge
 from typing import Final
 
@@ -19,6 +20,23 @@ PACE_MS: Final = 600_000
 """The pace is measured over the last 32 contacts that left for an agent, those of the last ten minutes."""
 
 SPARE: Final = 256
+
+
+TOLD_MS: Final = 1_000
+"""How long the places that watchers are told stay as they were computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The places of a pool's contacts at one time."""
+
+    at_ms: int
+    positions: Mapping[str, int]
+    pace: float | None
+
+    def holds(self, now_ms: int) -> bool:
+        """Return whether the places are told at this time; not where the store's clock was set back."""
+        return 0 <= now_ms - self.at_ms < TOLD_MS
 
 
 class WaitingQueue:
@@ -37,6 +55,9 @@ class WaitingQueue:
         self._required: dict[str, Requirements] = {}
         """What the contacts require whose messages this process has read."""
         self._freed: dict[str, int] = {}
+        self._told: dict[str, _Told] = {}
+        self.told_computed = 0
+        """How often the places of a pool were computed for watchers."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -52,6 +73,7 @@ class WaitingQueue:
         """Replace all contacts by those of a snapshot."""
         self._waiting.clear()
         self._by_pool.clear()
+        self._told.clear()
         self._required.clear()
         for place in queue:
             self._enter(place)
@@ -139,9 +161,7 @@ class WaitingQueue:
         served: whether an agent who could take it is ONLINE; the pace of before says nothing where none is.
         """
         position = bisect_left(self._by_pool.get(pool, []), (score, contact)) + 1
-        left_ms = [at for at in self._served_ms.get(pool, ()) if at > now_ms - PACE_MS]
-        pace = (now_ms - left_ms[0]) / len(left_ms) if served and len(left_ms) > 1 else None
-        return Queued(position, None if pace is None else round(position * pace), waits_until_ms)
+        return _queued(position, self._pace(pool, now_ms) if served else None, waits_until_ms)
 
     def place_of(self, contact: str, waits_until_ms: int, now_ms: int, *, served: bool = True) -> Queued | None:
         """Return the place of a contact, None where it does not wait as far as this process knows."""
@@ -150,7 +170,33 @@ class WaitingQueue:
             return None
         return self.place(contact, place.pool, place.score, waits_until_ms, now_ms, served=served)
 
+    def told_place_of(self, contact: str, waits_until_ms: int, now_ms: int, *, served: bool = True) -> Queued | None:
+        """Return the place of a contact as of this second: the watchers of a pool's contacts share one computation.
+
+        None where the contact does not wait, or came to the queue since the places were computed: ask a second later.
+        """
+        place = self._waiting.get(contact)
+        if place is None:
+            return None
+        told = self._told.get(place.pool)
+        if told is None or not told.holds(now_ms):
+            self.told_computed += 1
+            positions = {waiting: number for number, (_, waiting) in enumerate(self._by_pool[place.pool], 1)}
+            told = _Told(now_ms, positions, self._pace(place.pool, now_ms))
+            self._told = {pool: kept for pool, kept in self._told.items() if kept.holds(now_ms)} | {place.pool: told}
+        position = told.positions.get(contact)
+        return None if position is None else _queued(position, told.pace if served else None, waits_until_ms)
+
+    def _pace(self, pool: str, now_ms: int) -> float | None:
+        """Return how many ms pass from one contact of a pool that leaves for an agent to the next; None: not known."""
+        left_ms = [at for at in self._served_ms.get(pool, ()) if at > now_ms - PACE_MS]
+        return (now_ms - left_ms[0]) / len(left_ms) if len(left_ms) > 1 else None
+
     def _enter(self, place: QueuePlace) -> None:
         self._remove(place.contact)
         self._waiting[place.contact] = place
         insort(self._by_pool.setdefault(place.pool, []), (place.score, place.contact))
+
+
+def _queued(position: int, pace: float | None, waits_until_ms: int) -> Queued:
+    return Queued(position, None if pace is None else round(position * pace), waits_until_ms)

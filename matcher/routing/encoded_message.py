@@ -72,8 +72,13 @@ async def encode_or_fall_back(
         if pool.policy.when_overloaded is not WhenOverloaded.FALLBACK:
             raise
         why = Degraded.ENCODER_BROKEN if isinstance(fault, ModelUnusable) else Degraded.ENCODER_FULL
+    return without_units(replica, message, why)
+
+
+def without_units(replica: SiteReplica, message: Message, degraded: Degraded | None = None) -> EncodedMessage:
+    """Return a message that meets no interest: the least utilized agent gets it. degraded: why, where it has a text."""
     nothing = np.empty((0, replica.matching.encoder.dimension), np.float32)
-    return EncodedMessage(Sentences((), merged=False, set_aside=message.set_aside), nothing, [], why)
+    return EncodedMessage(Sentences((), merged=False, set_aside=message.set_aside), nothing, [], degraded)
 
 
 def _cut(

@@ -20,7 +20,7 @@ from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.queued_contacts import MOST_AGENTS, Group, QueuedContact, SearchedContact, pair_contacts
-from matcher.routing.ranker import Ranker, RankRequest, shortlist_of
+from matcher.routing.ranker import Ranker, RankRequest, shortlist_of, unknown_preferred
 from matcher.routing.reserve_requests import ContactToReserve, new_reserve_request
 from matcher.routing.waiting_reader import Quarantined, WaitingReader
 from matcher.store.clock import Clock
@@ -243,6 +243,7 @@ class QueueDispatcher:
             if not until or until > now:
                 excluded.add(agent)
                 this_pass.wake_by(until or None)
+        never = frozenset(excluded)
         excluded |= {agent for full_for, agent in this_pass.full if full_for == contact.place.contact}
         # An agent to whom the contact was transferred by id, and who did not accept: now any agent may have it.
         only = "" if requirements.only in record.excluded else requirements.only
@@ -253,7 +254,10 @@ class QueueDispatcher:
         )
         if ranking is not None:
             return SearchedContact(contact, pool, requirements, terms, preferred=ranking)
-        kept_until = max((record.created_ms + agent.kept_ms for agent in preferred), default=0)
+        # Only an agent who is too busy at the moment is waited for: not who is away, gone, or excluded.
+        possible = replace(requirements, excluded=never)
+        kept = [agent for agent in preferred if agent.kept_ms and replica.index.may_take(agent.agent, possible)]
+        kept_until = max((record.created_ms + agent.kept_ms for agent in kept), default=0)
         if kept_until > now:
             this_pass.wake_by(kept_until)
             return None
@@ -274,7 +278,8 @@ class QueueDispatcher:
             request = await self._reserve_request(searched)
             if request is not None:
                 left_out = self._replica.index.left_out(searched.requirements)
-                ranking = replace(searched.ranking(agent), left_out=left_out)
+                unknown = unknown_preferred(self._replica, searched.contact.message.preferred)
+                ranking = replace(searched.ranking(agent), left_out=left_out, unknown_preferred=unknown)
                 offers.append((searched.contact, agent, request, shortlist_of(self._replica, ranking, only=agent)))
         if not offers:
             return
@@ -285,7 +290,7 @@ class QueueDispatcher:
                     self._entries.pop(request.contact, None)
                     self._replica.apply_reserved(request, answer)
                     self._on_served((reservation.created_ms - contact.record.created_ms) / 1000)
-                case Full(load_event, _):
+                case Full(load_event):
                     this_pass.full.add((request.contact, agent))
                     await self._replica.catch_up(RETRY_SECONDS, load=load_event)
                 case _:
@@ -296,7 +301,7 @@ class QueueDispatcher:
 
     async def _reserve_request(self, searched: SearchedContact) -> ReserveRequest | None:
         """Return what the store is asked for; None where the reservation to hand on does not exist any more."""
-        site, queued, handed_on = self._replica.site, searched.contact, None
+        site, queued, handed_on, wrap_up_ms = self._replica.site, searched.contact, None, 0
         contact, record = queued.place.contact, queued.record
         if record.handed_on:
             try:
@@ -305,10 +310,12 @@ class QueueDispatcher:
                 # The conversation ended long ago, and the contact with it.
                 self._replica.queue.leave(contact)
                 return None
+            wrap_up_ms = (await self._replica.pools.policy(handed_on.pool)).wrap_up_after_transfer_ms
         return new_reserve_request(
             ContactToReserve(site, contact, searched.pool, record.channel, record.customer, queued.auto_accept),
             kind=ReserveKind.MOVE if handed_on else ReserveKind.QUEUE,
             handed_on=handed_on,
+            handed_on_wrap_up_ms=wrap_up_ms,
         )
 
     async def _enter(self, new: Sequence[QueuePlace], this_pass: Pass) -> None:

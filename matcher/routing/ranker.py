@@ -35,6 +35,18 @@ class RankRequest:
     requirements: Requirements
     preferred: Sequence[Preferred] = ()
 
+    @property
+    def unknown_preferred(self) -> tuple[str, ...]:
+        """The preferred agents who do not exist."""
+        return unknown_preferred(self.replica, self.preferred)
+
+    def is_kept(self) -> bool:
+        """Return whether the contact, where it may wait, is kept for a preferred agent who may still take it."""
+        index, required = self.replica.index, self.requirements
+        return not required.only and any(
+            preferred.kept_ms and index.may_take(preferred.agent, required) for preferred in self.preferred
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RankOptions:
@@ -51,6 +63,11 @@ class RankOptions:
 
 
 _DEFAULT_OPTIONS: Final = RankOptions()
+
+
+def unknown_preferred(replica: SiteReplica, preferred: Sequence[Preferred]) -> tuple[str, ...]:
+    """Return the preferred agents who do not exist."""
+    return tuple(agent.agent for agent in preferred if agent.agent not in replica.index)
 
 
 class Ranker:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -14,7 +15,7 @@ from matcher.errors import (
     MatcherError,
     RequestIdReused,
 )
-from matcher.model import Basis, Candidate, Pool, QueuedOutcome, Ranking, ReservedOutcome
+from matcher.model import Basis, Candidate, Constraint, LeftOut, Message, Pool, QueuedOutcome, Ranking, ReservedOutcome
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
 from matcher.model.resource_names import contact_name, new_id, reservation_name
@@ -25,6 +26,7 @@ from matcher.routing.reserve_requests import ContactToReserve, RequestKey, new_r
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.keyring.service_keys import ServiceKeys
+from matcher.store.requirements import encode_requirements
 from matcher.store.reservations import (
     Enqueued,
     Full,
@@ -37,7 +39,8 @@ from matcher.store.reservations import (
     Shortlist,
     WaitTerms,
 )
-from matcher.store.sealer import Sealer, WaitingMessage
+from matcher.store.schema import TEXT_ALONE_SINCE
+from matcher.store.sealer import Sealer, WaitingMessage, WaitingText
 
 MOST_IN_A_RESERVE: Final = 64
 """Candidates of each reserve after the first."""
@@ -53,7 +56,7 @@ _HAS_HAD_AN_AGENT: Final = frozenset(
 )
 
 _FIRST: Final = RankOptions(pending_last=True, count_left_out=True)
-_NEXT: Final = RankOptions(most=MOST_IN_A_RESERVE, pending_last=True)
+_NEXT: Final = RankOptions(most=MOST_IN_A_RESERVE, pending_last=True, count_left_out=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class NobodyFree:
-    """The outcome that no agent has free capacity and the contact may not wait."""
+    """The outcome that no agent has free capacity and the contact may not wait.
+
+    left_out: the agents by what kept each from the contact when the store, or the search, left the agent out.
+    """
 
     contact: str
+    left_out: LeftOut
 
 
 HoldOutcome: TypeAlias = "ReservedOutcome | QueuedOutcome | NobodyFree"
@@ -99,9 +106,14 @@ class Reserver:
         self._sealer = Sealer(keys)
         self._on_ranked = on_ranked
 
-    def reserve_request(self, site: str, pool: Pool, request: RouteRequest) -> ReserveRequest:
-        """Return the reserve request of a route; new ids where the route names none."""
-        message, wait = request.message, request.wait
+    def reserve_request(
+        self, site: str, pool: Pool, request: RouteRequest, reading: Message | None = None
+    ) -> ReserveRequest:
+        """Return the reserve request of a route; new ids where the route names none.
+
+        reading: the request's message as it was read; None: as the request has it.
+        """
+        message, wait = reading or request.message, request.wait
         contact = ContactToReserve(
             site,
             request.contact_id or new_id(),
@@ -114,13 +126,21 @@ class Reserver:
         if wait is not None:
             most_ms = pool.policy.wait_ms if wait.most_ms is None else wait.most_ms
             until_ms = self._clocks.of(site).now_ms() + most_ms
-            sealed = self._sealer.seal(site, contact.id, WaitingMessage(message, request.auto_accept), until_ms)
+            alone = self._store.schema >= TEXT_ALONE_SINCE
+            said = WaitingText.of(message) if alone else WaitingMessage(message, request.auto_accept)
+            sealed = self._sealer.seal(site, contact.id, said, until_ms)
             waiting = WaitTerms(most_ms, pool.policy.head_start_ms, sealed)
         digest, *former = self._keys.request_digests(request.digest)
         key = RequestKey(
             request.request_id or new_id(), own=not request.request_id, digest=digest, former_digests=tuple(former)
         )
-        return new_reserve_request(contact, key, waiting=waiting)
+        return new_reserve_request(
+            contact,
+            key,
+            waiting=waiting,
+            requirements=encode_requirements(message, auto_accept=request.auto_accept),
+            only=message.requirements.only,
+        )
 
     async def answered(self, replica: SiteReplica, reserve: ReserveRequest) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that the request was given before, None for a new request; nothing is held.
@@ -144,32 +164,39 @@ class Reserver:
         replica = request.replica
         ranking = choice.ranking if choice else await self._rank_first(request, reserve)
         self._on_ranked(ranking.eligible)
+        ranking = replace(ranking, unknown_preferred=request.unknown_preferred)
         shortlist = shortlist_of(replica, ranking, only=choice.agent if choice else None)
-        tried, looked_again = set[str](), False
+        tried, looked_again = dict[str, Constraint | None](), False
         while True:
             match await self._reserve(replica, reserve, shortlist):
                 case Reserved(reservation) as reserved:
                     replica.apply_reserved(reserve, reserved)
-                    return ReservedOutcome(reservation, _chosen(ranking, reservation.agent), False, ranking.degraded)
+                    chosen = _chosen(ranking, reservation.agent)
+                    unknown = request.unknown_preferred
+                    return ReservedOutcome(reservation, chosen, False, ranking.degraded, unknown)
                 case Enqueued(score, waits_until_ms):
                     now = self._clocks.of(reserve.site).now_ms()
                     required = replace(request.requirements, pool=request.pool.id)
                     place = new_place(replica, reserve.contact, required, score, waits_until_ms, now)
                     replica.throttle.hurry()
-                    return QueuedOutcome(reserve.contact, place, replayed=False)
+                    return QueuedOutcome(reserve.contact, place, False, request.unknown_preferred)
                 case Replayed() as before:
-                    return await self._replay(replica, before, replayed=not reserve.own_request)
+                    answer = await self._replay(replica, before, replayed=not reserve.own_request)
+                    if isinstance(answer, QueuedOutcome):
+                        return replace(answer, unknown_preferred=request.unknown_preferred)
+                    return answer
                 case Refused() as refused:
                     raise _refusal(reserve, refused)
                 case Full() as full:
                     if not shortlist.candidates and looked_again:
-                        return NobodyFree(reserve.contact)
+                        return NobodyFree(reserve.contact, ranking.left_out)
                     # Also after an empty shortlist: an agent may be free of whom this process does not know yet.
                     looked_again = True
-                    tried.update(agent for agent, _ in shortlist.candidates)
+                    tried.update(full.refused)
                     ranking = await self._rank_next(request, reserve, tried, full)
+                    ranking = replace(ranking, unknown_preferred=request.unknown_preferred)
                     if not ranking.candidates and not reserve.lines_up:
-                        return NobodyFree(reserve.contact)
+                        return NobodyFree(reserve.contact, ranking.left_out)
                     shortlist = shortlist_of(replica, ranking)
 
     async def _reserve(self, replica: SiteReplica, reserve: ReserveRequest, shortlist: Shortlist) -> ReserveAnswer:
@@ -189,27 +216,33 @@ class Reserver:
             if ranking is not None:
                 return replace(ranking, left_out=index.left_out(requirements))
         ranking = await self._ranker.rank(request, _FIRST)
-        if not requirements.only and reserve.lines_up and any(preferred.kept_ms for preferred in request.preferred):
+        if reserve.lines_up and request.is_kept():
             # The contact is kept for a preferred agent who is busy: no other agent is asked for yet.
             ranking = replace(ranking, candidates=())
         return ranking
 
-    async def _rank_next(self, request: RankRequest, reserve: ReserveRequest, tried: set[str], full: Full) -> Ranking:
+    async def _rank_next(
+        self, request: RankRequest, reserve: ReserveRequest, tried: Mapping[str, Constraint | None], full: Full
+    ) -> Ranking:
         """Rank the agents for whom the store was not asked yet; empty once all eligible agents known here are full.
 
         An agent who is full in this replica need not be tried once the replica has applied what the store knew when it
         answered. Until then the agent may have free capacity of which the replica has not heard.
+
+        tried: the agents whom the store refused, and what kept each from the contact then; None: the agent is gone.
         """
         replica, requirements = request.replica, request.requirements
         caught_up = await replica.catch_up(CATCH_UP_SECONDS, load=full.load_event)
         knew_roster = replica.has_reached(roster=full.roster_event)
-        left = replace(request, requirements=replace(requirements, excluded=requirements.excluded | tried))
+        left = replace(request, requirements=replace(requirements, excluded=requirements.excluded | tried.keys()))
         ranking = await self._ranker.rank(left, _NEXT)
         if caught_up and not ranking.candidates and not reserve.lines_up and not knew_roster:
             # Where the roster was known, a second search would give the same result.
             await replica.catch_up(ROSTER_SECONDS, roster=full.roster_event)
             ranking = await self._ranker.rank(left, _NEXT)
-        ranking = replace(ranking, left_out=replica.index.left_out(requirements))
+        ranking = replace(ranking, left_out=_with_refused(left, ranking.left_out, tried))
+        if reserve.lines_up and request.is_kept():
+            return replace(ranking, candidates=())
         if ranking.candidates or caught_up:
             return ranking
         known_full = replica.index.eligible_but_full(left.requirements)[:MOST_IN_A_RESERVE]
@@ -234,7 +267,8 @@ class Reserver:
         reservation = await self._store.reservation(site, reservation_id, now)
         decision = await self._store.decision(site, reservation.decision)
         ranking = decision.ranking
-        return ReservedOutcome(reservation, _chosen(ranking, decision.agent), replayed, ranking.degraded)
+        chosen, unknown = _chosen(ranking, decision.agent), ranking.unknown_preferred
+        return ReservedOutcome(reservation, chosen, replayed, ranking.degraded, unknown)
 
 
 def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:
@@ -250,6 +284,20 @@ def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:
             return ContactMoved(contact)
         case _:
             return ContactEnded(contact, refused.detail)
+
+
+def _with_refused(left: RankRequest, left_out: LeftOut, tried: Mapping[str, Constraint | None]) -> LeftOut:
+    """Return the agents left out by their constraints: those whom the store refused by what the store said of them.
+
+    left: the request without the agents who were tried; left_out: what its search left out, these agents among them.
+    """
+    counts = Counter(left_out.counts)
+    for agent, refused in tried.items():
+        for counted in (left.replica.index.unmet(agent, left.requirements) or ())[:1]:
+            counts[counted] -= counts[counted] > 0
+        if refused is not None:
+            counts[refused] += 1
+    return replace(left_out, counts={constraint: count for constraint, count in counts.items() if count})
 
 
 def _chosen(ranking: Ranking, agent: str) -> Candidate:

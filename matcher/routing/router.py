@@ -25,14 +25,14 @@ from matcher.model import (
     Unmatched,
     Wait,
 )
-from matcher.model.lifecycle import AgentStatus, ContactState
+from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
 from matcher.model.resource_names import contact_name
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import EncodedMessage, encode_message, encode_or_fall_back
 from matcher.routing.message_reading import read_message
-from matcher.routing.ranker import Ranker, RankOptions, RankRequest
+from matcher.routing.ranker import Ranker, RankOptions, RankRequest, unknown_preferred
 from matcher.routing.reserver import Choice, NobodyFree, Reserver
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
@@ -86,11 +86,11 @@ class Router:
         pool = await replica.pools.pool(request.message.requirements.pool)
         message = await self.with_relationship(replica, pool, await read_message(request.message))
         encoded = decided.encoded if decided else await encode_or_fall_back(replica, pool, message)
-        reserve = self._reserver.reserve_request(site, pool, replace(request, message=message))
+        reserve = self._reserver.reserve_request(site, pool, request, message)
         to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
         match await self._reserver.hold(to_rank, reserve, decided.choice if decided else None):
-            case NobodyFree(contact):
-                return await self._unmatched(to_rank, contact, explain=request.explain_unmatched)
+            case NobodyFree() as nobody:
+                return await self._unmatched(to_rank, nobody, explain=request.explain_unmatched)
             case outcome:
                 return outcome
 
@@ -126,9 +126,11 @@ class Router:
         excluded = message.requirements.excluded | _excluded_by(contact, replica)
         requirements = replace(message.requirements, excluded=excluded)
         to_rank = RankRequest(replica, pool, encoded, requirements, message.preferred)
-        match await self._reserver.hold(to_rank, replace(reserve, handed_on=held)):
-            case NobodyFree(contact_id):
-                return await self._unmatched(to_rank, contact_id, explain=False)
+        policy = await replica.pools.policy(held.pool)
+        reserve = replace(reserve, handed_on=held, handed_on_wrap_up_ms=policy.wrap_up_after_transfer_ms)
+        match await self._reserver.hold(to_rank, reserve):
+            case NobodyFree() as nobody:
+                return await self._unmatched(to_rank, nobody, explain=False)
             case outcome:
                 return outcome
 
@@ -151,7 +153,10 @@ class Router:
         replica = await self._sites.replica(site)
         pool = await replica.pools.pool(request.message.requirements.pool)
         reserve = self._reserver.reserve_request(site, pool, replace(request, wait=None))
-        return await self._reserver.answered(replica, reserve)
+        answer = await self._reserver.answered(replica, reserve)
+        if isinstance(answer, QueuedOutcome):
+            return replace(answer, unknown_preferred=unknown_preferred(replica, request.message.preferred))
+        return answer
 
     async def with_relationship(self, replica: SiteReplica, pool: Pool, message: Message) -> Message:
         """Return the message, which prefers the agent who served the customer well before where the pool wants that."""
@@ -167,8 +172,7 @@ class Router:
                 continue
             if pool.id not in agent.profile.pools or served.agent in message.requirements.excluded:
                 continue
-            kept_ms = policy.relationship_wait_ms if agent.status is AgentStatus.ONLINE else 0
-            relationship = Preferred(served.agent, Basis.RELATIONSHIP, kept_ms)
+            relationship = Preferred(served.agent, Basis.RELATIONSHIP, policy.relationship_wait_ms)
             return replace(message, preferred=(*message.preferred, relationship))
         return message
 
@@ -199,12 +203,12 @@ class Router:
             reserve = replace(reserve, waiting=replace(reserve.waiting, at_once=False))
         return reserve
 
-    async def _unmatched(self, request: RankRequest, contact: str, *, explain: bool) -> Unmatched:
-        left_out = request.replica.index.left_out(request.requirements)
+    async def _unmatched(self, request: RankRequest, nobody: NobodyFree, *, explain: bool) -> Unmatched:
         would_match: tuple[Candidate, ...] = ()
         if explain:
             would_match = (await self._ranker.rank(request, _EVERYBODY)).candidates
-        return Unmatched(contact, _last_constraint(left_out), left_out, would_match)
+        reason = _last_constraint(nobody.left_out)
+        return Unmatched(nobody.contact, reason, nobody.left_out, would_match, request.unknown_preferred)
 
 
 def _excluded_by(contact: Contact, replica: SiteReplica) -> set[str]:
@@ -228,6 +232,6 @@ def _message_to_hand_on(request: TransferRequest, contact: Contact, pool: Pool, 
 
 
 def _last_constraint(left_out: LeftOut) -> Constraint:
-    """Return the last constraint that excluded agents; none: agents seemed free, but the store found them full."""
+    """Return the last constraint that excluded agents; POOL where the site has no agent."""
     named = [constraint for constraint in Constraint if left_out.counts.get(constraint)]
     return named[-1] if named else Constraint.POOL

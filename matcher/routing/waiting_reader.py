@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from matcher.errors import MatcherError
 from matcher.model import Message, Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.encoded_message import EncodedMessage, encode_or_fall_back
+from matcher.routing.encoded_message import EncodedMessage, encode_or_fall_back, without_units
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.message_reading import read_message
 from matcher.routing.queued_contacts import QueuedContact
 from matcher.store.contacts import ContactStore, QueuePlace, UnreadableContact, WaitingContact
-from matcher.store.sealer import NotOpened, Sealer, WaitingMessage
+from matcher.store.sealer import NotOpened, Sealer, WaitingMessage, WaitingText
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +38,32 @@ class Quarantined(StrEnum):
 GOOD_TEXT: Final = "hello"
 """Tells a broken encoder from a text that it cannot encode."""
 _REASONS: Final = {NotOpened.SECRET: Quarantined.SECRET, NotOpened.MESSAGE: Quarantined.MESSAGE}
+
+
+class Opened(NamedTuple):
+    """A waiting contact with its message: the text that was opened, and what the contact requires."""
+
+    place: QueuePlace
+    record: WaitingContact
+    message: Message
+    auto_accept: bool
+
+    @classmethod
+    def of(cls, place: QueuePlace, record: WaitingContact, said: WaitingText | WaitingMessage) -> Opened:
+        """Return a contact with what was sealed; schema 2 sealed text and requirements together."""
+        if isinstance(said, WaitingMessage):
+            return cls(place, record, said.message, said.auto_accept)
+        stored = record.requirements
+        message = Message(
+            said.text,
+            record.customer,
+            stored.requirements(place.pool, record.channel, record.only),
+            stored.preferred_agents(),
+            said.media_type,
+            said.kept,
+            said.set_aside,
+        )
+        return cls(place, record, message, stored.auto_accept)
 
 
 class WaitingReader:
@@ -64,35 +90,42 @@ class WaitingReader:
     async def read(self, places: Sequence[QueuePlace]) -> tuple[list[QueuedContact], set[str]]:
         """Return the contacts that can be compared, and the ids of those that wait no more or cannot be read."""
         records = await self._contacts.kept(self._replica.site, [place.contact for place in places])
-        opened: list[tuple[QueuePlace, WaitingContact, WaitingMessage]] = []
+        opened: list[Opened] = []
+        returned: list[QueuedContact] = []
         left_out: set[str] = set()
         unopened: list[tuple[str, WaitingContact, NotOpened]] = []
         for place, record in zip(places, records, strict=True):
-            written = None
             if isinstance(record, UnreadableContact):
                 await self._set_aside(place.contact, record.seen, Quarantined.RECORD, record.why)
+            elif record is not None and not record.sealed:
+                returned.append(self._without_text(place, record))
+                continue
             elif record is not None:
-                written = self._sealer.open(self._replica.site, place.contact, record.sealed)
-                if isinstance(written, WaitingMessage):
-                    opened.append((place, record, written))
+                said = self._sealer.open(self._replica.site, place.contact, record.sealed)
+                if not isinstance(said, NotOpened):
+                    opened.append(Opened.of(place, record, said))
                     continue
-                unopened.append((place.contact, record, written))
+                unopened.append((place.contact, record, said))
             left_out.add(place.contact)
         self._has_opened = self._has_opened or bool(opened)
         for contact, record, why in unopened:
             await self._handle_unopened(contact, record, why)
-        return await self._encoded(opened, left_out), left_out
+        return returned + await self._encoded(opened, left_out), left_out
 
-    async def _encoded(
-        self, opened: Sequence[tuple[QueuePlace, WaitingContact, WaitingMessage]], left_out: set[str]
-    ) -> list[QueuedContact]:
+    def _without_text(self, place: QueuePlace, record: WaitingContact) -> QueuedContact:
+        """Return a contact that came back from an agent: it is offered by its requirements alone."""
+        opened = Opened.of(place, record, WaitingText("", kept=()))
+        encoded = without_units(self._replica, opened.message)
+        return QueuedContact(place, record, opened.message, opened.auto_accept, encoded, opened.message.requirements)
+
+    async def _encoded(self, opened: Sequence[Opened], left_out: set[str]) -> list[QueuedContact]:
         """Encode messages; add the contacts to `left_out` whose text cannot be encoded."""
         # A message that another version sealed may be unread.
-        read = [await read_message(written.message) for _, _, written in opened]
+        read = [await read_message(waiting.message) for waiting in opened]
         # A few at a time: all at once, long messages would be more than may wait for the encoder, at each try again.
         known = self._replica.pools.known
         # A pool that was removed meanwhile has the policy of a new one.
-        pools = [known.get(place.pool) or Pool(place.pool, PoolPolicy(), 0, 0, 0) for place, _, _ in opened]
+        pools = [known.get(place.pool) or Pool(place.pool, PoolPolicy(), 0, 0, 0) for place, _, _, _ in opened]
         outcomes = await asyncio.gather(
             *(
                 encode_or_fall_back(self._replica, pool, message, self._share)
@@ -101,18 +134,16 @@ class WaitingReader:
             return_exceptions=True,
         )
         queued = []
-        for (place, record, written), message, pool, outcome in zip(opened, read, pools, outcomes, strict=True):
+        for waiting, message, pool, outcome in zip(opened, read, pools, outcomes, strict=True):
+            place, record = waiting.place, waiting.record
             encoded: EncodedMessage | BaseException | None = outcome
             if isinstance(outcome, BaseException):
                 if isinstance(outcome, MatcherError) or not isinstance(outcome, Exception):
                     raise outcome
                 encoded = await self._encoded_alone(place.contact, record, message, pool)
             if isinstance(encoded, EncodedMessage):
-                queued.append(
-                    QueuedContact(
-                        place, record, written.message, written.auto_accept, encoded, written.message.requirements
-                    )
-                )
+                required = waiting.message.requirements
+                queued.append(QueuedContact(place, record, waiting.message, waiting.auto_accept, encoded, required))
             else:
                 left_out.add(place.contact)
         return queued

@@ -17,6 +17,7 @@ from matcher.model import (
     Constraint,
     Contact,
     ContactEvent,
+    ContactSign,
     Decision,
     Degraded,
     ImportAction,
@@ -24,6 +25,7 @@ from matcher.model import (
     LeftOut,
     Outcome,
     Pool,
+    PoolPolicy,
     Queued,
     QueuedOutcome,
     Ranking,
@@ -62,7 +64,10 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
     """Convert the outcome of a decision."""
     if isinstance(outcome, QueuedOutcome):
         return routing_pb2.RouteMessageResponse(
-            contact=name(Kind.CONTACT, site, outcome.contact), replayed=outcome.replayed, queued=queued(outcome.queued)
+            contact=name(Kind.CONTACT, site, outcome.contact),
+            replayed=outcome.replayed,
+            queued=queued(outcome.queued),
+            unknown_preferred_agents=_agents(site, outcome.unknown_preferred),
         )
     if isinstance(outcome, Unmatched):
         return routing_pb2.RouteMessageResponse(
@@ -72,6 +77,7 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
                 left_out=_left_out(outcome.left_out),
                 would_match=(candidate(site, agent) for agent in outcome.would_match),
             ),
+            unknown_preferred_agents=_agents(site, outcome.unknown_preferred),
         )
     offer = outcome.reservation
     return routing_pb2.RouteMessageResponse(
@@ -81,6 +87,7 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
         reservation=reservation(site, offer),
         candidate=candidate(site, outcome.candidate),
         degraded=DEGRADED[outcome.degraded] if outcome.degraded else routing_pb2.DEGRADED_UNSPECIFIED,
+        unknown_preferred_agents=_agents(site, outcome.unknown_preferred),
     )
 
 
@@ -189,6 +196,21 @@ def contact_event(site: str, event: ContactEvent) -> routing_pb2.ContactEvent:
     )
 
 
+def contact_sign(site: str, sign: ContactSign) -> routing_pb2.ContactEvent:
+    """Convert a sign of life in the watch of a contact: an event without a cause."""
+    last = sign.last
+    return routing_pb2.ContactEvent(
+        contact=name(Kind.CONTACT, site, last.contact),
+        pool=name(Kind.POOL, site, last.pool),
+        sequence=last.sequence,
+        state=CONTACT_STATE[last.state],
+        reservation=name(Kind.RESERVATION, site, last.reservation),
+        agent=name(Kind.AGENT, site, last.agent),
+        time=_time(sign.at_ms),
+        queued=None if sign.queued is None else queued(sign.queued),
+    )
+
+
 def decision(site: str, record: Decision) -> routing_pb2.Decision:
     """Convert the record of a decision."""
     ranking = record.ranking
@@ -219,6 +241,7 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         agent_uid=record.agent_uid,
         pool_uid=record.pool_uid,
         set_aside=_set_aside(ranking),
+        unknown_preferred_agents=_agents(site, ranking.unknown_preferred),
     )
 
 
@@ -286,6 +309,8 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         matching_window=_duration(policy.matching_window_ms),
         small_talk=policy.small_talk,
         when_overloaded=WHEN_OVERLOADED[policy.when_overloaded],
+        wrap_up=_wrap_up(policy),
+        second_complete_ends_wrap_up=policy.second_complete_ends_wrap_up,
         affinity_floor=policy.affinity_floor,
         affinity_tolerance=policy.affinity_tolerance,
         effective_affinity_floor=floor,
@@ -295,6 +320,17 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         update_time=_time(record.updated_ms),
         uid=record.uid,
     )
+
+
+def _wrap_up(policy: PoolPolicy) -> roster_pb2.WrapUp | None:
+    """Convert what a policy sets of the wrap-ups; None where it sets nothing."""
+    wrap_up = roster_pb2.WrapUp(
+        after_complete=None if policy.after_complete_ms is None else _duration(policy.after_complete_ms),
+        after_transfer=None if policy.after_transfer_ms is None else _duration(policy.after_transfer_ms),
+        after_cancel=_duration_set(policy.after_cancel_ms),
+        after_expiry=_duration_set(policy.after_expiry_ms),
+    )
+    return wrap_up if wrap_up.ListFields() else None
 
 
 def import_response(site: str, result: ImportResult) -> roster_pb2.ImportAgentsResponse:
@@ -341,6 +377,10 @@ def _set_aside(ranking: Ranking) -> list[routing_pb2.SetAside]:
     return [
         routing_pb2.SetAside(kind=ASIDE_KIND[part.kind], start=part.start, end=part.end) for part in ranking.set_aside
     ]
+
+
+def _agents(site: str, agents: Sequence[str]) -> list[str]:
+    return [name(Kind.AGENT, site, agent) for agent in agents]
 
 
 def _time(milliseconds: int) -> Timestamp | None:

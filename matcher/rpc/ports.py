@@ -12,6 +12,7 @@ from matcher.model import (
     AgentChange,
     Contact,
     ContactEvent,
+    ContactSign,
     Decision,
     Experience,
     ImportedRow,
@@ -81,10 +82,13 @@ class ReservationService(Protocol):
         """Extend the deadline of an accepted reservation; duration_ms None: by the pool's accepted_duration."""
 
     async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
-        """End a conversation; experience: how it was for the customer."""
+        """End a conversation; experience: how it was for the customer. A repeat changes nothing."""
+
+    async def end_wrap_up(self, site: str, reservation: str, fence: int) -> Reservation:
+        """End a wrap-up before its time."""
 
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
-        """Release the agent without a conversation."""
+        """End an offer, or a conversation before it is complete, and its contact."""
 
     async def touch(self, site: str, reservation: str, fence: int) -> Reservation:
         """Record that the conversation is active."""
@@ -120,16 +124,21 @@ class ContactService(Protocol):
 class WatchService(Protocol):
     """Streams of changes. Every generator may raise a MatcherError."""
 
-    def contact(self, site: str, contact: str, after_sequence: int) -> AsyncGenerator[ContactEvent, None]:
-        """Yield a contact's events after a sequence number, until the contact has ended."""
+    def contact(
+        self, site: str, contact: str, after_sequence: int, *, progress: bool
+    ) -> AsyncGenerator[ContactEvent | ContactSign, None]:
+        """Yield a contact's events after a sequence number, and signs of life, until the contact has ended.
+
+        progress: the signs have the contact's place in the queue, and tell when it has changed.
+        """
 
     def events(
         self, site: str, pool: str | None, resume: StreamPlace | None
     ) -> AsyncGenerator[tuple[ContactEvent | None, StreamPlace], None]:
-        """Yield the events of all contacts, each with the place to resume from; None: a keepalive."""
+        """Yield the events of all contacts, each with the place to resume from; None: a sign of life."""
 
     def reservations(self, site: str, agent: str) -> AsyncGenerator[Reservation | None, None]:
-        """Yield an agent's live reservations, then each as it changes; None: a keepalive."""
+        """Yield an agent's live reservations, then each as it changes; None: a sign of life."""
 
 
 class AgentService(Protocol):

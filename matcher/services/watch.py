@@ -13,12 +13,13 @@ from contextlib import aclosing, suppress
 from typing import Final
 
 from matcher.errors import AgentNotFound, EventsForgotten, ReservationNotFound
-from matcher.model import ContactEvent, Page, Reservation, StreamPlace
-from matcher.model.lifecycle import ENDED, HOLDING
+from matcher.model import ContactEvent, ContactSign, Page, Reservation, StreamPlace
+from matcher.model.lifecycle import HOLDING
 from matcher.model.resource_names import agent_name, contact_name
 from matcher.replica.event_hub import Gap, HoldChanged, Topic
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
+from matcher.services.contact_progress import PLACE_SECONDS, ContactProgress
 from matcher.store.clock import Clocks
 from matcher.store.contact_events import EventStore, Forgotten, Steps
 from matcher.store.contacts import ContactStore
@@ -26,8 +27,9 @@ from matcher.store.pages import every_page
 from matcher.store.reservations import ReservationStore
 from matcher.store.roster import RosterStore
 
-SIGN_SECONDS: Final = 25.0
-"""A silent stream sends a sign of life after this time; the API promises one at least every 30 s."""
+SIGN_SECONDS: Final = 20.0
+"""A silent stream sends a sign of life after this time, as the API promises: a third of what nginx and most firewalls
+let a connection be silent."""
 PAGE: Final = 1_000
 MOST_SENT: Final = 1_000
 """Reservations that a watch of an agent remembers as it last sent them, so that it sends none twice unchanged."""
@@ -46,6 +48,7 @@ class WatchService:
         clocks: Clocks,
         *,
         sign_seconds: float = SIGN_SECONDS,
+        place_seconds: float = PLACE_SECONDS,
     ) -> None:
         self._sites = sites
         self._contacts = contacts
@@ -54,13 +57,26 @@ class WatchService:
         self._roster = roster
         self._clocks = clocks
         self._sign_seconds = sign_seconds
+        self._place_seconds = place_seconds
 
-    async def contact(self, site: str, contact: str, after_sequence: int) -> AsyncGenerator[ContactEvent, None]:
-        """Yield a contact's events after a sequence number, until the contact has ended.
+    async def contact(
+        self, site: str, contact: str, after_sequence: int, *, progress: bool = False
+    ) -> AsyncGenerator[ContactEvent | ContactSign, None]:
+        """Yield a contact's events after a sequence number, until the contact has ended, and signs of life.
 
+        A sign comes after the events that the stream begins with, and after every `sign_seconds` without one. progress:
+        the signs have the contact's place in the queue, and one comes when that has changed.
         Raises ContactNotFound, or EventsForgotten where events after the number are no longer kept.
         """
         replica = await self._sites.replica(site)
+        signs = ContactProgress(
+            replica,
+            contact,
+            self._contacts,
+            self._clocks,
+            sign_seconds=self._sign_seconds,
+            place_seconds=self._place_seconds if progress else None,
+        )
         with replica.hub.watch(Topic.CONTACT, contact) as watcher:
             events = await self._contacts.history(site, contact)
             while True:
@@ -70,11 +86,20 @@ class WatchService:
                     if event.sequence > after_sequence:
                         after_sequence = event.sequence
                         yield event
-                if events and events[-1].state in ENDED:
+                signs.note(events)
+                if signs.ended:
                     return
-                message = await watcher.next(self._sign_seconds)
-                # After a silence the history is read too: where the record has expired, this raises ContactNotFound.
-                events = [message] if isinstance(message, ContactEvent) else await self._contacts.history(site, contact)
+                if (sign := await signs.sign()) is not None:
+                    yield sign
+                message = await watcher.next(signs.seconds)
+                if message is not None:
+                    signs.stepped()
+                if isinstance(message, ContactEvent):
+                    events = [message]
+                elif message is None and not signs.silent:
+                    events = []
+                else:  # after a silence, too: where the record has expired, this raises ContactNotFound
+                    events = await self._contacts.history(site, contact)
 
     async def events(
         self, site: str, pool: str | None, resume: StreamPlace | None
@@ -147,22 +172,23 @@ class WatchService:
                 sent[reservation.id] = reservation
                 yield reservation
             yield None
+            sent_at = time.monotonic()
             while True:
-                message = await watcher.next(self._sign_seconds)
+                message = await watcher.next(max(0.0, sent_at + self._sign_seconds - time.monotonic()))
                 if isinstance(message, HoldChanged):
                     changed = {message.reservation}
                 elif message is Gap.MISSED:
                     live = await self._live_reservations(site, agent)
                     changed = {*sent, *(reservation.id for reservation in live)}
                 else:
-                    changed = set()
+                    changed, sent_at = set(), time.monotonic()
                     yield None
                 for reservation_id in changed:
                     with suppress(ReservationNotFound):
                         now = self._clocks.of(site).now_ms()
                         reservation = await self._reservations.reservation(site, reservation_id, now)
                         if sent.get(reservation_id) != reservation:
-                            sent[reservation_id] = reservation
+                            sent[reservation_id], sent_at = reservation, time.monotonic()
                             yield reservation
                 _forget_ended(sent)
 

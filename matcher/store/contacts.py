@@ -26,6 +26,7 @@ from matcher.store.codecs import (
 from matcher.store.keys import Keys
 from matcher.store.pages import Entry, keyset_page
 from matcher.store.redis.client import StoreClient
+from matcher.store.requirements import NONE, StoredRequirements, decode_requirements
 from matcher.store.unreadable import NOT_READABLE, Unreadable
 
 IN_POOL: Final = "|"
@@ -55,6 +56,7 @@ class WaitingContact:
     """The record of a contact that waits. Never logged."""
 
     sealed: bytes
+    """The sealed text; empty: the contact came back from an agent, and its text is gone."""
     channel: str
     customer: str
     created_ms: int
@@ -65,6 +67,10 @@ class WaitingContact:
     """Agents that it must not come to → until when; 0: for ever."""
     excluded_uids: dict[str, str]
     """The uids of these agents, where they are known: a new agent of the id is not excluded."""
+    requirements: StoredRequirements = NONE
+    """Nothing where the sealed message of schema 2 holds them."""
+    only: str = ""
+    """The agent to whom the contact is transferred by id; "": any agent."""
     seen: str = ""
     """The digest of the whole record, by which the store knows whether it has changed since."""
 
@@ -187,12 +193,12 @@ class ContactStore:
                 if (pool is None or contact.is_in(pool)) and (state is None or contact.state is state):
                     listed.append((entry, contact))
                 if len(listed) > most:
-                    return Page(tuple(contact for _, contact in listed[:most]), listed[most - 1][0].token)
+                    return _page(listed[:most], listed[most - 1][0].token)
             if page.last:
-                return Page(tuple(contact for _, contact in listed), "")
+                return _page(listed, "")
             last = page.entries[-1]
             if read >= MOST_READ:
-                return Page(tuple(contact for _, contact in listed), last.token)
+                return _page(listed, last.token)
 
     async def _live(self, site: str, entries: Sequence[Entry], now_ms: int) -> list[tuple[Entry, Contact]]:
         """Read the contacts of entries of the list, without those that have ended; forgotten ones leave the list."""
@@ -248,6 +254,10 @@ class ContactStore:
         return {pool: int(count) for pool, count in counts.items() if not pool.startswith(IN_POOL)}
 
 
+def _page(listed: Sequence[tuple[Entry, Contact]], following: str) -> Page[Contact]:
+    return Page(tuple(contact for _, contact in listed), following, tuple(entry.token for entry, _ in listed))
+
+
 def _waiting_contact(answer: Any) -> WaitingContact | UnreadableContact | None:
     if isinstance(answer, Exception):
         return UnreadableContact("", type(answer).__name__)
@@ -257,10 +267,10 @@ def _waiting_contact(answer: Any) -> WaitingContact | UnreadableContact | None:
     try:
         fields = fields_of(answer)
         ContactState(text(fields, "state"))
-        if "score" not in fields or "sealed" not in fields:
+        if "score" not in fields:
             return None
         return WaitingContact(
-            sealed=fields["sealed"],
+            sealed=fields.get("sealed", b""),
             channel=text(fields, "channel"),
             customer=text(fields, "customer"),
             created_ms=number(fields, "created"),
@@ -268,6 +278,8 @@ def _waiting_contact(answer: Any) -> WaitingContact | UnreadableContact | None:
             handed_on=text(fields, "reservation") if "moving" in fields else "",
             excluded={name[2:]: int(until) for name, until in fields.items() if name.startswith("x:")},
             excluded_uids=excluded_uids(fields),
+            requirements=decode_requirements(fields.get("needs", b"")),
+            only=text(fields, "only"),
             seen=seen,
         )
     except NOT_READABLE as fault:

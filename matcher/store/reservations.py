@@ -14,7 +14,7 @@ from matcher.errors import (
     ReservationNotFound,
     ReservationStateWrong,
 )
-from matcher.model import Decision, Page, Reservation
+from matcher.model import Constraint, Decision, Page, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ContactState, ReservationState
 from matcher.model.resource_names import decision_name, new_id, pool_name, reservation_name
 from matcher.store import verbs
@@ -62,6 +62,8 @@ __all__ = [
 ]
 
 NO_FENCE = 0
+GONE: Final = b"GONE"
+"""What a reserve says of a candidate whose record is gone, in place of a constraint."""
 MOST_REFS: Final = 8_192
 """How many references of reservations made by this process are remembered, the latest, about 4 MB. For any other, a
 transition reads the reservation first."""
@@ -76,6 +78,11 @@ class ReservationStore:
         self._unreadable = unreadable or Unreadable()
         self._lifetimes = lifetimes
         self._refs: OrderedDict[tuple[str, str], ReservationRef] = OrderedDict()
+
+    @property
+    def schema(self) -> int:
+        """The schema of the records that this process writes now."""
+        return self._connection.schema.writes
 
     async def reserve(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool = False) -> ReserveAnswer:
         """Hold capacity of the best candidate that has enough free, in one round trip. Safe to run again.
@@ -136,10 +143,12 @@ class ReservationStore:
             kind=request.how,
             wait_ms="" if wait is None else wait.most_ms,
             sealed=b"" if wait is None else wait.sealed,
+            needs=request.requirements,
+            only=request.only,
             head_start_ms=0 if wait is None else wait.head_start_ms,
             waits_if="full" if or_wait else "kept" if request.lines_up else "",
             idle_ms=request.idle_ms,
-            handed_on=None if old is None else _handed_on(keys, old),
+            handed_on=None if old is None else _handed_on(keys, old, request.handed_on_wrap_up_ms),
             candidates=[
                 verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
                 for agent, affinity in shortlist.candidates
@@ -182,19 +191,43 @@ class ReservationStore:
         call = verbs.Touch(transition=self._transition(ref, fence), idle_ms=idle_ms)
         return await self._move(ref, fence, "touched", call)
 
-    async def complete(self, ref: ReservationRef, fence: int, wrap_up_ms: int) -> Reservation:
-        """End a conversation; its capacity stays held for `wrap_up_ms`."""
-        transition = self._transition(ref, fence)
-        call = verbs.Complete(transition=transition, wrap_up_ms=wrap_up_ms, write_id=new_id())
+    async def complete(
+        self,
+        ref: ReservationRef,
+        fence: int,
+        wrap_up_ms: int,
+        *,
+        good: bool | None = None,
+        second_ends: bool = False,
+    ) -> Reservation:
+        """End a conversation; its capacity stays held for `wrap_up_ms`. A second call changes nothing.
+
+        good: whether the customer was served well, None: not known. The reservation keeps the first report.
+        second_ends: a second call ends the wrap-up.
+        """
+        call = verbs.Complete(
+            transition=self._transition(ref, fence),
+            wrap_up_ms=wrap_up_ms,
+            good="" if good is None else "1" if good else "0",
+            second_ends="1" if second_ends else "",
+            write_id=new_id(),
+        )
         return await self._move(ref, fence, "completed", call)
 
-    async def cancel(self, ref: ReservationRef, fence: int, cause: Cause = Cause.CANCELED) -> Reservation:
-        """Free the capacity without a conversation."""
-        call = verbs.Cancel(transition=self._transition(ref, fence), cause=cause)
+    async def end_wrap_up(self, ref: ReservationRef, fence: int) -> Reservation:
+        """End a wrap-up before its time."""
+        return await self._move(ref, fence, "wrapped up", verbs.EndWrapUp(transition=self._transition(ref, fence)))
+
+    async def cancel(self, ref: ReservationRef, fence: int, wrap_up_ms: int = 0) -> Reservation:
+        """End an offer or a conversation, and its contact; a conversation's capacity stays held for `wrap_up_ms`."""
+        call = verbs.Cancel(transition=self._transition(ref, fence), wrap_up_ms=wrap_up_ms)
         return await self._move(ref, fence, "canceled", call)
 
     async def withdraw(self, ref: ReservationRef, cause: Cause) -> Reservation:
-        """Withdraw the offer to an agent who has gone: the contact goes back as after a decline."""
+        """Withdraw the offer to an agent who has gone: the contact goes back as after a decline.
+
+        cause AGENT_REMOVED: also the conversation, whose contact goes back at its old age.
+        """
         call = verbs.Withdraw(transition=self._transition(ref, NO_FENCE), cause=cause)
         return await self._move(ref, NO_FENCE, "withdrawn", call)
 
@@ -203,12 +236,13 @@ class ReservationStore:
         answer = await self._connection.verb(verbs.Rest(transition=self._transition(ref, NO_FENCE)))
         return bool(answer[0] == b"rests")
 
-    async def expire(self, ref: ReservationRef, max_missed: int) -> Lapsed | None:
+    async def expire(self, ref: ReservationRef, max_missed: int, wrap_up_ms: int = 0) -> Lapsed | None:
         """Write the consequences of a passed deadline; None where another call does or it has not passed.
 
-        max_missed: after how many lapsed offers in a row the agent is AWAY; 0: never.
+        max_missed: after how many lapsed offers in a row the agent is AWAY; 0: never. wrap_up_ms: how long the capacity
+        stays held after a conversation.
         """
-        call = verbs.Expire(transition=self._transition(ref, NO_FENCE), max_missed=max_missed)
+        call = verbs.Expire(transition=self._transition(ref, NO_FENCE), max_missed=max_missed, wrap_up_ms=wrap_up_ms)
         answer = await self._connection.verb(call)
         if answer[0] != b"lapsed":
             return None
@@ -270,8 +304,12 @@ class ReservationStore:
             lambda name, fields: decode_reservation(name, fields_of(fields), now_ms),
         )
         more = len(page.entries) > most or not page.last
-        listed_now = tuple(reservation for reservation in reservations if reservation is not None)
-        return Page(listed_now, listed[-1].token if more else "")
+        read = [(entry, record) for entry, record in zip(listed, reservations, strict=True) if record is not None]
+        return Page(
+            tuple(record for _, record in read),
+            listed[-1].token if more else "",
+            tuple(entry.token for entry, _ in read),
+        )
 
     def _transition(self, ref: ReservationRef, fence: int) -> verbs.Transition:
         keys, lifetimes = Keys(ref.site), self._lifetimes
@@ -308,12 +346,13 @@ class ReservationStore:
                 raise ReservationNotFound(name)
 
 
-def _handed_on(keys: Keys, ref: ReservationRef) -> verbs.HandedOn:
+def _handed_on(keys: Keys, ref: ReservationRef, wrap_up_ms: int) -> verbs.HandedOn:
     return verbs.HandedOn(
         reservation=keys.reservation(ref.reservation),
         agent=keys.agent(ref.agent),
         holds=keys.holds(ref.agent),
         id=ref.reservation,
+        wrap_up_ms=wrap_up_ms,
     )
 
 
@@ -345,8 +384,10 @@ def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[
             return Enqueued(int(score), int(waits_until), event.decode())
         case [b"no_pool"]:
             raise PoolNotFound(pool_name(request.site, request.pool))
-        case [b"full", load_event, roster_event]:
-            return Full(int(load_event), int(roster_event))
+        case [b"full", load_event, roster_event, refused]:
+            why = (None if word == GONE else Constraint(word.decode()) for word in refused.split(b"|") if word)
+            agents = (agent for agent, _ in shortlist.candidates)
+            return Full(int(load_event), int(roster_event), dict(zip(agents, why, strict=True)))
         case [why, *detail]:
             return Refused(Refusal(why.decode()), *(word.decode() for word in detail))
         case _:

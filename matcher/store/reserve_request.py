@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from matcher.model import Basis, Reservation
+import msgspec
+
+from matcher.model import Basis, Constraint, Reservation
 from matcher.model.lifecycle import ReservationState
 
 
@@ -31,8 +33,7 @@ class ReserveKind(StrEnum):
     """A transfer that waits in the queue."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReservationRef:
+class ReservationRef(msgspec.Struct, frozen=True):
     """What never changes of a reservation: its ids, agent and contact, and the pool whose terms it has."""
 
     site: str
@@ -61,8 +62,10 @@ class ReserveRequest:
 
     own_request: the request id was made here, not by the caller.
     former_digests: what the same request may be remembered by instead of `digest`.
-    waiting None: the contact may not wait. handed_on: in a transfer, the reservation that is freed once the new one is
-    held. idle_ms: after how long without activity an accepted conversation is idle; 0: never.
+    waiting None: the contact may not wait. handed_on: in a transfer, the reservation that ends once the new one is
+    held, and how long its capacity stays held then. idle_ms: after how long without activity an accepted conversation
+    is idle; 0: never. requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both
+    are stored already of a contact that waits.
     """
 
     site: str
@@ -82,7 +85,10 @@ class ReserveRequest:
     waiting: WaitTerms | None = None
     how: ReserveKind = ReserveKind.NEW
     handed_on: ReservationRef | None = None
+    handed_on_wrap_up_ms: int = 0
     pool_uid: str = ""
+    requirements: bytes = b""
+    only: str = ""
 
     @property
     def lines_up(self) -> bool:
@@ -90,8 +96,7 @@ class ReserveRequest:
         return self.waiting is not None and self.waiting.at_once
 
 
-@dataclass(frozen=True, slots=True)
-class Shortlist:
+class Shortlist(msgspec.Struct, frozen=True):
     """The candidates that the store chooses from, with their affinities, by which rule, and the decision's record.
 
     tolerance: affinities this near the best are equal; below 0 all are equal.
@@ -103,8 +108,7 @@ class Shortlist:
     candidates: Sequence[tuple[str, float]]
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(msgspec.Struct, frozen=True):
     """Capacity is held; `event`: the id of the load stream's event that says so."""
 
     reservation: Reservation
@@ -131,10 +135,14 @@ class Enqueued:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """No candidate has enough free capacity; `load_event` and `roster_event`: the last events of both streams then."""
+    """No candidate can be held; `load_event` and `roster_event`: the last events of both streams then.
+
+    refused: each candidate with what kept the agent from the contact; None: the agent is gone.
+    """
 
     load_event: int
     roster_event: int
+    refused: Mapping[str, Constraint | None] = field(default_factory=dict)
 
 
 class Refusal(StrEnum):

@@ -8,13 +8,14 @@ over the key is gone, and no copy of the store shows the message.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 
-from matcher.model import Message
+from matcher.model import PLAIN, Message, SetAside, Stretch
 from matcher.store.keyring.secret_keys import SECRET_ID
 from matcher.store.keyring.service_keys import ServiceKeys
 
@@ -36,8 +37,25 @@ class NotOpened(Enum):
     """It was opened, and what it holds is no message of this version."""
 
 
+class WaitingText(msgspec.Struct, frozen=True):
+    """The text of a contact that waits: what is compared, with its places in the text as it was sent. Never logged."""
+
+    text: str
+    media_type: str = PLAIN
+    kept: tuple[Stretch, ...] | None = None
+    set_aside: tuple[SetAside, ...] = ()
+
+    @classmethod
+    def of(cls, message: Message) -> WaitingText:
+        """Return the text of a message."""
+        return cls(message.text, message.media_type, message.kept, message.set_aside)
+
+    def __repr__(self) -> str:
+        return "WaitingText(…)"
+
+
 class WaitingMessage(msgspec.Struct, frozen=True):
-    """The part of a request that is stored while its contact waits. Never logged."""
+    """The message of a contact that waits, as schema 2 seals it: the text with its requirements. Never logged."""
 
     message: Message
     auto_accept: bool
@@ -52,8 +70,8 @@ class Sealer:
     def __init__(self, keys: ServiceKeys) -> None:
         self._keys = keys
 
-    def seal(self, site: str, contact: str, waiting: WaitingMessage, until_ms: int) -> bytes:
-        """Return a message that nobody can read without its key.
+    def seal(self, site: str, contact: str, waiting: WaitingText | WaitingMessage, until_ms: int) -> bytes:
+        """Return a text that nobody can read without its key.
 
         until_ms: the latest moment at which the contact's wait may end.
         """
@@ -62,8 +80,8 @@ class Sealer:
         associated = header + _associated_data(site, contact)
         return header + nonce + cipher.aead.encrypt(nonce, msgspec.json.encode(waiting), associated)
 
-    def open(self, site: str, contact: str, sealed: bytes) -> WaitingMessage | NotOpened:
-        """Return the message, or why it cannot be opened."""
+    def open(self, site: str, contact: str, sealed: bytes) -> WaitingText | WaitingMessage | NotOpened:
+        """Return what was sealed, or why it cannot be opened."""
         header_bytes = len(BY_DAY) + DAY_CHARACTERS + 1
         if sealed.startswith(BY_DAY):
             day = sealed[len(BY_DAY) : header_bytes - 1].decode("ascii", "replace")
@@ -72,7 +90,9 @@ class Sealer:
                 return opened
         return self._open(SECRET_ID, b"", sealed, site, contact)
 
-    def _open(self, key_id: str, header: bytes, sealed: bytes, site: str, contact: str) -> WaitingMessage | NotOpened:
+    def _open(
+        self, key_id: str, header: bytes, sealed: bytes, site: str, contact: str
+    ) -> WaitingText | WaitingMessage | NotOpened:
         cipher = self._keys.to_open(key_id)
         if cipher is None:
             return NotOpened.SECRET
@@ -81,6 +101,9 @@ class Sealer:
             opened = cipher.aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated)
         except (InvalidTag, ValueError):  # a ValueError: it is too short for a nonce
             return NotOpened.SECRET
+        # Each form lacks a field that the other demands.
+        with suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(opened, type=WaitingText)
         try:
             return msgspec.json.decode(opened, type=WaitingMessage)
         except msgspec.MsgspecError:

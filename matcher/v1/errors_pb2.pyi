@@ -81,7 +81,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     "17"}.
     """
     AGENT_HAS_HOLDS: _ErrorReason.ValueType  # 33
-    """FAILED_PRECONDITION: the agent holds live reservations; `force` cancels them.
+    """FAILED_PRECONDITION: the agent holds live reservations; `force` puts their contacts back.
     Example: {"agent": "sites/default/agents/maya", "holds": "2"}.
     """
     POOL_IN_USE: _ErrorReason.ValueType  # 34
@@ -215,7 +215,7 @@ FENCE_STALE: ErrorReason.ValueType  # 32
 "17"}.
 """
 AGENT_HAS_HOLDS: ErrorReason.ValueType  # 33
-"""FAILED_PRECONDITION: the agent holds live reservations; `force` cancels them.
+"""FAILED_PRECONDITION: the agent holds live reservations; `force` puts their contacts back.
 Example: {"agent": "sites/default/agents/maya", "holds": "2"}.
 """
 POOL_IN_USE: ErrorReason.ValueType  # 34

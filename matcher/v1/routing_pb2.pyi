@@ -35,7 +35,9 @@ class _ReservationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rese
     ACCEPTED: _ReservationState.ValueType  # 2
     """The agent accepted it; the conversation goes on."""
     WRAPPING: _ReservationState.ValueType  # 3
-    """The conversation has ended; the agent wraps up."""
+    """The conversation has ended; the agent wraps up. The state after it is the one that the conversation ended with:
+    COMPLETED, also after a transfer, CANCELED or EXPIRED.
+    """
     COMPLETED: _ReservationState.ValueType  # 4
     """The conversation and the wrap-up have ended."""
     DECLINED: _ReservationState.ValueType  # 5
@@ -55,7 +57,9 @@ PENDING: ReservationState.ValueType  # 1
 ACCEPTED: ReservationState.ValueType  # 2
 """The agent accepted it; the conversation goes on."""
 WRAPPING: ReservationState.ValueType  # 3
-"""The conversation has ended; the agent wraps up."""
+"""The conversation has ended; the agent wraps up. The state after it is the one that the conversation ended with:
+COMPLETED, also after a transfer, CANCELED or EXPIRED.
+"""
 COMPLETED: ReservationState.ValueType  # 4
 """The conversation and the wrap-up have ended."""
 DECLINED: ReservationState.ValueType  # 5
@@ -91,8 +95,9 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     nobody. It can be routed again or canceled; else it expires when its wait is over.
     """
     CONTACT_RETURNED: _ContactState.ValueType  # 8
-    """It is nobody's: it has no agent and no place in the queue, because it may not wait and its offer came to nothing. It
-    can be routed again under its id or canceled; else it is forgotten after MATCHER_KEEP_SECONDS.
+    """It is nobody's: it has no agent and no place in the queue, because it may not wait, and its offer came to nothing or
+    its agent was removed. It can be routed again under its id or canceled; else it is forgotten after
+    MATCHER_KEEP_SECONDS.
     """
 
 class ContactState(_ContactState, metaclass=_ContactStateEnumTypeWrapper):
@@ -117,8 +122,9 @@ CONTACT_QUARANTINED: ContactState.ValueType  # 7
 nobody. It can be routed again or canceled; else it expires when its wait is over.
 """
 CONTACT_RETURNED: ContactState.ValueType  # 8
-"""It is nobody's: it has no agent and no place in the queue, because it may not wait and its offer came to nothing. It
-can be routed again under its id or canceled; else it is forgotten after MATCHER_KEEP_SECONDS.
+"""It is nobody's: it has no agent and no place in the queue, because it may not wait, and its offer came to nothing or
+its agent was removed. It can be routed again under its id or canceled; else it is forgotten after
+MATCHER_KEEP_SECONDS.
 """
 Global___ContactState: _TypeAlias = ContactState  # noqa: Y015
 
@@ -169,7 +175,7 @@ class _Cause:
 class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CAUSE_UNSPECIFIED: _Cause.ValueType  # 0
-    """Never sent."""
+    """The event is no step of the contact: it is a sign of life of WatchContact."""
     CAUSE_OFFERED: _Cause.ValueType  # 1
     """An agent was reserved for it."""
     CAUSE_NOBODY_FREE: _Cause.ValueType  # 2
@@ -199,7 +205,7 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     CAUSE_ACTIVE: _Cause.ValueType  # 14
     """The conversation is active again: it counts against the agent's capacity."""
     CAUSE_AGENT_REMOVED: _Cause.ValueType  # 15
-    """The agent was removed."""
+    """The agent was removed: the contact goes back, from an offer or from the conversation."""
     CAUSE_UNREADABLE: _Cause.ValueType  # 16
     """Its record could not be read, or its message could not be opened or encoded. A transfer that waited is over then, and
     the contact stays with its agent.
@@ -211,7 +217,7 @@ class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
     """Why a contact came to its state."""
 
 CAUSE_UNSPECIFIED: Cause.ValueType  # 0
-"""Never sent."""
+"""The event is no step of the contact: it is a sign of life of WatchContact."""
 CAUSE_OFFERED: Cause.ValueType  # 1
 """An agent was reserved for it."""
 CAUSE_NOBODY_FREE: Cause.ValueType  # 2
@@ -241,7 +247,7 @@ CAUSE_IDLE: Cause.ValueType  # 13
 CAUSE_ACTIVE: Cause.ValueType  # 14
 """The conversation is active again: it counts against the agent's capacity."""
 CAUSE_AGENT_REMOVED: Cause.ValueType  # 15
-"""The agent was removed."""
+"""The agent was removed: the contact goes back, from an offer or from the conversation."""
 CAUSE_UNREADABLE: Cause.ValueType  # 16
 """Its record could not be read, or its message could not be opened or encoded. A transfer that waited is over then, and
 the contact stays with its agent.
@@ -272,6 +278,10 @@ class _ConstraintEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Constraint
     """The agent is not ONLINE."""
     CONSTRAINT_CAPACITY: _Constraint.ValueType  # 7
     """The agent has no free capacity."""
+    CONSTRAINT_KEPT_FOR_WAITING: _Constraint.ValueType  # 8
+    """The agent has free capacity, and it is kept for contacts that wait already: with `wait` this contact waits beside
+    them.
+    """
 
 class Constraint(_Constraint, metaclass=_ConstraintEnumTypeWrapper):
     """A hard constraint."""
@@ -292,6 +302,10 @@ CONSTRAINT_STATUS: Constraint.ValueType  # 6
 """The agent is not ONLINE."""
 CONSTRAINT_CAPACITY: Constraint.ValueType  # 7
 """The agent has no free capacity."""
+CONSTRAINT_KEPT_FOR_WAITING: Constraint.ValueType  # 8
+"""The agent has free capacity, and it is kept for contacts that wait already: with `wait` this contact waits beside
+them.
+"""
 Global___Constraint: _TypeAlias = Constraint  # noqa: Y015
 
 class _Degraded:
@@ -400,7 +414,8 @@ class Message(_message.Message):
     text: _builtins.str
     """The text: 1 to 8,000 characters; with media_type, 1 to 262,144, of which at most 8,000 remain when what the customer
     did not write now is set aside. In TransferContact it may be empty: then only the requirements count. Never logged;
-    what is compared of it is stored only while a contact waits.
+    what is compared of it is stored only while a contact waits. What the message requires (the fields below) is stored as
+    long as the contact.
     """
     customer: _builtins.str
     """The caller's id of the customer; opaque, at most 256 characters."""
@@ -463,8 +478,9 @@ class PreferredAgent(_message.Message):
     """The agent, "sites/{site}/agents/{agent}"."""
     @_builtins.property
     def expires_after(self) -> _duration_pb2.Duration:
-        """How long after the contact's creation a waiting contact is kept for the agent, before other agents may take it.
-        Unset: not kept; the agent is chosen first where free. At most 1 h.
+        """How long after the contact's creation a waiting contact is kept for the agent, before other agents may take it: only
+        while the agent is ONLINE, in the pool, meets the requirements and is merely too busy. Else, and once that ends, other
+        agents may take it at once. Unset: not kept; the agent is chosen first where free. At most 1 h.
         """
 
     def __init__(
@@ -597,6 +613,7 @@ class RouteMessageResponse(_message.Message):
     QUEUED_FIELD_NUMBER: _builtins.int
     CANDIDATE_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
+    UNKNOWN_PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact, "sites/{site}/contacts/{contact}"."""
     decision: _builtins.str
@@ -621,6 +638,10 @@ class RouteMessageResponse(_message.Message):
     def candidate(self) -> Global___Candidate:
         """The reserved agent, with the reasons."""
 
+    @_builtins.property
+    def unknown_preferred_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The preferred agents of the request who do not exist, "sites/{site}/agents/{agent}". The contact is not kept for them."""
+
     def __init__(
         self,
         *,
@@ -632,10 +653,11 @@ class RouteMessageResponse(_message.Message):
         queued: Global___Queued | None = ...,
         candidate: Global___Candidate | None = ...,
         degraded: Global___Degraded.ValueType = ...,
+        unknown_preferred_agents: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "outcome", b"outcome", "queued", b"queued", "reservation", b"reservation", "unmatched", b"unmatched"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "contact", b"contact", "decision", b"decision", "degraded", b"degraded", "outcome", b"outcome", "queued", b"queued", "replayed", b"replayed", "reservation", b"reservation", "unmatched", b"unmatched"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "contact", b"contact", "decision", b"decision", "degraded", b"degraded", "outcome", b"outcome", "queued", b"queued", "replayed", b"replayed", "reservation", b"reservation", "unknown_preferred_agents", b"unknown_preferred_agents", "unmatched", b"unmatched"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["reservation", "unmatched", "queued"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
@@ -779,8 +801,8 @@ class Unmatched(_message.Message):
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     WOULD_MATCH_FIELD_NUMBER: _builtins.int
     reason: Global___Constraint.ValueType
-    """The constraint that excluded the last agents: CONSTRAINT_CAPACITY means that every agent who meets the others is
-    full.
+    """The constraint that excluded the last agents, as it held when the store refused them: CONSTRAINT_CAPACITY means that
+    every agent who meets the others is full.
     """
     @_builtins.property
     def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOutCount]:
@@ -1109,6 +1131,7 @@ class ContactEvent(_message.Message):
     RESERVATION_FIELD_NUMBER: _builtins.int
     AGENT_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    QUEUED_FIELD_NUMBER: _builtins.int
     contact: _builtins.str
     """The contact, "sites/{site}/contacts/{contact}"."""
     pool: _builtins.str
@@ -1127,6 +1150,12 @@ class ContactEvent(_message.Message):
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
 
+    @_builtins.property
+    def queued(self) -> Global___Queued:
+        """In a sign of life of WatchContact: the contact's place in the queue now. Unset in every step, and in a sign where
+        the contact does not wait, or where its place is not known yet.
+        """
+
     def __init__(
         self,
         *,
@@ -1138,10 +1167,11 @@ class ContactEvent(_message.Message):
         reservation: _builtins.str = ...,
         agent: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        queued: Global___Queued | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["queued", b"queued", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "cause", b"cause", "contact", b"contact", "pool", b"pool", "reservation", b"reservation", "sequence", b"sequence", "state", b"state", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "cause", b"cause", "contact", b"contact", "pool", b"pool", "queued", b"queued", "reservation", b"reservation", "sequence", b"sequence", "state", b"state", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1204,6 +1234,7 @@ class Decision(_message.Message):
     AGENT_UID_FIELD_NUMBER: _builtins.int
     POOL_UID_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
+    UNKNOWN_PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/decisions/{decision}"."""
     contact: _builtins.str
@@ -1256,6 +1287,10 @@ class Decision(_message.Message):
     def set_aside(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAside]:
         """The parts of the text that were not compared, in order; of more than 64 the longest."""
 
+    @_builtins.property
+    def unknown_preferred_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The preferred agents who did not exist, "sites/{site}/agents/{agent}"."""
+
     def __init__(
         self,
         *,
@@ -1280,10 +1315,11 @@ class Decision(_message.Message):
         agent_uid: _builtins.str = ...,
         pool_uid: _builtins.str = ...,
         degraded: Global___Degraded.ValueType = ...,
+        unknown_preferred_agents: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "degraded", b"degraded", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "degraded", b"degraded", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1567,11 +1603,13 @@ class CompleteReservationRequest(_message.Message):
     """The reservation's fence; 0: not checked."""
     resolved: _builtins.bool
     """Whether the customer was helped. If true, the customer is routed to the agent again for the pool's
-    relationship_duration; if false, never. Unset: unknown.
+    relationship_duration; if false, never. Unset: unknown. It counts for the agent of this reservation, also where the
+    contact has gone on to another agent, and also after the conversation, as long as the reservation is kept. Of several
+    reports on one reservation the first from which something follows is taken; it may be repeated.
     """
     rating: _builtins.int
     """The customer's rating, 1 (bad) to 5 (good). 4 and 5 make the relationship of customer and agent, 1 and 2 end it.
-    0: no rating.
+    0: no rating. For whom and how often it counts: as `resolved`.
     """
     def __init__(
         self,
@@ -1590,6 +1628,32 @@ class CompleteReservationRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__resolved) -> _WhichOneofReturnType__resolved | None: ...
 
 Global___CompleteReservationRequest: _TypeAlias = CompleteReservationRequest  # noqa: Y015
+
+@_typing.final
+class EndWrapUpRequest(_message.Message):
+    """Request of EndWrapUp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The reservation, "sites/{site}/reservations/{reservation}"."""
+    fence: _builtins.int
+    """The reservation's fence; 0: not checked."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        fence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fence", b"fence", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndWrapUpRequest: _TypeAlias = EndWrapUpRequest  # noqa: Y015
 
 @_typing.final
 class TouchReservationRequest(_message.Message):
@@ -1680,7 +1744,7 @@ class ListReservationsRequest(_message.Message):
     agent: _builtins.str
     """Only reservations of this agent, "sites/{site}/agents/{agent}"."""
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000."""
+    """The most entries of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB."""
     page_token: _builtins.str
     """The next_page_token of the previous page."""
     def __init__(
@@ -1789,8 +1853,8 @@ class ListContactsRequest(_message.Message):
     state: Global___ContactState.ValueType
     """Only contacts in this state. CLOSED, CANCELED and EXPIRED list none: these contacts have ended."""
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000. With a filter a page with fewer entries, even none, is not
-    necessarily the last: the service reads about 2,000 contacts for a page.
+    """The most entries of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB. With a filter a
+    page with fewer entries, even none, is not necessarily the last: the service reads about 2,000 contacts for a page.
     """
     page_token: _builtins.str
     """The next_page_token of the previous page."""
@@ -1925,19 +1989,27 @@ class WatchContactRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    INCLUDE_PROGRESS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The contact, "sites/{site}/contacts/{contact}"."""
     after_sequence: _builtins.int
     """Only events after this sequence number. 0: from the beginning."""
+    include_progress: _builtins.bool
+    """Also sends signs of life: events without a cause, with the sequence and the state of the last step, with `time` now,
+    and with `queued` where the contact waits. A sign comes after the steps that the stream begins with, after 20 s
+    without an event, and when place or estimate have changed, at most every 5 s. Without it the stream sends steps
+    only, and a quiet stream is kept open by the HTTP/2 PINGs of the service alone.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         after_sequence: _builtins.int = ...,
+        include_progress: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "include_progress", b"include_progress", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1977,7 +2049,7 @@ Global___WatchEventsRequest: _TypeAlias = WatchEventsRequest  # noqa: Y015
 
 @_typing.final
 class WatchEventsResponse(_message.Message):
-    """An event of a contact, or a keepalive."""
+    """An event of a contact, or a sign of life."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1987,7 +2059,7 @@ class WatchEventsResponse(_message.Message):
     """The token that resumes the stream after this answer."""
     @_builtins.property
     def event(self) -> Global___ContactEvent:
-        """The event; unset in a keepalive, which is sent first and then at least every 30 s."""
+        """The event; unset in a sign of life, which is sent first, and then after 20 s without an event."""
 
     def __init__(
         self,

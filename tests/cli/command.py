@@ -7,7 +7,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,32 @@ async def matcher(*arguments: str, stdin: bytes = b"", environment: Mapping[str,
     result = Result(process.returncode or 0, out.decode(), err.decode())
     assert "Traceback" not in result.err
     return result
+
+
+@asynccontextmanager
+async def running(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run `matcher` during the block, whose reader takes the lines of its output as they come."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "matcher.cli", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=inherited | {"COLUMNS": "240"},
+    )
+    try:
+        async with asyncio.timeout(LONGEST):
+            yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def printed(stream: asyncio.StreamReader | None) -> str:
+    """Return the next line of a running command."""
+    assert stream is not None
+    return (await stream.readline()).decode().rstrip("\n")
 
 
 def lines(records: Sequence[Mapping[str, object]]) -> bytes:

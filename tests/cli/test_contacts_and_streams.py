@@ -9,7 +9,7 @@ import pytest
 
 from matcher.client import MatcherClient
 from matcher.v1 import roster_pb2 as roster
-from tests.cli.command import Result, matcher
+from tests.cli.command import Result, matcher, printed, running
 from tests.people import hire, person
 from tests.processes import Server
 
@@ -51,6 +51,17 @@ async def test_contacts_are_listed_shown_watched_and_canceled(desk: MatcherClien
     assert rest.out.splitlines()[0].endswith("c-2 2 CANCELED canceled")
     unknown = await typed(desk, "contacts", "watch", "nobody")
     assert (unknown.code, unknown.err.startswith("error: CONTACT_NOT_FOUND: ")) == (1, True)
+
+
+async def test_a_watch_with_progress_prints_the_place_in_the_queue(desk: MatcherClient) -> None:
+    """The place follows the step at once; the watch ends when its contact has ended."""
+    options = ("--progress", "--server", desk.target, "--site", desk.site)
+    async with running("contacts", "watch", "c-2", *options) as watch:
+        assert (await printed(watch.stdout)).endswith("c-2 1 QUEUED nobody free")
+        assert " c-2 1 position 1 in the queue, at most until " in await printed(watch.stdout)
+        await desk.cancel_contact("c-2")
+        assert (await printed(watch.stdout)).endswith("c-2 2 CANCELED canceled")
+        assert await watch.wait() == 0
 
 
 async def test_events_are_printed_from_a_token_on(desk: MatcherClient) -> None:

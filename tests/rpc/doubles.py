@@ -17,6 +17,7 @@ from matcher.model import (
     Constraint,
     Contact,
     ContactEvent,
+    ContactSign,
     Decision,
     Experience,
     Hold,
@@ -29,6 +30,7 @@ from matcher.model import (
     Pool,
     PoolPolicy,
     Profile,
+    Queued,
     Ranking,
     Reason,
     Reservation,
@@ -193,6 +195,9 @@ class ReservationsDouble(Double):
     async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
         return self.record("complete", OFFER, site, reservation, fence, experience)
 
+    async def end_wrap_up(self, site: str, reservation: str, fence: int) -> Reservation:
+        return self.record("end_wrap_up", OFFER, site, reservation, fence)
+
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
         return self.record("cancel", OFFER, site, reservation, fence)
 
@@ -230,8 +235,12 @@ class ContactsDouble(Double):
 class WatchDouble(Double):
     """Yields one item in each stream, and ends."""
 
-    async def contact(self, site: str, contact: str, after_sequence: int) -> AsyncGenerator[ContactEvent, None]:
-        yield self.record("watch_contact", EVENT, site, contact, after_sequence)
+    async def contact(
+        self, site: str, contact: str, after_sequence: int, *, progress: bool
+    ) -> AsyncGenerator[ContactEvent | ContactSign, None]:
+        yield self.record("watch_contact", EVENT, site, contact, after_sequence, progress)
+        if progress:
+            yield ContactSign(EVENT, NOW_MS + 1_000, Queued(3, 40_000, NOW_MS + 60_000))
 
     async def events(
         self, site: str, pool: str | None, resume: StreamPlace | None

@@ -223,6 +223,18 @@ async def test_a_watch_can_be_resumed_by_its_token(service: Service) -> None:
     assert [item async for item in watched] == [event]
 
 
+async def test_a_sign_of_life_of_a_contact_has_its_place_and_no_cause(service: Service) -> None:
+    """With include_progress a sign follows the step: its sequence and state again, the time of now, and the place."""
+    request = routing.WatchContactRequest(name="sites/default/contacts/c-1", include_progress=True)
+    watched: Any = service.routing.WatchContact(request)
+    step, sign = [item async for item in watched]
+    assert (sign.contact, sign.sequence, sign.state) == (step.contact, step.sequence, step.state)
+    assert (step.cause, sign.cause) == (routing.CAUSE_OFFERED, routing.CAUSE_UNSPECIFIED)
+    assert (step.HasField("queued"), sign.queued.position) == (False, 3)
+    assert sign.queued.estimated_wait.ToMilliseconds() == 40_000
+    assert sign.time.ToMilliseconds() == NOW_MS + 1_000
+
+
 async def test_a_desk_and_a_heartbeat_are_answered(service: Service) -> None:
     """WatchReservations yields reservations, BeatAgent returns its end, GetPool the number of waiting contacts."""
     desk: Any = service.people.WatchReservations(people.WatchReservationsRequest(parent=MAYA_NAME))

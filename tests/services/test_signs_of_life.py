@@ -6,12 +6,18 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from matcher.client import Deadlines
+from matcher.client.connection import CHANNEL_OPTIONS
 from matcher.model import ContactEvent, StreamPlace
 from matcher.model.lifecycle import Cause, ContactState
 from matcher.replica.event_hub import EventHub
-from matcher.services.watch import WatchService
+from matcher.rpc.server import KEEPALIVE_OPTIONS
+from matcher.services.watch import SIGN_SECONDS, WatchService
 from matcher.store.contact_events import Steps
+from tests.processes import ROOT
 
+NGINX_SECONDS = 60.0
+"""After so long without a byte from the service nginx ends a stream, by default (grpc_read_timeout)."""
 START = StreamPlace(5, 1_005)
 
 
@@ -69,3 +75,14 @@ async def test_a_sign_of_life_has_the_place_of_the_latest_event_of_the_site() ->
         stand.hub.publish(event(8, "quiet"))
         sent = [await anext(stream) for _ in range(3)]
     assert [message for message, _ in sent if message] == [event(8, "quiet")]
+
+
+def test_the_periods_of_signs_pings_and_patience_fit_together() -> None:
+    """Signs and pings come three times before nginx loses patience, and the client reconnects after two lost signs."""
+    service, client = dict(KEEPALIVE_OPTIONS), dict(CHANNEL_OPTIONS)
+    assert SIGN_SECONDS * 3 <= NGINX_SECONDS
+    assert service["grpc.keepalive_time_ms"] <= SIGN_SECONDS * 1_000
+    assert 2 * SIGN_SECONDS < Deadlines().watch_silence < 3 * SIGN_SECONDS
+    assert client["grpc.keepalive_time_ms"] >= service["grpc.http2.min_ping_interval_without_data_ms"]
+    proto = "".join(file.read_text("utf-8") for file in (ROOT / "proto/matcher/v1").glob("ro*.proto"))
+    assert proto.count(f"after {SIGN_SECONDS:g} s") == 3

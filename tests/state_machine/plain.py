@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,19 +14,15 @@ from matcher.model.lifecycle import ReservationState as State
 FOREVER: Final = "forever"
 LATER: Final = "later"
 LIVE: Final = frozenset({State.PENDING, State.ACCEPTED, State.WRAPPING})
-LAPSES: Final = {State.PENDING: State.EXPIRED, State.ACCEPTED: State.EXPIRED, State.WRAPPING: State.COMPLETED}
 
-# The state that each verb leads to from the states it fits; a repeated verb leaves the state as it is.
+# The state that each verb leads to from the states it fits, without a wrap-up; a repeated verb leaves it as it is.
 MAKES: Final = {
     "accept": {State.PENDING: State.ACCEPTED, State.ACCEPTED: State.ACCEPTED},
     "decline": {State.PENDING: State.DECLINED, State.DECLINED: State.DECLINED},
     "renew": {State.ACCEPTED: State.ACCEPTED},
     "touch": {State.ACCEPTED: State.ACCEPTED},
-    "complete": {
-        State.ACCEPTED: State.WRAPPING,
-        State.WRAPPING: State.COMPLETED,
-        State.COMPLETED: State.COMPLETED,
-    },
+    "complete": {State.ACCEPTED: State.COMPLETED, State.COMPLETED: State.COMPLETED},
+    "end_wrap_up": {State.COMPLETED: State.COMPLETED},
     "cancel": {
         State.PENDING: State.CANCELED,
         State.ACCEPTED: State.CANCELED,
@@ -55,6 +52,12 @@ class PlainReservation:
     pool: str = ""
     lapsed: bool = False
     idle: bool = False
+    ends: State | None = None
+    """What the conversation ended with, where a wrap-up followed."""
+    was_idle: bool = False
+    talked: bool = False
+    """Whether it lapsed during the conversation, and no sweep has noted that."""
+    agent_removed: bool = False
 
     @property
     def counts(self) -> int:
@@ -66,8 +69,8 @@ class PlainReservation:
 class PlainContact:
     """A contact: its state, the agents excluded for it, and whether it waits.
 
-    waits: it may be put into the queue. in_queue: it is in the queue. moving: a transfer of it waits, while an agent
-    holds it.
+    waits: it may be put into the queue. may_wait_again: the same, once it comes back from a conversation. in_queue: it
+    is in the queue. moving: a transfer of it waits, while an agent holds it.
     """
 
     state: Contact
@@ -78,6 +81,7 @@ class PlainContact:
     auto_accept: bool = False
     only: str = ""
     waits: bool = False
+    may_wait_again: bool = False
     wait_is_over: bool = False
     in_queue: bool = False
     moving: bool = False
@@ -117,7 +121,10 @@ class Plain:
     requests: dict[str, tuple[Ask, str, str]] = field(default_factory=dict)
     """Each request with the contact and the reservation of its answer; no reservation: the contact was queued."""
     fences: dict[str, int] = field(default_factory=dict)
-    wraps_up: dict[str, bool] = field(default_factory=dict)
+    wraps_up: dict[str, frozenset[str]] = field(default_factory=dict)
+    """pool → the ends of a conversation that a wrap-up follows: complete, transfer, cancel, expiry."""
+    lapses: list[str] = field(default_factory=list)
+    """Reservations whose deadline has passed, in this order, and no sweep has noted that."""
     earmarked: set[str] = field(default_factory=set)
     """Agents whose capacity became free while contacts waited: they are not for new messages."""
 
@@ -211,25 +218,47 @@ class Plain:
         accepted = reservation.state is State.ACCEPTED
         contact.state = Contact.ASSIGNED if accepted else Contact.RESERVED
         contact.in_queue = contact.moving = False
-        contact.waits = waits and not accepted
+        contact.waits, contact.may_wait_again = waits and not accepted, waits
 
     def free_old_reservation(self, contact: PlainContact) -> None:
         """Note that a transfer ends the reservation of the agent who holds the contact."""
         old = self.reservations[contact.reservation]
         old.state, old.idle = State.COMPLETED, False
         contact.exclude(old.agent, FOREVER)
-        self.freed(old.agent)
+        if "transfer" in self.wraps_up[old.pool]:
+            old.state, old.ends = State.WRAPPING, State.COMPLETED
+        else:
+            self.freed(old.agent)
 
     def enqueue(self, name: str, ask: Ask) -> None:
         """Note that a contact waits in the queue."""
         contact = self.contacts.setdefault(name, PlainContact(Contact.QUEUED, ""))
         contact.state, contact.in_queue, contact.waits, contact.wait_is_over = Contact.QUEUED, True, True, False
+        contact.may_wait_again = True
         contact.pool, contact.channel, contact.auto_accept, contact.only = ask.pool, ask.channel, ask.auto_accept, ""
 
-    def becomes(self, name: str, state: State, *, excluded: str = "", withdrawn: bool = False) -> None:
+    def makes(self, name: str, verb: str) -> State | None:
+        """Return the state of a reservation after a verb, None where the verb does not fit."""
+        reservation = self.reservations[name]
+        if reservation.state is State.WRAPPING:
+            repeated = {State.COMPLETED: "complete", State.CANCELED: "cancel"}.get(reservation.ends or State.COMPLETED)
+            return {"end_wrap_up": reservation.ends, repeated: State.WRAPPING}.get(verb)
+        if verb == "end_wrap_up" and reservation.ends is not None:
+            return reservation.state
+        made = MAKES[verb].get(reservation.state)
+        wraps_up = reservation.state is State.ACCEPTED and verb in self.wraps_up[reservation.pool]
+        if wraps_up and verb in ("complete", "cancel"):
+            reservation.ends = made
+            return State.WRAPPING
+        return made
+
+    def becomes(
+        self, name: str, state: State, *, excluded: str = "", withdrawn: bool = False, removed: bool = False
+    ) -> None:
         """Note that a reservation has another state.
 
-        excluded: how long the agent is excluded. withdrawn: the agent of the offer went offline or was deleted.
+        excluded: how long the agent is excluded. withdrawn: the agent of the offer went offline. removed: the agent was
+        deleted, from an offer or from a conversation.
         """
         reservation = self.reservations[name]
         before, reservation.state = reservation.state, state
@@ -239,13 +268,14 @@ class Plain:
         contact = self.contacts[reservation.contact]
         if before is state or contact.reservation != name or contact.state not in (Contact.RESERVED, Contact.ASSIGNED):
             return
-        match state:
+        match reservation.ends if state is State.WRAPPING else state:
             case State.ACCEPTED:
                 contact.state, contact.waits = Contact.ASSIGNED, False
-            case State.WRAPPING | State.COMPLETED:
+            case State.COMPLETED:
                 self.ends(contact, Contact.CLOSED)
-            case State.CANCELED if withdrawn:
-                self.return_to_queue(contact, reservation.agent, "")
+            case State.CANCELED if withdrawn or removed:
+                self.come_back(contact)
+                self.return_to_queue(contact, reservation.agent, FOREVER if removed else "")
             case State.CANCELED:
                 self.ends(contact, Contact.CANCELED)
             case State.DECLINED:
@@ -257,6 +287,12 @@ class Plain:
             case State.EXPIRED:
                 # A waiting transfer likewise leaves the queue only when a sweep notes the lapse.
                 contact.state = Contact.EXPIRED
+
+    def come_back(self, contact: PlainContact) -> None:
+        """Note that a contact may wait again that an agent talked with, or whose transfer waits."""
+        if contact.state is Contact.ASSIGNED and not contact.moving:
+            contact.waits, contact.wait_is_over = contact.may_wait_again, False
+        contact.moving = False
 
     def return_to_queue(self, contact: PlainContact, agent: str, excluded: str) -> None:
         """Note that an offer was not accepted."""
@@ -275,13 +311,31 @@ class Plain:
     def lapse(self, name: str) -> None:
         """Let the deadline of a live reservation pass."""
         reservation = self.reservations[name]
-        reservation.lapsed = True
-        self.becomes(name, LAPSES[reservation.state])
+        reservation.lapsed, reservation.was_idle = True, reservation.idle
+        self.lapses.append(name)
+        ends = reservation.ends if reservation.state is State.WRAPPING else State.EXPIRED
+        reservation.talked = reservation.state is State.ACCEPTED
+        assert ends is not None
+        self.becomes(name, ends)
 
-    def written_down(self, overdue: set[str]) -> None:
-        """Note what a sweep makes of deadlines that have passed."""
+    def wraps_up_after_expiry(self, reservation: PlainReservation) -> bool:
+        """Tell whether a sweep that notes an expired conversation begins a wrap-up."""
+        return (
+            reservation.talked
+            and "expiry" in self.wraps_up[reservation.pool]
+            and not reservation.agent_removed
+            and (reservation.was_idle or self.has_free_capacity(reservation.agent, reservation.channel))
+        )
+
+    def written_down(self, overdue: Sequence[str]) -> None:
+        """Note what a sweep makes of deadlines that have passed, the earliest first."""
         for name in overdue:
-            contact = self.contacts[self.reservations[name].contact]
+            reservation = self.reservations[name]
+            if self.wraps_up_after_expiry(reservation):
+                reservation.state, reservation.ends, reservation.lapsed = State.WRAPPING, State.EXPIRED, False
+            reservation.talked = False
+            self.lapses.remove(name)
+            contact = self.contacts[reservation.contact]
             if contact.reservation == name and contact.state is Contact.QUEUED and contact.waits:
                 contact.in_queue = True
             elif contact.reservation == name and contact.state is Contact.EXPIRED:

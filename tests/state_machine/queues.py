@@ -7,7 +7,7 @@ from hypothesis.stateful import precondition, rule
 
 from matcher.errors import ContactNotFound, ContactStateWrong, MatcherError
 from matcher.model import Message, Outcome, QueuedOutcome, Requirements, ReservedOutcome, Unmatched, Wait
-from matcher.model.lifecycle import ContactState, ReservationState
+from matcher.model.lifecycle import ContactState
 from matcher.model.requests import TransferRequest
 from tests.state_machine.plain import FOREVER, PlainReservation
 from tests.state_machine.platforms import Platforms
@@ -80,7 +80,9 @@ class Queues(Platforms):
         assert not isinstance(done, MatcherError), done
         assert done.state is ContactState.CANCELED
         if known.state in {ContactState.RESERVED, ContactState.ASSIGNED}:
-            self.plain.becomes(known.reservation, ReservationState.CANCELED)
+            made = self.plain.makes(known.reservation, "cancel")
+            assert made is not None
+            self.plain.becomes(known.reservation, made)
         self.plain.ends(known, ContactState.CANCELED)
 
     @precondition(lambda self: any(contact.state is ContactState.ASSIGNED for contact in self.plain.contacts.values()))
@@ -109,13 +111,15 @@ class Queues(Platforms):
             self.check_nobody_was_free(able, set(before.earmarked()), answer)
             assert isinstance(answer, QueuedOutcome if wait else Unmatched), answer
             if wait:
-                known.in_queue = known.waits = known.moving = True
+                known.in_queue = known.waits = known.moving = known.may_wait_again = True
                 known.wait_is_over, known.pool, known.only, known.auto_accept = False, pool, agent, False
                 known.exclude(old.agent, FOREVER)
             return
         held = answer.reservation
         assert held.agent in able, (held, able, self.plain.held(held.agent))
-        self.check_earmark(held, before)
+        # A contact older than all that wait overtakes none of them: what is kept for them is free for it.
+        if int(before.hashes["contact"][name]["created"]) > min(before.queue.values(), default=0):
+            self.check_earmark(held, before)
         cost = self.plain.agents[held.agent].profile.capacity.channels[known.channel].cost
         assert (held.cost, held.state, held.contact) == (cost, PENDING, name)
         known.moving = True
@@ -180,7 +184,7 @@ class Queues(Platforms):
             await self.connection.run("HSET", self.keys.life, "due", 0)
             self.plain.reservations[name].idle = bool(changed)
 
-        overdue = {name for name, reservation in self.plain.reservations.items() if reservation.lapsed}
+        overdue = list(self.plain.lapses)
         self.run(passing())
         self.run(self.instances[server].sweep(self.site))
         self.plain.written_down(overdue)

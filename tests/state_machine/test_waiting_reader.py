@@ -8,14 +8,15 @@ import pytest
 
 from matcher.encoder import Priority
 from matcher.encoder.protocols import Vectors
-from matcher.model import Message, QueuedOutcome, Requirements, Wait
+from matcher.model import Basis, Message, Preferred, QueuedOutcome, Requirements, Stretch, Wait
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
 from matcher.routing.waiting_reader import Quarantined, WaitingReader
+from matcher.store.contacts import WaitingContact
 from matcher.store.keyring.secret_keys import SECRET_ID
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
-from matcher.store.sealer import Sealer
+from matcher.store.sealer import Sealer, WaitingMessage, WaitingText
 from tests.state_machine.pair import Pair
 from tests.state_machine.service_instance import KEYS
 from tests.store.stage import LONG_MS
@@ -59,6 +60,43 @@ async def test_a_process_that_opened_one_message_sets_those_aside_that_it_cannot
     assert await states(pair) == [ContactState.QUARANTINED, ContactState.QUARANTINED, ContactState.QUEUED]
     assert sorted(reasons) == [Quarantined.RECORD, Quarantined.SECRET]
     assert [place.contact for place in replica.queue] == ["c"]
+
+
+async def test_what_schema_2_sealed_is_read_with_its_requirements(pair: Pair) -> None:
+    """While a process of the version before lives, the text is sealed with its requirements, as it reads them."""
+    pair.connection.schema.writes = 2
+    try:
+        await three_wait(pair)
+    finally:
+        pair.connection.schema.set(None)
+    replica, sealer = await pair.slow.sites.replica(pair.site), Sealer(KEYS)
+    places = list(replica.queue)
+    for place, record in zip(places, await pair.slow.queue.kept(pair.site, ["a", "b", "c"]), strict=True):
+        assert isinstance(record, WaitingContact)
+        assert isinstance(sealer.open(pair.site, place.contact, record.sealed), WaitingMessage)
+    queued, left_out = await WaitingReader(replica, pair.slow.queue, sealer).read(places)
+    assert ([contact.message.text for contact in queued], left_out) == (3 * ["roses"], set())
+    assert [contact.requirements for contact in queued] == 3 * [Requirements()]
+
+
+async def test_what_is_required_is_not_sealed_and_outlives_the_text(pair: Pair) -> None:
+    """The text alone is sealed; without it a contact of the queue is read as one that meets no interest."""
+    required = Requirements(skills={"law": 2}, language="de")
+    message = Message("roses", "ann", required, (Preferred("rose", Basis.PREFERRED),))
+    request = RouteRequest(message, contact_id="a", wait=Wait(LONG_MS), auto_accept=True)
+    assert isinstance(await pair.slow.router.route(pair.site, request), QueuedOutcome)
+    await pair.catch_up()
+    replica = await pair.slow.sites.replica(pair.site)
+    (record,) = await pair.slow.queue.kept(pair.site, ["a"])
+    assert isinstance(record, WaitingContact)
+    assert Sealer(KEYS).open(pair.site, "a", record.sealed) == WaitingText("roses", kept=(Stretch(0, 5, 5),))
+    reader = WaitingReader(replica, pair.slow.queue, Sealer(KEYS))
+    for text in ("roses", ""):
+        (queued,), _ = await reader.read(list(replica.queue))
+        assert (queued.message.text, queued.requirements, queued.auto_accept) == (text, required, True)
+        assert queued.message.preferred == message.preferred
+        assert len(queued.encoded.stems) == len(text) // 5
+        await pair.connection.run("HDEL", Keys(pair.site).contact("a"), "sealed")
 
 
 async def test_a_message_that_opens_and_is_none_is_set_aside(pair: Pair) -> None:

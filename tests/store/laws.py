@@ -85,8 +85,10 @@ def _queue(site: Site) -> list[str]:
         moved = fields["state"] == b"ASSIGNED" and "moving" in fields
         if fields["state"] != b"QUEUED" and not moved:
             broken.append(f"{name} waits as {fields['state']!r}")
-        if not {"sealed", "wait"} <= set(fields):
-            broken.append(f"{name} waits, and what was written is gone")
+        if "wait" not in fields:
+            broken.append(f"{name} waits, and may not")
+        if "sealed" not in fields and "|ASSIGNED|" not in text(fields, "history"):
+            broken.append(f"{name} waits, no agent has accepted it, and what was written is gone")
         if number(fields, "score") != queue.get(name):
             broken.append(f"{name} has another score than in the queue")
     return broken
@@ -98,8 +100,8 @@ def _contacts(site: Site) -> list[str]:
         state = text(fields, "state")
         if (state in ENDED) == (name in listed):
             broken.append(f"{name} is {state}, and {'' if name in listed else 'not '}listed")
-        if ("sealed" in fields) != ("wait" in fields):
-            broken.append(f"{name}: what was written is kept for those who may wait, and for nobody else")
+        if "sealed" in fields and "wait" not in fields:
+            broken.append(f"{name}: what was written is kept, and it neither waits nor has an offer")
         if "wait" in fields:
             if state in ENDED or (state == "ASSIGNED" and "moving" not in fields):
                 broken.append(f"{name} is {state}, and what was written is kept")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from matcher.model import ChannelCapacity
+from matcher.model import ChannelCapacity, Constraint
 from matcher.model.lifecycle import AgentStatus, ContactState, ReservationState
 from matcher.store.reservations import Full, Refusal, Refused, Replayed, Reserved
 from tests.store.stage import CHAT, LIFETIMES, LONG_MS, Stage
@@ -152,6 +152,26 @@ async def test_a_capacity_lowered_below_the_load_gets_nothing_more(stage: Stage)
         await stage.routing.cancel(stage.reference(one), 0)
     assert (await stage.hold("ann")).agent == "ann"
     assert isinstance(await stage.reserve(stage.claim("ann")), Full)
+
+
+async def test_full_says_of_each_candidate_what_kept_the_agent_from_the_contact(stage: Stage) -> None:
+    """The store's own words, in the order of the candidates; an agent whose record is gone has none."""
+    for agent in ("ann", "bob"):
+        await stage.put(agent)
+    await stage.put("cy", status=AgentStatus.OFFLINE)
+    await stage.put("dan", channels={"mail": ChannelCapacity(1)})
+    first = await stage.hold("ann", contact="c")
+    await stage.routing.decline(stage.reference(first), first.fence, "lunch", None)
+    await stage.hold("bob")
+    answer = await stage.reserve(stage.claim("ann", "bob", "cy", "dan", "gone", contact="c", channel="chat"))
+    assert isinstance(answer, Full)
+    assert answer.refused == {
+        "ann": Constraint.EXCLUDED,
+        "bob": Constraint.CAPACITY,
+        "cy": Constraint.STATUS,
+        "dan": Constraint.CHANNEL,
+        "gone": None,
+    }
 
 
 async def test_full_writes_nothing_at_all(stage: Stage) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from matcher.model import Reservation
-from matcher.model.lifecycle import Cause, ContactState
+from matcher.errors import ReservationStateWrong
+from matcher.model import Basis, Message, PoolPolicy, Preferred, Requirements, Reservation
+from matcher.model.lifecycle import Cause, ContactState, ReservationState
 from matcher.store.change_stream import ContactStepped, decode_change
 from matcher.store.contacts import LeaveOutcome
+from matcher.store.requirements import decode_requirements, encode_requirements
 from matcher.store.reservations import Enqueued
 from tests.store.stage import LONG_MS, Stage
 
@@ -102,3 +104,99 @@ async def test_what_an_earlier_schema_wrote_reads_returned(stage: Stage) -> None
     again = await stage.hold("ann", contact="d")
     await come_to_nothing(stage, again, "declined")
     assert (await stage.fields("d"))["state"] == b"RETURNED"
+
+
+async def test_a_conversation_of_a_removed_agent_goes_back_to_the_queue_at_its_old_age(lawful: Stage) -> None:
+    """With what it requires, without that agent; its text is gone since it was accepted, and it waits from now on."""
+    stage = lawful
+    await stage.put("ann")
+    older = await stage.line_up("older", stage.waiting())
+    talk = await stage.hold("ann", contact="c", waiting=stage.waiting(), requirements=b"needs", accepted=True)
+    before, born = await stage.now_ms(), (await stage.contact("c")).created_ms
+    await stage.routing.withdraw(stage.reference(talk), Cause.AGENT_REMOVED)
+    contact, fields = await stage.contact("c"), await stage.fields("c")
+    assert (contact.state, contact.cause, contact.created_ms) == (ContactState.QUEUED, Cause.AGENT_REMOVED, born)
+    assert contact.excluded == ("ann",)
+    assert contact.waits_until_ms >= before + LONG_MS
+    assert (fields["needs"], "sealed" in fields) == (b"needs", False)
+    assert await stage.in_line() == ["older", "c"]
+    assert older.score <= born
+    assert (await stage.state(talk.id), await stage.held_by("ann")) == (ReservationState.CANCELED, [])
+    assert await stage.walked("c") == ["ASSIGNED ACCEPTED", "QUEUED AGENT_REMOVED"]
+
+
+async def test_a_conversation_that_may_not_wait_is_returned_when_its_agent_is_removed(lawful: Stage) -> None:
+    """It is routed again under its id, and what it requires is then what the new request requires."""
+    stage = lawful
+    await stage.put("ann")
+    await stage.put("ben")
+    talk = await stage.hold("ann", contact="c", accepted=True, requirements=b"needs")
+    await stage.routing.withdraw(stage.reference(talk), Cause.AGENT_REMOVED)
+    assert (await stage.contact("c")).state is ContactState.RETURNED
+    assert (await stage.fields("c"))["needs"] == b"needs"
+    await stage.hold("ben", contact="c")
+    assert "needs" not in await stage.fields("c")
+    assert await stage.walked("c") == ["ASSIGNED ACCEPTED", "RETURNED AGENT_REMOVED", "RESERVED OFFERED"]
+
+
+async def test_a_transfer_that_waits_keeps_its_place_when_the_old_agent_is_removed(lawful: Stage) -> None:
+    """The contact is of the pool it was to go to by then, with the text of the transfer."""
+    stage = lawful
+    await stage.put("ann")
+    await stage.roster.put_pool(stage.site, "night", PoolPolicy(), 0)
+    talk = await stage.hold("ann", contact="c", accepted=True, requirements=b"before")
+    asked = await stage.line_up(
+        "c", stage.waiting(sealed=b"text"), pool="night", requirements=b"after", only="zoe", **stage.handing_on(talk)
+    )
+    await stage.routing.withdraw(stage.reference(talk), Cause.AGENT_REMOVED)
+    contact, fields = await stage.contact("c"), await stage.fields("c")
+    assert (contact.state, contact.pool, contact.queued_in) == (ContactState.QUEUED, "night", "night")
+    assert contact.waits_until_ms == asked.waits_until_ms
+    assert (fields["needs"], fields["only"], fields["sealed"], "moving" in fields) == (b"after", b"zoe", b"text", False)
+    await stage.put("zoe", pools=("night",))
+    held = await stage.served("c", "zoe", pool="night")
+    await stage.routing.accept(stage.reference(held), 0, LONG_MS)
+    assert {"only", "sealed", "wait"}.isdisjoint(await stage.fields("c"))
+
+
+async def test_a_removed_agents_conversation_ends_where_its_pool_is_gone(lawful: Stage) -> None:
+    """It may wait, and nobody would serve it."""
+    stage = lawful
+    pool = await stage.roster.put_pool(stage.site, "brief", PoolPolicy(), 0)
+    await stage.put("ann", pools=("brief",))
+    talk = await stage.hold("ann", contact="c", pool="brief", pool_uid=pool.uid, waiting=stage.waiting(), accepted=True)
+    await stage.put("ann", pools=("default",))
+    await stage.raw("SREM", stage.keys.members("brief"), "ann")
+    await stage.roster.delete_pool(stage.site, "brief", None)
+    await stage.routing.withdraw(stage.reference(talk), Cause.AGENT_REMOVED)
+    contact = await stage.contact("c")
+    assert (contact.state, contact.cause) == (ContactState.EXPIRED, Cause.POOL_REMOVED)
+
+
+async def test_only_a_removal_takes_a_conversation_from_its_agent(lawful: Stage) -> None:
+    """An agent who goes OFFLINE finishes what was accepted."""
+    stage = lawful
+    await stage.put("ann")
+    talk = await stage.hold("ann", contact="c", accepted=True)
+    with pytest.raises(ReservationStateWrong):
+        await stage.routing.withdraw(stage.reference(talk), Cause.AGENT_LEFT)
+    assert await stage.state(talk.id) is ReservationState.ACCEPTED
+
+
+def test_requirements_are_read_as_they_were_written() -> None:
+    """They hold no word of the customer, and nothing where nothing is required."""
+    required = Requirements(
+        language="de",
+        skills={"law": 3},
+        excluded=frozenset({"ann", "ben"}),
+        language_expires_ms=5,
+        skills_expire_ms={"law": 7},
+    )
+    message = Message("bees", "eva", required, (Preferred("kim", Basis.RELATIONSHIP, 9),))
+    stored = encode_requirements(message, auto_accept=True)
+    read = decode_requirements(stored)
+    assert read.requirements("default", "chat") == required
+    assert (read.preferred_agents(), read.auto_accept) == (message.preferred, True)
+    assert (b"bees" in stored, b"eva" in stored, len(stored) < 64) == (False, False, True)
+    assert encode_requirements(Message("bees", "eva", Requirements()), auto_accept=False) == b""
+    assert decode_requirements(b"").requirements("night", "voice", "zoe") == Requirements("night", "voice", only="zoe")

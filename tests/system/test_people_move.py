@@ -77,13 +77,13 @@ async def test_a_capacity_below_the_holds_ends_no_reservation(desk: MatcherClien
 
 
 async def test_an_agent_with_conversations_is_removed_only_by_force(desk: MatcherClient) -> None:
-    """By force the conversation is canceled, the offer goes to another agent, and both name the removal as cause."""
+    """By force the conversation and the offer go back, and both name the removal as cause."""
     talk = (await desk.route(BEES, pool="first", contact_id="talk", auto_accept=True)).reservation
     await desk.route(BEES, pool="first", contact_id="offer", wait=True)
     assert await refusal(desk.delete_agent("bea")) == (FAILED, "AGENT_HAS_HOLDS")
     await desk.delete_agent("bea", force=True)
-    ended = await desk.contact("talk")
-    assert (ended.state, ended.cause) == (pb.CONTACT_CANCELED, pb.CAUSE_AGENT_REMOVED)
+    returned = await desk.contact("talk")
+    assert (returned.state, returned.cause) == (pb.CONTACT_RETURNED, pb.CAUSE_AGENT_REMOVED)
     assert (await desk.reservation(talk.name)).state == pb.CANCELED
     waits = await desk.contact("offer")
     assert (waits.state, waits.cause) == (pb.CONTACT_QUEUED, pb.CAUSE_AGENT_REMOVED)

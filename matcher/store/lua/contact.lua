@@ -9,7 +9,7 @@ local MOST_HISTORY = 64000
 -- Reads a contact's hash.
 local function contact_record(contact)
   return fields(contact, 'state', 'reservation', 'agent', 'until', 'created', 'pool', 'wait', 'waits', 'head', 'moving',
-    'queued_in', 'score', 'sequence', 'history', 'pools', 'agent_uid', 'pool_uid')
+    'queued_in', 'score', 'sequence', 'history', 'pools', 'agent_uid', 'pool_uid', 'wait_ms')
 end
 
 -- Returns the contact of a call.
@@ -66,9 +66,10 @@ local function step(contact, state, cause, reservation, agent, ...)
     record.score or '', now)
 end
 
--- Deletes the sealed message of a contact that neither waits nor is to wait again.
+-- Deletes the sealed text of a contact that neither waits nor has an offer. What it requires stays, and how long it may
+-- wait: so it can come back to the queue.
 local function unseal(contact)
-  redis.call('HDEL', contact.key.contact, 'sealed', 'wait', 'moving')
+  redis.call('HDEL', contact.key.contact, 'sealed', 'wait', 'moving', 'only')
   contact.record.wait, contact.record.moving = nil, nil
 end
 

@@ -2,7 +2,14 @@
 -- `open_reservation` returns.
 
 local HOLDING = {PENDING = true, ACCEPTED = true, WRAPPING = true}
-local LAPSES_TO = {PENDING = 'EXPIRED', ACCEPTED = 'EXPIRED', WRAPPING = 'COMPLETED'}
+local LAPSES_TO = {PENDING = 'EXPIRED', ACCEPTED = 'EXPIRED'}
+
+-- Returns the state that a holding state becomes at its deadline: a wrap-up becomes what the conversation ended with. A
+-- wrap-up that an earlier version began follows a complete.
+local function lapses_to(reservation)
+  if reservation.state == 'WRAPPING' then return reservation.ends or 'COMPLETED' end
+  return LAPSES_TO[reservation.state]
+end
 
 -- Returns the reservation of a transition: what its hash holds, the keys and ids of the call, its contact, the time,
 -- and in `reads` the state that it has at this time. Where it is gone or has another fence, the second result is the
@@ -10,16 +17,14 @@ local LAPSES_TO = {PENDING = 'EXPIRED', ACCEPTED = 'EXPIRED', WRAPPING = 'COMPLE
 local function open_reservation(key, arg)
   local now, micros = clock()
   local reservation = fields(key.reservation, 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write',
-    'agent_uid')
+    'agent_uid', 'ends', 'report')
   reservation.key, reservation.arg, reservation.id, reservation.agent = key, arg, arg.reservation_id, arg.agent_id
   reservation.now, reservation.micros = now, micros
   reservation.keep_ms = tonumber(arg.keep_ms)
   if not reservation.state then return reservation, {'gone'} end
   if arg.fence ~= '0' and arg.fence ~= reservation.fence then return reservation, {'fence'} end
   reservation.reads = reservation.state
-  if tonumber(reservation.deadline) <= now and LAPSES_TO[reservation.state] then
-    reservation.reads = LAPSES_TO[reservation.state]
-  end
+  if tonumber(reservation.deadline) <= now then reservation.reads = lapses_to(reservation) or reservation.state end
   reservation.contact = contact_of(key, arg, now, contact_record(key.contact))
   return reservation
 end
@@ -34,6 +39,7 @@ local function refusal(reservation)
   if reservation.reads ~= reservation.state or reservation.state == 'EXPIRED' then
     return {'lapsed', reservation.reads}
   end
+  if reservation.reads == 'WRAPPING' and reservation.ends == 'EXPIRED' then return {'lapsed', 'EXPIRED'} end
   return {'state', reservation.reads}
 end
 
@@ -119,6 +125,17 @@ local function release(reservation, state, idle_since)
   append(key.load, reservation.arg.events_kept, 'free', reservation.agent, reservation.id, since, digits(reservation.now))
 end
 
+-- Ends a conversation: its capacity stays held for the wrap-up, which is work and counts in full, also after an idle
+-- conversation. `state`: what the conversation ends with. `ended`: when it ended; `idle_since`: see release.
+local function end_conversation(reservation, state, wrap_up_ms, ended, idle_since)
+  local wrapped_up = ended + wrap_up_ms
+  if wrapped_up <= reservation.now then return release(reservation, state, idle_since) end
+  redis.call('HSET', reservation.key.reservation, 'state', 'WRAPPING', 'ends', state)
+  redis.call('ZREM', reservation.key.timers, 'idle|' .. reservation.id)
+  reservation.deadline = digits(wrapped_up)
+  count(reservation, reservation.cost)
+end
+
 -- Starts the count of the agent's missed offers again: an agent who answers has missed none in a row.
 local function reset_missed(reservation)
   redis.call('HDEL', reservation.key.agent, 'missed')
@@ -130,14 +147,34 @@ local function has_pool(reservation)
   return not uid or uid == '' or redis.call('HGET', reservation.key.pool, 'uid') == uid
 end
 
+-- Puts a contact that may wait at its place in the queue.
+local function take_place(contact)
+  local key, record = contact.key, contact.record
+  if record.moving then
+    -- A transfer that waits has its place: now that the agent is gone, the contact is of the pool it was to go to.
+    redis.call('HDEL', key.contact, 'moving')
+    redis.call('HSET', key.contact, 'pool', record.queued_in, 'pool_uid', '')
+    record.pool, record.moving = record.queued_in, nil
+    return
+  end
+  if not record.wait then
+    -- It comes from a conversation: it may wait as long as at first, from now on.
+    record.waits = digits(contact.now + tonumber(record.wait_ms))
+    redis.call('HSET', key.contact, 'wait', '1', 'waits', record.waits)
+    record.wait = '1'
+  end
+  enqueue(contact, record.pool, tonumber(record.created) - tonumber(record.head), tonumber(record.waits))
+end
+
 -- Leaves the contact without its agent: a contact that may wait goes back into the queue at its old age, or ends where its
 -- pool is gone; any other is RETURNED. The agent is excluded until a time ('0': for ever).
 local function put_back(reservation, cause, excluded_until)
   local contact = reservation.contact
   local key, record, agent = contact.key, contact.record, reservation.agent
-  local stays = not record.wait or has_pool(reservation)
-  if record.wait and stays then
-    enqueue(contact, record.pool, tonumber(record.created) - tonumber(record.head), tonumber(record.waits))
+  local may_wait = record.wait or tonumber(record.wait_ms)
+  local stays = not may_wait or record.moving or has_pool(reservation)
+  if may_wait and stays then
+    take_place(contact)
     redis.call('PEXPIREAT', key.contact, digits(math.max(contact.now, tonumber(record.waits)) + contact.keep_ms))
   elseif stays then
     -- Where no caller routes the contact again, this timer takes it off the list after its record is forgotten.

@@ -59,47 +59,56 @@ local function check_contact(attempt)
   end
 end
 
--- Returns whether a uid that was noted is that of an agent; a uid that an earlier version did not note may be.
-local function is_same(noted, record)
-  return not noted or noted == '' or not record.uid or noted == record.uid
-end
-
--- Returns whether the contact may come to an agent: online, not silent, and not excluded. `record` is the agent's.
-local function may_come_to(attempt, id, record)
-  if record.status ~= 'ONLINE' then return false end
-  if id == attempt.previous_agent and is_same(attempt.previous_uid, record) then return false end
-  if record.beat and tonumber(record.beat) <= attempt.now then return false end
-  if not attempt.record.state then return true end
+-- Returns whether an agent is excluded from the contact at this time. `record` is the agent's.
+local function is_excluded(attempt, id, record)
+  if id == attempt.previous_agent and is_same(attempt.previous_uid, record) then return true end
+  if not attempt.record.state then return false end
   local excluded = redis.call('HMGET', attempt.key.contact, 'x:' .. id, 'u:' .. id)
   local excluded_until = excluded[1]
-  if not excluded_until or (excluded_until ~= '0' and tonumber(excluded_until) <= attempt.now) then return true end
-  return not is_same(excluded[2], record)
+  if not excluded_until or (excluded_until ~= '0' and tonumber(excluded_until) <= attempt.now) then return false end
+  return is_same(excluded[2], record)
 end
 
--- Returns what a contact of the channel costs an agent, and the agent's load over the total; nil where the agent does
--- not serve the channel or has too little free capacity.
-local function free_capacity(record, holds, now, channel)
-  local cost, most = channel_terms(record.channels, channel)
-  if not cost then return nil end
-  local load, on_channel = live_load(holds, now, channel)
-  local total = tonumber(record.total)
-  if load + cost > total or (most > 0 and on_channel >= most) then return nil end
-  return cost, load / total
+-- Returns whether an agent is ONLINE and not silent.
+local function is_there(attempt, record)
+  return record.status == 'ONLINE' and not (record.beat and tonumber(record.beat) <= attempt.now)
+end
+
+-- Returns whether a transfer's contact began before every contact that waits: then it overtakes none of them.
+local function is_eldest(attempt)
+  if not attempt.transfer then return false end
+  local first = redis.call('ZRANGE', attempt.key.queue, 0, 0, 'WITHSCORES')
+  return tonumber(attempt.record.created) - tonumber(attempt.arg.head_start_ms) <= (tonumber(first[2]) or 0)
 end
 
 -- Returns whether an agent's free capacity is for the contacts that wait: the agent is earmarked, or a hold has lapsed
 -- and no replica has written that yet.
 local function is_kept(attempt, record, holds)
   local now = attempt.now
+  if is_eldest(attempt) then return false end
   if record.earmark and tonumber(record.earmark) > now and tonumber(record.earmarked or 0) <= now then return true end
   local since = '(' .. digits(attempt.now - attempt.contact.keep_ms)
   return redis.call('ZCOUNT', holds, since, digits(attempt.now)) > 0 and has_waiting(attempt.key.waiting, record.pools)
 end
 
+-- Returns what the contact costs an agent and the agent's load over the total; nil and the constraint that is not met,
+-- 'GONE' where there is no such agent. `record` is the agent's.
+local function terms_of(attempt, id, record, holds)
+  if not record.status then return nil, 'GONE' end
+  if is_excluded(attempt, id, record) then return nil, 'EXCLUDED' end
+  if not is_there(attempt, record) then return nil, 'STATUS' end
+  local cost, utilisation = free_capacity(record, holds, attempt.now, attempt.arg.channel)
+  if cost and attempt.someone_waits and not attempt.from_queue and is_kept(attempt, record, holds) then
+    return nil, 'KEPT_FOR_WAITING'
+  end
+  return cost, utilisation
+end
+
 -- Returns the candidates with enough free capacity, the best affinity among them (nil: there is no candidate), and
--- whether a candidate would have been one but is kept for the contacts that wait.
+-- whether a candidate would have been one but is kept for the contacts that wait. Notes what kept the others from it.
 local function free_candidates(attempt)
   local key, arg, free, best, kept_back = attempt.key, attempt.arg, {}, nil, false
+  attempt.refused = {}
   local tolerance = tonumber(arg.tolerance)
   for i = 1, #arg.candidates do
     local agent, holds, id = key.candidates[i].agent, key.candidates[i].holds, arg.candidates[i].id
@@ -108,16 +117,11 @@ local function free_candidates(attempt)
     if not best or tolerance < 0 or affinity >= best - tolerance then
       local record = fields(agent, 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark',
         'earmarked', 'beat', 'uid')
-      local cost, utilisation
-      if may_come_to(attempt, id, record) then
-        cost, utilisation = free_capacity(record, holds, attempt.now, arg.channel)
-      end
-      local kept = false
-      if cost and attempt.someone_waits and not attempt.from_queue then
-        kept = is_kept(attempt, record, holds)
-        kept_back = kept_back or kept
-      end
-      if cost and not kept then
+      local cost, utilisation = terms_of(attempt, id, record, holds)
+      if not cost then
+        attempt.refused[#attempt.refused + 1] = utilisation
+        kept_back = kept_back or utilisation == 'KEPT_FOR_WAITING'
+      else
         free[#free + 1] = {
           id = id, affinity = affinity, utilisation = utilisation, idle = tonumber(record.idle), cost = cost,
           fence = tonumber(record.fence or 0), agent = agent, holds = holds, uid = record.uid or '',
@@ -144,19 +148,43 @@ local function choose(free, best, tolerance)
   return chosen
 end
 
--- Frees the hold from which the contact was handed on.
+-- Lets the hold from which the contact was handed on last for the wrap-up, and frees it without one.
 local function hand_over(attempt)
   local key, arg, now = attempt.key, attempt.arg, digits(attempt.now)
   local reservation, agent, id = key.handed_on[1].reservation, key.handed_on[1].agent, arg.handed_on[1].id
+  local wrap_up_ms = tonumber(arg.handed_on[1].wrap_up_ms)
   local old = fields(reservation, 'agent', 'channel', 'cost', 'counts')
-  redis.call('HSET', reservation, 'state', 'COMPLETED', 'ended', now)
-  redis.call('PEXPIREAT', reservation, digits(attempt.now + attempt.contact.keep_ms))
   redis.call('ZREM', key.handed_on[1].holds, hold_member(id, old.channel, old.counts or old.cost))
-  redis.call('ZREM', key.due, 'reservation|' .. id)
   redis.call('ZREM', key.timers, 'idle|' .. id)
+  redis.call('PEXPIREAT', reservation, digits(attempt.now + wrap_up_ms + attempt.contact.keep_ms))
+  if wrap_up_ms > 0 then
+    local at = digits(attempt.now + wrap_up_ms)
+    redis.call('HSET', reservation, 'state', 'WRAPPING', 'ends', 'COMPLETED', 'deadline', at)
+    redis.call('HDEL', reservation, 'counts', 'idle')
+    redis.call('ZADD', key.handed_on[1].holds, at, hold_member(id, old.channel, old.cost))
+    redis.call('ZADD', key.due, at, 'reservation|' .. id)
+    note_due(key.life, at)
+    append(key.load, arg.events_kept, 'hold', old.agent, id, old.channel, old.cost, at, now)
+    return
+  end
+  redis.call('HSET', reservation, 'state', 'COMPLETED', 'ended', now)
+  redis.call('ZREM', key.due, 'reservation|' .. id)
   if redis.call('EXISTS', agent) == 1 then redis.call('HSET', agent, 'idle', now) end
   earmark(agent, key.waiting, attempt.now)
   append(key.load, arg.events_kept, 'free', old.agent, id, now, now)
+end
+
+-- Adds names and values to the changes of a record.
+local function add(changes, ...)
+  for _, part in ipairs({...}) do changes[#changes + 1] = part end
+end
+
+-- Adds what the request requires to the changes, and removes what an earlier request required.
+local function require_anew(attempt, changes)
+  local arg = attempt.arg
+  if attempt.record.state then redis.call('HDEL', attempt.key.contact, 'needs', 'only', 'wait_ms') end
+  if arg.needs ~= '' then add(changes, 'needs', arg.needs) end
+  if arg.only ~= '' then add(changes, 'only', arg.only) end
 end
 
 -- Lets the contact wait until a time. `changes` are further fields of its record and their values.
@@ -164,9 +192,9 @@ local function let_wait(attempt, created, waits_until, changes)
   local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
   local score = created - tonumber(arg.head_start_ms)
   if attempt.transfer then
-    changes[#changes + 1], changes[#changes + 2] = 'moving', '1'
+    add(changes, 'moving', '1')
   else
-    for _, part in ipairs({'pool', arg.pool_id, 'pool_uid', arg.pool_uid}) do changes[#changes + 1] = part end
+    add(changes, 'pool', arg.pool_id, 'pool_uid', arg.pool_uid)
     record.pool = arg.pool_id
   end
   enqueue(contact, arg.pool_id, score, waits_until)
@@ -175,7 +203,7 @@ local function let_wait(attempt, created, waits_until, changes)
     state, cause, reservation, agent = 'ASSIGNED', 'TRANSFER_ASKED', record.reservation, record.agent
   end
   local event = step(contact, state, cause, reservation, agent, 'wait', '1', 'sealed', arg.sealed,
-    'waits', digits(waits_until), 'head', arg.head_start_ms, unpack(changes))
+    'waits', digits(waits_until), 'head', arg.head_start_ms, 'wait_ms', arg.wait_ms, unpack(changes))
   local lasts = math.max(waits_until, tonumber(attempt.transfer and record['until'] or 0))
   redis.call('PEXPIREAT', key.contact, digits(lasts + contact.keep_ms))
   remember_answer(key, arg, '', '')
@@ -188,11 +216,11 @@ local function write_contact(attempt, chosen, deadline, waits_until, changes)
   local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
   local accepted, lasts = arg.state == 'ACCEPTED', deadline
   if attempt.someone_waits then dequeue(contact) end
+  if waits_until then add(changes, 'head', arg.head_start_ms, 'wait_ms', arg.wait_ms) end
   if accepted or not (waits_until or attempt.from_queue) then
     if record.wait then unseal(contact) end
   elseif waits_until then
-    local wait = {'wait', '1', 'sealed', arg.sealed, 'waits', digits(waits_until), 'head', arg.head_start_ms}
-    for _, part in ipairs(wait) do changes[#changes + 1] = part end
+    add(changes, 'wait', '1', 'sealed', arg.sealed, 'waits', digits(waits_until))
     lasts = math.max(deadline, waits_until)
   else
     lasts = math.max(deadline, tonumber(record.waits))
@@ -275,7 +303,9 @@ local function reserve(key, arg)
   -- Where a candidate is kept for the contacts that wait, this one waits beside them: in a moment it is ranked with
   -- them, and gets an agent whom they do not need.
   local waits = waits_until and (arg.waits_if == 'full' or (arg.waits_if == 'kept' and kept_back))
-  if not best and not waits then return {'full', last_event(key.load), last_event(key.roster)} end
+  if not best and not waits then
+    return {'full', last_event(key.load), last_event(key.roster), table.concat(attempt.refused, '|')}
+  end
 
   if not best and arg.pool_uid ~= '' and redis.call('HGET', key.pool, 'uid') ~= arg.pool_uid then
     -- The pool was removed since the caller read it; nobody would serve the contact there, or those of a new pool would.
@@ -287,11 +317,10 @@ local function reserve(key, arg)
     changes = {'channel', arg.channel, 'customer', arg.customer, 'created', digits(created)}
     redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
   end
+  if arg.kind == 'new' or arg.kind == 'transfer' then require_anew(attempt, changes) end
   if attempt.previous_agent then
     local previous = attempt.previous_agent
-    for _, part in ipairs({'x:' .. previous, '0', 'u:' .. previous, attempt.previous_uid or ''}) do
-      changes[#changes + 1] = part
-    end
+    add(changes, 'x:' .. previous, '0', 'u:' .. previous, attempt.previous_uid or '')
   end
   if not best then return let_wait(attempt, created, waits_until, changes) end
   return hold(attempt, choose(free, best, tonumber(arg.tolerance)), waits_until, changes)

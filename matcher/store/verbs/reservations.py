@@ -10,12 +10,14 @@ from matcher.store.verbs.contacts import ContactStep
 
 
 class HandedOn(CallPart, frozen=True, kw_only=True):
-    """In a transfer, the reservation that is freed once the new one is held."""
+    """In a transfer, the reservation that ends once the new one is held."""
 
     reservation: Key
     agent: Key
     holds: Key
     id: str
+    wrap_up_ms: int
+    """How long its capacity stays held then."""
 
 
 class Candidate(CallPart, frozen=True, kw_only=True):
@@ -64,6 +66,10 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     """How long the contact may wait; "": it may not."""
     sealed: bytes
     """What the customer wrote, sealed."""
+    needs: bytes
+    """What the contact requires beside pool and channel; "": nothing. Read for 'new' and 'transfer', like only."""
+    only: str
+    """The agent whom a transfer names; "": any agent."""
     head_start_ms: int
     waits_if: Literal["full", "kept", ""]
     """'full': it waits where no candidate has enough free capacity; 'kept': only where a candidate has, but is kept for
@@ -77,7 +83,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
     # no_pool: the pool in which it is to wait is gone.
     # state: it does not stand as `kind` demands. moved: it talks with an agent, by another reservation than that to be
-    # handed on. full: nothing was written; the last events of both streams then.
+    # handed on. full: nothing was written; the last events of both streams then, and
+    # for each candidate in turn, parted by |, the Constraint that kept the agent from the contact, or GONE.
     answers: ClassVar[Answers] = {
         "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event", "agent_uid"),
         "queued": ("score", "waits_until_ms", "load_event"),
@@ -87,7 +94,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "ended": ("state",),
         "state": ("state",),
         "moved": ("reservation_id",),
-        "full": ("load_event", "roster_event"),
+        "full": ("load_event", "roster_event", "refused"),
         "no_pool": (),
     }
 
@@ -165,10 +172,15 @@ class Renew(VerbCall, frozen=True, kw_only=True):
 
 
 class Complete(VerbCall, frozen=True, kw_only=True):
-    """Ends a conversation, or its wrap-up."""
+    """Ends a conversation."""
 
     transition: Transition
     wrap_up_ms: int
+    """How long its capacity stays held then."""
+    good: Literal["1", "0", ""]
+    """Whether the customer was served well; "": nothing is known. The reservation keeps the first report."""
+    second_ends: Literal["1", ""]
+    """"1": a second call ends the wrap-up, as it did in an earlier version."""
     write_id: str
     """A call that the network repeats has the same: it does not count as the second."""
 
@@ -176,19 +188,28 @@ class Complete(VerbCall, frozen=True, kw_only=True):
     answers: ClassVar[Answers] = _TRANSITION
 
 
-class Cancel(VerbCall, frozen=True, kw_only=True):
-    """Frees the capacity without a conversation."""
+class EndWrapUp(VerbCall, frozen=True, kw_only=True):
+    """Ends a wrap-up before its time."""
 
     transition: Transition
-    cause: str
-    """CANCELED or AGENT_REMOVED."""
+
+    frees: ClassVar[bool] = True
+    answers: ClassVar[Answers] = _TRANSITION
+
+
+class Cancel(VerbCall, frozen=True, kw_only=True):
+    """Ends an offer or a conversation, and its contact."""
+
+    transition: Transition
+    wrap_up_ms: int
+    """How long the capacity stays held after a conversation."""
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = _TRANSITION
 
 
 class Withdraw(VerbCall, frozen=True, kw_only=True):
-    """Withdraws the offer to an agent who has gone."""
+    """Withdraws the offer to an agent who has gone, and where the agent is removed the conversation."""
 
     transition: Transition
     cause: str
@@ -225,6 +246,8 @@ class Expire(VerbCall, frozen=True, kw_only=True):
     transition: Transition
     max_missed: int
     """After how many missed offers in a row the agent is AWAY; 0: never."""
+    wrap_up_ms: int
+    """How long the capacity stays held after a conversation, from its deadline on."""
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {"lapsed": ("state", "away"), "early": (), "done": ()}
