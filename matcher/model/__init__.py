@@ -3,6 +3,7 @@
 from matcher.model.contacts import (
     BAD_RATINGS,
     GOOD_RATINGS,
+    PAGE_BYTES,
     Contact,
     ContactEvent,
     ContactSign,
@@ -67,6 +68,7 @@ __all__ = [
     "GOOD_RATINGS",
     "HTML",
     "MOST_COMPARED",
+    "PAGE_BYTES",
     "PLAIN",
     "Agent",
     "AgentChange",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
+import msgspec
+
 from matcher.model.lifecycle import AgentStatus
 
 DEFAULT_SITE = "default"
@@ -57,8 +59,7 @@ class Profile:
     pools: tuple[str, ...] = (DEFAULT_POOL,)
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """The capacity of an agent that a live reservation takes."""
 
     reservation: str

@@ -86,7 +86,7 @@ class Router:
         pool = await replica.pools.pool(request.message.requirements.pool)
         message = await self.with_relationship(replica, pool, await read_message(request.message))
         encoded = decided.encoded if decided else await encode_or_fall_back(replica, pool, message)
-        reserve = self._reserver.reserve_request(site, pool, replace(request, message=message))
+        reserve = self._reserver.reserve_request(site, pool, request, message)
         to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
         match await self._reserver.hold(to_rank, reserve, decided.choice if decided else None):
             case NobodyFree() as nobody:

@@ -62,7 +62,7 @@ class ContactService:
         replica = await self._sites.replica(site)
         of_pool = None if pool is None else await replica.pools.pool(pool)
         page = await self._store.contacts(site, of_pool, state, most, after, self._clocks.of(site).now_ms())
-        return Page(tuple(self._placed(replica, contact) for contact in page.items), page.next)
+        return replace(page, items=tuple(self._placed(replica, contact) for contact in page.items))
 
     async def waiting(self, site: str) -> Mapping[str, int]:
         """Return how many contacts wait, by pool."""

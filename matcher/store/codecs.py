@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -236,7 +235,7 @@ def decode_history(contact: str, fields: Fields) -> list[ContactEvent]:
         )
     ]
     if events and events[-1].state is ContactState.QUEUED and "wait" not in fields:
-        events[-1] = replace(events[-1], state=ContactState.RETURNED)  # as schema 2 wrote the last step
+        events[-1] = msgspec.structs.replace(events[-1], state=ContactState.RETURNED)  # as schema 2 wrote the last step
     return events
 
 

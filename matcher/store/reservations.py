@@ -314,8 +314,12 @@ class ReservationStore:
             lambda name, fields: decode_reservation(name, fields_of(fields), now_ms),
         )
         more = len(page.entries) > most or not page.last
-        listed_now = tuple(reservation for reservation in reservations if reservation is not None)
-        return Page(listed_now, listed[-1].token if more else "")
+        read = [(entry, record) for entry, record in zip(listed, reservations, strict=True) if record is not None]
+        return Page(
+            tuple(record for _, record in read),
+            listed[-1].token if more else "",
+            tuple(entry.token for entry, _ in read),
+        )
 
     def _transition(self, ref: ReservationRef, fence: int) -> verbs.Transition:
         keys, lifetimes = Keys(ref.site), self._lifetimes

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from matcher.model import Basis, Constraint, Reservation
 from matcher.model.lifecycle import ReservationState
 
@@ -31,8 +33,7 @@ class ReserveKind(StrEnum):
     """A transfer that waits in the queue."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReservationRef:
+class ReservationRef(msgspec.Struct, frozen=True):
     """What never changes of a reservation: its ids, agent and contact, and the pool whose terms it has."""
 
     site: str
@@ -95,8 +96,7 @@ class ReserveRequest:
         return self.waiting is not None and self.waiting.at_once
 
 
-@dataclass(frozen=True, slots=True)
-class Shortlist:
+class Shortlist(msgspec.Struct, frozen=True):
     """The candidates that the store chooses from, with their affinities, by which rule, and the decision's record.
 
     tolerance: affinities this near the best are equal; below 0 all are equal.
@@ -108,8 +108,7 @@ class Shortlist:
     candidates: Sequence[tuple[str, float]]
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(msgspec.Struct, frozen=True):
     """Capacity is held; `event`: the id of the load stream's event that says so."""
 
     reservation: Reservation

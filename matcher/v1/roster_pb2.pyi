@@ -724,7 +724,9 @@ class ListAgentsRequest(_message.Message):
     parent: _builtins.str
     """The site, "sites/{site}"."""
     page_size: _builtins.int
-    """The most agents of the page; 0: 50; above 1000: 1000. A page with fewer agents is not necessarily the last."""
+    """The most agents of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB, so a page with
+    fewer agents is not necessarily the last.
+    """
     page_token: _builtins.str
     """The next_page_token of the previous page."""
     pool: _builtins.str
@@ -1230,7 +1232,7 @@ class ListPoolsRequest(_message.Message):
     parent: _builtins.str
     """The site, "sites/{site}"."""
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000."""
+    """The most entries of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB."""
     page_token: _builtins.str
     """The next_page_token of the previous page."""
     def __init__(
@@ -1365,7 +1367,7 @@ class ListSitesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000."""
+    """The most entries of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB."""
     page_token: _builtins.str
     """The next_page_token of the previous page."""
     def __init__(

@@ -1744,7 +1744,7 @@ class ListReservationsRequest(_message.Message):
     agent: _builtins.str
     """Only reservations of this agent, "sites/{site}/agents/{agent}"."""
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000."""
+    """The most entries of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB."""
     page_token: _builtins.str
     """The next_page_token of the previous page."""
     def __init__(
@@ -1853,8 +1853,8 @@ class ListContactsRequest(_message.Message):
     state: Global___ContactState.ValueType
     """Only contacts in this state. CLOSED, CANCELED and EXPIRED list none: these contacts have ended."""
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000. With a filter a page with fewer entries, even none, is not
-    necessarily the last: the service reads about 2,000 contacts for a page.
+    """The most entries of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB. With a filter a
+    page with fewer entries, even none, is not necessarily the last: the service reads about 2,000 contacts for a page.
     """
     page_token: _builtins.str
     """The next_page_token of the previous page."""
