@@ -33,6 +33,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "idle_duration": ("idle",),
     "relationship_duration": ("relationship",),
     "matching_window": ("window",),
+    "release": ("on_accept",),
     "name": ("reservation", "agent", "pool", "contact", "name"),
     "pool_id": ("pool",),
     "agent_id": ("agent",),

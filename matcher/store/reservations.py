@@ -9,20 +9,21 @@ from typing import Any, Final
 from matcher.errors import (
     DecisionNotFound,
     FenceStale,
-    PoolNotFound,
     ReservationLapsed,
     ReservationNotFound,
     ReservationStateWrong,
+    StoreUnavailable,
 )
-from matcher.model import Constraint, Decision, Page, Reservation
+from matcher.model import Decision, Page, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ContactState, ReservationState
-from matcher.model.resource_names import decision_name, new_id, pool_name, reservation_name
+from matcher.model.resource_names import decision_name, new_id, reservation_name
 from matcher.store import verbs
 from matcher.store.codecs import decode_decision, decode_holds, decode_reservation, fields_of, pairs_of
 from matcher.store.keys import DUE_RESERVATION, Keys
 from matcher.store.pages import Entry, KeysetPage, keyset_page
 from matcher.store.redis.client import StoreClient
 from matcher.store.redis.verb_call import VerbCall
+from matcher.store.reserve_call import handed_on, reserve_answer, reserve_call
 from matcher.store.reserve_request import (
     Declined,
     Enqueued,
@@ -64,7 +65,9 @@ __all__ = [
 ]
 
 NO_FENCE = 0
-GONE: Final = b"GONE"
+OFFER_TRIES: Final = 4
+"""How often a verb is run that finds the contact offered to another agent: an offer more is made only by a transfer
+more."""
 """What a reserve says of a candidate whose record is gone, in place of a constraint."""
 MOST_REFS: Final = 8_192
 """How many references of reservations made by this process are remembered, the latest, about 4 MB. For any other, a
@@ -92,18 +95,18 @@ class ReservationStore:
         or_wait: where none has, the contact waits, if it may. Else it does so only where a candidate has, but is kept
         for the contacts that wait already.
         """
-        answer = await self._connection.verb(self._reserve_call(request, shortlist, or_wait=or_wait))
-        return self._remember(request, _reserve_answer(request, shortlist, answer))
+        answer = await self._connection.verb(reserve_call(request, shortlist, self._lifetimes, or_wait=or_wait))
+        return self._remember(request, reserve_answer(request, shortlist, answer))
 
     async def reserve_in_order(self, requests: Sequence[tuple[ReserveRequest, Shortlist]]) -> list[ReserveAnswer]:
         """Reserve for several contacts of one site, one after the other, in one round trip. Safe to run again.
 
         Returns the answers up to the first Full; the requests after it were not tried.
         """
-        calls = [self._reserve_call(request, shortlist, or_wait=False) for request, shortlist in requests]
+        calls = [reserve_call(request, shortlist, self._lifetimes, or_wait=False) for request, shortlist in requests]
         answers = await self._connection.verb(verbs.ReserveInOrder(reserves=calls))
         return [
-            self._remember(request, _reserve_answer(request, shortlist, answer))
+            self._remember(request, reserve_answer(request, shortlist, answer))
             for (request, shortlist), answer in zip(requests, answers, strict=False)
         ]
 
@@ -111,67 +114,42 @@ class ReservationStore:
         """Return the answer; remember the reference of the reservation that it holds, if any."""
         if isinstance(answer, Reserved):
             made = answer.reservation
-            ref = ReservationRef(request.site, made.id, made.agent, made.contact, made.pool)
+            takes_over = request.handed_on if request.keeps_agent else None
+            ref = ReservationRef(request.site, made.id, made.agent, made.contact, made.pool, takes_over)
             self._refs[request.site, made.id] = ref
             if len(self._refs) > MOST_REFS:
                 self._refs.popitem(last=False)
         return answer
 
-    def _reserve_call(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool) -> verbs.Reserve:
-        keys, lifetimes, wait, old = Keys(request.site), self._lifetimes, request.waiting, request.handed_on
-        return verbs.Reserve(
-            step=verbs.ContactStep.of(keys, request.contact, lifetimes.keep_ms, lifetimes.events_kept),
-            once=keys.once("route", request.request_id),
-            reservation=keys.reservation(request.reservation),
-            decision=keys.decision(request.decision),
-            pool=keys.pool(request.pool),
-            due=keys.due,
-            roster=keys.roster,
-            digest=request.digest,
-            former_digests=" ".join(request.former_digests),
-            once_ms=lifetimes.own_request_ms if request.own_request else lifetimes.request_window_ms,
-            reservation_id=request.reservation,
-            decision_id=request.decision,
-            pool_id=request.pool,
-            pool_uid=request.pool_uid,
-            channel=request.channel,
-            customer=request.customer,
-            basis=shortlist.basis,
-            hold_ms=request.hold_ms,
-            state=ReservationState.ACCEPTED if request.accepted else ReservationState.PENDING,
-            tolerance=repr(shortlist.tolerance),
-            decision_record=shortlist.record,
-            decision_ms=lifetimes.decision_ms,
-            kind=request.how,
-            wait_ms="" if wait is None else wait.most_ms,
-            sealed=b"" if wait is None else wait.sealed,
-            needs=request.requirements,
-            only=request.only,
-            head_start_ms=0 if wait is None else wait.head_start_ms,
-            waits_if="full" if or_wait else "kept" if request.lines_up else "",
-            idle_ms=request.idle_ms,
-            handed_on=None if old is None else _handed_on(keys, old, request.handed_on_wrap_up_ms),
-            candidates=[
-                verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
-                for agent, affinity in shortlist.candidates
-            ],
-        )
-
     async def reference(self, site: str, reservation: str) -> ReservationRef:
         """Return what a transition of a reservation needs. Raises ReservationNotFound."""
         if ref := self._refs.get((site, reservation)):
             return ref
-        agent, contact, pool = await self._connection.run(
-            "HMGET", Keys(site).reservation(reservation), "agent", "contact", "pool"
+        agent, contact, pool, takes_over = await self._connection.run(
+            "HMGET", Keys(site).reservation(reservation), "agent", "contact", "pool", "takes_over"
         )
         if agent is None:
             raise ReservationNotFound(reservation_name(site, reservation))
-        return ReservationRef(site, reservation, agent.decode(), contact.decode(), pool.decode())
+        old = None
+        if takes_over is not None:
+            old_id, old_agent, old_pool = takes_over.decode().split("|")
+            old = ReservationRef(site, old_id, old_agent, contact.decode(), old_pool)
+        return ReservationRef(site, reservation, agent.decode(), contact.decode(), pool.decode(), old)
 
-    async def accept(self, ref: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0) -> Reservation:
-        """Accept an offer for `accepted_ms`; after `idle_ms` without activity the conversation is idle, 0: never."""
-        transition = self._transition(ref, fence)
-        call = verbs.Accept(transition=transition, accepted_ms=accepted_ms, idle_ms=idle_ms)
+    async def accept(
+        self, ref: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0, wrap_up_ms: int = 0
+    ) -> Reservation:
+        """Accept an offer for `accepted_ms`; after `idle_ms` without activity the conversation is idle, 0: never.
+
+        wrap_up_ms: how long the capacity of the agent stays held from whom a transfer takes the contact over.
+        """
+        old = ref.takes_over
+        call = verbs.Accept(
+            transition=self._transition(ref, fence),
+            accepted_ms=accepted_ms,
+            idle_ms=idle_ms,
+            handed_on=None if old is None else handed_on(old, wrap_up_ms, keeps_agent=True),
+        )
         return await self._move(ref, fence, "accepted", call)
 
     async def decline(
@@ -187,7 +165,7 @@ class ReservationStore:
             retry_after_ms="" if retry_after_ms is None else retry_after_ms,
             max_declined=max_declined,
         )
-        answer = await self._connection.verb(call)
+        answer = await self._run(ref, call)
         return Declined(self._moved(ref, fence, "declined", answer), away=answer[-1] == b"away")
 
     async def renew(self, ref: ReservationRef, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
@@ -253,7 +231,7 @@ class ReservationStore:
         stays held after a conversation.
         """
         call = verbs.Expire(transition=self._transition(ref, NO_FENCE), max_missed=max_missed, wrap_up_ms=wrap_up_ms)
-        answer = await self._connection.verb(call)
+        answer = await self._run(ref, call)
         if answer[0] != b"lapsed":
             return None
         self._refs.pop((ref.site, ref.reservation), None)
@@ -339,7 +317,29 @@ class ReservationStore:
 
     async def _move(self, ref: ReservationRef, fence: int, wanted: str, call: VerbCall) -> Reservation:
         """Run a transition; wanted: the word for the state it leads to, for the error."""
-        return self._moved(ref, fence, wanted, await self._connection.verb(call))
+        return self._moved(ref, fence, wanted, await self._run(ref, call))
+
+    async def _run(self, ref: ReservationRef, call: VerbCall) -> list[Any]:
+        """Run a verb that may end a conversation. An offer of its contact to another agent is withdrawn first."""
+        for _ in range(OFFER_TRIES):
+            answer = await self._connection.verb(call)
+            if answer[0] != b"offered":
+                return answer
+            await self._withdraw_offer(ref, answer[1].decode())
+        raise StoreUnavailable("the store", "a contact is offered to other agents again and again")
+
+    async def _withdraw_offer(self, kept: ReservationRef, offer: str) -> None:
+        """End the offer of a transfer; its contact stays with the agent who keeps it."""
+        try:
+            offered = await self.reference(kept.site, offer)
+            await self.withdraw(offered, Cause.TRANSFER_WITHDRAWN)
+        except ReservationLapsed:
+            await self.expire(offered, 0)
+        except ReservationStateWrong:
+            return  # the offer was answered meanwhile
+        except ReservationNotFound:
+            # The record of the offer is lost: nobody will answer it.
+            await self._connection.run("HDEL", Keys(kept.site).contact(kept.contact), "offered")
 
     def _moved(self, ref: ReservationRef, fence: int, wanted: str, answer: list[Any]) -> Reservation:
         """Return the reservation after a transition, by the answer to it."""
@@ -358,51 +358,3 @@ class ReservationStore:
                 raise ReservationStateWrong(name, state.decode(), wanted)
             case _:
                 raise ReservationNotFound(name)
-
-
-def _handed_on(keys: Keys, ref: ReservationRef, wrap_up_ms: int) -> verbs.HandedOn:
-    return verbs.HandedOn(
-        reservation=keys.reservation(ref.reservation),
-        agent=keys.agent(ref.agent),
-        holds=keys.holds(ref.agent),
-        id=ref.reservation,
-        wrap_up_ms=wrap_up_ms,
-    )
-
-
-def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[Any]) -> ReserveAnswer:
-    match answer:
-        case [b"held", agent, fence, cost, created, deadline, event, agent_uid]:
-            return Reserved(
-                Reservation(
-                    id=request.reservation,
-                    agent=agent.decode(),
-                    contact=request.contact,
-                    decision=request.decision,
-                    pool=request.pool,
-                    channel=request.channel,
-                    cost=int(cost),
-                    state=ReservationState.ACCEPTED if request.accepted else ReservationState.PENDING,
-                    fence=int(fence),
-                    basis=shortlist.basis,
-                    created_ms=int(created),
-                    deadline_ms=int(deadline),
-                    accepted_ms=int(created) if request.accepted else 0,
-                    agent_uid=agent_uid.decode(),
-                ),
-                event.decode(),
-            )
-        case [b"replayed", reservation, decision, contact]:
-            return Replayed(reservation.decode(), decision.decode(), contact.decode())
-        case [b"queued", score, waits_until, event]:
-            return Enqueued(int(score), int(waits_until), event.decode())
-        case [b"no_pool"]:
-            raise PoolNotFound(pool_name(request.site, request.pool))
-        case [b"full", load_event, roster_event, refused]:
-            why = (None if word == GONE else Constraint(word.decode()) for word in refused.split(b"|") if word)
-            agents = (agent for agent, _ in shortlist.candidates)
-            return Full(int(load_event), int(roster_event), dict(zip(agents, why, strict=True)))
-        case [why, *detail]:
-            return Refused(Refusal(why.decode()), *(word.decode() for word in detail))
-        case _:
-            raise ValueError(f"the store answered a reserve with {answer!r}")

@@ -41,6 +41,8 @@ class ReservationRef(msgspec.Struct, frozen=True):
     agent: str
     contact: str
     pool: str
+    takes_over: ReservationRef | None = None
+    """Of the offer of a transfer whose contact its agent keeps until the answer: that agent's reservation."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -63,9 +65,9 @@ class ReserveRequest:
     own_request: the request id was made here, not by the caller.
     former_digests: what the same request may be remembered by instead of `digest`.
     waiting None: the contact may not wait. handed_on: in a transfer, the reservation that ends once the new one is
-    held, and how long its capacity stays held then. idle_ms: after how long without activity an accepted conversation
-    is idle; 0: never. requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both
-    are stored already of a contact that waits.
+    held, or with keeps_agent once it is accepted, and how long its capacity stays held then. idle_ms: after how long
+    without activity an accepted conversation is idle; 0: never. requirements: as `encode_requirements` returns them.
+    only: the agent whom a transfer names. Both are stored already of a contact that waits.
     """
 
     site: str
@@ -86,6 +88,7 @@ class ReserveRequest:
     how: ReserveKind = ReserveKind.NEW
     handed_on: ReservationRef | None = None
     handed_on_wrap_up_ms: int = 0
+    keeps_agent: bool = False
     pool_uid: str = ""
     requirements: bytes = b""
     only: str = ""

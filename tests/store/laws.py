@@ -103,7 +103,7 @@ def _contacts(site: Site) -> list[str]:
         if "sealed" in fields and "wait" not in fields:
             broken.append(f"{name}: what was written is kept, and it neither waits nor has an offer")
         if "wait" in fields:
-            if state in ENDED or (state == "ASSIGNED" and "moving" not in fields):
+            if state in ENDED or (state == "ASSIGNED" and not {"moving", "offered"} & set(fields)):
                 broken.append(f"{name} is {state}, and what was written is kept")
             if site.ends[f"contact:{name}"] < number(fields, "waits") + KEEP_MS:
                 broken.append(f"{name} may wait until {fields['waits']!r} and is forgotten too soon after")

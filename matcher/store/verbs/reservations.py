@@ -18,6 +18,8 @@ class HandedOn(CallPart, frozen=True, kw_only=True):
     id: str
     wrap_up_ms: int
     """How long its capacity stays held then."""
+    release: Literal["ON_HOLD", "ON_ACCEPT"]
+    """When it ends: when the new reservation is made, or when it is accepted."""
 
 
 class Candidate(CallPart, frozen=True, kw_only=True):
@@ -131,9 +133,11 @@ _TRANSITION: Final[Answers] = {
     "fence": (),
     "lapsed": ("state",),
     "state": ("state",),
+    "offered": ("reservation_id",),
 }
 """ok: the reservation's hash and the time at which it is to be read. gone: there is no such reservation. fence: the
-call's is not the reservation's. lapsed: its deadline has passed. state: it is in a state that the verb does not fit."""
+call's is not the reservation's. lapsed: its deadline has passed. state: it is in a state that the verb does not fit.
+offered: its contact is offered to another agent by the reservation named, which must be withdrawn first."""
 
 
 class Accept(VerbCall, frozen=True, kw_only=True):
@@ -143,6 +147,8 @@ class Accept(VerbCall, frozen=True, kw_only=True):
     accepted_ms: int
     """How long the conversation may take."""
     idle_ms: int
+    handed_on: HandedOn | None
+    """The reservation that ends then, where the offer is that of a transfer whose contact its agent keeps."""
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = _TRANSITION
@@ -252,4 +258,4 @@ class Expire(VerbCall, frozen=True, kw_only=True):
     """How long the capacity stays held after a conversation, from its deadline on."""
 
     frees: ClassVar[bool] = True
-    answers: ClassVar[Answers] = {"lapsed": ("state", "away"), "early": (), "done": ()}
+    answers: ClassVar[Answers] = {"lapsed": ("state", "away"), "early": (), "done": (), "offered": ("reservation_id",)}
