@@ -146,7 +146,8 @@ class Wait:
     most_ms: int | None = None
 
 
-class ReservedOutcome(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ReservedOutcome:
     """The outcome that an agent is held; replayed: the request was answered before."""
 
     reservation: Reservation
