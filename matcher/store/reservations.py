@@ -24,6 +24,7 @@ from matcher.store.pages import Entry, KeysetPage, keyset_page
 from matcher.store.redis.client import StoreClient
 from matcher.store.redis.verb_call import VerbCall
 from matcher.store.reserve_request import (
+    Declined,
     Enqueued,
     Full,
     Lapsed,
@@ -44,6 +45,7 @@ from matcher.store.unreadable import Unreadable
 
 __all__ = [
     "NO_FENCE",
+    "Declined",
     "Enqueued",
     "Full",
     "Lapsed",
@@ -172,13 +174,21 @@ class ReservationStore:
         call = verbs.Accept(transition=transition, accepted_ms=accepted_ms, idle_ms=idle_ms)
         return await self._move(ref, fence, "accepted", call)
 
-    async def decline(self, ref: ReservationRef, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
-        """Decline an offer; `retry_after_ms` None: the contact is not offered to the agent again."""
-        transition = self._transition(ref, fence)
+    async def decline(
+        self, ref: ReservationRef, fence: int, reason: str, retry_after_ms: int | None, max_declined: int = 0
+    ) -> Declined:
+        """Decline an offer; `retry_after_ms` None: the contact is not offered to the agent again.
+
+        max_declined: after how many declined offers in a row the agent is AWAY; 0: never.
+        """
         call = verbs.Decline(
-            transition=transition, reason=reason, retry_after_ms="" if retry_after_ms is None else retry_after_ms
+            transition=self._transition(ref, fence),
+            reason=reason,
+            retry_after_ms="" if retry_after_ms is None else retry_after_ms,
+            max_declined=max_declined,
         )
-        return await self._move(ref, fence, "declined", call)
+        answer = await self._connection.verb(call)
+        return Declined(self._moved(ref, fence, "declined", answer), away=answer[-1] == b"away")
 
     async def renew(self, ref: ReservationRef, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
         """Move the deadline to `duration_ms` from now."""
@@ -329,9 +339,13 @@ class ReservationStore:
 
     async def _move(self, ref: ReservationRef, fence: int, wanted: str, call: VerbCall) -> Reservation:
         """Run a transition; wanted: the word for the state it leads to, for the error."""
+        return self._moved(ref, fence, wanted, await self._connection.verb(call))
+
+    def _moved(self, ref: ReservationRef, fence: int, wanted: str, answer: list[Any]) -> Reservation:
+        """Return the reservation after a transition, by the answer to it."""
         name = reservation_name(ref.site, ref.reservation)
-        match await self._connection.verb(call):
-            case [b"ok", flat, now_ms]:
+        match answer:
+            case [b"ok", flat, now_ms, *_]:
                 moved = decode_reservation(ref.reservation, fields_of(flat), int(now_ms))
                 if moved.state not in HOLDING:
                     self._refs.pop((ref.site, ref.reservation), None)

@@ -169,6 +169,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Declined:
+    """A declined offer, and whether the agent was set AWAY for it."""
+
+    reservation: Reservation
+    away: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Lapsed:
     """A deadline has passed: the state of the reservation then, and whether the agent was set AWAY for it."""
 

@@ -10,7 +10,7 @@ local function accept(key, arg)
   if has_contact(reservation) and contact.record.wait then unseal(contact) end
   extend(reservation, deadline)
   note_activity(reservation, tonumber(arg.idle_ms))
-  reset_missed(reservation)
+  reset_counts(reservation, 'missed', 'declined')
   if has_contact(reservation) then
     step(contact, 'ASSIGNED', 'ACCEPTED', reservation.id, reservation.agent, 'until', digits(deadline))
   end
