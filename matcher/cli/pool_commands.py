@@ -45,6 +45,12 @@ MaxMissed = Annotated[
 Idle = Annotated[
     Seconds, typer.Option("--idle", help="Seconds without activity after which a conversation uses no capacity.")
 ]
+FirstResponse = Annotated[
+    Seconds,
+    typer.Option(
+        "--first-response", help="Seconds after which an agent who accepted and has not answered loses the contact."
+    ),
+]
 Relationship = Annotated[
     Seconds,
     typer.Option("--relationship", help="Seconds that a customer is led back to an agent who served them well."),
@@ -85,6 +91,7 @@ DURATIONS = {
     "wait_duration": "wait",
     "head_start": "head_start",
     "idle_duration": "idle",
+    "first_response_duration": "first_response",
     "relationship_duration": "relationship",
     "relationship_wait": "relationship_wait",
     "matching_window": "window",
@@ -169,6 +176,7 @@ async def create(
     head_start: HeadStart = None,
     max_missed: MaxMissed = None,
     idle: Idle = None,
+    first_response: FirstResponse = None,
     relationship: Relationship = None,
     relationship_wait: RelationshipWait = None,
     window: Window = None,
@@ -197,6 +205,7 @@ async def update(
     head_start: HeadStart = None,
     max_missed: MaxMissed = None,
     idle: Idle = None,
+    first_response: FirstResponse = None,
     relationship: Relationship = None,
     relationship_wait: RelationshipWait = None,
     window: Window = None,

@@ -325,6 +325,7 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("head-start", f"{seconds(record.head_start.ToTimedelta().total_seconds())}"),
             ("max-missed", f"{record.max_missed} offers in a row, then AWAY" if record.max_missed else "any number"),
             ("idle", _span(record, "idle_duration", "never")),
+            ("first-response", _span(record, "first_response_duration", "not demanded")),
             ("relationship", _span(record, "relationship_duration", "not used")),
             ("relationship-wait", f"{seconds(record.relationship_wait.ToTimedelta().total_seconds())}"),
             ("window", f"{seconds(record.matching_window.ToTimedelta().total_seconds())}"),
@@ -338,7 +339,11 @@ def pool(record: roster_pb2.Pool) -> Facts:
     )
 
 
-def _span(record: roster_pb2.Pool, field: Literal["idle_duration", "relationship_duration"], unset: str) -> str:
+def _span(
+    record: roster_pb2.Pool,
+    field: Literal["idle_duration", "first_response_duration", "relationship_duration"],
+    unset: str,
+) -> str:
     span: Duration = getattr(record, field)
     return seconds(span.ToTimedelta().total_seconds()) if record.HasField(field) else unset
 

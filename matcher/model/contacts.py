@@ -38,6 +38,8 @@ class Reservation:
     idle_since_ms: int = 0
     """Since when the conversation is idle and its hold costs no capacity; 0: the hold counts."""
     agent_uid: str = ""
+    first_response_due: bool = False
+    """Whether the agent has accepted and must answer the customer by the deadline."""
 
 
 @dataclass(frozen=True, slots=True)

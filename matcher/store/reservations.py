@@ -148,6 +148,7 @@ class ReservationStore:
             head_start_ms=0 if wait is None else wait.head_start_ms,
             waits_if="full" if or_wait else "kept" if request.lines_up else "",
             idle_ms=request.idle_ms,
+            first_ms=request.first_ms,
             handed_on=None if old is None else _handed_on(keys, old),
             candidates=[
                 verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
@@ -166,10 +167,15 @@ class ReservationStore:
             raise ReservationNotFound(reservation_name(site, reservation))
         return ReservationRef(site, reservation, agent.decode(), contact.decode(), pool.decode())
 
-    async def accept(self, ref: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0) -> Reservation:
-        """Accept an offer for `accepted_ms`; after `idle_ms` without activity the conversation is idle, 0: never."""
+    async def accept(
+        self, ref: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0, first_ms: int = 0
+    ) -> Reservation:
+        """Accept an offer for `accepted_ms`; after `idle_ms` without activity the conversation is idle, 0: never.
+
+        first_ms: within what time the agent must answer the customer, by a touch; 0: at any time.
+        """
         transition = self._transition(ref, fence)
-        call = verbs.Accept(transition=transition, accepted_ms=accepted_ms, idle_ms=idle_ms)
+        call = verbs.Accept(transition=transition, accepted_ms=accepted_ms, idle_ms=idle_ms, first_ms=first_ms)
         return await self._move(ref, fence, "accepted", call)
 
     async def decline(self, ref: ReservationRef, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
@@ -348,6 +354,7 @@ def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[
                     deadline_ms=int(deadline),
                     accepted_ms=int(created) if request.accepted else 0,
                     agent_uid=agent_uid.decode(),
+                    first_response_due=request.accepted and int(deadline) - int(created) < request.hold_ms,
                 ),
                 event.decode(),
             )

@@ -62,7 +62,8 @@ class ReserveRequest:
     own_request: the request id was made here, not by the caller.
     former_digests: what the same request may be remembered by instead of `digest`.
     waiting None: the contact may not wait. handed_on: in a transfer, the reservation that is freed once the new one is
-    held. idle_ms: after how long without activity an accepted conversation is idle; 0: never. requirements: as
+    held. idle_ms: after how long without activity an accepted conversation is idle; 0: never. first_ms: within what
+    time after the acceptance the agent must answer; 0: at any time. requirements: as
     `encode_requirements` returns them. only: the agent whom a transfer names. Both are stored already of a contact that
     waits.
     """
@@ -81,6 +82,7 @@ class ReserveRequest:
     accepted: bool
     former_digests: tuple[str, ...] = ()
     idle_ms: int = 0
+    first_ms: int = 0
     waiting: WaitTerms | None = None
     how: ReserveKind = ReserveKind.NEW
     handed_on: ReservationRef | None = None

@@ -5,6 +5,7 @@ local function complete(key, arg)
   if wrong then return wrong end
   if reservation.write == arg.write_id or reservation.reads == 'COMPLETED' then return answer(reservation) end
   if reservation.reads == 'ACCEPTED' then
+    if reservation.first then reset_missed(reservation) end
     if has_contact(reservation) then
       finish(reservation.contact, 'CLOSED', 'COMPLETED', reservation.id, reservation.agent)
     end

@@ -10,11 +10,13 @@ local function expire(key, arg)
   end
   if reservation.reads == state then return {'early'} end
   if redis.call('ZREM', key.due, member) == 0 then return {'done'} end
-  local idle_since = state == 'PENDING' and reservation.now or state == 'WRAPPING' and tonumber(reservation.deadline)
+  local unanswered = state == 'PENDING' and 'OFFER_EXPIRED'
+    or state == 'ACCEPTED' and reservation.first and 'NO_FIRST_RESPONSE'
+  local idle_since = unanswered and reservation.now or state == 'WRAPPING' and tonumber(reservation.deadline)
   release(reservation, reservation.reads, idle_since or nil)
   local contact, away = reservation.contact, ''
-  if state == 'PENDING' then
-    if has_contact(reservation) then put_back(reservation, 'OFFER_EXPIRED', '0') end
+  if unanswered then
+    if has_contact(reservation) then put_back(reservation, unanswered, '0') end
     if redis.call('EXISTS', key.agent) == 1 then
       local missed, most = redis.call('HINCRBY', key.agent, 'missed', 1), tonumber(arg.max_missed)
       local reason = 'missed ' .. missed .. ' offers in a row'
