@@ -248,9 +248,12 @@ def _bound(day: Day, hold: Hold) -> None:
         if complete.ending is Ending.OK and complete.held is not None:
             wraps = complete.held.state is ReservationState.WRAPPING
             possible.append(_certainly_lapsed(day, complete.held.expires) if wraps else complete.ended)
-    # A hold ends before the contact's next hold starts; only a wrap-up lasts longer than the contact.
+    # A hold ends before the contact's next hold starts; only the wrap-up after a conversation lasts longer.
+    wrap_up = 0.0 if hold.talked_from is None else pool.wrap_up
     possible += [
-        other.first.created for other in contact.holds if other is not hold and other.first.created > hold.first.created
+        other.first.created + wrap_up
+        for other in contact.holds
+        if other is not hold and other.first.created > hold.first.created
     ]
     possible += [step.at for step in steps if step.state in NOBODYS and step.reservation == hold.first.reservation]
     hold.certain_until, hold.possible_until = min(certain), min(possible)
@@ -272,14 +275,12 @@ def _left(day: Day, hold: Hold) -> list[h.Declared]:
 
 def _completed(hold: Hold, pool: h.PoolTerms) -> float:
     """Return until when the hold certainly lasted, by the calls that complete it; a wrap-up extends it."""
-    calls = sorted(
-        (call for call in hold.done[Verb.COMPLETE] if call.ending is not Ending.REFUSED), key=lambda call: call.began
-    )
+    calls = [call for call in hold.done[Verb.COMPLETE] if call.ending is not Ending.REFUSED]
     if not calls:
         return math.inf
-    first, *more = calls
+    first = min(calls, key=lambda call: call.began)
     wraps = first.held is not None and first.held.state is ReservationState.WRAPPING
-    return min([first.began + pool.wrap_up, *(call.began for call in more)]) if wraps else first.began
+    return first.began + pool.wrap_up if wraps else first.began
 
 
 def _transferred(contact: Contact, hold: Hold) -> float:

@@ -33,7 +33,7 @@ def compared_units(message: Message, unknown: Unknown, small_talk: SmallTalk) ->
         spans = tuple(Span(*places.own(*span)) for span in spans)
     units = sentences.texts(text)
     compared = comparable(units, unknown)
-    kept, texts, aside = [], [], list(message.set_aside)
+    kept, texts, aside = [], [], []
     for span, unit, known in zip(spans, units, compared, strict=True):
         if small_talk.is_one(unit):
             aside.append(SetAside(AsideKind.SMALL_TALK, *span))
@@ -42,5 +42,7 @@ def compared_units(message: Message, unknown: Unknown, small_talk: SmallTalk) ->
         else:
             kept.append(span)
             texts.append(known)
-    aside.sort(key=lambda part: part.start)
+    if not aside:
+        return ComparedUnits(Sentences(spans, sentences.merged, longest(message.set_aside)), texts)
+    aside = sorted([*message.set_aside, *aside], key=lambda part: part.start)
     return ComparedUnits(Sentences(tuple(kept), sentences.merged, longest(aside)), texts)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,8 +15,7 @@ from matcher.affinity.scorer import Evidence, Scores
 from matcher.model import Agent
 
 
-@dataclass(frozen=True, slots=True)
-class FreeAgent:
+class FreeAgent(msgspec.Struct, frozen=True):
     """Hold an eligible agent with what an order by utilization and idle time needs."""
 
     row: int

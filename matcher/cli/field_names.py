@@ -22,6 +22,11 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "offer_duration": ("offer",),
     "accepted_duration": ("accepted",),
     "wrap_up_duration": ("wrap_up",),
+    "wrap_up.after_complete": ("wrap_up_complete",),
+    "wrap_up.after_transfer": ("wrap_up_transfer",),
+    "wrap_up.after_cancel": ("wrap_up_cancel",),
+    "wrap_up.after_expiry": ("wrap_up_expiry",),
+    "second_complete_ends_wrap_up": ("second_complete",),
     "affinity_floor": ("floor",),
     "affinity_tolerance": ("tolerance",),
     "idle_duration": ("idle",),
@@ -37,7 +42,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
 
 DASH_HINT: Final = "Put two dashes before a TEXT that begins with a dash: {} -- '-5 degrees …'"
 
-_PART: Final = re.compile(r"(\w+)(?:\[(\d+)\])?")
+_PART: Final = re.compile(r"([\w.]+)(?:\[(\d+)\])?")
 
 
 def typed_names(parameters: Iterable[inspect.Parameter]) -> dict[str, str]:
@@ -63,6 +68,8 @@ def typed(field: str, names: Mapping[str, str]) -> str:
     parts = field.split(".")
     if len(parts) > 1 and parts[0] in ("message", "pool", "agent", "reservation"):
         parts = parts[1:]
+    if len(parts) > 1 and ".".join(parts) in PARAMETERS:
+        parts = [".".join(parts)]
     match = _PART.fullmatch(parts[0])
     if match is None:
         return field

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,25 @@ Offer = Annotated[Seconds, typer.Option("--offer", help="Seconds until an offer 
 Accepted = Annotated[Seconds, typer.Option("--accepted", help="Seconds until an accepted reservation expires.")]
 WrapUp = Annotated[
     Seconds, typer.Option("--wrap-up", help="Seconds after a conversation before the agent has free capacity again.")
+]
+WrapUpComplete = Annotated[
+    Seconds, typer.Option("--wrap-up-complete", help="The same after a conversation that was completed only.")
+]
+WrapUpTransfer = Annotated[
+    Seconds, typer.Option("--wrap-up-transfer", help="The same of the agent who handed a contact on only.")
+]
+WrapUpCancel = Annotated[
+    Seconds, typer.Option("--wrap-up-cancel", help="The same after a conversation that was canceled; default: 0.")
+]
+WrapUpExpiry = Annotated[
+    Seconds, typer.Option("--wrap-up-expiry", help="The same after a conversation that expired; default: 0.")
+]
+SecondComplete = Annotated[
+    bool | None,
+    typer.Option(
+        "--second-complete-ends-wrap-up/--second-complete-changes-nothing",
+        help="What a second complete does. To end the wrap-up is the former way, kept for one release.",
+    ),
 ]
 Floor = Annotated[float | None, typer.Option("--floor", help="Affinity below which a message falls back.")]
 Tolerance = Annotated[
@@ -95,6 +115,10 @@ DURATIONS = {
     "relationship_duration": "relationship",
     "relationship_wait": "relationship_wait",
     "matching_window": "window",
+    "wrap_up.after_complete": "wrap_up_complete",
+    "wrap_up.after_transfer": "wrap_up_transfer",
+    "wrap_up.after_cancel": "wrap_up_cancel",
+    "wrap_up.after_expiry": "wrap_up_expiry",
 }
 NUMBERS = {
     "affinity_floor": "floor",
@@ -107,6 +131,7 @@ OPTIONS = {
     "scorer": "scorer",
     "small_talk": "small-talk",
     "when_overloaded": "when-overloaded",
+    "second_complete_ends_wrap_up": "second_complete_ends_wrap_up",
     **DURATIONS,
     **NUMBERS,
 }
@@ -168,6 +193,11 @@ async def create(
     offer: Offer = None,
     accepted: Accepted = None,
     wrap_up: WrapUp = None,
+    wrap_up_complete: WrapUpComplete = None,
+    wrap_up_transfer: WrapUpTransfer = None,
+    wrap_up_cancel: WrapUpCancel = None,
+    wrap_up_expiry: WrapUpExpiry = None,
+    second_complete: SecondComplete = None,
     floor: Floor = None,
     tolerance: Tolerance = None,
     scorer: Scorer = None,
@@ -197,6 +227,11 @@ async def update(
     offer: Offer = None,
     accepted: Accepted = None,
     wrap_up: WrapUp = None,
+    wrap_up_complete: WrapUpComplete = None,
+    wrap_up_transfer: WrapUpTransfer = None,
+    wrap_up_cancel: WrapUpCancel = None,
+    wrap_up_expiry: WrapUpExpiry = None,
+    second_complete: SecondComplete = None,
     floor: Floor = None,
     tolerance: Tolerance = None,
     scorer: Scorer = None,
@@ -219,7 +254,9 @@ async def update(
 ) -> None:
     """Change a pool's policy."""
     change = _pool(locals())
-    fields = [field.name for field, _ in change.ListFields()]
+    fields = [field.name for field, _ in change.ListFields() if field.name != "wrap_up"]
+    fields += [f"wrap_up.{field.name}" for field, _ in change.wrap_up.ListFields()]
+    fields += ["second_complete_ends_wrap_up"] if second_complete is False else []
     fields += [field for field, text in (("display_name", name), ("scorer", scorer)) if text == ""]
     reset = [_field(option) for option in unset or ()]
     if both := set(fields) & set(reset):
@@ -272,7 +309,9 @@ def _pool(arguments: Mapping[str, Any]) -> pb.Pool:
         if arguments[option] is not None:
             duration = Duration()
             duration.FromTimedelta(timedelta(seconds=arguments[option]))
-            getattr(pool, field).CopyFrom(duration)
+            attrgetter(field)(pool).CopyFrom(duration)
+    if arguments["second_complete"]:
+        pool.second_complete_ends_wrap_up = True
     return pool
 
 

@@ -1,4 +1,4 @@
-"""The commands on reservations: `accept`, `decline`, `renew`, `complete`, `cancel`, `reservations` and `show`."""
+"""The commands on reservations: `accept`, `complete`, `end-wrap-up`, `reservations`, `show` and others."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Kind(StrEnum):
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for run in (accept, decline, renew, complete, cancel, reservations, show):
-        command(app, run.__name__)(run)
+    for run in (accept, decline, renew, complete, end_wrap_up, cancel, reservations, show):
+        command(app, run.__name__.replace("_", "-"))(run)
 
 
 async def accept(session: Session, reservation: Name, fence: Fence = 0) -> None:
@@ -77,13 +77,19 @@ async def complete(
     ] = None,
     rating: Annotated[int, typer.Option("--rating", min=0, max=5, help="The customer's rating, 1 to 5.")] = 0,
 ) -> None:
-    """End a conversation, or, during the wrap-up, the wrap-up."""
+    """End a conversation; a repeat changes nothing, and may report how the customer was served."""
     async with session.client() as client:
         _show(session, await client.complete(reservation, fence=fence, resolved=resolved, rating=rating))
 
 
+async def end_wrap_up(session: Session, reservation: Name, fence: Fence = 0) -> None:
+    """End a wrap-up before its time; the agent is free again."""
+    async with session.client() as client:
+        _show(session, await client.end_wrap_up(reservation, fence=fence))
+
+
 async def cancel(session: Session, reservation: Name, fence: Fence = 0) -> None:
-    """Cancel a reservation; the agent is free again."""
+    """Cancel an offer or a conversation, and its contact; the agent is free after the pool's wrap-up."""
     async with session.client() as client:
         _show(session, await client.cancel(reservation, fence=fence))
 

@@ -317,7 +317,7 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("name", record.display_name),
             ("offer", f"{seconds(record.offer_duration.ToTimedelta().total_seconds())}"),
             ("accepted", f"{seconds(record.accepted_duration.ToTimedelta().total_seconds())}"),
-            ("wrap-up", f"{seconds(record.wrap_up_duration.ToTimedelta().total_seconds())}"),
+            ("wrap-up", _wrap_up(record)),
             ("scorer", record.scorer or "the service's"),
             ("wait", f"{seconds(record.wait_duration.ToTimedelta().total_seconds())}"),
             ("waiting now", f"{record.waiting}"),
@@ -337,6 +337,16 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("uid", record.uid),
         )
     )
+
+
+def _wrap_up(record: roster_pb2.Pool) -> str:
+    """Return the wrap-up in words: in general, and after each kind of end for which it is another one."""
+    parts = [seconds(record.wrap_up_duration.ToTimedelta().total_seconds())]
+    for field, span in record.wrap_up.ListFields():
+        parts.append(f"{field.name.replace('_', ' ')} {seconds(span.ToTimedelta().total_seconds())}")
+    if record.second_complete_ends_wrap_up:
+        parts.append("ended by a second complete")
+    return "; ".join(parts)
 
 
 def _span(

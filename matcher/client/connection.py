@@ -25,7 +25,7 @@ Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
 LARGEST_ANSWER = 64 * 1024 * 1024
-"""Bytes: a page of 1,000 agents with 64 interests of 512 characters each is about half of it."""
+"""Bytes: answers of RouteMessages with `explain_unmatched` are the largest; a page of a list ends at 3 MiB."""
 
 
 SILENCE = "no answer for"

@@ -15,6 +15,7 @@ SAFE_TO_REPEAT = {
         "AcceptReservation",
         "DeclineReservation",
         "RenewReservation",
+        "EndWrapUp",
         "CancelReservation",
         "GetReservation",
         "ListReservations",
@@ -35,7 +36,8 @@ SAFE_TO_REPEAT = {
         "ListSites",
     ),
 }
-"""Calls whose repeat changes nothing more. CompleteReservation is not among them: a second call ends the wrap-up."""
+"""Calls whose repeat changes nothing more. CompleteReservation is not among them: where a pool keeps the former meaning
+of a second call (second_complete_ends_wrap_up), a repeat would end the wrap-up. The client's `complete` repeats it."""
 
 POLICY = {
     "maxAttempts": 5,

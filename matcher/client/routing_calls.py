@@ -162,12 +162,13 @@ class RoutingCalls(Connection):
         rating: int = 0,
         deadline: float | None = None,
     ) -> pb.Reservation:
-        """End a conversation; during the wrap-up, end the wrap-up.
+        """End a conversation; a repeat changes nothing, see `end_wrap_up`.
 
-        resolved: whether the customer was helped, None: not known. rating: the customer's, 1 to 5, 0: none.
+        resolved: whether the customer was helped, None: not known. rating: the customer's, 1 to 5, 0: none. Of a
+        reservation the first report counts, for its agent, also after the conversation.
 
-        Where the answer is lost, the client reads the reservation before it repeats the call: a repeat would cut short
-        the wrap-up that the first call began.
+        Where the answer is lost, the client reads the reservation before it repeats the call: where a pool keeps
+        `second_complete_ends_wrap_up`, a repeat would cut short the wrap-up that the first call began.
         """
         request = pb.CompleteReservationRequest(
             name=self.name("reservations", reservation), fence=fence, resolved=resolved, rating=rating
@@ -183,8 +184,13 @@ class RoutingCalls(Connection):
             return now
         return await self._call(self._routing.CompleteReservation, request, seconds)
 
+    async def end_wrap_up(self, reservation: str, *, fence: int = 0, deadline: float | None = None) -> pb.Reservation:
+        """End a wrap-up before its time. A repeat gives the same answer."""
+        request = pb.EndWrapUpRequest(name=self.name("reservations", reservation), fence=fence)
+        return await self._call(self._routing.EndWrapUp, request, deadline or self.deadlines.write)
+
     async def cancel(self, reservation: str, *, fence: int = 0, deadline: float | None = None) -> pb.Reservation:
-        """Release the agent without a conversation."""
+        """End an offer, or a conversation before it is complete, and its contact."""
         request = pb.CancelReservationRequest(name=self.name("reservations", reservation), fence=fence)
         return await self._call(self._routing.CancelReservation, request, deadline or self.deadlines.write)
 

@@ -28,7 +28,7 @@ class CompilingFailed(Exception):
 async def obtain_artifact(
     source: ModelSource, cache_dir: Path, progress: Callable[[str], None], *, distrusted: bool = False
 ) -> tuple[Path, Manifest]:
-    """Return the folder and manifest of a model's artefact; compile it (about 30 s) where the cache has no whole one.
+    """Return the folder and manifest of a model's artefact; compile it where the cache has no whole one.
 
     `distrusted`: the cached artefact gave wrong vectors, so compile again. Raises CompilingFailed.
     """
@@ -75,7 +75,9 @@ async def _compile(source: ModelSource, folder: Path, progress: Callable[[str], 
     for abandoned in folder.parent.glob(f".{folder.name}.making-*"):
         # The lock is held, so the process that made it is gone.
         shutil.rmtree(abandoned, ignore_errors=True)
-    progress(f"compiling {source.name} for this machine, once; half a minute on an idle core, minutes on a busy one")
+    progress(
+        f"compiling {source.name} for this machine, once; how long it takes is said when its first steps are measured"
+    )
     making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.making-", dir=folder.parent))
     try:
         await _run_compiler(source, making, progress)

@@ -32,6 +32,7 @@ from matcher.encoder.artifact import (  # noqa: E402
     digest_files,
     reference_texts,
 )
+from matcher.encoder.compile_progress import CompileProgress  # noqa: E402
 from matcher.encoder.graph_files import write_graphs  # noqa: E402
 from matcher.encoder.openvino_runtime import OpenVinoRuntime, mean_cosine  # noqa: E402
 from matcher.encoder.tokenization import TOKENIZER, Tokenization  # noqa: E402
@@ -47,23 +48,24 @@ def main(arguments: Sequence[str]) -> int:
     os.dup2(2, 1)
     folder, output, name, fingerprint = arguments
 
-    def progress(step: str) -> None:
+    def report(step: str) -> None:
         print(json.dumps({"progress": step}), file=reports)
 
     try:
-        compile_model(Path(folder), Path(output), name, fingerprint, progress)
+        compile_model(Path(folder), Path(output), name, fingerprint, report)
     except Exception as error:  # noqa: BLE001  (any failure of four libraries means the same: use torch)
         print(json.dumps({"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}), file=reports)
         return 1
     return 0
 
 
-def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progress: Callable[[str], None]) -> None:
+def compile_model(folder: Path, output: Path, name: str, fingerprint: str, report: Callable[[str], None]) -> None:
     """Write the artefact of the model in `folder` into `output`, in the fastest precision that keeps its vectors.
 
     Raises what the libraries raise, and ValueError where no precision keeps the original's vectors.
     """
-    progress("loading the model with sentence-transformers")
+    progress = CompileProgress(report)
+    progress.step("loading the model with sentence-transformers")
     from matcher.encoder import graphs
 
     model = graphs.load(folder)
@@ -71,7 +73,7 @@ def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progr
     np.save(output / REFERENCE, wanted)
     graphs.save_tokenizer(model, output / TOKENIZER)
     manifest = graphs.describe(model, name, fingerprint)
-    progress("converting it")
+    progress.step("converting it")
     manifest, converted = graphs.convert(model, output, manifest, wanted)
     tried: list[str] = []
     for precision, build in _forms(converted, Tokenization(output, manifest), progress):
@@ -83,10 +85,10 @@ def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progr
         except RuntimeError as obstacle:
             # OpenVINO 2026 cannot run int8 with a Dense module at the end: the next precision may do.
             tried.append(f"{precision} cannot be run ({str(obstacle).strip().splitlines()[-1]})")
-            progress(tried[-1])
+            progress.step(tried[-1])
             continue
         tried.append(f"{precision} agrees with the original to {cosine:.4f}")
-        progress(tried[-1])
+        progress.step(tried[-1])
         if cosine >= LEAST_COSINE:
             manifest = replace(manifest, reason="; ".join(tried), cosine=cosine, files=digest_files(output))
             (output / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
@@ -95,7 +97,7 @@ def compile_model(folder: Path, output: Path, name: str, fingerprint: str, progr
 
 
 def _forms(
-    converted: Any, tokenization: Tokenization, progress: Callable[[str], None]
+    converted: Any, tokenization: Tokenization, progress: CompileProgress
 ) -> list[tuple[Precision, Callable[[], Any]]]:
     """Return the precisions to try, the fastest first, each with a function that builds its graph."""
     forms: list[tuple[Precision, Callable[[], Any]]] = [("fp32", lambda: converted)]
@@ -104,17 +106,16 @@ def _forms(
     try:
         import nncf
     except ImportError:
-        progress("nncf is not installed: the model is not quantised")
+        progress.step("nncf is not installed: the model is not quantised")
         return forms
 
     def quantised() -> Any:
         texts = calibration_texts()
-        progress(f"quantising it on {len(texts)} sentences")
         examples = [tokenization.arrays([tokens]) for tokens in tokenization.tokenize(texts)]
         inputs = [port.get_any_name() for port in converted.inputs]
         return nncf.quantize(
             converted,
-            nncf.Dataset([{name: arrays[name] for name in inputs} for arrays in examples]),
+            nncf.Dataset(progress.quantising([{name: arrays[name] for name in inputs} for arrays in examples])),
             subset_size=len(examples),
             model_type=nncf.ModelType.TRANSFORMER,
             advanced_parameters=nncf.AdvancedQuantizationParameters(

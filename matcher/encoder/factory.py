@@ -17,7 +17,7 @@ from matcher.errors import ModelUnusable
 async def open_encoder(
     settings: EncoderSettings, progress: Callable[[str], None], *, observer: EncoderObserver | None = None
 ) -> Encoder:
-    """Return a working encoder; the first start with a model compiles it, which takes about half a minute.
+    """Return a working encoder; the first start with a model compiles it, and reports how long that takes.
 
     `progress` is called with each step, on the event loop. Raises ModelUnusable when the model is not found, differs
     from the published one, or cannot be run as the settings ask.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,8 +57,7 @@ def unknown_words(model: Encoder | Runtime, texts: Sequence[str]) -> Sequence[Se
     return [()] * len(texts) if unknown is None else unknown(texts)
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(msgspec.Struct, frozen=True):
     """A text as the model reads it; `text` is kept for runtimes that tokenize by themselves."""
 
     text: str

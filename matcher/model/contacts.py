@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+import msgspec
 
 from matcher.model.decisions import Basis, Candidate, Constraint, Degraded, LeftOut
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
@@ -17,7 +19,14 @@ GOOD_RATINGS = (4, 5)
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
+class Report:
+    """What was reported of a conversation: whether the customer was served well, and when (ms)."""
+
+    good: bool
+    at_ms: int
+
+
+class Reservation(msgspec.Struct, frozen=True):
     """The record that an agent is held for a contact until a deadline."""
 
     id: str
@@ -38,6 +47,8 @@ class Reservation:
     idle_since_ms: int = 0
     """Since when the conversation is idle and its hold costs no capacity; 0: the hold counts."""
     agent_uid: str = ""
+    report: Report | None = None
+    """The first report on the conversation; later ones do not count."""
     first_response_due: bool = False
     """Whether the agent has accepted and must answer the customer by the deadline."""
 
@@ -79,8 +90,7 @@ class Contact:
         return self.pool == pool.id and (not self.pool_uid or self.pool_uid == pool.uid)
 
 
-@dataclass(frozen=True, slots=True)
-class ContactEvent:
+class ContactEvent(msgspec.Struct, frozen=True):
     """One change of a contact's state; number: in the site's stream, where a watcher resumes."""
 
     contact: str
@@ -106,8 +116,7 @@ class ContactSign:
     queued: Queued | None
 
 
-@dataclass(frozen=True, slots=True)
-class StreamPlace:
+class StreamPlace(msgspec.Struct, frozen=True):
     """A place in the stream of a site's events: an event's number and its time.
 
     The time tells the event from an event of the same number in a site that was deleted and created again.
@@ -139,8 +148,7 @@ class Wait:
     most_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReservedOutcome:
+class ReservedOutcome(msgspec.Struct, frozen=True):
     """The outcome that an agent is held; replayed: the request was answered before."""
 
     reservation: Reservation
@@ -178,10 +186,17 @@ Outcome = ReservedOutcome | QueuedOutcome | Unmatched
 
 T = TypeVar("T")
 
+PAGE_BYTES: Final = 3 * 2**20
+"""A page of a list ends before it is larger: a gRPC client takes 4 MiB, unless it is told otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a list, and where the next part begins ("" at the end)."""
+    """A part of a list, and where the next part begins ("" at the end).
+
+    places: where a part begins that follows each of the items, for a part that must end earlier.
+    """
 
     items: tuple[T, ...]
     next: str
+    places: tuple[str, ...] = ()

@@ -139,6 +139,10 @@ class Message:
     kept: tuple[Stretch, ...] | None = None
     set_aside: tuple[SetAside, ...] = ()
 
+    def with_kept(self, text: str, kept: tuple[Stretch, ...], set_aside: tuple[SetAside, ...]) -> Message:
+        """Return the message with what is compared of its text. `dataclasses.replace` takes three times as long."""
+        return Message(text, self.customer, self.requirements, self.preferred, self.media_type, kept, set_aside)
+
     def __repr__(self) -> str:
         return f"Message({len(self.text)} characters)"
 

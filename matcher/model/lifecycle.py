@@ -125,11 +125,18 @@ HOLDING = frozenset({ReservationState.PENDING, ReservationState.ACCEPTED, Reserv
 LAPSES_TO: dict[ReservationState, ReservationState] = {
     ReservationState.PENDING: ReservationState.EXPIRED,
     ReservationState.ACCEPTED: ReservationState.EXPIRED,
-    ReservationState.WRAPPING: ReservationState.COMPLETED,
 }
-"""The state that each holding state becomes once the deadline has passed."""
+"""The state that an offer and a conversation become once the deadline has passed; a wrap-up becomes the state that its
+conversation ended with."""
 
 
-def read_state(state: ReservationState, deadline_ms: int, now_ms: int) -> ReservationState:
-    """Return the state at `now_ms`, also if nothing has written the lapse down; times in ms of the store's clock."""
-    return LAPSES_TO.get(state, state) if deadline_ms <= now_ms else state
+def read_state(
+    state: ReservationState, deadline_ms: int, now_ms: int, ends: ReservationState = ReservationState.COMPLETED
+) -> ReservationState:
+    """Return the state at `now_ms`, also if nothing has written the lapse down; times in ms of the store's clock.
+
+    ends: what the conversation of a wrap-up ended with.
+    """
+    if deadline_ms > now_ms:
+        return state
+    return ends if state is ReservationState.WRAPPING else LAPSES_TO.get(state, state)

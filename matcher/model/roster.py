@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
+import msgspec
+
 from matcher.model.lifecycle import AgentStatus
 
 DEFAULT_SITE = "default"
@@ -57,8 +59,7 @@ class Profile:
     pools: tuple[str, ...] = (DEFAULT_POOL,)
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """The capacity of an agent that a live reservation takes."""
 
     reservation: str
@@ -127,6 +128,22 @@ class PoolPolicy:
     small_talk: tuple[str, ...] = ()
     """Sentences that are no unit of a message, beside the packaged ones."""
     when_overloaded: WhenOverloaded = WhenOverloaded.REFUSE
+    after_complete_ms: int | None = None
+    """How long the agent's capacity stays held after a conversation that was completed; None: wrap_up_ms."""
+    after_transfer_ms: int | None = None
+    after_cancel_ms: int = 0
+    after_expiry_ms: int = 0
+    second_complete_ends_wrap_up: bool = False
+
+    @property
+    def wrap_up_after_complete_ms(self) -> int:
+        """Return how long the agent's capacity stays held after a conversation that was completed."""
+        return self.wrap_up_ms if self.after_complete_ms is None else self.after_complete_ms
+
+    @property
+    def wrap_up_after_transfer_ms(self) -> int:
+        """Return how long the former agent's capacity stays held after a transfer."""
+        return self.wrap_up_ms if self.after_transfer_ms is None else self.after_transfer_ms
 
     def tolerance(self, default: float) -> float:
         """Return the affinity tolerance in force; default: the service's own, for a pool that names none."""

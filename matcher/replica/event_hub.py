@@ -9,9 +9,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, TypeAlias
+
+import msgspec
 
 from matcher.errors import SiteNotFound, WatcherTooSlow
 from matcher.model import ContactEvent, StreamPlace
@@ -25,8 +26,7 @@ LOOKS: Final = 8
 topic, so not at each message."""
 
 
-@dataclass(frozen=True, slots=True)
-class HoldChanged:
+class HoldChanged(msgspec.Struct, frozen=True):
     """A reservation of an agent changed."""
 
     agent: str

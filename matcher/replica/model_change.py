@@ -17,6 +17,7 @@ import structlog
 
 from matcher.encoder import Encoder, fingerprint_of
 from matcher.errors import ModelUnusable, SettingsWrong, SiteNotFound, StoreUnavailable
+from matcher.model.durations import in_words
 from matcher.replica.interest_vectors import ensure_vectors
 from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.site_registry import SiteRegistry
@@ -147,15 +148,19 @@ class ModelChange:
 
     def _logged_progress(self) -> OnProgress:
         """Return a callback that also logs every tenth of the roster."""
-        logged = -1
+        logged, began, first = -1, time.monotonic(), 0
 
         def on_progress(done: int, total: int) -> None:
-            nonlocal logged
+            nonlocal logged, began, first
+            if logged < 0:
+                began, first = time.monotonic(), done
             self._on_progress(done, total)
             tenth = 10 * done // total if total else 10
             if tenth > logged:
                 logged = tenth
-                log.info("encoding the roster by the new model", agents_done=done, agents=total)
+                left = (time.monotonic() - began) * (total - done) / max(done - first, 1)
+                ahead = {"left": f"about {in_words(left)}"} if done > first else {}
+                log.info("encoding the roster by the new model", agents_done=done, agents=total, **ahead)
 
         return on_progress
 

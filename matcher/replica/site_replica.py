@@ -171,7 +171,7 @@ class SiteReplica:
             if request.how in (ReserveKind.QUEUE, ReserveKind.MOVE):
                 self.queue.serve(made.contact, made.created_ms)
             self._add_hold(made.agent, Hold(made.id, made.channel, made.cost, made.deadline_ms))
-        if replaced is not None:
+        if replaced is not None and not request.handed_on_wrap_up_ms:
             self.apply_own_release(replaced.agent, replaced.reservation, made.created_ms)
 
     def apply_own_release(self, agent: str, reservation: str, idle_since_ms: int | None) -> None:

@@ -301,7 +301,7 @@ class QueueDispatcher:
 
     async def _reserve_request(self, searched: SearchedContact) -> ReserveRequest | None:
         """Return what the store is asked for; None where the reservation to hand on does not exist any more."""
-        site, queued, handed_on = self._replica.site, searched.contact, None
+        site, queued, handed_on, wrap_up_ms = self._replica.site, searched.contact, None, 0
         contact, record = queued.place.contact, queued.record
         if record.handed_on:
             try:
@@ -310,10 +310,12 @@ class QueueDispatcher:
                 # The conversation ended long ago, and the contact with it.
                 self._replica.queue.leave(contact)
                 return None
+            wrap_up_ms = (await self._replica.pools.policy(handed_on.pool)).wrap_up_after_transfer_ms
         return new_reserve_request(
             ContactToReserve(site, contact, searched.pool, record.channel, record.customer, queued.auto_accept),
             kind=ReserveKind.MOVE if handed_on else ReserveKind.QUEUE,
             handed_on=handed_on,
+            handed_on_wrap_up_ms=wrap_up_ms,
         )
 
     async def _enter(self, new: Sequence[QueuePlace], this_pass: Pass) -> None:

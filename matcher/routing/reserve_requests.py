@@ -43,10 +43,11 @@ def new_reserve_request(
     kind: ReserveKind = ReserveKind.NEW,
     waiting: WaitTerms | None = None,
     handed_on: ReservationRef | None = None,
+    handed_on_wrap_up_ms: int = 0,
     requirements: bytes = b"",
     only: str = "",
 ) -> ReserveRequest:
-    """Return a request for a new reservation; waiting, handed_on, requirements, only: as in `ReserveRequest`."""
+    """Return a request for a new reservation; from waiting on the arguments are as in `ReserveRequest`."""
     policy = contact.pool.policy
     return ReserveRequest(
         site=contact.site,
@@ -67,6 +68,7 @@ def new_reserve_request(
         waiting=waiting,
         how=kind,
         handed_on=handed_on,
+        handed_on_wrap_up_ms=handed_on_wrap_up_ms,
         pool_uid=contact.pool.uid,
         requirements=requirements,
         only=only,

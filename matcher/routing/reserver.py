@@ -15,7 +15,7 @@ from matcher.errors import (
     MatcherError,
     RequestIdReused,
 )
-from matcher.model import Basis, Candidate, Constraint, LeftOut, Pool, QueuedOutcome, Ranking, ReservedOutcome
+from matcher.model import Basis, Candidate, Constraint, LeftOut, Message, Pool, QueuedOutcome, Ranking, ReservedOutcome
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
 from matcher.model.resource_names import contact_name, new_id, reservation_name
@@ -107,9 +107,14 @@ class Reserver:
         self._sealer = Sealer(keys)
         self._on_ranked = on_ranked
 
-    def reserve_request(self, site: str, pool: Pool, request: RouteRequest) -> ReserveRequest:
-        """Return the reserve request of a route; new ids where the route names none."""
-        message, wait = request.message, request.wait
+    def reserve_request(
+        self, site: str, pool: Pool, request: RouteRequest, reading: Message | None = None
+    ) -> ReserveRequest:
+        """Return the reserve request of a route; new ids where the route names none.
+
+        reading: the request's message as it was read; None: as the request has it.
+        """
+        message, wait = reading or request.message, request.wait
         contact = ContactToReserve(
             site,
             request.contact_id or new_id(),

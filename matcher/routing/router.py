@@ -86,7 +86,7 @@ class Router:
         pool = await replica.pools.pool(request.message.requirements.pool)
         message = await self.with_relationship(replica, pool, await read_message(request.message))
         encoded = decided.encoded if decided else await encode_or_fall_back(replica, pool, message)
-        reserve = self._reserver.reserve_request(site, pool, replace(request, message=message))
+        reserve = self._reserver.reserve_request(site, pool, request, message)
         to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
         match await self._reserver.hold(to_rank, reserve, decided.choice if decided else None):
             case NobodyFree() as nobody:
@@ -126,7 +126,9 @@ class Router:
         excluded = message.requirements.excluded | _excluded_by(contact, replica)
         requirements = replace(message.requirements, excluded=excluded)
         to_rank = RankRequest(replica, pool, encoded, requirements, message.preferred)
-        match await self._reserver.hold(to_rank, replace(reserve, handed_on=held)):
+        policy = await replica.pools.policy(held.pool)
+        reserve = replace(reserve, handed_on=held, handed_on_wrap_up_ms=policy.wrap_up_after_transfer_ms)
+        match await self._reserver.hold(to_rank, reserve):
             case NobodyFree() as nobody:
                 return await self._unmatched(to_rank, nobody, explain=False)
             case outcome:

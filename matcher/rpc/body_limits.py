@@ -33,6 +33,7 @@ _BY_SERVICE: Final = {
         "TouchReservation": SMALL_BYTES,
         "RenewReservation": SMALL_BYTES,
         "CompleteReservation": SMALL_BYTES,
+        "EndWrapUp": SMALL_BYTES,
         "CancelReservation": SMALL_BYTES,
         "GetReservation": SMALL_BYTES,
         "ListReservations": SMALL_BYTES,

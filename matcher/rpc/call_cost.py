@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from matcher.v1 import routing_pb2 as pb
 
@@ -28,10 +26,11 @@ _BYTES: Final = 2
 _FIXED: Final = {1: 8, 5: 4}
 """The bytes of a field of each fixed kind."""
 _LONGEST_VARINT: Final = 70
+_LONGER: Final = 0x80
+"""A byte of a variable-length number from here on is not its last."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallCost:
+class CallCost(NamedTuple):
     """What a call costs, in ordinary messages (`work`) and in bytes, and whose it is."""
 
     work: int = 1
@@ -46,38 +45,44 @@ class CallCost:
 
 def call_cost(method: str, body: bytes) -> CallCost:
     """Return the cost of a call; a body that is no request costs what its bytes cost, and is refused when decoded."""
-    site, texts = "", 0
-    for number, value in _fields(body):
-        if number == _PARENT:
-            site = value.decode("utf-8", "replace").removeprefix("sites/")
-        elif number == _REQUESTS and method == _BATCH:
-            texts += 1
-    texts = max(1, texts)
+    is_batch = method == _BATCH
+    parent, messages = _parent_and_messages(body)
+    texts = max(1, messages) if is_batch else 1
+    site = parent.decode("utf-8", "replace").removeprefix("sites/")
     work = texts + max(0, len(body) - ORDINARY_BYTES * texts) // BYTES_PER_WORK
-    return CallCost(work, len(body), site, batch=method == _BATCH and work > BATCH_WORK)
+    return CallCost(work, len(body), site, "", is_batch and work > BATCH_WORK)
 
 
-def _fields(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the number of each field of bytes, and its beginning; end where the body is not protobuf.
+def _parent_and_messages(body: bytes) -> tuple[bytes, int]:
+    """Return the beginning of the last parent, and how many messages of a batch a body has, as far as it is protobuf.
 
     https://protobuf.dev/programming-guides/encoding/
     """
-    at = 0
+    parent, messages, at, end = b"", 0, 0, len(body)
     for _ in range(MOST_FIELDS):
-        tag, at = _varint(body, at)
-        if at > len(body) or not tag:
-            return
-        kind = tag & 7
-        if kind == _VARINT:
-            _, at = _varint(body, at)
-        elif kind in _FIXED:
-            at += _FIXED[kind]
-        elif kind == _BYTES:
-            size, at = _varint(body, at)
-            yield tag >> 3, body[at : at + min(size, MOST_SITE)]
-            at += size
-        else:
-            return
+        if at >= end:
+            break
+        # Nearly every tag and length of a request is one byte: reading it here takes a fifth of a call's time.
+        tag, at = (body[at], at + 1) if body[at] < _LONGER else _varint(body, at)
+        if tag & 7 != _BYTES:
+            at = _after(tag, body, at)
+            continue
+        size, at = (body[at], at + 1) if at < end and body[at] < _LONGER else _varint(body, at)
+        number = tag >> 3
+        if number == _PARENT:
+            parent = body[at : at + min(size, MOST_SITE)]
+        elif number == _REQUESTS:
+            messages += 1
+        at += size
+    return parent, messages
+
+
+def _after(tag: int, body: bytes, at: int) -> int:
+    """Return the place after a field that is not of bytes; a place beyond the body where it is no field."""
+    kind = tag & 7
+    if kind == _VARINT and tag:
+        return _varint(body, at)[1]
+    return at + _FIXED.get(kind, len(body) + 1)
 
 
 def _varint(body: bytes, at: int) -> tuple[int, int]:

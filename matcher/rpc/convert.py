@@ -25,6 +25,7 @@ from matcher.model import (
     LeftOut,
     Outcome,
     Pool,
+    PoolPolicy,
     Queued,
     QueuedOutcome,
     Ranking,
@@ -310,6 +311,8 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         matching_window=_duration(policy.matching_window_ms),
         small_talk=policy.small_talk,
         when_overloaded=WHEN_OVERLOADED[policy.when_overloaded],
+        wrap_up=_wrap_up(policy),
+        second_complete_ends_wrap_up=policy.second_complete_ends_wrap_up,
         affinity_floor=policy.affinity_floor,
         affinity_tolerance=policy.affinity_tolerance,
         effective_affinity_floor=floor,
@@ -319,6 +322,17 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         update_time=_time(record.updated_ms),
         uid=record.uid,
     )
+
+
+def _wrap_up(policy: PoolPolicy) -> roster_pb2.WrapUp | None:
+    """Convert what a policy sets of the wrap-ups; None where it sets nothing."""
+    wrap_up = roster_pb2.WrapUp(
+        after_complete=None if policy.after_complete_ms is None else _duration(policy.after_complete_ms),
+        after_transfer=None if policy.after_transfer_ms is None else _duration(policy.after_transfer_ms),
+        after_cancel=_duration_set(policy.after_cancel_ms),
+        after_expiry=_duration_set(policy.after_expiry_ms),
+    )
+    return wrap_up if wrap_up.ListFields() else None
 
 
 def import_response(site: str, result: ImportResult) -> roster_pb2.ImportAgentsResponse:

@@ -25,7 +25,7 @@ MOST_IMPORTS: Final = 16
 """Imports of a process at once: each reads up to 16 MiB ahead and remembers up to a million ids."""
 MOST_IMPORTS_OF_SITE: Final = 4
 LISTS_AT_ONCE: Final = 8
-"""Lists that are made at once; others wait. A page of 1,000 agents with all their interests is 32 MB."""
+"""Lists that are made at once; others wait. A page of contacts with all their exclusions is read as 40 MB."""
 
 
 class Places:

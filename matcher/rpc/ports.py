@@ -82,10 +82,13 @@ class ReservationService(Protocol):
         """Extend the deadline of an accepted reservation; duration_ms None: by the pool's accepted_duration."""
 
     async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
-        """End a conversation; experience: how it was for the customer."""
+        """End a conversation; experience: how it was for the customer. A repeat changes nothing."""
+
+    async def end_wrap_up(self, site: str, reservation: str, fence: int) -> Reservation:
+        """End a wrap-up before its time."""
 
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
-        """Release the agent without a conversation."""
+        """End an offer, or a conversation before it is complete, and its contact."""
 
     async def touch(self, site: str, reservation: str, fence: int) -> Reservation:
         """Record that the conversation is active."""

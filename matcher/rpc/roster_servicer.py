@@ -15,10 +15,11 @@ from matcher.rpc import convert
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.import_agents import answers
 from matcher.rpc.open_streams import OpenStreams
+from matcher.rpc.page_bytes import first_fitting, fitting
 from matcher.rpc.ports import Services
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import roster as check
-from matcher.rpc.validation.violations import page_token, resource
+from matcher.rpc.validation.violations import resource
 from matcher.v1 import roster_pb2 as pb
 from matcher.v1 import roster_pb2_grpc
 
@@ -53,10 +54,8 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         """List a site's agents by id."""
         site, most, after, pool, status = check.agents(request, _AGENTS)
         page = await self._agents.agents(site, most, after, pool, status, with_holds=request.with_holds)
-        return pb.ListAgentsResponse(
-            agents=(convert.agent(site, agent, with_holds=request.with_holds) for agent in page.items),
-            next_page_token=page_token(page.next, _AGENTS),
-        )
+        listed, token = fitting(page, _AGENTS, lambda agent: convert.agent(site, agent, with_holds=request.with_holds))
+        return pb.ListAgentsResponse(agents=listed, next_page_token=token)
 
     async def UpdateAgent(self, request: pb.UpdateAgentRequest, _context: Context) -> pb.Agent:
         """Change the fields of an agent that the mask names."""
@@ -116,9 +115,8 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         """List a site's pools by id."""
         site, most, after = check.pools(request, _POOLS)
         page = await self._pools.pools(site, most, after)
-        return pb.ListPoolsResponse(
-            pools=[await self._pool(site, pool) for pool in page.items], next_page_token=page_token(page.next, _POOLS)
-        )
+        listed, token = first_fitting(page, _POOLS, [await self._pool(site, pool) for pool in page.items])
+        return pb.ListPoolsResponse(pools=listed, next_page_token=token)
 
     async def UpdatePool(self, request: pb.UpdatePoolRequest, _context: Context) -> pb.Pool:
         """Change the fields of a pool that the mask names."""
@@ -139,10 +137,8 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
     async def ListSites(self, request: pb.ListSitesRequest, _context: Context) -> pb.ListSitesResponse:
         """List the sites by id."""
         page = await self._sites.sites(*check.sites(request, _SITES))
-        return pb.ListSitesResponse(
-            sites=map(convert.site, page.items),
-            next_page_token=page_token(page.next, _SITES),
-        )
+        listed, token = fitting(page, _SITES, convert.site)
+        return pb.ListSitesResponse(sites=listed, next_page_token=token)
 
     async def DeleteSite(self, request: pb.DeleteSiteRequest, _context: Context) -> Empty:
         """Remove a site."""

@@ -15,11 +15,12 @@ from matcher.rpc.encoded_events import EVENTS, EncodedEvents
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.interceptors.admission import leave_admission
 from matcher.rpc.open_streams import OpenStreams
+from matcher.rpc.page_bytes import fitting
 from matcher.rpc.ports import Services
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation import contacts as check_contacts
 from matcher.rpc.validation import routing as check
-from matcher.rpc.validation.violations import page_token, resource
+from matcher.rpc.validation.violations import resource
 from matcher.telemetry import Telemetry
 from matcher.v1 import routing_pb2 as pb
 from matcher.v1 import routing_pb2_grpc
@@ -95,6 +96,12 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         completed = await self._reservations.complete(step.site, step.reservation, step.fence, experience)
         return convert.reservation(step.site, completed)
 
+    async def EndWrapUp(self, request: pb.EndWrapUpRequest, _context: Context) -> pb.Reservation:
+        """End a wrap-up before its time."""
+        step = check.step(request)
+        wrapped_up = await self._reservations.end_wrap_up(step.site, step.reservation, step.fence)
+        return convert.reservation(step.site, wrapped_up)
+
     async def CancelReservation(self, request: pb.CancelReservationRequest, _context: Context) -> pb.Reservation:
         """Release the agent without a conversation."""
         step = check.step(request)
@@ -116,10 +123,8 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         """List the live reservations of a site, or of one agent."""
         site, agent, most, after = check.reservations(request, _RESERVATIONS)
         page = await self._reservations.reservations(site, agent, most, after)
-        return pb.ListReservationsResponse(
-            reservations=(convert.reservation(site, reservation) for reservation in page.items),
-            next_page_token=page_token(page.next, _RESERVATIONS),
-        )
+        listed, token = fitting(page, _RESERVATIONS, lambda reservation: convert.reservation(site, reservation))
+        return pb.ListReservationsResponse(reservations=listed, next_page_token=token)
 
     async def GetContact(self, request: pb.GetContactRequest, _context: Context) -> pb.Contact:
         """Read a contact."""
@@ -130,10 +135,8 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         """List the contacts that have not ended."""
         site, pool, state, most, after = check_contacts.contacts(request, _CONTACTS)
         page = await self._contacts.contacts(site, pool, state, most, after)
-        return pb.ListContactsResponse(
-            contacts=(convert.contact(site, contact) for contact in page.items),
-            next_page_token=page_token(page.next, _CONTACTS),
-        )
+        listed, token = fitting(page, _CONTACTS, lambda contact: convert.contact(site, contact))
+        return pb.ListContactsResponse(contacts=listed, next_page_token=token)
 
     async def CancelContact(self, request: pb.CancelContactRequest, _context: Context) -> pb.Contact:
         """End a contact."""

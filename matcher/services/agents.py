@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, ReservationStateWrong
-from matcher.model import Agent, AgentChange, Page, Profile
+from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, ReservationLapsed, ReservationStateWrong
+from matcher.model import PAGE_BYTES, Agent, AgentChange, Page, Profile
 from matcher.model.lifecycle import AgentStatus, Cause
 from matcher.model.resource_names import agent_name
 from matcher.replica.interest_vectors import encode_interests, silent_interests, texts_of, vectors_for_update
@@ -25,6 +25,9 @@ from matcher.store.clock import Clocks
 from matcher.store.presence import PresenceStore
 from matcher.store.reservations import NO_FENCE, ReservationStore
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
+
+FIRST_READ: Final = 50
+"""Agents of a page that are read first: the page that is asked for most has no more."""
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +90,7 @@ class AgentService:
         if pool is not None:
             await replica.pools.pool(pool)
         ids = await self._store.agent_ids(site, most, after)
-        stored = [agent for agent in await self._store.agents(site, ids.items) if agent is not None]
+        stored, read = await self._read(site, ids.items)
         listed = [
             _with_silent(replica, agent)
             for agent in stored
@@ -96,7 +99,24 @@ class AgentService:
         if with_holds:
             holds = await self._store.leases(site, [agent.id for agent in listed], self._clocks.of(site).now_ms())
             listed = [replace(agent, holds=held) for agent, held in zip(listed, holds, strict=True)]
-        return Page(tuple(listed), ids.next)
+        following = ids.next if read == len(ids.items) else ids.items[read - 1]
+        return Page(tuple(listed), following, tuple(agent.id for agent in listed))
+
+    async def _read(self, site: str, ids: Sequence[str]) -> tuple[list[Agent], int]:
+        """Read the first of some agents, as many as an answer can hold; return them, and how many ids were read.
+
+        Two round trips: the first agents tell how many more fit. A page of fat agents is not read a dozen times.
+        """
+        stored: list[Agent] = []
+        read, size, count = 0, 0, FIRST_READ
+        while read < len(ids) and size < PAGE_BYTES:
+            batch = ids[read : read + count]
+            found = [agent for agent in await self._store.agents(site, batch) if agent is not None]
+            stored += found
+            read += len(batch)
+            size += sum(len(interest) for agent in found for interest in agent.profile.interests)
+            count = max(FIRST_READ, (PAGE_BYTES - size) * read // max(1, size))
+        return stored, read
 
     async def update_agent(self, site: str, agent: str, change: AgentChange, etag: str) -> Agent:
         """Change an agent; only new interests are encoded."""
@@ -191,8 +211,8 @@ class AgentService:
                 reservation = await self._reservations.reference(replica.site, hold.reservation)
                 try:
                     await self._reservations.withdraw(reservation, Cause.AGENT_REMOVED)
-                except ReservationStateWrong:
-                    await self._reservations.complete(reservation, NO_FENCE, 0)
+                except (ReservationLapsed, ReservationStateWrong):
+                    await self._reservations.end_wrap_up(reservation, NO_FENCE)
         return await self.agent(replica.site, agent.id)
 
 

@@ -15,7 +15,7 @@ from matcher.errors import (
     ReservationStateWrong,
 )
 from matcher.model import Contact, Page
-from matcher.model.lifecycle import Cause, ContactState
+from matcher.model.lifecycle import HOLDING, Cause, ContactState
 from matcher.model.resource_names import contact_name
 from matcher.replica.queue_places import place_of
 from matcher.replica.site_registry import SiteRegistry
@@ -62,7 +62,7 @@ class ContactService:
         replica = await self._sites.replica(site)
         of_pool = None if pool is None else await replica.pools.pool(pool)
         page = await self._store.contacts(site, of_pool, state, most, after, self._clocks.of(site).now_ms())
-        return Page(tuple(self._placed(replica, contact) for contact in page.items), page.next)
+        return replace(page, items=tuple(self._placed(replica, contact) for contact in page.items))
 
     async def waiting(self, site: str) -> Mapping[str, int]:
         """Return how many contacts wait, by pool."""
@@ -85,8 +85,10 @@ class ContactService:
                     # If the reservation has changed meanwhile, the contact is read again.
                     with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
                         ref = await self._reservations.reference(site, left.detail)
-                        await self._reservations.cancel(ref, NO_FENCE)
-                        replica.apply_own_release(ref.agent, ref.reservation, None)
+                        policy = await replica.pools.policy(ref.pool)
+                        canceled = await self._reservations.cancel(ref, NO_FENCE, wrap_up_ms=policy.after_cancel_ms)
+                        if canceled.state not in HOLDING:
+                            replica.apply_own_release(ref.agent, ref.reservation, None)
                         return await self.contact(site, contact)
                 case _:
                     return await self.contact(site, contact)

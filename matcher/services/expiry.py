@@ -112,12 +112,15 @@ class Expiry:
         The first sweep also handles what lapsed while no process ran. What is left was early by the store's clock.
         """
         now = self._clock.now_ms()
-        self._replica.index.lapse(now)
         self._forget_postponed()
-        while overdue := await self._overdue(now):
-            written = [await self._unless_broken(reservation, self._expire(reservation)) for reservation in overdue]
-            if not any(written):
-                return True
+        try:
+            while overdue := await self._overdue(now):
+                written = [await self._unless_broken(reservation, self._expire(reservation)) for reservation in overdue]
+                if not any(written):
+                    return True
+        finally:
+            # Last: an agent whose conversation expired may have a wrap-up, which is written first.
+            self._replica.index.lapse(now)
         return await self._settle_timers()
 
     async def _overdue(self, now: int) -> list[str]:
@@ -152,7 +155,7 @@ class Expiry:
                 raise LookupError("a deadline that names no reservation") from None
             return True
         policy = await self._replica.pools.policy(ref.pool)
-        lapsed = await self._store.expire(ref, policy.max_missed)
+        lapsed = await self._store.expire(ref, policy.max_missed, policy.after_expiry_ms)
         if lapsed is None:
             return False
         self._observer.on_lapse(lapsed.was)

@@ -1,4 +1,4 @@
-"""Reservations: accept, decline, renew, complete, cancel and read them, by the policy of their pool."""
+"""Reservations: accept, decline, renew, complete, wrap up, cancel and read them, by the policy of their pool."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from matcher.errors import ReservationLapsed, ReservationNotFound, ReservationStateWrong
-from matcher.model import Decision, Experience, Page, PoolPolicy, Reservation
+from matcher.model import Decision, Experience, Page, PoolPolicy, Report, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ReservationState
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
@@ -60,28 +60,35 @@ class ReservationService:
         return await self._store.renew(ref, fence, lasts_ms, policy.idle_ms)
 
     async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
-        """End a conversation; where the pool leads customers back to an agent, store the customer's experience."""
+        """End a conversation; where the pool leads customers back to an agent, store the customer's experience.
+
+        A repeat changes nothing. The first experience counts, for the agent of this reservation, whether it comes with
+        the first call or later.
+        """
         replica, ref, policy = await self._resolve(site, reservation)
-        completed = _apply_if_freed(replica, await self._store.complete(ref, fence, policy.wrap_up_ms))
-        if policy.relationship_ms and experience.good is not None:
-            now = self._clocks.of(site).now_ms()
-            customer = (await self._contacts.contact(site, ref.contact, now)).customer
-            if customer:
-                await self._customers.remember(
-                    site,
-                    customer,
-                    ref.agent,
-                    good=experience.good,
-                    now_ms=now,
-                    for_ms=policy.relationship_ms,
-                    agent_uid=completed.agent_uid,
-                )
+        good = experience.good if policy.relationship_ms else None
+        completed = await self._store.complete(
+            ref,
+            fence,
+            policy.wrap_up_after_complete_ms,
+            good=good,
+            second_ends=policy.second_complete_ends_wrap_up,
+        )
+        _apply_if_freed(replica, completed)
+        if completed.report is not None and good is completed.report.good:
+            # A repeat of the first report, whose answer was lost, stores the same again.
+            await self._remember(ref, completed, completed.report, policy)
         return completed
 
-    async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
-        """End a reservation before the conversation is complete; its hold ends."""
+    async def end_wrap_up(self, site: str, reservation: str, fence: int) -> Reservation:
+        """End a wrap-up before its time; its hold ends."""
         replica, ref, _ = await self._resolve(site, reservation)
-        return _apply_if_freed(replica, await self._store.cancel(ref, fence))
+        return _apply_if_freed(replica, await self._store.end_wrap_up(ref, fence))
+
+    async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
+        """End an offer, or a conversation before it is complete."""
+        replica, ref, policy = await self._resolve(site, reservation)
+        return _apply_if_freed(replica, await self._store.cancel(ref, fence, wrap_up_ms=policy.after_cancel_ms))
 
     async def reservation(self, site: str, reservation: str) -> Reservation:
         """Read a reservation."""
@@ -100,6 +107,21 @@ class ReservationService:
         """Read the record of the decision that led to a reservation."""
         await self._sites.replica(site)
         return await self._store.decision(site, decision)
+
+    async def _remember(self, ref: ReservationRef, completed: Reservation, report: Report, policy: PoolPolicy) -> None:
+        """Store how a customer was served by the agent of a reservation."""
+        now = self._clocks.of(ref.site).now_ms()
+        customer = (await self._contacts.contact(ref.site, ref.contact, now)).customer
+        if customer:
+            await self._customers.remember(
+                ref.site,
+                customer,
+                ref.agent,
+                good=report.good,
+                now_ms=report.at_ms,
+                for_ms=policy.relationship_ms,
+                agent_uid=completed.agent_uid,
+            )
 
     async def _resolve(self, site: str, reservation: str) -> tuple[SiteReplica, ReservationRef, PoolPolicy]:
         """Return the replica of the reservation's site, what the reservation refers to, and the policy of its pool."""

@@ -7,9 +7,10 @@ A follower reads the end of the streams, then a snapshot of the site, and then f
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from matcher.errors import MatcherError
@@ -55,8 +56,7 @@ class SiteRemoved:
     """The site is gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class HoldAdded:
+class HoldAdded(msgspec.Struct, frozen=True):
     """A reservation holds capacity of an agent, or its deadline moved."""
 
     agent: str
@@ -64,8 +64,7 @@ class HoldAdded:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class HoldRemoved:
+class HoldRemoved(msgspec.Struct, frozen=True):
     """A hold was released; idle_since_ms None: the agent's idle time continues."""
 
     agent: str
@@ -74,8 +73,7 @@ class HoldRemoved:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class ContactStepped:
+class ContactStepped(msgspec.Struct, frozen=True):
     """A contact entered a state; score: its place in the queue, None where the contact does not wait."""
 
     event: ContactEvent
@@ -215,7 +213,8 @@ class ChangeStream:
                         raise FellBehind(self._site)
                     last[key] = number
                     changes += self._decoded(text, number)
-            yield replace(position, roster=last[self._keys.roster], load=last[self._keys.load]), changes
+            roster, load = last.values()
+            yield Position(roster, load, position.server, position.life), changes
 
     def _decoded(self, text: bytes, number: int) -> list[Change]:
         """Return the change of an event; nothing for an event that this version cannot read: a newer one wrote it."""

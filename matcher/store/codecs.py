@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +23,7 @@ from matcher.model import (
     PoolPolicy,
     Profile,
     Ranking,
+    Report,
     Reservation,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState, read_state
@@ -145,7 +145,9 @@ def decode_pool(pool: str, fields: Fields) -> Pool:
 def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reservation:
     """Return a reservation in its state at `now_ms`: past its deadline it has lapsed, even if the sweep has not run."""
     state, deadline = ReservationState(text(fields, "state")), number(fields, "deadline")
-    current = read_state(state, deadline, now_ms)
+    # A wrap-up that an earlier version began says nothing of its end: it follows a complete.
+    current = read_state(state, deadline, now_ms, ReservationState(text(fields, "ends") or ReservationState.COMPLETED))
+    good, _, reported_ms = text(fields, "report").partition("|")
     return Reservation(
         id=reservation,
         agent=text(fields, "agent"),
@@ -164,6 +166,7 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
         decline_reason=text(fields, "reason"),
         idle_since_ms=number(fields, "idle"),
         agent_uid=text(fields, "agent_uid"),
+        report=Report(good == "1", int(reported_ms)) if reported_ms else None,
         first_response_due=current is ReservationState.ACCEPTED and "first" in fields,
     )
 
@@ -234,7 +237,7 @@ def decode_history(contact: str, fields: Fields) -> list[ContactEvent]:
         )
     ]
     if events and events[-1].state is ContactState.QUEUED and "wait" not in fields:
-        events[-1] = replace(events[-1], state=ContactState.RETURNED)  # as schema 2 wrote the last step
+        events[-1] = msgspec.structs.replace(events[-1], state=ContactState.RETURNED)  # as schema 2 wrote the last step
     return events
 
 

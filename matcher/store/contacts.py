@@ -193,12 +193,12 @@ class ContactStore:
                 if (pool is None or contact.is_in(pool)) and (state is None or contact.state is state):
                     listed.append((entry, contact))
                 if len(listed) > most:
-                    return Page(tuple(contact for _, contact in listed[:most]), listed[most - 1][0].token)
+                    return _page(listed[:most], listed[most - 1][0].token)
             if page.last:
-                return Page(tuple(contact for _, contact in listed), "")
+                return _page(listed, "")
             last = page.entries[-1]
             if read >= MOST_READ:
-                return Page(tuple(contact for _, contact in listed), last.token)
+                return _page(listed, last.token)
 
     async def _live(self, site: str, entries: Sequence[Entry], now_ms: int) -> list[tuple[Entry, Contact]]:
         """Read the contacts of entries of the list, without those that have ended; forgotten ones leave the list."""
@@ -252,6 +252,10 @@ class ContactStore:
         """Read how many contacts wait, by pool."""
         counts = fields_of(await self._connection.run("HGETALL", Keys(site).waiting))
         return {pool: int(count) for pool, count in counts.items() if not pool.startswith(IN_POOL)}
+
+
+def _page(listed: Sequence[tuple[Entry, Contact]], following: str) -> Page[Contact]:
+    return Page(tuple(contact for _, contact in listed), following, tuple(entry.token for entry, _ in listed))
 
 
 def _waiting_contact(answer: Any) -> WaitingContact | UnreadableContact | None:

@@ -149,7 +149,7 @@ class ReservationStore:
             waits_if="full" if or_wait else "kept" if request.lines_up else "",
             idle_ms=request.idle_ms,
             first_ms=request.first_ms,
-            handed_on=None if old is None else _handed_on(keys, old),
+            handed_on=None if old is None else _handed_on(keys, old, request.handed_on_wrap_up_ms),
             candidates=[
                 verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
                 for agent, affinity in shortlist.candidates
@@ -174,16 +174,14 @@ class ReservationStore:
 
         first_ms: within what time the agent must answer the customer, by a touch; 0: at any time.
         """
-        transition = self._transition(ref, fence)
-        call = verbs.Accept(transition=transition, accepted_ms=accepted_ms, idle_ms=idle_ms, first_ms=first_ms)
+        part = self._transition(ref, fence)
+        call = verbs.Accept(transition=part, accepted_ms=accepted_ms, idle_ms=idle_ms, first_ms=first_ms)
         return await self._move(ref, fence, "accepted", call)
 
     async def decline(self, ref: ReservationRef, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
         """Decline an offer; `retry_after_ms` None: the contact is not offered to the agent again."""
-        transition = self._transition(ref, fence)
-        call = verbs.Decline(
-            transition=transition, reason=reason, retry_after_ms="" if retry_after_ms is None else retry_after_ms
-        )
+        later = "" if retry_after_ms is None else retry_after_ms
+        call = verbs.Decline(transition=self._transition(ref, fence), reason=reason, retry_after_ms=later)
         return await self._move(ref, fence, "declined", call)
 
     async def renew(self, ref: ReservationRef, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
@@ -197,15 +195,36 @@ class ReservationStore:
         call = verbs.Touch(transition=self._transition(ref, fence), idle_ms=idle_ms)
         return await self._move(ref, fence, "touched", call)
 
-    async def complete(self, ref: ReservationRef, fence: int, wrap_up_ms: int) -> Reservation:
-        """End a conversation; its capacity stays held for `wrap_up_ms`."""
-        transition = self._transition(ref, fence)
-        call = verbs.Complete(transition=transition, wrap_up_ms=wrap_up_ms, write_id=new_id())
+    async def complete(
+        self,
+        ref: ReservationRef,
+        fence: int,
+        wrap_up_ms: int,
+        *,
+        good: bool | None = None,
+        second_ends: bool = False,
+    ) -> Reservation:
+        """End a conversation; its capacity stays held for `wrap_up_ms`. A second call changes nothing.
+
+        good: whether the customer was served well, None: not known. The reservation keeps the first report.
+        second_ends: a second call ends the wrap-up.
+        """
+        call = verbs.Complete(
+            transition=self._transition(ref, fence),
+            wrap_up_ms=wrap_up_ms,
+            good="" if good is None else "1" if good else "0",
+            second_ends="1" if second_ends else "",
+            write_id=new_id(),
+        )
         return await self._move(ref, fence, "completed", call)
 
-    async def cancel(self, ref: ReservationRef, fence: int) -> Reservation:
-        """Free the capacity without a conversation."""
-        call = verbs.Cancel(transition=self._transition(ref, fence))
+    async def end_wrap_up(self, ref: ReservationRef, fence: int) -> Reservation:
+        """End a wrap-up before its time."""
+        return await self._move(ref, fence, "wrapped up", verbs.EndWrapUp(transition=self._transition(ref, fence)))
+
+    async def cancel(self, ref: ReservationRef, fence: int, wrap_up_ms: int = 0) -> Reservation:
+        """End an offer or a conversation, and its contact; a conversation's capacity stays held for `wrap_up_ms`."""
+        call = verbs.Cancel(transition=self._transition(ref, fence), wrap_up_ms=wrap_up_ms)
         return await self._move(ref, fence, "canceled", call)
 
     async def withdraw(self, ref: ReservationRef, cause: Cause) -> Reservation:
@@ -221,12 +240,13 @@ class ReservationStore:
         answer = await self._connection.verb(verbs.Rest(transition=self._transition(ref, NO_FENCE)))
         return bool(answer[0] == b"rests")
 
-    async def expire(self, ref: ReservationRef, max_missed: int) -> Lapsed | None:
+    async def expire(self, ref: ReservationRef, max_missed: int, wrap_up_ms: int = 0) -> Lapsed | None:
         """Write the consequences of a passed deadline; None where another call does or it has not passed.
 
-        max_missed: after how many lapsed offers in a row the agent is AWAY; 0: never.
+        max_missed: after how many lapsed offers in a row the agent is AWAY; 0: never. wrap_up_ms: how long the capacity
+        stays held after a conversation.
         """
-        call = verbs.Expire(transition=self._transition(ref, NO_FENCE), max_missed=max_missed)
+        call = verbs.Expire(transition=self._transition(ref, NO_FENCE), max_missed=max_missed, wrap_up_ms=wrap_up_ms)
         answer = await self._connection.verb(call)
         if answer[0] != b"lapsed":
             return None
@@ -288,8 +308,12 @@ class ReservationStore:
             lambda name, fields: decode_reservation(name, fields_of(fields), now_ms),
         )
         more = len(page.entries) > most or not page.last
-        listed_now = tuple(reservation for reservation in reservations if reservation is not None)
-        return Page(listed_now, listed[-1].token if more else "")
+        read = [(entry, record) for entry, record in zip(listed, reservations, strict=True) if record is not None]
+        return Page(
+            tuple(record for _, record in read),
+            listed[-1].token if more else "",
+            tuple(entry.token for entry, _ in read),
+        )
 
     def _transition(self, ref: ReservationRef, fence: int) -> verbs.Transition:
         keys, lifetimes = Keys(ref.site), self._lifetimes
@@ -326,12 +350,13 @@ class ReservationStore:
                 raise ReservationNotFound(name)
 
 
-def _handed_on(keys: Keys, ref: ReservationRef) -> verbs.HandedOn:
+def _handed_on(keys: Keys, ref: ReservationRef, wrap_up_ms: int) -> verbs.HandedOn:
     return verbs.HandedOn(
         reservation=keys.reservation(ref.reservation),
         agent=keys.agent(ref.agent),
         holds=keys.holds(ref.agent),
         id=ref.reservation,
+        wrap_up_ms=wrap_up_ms,
     )
 
 

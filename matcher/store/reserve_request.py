@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from matcher.model import Basis, Constraint, Reservation
 from matcher.model.lifecycle import ReservationState
 
@@ -31,8 +33,7 @@ class ReserveKind(StrEnum):
     """A transfer that waits in the queue."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReservationRef:
+class ReservationRef(msgspec.Struct, frozen=True):
     """What never changes of a reservation: its ids, agent and contact, and the pool whose terms it has."""
 
     site: str
@@ -61,11 +62,11 @@ class ReserveRequest:
 
     own_request: the request id was made here, not by the caller.
     former_digests: what the same request may be remembered by instead of `digest`.
-    waiting None: the contact may not wait. handed_on: in a transfer, the reservation that is freed once the new one is
-    held. idle_ms: after how long without activity an accepted conversation is idle; 0: never. first_ms: within what
-    time after the acceptance the agent must answer; 0: at any time. requirements: as
-    `encode_requirements` returns them. only: the agent whom a transfer names. Both are stored already of a contact that
-    waits.
+    waiting None: the contact may not wait. handed_on: in a transfer, the reservation that ends once the new one is
+    held, and how long its capacity stays held then. idle_ms: after how long without activity an accepted conversation
+    is idle; 0: never. first_ms: within what time after the acceptance the agent must answer; 0: at any time.
+    requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both are stored already
+    of a contact that waits.
     """
 
     site: str
@@ -86,6 +87,7 @@ class ReserveRequest:
     waiting: WaitTerms | None = None
     how: ReserveKind = ReserveKind.NEW
     handed_on: ReservationRef | None = None
+    handed_on_wrap_up_ms: int = 0
     pool_uid: str = ""
     requirements: bytes = b""
     only: str = ""
@@ -96,8 +98,7 @@ class ReserveRequest:
         return self.waiting is not None and self.waiting.at_once
 
 
-@dataclass(frozen=True, slots=True)
-class Shortlist:
+class Shortlist(msgspec.Struct, frozen=True):
     """The candidates that the store chooses from, with their affinities, by which rule, and the decision's record.
 
     tolerance: affinities this near the best are equal; below 0 all are equal.
@@ -109,8 +110,7 @@ class Shortlist:
     candidates: Sequence[tuple[str, float]]
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(msgspec.Struct, frozen=True):
     """Capacity is held; `event`: the id of the load stream's event that says so."""
 
     reservation: Reservation

@@ -248,7 +248,8 @@ class RosterStore:
     async def pools(self, site: str, most: int, after: str) -> Page[Pool]:
         """List a page of pools by id."""
         ids = await id_page(self._connection, Keys(site).pools, most, after)
-        return Page(tuple(pool for pool in await self._pools(site, ids.items) if pool is not None), ids.next)
+        pools = tuple(pool for pool in await self._pools(site, ids.items) if pool is not None)
+        return Page(pools, ids.next, tuple(pool.id for pool in pools))
 
     async def _pools(self, site: str, pools: Sequence[str]) -> list[Pool | None]:
         commands = [("HGETALL", Keys(site).pool(pool)) for pool in pools]

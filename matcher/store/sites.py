@@ -102,7 +102,8 @@ class SiteStore:
     async def sites(self, most: int, after: str) -> Page[Site]:
         """List a page of sites by id."""
         page = await self.lives(most, after)
-        return Page(tuple(Site(site, life.uid if life else "") for site, life in page.items), page.next)
+        sites = tuple(Site(site, life.uid if life else "") for site, life in page.items)
+        return Page(sites, page.next, tuple(site.id for site in sites))
 
     async def found(self, site: str, founder: str, *, listed: bool) -> str | Deletion:
         """Begin a site's life, or with `listed` end its founding; return its uid, or a deletion that must end first.

@@ -402,6 +402,8 @@ class Pool(_message.Message):
     UID_FIELD_NUMBER: _builtins.int
     SMALL_TALK_FIELD_NUMBER: _builtins.int
     WHEN_OVERLOADED_FIELD_NUMBER: _builtins.int
+    WRAP_UP_FIELD_NUMBER: _builtins.int
+    SECOND_COMPLETE_ENDS_WRAP_UP_FIELD_NUMBER: _builtins.int
     FIRST_RESPONSE_DURATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/pools/{pool}"."""
@@ -439,6 +441,10 @@ class Pool(_message.Message):
     """What becomes of a message that cannot be compared with interests, because too many texts wait for the encoder or the
     encoder is broken. Unset: WHEN_OVERLOADED_REFUSE.
     """
+    second_complete_ends_wrap_up: _builtins.bool
+    """Keeps the former meaning of a second CompleteReservation for one release: it ends the wrap-up. Without it, it changes
+    nothing. The next release removes the field: call EndWrapUp.
+    """
     @_builtins.property
     def offer_duration(self) -> _duration_pb2.Duration:
         """How long an offer waits for an answer. Unset: 30 s. 1 s to 1 h."""
@@ -449,7 +455,9 @@ class Pool(_message.Message):
 
     @_builtins.property
     def wrap_up_duration(self) -> _duration_pb2.Duration:
-        """How long the agent's capacity stays held after CompleteReservation. Unset: 0 s. At most 1 h."""
+        """How long the agent's capacity stays held after a conversation that was completed or transferred, where wrap_up sets
+        nothing else. Unset: 0 s. At most 1 h.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -498,6 +506,12 @@ class Pool(_message.Message):
         """
 
     @_builtins.property
+    def wrap_up(self) -> Global___WrapUp:
+        """How long the agent's capacity stays held, by how the conversation ended. A mask may name a single field of it, as in
+        "wrap_up.after_cancel".
+        """
+
+    @_builtins.property
     def first_response_duration(self) -> _duration_pb2.Duration:
         """Who accepted a contact (also by auto_accept) and sent no TouchReservation or RenewReservation within this time loses
         the contact: the reservation is EXPIRED, it counts as a missed offer (max_missed), and the contact goes back without
@@ -534,11 +548,13 @@ class Pool(_message.Message):
         uid: _builtins.str = ...,
         small_talk: _abc.Iterable[_builtins.str] | None = ...,
         when_overloaded: Global___WhenOverloaded.ValueType = ...,
+        wrap_up: Global___WrapUp | None = ...,
+        second_complete_ends_wrap_up: _builtins.bool = ...,
         first_response_duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "second_complete_ends_wrap_up", b"second_complete_ends_wrap_up", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
     _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015
@@ -558,6 +574,50 @@ class Pool(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__wait_weight) -> _WhichOneofReturnType__wait_weight | None: ...
 
 Global___Pool: _TypeAlias = Pool  # noqa: Y015
+
+@_typing.final
+class WrapUp(_message.Message):
+    """How long an agent's capacity stays held after a conversation, which may have been idle. Each at most 1 h. An offer that
+    was declined, canceled, withdrawn or not answered has no wrap-up.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_COMPLETE_FIELD_NUMBER: _builtins.int
+    AFTER_TRANSFER_FIELD_NUMBER: _builtins.int
+    AFTER_CANCEL_FIELD_NUMBER: _builtins.int
+    AFTER_EXPIRY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def after_complete(self) -> _duration_pb2.Duration:
+        """After CompleteReservation. Unset: wrap_up_duration."""
+
+    @_builtins.property
+    def after_transfer(self) -> _duration_pb2.Duration:
+        """Of the former agent, after TransferContact. Unset: wrap_up_duration."""
+
+    @_builtins.property
+    def after_cancel(self) -> _duration_pb2.Duration:
+        """After CancelReservation or CancelContact. Unset: 0 s."""
+
+    @_builtins.property
+    def after_expiry(self) -> _duration_pb2.Duration:
+        """After a conversation that was neither completed nor renewed in time, counted from its deadline. Unset: 0 s."""
+
+    def __init__(
+        self,
+        *,
+        after_complete: _duration_pb2.Duration | None = ...,
+        after_transfer: _duration_pb2.Duration | None = ...,
+        after_cancel: _duration_pb2.Duration | None = ...,
+        after_expiry: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after_cancel", b"after_cancel", "after_complete", b"after_complete", "after_expiry", b"after_expiry", "after_transfer", b"after_transfer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_cancel", b"after_cancel", "after_complete", b"after_complete", "after_expiry", b"after_expiry", "after_transfer", b"after_transfer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WrapUp: _TypeAlias = WrapUp  # noqa: Y015
 
 @_typing.final
 class Site(_message.Message):
@@ -654,7 +714,9 @@ class ListAgentsRequest(_message.Message):
     parent: _builtins.str
     """The site, "sites/{site}"."""
     page_size: _builtins.int
-    """The most agents of the page; 0: 50; above 1000: 1000. A page with fewer agents is not necessarily the last."""
+    """The most agents of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB, so a page with
+    fewer agents is not necessarily the last.
+    """
     page_token: _builtins.str
     """The next_page_token of the previous page."""
     pool: _builtins.str
@@ -1160,7 +1222,7 @@ class ListPoolsRequest(_message.Message):
     parent: _builtins.str
     """The site, "sites/{site}"."""
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000."""
+    """The most entries of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB."""
     page_token: _builtins.str
     """The next_page_token of the previous page."""
     def __init__(
@@ -1295,7 +1357,7 @@ class ListSitesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000."""
+    """The most entries of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB."""
     page_token: _builtins.str
     """The next_page_token of the previous page."""
     def __init__(

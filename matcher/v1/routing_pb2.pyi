@@ -35,7 +35,9 @@ class _ReservationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rese
     ACCEPTED: _ReservationState.ValueType  # 2
     """The agent accepted it; the conversation goes on."""
     WRAPPING: _ReservationState.ValueType  # 3
-    """The conversation has ended; the agent wraps up."""
+    """The conversation has ended; the agent wraps up. The state after it is the one that the conversation ended with:
+    COMPLETED, also after a transfer, CANCELED or EXPIRED.
+    """
     COMPLETED: _ReservationState.ValueType  # 4
     """The conversation and the wrap-up have ended."""
     DECLINED: _ReservationState.ValueType  # 5
@@ -55,7 +57,9 @@ PENDING: ReservationState.ValueType  # 1
 ACCEPTED: ReservationState.ValueType  # 2
 """The agent accepted it; the conversation goes on."""
 WRAPPING: ReservationState.ValueType  # 3
-"""The conversation has ended; the agent wraps up."""
+"""The conversation has ended; the agent wraps up. The state after it is the one that the conversation ended with:
+COMPLETED, also after a transfer, CANCELED or EXPIRED.
+"""
 COMPLETED: ReservationState.ValueType  # 4
 """The conversation and the wrap-up have ended."""
 DECLINED: ReservationState.ValueType  # 5
@@ -414,8 +418,8 @@ class Message(_message.Message):
     text: _builtins.str
     """The text: 1 to 8,000 characters; with media_type, 1 to 262,144, of which at most 8,000 remain when what the customer
     did not write now is set aside. In TransferContact it may be empty: then only the requirements count. Never logged;
-    what is compared of it is stored only while a contact waits; see Pool.first_response_duration. What the message requires (the fields below) is stored as
-    long as the contact.
+    what is compared of it is stored only while a contact waits, and up to the first answer where the pool has a
+    first_response_duration. What the message requires (the fields below) is stored as long as the contact.
     """
     customer: _builtins.str
     """The caller's id of the customer; opaque, at most 256 characters."""
@@ -1609,11 +1613,13 @@ class CompleteReservationRequest(_message.Message):
     """The reservation's fence; 0: not checked."""
     resolved: _builtins.bool
     """Whether the customer was helped. If true, the customer is routed to the agent again for the pool's
-    relationship_duration; if false, never. Unset: unknown.
+    relationship_duration; if false, never. Unset: unknown. It counts for the agent of this reservation, also where the
+    contact has gone on to another agent, and also after the conversation, as long as the reservation is kept. Of several
+    reports on one reservation the first from which something follows is taken; it may be repeated.
     """
     rating: _builtins.int
     """The customer's rating, 1 (bad) to 5 (good). 4 and 5 make the relationship of customer and agent, 1 and 2 end it.
-    0: no rating.
+    0: no rating. For whom and how often it counts: as `resolved`.
     """
     def __init__(
         self,
@@ -1632,6 +1638,32 @@ class CompleteReservationRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__resolved) -> _WhichOneofReturnType__resolved | None: ...
 
 Global___CompleteReservationRequest: _TypeAlias = CompleteReservationRequest  # noqa: Y015
+
+@_typing.final
+class EndWrapUpRequest(_message.Message):
+    """Request of EndWrapUp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The reservation, "sites/{site}/reservations/{reservation}"."""
+    fence: _builtins.int
+    """The reservation's fence; 0: not checked."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        fence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fence", b"fence", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndWrapUpRequest: _TypeAlias = EndWrapUpRequest  # noqa: Y015
 
 @_typing.final
 class TouchReservationRequest(_message.Message):
@@ -1722,7 +1754,7 @@ class ListReservationsRequest(_message.Message):
     agent: _builtins.str
     """Only reservations of this agent, "sites/{site}/agents/{agent}"."""
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000."""
+    """The most entries of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB."""
     page_token: _builtins.str
     """The next_page_token of the previous page."""
     def __init__(
@@ -1831,8 +1863,8 @@ class ListContactsRequest(_message.Message):
     state: Global___ContactState.ValueType
     """Only contacts in this state. CLOSED, CANCELED and EXPIRED list none: these contacts have ended."""
     page_size: _builtins.int
-    """The most entries of the page; 0: 50; above 1000: 1000. With a filter a page with fewer entries, even none, is not
-    necessarily the last: the service reads about 2,000 contacts for a page.
+    """The most entries of the page; 0: 50; above 1000: 1000. A page ends before it is larger than 3 MiB. With a filter a
+    page with fewer entries, even none, is not necessarily the last: the service reads about 2,000 contacts for a page.
     """
     page_token: _builtins.str
     """The next_page_token of the previous page."""

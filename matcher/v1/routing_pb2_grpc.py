@@ -75,6 +75,11 @@ class RoutingServiceStub:
                 request_serializer=matcher_dot_v1_dot_routing__pb2.CompleteReservationRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_routing__pb2.Reservation.FromString,
                 _registered_method=True)
+        self.EndWrapUp = channel.unary_unary(
+                '/matcher.v1.RoutingService/EndWrapUp',
+                request_serializer=matcher_dot_v1_dot_routing__pb2.EndWrapUpRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_routing__pb2.Reservation.FromString,
+                _registered_method=True)
         self.CancelReservation = channel.unary_unary(
                 '/matcher.v1.RoutingService/CancelReservation',
                 request_serializer=matcher_dot_v1_dot_routing__pb2.CancelReservationRequest.SerializeToString,
@@ -191,15 +196,25 @@ class RoutingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompleteReservation(self, request, context):
-        """Ends a conversation: ACCEPTED becomes WRAPPING for the pool's wrap-up time, then COMPLETED. A second call ends the
-        wrap-up at once.
+        """Ends a conversation: ACCEPTED becomes WRAPPING for the pool's wrap-up, then COMPLETED. A repeat changes nothing and
+        answers the state of then, also after a transfer, which ended the conversation of the former agent: the contact stays
+        with the agent who has it now. EndWrapUp ends the wrap-up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndWrapUp(self, request, context):
+        """Ends a wrap-up before its time: WRAPPING becomes COMPLETED, or CANCELED or EXPIRED where the conversation ended so. A
+        repeat gives the same answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelReservation(self, request, context):
-        """Releases the agent without a conversation: PENDING or ACCEPTED becomes CANCELED, and so does the contact.
+        """Releases the agent: PENDING or ACCEPTED becomes CANCELED, and so does the contact. A conversation that is canceled
+        becomes WRAPPING first where the pool's wrap_up.after_cancel says so. A repeat gives the same answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -322,6 +337,11 @@ def add_RoutingServiceServicer_to_server(servicer, server):
             'CompleteReservation': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteReservation,
                     request_deserializer=matcher_dot_v1_dot_routing__pb2.CompleteReservationRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_routing__pb2.Reservation.SerializeToString,
+            ),
+            'EndWrapUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndWrapUp,
+                    request_deserializer=matcher_dot_v1_dot_routing__pb2.EndWrapUpRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_routing__pb2.Reservation.SerializeToString,
             ),
             'CancelReservation': grpc.unary_unary_rpc_method_handler(
@@ -596,6 +616,33 @@ class RoutingService:
             target,
             '/matcher.v1.RoutingService/CompleteReservation',
             matcher_dot_v1_dot_routing__pb2.CompleteReservationRequest.SerializeToString,
+            matcher_dot_v1_dot_routing__pb2.Reservation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndWrapUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RoutingService/EndWrapUp',
+            matcher_dot_v1_dot_routing__pb2.EndWrapUpRequest.SerializeToString,
             matcher_dot_v1_dot_routing__pb2.Reservation.FromString,
             options,
             channel_credentials,

@@ -57,11 +57,18 @@ class RoutingServiceStub:
     RenewReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.RenewReservationRequest, _routing_pb2.Reservation]
     """Extends the deadline of an accepted reservation."""
     CompleteReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.CompleteReservationRequest, _routing_pb2.Reservation]
-    """Ends a conversation: ACCEPTED becomes WRAPPING for the pool's wrap-up time, then COMPLETED. A second call ends the
-    wrap-up at once.
+    """Ends a conversation: ACCEPTED becomes WRAPPING for the pool's wrap-up, then COMPLETED. A repeat changes nothing and
+    answers the state of then, also after a transfer, which ended the conversation of the former agent: the contact stays
+    with the agent who has it now. EndWrapUp ends the wrap-up.
+    """
+    EndWrapUp: _grpc.UnaryUnaryMultiCallable[_routing_pb2.EndWrapUpRequest, _routing_pb2.Reservation]
+    """Ends a wrap-up before its time: WRAPPING becomes COMPLETED, or CANCELED or EXPIRED where the conversation ended so. A
+    repeat gives the same answer.
     """
     CancelReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.CancelReservationRequest, _routing_pb2.Reservation]
-    """Releases the agent without a conversation: PENDING or ACCEPTED becomes CANCELED, and so does the contact."""
+    """Releases the agent: PENDING or ACCEPTED becomes CANCELED, and so does the contact. A conversation that is canceled
+    becomes WRAPPING first where the pool's wrap_up.after_cancel says so. A repeat gives the same answer.
+    """
     GetReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.GetReservationRequest, _routing_pb2.Reservation]
     """Reads a reservation. After its deadline it reads as expired."""
     ListReservations: _grpc.UnaryUnaryMultiCallable[_routing_pb2.ListReservationsRequest, _routing_pb2.ListReservationsResponse]
@@ -123,11 +130,18 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     RenewReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.RenewReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
     """Extends the deadline of an accepted reservation."""
     CompleteReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.CompleteReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
-    """Ends a conversation: ACCEPTED becomes WRAPPING for the pool's wrap-up time, then COMPLETED. A second call ends the
-    wrap-up at once.
+    """Ends a conversation: ACCEPTED becomes WRAPPING for the pool's wrap-up, then COMPLETED. A repeat changes nothing and
+    answers the state of then, also after a transfer, which ended the conversation of the former agent: the contact stays
+    with the agent who has it now. EndWrapUp ends the wrap-up.
+    """
+    EndWrapUp: _aio.UnaryUnaryMultiCallable[_routing_pb2.EndWrapUpRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
+    """Ends a wrap-up before its time: WRAPPING becomes COMPLETED, or CANCELED or EXPIRED where the conversation ended so. A
+    repeat gives the same answer.
     """
     CancelReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.CancelReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
-    """Releases the agent without a conversation: PENDING or ACCEPTED becomes CANCELED, and so does the contact."""
+    """Releases the agent: PENDING or ACCEPTED becomes CANCELED, and so does the contact. A conversation that is canceled
+    becomes WRAPPING first where the pool's wrap_up.after_cancel says so. A repeat gives the same answer.
+    """
     GetReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.GetReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
     """Reads a reservation. After its deadline it reads as expired."""
     ListReservations: _aio.UnaryUnaryMultiCallable[_routing_pb2.ListReservationsRequest, _routing_pb2.ListReservationsResponse]  # type: ignore[assignment]
@@ -234,8 +248,19 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _routing_pb2.CompleteReservationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.Reservation, _abc.Awaitable[_routing_pb2.Reservation]]:
-        """Ends a conversation: ACCEPTED becomes WRAPPING for the pool's wrap-up time, then COMPLETED. A second call ends the
-        wrap-up at once.
+        """Ends a conversation: ACCEPTED becomes WRAPPING for the pool's wrap-up, then COMPLETED. A repeat changes nothing and
+        answers the state of then, also after a transfer, which ended the conversation of the former agent: the contact stays
+        with the agent who has it now. EndWrapUp ends the wrap-up.
+        """
+
+    @_abc_1.abstractmethod
+    def EndWrapUp(
+        self,
+        request: _routing_pb2.EndWrapUpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_pb2.Reservation, _abc.Awaitable[_routing_pb2.Reservation]]:
+        """Ends a wrap-up before its time: WRAPPING becomes COMPLETED, or CANCELED or EXPIRED where the conversation ended so. A
+        repeat gives the same answer.
         """
 
     @_abc_1.abstractmethod
@@ -244,7 +269,9 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _routing_pb2.CancelReservationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.Reservation, _abc.Awaitable[_routing_pb2.Reservation]]:
-        """Releases the agent without a conversation: PENDING or ACCEPTED becomes CANCELED, and so does the contact."""
+        """Releases the agent: PENDING or ACCEPTED becomes CANCELED, and so does the contact. A conversation that is canceled
+        becomes WRAPPING first where the pool's wrap_up.after_cancel says so. A repeat gives the same answer.
+        """
 
     @_abc_1.abstractmethod
     def GetReservation(

@@ -37,6 +37,17 @@ async def test_an_option_is_unset_by_its_own_name(person: Person) -> None:
     """--floor is unset by `--unset floor`, and the errors name the options as they are typed."""
     await person.types("pools", "update", "bakers", "--floor", "0.5", "--wrap-up", "9")
     assert "wrap-up            9 s" in (await person.types("pools", "get", "bakers")).out
+    await person.types("pools", "update", "bakers", "--wrap-up-transfer", "0", "--wrap-up-cancel", "4")
+    assert (
+        "wrap-up            9 s; after transfer 0 s; after cancel 4 s"
+        in (await person.types("pools", "get", "bakers")).out
+    )
+    result = await person.types("pools", "update", "bakers", "--wrap-up-cancel", "-1")
+    assert "--wrap-up-cancel" in result.err
+    await person.types("pools", "update", "bakers", "--unset", "wrap-up-transfer", "--unset", "wrap-up-cancel")
+    await person.types("pools", "update", "bakers", "--second-complete-ends-wrap-up")
+    assert "wrap-up            9 s; ended by a second complete" in (await person.types("pools", "get", "bakers")).out
+    await person.types("pools", "update", "bakers", "--second-complete-changes-nothing")
     for option in ("floor", "--wrap-up", "affinity_tolerance"):
         result = await person.types("pools", "update", "bakers", "--unset", option, "--json")
         assert result.code == 0, result.err

@@ -116,7 +116,7 @@ async def test_a_route_is_repeated_under_one_request_id_when_servers_stop() -> N
 
 
 async def test_a_completion_whose_answer_was_lost_is_not_repeated() -> None:
-    """A second Complete would cut the wrap-up short: so the client reads the reservation first."""
+    """Where a pool keeps the former way, a repeat would cut the wrap-up short: so the client reads first."""
     flaky = Flaky()
     async with serving(CompleteReservation=flaky.complete, GetReservation=flaky.reservation) as client:
         reservation = await client.complete("r-1")

@@ -42,7 +42,7 @@ def write_artifact(folder: Path) -> None:
 
 
 class Compiler:
-    """Double of the compiling process, which takes half a minute; counts its runs."""
+    """Double of the compiling process, which takes long; counts its runs."""
 
     def __init__(self) -> None:
         """Begin without runs; no run fails."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -80,7 +81,7 @@ def test_capacity_is_free_at_the_deadline_of_the_hold_and_not_before() -> None:
     full = Hold("r1", "chat", 2, 1000)
     for one in agents:
         index.hold(one.id, full)
-    index.hold(agents[1].id, replace(full, deadline_ms=2000))
+    index.hold(agents[1].id, msgspec.structs.replace(full, deadline_ms=2000))
     assert index.next_deadline() == 1000
     assert (index.lapse(999), index.least_utilized(Requirements(), 5)) == (0, [])
     assert (index.lapse(1000), index.least_utilized(Requirements(), 5)) == (1, [agents[0].id])

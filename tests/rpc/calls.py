@@ -93,6 +93,7 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         routing.CompleteReservationRequest(name=OFFER_NAME, resolved=False, rating=2),
         ("complete", ("default", "01JR", 0, Experience(resolved=False, rating=2))),
     ),
+    "end a wrap-up": (routing.EndWrapUpRequest(name=OFFER_NAME, fence=7), ("end_wrap_up", ("default", "01JR", 7))),
     "cancel": (routing.CancelReservationRequest(name=OFFER_NAME), ("cancel", ("default", "01JR", 0))),
     "read a reservation": (routing.GetReservationRequest(name=OFFER_NAME), ("reservation", ("default", "01JR"))),
     "list reservations": (
@@ -223,6 +224,46 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
             update_mask=FieldMask(paths=["affinity_floor", "offer_duration"]),
         ),
         ("update_pool", ("default", "billing", {"affinity_floor": None, "offer_ms": None}, "e")),
+    ),
+    "set one wrap-up of a pool, and another to nothing": (
+        people.UpdatePoolRequest(
+            pool=people.Pool(name=BILLING_NAME, wrap_up=people.WrapUp(after_cancel=Duration(seconds=5))),
+            update_mask=FieldMask(paths=["wrap_up.after_cancel", "wrap_up.after_transfer"]),
+        ),
+        ("update_pool", ("default", "billing", {"after_transfer_ms": None, "after_cancel_ms": 5_000}, "")),
+    ),
+    "set the wrap-ups of a pool": (
+        people.UpdatePoolRequest(
+            pool=people.Pool(name=BILLING_NAME, wrap_up=people.WrapUp(after_expiry=Duration(seconds=5))),
+            update_mask=FieldMask(paths=["wrap_up"]),
+        ),
+        (
+            "update_pool",
+            (
+                "default",
+                "billing",
+                {
+                    "after_complete_ms": None,
+                    "after_transfer_ms": None,
+                    "after_cancel_ms": None,
+                    "after_expiry_ms": 5_000,
+                },
+                "",
+            ),
+        ),
+    ),
+    "set the wrap-up that is given": (
+        people.UpdatePoolRequest(
+            pool=people.Pool(
+                name=BILLING_NAME,
+                wrap_up=people.WrapUp(after_complete=Duration()),
+                second_complete_ends_wrap_up=True,
+            )
+        ),
+        (
+            "update_pool",
+            ("default", "billing", {"after_complete_ms": 0, "second_complete_ends_wrap_up": True}, ""),
+        ),
     ),
     "remove a pool": (people.DeletePoolRequest(name=BILLING_NAME), ("delete_pool", ("default", "billing", ""))),
     "create a site": (people.CreateSiteRequest(site_id="acme"), ("create_site", ("acme",))),

@@ -195,6 +195,9 @@ class ReservationsDouble(Double):
     async def complete(self, site: str, reservation: str, fence: int, experience: Experience) -> Reservation:
         return self.record("complete", OFFER, site, reservation, fence, experience)
 
+    async def end_wrap_up(self, site: str, reservation: str, fence: int) -> Reservation:
+        return self.record("end_wrap_up", OFFER, site, reservation, fence)
+
     async def cancel(self, site: str, reservation: str, fence: int) -> Reservation:
         return self.record("cancel", OFFER, site, reservation, fence)
 

@@ -133,6 +133,7 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         routing.CompleteReservationRequest(name="sites/default/contacts/c-1"),
         {"name"},
     ),
+    "a wrap-up of no reservation": (routing.EndWrapUpRequest(name="sites/default", fence=-1), {"name", "fence"}),
     "a name with too many parts": (routing.CancelReservationRequest(name=f"{OFFER}/x"), {"name"}),
     "a decline with a long reason and a negative time": (
         routing.DeclineReservationRequest(name=OFFER, reason="r" * 257, retry_after=Duration(seconds=-1)),
@@ -377,6 +378,15 @@ CASES: dict[str, tuple[Any, set[str]]] = {
             "pool.affinity_floor",
             "pool.affinity_tolerance",
         },
+    ),
+    "a wrap-up that is too long, and a negative one": (
+        people.UpdatePoolRequest(
+            pool=people.Pool(
+                name=BILLING,
+                wrap_up=people.WrapUp(after_cancel=Duration(seconds=3601), after_transfer=Duration(seconds=-1)),
+            )
+        ),
+        {"pool.wrap_up.after_cancel", "pool.wrap_up.after_transfer"},
     ),
     "no pool to read": (people.GetPoolRequest(name=MAYA), {"name"}),
     "a page of pools without a site": (people.ListPoolsRequest(page_token="!"), {"parent", "page_token"}),

@@ -27,6 +27,7 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     pb.LinkCustomerRequest: routing.link,
     pb.AcceptReservationRequest: routing.step,
     pb.CancelReservationRequest: routing.step,
+    pb.EndWrapUpRequest: routing.step,
     pb.TouchReservationRequest: routing.step,
     pb.CompleteReservationRequest: routing.complete,
     pb.DeclineReservationRequest: routing.decline,

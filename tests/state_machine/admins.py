@@ -26,12 +26,14 @@ from tests.state_machine.strategies import (
     PENDING,
     TOLERANCES,
     TWO,
+    WRAP_UPS,
     WRAPPING,
     agents,
     pools,
     profiles,
     servers,
     statuses,
+    wrap_ups,
 )
 from tests.state_machine.two_servers import TwoServers
 
@@ -78,10 +80,10 @@ class Admins(TwoServers):
         server=servers,
         pool=pools,
         tolerance=st.sampled_from(TOLERANCES),
-        wrap_up=st.booleans(),
+        wrap_up=wrap_ups,
     )
     def change_policy_restart_or_sweep(
-        self, what: str, server: int, pool: str, tolerance: float, wrap_up: bool
+        self, what: str, server: int, pool: str, tolerance: float, wrap_up: frozenset[str]
     ) -> None:
         """Change a policy, restart a server, or let a server sweep what has lapsed."""
         match what:
@@ -90,7 +92,7 @@ class Admins(TwoServers):
             case "restart":
                 self.restart(server)
             case _:
-                overdue = {name for name, reservation in self.plain.reservations.items() if reservation.lapsed}
+                overdue = list(self.plain.lapses)
                 self.run(self.instances[server].sweep(self.site))
                 self.plain.written_down(overdue)
 
@@ -141,8 +143,11 @@ class Admins(TwoServers):
         else:
             assert done is None, done
             for name, reservation in self.plain.held(agent).items():
-                ends = ReservationState.COMPLETED if reservation.state is WRAPPING else ReservationState.CANCELED
+                ends = reservation.ends if reservation.state is WRAPPING else ReservationState.CANCELED
+                assert ends is not None
                 self.plain.becomes(name, ends, removed=True)
+            for reservation in self.plain.reservations.values():
+                reservation.agent_removed |= reservation.agent == agent
             del self.plain.agents[agent]
             for contact in self.plain.contacts.values():
                 contact.removed |= {agent} & set(contact.excluded)
@@ -154,12 +159,12 @@ class Admins(TwoServers):
             if reservation.state is PENDING:
                 self.plain.becomes(name, ReservationState.CANCELED, withdrawn=True)
 
-    def set_policy(self, server: int, pool: str, tolerance: float, wrap_up: bool) -> None:
+    def set_policy(self, server: int, pool: str, tolerance: float, wrap_up: frozenset[str]) -> None:
         """Change a pool's policy, and let both servers apply the change."""
         change = {
             "affinity_tolerance": tolerance,
             "affinity_floor": 0.1,
-            "wrap_up_ms": LATER_MS if wrap_up else 0,
+            **{f"after_{how}_ms": LATER_MS if how in wrap_up else 0 for how in WRAP_UPS},
             "idle_ms": LATER_MS,
         }
         assert not isinstance(

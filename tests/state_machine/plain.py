@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,19 +14,15 @@ from matcher.model.lifecycle import ReservationState as State
 FOREVER: Final = "forever"
 LATER: Final = "later"
 LIVE: Final = frozenset({State.PENDING, State.ACCEPTED, State.WRAPPING})
-LAPSES: Final = {State.PENDING: State.EXPIRED, State.ACCEPTED: State.EXPIRED, State.WRAPPING: State.COMPLETED}
 
-# The state that each verb leads to from the states it fits; a repeated verb leaves the state as it is.
+# The state that each verb leads to from the states it fits, without a wrap-up; a repeated verb leaves it as it is.
 MAKES: Final = {
     "accept": {State.PENDING: State.ACCEPTED, State.ACCEPTED: State.ACCEPTED},
     "decline": {State.PENDING: State.DECLINED, State.DECLINED: State.DECLINED},
     "renew": {State.ACCEPTED: State.ACCEPTED},
     "touch": {State.ACCEPTED: State.ACCEPTED},
-    "complete": {
-        State.ACCEPTED: State.WRAPPING,
-        State.WRAPPING: State.COMPLETED,
-        State.COMPLETED: State.COMPLETED,
-    },
+    "complete": {State.ACCEPTED: State.COMPLETED, State.COMPLETED: State.COMPLETED},
+    "end_wrap_up": {State.COMPLETED: State.COMPLETED},
     "cancel": {
         State.PENDING: State.CANCELED,
         State.ACCEPTED: State.CANCELED,
@@ -57,6 +54,12 @@ class PlainReservation:
     idle: bool = False
     unanswered: bool = False
     """Whether the agent must answer by the deadline, else loses the contact."""
+    ends: State | None = None
+    """What the conversation ended with, where a wrap-up followed."""
+    was_idle: bool = False
+    talked: bool = False
+    """Whether it lapsed during the conversation, and no sweep has noted that."""
+    agent_removed: bool = False
 
     @property
     def counts(self) -> int:
@@ -122,7 +125,10 @@ class Plain:
     requests: dict[str, tuple[Ask, str, str]] = field(default_factory=dict)
     """Each request with the contact and the reservation of its answer; no reservation: the contact was queued."""
     fences: dict[str, int] = field(default_factory=dict)
-    wraps_up: dict[str, bool] = field(default_factory=dict)
+    wraps_up: dict[str, frozenset[str]] = field(default_factory=dict)
+    """pool → the ends of a conversation that a wrap-up follows: complete, transfer, cancel, expiry."""
+    lapses: list[str] = field(default_factory=list)
+    """Reservations whose deadline has passed, in this order, and no sweep has noted that."""
     demands_answers: set[str] = field(default_factory=set)
     """Pools with a first_response_duration."""
     earmarked: set[str] = field(default_factory=set)
@@ -226,7 +232,10 @@ class Plain:
         old = self.reservations[contact.reservation]
         old.state, old.idle = State.COMPLETED, False
         contact.exclude(old.agent, FOREVER)
-        self.freed(old.agent)
+        if "transfer" in self.wraps_up[old.pool]:
+            old.state, old.ends = State.WRAPPING, State.COMPLETED
+        else:
+            self.freed(old.agent)
 
     def enqueue(self, name: str, ask: Ask) -> None:
         """Note that a contact waits in the queue."""
@@ -234,6 +243,21 @@ class Plain:
         contact.state, contact.in_queue, contact.waits, contact.wait_is_over = Contact.QUEUED, True, True, False
         contact.may_wait_again, contact.lost = True, False
         contact.pool, contact.channel, contact.auto_accept, contact.only = ask.pool, ask.channel, ask.auto_accept, ""
+
+    def makes(self, name: str, verb: str) -> State | None:
+        """Return the state of a reservation after a verb, None where the verb does not fit."""
+        reservation = self.reservations[name]
+        if reservation.state is State.WRAPPING:
+            repeated = {State.COMPLETED: "complete", State.CANCELED: "cancel"}.get(reservation.ends or State.COMPLETED)
+            return {"end_wrap_up": reservation.ends, repeated: State.WRAPPING}.get(verb)
+        if verb == "end_wrap_up" and reservation.ends is not None:
+            return reservation.state
+        made = MAKES[verb].get(reservation.state)
+        wraps_up = reservation.state is State.ACCEPTED and verb in self.wraps_up[reservation.pool]
+        if wraps_up and verb in ("complete", "cancel"):
+            reservation.ends = made
+            return State.WRAPPING
+        return made
 
     def becomes(
         self, name: str, state: State, *, excluded: str = "", withdrawn: bool = False, removed: bool = False
@@ -253,10 +277,10 @@ class Plain:
         contact = self.contacts[reservation.contact]
         if before is state or contact.reservation != name or contact.state not in (Contact.RESERVED, Contact.ASSIGNED):
             return
-        match state:
+        match reservation.ends if state is State.WRAPPING else state:
             case State.ACCEPTED:
                 contact.state, contact.waits = Contact.ASSIGNED, False
-            case State.WRAPPING | State.COMPLETED:
+            case State.COMPLETED:
                 self.ends(contact, Contact.CLOSED)
             case State.CANCELED if withdrawn or removed:
                 self.come_back(contact)
@@ -305,13 +329,31 @@ class Plain:
     def lapse(self, name: str) -> None:
         """Let the deadline of a live reservation pass."""
         reservation = self.reservations[name]
-        reservation.lapsed = True
-        self.becomes(name, LAPSES[reservation.state])
+        reservation.lapsed, reservation.was_idle = True, reservation.idle
+        self.lapses.append(name)
+        ends = reservation.ends if reservation.state is State.WRAPPING else State.EXPIRED
+        reservation.talked = reservation.state is State.ACCEPTED and not reservation.unanswered
+        assert ends is not None
+        self.becomes(name, ends)
 
-    def written_down(self, overdue: set[str]) -> None:
-        """Note what a sweep makes of deadlines that have passed."""
+    def wraps_up_after_expiry(self, reservation: PlainReservation) -> bool:
+        """Tell whether a sweep that notes an expired conversation begins a wrap-up."""
+        return (
+            reservation.talked
+            and "expiry" in self.wraps_up[reservation.pool]
+            and not reservation.agent_removed
+            and (reservation.was_idle or self.has_free_capacity(reservation.agent, reservation.channel))
+        )
+
+    def written_down(self, overdue: Sequence[str]) -> None:
+        """Note what a sweep makes of deadlines that have passed, the earliest first."""
         for name in overdue:
-            contact = self.contacts[self.reservations[name].contact]
+            reservation = self.reservations[name]
+            if self.wraps_up_after_expiry(reservation):
+                reservation.state, reservation.ends, reservation.lapsed = State.WRAPPING, State.EXPIRED, False
+            reservation.talked = False
+            self.lapses.remove(name)
+            contact = self.contacts[reservation.contact]
             if contact.reservation == name and contact.lost:
                 # Its wait counts from the sweep on, unless a transfer waited.
                 contact.lost, contact.wait_is_over = False, contact.wait_is_over and contact.in_queue

@@ -240,11 +240,17 @@ class Platforms(Admins):
         self.transition(server, self.pick_live(pick, PENDING), "decline", True, retry, twice)
 
     @precondition(lambda self: self.plain.live(ACCEPTED, WRAPPING))
-    @rule(server=servers, pick=picks, fenced=st.booleans(), twice=st.booleans())
-    def complete(self, server: int, pick: int, fenced: bool, twice: bool) -> None:
-        """Complete a conversation, or its wrap-up."""
+    @rule(
+        server=servers,
+        pick=picks,
+        verb=st.sampled_from(["complete", "complete", "end_wrap_up"]),
+        fenced=st.booleans(),
+        twice=st.booleans(),
+    )
+    def complete(self, server: int, pick: int, verb: str, fenced: bool, twice: bool) -> None:
+        """Complete a conversation, a completed one again, or end its wrap-up."""
         name = self.pick_live(pick, ACCEPTED, WRAPPING)
-        self.transition(server, name, "complete", fenced, None, twice)
+        self.transition(server, name, verb, fenced, None, twice)
 
     @precondition(lambda self: self.plain.live())
     @rule(server=servers, pick=picks, verb=st.sampled_from(["cancel", "renew", "touch"]), twice=st.booleans())
@@ -275,6 +281,7 @@ class Platforms(Admins):
             "accept": lambda: desk.accept(self.site, name, fence),
             "decline": lambda: desk.decline(self.site, name, fence, "", retry),
             "renew": lambda: desk.renew(self.site, name, fence, LATER_MS),
+            "end_wrap_up": lambda: desk.end_wrap_up(self.site, name, fence),
             "complete": lambda: desk.complete(self.site, name, fence, Experience()),
             "cancel": lambda: desk.cancel(self.site, name, fence),
             "touch": lambda: desk.touch(self.site, name, fence),
@@ -285,8 +292,9 @@ class Platforms(Admins):
         """Call a verb of a reservation, and check the state after it."""
         reservation = self.plain.reservations[name]
         done = self.attempt(self.call(server, name, verb, reservation.fence if fenced else 0, retry), twice=twice)
-        makes = MAKES[verb].get(reservation.state)
-        if makes is None and reservation.state is ReservationState.EXPIRED:
+        wraps_up_lapsed = reservation.state is WRAPPING and reservation.ends is ReservationState.EXPIRED
+        makes = self.plain.makes(name, verb)
+        if makes is None and (reservation.state is ReservationState.EXPIRED or wraps_up_lapsed):
             assert isinstance(done, ReservationLapsed), done
         elif makes is None:
             # A lapsed wrap-up answers with the lapse until it is swept.
@@ -294,8 +302,6 @@ class Platforms(Admins):
                 reservation.lapsed and isinstance(done, ReservationLapsed)
             ), done
         else:
-            if makes is WRAPPING and not self.plain.wraps_up.get(reservation.pool):
-                makes = ReservationState.COMPLETED
             assert not isinstance(done, MatcherError), done
             assert done.state is makes
             if verb in {"renew", "touch"}:

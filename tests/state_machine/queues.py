@@ -7,7 +7,7 @@ from hypothesis.stateful import precondition, rule
 
 from matcher.errors import ContactNotFound, ContactStateWrong, MatcherError
 from matcher.model import Message, Outcome, QueuedOutcome, Requirements, ReservedOutcome, Unmatched, Wait
-from matcher.model.lifecycle import ContactState, ReservationState
+from matcher.model.lifecycle import ContactState
 from matcher.model.requests import TransferRequest
 from tests.state_machine.plain import FOREVER, PlainReservation
 from tests.state_machine.platforms import Platforms
@@ -84,7 +84,9 @@ class Queues(Platforms):
         assert not isinstance(done, MatcherError), done
         assert done.state is ContactState.CANCELED
         if known.state in {ContactState.RESERVED, ContactState.ASSIGNED}:
-            self.plain.becomes(known.reservation, ReservationState.CANCELED)
+            made = self.plain.makes(known.reservation, "cancel")
+            assert made is not None
+            self.plain.becomes(known.reservation, made)
         self.plain.ends(known, ContactState.CANCELED)
 
     @precondition(lambda self: any(contact.state is ContactState.ASSIGNED for contact in self.plain.contacts.values()))
@@ -186,7 +188,7 @@ class Queues(Platforms):
             await self.connection.run("HSET", self.keys.life, "due", 0)
             self.plain.reservations[name].idle = bool(changed)
 
-        overdue = {name for name, reservation in self.plain.reservations.items() if reservation.lapsed}
+        overdue = list(self.plain.lapses)
         self.run(passing())
         self.run(self.instances[server].sweep(self.site))
         self.plain.written_down(overdue)

@@ -166,9 +166,10 @@ class ServiceInstance:
 
     async def sweep(self, site: str) -> None:
         """Sweep what is overdue, as the expiry task of a server would whose clock is an hour ahead."""
-        now = await store_now_ms(self.connection)
+        now, replica = await store_now_ms(self.connection), await self.sites.replica(site)
         for reservation in await self.routing.overdue(site, now + 3_600_000, 1_000):
-            await self.routing.expire(await self.routing.reference(site, reservation), 0)
+            ref = await self.routing.reference(site, reservation)
+            await self.routing.expire(ref, 0, (await replica.pools.policy(ref.pool)).after_expiry_ms)
         for timer in await self.presence.timers(site, 1_000):
             if timer.kind is TimerKind.CONTACT:
                 await self.queue.leave(site, timer.id, Cause.WAIT_EXPIRED)

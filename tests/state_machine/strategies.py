@@ -24,6 +24,9 @@ ONLINE: Final = AgentStatus.ONLINE
 PENDING, ACCEPTED, WRAPPING = ReservationState.PENDING, ReservationState.ACCEPTED, ReservationState.WRAPPING
 TWO: Final = Capacity(2, {"chat": ChannelCapacity(1, 0), "voice": ChannelCapacity(2, 1), "mail": ChannelCapacity(1, 1)})
 
+WRAP_UPS: Final = ("complete", "transfer", "cancel", "expiry")
+"""The ends of a conversation that a wrap-up may follow."""
+
 agents = st.sampled_from(["ann", "bob", "cy"])
 contacts = st.sampled_from(["c1", "c2", "c3", "c4", "", ""])
 pools = st.sampled_from(["default", "night"])
@@ -43,6 +46,7 @@ memberships = st.sampled_from([("default", "night"), ("default", "night"), ("def
 profiles = st.builds(Profile, st.just(""), interests, capacity=capacities, pools=memberships)
 requests = st.sampled_from(["", "", "q1", "q2", "q3"])
 servers = st.integers(0, 1)
+wrap_ups = st.frozensets(st.sampled_from(WRAP_UPS))
 picks = st.integers(0, 1_000)
 
 

@@ -53,7 +53,7 @@ async def give_back(stage: Stage, held: Reservation, how: str) -> None:
             await routing.complete(ref, 0, 0)
         case "wrap-up ended":
             await routing.complete(ref, 0, LONG_MS)
-            await routing.complete(ref, 0, LONG_MS)
+            await routing.end_wrap_up(ref, 0)
         case "idle":
             await routing.touch(ref, 0, 1)
             await stage.passed(await stage.now_ms() + 1)

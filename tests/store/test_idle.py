@@ -100,7 +100,7 @@ async def test_every_end_releases_an_idle_conversation(lawful: Stage) -> None:
     assert sum(hold.cost for hold in await stage.holds("ann")) == 0
     await stage.routing.complete(stage.reference(wrapping), 0, LONG_MS)
     assert [hold.cost for hold in await stage.holds("ann")] == [1]
-    await stage.routing.complete(stage.reference(wrapping), 0, LONG_MS)
+    await stage.routing.end_wrap_up(stage.reference(wrapping), 0)
     lapsing = await idle_conversation(stage)
     renewed = await stage.routing.renew(stage.reference(lapsing), 0, 5, 1)
     await stage.passed(renewed.deadline_ms - 2)

@@ -108,14 +108,16 @@ async def test_an_offer_is_accepted_with_its_fence_and_not_with_another(served: 
 
 
 async def test_a_wrap_up_is_ended_and_the_agent_gets_the_transferred_contact(served: Served) -> None:
-    """The agent whom a transfer names is held for the contact; the old agent is free."""
+    """The agent whom a transfer names is held for the contact; the old agent wraps up, and is free then."""
     wrapping = await served.reservation_of("wrapping")
     assert wrapping.state == pb.WRAPPING
-    assert (await served.client.complete(wrapping.name, fence=wrapping.fence)).state == pb.COMPLETED
+    assert (await served.client.end_wrap_up(wrapping.name, fence=wrapping.fence)).state == pb.COMPLETED
     moved = await served.offered("handed-on")
     assert (moved.agent, moved.basis) == (served.client.name("agents", "zoe"), pb.TRANSFER)
     assert moved.fence > wrapping.fence
-    assert (await served.client.reservation(served.old("handed-on"))).state == pb.COMPLETED
+    former = await served.client.reservation(served.old("handed-on"))
+    assert (former.state, (await served.client.agent("kim")).load) == (pb.WRAPPING, 1)
+    assert (await served.client.end_wrap_up(former.name)).state == pb.COMPLETED
     assert (await served.client.agent("kim")).load == 0
 
 
@@ -137,7 +139,7 @@ async def test_a_conversation_is_completed_and_the_agent_gets_the_waiting_contac
     assert (await served.client.complete(talking.name, fence=talking.fence)).state == pb.WRAPPING
     assert (await served.client.contact("talking")).state == pb.CONTACT_CLOSED
     assert (await served.client.contact("waiting")).state == pb.CONTACT_QUEUED
-    assert (await served.client.complete(talking.name, fence=talking.fence)).state == pb.COMPLETED
+    assert (await served.client.end_wrap_up(talking.name, fence=talking.fence)).state == pb.COMPLETED
     offer = await served.offered("waiting")
     assert (offer.agent, offer.basis) == (served.client.name("agents", "tom"), pb.AFFINITY)
     assert offer.fence > talking.fence

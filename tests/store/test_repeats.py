@@ -77,7 +77,8 @@ async def test_repeated_transitions_happen_once(repeating: Stage, plain_stage: S
     wrapping = await routing.complete(stage.reference(held), held.fence, LONG_MS)
     assert wrapping.state == "WRAPPING"
     told = await stage.ends()
-    done = await routing.complete(stage.reference(held), held.fence, LONG_MS)
+    assert await routing.complete(stage.reference(held), held.fence, LONG_MS) == wrapping
+    done = await routing.end_wrap_up(stage.reference(held), held.fence)
     assert done.state == "COMPLETED"
     declined = await routing.decline(stage.reference(one := await stage.hold("ann")), one.fence, "lunch", None)
     assert (declined.state, declined.decline_reason) == ("DECLINED", "lunch")

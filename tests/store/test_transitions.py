@@ -18,12 +18,17 @@ ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "accept": {"accepted_ms": LONG_MS, "idle_ms": 0, "first_ms": 0},
     "decline": {"reason": "lunch", "retry_after_ms": ""},
     "renew": {"duration_ms": LONG_MS, "idle_ms": 0},
-    "complete": {"wrap_up_ms": LONG_MS, "write_id": "w2"},
-    "cancel": {},
+    "complete": {"wrap_up_ms": LONG_MS, "good": "", "second_ends": "", "write_id": "w2"},
+    "end_wrap_up": {},
+    "cancel": {"wrap_up_ms": 0},
     "withdraw": {"cause": "AGENT_LEFT"},
     "touch": {"idle_ms": 0},
 }
 """A verb → its own arguments."""
+EXPIRE: Final = {"max_missed": 0, "wrap_up_ms": 0}
+
+WRAPPED_UP: Final = {"complete": "COMPLETED", "end_wrap_up": "COMPLETED"}
+"""What answers after a wrap-up, whether or not its end is written."""
 
 # The state of a reservation → the answer of each verb: the state after it, or the refusal.
 LAWS: Final = {
@@ -32,6 +37,7 @@ LAWS: Final = {
         "decline": "DECLINED",
         "renew": "state PENDING",
         "complete": "state PENDING",
+        "end_wrap_up": "state PENDING",
         "cancel": "CANCELED",
         "withdraw": "CANCELED",
         "touch": "state PENDING",
@@ -41,6 +47,7 @@ LAWS: Final = {
         "decline": "state ACCEPTED",
         "renew": "ACCEPTED",
         "complete": "WRAPPING",
+        "end_wrap_up": "state ACCEPTED",
         "cancel": "CANCELED",
         "withdraw": "state ACCEPTED",
         "touch": "ACCEPTED",
@@ -49,7 +56,8 @@ LAWS: Final = {
         "accept": "state WRAPPING",
         "decline": "state WRAPPING",
         "renew": "state WRAPPING",
-        "complete": "COMPLETED",
+        "complete": "WRAPPING",
+        "end_wrap_up": "COMPLETED",
         "cancel": "state WRAPPING",
         "withdraw": "state WRAPPING",
         "touch": "state WRAPPING",
@@ -59,6 +67,7 @@ LAWS: Final = {
         "decline": "state COMPLETED",
         "renew": "state COMPLETED",
         "complete": "COMPLETED",
+        "end_wrap_up": "COMPLETED",
         "cancel": "state COMPLETED",
         "withdraw": "state COMPLETED",
         "touch": "state COMPLETED",
@@ -68,6 +77,7 @@ LAWS: Final = {
         "decline": "DECLINED",
         "renew": "state DECLINED",
         "complete": "state DECLINED",
+        "end_wrap_up": "state DECLINED",
         "cancel": "state DECLINED",
         "withdraw": "state DECLINED",
         "touch": "state DECLINED",
@@ -77,6 +87,7 @@ LAWS: Final = {
         "decline": "state CANCELED",
         "renew": "state CANCELED",
         "complete": "state CANCELED",
+        "end_wrap_up": "state CANCELED",
         "cancel": "CANCELED",
         "withdraw": "CANCELED",
         "touch": "state CANCELED",
@@ -85,8 +96,8 @@ LAWS: Final = {
     "PENDING, swept": dict.fromkeys(ARGUMENTS, "lapsed EXPIRED"),
     "ACCEPTED, lapsed": dict.fromkeys(ARGUMENTS, "lapsed EXPIRED"),
     "ACCEPTED, swept": dict.fromkeys(ARGUMENTS, "lapsed EXPIRED"),
-    "WRAPPING, lapsed": dict.fromkeys(ARGUMENTS, "lapsed COMPLETED") | {"complete": "COMPLETED"},
-    "WRAPPING, swept": dict.fromkeys(ARGUMENTS, "state COMPLETED") | {"complete": "COMPLETED"},
+    "WRAPPING, lapsed": dict.fromkeys(ARGUMENTS, "lapsed COMPLETED") | WRAPPED_UP,
+    "WRAPPING, swept": dict.fromkeys(ARGUMENTS, "state COMPLETED") | WRAPPED_UP,
 }
 CONTACTS: Final = {
     "ACCEPTED": ContactState.ASSIGNED,
@@ -107,7 +118,8 @@ async def brought_to(stage: Stage, standing: str) -> Reservation:
     if state in {"ACCEPTED", "WRAPPING", "COMPLETED"}:
         await stage.verb("accept", held, accepted_ms=short if state == "ACCEPTED" else LONG_MS, idle_ms=0, first_ms=0)
     if state in {"WRAPPING", "COMPLETED"}:
-        await stage.verb("complete", held, wrap_up_ms={"WRAPPING": short, "COMPLETED": 0}[state], write_id="w1")
+        wrap_up_ms = {"WRAPPING": short, "COMPLETED": 0}[state]
+        await stage.verb("complete", held, **{**ARGUMENTS["complete"], "wrap_up_ms": wrap_up_ms})
     if state in {"DECLINED", "CANCELED"}:
         verb = {"DECLINED": "decline", "CANCELED": "cancel"}[state]
         await stage.verb(verb, held, **ARGUMENTS[verb])
@@ -152,7 +164,7 @@ async def test_a_reservation_that_is_not_there_is_gone(stage: Stage, verb: str) 
     held = await stage.hold("ann")
     await stage.raw("UNLINK", stage.keys.reservation(held.id))
     stored = await stage.everything()
-    answer = await stage.verb(verb, held, **ARGUMENTS.get(verb, {"max_missed": 0}))
+    answer = await stage.verb(verb, held, **ARGUMENTS.get(verb, EXPIRE))
     if verb == "expire":
         assert answer == [b"done"]
         assert await stage.due() == []
@@ -209,22 +221,6 @@ async def test_accept_and_renew_move_the_deadline_everywhere(stage: Stage) -> No
         assert length < await stage.raw("PTTL", stage.keys.contact("c")) <= length + KEEP_MS
 
 
-async def test_a_second_complete_ends_the_wrap_up_and_a_repeat_of_the_first_does_not(stage: Stage) -> None:
-    """The network may repeat a call: it carries the same write id and changes nothing."""
-    held = await brought_to(stage, "ACCEPTED")
-    first = await stage.verb("complete", held, wrap_up_ms=LONG_MS, write_id="w1")
-    assert (await stage.verb("complete", held, wrap_up_ms=LONG_MS, write_id="w1"))[:2] == first[:2]
-    assert await stage.state(held.id) is ReservationState.WRAPPING
-    assert await stage.held_by("ann") == [held.id]
-    second = await stage.verb("complete", held, wrap_up_ms=LONG_MS, write_id="w2")
-    assert await stage.state(held.id) is ReservationState.COMPLETED
-    assert await stage.held_by("ann") == []
-    told = await stage.ends()
-    for write in ("w2", "w3"):
-        assert (await stage.verb("complete", held, wrap_up_ms=LONG_MS, write_id=write))[:2] == second[:2]
-    assert await stage.ends() == told
-
-
 async def test_completing_after_the_wrap_up_is_answered_as_completed(stage: Stage) -> None:
     """After its deadline a wrap-up reads COMPLETED, whether or not it was swept."""
     held = await brought_to(stage, "WRAPPING, lapsed")
@@ -251,12 +247,12 @@ async def test_expire_writes_the_consequence_once_and_not_early(stage: Stage) ->
     await stage.put("ann", 5)
     held = await stage.hold("ann", contact="c")
     stored = await stage.everything()
-    assert await stage.verb("expire", held, max_missed=0) == [b"early"]
+    assert await stage.verb("expire", held, **EXPIRE) == [b"early"]
     assert await stage.everything() == stored
     await stage.passed((await stage.routing.accept(stage.reference(held), 0, 1)).deadline_ms)
-    assert await stage.verb("expire", held, max_missed=0) == [b"lapsed", b"ACCEPTED", b""]
+    assert await stage.verb("expire", held, **EXPIRE) == [b"lapsed", b"ACCEPTED", b""]
     stored, told = await stage.everything(), await stage.ends()
-    assert await stage.verb("expire", held, max_missed=0) == [b"done"]
+    assert await stage.verb("expire", held, **EXPIRE) == [b"done"]
     assert await stage.everything() == stored
     assert await stage.ends() == told
     assert await stage.lease("ann") == {}
@@ -268,7 +264,7 @@ async def test_the_removal_from_due_decides_which_call_writes_the_consequence(st
     held = await brought_to(stage, "PENDING, lapsed")
     await stage.raw("ZREM", stage.keys.due, f"reservation|{held.id}")
     stored = await stage.everything()
-    assert await stage.verb("expire", held, max_missed=0) == [b"done"]
+    assert await stage.verb("expire", held, **EXPIRE) == [b"done"]
     assert await stage.everything() == stored
 
 

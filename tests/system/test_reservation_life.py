@@ -143,17 +143,21 @@ async def test_a_repeated_transition_gets_the_same_answer(desk: MatcherClient) -
 
 
 async def test_a_wrap_up_holds_the_capacity_until_it_ends(desk: MatcherClient) -> None:
-    """Complete begins the wrap-up, in which the agent is full; a second complete ends it and the hold."""
+    """Complete begins the wrap-up, in which the agent is full; a second complete changes nothing, EndWrapUp ends it."""
     pool = await desk.create_pool("wrapping", roster.Pool(wrap_up_duration=Duration(seconds=600)))
     await hire(desk, {"wanda": person("I keep honey bees.", pools=[pool.name])})
     held = (await desk.route(BEES, pool="wrapping", contact_id="c-1", auto_accept=True)).reservation
     assert held.state == pb.ACCEPTED
     assert (await desk.contact("c-1")).state == pb.CONTACT_ASSIGNED
-    assert (await desk.complete(held.name)).state == pb.WRAPPING
+    wrapping = await desk.complete(held.name)
+    assert wrapping.state == pb.WRAPPING
+    assert await desk.complete(held.name) == wrapping
     assert (await desk.contact("c-1")).state == pb.CONTACT_CLOSED
     assert (await desk.agent("wanda")).load == 1
     assert (await desk.route(BEES, pool="wrapping")).unmatched.reason == pb.CONSTRAINT_CAPACITY
-    assert (await desk.complete(held.name)).state == pb.COMPLETED
+    done = await desk.end_wrap_up(held.name, fence=held.fence)
+    assert done.state == pb.COMPLETED
+    assert await desk.end_wrap_up(held.name) == await desk.complete(held.name) == done
     assert (await desk.agent("wanda")).load == 0
     assert (await desk.route(BEES, pool="wrapping")).reservation.agent == desk.name("agents", "wanda")
     ended = await refusal(desk.route(BEES, pool="wrapping", contact_id="c-1"))

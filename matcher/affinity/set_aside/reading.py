@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from matcher.affinity.set_aside.page import Unaligned, read_page
@@ -24,13 +23,13 @@ def read(message: Message) -> Message:
         return message
     source = message.text
     if message.media_type != HTML:
-        whole = [Stretch(0, len(source), len(source))] if source else []
-        return _kept(message, source, whole, [])
+        whole = (Stretch(0, len(source), len(source)),) if source else ()
+        return _kept(message, source, whole, ())
     try:
         page = read_page(source)
     except Unaligned:
         unaligned = (SetAside(AsideKind.UNALIGNED, 0, len(source)),)
-        return replace(message, kept=(Stretch(0, len(source), len(source)),), set_aside=unaligned)
+        return message.with_kept(source, (Stretch(0, len(source), len(source)),), unaligned)
     return _kept(message, "".join(page.parts), page.stretches, page.set_aside)
 
 
@@ -38,11 +37,11 @@ def _kept(message: Message, text: str, stretches: Sequence[Stretch], before: Seq
     """Cut a text that comes from stretches of the caller's own; before: what its HTML set aside already."""
     asides = cut(text)
     if not asides:
-        return replace(message, text=text, kept=tuple(stretches), set_aside=_merged(message.text, before))
+        return message.with_kept(text, tuple(stretches), _merged(message.text, before) if before else ())
     places = Places(stretches)
     own = [SetAside(aside.kind, *places.own(aside.start, aside.end)) for aside in asides]
     parts, kept = _without(text, stretches, asides)
-    return replace(message, text="".join(parts), kept=tuple(kept), set_aside=_merged(message.text, [*before, *own]))
+    return message.with_kept("".join(parts), tuple(kept), _merged(message.text, [*before, *own]))
 
 
 def _without(text: str, stretches: Sequence[Stretch], asides: Sequence[SetAside]) -> tuple[list[str], list[Stretch]]:

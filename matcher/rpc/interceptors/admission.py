@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import Final, TypeVar
 
 from matcher.errors import ServiceOverloaded
@@ -93,11 +92,9 @@ class AdmissionGate:
 
     def _cost(self, method: str, body: bytes, context: Context) -> CallCost:
         cost = call_cost(method, body)
-        return replace(
-            cost,
-            site=cost.site if self._follows(cost.site) else "",
-            caller=host_of(context.peer()) if self._fair_by_peer else "",
-        )
+        if not self._follows(cost.site):
+            cost = cost._replace(site="")
+        return cost._replace(caller=host_of(context.peer())) if self._fair_by_peer else cost
 
 
 def host_of(peer: str) -> str:

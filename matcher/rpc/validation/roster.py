@@ -32,9 +32,26 @@ _DURATIONS: Final = {
     "relationship_wait": ("relationship_wait_ms", 0, HOUR),
     "matching_window": ("matching_window_ms", 0, SECOND),
 }
+_WRAP_UP: Final = {
+    "after_complete": "after_complete_ms",
+    "after_transfer": "after_transfer_ms",
+    "after_cancel": "after_cancel_ms",
+    "after_expiry": "after_expiry_ms",
+}
 _SHARES: Final = frozenset({"affinity_floor", "affinity_tolerance"})
 POOL_PATHS: Final = frozenset(
-    {"display_name", "scorer", "wait_weight", "max_missed", "small_talk", "when_overloaded", *_DURATIONS, *_SHARES}
+    {
+        "display_name",
+        "scorer",
+        "wait_weight",
+        "max_missed",
+        "small_talk",
+        "when_overloaded",
+        "second_complete_ends_wrap_up",
+        *(f"wrap_up.{field}" for field in _WRAP_UP),
+        *_DURATIONS,
+        *_SHARES,
+    }
 )
 
 
@@ -172,9 +189,15 @@ def update_pool(request: pb.UpdatePoolRequest) -> tuple[str, str, dict[str, obje
     """Check an UpdatePoolRequest; return site, id, values by PoolPolicy's names, etag; raise FieldsInvalid."""
     wrong = Violations()
     at, pool = wrong.resource("pool.name", request.pool.name, Kind.POOL)
-    paths = wrong.paths("update_mask", request.update_mask, POOL_PATHS)
+    wrap_up = {f"wrap_up.{field}" for field in _WRAP_UP}
+    paths = wrong.paths("update_mask", request.update_mask, POOL_PATHS | {"wrap_up"})
     if paths is None:
-        paths = POOL_PATHS & {descriptor.name for descriptor, _ in request.pool.ListFields()}
+        paths = POOL_PATHS & {
+            *(descriptor.name for descriptor, _ in request.pool.ListFields()),
+            *(f"wrap_up.{descriptor.name}" for descriptor, _ in request.pool.wrap_up.ListFields()),
+        }
+    elif "wrap_up" in paths:
+        paths |= wrap_up
     change = _pool_values(wrong, request.pool, paths)
     etag = wrong.etag("pool.etag", request.pool.etag)
     wrong.refuse()
@@ -196,6 +219,9 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
         if path in paths:
             given = pool.HasField(path)  # type: ignore[arg-type]
             values[field] = wrong.milliseconds(f"pool.{path}", getattr(pool, path), least, most) if given else None
+    values |= _wrap_up_values(wrong, pool.wrap_up, paths)
+    if "second_complete_ends_wrap_up" in paths:
+        values["second_complete_ends_wrap_up"] = pool.second_complete_ends_wrap_up
     for path in sorted(_SHARES & paths):
         given = pool.HasField(path)  # type: ignore[arg-type]
         values[path] = wrong.share(f"pool.{path}", getattr(pool, path)) if given else None
@@ -210,4 +236,14 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
     if "max_missed" in paths:
         given = pool.HasField("max_missed")
         values["max_missed"] = wrong.between("pool.max_missed", pool.max_missed, 0, MOST_MISSED) if given else None
+    return values
+
+
+def _wrap_up_values(wrong: Violations, wrap_up: pb.WrapUp, paths: frozenset[str]) -> dict[str, int | None]:
+    values: dict[str, int | None] = {}
+    for path, field in _WRAP_UP.items():
+        if f"wrap_up.{path}" in paths:
+            given = wrap_up.HasField(path)  # type: ignore[arg-type]
+            span = getattr(wrap_up, path)
+            values[field] = wrong.milliseconds(f"pool.wrap_up.{path}", span, 0, HOUR) if given else None
     return values

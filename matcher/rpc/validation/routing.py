@@ -129,7 +129,7 @@ def suggest(request: pb.SuggestAgentsRequest) -> tuple[str, SuggestRequest]:
 
 
 def step(request: _Fenced) -> ReservationStep:
-    """Check a request that accepts, cancels or touches a reservation; raise FieldsInvalid."""
+    """Check a request that accepts, cancels, touches or wraps up a reservation; raise FieldsInvalid."""
     wrong = Violations()
     checked = _step(wrong, request)
     wrong.refuse()

@@ -1,13 +1,15 @@
--- Frees the capacity of a reservation without a conversation.
+-- Ends an offer or a conversation, and its contact; after a conversation the capacity stays held for the wrap-up.
 -- Takes and answers: verbs.Cancel.
 local function cancel(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end
-  if reservation.reads == 'CANCELED' then return answer(reservation) end
-  if reservation.reads ~= 'PENDING' and reservation.reads ~= 'ACCEPTED' then return refusal(reservation) end
-  release(reservation, 'CANCELED', nil)
+  local reads = reservation.reads
+  if reads == 'CANCELED' or (reads == 'WRAPPING' and reservation.ends == 'CANCELED') then return answer(reservation) end
+  if reads ~= 'PENDING' and reads ~= 'ACCEPTED' then return refusal(reservation) end
   if has_contact(reservation) then
     finish(reservation.contact, 'CANCELED', 'CANCELED', reservation.id, reservation.agent)
   end
+  local wrap_up_ms = reads == 'ACCEPTED' and tonumber(arg.wrap_up_ms) or 0
+  end_conversation(reservation, 'CANCELED', wrap_up_ms, reservation.now, nil)
   return answer(reservation)
 end

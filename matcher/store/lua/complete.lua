@@ -1,28 +1,29 @@
--- Ends a conversation. Its capacity stays held for the wrap-up, which a second call ends.
+-- Ends a conversation; its capacity stays held for the wrap-up. A conversation that was completed or transferred before
+-- stays as it is.
 -- Takes and answers: verbs.Complete.
+
+-- Takes a report of the customer's experience: '1' is good, '0' is not, '' is no report. The first one counts.
+local function take_report(reservation, good)
+  if good == '' or reservation.report then return end
+  redis.call('HSET', reservation.key.reservation, 'report', good .. '|' .. digits(reservation.now))
+end
+
 local function complete(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end
-  if reservation.write == arg.write_id or reservation.reads == 'COMPLETED' then return answer(reservation) end
-  if reservation.reads == 'ACCEPTED' then
+  local reads, wrap_up_ms = reservation.reads, tonumber(arg.wrap_up_ms)
+  if reads == 'ACCEPTED' then
     if reservation.first then reset_missed(reservation) end
     if has_contact(reservation) then
       finish(reservation.contact, 'CLOSED', 'COMPLETED', reservation.id, reservation.agent)
     end
     redis.call('HSET', key.reservation, 'write', arg.write_id)
-    local wrap_up_ms = tonumber(arg.wrap_up_ms)
-    if wrap_up_ms > 0 then
-      redis.call('HSET', key.reservation, 'state', 'WRAPPING')
-      redis.call('ZREM', key.timers, 'idle|' .. reservation.id)
-      reservation.deadline = digits(reservation.now + wrap_up_ms)
-      -- The wrap-up is work, also after a conversation that was idle.
-      count(reservation, reservation.cost)
-    else
-      release(reservation, 'COMPLETED', reservation.now)
-    end
-    return answer(reservation)
+    end_conversation(reservation, 'COMPLETED', wrap_up_ms, reservation.now, reservation.now)
+  elseif reads ~= 'COMPLETED' and (reads ~= 'WRAPPING' or (reservation.ends or 'COMPLETED') ~= 'COMPLETED') then
+    return refusal(reservation)
+  elseif reads == 'WRAPPING' and arg.second_ends == '1' and reservation.write and reservation.write ~= arg.write_id then
+    release(reservation, 'COMPLETED', reservation.now)
   end
-  if reservation.reads ~= 'WRAPPING' then return refusal(reservation) end
-  release(reservation, 'COMPLETED', reservation.now)
+  take_report(reservation, arg.good)
   return answer(reservation)
 end

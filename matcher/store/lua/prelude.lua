@@ -86,6 +86,17 @@ local function channel_terms(channels, channel)
   return tonumber(cost), tonumber(most)
 end
 
+-- Returns what a contact of the channel costs an agent, and the agent's load over the total; nil and the constraint that
+-- is not met where the agent does not serve the channel or has too little free capacity.
+local function free_capacity(record, holds, now, channel)
+  local cost, most = channel_terms(record.channels, channel)
+  if not cost then return nil, 'CHANNEL' end
+  local load, on_channel = live_load(holds, now, channel)
+  local total = tonumber(record.total)
+  if load + cost > total or (most > 0 and on_channel >= most) then return nil, 'CAPACITY' end
+  return cost, load / total
+end
+
 -- Versions grow, also when an id is deleted and created again: the store's microseconds, or the last version plus 1.
 local function next_version(version, micros)
   return digits(math.max(tonumber(version or 0) + 1, micros))
@@ -95,6 +106,11 @@ end
 -- removed id has another.
 local function keep_uid(key, uid)
   if not redis.call('HGET', key, 'uid') then redis.call('HSET', key, 'uid', uid) end
+end
+
+-- Returns whether a uid that was noted is that of an agent; a uid that an earlier version did not note may be.
+local function is_same(noted, record)
+  return not noted or noted == '' or not record.uid or noted == record.uid
 end
 
 -- Reads some fields of a hash; a field that is missing is nil.

@@ -2,7 +2,14 @@
 -- `open_reservation` returns.
 
 local HOLDING = {PENDING = true, ACCEPTED = true, WRAPPING = true}
-local LAPSES_TO = {PENDING = 'EXPIRED', ACCEPTED = 'EXPIRED', WRAPPING = 'COMPLETED'}
+local LAPSES_TO = {PENDING = 'EXPIRED', ACCEPTED = 'EXPIRED'}
+
+-- Returns the state that a holding state becomes at its deadline: a wrap-up becomes what the conversation ended with. A
+-- wrap-up that an earlier version began follows a complete.
+local function lapses_to(reservation)
+  if reservation.state == 'WRAPPING' then return reservation.ends or 'COMPLETED' end
+  return LAPSES_TO[reservation.state]
+end
 
 -- Returns the reservation of a transition: what its hash holds, the keys and ids of the call, its contact, the time,
 -- and in `reads` the state that it has at this time. Where it is gone or has another fence, the second result is the
@@ -10,16 +17,14 @@ local LAPSES_TO = {PENDING = 'EXPIRED', ACCEPTED = 'EXPIRED', WRAPPING = 'COMPLE
 local function open_reservation(key, arg)
   local now, micros = clock()
   local reservation = fields(key.reservation, 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write',
-    'agent_uid', 'first')
+    'agent_uid', 'ends', 'report', 'first')
   reservation.key, reservation.arg, reservation.id, reservation.agent = key, arg, arg.reservation_id, arg.agent_id
   reservation.now, reservation.micros = now, micros
   reservation.keep_ms = tonumber(arg.keep_ms)
   if not reservation.state then return reservation, {'gone'} end
   if arg.fence ~= '0' and arg.fence ~= reservation.fence then return reservation, {'fence'} end
   reservation.reads = reservation.state
-  if tonumber(reservation.deadline) <= now and LAPSES_TO[reservation.state] then
-    reservation.reads = LAPSES_TO[reservation.state]
-  end
+  if tonumber(reservation.deadline) <= now then reservation.reads = lapses_to(reservation) or reservation.state end
   reservation.contact = contact_of(key, arg, now, contact_record(key.contact))
   return reservation
 end
@@ -34,6 +39,7 @@ local function refusal(reservation)
   if reservation.reads ~= reservation.state or reservation.state == 'EXPIRED' then
     return {'lapsed', reservation.reads}
   end
+  if reservation.reads == 'WRAPPING' and reservation.ends == 'EXPIRED' then return {'lapsed', 'EXPIRED'} end
   return {'state', reservation.reads}
 end
 
@@ -117,6 +123,17 @@ local function release(reservation, state, idle_since)
   end
   earmark(key.agent, key.waiting, reservation.now)
   append(key.load, reservation.arg.events_kept, 'free', reservation.agent, reservation.id, since, digits(reservation.now))
+end
+
+-- Ends a conversation: its capacity stays held for the wrap-up, which is work and counts in full, also after an idle
+-- conversation. `state`: what the conversation ends with. `ended`: when it ended; `idle_since`: see release.
+local function end_conversation(reservation, state, wrap_up_ms, ended, idle_since)
+  local wrapped_up = ended + wrap_up_ms
+  if wrapped_up <= reservation.now then return release(reservation, state, idle_since) end
+  redis.call('HSET', reservation.key.reservation, 'state', 'WRAPPING', 'ends', state)
+  redis.call('ZREM', reservation.key.timers, 'idle|' .. reservation.id)
+  reservation.deadline = digits(wrapped_up)
+  count(reservation, reservation.cost)
 end
 
 -- Starts the count of the agent's missed offers again: an agent who answers has missed none in a row.

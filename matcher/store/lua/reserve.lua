@@ -59,11 +59,6 @@ local function check_contact(attempt)
   end
 end
 
--- Returns whether a uid that was noted is that of an agent; a uid that an earlier version did not note may be.
-local function is_same(noted, record)
-  return not noted or noted == '' or not record.uid or noted == record.uid
-end
-
 -- Returns whether an agent is excluded from the contact at this time. `record` is the agent's.
 local function is_excluded(attempt, id, record)
   if id == attempt.previous_agent and is_same(attempt.previous_uid, record) then return true end
@@ -77,17 +72,6 @@ end
 -- Returns whether an agent is ONLINE and not silent.
 local function is_there(attempt, record)
   return record.status == 'ONLINE' and not (record.beat and tonumber(record.beat) <= attempt.now)
-end
-
--- Returns what a contact of the channel costs an agent, and the agent's load over the total; nil and the constraint that
--- is not met where the agent does not serve the channel or has too little free capacity.
-local function free_capacity(record, holds, now, channel)
-  local cost, most = channel_terms(record.channels, channel)
-  if not cost then return nil, 'CHANNEL' end
-  local load, on_channel = live_load(holds, now, channel)
-  local total = tonumber(record.total)
-  if load + cost > total or (most > 0 and on_channel >= most) then return nil, 'CAPACITY' end
-  return cost, load / total
 end
 
 -- Returns whether a transfer's contact began before every contact that waits: then it overtakes none of them.
@@ -164,16 +148,27 @@ local function choose(free, best, tolerance)
   return chosen
 end
 
--- Frees the hold from which the contact was handed on.
+-- Lets the hold from which the contact was handed on last for the wrap-up, and frees it without one.
 local function hand_over(attempt)
   local key, arg, now = attempt.key, attempt.arg, digits(attempt.now)
   local reservation, agent, id = key.handed_on[1].reservation, key.handed_on[1].agent, arg.handed_on[1].id
+  local wrap_up_ms = tonumber(arg.handed_on[1].wrap_up_ms)
   local old = fields(reservation, 'agent', 'channel', 'cost', 'counts')
-  redis.call('HSET', reservation, 'state', 'COMPLETED', 'ended', now)
-  redis.call('PEXPIREAT', reservation, digits(attempt.now + attempt.contact.keep_ms))
   redis.call('ZREM', key.handed_on[1].holds, hold_member(id, old.channel, old.counts or old.cost))
-  redis.call('ZREM', key.due, 'reservation|' .. id)
   redis.call('ZREM', key.timers, 'idle|' .. id)
+  redis.call('PEXPIREAT', reservation, digits(attempt.now + wrap_up_ms + attempt.contact.keep_ms))
+  if wrap_up_ms > 0 then
+    local at = digits(attempt.now + wrap_up_ms)
+    redis.call('HSET', reservation, 'state', 'WRAPPING', 'ends', 'COMPLETED', 'deadline', at)
+    redis.call('HDEL', reservation, 'counts', 'idle')
+    redis.call('ZADD', key.handed_on[1].holds, at, hold_member(id, old.channel, old.cost))
+    redis.call('ZADD', key.due, at, 'reservation|' .. id)
+    note_due(key.life, at)
+    append(key.load, arg.events_kept, 'hold', old.agent, id, old.channel, old.cost, at, now)
+    return
+  end
+  redis.call('HSET', reservation, 'state', 'COMPLETED', 'ended', now)
+  redis.call('ZREM', key.due, 'reservation|' .. id)
   if redis.call('EXISTS', agent) == 1 then redis.call('HSET', agent, 'idle', now) end
   earmark(agent, key.waiting, attempt.now)
   append(key.load, arg.events_kept, 'free', old.agent, id, now, now)

@@ -114,11 +114,11 @@ class FailoverClient:
             except (exceptions.TimeoutError, OSError) as fault:
                 # No retry: a slow store would get more work the slower it is.
                 self.raise_store_error(fault)
-            refusal = next((answer for answer in answers if isinstance(answer, NOT_RUN)), None)
-            if refusal is None:
+            refused = [answer for answer in answers if isinstance(answer, NOT_RUN)]
+            if not refused:
                 return answers
             budget = budget or RetryBudget()
-            if redirected := await self._redirect(hash_slot, commands, refusal, budget):
+            if redirected := await self._redirect(hash_slot, commands, refused[0], budget):
                 return redirected
 
     async def execute_once(self, hash_slot: int | None, commands: Sequence[tuple[Any, ...]]) -> list[Any]:

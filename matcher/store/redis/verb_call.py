@@ -90,16 +90,15 @@ class Layout:
     keys: Names
     args: Names
     lists: tuple[TrailingList, ...]
-
-    @property
-    def of_calls(self) -> bool:
-        """Whether the class is a list of calls."""
-        return any(issubclass(trailing.layout.part, VerbCall) for trailing in self.lists)
+    of_calls: bool
+    """Whether the class is a list of calls."""
 
     def pack(self, part: CallPart, keys: list[str], args: list[str | bytes | int]) -> None:
         """Append the keys and the arguments of a part."""
         keys += self.keys.values(part)
         args += self.args.values(part)
+        if not self.lists:
+            return
         lists = [(trailing.layout, trailing.items(part)) for trailing in self.lists]
         for _, items in lists:
             args.append(len(items))
@@ -130,7 +129,8 @@ def layout_of(part: type[CallPart]) -> Layout:
             args[name] = path
         else:
             lists.append(_trailing(name, path, kind))
-    layout = Layout(_snake(part.__name__), part, _names(keys), _names(args), tuple(lists))
+    of_calls = any(issubclass(trailing.layout.part, VerbCall) for trailing in lists)
+    layout = Layout(_snake(part.__name__), part, _names(keys), _names(args), tuple(lists), of_calls)
     if any(trailing.layout.lists for trailing in lists if not layout.of_calls):
         raise TypeError(f"an item of a list of {part.__name__} has a list of its own")
     if layout.of_calls and len(part.__struct_fields__) > 1:

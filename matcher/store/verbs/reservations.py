@@ -10,12 +10,14 @@ from matcher.store.verbs.contacts import ContactStep
 
 
 class HandedOn(CallPart, frozen=True, kw_only=True):
-    """In a transfer, the reservation that is freed once the new one is held."""
+    """In a transfer, the reservation that ends once the new one is held."""
 
     reservation: Key
     agent: Key
     holds: Key
     id: str
+    wrap_up_ms: int
+    """How long its capacity stays held then."""
 
 
 class Candidate(CallPart, frozen=True, kw_only=True):
@@ -173,10 +175,15 @@ class Renew(VerbCall, frozen=True, kw_only=True):
 
 
 class Complete(VerbCall, frozen=True, kw_only=True):
-    """Ends a conversation, or its wrap-up."""
+    """Ends a conversation."""
 
     transition: Transition
     wrap_up_ms: int
+    """How long its capacity stays held then."""
+    good: Literal["1", "0", ""]
+    """Whether the customer was served well; "": nothing is known. The reservation keeps the first report."""
+    second_ends: Literal["1", ""]
+    """"1": a second call ends the wrap-up, as it did in an earlier version."""
     write_id: str
     """A call that the network repeats has the same: it does not count as the second."""
 
@@ -184,10 +191,21 @@ class Complete(VerbCall, frozen=True, kw_only=True):
     answers: ClassVar[Answers] = _TRANSITION
 
 
-class Cancel(VerbCall, frozen=True, kw_only=True):
-    """Frees the capacity without a conversation."""
+class EndWrapUp(VerbCall, frozen=True, kw_only=True):
+    """Ends a wrap-up before its time."""
 
     transition: Transition
+
+    frees: ClassVar[bool] = True
+    answers: ClassVar[Answers] = _TRANSITION
+
+
+class Cancel(VerbCall, frozen=True, kw_only=True):
+    """Ends an offer or a conversation, and its contact."""
+
+    transition: Transition
+    wrap_up_ms: int
+    """How long the capacity stays held after a conversation."""
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = _TRANSITION
@@ -231,6 +249,8 @@ class Expire(VerbCall, frozen=True, kw_only=True):
     transition: Transition
     max_missed: int
     """After how many missed offers in a row the agent is AWAY; 0: never."""
+    wrap_up_ms: int
+    """How long the capacity stays held after a conversation, from its deadline on."""
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {"lapsed": ("state", "away"), "early": (), "done": ()}
