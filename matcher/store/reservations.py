@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from matcher.errors import (
     DecisionNotFound,
@@ -180,8 +180,9 @@ class ReservationStore:
 
     async def decline(self, ref: ReservationRef, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
         """Decline an offer; `retry_after_ms` None: the contact is not offered to the agent again."""
-        later = "" if retry_after_ms is None else retry_after_ms
-        call = verbs.Decline(transition=self._transition(ref, fence), reason=reason, retry_after_ms=later)
+        part = self._transition(ref, fence)
+        later_ms: int | Literal[""] = "" if retry_after_ms is None else retry_after_ms
+        call = verbs.Decline(transition=part, reason=reason, retry_after_ms=later_ms)
         return await self._move(ref, fence, "declined", call)
 
     async def renew(self, ref: ReservationRef, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
