@@ -26,6 +26,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "wrap_up.after_transfer": ("wrap_up_transfer",),
     "wrap_up.after_cancel": ("wrap_up_cancel",),
     "wrap_up.after_expiry": ("wrap_up_expiry",),
+    "return_within_duration": ("return_within",),
     "second_complete_ends_wrap_up": ("second_complete",),
     "affinity_floor": ("floor",),
     "affinity_tolerance": ("tolerance",),

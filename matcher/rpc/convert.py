@@ -304,6 +304,8 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         wait_weight=policy.wait_weight,
         head_start=_duration(policy.head_start_ms),
         max_missed=policy.max_missed,
+        max_declined=policy.max_declined or None,
+        return_within_duration=_duration(policy.return_within_ms),
         idle_duration=_duration_set(policy.idle_ms),
         first_response_duration=_duration_set(policy.first_response_ms),
         relationship_duration=_duration_set(policy.relationship_ms),

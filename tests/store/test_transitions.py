@@ -16,7 +16,7 @@ from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
 ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "accept": {"accepted_ms": LONG_MS, "idle_ms": 0, "first_ms": 0},
-    "decline": {"reason": "lunch", "retry_after_ms": ""},
+    "decline": {"reason": "lunch", "retry_after_ms": "", "max_declined": 0},
     "renew": {"duration_ms": LONG_MS, "idle_ms": 0},
     "complete": {"wrap_up_ms": LONG_MS, "good": "", "second_ends": "", "write_id": "w2"},
     "end_wrap_up": {},

@@ -14,8 +14,9 @@ local function accept(key, arg)
     redis.call('HSET', key.reservation, 'first', digits(lasts_until))
     more = {'first', '1'}
   else
-    reset_missed(reservation)
+    reset_counts(reservation, 'missed')
   end
+  reset_counts(reservation, 'declined')
   if has_contact(reservation) and contact.record.wait then unseal(contact, answers_first) end
   extend(reservation, deadline)
   note_activity(reservation, tonumber(arg.idle_ms))

@@ -39,14 +39,7 @@ local function expire(key, arg)
   end
   if unanswered then
     if has_contact(reservation) then put_back(reservation, unanswered, '0') end
-    if redis.call('EXISTS', key.agent) == 1 then
-      local missed, most = redis.call('HINCRBY', key.agent, 'missed', 1), tonumber(arg.max_missed)
-      local reason = 'missed ' .. missed .. ' offers in a row'
-      if most > 0 and missed >= most and set_away(key.agent, key.roster, arg.events_kept, reservation.agent, reason,
-          reservation.now, reservation.micros) then
-        away = 'away'
-      end
-    end
+    away = count_lost_offer(reservation, 'missed', tonumber(arg.max_missed))
   end
   return {'lapsed', state, away}
 end

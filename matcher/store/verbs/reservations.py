@@ -152,15 +152,17 @@ class Accept(VerbCall, frozen=True, kw_only=True):
 
 
 class Decline(VerbCall, frozen=True, kw_only=True):
-    """Declines an offer."""
+    """Declines an offer. away: 'away' where the agent was set AWAY, else ''."""
 
     transition: Transition
     reason: str
     retry_after_ms: int | Absent
     """After how long the agent may be offered the contact again; "": never."""
+    max_declined: int
+    """After how many declined offers in a row the agent is AWAY; 0: never."""
 
     frees: ClassVar[bool] = True
-    answers: ClassVar[Answers] = _TRANSITION
+    answers: ClassVar[Answers] = {**_TRANSITION, "ok": ("fields", "now_ms", "away")}
 
 
 class Renew(VerbCall, frozen=True, kw_only=True):
