@@ -77,7 +77,7 @@ async def test_a_contact_that_came_back_may_be_given_its_text_again(both: tuple[
     back = await in_state(other, "c", pb.CONTACT_QUEUED)
     answer = await other.route(TRAINS, contact_id="c", wait=True)
     assert answer.WhichOneof("outcome") == "queued"
-    await hire(one, {"lea": person("I sit in silence."), "tom": person("I photograph steam trains.", most=2)})
+    await hire(one, {"tom": person("I photograph steam trains.", most=2)})
     held = await in_state(one, "c", pb.CONTACT_RESERVED)
     assert held.create_time == back.create_time
     offer = await one.reservation(held.reservation)
@@ -123,7 +123,7 @@ async def test_who_accepts_and_never_answers_loses_the_contact(both: tuple[Match
     with pytest.raises(MatcherCallError) as late:
         await one.touch(offer.name)
     assert late.value.reason == "RESERVATION_LAPSED"
-    await hire(one, {"lea": person("I sit in silence.", pools=[pool]), "tom": person("My bees swarm.", pools=[pool])})
+    await hire(one, {"tom": person("My bees swarm.", pools=[pool])})
     held = await in_state(one, "c", pb.CONTACT_RESERVED)
     again = await other.reservation(held.reservation)
     assert (again.agent, again.basis) == (one.name("agents", "tom"), pb.AFFINITY)
