@@ -49,6 +49,8 @@ class Reservation(msgspec.Struct, frozen=True):
     agent_uid: str = ""
     report: Report | None = None
     """The first report on the conversation; later ones do not count."""
+    first_response_due: bool = False
+    """Whether the agent has accepted and must answer the customer by the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
