@@ -163,6 +163,7 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
         idle_since=_time(record.idle_since_ms),
         agent_uid=record.agent_uid,
         takes_over=name(Kind.RESERVATION, site, record.takes_over),
+        first_response_due=record.first_response_due,
     )
 
 
@@ -307,6 +308,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         max_declined=policy.max_declined or None,
         return_within_duration=_duration(policy.return_within_ms),
         idle_duration=_duration_set(policy.idle_ms),
+        first_response_duration=_duration_set(policy.first_response_ms),
         relationship_duration=_duration_set(policy.relationship_ms),
         relationship_wait=_duration(policy.relationship_wait_ms),
         matching_window=_duration(policy.matching_window_ms),

@@ -41,7 +41,9 @@ class ReservationService:
         old, wrap_up_ms = ref.takes_over, 0
         if old is not None:
             wrap_up_ms = (await replica.pools.policy(old.pool)).wrap_up_after_transfer_ms
-        accepted = await self._store.accept(ref, fence, policy.accepted_ms, policy.idle_ms, wrap_up_ms)
+        accepted = await self._store.accept(
+            ref, fence, policy.accepted_ms, policy.idle_ms, policy.first_response_ms, wrap_up_ms=wrap_up_ms
+        )
         if old is not None and not wrap_up_ms:
             replica.apply_own_release(old.agent, old.reservation, accepted.accepted_ms)
         return accepted

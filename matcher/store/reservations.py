@@ -23,7 +23,7 @@ from matcher.store.keys import DUE_RESERVATION, Keys
 from matcher.store.pages import Entry, KeysetPage, keyset_page
 from matcher.store.redis.client import StoreClient
 from matcher.store.redis.verb_call import VerbCall
-from matcher.store.reserve_call import handed_on, reserve_answer, reserve_call
+from matcher.store.reserve_call import handed_on, reserve_call
 from matcher.store.reserve_request import (
     Declined,
     Enqueued,
@@ -40,6 +40,7 @@ from matcher.store.reserve_request import (
     ReserveRequest,
     Shortlist,
     WaitTerms,
+    reserve_answer,
 )
 from matcher.store.schema import RETURNED_SINCE
 from matcher.store.unreadable import Unreadable
@@ -68,7 +69,6 @@ NO_FENCE = 0
 OFFER_TRIES: Final = 4
 """How often a verb is run that finds the contact offered to another agent: an offer more is made only by a transfer
 more."""
-"""What a reserve says of a candidate whose record is gone, in place of a constraint."""
 MOST_REFS: Final = 8_192
 """How many references of reservations made by this process are remembered, the latest, about 4 MB. For any other, a
 transition reads the reservation first."""
@@ -137,18 +137,27 @@ class ReservationStore:
         return ReservationRef(site, reservation, agent.decode(), contact.decode(), pool.decode(), old)
 
     async def accept(
-        self, ref: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0, wrap_up_ms: int = 0
+        self,
+        ref: ReservationRef,
+        fence: int,
+        accepted_ms: int,
+        idle_ms: int = 0,
+        first_ms: int = 0,
+        *,
+        wrap_up_ms: int = 0,
     ) -> Reservation:
         """Accept an offer for `accepted_ms`; after `idle_ms` without activity the conversation is idle, 0: never.
 
-        wrap_up_ms: how long the capacity of the agent stays held from whom a transfer takes the contact over.
+        first_ms: within what time the agent must answer the customer, by a touch; 0: at any time. wrap_up_ms: how long
+        the capacity of the agent stays held from whom a transfer takes the contact over.
         """
         old = ref.takes_over
         call = verbs.Accept(
             transition=self._transition(ref, fence),
             accepted_ms=accepted_ms,
             idle_ms=idle_ms,
-            handed_on=None if old is None else handed_on(old, wrap_up_ms, keeps_agent=True),
+            first_ms=first_ms,
+            handed_on=None if old is None else handed_on(old, wrap_up_ms),
         )
         return await self._move(ref, fence, "accepted", call)
 

@@ -1,31 +1,11 @@
-"""The call of a reserve and its answer: values to what the store's verb takes, and back."""
+"""The call of a reserve: a request as the store's verb takes it."""
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from matcher.errors import PoolNotFound
-from matcher.model import Constraint, Reservation
 from matcher.model.lifecycle import ReservationState
-from matcher.model.resource_names import pool_name
 from matcher.store import verbs
 from matcher.store.keys import Keys
-from matcher.store.reserve_request import (
-    Enqueued,
-    Full,
-    Lifetimes,
-    Refusal,
-    Refused,
-    Replayed,
-    ReservationRef,
-    ReserveAnswer,
-    Reserved,
-    ReserveRequest,
-    Shortlist,
-)
-
-GONE: Final = b"GONE"
-"""What the store says of a candidate who does not exist."""
+from matcher.store.reserve_request import Lifetimes, ReservationRef, ReserveRequest, Shortlist
 
 
 def reserve_call(
@@ -64,9 +44,9 @@ def reserve_call(
         head_start_ms=0 if wait is None else wait.head_start_ms,
         waits_if="full" if or_wait else "kept" if request.lines_up else "",
         idle_ms=request.idle_ms,
-        handed_on=(
-            None if old is None else handed_on(old, request.handed_on_wrap_up_ms, keeps_agent=request.keeps_agent)
-        ),
+        first_ms=request.first_ms,
+        release="ON_ACCEPT" if request.keeps_agent else "ON_HOLD",
+        handed_on=None if old is None else handed_on(old, request.handed_on_wrap_up_ms),
         candidates=[
             verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
             for agent, affinity in shortlist.candidates
@@ -74,7 +54,7 @@ def reserve_call(
     )
 
 
-def handed_on(ref: ReservationRef, wrap_up_ms: int, *, keeps_agent: bool) -> verbs.HandedOn:
+def handed_on(ref: ReservationRef, wrap_up_ms: int) -> verbs.HandedOn:
     """Return the reservation that a transfer ends, as the verbs take it."""
     keys = Keys(ref.site)
     return verbs.HandedOn(
@@ -83,45 +63,4 @@ def handed_on(ref: ReservationRef, wrap_up_ms: int, *, keeps_agent: bool) -> ver
         holds=keys.holds(ref.agent),
         id=ref.reservation,
         wrap_up_ms=wrap_up_ms,
-        release="ON_ACCEPT" if keeps_agent else "ON_HOLD",
     )
-
-
-def reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[Any]) -> ReserveAnswer:
-    """Return the store's answer to a request as a value. Raises PoolNotFound."""
-    match answer:
-        case [b"held", agent, fence, cost, created, deadline, event, agent_uid]:
-            return Reserved(
-                Reservation(
-                    id=request.reservation,
-                    agent=agent.decode(),
-                    contact=request.contact,
-                    decision=request.decision,
-                    pool=request.pool,
-                    channel=request.channel,
-                    cost=int(cost),
-                    state=ReservationState.ACCEPTED if request.accepted else ReservationState.PENDING,
-                    fence=int(fence),
-                    basis=shortlist.basis,
-                    created_ms=int(created),
-                    deadline_ms=int(deadline),
-                    accepted_ms=int(created) if request.accepted else 0,
-                    agent_uid=agent_uid.decode(),
-                    takes_over=request.handed_on.reservation if request.handed_on and request.keeps_agent else "",
-                ),
-                event.decode(),
-            )
-        case [b"replayed", reservation, decision, contact]:
-            return Replayed(reservation.decode(), decision.decode(), contact.decode())
-        case [b"queued", score, waits_until, event]:
-            return Enqueued(int(score), int(waits_until), event.decode())
-        case [b"no_pool"]:
-            raise PoolNotFound(pool_name(request.site, request.pool))
-        case [b"full", load_event, roster_event, refused]:
-            why = (None if word == GONE else Constraint(word.decode()) for word in refused.split(b"|") if word)
-            agents = (agent for agent, _ in shortlist.candidates)
-            return Full(int(load_event), int(roster_event), dict(zip(agents, why, strict=True)))
-        case [why, *detail]:
-            return Refused(Refusal(why.decode()), *(word.decode() for word in detail))
-        case _:
-            raise ValueError(f"the store answered a reserve with {answer!r}")

@@ -15,6 +15,7 @@ local function complete(key, arg)
   if reads == 'ACCEPTED' then
     local offered = awaited_offer(reservation)
     if offered then return offered end
+    if reservation.first then reset_counts(reservation, 'missed') end
     if has_contact(reservation) then
       finish(reservation.contact, 'CLOSED', 'COMPLETED', reservation.id, reservation.agent)
     end

@@ -18,8 +18,6 @@ class HandedOn(CallPart, frozen=True, kw_only=True):
     id: str
     wrap_up_ms: int
     """How long its capacity stays held then."""
-    release: Literal["ON_HOLD", "ON_ACCEPT"]
-    """When it ends: when the new reservation is made, or when it is accepted."""
 
 
 class Candidate(CallPart, frozen=True, kw_only=True):
@@ -78,6 +76,10 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     the contacts that wait already; '': it does not wait now."""
     idle_ms: int
     """After how long without activity an accepted conversation is idle; 0: never."""
+    first_ms: int
+    """Within what time after the acceptance the agent must answer, else the contact goes back; 0: at any time."""
+    release: Literal["ON_HOLD", "ON_ACCEPT"]
+    """When the reservation that is handed on ends: when the new one is made, or when it is accepted."""
     candidates: Sequence[Candidate]
     handed_on: HandedOn | None
 
@@ -133,20 +135,23 @@ _TRANSITION: Final[Answers] = {
     "fence": (),
     "lapsed": ("state",),
     "state": ("state",),
-    "offered": ("reservation_id",),
 }
 """ok: the reservation's hash and the time at which it is to be read. gone: there is no such reservation. fence: the
-call's is not the reservation's. lapsed: its deadline has passed. state: it is in a state that the verb does not fit.
-offered: its contact is offered to another agent by the reservation named, which must be withdrawn first."""
+call's is not the reservation's. lapsed: its deadline has passed. state: it is in a state that the verb does not fit."""
+
+_OFFERED: Final[Answers] = {"offered": ("reservation_id",)}
+"""The answer of a verb that would end a conversation: its contact is offered to another agent by the reservation named,
+which must be withdrawn first."""
 
 
 class Accept(VerbCall, frozen=True, kw_only=True):
-    """Accepts an offer; see idle_ms of Reserve."""
+    """Accepts an offer; see idle_ms and first_ms of Reserve."""
 
     transition: Transition
     accepted_ms: int
     """How long the conversation may take."""
     idle_ms: int
+    first_ms: int
     handed_on: HandedOn | None
     """The reservation that ends then, where the offer is that of a transfer whose contact its agent keeps."""
 
@@ -193,7 +198,7 @@ class Complete(VerbCall, frozen=True, kw_only=True):
     """A call that the network repeats has the same: it does not count as the second."""
 
     frees: ClassVar[bool] = True
-    answers: ClassVar[Answers] = _TRANSITION
+    answers: ClassVar[Answers] = {**_TRANSITION, **_OFFERED}
 
 
 class EndWrapUp(VerbCall, frozen=True, kw_only=True):
@@ -213,7 +218,7 @@ class Cancel(VerbCall, frozen=True, kw_only=True):
     """How long the capacity stays held after a conversation."""
 
     frees: ClassVar[bool] = True
-    answers: ClassVar[Answers] = _TRANSITION
+    answers: ClassVar[Answers] = {**_TRANSITION, **_OFFERED}
 
 
 class Withdraw(VerbCall, frozen=True, kw_only=True):
@@ -224,7 +229,7 @@ class Withdraw(VerbCall, frozen=True, kw_only=True):
     """AGENT_LEFT or AGENT_REMOVED."""
 
     frees: ClassVar[bool] = True
-    answers: ClassVar[Answers] = _TRANSITION
+    answers: ClassVar[Answers] = {**_TRANSITION, **_OFFERED}
 
 
 class Touch(VerbCall, frozen=True, kw_only=True):
@@ -258,4 +263,4 @@ class Expire(VerbCall, frozen=True, kw_only=True):
     """How long the capacity stays held after a conversation, from its deadline on."""
 
     frees: ClassVar[bool] = True
-    answers: ClassVar[Answers] = {"lapsed": ("state", "away"), "early": (), "done": (), "offered": ("reservation_id",)}
+    answers: ClassVar[Answers] = {"lapsed": ("state", "away"), "early": (), "done": (), **_OFFERED}
