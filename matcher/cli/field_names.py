@@ -31,6 +31,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "affinity_floor": ("floor",),
     "affinity_tolerance": ("tolerance",),
     "idle_duration": ("idle",),
+    "first_response_duration": ("first_response",),
     "relationship_duration": ("relationship",),
     "matching_window": ("window",),
     "name": ("reservation", "agent", "pool", "contact", "name"),

@@ -73,6 +73,12 @@ ReturnWithin = Annotated[
 Idle = Annotated[
     Seconds, typer.Option("--idle", help="Seconds without activity after which a conversation uses no capacity.")
 ]
+FirstResponse = Annotated[
+    Seconds,
+    typer.Option(
+        "--first-response", help="Seconds after which an agent who accepted and has not answered loses the contact."
+    ),
+]
 Relationship = Annotated[
     Seconds,
     typer.Option("--relationship", help="Seconds that a customer is led back to an agent who served them well."),
@@ -113,6 +119,7 @@ DURATIONS = {
     "wait_duration": "wait",
     "head_start": "head_start",
     "idle_duration": "idle",
+    "first_response_duration": "first_response",
     "relationship_duration": "relationship",
     "relationship_wait": "relationship_wait",
     "matching_window": "window",
@@ -211,6 +218,7 @@ async def create(
     max_declined: MaxDeclined = None,
     return_within: ReturnWithin = None,
     idle: Idle = None,
+    first_response: FirstResponse = None,
     relationship: Relationship = None,
     relationship_wait: RelationshipWait = None,
     window: Window = None,
@@ -246,6 +254,7 @@ async def update(
     max_declined: MaxDeclined = None,
     return_within: ReturnWithin = None,
     idle: Idle = None,
+    first_response: FirstResponse = None,
     relationship: Relationship = None,
     relationship_wait: RelationshipWait = None,
     window: Window = None,

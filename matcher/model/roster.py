@@ -123,6 +123,8 @@ class PoolPolicy:
     """After a longer silence of the desk a heartbeat alone does not bring the agent back."""
     idle_ms: int = 0
     """0: a conversation is never idle."""
+    first_response_ms: int = 0
+    """0: an agent who accepted keeps the contact, whether or not the customer gets an answer."""
     relationship_ms: int = 0
     """0: the pool does not use relationships."""
     relationship_wait_ms: int = 0

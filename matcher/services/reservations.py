@@ -38,7 +38,7 @@ class ReservationService:
     async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
         """Accept an offer; fence 0: not checked."""
         _, ref, policy = await self._resolve(site, reservation)
-        return await self._store.accept(ref, fence, policy.accepted_ms, policy.idle_ms)
+        return await self._store.accept(ref, fence, policy.accepted_ms, policy.idle_ms, policy.first_response_ms)
 
     async def decline(
         self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None

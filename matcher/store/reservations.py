@@ -9,14 +9,13 @@ from typing import Any, Final
 from matcher.errors import (
     DecisionNotFound,
     FenceStale,
-    PoolNotFound,
     ReservationLapsed,
     ReservationNotFound,
     ReservationStateWrong,
 )
-from matcher.model import Constraint, Decision, Page, Reservation
+from matcher.model import Decision, Page, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ContactState, ReservationState
-from matcher.model.resource_names import decision_name, new_id, pool_name, reservation_name
+from matcher.model.resource_names import decision_name, new_id, reservation_name
 from matcher.store import verbs
 from matcher.store.codecs import decode_decision, decode_holds, decode_reservation, fields_of, pairs_of
 from matcher.store.keys import DUE_RESERVATION, Keys
@@ -39,6 +38,7 @@ from matcher.store.reserve_request import (
     ReserveRequest,
     Shortlist,
     WaitTerms,
+    reserve_answer,
 )
 from matcher.store.schema import RETURNED_SINCE
 from matcher.store.unreadable import Unreadable
@@ -64,8 +64,6 @@ __all__ = [
 ]
 
 NO_FENCE = 0
-GONE: Final = b"GONE"
-"""What a reserve says of a candidate whose record is gone, in place of a constraint."""
 MOST_REFS: Final = 8_192
 """How many references of reservations made by this process are remembered, the latest, about 4 MB. For any other, a
 transition reads the reservation first."""
@@ -93,7 +91,7 @@ class ReservationStore:
         for the contacts that wait already.
         """
         answer = await self._connection.verb(self._reserve_call(request, shortlist, or_wait=or_wait))
-        return self._remember(request, _reserve_answer(request, shortlist, answer))
+        return self._remember(request, reserve_answer(request, shortlist, answer))
 
     async def reserve_in_order(self, requests: Sequence[tuple[ReserveRequest, Shortlist]]) -> list[ReserveAnswer]:
         """Reserve for several contacts of one site, one after the other, in one round trip. Safe to run again.
@@ -103,7 +101,7 @@ class ReservationStore:
         calls = [self._reserve_call(request, shortlist, or_wait=False) for request, shortlist in requests]
         answers = await self._connection.verb(verbs.ReserveInOrder(reserves=calls))
         return [
-            self._remember(request, _reserve_answer(request, shortlist, answer))
+            self._remember(request, reserve_answer(request, shortlist, answer))
             for (request, shortlist), answer in zip(requests, answers, strict=False)
         ]
 
@@ -150,6 +148,7 @@ class ReservationStore:
             head_start_ms=0 if wait is None else wait.head_start_ms,
             waits_if="full" if or_wait else "kept" if request.lines_up else "",
             idle_ms=request.idle_ms,
+            first_ms=request.first_ms,
             handed_on=None if old is None else _handed_on(keys, old, request.handed_on_wrap_up_ms),
             candidates=[
                 verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
@@ -168,10 +167,15 @@ class ReservationStore:
             raise ReservationNotFound(reservation_name(site, reservation))
         return ReservationRef(site, reservation, agent.decode(), contact.decode(), pool.decode())
 
-    async def accept(self, ref: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0) -> Reservation:
-        """Accept an offer for `accepted_ms`; after `idle_ms` without activity the conversation is idle, 0: never."""
-        transition = self._transition(ref, fence)
-        call = verbs.Accept(transition=transition, accepted_ms=accepted_ms, idle_ms=idle_ms)
+    async def accept(
+        self, ref: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0, first_ms: int = 0
+    ) -> Reservation:
+        """Accept an offer for `accepted_ms`; after `idle_ms` without activity the conversation is idle, 0: never.
+
+        first_ms: within what time the agent must answer the customer, by a touch; 0: at any time.
+        """
+        part = self._transition(ref, fence)
+        call = verbs.Accept(transition=part, accepted_ms=accepted_ms, idle_ms=idle_ms, first_ms=first_ms)
         return await self._move(ref, fence, "accepted", call)
 
     async def decline(
@@ -368,41 +372,3 @@ def _handed_on(keys: Keys, ref: ReservationRef, wrap_up_ms: int) -> verbs.Handed
         id=ref.reservation,
         wrap_up_ms=wrap_up_ms,
     )
-
-
-def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[Any]) -> ReserveAnswer:
-    match answer:
-        case [b"held", agent, fence, cost, created, deadline, event, agent_uid]:
-            return Reserved(
-                Reservation(
-                    id=request.reservation,
-                    agent=agent.decode(),
-                    contact=request.contact,
-                    decision=request.decision,
-                    pool=request.pool,
-                    channel=request.channel,
-                    cost=int(cost),
-                    state=ReservationState.ACCEPTED if request.accepted else ReservationState.PENDING,
-                    fence=int(fence),
-                    basis=shortlist.basis,
-                    created_ms=int(created),
-                    deadline_ms=int(deadline),
-                    accepted_ms=int(created) if request.accepted else 0,
-                    agent_uid=agent_uid.decode(),
-                ),
-                event.decode(),
-            )
-        case [b"replayed", reservation, decision, contact]:
-            return Replayed(reservation.decode(), decision.decode(), contact.decode())
-        case [b"queued", score, waits_until, event]:
-            return Enqueued(int(score), int(waits_until), event.decode())
-        case [b"no_pool"]:
-            raise PoolNotFound(pool_name(request.site, request.pool))
-        case [b"full", load_event, roster_event, refused]:
-            why = (None if word == GONE else Constraint(word.decode()) for word in refused.split(b"|") if word)
-            agents = (agent for agent, _ in shortlist.candidates)
-            return Full(int(load_event), int(roster_event), dict(zip(agents, why, strict=True)))
-        case [why, *detail]:
-            return Refused(Refusal(why.decode()), *(word.decode() for word in detail))
-        case _:
-            raise ValueError(f"the store answered a reserve with {answer!r}")

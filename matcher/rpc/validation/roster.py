@@ -28,6 +28,7 @@ _DURATIONS: Final = {
     "wait_duration": ("wait_ms", SECOND, WEEK),
     "head_start": ("head_start_ms", 0, DAY),
     "idle_duration": ("idle_ms", SECOND, WEEK),
+    "first_response_duration": ("first_response_ms", SECOND, DAY),
     "relationship_duration": ("relationship_ms", SECOND, 10 * YEAR),
     "relationship_wait": ("relationship_wait_ms", 0, HOUR),
     "matching_window": ("matching_window_ms", 0, SECOND),

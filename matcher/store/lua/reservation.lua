@@ -17,7 +17,7 @@ end
 local function open_reservation(key, arg)
   local now, micros = clock()
   local reservation = fields(key.reservation, 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write',
-    'agent_uid', 'ends', 'report')
+    'agent_uid', 'ends', 'report', 'first')
   reservation.key, reservation.arg, reservation.id, reservation.agent = key, arg, arg.reservation_id, arg.agent_id
   reservation.now, reservation.micros = now, micros
   reservation.keep_ms = tonumber(arg.keep_ms)
@@ -155,6 +155,22 @@ local function count_lost_offer(reservation, count, most)
   return is_set and 'away' or ''
 end
 
+-- Notes that the agent has answered: the agent keeps the conversation, and its text is not needed any more. Returns
+-- until when the conversation lasts.
+local function note_first_answer(reservation)
+  local key, contact = reservation.key, reservation.contact
+  redis.call('HDEL', key.reservation, 'first')
+  reset_counts(reservation, 'missed')
+  if has_contact(reservation) then
+    redis.call('HSET', key.contact, 'until', reservation.first)
+    redis.call('HDEL', key.contact, 'first')
+    -- While a transfer waits, the text is the transfer's.
+    if not contact.record.wait then redis.call('HDEL', key.contact, 'sealed') end
+  end
+  reservation.deadline, reservation.first = reservation.first, nil
+  extend(reservation, tonumber(reservation.deadline))
+end
+
 -- Returns whether the contact's pool is still there. A new pool of the same id is another one.
 local function has_pool(reservation)
   local uid = reservation.contact.record.pool_uid
@@ -187,6 +203,7 @@ local function put_back(reservation, cause, excluded_until)
   local key, record, agent = contact.key, contact.record, reservation.agent
   local may_wait = record.wait or tonumber(record.wait_ms)
   local stays = not may_wait or record.moving or has_pool(reservation)
+  if record.first then redis.call('HDEL', key.contact, 'first') end
   if may_wait and stays then
     take_place(contact)
     redis.call('PEXPIREAT', key.contact, digits(math.max(contact.now, tonumber(record.waits)) + contact.keep_ms))
