@@ -107,6 +107,9 @@ class Session:
         else:
             message = describe(error, self, names) if isinstance(error, MatcherCallError) else str(error)
             self.note(f"error: {message}", style="red")
+            if isinstance(error, MatcherCallError) and not error.reason:
+                for contact, request in error.request_ids.items():
+                    self.note(json.dumps({"contact_id": contact, "request_id": request}), style="red")
 
 
 def _error_document(
@@ -130,6 +133,8 @@ def _error_document(
         document["retry_after_seconds"] = error.retry_after
     if error.request_id:
         document["request_id"] = error.request_id
+    if error.request_ids:
+        document["request_ids"] = dict(error.request_ids)
     return document
 
 
@@ -305,13 +310,27 @@ def _describe_without_answer(error: MatcherCallError, target: str) -> str:
     if error.code is grpc.StatusCode.UNAVAILABLE:
         if "refused" in error.message:
             return f"no service answers at {target}: {_advice()}"
-        return f"{target} cannot be reached: {error.message}"
+        return f"{target} cannot be reached: {error.message}{_repeat(error)}"
     if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         if error.message.startswith(SILENCE):
             return f"{target} is silent: {error.message}"
-        again = f"; --request-id {error.request_id} gives the answer that was lost" if error.request_id else ""
-        return f"{target} did not answer in time; allow more time with --timeout{again}"
-    return f"{error.code.name}: {error.message}"
+        return f"{target} did not answer in time; allow more time with --timeout{_repeat(error)}"
+    return f"{error.code.name}: {error.message}{_repeat(error)}"
+
+
+def _repeat(error: MatcherCallError) -> str:
+    """Return how to learn the answer that may have been lost; "" where the call has no request_id."""
+    if error.request_id:
+        return (
+            f"; the agent may be reserved all the same: the same command with --request-id {error.request_id} gives the"
+            " answer, and reserves nobody twice"
+        )
+    if error.request_ids:
+        return (
+            "; agents may be reserved all the same: the same lines with the contact_id and request_id below give the"
+            " answers, and reserve nobody twice"
+        )
+    return ""
 
 
 def _advice() -> str:
