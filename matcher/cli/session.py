@@ -17,10 +17,13 @@ import grpc
 import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from matcher.cli.columns import wrapped
 from matcher.cli.field_names import TextCommand, typed, typed_names
+from matcher.cli.progress import clear_bar
 from matcher.cli.terminal_text import visible
 from matcher.client import Deadlines, MatcherCallError, MatcherClient
 from matcher.client.connection import SILENCE
@@ -78,10 +81,12 @@ class Session:
     def say(self, line: str) -> None:
         """Write a line for people, or nothing with `--json`; the line may hold text of customers and agents."""
         if not self.as_json:
-            self.out.print(Text(visible(line)), soft_wrap=True)
+            self.show(Text(in_lines(visible(line), self.out)))
 
     def show(self, content: RenderableType) -> None:
         """Print lists and facts as wide as they are: the terminal breaks the line of an id, and nothing cuts the id."""
+        if self.out.is_terminal:
+            clear_bar()
         self.out.print(content, soft_wrap=True)
 
     def flush(self) -> None:
@@ -93,7 +98,7 @@ class Session:
         if self.as_json:
             sys.stderr.write(json.dumps({"note": line}) + "\n")
             return
-        self.err.print(Text(visible(line), style=style), soft_wrap=True)
+        self.err.print(Text(in_lines(visible(line), self.err), style=style), soft_wrap=True)
 
     def note_break(self, error: MatcherCallError) -> None:
         """Write to stderr that a stream broke off and is resumed."""
@@ -143,6 +148,15 @@ def _console(*, stderr: bool) -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
     return console
+
+
+def in_lines(line: str, console: Console) -> str:
+    """Return a line broken between words where it is longer than the terminal is wide; elsewhere as it is."""
+    if not console.is_terminal or cell_len(line) <= console.width:
+        return line
+    said = line.lstrip(" ")
+    indent = line[: len(line) - len(said)]
+    return "\n".join(indent + part for part in wrapped(said, console.width - len(indent)))
 
 
 def plain(document: Message | Mapping[str, Any]) -> Mapping[str, Any]:
