@@ -265,6 +265,13 @@ def queued(place: routing_pb2.Queued, *, nobody_online: bool = False) -> str:
     return f"position {place.position} in the queue{estimate}; at most until {time(place.expire_time)}"
 
 
+def place_in_list(place: routing_pb2.Queued, *, nobody_online: bool) -> str:
+    """Return a contact's position and its wait as a cell: "3, about 2 min"."""
+    if place.HasField("estimated_wait"):
+        return f"{place.position}, about {in_words(place.estimated_wait.ToTimedelta().total_seconds())}"
+    return f"{place.position}, nobody online" if nobody_online else f"{place.position}"
+
+
 def agent(record: roster_pb2.Agent) -> RenderableType:
     """Return an agent's facts, with the holds."""
     return facts(
@@ -324,7 +331,13 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("wait-weight", f"{record.wait_weight:g} affinity a second"),
             ("head-start", f"{seconds(record.head_start.ToTimedelta().total_seconds())}"),
             ("max-missed", f"{record.max_missed} offers in a row, then AWAY" if record.max_missed else "any number"),
+            (
+                "max-declined",
+                f"{record.max_declined} offers in a row, then AWAY" if record.max_declined else "any number",
+            ),
+            ("return-within", f"{seconds(record.return_within_duration.ToTimedelta().total_seconds())} of silence"),
             ("idle", _span(record, "idle_duration", "never")),
+            ("first-response", _span(record, "first_response_duration", "not demanded")),
             ("relationship", _span(record, "relationship_duration", "not used")),
             ("relationship-wait", f"{seconds(record.relationship_wait.ToTimedelta().total_seconds())}"),
             ("window", f"{seconds(record.matching_window.ToTimedelta().total_seconds())}"),
@@ -348,7 +361,11 @@ def _wrap_up(record: roster_pb2.Pool) -> str:
     return "; ".join(parts)
 
 
-def _span(record: roster_pb2.Pool, field: Literal["idle_duration", "relationship_duration"], unset: str) -> str:
+def _span(
+    record: roster_pb2.Pool,
+    field: Literal["idle_duration", "first_response_duration", "relationship_duration"],
+    unset: str,
+) -> str:
     span: Duration = getattr(record, field)
     return seconds(span.ToTimedelta().total_seconds()) if record.HasField(field) else unset
 

@@ -49,6 +49,8 @@ class Reservation(msgspec.Struct, frozen=True):
     agent_uid: str = ""
     report: Report | None = None
     """The first report on the conversation; later ones do not count."""
+    first_response_due: bool = False
+    """Whether the agent has accepted and must answer the customer by the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ class Wait:
     most_ms: int | None = None
 
 
-class ReservedOutcome(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ReservedOutcome:
     """The outcome that an agent is held; replayed: the request was answered before."""
 
     reservation: Reservation

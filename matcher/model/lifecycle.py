@@ -61,6 +61,7 @@ class Cause(StrEnum):
     AGENT_REMOVED = "AGENT_REMOVED"
     POOL_REMOVED = "POOL_REMOVED"
     UNREADABLE = "UNREADABLE"
+    NO_FIRST_RESPONSE = "NO_FIRST_RESPONSE"
 
 
 CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {

@@ -162,6 +162,7 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
         decline_reason=record.decline_reason,
         idle_since=_time(record.idle_since_ms),
         agent_uid=record.agent_uid,
+        first_response_due=record.first_response_due,
     )
 
 
@@ -303,7 +304,10 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         wait_weight=policy.wait_weight,
         head_start=_duration(policy.head_start_ms),
         max_missed=policy.max_missed,
+        max_declined=policy.max_declined or None,
+        return_within_duration=_duration(policy.return_within_ms),
         idle_duration=_duration_set(policy.idle_ms),
+        first_response_duration=_duration_set(policy.first_response_ms),
         relationship_duration=_duration_set(policy.relationship_ms),
         relationship_wait=_duration(policy.relationship_wait_ms),
         matching_window=_duration(policy.matching_window_ms),

@@ -9,7 +9,7 @@ WROTE: Final = re.compile(
     r"\bwrote\b|\bschrieb\b|\bgeschrieben\b|\ba\s+écrit\b|\bescribi[óo]\b|\bha\s+scritto\b|\bescreveu\b|\bschreef\b"
     r"|\bgeschreven\b|\bskrev\b|\bnapisał|\bpisze\b|\bkirjoitti\b|\bnapsal|\bnapísal|\bezt\s+írta|\ba\s+scris\b|έγραψε"
     r"|\bнаписал|\bпишет\b|\bписал|\bпише\b|\bнаписав|\bнаписа\b|\byazdı\b|\bva\s+escriure\b|\bje\s+napisa|\brašė\b"
-    r"|\brakstīja\b|\bkirjutas\b|\bđã\s+viết\b|\bmenulis\b|写道|寫道|のメール|書きました|작성|כתב|كتب"
+    r"|\brakstīja\b|\bkirjutas\b|\bđã\s+viết\b|\bmenulis\b|写道|寫道|のメール|書きました|작성|כתב|كتب|كتابة|نوشت"
     r"|ने\s+लिखा|เขียน",
     re.IGNORECASE,
 )
@@ -35,6 +35,20 @@ BEGIN_FORWARDED: Final = re.compile(
     r"|転送されたメッセージ)\s*[:：]?\s*$",
     re.IGNORECASE,
 )
+
+ABOVE_THIS_LINE: Final = re.compile(
+    r"above this line|oberhalb dieser (?:linie|zeile)|über dieser (?:linie|zeile)|au[- ]dessus de cette ligne"
+    r"|(?:por )?encima de esta línea|sopra (?:a )?questa (?:riga|linea)|acima d(?:esta|e esta) linha|boven deze (?:regel|lijn)"
+    r"|powyżej tej lini[ij]|ovanför (?:den här|denna) (?:raden|linjen|rad|linje)|over denne (?:linje|linjen)"
+    r"|выше этой (?:строки|линии|черты)|bu (?:satırın|çizginin) üst|この行より上|この線より上|此行(?:之上|上方|以上)|이 줄 위",
+    re.IGNORECASE,
+)
+REPLY: Final = re.compile(
+    r"repl[yi]|respon[ds]|answer|antwort|répon[ds]|respuesta|contest|rispo[ns]|antwoord|odpow|svar|отве[тч]|yanıt|cevap"
+    r"|返信|返答|回复|回覆|답장|회신",
+    re.IGNORECASE,
+)
+"""With the words above, the line under which a help desk keeps what it quotes."""
 
 _FROM: Final = (
     "from|von|de|da|van|od|från|fra|lähettäjä|от|від|kimden|gönderen|feladó|de la|από|差出人|送信者|发件人|寄件者|寄件人"
