@@ -57,7 +57,7 @@ BUGS: Final[Mapping[str, Bug]] = {
         (("local deadline = now + tonumber(arg.hold_ms)", "local deadline = tonumber(arg.hold_ms)", 1),),
         _trust_own_clock,
     ),
-    "no-earmark": Bug((("if cost and attempt.someone_waits and not attempt.from_queue then", "if false then", 1),)),
+    "no-earmark": Bug((("if cost and attempt.someone_waits and not attempt.from_queue and", "if false and", 1),)),
 }
 """Skip the idempotency record; release before hold on transfer; a client's clock for a deadline; no earmark."""
 

@@ -167,6 +167,8 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
         idle_since_ms=number(fields, "idle"),
         agent_uid=text(fields, "agent_uid"),
         report=Report(good == "1", int(reported_ms)) if reported_ms else None,
+        actor=text(fields, "actor"),
+        over_capacity="over" in fields,
     )
 
 
@@ -266,4 +268,6 @@ def decode_decision(decision: str, fields: Fields) -> Decision:
         created_ms=number(fields, "created"),
         agent_uid=text(fields, "agent_uid"),
         pool_uid=text(fields, "pool_uid"),
+        ignored=tuple(Constraint(word) for word in text(fields, "ignored").split(",") if word),
+        over_capacity="over" in fields,
     )

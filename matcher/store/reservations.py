@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from matcher.errors import (
+    AgentFull,
+    AgentNotFound,
+    ConstraintsUnmet,
     DecisionNotFound,
     FenceStale,
     PoolNotFound,
@@ -16,7 +19,7 @@ from matcher.errors import (
 )
 from matcher.model import Constraint, Decision, Page, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ContactState, ReservationState
-from matcher.model.resource_names import decision_name, new_id, pool_name, reservation_name
+from matcher.model.resource_names import agent_name, decision_name, new_id, pool_name, reservation_name
 from matcher.store import verbs
 from matcher.store.codecs import decode_decision, decode_holds, decode_reservation, fields_of, pairs_of
 from matcher.store.keys import DUE_RESERVATION, Keys
@@ -24,6 +27,7 @@ from matcher.store.pages import Entry, KeysetPage, keyset_page
 from matcher.store.redis.client import StoreClient
 from matcher.store.redis.verb_call import VerbCall
 from matcher.store.reserve_request import (
+    ByHand,
     Enqueued,
     Full,
     Lapsed,
@@ -44,6 +48,7 @@ from matcher.store.unreadable import Unreadable
 
 __all__ = [
     "NO_FENCE",
+    "ByHand",
     "Enqueued",
     "Full",
     "Lapsed",
@@ -149,6 +154,7 @@ class ReservationStore:
             waits_if="full" if or_wait else "kept" if request.lines_up else "",
             idle_ms=request.idle_ms,
             handed_on=None if old is None else _handed_on(keys, old, request.handed_on_wrap_up_ms),
+            by_hand=None if request.by_hand is None else _by_hand(request.by_hand, self._tells_assigned, request),
             candidates=[
                 verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
                 for agent, affinity in shortlist.candidates
@@ -356,9 +362,26 @@ def _handed_on(keys: Keys, ref: ReservationRef, wrap_up_ms: int) -> verbs.Handed
     )
 
 
+def _by_hand(terms: ByHand, request: ReserveRequest, *, told: bool) -> verbs.ByHand:
+    cause = Cause.ASSIGNED if told else Cause.ACCEPTED if request.accepted else Cause.OFFERED
+    return verbs.ByHand(
+        sequence=str(terms.sequence or ""),
+        profile_version=terms.profile_version,
+        unmet=_between_semicolons(terms.unmet),
+        ignored=_between_semicolons(sorted(terms.ignored)),
+        over="1" if terms.over_capacity else "",
+        actor=terms.actor,
+        cause=cause,
+    )
+
+
+def _between_semicolons(constraints: Sequence[Constraint]) -> str:
+    return "".join(f";{constraint}" for constraint in constraints) + ";"
+
+
 def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[Any]) -> ReserveAnswer:
     match answer:
-        case [b"held", agent, fence, cost, created, deadline, event, agent_uid]:
+        case [b"held", agent, fence, cost, created, deadline, event, agent_uid, over]:
             return Reserved(
                 Reservation(
                     id=request.reservation,
@@ -375,6 +398,8 @@ def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[
                     deadline_ms=int(deadline),
                     accepted_ms=int(created) if request.accepted else 0,
                     agent_uid=agent_uid.decode(),
+                    actor=request.by_hand.actor if request.by_hand else "",
+                    over_capacity=over == b"1",
                 ),
                 event.decode(),
             )
@@ -384,6 +409,14 @@ def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[
             return Enqueued(int(score), int(waits_until), event.decode())
         case [b"no_pool"]:
             raise PoolNotFound(pool_name(request.site, request.pool))
+        case [b"no_agent"]:
+            raise AgentNotFound(agent_name(request.site, shortlist.candidates[0][0]))
+        case [b"unmet", constraints]:
+            unmet = set(constraints.decode().split(","))
+            agent = agent_name(request.site, shortlist.candidates[0][0])
+            raise ConstraintsUnmet(agent, [constraint.value for constraint in Constraint if constraint in unmet])
+        case [b"agent_full", load, total]:
+            raise AgentFull(agent_name(request.site, shortlist.candidates[0][0]), int(load), int(total))
         case [b"full", load_event, roster_event, refused]:
             why = (None if word == GONE else Constraint(word.decode()) for word in refused.split(b"|") if word)
             agents = (agent for agent, _ in shortlist.candidates)

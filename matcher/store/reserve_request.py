@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -31,6 +31,8 @@ class ReserveKind(StrEnum):
     TRANSFER = "transfer"
     MOVE = "move"
     """A transfer that waits in the queue."""
+    ASSIGN = "assign"
+    """Wherever it is, but not with an agent who talks with it: it is assigned by hand."""
 
 
 class ReservationRef(msgspec.Struct, frozen=True):
@@ -57,15 +59,32 @@ class WaitTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """The terms of an assignment by hand.
+
+    sequence: of the contact's last step when the caller read it, 0: there was no contact. profile_version: of the agent
+    then. unmet: the constraints that the profile does not meet; ignored: those that need not be met.
+    """
+
+    sequence: int
+    profile_version: int
+    unmet: Sequence[Constraint]
+    ignored: Set[Constraint]
+    over_capacity: bool
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReserveRequest:
     """The ids and terms of a reservation. They stay the same however many reserves it takes.
 
     own_request: the request id was made here, not by the caller.
     former_digests: what the same request may be remembered by instead of `digest`.
     waiting None: the contact may not wait. handed_on: in a transfer, the reservation that ends once the new one is
-    held, and how long its capacity stays held then. idle_ms: after how long without activity an accepted conversation
-    is idle; 0: never. requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both
-    are stored already of a contact that waits.
+    held, and how long its capacity stays held then; in an assignment by hand, the offer that is withdrawn. by_hand None:
+    no assignment by hand. idle_ms: after how long without activity an accepted conversation is idle; 0: never.
+    requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both are stored already
+    of a contact that waits.
     """
 
     site: str
@@ -89,6 +108,7 @@ class ReserveRequest:
     pool_uid: str = ""
     requirements: bytes = b""
     only: str = ""
+    by_hand: ByHand | None = None
 
     @property
     def lines_up(self) -> bool:

@@ -87,7 +87,7 @@ class PlainIndex:
             and self.load(agent) + channel.cost <= capacity.total
             and (channel.max == 0 or contacts < channel.max),
         }
-        return next((constraint for constraint in Constraint if not met[constraint]), None)
+        return next((constraint for constraint, holds in met.items() if not holds), None)
 
     def load(self, agent: Agent) -> int:
         """Return the capacity that the agent's holds take."""
