@@ -154,6 +154,22 @@ class Reserver:
                 raise _refusal(reserve, refused)
         return None
 
+    async def hold_only(self, replica: SiteReplica, reserve: ReserveRequest, ranking: Ranking) -> ReservedOutcome:
+        """Hold capacity of the one candidate of a ranking, and of no other agent.
+
+        Raises as `hold` does, or AgentNotFound, AgentFull, ConstraintsUnmet.
+        """
+        answer = await self._reserve(replica, reserve, shortlist_of(replica, ranking))
+        if isinstance(answer, Refused):
+            raise _refusal(reserve, answer)
+        if isinstance(answer, Reserved):
+            replica.apply_reserved(reserve, answer)
+            return ReservedOutcome(answer.reservation, ranking.candidates[0], False, ranking.degraded)
+        assert isinstance(answer, Replayed)  # an assignment by hand never waits, and says by an error why it is refused
+        replayed = await self._replay(replica, answer, replayed=not reserve.own_request)
+        assert isinstance(replayed, ReservedOutcome)
+        return replayed
+
     async def hold(self, request: RankRequest, reserve: ReserveRequest, choice: Choice | None = None) -> HoldOutcome:
         """Hold capacity of an agent for a contact, or let the contact wait if it may.
 

@@ -15,6 +15,7 @@ from matcher.model import (
     Agent,
     Basis,
     Capacity,
+    Constraint,
     Contact,
     ContactEvent,
     Decision,
@@ -268,6 +269,6 @@ def decode_decision(decision: str, fields: Fields) -> Decision:
         created_ms=number(fields, "created"),
         agent_uid=text(fields, "agent_uid"),
         pool_uid=text(fields, "pool_uid"),
-        ignored=tuple(Constraint(word) for word in text(fields, "ignored").split(",") if word),
+        ignored=tuple(constraint for constraint in Constraint if constraint in text(fields, "ignored").split(",")),
         over_capacity="over" in fields,
     )

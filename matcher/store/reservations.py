@@ -43,7 +43,7 @@ from matcher.store.reserve_request import (
     Shortlist,
     WaitTerms,
 )
-from matcher.store.schema import RETURNED_SINCE
+from matcher.store.schema import ASSIGNED_SINCE, RETURNED_SINCE
 from matcher.store.unreadable import Unreadable
 
 __all__ = [
@@ -154,7 +154,7 @@ class ReservationStore:
             waits_if="full" if or_wait else "kept" if request.lines_up else "",
             idle_ms=request.idle_ms,
             handed_on=None if old is None else _handed_on(keys, old, request.handed_on_wrap_up_ms),
-            by_hand=None if request.by_hand is None else _by_hand(request.by_hand, self._tells_assigned, request),
+            by_hand=None if request.by_hand is None else _by_hand(request.by_hand, request, self.schema),
             candidates=[
                 verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
                 for agent, affinity in shortlist.candidates
@@ -362,13 +362,15 @@ def _handed_on(keys: Keys, ref: ReservationRef, wrap_up_ms: int) -> verbs.Handed
     )
 
 
-def _by_hand(terms: ByHand, request: ReserveRequest, *, told: bool) -> verbs.ByHand:
-    cause = Cause.ASSIGNED if told else Cause.ACCEPTED if request.accepted else Cause.OFFERED
+def _by_hand(terms: ByHand, request: ReserveRequest, schema: int) -> verbs.ByHand:
+    before = Cause.ACCEPTED if request.accepted else Cause.OFFERED
+    cause = Cause.ASSIGNED if schema >= ASSIGNED_SINCE else before
     return verbs.ByHand(
         sequence=str(terms.sequence or ""),
         profile_version=terms.profile_version,
         unmet=_between_semicolons(terms.unmet),
         ignored=_between_semicolons(sorted(terms.ignored)),
+        anew="1" if terms.anew else "",
         over="1" if terms.over_capacity else "",
         actor=terms.actor,
         cause=cause,

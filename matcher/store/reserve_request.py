@@ -63,13 +63,15 @@ class ByHand:
     """The terms of an assignment by hand.
 
     sequence: of the contact's last step when the caller read it, 0: there was no contact. profile_version: of the agent
-    then. unmet: the constraints that the profile does not meet; ignored: those that need not be met.
+    then. unmet: the constraints that the profile does not meet; ignored: those that need not be met. anew: the
+    request's requirements replace the contact's.
     """
 
     sequence: int
     profile_version: int
     unmet: Sequence[Constraint]
     ignored: Set[Constraint]
+    anew: bool
     over_capacity: bool
     actor: str
 
@@ -81,8 +83,8 @@ class ReserveRequest:
     own_request: the request id was made here, not by the caller.
     former_digests: what the same request may be remembered by instead of `digest`.
     waiting None: the contact may not wait. handed_on: in a transfer, the reservation that ends once the new one is
-    held, and how long its capacity stays held then; in an assignment by hand, the offer that is withdrawn. by_hand None:
-    no assignment by hand. idle_ms: after how long without activity an accepted conversation is idle; 0: never.
+    held, and how long its capacity stays held then; in an assignment by hand, the offer that is withdrawn. by_hand
+    None: no assignment by hand. idle_ms: after how long without activity an accepted conversation is idle; 0: never.
     requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both are stored already
     of a contact that waits.
     """

@@ -10,7 +10,7 @@ from matcher.store.verbs.contacts import ContactStep
 
 
 class HandedOn(CallPart, frozen=True, kw_only=True):
-    """The reservation that ends once the new one is held: the conversation of a transfer, the offer of an assignment."""
+    """The reservation that ends once the new one is held: a transfer's conversation, an assignment's offer."""
 
     reservation: Key
     agent: Key
@@ -35,10 +35,13 @@ class ByHand(CallPart, frozen=True, kw_only=True):
     sequence: str
     """Of the contact's last step when the caller read it; "": there was no contact."""
     profile_version: int
-    """Of the agent then: of this profile are `unmet`, the constraints that Python checks and the agent does not meet."""
+    """Of the agent then."""
     unmet: str
+    """The constraints that this profile does not meet, of those that the store cannot check."""
     ignored: str
     """The constraints that need not be met."""
+    anew: Literal["1", ""]
+    """Whether `needs` are the requirements from now on; "": the contact's own stay."""
     over: Literal["1", ""]
     """Whether the agent may have too little free capacity."""
     actor: str
@@ -85,7 +88,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     sealed: bytes
     """What the customer wrote, sealed."""
     needs: bytes
-    """What the contact requires beside pool and channel; "": nothing. Read for 'new' and 'transfer', like only."""
+    """What the contact requires beside pool and channel; "": nothing. Read for 'new' and 'transfer', like only, and for
+    'assign' with `anew`."""
     only: str
     """The agent whom a transfer names; "": any agent."""
     head_start_ms: int
