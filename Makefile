@@ -20,7 +20,7 @@ SIMULATE ?=
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate loadtest bench bench-full simulate simulate-bugs test quick check lint types proto proto-check deploy-lint node clean
+.PHONY: help setup demo serve evaluate loadtest bench bench-full simulate simulate-bugs test quick check lint types proto proto-check deploy-lint nginx node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,13 +64,13 @@ simulate-bugs: $(BENCH_SETUP) ## Plays a small day with each planted bug; every 
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/python -m benchmarks.simulate.bugs
 
 test: setup ## Runs all tests against a real store
-	$(BIN)/python -m pytest -m 'not node'
+	$(BIN)/python -m pytest
 
 quick: setup ## Lint, types, and the tests that need no model and no server; under a minute
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports >/dev/null && echo "lint and import rules hold"
 	@$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest $(QUICK_TESTS); tests=$$?; wait $$types && exit $$tests
 
-check: setup lint types proto-check deploy-lint test node ## Runs lint, types, import rules, proto checks and all tests
+check: setup lint types proto-check deploy-lint test nginx node ## Runs lint, types, import rules, proto checks and all tests
 
 lint: setup
 	$(BIN)/ruff check .
@@ -96,6 +96,11 @@ deploy-lint: setup ## Checks deploy/: Dockerfile, compose file, Kubernetes manif
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 	$(BIN)/yamllint --strict -c deploy/yamllint.yaml deploy
+
+nginx: setup ## Runs the tests of streams behind a real nginx, about two minutes; NGINX_REQUIRED=1 fails where there is none
+	@if PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null; then $(BIN)/python -m pytest -m nginx; \
+	elif test -n "$(NGINX_REQUIRED)"; then echo "nginx: nginx is missing, and the streams must be tested behind it" >&2; exit 1; \
+	else echo "nginx: nginx is missing here, so the streams were not tested behind it"; fi
 
 node: setup ## Runs the Node example against the service
 	@if command -v npm >/dev/null; then $(BIN)/python -m pytest -m node; else echo "node: Node is missing here, so its example was not run"; fi

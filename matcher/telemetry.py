@@ -116,7 +116,7 @@ class Telemetry:
         )
         self.agents_sent_away = self._counter(
             "matcher_agents_sent_away",
-            "Agents that the service set AWAY. reason: missed, several offers in a row; silent, no heartbeat.",
+            "Agents that the service set AWAY. reason: missed or declined offers in a row; silent, no heartbeat.",
             ("reason",),
         )
         self.watchers = self._gauge("matcher_watchers", "Open Watch streams.")

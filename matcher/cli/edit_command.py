@@ -58,7 +58,7 @@ async def _save(session: Session, client: MatcherClient, before: pb.Agent, edite
         return row.violations
     row.agent.name, row.agent.etag = before.name, before.etag
     try:
-        changed = await client.update_agent(row.agent, sorted({field.partition(".")[0] for field in row.fields}))
+        changed = await client.update_agent(row.agent, _changed_fields(before, edited, row))
     except MatcherCallError as error:
         if not error.violations:
             raise
@@ -68,6 +68,13 @@ async def _save(session: Session, client: MatcherClient, before: pb.Agent, edite
     else:
         session.show(tables.agent(changed))
     return ()
+
+
+def _changed_fields(before: pb.Agent, edited: str, row: GoodRow) -> list[str]:
+    """Return the fields that were edited: what was not touched is not written, and need not be right."""
+    old, new = record_of(before), json.loads(edited)
+    given = {field.partition(".")[0] for field in row.fields}
+    return sorted(field for field in given if old.get(field) != new.get(field))
 
 
 def _opened_in_editor(text: str) -> str:

@@ -62,8 +62,22 @@ HeadStart = Annotated[
 MaxMissed = Annotated[
     int | None, typer.Option("--max-missed", help="Missed offers in a row after which an agent is set AWAY; 0: never.")
 ]
+MaxDeclined = Annotated[
+    int | None,
+    typer.Option("--max-declined", help="Declined offers in a row after which an agent is set AWAY; 0: never."),
+]
+ReturnWithin = Annotated[
+    Seconds,
+    typer.Option("--return-within", help="Seconds of silence after which a heartbeat alone brings no agent back."),
+]
 Idle = Annotated[
     Seconds, typer.Option("--idle", help="Seconds without activity after which a conversation uses no capacity.")
+]
+FirstResponse = Annotated[
+    Seconds,
+    typer.Option(
+        "--first-response", help="Seconds after which an agent who accepted and has not answered loses the contact."
+    ),
 ]
 Relationship = Annotated[
     Seconds,
@@ -105,9 +119,11 @@ DURATIONS = {
     "wait_duration": "wait",
     "head_start": "head_start",
     "idle_duration": "idle",
+    "first_response_duration": "first_response",
     "relationship_duration": "relationship",
     "relationship_wait": "relationship_wait",
     "matching_window": "window",
+    "return_within_duration": "return_within",
     "wrap_up.after_complete": "wrap_up_complete",
     "wrap_up.after_transfer": "wrap_up_transfer",
     "wrap_up.after_cancel": "wrap_up_cancel",
@@ -118,6 +134,7 @@ NUMBERS = {
     "affinity_tolerance": "tolerance",
     "wait_weight": "wait_weight",
     "max_missed": "max_missed",
+    "max_declined": "max_declined",
 }
 OPTIONS = {
     "display_name": "name",
@@ -198,7 +215,10 @@ async def create(
     wait_weight: WaitWeight = None,
     head_start: HeadStart = None,
     max_missed: MaxMissed = None,
+    max_declined: MaxDeclined = None,
+    return_within: ReturnWithin = None,
     idle: Idle = None,
+    first_response: FirstResponse = None,
     relationship: Relationship = None,
     relationship_wait: RelationshipWait = None,
     window: Window = None,
@@ -231,7 +251,10 @@ async def update(
     wait_weight: WaitWeight = None,
     head_start: HeadStart = None,
     max_missed: MaxMissed = None,
+    max_declined: MaxDeclined = None,
+    return_within: ReturnWithin = None,
     idle: Idle = None,
+    first_response: FirstResponse = None,
     relationship: Relationship = None,
     relationship_wait: RelationshipWait = None,
     window: Window = None,

@@ -9,13 +9,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, TypedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from matcher.cli import csv_cells
 from matcher.cli.csv_cells import column_letter, guarded, unguarded
 from matcher.cli.roster_rows import BadRow
 from matcher.client import Violation
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 COLUMNS = (
     "id",
@@ -58,9 +61,14 @@ class Record(TypedDict):
     status: str
 
 
+END_OF_DOS: Final = b"\x1a"
+"""Ends a file that an old program wrote."""
 LONGEST_CELL = 1_000_000
 """Characters; 64 interests of 512 are 33,000."""
 SEPARATORS: Final = ",;\t"
+MOST_BEFORE_HEADER: Final = 20
+MOST_SHOWN: Final = 200
+"""Characters of the names of columns in an error."""
 _NAMED_SEPARATOR: Final = re.compile(r'"?sep=([^"\w\s]|\t)"?[,;\t]*\r?', re.IGNORECASE)
 """The first line with which a file tells a spreadsheet its separator, also as a spreadsheet writes it again."""
 
@@ -71,12 +79,12 @@ def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object], Sequence[Vi
     A row that cannot be split into cells is yielded as a BadRow.
     """
     # Bytes that are not UTF-8 become lone surrogates, so that the error can name their cell.
-    text = data.decode("utf-8-sig", errors="surrogateescape")
+    text = data.removesuffix(END_OF_DOS).decode("utf-8-sig", errors="surrogateescape")
     csv.field_size_limit(LONGEST_CELL)
     first, _, rest = text.partition("\n")
     named = _NAMED_SEPARATOR.fullmatch(first)
     lines_before = 1 if named else 0
-    separator, text = (named[1], rest) if named else (max(SEPARATORS, key=first.count), text)
+    separator, text = (named[1], rest) if named else (_separator(text), text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: Mapping[int, str] = {}
     while True:
@@ -93,11 +101,19 @@ def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object], Sequence[Vi
         if header:
             yield _read_cells(line, header, cells)
             continue
+        if cells[0].lstrip().startswith("#"):
+            continue  # a comment before the header
         header = _header(cells)
-        wrong = _wrong_header(list(header.values()))
+        wrong = _wrong_header(list(header.values()), _line_of_header(reader, lines_before))
         if wrong:
             yield BadRow(line, "", wrong)
             return
+
+
+def _separator(text: str) -> str:
+    """Return the separator of which the first line that is no comment has most."""
+    lines = (line for line in io.StringIO(text) if line.strip() and not line.lstrip().startswith("#"))
+    return max(SEPARATORS, key=next(lines, "").count)
 
 
 def cells(record: Record) -> list[str]:
@@ -108,7 +124,7 @@ def cells(record: Record) -> list[str]:
         csv_cells.text_cell(record["display_name"]),
         csv_cells.list_cell(record["interests"]),
         "|".join(f"{skill}:{level}" for skill, level in record["skills"].items()),
-        "|".join(record["languages"]),
+        csv_cells.list_cell(record["languages"]),
         str(record["capacity"]["total"]),
         "|".join(channels),
         "|".join(record["pools"]),
@@ -123,11 +139,32 @@ def _header(cells: Sequence[str]) -> dict[int, str]:
     return {place: name for place, name in enumerate(names) if name}
 
 
-def _wrong_header(names: Sequence[str]) -> tuple[Violation, ...]:
+def _wrong_header(names: Sequence[str], later: Callable[[], int]) -> tuple[Violation, ...]:
+    """Return what is wrong with a header; later: finds the line that looks like the header, 0 if none does."""
     if "id" not in names:
-        return (Violation("id", "is a column that is missing"),)
+        if line := later():
+            return (Violation("id", f"is a column that is missing; line {line} has it: remove the lines before that"),)
+        columns = ", ".join(names)[:MOST_SHOWN] or "none"
+        return (Violation("id", f"is a column that is missing; the columns are {columns}"),)
     twice = next((name for place, name in enumerate(names) if name in names[:place]), "")
     return (Violation("line", f"names the column {twice} twice"),) if twice else ()
+
+
+def _line_of_header(reader: Reader, lines_before: int) -> Callable[[], int]:
+    """Return a function that finds the header among the next lines of a file that begins with a title."""
+
+    def find() -> int:
+        for _ in range(MOST_BEFORE_HEADER):
+            line = lines_before + reader.line_num + 1
+            try:
+                cells = next(reader)
+            except (StopIteration, csv.Error):
+                break
+            if "id" in _header(cells).values():
+                return line
+        return 0
+
+    return find
 
 
 def _read_cells(
@@ -141,9 +178,9 @@ def _read_cells(
     ]
     record: dict[str, object] = {}
     for column, cell in by_column.items():
-        if column == "interests":
+        if column in ("interests", "languages"):
             record[column] = csv_cells.read_list(cell)
-        elif column in ("languages", "pools"):
+        elif column == "pools":
             record[column] = csv_cells.parts(cell)
         elif column == "skills":
             record[column] = csv_cells.read_skills(cell, wrong)

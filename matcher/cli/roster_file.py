@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from matcher.cli import roster_csv, roster_json, roster_jsonl
 from matcher.cli.roster_rows import FIELDS, BadRow, GoodRow, read_record
@@ -18,7 +19,14 @@ from matcher.cli.session import CommandError
 from matcher.client import Violation
 from matcher.v1 import roster_pb2 as pb
 
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+MARKS: Final = (
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+ARCHIVE: Final = b"PK\x03\x04"
+"""Begins an .xlsx and an .ods."""
 UTF8_MARK = "\ufeff"
 """Without it spreadsheets of many countries read a CSV file as another encoding."""
 
@@ -81,11 +89,14 @@ def read_roster(
 
     status: of rows without one. with_status: whether the rows change the status of agents who exist.
     """
-    if data.startswith(UTF16_MARKS):
+    if data.startswith(ARCHIVE):
+        return RosterFile((), (BadRow.of(1, "file", "is a spreadsheet's own file: save it as CSV UTF-8"),), {})
+    if encoding := _encoding(data):
         try:
-            data = data.decode("utf-16").encode()
+            data = data.decode(encoding).encode()
         except UnicodeDecodeError:
-            return RosterFile((), (BadRow.of(1, "file", "begins as UTF-16 and is not: save it as UTF-8"),), {})
+            why = f"begins as {encoding.upper()[:6]} and is not: save it as UTF-8"
+            return RosterFile((), (BadRow.of(1, "file", why),), {})
     good: list[GoodRow] = []
     bad: list[BadRow] = []
     unread: dict[str, int] = {}
@@ -123,6 +134,17 @@ def write_roster(path: str, form: Form, agents: Iterable[pb.Agent]) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _encoding(data: bytes) -> str:
+    """Return the encoding of a file that is not UTF-8, by its mark or by its first two letters; "" for UTF-8."""
+    for mark, encoding in MARKS:
+        if data.startswith(mark):
+            return encoding
+    first, second = data[:2].ljust(2), data[2:4].ljust(2)
+    if first[1] == second[1] == 0 < first[0]:
+        return "utf-16-le"
+    return "utf-16-be" if first[0] == second[0] == 0 < first[1] else ""
 
 
 def _parsed(data: bytes, form: Form) -> tuple[str, Iterator[ParsedRow]]:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from typing import Final
 
 import ijson
 
 from matcher.cli.roster_rows import BadRow
+
+HALF_A_PAIR: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
+)
+"""What may be the escape of half a character. The library's fast parser reads it as "?", its other one as it is."""
+
+TORN: Final = "; nothing after it was read"
 
 
 def is_array(data: bytes) -> bool:
@@ -22,16 +30,20 @@ def read_entries(data: bytes) -> Iterator[tuple[int, dict[str, object]] | BadRow
     source = data.removeprefix(b"\xef\xbb\xbf")
     prefix = "item" if source.lstrip().startswith(b"[") else ""
     number = 0
+    parser = ijson.get_backend("python") if HALF_A_PAIR.search(source) else ijson
     try:
-        for value in ijson.items(
+        for value in parser.items(
             io.BytesIO(source), prefix, map_type=_Fields, use_float=True, multiple_values=not prefix
         ):
             number += 1
             yield _entry(number, value)
+    except UnicodeDecodeError:
+        yield BadRow.of(number + 1, "entry", f"is not UTF-8{TORN}")
     except ijson.JSONError as error:
         # The library shows the place by a drawing over several lines; the file's text does not belong in an error.
         reason = re.split(r"\\n|\n", str(error).removeprefix("b'"))[0].rstrip(". ")
-        yield BadRow.of(number + 1, "entry", f"is not JSON, and nothing after it was read: {reason}")
+        fault = "UTF-8" if re.search("UTF-?8|utf-8", reason) else f"JSON: {reason}"
+        yield BadRow.of(number + 1, "entry", f"is not {fault}{TORN}")
 
 
 def _entry(number: int, value: object) -> tuple[int, dict[str, object]] | BadRow:

@@ -124,8 +124,10 @@ def _text(record: Mapping[str, object], field: str) -> str:
 def _checked_text(value: object, field: str) -> str:
     if not isinstance(value, str):
         raise _WrongField(field, f"is {_kind(value)}, not a text")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise _WrongField(field, NOT_UTF8)
+    if halves := [character for character in value if "\ud800" <= character <= "\udfff"]:
+        escaped = all("\udc80" <= half <= "\udcff" for half in halves)
+        why = NOT_UTF8 if escaped else f"has half of a character (\\u{ord(halves[0]):04x}): write the whole one"
+        raise _WrongField(field, why)
     return value
 
 

@@ -329,7 +329,13 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("wait-weight", f"{record.wait_weight:g} affinity a second"),
             ("head-start", f"{seconds(record.head_start.ToTimedelta().total_seconds())}"),
             ("max-missed", f"{record.max_missed} offers in a row, then AWAY" if record.max_missed else "any number"),
+            (
+                "max-declined",
+                f"{record.max_declined} offers in a row, then AWAY" if record.max_declined else "any number",
+            ),
+            ("return-within", f"{seconds(record.return_within_duration.ToTimedelta().total_seconds())} of silence"),
             ("idle", _span(record, "idle_duration", "never")),
+            ("first-response", _span(record, "first_response_duration", "not demanded")),
             ("relationship", _span(record, "relationship_duration", "not used")),
             ("relationship-wait", f"{seconds(record.relationship_wait.ToTimedelta().total_seconds())}"),
             ("window", f"{seconds(record.matching_window.ToTimedelta().total_seconds())}"),
@@ -353,7 +359,11 @@ def _wrap_up(record: roster_pb2.Pool) -> str:
     return "; ".join(parts)
 
 
-def _span(record: roster_pb2.Pool, field: Literal["idle_duration", "relationship_duration"], unset: str) -> str:
+def _span(
+    record: roster_pb2.Pool,
+    field: Literal["idle_duration", "first_response_duration", "relationship_duration"],
+    unset: str,
+) -> str:
     span: Duration = getattr(record, field)
     return seconds(span.ToTimedelta().total_seconds()) if record.HasField(field) else unset
 

@@ -53,6 +53,8 @@ class Reservation(msgspec.Struct, frozen=True):
     """Who assigned the contact by hand, in the caller's words."""
     over_capacity: bool = False
     """Whether it was assigned by hand above the agent's capacity of that moment."""
+    first_response_due: bool = False
+    """Whether the agent has accepted and must answer the customer by the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,8 @@ class Wait:
     most_ms: int | None = None
 
 
-class ReservedOutcome(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ReservedOutcome:
     """The outcome that an agent is held; replayed: the request was answered before."""
 
     reservation: Reservation

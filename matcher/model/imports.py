@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from matcher.errors import MatcherError
+from matcher.errors import FieldsInvalid, FieldViolation, MatcherError
 from matcher.model.languages import tag_of
 from matcher.model.lifecycle import AgentStatus
 from matcher.model.roster import Capacity, Profile, SilentInterest
@@ -46,7 +46,8 @@ class ImportedRow:
     """One agent of an import.
 
     status None: unchanged, OFFLINE for a new agent. fields: what the row changes of an agent who exists; a new agent
-    gets all that the row has.
+    gets all that the row has. languages: as the row writes them; wrong_languages: what is wrong with them. An earlier
+    version took any text, and an agent who has these languages already keeps them.
     """
 
     row: int
@@ -54,12 +55,20 @@ class ImportedRow:
     profile: Profile
     status: AgentStatus | None
     fields: frozenset[str] = EVERY_FIELD
+    languages: tuple[str, ...] = ()
+    wrong_languages: tuple[FieldViolation, ...] = ()
+
+    def fault(self, before: Profile | None) -> FieldsInvalid | None:
+        """Return why the row cannot be written; None: it can. before: the agent's profile, if there is the agent."""
+        if not self.wrong_languages or (before is not None and self.languages == before.languages):
+            return None
+        return FieldsInvalid(self.wrong_languages)
 
     def onto(self, before: Profile) -> Profile:
         """Return a profile with the fields that the row changes."""
         changed: dict[str, Any] = {field: getattr(self.profile, field) for field in self.fields & WHOLE_FIELDS}
         written = tuple(tag_of(language) or language for language in before.languages)
-        if changed.get("languages") == written:
+        if "languages" in changed and (self.languages == before.languages or changed["languages"] == written):
             # The store may hold a name, or an older version's text, where the row has its tag: nothing changes.
             changed["languages"] = before.languages
         if CAPACITY not in changed:

@@ -62,6 +62,7 @@ class Cause(StrEnum):
     POOL_REMOVED = "POOL_REMOVED"
     ASSIGNED = "ASSIGNED"
     UNREADABLE = "UNREADABLE"
+    NO_FIRST_RESPONSE = "NO_FIRST_RESPONSE"
 
 
 CONTACT_NEXT: dict[ContactState, frozenset[ContactState]] = {

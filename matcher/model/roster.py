@@ -117,8 +117,14 @@ class PoolPolicy:
     """The affinity that a second of waiting is worth."""
     head_start_ms: int = 0
     max_missed: int = 3
+    max_declined: int = 0
+    """After so many declined offers in a row an agent is AWAY; 0: never."""
+    return_within_ms: int = 15 * 60_000
+    """After a longer silence of the desk a heartbeat alone does not bring the agent back."""
     idle_ms: int = 0
     """0: a conversation is never idle."""
+    first_response_ms: int = 0
+    """0: an agent who accepted keeps the contact, whether or not the customer gets an answer."""
     relationship_ms: int = 0
     """0: the pool does not use relationships."""
     relationship_wait_ms: int = 0

@@ -42,9 +42,10 @@ from matcher.routing.encoded_message import encode_or_fall_back
 from matcher.routing.message_reading import read_message
 from matcher.routing.ranker import Ranker, RankRequest
 from matcher.routing.reserver import Reserver
+from matcher.store.by_hand import ByHand
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
-from matcher.store.reservations import ByHand, ReservationRef, ReservationStore, ReserveKind
+from matcher.store.reservations import ReservationRef, ReservationStore, ReserveKind
 from matcher.store.roster import RosterStore
 from matcher.store.schema import ASSIGNED_SINCE
 from matcher.store.sealer import NotOpened, Sealer, WaitingMessage, WaitingText

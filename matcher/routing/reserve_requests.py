@@ -64,6 +64,7 @@ def new_reserve_request(
         hold_ms=policy.accepted_ms if contact.auto_accept else policy.offer_ms,
         accepted=contact.auto_accept,
         idle_ms=policy.idle_ms,
+        first_ms=policy.first_response_ms,
         waiting=waiting,
         how=kind,
         handed_on=handed_on,

@@ -25,6 +25,7 @@ from matcher.routing.ranker import LEAST_UTILIZED, Ranker, RankOptions, RankRequ
 from matcher.routing.reserve_requests import ContactToReserve, RequestKey, new_reserve_request
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
+from matcher.store.keyring.secret_keys import LONGEST_WAIT_MS
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.requirements import encode_requirements
 from matcher.store.reservations import (
@@ -125,7 +126,7 @@ class Reserver:
         waiting = None
         if wait is not None:
             most_ms = pool.policy.wait_ms if wait.most_ms is None else wait.most_ms
-            until_ms = self._clocks.of(site).now_ms() + most_ms
+            until_ms = self._clocks.of(site).now_ms() + _kept_ms(pool, most_ms)
             alone = self._store.schema >= TEXT_ALONE_SINCE
             said = WaitingText.of(message) if alone else WaitingMessage(message, request.auto_accept)
             sealed = self._sealer.seal(site, contact.id, said, until_ms)
@@ -285,6 +286,17 @@ class Reserver:
         ranking = decision.ranking
         chosen, unknown = _chosen(ranking, decision.agent), ranking.unknown_preferred
         return ReservedOutcome(reservation, chosen, replayed, ranking.degraded, unknown)
+
+
+def _kept_ms(pool: Pool, most_ms: int) -> int:
+    """Return for how long the text may be needed of a contact that may wait so long, as far as there are keys.
+
+    Where the pool demands a first response, the contact may come back to the queue and wait as long again.
+    """
+    policy = pool.policy
+    if not policy.first_response_ms:
+        return most_ms
+    return min(2 * most_ms + policy.offer_ms + policy.first_response_ms, LONGEST_WAIT_MS)
 
 
 def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:

@@ -102,6 +102,9 @@ class WaitingReader:
                 continue
             elif record is not None:
                 said = self._sealer.open(self._replica.site, place.contact, record.sealed)
+                if said is NotOpened.OVER:
+                    returned.append(self._without_text(place, record))
+                    continue
                 if not isinstance(said, NotOpened):
                     opened.append(Opened.of(place, record, said))
                     continue
@@ -113,7 +116,7 @@ class WaitingReader:
         return returned + await self._encoded(opened, left_out), left_out
 
     def _without_text(self, place: QueuePlace, record: WaitingContact) -> QueuedContact:
-        """Return a contact that came back from an agent: it is offered by its requirements alone."""
+        """Return a contact that came back from an agent without its text: it is offered by its requirements alone."""
         opened = Opened.of(place, record, WaitingText("", kept=()))
         encoded = without_units(self._replica, opened.message)
         return QueuedContact(place, record, opened.message, opened.auto_accept, encoded, opened.message.requirements)

@@ -164,6 +164,7 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
         agent_uid=record.agent_uid,
         actor=record.actor,
         over_capacity=record.over_capacity,
+        first_response_due=record.first_response_due,
     )
 
 
@@ -308,7 +309,10 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         wait_weight=policy.wait_weight,
         head_start=_duration(policy.head_start_ms),
         max_missed=policy.max_missed,
+        max_declined=policy.max_declined or None,
+        return_within_duration=_duration(policy.return_within_ms),
         idle_duration=_duration_set(policy.idle_ms),
+        first_response_duration=_duration_set(policy.first_response_ms),
         relationship_duration=_duration_set(policy.relationship_ms),
         relationship_wait=_duration(policy.relationship_wait_ms),
         matching_window=_duration(policy.matching_window_ms),

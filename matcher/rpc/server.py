@@ -25,6 +25,8 @@ from matcher.v1 import roster_pb2_grpc, routing_pb2_grpc
 KEEPALIVE_OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    # Without it gRPC waits a minute for the answer to a ping, whatever the time above (measured with grpcio 1.85).
+    ("grpc.http2.ping_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),

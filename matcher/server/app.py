@@ -50,6 +50,7 @@ from matcher.server.supervisor import stop_with_parent, supervise
 from matcher.services.agent_import import ImportService
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
+from matcher.services.departures import AwayReason
 from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
 from matcher.services.site_removal import SiteRemoval
@@ -157,7 +158,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
         removal = SiteRemoval(store.stores.sites, tasks)
-        services = _services(settings, store, replicas.sites, router, assigner, windows, removal)
+        services = _services(settings, store, replicas.sites, router, assigner, windows, removal, telemetry)
         await store.stores.sites.adopt_all()
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
@@ -206,14 +207,19 @@ def _services(
     assigner: Assigner,
     windows: MatchingWindows,
     removal: SiteRemoval,
+    telemetry: Telemetry,
 ) -> Services:
     client, stores = store.client, store.stores
-    agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client, stores.audit)
+
+    def on_away(reason: AwayReason) -> None:
+        telemetry.agents_sent_away.labels(reason).inc()
+
+    agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client, stores.audit, on_away)
     return Services(
         router=router,
         assigner=assigner,
         windows=windows,
-        reservations=ReservationService(stores.routing, stores.contacts, stores.customers, sites, client),
+        reservations=ReservationService(stores.routing, stores.contacts, stores.customers, sites, client, on_away),
         contacts=ContactService(stores.contacts, stores.routing, stores.events, sites, client),
         watch=WatchService(sites, stores.contacts, stores.events, stores.routing, stores.roster, client),
         agents=agents,

@@ -83,7 +83,10 @@ class ImportService:
         for place, (row, before) in enumerate(zip(rows, stored, strict=True)):
             work = _work(place, row, before, now_ms)
             unknown = [pool for pool in work.profile.pools if pool not in replica.pools.known]
-            if not work.profile.interests:
+            fault = row.fault(before.profile if before else None)
+            if fault is not None:
+                results[place] = work.rejected(fault)
+            elif not work.profile.interests:
                 missing = FieldViolation("row.agent.interests", "is missing; a new agent needs at least one interest")
                 results[place] = work.rejected(FieldsInvalid([missing]))
             elif work.action is ImportAction.UNCHANGED:

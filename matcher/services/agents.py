@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -12,14 +12,14 @@ import structlog
 from numpy.typing import NDArray
 
 from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, ReservationLapsed, ReservationStateWrong
-from matcher.model import PAGE_BYTES, Agent, AgentChange, Page, Profile
+from matcher.model import PAGE_BYTES, Agent, AgentChange, Page, PoolPolicy, Profile
 from matcher.model.lifecycle import AgentStatus, Cause
 from matcher.model.resource_names import agent_name
 from matcher.replica.interest_vectors import encode_interests, silent_interests, texts_of, vectors_for_update
 from matcher.replica.site_registry import SiteRegistry, wait_for_successor
 from matcher.replica.site_replica import SiteReplica
+from matcher.services.departures import AwayReason, handle_away, withdraw_pending
 from matcher.services.etags import check_etag, overtaken, retry_write
-from matcher.services.reservations import withdraw_pending
 from matcher.store.audit import AuditStore
 from matcher.store.clock import Clocks
 from matcher.store.presence import PresenceStore
@@ -58,13 +58,16 @@ class AgentService:
         sites: SiteRegistry,
         clocks: Clocks,
         audit: AuditStore,
+        on_away: Callable[[AwayReason], None] = lambda _: None,
     ) -> None:
+        """on_away: called for each agent whom the service sets AWAY."""
         self._store = store
         self._audit = audit
         self._reservations = reservations
         self._presence = presence
         self._sites = sites
         self._clocks = clocks
+        self._on_away = on_away
 
     async def create_agent(self, site: str, agent: str, profile: Profile, status: AgentStatus) -> Agent:
         """Add an agent; its interests are encoded before the call returns."""
@@ -162,8 +165,12 @@ class AgentService:
 
     async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
         """Record a heartbeat of an agent's desk; return until when it counts (ms), and the agent's status."""
-        await self._sites.replica(site)
-        return await self._presence.beat(site, agent, ttl_ms)
+        replica = await self._sites.replica(site)
+        beat = await self._presence.beat(site, agent, ttl_ms, _return_within_ms(replica, agent))
+        if beat.away:
+            self._on_away(AwayReason.SILENT)
+            await handle_away(self._reservations, site, agent, AwayReason.SILENT, self._clocks.of(site).now_ms())
+        return beat.until_ms, beat.status
 
     async def write(self, replica: SiteReplica, written: AgentWrite, vectors: NDArray[np.float32]) -> Agent:
         """Write an agent with the vectors [interests, dimension] of its interests, to the store and the replica.
@@ -214,6 +221,13 @@ class AgentService:
                 except (ReservationLapsed, ReservationStateWrong):
                     await self._reservations.end_wrap_up(reservation, NO_FENCE)
         return await self.agent(replica.site, agent.id)
+
+
+def _return_within_ms(replica: SiteReplica, agent: str) -> int:
+    """Return the longest silence after which a heartbeat brings an agent back: the shortest of the agent's pools."""
+    known, pools = replica.index.agent(agent), replica.pools.known
+    policies = [pools[pool].policy for pool in (known.profile.pools if known else ()) if pool in pools]
+    return min((policy.return_within_ms for policy in policies), default=PoolPolicy().return_within_ms)
 
 
 def _with_silent(replica: SiteReplica, agent: Agent) -> Agent:

@@ -7,7 +7,6 @@ import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import structlog
@@ -16,7 +15,7 @@ from matcher.aio import BackgroundTasks, cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
 from matcher.model.lifecycle import Cause
 from matcher.replica.site_replica import SiteReplica
-from matcher.services.reservations import withdraw_pending
+from matcher.services.departures import AwayReason, handle_away
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore
 from matcher.store.presence import PresenceStore, Timer, TimerKind
@@ -37,15 +36,6 @@ RETRY_SECONDS: Final = 1.0
 TIMER_READ_SECONDS: Final = 0.25
 """How soon the store is asked for the earliest timer after one was set. No timer is set for less than a second, and
 many that are set at once cost one read."""
-
-
-class AwayReason(StrEnum):
-    """Why the service set an agent AWAY."""
-
-    MISSED = "missed"
-    """The agent missed as many offers in a row as the pool allows."""
-    SILENT = "silent"
-    """The heartbeat of the agent's desk stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +186,8 @@ class Expiry:
 
     async def _handle_away(self, agent: str, reason: AwayReason) -> None:
         """Withdraw the offers of an agent who has just been set AWAY."""
-        site = self._replica.site
         self._observer.on_away(reason)
-        withdrawn = await withdraw_pending(self._store, site, agent, Cause.AGENT_LEFT, self._clock.now_ms())
-        log.info("agent set away", site=site, agent=agent, why=reason.value, offers_withdrawn=withdrawn)
+        await handle_away(self._store, self._replica.site, agent, reason, self._clock.now_ms())
 
     async def _sleep(self, most_seconds: float) -> None:
         """Sleep until the earliest deadline, which may move meanwhile, or until the site has been read again.

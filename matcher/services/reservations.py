@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Final
+from collections.abc import Callable
 
-from matcher.errors import ReservationLapsed, ReservationNotFound, ReservationStateWrong
 from matcher.model import Decision, Experience, Page, PoolPolicy, Report, Reservation
-from matcher.model.lifecycle import HOLDING, Cause, ReservationState
+from matcher.model.lifecycle import HOLDING, ReservationState
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
+from matcher.services.departures import AwayReason, handle_away
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
-from matcher.store.pages import every_page
 from matcher.store.reservations import ReservationRef, ReservationStore
-
-PAGE: Final = 500
 
 
 class ReservationService:
@@ -29,24 +25,36 @@ class ReservationService:
         customers: CustomerStore,
         sites: SiteRegistry,
         clocks: Clocks,
+        on_away: Callable[[AwayReason], None] = lambda _: None,
     ) -> None:
+        """on_away: called for each agent whom the service sets AWAY."""
         self._store = store
         self._contacts = contacts
         self._customers = customers
         self._sites = sites
         self._clocks = clocks
+        self._on_away = on_away
 
     async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
         """Accept an offer; fence 0: not checked."""
         _, ref, policy = await self._resolve(site, reservation)
-        return await self._store.accept(ref, fence, policy.accepted_ms, policy.idle_ms)
+        return await self._store.accept(ref, fence, policy.accepted_ms, policy.idle_ms, policy.first_response_ms)
 
     async def decline(
         self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None
     ) -> Reservation:
-        """Decline an offer; retry_after_ms None: the contact is never offered to the agent again."""
-        replica, ref, _ = await self._resolve(site, reservation)
-        return _apply_if_freed(replica, await self._store.decline(ref, fence, reason, retry_after_ms))
+        """Decline an offer; retry_after_ms None: the contact is never offered to the agent again.
+
+        Who declines as many offers in a row as the pool allows is set AWAY, and the agent's other offers are withdrawn.
+        """
+        replica, ref, policy = await self._resolve(site, reservation)
+        declined = await self._store.decline(ref, fence, reason, retry_after_ms, policy.max_declined)
+        _apply_if_freed(replica, declined.reservation)
+        if declined.away:
+            self._on_away(AwayReason.DECLINED)
+            now_ms = self._clocks.of(site).now_ms()
+            await handle_away(self._store, site, ref.agent, AwayReason.DECLINED, now_ms)
+        return declined.reservation
 
     async def touch(self, site: str, reservation: str, fence: int) -> Reservation:
         """Record that a conversation continues."""
@@ -128,22 +136,6 @@ class ReservationService:
         replica = await self._sites.replica(site)
         ref = await self._store.reference(site, reservation)
         return replica, ref, await replica.pools.policy(ref.pool)
-
-
-async def withdraw_pending(store: ReservationStore, site: str, agent: str, cause: Cause, now_ms: int) -> int:
-    """Withdraw the offers of an agent, so that other agents get them; return how many there were.
-
-    The agent must be unavailable for new offers. An offer that is answered or lapses meanwhile stays as it is.
-    """
-    withdrawn = 0
-    async for page in every_page(lambda after: store.reservations_of(site, agent, PAGE, after, now_ms)):
-        for reservation in page.items:
-            if reservation.state is ReservationState.PENDING:
-                with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
-                    ref = ReservationRef(site, reservation.id, agent, reservation.contact, reservation.pool)
-                    await store.withdraw(ref, cause)
-                    withdrawn += 1
-    return withdrawn
 
 
 def _apply_if_freed(replica: SiteReplica, reservation: Reservation) -> Reservation:

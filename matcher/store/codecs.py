@@ -170,6 +170,7 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
         report=Report(good == "1", int(reported_ms)) if reported_ms else None,
         actor=text(fields, "actor"),
         over_capacity="over" in fields,
+        first_response_due=current is ReservationState.ACCEPTED and "first" in fields,
     )
 
 
@@ -181,16 +182,17 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
         name[2:] for name, until in fields.items() if name.startswith("x:") and (until == b"0" or int(until) > now_ms)
     }
     uids = excluded_uids(fields)
-    nobodys = ContactState.QUEUED if "wait" in fields else ContactState.RETURNED
+    may_wait = "wait" in fields or (state is ContactState.ASSIGNED and "wait_ms" in fields)
+    nobodys = ContactState.QUEUED if may_wait else ContactState.RETURNED
     if state is ContactState.QUEUED:
         # Schema 2 tells the two by `wait` alone.
         state = nobodys
     if number(fields, "until") <= now_ms:
-        if state is ContactState.RESERVED:
+        if state is ContactState.RESERVED or (state is ContactState.ASSIGNED and "first" in fields):
+            cause = Cause.OFFER_EXPIRED if state is ContactState.RESERVED else Cause.NO_FIRST_RESPONSE
             state = nobodys
             excluded.add(text(fields, "agent"))
             uids[text(fields, "agent")] = text(fields, "agent_uid")
-            cause = Cause.OFFER_EXPIRED
         elif state is ContactState.ASSIGNED:
             state = ContactState.EXPIRED
             cause = Cause.CONVERSATION_EXPIRED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from matcher.errors import AgentNotFound
 from matcher.model.lifecycle import AgentStatus
@@ -36,6 +37,14 @@ class Timer:
         return self.kind + self.id
 
 
+class Beat(NamedTuple):
+    """Until when a heartbeat counts (ms), the agent's status, and whether it set the agent AWAY."""
+
+    until_ms: int
+    status: AgentStatus
+    away: bool
+
+
 class PresenceStore:
     """Note heartbeats, and read timers."""
 
@@ -43,8 +52,11 @@ class PresenceStore:
         self._connection = connection
         self._events_kept = events_kept
 
-    async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
-        """Note a heartbeat of an agent's desk; return until when it counts, and the status. Raises AgentNotFound."""
+    async def beat(self, site: str, agent: str, ttl_ms: int, return_within_ms: int) -> Beat:
+        """Note a heartbeat of an agent's desk. Raises AgentNotFound.
+
+        return_within_ms: after a longer silence the heartbeat alone does not bring the agent back.
+        """
         keys = Keys(site)
         answer = await self._connection.verb(
             verbs.Beat(
@@ -56,12 +68,13 @@ class PresenceStore:
                 waiting=keys.waiting,
                 agent_id=agent,
                 ttl_ms=ttl_ms,
+                return_within_ms=return_within_ms,
                 events_kept=self._events_kept,
             )
         )
         if answer[0] != b"ok":
             raise AgentNotFound(agent_name(site, agent))
-        return int(answer[1]), AgentStatus(answer[2].decode())
+        return Beat(int(answer[1]), AgentStatus(answer[2].decode()), away=answer[3] == b"away")
 
     async def miss_beat(self, site: str, agent: str) -> bool:
         """Set an agent AWAY whose desk sends no heartbeat; return whether this call did."""

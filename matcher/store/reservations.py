@@ -7,19 +7,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from matcher.errors import (
-    AgentFull,
-    AgentNotFound,
-    ConstraintsUnmet,
     DecisionNotFound,
     FenceStale,
-    PoolNotFound,
     ReservationLapsed,
     ReservationNotFound,
     ReservationStateWrong,
 )
-from matcher.model import Constraint, Decision, Page, Reservation
+from matcher.model import Decision, Page, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ContactState, ReservationState
-from matcher.model.resource_names import agent_name, decision_name, new_id, pool_name, reservation_name
+from matcher.model.resource_names import decision_name, new_id, reservation_name
 from matcher.store import verbs
 from matcher.store.codecs import decode_decision, decode_holds, decode_reservation, fields_of, pairs_of
 from matcher.store.keys import DUE_RESERVATION, Keys
@@ -27,7 +23,7 @@ from matcher.store.pages import Entry, KeysetPage, keyset_page
 from matcher.store.redis.client import StoreClient
 from matcher.store.redis.verb_call import VerbCall
 from matcher.store.reserve_request import (
-    ByHand,
+    Declined,
     Enqueued,
     Full,
     Lapsed,
@@ -42,13 +38,14 @@ from matcher.store.reserve_request import (
     ReserveRequest,
     Shortlist,
     WaitTerms,
+    reserve_answer,
 )
-from matcher.store.schema import ASSIGNED_SINCE, RETURNED_SINCE
+from matcher.store.schema import RETURNED_SINCE
 from matcher.store.unreadable import Unreadable
 
 __all__ = [
     "NO_FENCE",
-    "ByHand",
+    "Declined",
     "Enqueued",
     "Full",
     "Lapsed",
@@ -67,8 +64,6 @@ __all__ = [
 ]
 
 NO_FENCE = 0
-GONE: Final = b"GONE"
-"""What a reserve says of a candidate whose record is gone, in place of a constraint."""
 MOST_REFS: Final = 8_192
 """How many references of reservations made by this process are remembered, the latest, about 4 MB. For any other, a
 transition reads the reservation first."""
@@ -96,7 +91,7 @@ class ReservationStore:
         for the contacts that wait already.
         """
         answer = await self._connection.verb(self._reserve_call(request, shortlist, or_wait=or_wait))
-        return self._remember(request, _reserve_answer(request, shortlist, answer))
+        return self._remember(request, reserve_answer(request, shortlist, answer))
 
     async def reserve_in_order(self, requests: Sequence[tuple[ReserveRequest, Shortlist]]) -> list[ReserveAnswer]:
         """Reserve for several contacts of one site, one after the other, in one round trip. Safe to run again.
@@ -106,7 +101,7 @@ class ReservationStore:
         calls = [self._reserve_call(request, shortlist, or_wait=False) for request, shortlist in requests]
         answers = await self._connection.verb(verbs.ReserveInOrder(reserves=calls))
         return [
-            self._remember(request, _reserve_answer(request, shortlist, answer))
+            self._remember(request, reserve_answer(request, shortlist, answer))
             for (request, shortlist), answer in zip(requests, answers, strict=False)
         ]
 
@@ -122,6 +117,7 @@ class ReservationStore:
 
     def _reserve_call(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool) -> verbs.Reserve:
         keys, lifetimes, wait, old = Keys(request.site), self._lifetimes, request.waiting, request.handed_on
+        by_hand = request.by_hand
         return verbs.Reserve(
             step=verbs.ContactStep.of(keys, request.contact, lifetimes.keep_ms, lifetimes.events_kept),
             once=keys.once("route", request.request_id),
@@ -153,8 +149,9 @@ class ReservationStore:
             head_start_ms=0 if wait is None else wait.head_start_ms,
             waits_if="full" if or_wait else "kept" if request.lines_up else "",
             idle_ms=request.idle_ms,
+            first_ms=request.first_ms,
             handed_on=None if old is None else _handed_on(keys, old, request.handed_on_wrap_up_ms),
-            by_hand=None if request.by_hand is None else _by_hand(request.by_hand, request, self.schema),
+            by_hand=None if by_hand is None else by_hand.part(accepted=request.accepted, schema=self.schema),
             candidates=[
                 verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
                 for agent, affinity in shortlist.candidates
@@ -172,19 +169,32 @@ class ReservationStore:
             raise ReservationNotFound(reservation_name(site, reservation))
         return ReservationRef(site, reservation, agent.decode(), contact.decode(), pool.decode())
 
-    async def accept(self, ref: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0) -> Reservation:
-        """Accept an offer for `accepted_ms`; after `idle_ms` without activity the conversation is idle, 0: never."""
-        transition = self._transition(ref, fence)
-        call = verbs.Accept(transition=transition, accepted_ms=accepted_ms, idle_ms=idle_ms)
+    async def accept(
+        self, ref: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0, first_ms: int = 0
+    ) -> Reservation:
+        """Accept an offer for `accepted_ms`; after `idle_ms` without activity the conversation is idle, 0: never.
+
+        first_ms: within what time the agent must answer the customer, by a touch; 0: at any time.
+        """
+        part = self._transition(ref, fence)
+        call = verbs.Accept(transition=part, accepted_ms=accepted_ms, idle_ms=idle_ms, first_ms=first_ms)
         return await self._move(ref, fence, "accepted", call)
 
-    async def decline(self, ref: ReservationRef, fence: int, reason: str, retry_after_ms: int | None) -> Reservation:
-        """Decline an offer; `retry_after_ms` None: the contact is not offered to the agent again."""
-        transition = self._transition(ref, fence)
+    async def decline(
+        self, ref: ReservationRef, fence: int, reason: str, retry_after_ms: int | None, max_declined: int = 0
+    ) -> Declined:
+        """Decline an offer; `retry_after_ms` None: the contact is not offered to the agent again.
+
+        max_declined: after how many declined offers in a row the agent is AWAY; 0: never.
+        """
         call = verbs.Decline(
-            transition=transition, reason=reason, retry_after_ms="" if retry_after_ms is None else retry_after_ms
+            transition=self._transition(ref, fence),
+            reason=reason,
+            retry_after_ms="" if retry_after_ms is None else retry_after_ms,
+            max_declined=max_declined,
         )
-        return await self._move(ref, fence, "declined", call)
+        answer = await self._connection.verb(call)
+        return Declined(self._moved(ref, fence, "declined", answer), away=answer[-1] == b"away")
 
     async def renew(self, ref: ReservationRef, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
         """Move the deadline to `duration_ms` from now."""
@@ -335,9 +345,13 @@ class ReservationStore:
 
     async def _move(self, ref: ReservationRef, fence: int, wanted: str, call: VerbCall) -> Reservation:
         """Run a transition; wanted: the word for the state it leads to, for the error."""
+        return self._moved(ref, fence, wanted, await self._connection.verb(call))
+
+    def _moved(self, ref: ReservationRef, fence: int, wanted: str, answer: list[Any]) -> Reservation:
+        """Return the reservation after a transition, by the answer to it."""
         name = reservation_name(ref.site, ref.reservation)
-        match await self._connection.verb(call):
-            case [b"ok", flat, now_ms]:
+        match answer:
+            case [b"ok", flat, now_ms, *_]:
                 moved = decode_reservation(ref.reservation, fields_of(flat), int(now_ms))
                 if moved.state not in HOLDING:
                     self._refs.pop((ref.site, ref.reservation), None)
@@ -360,70 +374,3 @@ def _handed_on(keys: Keys, ref: ReservationRef, wrap_up_ms: int) -> verbs.Handed
         id=ref.reservation,
         wrap_up_ms=wrap_up_ms,
     )
-
-
-def _by_hand(terms: ByHand, request: ReserveRequest, schema: int) -> verbs.ByHand:
-    before = Cause.ACCEPTED if request.accepted else Cause.OFFERED
-    cause = Cause.ASSIGNED if schema >= ASSIGNED_SINCE else before
-    return verbs.ByHand(
-        sequence=str(terms.sequence or ""),
-        profile_version=terms.profile_version,
-        unmet=_between_semicolons(terms.unmet),
-        ignored=_between_semicolons(sorted(terms.ignored)),
-        anew="1" if terms.anew else "",
-        over="1" if terms.over_capacity else "",
-        actor=terms.actor,
-        cause=cause,
-    )
-
-
-def _between_semicolons(constraints: Sequence[Constraint]) -> str:
-    return "".join(f";{constraint}" for constraint in constraints) + ";"
-
-
-def _reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[Any]) -> ReserveAnswer:
-    match answer:
-        case [b"held", agent, fence, cost, created, deadline, event, agent_uid, over]:
-            return Reserved(
-                Reservation(
-                    id=request.reservation,
-                    agent=agent.decode(),
-                    contact=request.contact,
-                    decision=request.decision,
-                    pool=request.pool,
-                    channel=request.channel,
-                    cost=int(cost),
-                    state=ReservationState.ACCEPTED if request.accepted else ReservationState.PENDING,
-                    fence=int(fence),
-                    basis=shortlist.basis,
-                    created_ms=int(created),
-                    deadline_ms=int(deadline),
-                    accepted_ms=int(created) if request.accepted else 0,
-                    agent_uid=agent_uid.decode(),
-                    actor=request.by_hand.actor if request.by_hand else "",
-                    over_capacity=over == b"1",
-                ),
-                event.decode(),
-            )
-        case [b"replayed", reservation, decision, contact]:
-            return Replayed(reservation.decode(), decision.decode(), contact.decode())
-        case [b"queued", score, waits_until, event]:
-            return Enqueued(int(score), int(waits_until), event.decode())
-        case [b"no_pool"]:
-            raise PoolNotFound(pool_name(request.site, request.pool))
-        case [b"no_agent"]:
-            raise AgentNotFound(agent_name(request.site, shortlist.candidates[0][0]))
-        case [b"unmet", constraints]:
-            unmet = set(constraints.decode().split(","))
-            agent = agent_name(request.site, shortlist.candidates[0][0])
-            raise ConstraintsUnmet(agent, [constraint.value for constraint in Constraint if constraint in unmet])
-        case [b"agent_full", load, total]:
-            raise AgentFull(agent_name(request.site, shortlist.candidates[0][0]), int(load), int(total))
-        case [b"full", load_event, roster_event, refused]:
-            why = (None if word == GONE else Constraint(word.decode()) for word in refused.split(b"|") if word)
-            agents = (agent for agent, _ in shortlist.candidates)
-            return Full(int(load_event), int(roster_event), dict(zip(agents, why, strict=True)))
-        case [why, *detail]:
-            return Refused(Refusal(why.decode()), *(word.decode() for word in detail))
-        case _:
-            raise ValueError(f"the store answered a reserve with {answer!r}")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Final
 
 import msgspec
 
+from matcher.errors import PoolNotFound
 from matcher.model import Basis, Constraint, Reservation
 from matcher.model.lifecycle import ReservationState
+from matcher.model.resource_names import pool_name
+from matcher.store.by_hand import ByHand, refusal_by_hand
+
+GONE: Final = b"GONE"
+"""What a reserve says of a candidate whose record is gone, in place of a constraint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +66,6 @@ class WaitTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class ByHand:
-    """The terms of an assignment by hand.
-
-    sequence: of the contact's last step when the caller read it, 0: there was no contact. profile_version: of the agent
-    then. unmet: the constraints that the profile does not meet; ignored: those that need not be met. anew: the
-    request's requirements replace the contact's.
-    """
-
-    sequence: int
-    profile_version: int
-    unmet: Sequence[Constraint]
-    ignored: Set[Constraint]
-    anew: bool
-    over_capacity: bool
-    actor: str
-
-
-@dataclass(frozen=True, slots=True)
 class ReserveRequest:
     """The ids and terms of a reservation. They stay the same however many reserves it takes.
 
@@ -85,6 +74,7 @@ class ReserveRequest:
     waiting None: the contact may not wait. handed_on: in a transfer, the reservation that ends once the new one is
     held, and how long its capacity stays held then; in an assignment by hand, the offer that is withdrawn. by_hand
     None: no assignment by hand. idle_ms: after how long without activity an accepted conversation is idle; 0: never.
+    first_ms: within what time after the acceptance the agent must answer; 0: at any time.
     requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both are stored already
     of a contact that waits.
     """
@@ -103,6 +93,7 @@ class ReserveRequest:
     accepted: bool
     former_digests: tuple[str, ...] = ()
     idle_ms: int = 0
+    first_ms: int = 0
     waiting: WaitTerms | None = None
     how: ReserveKind = ReserveKind.NEW
     handed_on: ReservationRef | None = None
@@ -191,6 +182,14 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Declined:
+    """A declined offer, and whether the agent was set AWAY for it."""
+
+    reservation: Reservation
+    away: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Lapsed:
     """A deadline has passed: the state of the reservation then, and whether the agent was set AWAY for it."""
 
@@ -199,3 +198,50 @@ class Lapsed:
 
 
 ReserveAnswer = Reserved | Enqueued | Replayed | Full | Refused
+
+
+def reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[Any]) -> ReserveAnswer:
+    """Return the store's answer to a reserve as a value.
+
+    Raises PoolNotFound; of an assignment by hand AgentNotFound, AgentFull, ConstraintsUnmet.
+    """
+    if request.by_hand and (refusal := refusal_by_hand(request.site, shortlist.candidates[0][0], answer)):
+        raise refusal
+    match answer:
+        case [b"held", agent, fence, cost, created, deadline, event, agent_uid, over]:
+            return Reserved(
+                Reservation(
+                    id=request.reservation,
+                    agent=agent.decode(),
+                    contact=request.contact,
+                    decision=request.decision,
+                    pool=request.pool,
+                    channel=request.channel,
+                    cost=int(cost),
+                    state=ReservationState.ACCEPTED if request.accepted else ReservationState.PENDING,
+                    fence=int(fence),
+                    basis=shortlist.basis,
+                    created_ms=int(created),
+                    deadline_ms=int(deadline),
+                    accepted_ms=int(created) if request.accepted else 0,
+                    agent_uid=agent_uid.decode(),
+                    actor=request.by_hand.actor if request.by_hand else "",
+                    over_capacity=over == b"1",
+                    first_response_due=request.accepted and int(deadline) - int(created) < request.hold_ms,
+                ),
+                event.decode(),
+            )
+        case [b"replayed", reservation, decision, contact]:
+            return Replayed(reservation.decode(), decision.decode(), contact.decode())
+        case [b"queued", score, waits_until, event]:
+            return Enqueued(int(score), int(waits_until), event.decode())
+        case [b"no_pool"]:
+            raise PoolNotFound(pool_name(request.site, request.pool))
+        case [b"full", load_event, roster_event, refused]:
+            why = (None if word == GONE else Constraint(word.decode()) for word in refused.split(b"|") if word)
+            agents = (agent for agent, _ in shortlist.candidates)
+            return Full(int(load_event), int(roster_event), dict(zip(agents, why, strict=True)))
+        case [why, *detail]:
+            return Refused(Refusal(why.decode()), *(word.decode() for word in detail))
+        case _:
+            raise ValueError(f"the store answered a reserve with {answer!r}")

@@ -33,6 +33,8 @@ class NotOpened(Enum):
 
     SECRET = auto()
     """It was sealed under another secret, for another contact, or was damaged since."""
+    OVER = auto()
+    """The day of its key is over: the key is gone, and with it the text."""
     MESSAGE = auto()
     """It was opened, and what it holds is no message of this version."""
 
@@ -83,12 +85,13 @@ class Sealer:
     def open(self, site: str, contact: str, sealed: bytes) -> WaitingText | WaitingMessage | NotOpened:
         """Return what was sealed, or why it cannot be opened."""
         header_bytes = len(BY_DAY) + DAY_CHARACTERS + 1
-        if sealed.startswith(BY_DAY):
-            day = sealed[len(BY_DAY) : header_bytes - 1].decode("ascii", "replace")
+        day = sealed[len(BY_DAY) : header_bytes - 1].decode("ascii", "replace") if sealed.startswith(BY_DAY) else ""
+        if day:
             opened = self._open(day, sealed[:header_bytes], sealed[header_bytes:], site, contact)
             if opened is not NotOpened.SECRET:
                 return opened
-        return self._open(SECRET_ID, b"", sealed, site, contact)
+        opened = self._open(SECRET_ID, b"", sealed, site, contact)
+        return NotOpened.OVER if opened is NotOpened.SECRET and day and self._keys.is_over(day) else opened
 
     def _open(
         self, key_id: str, header: bytes, sealed: bytes, site: str, contact: str

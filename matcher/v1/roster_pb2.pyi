@@ -139,7 +139,9 @@ class Agent(_message.Message):
     load: _builtins.int
     """The capacity in use: the sum of the costs of the holds. Set by GetAgent, and by ListAgents with with_holds."""
     status_reason: _builtins.str
-    """Why the service set the status, where it did: "missed 3 offers in a row", "no heartbeat"."""
+    """Why the service set the status, where it did: "missed 3 offers in a row", "declined 5 offers in a row",
+    "no heartbeat", "no heartbeat for too long".
+    """
     uid: _builtins.str
     """Identifies this person for ever: a UUID that is never used again. A new agent of the same name has another, and
     inherits neither customers nor exclusions. Empty until the first write after an update from an earlier version.
@@ -403,7 +405,10 @@ class Pool(_message.Message):
     SMALL_TALK_FIELD_NUMBER: _builtins.int
     WHEN_OVERLOADED_FIELD_NUMBER: _builtins.int
     WRAP_UP_FIELD_NUMBER: _builtins.int
+    MAX_DECLINED_FIELD_NUMBER: _builtins.int
+    RETURN_WITHIN_DURATION_FIELD_NUMBER: _builtins.int
     SECOND_COMPLETE_ENDS_WRAP_UP_FIELD_NUMBER: _builtins.int
+    FIRST_RESPONSE_DURATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/pools/{pool}"."""
     display_name: _builtins.str
@@ -439,6 +444,10 @@ class Pool(_message.Message):
     when_overloaded: Global___WhenOverloaded.ValueType
     """What becomes of a message that cannot be compared with interests, because too many texts wait for the encoder or the
     encoder is broken. Unset: WHEN_OVERLOADED_REFUSE.
+    """
+    max_declined: _builtins.int
+    """After this many offers in a row that an agent declined, the service sets the agent AWAY. An accepted offer starts the
+    count again. Unset or 0: never.
     """
     second_complete_ends_wrap_up: _builtins.bool
     """Keeps the former meaning of a second CompleteReservation for one release: it ends the wrap-up. Without it, it changes
@@ -510,6 +519,22 @@ class Pool(_message.Message):
         "wrap_up.after_cancel".
         """
 
+    @_builtins.property
+    def return_within_duration(self) -> _duration_pb2.Duration:
+        """How long the heartbeat of an agent's desk may be missing, from the moment when it was due, for the next heartbeat to
+        bring the agent back; of an agent's pools the shortest counts. 0 s: only SetAgentStatus does. Unset: 15 min. At most 7
+        days.
+        """
+
+    @_builtins.property
+    def first_response_duration(self) -> _duration_pb2.Duration:
+        """Who accepted a contact (also by auto_accept) and sent no TouchReservation or RenewReservation within this time loses
+        the contact: the reservation is EXPIRED, it counts as a missed offer (max_missed), and the contact goes back without
+        that agent (CAUSE_NO_FIRST_RESPONSE), into the queue at its old age where it may wait, else RETURNED. The text of a
+        contact that may wait is then kept, sealed, until that first answer. Unset: not demanded, and the text goes when the
+        contact is accepted. 1 s to 24 h; set it when every process is of a version that knows it.
+        """
+
     def __init__(
         self,
         *,
@@ -539,16 +564,21 @@ class Pool(_message.Message):
         small_talk: _abc.Iterable[_builtins.str] | None = ...,
         when_overloaded: Global___WhenOverloaded.ValueType = ...,
         wrap_up: Global___WrapUp | None = ...,
+        max_declined: _builtins.int | None = ...,
+        return_within_duration: _duration_pb2.Duration | None = ...,
         second_complete_ends_wrap_up: _builtins.bool = ...,
+        first_response_duration: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "scorer", b"scorer", "second_complete_ends_wrap_up", b"second_complete_ends_wrap_up", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "scorer", b"scorer", "second_complete_ends_wrap_up", b"second_complete_ends_wrap_up", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
     _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015
     _WhichOneofReturnType__affinity_tolerance: _TypeAlias = _typing.Literal["affinity_tolerance"]  # noqa: Y015
     _WhichOneofArgType__affinity_tolerance: _TypeAlias = _typing.Literal["_affinity_tolerance", b"_affinity_tolerance"]  # noqa: Y015
+    _WhichOneofReturnType__max_declined: _TypeAlias = _typing.Literal["max_declined"]  # noqa: Y015
+    _WhichOneofArgType__max_declined: _TypeAlias = _typing.Literal["_max_declined", b"_max_declined"]  # noqa: Y015
     _WhichOneofReturnType__max_missed: _TypeAlias = _typing.Literal["max_missed"]  # noqa: Y015
     _WhichOneofArgType__max_missed: _TypeAlias = _typing.Literal["_max_missed", b"_max_missed"]  # noqa: Y015
     _WhichOneofReturnType__wait_weight: _TypeAlias = _typing.Literal["wait_weight"]  # noqa: Y015
@@ -557,6 +587,8 @@ class Pool(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__affinity_floor) -> _WhichOneofReturnType__affinity_floor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__affinity_tolerance) -> _WhichOneofReturnType__affinity_tolerance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_declined) -> _WhichOneofReturnType__max_declined | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_missed) -> _WhichOneofReturnType__max_missed | None: ...
     @_typing.overload

@@ -179,8 +179,9 @@ class RosterServiceServicer:
 
     def BeatAgent(self, request, context):
         """Sends a heartbeat of the agent's desk. After the first heartbeat the desk must go on: without a heartbeat in time
-        the service sets the agent AWAY and offers the agent's pending contacts to other agents. The next heartbeat sets an
-        agent who is AWAY for that reason ONLINE again.
+        the service sets the agent AWAY and offers the agent's pending contacts to other agents. The next heartbeat restores
+        the former status of an agent who is AWAY for that reason, but not after a silence of more than the
+        return_within_duration of one of the agent's pools: then the answer says AWAY, and SetAgentStatus brings the agent back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

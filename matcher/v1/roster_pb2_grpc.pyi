@@ -52,8 +52,9 @@ class RosterServiceStub:
     """Sets an agent's status."""
     BeatAgent: _grpc.UnaryUnaryMultiCallable[_roster_pb2.BeatAgentRequest, _roster_pb2.BeatAgentResponse]
     """Sends a heartbeat of the agent's desk. After the first heartbeat the desk must go on: without a heartbeat in time
-    the service sets the agent AWAY and offers the agent's pending contacts to other agents. The next heartbeat sets an
-    agent who is AWAY for that reason ONLINE again.
+    the service sets the agent AWAY and offers the agent's pending contacts to other agents. The next heartbeat restores
+    the former status of an agent who is AWAY for that reason, but not after a silence of more than the
+    return_within_duration of one of the agent's pools: then the answer says AWAY, and SetAgentStatus brings the agent back.
     """
     WatchReservations: _grpc.UnaryStreamMultiCallable[_roster_pb2.WatchReservationsRequest, _roster_pb2.WatchReservationsResponse]
     """Streams an agent's reservations, for a desk: the live reservations, then every change. The stream does not end."""
@@ -101,8 +102,9 @@ class RosterServiceAsyncStub(RosterServiceStub):
     """Sets an agent's status."""
     BeatAgent: _aio.UnaryUnaryMultiCallable[_roster_pb2.BeatAgentRequest, _roster_pb2.BeatAgentResponse]  # type: ignore[assignment]
     """Sends a heartbeat of the agent's desk. After the first heartbeat the desk must go on: without a heartbeat in time
-    the service sets the agent AWAY and offers the agent's pending contacts to other agents. The next heartbeat sets an
-    agent who is AWAY for that reason ONLINE again.
+    the service sets the agent AWAY and offers the agent's pending contacts to other agents. The next heartbeat restores
+    the former status of an agent who is AWAY for that reason, but not after a silence of more than the
+    return_within_duration of one of the agent's pools: then the answer says AWAY, and SetAgentStatus brings the agent back.
     """
     WatchReservations: _aio.UnaryStreamMultiCallable[_roster_pb2.WatchReservationsRequest, _roster_pb2.WatchReservationsResponse]  # type: ignore[assignment]
     """Streams an agent's reservations, for a desk: the live reservations, then every change. The stream does not end."""
@@ -195,8 +197,9 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_roster_pb2.BeatAgentResponse, _abc.Awaitable[_roster_pb2.BeatAgentResponse]]:
         """Sends a heartbeat of the agent's desk. After the first heartbeat the desk must go on: without a heartbeat in time
-        the service sets the agent AWAY and offers the agent's pending contacts to other agents. The next heartbeat sets an
-        agent who is AWAY for that reason ONLINE again.
+        the service sets the agent AWAY and offers the agent's pending contacts to other agents. The next heartbeat restores
+        the former status of an agent who is AWAY for that reason, but not after a silence of more than the
+        return_within_duration of one of the agent's pools: then the answer says AWAY, and SetAgentStatus brings the agent back.
         """
 
     @_abc_1.abstractmethod

@@ -95,8 +95,8 @@ class _ContactStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactS
     nobody. It can be routed again or canceled; else it expires when its wait is over.
     """
     CONTACT_RETURNED: _ContactState.ValueType  # 8
-    """It is nobody's: it has no agent and no place in the queue, because it may not wait, and its offer came to nothing or
-    its agent was removed. It can be routed again under its id or canceled; else it is forgotten after
+    """It is nobody's: it has no agent and no place in the queue, because it may not wait, and its offer came to nothing, or
+    its agent was removed or never answered. It can be routed again under its id or canceled; else it is forgotten after
     MATCHER_KEEP_SECONDS.
     """
 
@@ -122,8 +122,8 @@ CONTACT_QUARANTINED: ContactState.ValueType  # 7
 nobody. It can be routed again or canceled; else it expires when its wait is over.
 """
 CONTACT_RETURNED: ContactState.ValueType  # 8
-"""It is nobody's: it has no agent and no place in the queue, because it may not wait, and its offer came to nothing or
-its agent was removed. It can be routed again under its id or canceled; else it is forgotten after
+"""It is nobody's: it has no agent and no place in the queue, because it may not wait, and its offer came to nothing, or
+its agent was removed or never answered. It can be routed again under its id or canceled; else it is forgotten after
 MATCHER_KEEP_SECONDS.
 """
 Global___ContactState: _TypeAlias = ContactState  # noqa: Y015
@@ -215,7 +215,9 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     the contact stays with its agent.
     """
     CAUSE_POOL_REMOVED: _Cause.ValueType  # 17
-    """The pool in which it might wait was removed while an agent had its offer."""
+    """The pool in which it might wait was removed while an agent had it."""
+    CAUSE_NO_FIRST_RESPONSE: _Cause.ValueType  # 18
+    """The agent accepted it and did not answer within the pool's first_response_duration."""
     CAUSE_ASSIGNED: _Cause.ValueType  # 19
     """It was assigned to the agent by hand."""
 
@@ -259,7 +261,9 @@ CAUSE_UNREADABLE: Cause.ValueType  # 16
 the contact stays with its agent.
 """
 CAUSE_POOL_REMOVED: Cause.ValueType  # 17
-"""The pool in which it might wait was removed while an agent had its offer."""
+"""The pool in which it might wait was removed while an agent had it."""
+CAUSE_NO_FIRST_RESPONSE: Cause.ValueType  # 18
+"""The agent accepted it and did not answer within the pool's first_response_duration."""
 CAUSE_ASSIGNED: Cause.ValueType  # 19
 """It was assigned to the agent by hand."""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015
@@ -422,8 +426,8 @@ class Message(_message.Message):
     text: _builtins.str
     """The text: 1 to 8,000 characters; with media_type, 1 to 262,144, of which at most 8,000 remain when what the customer
     did not write now is set aside. In TransferContact it may be empty: then only the requirements count. Never logged;
-    what is compared of it is stored only while a contact waits. What the message requires (the fields below) is stored as
-    long as the contact.
+    what is compared of it is stored only while a contact waits, and up to the first answer where the pool has a
+    first_response_duration. What the message requires (the fields below) is stored as long as the contact.
     """
     customer: _builtins.str
     """The caller's id of the customer; opaque, at most 256 characters."""
@@ -988,6 +992,7 @@ class Reservation(_message.Message):
     AGENT_UID_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     OVER_CAPACITY_FIELD_NUMBER: _builtins.int
+    FIRST_RESPONSE_DUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/reservations/{reservation}"."""
     agent: _builtins.str
@@ -1016,6 +1021,10 @@ class Reservation(_message.Message):
     """Who assigned the contact by hand, in the caller's words."""
     over_capacity: _builtins.bool
     """Whether it was assigned by hand above the agent's capacity of that moment."""
+    first_response_due: _builtins.bool
+    """Whether the agent has accepted and must answer the customer, by TouchReservation, until expire_time; then the
+    conversation lasts for the pool's accepted_duration after it was accepted. See Pool.first_response_duration.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the reservation was made."""
@@ -1058,10 +1067,11 @@ class Reservation(_message.Message):
         agent_uid: _builtins.str = ...,
         actor: _builtins.str = ...,
         over_capacity: _builtins.bool = ...,
+        first_response_due: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "idle_since", b"idle_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "actor", b"actor", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "idle_since", b"idle_since", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "actor", b"actor", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "first_response_due", b"first_response_due", "idle_since", b"idle_since", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -186,7 +186,8 @@ class RoutingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TouchReservation(self, request, context):
-        """Records that an accepted conversation is active: an idle conversation counts against the agent's capacity again.
+        """Records that an accepted conversation is active: an idle conversation counts against the agent's capacity again. The
+        first call is the first answer that a pool's first_response_duration demands.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

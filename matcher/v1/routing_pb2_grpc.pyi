@@ -51,7 +51,9 @@ class RoutingServiceStub:
     before retry_after.
     """
     TouchReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.TouchReservationRequest, _routing_pb2.Reservation]
-    """Records that an accepted conversation is active: an idle conversation counts against the agent's capacity again."""
+    """Records that an accepted conversation is active: an idle conversation counts against the agent's capacity again. The
+    first call is the first answer that a pool's first_response_duration demands.
+    """
     RenewReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.RenewReservationRequest, _routing_pb2.Reservation]
     """Extends the deadline of an accepted reservation."""
     CompleteReservation: _grpc.UnaryUnaryMultiCallable[_routing_pb2.CompleteReservationRequest, _routing_pb2.Reservation]
@@ -130,7 +132,9 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     before retry_after.
     """
     TouchReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.TouchReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
-    """Records that an accepted conversation is active: an idle conversation counts against the agent's capacity again."""
+    """Records that an accepted conversation is active: an idle conversation counts against the agent's capacity again. The
+    first call is the first answer that a pool's first_response_duration demands.
+    """
     RenewReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.RenewReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
     """Extends the deadline of an accepted reservation."""
     CompleteReservation: _aio.UnaryUnaryMultiCallable[_routing_pb2.CompleteReservationRequest, _routing_pb2.Reservation]  # type: ignore[assignment]
@@ -242,7 +246,9 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _routing_pb2.TouchReservationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.Reservation, _abc.Awaitable[_routing_pb2.Reservation]]:
-        """Records that an accepted conversation is active: an idle conversation counts against the agent's capacity again."""
+        """Records that an accepted conversation is active: an idle conversation counts against the agent's capacity again. The
+        first call is the first answer that a pool's first_response_duration demands.
+        """
 
     @_abc_1.abstractmethod
     def RenewReservation(

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 NOWHERE = "/nonexistent"
@@ -31,7 +32,9 @@ class Result:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-async def matcher(*arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Result:
+async def matcher(
+    *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Result:
     """Run `matcher` to its end; fails where it prints a traceback, and with its threads' stacks where it hangs."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MATCHER_")}
     process = await asyncio.create_subprocess_exec(
@@ -39,6 +42,7 @@ async def matcher(*arguments: str, stdin: bytes = b"", environment: Mapping[str,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        cwd=folder,
         env=inherited
         | {"XDG_STATE_HOME": NOWHERE, "COLUMNS": "240", "PYTHONFAULTHANDLER": "1"}
         | dict(environment or {}),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 from rich.console import Console
 
 from matcher.cli.agent_commands import export
@@ -16,7 +19,11 @@ from matcher.cli.import_command import import_agents
 from matcher.cli.roster_file import Form
 from matcher.cli.session import Session
 from matcher.client import MatcherClient
+from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
+from matcher.store.keys import Keys
 from matcher.v1 import roster_pb2 as pb
+from tests.cli.command import Person, lines
+from tests.conftest import StartServer
 from tests.processes import Server
 
 TEXTS = st.text(max_size=60) | st.text("a|[]\"'=+-@\n\r\t ,;:\\\ufeff\uff1d\u00c3\u00a1", max_size=12)
@@ -100,3 +107,46 @@ async def test_the_csv_of_an_export_begins_with_the_mark_that_spreadsheets_need(
     text = (tmp_path / "agents.csv").read_bytes()
     assert text.startswith(b"\xef\xbb\xbfid,display_name,")
     assert "\ntom,'=Tomás,I sail.,".encode() in text
+
+
+@pytest.mark.parametrize("form", list(Form))
+async def test_languages_that_an_earlier_version_took_come_back_unchanged(
+    launch: StartServer, tmp_path: Path, form: Form
+) -> None:
+    """They are no languages today, and the agent keeps them; who changes them, or is new, gets the fault named."""
+    server = await launch({})
+    typed = Person(server.target, "default")
+    assert (await typed.imports(data=lines([{"id": "ana", "interests": ["I sail."]}]))).code == 0
+    assert await server.stop() == 0
+    await _write_languages(server.data_dir, "ana", ["gibberish", "en|fr", "English", "en"])
+    server = await launch({})
+    typed = Person(server.target, "default")
+    file = str(tmp_path / f"roster.{form}")
+    assert (await typed.types("agents", "export", file)).code == 0
+    again = await typed.types("agents", "import", file)
+    assert (again.code, again.out) == (0, "1 unchanged\n"), again.err
+    renamed = [{"id": "ana", "display_name": "Ana", "languages": ["gibberish", "en|fr", "English", "en"]}]
+    assert (await typed.imports(data=lines(renamed))).documents()[-1]["summary"] == {"updated": 1}
+    for wrong in ({"id": "ana", "languages": ["gibberish"]}, {"id": "ben", "interests": ["x"], "languages": ["jp"]}):
+        refused = await typed.types("agents", "import", "-", stdin=lines([wrong]))
+        assert refused.code == 1
+        assert "languages[0] is no language" in refused.err
+    script = tmp_path / "editor.py"
+    code = "import pathlib, sys; f = pathlib.Path(sys.argv[1]); f.write_text(f.read_text().replace('sail', 'row'))"
+    script.write_text(code, "utf-8")
+    edited = await typed.types("agents", "edit", "ana", environment={"EDITOR": f"{sys.executable} {script}"})
+    assert edited.code == 0, edited.err
+    assert "I row." in edited.out
+    assert "gibberish" in edited.out
+
+
+async def _write_languages(data_dir: Path, agent: str, languages: list[str]) -> None:
+    """Write languages into an agent's record, as a version did that took any text."""
+    store = await EmbeddedStore.open(EmbeddedSettings(data_dir))
+    try:
+        async with Redis.from_url(store.url) as client:
+            key = Keys("default").agent(agent)
+            profile = json.loads(await client.hget(key, "profile") or "")
+            await client.hset(key, "profile", json.dumps(profile | {"languages": languages}))
+    finally:
+        await store.close()

@@ -136,7 +136,7 @@ def test_a_torn_array_has_one_error_and_keeps_what_was_whole() -> None:
     assert [row.agent_id for row in roster.good] == ["ana"]
     (bad,) = roster.bad
     assert bad.line == 2
-    assert faults(bad) == [("entry", "is not JSON, and nothing after it was read: parse error: premature EOF")]
+    assert faults(bad) == [("entry", "is not JSON: parse error: premature EOF; nothing after it was read")]
 
 
 def test_entries_that_are_no_agents_are_named() -> None:
@@ -147,6 +147,51 @@ def test_entries_that_are_no_agents_are_named() -> None:
         (3, [("id", "appears twice")]),
         (4, [("id", "is also in entry 1")]),
     ]
+
+
+@pytest.mark.parametrize("form", [Form.JSON, Form.JSONL])
+def test_half_of_a_character_is_named_by_row_and_field(form: Form) -> None:
+    """Also in an array, whose fast parser would read a question mark; whole characters and escaped signs stay."""
+    halves = [
+        '{"id": "ana", "interests": ["I sail.", "I dig \\ud83d."]}',
+        '{"id": "ben", "interests": ["I dig."], "display_name": "\\udfb7 Ben"}',
+        '{"id": "cy", "interests": ["I play the \\ud83c\\udfb7.", "C:\\\\ud83d"]}',
+    ]
+    text = f"[{', '.join(halves)}]" if form is Form.JSON else "\n".join(halves)
+    roster = read_roster(text.encode(), form, "default")
+    assert [(bad.line, bad.agent_id, faults(bad)) for bad in roster.bad] == [
+        (1, "ana", [("interests[1]", "has half of a character (\\ud83d): write the whole one")]),
+        (2, "ben", [("display_name", "has half of a character (\\udfb7): write the whole one")]),
+    ]
+    assert [list(row.agent.interests) for row in roster.good] == [["I play the 🎷.", "C:\\ud83d"]]
+
+
+def test_an_array_that_is_not_utf8_is_named_so() -> None:
+    """Whatever its other faults are."""
+    for rest in (b"", b" \\ud83d"):
+        (bad,) = read_roster(b'[{"id": "ana", "interests": ["caf\xe9' + rest + b'"]}]', Form.JSON, "default").bad
+        assert faults(bad) == [("entry", "is not UTF-8; nothing after it was read")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_a_file_in_another_encoding_of_unicode_is_read(encoding: str) -> None:
+    """With a mark, and as programs write UTF-16 that forget it."""
+    assert [row.agent.display_name for row in csv("id,display_name\r\nana,Tomás 🎷\r\n", encoding).good] == ["Tomás 🎷"]
+
+
+def test_comments_before_the_header_and_the_mark_of_an_old_end_of_file_are_no_rows() -> None:
+    """The separator is that of the header, whatever the comment holds; line numbers are those of the file."""
+    roster = csv("# roster, of May, by Ana\n#\nid;interests\nana;I sail.\n\x1a")
+    assert ([(row.line, row.agent_id) for row in roster.good], roster.bad) == ([(4, "ana")], ())
+
+
+def test_what_a_spreadsheet_could_not_compute_is_no_text() -> None:
+    """It is named by its field, and --as-is takes it."""
+    roster = csv("id,display_name,interests\nana,#REF!,I sail.|#N/A\nben,#1 fan,I like C#.\n")
+    ana, ben = roster.good
+    assert [wrong.field for wrong in ana.misread] == ["display_name", "interests[1]"]
+    assert ana.misread[0].description.startswith("is an error of the spreadsheet")
+    assert ben.misread == ()
 
 
 @pytest.mark.parametrize(

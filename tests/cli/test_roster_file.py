@@ -56,7 +56,7 @@ def test_every_bad_json_line_is_named_with_its_fields_and_the_good_ones_are_kept
         7: [("display_name", "is not UTF-8 (column 35)")],
         8: [("id", "is missing")],
         9: [("id", "appears twice")],
-        10: [("interests[0]", "is not UTF-8")],
+        10: [("interests[0]", "has half of a character (\\ud800): write the whole one")],
         11: [("capacity.total", "is out of range")],
         12: [("capacity.total", "is a truth value, not a whole number")],
     }
@@ -99,7 +99,12 @@ def test_every_bad_csv_row_is_named_with_its_fields_and_the_good_ones_are_kept()
 @pytest.mark.parametrize(
     ("data", "violations"),
     [
-        (b"name\nana\n", [("id", "is a column that is missing")]),
+        (b"name\nana\n", [("id", "is a column that is missing; the columns are name")]),
+        (
+            b"Roster of May\n\nid,interests\na,b\n",
+            [("id", "is a column that is missing; line 3 has it: remove the lines before that")],
+        ),
+        (b"PK\x03\x04\x14", [("file", "is a spreadsheet's own file: save it as CSV UTF-8")]),
         (b"id,ID ,interests\na,b,c\n", [("line", "names the column id twice")]),
         (b"\xff\xfei", [("file", "begins as UTF-16 and is not: save it as UTF-8")]),
     ],

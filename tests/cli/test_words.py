@@ -37,7 +37,19 @@ async def test_an_option_is_unset_by_its_own_name(person: Person) -> None:
     """--floor is unset by `--unset floor`, and the errors name the options as they are typed."""
     await person.types("pools", "update", "bakers", "--floor", "0.5", "--wrap-up", "9")
     assert "wrap-up            9 s" in (await person.types("pools", "get", "bakers")).out
-    await person.types("pools", "update", "bakers", "--wrap-up-transfer", "0", "--wrap-up-cancel", "4")
+    await person.types(
+        "pools",
+        "update",
+        "bakers",
+        "--wrap-up-transfer",
+        "0",
+        "--wrap-up-cancel",
+        "4",
+        "--max-declined",
+        "5",
+        "--return-within",
+        "60",
+    )
     assert (
         "wrap-up            9 s; after transfer 0 s; after cancel 4 s"
         in (await person.types("pools", "get", "bakers")).out

@@ -379,6 +379,12 @@ CASES: dict[str, tuple[Any, set[str]]] = {
             "pool.affinity_tolerance",
         },
     ),
+    "too many declined offers, and a return after more than a week": (
+        people.UpdatePoolRequest(
+            pool=people.Pool(name=BILLING, max_declined=1001, return_within_duration=Duration(seconds=7 * 86400 + 1))
+        ),
+        {"pool.max_declined", "pool.return_within_duration"},
+    ),
     "a wrap-up that is too long, and a negative one": (
         people.UpdatePoolRequest(
             pool=people.Pool(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from matcher.model import PAGE_BYTES, Page
 from matcher.model.roster import Pool, PoolPolicy
@@ -42,7 +43,7 @@ def a_pool(number: int) -> Pool:
 
 AGENTS = [replace(MAYA, id=f"a{number:03}", profile=replace(MAYA.profile, interests=FAT)) for number in range(100)]
 CONTACTS = [replace(CONTACT, id=f"c-{number}", excluded=EXCLUDED) for number in range(400)]
-RESERVATIONS = [replace(OFFER, id=f"01J{number}", decline_reason=INTEREST) for number in range(2_500)]
+RESERVATIONS = [structs.replace(OFFER, id=f"01J{number}", decline_reason=INTEREST) for number in range(2_500)]
 POOLS = [a_pool(number) for number in range(60)]
 
 LISTS: dict[str, tuple[str, Sequence[Any], Sequence[str], Lister]] = {

@@ -83,6 +83,8 @@ def test_the_periods_of_signs_pings_and_patience_fit_together() -> None:
     assert SIGN_SECONDS * 3 <= NGINX_SECONDS
     assert service["grpc.keepalive_time_ms"] <= SIGN_SECONDS * 1_000
     assert 2 * SIGN_SECONDS < Deadlines().watch_silence < 3 * SIGN_SECONDS
+    # An answer to a ping has this long only with both: gRPC's own limit is a minute.
+    assert [options["grpc.http2.ping_timeout_ms"] for options in (client, service)] == [10_000, 20_000]
     assert client["grpc.keepalive_time_ms"] >= service["grpc.http2.min_ping_interval_without_data_ms"]
     proto = "".join(file.read_text("utf-8") for file in (ROOT / "proto/matcher/v1").glob("ro*.proto"))
     assert proto.count(f"after {SIGN_SECONDS:g} s") == 3

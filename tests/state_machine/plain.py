@@ -52,6 +52,8 @@ class PlainReservation:
     pool: str = ""
     lapsed: bool = False
     idle: bool = False
+    unanswered: bool = False
+    """Whether the agent must answer by the deadline, else loses the contact."""
     ends: State | None = None
     """What the conversation ended with, where a wrap-up followed."""
     was_idle: bool = False
@@ -85,6 +87,8 @@ class PlainContact:
     wait_is_over: bool = False
     in_queue: bool = False
     moving: bool = False
+    lost: bool = False
+    """Whether its agent did not answer in time and no sweep has noted that."""
     removed: set[str] = field(default_factory=set)
     """Excluded agents who were removed: a new agent of such an id is not excluded."""
 
@@ -125,6 +129,8 @@ class Plain:
     """pool → the ends of a conversation that a wrap-up follows: complete, transfer, cancel, expiry."""
     lapses: list[str] = field(default_factory=list)
     """Reservations whose deadline has passed, in this order, and no sweep has noted that."""
+    demands_answers: set[str] = field(default_factory=set)
+    """Pools with a first_response_duration."""
     earmarked: set[str] = field(default_factory=set)
     """Agents whose capacity became free while contacts waited: they are not for new messages."""
 
@@ -216,8 +222,9 @@ class Plain:
         contact.reservation = name
         contact.pool, contact.channel = reservation.pool, reservation.channel
         accepted = reservation.state is State.ACCEPTED
+        reservation.unanswered = accepted and reservation.pool in self.demands_answers
         contact.state = Contact.ASSIGNED if accepted else Contact.RESERVED
-        contact.in_queue = contact.moving = False
+        contact.in_queue = contact.moving = contact.lost = False
         contact.waits, contact.may_wait_again = waits and not accepted, waits
 
     def free_old_reservation(self, contact: PlainContact) -> None:
@@ -234,7 +241,7 @@ class Plain:
         """Note that a contact waits in the queue."""
         contact = self.contacts.setdefault(name, PlainContact(Contact.QUEUED, ""))
         contact.state, contact.in_queue, contact.waits, contact.wait_is_over = Contact.QUEUED, True, True, False
-        contact.may_wait_again = True
+        contact.may_wait_again, contact.lost = True, False
         contact.pool, contact.channel, contact.auto_accept, contact.only = ask.pool, ask.channel, ask.auto_accept, ""
 
     def makes(self, name: str, verb: str) -> State | None:
@@ -265,6 +272,8 @@ class Plain:
         self.ended(reservation, before)
         if state is not before and state is not State.ACCEPTED:
             reservation.idle = False
+        elif state is not before:
+            reservation.unanswered = reservation.pool in self.demands_answers
         contact = self.contacts[reservation.contact]
         if before is state or contact.reservation != name or contact.state not in (Contact.RESERVED, Contact.ASSIGNED):
             return
@@ -280,13 +289,22 @@ class Plain:
                 self.ends(contact, Contact.CANCELED)
             case State.DECLINED:
                 self.return_to_queue(contact, reservation.agent, excluded)
-            case State.EXPIRED if before is State.PENDING:
-                self.return_to_queue(contact, reservation.agent, FOREVER)
-                # The contact is queued only when a sweep notes the lapse.
-                contact.in_queue = False
             case State.EXPIRED:
-                # A waiting transfer likewise leaves the queue only when a sweep notes the lapse.
-                contact.state = Contact.EXPIRED
+                self.expires(contact, reservation, before)
+
+    def expires(self, contact: PlainContact, reservation: PlainReservation, before: State) -> None:
+        """Note that an offer or a conversation has lapsed. Who waits enters or leaves the queue at the next sweep."""
+        if before is State.PENDING:
+            self.return_to_queue(contact, reservation.agent, FOREVER)
+            contact.in_queue = False
+        elif reservation.unanswered:
+            # A waiting transfer keeps its place.
+            contact.lost, in_queue = True, contact.moving
+            self.come_back(contact)
+            self.return_to_queue(contact, reservation.agent, FOREVER)
+            contact.in_queue = in_queue
+        else:
+            contact.state = Contact.EXPIRED
 
     def come_back(self, contact: PlainContact) -> None:
         """Note that a contact may wait again that an agent talked with, or whose transfer waits."""
@@ -306,7 +324,7 @@ class Plain:
     def ends(self, contact: PlainContact, state: Contact) -> None:
         """Note that a contact has ended."""
         contact.state = state
-        contact.in_queue = contact.waits = contact.moving = False
+        contact.in_queue = contact.waits = contact.moving = contact.lost = False
 
     def lapse(self, name: str) -> None:
         """Let the deadline of a live reservation pass."""
@@ -314,7 +332,7 @@ class Plain:
         reservation.lapsed, reservation.was_idle = True, reservation.idle
         self.lapses.append(name)
         ends = reservation.ends if reservation.state is State.WRAPPING else State.EXPIRED
-        reservation.talked = reservation.state is State.ACCEPTED
+        reservation.talked = reservation.state is State.ACCEPTED and not reservation.unanswered
         assert ends is not None
         self.becomes(name, ends)
 
@@ -336,6 +354,9 @@ class Plain:
             reservation.talked = False
             self.lapses.remove(name)
             contact = self.contacts[reservation.contact]
+            if contact.reservation == name and contact.lost:
+                # Its wait counts from the sweep on, unless a transfer waited.
+                contact.lost, contact.wait_is_over = False, contact.wait_is_over and contact.in_queue
             if contact.reservation == name and contact.state is Contact.QUEUED and contact.waits:
                 contact.in_queue = True
             elif contact.reservation == name and contact.state is Contact.EXPIRED:

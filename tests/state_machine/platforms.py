@@ -305,7 +305,7 @@ class Platforms(Admins):
             assert not isinstance(done, MatcherError), done
             assert done.state is makes
             if verb in {"renew", "touch"}:
-                reservation.idle = False
+                reservation.idle = reservation.unanswered = False
             self.plain.becomes(name, makes, excluded={None: FOREVER, 0: "", LATER_MS: LATER}[retry])
 
     def pick_live(self, pick: int, *states: ReservationState) -> str:

@@ -47,7 +47,11 @@ class Queues(Platforms):
         # In the order of their fences, which are microseconds of the store's clock.
         for name in sorted(served, key=lambda name: self.fence_of(name, stored)):
             self.write_down_served(name, stored)
-        left = [name for name in self.plain.queued() if self.plain.contacts[name].state is not ContactState.EXPIRED]
+        # What has lapsed is served once a sweep has noted that.
+        waiting = {name: self.plain.contacts[name] for name in self.plain.queued()}
+        left = [
+            name for name, contact in waiting.items() if contact.state is not ContactState.EXPIRED and not contact.lost
+        ]
         assert not any(self.plain.able_to_serve(name) for name in left)
 
     def fence_of(self, contact: str, stored: Stored) -> int:

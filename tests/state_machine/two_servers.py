@@ -68,13 +68,19 @@ class TwoServers(RuleBasedStateMachine):
             await self.instances[0].site_service.create_site(self.site)
             await self.instances[0].pools.update_pool(self.site, "default", {"offer_ms": LATER_MS}, "")
             night = PoolPolicy(
-                offer_ms=LATER_MS, affinity_floor=0.1, affinity_tolerance=1.0, wrap_up_ms=LATER_MS, idle_ms=LATER_MS
+                offer_ms=LATER_MS,
+                affinity_floor=0.1,
+                affinity_tolerance=1.0,
+                wrap_up_ms=LATER_MS,
+                idle_ms=LATER_MS,
+                first_response_ms=LATER_MS,
             )
             await self.instances[1].pools.create_pool(self.site, "night", night)
             await self.catch_up_all()
 
         self.run(opening())
         self.plain.wraps_up = {"default": frozenset(), "night": frozenset({"complete", "transfer"})}
+        self.plain.demands_answers.add("night")
 
     def teardown(self) -> None:
         """Stop both servers and remove the site."""

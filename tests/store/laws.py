@@ -100,8 +100,10 @@ def _contacts(site: Site) -> list[str]:
         state = text(fields, "state")
         if (state in ENDED) == (name in listed):
             broken.append(f"{name} is {state}, and {'' if name in listed else 'not '}listed")
-        if "sealed" in fields and "wait" not in fields:
-            broken.append(f"{name}: what was written is kept, and it neither waits nor has an offer")
+        if "sealed" in fields and "wait" not in fields and not (state == "ASSIGNED" and "first" in fields):
+            broken.append(
+                f"{name}: what was written is kept, and it neither waits nor has an offer nor lacks its first answer"
+            )
         if "wait" in fields:
             if state in ENDED or (state == "ASSIGNED" and "moving" not in fields):
                 broken.append(f"{name} is {state}, and what was written is kept")

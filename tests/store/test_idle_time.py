@@ -10,7 +10,7 @@ async def test_an_agent_who_takes_no_offer_goes_to_the_end_of_the_line(stage: St
     await stage.put("ann", 9)
     await stage.set_idle("ann", 1_000)
     declined = await stage.hold("ann")
-    ended = await stage.routing.decline(stage.reference(declined), 0, "", None)
+    ended = (await stage.routing.decline(stage.reference(declined), 0, "", None)).reservation
     assert (await stage.agent("ann")).idle_since_ms == ended.ended_ms
     await stage.set_idle("ann", 1_000)
     offer = await stage.hold("ann", hold_ms=1)

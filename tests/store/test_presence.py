@@ -14,7 +14,7 @@ from tests.store.stage import LONG_MS, Stage
 
 async def silent(stage: Stage, agent: str = "ann") -> None:
     """Let an agent's heartbeat lapse without writing the consequence."""
-    until, _ = await stage.presence.beat(stage.site, agent, 1)
+    until, *_ = await stage.presence.beat(stage.site, agent, 1, LONG_MS)
     await stage.passed(until)
 
 
@@ -30,15 +30,15 @@ async def test_a_heartbeat_counts_for_its_own_time(lawful: Stage) -> None:
     stage = lawful
     await stage.put("ann")
     before = await stage.now_ms()
-    until, status = await stage.presence.beat(stage.site, "ann", LONG_MS)
+    until, status, _ = await stage.presence.beat(stage.site, "ann", LONG_MS, LONG_MS)
     assert before + LONG_MS <= until <= await stage.now_ms() + LONG_MS
     assert status is AgentStatus.ONLINE
     assert (await stage.agent("ann")).beat_until_ms == until
-    later, _ = await stage.presence.beat(stage.site, "ann", LONG_MS * 2)
+    later, *_ = await stage.presence.beat(stage.site, "ann", LONG_MS * 2, LONG_MS)
     assert await stage.presence.timers(stage.site, 10) == [Timer(TimerKind.BEAT, "ann", later)]
     assert not await stage.presence.miss_beat(stage.site, "ann")
     with pytest.raises(AgentNotFound):
-        await stage.presence.beat(stage.site, "nobody", LONG_MS)
+        await stage.presence.beat(stage.site, "nobody", LONG_MS, LONG_MS)
     assert await stage.raw("EXISTS", stage.keys.agent("nobody")) == 0
 
 
@@ -67,7 +67,7 @@ async def test_a_silent_agent_is_set_away_once_with_the_reason_and_back_with_the
     assert (away.status, away.status_reason) == (AgentStatus.AWAY, "no heartbeat")
     assert (await stage.ends())[0] == told[0] + 1
     assert await stage.presence.timers(stage.site, 10) == []
-    _, now = await stage.presence.beat(stage.site, "ann", LONG_MS)
+    _, now, _ = await stage.presence.beat(stage.site, "ann", LONG_MS, LONG_MS)
     back = await stage.agent("ann")
     assert (now, back.status, back.status_reason) == (status, status, "")
     assert back.version > away.version
@@ -82,7 +82,7 @@ async def test_an_offline_agent_is_neither_set_away_nor_brought_back(lawful: Sta
     await silent(stage)
     assert not await stage.presence.miss_beat(stage.site, "ann")
     assert await stage.presence.timers(stage.site, 10) == []
-    assert (await stage.presence.beat(stage.site, "ann", LONG_MS))[1] is status
+    assert (await stage.presence.beat(stage.site, "ann", LONG_MS, LONG_MS))[1] is status
     assert (await stage.agent("ann")).status is status
 
 
@@ -111,7 +111,7 @@ async def test_an_agent_who_went_offline_during_a_silence_stays_offline(lawful: 
     await silent(stage)
     assert await stage.presence.miss_beat(stage.site, "ann")
     await stage.roster.put_status(stage.site, "ann", AgentStatus.OFFLINE)
-    assert (await stage.presence.beat(stage.site, "ann", LONG_MS))[1] is AgentStatus.OFFLINE
+    assert (await stage.presence.beat(stage.site, "ann", LONG_MS, LONG_MS))[1] is AgentStatus.OFFLINE
 
 
 async def test_a_heartbeat_with_an_earlier_deadline_notifies_the_replicas(lawful: Stage) -> None:
@@ -120,9 +120,9 @@ async def test_a_heartbeat_with_an_earlier_deadline_notifies_the_replicas(lawful
     await stage.put("ann")
     changes = ChangeStream(stage.connection, stage.site)
     position = await changes.end()
-    first, _ = await stage.presence.beat(stage.site, "ann", LONG_MS)
-    await stage.presence.beat(stage.site, "ann", LONG_MS * 2)
-    shorter, _ = await stage.presence.beat(stage.site, "ann", 1_000)
+    first, *_ = await stage.presence.beat(stage.site, "ann", LONG_MS, LONG_MS)
+    await stage.presence.beat(stage.site, "ann", LONG_MS * 2, LONG_MS)
+    shorter, *_ = await stage.presence.beat(stage.site, "ann", 1_000, LONG_MS)
     async for _, told in changes.follow(position):
         assert told == [TimerSet(first), TimerSet(shorter)]
         break
@@ -213,3 +213,74 @@ async def test_an_agent_who_is_away_keeps_their_holds(lawful: Stage) -> None:
     assert await stage.held_by("ann") == [talking.id]
     assert (await stage.routing.complete(stage.reference(talking), 0, 0)).state == "COMPLETED"
     assert not isinstance(await stage.reserve(stage.claim("ann")), Reserved)
+
+
+async def declined(stage: Stage, agent: str, max_declined: int) -> bool:
+    """Let an agent decline an offer; return whether the agent was set AWAY."""
+    held = await stage.hold(agent)
+    return (await stage.routing.decline(stage.reference(held), 0, "", None, max_declined)).away
+
+
+async def test_an_agent_who_declines_offers_in_a_row_is_set_away_with_the_reason(lawful: Stage) -> None:
+    """After as many as the pool's policy says; the status that is set anew starts the count again."""
+    stage = lawful
+    await stage.put("ann", 9)
+    assert [await declined(stage, "ann", 3) for _ in range(3)] == [False, False, True]
+    away = await stage.agent("ann")
+    assert (away.status, away.status_reason) == (AgentStatus.AWAY, "declined 3 offers in a row")
+    await stage.roster.put_status(stage.site, "ann", AgentStatus.ONLINE)
+    assert [await declined(stage, "ann", 2) for _ in range(2)] == [False, True]
+
+
+async def test_an_accepted_offer_starts_the_count_of_declined_ones_again(lawful: Stage) -> None:
+    """In a row: neither a repeat of a decline counts, nor does a missed offer end the row."""
+    stage = lawful
+    await stage.put("ann", 9)
+    for _ in range(2):
+        assert not await declined(stage, "ann", 2)
+        await stage.routing.accept(stage.reference(await stage.hold("ann")), 0, LONG_MS)
+    held = await stage.hold("ann")
+    for _ in range(3):
+        assert not (await stage.routing.decline(stage.reference(held), 0, "", None, 2)).away
+    await missed(stage, "ann", 0)
+    assert await declined(stage, "ann", 2)
+
+
+async def test_without_a_limit_an_agent_may_decline_every_offer(lawful: Stage) -> None:
+    """0: never."""
+    stage = lawful
+    await stage.put("ann", 9)
+    assert not any([await declined(stage, "ann", 0) for _ in range(5)])
+    assert (await stage.agent("ann")).status is AgentStatus.ONLINE
+
+
+@pytest.mark.parametrize("written_down", [False, True])
+async def test_a_heartbeat_after_too_long_a_silence_brings_nobody_back(lawful: Stage, written_down: bool) -> None:
+    """AWAY, with the reason, and so after every further heartbeat; a declared status brings the agent back."""
+    stage = lawful
+    await stage.put("ann")
+    await silent(stage)
+    if written_down:
+        assert await stage.presence.miss_beat(stage.site, "ann")
+    await stage.passed(await stage.now_ms() + 1)
+    first = await stage.presence.beat(stage.site, "ann", LONG_MS, 0)
+    assert (first.status, first.away) == (AgentStatus.AWAY, not written_down)
+    for _ in range(2):
+        again = await stage.presence.beat(stage.site, "ann", LONG_MS, LONG_MS)
+        assert (again.status, again.away) == (AgentStatus.AWAY, False)
+    agent = await stage.agent("ann")
+    assert (agent.status, agent.status_reason) == (AgentStatus.AWAY, "no heartbeat for too long")
+    await stage.roster.put_status(stage.site, "ann", AgentStatus.ONLINE)
+    assert (await stage.presence.beat(stage.site, "ann", LONG_MS, 0)).status is AgentStatus.ONLINE
+    assert (await stage.hold("ann")).agent == "ann"
+
+
+@pytest.mark.parametrize("status", [AgentStatus.OFFLINE, AgentStatus.AWAY])
+async def test_a_long_silence_says_nothing_of_an_agent_who_was_away_anyway(lawful: Stage, status: AgentStatus) -> None:
+    """OFFLINE, or AWAY by choice: the heartbeat leaves the status and its reason as they are."""
+    stage = lawful
+    await stage.put("ann", status=status)
+    await silent(stage)
+    await stage.passed(await stage.now_ms() + 1)
+    assert (await stage.presence.beat(stage.site, "ann", LONG_MS, 0)).status is status
+    assert (await stage.agent("ann")).status_reason == ""

@@ -80,7 +80,8 @@ async def test_repeated_transitions_happen_once(repeating: Stage, plain_stage: S
     assert await routing.complete(stage.reference(held), held.fence, LONG_MS) == wrapping
     done = await routing.end_wrap_up(stage.reference(held), held.fence)
     assert done.state == "COMPLETED"
-    declined = await routing.decline(stage.reference(one := await stage.hold("ann")), one.fence, "lunch", None)
+    held_next = await stage.hold("ann")
+    declined = (await routing.decline(stage.reference(held_next), held_next.fence, "lunch", None)).reservation
     assert (declined.state, declined.decline_reason) == ("DECLINED", "lunch")
     canceled = await routing.cancel(stage.reference(one := await stage.hold("ann")), one.fence)
     assert canceled.state == "CANCELED"

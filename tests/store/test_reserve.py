@@ -288,7 +288,7 @@ async def test_an_agent_who_declined_for_a_while_is_offered_the_contact_again_af
     """With retry_after the exclusion ends at its time."""
     await stage.put("ann")
     held = await stage.hold("ann", contact="c")
-    declined = await stage.routing.decline(stage.reference(held), 0, "", 20)
+    declined = (await stage.routing.decline(stage.reference(held), 0, "", 20)).reservation
     assert (await stage.contact("c")).excluded == ("ann",)
     await stage.passed(declined.ended_ms + 20)
     assert (await stage.contact("c")).excluded == ()

@@ -262,7 +262,7 @@ async def test_what_is_due_next_is_noted_by_every_verb_and_made_exact_on_demand(
     assert await noted() is None
     offer = await stage.hold("ann", hold_ms=LONG_MS)
     assert await noted() == await stage.sites.next_due(stage.site) == offer.deadline_ms
-    until, _ = await stage.presence.beat(stage.site, "ann", LONG_MS // 2)
+    until, *_ = await stage.presence.beat(stage.site, "ann", LONG_MS // 2, LONG_MS)
     assert await noted() == await stage.sites.next_due(stage.site) == until
     await stage.line_up("c")
     waiting = await noted()

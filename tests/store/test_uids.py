@@ -49,7 +49,7 @@ async def test_an_agent_keeps_the_uid_and_a_new_agent_of_the_id_has_another(lawf
     assert first.uid
     assert (await lawful.put("bea", 3)).uid == first.uid
     assert (await lawful.roster.put_status(lawful.site, "bea", AgentStatus.AWAY)).uid == first.uid
-    await lawful.presence.beat(lawful.site, "bea", LONG_MS)
+    await lawful.presence.beat(lawful.site, "bea", LONG_MS, LONG_MS)
     assert (await lawful.agent("bea")).uid == first.uid
     assert (await anew(lawful, "bea")).uid not in {first.uid, ""}
 

@@ -148,7 +148,7 @@ async def test_an_agent_who_declines_for_a_while_is_offered_the_waiting_contact_
     await stage.line_up("c")
     await stage.put("ann")
     held = await stage.served("c", "ann")
-    declined = await stage.routing.decline(stage.reference(held), 0, "", 20)
+    declined = (await stage.routing.decline(stage.reference(held), 0, "", 20)).reservation
     (kept,) = await stage.contacts.kept(stage.site, ["c"])
     assert isinstance(kept, WaitingContact)
     assert kept.excluded == {"ann": declined.ended_ms + 20}

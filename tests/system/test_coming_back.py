@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
-from matcher.client import MatcherClient
+from matcher.client import MatcherCallError, MatcherClient
 from matcher.store.keys import Keys
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
@@ -76,7 +77,7 @@ async def test_a_contact_that_came_back_may_be_given_its_text_again(both: tuple[
     back = await in_state(other, "c", pb.CONTACT_QUEUED)
     answer = await other.route(TRAINS, contact_id="c", wait=True)
     assert answer.WhichOneof("outcome") == "queued"
-    await hire(one, {"lea": person("I sit in silence."), "tom": person("I photograph steam trains.", most=2)})
+    await hire(one, {"tom": person("I photograph steam trains.", most=2)})
     held = await in_state(one, "c", pb.CONTACT_RESERVED)
     assert held.create_time == back.create_time
     offer = await one.reservation(held.reservation)
@@ -102,6 +103,58 @@ async def test_a_removed_agents_customer_who_may_not_wait_is_routed_again(
         (pb.CONTACT_RETURNED, pb.CAUSE_AGENT_REMOVED),
         (pb.CONTACT_RESERVED, pb.CAUSE_OFFERED),
     ]
+
+
+async def test_who_accepts_and_never_answers_loses_the_contact(both: tuple[MatcherClient, MatcherClient]) -> None:
+    """The next agent is offered the contact by its text, at its old age; the first one is free, and not asked again."""
+    one, other = both
+    quick = roster.Pool(first_response_duration=Duration(seconds=1))
+    pool = (await one.create_pool("quick", quick)).name
+    await hire(one, {"bea": person("I keep honey bees.", pools=[pool])})
+    offer = (await one.route(BEES, pool="quick", contact_id="c", wait=True)).reservation
+    talk = await one.accept(offer.name)
+    assert (talk.state, talk.first_response_due) == (pb.ACCEPTED, True)
+    born = (await one.contact("c")).create_time
+    back = await in_state(other, "c", pb.CONTACT_QUEUED)
+    assert (back.cause, back.create_time) == (pb.CAUSE_NO_FIRST_RESPONSE, born)
+    assert list(back.excluded_agents) == [one.name("agents", "bea")]
+    assert (await other.reservation(offer.name)).state == pb.EXPIRED
+    assert (await one.agent("bea")).load == 0
+    with pytest.raises(MatcherCallError) as late:
+        await one.touch(offer.name)
+    assert late.value.reason == "RESERVATION_LAPSED"
+    await hire(one, {"tom": person("My bees swarm.", pools=[pool])})
+    held = await in_state(one, "c", pb.CONTACT_RESERVED)
+    again = await other.reservation(held.reservation)
+    assert (again.agent, again.basis) == (one.name("agents", "tom"), pb.AFFINITY)
+    await one.accept(again.name)
+    touched = await other.touch(again.name)
+    assert (touched.state, touched.first_response_due) == (pb.ACCEPTED, False)
+    assert touched.expire_time.seconds - touched.accept_time.seconds == 4 * 3600
+
+
+async def test_text_is_kept_until_the_first_answer_only_where_the_pool_demands_one(
+    pair: Pair, both: tuple[MatcherClient, MatcherClient]
+) -> None:
+    """In every other pool it goes when the contact is accepted, as ever."""
+    one, _ = both
+    demands = (await one.create_pool("demands", roster.Pool(first_response_duration=Duration(seconds=3600)))).name
+    await hire(one, {"bea": person("I keep honey bees.", most=9, pools=[demands, one.name("pools", "default")])})
+    async with pair.store.client() as redis:
+
+        async def is_kept(contact: str) -> bool:
+            return bool(await redis.hexists(Keys(one.site).contact(contact), "sealed"))
+
+        for pool, kept in (("demands", True), ("default", False)):
+            for auto_accept in (True, False):
+                contact = f"{pool}-{auto_accept}"
+                answer = await one.route(BEES, pool=pool, contact_id=contact, wait=True, auto_accept=auto_accept)
+                if not auto_accept:
+                    assert await is_kept(contact)
+                    await one.accept(answer.reservation.name)
+                assert await is_kept(contact) is kept
+                await one.touch(answer.reservation.name)
+                assert not await is_kept(contact)
 
 
 async def test_a_killed_server_loses_no_contact_that_came_back(tmp_path: Path) -> None:

@@ -66,6 +66,47 @@ async def test_an_agent_who_lets_offers_expire_is_set_away(desk: MatcherClient, 
     assert (back.status, back.status_reason) == (roster.ONLINE, "")
 
 
+async def test_an_agent_who_declines_every_offer_is_set_away(desk: MatcherClient, service: Server) -> None:
+    """After two in a row Bea is AWAY, with the reason, and her other offer goes back; an accepted one starts anew."""
+    pool = await desk.create_pool("picky", roster.Pool(max_declined=2))
+    assert pool.max_declined == 2
+    pools = [desk.name("pools", name) for name in ("default", "picky")]
+    await hire(desk, {"bea": person("I keep honey bees.", most=9, pools=pools)})
+    before = await metric(service, "matcher_agents_sent_away_total", reason="declined")
+    await desk.route(BEES, contact_id="other", wait=True)
+    for number, verb in enumerate((desk.decline, desk.accept, desk.decline, desk.decline)):
+        assert (await desk.agent("bea")).status == roster.ONLINE
+        await verb((await desk.route(BEES, pool="picky", contact_id=f"c-{number}")).reservation.name)
+    bea = await desk.agent("bea")
+    assert (bea.status, bea.status_reason) == (roster.AWAY, "declined 2 offers in a row")
+    assert (await desk.contact("other")).cause == pb.CAUSE_AGENT_LEFT
+    assert (await desk.route(BEES, pool="picky")).unmatched.reason == pb.CONSTRAINT_STATUS
+    assert await metric(service, "matcher_agents_sent_away_total", reason="declined") == before + 1
+
+
+async def test_one_heartbeat_after_a_long_silence_does_not_mean_online(desk: MatcherClient) -> None:
+    """The shortest return_within_duration of Bea's pools counts; within it a heartbeat restores the status."""
+    silence = timedelta(seconds=1)
+
+    async def beat_after_silence() -> roster.AgentStatus.ValueType:
+        await desk.beat_agent("bea", ttl=silence)
+
+        async def is_away() -> bool:
+            return (await desk.agent("bea")).status == roster.AWAY
+
+        await wait_until(is_away, "the heartbeat is missed")
+        return (await desk.beat_agent("bea")).status
+
+    assert await beat_after_silence() == roster.ONLINE
+    quick = roster.Pool(name=desk.name("pools", "quick"), return_within_duration=Duration())
+    await desk.update_pool(quick, ["return_within_duration"])
+    assert await beat_after_silence() == roster.AWAY
+    assert (await desk.beat_agent("bea")).status == roster.AWAY
+    assert (await desk.agent("bea")).status_reason == "no heartbeat for too long"
+    await desk.set_agent_status("bea", roster.ONLINE)
+    assert (await desk.beat_agent("bea")).status == roster.ONLINE
+
+
 async def test_an_answer_resets_the_count_of_missed_offers(desk: MatcherClient) -> None:
     """Missed, declined, missed: Bea is still ONLINE."""
     for number in range(3):

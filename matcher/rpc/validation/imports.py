@@ -51,15 +51,28 @@ def row(given: pb.ImportRow, options: ImportOptions, earlier: Mapping[str, int])
         wrong.note("row.agent", MISSING)
         wrong.refuse()
     fields = options.fields if fields is None else fields
-    profile = _profile(wrong, given.agent, options.site, fields)
+    languages_wrong = Violations()
+    profile = _profile(wrong, languages_wrong, given.agent, options.site, fields)
     status = profiles.status_of(wrong, "row.agent.status", given.agent.status)
+    if wrong.noted:
+        wrong.add(languages_wrong.noted)
     wrong.refuse()
-    return ImportedRow(given.row, agent, profile, status, fields)
+    written = tuple(given.agent.languages[: profiles.MOST_LANGUAGES])
+    return ImportedRow(given.row, agent, profile, status, fields, written, languages_wrong.noted)
 
 
-def _profile(wrong: Violations, agent: pb.Agent, site: str, fields: frozenset[str]) -> Profile:
+def _profile(
+    wrong: Violations, languages_wrong: Violations, agent: pb.Agent, site: str, fields: frozenset[str]
+) -> Profile:
     """Return the row's values; what the row neither names nor gives is that of a new agent."""
-    profile = profiles.profile_of(wrong, "row.agent", agent, site, interests_needed="interests" in fields)
+    profile = profiles.profile_of(
+        wrong,
+        "row.agent",
+        agent,
+        site,
+        interests_needed="interests" in fields,
+        languages_wrong=languages_wrong,
+    )
     if CAPACITY in fields or not agent.HasField("capacity"):
         return profile
     new, given = Capacity(), profile.capacity

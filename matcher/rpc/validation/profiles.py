@@ -31,14 +31,25 @@ STATUSES: Final[Mapping[int, AgentStatus]] = {
 NOT_SET: Final = pb.AGENT_STATUS_UNSPECIFIED
 
 
-def profile_of(wrong: Violations, field: str, agent: pb.Agent, at: str, *, interests_needed: bool = True) -> Profile:
-    """Check the profile of an agent of site `at`; a field that is not set has the value of a new agent."""
+def profile_of(
+    wrong: Violations,
+    field: str,
+    agent: pb.Agent,
+    at: str,
+    *,
+    interests_needed: bool = True,
+    languages_wrong: Violations | None = None,
+) -> Profile:
+    """Check the profile of an agent of site `at`; a field that is not set has the value of a new agent.
+
+    languages_wrong: where wrong languages are noted, if not with the others.
+    """
     has_interests = interests_needed or len(agent.interests) > 0
     return Profile(
         display_name=display_name_of(wrong, field, agent.display_name),
         interests=interests_of(wrong, f"{field}.interests", agent.interests) if has_interests else (),
         skills=skills_of(wrong, f"{field}.skills", agent.skills),
-        languages=languages_of(wrong, f"{field}.languages", agent.languages),
+        languages=languages_of(languages_wrong or wrong, f"{field}.languages", agent.languages),
         capacity=capacity_of(wrong, f"{field}.capacity", agent),
         pools=pools_of(wrong, f"{field}.pools", agent.pools, at),
     )

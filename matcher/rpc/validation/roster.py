@@ -14,7 +14,8 @@ from matcher.v1 import roster_pb2 as pb
 
 MOST_SENTENCES: Final = 256
 MOST_SENTENCE: Final = 200
-MOST_MISSED: Final = 1_000
+MOST_LOST: Final = 1_000
+"""Offers in a row that an agent may miss, or decline."""
 DEFAULT_BEAT_MS: Final = 30 * SECOND
 
 CHOICES: Final[dict[int, WhenOverloaded]] = {number: choice for choice, number in WHEN_OVERLOADED.items()}
@@ -27,9 +28,11 @@ _DURATIONS: Final = {
     "wait_duration": ("wait_ms", SECOND, WEEK),
     "head_start": ("head_start_ms", 0, DAY),
     "idle_duration": ("idle_ms", SECOND, WEEK),
+    "first_response_duration": ("first_response_ms", SECOND, DAY),
     "relationship_duration": ("relationship_ms", SECOND, 10 * YEAR),
     "relationship_wait": ("relationship_wait_ms", 0, HOUR),
     "matching_window": ("matching_window_ms", 0, SECOND),
+    "return_within_duration": ("return_within_ms", 0, WEEK),
 }
 _WRAP_UP: Final = {
     "after_complete": "after_complete_ms",
@@ -38,12 +41,13 @@ _WRAP_UP: Final = {
     "after_expiry": "after_expiry_ms",
 }
 _SHARES: Final = frozenset({"affinity_floor", "affinity_tolerance"})
+_COUNTS: Final = frozenset({"max_missed", "max_declined"})
 POOL_PATHS: Final = frozenset(
     {
         "display_name",
         "scorer",
         "wait_weight",
-        "max_missed",
+        *_COUNTS,
         "small_talk",
         "when_overloaded",
         "second_complete_ends_wrap_up",
@@ -232,9 +236,9 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
     if "when_overloaded" in paths:
         wrong.known("pool.when_overloaded", pool.when_overloaded, (pb.WHEN_OVERLOADED_UNSPECIFIED, *CHOICES))
         values["when_overloaded"] = CHOICES.get(pool.when_overloaded)
-    if "max_missed" in paths:
-        given = pool.HasField("max_missed")
-        values["max_missed"] = wrong.between("pool.max_missed", pool.max_missed, 0, MOST_MISSED) if given else None
+    for path in sorted(_COUNTS & paths):
+        given = pool.HasField(path)  # type: ignore[arg-type]
+        values[path] = wrong.between(f"pool.{path}", getattr(pool, path), 0, MOST_LOST) if given else None
     return values
 
 

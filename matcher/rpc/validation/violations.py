@@ -72,6 +72,16 @@ class Violations:
         if self._violations:
             raise FieldsInvalid(self._violations, more=self._more)
 
+    @property
+    def noted(self) -> tuple[FieldViolation, ...]:
+        """The violations that an answer names."""
+        return tuple(self._violations)
+
+    def add(self, others: Iterable[FieldViolation]) -> None:
+        """Note violations that were found apart."""
+        for other in others:
+            self.note(other.field, other.description)
+
     def site(self, field: str, value: str) -> str:
         """Return the site of a site's resource name."""
         site = resource_names.parse_site(value)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from matcher.store.keyring.key_record import KeyInUse, KeysInUse
-from matcher.store.keyring.secret_keys import SECRET_ID, Keyring, Purpose, SecretKey, day_of, keys_of_secret
+from matcher.store.keyring.secret_keys import SECRET_ID, Keyring, Purpose, SecretKey, day_of, is_day, keys_of_secret
 
 DIGEST_DIGITS: Final = 32
 """Hex digits of a digest: 128 bits."""
@@ -70,6 +70,10 @@ class ServiceKeys:
     def to_open(self, key_id: str) -> SealCipher | None:
         """Return the cipher of a sealed text's key, None where this process lacks the key."""
         return self._ciphers.get(key_id)
+
+    def is_over(self, key_id: str) -> bool:
+        """Return whether a key is of a day before those of the keyring: it was removed when the day was over."""
+        return is_day(key_id) and bool(self._days) and key_id < self._days[0]
 
     def request_digests(self, request: bytes) -> tuple[str, ...]:
         """Return the digests that a request may be remembered by; the first is the one to remember it by."""

@@ -1,4 +1,5 @@
--- Notes a heartbeat of an agent's desk. An agent whom silence had set AWAY is back.
+-- Notes a heartbeat of an agent's desk. An agent whom silence had set AWAY is back, but not after too long a silence: nobody
+-- may sit at a desk that wakes up by itself.
 -- Takes and answers: verbs.Beat.
 local function beat(key, arg)
   local now, micros = clock()
@@ -13,7 +14,19 @@ local function beat(key, arg)
   if not before.beat or tonumber(before.beat) <= now or tonumber(until_ms) < tonumber(before.beat) then
     append(key.load, arg.events_kept, 'timer', until_ms, digits(now))
   end
-  if before.silent and before.status == 'AWAY' then
+  local noted, away = before.silent and before.status == 'AWAY', ''
+  if before.beat and now - tonumber(before.beat) > tonumber(arg.return_within_ms) then
+    local reason = 'no heartbeat for too long'
+    if noted then
+      status = 'AWAY'
+      local version = next_version(before.version, micros)
+      redis.call('HDEL', key.agent, 'silent')
+      redis.call('HSET', key.agent, 'reason', reason, 'version', version, 'updated', digits(now))
+      append(key.roster, arg.events_kept, 'agent', arg.agent_id, version, digits(now))
+    elseif set_away(key.agent, key.roster, arg.events_kept, arg.agent_id, reason, now, micros) then
+      status, away = 'AWAY', 'away'
+    end
+  elseif noted then
     status = before.silent
     local version = next_version(before.version, micros)
     redis.call('HDEL', key.agent, 'silent', 'reason')
@@ -21,5 +34,5 @@ local function beat(key, arg)
     if status == 'ONLINE' then earmark(key.agent, key.waiting, now) end
     append(key.roster, arg.events_kept, 'agent', arg.agent_id, version, digits(now))
   end
-  return {'ok', until_ms, status}
+  return {'ok', until_ms, status, away}
 end

@@ -9,7 +9,8 @@ local MOST_HISTORY = 64000
 -- Reads a contact's hash.
 local function contact_record(contact)
   return fields(contact, 'state', 'reservation', 'agent', 'until', 'created', 'pool', 'wait', 'waits', 'head', 'moving',
-    'queued_in', 'score', 'sequence', 'history', 'pools', 'agent_uid', 'pool_uid', 'wait_ms')
+    'queued_in', 'score', 'sequence', 'history', 'pools', 'agent_uid', 'pool_uid', 'wait_ms',
+    'first')
 end
 
 -- Returns the contact of a call.
@@ -66,11 +67,20 @@ local function step(contact, state, cause, reservation, agent, ...)
     record.score or '', now)
 end
 
--- Deletes the sealed text of a contact that neither waits nor has an offer. What it requires stays, and how long it may
--- wait: so it can come back to the queue.
-local function unseal(contact)
-  redis.call('HDEL', contact.key.contact, 'sealed', 'wait', 'moving', 'only')
+-- Deletes the sealed text of a contact that neither waits nor has an offer, unless `keeps_text`: its agent has still to
+-- answer. What it requires stays, and how long it may wait: so it can come back to the queue.
+local function unseal(contact, keeps_text)
+  local gone = {'wait', 'moving', 'only'}
+  if not keeps_text then gone[4] = 'sealed' end
+  redis.call('HDEL', contact.key.contact, unpack(gone))
   contact.record.wait, contact.record.moving = nil, nil
+end
+
+-- Returns the deadline of a conversation that begins now: by then the agent must answer (`first_ms` after its beginning,
+-- '0': at any time), and without that demand it lasts until a time.
+local function first_deadline(now, first_ms, lasts_until)
+  local most = tonumber(first_ms)
+  return most > 0 and math.min(now + most, lasts_until) or lasts_until
 end
 
 -- Ends the contact.

@@ -1,16 +1,18 @@
--- Declines an offer. A contact that may wait is in the queue again at its old age, and this agent is excluded.
+-- Declines an offer. A contact that may wait is in the queue again at its old age, and this agent is excluded. Who declines
+-- too many offers in a row is set AWAY.
 -- Takes and answers: verbs.Decline.
 local function decline(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end
-  if reservation.reads == 'DECLINED' then return answer(reservation) end
+  if reservation.reads == 'DECLINED' then return answer(reservation, '') end
   if reservation.reads ~= 'PENDING' then return refusal(reservation) end
   redis.call('HSET', key.reservation, 'reason', arg.reason)
   release(reservation, 'DECLINED', reservation.now)
-  reset_missed(reservation)
+  reset_counts(reservation, 'missed')
   local excluded_until = arg.retry_after_ms == '' and '0' or digits(reservation.now + tonumber(arg.retry_after_ms))
   if has_contact(reservation) then
     put_back(reservation, 'DECLINED', excluded_until)
   end
-  return answer(reservation)
+  local most = tonumber(arg.max_declined)
+  return answer(reservation, most > 0 and count_lost_offer(reservation, 'declined', most) or '')
 end

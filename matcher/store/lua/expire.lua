@@ -29,22 +29,17 @@ local function expire(key, arg)
   end
   if reservation.reads == state then return {'early'} end
   if redis.call('ZREM', key.due, member) == 0 then return {'done'} end
+  local unanswered = state == 'PENDING' and 'OFFER_EXPIRED'
+    or state == 'ACCEPTED' and reservation.first and 'NO_FIRST_RESPONSE'
   local away = ''
-  if state == 'ACCEPTED' then
+  if state == 'ACCEPTED' and not unanswered then
     end_expired(reservation)
   else
-    release(reservation, reservation.reads, state == 'PENDING' and reservation.now or tonumber(reservation.deadline))
+    release(reservation, reservation.reads, unanswered and reservation.now or tonumber(reservation.deadline))
   end
-  if state == 'PENDING' then
-    if has_contact(reservation) then put_back(reservation, 'OFFER_EXPIRED', '0') end
-    if redis.call('EXISTS', key.agent) == 1 then
-      local missed, most = redis.call('HINCRBY', key.agent, 'missed', 1), tonumber(arg.max_missed)
-      local reason = 'missed ' .. missed .. ' offers in a row'
-      if most > 0 and missed >= most and set_away(key.agent, key.roster, arg.events_kept, reservation.agent, reason,
-          reservation.now, reservation.micros) then
-        away = 'away'
-      end
-    end
+  if unanswered then
+    if has_contact(reservation) then put_back(reservation, unanswered, '0') end
+    away = count_lost_offer(reservation, 'missed', tonumber(arg.max_missed))
   end
   return {'lapsed', state, away}
 end

@@ -1,8 +1,9 @@
 -- Takes a contact out of the queue: the caller cancels it, or its wait is over.
 -- Takes and answers: verbs.Leave.
 
--- The states in which a contact without an agent can be canceled; a RESERVED contact's offer has lapsed.
-local LEAVES = {QUEUED = true, RETURNED = true, RESERVED = true}
+-- The states in which a contact without an agent can be canceled; a RESERVED contact's offer has lapsed, and an ASSIGNED
+-- contact's agent has not answered in time.
+local LEAVES = {QUEUED = true, RETURNED = true, RESERVED = true, ASSIGNED = true}
 
 -- Ends a contact that is kept aside.
 local function end_quarantined(contact, state, cause)
@@ -35,7 +36,7 @@ local function expire_wait(contact, live)
     step(contact, 'ASSIGNED', 'WAIT_EXPIRED', record.reservation, record.agent)
     return {'left', 'ASSIGNED'}
   end
-  if has_agent then
+  if has_agent and not record.first then
     finish(contact, 'EXPIRED', 'CONVERSATION_EXPIRED', record.reservation, record.agent)
   else
     finish(contact, 'EXPIRED', 'WAIT_EXPIRED', '', '')
@@ -59,7 +60,7 @@ local function leave(key, arg)
   local live = (record.state == 'RESERVED' or record.state == 'ASSIGNED') and tonumber(record['until']) > now
   if arg.cause == 'WAIT_EXPIRED' then return expire_wait(contact, live) end
   if live then return {'held', record.reservation} end
-  if record.state == 'ASSIGNED' then return {'ended', 'EXPIRED'} end
+  if record.state == 'ASSIGNED' and not record.first then return {'ended', 'EXPIRED'} end
   -- A call that the network repeats gets the answer of the first.
   if record.state == 'CANCELED' then return {'left', 'CANCELED'} end
   if record.state == 'QUARANTINED' then return end_quarantined(contact, 'CANCELED', arg.cause) end

@@ -8,7 +8,7 @@ local function put_status(key, arg)
   local silent = before.beat and tonumber(before.beat) <= now
   if before.status ~= arg.status or before.reason or silent then
     local version = next_version(before.version, micros)
-    redis.call('HDEL', key.agent, 'reason', 'missed', 'silent', silent and 'beat' or 'silent')
+    redis.call('HDEL', key.agent, 'reason', 'missed', 'declined', 'silent', silent and 'beat' or 'silent')
     redis.call('HSET', key.agent, 'status', arg.status, 'version', version, 'updated', digits(now))
     keep_uid(key.agent, arg.uid)
     if arg.status == 'ONLINE' then

@@ -17,7 +17,7 @@ end
 local function open_reservation(key, arg)
   local now, micros = clock()
   local reservation = fields(key.reservation, 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write',
-    'agent_uid', 'ends', 'report')
+    'agent_uid', 'ends', 'report', 'first')
   reservation.key, reservation.arg, reservation.id, reservation.agent = key, arg, arg.reservation_id, arg.agent_id
   reservation.now, reservation.micros = now, micros
   reservation.keep_ms = tonumber(arg.keep_ms)
@@ -29,9 +29,9 @@ local function open_reservation(key, arg)
   return reservation
 end
 
--- Returns the reservation's hash, and the time at which it is to be read.
-local function answer(reservation)
-  return {'ok', redis.call('HGETALL', reservation.key.reservation), digits(reservation.now)}
+-- Returns the reservation's hash, and the time at which it is to be read; then what else the verb answers.
+local function answer(reservation, ...)
+  return {'ok', redis.call('HGETALL', reservation.key.reservation), digits(reservation.now), ...}
 end
 
 -- Refuses a transition. After its deadline a reservation has lapsed, whether or not that was written.
@@ -136,9 +136,39 @@ local function end_conversation(reservation, state, wrap_up_ms, ended, idle_sinc
   count(reservation, reservation.cost)
 end
 
--- Starts the count of the agent's missed offers again: an agent who answers has missed none in a row.
-local function reset_missed(reservation)
-  redis.call('HDEL', reservation.key.agent, 'missed')
+-- Starts the counts of the agent's missed and declined offers again, as far as they are named: an agent who answers has
+-- missed none in a row, and an agent who accepts has declined none in a row.
+local function reset_counts(reservation, ...)
+  redis.call('HDEL', reservation.key.agent, ...)
+end
+
+-- Counts an offer that the agent did not take. `count`: the agent's field, also the word for what became of the offers.
+-- Returns 'away' where this call set the agent AWAY, because there were `most` in a row (0: never), else ''.
+local function count_lost_offer(reservation, count, most)
+  local key, arg = reservation.key, reservation.arg
+  if redis.call('EXISTS', key.agent) == 0 then return '' end
+  local lost = redis.call('HINCRBY', key.agent, count, 1)
+  if most == 0 or lost < most then return '' end
+  local reason = count .. ' ' .. lost .. ' offers in a row'
+  local is_set = set_away(key.agent, key.roster, arg.events_kept, reservation.agent, reason, reservation.now,
+    reservation.micros)
+  return is_set and 'away' or ''
+end
+
+-- Notes that the agent has answered: the agent keeps the conversation, and its text is not needed any more. Returns
+-- until when the conversation lasts.
+local function note_first_answer(reservation)
+  local key, contact = reservation.key, reservation.contact
+  redis.call('HDEL', key.reservation, 'first')
+  reset_counts(reservation, 'missed')
+  if has_contact(reservation) then
+    redis.call('HSET', key.contact, 'until', reservation.first)
+    redis.call('HDEL', key.contact, 'first')
+    -- While a transfer waits, the text is the transfer's.
+    if not contact.record.wait then redis.call('HDEL', key.contact, 'sealed') end
+  end
+  reservation.deadline, reservation.first = reservation.first, nil
+  extend(reservation, tonumber(reservation.deadline))
 end
 
 -- Returns whether the contact's pool is still there. A new pool of the same id is another one.
@@ -173,6 +203,7 @@ local function put_back(reservation, cause, excluded_until)
   local key, record, agent = contact.key, contact.record, reservation.agent
   local may_wait = record.wait or tonumber(record.wait_ms)
   local stays = not may_wait or record.moving or has_pool(reservation)
+  if record.first then redis.call('HDEL', key.contact, 'first') end
   if may_wait and stays then
     take_place(contact)
     redis.call('PEXPIREAT', key.contact, digits(math.max(contact.now, tonumber(record.waits)) + contact.keep_ms))

@@ -59,9 +59,9 @@ local function check_contact(attempt)
     if state ~= 'QUEUED' then return {'state', state} end
   elseif live and not attempt.withdraws then
     return {'live', record.reservation}
-  elseif state == 'ASSIGNED' then
+  elseif state == 'ASSIGNED' and not record.first then
     return {'ended', 'EXPIRED'}
-  elseif state == 'RESERVED' and not live then
+  elseif not live and (state == 'RESERVED' or state == 'ASSIGNED') then
     attempt.previous_agent, attempt.previous_uid = record.agent, record.agent_uid
   elseif state and not ROUTABLE[state] then
     return {'ended', state}
@@ -127,6 +127,11 @@ end
 local function require_anew(attempt, changes)
   local arg = attempt.arg
   if attempt.record.state then redis.call('HDEL', attempt.key.contact, 'needs', 'only', 'wait_ms') end
+  if arg.kind == 'new' and (attempt.record.first or attempt.record.moving) then
+    -- Its agent did not answer in time, and nobody has written that yet: a transfer that waited is over.
+    redis.call('HDEL', attempt.key.contact, 'first', 'moving')
+    attempt.record.first, attempt.record.moving = nil, nil
+  end
   if arg.needs ~= '' then add(changes, 'needs', arg.needs) end
   if arg.only ~= '' then add(changes, 'only', arg.only) end
 end
@@ -135,7 +140,9 @@ end
 local function require_by_hand(attempt, changes)
   local arg, anew = attempt.arg, attempt.arg.by_hand[1].anew ~= ''
   if attempt.record.state then
-    redis.call('HDEL', attempt.key.contact, 'only')
+    -- 'moving': a transfer that waited, of an agent who did not answer in time.
+    redis.call('HDEL', attempt.key.contact, 'only', 'moving')
+    attempt.record.moving = nil
     if anew then redis.call('HDEL', attempt.key.contact, 'needs') end
   end
   if anew and arg.needs ~= '' then add(changes, 'needs', arg.needs) end
@@ -170,10 +177,14 @@ local function write_contact(attempt, chosen, deadline, waits_until, changes)
   local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
   local accepted, lasts = arg.state == 'ACCEPTED', deadline
   if attempt.someone_waits then dequeue(contact) end
+  -- Whether the agent has still to answer: until then a contact that may wait keeps its text.
+  local first = accepted and deadline < attempt.now + tonumber(arg.hold_ms)
+  if first then add(changes, 'first', '1') elseif record.first then redis.call('HDEL', key.contact, 'first') end
   if waits_until then add(changes, 'head', arg.head_start_ms, 'wait_ms', arg.wait_ms) end
   local assigned = arg.kind == 'assign'
   if accepted or not (waits_until or attempt.from_queue or (assigned and record.wait)) then
-    if record.wait then unseal(contact) end
+    if record.wait then unseal(contact, first) end
+    if first and (waits_until or (assigned and arg.sealed ~= '')) then add(changes, 'sealed', arg.sealed) end
   elseif waits_until then
     add(changes, 'wait', '1', 'sealed', arg.sealed, 'waits', digits(waits_until))
     lasts = math.max(deadline, waits_until)
@@ -202,7 +213,8 @@ end
 local function hold(attempt, chosen, waits_until, changes)
   local key, arg, now, keep_ms = attempt.key, attempt.arg, attempt.now, attempt.contact.keep_ms
   local fence = digits(math.max(chosen.fence + 1, attempt.micros))
-  local deadline = now + tonumber(arg.hold_ms)
+  local lasts_until = now + tonumber(arg.hold_ms)
+  local deadline = arg.state == 'ACCEPTED' and first_deadline(now, arg.first_ms, lasts_until) or lasts_until
   local at, cost = digits(deadline), digits(chosen.cost)
   redis.call('HSET', chosen.agent, 'fence', fence)
   -- Nothing else clears away a hold that lapsed so long ago that its reservation is forgotten.
@@ -212,6 +224,7 @@ local function hold(attempt, chosen, waits_until, changes)
     'state', arg.state, 'agent', chosen.id, 'agent_uid', chosen.uid, 'contact', arg.contact_id, 'decision', arg.decision_id, 'pool', arg.pool_id,
     'channel', arg.channel, 'cost', cost, 'fence', fence, 'basis', arg.basis, 'created', digits(now),
     'deadline', at, 'accepted', arg.state == 'ACCEPTED' and digits(now) or '0')
+  if deadline < lasts_until then redis.call('HSET', key.reservation, 'first', digits(lasts_until)) end
   redis.call('PEXPIREAT', key.reservation, digits(deadline + keep_ms))
   redis.call('ZADD', key.due, at, 'reservation|' .. arg.reservation_id)
   note_due(key.life, at)

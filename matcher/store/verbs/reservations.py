@@ -98,6 +98,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     the contacts that wait already; '': it does not wait now."""
     idle_ms: int
     """After how long without activity an accepted conversation is idle; 0: never."""
+    first_ms: int
+    """Within what time after the acceptance the agent must answer, else the contact goes back; 0: at any time."""
     candidates: Sequence[Candidate]
     handed_on: HandedOn | None
     by_hand: ByHand | None
@@ -164,27 +166,30 @@ call's is not the reservation's. lapsed: its deadline has passed. state: it is i
 
 
 class Accept(VerbCall, frozen=True, kw_only=True):
-    """Accepts an offer; see idle_ms of Reserve."""
+    """Accepts an offer; see idle_ms and first_ms of Reserve."""
 
     transition: Transition
     accepted_ms: int
     """How long the conversation may take."""
     idle_ms: int
+    first_ms: int
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = _TRANSITION
 
 
 class Decline(VerbCall, frozen=True, kw_only=True):
-    """Declines an offer."""
+    """Declines an offer. away: 'away' where the agent was set AWAY, else ''."""
 
     transition: Transition
     reason: str
     retry_after_ms: int | Absent
     """After how long the agent may be offered the contact again; "": never."""
+    max_declined: int
+    """After how many declined offers in a row the agent is AWAY; 0: never."""
 
     frees: ClassVar[bool] = True
-    answers: ClassVar[Answers] = _TRANSITION
+    answers: ClassVar[Answers] = {**_TRANSITION, "ok": ("fields", "now_ms", "away")}
 
 
 class Renew(VerbCall, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from matcher.store.redis.verb_call import Absent, Answers, CallPart, Key, VerbCa
 
 
 class Beat(VerbCall, frozen=True, kw_only=True):
-    """Notes a heartbeat."""
+    """Notes a heartbeat. away: 'away' where the agent was set AWAY, else ''."""
 
     life: Key
     agent: Key
@@ -20,9 +20,11 @@ class Beat(VerbCall, frozen=True, kw_only=True):
     agent_id: str
     ttl_ms: int
     """Until the next heartbeat is due."""
+    return_within_ms: int
+    """After a longer silence the heartbeat alone does not bring the agent back."""
     events_kept: int
 
-    answers: ClassVar[Answers] = {"ok": ("until_ms", "status"), "gone": ()}
+    answers: ClassVar[Answers] = {"ok": ("until_ms", "status", "away"), "gone": ()}
 
 
 class MissBeat(VerbCall, frozen=True, kw_only=True):

@@ -1,0 +1,5 @@
+"""The fixture of two servers on one store."""
+
+from tests.state_machine.conftest import pair
+
+__all__ = ["pair"]
