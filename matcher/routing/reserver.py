@@ -181,7 +181,8 @@ class Reserver:
         replica = request.replica
         ranking = choice.ranking if choice else await self._rank_first(request, reserve)
         self._on_ranked(ranking.eligible)
-        ranking = replace(ranking, unknown_preferred=request.unknown_preferred)
+        if request.preferred:
+            ranking = replace(ranking, unknown_preferred=request.unknown_preferred)
         shortlist = shortlist_of(replica, ranking, only=choice.agent if choice else None)
         tried, looked_again = dict[str, Constraint | None](), False
         while True:
