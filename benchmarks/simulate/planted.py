@@ -54,7 +54,7 @@ BUGS: Final[Mapping[str, Bug]] = {
         )
     ),
     "client-clock": Bug(
-        (("local deadline = now + tonumber(arg.hold_ms)", "local deadline = tonumber(arg.hold_ms)", 1),),
+        (("local lasts_until = now + tonumber(arg.hold_ms)", "local lasts_until = tonumber(arg.hold_ms)", 1),),
         _trust_own_clock,
     ),
     "no-earmark": Bug((("if cost and attempt.someone_waits and not attempt.from_queue and", "if false and", 1),)),

@@ -105,7 +105,7 @@ class Facts:
         del console
         indent = max((cell_len(name) for name, _ in self._pairs), default=0) + GAP
         for name, value in self._pairs:
-            for number, line in enumerate(_wrapped(value, max(LEAST_TEXT, options.max_width - indent))):
+            for number, line in enumerate(wrapped(value, max(LEAST_TEXT, options.max_width - indent))):
                 head = (name if number == 0 else "").ljust(indent)
                 yield Text.assemble((head, "bold"), line)
 
@@ -128,7 +128,7 @@ def _line(cells: Sequence[str], widths: dict[int, int], style: str) -> Text:
     return line
 
 
-def _wrapped(value: str, width: int) -> Iterator[str]:
+def wrapped(value: str, width: int) -> Iterator[str]:
     """Yield the lines of a value; a word that is longer than a line stays whole."""
     line = ""
     for word in value.split(" "):

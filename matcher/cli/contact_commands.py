@@ -75,7 +75,7 @@ async def list_contacts(
                 tables.short(contact.pool),
                 contact.channel,
                 tables.short(contact.reservation),
-                await places.of(contact),
+                await places.in_list(contact),
                 tables.time(contact.create_time),
             )
     if not session.as_json:

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
+from rich.control import Control
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.segment import ControlType
 from rich.text import Text
 
 from matcher.model.durations import in_words
@@ -17,6 +19,8 @@ TOLD_SECONDS: Final = 2.0
 """Less time left than this is not worth a word."""
 LINE_SECONDS: Final = 10.0
 """Without a terminal, the longest silence of a step that goes on."""
+_BARS: Final[list[Console]] = []
+"""The consoles that show a bar."""
 
 
 @contextmanager
@@ -28,7 +32,17 @@ def steps(console: Console, label: str, total: int) -> Iterator[Callable[[], Non
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), _TimeLeft())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(label, total=total)
-        yield lambda: progress.advance(task)
+        _BARS.append(console)
+        try:
+            yield lambda: progress.advance(task)
+        finally:
+            _BARS.remove(console)
+
+
+def clear_bar() -> None:
+    """Clear the line of a bar that is shown, for a line of standard output; the bar is drawn again below that line."""
+    for console in _BARS:
+        console.control(Control((ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2)))
 
 
 class _TimeLeft(ProgressColumn):

@@ -41,7 +41,7 @@ MediaTypeOption = Annotated[
 BASES = {
     pb.AFFINITY: "the message meets the agent's interests",
     pb.RELATIONSHIP: "the customer knows the agent",
-    pb.FALLBACK: "the message meets no interest: the agent who is idle longest",
+    pb.FALLBACK: "the message meets no interest: the least utilized agent, of equals the longest idle",
     pb.CONTROL: "chosen at random, by policy",
     pb.PREFERRED: "the request prefers the agent",
     pb.TRANSFER: "transferred to this agent by name",

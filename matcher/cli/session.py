@@ -17,10 +17,13 @@ import grpc
 import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from matcher.cli.columns import wrapped
 from matcher.cli.field_names import TextCommand, typed, typed_names
+from matcher.cli.progress import clear_bar
 from matcher.cli.terminal_text import visible
 from matcher.client import Deadlines, MatcherCallError, MatcherClient
 from matcher.client.connection import SILENCE
@@ -78,10 +81,12 @@ class Session:
     def say(self, line: str) -> None:
         """Write a line for people, or nothing with `--json`; the line may hold text of customers and agents."""
         if not self.as_json:
-            self.out.print(Text(visible(line)), soft_wrap=True)
+            self.show(Text(in_lines(visible(line), self.out)))
 
     def show(self, content: RenderableType) -> None:
         """Print lists and facts as wide as they are: the terminal breaks the line of an id, and nothing cuts the id."""
+        if self.out.is_terminal:
+            clear_bar()
         self.out.print(content, soft_wrap=True)
 
     def flush(self) -> None:
@@ -93,7 +98,7 @@ class Session:
         if self.as_json:
             sys.stderr.write(json.dumps({"note": line}) + "\n")
             return
-        self.err.print(Text(visible(line), style=style), soft_wrap=True)
+        self.err.print(Text(in_lines(visible(line), self.err), style=style), soft_wrap=True)
 
     def note_break(self, error: MatcherCallError) -> None:
         """Write to stderr that a stream broke off and is resumed."""
@@ -107,6 +112,9 @@ class Session:
         else:
             message = describe(error, self, names) if isinstance(error, MatcherCallError) else str(error)
             self.note(f"error: {message}", style="red")
+            if isinstance(error, MatcherCallError) and not error.reason:
+                for contact, request in error.request_ids.items():
+                    self.note(json.dumps({"contact_id": contact, "request_id": request}), style="red")
 
 
 def _error_document(
@@ -130,6 +138,8 @@ def _error_document(
         document["retry_after_seconds"] = error.retry_after
     if error.request_id:
         document["request_id"] = error.request_id
+    if error.request_ids:
+        document["request_ids"] = dict(error.request_ids)
     return document
 
 
@@ -138,6 +148,15 @@ def _console(*, stderr: bool) -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
     return console
+
+
+def in_lines(line: str, console: Console) -> str:
+    """Return a line broken between words where it is longer than the terminal is wide; elsewhere as it is."""
+    if not console.is_terminal or cell_len(line) <= console.width:
+        return line
+    said = line.lstrip(" ")
+    indent = line[: len(line) - len(said)]
+    return "\n".join(indent + part for part in wrapped(said, console.width - len(indent)))
 
 
 def plain(document: Message | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -305,13 +324,27 @@ def _describe_without_answer(error: MatcherCallError, target: str) -> str:
     if error.code is grpc.StatusCode.UNAVAILABLE:
         if "refused" in error.message:
             return f"no service answers at {target}: {_advice()}"
-        return f"{target} cannot be reached: {error.message}"
+        return f"{target} cannot be reached: {error.message}{_repeat(error)}"
     if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         if error.message.startswith(SILENCE):
             return f"{target} is silent: {error.message}"
-        again = f"; --request-id {error.request_id} gives the answer that was lost" if error.request_id else ""
-        return f"{target} did not answer in time; allow more time with --timeout{again}"
-    return f"{error.code.name}: {error.message}"
+        return f"{target} did not answer in time; allow more time with --timeout{_repeat(error)}"
+    return f"{error.code.name}: {error.message}{_repeat(error)}"
+
+
+def _repeat(error: MatcherCallError) -> str:
+    """Return how to learn the answer that may have been lost; "" where the call has no request_id."""
+    if error.request_id:
+        return (
+            f"; the agent may be reserved all the same: the same command with --request-id {error.request_id} gives the"
+            " answer, and reserves nobody twice"
+        )
+    if error.request_ids:
+        return (
+            "; agents may be reserved all the same: the same lines with the contact_id and request_id below give the"
+            " answers, and reserve nobody twice"
+        )
+    return ""
 
 
 def _advice() -> str:

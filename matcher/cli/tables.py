@@ -270,6 +270,13 @@ def queued(place: routing_pb2.Queued, *, nobody_online: bool = False) -> str:
     return f"position {place.position} in the queue{estimate}; at most until {time(place.expire_time)}"
 
 
+def place_in_list(place: routing_pb2.Queued, *, nobody_online: bool) -> str:
+    """Return a contact's position and its wait as a cell: "3, about 2 min"."""
+    if place.HasField("estimated_wait"):
+        return f"{place.position}, about {in_words(place.estimated_wait.ToTimedelta().total_seconds())}"
+    return f"{place.position}, nobody online" if nobody_online else f"{place.position}"
+
+
 def agent(record: roster_pb2.Agent) -> RenderableType:
     """Return an agent's facts, with the holds."""
     return facts(

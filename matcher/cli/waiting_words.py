@@ -24,13 +24,21 @@ class Places:
         """Return the place of a contact in words, "" where it does not wait."""
         if not contact.HasField("queued"):
             return ""
-        nobody = False
-        if not contact.queued.HasField("estimated_wait"):
-            key = (short(contact.pool), contact.channel, *map(short, contact.excluded_agents))
-            if key not in self._nobody:
-                self._nobody[key] = await nobody_online(self._client, key[0], key[1], excluded_agents=key[2:])
-            nobody = self._nobody[key]
-        return tables.queued(contact.queued, nobody_online=nobody)
+        return tables.queued(contact.queued, nobody_online=await self._nobody_online(contact))
+
+    async def in_list(self, contact: pb.Contact) -> str:
+        """Return the place of a contact as a cell of a list, "" where it does not wait."""
+        if not contact.HasField("queued"):
+            return ""
+        return tables.place_in_list(contact.queued, nobody_online=await self._nobody_online(contact))
+
+    async def _nobody_online(self, contact: pb.Contact) -> bool:
+        if contact.queued.HasField("estimated_wait"):
+            return False
+        key = (short(contact.pool), contact.channel, *map(short, contact.excluded_agents))
+        if key not in self._nobody:
+            self._nobody[key] = await nobody_online(self._client, key[0], key[1], excluded_agents=key[2:])
+        return self._nobody[key]
 
 
 async def nobody_online(

@@ -27,6 +27,7 @@ class MatcherCallError(Exception):
     `reason` names an `ErrorReason` of proto/matcher/v1/errors.proto; it is "" where no service answered.
     `retry_after` is in seconds; None where the service gives none. `request_id` is the one that the call was sent with,
     also where the client made it: after a timeout the same call with this id gives the answer that was lost.
+    `request_ids` has those of `route_many`, by contact_id.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class MatcherCallError(Exception):
         self.metadata: Mapping[str, str] = dict(metadata or {})
         self.retry_after = retry_after
         self.request_id = request_id
+        self.request_ids: Mapping[str, str] = {}
 
     @classmethod
     def of_call(cls, error: grpc.aio.AioRpcError, request_id: str = "") -> MatcherCallError:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable
 
 from matcher.client.connection import Connection
+from matcher.client.failure import MatcherCallError
 from matcher.v1 import routing_pb2 as pb
 
 
@@ -18,10 +19,15 @@ class JointCalls(Connection):
         """Decide several messages, at most 256, by the jointly best assignment; return their results in their order.
 
         The requests are copied: a copy gets a contact_id and a request_id where it has none, and resource names for the
-        ids of pools and agents. An item that fails has a `status` instead of a `response`.
+        ids of pools and agents. An item that fails has a `status` instead of a `response`. Raises MatcherCallError
+        where the call as a whole fails; its `request_ids` are those of the copies.
         """
         batch = pb.RouteMessagesRequest(parent=self.parent, requests=map(self._completed, requests))
-        answer = await self._call(self._routing.RouteMessages, batch, deadline or self.deadlines.write)
+        try:
+            answer = await self._call(self._routing.RouteMessages, batch, deadline or self.deadlines.write)
+        except MatcherCallError as error:
+            error.request_ids = {request.contact_id: request.request_id for request in batch.requests}
+            raise
         return list(answer.results)
 
     def _completed(self, given: pb.RouteMessageRequest) -> pb.RouteMessageRequest:

@@ -84,10 +84,10 @@ class ContactProgress:
             self._look_at = time.monotonic() + seconds
             shown = None if place is None else (place.position, _whole_seconds(place.estimated_ms))
             is_changed, self._told = shown not in {None, self._told}, shown
-        if self._last is None or not (is_due or is_changed):
+        if not (is_due or is_changed):
             return None
         self._sign_at = time.monotonic() + self._sign_seconds
-        return ContactSign(self._last, self._now_ms(), place)
+        return None if self._last is None else ContactSign(self._last, self._now_ms(), place)
 
     async def _place(self, place_seconds: float) -> tuple[Queued | None, float]:
         """Return the contact's place, None where it does not wait or has no place yet, and when to look again."""

@@ -65,6 +65,25 @@ def test_a_quote_behind_a_question_is_not_compared() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "media_type"),
+    [
+        ("My bees have swarmed.\n\nOn 3 June 2025 at 10:12, Anna wrote:\n", "text/plain"),
+        ("My bees have swarmed.\r\n\r\nOn 3 June 2025 at 10:12, Anna wrote:\r\n\r\n", "text/plain"),
+        (
+            "<div>My bees have swarmed.</div><div>On 3 June 2025 at 10:12, Anna wrote:</div>"
+            '<blockquote type="cite">I love brass bands.</blockquote>',
+            "text/html",
+        ),
+    ],
+)
+def test_a_reply_header_at_the_end_is_set_aside(text: str, media_type: str) -> None:
+    """Where the quote below it is missing, or an element of its own: nothing is left behind the header."""
+    reading = reading_of(text, media_type)
+    assert reading.text.strip() == "My bees have swarmed."
+    assert AsideKind.REPLY_HEADER in {part.kind for part in reading.set_aside}
+
+
 def test_what_follows_a_postscript_is_kept() -> None:
     """A customer who writes below the signature is heard."""
     text = "The tent leaks.\n\nKind regards,\nPaul Reed\n\nP.S. Do you also mend kayaks?"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from rich.console import Console, RenderableType
 
 from matcher.cli import tables
 from matcher.cli.columns import LEAST_TEXT, MIDDLE, NARROW, WIDE, Column, Facts, Listing
+from matcher.cli.session import in_lines
 
 COLUMNS = (
     Column("contact"),
@@ -88,3 +91,17 @@ def test_a_sentence_among_facts_is_wrapped_under_its_beginning() -> None:
     """The name stands before the first line only."""
     lines = printed(tables.facts([("waits at", "position 12 in the queue, at most until noon")]), 34)
     assert lines == ["waits at  position 12 in the", "          queue, at most until", "          noon"]
+
+
+def test_a_sentence_on_a_terminal_is_broken_between_words_and_elsewhere_not_at_all() -> None:
+    """Its indentation stays, and an id that is longer than a line is never broken."""
+    terminal = Console(file=io.StringIO(), width=20, force_terminal=True)
+    line = "  agents keep their status 550e8400-e29b-41d4-a716-446655440000 today"
+    assert in_lines(line, terminal).split("\n") == [
+        "  agents keep their",
+        "  status",
+        "  550e8400-e29b-41d4-a716-446655440000",
+        "  today",
+    ]
+    assert in_lines(line, Console(file=io.StringIO(), width=20)) == line
+    assert in_lines("  short", terminal) == "  short"

@@ -39,7 +39,7 @@ async def test_contacts_are_listed_shown_watched_and_canceled(desk: MatcherClien
         ("c-2", "CONTACT_QUEUED"),
     ]
     waiting = await typed(desk, "contacts", "list", "--state", "queued", "--pool", "default")
-    assert "position 1 in the queue" in waiting.out
+    assert [line.split()[-2] for line in waiting.out.splitlines() if line.startswith("c-2")] == ["1"]
     assert waiting.out.endswith("1 contacts\n")
     shown = await typed(desk, "contacts", "show", "c-2")
     assert "nobody free" in shown.out
@@ -58,7 +58,7 @@ async def test_a_watch_with_progress_prints_the_place_in_the_queue(desk: Matcher
     options = ("--progress", "--server", desk.target, "--site", desk.site)
     async with running("contacts", "watch", "c-2", *options) as watch:
         assert (await printed(watch.stdout)).endswith("c-2 1 QUEUED nobody free")
-        assert " c-2 1 position 1 in the queue, at most until " in await printed(watch.stdout)
+        assert " c-2 1 position 1 in the queue; at most until " in await printed(watch.stdout)
         await desk.cancel_contact("c-2")
         assert (await printed(watch.stdout)).endswith("c-2 2 CANCELED canceled")
         assert await watch.wait() == 0

@@ -128,6 +128,25 @@ async def test_a_stream_that_never_began_and_a_refusal_are_not_repeated() -> Non
         assert begun == 1
 
 
+async def test_a_stream_comes_back_to_a_server_that_had_no_place_for_it_at_once() -> None:
+    """The streams of a server that stopped come to the others all together; who is told when to come again does so."""
+    begun = 0
+
+    async def crowded() -> AsyncGenerator[int, None]:
+        nonlocal begun
+        begun += 1
+        yield begun
+        if begun < 3:
+            raise MatcherCallError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS", "", retry_after=0.01 if begun == 1 else None
+            )
+
+    stream = resuming(crowded)
+    assert [await anext(stream), await anext(stream)] == [1, 2]
+    with pytest.raises(MatcherCallError, match="TOO_MANY_STREAMS"):
+        await anext(stream)
+
+
 async def test_a_route_that_timed_out_names_the_request_id_that_gives_its_answer(desk: MatcherClient) -> None:
     """The client made the id; the same call with it gives one reservation, not two."""
     with pytest.raises(MatcherCallError) as failed:

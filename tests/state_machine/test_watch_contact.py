@@ -99,6 +99,29 @@ async def test_a_contact_that_does_not_wait_sends_signs_without_a_place(pair: Pa
     }
 
 
+async def test_a_contact_without_any_step_is_looked_at_once_in_a_silence(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing to tell of such a record; its watcher does not read the store again and again."""
+    message = Message("roses", "", Requirements())
+    await pair.slow.router.route(pair.site, RouteRequest(message, contact_id="c", wait=Wait(LONG_MS)))
+    await pair.connection.run("HDEL", Keys(pair.site).contact("c"), "history")
+    reads = 0
+    history = pair.slow.queue.history
+
+    async def counted(site: str, contact: str) -> list[ContactEvent]:
+        nonlocal reads
+        reads += 1
+        return await history(site, contact)
+
+    monkeypatch.setattr(pair.slow.queue, "history", counted)
+    await pair.catch_up()
+    async with aclosing(watch_service(pair, sign_seconds=30.0).contact(pair.site, "c", 0, progress=True)) as stream:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.3)
+    assert reads == 1
+
+
 async def place_told(stream: AsyncGenerator[ContactEvent | ContactSign, None]) -> Queued:
     """Return the next place in the queue that a watcher is told."""
     async with asyncio.timeout(30):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import grpc
 import pytest
 
 from matcher.v1 import routing_pb2 as pb
@@ -66,3 +69,30 @@ async def test_a_contact_is_watched_on_though_the_stream_broke_before_its_first_
                 await pair.slow.contacts.cancel(pair.site, "c-0")
                 assert (await step).cause == pb.CAUSE_CANCELED
             await stream.aclose()
+
+
+async def test_an_idle_channel_that_pings_is_not_sent_away(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain client pings every second and calls nothing; a server with the defaults of gRPC sends it away."""
+    async with (
+        quick_service(pair, monkeypatch) as ours,
+        quick_service(pair, monkeypatch, has_pings=False) as default,
+        idle_channel(ours) as kept,
+        idle_channel(default) as sent_away,
+    ):
+        async with asyncio.timeout(60):
+            await sent_away.wait_for_state_change(grpc.ChannelConnectivity.READY)
+        assert kept.get_state() is grpc.ChannelConnectivity.READY
+
+
+@asynccontextmanager
+async def idle_channel(service: QuickService) -> AsyncIterator[grpc.aio.Channel]:
+    """Open a channel that is connected and pings every second."""
+    options = (
+        ("grpc.keepalive_time_ms", 1_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+    )
+    async with grpc.aio.insecure_channel(service.target, options=options) as channel:
+        await channel.channel_ready()
+        yield channel

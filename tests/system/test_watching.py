@@ -248,6 +248,19 @@ async def test_supervisors_list_the_contacts_that_have_not_ended(desk: MatcherCl
     await wait_until(gone, "what has ended is listed no more")
 
 
+async def test_a_plain_watch_is_open_before_there_is_anything_to_tell(desk: MatcherClient) -> None:
+    """The headers come at once, so that a caller who knows all steps knows that the stream is open; then only steps."""
+    await desk.route(BEES, contact_id="c-1")
+    async with grpc.aio.insecure_channel(desk.target) as channel:
+        stub: routing_pb2_grpc.RoutingServiceAsyncStub = routing_pb2_grpc.RoutingServiceStub(channel)
+        watch: Any = stub.WatchContact(pb.WatchContactRequest(name=desk.name("contacts", "c-1"), after_sequence=1))
+        async with asyncio.timeout(30):
+            await watch.initial_metadata()
+        await desk.cancel_contact("c-1")
+        assert said(await watch.read()) == ("c-1", "CANCELED", "CANCELED")
+        assert await watch.read() is grpc.aio.EOF
+
+
 async def test_a_contact_is_canceled_in_every_state(desk: MatcherClient) -> None:
     """It leaves the queue, or its agent is free; a repetition is the same; a contact that has ended is refused."""
     offered = (await desk.route(BEES, contact_id="c-1", wait=True)).reservation

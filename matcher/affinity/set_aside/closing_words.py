@@ -66,7 +66,7 @@ WEAK: Final = frozenset(f"{_WEAK}|{_WISHES}".split("|"))
 
 _DEVICE: Final = (
     r"(?:my |meinem |mon |mi |mio |il mio |meu |mijn |min |моего |我的\s?|나의 )?"
-    r"(?:i-?phone|i-?pad|android|samsung|galaxy|huawei|xiaomi|blackberry|smartphone|handy|mobile|mobil|phone|telefon"
+    r"(?:i-?phon[eu]|i-?pad|android|samsung|galaxy|huawei|xiaomi|blackberry|smartphone|handy|mobile|mobil|phone|telefon"
     r"|mail for|yahoo|outlook|gmx|web\.de|gmail|proton|tablet|windows|huawei)"
 )
 MOBILE: Final = re.compile(
@@ -75,8 +75,8 @@ MOBILE: Final = re.compile(
     rf"|envoyé (?:de|depuis|à partir de|avec) {_DEVICE}|enviado (?:desde|con|do|de|pelo|a partir do) {_DEVICE}"
     rf"|inviato (?:da|dal|con) {_DEVICE}|(?:verstuurd|verzonden) (?:vanaf|vanuit|via|met) {_DEVICE}"
     rf"|wysłan[eoy] (?:z|przez) {_DEVICE}|skickat från {_DEVICE}|sendt fra {_DEVICE}|lähetetty .{{0,20}}"
-    rf"|odesláno z {_DEVICE}|отправлено (?:с|из) {_DEVICE}|отправлено из .{{0,30}}почты.{{0,30}}|надіслано з {_DEVICE}"
-    r"|i-?phone['’]?.{0,8} gönderildi|.{0,20}['’]?(?:dan|den) gönderildi|i-?phone ?から送信|.{0,20}から送信"
+    rf"|odesláno z {_DEVICE}|στάλθηκε από (?:το )?{_DEVICE}|odoslané z {_DEVICE}|trimis (?:de pe|din) {_DEVICE}|отправлено (?:с|из) {_DEVICE}|отправлено из .{{0,30}}почты.{{0,30}}|надіслано з {_DEVICE}"
+    r"|i-?(?:phone|pad)-?r[óő]l küldve|i-?phone['’]?.{0,8} gönderildi|.{0,20}['’]?(?:dan|den) gönderildi|i-?phone ?から送信|.{0,20}から送信"
     r"|[发發]自我的.{0,30}|從我的.{0,20}傳送|나의 .{0,20}에서 보냄|أ?ُ?رسلت من .{0,30}|נשלח מה.{0,30}"
     r"|get outlook for|outlook für .{3,10} beziehen|holen sie sich outlook|télécharger outlook pour|obtener outlook para"
     r"|obtenir outlook pour|scarica outlook per|ottieni outlook per|obter o outlook para|baixar outlook|outlook voor"

@@ -28,7 +28,7 @@ def cut(text: str) -> list[SetAside]:
     mark_signatures(lines, kinds)
     found: list[SetAside] = []
     for line, kind in zip(lines, kinds, strict=True):
-        if kind is None:
+        if kind is None or line.start == line.end:  # the empty line behind the last line end has no place
             continue
         if found and found[-1].kind is kind and found[-1].end == line.start:
             found[-1] = SetAside(kind, found[-1].start, line.end)

@@ -19,7 +19,7 @@ LEAST_LABELS: Final = 3
 
 # "> 5" and ">:(" are no quotes.
 _QUOTED: Final = re.compile(r"[>›](?![:;=_<.-]|\s?[\d.,]+\s*(?:$|[^\W\d]))")
-_DATE: Final = re.compile(r"(?:19|20)\d\d(?!\d)|\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{2,4}|\d年")
+_DATE: Final = re.compile(r"(?:19|20|[٢۲][٠۰])\d\d(?!\d)|\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{2,4}|\d年")
 _TIME: Final = re.compile(r"\d{1,2}\s?[:.時点hH]\s?\d{2}(?!\d)")
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]]@[^\s<>()\[\]]+\.[^\s<>()\[\]]+")
 _LABELLED: Final = re.compile(r"[\s>*_]*([^\W\d_][^:：*_]{0,30}?)[*_]*\s?[:：][*_]*(?:\s|$|(?<=：))(.*)$")

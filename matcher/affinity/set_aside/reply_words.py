@@ -9,7 +9,7 @@ WROTE: Final = re.compile(
     r"\bwrote\b|\bschrieb\b|\bgeschrieben\b|\ba\s+écrit\b|\bescribi[óo]\b|\bha\s+scritto\b|\bescreveu\b|\bschreef\b"
     r"|\bgeschreven\b|\bskrev\b|\bnapisał|\bpisze\b|\bkirjoitti\b|\bnapsal|\bnapísal|\bezt\s+írta|\ba\s+scris\b|έγραψε"
     r"|\bнаписал|\bпишет\b|\bписал|\bпише\b|\bнаписав|\bнаписа\b|\byazdı\b|\bva\s+escriure\b|\bje\s+napisa|\brašė\b"
-    r"|\brakstīja\b|\bkirjutas\b|\bđã\s+viết\b|\bmenulis\b|写道|寫道|のメール|書きました|작성|כתב|كتب"
+    r"|\brakstīja\b|\bkirjutas\b|\bđã\s+viết\b|\bmenulis\b|写道|寫道|のメール|書きました|작성|כתב|كتب|كتابة|نوشت"
     r"|ने\s+लिखा|เขียน",
     re.IGNORECASE,
 )

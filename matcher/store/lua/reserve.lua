@@ -178,7 +178,7 @@ local function write_contact(attempt, chosen, deadline, waits_until, changes)
   local accepted, lasts = arg.state == 'ACCEPTED', deadline
   if attempt.someone_waits then dequeue(contact) end
   -- Whether the agent has still to answer: until then a contact that may wait keeps its text.
-  local first = accepted and deadline < attempt.now + tonumber(arg.hold_ms)
+  local first = attempt.answers_first
   if first then add(changes, 'first', '1') elseif record.first then redis.call('HDEL', key.contact, 'first') end
   if waits_until then add(changes, 'head', arg.head_start_ms, 'wait_ms', arg.wait_ms) end
   local assigned = arg.kind == 'assign'
@@ -224,7 +224,8 @@ local function hold(attempt, chosen, waits_until, changes)
     'state', arg.state, 'agent', chosen.id, 'agent_uid', chosen.uid, 'contact', arg.contact_id, 'decision', arg.decision_id, 'pool', arg.pool_id,
     'channel', arg.channel, 'cost', cost, 'fence', fence, 'basis', arg.basis, 'created', digits(now),
     'deadline', at, 'accepted', arg.state == 'ACCEPTED' and digits(now) or '0')
-  if deadline < lasts_until then redis.call('HSET', key.reservation, 'first', digits(lasts_until)) end
+  attempt.answers_first = deadline < lasts_until
+  if attempt.answers_first then redis.call('HSET', key.reservation, 'first', digits(lasts_until)) end
   redis.call('PEXPIREAT', key.reservation, digits(deadline + keep_ms))
   redis.call('ZADD', key.due, at, 'reservation|' .. arg.reservation_id)
   note_due(key.life, at)
