@@ -181,8 +181,7 @@ class Reserver:
         replica = request.replica
         ranking = choice.ranking if choice else await self._rank_first(request, reserve)
         self._on_ranked(ranking.eligible)
-        if request.preferred:
-            ranking = replace(ranking, unknown_preferred=request.unknown_preferred)
+        ranking = _noting_unknown(request, ranking)
         shortlist = shortlist_of(replica, ranking, only=choice.agent if choice else None)
         tried, looked_again = dict[str, Constraint | None](), False
         while True:
@@ -212,7 +211,7 @@ class Reserver:
                     looked_again = True
                     tried.update(full.refused)
                     ranking = await self._rank_next(request, reserve, tried, full)
-                    ranking = replace(ranking, unknown_preferred=request.unknown_preferred)
+                    ranking = _noting_unknown(request, ranking)
                     if not ranking.candidates and not reserve.lines_up:
                         return NobodyFree(reserve.contact, ranking.left_out)
                     shortlist = shortlist_of(replica, ranking)
@@ -313,6 +312,11 @@ def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:
             return ContactMoved(contact)
         case _:
             return ContactEnded(contact, refused.detail)
+
+
+def _noting_unknown(request: RankRequest, ranking: Ranking) -> Ranking:
+    """Return the ranking with the preferred agents who do not exist."""
+    return replace(ranking, unknown_preferred=request.unknown_preferred) if request.preferred else ranking
 
 
 def _with_refused(left: RankRequest, left_out: LeftOut, tried: Mapping[str, Constraint | None]) -> LeftOut:
