@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 
 from benchmarks.simulate import convert
 from benchmarks.simulate import history as h
-from benchmarks.simulate.gateway import Attempt, Gateway, Stubs
+from benchmarks.simulate.gateway import Attempt, Gateway, Refused, Stubs
 from benchmarks.simulate.history import Verb
 from benchmarks.simulate.plan import Arrival
 from matcher.model.lifecycle import AgentStatus
@@ -270,6 +271,7 @@ async def open_site(gateway: Gateway, pools: tuple[h.PoolTerms, ...]) -> None:
             head_start=convert.lasting(terms.head_start) if terms.head_start else None,
             wrap_up_duration=convert.lasting(terms.wrap_up) if terms.wrap_up else None,
             idle_duration=convert.lasting(terms.idle) if terms.idle else None,
+            first_response_duration=convert.lasting(terms.first_response) if terms.first_response else None,
             relationship_duration=convert.lasting(3600) if terms.relationship_wait else None,
             relationship_wait=convert.lasting(terms.relationship_wait) if terms.relationship_wait else None,
         )
@@ -278,6 +280,20 @@ async def open_site(gateway: Gateway, pools: tuple[h.PoolTerms, ...]) -> None:
 
 async def _create_pool(gateway: Gateway, request: roster.CreatePoolRequest) -> None:
     await gateway.call(lambda stubs, seconds: stubs.roster.CreatePool(request, timeout=4 * seconds))
+
+
+async def dismiss(gateway: Gateway, agent: str) -> None:
+    """Remove an agent with all that the agent holds."""
+    request = roster.DeleteAgentRequest(name=gateway.name("agents", agent), force=True)
+
+    def record(attempt: Attempt, _: object | None) -> h.Record:
+        # Where an attempt without an answer was done, the next one finds no such agent.
+        gone = attempt.reason == "AGENT_NOT_FOUND"
+        ending = h.Ending.OK if gone else attempt.ending
+        return h.Dismissed(began=attempt.began, ended=attempt.ended, ending=ending, reason=attempt.reason, agent=agent)
+
+    with suppress(Refused):
+        await gateway.call(lambda stubs, seconds: stubs.roster.DeleteAgent(request, timeout=4 * seconds), record)
 
 
 async def hire(gateway: Gateway, desk: h.Desk, interests: tuple[str, ...]) -> None:

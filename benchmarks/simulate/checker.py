@@ -38,7 +38,16 @@ def judge(records: Iterable[h.Record]) -> Verdict:
     """Return the verdict on the history of a day."""
     day = reconstruct(records)
     return Verdict(
-        (*_lost(day), *_served_twice(day), *_crowded(day), *overtaken(day), *_terms(day), *_over(day), *_untold(day)),
+        (
+            *_lost(day),
+            *_served_twice(day),
+            *_crowded(day),
+            *overtaken(day),
+            *_terms(day),
+            *_taken_away(day),
+            *_over(day),
+            *_untold(day),
+        ),
         figures(day),
     )
 
@@ -158,17 +167,37 @@ def _terms(day: Day) -> Iterator[Breach]:
         first, pool = hold.first, day.pools[hold.first.pool]
         at_once = first.state is ReservationState.ACCEPTED and not hold.done[Verb.ACCEPT]
         if first.state is ReservationState.PENDING or at_once:
-            lasts = pool.offer if first.state is ReservationState.PENDING else pool.accepted
+            lasts = pool.offer if first.state is ReservationState.PENDING else pool.lasts(answered=False)
             if abs(first.expires - first.created - lasts) > TICK:
                 what = f"is held for {first.expires - first.created:.3f} s, not {lasts:g}"
                 yield Breach(Law.DRIFT, f"{first.reservation} {what}")
         if (accepted := hold.accepted) is not None and accepted.held is not None:
-            earliest = min(call.began for call in hold.done[Verb.ACCEPT]) + pool.accepted
-            if not earliest - TICK <= accepted.held.expires <= accepted.ended + pool.accepted + TICK:
+            lasts = pool.lasts(answered=False)
+            earliest = min(call.began for call in hold.done[Verb.ACCEPT]) + lasts
+            if not earliest - TICK <= accepted.held.expires <= accepted.ended + lasts + TICK:
                 yield Breach(Law.DRIFT, f"{first.reservation} lasts until {accepted.held.expires:.3f} once accepted")
         lapsed = _reported_lapsed(day, hold) if first.state is ReservationState.PENDING else None
         if lapsed is not None and lapsed < first.created + pool.offer - TICK:
             yield Breach(Law.DRIFT, f"{first.reservation} lapsed {lapsed - first.created:.3f} s after its creation")
+
+
+def _taken_away(day: Day) -> Iterator[Breach]:
+    """Find conversations that an agent lost for want of an answer, though the answer came or the time was not over."""
+    for hold in day.holds.values():
+        steps = day.contacts[hold.first.contact].steps
+        lost = [
+            step.at
+            for step in steps
+            if step.cause is Cause.NO_FIRST_RESPONSE and step.reservation == hold.first.reservation
+        ]
+        if not lost:
+            continue
+        accepts = [call.began for call in hold.done[Verb.ACCEPT] if call.ending is not Ending.REFUSED]
+        began = min(accepts, default=hold.first.created)
+        answered = any(call.ending is Ending.OK for call in hold.done[Verb.TOUCH])
+        if answered or lost[0] < began + day.pools[hold.first.pool].first_response - TICK:
+            what = f"was taken from {hold.first.agent} {lost[0] - began:.3f} s after its acceptance"
+            yield Breach(Law.DRIFT, f"{hold.first.reservation} {what}{', who had answered' if answered else ''}")
 
 
 def _reported_lapsed(day: Day, hold: Hold) -> float | None:

@@ -90,6 +90,7 @@ class Day:
             self._desks[desk.agent] = DeskWorker(
                 self._gateway, self.tasks, plan, desk, self._cast.desks, self._cast.texts, self._platform.settled,
                 self._platform.waits_no_more,
+                self._hire,
                 plan.seed * 1_000 + number,
             )  # fmt: skip
         self._began = time.monotonic()
@@ -128,7 +129,8 @@ class Day:
         await self._gateway.close()
 
     async def _hire(self, desk: h.Desk) -> None:
-        await calls.hire(self._gateway, desk, self._cast.interests[desk.agent])
+        with suppress(Refused):  # it was done by an attempt without an answer
+            await calls.hire(self._gateway, desk, self._cast.interests[desk.agent])
 
     @staticmethod
     async def _each(coroutines: Iterable[Coroutine[object, object, None]]) -> None:
@@ -174,7 +176,8 @@ class Day:
         await self._each([worker.close() for worker in self._desks.values()])
         until = time.monotonic() + self._plan.drain_seconds
         while time.monotonic() < until:
-            if not self._platform.open() and not any(worker.talking for worker in self._desks.values()):
+            workers = self._desks.values()
+            if not self._platform.open() and all(worker.hired and not worker.talking for worker in workers):
                 break
             await asyncio.sleep(0.1)
         # The last wrap-ups.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -40,15 +40,18 @@ class DeskWorker:
         texts: Sequence[str],
         settled: Callable[[str], asyncio.Event],
         waits_no_more: Callable[[str], None],
+        hire: Callable[[h.Desk], Awaitable[None]],
         seed: int,
     ) -> None:
         """Set up the agent of a desk.
 
         settled: returns the event that is set when a transfer of a contact has ended. waits_no_more: called with a
-        transferred contact that may not wait if the new agent does not accept it.
+        transferred contact that may not wait if the new agent does not accept it. hire: creates the agent of a desk.
         """
         self.desk = desk
         self.talking = 0
+        self.hired = True
+        """False while the agent is removed."""
         self.closing = False
         """Whether the day is over: the agent then answers every offer and takes no breaks."""
         self._gateway = gateway
@@ -58,6 +61,8 @@ class DeskWorker:
         self._texts = texts
         self._settled = settled
         self._waits_no_more = waits_no_more
+        self._hire = hire
+        self._demands = {pool.id: pool.first_response for pool in plan.pools}
         self._rng = random.Random(seed)
         self._asleep = False
         self._known: set[str] = set()
@@ -82,7 +87,12 @@ class DeskWorker:
 
     async def _come_back(self) -> None:
         await asyncio.sleep(BACK_SECONDS)
-        await calls.declare(self._gateway, self.desk.agent, AgentStatus.ONLINE)
+        await self._declare(AgentStatus.ONLINE)
+
+    async def _declare(self, status: AgentStatus) -> None:
+        """Set the status, unless the agent is removed at the moment."""
+        with suppress(Refused):
+            await calls.declare(self._gateway, self.desk.agent, status)
 
     async def _answer(self, reservation: str, direct: bool) -> None:
         with suppress(Refused):
@@ -100,7 +110,7 @@ class DeskWorker:
                 held = await calls.act(self._gateway, Verb.ACCEPT, reservation, fence=held.fence, cut_short=cut)
             elif held.state is not ReservationState.ACCEPTED:
                 return
-            self._missed = 0
+            self._missed = self._missed if self._demands[held.pool] else 0
             self.talking += 1
             try:
                 await self._talk(held, direct)
@@ -111,6 +121,13 @@ class DeskWorker:
         if not direct and self._rng.random() < WEIGHED:
             await calls.weigh(self._gateway, held.reservation)
         habits = self._habits
+        if demanded := self._demands[held.pool]:
+            if not self.closing and self._rng.random() < habits.silent:
+                await asyncio.sleep(demanded)
+                return
+            await asyncio.sleep(self._rng.uniform(0.0, demanded / 4))
+            await calls.act(self._gateway, Verb.TOUCH, held.reservation, fence=held.fence)
+            self._missed = 0
         left = min(self._rng.expovariate(1 / habits.talk), habits.longest_talk)
         touches = self._rng.random() < 0.7
         while left > TOUCH_SECONDS:
@@ -160,27 +177,33 @@ class DeskWorker:
         await asyncio.sleep(self._rng.expovariate(1 / habits.breaks))
         while not self.closing:
             length = self._rng.expovariate(1 / habits.break_seconds)
-            if self._rng.random() < 0.1:
+            if self._rng.random() < habits.dismissed:
+                self.hired = False
+                await calls.dismiss(self._gateway, self.desk.agent)
+                await asyncio.sleep(min(length, 1.0))
+                await self._hire(self.desk)
+                self.hired = True
+            elif self._rng.random() < 0.1:
                 self._asleep = True
                 await asyncio.sleep(length)
                 self._asleep = False
             else:
                 kinds = (AgentStatus.OFFLINE, AgentStatus.AWAY, AgentStatus.DRAINING)
-                await calls.declare(self._gateway, self.desk.agent, self._rng.choice(kinds))
+                await self._declare(self._rng.choice(kinds))
                 await asyncio.sleep(length)
             # Also if the service has set the agent AWAY in the meantime.
-            await calls.declare(self._gateway, self.desk.agent, AgentStatus.ONLINE)
+            await self._declare(AgentStatus.ONLINE)
             await asyncio.sleep(self._rng.expovariate(1 / habits.breaks))
 
     async def close(self) -> None:
         """Set the agent ONLINE, and answer every offer from now on."""
         self.closing, self._asleep = True, False
-        await calls.declare(self._gateway, self.desk.agent, AgentStatus.ONLINE)
+        await self._declare(AgentStatus.ONLINE)
 
     async def beat(self) -> None:
         """Send heartbeats for ever; sometimes pause for longer than a heartbeat counts."""
         while True:
-            with suppress(NoAnswer):
+            with suppress(NoAnswer, Refused):
                 await calls.beat(self._gateway, self.desk.agent, BEAT_COUNTS)
             silent = not self.closing and self._rng.random() < 0.02
             await asyncio.sleep(2 * BEAT_COUNTS if silent else BEAT_COUNTS / 3)

@@ -57,6 +57,12 @@ class PoolTerms(msgspec.Struct, frozen=True, tag="pool"):
     wrap_up: float = 0.0
     idle: float = 0.0
     relationship_wait: float = 0.0
+    first_response: float = 0.0
+    """0: no first answer is demanded."""
+
+    def lasts(self, *, answered: bool) -> float:
+        """Return how long a conversation lasts by itself, before or after its first answer."""
+        return self.accepted if answered or not self.first_response else min(self.first_response, self.accepted)
 
 
 class Desk(msgspec.Struct, frozen=True, tag="desk"):
@@ -154,6 +160,12 @@ class Weighed(Call, frozen=True, kw_only=True, tag="weighed"):
     affinity: float | None = None
 
 
+class Dismissed(Call, frozen=True, kw_only=True, tag="dismissed"):
+    """A DeleteAgent by force; the same agent is hired again a moment later."""
+
+    agent: str
+
+
 class Declared(Call, frozen=True, kw_only=True, tag="declared"):
     """A call that sets an agent's status."""
 
@@ -221,6 +233,7 @@ Record: TypeAlias = (
     | Answered
     | Weighed
     | Declared
+    | Dismissed
     | GaveUp
     | Stepped
     | FoundContact

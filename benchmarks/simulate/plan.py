@@ -31,6 +31,10 @@ class Habits:
 
     decline: float = 0.03
     ignore: float = 0.02
+    silent: float = 0.01
+    """Share of conversations whose customer never gets an answer, in pools that demand one."""
+    dismissed: float = 0.02
+    """Share of an agent's breaks in which the agent is removed by force, and hired again."""
     transfer: float = 0.04
     cancel: float = 0.01
     again: float = 0.05
@@ -76,7 +80,9 @@ class Plan:
             id=CARE, offer=5.0, accepted=120.0, wait=120.0, wait_weight=0.2, wrap_up=1.0, idle=25.0,
             relationship_wait=2.0,
         ),
-        h.PoolTerms(id=URGENT, offer=5.0, accepted=120.0, wait=120.0, wait_weight=0.2, head_start=4.0),
+        h.PoolTerms(
+            id=URGENT, offer=5.0, accepted=120.0, wait=120.0, wait_weight=0.2, head_start=4.0, first_response=8.0,
+        ),
     )  # fmt: skip
     replica_killed_at: float | None = 0.35
     """The time as a share of the day; None: never."""
@@ -92,7 +98,7 @@ class Plan:
 
 HURRIED: Final = Habits(
     twice_at_once=0.1, cut_short=0.05, transfer=0.15, impatient=0.4, patience=1.0, think=0.15, talk=1.2,
-    longest_talk=4.0, breaks=10.0, break_seconds=1.0,
+    longest_talk=4.0, breaks=10.0, break_seconds=1.0, silent=0.2, dismissed=0.15,
 )  # fmt: skip
 """Habits for a day of some seconds, with more of the difficult cases."""
 
@@ -108,7 +114,7 @@ def small(seed: int = 1) -> Plan:
         habits=HURRIED,
         pools=(
             msgspec.structs.replace(shared, wrap_up=0.3, idle=2.5, relationship_wait=1.0),
-            msgspec.structs.replace(shared, id=URGENT, head_start=1.0),
+            msgspec.structs.replace(shared, id=URGENT, head_start=1.0, first_response=2.0),
         ),
         replica_killed_at=0.3,
         replica_back_after=1.0,

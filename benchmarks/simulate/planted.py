@@ -14,10 +14,9 @@ from typing import Final
 
 from benchmarks.simulate.verdict import Law
 from matcher.server import app
-from matcher.store import reservations, verbs
+from matcher.store import verbs
 from matcher.store.redis import functions
-from matcher.store.reservations import Lifetimes, ReserveRequest, Shortlist
-from matcher.store.reserve_call import reserve_call
+from matcher.store.reservations import ReservationStore, ReserveRequest, Shortlist
 
 SKEW: Final = "SIMULATE_CLOCK_SKEW_SECONDS"
 """How far the clock of this replica's machine is off, for the bug that trusts this clock."""
@@ -32,15 +31,15 @@ class Bug:
 
 
 def _trust_own_clock() -> None:
-    off = float(os.environ.get(SKEW, "-0.8"))
+    reserve_call, off = ReservationStore._reserve_call, float(os.environ.get(SKEW, "-0.8"))  # noqa: SLF001
 
     def by_own_clock(
-        request: ReserveRequest, shortlist: Shortlist, lifetimes: Lifetimes, *, or_wait: bool
+        self: ReservationStore, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool
     ) -> verbs.Reserve:
         deadline_ms = round((time.time() + off) * 1000) + request.hold_ms
-        return reserve_call(replace(request, hold_ms=deadline_ms), shortlist, lifetimes, or_wait=or_wait)
+        return reserve_call(self, replace(request, hold_ms=deadline_ms), shortlist, or_wait=or_wait)
 
-    reservations.reserve_call = by_own_clock  # type: ignore[attr-defined]
+    ReservationStore._reserve_call = by_own_clock  # type: ignore[method-assign]  # noqa: SLF001
 
 
 _HAND_OVER: Final = "if attempt.transfer then hand_over(attempt) end\n"

@@ -106,7 +106,7 @@ class Platform:
         if step.reservation and step.cause in OFFERS and step.agent in self._desks:
             self.offers += step.cause is not Cause.ACCEPTED
             self._desks[step.agent].offered(step.reservation, direct=False)
-        if step.cause is Cause.OFFER_EXPIRED and step.agent in self._desks:
+        if step.cause in (Cause.OFFER_EXPIRED, Cause.NO_FIRST_RESPONSE) and step.agent in self._desks:
             self._desks[step.agent].lapsed()
         if step.contact in self._settled and step.cause is not Cause.TRANSFER_ASKED:
             self._settled[step.contact].set()

@@ -45,6 +45,8 @@ def figures(day: Day) -> dict[str, float | int | None]:
         "declined": sum(bool(_ok(hold.done[Verb.DECLINE])) for hold in day.holds.values()),
         "expired": causes.count(Cause.OFFER_EXPIRED),
         "agent_left": causes.count(Cause.AGENT_LEFT),
+        "agent_removed": causes.count(Cause.AGENT_REMOVED),
+        "no_first_response": causes.count(Cause.NO_FIRST_RESPONSE),
         "transfers": causes.count(Cause.TRANSFERRED),
         "transfers_waiting": causes.count(Cause.TRANSFER_ASKED),
         "gave_up": sum(bool(_ok(contact.gave_up)) for contact in contacts),

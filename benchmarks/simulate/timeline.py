@@ -27,7 +27,7 @@ ENDED: Final = frozenset({ContactState.CLOSED, ContactState.CANCELED, ContactSta
 NOBODYS: Final = frozenset({ContactState.QUEUED, ContactState.RETURNED})
 """The states of a contact without an agent."""
 AWAY: Final = frozenset({AgentStatus.OFFLINE, AgentStatus.AWAY})
-LEFT: Final = frozenset({Cause.AGENT_LEFT, Cause.AGENT_REMOVED})
+LEFT: Final = frozenset({Cause.AGENT_LEFT, Cause.AGENT_REMOVED, Cause.NO_FIRST_RESPONSE})
 
 
 @dataclass(slots=True)
@@ -51,9 +51,16 @@ class Hold:
 
     @property
     def deadline(self) -> float:
-        """The last known deadline."""
+        """The last known deadline; the first answer to the customer may move it."""
         accepted = self.accepted
-        return accepted.held.expires if accepted is not None and accepted.held is not None else self.first.expires
+        last = accepted.held.expires if accepted is not None and accepted.held is not None else self.first.expires
+        return max([last, *(call.held.expires for call in self.done[Verb.TOUCH] if call.held is not None)])
+
+    def latest_deadline(self, pool: h.PoolTerms) -> float:
+        """Return the last possible deadline: an answer to the customer may have been noted that no client knows of."""
+        if not any(call.ending is Ending.UNKNOWN for call in self.done[Verb.TOUCH]):
+            return self.deadline
+        return max(self.deadline, max(call.ended for call in self.done[Verb.TOUCH]) + pool.accepted)
 
     @property
     def talked_from(self) -> float | None:
@@ -111,6 +118,7 @@ class Day:
     by_agent: dict[str, list[Hold]] = field(default_factory=lambda: defaultdict(list))
     requests: dict[str, list[h.Routed]] = field(default_factory=lambda: defaultdict(list))
     declared: dict[str, list[h.Declared]] = field(default_factory=lambda: defaultdict(list))
+    dismissed: dict[str, list[h.Dismissed]] = field(default_factory=lambda: defaultdict(list))
     weighed: dict[str, float] = field(default_factory=dict)
     probes: list[h.Probed] = field(default_factory=list)
     found_desks: list[h.FoundDesk] = field(default_factory=list)
@@ -132,6 +140,8 @@ def reconstruct(records: Iterable[h.Record]) -> Day:
     day.outages = of_kind(all_records, h.Outage)
     for declared in of_kind(all_records, h.Declared):
         day.declared[declared.agent].append(declared)
+    for dismissed in of_kind(all_records, h.Dismissed):
+        day.dismissed[dismissed.agent].append(dismissed)
     _read_contacts(day, all_records)
     _read_holds(day, all_records)
     _arrivals(day)
@@ -238,7 +248,11 @@ def _bound(day: Day, hold: Hold) -> None:
     given_up = [call for call in contact.gave_up if call.ended >= hold.first.created]
     certain = [hold.deadline, _began(hold.done[Verb.DECLINE]), _began(hold.done[Verb.CANCEL]), _began(given_up), *gone]
     possible = [_ended(hold.done[Verb.DECLINE]), _ended(hold.done[Verb.CANCEL]), _ended(given_up), *gone]
-    possible.append(_certainly_lapsed(day, hold.deadline))
+    possible.append(_certainly_lapsed(day, hold.latest_deadline(pool)))
+    # Whatever a removed agent held ends, also a wrap-up.
+    dismissed = [call for call in day.dismissed[hold.first.agent] if call.ended >= hold.first.created]
+    certain.append(_began(dismissed))
+    possible.append(_ended(call for call in dismissed if call.began >= hold.first.created))
     certain.append(_transferred(contact, hold))
     certain.append(_completed(hold, pool))
     if hold.talked_from is None:

@@ -163,6 +163,8 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
         idle_since=_time(record.idle_since_ms),
         agent_uid=record.agent_uid,
         takes_over=name(Kind.RESERVATION, site, record.takes_over),
+        actor=record.actor,
+        over_capacity=record.over_capacity,
         first_response_due=record.first_response_due,
     )
 
@@ -244,6 +246,9 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         pool_uid=record.pool_uid,
         set_aside=_set_aside(ranking),
         unknown_preferred_agents=_agents(site, ranking.unknown_preferred),
+        actor=ranking.actor,
+        ignored_constraints=(CONSTRAINT[constraint] for constraint in record.ignored),
+        over_capacity=record.over_capacity,
     )
 
 

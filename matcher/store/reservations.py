@@ -95,7 +95,7 @@ class ReservationStore:
         or_wait: where none has, the contact waits, if it may. Else it does so only where a candidate has, but is kept
         for the contacts that wait already.
         """
-        answer = await self._connection.verb(reserve_call(request, shortlist, self._lifetimes, or_wait=or_wait))
+        answer = await self._connection.verb(self._reserve_call(request, shortlist, or_wait=or_wait))
         return self._remember(request, reserve_answer(request, shortlist, answer))
 
     async def reserve_in_order(self, requests: Sequence[tuple[ReserveRequest, Shortlist]]) -> list[ReserveAnswer]:
@@ -103,7 +103,7 @@ class ReservationStore:
 
         Returns the answers up to the first Full; the requests after it were not tried.
         """
-        calls = [reserve_call(request, shortlist, self._lifetimes, or_wait=False) for request, shortlist in requests]
+        calls = [self._reserve_call(request, shortlist, or_wait=False) for request, shortlist in requests]
         answers = await self._connection.verb(verbs.ReserveInOrder(reserves=calls))
         return [
             self._remember(request, reserve_answer(request, shortlist, answer))
@@ -120,6 +120,9 @@ class ReservationStore:
             if len(self._refs) > MOST_REFS:
                 self._refs.popitem(last=False)
         return answer
+
+    def _reserve_call(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool) -> verbs.Reserve:
+        return reserve_call(request, shortlist, self._lifetimes, or_wait=or_wait, schema=self.schema)
 
     async def reference(self, site: str, reservation: str) -> ReservationRef:
         """Return what a transition of a reservation needs. Raises ReservationNotFound."""

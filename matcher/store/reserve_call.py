@@ -9,10 +9,13 @@ from matcher.store.reserve_request import Lifetimes, ReservationRef, ReserveRequ
 
 
 def reserve_call(
-    request: ReserveRequest, shortlist: Shortlist, lifetimes: Lifetimes, *, or_wait: bool
+    request: ReserveRequest, shortlist: Shortlist, lifetimes: Lifetimes, *, or_wait: bool, schema: int
 ) -> verbs.Reserve:
-    """Return the call of the store that a request asks for; or_wait: as of `ReservationStore.reserve`."""
-    keys, wait, old = Keys(request.site), request.waiting, request.handed_on
+    """Return the call of the store that a request asks for; or_wait: as of `ReservationStore.reserve`.
+
+    schema: the store's, in which an assignment by hand is written.
+    """
+    keys, wait, old, by_hand = Keys(request.site), request.waiting, request.handed_on, request.by_hand
     return verbs.Reserve(
         step=verbs.ContactStep.of(keys, request.contact, lifetimes.keep_ms, lifetimes.events_kept),
         once=keys.once("route", request.request_id),
@@ -47,6 +50,7 @@ def reserve_call(
         first_ms=request.first_ms,
         release="ON_ACCEPT" if request.keeps_agent else "ON_HOLD",
         handed_on=None if old is None else handed_on(old, request.handed_on_wrap_up_ms),
+        by_hand=None if by_hand is None else by_hand.part(accepted=request.accepted, schema=schema),
         candidates=[
             verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
             for agent, affinity in shortlist.candidates

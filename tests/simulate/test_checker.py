@@ -301,6 +301,40 @@ def test_a_conversation_with_another_deadline_is_found(case: Case) -> None:
     assert case.counts() == {Law.DRIFT: 1}
 
 
+@pytest.mark.parametrize(("at", "answered", "broken"), [(11.1, False, 0), (8.0, False, 1), (11.1, True, 1)])
+def test_a_contact_is_taken_from_who_does_not_answer_in_time_and_from_nobody_else(
+    case: Case, at: float, answered: bool, broken: int
+) -> None:
+    """The agent accepted after a second and had ten to answer; then another agent serves the contact."""
+    terms = msgspec.structs.replace(POOL, id="answers", first_response=10.0)
+    offer = held("r1", "a", 0.0, pool="answers")
+    case.records += [terms, routed("a", 0.0, offer), case.steps.offered(offer)]
+    for call in (did(Verb.READ, offer, 0.1), did(Verb.ACCEPT, offer, 1.0)):
+        assert call.held is not None
+        lasts = msgspec.structs.replace(call.held, expires=11.0 if call.verb is Verb.ACCEPT else OFFER)
+        case.records.append(msgspec.structs.replace(call, held=lasts))
+    case.records.append(case.steps("a", ContactState.ASSIGNED, Cause.ACCEPTED, 1.0, offer))
+    if answered:
+        case.records.append(did(Verb.TOUCH, offer, 2.0))
+    case.records.append(case.steps("a", ContactState.QUEUED, Cause.NO_FIRST_RESPONSE, at, offer))
+    again = held("r2", "a", 12.0, agent="tom")
+    case.records += [case.steps.offered(again), *talk(again, 13.0, 20.0), *case.steps.talked(again, 13.0, 20.0)]
+    assert case.counts() == ({Law.DRIFT: broken} if broken else {})
+
+
+def test_whatever_a_removed_agent_held_is_over(case: Case) -> None:
+    """The conversation goes back, and the capacity of the agent who is hired again is free at once."""
+    offer = held("r1", "a", 0.0)
+    case.records += [routed("a", 0.0, offer), case.steps.offered(offer), did(Verb.READ, offer, 0.1)]
+    case.records += [did(Verb.ACCEPT, offer, 1.0), case.steps("a", ContactState.ASSIGNED, Cause.ACCEPTED, 1.0, offer)]
+    case.records.append(h.Dismissed(began=5.0, ended=5.2, agent="bea"))
+    case.records.append(case.steps("a", ContactState.QUEUED, Cause.AGENT_REMOVED, 5.1, offer))
+    case.records += served(case.steps, "b", 5.5, "r2", until=9.0)
+    again = held("r3", "a", 6.0, agent="tom")
+    case.records += [case.steps.offered(again), *talk(again, 7.0, 20.0), *case.steps.talked(again, 7.0, 20.0)]
+    assert case.counts() == {}
+
+
 def test_a_remaining_hold_or_missing_capacity_at_the_end_is_drift(case: Case) -> None:
     """Bea still has the hold of a chat, and Tom gets one chat, but his capacity is two."""
     case.records += [h.FoundDesk(began=99.0, ended=99.1, agent="bea", load=30, holds=1)]

@@ -7,7 +7,9 @@
 local function take_over(reservation)
   local key, arg, contact = reservation.key, reservation.arg, reservation.contact
   local record = contact.record
-  if not is_handed_on(reservation) or #arg.handed_on == 0 then return {'state', 'CANCELED'} end
+  if not is_handed_on(reservation) or #arg.handed_on == 0 or arg.handed_on[1].id ~= record.reservation then
+    return {'state', 'CANCELED'}
+  end
   if tonumber(record['until']) <= reservation.now then return {'lapsed', 'EXPIRED'} end
   local uid = record.agent_uid or ''
   end_handed_on(contact, {
