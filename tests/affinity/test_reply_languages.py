@@ -72,3 +72,28 @@ def test_what_stands_below_a_reply_header_is_a_quote_in_every_language(language:
 def test_the_line_of_a_telephone_is_no_word_of_the_customer(language: str) -> None:
     """In the language that the telephone speaks."""
     assert kept_of(f"{OWN}\n\n{SENT_FROM[language]}\n") == OWN
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "##- Please type your reply above this line -##",
+        "--- Reply above this line ---",
+        "##- Bitte geben Sie Ihre Antwort oberhalb dieser Zeile ein -##",
+        "##- Veuillez saisir votre réponse au-dessus de cette ligne -##",
+        "##- Por favor, escriba su respuesta por encima de esta línea -##",
+        "##- Typ uw antwoord boven deze regel -##",
+        "##- Введите ответ выше этой строки -##",
+        "##- この行より上に返信を入力してください -##",
+    ],
+)
+def test_what_stands_under_the_line_of_a_help_desk_is_a_quote(line: str) -> None:
+    """The customer replies above it; at the top of a mail it hides nothing."""
+    assert kept_of(f"{OWN}\n\n{line}\n\nI love brass bands.\n") == OWN
+    assert kept_of(f"{line}\n\n{OWN}\n") == OWN
+
+
+def test_a_sentence_about_a_line_is_kept() -> None:
+    """It asks for no reply."""
+    text = f"{OWN}\nThe label hangs above this line of the table."
+    assert kept_of(text) == text

@@ -6,11 +6,12 @@ import re
 from typing import Final
 
 from matcher.affinity.set_aside.lines import Line, next_filled
-from matcher.affinity.set_aside.reply_words import BEGIN_FORWARDED, LABELS, ORIGINAL, WROTE
+from matcher.affinity.set_aside.reply_words import ABOVE_THIS_LINE, BEGIN_FORWARDED, LABELS, ORIGINAL, REPLY, WROTE
 from matcher.model import AsideKind
 
 LONGEST_HEADER: Final = 400
 """Characters of a header's line; a mail program breaks its lines far earlier."""
+LONGEST_DESK_LINE: Final = 160
 MOST_HEADER_LINES: Final = 4
 MOST_COLONS: Final = 128
 """Lines that end in a colon and are looked at: a mail has a few, a text made to cost time has thousands."""
@@ -33,17 +34,26 @@ Kinds = list[AsideKind | None]
 def mark_replies(lines: list[Line], kinds: Kinds) -> None:
     """Mark the lines of quotes and reply headers.
 
-    Behind a reply header whose quote has no ">" everything up to the end is the quote.
+    Behind a reply header whose quote has no ">" everything up to the end is the quote, and so it is under the line of a
+    help desk above which the customer replies.
     """
     headers = _wrote_headers(lines)
-    at = 0
+    at, any_kept = 0, False
     while at < len(lines):
         if _is_quoted(lines[at].text):
             kinds[at] = AsideKind.QUOTE
             at += 1
             continue
+        if _is_desk_line(lines[at].text):
+            kinds[at] = AsideKind.REPLY_HEADER
+            if any_kept:
+                kinds[at + 1 :] = [AsideKind.QUOTE] * (len(lines) - at - 1)
+                return
+            at += 1
+            continue
         end = headers.get(at) or _block_end(lines, at)
         if not end:
+            any_kept = any_kept or bool(lines[at].text)
             at += 1
             continue
         kinds[at:end] = [AsideKind.REPLY_HEADER] * (end - at)
@@ -52,6 +62,10 @@ def mark_replies(lines: list[Line], kinds: Kinds) -> None:
             kinds[end:] = [AsideKind.QUOTE] * (len(lines) - end)
             return
         at = end
+
+
+def _is_desk_line(text: str) -> bool:
+    return len(text) <= LONGEST_DESK_LINE and bool(ABOVE_THIS_LINE.search(text) and REPLY.search(text))
 
 
 def _is_quoted(text: str) -> bool:

@@ -36,6 +36,20 @@ BEGIN_FORWARDED: Final = re.compile(
     re.IGNORECASE,
 )
 
+ABOVE_THIS_LINE: Final = re.compile(
+    r"above this line|oberhalb dieser (?:linie|zeile)|über dieser (?:linie|zeile)|au[- ]dessus de cette ligne"
+    r"|(?:por )?encima de esta línea|sopra (?:a )?questa (?:riga|linea)|acima d(?:esta|e esta) linha|boven deze (?:regel|lijn)"
+    r"|powyżej tej lini[ij]|ovanför (?:den här|denna) (?:raden|linjen|rad|linje)|over denne (?:linje|linjen)"
+    r"|выше этой (?:строки|линии|черты)|bu (?:satırın|çizginin) üst|この行より上|この線より上|此行(?:之上|上方|以上)|이 줄 위",
+    re.IGNORECASE,
+)
+REPLY: Final = re.compile(
+    r"repl[yi]|respon[ds]|answer|antwort|répon[ds]|respuesta|contest|rispo[ns]|antwoord|odpow|svar|отве[тч]|yanıt|cevap"
+    r"|返信|返答|回复|回覆|답장|회신",
+    re.IGNORECASE,
+)
+"""With the words above, the line under which a help desk keeps what it quotes."""
+
 _FROM: Final = (
     "from|von|de|da|van|od|från|fra|lähettäjä|от|від|kimden|gönderen|feladó|de la|από|差出人|送信者|发件人|寄件者|寄件人"
     "|發件人|보낸 사람|보낸사람|من|מאת|từ|จาก|dari|expéditeur|remitente|mittente|remetente|afzender|absender|nadawca|avsändare"
