@@ -11,7 +11,7 @@ from matcher.errors import AgentFull, AgentNotFound, ConstraintsUnmet, ContactEn
 from matcher.model import Basis, Constraint, ReservedOutcome
 from matcher.model.lifecycle import CONTACT_NEXT, ContactState, ReservationState
 from matcher.model.requests import AssignRequest
-from tests.state_machine.plain import PlainContact, PlainReservation
+from tests.state_machine.plain_records import PlainContact, PlainReservation
 from tests.state_machine.queues import Queues
 from tests.state_machine.strategies import ACCEPTED, ONLINE, PENDING, agents, servers
 
