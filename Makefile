@@ -12,7 +12,7 @@ BENCH_SETUP := $(VENV)/.done-bench
 MODELS := build/models
 PROTO := $(wildcard proto/matcher/v1/*.proto)
 DEV_SUITES := $(patsubst %/agents.jsonl,%,$(sort $(wildcard ../shared/evaluation/dev/*/agents.jsonl)))
-SUITES ?= $(or $(DEV_SUITES),examples/suite)
+SUITES ?= examples/customers $(or $(DEV_SUITES),examples/suite)
 LOAD_SUITE := $(wildcard ../shared/evaluation/dev/persona_1utt)
 LOAD_TEXTS := $(if $(LOAD_SUITE),--messages $(LOAD_SUITE)/messages.jsonl --roster $(LOAD_SUITE)/agents.jsonl)
 LOAD ?= --rate 50
@@ -41,7 +41,7 @@ serve: setup ## Leaves the service up on 127.0.0.1:50051, with its data in ./dat
 	@MATCHER_DATA_DIR=$${MATCHER_DATA_DIR:-data} MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} exec $(BIN)/python server.py
 
 evaluate: setup ## Measures the match on SUITES=…: a table each, build/evaluate.json, build/plots
-	@$(if $(DEV_SUITES),,$(if $(filter file,$(origin SUITES)),echo "no ../shared/evaluation/dev here: evaluating examples/suite"))
+	@$(if $(DEV_SUITES),,$(if $(filter file,$(origin SUITES)),echo "no ../shared/evaluation/dev here: evaluating the suites of examples"))
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher evaluate $(SUITES) --out build/evaluate.json --plots build/plots
 
 loadtest: setup ## Offers the service a load for half a minute; build/loadtest.json, build/loadtest.html; LOAD="--rate 200"

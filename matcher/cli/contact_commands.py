@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from matcher.cli import tables
+from matcher.cli.assign_command import assign
 from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
 from matcher.cli.session import Session, command
 from matcher.cli.waiting_words import Places
@@ -38,6 +39,7 @@ def commands() -> typer.Typer:
     command(app, "show")(show)
     command(app, "watch")(watch)
     command(app, "cancel")(cancel)
+    command(app, "assign")(assign)
     return app
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from matcher.cli.demo_examples import route_examples
-from matcher.cli.demo_messages import read_messages
+from matcher.cli.demo_messages import read_messages, suite_messages
 from matcher.cli.demo_service import running_service
 from matcher.cli.demo_suite import route_suite
 from matcher.cli.import_command import send_rows
@@ -31,7 +31,7 @@ async def demo(
 ) -> None:
     """Start the service, import a roster, route messages, show which agent got each and why, and stop the service."""
     rows = _roster(suite / "agents.jsonl" if suite else roster)
-    demo_messages = read_messages(suite / "messages.jsonl" if suite else messages)
+    demo_messages = suite_messages(suite) if suite else read_messages(messages)
     start = time.monotonic()
     session.note("starting the service", style="dim")
     async with running_service(lambda step: session.note(f"  {step}", style="dim")) as service:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from matcher.cli.session import CommandError
 from matcher.client import MatcherClient
+from matcher.evaluation.suite import SuiteWrong, read_suite
 from matcher.v1 import routing_pb2 as pb
 
 
@@ -36,6 +37,14 @@ def read_messages(path: Path) -> Sequence[DemoMessage]:
     return [_message(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
+def suite_messages(folder: Path) -> Sequence[DemoMessage]:
+    """Return the messages of a suite that are not sealed; raise CommandError where the suite cannot be read."""
+    try:
+        return [DemoMessage(message.text, relevant=message.relevant) for message in read_suite(folder).messages]
+    except SuiteWrong as error:
+        raise CommandError(str(error)) from None
+
+
 def _message(path: Path, number: int, line: str) -> DemoMessage:
     try:
         record = json.loads(line)
@@ -44,7 +53,6 @@ def _message(path: Path, number: int, line: str) -> DemoMessage:
             channel=record.get("channel", ""),
             language=record.get("language", ""),
             required_skills=record.get("required_skills", {}),
-            relevant=frozenset(record.get("relevant_agent_ids", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CommandError(f"{path} line {number} is not a message") from None

@@ -17,7 +17,7 @@ from matcher.cli.progress import steps
 from matcher.cli.service_settings import with_models_of_service
 from matcher.cli.session import CommandError, Session, command
 from matcher.errors import MatcherError
-from matcher.evaluation.suite import Suite, SuiteWrong, read_suite
+from matcher.evaluation.suite import Suite, SuiteWrong, read_suite, read_texts
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
@@ -86,6 +86,10 @@ async def evaluate(
             help="Measure how many of a file's messages, which say nothing of any interest, fall back.",
         ),
     ] = None,
+    sealed: Annotated[
+        bool,
+        typer.Option("--sealed", help="Measure the sealed messages, which are otherwise left out: once, at the end."),
+    ] = False,
 ) -> None:
     """Run suites through the service's own code, and print how well it finds the right agents.
 
@@ -94,8 +98,8 @@ async def evaluate(
     _refuse_mixed(day, gaming, floor, window)
     configure_logs("console", "WARNING")
     try:
-        read = [read_suite(folder) for folder in suites]
-        lines = _lines(floor) if floor else []
+        read = [read_suite(folder, sealed=sealed) for folder in suites]
+        lines = read_texts(floor) if floor else []
         # Imported after the files are read, so that an error in a file is shown before the seconds of the import.
         from matcher.evaluation import ExtraMissing, open_production
 
@@ -237,18 +241,6 @@ async def _floor(session: Session, production: Production, suites: Sequence[Suit
 
 def _progress(session: Session) -> Callable[[str, int], AbstractContextManager[Callable[[], None]]]:
     return lambda label, total: steps(session.err, label, total)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{path} is not UTF-8 (byte {error.start})") from None
-    if not lines:
-        raise CommandError(f"{path} has no message")
-    return lines
 
 
 def _write(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "preferred_agents": ("prefer",),
     "contact_id": ("contact",),
     "wait_duration": ("wait_for", "wait"),
+    "ignore_constraints": ("ignore",),
     "max_candidates": ("most",),
     "duration": ("seconds",),
     "display_name": ("name",),

@@ -45,6 +45,7 @@ BASES = {
     pb.CONTROL: "chosen at random, by policy",
     pb.PREFERRED: "the request prefers the agent",
     pb.TRANSFER: "transferred to this agent by name",
+    pb.ASSIGNED: "assigned to this agent by hand",
 }
 
 

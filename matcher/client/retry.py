@@ -24,6 +24,7 @@ SAFE_TO_REPEAT = {
         "CancelContact",
         "TouchReservation",
         "TransferContact",  # this client always sends a request_id
+        "AssignContact",  # likewise
         "GetDecision",
     ),
     "matcher.v1.RosterService": (

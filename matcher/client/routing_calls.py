@@ -273,6 +273,55 @@ class RoutingCalls(Connection):
         )
         return await self._call(self._routing.TransferContact, request, deadline or self.deadlines.route)
 
+    async def assign(
+        self,
+        contact: str,
+        agent: str,
+        *,
+        pool: str = "",
+        text: str = "",
+        customer: str = "",
+        channel: str = "",
+        language: str = "",
+        required_skills: Mapping[str, int] | None = None,
+        excluded_agents: Iterable[str] = (),
+        media_type: str = "",
+        over_capacity: bool = False,
+        ignore_constraints: Iterable[pb.Constraint.ValueType] = (),
+        accepted: bool = False,
+        actor: str = "",
+        request_id: str = "",
+        deadline: float | None = None,
+    ) -> pb.RouteMessageResponse:
+        """Assign a contact to one agent by hand: it waits, is offered, was returned, or is not known so far.
+
+        over_capacity: also where the agent is full. ignore_constraints: what the agent need not meet. accepted: the
+        agent need not accept. actor: who assigns, in the caller's words. The message and its requirements: of a contact
+        that is not known, or new ones.
+        """
+        message = message_of(
+            self._agent_name,
+            text,
+            customer=customer,
+            channel=channel,
+            language=language,
+            media_type=media_type,
+            required_skills=required_skills,
+            excluded_agents=excluded_agents,
+        )
+        request = pb.AssignContactRequest(
+            name=self.name("contacts", contact),
+            agent=self.name("agents", agent),
+            pool=self.name("pools", pool),
+            message=message if message.ByteSize() else None,
+            over_capacity=over_capacity,
+            ignore_constraints=ignore_constraints,
+            accepted=accepted,
+            actor=actor,
+            request_id=request_id or uuid.uuid4().hex,
+        )
+        return await self._call(self._routing.AssignContact, request, deadline or self.deadlines.route)
+
     async def link_customer(self, *customers: str, deadline: float | None = None) -> int:
         """Join several handles of one customer; return how many handles the customer has now."""
         request = pb.LinkCustomerRequest(parent=self.parent, customers=customers)

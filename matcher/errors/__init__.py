@@ -7,7 +7,9 @@ messages and metadata: these never hold a customer's words, a secret or another 
 from __future__ import annotations
 
 from matcher.errors.conflicts import (
+    AgentFull,
     AgentHasHolds,
+    ConstraintsUnmet,
     ContactEnded,
     ContactHeld,
     ContactMoved,
@@ -62,10 +64,12 @@ from matcher.errors.service import (
 
 __all__ = [
     "AgentExists",
+    "AgentFull",
     "AgentHasHolds",
     "AgentNotFound",
     "AlreadyExists",
     "BackupWrong",
+    "ConstraintsUnmet",
     "ContactEnded",
     "ContactHeld",
     "ContactMoved",

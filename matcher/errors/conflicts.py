@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matcher.errors.reason import MatcherError
 
 
@@ -54,6 +56,31 @@ class AgentHasHolds(MatcherError):
         super().__init__(
             f"{agent} holds {holds} live reservations; `force` puts their contacts back", agent=agent, holds=holds
         )
+
+
+class AgentFull(MatcherError):
+    """The agent has not enough free capacity for an assignment by hand."""
+
+    reason = "AGENT_FULL"
+
+    def __init__(self, agent: str, load: int, total: int) -> None:
+        super().__init__(
+            f"{agent} holds {load} of {total} and cannot take the contact; `over_capacity` assigns it all the same",
+            agent=agent,
+            load=load,
+            total=total,
+        )
+
+
+class ConstraintsUnmet(MatcherError):
+    """The agent does not meet constraints that an assignment by hand does not ignore."""
+
+    reason = "CONSTRAINTS_UNMET"
+
+    def __init__(self, agent: str, constraints: Sequence[str]) -> None:
+        listed = ", ".join(constraints)
+        advice = "`ignore_constraints` assigns the contact all the same"
+        super().__init__(f"{agent} does not meet {listed}; {advice}", agent=agent, constraints=listed)
 
 
 class PruneTooLarge(MatcherError):

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 AGENTS_FILE: Final = "agents.jsonl"
 MESSAGES_FILE: Final = "messages.jsonl"
+SEALED: Final = "sealed"
+"""The part of a suite's messages that nothing is chosen by."""
 
 
 class SuiteWrong(Exception):
@@ -46,11 +48,12 @@ class Suite:
     messages: tuple[SuiteMessage, ...]
 
 
-def read_suite(folder: Path) -> Suite:
+def read_suite(folder: Path, *, sealed: bool = False) -> Suite:
     """Read a folder with agents.jsonl and messages.jsonl.
 
-    Raises SuiteWrong, which names file, line and field, where a value is missing, of a wrong type or an id used
-    twice, or where a message names an unknown agent. Unknown fields and empty lines are ignored.
+    sealed: keep the messages whose part is "sealed", and only these; otherwise these are left out. Raises SuiteWrong,
+    which names file, line and field, where a value is missing, of a wrong type or an id used twice, where a message
+    names an unknown agent, or where no message is kept. Unknown fields and empty lines are ignored.
     """
     if not folder.is_dir():
         raise SuiteWrong(f"{folder} is not a folder")
@@ -63,13 +66,38 @@ def read_suite(folder: Path) -> Suite:
     if not agents:
         raise SuiteWrong(f"{folder / AGENTS_FILE} has no agent")
     messages: dict[str, SuiteMessage] = {}
+    kept = []
     for line in _lines(folder / MESSAGES_FILE):
         identifier = line.new_id(messages)
         relevant = frozenset(line.ids("relevant_agent_ids", agents.__contains__))
         messages[identifier] = SuiteMessage(identifier, line.text("text"), relevant)
-    if not messages:
-        raise SuiteWrong(f"{folder / MESSAGES_FILE} has no message")
-    return Suite(folder.resolve().name, tuple(agents.values()), tuple(messages.values()))
+        if (line.text("part", default="") == SEALED) is sealed:
+            kept.append(messages[identifier])
+    if not kept:
+        others = f" that is {'' if sealed else 'not '}sealed" if messages or sealed else ""
+        raise SuiteWrong(f"{folder / MESSAGES_FILE} has no message{others}")
+    name = folder.resolve().name
+    return Suite(f"{name} (sealed)" if sealed else name, tuple(agents.values()), tuple(kept))
+
+
+def read_texts(path: Path) -> list[str]:
+    """Read the texts of a file: the `text` of each object in JSON lines (.jsonl), or each line of a plain file.
+
+    Empty lines are ignored. Raises SuiteWrong where the file cannot be read or a text is missing, or has none.
+    """
+    if path.suffix == ".jsonl":
+        texts = [line.text("text") for line in _lines(path)]
+    else:
+        try:
+            texts = path.read_text("utf-8").splitlines()
+        except OSError as error:
+            raise SuiteWrong(f"{path} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise SuiteWrong(f"{path} is not UTF-8 (byte {error.start})") from None
+    texts = [text for text in texts if text.strip()]
+    if not texts:
+        raise SuiteWrong(f"{path} has no message")
+    return texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,11 +187,15 @@ class AgentTable:
         return self.attribute_table.totals()[self.attributes[rows]]
 
     def utilization(self, rows: Rows) -> NDArray[np.float64]:
-        """Return load over capacity in [0, 1]; 1 where the capacity is 0 or was lowered below the load."""
+        """Return load over capacity, at least 1 where the capacity is 0.
+
+        It is above 1 after an assignment above the capacity, and where the capacity was lowered below the load.
+        """
         total = self.totals(rows)
         used: NDArray[np.float64] = self.load[rows] / np.maximum(total, 1)
-        used[total == 0] = 1.0
-        return np.minimum(used, 1.0, out=used)
+        none = total == 0
+        used[none] = np.maximum(used[none], 1.0)
+        return used
 
     def id_parts(self, rows: Rows) -> NDArray[np.uint64]:
         """Return [2, rows]: the first 16 bytes of each id as two numbers that sort as the ids do."""

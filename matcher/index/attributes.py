@@ -84,6 +84,11 @@ def unmet_attributes(attributes: Attributes, requirements: Requirements) -> list
     return [constraint for constraint, holds in met.items() if not holds]
 
 
+def unmet_by_profile(profile: Profile, requirements: Requirements) -> list[Constraint]:
+    """Return the constraints that a profile does not meet: pool, channel, language, skills."""
+    return unmet_attributes(Attributes.of(profile), requirements)
+
+
 ABSENT: Final = -1
 """The cost of a channel that an agent does not serve, and the level of a skill that an agent does not have."""
 

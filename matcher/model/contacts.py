@@ -49,6 +49,10 @@ class Reservation(msgspec.Struct, frozen=True):
     agent_uid: str = ""
     report: Report | None = None
     """The first report on the conversation; later ones do not count."""
+    actor: str = ""
+    """Who assigned the contact by hand, in the caller's words."""
+    over_capacity: bool = False
+    """Whether it was assigned by hand above the agent's capacity of that moment."""
     first_response_due: bool = False
     """Whether the agent has accepted and must answer the customer by the deadline."""
 

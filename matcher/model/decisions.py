@@ -21,6 +21,7 @@ class Basis(StrEnum):
     CONTROL = "CONTROL"
     PREFERRED = "PREFERRED"
     TRANSFER = "TRANSFER"
+    ASSIGNED = "ASSIGNED"
 
 
 class Degraded(StrEnum):
@@ -203,6 +204,8 @@ class Ranking:
     """None: the message was compared with interests."""
     unknown_preferred: tuple[str, ...] = ()
     """The preferred agents who did not exist."""
+    actor: str = ""
+    """Who assigned the contact by hand, in the caller's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,3 +223,6 @@ class Decision:
     created_ms: int
     agent_uid: str = ""
     pool_uid: str = ""
+    ignored: tuple[Constraint, ...] = ()
+    """The constraints that the agent did not meet and that an assignment by hand ignored."""
+    over_capacity: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from matcher.model.contacts import Wait
-from matcher.model.decisions import Message
+from matcher.model.decisions import Constraint, Message
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -41,6 +41,26 @@ class TransferRequest:
     request_id: str = ""
     digest: bytes = b""
     wait: Wait | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AssignRequest:
+    """The arguments of AssignContact as one value.
+
+    pool_id: "" for the contact's own pool. message None: what the contact has. ignored: the constraints that need not
+    be met.
+    """
+
+    contact_id: str
+    agent: str
+    pool_id: str = ""
+    message: Message | None = None
+    over_capacity: bool = False
+    ignored: frozenset[Constraint] = frozenset()
+    accepted: bool = False
+    actor: str = ""
+    request_id: str = ""
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -168,11 +168,13 @@ class SiteReplica:
         """Apply a reservation of this process before its events are read; later its contact may wait again."""
         made, replaced = answer.reservation, request.handed_on
         if event_number(answer.event) > self._load_applied:
-            if request.how in (ReserveKind.QUEUE, ReserveKind.MOVE):
+            if request.how in (ReserveKind.QUEUE, ReserveKind.MOVE, ReserveKind.ASSIGN):
                 self.queue.serve(made.contact, made.created_ms)
             self._add_hold(made.agent, Hold(made.id, made.channel, made.cost, made.deadline_ms))
         if replaced is not None and not request.handed_on_wrap_up_ms:
-            self.apply_own_release(replaced.agent, replaced.reservation, made.created_ms)
+            # The agent whose offer is withdrawn has been idle for as long as before.
+            idle_since_ms = None if request.how is ReserveKind.ASSIGN else made.created_ms
+            self.apply_own_release(replaced.agent, replaced.reservation, idle_since_ms)
 
     def apply_own_release(self, agent: str, reservation: str, idle_since_ms: int | None) -> None:
         """Apply the end of a hold that this process ended, before its event is read; the hold does not come back."""

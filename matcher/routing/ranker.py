@@ -126,6 +126,10 @@ class Ranker:
                     return ranking
         return None
 
+    async def rank_named(self, request: RankRequest, agent: str, basis: Basis) -> Ranking:
+        """Rank one agent alone, available or not; empty where the agent is not in the pool or lacks the channel."""
+        return await self._rank_alone(request, Preferred(agent, basis), ignore_availability=True)
+
     async def rank_all(self, request: RankRequest, options: RankOptions) -> Ranking:
         """Rank the agents who meet the requirements: the preferred ones first, in their order, then as `rank` does."""
         ranking = await self.rank(request, options)

@@ -155,6 +155,22 @@ class Reserver:
                 raise _refusal(reserve, refused)
         return None
 
+    async def hold_only(self, replica: SiteReplica, reserve: ReserveRequest, ranking: Ranking) -> ReservedOutcome:
+        """Hold capacity of the one candidate of a ranking, and of no other agent.
+
+        Raises as `hold` does, or AgentNotFound, AgentFull, ConstraintsUnmet.
+        """
+        answer = await self._reserve(replica, reserve, shortlist_of(replica, ranking))
+        if isinstance(answer, Refused):
+            raise _refusal(reserve, answer)
+        if isinstance(answer, Reserved):
+            replica.apply_reserved(reserve, answer)
+            return ReservedOutcome(answer.reservation, ranking.candidates[0], False, ranking.degraded)
+        assert isinstance(answer, Replayed)  # an assignment by hand never waits, and says by an error why it is refused
+        replayed = await self._replay(replica, answer, replayed=not reserve.own_request)
+        assert isinstance(replayed, ReservedOutcome)
+        return replayed
+
     async def hold(self, request: RankRequest, reserve: ReserveRequest, choice: Choice | None = None) -> HoldOutcome:
         """Hold capacity of an agent for a contact, or let the contact wait if it may.
 
@@ -165,7 +181,7 @@ class Reserver:
         replica = request.replica
         ranking = choice.ranking if choice else await self._rank_first(request, reserve)
         self._on_ranked(ranking.eligible)
-        ranking = replace(ranking, unknown_preferred=request.unknown_preferred)
+        ranking = _noting_unknown(request, ranking)
         shortlist = shortlist_of(replica, ranking, only=choice.agent if choice else None)
         tried, looked_again = dict[str, Constraint | None](), False
         while True:
@@ -195,7 +211,7 @@ class Reserver:
                     looked_again = True
                     tried.update(full.refused)
                     ranking = await self._rank_next(request, reserve, tried, full)
-                    ranking = replace(ranking, unknown_preferred=request.unknown_preferred)
+                    ranking = _noting_unknown(request, ranking)
                     if not ranking.candidates and not reserve.lines_up:
                         return NobodyFree(reserve.contact, ranking.left_out)
                     shortlist = shortlist_of(replica, ranking)
@@ -296,6 +312,11 @@ def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:
             return ContactMoved(contact)
         case _:
             return ContactEnded(contact, refused.detail)
+
+
+def _noting_unknown(request: RankRequest, ranking: Ranking) -> Ranking:
+    """Return the ranking with the preferred agents who do not exist."""
+    return replace(ranking, unknown_preferred=request.unknown_preferred) if request.preferred else ranking
 
 
 def _with_refused(left: RankRequest, left_out: LeftOut, tried: Mapping[str, Constraint | None]) -> LeftOut:

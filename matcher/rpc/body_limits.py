@@ -28,6 +28,7 @@ _BY_SERVICE: Final = {
         "RouteMessages": BATCH_BYTES,
         "SuggestAgents": ROUTE_BYTES,
         "TransferContact": ROUTE_BYTES,
+        "AssignContact": ROUTE_BYTES,
         "AcceptReservation": SMALL_BYTES,
         "DeclineReservation": SMALL_BYTES,
         "TouchReservation": SMALL_BYTES,

@@ -162,6 +162,8 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
         decline_reason=record.decline_reason,
         idle_since=_time(record.idle_since_ms),
         agent_uid=record.agent_uid,
+        actor=record.actor,
+        over_capacity=record.over_capacity,
         first_response_due=record.first_response_due,
     )
 
@@ -243,6 +245,9 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         pool_uid=record.pool_uid,
         set_aside=_set_aside(ranking),
         unknown_preferred_agents=_agents(site, ranking.unknown_preferred),
+        actor=ranking.actor,
+        ignored_constraints=(CONSTRAINT[constraint] for constraint in record.ignored),
+        over_capacity=record.over_capacity,
     )
 
 

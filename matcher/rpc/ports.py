@@ -24,11 +24,12 @@ from matcher.model import (
     Profile,
     Ranking,
     Reservation,
+    ReservedOutcome,
     Site,
     StreamPlace,
 )
 from matcher.model.lifecycle import AgentStatus, ContactState
-from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
+from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 
 
 class Router(Protocol):
@@ -42,6 +43,13 @@ class Router(Protocol):
 
     async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
         """Rank agents for a message and hold nothing."""
+
+
+class Assigner(Protocol):
+    """Assignments by hand."""
+
+    async def assign(self, site: str, request: AssignRequest) -> ReservedOutcome:
+        """Give a contact to one agent; raise a MatcherError where that cannot be."""
 
 
 class MatchingWindows(Protocol):
@@ -223,6 +231,7 @@ class Services:
     """The services behind the two servicers."""
 
     router: Router
+    assigner: Assigner
     windows: MatchingWindows
     reservations: ReservationService
     contacts: ContactService

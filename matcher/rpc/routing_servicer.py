@@ -34,6 +34,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     def __init__(self, services: Services, telemetry: Telemetry, streams: OpenStreams) -> None:
         self._router = services.router
+        self._assigner = services.assigner
         self._windows = services.windows
         self._reservations = services.reservations
         self._contacts = services.contacts
@@ -60,6 +61,11 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         """Move an accepted contact to another pool or agent."""
         site, transfer = check.transfer(request)
         return convert.route_response(site, await self._router.transfer(site, transfer))
+
+    async def AssignContact(self, request: pb.AssignContactRequest, _context: Context) -> pb.RouteMessageResponse:
+        """Assign a contact to one agent by hand."""
+        site, assigned = check.assign(request)
+        return convert.route_response(site, await self._assigner.assign(site, assigned))
 
     async def LinkCustomer(self, request: pb.LinkCustomerRequest, _context: Context) -> pb.LinkCustomerResponse:
         """Join the handles of one customer."""

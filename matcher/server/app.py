@@ -23,6 +23,7 @@ from matcher.encoder import usable_cores
 from matcher.errors import MatcherError, SettingsWrong, SiteExists
 from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
+from matcher.routing.assigner import Assigner
 from matcher.routing.batch_router import BatchRouter
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.loop_turns import LoopTurns
@@ -56,6 +57,7 @@ from matcher.services.site_removal import SiteRemoval
 from matcher.services.site_waker import SiteWaker
 from matcher.services.sites import SiteService
 from matcher.services.watch import WatchService
+from matcher.store.sealer import Sealer
 from matcher.telemetry import Telemetry, configure_logs, fault_fields, log_loop_fault
 
 log = structlog.get_logger(__name__)
@@ -151,12 +153,12 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         open_store(settings, telemetry, tasks) as store,
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
     ):
-        router = _router(store, replicas.sites, ranker, telemetry)
+        router, assigner = _routing(store, replicas.sites, ranker, telemetry)
         # A core is left for single messages, where there are several.
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
         removal = SiteRemoval(store.stores.sites, tasks)
-        services = _services(settings, store, replicas.sites, router, windows, removal, telemetry)
+        services = _services(settings, store, replicas.sites, router, assigner, windows, removal, telemetry)
         await store.stores.sites.adopt_all()
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
@@ -181,17 +183,20 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             log.info("stopping", grace_seconds=settings.drain_seconds)
 
 
-def _router(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Telemetry) -> Router:
-    client, stores = store.client, store.stores
+def _routing(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Telemetry) -> tuple[Router, Assigner]:
+    client, stores, keys = store.client, store.stores, store.key_watch.keys
     reserver = Reserver(
         stores.routing,
         stores.contacts,
         client,
         ranker,
-        store.key_watch.keys,
+        keys,
         on_ranked=telemetry.route_candidates.observe,
     )
-    return Router(stores.routing, stores.contacts, stores.customers, sites, client, ranker, reserver)
+    return (
+        Router(stores.routing, stores.contacts, stores.customers, sites, client, ranker, reserver),
+        Assigner(stores.routing, stores.contacts, stores.roster, sites, client, ranker, reserver, Sealer(keys)),
+    )
 
 
 def _services(
@@ -199,6 +204,7 @@ def _services(
     store: OpenStore,
     sites: SiteRegistry,
     router: Router,
+    assigner: Assigner,
     windows: MatchingWindows,
     removal: SiteRemoval,
     telemetry: Telemetry,
@@ -211,6 +217,7 @@ def _services(
     agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client, stores.audit, on_away)
     return Services(
         router=router,
+        assigner=assigner,
         windows=windows,
         reservations=ReservationService(stores.routing, stores.contacts, stores.customers, sites, client, on_away),
         contacts=ContactService(stores.contacts, stores.routing, stores.events, sites, client),

@@ -15,6 +15,7 @@ from matcher.model import (
     Agent,
     Basis,
     Capacity,
+    Constraint,
     Contact,
     ContactEvent,
     Decision,
@@ -167,6 +168,8 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
         idle_since_ms=number(fields, "idle"),
         agent_uid=text(fields, "agent_uid"),
         report=Report(good == "1", int(reported_ms)) if reported_ms else None,
+        actor=text(fields, "actor"),
+        over_capacity="over" in fields,
         first_response_due=current is ReservationState.ACCEPTED and "first" in fields,
     )
 
@@ -268,4 +271,6 @@ def decode_decision(decision: str, fields: Fields) -> Decision:
         created_ms=number(fields, "created"),
         agent_uid=text(fields, "agent_uid"),
         pool_uid=text(fields, "pool_uid"),
+        ignored=tuple(constraint for constraint in Constraint if constraint in text(fields, "ignored").split(",")),
+        over_capacity="over" in fields,
     )

@@ -152,6 +152,11 @@ class ContactStore:
         commands = [("HGETALL", keys.contact(contact)) for contact in contacts]
         return [_waiting_contact(fields) for fields in await self._connection.pipeline(commands, any_type=True)]
 
+    async def said(self, site: str, contact: str) -> tuple[bytes, StoredRequirements]:
+        """Read the sealed text of a contact, empty where there is none, and what the contact requires."""
+        sealed, needs = await self._connection.run("HMGET", Keys(site).contact(contact), "sealed", "needs")
+        return sealed or b"", decode_requirements(needs or b"")
+
     async def quarantine(self, site: str, contact: str, seen: str) -> bool:
         """Take a contact that cannot be read out of the queue and keep its record aside; return whether this call did.
 

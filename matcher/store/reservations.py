@@ -117,6 +117,7 @@ class ReservationStore:
 
     def _reserve_call(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool) -> verbs.Reserve:
         keys, lifetimes, wait, old = Keys(request.site), self._lifetimes, request.waiting, request.handed_on
+        by_hand = request.by_hand
         return verbs.Reserve(
             step=verbs.ContactStep.of(keys, request.contact, lifetimes.keep_ms, lifetimes.events_kept),
             once=keys.once("route", request.request_id),
@@ -150,6 +151,7 @@ class ReservationStore:
             idle_ms=request.idle_ms,
             first_ms=request.first_ms,
             handed_on=None if old is None else _handed_on(keys, old, request.handed_on_wrap_up_ms),
+            by_hand=None if by_hand is None else by_hand.part(accepted=request.accepted, schema=self.schema),
             candidates=[
                 verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
                 for agent, affinity in shortlist.candidates

@@ -13,6 +13,7 @@ from matcher.errors import PoolNotFound
 from matcher.model import Basis, Constraint, Reservation
 from matcher.model.lifecycle import ReservationState
 from matcher.model.resource_names import pool_name
+from matcher.store.by_hand import ByHand, refusal_by_hand
 
 GONE: Final = b"GONE"
 """What a reserve says of a candidate whose record is gone, in place of a constraint."""
@@ -37,6 +38,8 @@ class ReserveKind(StrEnum):
     TRANSFER = "transfer"
     MOVE = "move"
     """A transfer that waits in the queue."""
+    ASSIGN = "assign"
+    """Wherever it is, but not with an agent who talks with it: it is assigned by hand."""
 
 
 class ReservationRef(msgspec.Struct, frozen=True):
@@ -69,8 +72,9 @@ class ReserveRequest:
     own_request: the request id was made here, not by the caller.
     former_digests: what the same request may be remembered by instead of `digest`.
     waiting None: the contact may not wait. handed_on: in a transfer, the reservation that ends once the new one is
-    held, and how long its capacity stays held then. idle_ms: after how long without activity an accepted conversation
-    is idle; 0: never. first_ms: within what time after the acceptance the agent must answer; 0: at any time.
+    held, and how long its capacity stays held then; in an assignment by hand, the offer that is withdrawn. by_hand
+    None: no assignment by hand. idle_ms: after how long without activity an accepted conversation is idle; 0: never.
+    first_ms: within what time after the acceptance the agent must answer; 0: at any time.
     requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both are stored already
     of a contact that waits.
     """
@@ -97,6 +101,7 @@ class ReserveRequest:
     pool_uid: str = ""
     requirements: bytes = b""
     only: str = ""
+    by_hand: ByHand | None = None
 
     @property
     def lines_up(self) -> bool:
@@ -196,9 +201,14 @@ ReserveAnswer = Reserved | Enqueued | Replayed | Full | Refused
 
 
 def reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[Any]) -> ReserveAnswer:
-    """Return the store's answer to a reserve as a value. Raises PoolNotFound."""
+    """Return the store's answer to a reserve as a value.
+
+    Raises PoolNotFound; of an assignment by hand AgentNotFound, AgentFull, ConstraintsUnmet.
+    """
+    if request.by_hand and (refusal := refusal_by_hand(request.site, shortlist.candidates[0][0], answer)):
+        raise refusal
     match answer:
-        case [b"held", agent, fence, cost, created, deadline, event, agent_uid]:
+        case [b"held", agent, fence, cost, created, deadline, event, agent_uid, over]:
             return Reserved(
                 Reservation(
                     id=request.reservation,
@@ -215,6 +225,8 @@ def reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[A
                     deadline_ms=int(deadline),
                     accepted_ms=int(created) if request.accepted else 0,
                     agent_uid=agent_uid.decode(),
+                    actor=request.by_hand.actor if request.by_hand else "",
+                    over_capacity=over == b"1",
                     first_response_due=request.accepted and int(deadline) - int(created) < request.hold_ms,
                 ),
                 event.decode(),

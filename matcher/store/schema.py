@@ -16,6 +16,8 @@ NEWEST: Final = 3
 """The newest schema that this program reads; a new store begins with it."""
 RETURNED_SINCE: Final = 3
 """The schema in which a contact that is nobody's is stored as RETURNED, before as QUEUED."""
+ASSIGNED_SINCE: Final = 3
+"""The schema in which an assignment by hand has a basis and a cause of its own; before, it is told as a transfer."""
 TEXT_ALONE_SINCE: Final = 3
 """The schema in which what is sealed is the text alone, before the whole message with its requirements."""
 

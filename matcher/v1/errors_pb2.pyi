@@ -121,6 +121,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     after_sequence and oldest, the sequence number of the first step that is kept.
     Example: {"resume_token": "17", "oldest": "812"}.
     """
+    AGENT_FULL: _ErrorReason.ValueType  # 43
+    """FAILED_PRECONDITION: the agent has not enough free capacity for the assignment; over_capacity assigns all the same.
+    Example: {"agent": "sites/default/agents/maya", "load": "3", "total": "3"}.
+    """
+    CONSTRAINTS_UNMET: _ErrorReason.ValueType  # 44
+    """FAILED_PRECONDITION: the agent does not meet constraints that the assignment does not ignore: their names without the
+    prefix, in their order. Example: {"agent": "sites/default/agents/maya", "constraints": "SKILL, STATUS"}.
+    """
     ENCODER_OVERLOADED: _ErrorReason.ValueType  # 50
     """RESOURCE_EXHAUSTED: too many tokens of text wait for the encoder; RetryInfo says when to try again.
     Example: {"queued": "32768", "limit": "32768"}.
@@ -254,6 +262,14 @@ EVENTS_FORGOTTEN: ErrorReason.ValueType  # 42
 very many steps: those after after_sequence are no longer kept from the beginning; the metadata is contact,
 after_sequence and oldest, the sequence number of the first step that is kept.
 Example: {"resume_token": "17", "oldest": "812"}.
+"""
+AGENT_FULL: ErrorReason.ValueType  # 43
+"""FAILED_PRECONDITION: the agent has not enough free capacity for the assignment; over_capacity assigns all the same.
+Example: {"agent": "sites/default/agents/maya", "load": "3", "total": "3"}.
+"""
+CONSTRAINTS_UNMET: ErrorReason.ValueType  # 44
+"""FAILED_PRECONDITION: the agent does not meet constraints that the assignment does not ignore: their names without the
+prefix, in their order. Example: {"agent": "sites/default/agents/maya", "constraints": "SKILL, STATUS"}.
 """
 ENCODER_OVERLOADED: ErrorReason.ValueType  # 50
 """RESOURCE_EXHAUSTED: too many tokens of text wait for the encoder; RetryInfo says when to try again.

@@ -148,6 +148,8 @@ class _BasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Basis.ValueType
     """The request preferred the agent."""
     TRANSFER: _Basis.ValueType  # 6
     """The contact was transferred to the agent by name."""
+    ASSIGNED: _Basis.ValueType  # 7
+    """The contact was assigned to the agent by hand."""
 
 class Basis(_Basis, metaclass=_BasisEnumTypeWrapper):
     """Why this agent was chosen."""
@@ -166,6 +168,8 @@ PREFERRED: Basis.ValueType  # 5
 """The request preferred the agent."""
 TRANSFER: Basis.ValueType  # 6
 """The contact was transferred to the agent by name."""
+ASSIGNED: Basis.ValueType  # 7
+"""The contact was assigned to the agent by hand."""
 Global___Basis: _TypeAlias = Basis  # noqa: Y015
 
 class _Cause:
@@ -214,6 +218,8 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     """The pool in which it might wait was removed while an agent had it."""
     CAUSE_NO_FIRST_RESPONSE: _Cause.ValueType  # 18
     """The agent accepted it and did not answer within the pool's first_response_duration."""
+    CAUSE_ASSIGNED: _Cause.ValueType  # 19
+    """It was assigned to the agent by hand."""
 
 class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
     """Why a contact came to its state."""
@@ -258,6 +264,8 @@ CAUSE_POOL_REMOVED: Cause.ValueType  # 17
 """The pool in which it might wait was removed while an agent had it."""
 CAUSE_NO_FIRST_RESPONSE: Cause.ValueType  # 18
 """The agent accepted it and did not answer within the pool's first_response_duration."""
+CAUSE_ASSIGNED: Cause.ValueType  # 19
+"""It was assigned to the agent by hand."""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015
 
 class _Constraint:
@@ -884,7 +892,9 @@ class Candidate(_message.Message):
     one decision.
     """
     utilization: _builtins.float
-    """The share of the agent's capacity that is held, 0 to 1."""
+    """The share of the agent's capacity that is held; above 1 where the agent was assigned contacts above the capacity, or the
+    capacity was lowered since.
+    """
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___MatchReason]:
         """Which words of the message met which interest, the strongest first."""
@@ -980,6 +990,8 @@ class Reservation(_message.Message):
     DECLINE_REASON_FIELD_NUMBER: _builtins.int
     IDLE_SINCE_FIELD_NUMBER: _builtins.int
     AGENT_UID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    OVER_CAPACITY_FIELD_NUMBER: _builtins.int
     FIRST_RESPONSE_DUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/reservations/{reservation}"."""
@@ -1005,6 +1017,10 @@ class Reservation(_message.Message):
     """Why it was declined, as the platform reported."""
     agent_uid: _builtins.str
     """The agent's uid: whom the name meant when the reservation was made."""
+    actor: _builtins.str
+    """Who assigned the contact by hand, in the caller's words."""
+    over_capacity: _builtins.bool
+    """Whether it was assigned by hand above the agent's capacity of that moment."""
     first_response_due: _builtins.bool
     """Whether the agent has accepted and must answer the customer, by TouchReservation, until expire_time; then the
     conversation lasts for the pool's accepted_duration after it was accepted. See Pool.first_response_duration.
@@ -1049,11 +1065,13 @@ class Reservation(_message.Message):
         decline_reason: _builtins.str = ...,
         idle_since: _timestamp_pb2.Timestamp | None = ...,
         agent_uid: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        over_capacity: _builtins.bool = ...,
         first_response_due: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "idle_since", b"idle_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "first_response_due", b"first_response_due", "idle_since", b"idle_since", "name", b"name", "pool", b"pool", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "actor", b"actor", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "first_response_due", b"first_response_due", "idle_since", b"idle_since", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1245,6 +1263,9 @@ class Decision(_message.Message):
     POOL_UID_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
     UNKNOWN_PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    IGNORED_CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    OVER_CAPACITY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/decisions/{decision}"."""
     contact: _builtins.str
@@ -1277,6 +1298,10 @@ class Decision(_message.Message):
     """The pool's uid."""
     degraded: Global___Degraded.ValueType
     """Why the message was not compared with interests. Unset: it was compared."""
+    actor: _builtins.str
+    """Who assigned the contact by hand, in the caller's words."""
+    over_capacity: _builtins.bool
+    """Whether it was assigned by hand above the agent's capacity of that moment."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """The agents who were considered, in order, at most 8."""
@@ -1300,6 +1325,10 @@ class Decision(_message.Message):
     @_builtins.property
     def unknown_preferred_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The preferred agents who did not exist, "sites/{site}/agents/{agent}"."""
+
+    @_builtins.property
+    def ignored_constraints(self) -> _containers.RepeatedScalarFieldContainer[Global___Constraint.ValueType]:
+        """The constraints that the agent did not meet and that the assignment by hand ignored."""
 
     def __init__(
         self,
@@ -1326,10 +1355,13 @@ class Decision(_message.Message):
         pool_uid: _builtins.str = ...,
         degraded: Global___Degraded.ValueType = ...,
         unknown_preferred_agents: _abc.Iterable[_builtins.str] | None = ...,
+        actor: _builtins.str = ...,
+        ignored_constraints: _abc.Iterable[Global___Constraint.ValueType] | None = ...,
+        over_capacity: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "degraded", b"degraded", "eligible_agents", b"eligible_agents", "left_out", b"left_out", "model", b"model", "name", b"name", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "degraded", b"degraded", "eligible_agents", b"eligible_agents", "ignored_constraints", b"ignored_constraints", "left_out", b"left_out", "model", b"model", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1990,6 +2022,74 @@ class TransferContactRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TransferContactRequest: _TypeAlias = TransferContactRequest  # noqa: Y015
+
+@_typing.final
+class AssignContactRequest(_message.Message):
+    """Request of AssignContact."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    OVER_CAPACITY_FIELD_NUMBER: _builtins.int
+    IGNORE_CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The contact, "sites/{site}/contacts/{contact}". A contact that does not exist is made."""
+    agent: _builtins.str
+    """The agent, "sites/{site}/agents/{agent}"."""
+    pool: _builtins.str
+    """The pool by whose policy the contact is served, "sites/{site}/pools/{pool}". Empty: the contact's own pool; of a
+    contact that does not exist, the site's default pool.
+    """
+    over_capacity: _builtins.bool
+    """Assigns the contact also where the agent has not enough free capacity."""
+    accepted: _builtins.bool
+    """Makes the reservation ACCEPTED at once. Else it is an offer: the agent accepts or declines it."""
+    actor: _builtins.str
+    """Who assigns the contact, in the caller's words: at most 128 printable characters. It must not contain words of the
+    customer.
+    """
+    request_id: _builtins.str
+    """A repeat of the same request_id gives the same answer. At most 128 characters."""
+    @_builtins.property
+    def message(self) -> Global___Message:
+        """The message and the requirements of a contact that does not exist, or new ones of a contact that does. Unset: those
+        that a waiting contact has; any other contact requires only its channel. The text may be empty; where there is one,
+        the answer says which of its words meet the agent's interests. `preferred_agents` must be empty. `customer` and
+        `channel` of a contact that exists are its own.
+        """
+
+    @_builtins.property
+    def ignore_constraints(self) -> _containers.RepeatedScalarFieldContainer[Global___Constraint.ValueType]:
+        """The constraints that need not be met: POOL, EXCLUDED, CHANNEL, LANGUAGE, SKILL, STATUS. A contact on a channel that the
+        agent does not serve costs 1.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        agent: _builtins.str = ...,
+        pool: _builtins.str = ...,
+        message: Global___Message | None = ...,
+        over_capacity: _builtins.bool = ...,
+        ignore_constraints: _abc.Iterable[Global___Constraint.ValueType] | None = ...,
+        accepted: _builtins.bool = ...,
+        actor: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "actor", b"actor", "agent", b"agent", "ignore_constraints", b"ignore_constraints", "message", b"message", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignContactRequest: _TypeAlias = AssignContactRequest  # noqa: Y015
 
 @_typing.final
 class WatchContactRequest(_message.Message):

@@ -115,6 +115,11 @@ class RoutingServiceStub:
                 request_serializer=matcher_dot_v1_dot_routing__pb2.TransferContactRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.FromString,
                 _registered_method=True)
+        self.AssignContact = channel.unary_unary(
+                '/matcher.v1.RoutingService/AssignContact',
+                request_serializer=matcher_dot_v1_dot_routing__pb2.AssignContactRequest.SerializeToString,
+                response_deserializer=matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.FromString,
+                _registered_method=True)
         self.WatchContact = channel.unary_stream(
                 '/matcher.v1.RoutingService/WatchContact',
                 request_serializer=matcher_dot_v1_dot_routing__pb2.WatchContactRequest.SerializeToString,
@@ -263,6 +268,18 @@ class RoutingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AssignContact(self, request, context):
+        """Assigns a contact to one agent by hand: a contact that waits, is offered, was returned, or is unknown so far and is
+        made then. It leaves the queue, and an offer to another agent is withdrawn, in the same step. What a supervisor decides, and
+        how a platform tells of an assignment that it made itself. A contact that talks with an agent is refused with
+        CONTACT_HELD: TransferContact hands it on. The agent must meet the constraints that are not ignored
+        (CONSTRAINTS_UNMET) and have free capacity, or `over_capacity` is set (AGENT_FULL). Capacity that is kept for
+        contacts that wait may be taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchContact(self, request, context):
         """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
         the caller gives. The stream ends when the contact has ended. Every step is kept while the contact lives, some 600 of
@@ -377,6 +394,11 @@ def add_RoutingServiceServicer_to_server(servicer, server):
             'TransferContact': grpc.unary_unary_rpc_method_handler(
                     servicer.TransferContact,
                     request_deserializer=matcher_dot_v1_dot_routing__pb2.TransferContactRequest.FromString,
+                    response_serializer=matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.SerializeToString,
+            ),
+            'AssignContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignContact,
+                    request_deserializer=matcher_dot_v1_dot_routing__pb2.AssignContactRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.SerializeToString,
             ),
             'WatchContact': grpc.unary_stream_rpc_method_handler(
@@ -832,6 +854,33 @@ class RoutingService:
             target,
             '/matcher.v1.RoutingService/TransferContact',
             matcher_dot_v1_dot_routing__pb2.TransferContactRequest.SerializeToString,
+            matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RoutingService/AssignContact',
+            matcher_dot_v1_dot_routing__pb2.AssignContactRequest.SerializeToString,
             matcher_dot_v1_dot_routing__pb2.RouteMessageResponse.FromString,
             options,
             channel_credentials,

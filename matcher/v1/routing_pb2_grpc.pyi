@@ -83,6 +83,14 @@ class RoutingServiceStub:
     """Moves an accepted contact to a pool, to an agent, or to the agent closest to a new message. The contact keeps its
     age, its history and its exclusions; the old agent is released only when the new agent is reserved.
     """
+    AssignContact: _grpc.UnaryUnaryMultiCallable[_routing_pb2.AssignContactRequest, _routing_pb2.RouteMessageResponse]
+    """Assigns a contact to one agent by hand: a contact that waits, is offered, was returned, or is unknown so far and is
+    made then. It leaves the queue, and an offer to another agent is withdrawn, in the same step. What a supervisor decides, and
+    how a platform tells of an assignment that it made itself. A contact that talks with an agent is refused with
+    CONTACT_HELD: TransferContact hands it on. The agent must meet the constraints that are not ignored
+    (CONSTRAINTS_UNMET) and have free capacity, or `over_capacity` is set (AGENT_FULL). Capacity that is kept for
+    contacts that wait may be taken.
+    """
     WatchContact: _grpc.UnaryStreamMultiCallable[_routing_pb2.WatchContactRequest, _routing_pb2.ContactEvent]
     """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
     the caller gives. The stream ends when the contact has ended. Every step is kept while the contact lives, some 600 of
@@ -155,6 +163,14 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     TransferContact: _aio.UnaryUnaryMultiCallable[_routing_pb2.TransferContactRequest, _routing_pb2.RouteMessageResponse]  # type: ignore[assignment]
     """Moves an accepted contact to a pool, to an agent, or to the agent closest to a new message. The contact keeps its
     age, its history and its exclusions; the old agent is released only when the new agent is reserved.
+    """
+    AssignContact: _aio.UnaryUnaryMultiCallable[_routing_pb2.AssignContactRequest, _routing_pb2.RouteMessageResponse]  # type: ignore[assignment]
+    """Assigns a contact to one agent by hand: a contact that waits, is offered, was returned, or is unknown so far and is
+    made then. It leaves the queue, and an offer to another agent is withdrawn, in the same step. What a supervisor decides, and
+    how a platform tells of an assignment that it made itself. A contact that talks with an agent is refused with
+    CONTACT_HELD: TransferContact hands it on. The agent must meet the constraints that are not ignored
+    (CONSTRAINTS_UNMET) and have free capacity, or `over_capacity` is set (AGENT_FULL). Capacity that is kept for
+    contacts that wait may be taken.
     """
     WatchContact: _aio.UnaryStreamMultiCallable[_routing_pb2.WatchContactRequest, _routing_pb2.ContactEvent]  # type: ignore[assignment]
     """Streams a contact's states, each with its cause and a sequence number: from the beginning, or after a number that
@@ -321,6 +337,20 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_routing_pb2.RouteMessageResponse, _abc.Awaitable[_routing_pb2.RouteMessageResponse]]:
         """Moves an accepted contact to a pool, to an agent, or to the agent closest to a new message. The contact keeps its
         age, its history and its exclusions; the old agent is released only when the new agent is reserved.
+        """
+
+    @_abc_1.abstractmethod
+    def AssignContact(
+        self,
+        request: _routing_pb2.AssignContactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_pb2.RouteMessageResponse, _abc.Awaitable[_routing_pb2.RouteMessageResponse]]:
+        """Assigns a contact to one agent by hand: a contact that waits, is offered, was returned, or is unknown so far and is
+        made then. It leaves the queue, and an offer to another agent is withdrawn, in the same step. What a supervisor decides, and
+        how a platform tells of an assignment that it made itself. A contact that talks with an agent is refused with
+        CONTACT_HELD: TransferContact hands it on. The agent must meet the constraints that are not ignored
+        (CONSTRAINTS_UNMET) and have free capacity, or `over_capacity` is set (AGENT_FULL). Capacity that is kept for
+        contacts that wait may be taken.
         """
 
     @_abc_1.abstractmethod

@@ -49,7 +49,7 @@ async def test_the_demo_shows_the_reserved_agent_and_the_better_one_who_was_not_
 
 
 async def test_a_suite_counts_who_got_the_right_agent(folder: Path) -> None:
-    """Every reservation is cancelled at once, so the same agent gets the second message too."""
+    """Reservations are cancelled at once, so the same agent gets the second message too; a sealed one is left out."""
     suite = folder / "suite"
     suite.mkdir()
     write(suite / "agents.jsonl", [{"id": "ana", "display_name": "Ana", "interests": "I sail.\nI sail.", "group": "g"}])
@@ -57,7 +57,8 @@ async def test_a_suite_counts_who_got_the_right_agent(folder: Path) -> None:
         suite / "messages.jsonl",
         [
             {"id": "1", "text": TEXT, "relevant_agent_ids": ["ana"]},
-            {"id": "2", "text": TEXT, "relevant_agent_ids": ["x"]},
+            {"id": "2", "text": TEXT, "relevant_agent_ids": []},
+            {"id": "3", "text": TEXT, "relevant_agent_ids": ["ana"], "part": "sealed"},
         ],
     )
     result = await demo(suite, "--suite", str(suite), "--json")

@@ -174,3 +174,24 @@ async def test_a_transfer_without_a_text_does_what_its_options_ask(person: Perso
     )
     done = await person.types("transfer", "c-1", "--pool", "bakers", "--prefer", "ben")
     assert "the request prefers the agent" in done.out
+
+
+async def test_a_contact_is_assigned_by_hand(person: Person) -> None:
+    """The agent who is full gets it only above the capacity; who did it, and against what, is shown."""
+    await person.types("route", "We want to sail to the coast.", "--contact", "c-1", "--auto-accept")
+    full = await person.types("contacts", "assign", "c-2", "ana")
+    assert (full.code, "AGENT_FULL" in full.err) == (1, True)
+    away = await person.types("contacts", "assign", "c-2", "cy", "--pool", "bakers")
+    assert "CONSTRAINTS_UNMET" in away.err
+    assert "does not meet STATUS" in away.err
+    over = await person.types("contacts", "assign", "c-2", "ana", "--over-capacity", "--actor", "Eva", "--accepted")
+    assert over.code == 0, over.err
+    assert "assigned to this agent by hand" in over.out
+    assert "Eva" in over.out
+    listed = await person.types("agents", "list")
+    assert [line.split()[:3] for line in listed.out.splitlines()[1:2]] == [["ana", "ONLINE", "busy"]]
+    ignored = await person.types("contacts", "assign", "c-3", "cy", "--pool", "bakers", "--ignore", "status")
+    assert ignored.code == 0, ignored.err
+    why = await person.types("why", "c-3")
+    assert "cy was chosen: assigned to this agent by hand" in why.out
+    assert "not ONLINE" in why.out

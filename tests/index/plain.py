@@ -87,7 +87,7 @@ class PlainIndex:
             and self.load(agent) + channel.cost <= capacity.total
             and (channel.max == 0 or contacts < channel.max),
         }
-        return next((constraint for constraint in Constraint if not met[constraint]), None)
+        return next((constraint for constraint, holds in met.items() if not holds), None)
 
     def load(self, agent: Agent) -> int:
         """Return the capacity that the agent's holds take."""
@@ -96,7 +96,7 @@ class PlainIndex:
     def utilization(self, agent: Agent) -> float:
         """Return load over capacity."""
         total = agent.profile.capacity.total
-        return min(1.0, self.load(agent) / total) if total else 1.0
+        return self.load(agent) / total if total else max(1.0, self.load(agent))
 
     def eligible(self, requirements: Requirements, *, ignore_availability: bool = False) -> list[Agent]:
         """Return the agents that meet the requirements."""

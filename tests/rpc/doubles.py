@@ -39,7 +39,7 @@ from matcher.model import (
     StreamPlace,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
-from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
+from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc.ports import Services
 
 T = TypeVar("T")
@@ -147,6 +147,21 @@ class RouterDouble(Double):
             request.wait,
         )
         return self.record("transfer", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *arguments)
+
+    async def assign(self, site: str, request: AssignRequest) -> ReservedOutcome:
+        arguments = (
+            site,
+            request.contact_id,
+            request.agent,
+            request.pool_id,
+            request.message,
+            request.over_capacity,
+            request.ignored,
+            request.accepted,
+            request.actor,
+            request.request_id,
+        )
+        return self.record("assign", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *arguments)
 
     async def link(self, site: str, handles: Sequence[str]) -> int:
         return self.record("link", 2, site, tuple(handles))
@@ -357,6 +372,7 @@ class Doubles:
         """Return the doubles as the argument of build_server."""
         return Services(
             router=self.router,
+            assigner=self.router,
             windows=WindowsDouble(self.router),
             reservations=self.reservations,
             contacts=self.contacts,

@@ -220,6 +220,36 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         ),
         {"message.preferred_agents[0].agent"},
     ),
+    "an assignment of nothing to nobody": (
+        routing.AssignContactRequest(name=MAYA, pool=MAYA, actor="a" * 129, request_id="r\n"),
+        {"name", "agent", "pool", "actor", "request_id"},
+    ),
+    "an assignment against what cannot be ignored, to an agent who is excluded": (
+        routing.AssignContactRequest(
+            name=f"{SITE}/contacts/c-1",
+            agent=MAYA,
+            message=routing.Message(
+                excluded_agents=[MAYA], preferred_agents=[routing.PreferredAgent(agent=f"{SITE}/agents/tom")]
+            ),
+            ignore_constraints=[
+                routing.CONSTRAINT_STATUS,
+                routing.CONSTRAINT_CAPACITY,
+                routing.CONSTRAINT_KEPT_FOR_WAITING,
+                routing.CONSTRAINT_UNSPECIFIED,
+                cast("routing.Constraint.ValueType", 99),
+            ],
+            actor="a\tb",
+        ),
+        {
+            "agent",
+            "message.preferred_agents",
+            "ignore_constraints[1]",
+            "ignore_constraints[2]",
+            "ignore_constraints[3]",
+            "ignore_constraints[4]",
+            "actor",
+        },
+    ),
     "a single handle, which is empty": (
         routing.LinkCustomerRequest(parent=MAYA, customers=[""]),
         {"parent", "customers", "customers[0]"},

@@ -24,6 +24,7 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     pb.RouteMessagesRequest: route_messages._batch,
     pb.SuggestAgentsRequest: routing.suggest,
     pb.TransferContactRequest: routing.transfer,
+    pb.AssignContactRequest: routing.assign,
     pb.LinkCustomerRequest: routing.link,
     pb.AcceptReservationRequest: routing.step,
     pb.CancelReservationRequest: routing.step,
@@ -172,7 +173,8 @@ def test_of_a_list_no_entry_beyond_its_limit_is_read(kind: type[Message], path: 
             for _ in range(entries):
                 listed.add()
         else:
-            listed.extend([""] * entries)
+            field = holder(request, path).DESCRIPTOR.fields_by_name[path[-1]]
+            listed.extend([0 if field.enum_type else ""] * entries)
         with pytest.raises(FieldsInvalid) as refusal:
             CHECKS[kind](Counted(request, reads))
         assert len(refusal.value.violations) <= MOST_NOTED

@@ -15,6 +15,7 @@ from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
+from matcher.routing.assigner import Assigner
 from matcher.routing.loop_turns import LoopTurns
 from matcher.routing.queue_dispatcher import QueueDispatcher
 from matcher.routing.ranker import Ranker
@@ -94,6 +95,7 @@ class ServiceInstance:
     pools: PoolService
     site_service: SiteService
     router: Router
+    assigner: Assigner
     reservations: ReservationService
     contacts: ContactService
     routing: ReservationStore
@@ -126,6 +128,7 @@ class ServiceInstance:
             pools=PoolService(roster_store, sites, TOLERANCE),
             site_service=SiteService(site_store, roster_store, sites, SiteRemoval(site_store)),
             router=Router(routing, contacts, customers, sites, clock, ranker, reserver),
+            assigner=Assigner(routing, contacts, roster_store, sites, clock, ranker, reserver, Sealer(KEYS)),
             reservations=ReservationService(routing, contacts, customers, sites, clock),
             contacts=ContactService(contacts, routing, EventStore(connection), sites, clock),
             routing=routing,

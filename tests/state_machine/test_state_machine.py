@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
-from tests.state_machine.queues import Queues
 from tests.state_machine.service_instance import RepeatingClient
+from tests.state_machine.supervisors import Supervisors
 from tests.state_machine.words import WordEncoder
 from tests.store.access import PRODUCT, Admin, as_user, make_users
 
@@ -34,7 +34,7 @@ def test_the_service_does_what_the_plain_model_does() -> None:
         connection, encoder = RepeatingClient(as_user(store.url, PRODUCT)), WordEncoder()
         floors = runner.run(prepared(store, connection, encoder))
 
-        class ServiceHere(Queues):
+        class ServiceHere(Supervisors):
             def __init__(self) -> None:
                 super().__init__(runner, connection, encoder, floors)
 

@@ -13,12 +13,14 @@ from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest
 from matcher.routing.waiting_reader import Quarantined, WaitingReader
 from matcher.store.contacts import WaitingContact
-from matcher.store.keyring.secret_keys import SECRET_ID
+from matcher.store.keyring.key_record import KeysInUse
+from matcher.store.keyring.secret_keys import DAY_MS, SECRET_ID, Keyring, roll_days
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.sealer import Sealer, WaitingMessage, WaitingText
 from tests.state_machine.pair import Pair
 from tests.state_machine.service_instance import KEYS
+from tests.store.access import store_now_ms
 from tests.store.stage import LONG_MS
 
 
@@ -97,6 +99,23 @@ async def test_what_is_required_is_not_sealed_and_outlives_the_text(pair: Pair) 
         assert queued.message.preferred == message.preferred
         assert len(queued.encoded.stems) == len(text) // 5
         await pair.connection.run("HDEL", Keys(pair.site).contact("a"), "sealed")
+
+
+async def test_a_contact_whose_texts_key_is_over_is_offered_by_its_requirements(pair: Pair) -> None:
+    """It came back and waits beyond the day whose key sealed its text: the text is gone, the contact is not."""
+    await three_wait(pair)
+    now = await store_now_ms(pair.connection)
+    before = roll_days(Keyring(), now - 9 * DAY_MS)
+    by_days = KeysInUse((), (), (), by_day_since_ms=1, request_since_ms=0, handle_since_ms=0)
+    sealed = Sealer(ServiceKeys(before, by_days)).seal(pair.site, "a", WaitingText("roses"), now - 9 * DAY_MS)
+    await pair.connection.run("HSET", Keys(pair.site).contact("a"), "sealed", sealed)
+    replica, reasons = await pair.slow.sites.replica(pair.site), list[Quarantined]()
+    keys = ServiceKeys(roll_days(before.with_keys(*KEYS.keyring.keys), now), KEYS.in_use)
+    queued, left_out = await WaitingReader(replica, pair.slow.queue, Sealer(keys), reasons.append).read(
+        list(replica.queue)
+    )
+    assert {contact.place.contact: contact.message.text for contact in queued} == {"a": "", "b": "roses", "c": "roses"}
+    assert (left_out, reasons) == (set(), [])
 
 
 async def test_a_message_that_opens_and_is_none_is_set_aside(pair: Pair) -> None:

@@ -30,7 +30,7 @@ from tests.store.records import clock_ms, copy_of, relative
 
 FIXTURE: Final = ROOT / "tests" / "data" / "records_before.json"
 SITE: Final = "harbour"
-NEW_IN_POOLS: Final = {"when_overloaded": "WHEN_OVERLOADED_REFUSE"}
+NEW_IN_POOLS: Final = {"when_overloaded": "WHEN_OVERLOADED_REFUSE", "return_within_duration": "900s"}
 HOUR: Final = timedelta(hours=1)
 
 BEES: Final = "The smoker for my bees arrived with a dent."

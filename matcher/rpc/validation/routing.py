@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from matcher.model import DEFAULT_POOL, Experience, Message, Wait
-from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
+from matcher.model import DEFAULT_POOL, Constraint, Experience, Message, Wait
+from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc import resource_names
+from matcher.rpc.convert import CONSTRAINT
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation.messages import MOST_CUSTOMER, checked_message
+from matcher.rpc.validation.messages import MOST_CUSTOMER, MOST_EXCLUDED, checked_message
 from matcher.rpc.validation.violations import SECOND, WEEK, Violations
 from matcher.v1 import routing_pb2 as pb
 
@@ -17,10 +18,15 @@ MOST_RATING: Final = 5
 LEAST_HANDLES: Final = 2
 MOST_HANDLES: Final = 16
 MOST_REQUEST_ID: Final = 128
+MOST_ACTOR: Final = 128
+MOST_IGNORED: Final = 16
 MOST_REASON: Final = 256
 MOST_CANDIDATES: Final = 100
 DEFAULT_CANDIDATES: Final = 8
 MOST_FENCE: Final = 2**63 - 1
+
+
+_CONSTRAINTS: Final = {number: constraint for constraint, number in CONSTRAINT.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +99,62 @@ def _with_agent(wrong: Violations, agent: str, message: pb.Message) -> None:
         wrong.note("message.text", "chooses an agent, and the field agent names one: give one of the two")
     if message.preferred_agents:
         wrong.note("message.preferred_agents", "choose an agent, and the field agent names one: give one of the two")
-    if agent in message.excluded_agents:
-        number = list(message.excluded_agents).index(agent)
-        wrong.note("agent", f"is excluded by message.excluded_agents[{number}]")
+    _check_named(wrong, agent, message)
+
+
+def _check_named(wrong: Violations, agent: str, message: pb.Message) -> None:
+    """Check that a message does not exclude the agent whom its request names."""
+    listed = message.excluded_agents[:MOST_EXCLUDED]
+    if agent and agent in listed:
+        wrong.note("agent", f"is excluded by message.excluded_agents[{listed.index(agent)}]")
+
+
+def assign(request: pb.AssignContactRequest) -> tuple[str, AssignRequest]:
+    """Check an AssignContactRequest; return site and request; raise FieldsInvalid."""
+    wrong = Violations()
+    site, contact = wrong.resource("name", request.name, Kind.CONTACT)
+    agent = wrong.of_site("agent", request.agent, Kind.AGENT, site)
+    pool = wrong.of_site("pool", request.pool, Kind.POOL, site) if request.pool else ""
+    message = None
+    if request.HasField("message"):
+        if request.message.preferred_agents:
+            wrong.note(
+                "message.preferred_agents", "prefer agents, and the field agent names the one who gets the contact"
+            )
+        _check_named(wrong, request.agent, request.message)
+        message = checked_message(wrong, site, pool or DEFAULT_POOL, request.message, text_needed=False)
+    ignored = _ignored(wrong, request)
+    _printable(wrong, "actor", request.actor, MOST_ACTOR)
+    _request_id(wrong, request.request_id)
+    wrong.refuse()
+    return site, AssignRequest(
+        contact,
+        agent,
+        pool_id=pool,
+        message=message,
+        over_capacity=request.over_capacity,
+        ignored=ignored,
+        accepted=request.accepted,
+        actor=request.actor,
+        request_id=request.request_id,
+        digest=_bytes_of(request),
+    )
+
+
+def _ignored(wrong: Violations, request: pb.AssignContactRequest) -> frozenset[Constraint]:
+    field = "ignore_constraints"
+    ignored = set[Constraint]()
+    for number, given in enumerate(wrong.first(field, request.ignore_constraints, MOST_IGNORED)):
+        constraint = _CONSTRAINTS.get(given)
+        if constraint is None:
+            wrong.note(f"{field}[{number}]", f"is {given}, which this service does not know")
+        elif constraint is Constraint.CAPACITY:
+            wrong.note(f"{field}[{number}]", "is the capacity: set `over_capacity` instead")
+        elif constraint is Constraint.KEPT_FOR_WAITING:
+            wrong.note(f"{field}[{number}]", "is what keeps no assignment from an agent")
+        else:
+            ignored.add(constraint)
+    return frozenset(ignored)
 
 
 def link(request: pb.LinkCustomerRequest) -> tuple[str, tuple[str, ...]]:
@@ -192,10 +251,12 @@ def _site_and_message(
 
 
 def _request_id(wrong: Violations, request_id: str) -> None:
-    if len(wrong.at_most("request_id", request_id, MOST_REQUEST_ID)) > MOST_REQUEST_ID:
-        return
-    if not request_id.isprintable():
-        wrong.note("request_id", "has characters that are not printable")
+    _printable(wrong, "request_id", request_id, MOST_REQUEST_ID)
+
+
+def _printable(wrong: Violations, field: str, value: str, most: int) -> None:
+    if len(wrong.at_most(field, value, most)) <= most and not value.isprintable():
+        wrong.note(field, "has characters that are not printable")
 
 
 def _wait(wrong: Violations, request: pb.RouteMessageRequest | pb.TransferContactRequest) -> Wait | None:
@@ -207,7 +268,7 @@ def _wait(wrong: Violations, request: pb.RouteMessageRequest | pb.TransferContac
     return Wait(most_ms)
 
 
-def _bytes_of(request: pb.RouteMessageRequest | pb.TransferContactRequest) -> bytes:
+def _bytes_of(request: pb.RouteMessageRequest | pb.TransferContactRequest | pb.AssignContactRequest) -> bytes:
     """Return the request as bytes, without its request_id and without explain_unmatched: both change no decision.
 
     b"" where the service makes the request_id: only the service itself repeats such a request.
@@ -219,4 +280,5 @@ def _bytes_of(request: pb.RouteMessageRequest | pb.TransferContactRequest) -> by
     bare.ClearField("request_id")
     if isinstance(bare, pb.RouteMessageRequest):
         bare.ClearField("explain_unmatched")
-    return bare.SerializeToString(deterministic=True)
+    kind = b"assign|" if isinstance(bare, pb.AssignContactRequest) else b""
+    return kind + bare.SerializeToString(deterministic=True)

@@ -29,6 +29,9 @@ local function open_attempt(key, arg)
   }
 end
 
+-- The states in which a contact can be routed, or assigned by hand; of a RESERVED contact the offer is withdrawn.
+local ROUTABLE = {QUEUED = true, RETURNED = true, QUARANTINED = true, RESERVED = true}
+
 -- Returns the answer where the contact does not stand as the kind of the call demands, else nil. Notes the agent that
 -- the contact comes from and must not go back to: who hands it on, or whose offer lapsed.
 local function check_contact(attempt)
@@ -41,6 +44,12 @@ local function check_contact(attempt)
     end
     if not record.queued_in then return {'state', state or ''} end
   end
+  if arg.kind == 'assign' then
+    attempt.withdraws = live and state == 'RESERVED'
+    -- The contact has taken a step since the caller read it.
+    local moved = (record.sequence or '') ~= arg.by_hand[1].sequence or (attempt.withdraws and #arg.handed_on == 0)
+    if moved and not (live and state == 'ASSIGNED') then return {'moved', record.reservation or ''} end
+  end
   if attempt.transfer then
     if not (live and state == 'ASSIGNED') then return {'state', state or ''} end
     -- Another agent has the contact than when the caller read it, or nobody had accepted it then.
@@ -48,104 +57,15 @@ local function check_contact(attempt)
     attempt.previous_agent, attempt.previous_uid = record.agent, record.agent_uid
   elseif attempt.from_queue then
     if state ~= 'QUEUED' then return {'state', state} end
-  elseif live then
+  elseif live and not attempt.withdraws then
     return {'live', record.reservation}
   elseif state == 'ASSIGNED' and not record.first then
     return {'ended', 'EXPIRED'}
-  elseif state == 'RESERVED' or state == 'ASSIGNED' then
+  elseif not live and (state == 'RESERVED' or state == 'ASSIGNED') then
     attempt.previous_agent, attempt.previous_uid = record.agent, record.agent_uid
-  elseif state and state ~= 'QUEUED' and state ~= 'RETURNED' and state ~= 'QUARANTINED' then
+  elseif state and not ROUTABLE[state] then
     return {'ended', state}
   end
-end
-
--- Returns whether an agent is excluded from the contact at this time. `record` is the agent's.
-local function is_excluded(attempt, id, record)
-  if id == attempt.previous_agent and is_same(attempt.previous_uid, record) then return true end
-  if not attempt.record.state then return false end
-  local excluded = redis.call('HMGET', attempt.key.contact, 'x:' .. id, 'u:' .. id)
-  local excluded_until = excluded[1]
-  if not excluded_until or (excluded_until ~= '0' and tonumber(excluded_until) <= attempt.now) then return false end
-  return is_same(excluded[2], record)
-end
-
--- Returns whether an agent is ONLINE and not silent.
-local function is_there(attempt, record)
-  return record.status == 'ONLINE' and not (record.beat and tonumber(record.beat) <= attempt.now)
-end
-
--- Returns whether a transfer's contact began before every contact that waits: then it overtakes none of them.
-local function is_eldest(attempt)
-  if not attempt.transfer then return false end
-  local first = redis.call('ZRANGE', attempt.key.queue, 0, 0, 'WITHSCORES')
-  return tonumber(attempt.record.created) - tonumber(attempt.arg.head_start_ms) <= (tonumber(first[2]) or 0)
-end
-
--- Returns whether an agent's free capacity is for the contacts that wait: the agent is earmarked, or a hold has lapsed
--- and no replica has written that yet.
-local function is_kept(attempt, record, holds)
-  local now = attempt.now
-  if is_eldest(attempt) then return false end
-  if record.earmark and tonumber(record.earmark) > now and tonumber(record.earmarked or 0) <= now then return true end
-  local since = '(' .. digits(attempt.now - attempt.contact.keep_ms)
-  return redis.call('ZCOUNT', holds, since, digits(attempt.now)) > 0 and has_waiting(attempt.key.waiting, record.pools)
-end
-
--- Returns what the contact costs an agent and the agent's load over the total; nil and the constraint that is not met,
--- 'GONE' where there is no such agent. `record` is the agent's.
-local function terms_of(attempt, id, record, holds)
-  if not record.status then return nil, 'GONE' end
-  if is_excluded(attempt, id, record) then return nil, 'EXCLUDED' end
-  if not is_there(attempt, record) then return nil, 'STATUS' end
-  local cost, utilisation = free_capacity(record, holds, attempt.now, attempt.arg.channel)
-  if cost and attempt.someone_waits and not attempt.from_queue and is_kept(attempt, record, holds) then
-    return nil, 'KEPT_FOR_WAITING'
-  end
-  return cost, utilisation
-end
-
--- Returns the candidates with enough free capacity, the best affinity among them (nil: there is no candidate), and
--- whether a candidate would have been one but is kept for the contacts that wait. Notes what kept the others from it.
-local function free_candidates(attempt)
-  local key, arg, free, best, kept_back = attempt.key, attempt.arg, {}, nil, false
-  attempt.refused = {}
-  local tolerance = tonumber(arg.tolerance)
-  for i = 1, #arg.candidates do
-    local agent, holds, id = key.candidates[i].agent, key.candidates[i].holds, arg.candidates[i].id
-    local affinity = tonumber(arg.candidates[i].affinity)
-    -- A candidate farther from the best than the tolerance is never chosen, so it need not be read.
-    if not best or tolerance < 0 or affinity >= best - tolerance then
-      local record = fields(agent, 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'earmark',
-        'earmarked', 'beat', 'uid')
-      local cost, utilisation = terms_of(attempt, id, record, holds)
-      if not cost then
-        attempt.refused[#attempt.refused + 1] = utilisation
-        kept_back = kept_back or utilisation == 'KEPT_FOR_WAITING'
-      else
-        free[#free + 1] = {
-          id = id, affinity = affinity, utilisation = utilisation, idle = tonumber(record.idle), cost = cost,
-          fence = tonumber(record.fence or 0), agent = agent, holds = holds, uid = record.uid or '',
-        }
-        if not best or affinity > best then best = affinity end
-      end
-    end
-  end
-  return free, best, kept_back
-end
-
--- Returns the candidate to hold: of those within the tolerance of the best affinity (below 0: of all) the least
--- utilised, of equals the longest idle.
-local function choose(free, best, tolerance)
-  local chosen
-  for _, candidate in ipairs(free) do
-    if tolerance < 0 or candidate.affinity >= best - tolerance then
-      if not chosen or candidate.utilisation < chosen.utilisation
-          or (candidate.utilisation == chosen.utilisation and candidate.idle < chosen.idle) then
-        chosen = candidate
-      end
-    end
-  end
-  return chosen
 end
 
 -- Lets the hold from which the contact was handed on last for the wrap-up, and frees it without one.
@@ -174,6 +94,30 @@ local function hand_over(attempt)
   append(key.load, arg.events_kept, 'free', old.agent, id, now, now)
 end
 
+-- Withdraws the offer of a contact that is assigned by hand: its agent may be offered the contact again.
+local function withdraw_offer(attempt)
+  local key, arg, now = attempt.key, attempt.arg, digits(attempt.now)
+  local reservation, agent, id = key.handed_on[1].reservation, key.handed_on[1].agent, arg.handed_on[1].id
+  local old = fields(reservation, 'agent', 'channel', 'cost')
+  redis.call('HSET', reservation, 'state', 'CANCELED', 'ended', now)
+  redis.call('PEXPIREAT', reservation, digits(attempt.now + attempt.contact.keep_ms))
+  redis.call('ZREM', key.handed_on[1].holds, hold_member(id, old.channel, old.cost))
+  redis.call('ZREM', key.due, 'reservation|' .. id)
+  earmark(agent, key.waiting, attempt.now)
+  append(key.load, arg.events_kept, 'free', old.agent, id, '', now)
+end
+
+-- Notes in a reservation and its decision who made the assignment by hand, and against what.
+local function note_by_hand(attempt, chosen)
+  local key, actor = attempt.key, attempt.arg.by_hand[1].actor
+  if actor ~= '' then redis.call('HSET', key.reservation, 'actor', actor) end
+  if chosen.ignored ~= '' then redis.call('HSET', key.decision, 'ignored', chosen.ignored) end
+  if chosen.over then
+    redis.call('HSET', key.reservation, 'over', '1')
+    redis.call('HSET', key.decision, 'over', '1')
+  end
+end
+
 -- Adds names and values to the changes of a record.
 local function add(changes, ...)
   for _, part in ipairs({...}) do changes[#changes + 1] = part end
@@ -190,6 +134,18 @@ local function require_anew(attempt, changes)
   end
   if arg.needs ~= '' then add(changes, 'needs', arg.needs) end
   if arg.only ~= '' then add(changes, 'only', arg.only) end
+end
+
+-- The same for an assignment by hand, where the request has requirements. A transfer to a named agent is over in any case.
+local function require_by_hand(attempt, changes)
+  local arg, anew = attempt.arg, attempt.arg.by_hand[1].anew ~= ''
+  if attempt.record.state then
+    -- 'moving': a transfer that waited, of an agent who did not answer in time.
+    redis.call('HDEL', attempt.key.contact, 'only', 'moving')
+    attempt.record.moving = nil
+    if anew then redis.call('HDEL', attempt.key.contact, 'needs') end
+  end
+  if anew and arg.needs ~= '' then add(changes, 'needs', arg.needs) end
 end
 
 -- Lets the contact wait until a time. `changes` are further fields of its record and their values.
@@ -225,14 +181,16 @@ local function write_contact(attempt, chosen, deadline, waits_until, changes)
   local first = attempt.answers_first
   if first then add(changes, 'first', '1') elseif record.first then redis.call('HDEL', key.contact, 'first') end
   if waits_until then add(changes, 'head', arg.head_start_ms, 'wait_ms', arg.wait_ms) end
-  if accepted or not (waits_until or attempt.from_queue) then
+  local assigned = arg.kind == 'assign'
+  if accepted or not (waits_until or attempt.from_queue or (assigned and record.wait)) then
     if record.wait then unseal(contact, first) end
-    if first and waits_until then add(changes, 'sealed', arg.sealed) end
+    if first and (waits_until or (assigned and arg.sealed ~= '')) then add(changes, 'sealed', arg.sealed) end
   elseif waits_until then
     add(changes, 'wait', '1', 'sealed', arg.sealed, 'waits', digits(waits_until))
     lasts = math.max(deadline, waits_until)
   else
     lasts = math.max(deadline, tonumber(record.waits))
+    if assigned and arg.sealed ~= '' then add(changes, 'sealed', arg.sealed) end
   end
   if record.moving then redis.call('HDEL', key.contact, 'moving') end
   if accepted and arg.idle_ms ~= '0' then
@@ -243,7 +201,7 @@ local function write_contact(attempt, chosen, deadline, waits_until, changes)
   local event = append(key.load, arg.events_kept, 'hold', chosen.id, arg.reservation_id, arg.channel,
     digits(chosen.cost), digits(deadline), digits(attempt.now))
   record.pool = arg.pool_id
-  local cause = attempt.transfer and 'TRANSFERRED' or accepted and 'ACCEPTED' or 'OFFERED'
+  local cause = assigned and arg.by_hand[1].cause or attempt.transfer and 'TRANSFERRED' or accepted and 'ACCEPTED' or 'OFFERED'
   step(contact, accepted and 'ASSIGNED' or 'RESERVED', cause, arg.reservation_id, chosen.id,
     'reservation', arg.reservation_id, 'agent', chosen.id, 'agent_uid', chosen.uid, 'until', digits(deadline),
     'pool', arg.pool_id, 'pool_uid', arg.pool_uid, unpack(changes))
@@ -276,10 +234,12 @@ local function hold(attempt, chosen, waits_until, changes)
     'reservation', arg.reservation_id, 'contact', arg.contact_id, 'pool', arg.pool_id, 'pool_uid', arg.pool_uid,
     'created', digits(now))
   redis.call('PEXPIRE', key.decision, arg.decision_ms)
+  if arg.kind == 'assign' then note_by_hand(attempt, chosen) end
   local event = write_contact(attempt, chosen, deadline, waits_until, changes)
   -- Only now that the new capacity is held is the old one freed.
   if attempt.transfer then hand_over(attempt) end
-  return {'held', chosen.id, fence, cost, digits(now), at, event, chosen.uid}
+  if attempt.withdraws then withdraw_offer(attempt) end
+  return {'held', chosen.id, fence, cost, digits(now), at, event, chosen.uid, chosen.over and '1' or ''}
 end
 
 -- Returns when a new contact begins: now. After a step back of the clock, contacts that began before it wait with later
@@ -299,6 +259,22 @@ local function wait_begins(attempt, created)
   return (attempt.transfer or returned) and attempt.now or math.min(created, attempt.now)
 end
 
+-- Begins a contact that was not known before.
+local function begin(attempt, created)
+  local key, arg = attempt.key, attempt.arg
+  redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
+  return {'channel', arg.channel, 'customer', arg.customer, 'created', digits(created)}
+end
+
+-- Assigns the contact to the one agent of the call, by hand.
+local function assign(attempt)
+  local chosen, refused = choose_by_hand(attempt)
+  if not chosen then return refused end
+  local changes = attempt.record.state and {} or begin(attempt, new_age(attempt))
+  require_by_hand(attempt, changes)
+  return hold(attempt, chosen, nil, changes)
+end
+
 local function reserve(key, arg)
   local earlier = earlier_answer(key, arg)
   if earlier then return earlier end
@@ -307,6 +283,7 @@ local function reserve(key, arg)
   if refused then return refused end
 
   attempt.someone_waits = redis.call('EXISTS', key.waiting) == 1
+  if arg.kind == 'assign' then return assign(attempt) end
   local free, best, kept_back = free_candidates(attempt)
   local created, waits_until = tonumber(attempt.record.created or new_age(attempt)), nil
   if not attempt.from_queue and arg.wait_ms ~= '' then
@@ -324,11 +301,7 @@ local function reserve(key, arg)
     return {'no_pool'}
   end
 
-  local changes = {}
-  if arg.kind == 'new' then
-    changes = {'channel', arg.channel, 'customer', arg.customer, 'created', digits(created)}
-    redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
-  end
+  local changes = arg.kind == 'new' and begin(attempt, created) or {}
   if arg.kind == 'new' or arg.kind == 'transfer' then require_anew(attempt, changes) end
   if attempt.previous_agent then
     local previous = attempt.previous_agent

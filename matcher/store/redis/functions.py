@@ -15,12 +15,13 @@ from typing import Final
 
 from matcher.store.redis.lua_names import resolve_names
 from matcher.store.redis.verb_call import CallPart, VerbCall, layout_of
-from matcher.store.verbs import VERBS, ContactStep, Transition
+from matcher.store.verbs import VERBS, ContactStep, Reserve, Transition
 
 FILES: Final[Mapping[str, type[CallPart] | None]] = {
     "prelude": None,
     "contact": ContactStep,
     "reservation": Transition,
+    "candidates": Reserve,
     **VERBS,
 }
 """Every file → the class whose names it uses; a file stands after those that it uses."""

@@ -17,6 +17,7 @@ from matcher.store.verbs.keys import UseKeys
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
     Accept,
+    ByHand,
     Cancel,
     Candidate,
     Complete,
@@ -58,6 +59,7 @@ __all__ = [
     "AuditedContact",
     "AuditedReservation",
     "Beat",
+    "ByHand",
     "Cancel",
     "Candidate",
     "Complete",

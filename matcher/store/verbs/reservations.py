@@ -10,7 +10,7 @@ from matcher.store.verbs.contacts import ContactStep
 
 
 class HandedOn(CallPart, frozen=True, kw_only=True):
-    """In a transfer, the reservation that ends once the new one is held."""
+    """The reservation that ends once the new one is held: a transfer's conversation, an assignment's offer."""
 
     reservation: Key
     agent: Key
@@ -27,6 +27,26 @@ class Candidate(CallPart, frozen=True, kw_only=True):
     holds: Key
     id: str
     affinity: str
+
+
+class ByHand(CallPart, frozen=True, kw_only=True):
+    """The terms of an assignment by hand. Constraints stand between semicolons, ';LANGUAGE;SKILL;'."""
+
+    sequence: str
+    """Of the contact's last step when the caller read it; "": there was no contact."""
+    profile_version: int
+    """Of the agent then."""
+    unmet: str
+    """The constraints that this profile does not meet, of those that the store cannot check."""
+    ignored: str
+    """The constraints that need not be met."""
+    anew: Literal["1", ""]
+    """Whether `needs` are the requirements from now on; "": the contact's own stay."""
+    over: Literal["1", ""]
+    """Whether the agent may have too little free capacity."""
+    actor: str
+    cause: str
+    """Of the contact's step."""
 
 
 class Reserve(VerbCall, frozen=True, kw_only=True):
@@ -61,13 +81,15 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     decision_ms: int
     """How long the decision is kept."""
     kind: str
-    """A ReserveKind: 'new'; 'queue': the contact waits; 'transfer': an agent has it; 'move': a transfer that waits."""
+    """A ReserveKind: 'new'; 'queue': the contact waits; 'transfer': an agent has it; 'move': a transfer that waits;
+    'assign': it is assigned by hand."""
     wait_ms: int | Absent
     """How long the contact may wait; "": it may not."""
     sealed: bytes
     """What the customer wrote, sealed."""
     needs: bytes
-    """What the contact requires beside pool and channel; "": nothing. Read for 'new' and 'transfer', like only."""
+    """What the contact requires beside pool and channel; "": nothing. Read for 'new' and 'transfer', like only, and for
+    'assign' with `anew`."""
     only: str
     """The agent whom a transfer names; "": any agent."""
     head_start_ms: int
@@ -80,15 +102,17 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     """Within what time after the acceptance the agent must answer, else the contact goes back; 0: at any time."""
     candidates: Sequence[Candidate]
     handed_on: HandedOn | None
+    by_hand: ByHand | None
 
     # replayed: the request was answered before, or the offer is made already; ids are '' where the contact waits.
     # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
     # no_pool: the pool in which it is to wait is gone.
+    # no_agent, unmet, agent_full: of an assignment by hand; the constraints that are not met, apart by commas.
     # state: it does not stand as `kind` demands. moved: it talks with an agent, by another reservation than that to be
     # handed on. full: nothing was written; the last events of both streams then, and
     # for each candidate in turn, parted by |, the Constraint that kept the agent from the contact, or GONE.
     answers: ClassVar[Answers] = {
-        "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event", "agent_uid"),
+        "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event", "agent_uid", "over_capacity"),
         "queued": ("score", "waits_until_ms", "load_event"),
         "replayed": ("reservation_id", "decision_id", "contact_id"),
         "reused": (),
@@ -98,6 +122,9 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "moved": ("reservation_id",),
         "full": ("load_event", "roster_event", "refused"),
         "no_pool": (),
+        "no_agent": (),
+        "unmet": ("constraints",),
+        "agent_full": ("load", "total"),
     }
 
 
