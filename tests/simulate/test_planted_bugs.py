@@ -8,8 +8,7 @@ from benchmarks.simulate.checker import judge
 from benchmarks.simulate.day import play
 from benchmarks.simulate.plan import for_bug
 from benchmarks.simulate.planted import BREAKS, BUGS
-from matcher.store.redis.functions import lua_text
-from matcher.store.verbs import VERBS
+from matcher.store.redis.functions import FILES, lua_text
 
 MOST_PLAYS = 8
 """Plays until a bug must be found: without the earmark 0 to 3 contacts are overtaken, in about every second play 0."""
@@ -18,7 +17,7 @@ MOST_PLAYS = 8
 @pytest.mark.parametrize("bug", sorted(BUGS))
 def test_the_text_that_a_planted_bug_changes_is_in_the_verbs(bug: str) -> None:
     """Takes no play: a reworded verb fails here first."""
-    text = "".join(map(lua_text, VERBS))
+    text = "".join(map(lua_text, FILES))
     for old, new, times in BUGS[bug].texts:
         assert text.count(old) == times
         assert new
