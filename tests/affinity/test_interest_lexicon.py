@@ -99,7 +99,8 @@ def test_a_word_that_stands_anywhere_is_too_general() -> None:
 
 def test_an_entry_with_too_few_cues_is_named_unless_it_adds_to_a_known_one() -> None:
     """A new interest needs 25 cues; an own entry of a known id is counted with the cues that are there."""
-    assert faults_of("carving\tcarving\trare\tgouge") == [Fault(1, "carving: the number of cues is 1; 25 are the least")]
+    too_few = Fault(1, "carving: the number of cues is 1; 25 are the least")
+    assert faults_of("carving\tcarving\trare\tgouge") == [too_few]
     known = {"carving": Entry("carving", "wood carving", common=False, cues=CUES)}
     assert faults_of("carving\tcarving\trare\tgouge", known) == []
     assert extended(known, read_lexicon("carving\tcarving\trare\tgouge").entries) == {
