@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
+from typing import Final
 
 from benchmarks.simulate import convert
 from benchmarks.simulate import history as h
@@ -13,6 +14,16 @@ from benchmarks.simulate.plan import Arrival
 from matcher.model.lifecycle import AgentStatus
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
+
+ANY_AGENT: Final = (
+    pb.CONSTRAINT_POOL,
+    pb.CONSTRAINT_EXCLUDED,
+    pb.CONSTRAINT_CHANNEL,
+    pb.CONSTRAINT_LANGUAGE,
+    pb.CONSTRAINT_SKILL,
+    pb.CONSTRAINT_STATUS,
+)
+"""What a supervisor's assignment need not meet."""
 
 
 def message(gateway: Gateway, text: str, wish: h.Wish, customer: str, preferred: str = "") -> pb.Message:
@@ -112,6 +123,36 @@ async def transfer(
     return await gateway.call(
         lambda stubs, seconds: stubs.routing.TransferContact(request, timeout=seconds), record, cut_short=cut_short
     )
+
+
+async def assign(gateway: Gateway, contact: str, agent: str) -> h.Held:
+    """Assign a contact to an agent, also above the agent's capacity and against its requirements.
+
+    Raises Refused where the contact has an agent or has ended by now, NoAnswer.
+    """
+    request = pb.AssignContactRequest(
+        name=gateway.name("contacts", contact),
+        agent=gateway.name("agents", agent),
+        over_capacity=True,
+        ignore_constraints=ANY_AGENT,
+        actor="the supervisor",
+        request_id=uuid.uuid4().hex,
+    )
+
+    def record(attempt: Attempt, answer: pb.RouteMessageResponse | None) -> h.Record:
+        return h.Assigned(
+            began=attempt.began,
+            ended=attempt.ended,
+            ending=attempt.ending,
+            reason=attempt.reason,
+            request=request.request_id,
+            contact=contact,
+            agent=agent,
+            held=None if answer is None else convert.held(answer.reservation),
+        )
+
+    answer = await gateway.call(lambda stubs, seconds: stubs.routing.AssignContact(request, timeout=seconds), record)
+    return convert.held(answer.reservation)
 
 
 async def act(

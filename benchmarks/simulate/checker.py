@@ -23,10 +23,11 @@ from itertools import pairwise
 from typing import Final
 
 from benchmarks.simulate import history as h
+from benchmarks.simulate.facts import ENDED, Contact, Day, Hold
 from benchmarks.simulate.history import Ending, Outcome, Verb
 from benchmarks.simulate.queue_law import overtaken
 from benchmarks.simulate.summary import figures
-from benchmarks.simulate.timeline import ENDED, Contact, Day, Hold, reconstruct
+from benchmarks.simulate.timeline import reconstruct
 from benchmarks.simulate.verdict import Breach, Law, Verdict
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
 
@@ -37,19 +38,8 @@ TICK: Final = 0.01
 def judge(records: Iterable[h.Record]) -> Verdict:
     """Return the verdict on the history of a day."""
     day = reconstruct(records)
-    return Verdict(
-        (
-            *_lost(day),
-            *_served_twice(day),
-            *_crowded(day),
-            *overtaken(day),
-            *_terms(day),
-            *_taken_away(day),
-            *_over(day),
-            *_untold(day),
-        ),
-        figures(day),
-    )
+    laws = (_lost, _served_twice, _crowded, overtaken, _terms, _taken_away, _over, _untold)
+    return Verdict(tuple(breach for law in laws for breach in law(day)), figures(day))
 
 
 def _lost(day: Day) -> Iterator[Breach]:
@@ -145,7 +135,8 @@ def _served_twice(day: Day) -> Iterator[Breach]:
 def _crowded(day: Day) -> Iterator[Breach]:
     """Find agents whose certain holds exceed their capacity.
 
-    An idle conversation that becomes active again may exceed it lawfully.
+    An idle conversation that becomes active again may exceed it lawfully, and so may a supervisor's assignment: these
+    are counted apart.
     """
     for agent, holds in day.by_agent.items():
         desk, load, counts = day.desks[agent], 0, dict[str, int]()
@@ -155,8 +146,8 @@ def _crowded(day: Day) -> Iterator[Breach]:
             channel, sign = hold.first.channel, 1 if starts else -1
             load += sign * hold.first.cost
             counts[channel] = counts.get(channel, 0) + sign
-            most = desk.channels[channel][1]
-            if starts and (load > desk.total or (most and counts[channel] > most)):
+            _, most = desk.channels.get(channel, (0, 0))  # a supervisor assigns on any channel
+            if starts and not hold.assigned and (load > desk.total or (most and counts[channel] > most)):
                 what = f"{agent} holds {load} of {desk.total}, {counts[channel]} by {channel}"
                 yield Breach(Law.SERVED_TWICE, f"{what}, with {hold.first.reservation} at {at:.3f}")
 

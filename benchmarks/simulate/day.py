@@ -14,12 +14,13 @@ from typing import Final
 from benchmarks.simulate import calls
 from benchmarks.simulate import history as h
 from benchmarks.simulate.desk import DeskWorker
+from benchmarks.simulate.facts import ENDED
 from benchmarks.simulate.fleet import Fleet
 from benchmarks.simulate.gateway import Gateway, Journal, Refused
 from benchmarks.simulate.plan import Arrival, Cast, Plan, arrivals, cast
 from benchmarks.simulate.platform import Platform
+from benchmarks.simulate.supervisor import Supervisor
 from benchmarks.simulate.tasks import Tasks
-from benchmarks.simulate.timeline import ENDED
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.v1 import routing_pb2 as pb
 
@@ -93,6 +94,9 @@ class Day:
                 self._hire,
                 plan.seed * 1_000 + number,
             )  # fmt: skip
+        self._supervisor = Supervisor(
+            self._gateway, self._cast.desks, self._platform.states, plan.habits.assignments, plan.seed
+        )
         self._began = time.monotonic()
         self._phase = "hiring"
         self._down = ""
@@ -112,8 +116,10 @@ class Day:
                     self.tasks.start(worker.beat())
             self._phase = "the day"
             crashes = [self.tasks.start(crash) for crash in self._crashes()]
+            assignments = self.tasks.start(self._supervisor.assign())
             await self._platform.customers(coming)
             await asyncio.gather(*crashes)
+            assignments.cancel()
             if not plan.to_the_end:
                 return
             await self._drain()

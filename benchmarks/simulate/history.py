@@ -144,6 +144,15 @@ class Transferred(Call, frozen=True, kw_only=True, tag="transferred"):
     replayed: bool = False
 
 
+class Assigned(Call, frozen=True, kw_only=True, tag="assigned"):
+    """An AssignContact, which may exceed the agent's capacity."""
+
+    request: str
+    contact: str
+    agent: str
+    held: Held | None = None
+
+
 class Answered(Call, frozen=True, kw_only=True, tag="answered"):
     """A call of a desk on a reservation; again: whether a declined contact may be offered to this agent again."""
 
@@ -230,6 +239,7 @@ Record: TypeAlias = (
     | Desk
     | Routed
     | Transferred
+    | Assigned
     | Answered
     | Weighed
     | Declared

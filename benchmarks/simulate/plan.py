@@ -35,6 +35,8 @@ class Habits:
     """Share of conversations whose customer never gets an answer, in pools that demand one."""
     dismissed: float = 0.02
     """Share of an agent's breaks in which the agent is removed by force, and hired again."""
+    again_under_id: float = 0.5
+    """Share of returned contacts that are routed again under their id; the others are canceled."""
     transfer: float = 0.04
     cancel: float = 0.01
     again: float = 0.05
@@ -62,6 +64,8 @@ class Habits:
     breaks: float = 90.0
     """Mean time between the breaks of an agent."""
     break_seconds: float = 8.0
+    assignments: float = 8.0
+    """Mean time between the assignments of the supervisor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class Plan:
 HURRIED: Final = Habits(
     twice_at_once=0.1, cut_short=0.05, transfer=0.15, impatient=0.4, patience=1.0, think=0.15, talk=1.2,
     longest_talk=4.0, breaks=10.0, break_seconds=1.0, silent=0.2, dismissed=0.15,
+    assignments=1.0,
 )  # fmt: skip
 """Habits for a day of some seconds, with more of the difficult cases."""
 

@@ -16,16 +16,16 @@ import grpc
 from benchmarks.simulate import calls, convert
 from benchmarks.simulate import history as h
 from benchmarks.simulate.desk import DeskWorker
+from benchmarks.simulate.facts import ENDED, NOBODYS
 from benchmarks.simulate.gateway import Gateway, NoAnswer, Refused
 from benchmarks.simulate.plan import Arrival, Habits
 from benchmarks.simulate.tasks import Tasks
-from benchmarks.simulate.timeline import ENDED, NOBODYS
 from matcher.model.lifecycle import Cause, ContactState
 from matcher.v1 import routing_pb2 as pb
 
 ROUTED_AGAIN: Final = 3
 AGAIN_SECONDS: Final = 2.0
-OFFERS: Final = frozenset({Cause.OFFERED, Cause.TRANSFERRED, Cause.ACCEPTED})
+OFFERS: Final = frozenset({Cause.OFFERED, Cause.TRANSFERRED, Cause.ACCEPTED, Cause.ASSIGNED})
 
 
 class Platform:
@@ -47,6 +47,7 @@ class Platform:
         self._not_waiting: set[str] = set()
         self._sequences: dict[str, int] = {}
         self._settled: dict[str, asyncio.Event] = {}
+        self._arrivals: dict[str, Arrival] = {}
         self._watches: list[asyncio.Task[None]] = []
 
     def settled(self, contact: str) -> asyncio.Event:
@@ -110,8 +111,24 @@ class Platform:
             self._desks[step.agent].lapsed()
         if step.contact in self._settled and step.cause is not Cause.TRANSFER_ASKED:
             self._settled[step.contact].set()
-        if step.state in NOBODYS and step.contact in self._not_waiting:
-            self._tasks.start(self._give_up(step.contact))
+        if self._is_to_be_sent_again(step.contact):
+            self._tasks.start(self._send_again_or_give_up(step.contact))
+
+    def _is_to_be_sent_again(self, contact: str) -> bool:
+        """Tell whether a contact is nobody's and will not be offered: it is not in the queue, or may not be."""
+        state = self.states.get(contact)
+        return state is ContactState.RETURNED or (state in NOBODYS and contact in self._not_waiting)
+
+    async def _send_again_or_give_up(self, contact: str) -> None:
+        """Route a contact that is nobody's again under its id, once; else cancel it."""
+        arrival = self._arrivals.pop(contact, None)
+        if arrival is not None and self._rng.random() < self._habits.again_under_id:
+            request = calls.route_request(self._gateway, arrival, uuid.uuid4().hex, contact)
+            with suppress(Refused):
+                answer = await calls.route(self._gateway, arrival, request)
+                if not answer.HasField("unmatched"):
+                    return
+        await self._give_up(contact)
 
     async def _give_up(self, contact: str) -> None:
         with suppress(Refused):
@@ -166,10 +183,11 @@ class Platform:
     async def _stay(self, arrival: Arrival, contact: str) -> None:
         """Note a contact as acknowledged, and cancel it if it still waits when its customer's patience ends."""
         self._acknowledged.add(contact)
+        self._arrivals[contact] = arrival
         if not arrival.wait:
             self._not_waiting.add(contact)
-            if self.states.get(contact) in NOBODYS:
-                await self._give_up(contact)
+        if self._is_to_be_sent_again(contact):
+            await self._send_again_or_give_up(contact)
         if math.isfinite(arrival.patience):
             await asyncio.sleep(arrival.patience)
             if self.states.get(contact) in NOBODYS:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchmarks.simulate import history as h
-from benchmarks.simulate.timeline import Contact, Day, Hold, Wait
+from benchmarks.simulate.facts import Contact, Day, Hold, Wait
 from benchmarks.simulate.verdict import Breach, Law
 from matcher.model.languages import meets
 
@@ -53,6 +53,8 @@ def overtaken(day: Day) -> Iterator[Breach]:
             waiting.append(by_start[at])
             at += 1
         waiting = [entry for entry in waiting if entry[1] >= created]
+        if hold.assigned:
+            continue  # the supervisor's choice, not the service's
         slack = delays.slack(created)
         # A hold counts as one breach, for the contact that waited longest of those it overtook.
         for _, _, contact, wait in sorted(waiting, key=lambda entry: entry[2].arrived_last):

@@ -8,9 +8,9 @@ from statistics import fmean
 import numpy as np
 
 from benchmarks.simulate import history as h
+from benchmarks.simulate.facts import Day
 from benchmarks.simulate.history import Ending, Outcome, Verb
-from benchmarks.simulate.timeline import Day
-from matcher.model.lifecycle import Cause
+from matcher.model.lifecycle import Cause, ContactState
 
 
 def gini(shares: Sequence[float]) -> float:
@@ -49,6 +49,10 @@ def figures(day: Day) -> dict[str, float | int | None]:
         "no_first_response": causes.count(Cause.NO_FIRST_RESPONSE),
         "transfers": causes.count(Cause.TRANSFERRED),
         "transfers_waiting": causes.count(Cause.TRANSFER_ASKED),
+        "assigned": sum(hold.assigned for hold in day.holds.values()),
+        "assigned_above_capacity": _above_capacity(day),
+        "returned": sum(any(step.state is ContactState.RETURNED for step in contact.steps) for contact in contacts),
+        "routed_again": sum(len({route.request for route in contact.routes}) > 1 for contact in contacts),
         "gave_up": sum(bool(_ok(contact.gave_up)) for contact in contacts),
         "wait_expired": causes.count(Cause.WAIT_EXPIRED),
         "queued": len(queued),
@@ -63,6 +67,20 @@ def figures(day: Day) -> dict[str, float | int | None]:
         "stores_restarted": sum(outage.what == "store" for outage in day.outages),
         "steps_told": sum(len(contact.steps) for contact in day.contacts.values()),
     }
+
+
+def _above_capacity(day: Day) -> int:
+    """Count the assignments that certainly exceeded the agent's capacity when they were made."""
+    count = 0
+    for agent, holds in day.by_agent.items():
+        for hold in holds:
+            at = hold.first.created
+            live = [other.first for other in holds if other.first.created <= at < other.counts_until]
+            _, most = day.desks[agent].channels.get(hold.first.channel, (0, 0))
+            on_channel = sum(other.channel == hold.first.channel for other in live)
+            too_much = sum(other.cost for other in live) > day.desks[agent].total
+            count += hold.assigned and (too_much or bool(most and on_channel > most))
+    return count
 
 
 def _ok(calls: Sequence[h.Call]) -> list[h.Call]:

@@ -9,120 +9,18 @@ the possible times, in favour of the service.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from benchmarks.simulate import history as h
+from benchmarks.simulate.facts import AWAY, LEFT, NOBODYS, Contact, Day, Hold, Wait, began, ended
 from benchmarks.simulate.history import Ending, Outcome, Verb
-from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
+from matcher.model.lifecycle import Cause, ContactState, ReservationState
 
 T = TypeVar("T")
 
 LATE_SECONDS: Final = 5.0
 """Seconds after its deadline at which a hold has certainly ended: after a death, a lease and a second pass at most."""
-ENDS: Final = frozenset({Verb.DECLINE, Verb.COMPLETE, Verb.CANCEL})
-ENDED: Final = frozenset({ContactState.CLOSED, ContactState.CANCELED, ContactState.EXPIRED})
-NOBODYS: Final = frozenset({ContactState.QUEUED, ContactState.RETURNED})
-"""The states of a contact without an agent."""
-AWAY: Final = frozenset({AgentStatus.OFFLINE, AgentStatus.AWAY})
-LEFT: Final = frozenset({Cause.AGENT_LEFT, Cause.AGENT_REMOVED, Cause.NO_FIRST_RESPONSE})
-
-
-@dataclass(slots=True)
-class Hold:
-    """A reservation as the clients first got it, with their calls on it."""
-
-    first: h.Held
-    direct: bool
-    """Whether it was the answer of a route or a transfer, and not an offer from the queue."""
-    done: dict[Verb, list[h.Answered]] = field(default_factory=lambda: defaultdict(list))
-    transfers: list[h.Transferred] = field(default_factory=list)
-    certain_until: float = math.inf
-    possible_until: float = math.inf
-    counts_until: float = math.inf
-    """As `certain_until`, but an idle conversation may use no capacity earlier."""
-
-    @property
-    def accepted(self) -> h.Answered | None:
-        """The call that certainly accepted the reservation."""
-        return next((call for call in self.done[Verb.ACCEPT] if call.ending is Ending.OK), None)
-
-    @property
-    def deadline(self) -> float:
-        """The last known deadline; the first answer to the customer may move it."""
-        accepted = self.accepted
-        last = accepted.held.expires if accepted is not None and accepted.held is not None else self.first.expires
-        return max([last, *(call.held.expires for call in self.done[Verb.TOUCH] if call.held is not None)])
-
-    def latest_deadline(self, pool: h.PoolTerms) -> float:
-        """Return the last possible deadline: an answer to the customer may have been noted that no client knows of."""
-        if not any(call.ending is Ending.UNKNOWN for call in self.done[Verb.TOUCH]):
-            return self.deadline
-        return max(self.deadline, max(call.ended for call in self.done[Verb.TOUCH]) + pool.accepted)
-
-    @property
-    def talked_from(self) -> float | None:
-        """The time from which the conversation certainly lasted; None without a certain acceptance."""
-        if self.first.state is ReservationState.ACCEPTED:
-            return self.first.created
-        accepted = self.accepted
-        return None if accepted is None else accepted.ended
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A time in which a contact certainly waited, and its requirements in that time."""
-
-    began: float
-    ended: float
-    wish: h.Wish
-
-
-@dataclass(slots=True)
-class Contact:
-    """A contact with its requests, its steps, its holds and its waits."""
-
-    id: str
-    routes: list[h.Routed] = field(default_factory=list)
-    transfers: list[h.Transferred] = field(default_factory=list)
-    steps: list[h.Stepped] = field(default_factory=list)
-    gave_up: list[h.GaveUp] = field(default_factory=list)
-    holds: list[Hold] = field(default_factory=list)
-    found: h.FoundContact | None = None
-    arrived_first: float = -math.inf
-    arrived_last: float = math.inf
-    returning: bool = False
-    waits: list[Wait] = field(default_factory=list)
-
-    @property
-    def acknowledged(self) -> bool:
-        """Whether a client got the answer that an agent is reserved or the contact waits."""
-        return any(route.ending is Ending.OK and route.outcome is not Outcome.UNMATCHED for route in self.routes)
-
-    @property
-    def may_wait(self) -> float:
-        """The seconds that the contact may wait; 0: none."""
-        return self.routes[0].wait if self.routes else 0.0
-
-
-@dataclass(slots=True)
-class Day:
-    """Everything that the history says of a day."""
-
-    pools: dict[str, h.PoolTerms] = field(default_factory=dict)
-    desks: dict[str, h.Desk] = field(default_factory=dict)
-    contacts: dict[str, Contact] = field(default_factory=dict)
-    holds: dict[str, Hold] = field(default_factory=dict)
-    by_agent: dict[str, list[Hold]] = field(default_factory=lambda: defaultdict(list))
-    requests: dict[str, list[h.Routed]] = field(default_factory=lambda: defaultdict(list))
-    declared: dict[str, list[h.Declared]] = field(default_factory=lambda: defaultdict(list))
-    dismissed: dict[str, list[h.Dismissed]] = field(default_factory=lambda: defaultdict(list))
-    weighed: dict[str, float] = field(default_factory=dict)
-    probes: list[h.Probed] = field(default_factory=list)
-    found_desks: list[h.FoundDesk] = field(default_factory=list)
-    outages: list[h.Outage] = field(default_factory=list)
 
 
 def of_kind(records: Iterable[h.Record], kind: type[T]) -> list[T]:
@@ -167,18 +65,24 @@ def _read_contacts(day: Day, records: list[h.Record]) -> None:
                 _contact(day, record.contact).transfers.append(record)
             case h.Stepped():
                 _contact(day, record.contact).steps.append(record)
+            case h.Assigned():
+                _contact(day, record.contact).assignments.append(record)
             case h.GaveUp():
                 _contact(day, record.contact).gave_up.append(record)
             case h.FoundContact():
                 _contact(day, record.contact).found = record
             case _:
                 pass
+    _read_routes(day)
+    for contact in day.contacts.values():
+        contact.steps = sorted({step.sequence: step for step in contact.steps}.values(), key=lambda step: step.sequence)
+
+
+def _read_routes(day: Day) -> None:
     for attempts in day.requests.values():
         # Attempts without an answer belong to the contact that the answers of the others name.
         for name in sorted({attempt.contact for attempt in attempts if attempt.contact}):
             _contact(day, name).routes += [attempt for attempt in attempts if attempt.contact in ("", name)]
-    for contact in day.contacts.values():
-        contact.steps = sorted({step.sequence: step for step in contact.steps}.values(), key=lambda step: step.sequence)
 
 
 def _read_holds(day: Day, records: list[h.Record]) -> None:
@@ -186,10 +90,21 @@ def _read_holds(day: Day, records: list[h.Record]) -> None:
         match record:
             case h.Routed(held=h.Held() as held) | h.Transferred(held=h.Held() as held):
                 _hold(day, held, direct=not record.replayed)
+            case h.Assigned(held=h.Held() as held):
+                _hold(day, held, direct=True)
+                day.holds[held.reservation].assigned = True
             case h.Answered(held=h.Held() as held, verb=Verb.READ):
                 _hold(day, held, direct=False)
             case _:
                 pass
+    _read_calls(day, records)
+    for hold in sorted(day.holds.values(), key=lambda hold: hold.first.created):
+        day.by_agent[hold.first.agent].append(hold)
+        _contact(day, hold.first.contact).holds.append(hold)
+
+
+def _read_calls(day: Day, records: list[h.Record]) -> None:
+    """Add the calls on each hold, and the affinities that were read."""
     for record in records:
         match record:
             case h.Answered() if record.reservation in day.holds:
@@ -202,9 +117,6 @@ def _read_holds(day: Day, records: list[h.Record]) -> None:
                 day.weighed[held.reservation] = affinity
             case _:
                 pass
-    for hold in sorted(day.holds.values(), key=lambda hold: hold.first.created):
-        day.by_agent[hold.first.agent].append(hold)
-        _contact(day, hold.first.contact).holds.append(hold)
 
 
 def _hold(day: Day, held: h.Held, *, direct: bool) -> None:
@@ -231,28 +143,25 @@ def _arrivals(day: Day) -> None:
             contact.returning = first_of[contact.routes[0].customer] < contact.arrived_first
 
 
-def _began(calls: Iterable[h.Call]) -> float:
-    """Return the start of the first call that may have been done."""
-    return min((call.began for call in calls if call.ending is not Ending.REFUSED), default=math.inf)
-
-
-def _ended(calls: Iterable[h.Call]) -> float:
-    """Return the time by which one of the calls was certainly done."""
-    return min((call.ended for call in calls if call.ending is Ending.OK), default=math.inf)
-
-
 def _bound(day: Day, hold: Hold) -> None:
     pool, contact = day.pools[hold.first.pool], day.contacts[hold.first.contact]
     steps = [step for step in contact.steps if step.at >= hold.first.created]
     gone = [step.at for step in steps if step.reservation == hold.first.reservation and step.cause in LEFT]
     given_up = [call for call in contact.gave_up if call.ended >= hold.first.created]
-    certain = [hold.deadline, _began(hold.done[Verb.DECLINE]), _began(hold.done[Verb.CANCEL]), _began(given_up), *gone]
-    possible = [_ended(hold.done[Verb.DECLINE]), _ended(hold.done[Verb.CANCEL]), _ended(given_up), *gone]
+    certain = [hold.deadline, began(hold.done[Verb.DECLINE]), began(hold.done[Verb.CANCEL]), began(given_up), *gone]
+    possible = [ended(hold.done[Verb.DECLINE]), ended(hold.done[Verb.CANCEL]), ended(given_up), *gone]
     possible.append(_certainly_lapsed(day, hold.latest_deadline(pool)))
     # Whatever a removed agent held ends, also a wrap-up.
     dismissed = [call for call in day.dismissed[hold.first.agent] if call.ended >= hold.first.created]
-    certain.append(_began(dismissed))
-    possible.append(_ended(call for call in dismissed if call.began >= hold.first.created))
+    certain.append(began(dismissed))
+    possible.append(ended(call for call in dismissed if call.began >= hold.first.created))
+    # An assignment withdraws the offer that the contact had.
+    by_hand = [
+        call
+        for call in contact.assignments
+        if call.ended >= hold.first.created and (call.held is None or call.held.reservation != hold.first.reservation)
+    ]
+    certain.append(began(by_hand))
     certain.append(_transferred(contact, hold))
     certain.append(_completed(hold, pool))
     if hold.talked_from is None:
@@ -273,7 +182,7 @@ def _bound(day: Day, hold: Hold) -> None:
     hold.certain_until, hold.possible_until = min(certain), min(possible)
     hold.counts_until = hold.certain_until
     if pool.idle:
-        accepted = _began(hold.done[Verb.ACCEPT])
+        accepted = began(hold.done[Verb.ACCEPT])
         active = accepted if math.isfinite(accepted) else hold.first.created
         hold.counts_until = min(hold.certain_until, active + pool.idle)
 
@@ -331,7 +240,7 @@ def _waits(contact: Contact) -> list[Wait]:
     """Return the times in which the contact certainly waited, by its steps or else by the answer that it was queued."""
     if not contact.routes:
         return []
-    gave_up = _began(contact.gave_up)
+    gave_up = began(contact.gave_up)
     most = contact.arrived_first + contact.may_wait if contact.may_wait else math.inf
     waits = []
     following = [*contact.steps[1:], None]

@@ -35,6 +35,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "first_response_duration": ("first_response",),
     "relationship_duration": ("relationship",),
     "matching_window": ("window",),
+    "release": ("on_accept",),
     "name": ("reservation", "agent", "pool", "contact", "name"),
     "pool_id": ("pool",),
     "agent_id": ("agent",),

@@ -9,6 +9,7 @@ import typer
 
 from matcher.cli import routing_commands
 from matcher.cli.session import Session, command, text_argument
+from matcher.v1 import routing_pb2 as pb
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,8 +43,11 @@ async def transfer(
     wait_for: Annotated[
         float | None, typer.Option("--wait-for", metavar="SECONDS", help="Wait, at most for so long.")
     ] = None,
+    on_accept: Annotated[
+        bool, typer.Option("--on-accept", help="Leave the contact with its agent until the new agent accepts.")
+    ] = False,
 ) -> None:
-    """Transfer a contact to another agent; the old agent is free only when the new agent is reserved."""
+    """Transfer a contact to another agent; the old agent is free only when the new agent is reserved, or accepts."""
     words = text_argument(text) if text else ""
     async with session.client() as client:
         answer = await client.transfer(
@@ -59,6 +63,7 @@ async def transfer(
             request_id=request_id,
             wait=wait or wait_for is not None,
             wait_duration=None if wait_for is None else timedelta(seconds=wait_for),
+            release=pb.ON_ACCEPT if on_accept else pb.ON_HOLD,
         )
         await routing_commands.note_unknown(session, client, exclude=exclude)
     routing_commands.note_unknown_preferred(session, answer)

@@ -241,6 +241,7 @@ class RoutingCalls(Connection):
         request_id: str = "",
         wait: bool = False,
         wait_duration: timedelta | None = None,
+        release: pb.Release.ValueType = pb.RELEASE_UNSPECIFIED,
         skills_expire: Mapping[str, timedelta] | None = None,
         language_expires: timedelta | None = None,
         preferred_agents: Mapping[str, timedelta | None] | None = None,
@@ -250,6 +251,7 @@ class RoutingCalls(Connection):
         """Move an accepted contact to a pool, to an agent, or to the agent closest to a new text (`media_type`).
 
         The new agent must meet the requirements, also where there is no text; the other arguments: as in `route`.
+        release: ON_HOLD (the default) frees the old agent once the new one is reserved, ON_ACCEPT once it accepts.
         """
         message = message_of(
             self._agent_name,
@@ -270,6 +272,7 @@ class RoutingCalls(Connection):
             request_id=request_id or uuid.uuid4().hex,
             wait=wait,
             wait_duration=duration_of(wait_duration),
+            release=release,
         )
         return await self._call(self._routing.TransferContact, request, deadline or self.deadlines.route)
 

@@ -47,6 +47,8 @@ class Reservation(msgspec.Struct, frozen=True):
     idle_since_ms: int = 0
     """Since when the conversation is idle and its hold costs no capacity; 0: the hold counts."""
     agent_uid: str = ""
+    takes_over: str = ""
+    """In a transfer, the reservation whose agent keeps the contact until this one is accepted."""
     report: Report | None = None
     """The first report on the conversation; later ones do not count."""
     actor: str = ""

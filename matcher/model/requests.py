@@ -31,7 +31,8 @@ class TransferRequest:
     """The arguments of TransferContact as one value.
 
     pool_id: "" for the contact's own pool. agent: "" for any agent. message: what the new agent is ranked for, and its
-    requirements; None: no text and no requirements. wait: None where the contact need not wait.
+    requirements; None: no text and no requirements. wait: None where the contact need not wait. keeps_agent: the agent
+    who has the contact keeps it until the new agent accepts.
     """
 
     contact_id: str
@@ -41,6 +42,7 @@ class TransferRequest:
     request_id: str = ""
     digest: bytes = b""
     wait: Wait | None = None
+    keeps_agent: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -316,6 +316,7 @@ class QueueDispatcher:
             kind=ReserveKind.MOVE if handed_on else ReserveKind.QUEUE,
             handed_on=handed_on,
             handed_on_wrap_up_ms=wrap_up_ms,
+            keeps_agent=record.keeps_agent,
         )
 
     async def _enter(self, new: Sequence[QueuePlace], this_pass: Pass) -> None:

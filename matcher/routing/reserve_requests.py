@@ -44,6 +44,7 @@ def new_reserve_request(
     waiting: WaitTerms | None = None,
     handed_on: ReservationRef | None = None,
     handed_on_wrap_up_ms: int = 0,
+    keeps_agent: bool = False,
     requirements: bytes = b"",
     only: str = "",
 ) -> ReserveRequest:
@@ -69,6 +70,7 @@ def new_reserve_request(
         how=kind,
         handed_on=handed_on,
         handed_on_wrap_up_ms=handed_on_wrap_up_ms,
+        keeps_agent=keeps_agent,
         pool_uid=contact.pool.uid,
         requirements=requirements,
         only=only,

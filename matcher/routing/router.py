@@ -95,10 +95,11 @@ class Router:
                 return outcome
 
     async def transfer(self, site: str, request: TransferRequest) -> Outcome:
-        """Hand on a contact that an agent has accepted; the old hold ends only when the new one stands.
+        """Hand on a contact that an agent has accepted; the old hold ends only when the new one stands, or is accepted.
 
         A contact that another agent accepts between the read and the reserve is read again.
-        Raises ContactNotFound, ContactStateWrong, PoolNotFound, RequestIdReused.
+        Raises ContactNotFound, ContactStateWrong, PoolNotFound, RequestIdReused, or ContactHeld where another agent
+        is offered the contact of an earlier transfer.
         """
         for _ in range(TRANSFER_TRIES - 1):
             with suppress(ContactMoved):
@@ -127,7 +128,12 @@ class Router:
         requirements = replace(message.requirements, excluded=excluded)
         to_rank = RankRequest(replica, pool, encoded, requirements, message.preferred)
         policy = await replica.pools.policy(held.pool)
-        reserve = replace(reserve, handed_on=held, handed_on_wrap_up_ms=policy.wrap_up_after_transfer_ms)
+        reserve = replace(
+            reserve,
+            handed_on=held,
+            handed_on_wrap_up_ms=policy.wrap_up_after_transfer_ms,
+            keeps_agent=request.keeps_agent,
+        )
         match await self._reserver.hold(to_rank, reserve):
             case NobodyFree() as nobody:
                 return await self._unmatched(to_rank, nobody, explain=False)
@@ -198,6 +204,8 @@ class Router:
         wait = request.wait or Wait()
         routed = RouteRequest(message, request.contact_id, request.request_id, request.digest, wait=wait)
         reserve = replace(self._reserver.reserve_request(site, pool, routed), how=ReserveKind.TRANSFER)
+        if request.wait is None and request.keeps_agent:
+            return replace(reserve, waiting=None)
         if reserve.waiting is not None and request.wait is None:
             # The old hold ends with the transfer. So the contact must be able to wait where the new agent declines.
             reserve = replace(reserve, waiting=replace(reserve.waiting, at_once=False))

@@ -162,6 +162,7 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
         decline_reason=record.decline_reason,
         idle_since=_time(record.idle_since_ms),
         agent_uid=record.agent_uid,
+        takes_over=name(Kind.RESERVATION, site, record.takes_over),
         actor=record.actor,
         over_capacity=record.over_capacity,
         first_response_due=record.first_response_due,

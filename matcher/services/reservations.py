@@ -36,9 +36,17 @@ class ReservationService:
         self._on_away = on_away
 
     async def accept(self, site: str, reservation: str, fence: int) -> Reservation:
-        """Accept an offer; fence 0: not checked."""
-        _, ref, policy = await self._resolve(site, reservation)
-        return await self._store.accept(ref, fence, policy.accepted_ms, policy.idle_ms, policy.first_response_ms)
+        """Accept an offer; fence 0: not checked. In a transfer the conversation of the former agent may end with it."""
+        replica, ref, policy = await self._resolve(site, reservation)
+        old, wrap_up_ms = ref.takes_over, 0
+        if old is not None:
+            wrap_up_ms = (await replica.pools.policy(old.pool)).wrap_up_after_transfer_ms
+        accepted = await self._store.accept(
+            ref, fence, policy.accepted_ms, policy.idle_ms, policy.first_response_ms, wrap_up_ms=wrap_up_ms
+        )
+        if old is not None and not wrap_up_ms:
+            replica.apply_own_release(old.agent, old.reservation, accepted.accepted_ms)
+        return accepted
 
     async def decline(
         self, site: str, reservation: str, fence: int, reason: str, retry_after_ms: int | None

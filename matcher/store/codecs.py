@@ -167,6 +167,7 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
         decline_reason=text(fields, "reason"),
         idle_since_ms=number(fields, "idle"),
         agent_uid=text(fields, "agent_uid"),
+        takes_over=text(fields, "takes_over").partition("|")[0],
         report=Report(good == "1", int(reported_ms)) if reported_ms else None,
         actor=text(fields, "actor"),
         over_capacity="over" in fields,

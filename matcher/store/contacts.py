@@ -62,7 +62,7 @@ class WaitingContact:
     created_ms: int
     waits_until_ms: int
     handed_on: str
-    """In a transfer, the reservation that is freed once another agent is held."""
+    """In a transfer, the reservation that ends once another agent is held."""
     excluded: dict[str, int]
     """Agents that it must not come to → until when; 0: for ever."""
     excluded_uids: dict[str, str]
@@ -71,6 +71,8 @@ class WaitingContact:
     """Nothing where the sealed message of schema 2 holds them."""
     only: str = ""
     """The agent to whom the contact is transferred by id; "": any agent."""
+    keeps_agent: bool = False
+    """Whether the reservation that is handed on ends only once another agent accepts."""
     seen: str = ""
     """The digest of the whole record, by which the store knows whether it has changed since."""
 
@@ -281,6 +283,7 @@ def _waiting_contact(answer: Any) -> WaitingContact | UnreadableContact | None:
             created_ms=number(fields, "created"),
             waits_until_ms=number(fields, "waits"),
             handed_on=text(fields, "reservation") if "moving" in fields else "",
+            keeps_agent=fields.get("moving") == b"ON_ACCEPT",
             excluded={name[2:]: int(until) for name, until in fields.items() if name.startswith("x:")},
             excluded_uids=excluded_uids(fields),
             requirements=decode_requirements(fields.get("needs", b"")),

@@ -12,6 +12,7 @@ from matcher.errors import (
     ReservationLapsed,
     ReservationNotFound,
     ReservationStateWrong,
+    StoreUnavailable,
 )
 from matcher.model import Decision, Page, Reservation
 from matcher.model.lifecycle import HOLDING, Cause, ContactState, ReservationState
@@ -22,6 +23,7 @@ from matcher.store.keys import DUE_RESERVATION, Keys
 from matcher.store.pages import Entry, KeysetPage, keyset_page
 from matcher.store.redis.client import StoreClient
 from matcher.store.redis.verb_call import VerbCall
+from matcher.store.reserve_call import handed_on, reserve_call
 from matcher.store.reserve_request import (
     Declined,
     Enqueued,
@@ -64,6 +66,9 @@ __all__ = [
 ]
 
 NO_FENCE = 0
+OFFER_TRIES: Final = 4
+"""How often a verb is run that finds the contact offered to another agent: an offer more is made only by a transfer
+more."""
 MOST_REFS: Final = 8_192
 """How many references of reservations made by this process are remembered, the latest, about 4 MB. For any other, a
 transition reads the reservation first."""
@@ -109,75 +114,54 @@ class ReservationStore:
         """Return the answer; remember the reference of the reservation that it holds, if any."""
         if isinstance(answer, Reserved):
             made = answer.reservation
-            ref = ReservationRef(request.site, made.id, made.agent, made.contact, made.pool)
+            takes_over = request.handed_on if request.keeps_agent else None
+            ref = ReservationRef(request.site, made.id, made.agent, made.contact, made.pool, takes_over)
             self._refs[request.site, made.id] = ref
             if len(self._refs) > MOST_REFS:
                 self._refs.popitem(last=False)
         return answer
 
     def _reserve_call(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool) -> verbs.Reserve:
-        keys, lifetimes, wait, old = Keys(request.site), self._lifetimes, request.waiting, request.handed_on
-        by_hand = request.by_hand
-        return verbs.Reserve(
-            step=verbs.ContactStep.of(keys, request.contact, lifetimes.keep_ms, lifetimes.events_kept),
-            once=keys.once("route", request.request_id),
-            reservation=keys.reservation(request.reservation),
-            decision=keys.decision(request.decision),
-            pool=keys.pool(request.pool),
-            due=keys.due,
-            roster=keys.roster,
-            digest=request.digest,
-            former_digests=" ".join(request.former_digests),
-            once_ms=lifetimes.own_request_ms if request.own_request else lifetimes.request_window_ms,
-            reservation_id=request.reservation,
-            decision_id=request.decision,
-            pool_id=request.pool,
-            pool_uid=request.pool_uid,
-            channel=request.channel,
-            customer=request.customer,
-            basis=shortlist.basis,
-            hold_ms=request.hold_ms,
-            state=ReservationState.ACCEPTED if request.accepted else ReservationState.PENDING,
-            tolerance=repr(shortlist.tolerance),
-            decision_record=shortlist.record,
-            decision_ms=lifetimes.decision_ms,
-            kind=request.how,
-            wait_ms="" if wait is None else wait.most_ms,
-            sealed=b"" if wait is None else wait.sealed,
-            needs=request.requirements,
-            only=request.only,
-            head_start_ms=0 if wait is None else wait.head_start_ms,
-            waits_if="full" if or_wait else "kept" if request.lines_up else "",
-            idle_ms=request.idle_ms,
-            first_ms=request.first_ms,
-            handed_on=None if old is None else _handed_on(keys, old, request.handed_on_wrap_up_ms),
-            by_hand=None if by_hand is None else by_hand.part(accepted=request.accepted, schema=self.schema),
-            candidates=[
-                verbs.Candidate(agent=keys.agent(agent), holds=keys.holds(agent), id=agent, affinity=repr(affinity))
-                for agent, affinity in shortlist.candidates
-            ],
-        )
+        return reserve_call(request, shortlist, self._lifetimes, or_wait=or_wait, schema=self.schema)
 
     async def reference(self, site: str, reservation: str) -> ReservationRef:
         """Return what a transition of a reservation needs. Raises ReservationNotFound."""
         if ref := self._refs.get((site, reservation)):
             return ref
-        agent, contact, pool = await self._connection.run(
-            "HMGET", Keys(site).reservation(reservation), "agent", "contact", "pool"
+        agent, contact, pool, takes_over = await self._connection.run(
+            "HMGET", Keys(site).reservation(reservation), "agent", "contact", "pool", "takes_over"
         )
         if agent is None:
             raise ReservationNotFound(reservation_name(site, reservation))
-        return ReservationRef(site, reservation, agent.decode(), contact.decode(), pool.decode())
+        old = None
+        if takes_over is not None:
+            old_id, old_agent, old_pool = takes_over.decode().split("|")
+            old = ReservationRef(site, old_id, old_agent, contact.decode(), old_pool)
+        return ReservationRef(site, reservation, agent.decode(), contact.decode(), pool.decode(), old)
 
     async def accept(
-        self, ref: ReservationRef, fence: int, accepted_ms: int, idle_ms: int = 0, first_ms: int = 0
+        self,
+        ref: ReservationRef,
+        fence: int,
+        accepted_ms: int,
+        idle_ms: int = 0,
+        first_ms: int = 0,
+        *,
+        wrap_up_ms: int = 0,
     ) -> Reservation:
         """Accept an offer for `accepted_ms`; after `idle_ms` without activity the conversation is idle, 0: never.
 
-        first_ms: within what time the agent must answer the customer, by a touch; 0: at any time.
+        first_ms: within what time the agent must answer the customer, by a touch; 0: at any time. wrap_up_ms: how long
+        the capacity of the agent stays held from whom a transfer takes the contact over.
         """
-        part = self._transition(ref, fence)
-        call = verbs.Accept(transition=part, accepted_ms=accepted_ms, idle_ms=idle_ms, first_ms=first_ms)
+        old = ref.takes_over
+        call = verbs.Accept(
+            transition=self._transition(ref, fence),
+            accepted_ms=accepted_ms,
+            idle_ms=idle_ms,
+            first_ms=first_ms,
+            handed_on=None if old is None else handed_on(old, wrap_up_ms),
+        )
         return await self._move(ref, fence, "accepted", call)
 
     async def decline(
@@ -193,7 +177,7 @@ class ReservationStore:
             retry_after_ms="" if retry_after_ms is None else retry_after_ms,
             max_declined=max_declined,
         )
-        answer = await self._connection.verb(call)
+        answer = await self._run(ref, call)
         return Declined(self._moved(ref, fence, "declined", answer), away=answer[-1] == b"away")
 
     async def renew(self, ref: ReservationRef, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
@@ -259,7 +243,7 @@ class ReservationStore:
         stays held after a conversation.
         """
         call = verbs.Expire(transition=self._transition(ref, NO_FENCE), max_missed=max_missed, wrap_up_ms=wrap_up_ms)
-        answer = await self._connection.verb(call)
+        answer = await self._run(ref, call)
         if answer[0] != b"lapsed":
             return None
         self._refs.pop((ref.site, ref.reservation), None)
@@ -345,7 +329,29 @@ class ReservationStore:
 
     async def _move(self, ref: ReservationRef, fence: int, wanted: str, call: VerbCall) -> Reservation:
         """Run a transition; wanted: the word for the state it leads to, for the error."""
-        return self._moved(ref, fence, wanted, await self._connection.verb(call))
+        return self._moved(ref, fence, wanted, await self._run(ref, call))
+
+    async def _run(self, ref: ReservationRef, call: VerbCall) -> list[Any]:
+        """Run a verb that may end a conversation. An offer of its contact to another agent is withdrawn first."""
+        for _ in range(OFFER_TRIES):
+            answer = await self._connection.verb(call)
+            if answer[0] != b"offered":
+                return answer
+            await self._withdraw_offer(ref, answer[1].decode())
+        raise StoreUnavailable("the store", "a contact is offered to other agents again and again")
+
+    async def _withdraw_offer(self, kept: ReservationRef, offer: str) -> None:
+        """End the offer of a transfer; its contact stays with the agent who keeps it."""
+        try:
+            offered = await self.reference(kept.site, offer)
+            await self.withdraw(offered, Cause.TRANSFER_WITHDRAWN)
+        except ReservationLapsed:
+            await self.expire(offered, 0)
+        except ReservationStateWrong:
+            return  # the offer was answered meanwhile
+        except ReservationNotFound:
+            # The record of the offer is lost: nobody will answer it.
+            await self._connection.run("HDEL", Keys(kept.site).contact(kept.contact), "offered")
 
     def _moved(self, ref: ReservationRef, fence: int, wanted: str, answer: list[Any]) -> Reservation:
         """Return the reservation after a transition, by the answer to it."""
@@ -364,13 +370,3 @@ class ReservationStore:
                 raise ReservationStateWrong(name, state.decode(), wanted)
             case _:
                 raise ReservationNotFound(name)
-
-
-def _handed_on(keys: Keys, ref: ReservationRef, wrap_up_ms: int) -> verbs.HandedOn:
-    return verbs.HandedOn(
-        reservation=keys.reservation(ref.reservation),
-        agent=keys.agent(ref.agent),
-        holds=keys.holds(ref.agent),
-        id=ref.reservation,
-        wrap_up_ms=wrap_up_ms,
-    )

@@ -50,6 +50,8 @@ class ReservationRef(msgspec.Struct, frozen=True):
     agent: str
     contact: str
     pool: str
+    takes_over: ReservationRef | None = None
+    """Of the offer of a transfer whose contact its agent keeps until the answer: that agent's reservation."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,11 +74,11 @@ class ReserveRequest:
     own_request: the request id was made here, not by the caller.
     former_digests: what the same request may be remembered by instead of `digest`.
     waiting None: the contact may not wait. handed_on: in a transfer, the reservation that ends once the new one is
-    held, and how long its capacity stays held then; in an assignment by hand, the offer that is withdrawn. by_hand
-    None: no assignment by hand. idle_ms: after how long without activity an accepted conversation is idle; 0: never.
-    first_ms: within what time after the acceptance the agent must answer; 0: at any time.
-    requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both are stored already
-    of a contact that waits.
+    held, or with keeps_agent once it is accepted, and how long its capacity stays held then; in an assignment by hand,
+    the offer that is withdrawn. by_hand None: no assignment by hand. idle_ms: after how long without activity an
+    accepted conversation is idle; 0: never. first_ms: within what time after the acceptance the agent must answer; 0:
+    at any time. requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both are
+    stored already of a contact that waits.
     """
 
     site: str
@@ -98,6 +100,7 @@ class ReserveRequest:
     how: ReserveKind = ReserveKind.NEW
     handed_on: ReservationRef | None = None
     handed_on_wrap_up_ms: int = 0
+    keeps_agent: bool = False
     pool_uid: str = ""
     requirements: bytes = b""
     only: str = ""
@@ -225,6 +228,7 @@ def reserve_answer(request: ReserveRequest, shortlist: Shortlist, answer: list[A
                     deadline_ms=int(deadline),
                     accepted_ms=int(created) if request.accepted else 0,
                     agent_uid=agent_uid.decode(),
+                    takes_over=request.handed_on.reservation if request.handed_on and request.keeps_agent else "",
                     actor=request.by_hand.actor if request.by_hand else "",
                     over_capacity=over == b"1",
                     first_response_due=request.accepted and int(deadline) - int(created) < request.hold_ms,

@@ -220,6 +220,10 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     """The agent accepted it and did not answer within the pool's first_response_duration."""
     CAUSE_ASSIGNED: _Cause.ValueType  # 19
     """It was assigned to the agent by hand."""
+    CAUSE_TRANSFER_OFFERED: _Cause.ValueType  # 20
+    """Another agent is offered the contact of a transfer with ON_ACCEPT; the old agent keeps it until the answer."""
+    CAUSE_TRANSFER_WITHDRAWN: _Cause.ValueType  # 21
+    """That offer was withdrawn: it was canceled, or the conversation is about to end. The old agent still has the contact."""
 
 class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
     """Why a contact came to its state."""
@@ -266,6 +270,10 @@ CAUSE_NO_FIRST_RESPONSE: Cause.ValueType  # 18
 """The agent accepted it and did not answer within the pool's first_response_duration."""
 CAUSE_ASSIGNED: Cause.ValueType  # 19
 """It was assigned to the agent by hand."""
+CAUSE_TRANSFER_OFFERED: Cause.ValueType  # 20
+"""Another agent is offered the contact of a transfer with ON_ACCEPT; the old agent keeps it until the answer."""
+CAUSE_TRANSFER_WITHDRAWN: Cause.ValueType  # 21
+"""That offer was withdrawn: it was canceled, or the conversation is about to end. The old agent still has the contact."""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015
 
 class _Constraint:
@@ -407,6 +415,38 @@ SET_ASIDE_UNKNOWN: SetAsideKind.ValueType  # 11
 SET_ASIDE_UNALIGNED: SetAsideKind.ValueType  # 12
 """The whole text is compared: it is HTML too broken to tell the places of its words."""
 Global___SetAsideKind: _TypeAlias = SetAsideKind  # noqa: Y015
+
+class _Release:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReleaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Release.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RELEASE_UNSPECIFIED: _Release.ValueType  # 0
+    """Not set."""
+    ON_HOLD: _Release.ValueType  # 1
+    """When the new agent is reserved. Where that agent does not accept the offer, the contact goes into the queue."""
+    ON_ACCEPT: _Release.ValueType  # 2
+    """When the new agent accepts. Until then the old agent keeps the contact, which stays ASSIGNED, and the new agent has an
+    offer with `takes_over`. Where the offer comes to nothing, the old agent still has the contact, and with `wait` the
+    next agent is offered it. CancelReservation of the offer ends the transfer; the end of the old agent's conversation
+    ends the offer. Another transfer meanwhile is CONTACT_HELD, which names the offer.
+    """
+
+class Release(_Release, metaclass=_ReleaseEnumTypeWrapper):
+    """When a transfer releases the old agent."""
+
+RELEASE_UNSPECIFIED: Release.ValueType  # 0
+"""Not set."""
+ON_HOLD: Release.ValueType  # 1
+"""When the new agent is reserved. Where that agent does not accept the offer, the contact goes into the queue."""
+ON_ACCEPT: Release.ValueType  # 2
+"""When the new agent accepts. Until then the old agent keeps the contact, which stays ASSIGNED, and the new agent has an
+offer with `takes_over`. Where the offer comes to nothing, the old agent still has the contact, and with `wait` the
+next agent is offered it. CancelReservation of the offer ends the transfer; the end of the old agent's conversation
+ends the offer. Another transfer meanwhile is CONTACT_HELD, which names the offer.
+"""
+Global___Release: _TypeAlias = Release  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):
@@ -992,6 +1032,7 @@ class Reservation(_message.Message):
     AGENT_UID_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     OVER_CAPACITY_FIELD_NUMBER: _builtins.int
+    TAKES_OVER_FIELD_NUMBER: _builtins.int
     FIRST_RESPONSE_DUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/reservations/{reservation}"."""
@@ -1021,6 +1062,8 @@ class Reservation(_message.Message):
     """Who assigned the contact by hand, in the caller's words."""
     over_capacity: _builtins.bool
     """Whether it was assigned by hand above the agent's capacity of that moment."""
+    takes_over: _builtins.str
+    """In a transfer with ON_ACCEPT, the reservation that ends when this one is accepted."""
     first_response_due: _builtins.bool
     """Whether the agent has accepted and must answer the customer, by TouchReservation, until expire_time; then the
     conversation lasts for the pool's accepted_duration after it was accepted. See Pool.first_response_duration.
@@ -1067,11 +1110,12 @@ class Reservation(_message.Message):
         agent_uid: _builtins.str = ...,
         actor: _builtins.str = ...,
         over_capacity: _builtins.bool = ...,
+        takes_over: _builtins.str = ...,
         first_response_due: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "idle_since", b"idle_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "actor", b"actor", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "first_response_due", b"first_response_due", "idle_since", b"idle_since", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "actor", b"actor", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "first_response_due", b"first_response_due", "idle_since", b"idle_since", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "state", b"state", "takes_over", b"takes_over"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1980,6 +2024,7 @@ class TransferContactRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
     WAIT_DURATION_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The contact, "sites/{site}/contacts/{contact}"; an agent must have accepted it."""
     pool: _builtins.str
@@ -1991,8 +2036,10 @@ class TransferContactRequest(_message.Message):
     wait: _builtins.bool
     """Where no agent can take the contact, lets it wait; the old agent keeps it until then. Without it the outcome is
     `unmatched` and nothing has changed. In either case, if the new agent does not accept the offer, the contact stays
-    in the queue for any agent of the pool: the old agent is released by then.
+    in the queue for any agent of the pool: the old agent is released by then, but see `release`.
     """
+    release: Global___Release.ValueType
+    """When the old agent is released. Unset: ON_HOLD."""
     @_builtins.property
     def message(self) -> Global___Message:
         """A text that the new agent should be close to, and requirements, or requirements alone: then the least utilized agent
@@ -2014,10 +2061,11 @@ class TransferContactRequest(_message.Message):
         request_id: _builtins.str = ...,
         wait: _builtins.bool = ...,
         wait_duration: _duration_pb2.Duration | None = ...,
+        release: Global___Release.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "wait_duration", b"wait_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "message", b"message", "name", b"name", "pool", b"pool", "request_id", b"request_id", "wait", b"wait", "wait_duration", b"wait_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "message", b"message", "name", b"name", "pool", b"pool", "release", b"release", "request_id", b"request_id", "wait", b"wait", "wait_duration", b"wait_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,6 +50,10 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
             ("default", "c-1", "night", "", Message("Hi.", "", Requirements(pool="night")), "t-1", Wait(2_000)),
         ),
     ),
+    "transfer and keep the agent until the new one accepts": (
+        routing.TransferContactRequest(name="sites/default/contacts/c-1", agent=MAYA_NAME, release=routing.ON_ACCEPT),
+        ("transfer", ("default", "c-1", "", "maya", None, "", None, "keeps the agent")),
+    ),
     "transfer by requirements alone": (
         routing.TransferContactRequest(
             name="sites/default/contacts/c-1",

@@ -145,6 +145,7 @@ class RouterDouble(Double):
             request.message,
             request.request_id,
             request.wait,
+            *(["keeps the agent"] if request.keeps_agent else ()),
         )
         return self.record("transfer", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *arguments)
 

@@ -133,6 +133,10 @@ CASES: dict[str, tuple[Any, set[str]]] = {
         routing.CompleteReservationRequest(name="sites/default/contacts/c-1"),
         {"name"},
     ),
+    "a transfer that releases somehow": (
+        routing.TransferContactRequest(name="sites/default/contacts/c-1", release=cast("routing.Release.ValueType", 9)),
+        {"release"},
+    ),
     "a wrap-up of no reservation": (routing.EndWrapUpRequest(name="sites/default", fence=-1), {"name", "fence"}),
     "a name with too many parts": (routing.CancelReservationRequest(name=f"{OFFER}/x"), {"name"}),
     "a decline with a long reason and a negative time": (

@@ -117,6 +117,7 @@ class Queues(Platforms):
             if wait:
                 known.in_queue = known.waits = known.moving = known.may_wait_again = True
                 known.wait_is_over, known.pool, known.only, known.auto_accept = False, pool, agent, False
+                known.preferred = ""
                 known.exclude(old.agent, FOREVER)
             return
         held = answer.reservation
@@ -130,7 +131,7 @@ class Queues(Platforms):
         reservation = PlainReservation(held.agent, name, known.channel, cost, held.fence, PENDING, pool=pool)
         # The old hold has ended: so the contact waits if the offer is not accepted, also without a wait in the request.
         self.plain.hold(held.id, reservation, waits=True)
-        known.wait_is_over, known.only, known.auto_accept = False, agent, False
+        known.wait_is_over, known.only, known.auto_accept, known.preferred = False, agent, False, ""
         self.check_capacity(held.agent, held.channel)
 
     async def send_transfer(

@@ -42,9 +42,10 @@ async def let_lapse(pair: Pair, held: Reservation) -> None:
             ("HSET", keys.reservation(held.id), "deadline", past),
             ("ZADD", keys.holds(held.agent), "XX", past, f"{held.id}|{held.channel}|{held.cost}"),
             ("ZADD", keys.due, "XX", past, f"reservation|{held.id}"),
-            ("HSET", keys.contact(held.contact), "until", past),
         ]
     )
+    if await pair.connection.run("HGET", keys.contact(held.contact), "reservation") == held.id.encode():
+        await pair.connection.run("HSET", keys.contact(held.contact), "until", past)
     await pair.other.routing.expire(await pair.other.routing.reference(pair.site, held.id), 0)
 
 
@@ -97,17 +98,18 @@ async def offered(pair: Pair, accepted: bool) -> Reservation:
     return held.reservation
 
 
+@pytest.mark.parametrize("keeps_agent", [False, True], ids=["on hold", "on accept"])
 @pytest.mark.parametrize("accepted", [False, True], ids=["offered", "accepted"])
 @pytest.mark.parametrize("first", ["transfer reads", "transfer runs"])
 @pytest.mark.parametrize("what", OTHERS)
 async def test_whatever_comes_between_a_transfer_s_read_and_its_reserve_leaks_no_hold(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch, what: str, first: str, accepted: bool
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, what: str, first: str, accepted: bool, keeps_agent: bool
 ) -> None:
-    """Every hold has a live reservation and every such contact one hold, whichever call reads first."""
+    """Every hold has a live reservation; a contact has one hold, and one more while its agent awaits an answer."""
     held = await offered(pair, accepted)
 
     async def transfer() -> None:
-        await refused(pair.slow.router.transfer(pair.site, TransferRequest("c")))
+        await refused(pair.slow.router.transfer(pair.site, TransferRequest("c", keeps_agent=keeps_agent)))
 
     async def other() -> None:
         await refused(call(pair, what, held))
@@ -121,7 +123,9 @@ async def test_whatever_comes_between_a_transfer_s_read_and_its_reserve_leaks_no
     stored = await Stored.read(pair.connection, pair.site)
     assert stored.live() == stored.leases
     busy = stored.contact("c").state in {ContactState.RESERVED, ContactState.ASSIGNED}
-    assert sum(len(holds) for holds in stored.leases.values()) == busy
+    is_offered = "offered" in stored.hashes["contact"]["c"]
+    assert sum(len(holds) for holds in stored.leases.values()) == busy + is_offered
+    assert busy or not is_offered
     assert await broken_laws(Stage(pair.connection, pair.site)) == []
     assert await pair.agrees()
 
@@ -159,3 +163,28 @@ async def test_a_transfer_that_read_another_conversation_hands_on_the_one_that_t
         outcome.reservation.agent: [outcome.reservation.id]
     }
     assert outcome.reservation.agent != held.agent
+
+
+@pytest.mark.parametrize("answer", ["accept", "decline", "cancel", "expire", "delete the agent"])
+@pytest.mark.parametrize("what", OTHERS)
+async def test_whatever_meets_the_answer_to_an_offer_that_the_old_agent_awaits_leaks_no_hold(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, what: str, answer: str
+) -> None:
+    """Between any call of the old agent and its verb comes the new agent's answer, and nobody is held for nothing."""
+    held = await offered(pair, accepted=True)
+    outcome = await pair.slow.router.transfer(pair.site, TransferRequest("c", keeps_agent=True))
+    assert isinstance(outcome, ReservedOutcome)
+
+    async def answered() -> None:
+        await refused(call(pair, answer, outcome.reservation))
+
+    come_between(pair, monkeypatch, OTHERS[what], answered)
+    await refused(call(pair, what, held))
+    stored = await Stored.read(pair.connection, pair.site)
+    assert stored.live() == stored.leases
+    busy = stored.contact("c").state in {ContactState.RESERVED, ContactState.ASSIGNED}
+    is_offered = "offered" in stored.hashes["contact"]["c"]
+    assert sum(len(holds) for holds in stored.leases.values()) == busy + is_offered
+    assert busy or not is_offered
+    assert await broken_laws(Stage(pair.connection, pair.site)) == []
+    assert await pair.agrees()

@@ -105,7 +105,7 @@ def _contacts(site: Site) -> list[str]:
                 f"{name}: what was written is kept, and it neither waits nor has an offer nor lacks its first answer"
             )
         if "wait" in fields:
-            if state in ENDED or (state == "ASSIGNED" and "moving" not in fields):
+            if state in ENDED or (state == "ASSIGNED" and not {"moving", "offered"} & set(fields)):
                 broken.append(f"{name} is {state}, and what was written is kept")
             if site.ends[f"contact:{name}"] < number(fields, "waits") + KEEP_MS:
                 broken.append(f"{name} may wait until {fields['waits']!r} and is forgotten too soon after")

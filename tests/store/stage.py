@@ -276,7 +276,7 @@ class Stage:
         assert found is not None
         return found
 
-    async def verb(self, verb: str, reservation: Reservation, *, fence: int = 0, **args: str | int) -> list[Any]:
+    async def verb(self, verb: str, reservation: Reservation, *, fence: int = 0, **args: str | int | None) -> list[Any]:
         """Run a transition and return its answer as the verb gives it."""
         keys = self.keys
         transition = Transition(

@@ -100,7 +100,7 @@ async def test_a_transfer_whose_wait_is_over_leaves_all_as_it_was(lawful: Stage)
 async def test_a_conversation_that_ends_ends_the_transfer_that_waits(lawful: Stage, end: str) -> None:
     """The contact leaves the queue, and its sealed message is removed."""
     stage, sealed = lawful, secrets.token_bytes(64)
-    old = await talking(stage, hold_ms=20 if end == "lapsed" else LONG_MS)
+    old = await talking(stage, hold_ms=500 if end == "lapsed" else LONG_MS)
     await stage.line_up("c", stage.waiting(sealed=sealed), **stage.handing_on(old))
     match end:
         case "completed":

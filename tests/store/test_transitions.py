@@ -15,7 +15,7 @@ from matcher.store.reservations import ReservationRef
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
 
 ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
-    "accept": {"accepted_ms": LONG_MS, "idle_ms": 0, "first_ms": 0},
+    "accept": {"accepted_ms": LONG_MS, "idle_ms": 0, "first_ms": 0, "handed_on": None},
     "decline": {"reason": "lunch", "retry_after_ms": "", "max_declined": 0},
     "renew": {"duration_ms": LONG_MS, "idle_ms": 0},
     "complete": {"wrap_up_ms": LONG_MS, "good": "", "second_ends": "", "write_id": "w2"},
@@ -116,7 +116,8 @@ async def brought_to(stage: Stage, standing: str) -> Reservation:
     short = 1 if then else LONG_MS
     held = await stage.hold("ann", contact="c", hold_ms=short if state == "PENDING" else LONG_MS)
     if state in {"ACCEPTED", "WRAPPING", "COMPLETED"}:
-        await stage.verb("accept", held, accepted_ms=short if state == "ACCEPTED" else LONG_MS, idle_ms=0, first_ms=0)
+        accepted_ms = short if state == "ACCEPTED" else LONG_MS
+        await stage.verb("accept", held, **{**ARGUMENTS["accept"], "accepted_ms": accepted_ms})
     if state in {"WRAPPING", "COMPLETED"}:
         wrap_up_ms = {"WRAPPING": short, "COMPLETED": 0}[state]
         await stage.verb("complete", held, **{**ARGUMENTS["complete"], "wrap_up_ms": wrap_up_ms})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from matcher.client import MatcherClient
+from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
 from tests.people import hire, person, wait_until
@@ -124,3 +127,59 @@ async def test_the_wrap_ups_of_a_pool_are_read_as_they_were_set(service: Server)
         changed = await client.update_pool(change, ["wrap_up.after_cancel", "wrap_up.after_complete"])
         assert changed.wrap_up == roster.WrapUp(after_cancel=Duration(seconds=5), after_expiry=Duration(seconds=3))
         assert not (await client.update_pool(roster.Pool(name=pool.name), ["wrap_up"])).HasField("wrap_up")
+
+
+async def test_the_old_agent_keeps_the_contact_until_the_new_one_accepts(service: Server) -> None:
+    """ON_ACCEPT: tom declines, and bea still has the contact; he accepts, and bea is free and may be reported of."""
+    async with service.client(await service.site()) as client:
+        await team(client)
+        held = await bea_talks(client)
+        offer = (await client.transfer("c", release=pb.ON_ACCEPT)).reservation
+        assert (offer.agent, offer.state, offer.takes_over) == (client.name("agents", "tom"), pb.PENDING, held.name)
+        contact = await client.contact("c")
+        assert (contact.state, contact.reservation) == (pb.CONTACT_ASSIGNED, held.name)
+        with pytest.raises(MatcherCallError) as twice:
+            await client.transfer("c")
+        assert (twice.value.reason, twice.value.metadata["reservation"]) == ("CONTACT_HELD", offer.name)
+        await client.decline(offer.name, retry_after=timedelta())
+        contact = await client.contact("c")
+        assert (contact.state, contact.reservation, contact.cause) == (
+            pb.CONTACT_ASSIGNED,
+            held.name,
+            pb.CAUSE_DECLINED,
+        )
+        assert (await client.agent("tom")).load == 0
+        assert (await client.reservation(held.name)).state == pb.ACCEPTED
+        again = (await client.transfer("c", release=pb.ON_ACCEPT)).reservation
+        accepted = await client.accept(again.name)
+        contact = await client.contact("c")
+        assert (accepted.state, contact.reservation) == (pb.ACCEPTED, again.name)
+        assert contact.cause == pb.CAUSE_TRANSFERRED
+        assert (await client.reservation(held.name)).state == pb.COMPLETED
+        assert ((await client.agent("bea")).load, (await client.agent("tom")).load) == (0, 1)
+
+
+async def test_a_transfer_goes_on_to_the_next_agent_while_the_old_one_keeps_the_contact(service: Server) -> None:
+    """ON_ACCEPT with `wait`: tom declines, and una is offered the contact as soon as she is there."""
+    async with service.client(await service.site()) as client:
+        await team(client)
+        held = await bea_talks(client)
+        offer = (await client.transfer("c", release=pb.ON_ACCEPT, wait=True)).reservation
+        await client.decline(offer.name)
+        assert (await client.contact("c")).reservation == held.name
+        await hire(client, {"una": person("I sail.", pools=[client.name("pools", "care")])})
+        una = client.name("agents", "una")
+
+        async def offers() -> list[pb.Reservation]:
+            return [one async for one in client.reservations(agent="una")]
+
+        async def is_offered() -> bool:
+            return bool(await offers())
+
+        await wait_until(is_offered, "una is offered the contact")
+        (next_offer,) = await offers()
+        assert (next_offer.agent, next_offer.takes_over, next_offer.state) == (una, held.name, pb.PENDING)
+        assert (await client.contact("c")).state == pb.CONTACT_ASSIGNED
+        assert (await client.complete(held.name)).state == pb.COMPLETED
+        assert (await client.reservation(next_offer.name)).state == pb.CANCELED
+        assert (await client.agent("una")).load == 0

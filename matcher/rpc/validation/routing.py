@@ -81,6 +81,7 @@ def transfer(request: pb.TransferContactRequest) -> tuple[str, TransferRequest]:
             _with_agent(wrong, request.agent, request.message)
         message = checked_message(wrong, site, pool or DEFAULT_POOL, request.message, text_needed=False)
     wait = _wait(wrong, request)
+    wrong.known("release", request.release, pb.Release.values())
     wrong.refuse()
     return site, TransferRequest(
         contact,
@@ -90,6 +91,7 @@ def transfer(request: pb.TransferContactRequest) -> tuple[str, TransferRequest]:
         request_id=request.request_id,
         digest=_bytes_of(request),
         wait=wait,
+        keeps_agent=request.release == pb.ON_ACCEPT,
     )
 
 

@@ -13,6 +13,8 @@ local function complete(key, arg)
   if wrong then return wrong end
   local reads, wrap_up_ms = reservation.reads, tonumber(arg.wrap_up_ms)
   if reads == 'ACCEPTED' then
+    local offered = awaited_offer(reservation)
+    if offered then return offered end
     if reservation.first then reset_counts(reservation, 'missed') end
     if has_contact(reservation) then
       finish(reservation.contact, 'CLOSED', 'COMPLETED', reservation.id, reservation.agent)

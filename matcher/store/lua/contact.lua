@@ -10,7 +10,7 @@ local MOST_HISTORY = 64000
 local function contact_record(contact)
   return fields(contact, 'state', 'reservation', 'agent', 'until', 'created', 'pool', 'wait', 'waits', 'head', 'moving',
     'queued_in', 'score', 'sequence', 'history', 'pools', 'agent_uid', 'pool_uid', 'wait_ms',
-    'first')
+    'first', 'offered')
 end
 
 -- Returns the contact of a call.
@@ -91,4 +91,29 @@ local function finish(contact, state, cause, reservation, agent)
   redis.call('ZREM', key.contacts, contact.id)
   redis.call('PEXPIREAT', key.contact, digits(contact.now + contact.keep_ms))
   step(contact, state, cause, reservation, agent)
+end
+
+-- Ends the conversation of the agent who has handed the contact on: its hold lasts for the wrap-up, and is freed without
+-- one. `old`: its id, its keys, the key of the deadlines, and the wrap-up.
+local function end_handed_on(contact, old)
+  local key, now, id = contact.key, digits(contact.now), old.id
+  local record = fields(old.reservation, 'agent', 'channel', 'cost', 'counts')
+  redis.call('ZREM', old.holds, hold_member(id, record.channel, record.counts or record.cost))
+  redis.call('ZREM', key.timers, 'idle|' .. id)
+  redis.call('PEXPIREAT', old.reservation, digits(contact.now + old.wrap_up_ms + contact.keep_ms))
+  if old.wrap_up_ms > 0 then
+    local at = digits(contact.now + old.wrap_up_ms)
+    redis.call('HSET', old.reservation, 'state', 'WRAPPING', 'ends', 'COMPLETED', 'deadline', at)
+    redis.call('HDEL', old.reservation, 'counts', 'idle')
+    redis.call('ZADD', old.holds, at, hold_member(id, record.channel, record.cost))
+    redis.call('ZADD', old.due, at, 'reservation|' .. id)
+    note_due(key.life, at)
+    append(key.load, contact.arg.events_kept, 'hold', record.agent, id, record.channel, record.cost, at, now)
+    return
+  end
+  redis.call('HSET', old.reservation, 'state', 'COMPLETED', 'ended', now)
+  redis.call('ZREM', old.due, 'reservation|' .. id)
+  if redis.call('EXISTS', old.agent) == 1 then redis.call('HSET', old.agent, 'idle', now) end
+  earmark(old.agent, key.waiting, contact.now)
+  append(key.load, contact.arg.events_kept, 'free', record.agent, id, now, now)
 end

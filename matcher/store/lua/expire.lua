@@ -28,6 +28,8 @@ local function expire(key, arg)
     return {'done'}
   end
   if reservation.reads == state then return {'early'} end
+  local offered = awaited_offer(reservation)
+  if offered then return offered end
   if redis.call('ZREM', key.due, member) == 0 then return {'done'} end
   local unanswered = state == 'PENDING' and 'OFFER_EXPIRED'
     or state == 'ACCEPTED' and reservation.first and 'NO_FIRST_RESPONSE'

@@ -17,7 +17,7 @@ end
 local function open_reservation(key, arg)
   local now, micros = clock()
   local reservation = fields(key.reservation, 'state', 'channel', 'cost', 'counts', 'fence', 'deadline', 'write',
-    'agent_uid', 'ends', 'report', 'first')
+    'agent_uid', 'ends', 'report', 'first', 'takes_over', 'pool', 'pool_uid')
   reservation.key, reservation.arg, reservation.id, reservation.agent = key, arg, arg.reservation_id, arg.agent_id
   reservation.now, reservation.micros = now, micros
   reservation.keep_ms = tonumber(arg.keep_ms)
@@ -43,10 +43,26 @@ local function refusal(reservation)
   return {'state', reservation.reads}
 end
 
--- Returns whether the contact is still this reservation's: it may have ended, or gone on to another reservation.
+-- Returns whether the reservation is the offer of a transfer whose contact its agent keeps until the answer.
+local function is_handed_on(reservation)
+  local record = reservation.contact.record
+  return record.offered == reservation.id and record.state == 'ASSIGNED'
+end
+
+-- Returns whether the contact is still this reservation's, or offered by it: it may have ended, or gone on to another
+-- reservation.
 local function has_contact(reservation)
   local record = reservation.contact.record
-  return record.reservation == reservation.id and (record.state == 'RESERVED' or record.state == 'ASSIGNED')
+  return is_handed_on(reservation)
+    or record.reservation == reservation.id and (record.state == 'RESERVED' or record.state == 'ASSIGNED')
+end
+
+-- Returns the answer that names the offer of a transfer, where a conversation is to end whose contact is offered to
+-- another agent, else nil. The caller withdraws the offer, whose keys this call does not have, and comes again.
+local function awaited_offer(reservation)
+  local record = reservation.contact.record
+  if record.reservation ~= reservation.id or not record.offered then return nil end
+  return {'offered', record.offered}
 end
 
 -- Keeps the records of the reservation and of its contact until a time.
@@ -196,9 +212,30 @@ local function take_place(contact)
   enqueue(contact, record.pool, tonumber(record.created) - tonumber(record.head), tonumber(record.waits))
 end
 
+-- Leaves the contact with the agent who keeps it, after an offer that came to nothing: a transfer that may wait goes on
+-- waiting, any other is over. See put_back.
+local function keep_agent(reservation, cause, excluded_until)
+  local contact, arg = reservation.contact, reservation.arg
+  local key, record, agent = contact.key, contact.record, reservation.agent
+  redis.call('HDEL', key.contact, 'offered')
+  record.offered = nil
+  local uid = reservation.pool_uid
+  local has_target = not uid or uid == '' or redis.call('HGET', reservation.key.pool, 'uid') == uid
+  if record.wait and cause ~= 'TRANSFER_WITHDRAWN' and has_target then
+    redis.call('HSET', key.contact, 'moving', 'ON_ACCEPT')
+    record.moving = 'ON_ACCEPT'
+    enqueue(contact, reservation.pool, tonumber(record.created) - tonumber(record.head), tonumber(record.waits))
+  elseif record.wait then
+    unseal(contact)
+  end
+  step(contact, 'ASSIGNED', cause, reservation.id, agent, 'x:' .. agent, excluded_until,
+    'u:' .. agent, reservation.agent_uid or '')
+end
+
 -- Leaves the contact without its agent: a contact that may wait goes back into the queue at its old age, or ends where its
 -- pool is gone; any other is RETURNED. The agent is excluded until a time ('0': for ever).
 local function put_back(reservation, cause, excluded_until)
+  if is_handed_on(reservation) then return keep_agent(reservation, cause, excluded_until) end
   local contact = reservation.contact
   local key, record, agent = contact.key, contact.record, reservation.agent
   local may_wait = record.wait or tonumber(record.wait_ms)

@@ -39,7 +39,7 @@ local function check_contact(attempt)
   local state = record.state
   local live = (state == 'RESERVED' or state == 'ASSIGNED') and tonumber(record['until']) > attempt.now
   if attempt.from_queue then
-    if live and record.reservation == arg.reservation_id then
+    if live and (record.reservation == arg.reservation_id or record.offered == arg.reservation_id) then
       return {'replayed', arg.reservation_id, arg.decision_id, arg.contact_id}
     end
     if not record.queued_in then return {'state', state or ''} end
@@ -54,11 +54,21 @@ local function check_contact(attempt)
     if not (live and state == 'ASSIGNED') then return {'state', state or ''} end
     -- Another agent has the contact than when the caller read it, or nobody had accepted it then.
     if record.reservation ~= arg.handed_on[1].id then return {'moved', record.reservation} end
+    if record.offered then return {'live', record.offered} end
+    -- An offer that begins ACCEPTED waits for nobody's answer.
+    attempt.keeps_agent = arg.release == 'ON_ACCEPT' and arg.state ~= 'ACCEPTED'
+    -- Another transfer waits than when the caller read it.
+    if attempt.from_queue and (record.moving == 'ON_ACCEPT') ~= (arg.release == 'ON_ACCEPT') then
+      return {'state', state}
+    end
     attempt.previous_agent, attempt.previous_uid = record.agent, record.agent_uid
   elseif attempt.from_queue then
     if state ~= 'QUEUED' then return {'state', state} end
   elseif live and not attempt.withdraws then
     return {'live', record.reservation}
+  elseif record.offered and record.first then
+    -- Its agent did not answer in time; the offer of a transfer is withdrawn as soon as that is written.
+    return {'live', record.offered}
   elseif state == 'ASSIGNED' and not record.first then
     return {'ended', 'EXPIRED'}
   elseif not live and (state == 'RESERVED' or state == 'ASSIGNED') then
@@ -68,30 +78,14 @@ local function check_contact(attempt)
   end
 end
 
--- Lets the hold from which the contact was handed on last for the wrap-up, and frees it without one.
+-- Ends the conversation from which the contact was handed on, unless its agent keeps the contact until the answer.
 local function hand_over(attempt)
-  local key, arg, now = attempt.key, attempt.arg, digits(attempt.now)
-  local reservation, agent, id = key.handed_on[1].reservation, key.handed_on[1].agent, arg.handed_on[1].id
-  local wrap_up_ms = tonumber(arg.handed_on[1].wrap_up_ms)
-  local old = fields(reservation, 'agent', 'channel', 'cost', 'counts')
-  redis.call('ZREM', key.handed_on[1].holds, hold_member(id, old.channel, old.counts or old.cost))
-  redis.call('ZREM', key.timers, 'idle|' .. id)
-  redis.call('PEXPIREAT', reservation, digits(attempt.now + wrap_up_ms + attempt.contact.keep_ms))
-  if wrap_up_ms > 0 then
-    local at = digits(attempt.now + wrap_up_ms)
-    redis.call('HSET', reservation, 'state', 'WRAPPING', 'ends', 'COMPLETED', 'deadline', at)
-    redis.call('HDEL', reservation, 'counts', 'idle')
-    redis.call('ZADD', key.handed_on[1].holds, at, hold_member(id, old.channel, old.cost))
-    redis.call('ZADD', key.due, at, 'reservation|' .. id)
-    note_due(key.life, at)
-    append(key.load, arg.events_kept, 'hold', old.agent, id, old.channel, old.cost, at, now)
-    return
-  end
-  redis.call('HSET', reservation, 'state', 'COMPLETED', 'ended', now)
-  redis.call('ZREM', key.due, 'reservation|' .. id)
-  if redis.call('EXISTS', agent) == 1 then redis.call('HSET', agent, 'idle', now) end
-  earmark(agent, key.waiting, attempt.now)
-  append(key.load, arg.events_kept, 'free', old.agent, id, now, now)
+  local key, arg = attempt.key, attempt.arg
+  if attempt.keeps_agent then return end
+  end_handed_on(attempt.contact, {
+    id = arg.handed_on[1].id, reservation = key.handed_on[1].reservation, agent = key.handed_on[1].agent,
+    holds = key.handed_on[1].holds, due = key.due, wrap_up_ms = tonumber(arg.handed_on[1].wrap_up_ms),
+  })
 end
 
 -- Withdraws the offer of a contact that is assigned by hand: its agent may be offered the contact again.
@@ -153,7 +147,7 @@ local function let_wait(attempt, created, waits_until, changes)
   local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
   local score = created - tonumber(arg.head_start_ms)
   if attempt.transfer then
-    add(changes, 'moving', '1')
+    add(changes, 'moving', arg.release)
   else
     add(changes, 'pool', arg.pool_id, 'pool_uid', arg.pool_uid)
     record.pool = arg.pool_id
@@ -169,6 +163,30 @@ local function let_wait(attempt, created, waits_until, changes)
   redis.call('PEXPIREAT', key.contact, digits(lasts + contact.keep_ms))
   remember_answer(key, arg, '', '')
   return {'queued', digits(score), digits(waits_until), event}
+end
+
+-- Writes the contact's record where another agent is offered the contact and its own keeps it until the answer; see
+-- write_contact.
+local function write_offer(attempt, chosen, deadline, waits_until, changes)
+  local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
+  if attempt.someone_waits then dequeue(contact) end
+  if waits_until then
+    add(changes, 'head', arg.head_start_ms, 'wait_ms', arg.wait_ms)
+    add(changes, 'wait', '1', 'sealed', arg.sealed, 'waits', digits(waits_until))
+  elseif record.wait and not attempt.from_queue then
+    unseal(contact)
+  end
+  local waits = waits_until or attempt.from_queue and tonumber(record.waits) or 0
+  if record.moving then redis.call('HDEL', key.contact, 'moving') end
+  local event = append(key.load, arg.events_kept, 'hold', chosen.id, arg.reservation_id, arg.channel,
+    digits(chosen.cost), digits(deadline), digits(attempt.now))
+  redis.call('HSET', key.reservation, 'takes_over', table.concat({record.reservation, record.agent, record.pool}, '|'),
+    'pool_uid', arg.pool_uid)
+  step(contact, 'ASSIGNED', 'TRANSFER_OFFERED', arg.reservation_id, chosen.id, 'offered', arg.reservation_id,
+    unpack(changes))
+  local lasts = math.max(deadline, waits, tonumber(record['until']))
+  redis.call('PEXPIREAT', key.contact, digits(lasts + contact.keep_ms))
+  return event
 end
 
 -- Writes the contact's record for a reservation until a deadline, beside `changes`. `waits_until`: until when a new
@@ -235,7 +253,12 @@ local function hold(attempt, chosen, waits_until, changes)
     'created', digits(now))
   redis.call('PEXPIRE', key.decision, arg.decision_ms)
   if arg.kind == 'assign' then note_by_hand(attempt, chosen) end
-  local event = write_contact(attempt, chosen, deadline, waits_until, changes)
+  local event
+  if attempt.keeps_agent then
+    event = write_offer(attempt, chosen, deadline, waits_until, changes)
+  else
+    event = write_contact(attempt, chosen, deadline, waits_until, changes)
+  end
   -- Only now that the new capacity is held is the old one freed.
   if attempt.transfer then hand_over(attempt) end
   if attempt.withdraws then withdraw_offer(attempt) end
@@ -302,8 +325,11 @@ local function reserve(key, arg)
   end
 
   local changes = arg.kind == 'new' and begin(attempt, created) or {}
-  if arg.kind == 'new' or arg.kind == 'transfer' then require_anew(attempt, changes) end
-  if attempt.previous_agent then
+  -- The contact of an offer that its agent awaits goes on by what it required before, where the offer comes to nothing.
+  if arg.kind == 'new' or (arg.kind == 'transfer' and (waits_until or not attempt.keeps_agent)) then
+    require_anew(attempt, changes)
+  end
+  if attempt.previous_agent and not attempt.keeps_agent then
     local previous = attempt.previous_agent
     add(changes, 'x:' .. previous, '0', 'u:' .. previous, attempt.previous_uid or '')
   end

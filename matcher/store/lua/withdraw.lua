@@ -9,6 +9,8 @@ local function withdraw(key, arg)
   if reservation.reads ~= 'PENDING' and not (removed and reservation.reads == 'ACCEPTED') then
     return refusal(reservation)
   end
+  local offered = awaited_offer(reservation)
+  if offered then return offered end
   release(reservation, 'CANCELED', nil)
   -- Excluded until now, that is not at all: once the agent is back the contact may come to them.
   if has_contact(reservation) then

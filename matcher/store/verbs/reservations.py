@@ -100,6 +100,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     """After how long without activity an accepted conversation is idle; 0: never."""
     first_ms: int
     """Within what time after the acceptance the agent must answer, else the contact goes back; 0: at any time."""
+    release: Literal["ON_HOLD", "ON_ACCEPT"]
+    """When the reservation that is handed on ends: when the new one is made, or when it is accepted."""
     candidates: Sequence[Candidate]
     handed_on: HandedOn | None
     by_hand: ByHand | None
@@ -164,6 +166,10 @@ _TRANSITION: Final[Answers] = {
 """ok: the reservation's hash and the time at which it is to be read. gone: there is no such reservation. fence: the
 call's is not the reservation's. lapsed: its deadline has passed. state: it is in a state that the verb does not fit."""
 
+_OFFERED: Final[Answers] = {"offered": ("reservation_id",)}
+"""The answer of a verb that would end a conversation: its contact is offered to another agent by the reservation named,
+which must be withdrawn first."""
+
 
 class Accept(VerbCall, frozen=True, kw_only=True):
     """Accepts an offer; see idle_ms and first_ms of Reserve."""
@@ -173,6 +179,8 @@ class Accept(VerbCall, frozen=True, kw_only=True):
     """How long the conversation may take."""
     idle_ms: int
     first_ms: int
+    handed_on: HandedOn | None
+    """The reservation that ends then, where the offer is that of a transfer whose contact its agent keeps."""
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = _TRANSITION
@@ -217,7 +225,7 @@ class Complete(VerbCall, frozen=True, kw_only=True):
     """A call that the network repeats has the same: it does not count as the second."""
 
     frees: ClassVar[bool] = True
-    answers: ClassVar[Answers] = _TRANSITION
+    answers: ClassVar[Answers] = {**_TRANSITION, **_OFFERED}
 
 
 class EndWrapUp(VerbCall, frozen=True, kw_only=True):
@@ -237,7 +245,7 @@ class Cancel(VerbCall, frozen=True, kw_only=True):
     """How long the capacity stays held after a conversation."""
 
     frees: ClassVar[bool] = True
-    answers: ClassVar[Answers] = _TRANSITION
+    answers: ClassVar[Answers] = {**_TRANSITION, **_OFFERED}
 
 
 class Withdraw(VerbCall, frozen=True, kw_only=True):
@@ -248,7 +256,7 @@ class Withdraw(VerbCall, frozen=True, kw_only=True):
     """AGENT_LEFT or AGENT_REMOVED."""
 
     frees: ClassVar[bool] = True
-    answers: ClassVar[Answers] = _TRANSITION
+    answers: ClassVar[Answers] = {**_TRANSITION, **_OFFERED}
 
 
 class Touch(VerbCall, frozen=True, kw_only=True):
@@ -282,4 +290,4 @@ class Expire(VerbCall, frozen=True, kw_only=True):
     """How long the capacity stays held after a conversation, from its deadline on."""
 
     frees: ClassVar[bool] = True
-    answers: ClassVar[Answers] = {"lapsed": ("state", "away"), "early": (), "done": ()}
+    answers: ClassVar[Answers] = {"lapsed": ("state", "away"), "early": (), "done": (), **_OFFERED}
