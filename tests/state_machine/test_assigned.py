@@ -10,6 +10,7 @@ from matcher.model.lifecycle import Cause, ContactState, ReservationState
 from matcher.model.requests import AssignRequest, RouteRequest
 from matcher.store.contacts import ContactStore
 from matcher.store.roster import RosterStore
+from tests.people import wait_until
 from tests.state_machine.pair import Pair
 
 
@@ -72,3 +73,22 @@ async def test_beside_an_earlier_version_an_assignment_is_told_as_a_transfer(pai
     contact = await pair.slow.contacts.contact(pair.site, "c")
     assert (done.reservation.basis, done.reservation.actor) == (Basis.TRANSFER, "eva")
     assert (contact.state, contact.cause) == (ContactState.RESERVED, Cause.OFFERED)
+
+
+async def test_whose_offer_lapsed_stays_excluded_where_nobody_has_written_the_lapse(pair: Pair) -> None:
+    """The contact is assigned to bob before the sweep: ann, who did not answer, is not offered it again."""
+    for agent in ("ann", "bob"):
+        await pair.create(agent, capacity=1)
+    await pair.other.pools.update_pool(pair.site, "default", {"offer_ms": 1}, "")
+    await pair.catch_up()
+    message = Message("roses", "", Requirements(), (Preferred("ann", Basis.PREFERRED),))
+    await pair.other.router.route(pair.site, RouteRequest(message, contact_id="c"))
+
+    async def lapsed() -> bool:
+        return (await pair.other.contacts.contact(pair.site, "c")).state is ContactState.RETURNED
+
+    await wait_until(lapsed, "the offer has lapsed")
+    await pair.other.pools.update_pool(pair.site, "default", {"offer_ms": 600_000}, "")
+    done = await pair.other.assigner.assign(pair.site, AssignRequest("c", "bob"))
+    assert done.reservation.agent == "bob"
+    assert (await pair.other.contacts.contact(pair.site, "c")).excluded == ("ann",)
