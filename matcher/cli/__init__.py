@@ -15,6 +15,7 @@ from matcher.cli import (
     evaluate_commands,
     key_commands,
     learn_command,
+    lexicon_commands,
     loadtest_command,
     model_commands,
     pool_commands,
@@ -72,6 +73,7 @@ app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())
 app.add_typer(contact_commands.commands())
 app.add_typer(site_commands.commands())
+app.add_typer(lexicon_commands.commands())
 app.add_typer(model_commands.commands())
 app.add_typer(store_commands.commands())
 app.add_typer(key_commands.commands())

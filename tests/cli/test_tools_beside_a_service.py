@@ -93,6 +93,7 @@ async def test_of_several_services_one_is_named(launch: StartServer, tmp_path: P
     assert (obeyed.code, obeyed.err) == (0, "")
     missing = await matcher("models", "list", "--server", "127.0.0.1:1", environment=shell(tmp_path))
     assert "no service of this user listens at 127.0.0.1:1 on this machine" in missing.err
+    assert await other.stop() == 0  # the last user of the other store ends it
 
 
 async def test_a_killed_service_is_forgotten_and_no_store_is_made_for_a_tool(

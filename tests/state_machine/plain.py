@@ -86,7 +86,19 @@ class Plain:
             excluded.add(self.reservations[contact.reservation].agent)
         # An agent to whom the contact was transferred by id did not accept: now any agent may have it.
         only = "" if contact.only in contact.excluded else contact.only
-        return self.able(contact.pool, contact.channel, excluded, only)
+        able = self.able(contact.pool, contact.channel, excluded, only)
+        if contact.preferred in able:
+            return {contact.preferred}
+        kept = not only and self.may_take(contact.preferred, contact.pool, contact.channel, excluded)
+        return set() if kept else able
+
+    def may_take(self, name: str, pool: str, channel: str, excluded: set[str]) -> bool:
+        """Tell whether only an agent's other contacts may keep the agent from one more."""
+        agent = self.agents.get(name)
+        if agent is None or agent.status is not AgentStatus.ONLINE or pool not in agent.profile.pools:
+            return False
+        terms = agent.profile.capacity.channels.get(channel)
+        return name not in excluded and terms is not None and terms.cost <= agent.profile.capacity.total
 
     def queued(self) -> list[str]:
         """Return the ids of the contacts in the queue."""
@@ -173,6 +185,7 @@ class Plain:
         contact.state, contact.in_queue, contact.waits, contact.wait_is_over = Contact.QUEUED, True, True, False
         contact.may_wait_again, contact.lost = True, False
         contact.pool, contact.channel, contact.auto_accept, contact.only = ask.pool, ask.channel, ask.auto_accept, ""
+        contact.preferred = ""
 
     def makes(self, name: str, verb: str) -> State | None:
         """Return the state of a reservation after a verb, None where the verb does not fit."""

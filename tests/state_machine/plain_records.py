@@ -83,6 +83,8 @@ class PlainContact:
     channel: str = ""
     auto_accept: bool = False
     only: str = ""
+    preferred: str = ""
+    """The agent for whom the contact is kept while it waits."""
     waits: bool = False
     may_wait_again: bool = False
     wait_is_over: bool = False

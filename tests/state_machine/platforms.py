@@ -195,7 +195,7 @@ class Platforms(Admins):
         reservation = PlainReservation(held.agent, held.contact, ask.channel, cost, held.fence, state, pool=ask.pool)
         self.plain.hold(held.id, reservation, waits=ask.wait)
         contact = self.plain.contacts[held.contact]
-        contact.auto_accept, contact.only = ask.auto_accept, ""
+        contact.auto_accept, contact.only, contact.preferred = ask.auto_accept, "", ""
         if ask.wait:
             contact.wait_is_over = False
 

@@ -120,6 +120,7 @@ class Queues(Platforms):
             if wait:
                 known.in_queue = known.waits = known.moving = known.may_wait_again = True
                 known.wait_is_over, known.pool, known.only, known.auto_accept = False, pool, agent, False
+                known.preferred = ""
                 known.exclude(old.agent, FOREVER)
             return
         held = answer.reservation
@@ -133,7 +134,7 @@ class Queues(Platforms):
         reservation = PlainReservation(held.agent, name, known.channel, cost, held.fence, PENDING, pool=pool)
         # The old hold has ended: so the contact waits if the offer is not accepted, also without a wait in the request.
         self.plain.hold(held.id, reservation, waits=True)
-        known.wait_is_over, known.only, known.auto_accept = False, agent, False
+        known.wait_is_over, known.only, known.auto_accept, known.preferred = False, agent, False, ""
         self.check_capacity(held.agent, held.channel)
 
     @precondition(lambda self: self.talking())
@@ -228,16 +229,19 @@ class Queues(Platforms):
         talking = [name for name in self.plain.live(ACCEPTED) if not self.plain.reservations[name].idle]
         name = talking[pick % len(talking)]
 
-        async def passing() -> None:
+        async def passing() -> bool:
             past = await store_now_ms(self.connection) - LONG_PAST_MS
             changed = await self.connection.run("ZADD", self.keys.timers, "XX", "CH", past, f"idle|{name}")
             await self.connection.run("HSET", self.keys.life, "due", 0)
-            self.plain.reservations[name].idle = bool(changed)
+            return bool(changed)
 
         overdue = list(self.plain.lapses)
-        self.run(passing())
+        is_idle = self.run(passing())
         self.run(self.instances[server].sweep(self.site))
         self.plain.written_down(overdue)
+        # The sweep writes deadlines first: there the conversation still counts.
+        reservation = self.plain.reservations[name]
+        reservation.idle = is_idle and reservation.state is ACCEPTED
 
     @rule()
     def earmarks_end(self) -> None:

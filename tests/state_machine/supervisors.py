@@ -1,4 +1,4 @@
-"""The rule of supervisors: they assign contacts to agents by hand, above the capacity and against constraints."""
+"""The rules of who names an agent: assignments by hand, and preferred agents who may not come."""
 
 from __future__ import annotations
 
@@ -8,18 +8,28 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from matcher.errors import AgentFull, AgentNotFound, ConstraintsUnmet, ContactEnded, ContactHeld, MatcherError
-from matcher.model import Basis, Constraint, ReservedOutcome
+from matcher.model import (
+    Basis,
+    Constraint,
+    Message,
+    Preferred,
+    QueuedOutcome,
+    Requirements,
+    ReservedOutcome,
+    Unmatched,
+    Wait,
+)
 from matcher.model.lifecycle import CONTACT_NEXT, ContactState, ReservationState
-from matcher.model.requests import AssignRequest
-from tests.state_machine.plain_records import PlainContact, PlainReservation
+from matcher.model.requests import AssignRequest, RouteRequest
+from tests.state_machine.plain_records import Ask, PlainContact, PlainReservation
 from tests.state_machine.queues import Queues
-from tests.state_machine.strategies import ACCEPTED, ONLINE, PENDING, agents, servers
+from tests.state_machine.strategies import ACCEPTED, LATER_MS, ONLINE, PENDING, agents, asks, servers
 
 IGNORED: Final = frozenset({Constraint.POOL, Constraint.EXCLUDED, Constraint.CHANNEL, Constraint.STATUS})
 
 
 class Supervisors(Queues):
-    """Assign contacts by hand."""
+    """Assign contacts by hand, and prefer agents."""
 
     @rule(
         server=servers,
@@ -44,6 +54,38 @@ class Supervisors(Queues):
             return
         assert isinstance(answer, ReservedOutcome), answer
         self.write_down_assigned(answer, known or PlainContact(ContactState.QUEUED, "", pool="default", channel="chat"))
+
+    @rule(server=servers, ask=asks(st.just(""), st.booleans()), agent=agents, twice=st.booleans())
+    def prefer(self, server: int, ask: Ask, agent: str, twice: bool) -> None:
+        """Route a new contact that prefers an agent: it waits for the agent only while the agent may come."""
+        self.run(self.catch_up_all())
+        before = self.stored()
+        earmarked, able = set(before.earmarked()), self.plain.eligible(ask)
+        kept = ask.wait and self.plain.may_take(agent, ask.pool, ask.channel, set())
+        message = Message(
+            ask.text,
+            "",
+            Requirements(pool=ask.pool, channel=ask.channel),
+            (Preferred(agent, Basis.PREFERRED, LATER_MS),),
+        )
+        request = RouteRequest(
+            message, auto_accept=ask.auto_accept, wait=Wait(LATER_MS) if ask.wait else None, digest=repr(ask).encode()
+        )
+        answer = self.attempt(self.instances[server].router.route(self.site, request), twice=twice)
+        assert not isinstance(answer, MatcherError), answer
+        assert answer.unknown_preferred == (() if agent in self.plain.agents else (agent,))
+        if isinstance(answer, ReservedOutcome):
+            assert answer.reservation.agent in ({agent} if kept or agent in able - earmarked else able)
+            self.check_earmark(answer.reservation, before)
+            self.write_down(ask, answer)
+            self.plain.contacts[answer.reservation.contact].preferred = agent
+            return
+        assert isinstance(answer, QueuedOutcome if ask.wait else Unmatched)
+        if not kept:
+            self.check_nobody_was_free(able, earmarked, answer)
+        if isinstance(answer, QueuedOutcome):
+            self.plain.enqueue(answer.contact, ask)
+            self.plain.contacts[answer.contact].preferred = agent
 
     def refusal_of(
         self, known: PlainContact | None, agent: str, *, over: bool, ignore: bool
