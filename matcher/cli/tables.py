@@ -149,6 +149,7 @@ def reservation(record: routing_pb2.Reservation) -> Facts:
             ("fence", record.fence),
             ("created", time(record.create_time)),
             ("expires", time(record.expire_time)),
+            ("first answer", "due until it expires: touch it" if record.first_response_due else ""),
             ("accepted", time(record.accept_time)),
             ("ended", time(record.end_time)),
             ("uses no capacity since", time(record.idle_since)),
@@ -203,8 +204,10 @@ def reservation_line(record: routing_pb2.Reservation) -> str:
     """Return an event of an agent's desk, a reservation, as a line."""
     state = routing_pb2.ReservationState.Name(record.state)
     idle = f" uses no capacity since {time(record.idle_since)}" if record.HasField("idle_since") else ""
+    answer = " first answer due" if record.first_response_due else ""
     return (
-        f"{short(record.name)} {state} {short(record.contact)} {record.channel} until {time(record.expire_time)}{idle}"
+        f"{short(record.name)} {state} {short(record.contact)} {record.channel}"
+        f" until {time(record.expire_time)}{idle}{answer}"
     )
 
 

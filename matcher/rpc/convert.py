@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from matcher.model import (
     Agent,
     AsideKind,
@@ -41,6 +38,9 @@ from matcher.model.lifecycle import AgentStatus, Cause, ContactState, Reservatio
 from matcher.model.resource_names import site_name
 from matcher.rpc import status
 from matcher.rpc.resource_names import Kind, name
+from matcher.rpc.times import duration as _duration
+from matcher.rpc.times import duration_set as _duration_set
+from matcher.rpc.times import timestamp as _time
 from matcher.v1 import roster_pb2, routing_pb2
 
 AGENT_STATUS: Final = {state: roster_pb2.AgentStatus.Value(state.name) for state in AgentStatus}
@@ -391,18 +391,3 @@ def _set_aside(ranking: Ranking) -> list[routing_pb2.SetAside]:
 
 def _agents(site: str, agents: Sequence[str]) -> list[str]:
     return [name(Kind.AGENT, site, agent) for agent in agents]
-
-
-def _time(milliseconds: int) -> Timestamp | None:
-    if not milliseconds:
-        return None
-    return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
-
-
-def _duration_set(milliseconds: int) -> Duration | None:
-    """Convert a time span for which 0 means that it is not set."""
-    return _duration(milliseconds) if milliseconds else None
-
-
-def _duration(milliseconds: int) -> Duration:
-    return Duration(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)

@@ -7,7 +7,9 @@ from importlib import metadata
 import pytest
 
 from matcher.cli.free_capacity import in_words, more_contacts
+from matcher.cli.tables import reservation_line
 from matcher.v1 import roster_pb2 as pb
+from matcher.v1 import routing_pb2 as routing
 from tests.cli.command import Person, lines, matcher
 from tests.processes import Server
 
@@ -114,6 +116,14 @@ async def test_the_status_of_many_agents_is_set_by_one_command(person: Person) -
     for wrong in (("ana",), ("ana", "--pool", "bakers", "AWAY"), ("AWAY",)):
         assert (await person.types("agents", "set-status", *wrong)).code == 2
     assert (await person.types("agents", "set-status", "--pool", "bankers", "AWAY")).code == 1
+
+
+def test_a_reservation_says_that_the_customer_has_still_to_be_answered() -> None:
+    """In the line of a desk; without the demand of its pool it says nothing of that."""
+    record = routing.Reservation(name="r", contact="c", channel="chat", state=routing.ACCEPTED)
+    assert "first answer" not in reservation_line(record)
+    record.first_response_due = True
+    assert reservation_line(record).endswith(" first answer due")
 
 
 async def test_why_tells_the_steps_of_a_contact_and_why_its_agent_was_chosen(person: Person) -> None:

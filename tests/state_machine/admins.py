@@ -19,7 +19,7 @@ from matcher.model import (
     Profile,
 )
 from matcher.model.lifecycle import AgentStatus, ReservationState
-from tests.state_machine.plain import PlainAgent
+from tests.state_machine.plain_records import PlainAgent
 from tests.state_machine.strategies import (
     LATER_MS,
     ONLINE,

@@ -4,117 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
-from matcher.model import Profile
 from matcher.model.lifecycle import AgentStatus
 from matcher.model.lifecycle import ContactState as Contact
 from matcher.model.lifecycle import ReservationState as State
-
-FOREVER: Final = "forever"
-LATER: Final = "later"
-LIVE: Final = frozenset({State.PENDING, State.ACCEPTED, State.WRAPPING})
-
-# The state that each verb leads to from the states it fits, without a wrap-up; a repeated verb leaves it as it is.
-MAKES: Final = {
-    "accept": {State.PENDING: State.ACCEPTED, State.ACCEPTED: State.ACCEPTED},
-    "decline": {State.PENDING: State.DECLINED, State.DECLINED: State.DECLINED},
-    "renew": {State.ACCEPTED: State.ACCEPTED},
-    "touch": {State.ACCEPTED: State.ACCEPTED},
-    "complete": {State.ACCEPTED: State.COMPLETED, State.COMPLETED: State.COMPLETED},
-    "end_wrap_up": {State.COMPLETED: State.COMPLETED},
-    "cancel": {
-        State.PENDING: State.CANCELED,
-        State.ACCEPTED: State.CANCELED,
-        State.CANCELED: State.CANCELED,
-    },
-}
-
-
-@dataclass
-class PlainAgent:
-    """An agent of the roster."""
-
-    profile: Profile
-    status: AgentStatus
-
-
-@dataclass
-class PlainReservation:
-    """A reservation in any state."""
-
-    agent: str
-    contact: str
-    channel: str
-    cost: int
-    fence: int
-    state: State
-    pool: str = ""
-    lapsed: bool = False
-    idle: bool = False
-    unanswered: bool = False
-    """Whether the agent must answer by the deadline, else loses the contact."""
-    ends: State | None = None
-    """What the conversation ended with, where a wrap-up followed."""
-    was_idle: bool = False
-    talked: bool = False
-    """Whether it lapsed during the conversation, and no sweep has noted that."""
-    agent_removed: bool = False
-
-    @property
-    def counts(self) -> int:
-        """Return what the hold counts against the capacity: nothing while the conversation is idle."""
-        return 0 if self.idle else self.cost
-
-
-@dataclass
-class PlainContact:
-    """A contact: its state, the agents excluded for it, and whether it waits.
-
-    waits: it may be put into the queue. may_wait_again: the same, once it comes back from a conversation. in_queue: it
-    is in the queue. moving: a transfer of it waits, while an agent holds it.
-    """
-
-    state: Contact
-    reservation: str
-    excluded: dict[str, str] = field(default_factory=dict)
-    pool: str = ""
-    channel: str = ""
-    auto_accept: bool = False
-    only: str = ""
-    preferred: str = ""
-    """The agent for whom the contact is kept while it waits."""
-    waits: bool = False
-    may_wait_again: bool = False
-    wait_is_over: bool = False
-    in_queue: bool = False
-    moving: bool = False
-    lost: bool = False
-    """Whether its agent did not answer in time and no sweep has noted that."""
-    removed: set[str] = field(default_factory=set)
-    """Excluded agents who were removed: a new agent of such an id is not excluded."""
-
-    @property
-    def barred(self) -> set[str]:
-        """Return the ids of agents to whom the contact must not come."""
-        return set(self.excluded) - self.removed
-
-    def exclude(self, agent: str, until: str) -> None:
-        """Note that an agent is excluded."""
-        self.excluded[agent] = until
-        self.removed.discard(agent)
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A request for an agent, without its id."""
-
-    contact: str
-    pool: str
-    channel: str
-    text: str
-    auto_accept: bool
-    wait: bool = False
+from tests.state_machine.plain_records import FOREVER, LIVE, MAKES, Ask, PlainAgent, PlainContact, PlainReservation
 
 
 @dataclass
@@ -241,6 +135,40 @@ class Plain:
         contact.in_queue = contact.moving = contact.lost = False
         contact.waits, contact.may_wait_again = waits and not accepted, waits
 
+    def offer(self, name: str, reservation: PlainReservation) -> None:
+        """Note the offer of a transfer, whose contact stays with its agent until the answer."""
+        self.reservations[name] = reservation
+        self.fences[reservation.agent] = reservation.fence
+        reservation.takes_over = True
+        contact = self.contacts[reservation.contact]
+        contact.offered = name
+        contact.in_queue = contact.moving = contact.waits = False
+
+    def take_over(self, contact: PlainContact) -> None:
+        """Note that the offer of a transfer was accepted."""
+        self.free_old_reservation(contact)
+        contact.reservation, contact.offered = contact.offered, ""
+        contact.pool = self.reservations[contact.reservation].pool
+
+    def stay(self, contact: PlainContact, excluded: str) -> None:
+        """Note that nothing came of the offer of a transfer; excluded: how long its agent is excluded."""
+        agent, contact.offered = self.reservations[contact.offered].agent, ""
+        if excluded:
+            contact.exclude(agent, excluded)
+        else:
+            contact.excluded.pop(agent, None)
+
+    def withdraw_offer(self, contact: PlainContact) -> None:
+        """Note that the offer of a transfer is withdrawn, because the old agent's conversation ends."""
+        offer = self.reservations[contact.offered]
+        if offer.lapsed:
+            self.lapses.remove(contact.offered)
+            self.stay(contact, FOREVER)
+        else:
+            offer.state = State.CANCELED
+            self.freed(offer.agent)
+            self.stay(contact, "")
+
     def free_old_reservation(self, contact: PlainContact) -> None:
         """Note that a transfer ends the reservation of the agent who holds the contact."""
         old = self.reservations[contact.reservation]
@@ -284,22 +212,41 @@ class Plain:
         """
         reservation = self.reservations[name]
         before, reservation.state = reservation.state, state
-        self.ended(reservation, before)
-        if state is not before and state is not State.ACCEPTED:
-            reservation.idle = False
-        elif state is not before:
-            reservation.unanswered = reservation.pool in self.demands_answers
-        contact = self.contacts[reservation.contact]
-        if before is state or contact.reservation != name or contact.state not in (Contact.RESERVED, Contact.ASSIGNED):
+        if state is before:
             return
-        match reservation.ends if state is State.WRAPPING else state:
+        self.ended(reservation, before)
+        if state is State.ACCEPTED:
+            reservation.unanswered = reservation.pool in self.demands_answers
+        else:
+            reservation.idle = False
+        contact = self.contacts[reservation.contact]
+        if contact.offered == name:
+            self.answered(contact, state, FOREVER if removed else excluded if state is State.DECLINED else "")
+            return
+        if contact.offered and contact.reservation == name and state not in (State.ACCEPTED, State.EXPIRED):
+            self.withdraw_offer(contact)
+        if contact.reservation == name and contact.state in (Contact.RESERVED, Contact.ASSIGNED):
+            self.moves(contact, reservation, before, excluded, FOREVER if removed else "" if withdrawn else None)
+
+    def answered(self, contact: PlainContact, state: State, excluded: str) -> None:
+        """Note what became of the offer of a transfer; a lapse is noted by the next sweep."""
+        if state is State.ACCEPTED:
+            self.take_over(contact)
+        elif state is not State.EXPIRED:
+            self.stay(contact, excluded)
+
+    def moves(
+        self, contact: PlainContact, reservation: PlainReservation, before: State, excluded: str, gone: str | None
+    ) -> None:
+        """Note what becomes of a contact with its reservation; gone: how long an agent who has gone is excluded."""
+        match reservation.ends if reservation.state is State.WRAPPING else reservation.state:
             case State.ACCEPTED:
                 contact.state, contact.waits = Contact.ASSIGNED, False
             case State.COMPLETED:
                 self.ends(contact, Contact.CLOSED)
-            case State.CANCELED if withdrawn or removed:
+            case State.CANCELED if gone is not None:
                 self.come_back(contact)
-                self.return_to_queue(contact, reservation.agent, FOREVER if removed else "")
+                self.return_to_queue(contact, reservation.agent, gone)
             case State.CANCELED:
                 self.ends(contact, Contact.CANCELED)
             case State.DECLINED:
@@ -363,19 +310,8 @@ class Plain:
     def written_down(self, overdue: Sequence[str]) -> None:
         """Note what a sweep makes of deadlines that have passed, the earliest first."""
         for name in overdue:
-            reservation = self.reservations[name]
-            if self.wraps_up_after_expiry(reservation):
-                reservation.state, reservation.ends, reservation.lapsed = State.WRAPPING, State.EXPIRED, False
-            reservation.talked = False
-            self.lapses.remove(name)
-            contact = self.contacts[reservation.contact]
-            if contact.reservation == name and contact.lost:
-                # Its wait counts from the sweep on, unless a transfer waited.
-                contact.lost, contact.wait_is_over = False, contact.wait_is_over and contact.in_queue
-            if contact.reservation == name and contact.state is Contact.QUEUED and contact.waits:
-                contact.in_queue = True
-            elif contact.reservation == name and contact.state is Contact.EXPIRED:
-                self.ends(contact, Contact.EXPIRED)
+            if name in self.lapses:  # else it was the offer of a transfer whose conversation ended before
+                self.lapse_is_written(name)
         for contact in self.contacts.values():
             if not (contact.in_queue and contact.wait_is_over):
                 continue
@@ -384,3 +320,25 @@ class Plain:
                 contact.excluded.pop(self.reservations[contact.reservation].agent, None)
             else:
                 self.ends(contact, Contact.EXPIRED)
+
+    def lapse_is_written(self, name: str) -> None:
+        """Note what a sweep makes of a deadline that has passed."""
+        reservation = self.reservations[name]
+        contact = self.contacts[reservation.contact]
+        if contact.offered == name:
+            self.stay(contact, FOREVER)
+        elif contact.offered and contact.reservation == name:
+            self.withdraw_offer(contact)
+        if self.wraps_up_after_expiry(reservation):
+            reservation.state, reservation.ends, reservation.lapsed = State.WRAPPING, State.EXPIRED, False
+        reservation.talked = False
+        self.lapses.remove(name)
+        if contact.reservation != name:
+            return
+        if contact.lost:
+            # Its wait counts from the sweep on, unless a transfer waited.
+            contact.lost, contact.wait_is_over = False, contact.wait_is_over and contact.in_queue
+        if contact.state is Contact.QUEUED and contact.waits:
+            contact.in_queue = True
+        elif contact.state is Contact.EXPIRED:
+            self.ends(contact, Contact.EXPIRED)

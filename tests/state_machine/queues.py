@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from matcher.errors import ContactNotFound, ContactStateWrong, MatcherError
+from matcher.errors import ContactHeld, ContactNotFound, ContactStateWrong, MatcherError
 from matcher.model import Message, Outcome, QueuedOutcome, Requirements, ReservedOutcome, Unmatched, Wait
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import TransferRequest
-from tests.state_machine.plain import FOREVER, PlainReservation
+from tests.state_machine.plain_records import FOREVER, PlainReservation
 from tests.state_machine.platforms import Platforms
 from tests.state_machine.stored import Stored
 from tests.state_machine.strategies import (
@@ -111,6 +111,9 @@ class Queues(Platforms):
         before = self.stored()
         able = self.plain.able(pool, known.channel, {*known.barred, old.agent}, agent)
         answer = self.attempt(self.send_transfer(server, name, pool, agent, text, wait), twice=twice)
+        if known.offered:
+            assert isinstance(answer, ContactHeld), answer
+            return
         if not isinstance(answer, ReservedOutcome):
             self.check_nobody_was_free(able, set(before.earmarked()), answer)
             assert isinstance(answer, QueuedOutcome if wait else Unmatched), answer
@@ -134,8 +137,50 @@ class Queues(Platforms):
         known.wait_is_over, known.only, known.auto_accept, known.preferred = False, agent, False, ""
         self.check_capacity(held.agent, held.channel)
 
+    @precondition(lambda self: self.talking())
+    @rule(server=servers, pick=picks, pool=pools, twice=st.booleans())
+    def offer_a_conversation(self, server: int, pick: int, pool: str, twice: bool) -> None:
+        """Transfer a conversation whose agent keeps the contact until the new agent accepts."""
+        name = self.talking()[pick % len(self.talking())]
+        known = self.plain.contacts[name]
+        old = self.plain.reservations[known.reservation]
+        self.run(self.catch_up_all())
+        before = self.stored()
+        able = self.plain.able(pool, known.channel, {*known.barred, old.agent})
+        sent = self.send_transfer(server, name, pool, "", None, wait=False, keeps_agent=True)
+        answer = self.attempt(sent, twice=twice)
+        if not isinstance(answer, ReservedOutcome):
+            self.check_nobody_was_free(able, set(before.earmarked()), answer)
+            assert isinstance(answer, Unmatched), answer
+            return
+        held = answer.reservation
+        assert held.agent in able, (held, able)
+        cost = self.plain.agents[held.agent].profile.capacity.channels[known.channel].cost
+        assert (held.cost, held.state, held.takes_over) == (cost, PENDING, known.reservation)
+        reservation = PlainReservation(held.agent, name, known.channel, cost, held.fence, PENDING, pool=pool)
+        self.plain.offer(held.id, reservation)
+        self.check_capacity(held.agent, held.channel)
+
+    def talking(self) -> list[str]:
+        """Name the contacts in a conversation whose agent has answered, and that nobody else is offered."""
+        return [
+            name
+            for name, contact in self.plain.contacts.items()
+            if contact.state is ContactState.ASSIGNED
+            and not contact.offered
+            and not self.plain.reservations[contact.reservation].unanswered
+        ]
+
     async def send_transfer(
-        self, server: int, contact: str, pool: str, agent: str, text: str | None, wait: bool
+        self,
+        server: int,
+        contact: str,
+        pool: str,
+        agent: str,
+        text: str | None,
+        wait: bool,
+        *,
+        keeps_agent: bool = False,
     ) -> Outcome:
         """Send a transfer to a server."""
         return await self.instances[server].router.transfer(
@@ -146,6 +191,7 @@ class Queues(Platforms):
                 agent=agent,
                 message=None if text is None else Message(text, "", Requirements()),
                 wait=Wait(LATER_MS) if wait else None,
+                keeps_agent=keeps_agent,
             ),
         )
 
@@ -183,16 +229,19 @@ class Queues(Platforms):
         talking = [name for name in self.plain.live(ACCEPTED) if not self.plain.reservations[name].idle]
         name = talking[pick % len(talking)]
 
-        async def passing() -> None:
+        async def passing() -> bool:
             past = await store_now_ms(self.connection) - LONG_PAST_MS
             changed = await self.connection.run("ZADD", self.keys.timers, "XX", "CH", past, f"idle|{name}")
             await self.connection.run("HSET", self.keys.life, "due", 0)
-            self.plain.reservations[name].idle = bool(changed)
+            return bool(changed)
 
         overdue = list(self.plain.lapses)
-        self.run(passing())
+        is_idle = self.run(passing())
         self.run(self.instances[server].sweep(self.site))
         self.plain.written_down(overdue)
+        # The sweep writes deadlines first: there the conversation still counts.
+        reservation = self.plain.reservations[name]
+        reservation.idle = is_idle and reservation.state is ACCEPTED
 
     @rule()
     def earmarks_end(self) -> None:

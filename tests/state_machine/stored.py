@@ -20,7 +20,7 @@ from matcher.store.codecs import (
 )
 from matcher.store.keys import PERMANENT, Keys
 from matcher.store.redis.client import StoreClient
-from tests.state_machine.plain import LIVE
+from tests.state_machine.plain_records import LIVE
 
 
 @dataclass(frozen=True)

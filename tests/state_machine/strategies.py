@@ -12,7 +12,7 @@ from matcher.model import (
     Profile,
 )
 from matcher.model.lifecycle import AgentStatus, ReservationState
-from tests.state_machine.plain import Ask
+from tests.state_machine.plain_records import Ask
 
 LATER_MS: Final = 600_000
 FAR_MS: Final = 10_000_000_000_000

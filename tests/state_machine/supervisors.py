@@ -21,7 +21,7 @@ from matcher.model import (
 )
 from matcher.model.lifecycle import CONTACT_NEXT, ContactState, ReservationState
 from matcher.model.requests import AssignRequest, RouteRequest
-from tests.state_machine.plain import Ask, PlainContact, PlainReservation
+from tests.state_machine.plain_records import Ask, PlainContact, PlainReservation
 from tests.state_machine.queues import Queues
 from tests.state_machine.strategies import ACCEPTED, LATER_MS, ONLINE, PENDING, agents, asks, servers
 

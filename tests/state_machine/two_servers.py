@@ -171,7 +171,10 @@ class TwoServers(RuleBasedStateMachine):
             if CONTACT_NEXT[known.state]:
                 assert set(contact.excluded) == set(known.excluded)
             assert (name in stored.queue) == known.in_queue, (name, known)
-        busy = [self.plain.reservations[name].contact for name in self.plain.live(PENDING, ACCEPTED)]
+        offered = {contact.offered for contact in self.plain.contacts.values()}
+        busy = [
+            self.plain.reservations[name].contact for name in self.plain.live(PENDING, ACCEPTED) if name not in offered
+        ]
         assert len(busy) == len(set(busy)), "a contact has at most one live reservation"
         assert len(stored.hashes["resv"]) == len(self.plain.reservations)
         assert {name: (agent.profile, agent.status) for name, agent in stored.agents().items()} == {

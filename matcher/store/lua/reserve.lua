@@ -289,12 +289,20 @@ local function begin(attempt, created)
   return {'channel', arg.channel, 'customer', arg.customer, 'created', digits(created)}
 end
 
+-- Excludes the agent that the contact comes from: who hands it on, or whose offer lapsed.
+local function exclude_previous(attempt, changes)
+  local previous = attempt.previous_agent
+  if not previous or attempt.keeps_agent then return end
+  add(changes, 'x:' .. previous, '0', 'u:' .. previous, attempt.previous_uid or '')
+end
+
 -- Assigns the contact to the one agent of the call, by hand.
 local function assign(attempt)
   local chosen, refused = choose_by_hand(attempt)
   if not chosen then return refused end
   local changes = attempt.record.state and {} or begin(attempt, new_age(attempt))
   require_by_hand(attempt, changes)
+  exclude_previous(attempt, changes)
   return hold(attempt, chosen, nil, changes)
 end
 
@@ -329,10 +337,7 @@ local function reserve(key, arg)
   if arg.kind == 'new' or (arg.kind == 'transfer' and (waits_until or not attempt.keeps_agent)) then
     require_anew(attempt, changes)
   end
-  if attempt.previous_agent and not attempt.keeps_agent then
-    local previous = attempt.previous_agent
-    add(changes, 'x:' .. previous, '0', 'u:' .. previous, attempt.previous_uid or '')
-  end
+  exclude_previous(attempt, changes)
   if not best then return let_wait(attempt, created, waits_until, changes) end
   return hold(attempt, choose(free, best, tonumber(arg.tolerance)), waits_until, changes)
 end
