@@ -19,7 +19,7 @@ LONGEST: Final = 64
 """Characters. RFC 5646 (4.4.1) asks for room for 35; the longest registered tags and names need fewer than 64."""
 SHORTEST_NAME: Final = 4
 """Letters of a name in Latin script: shorter ones are tags, also wrong ones, and names of other languages ("ua")."""
-_BETWEEN: Final = re.compile(r"\s*[,;|/&+\n，、；]\s*|\s+(?:and|und|et|y|e|en|og|och|i|и)\s+")
+_BETWEEN: Final = re.compile(r"\s*[,;|/&+\n\uff0c\u3001\uff1b]\s*|\s+(?:and|und|et|y|e|en|og|och|i|и)\s+")
 """Stands between languages where a text names several."""
 _MEMBER_OF: Final = "/"
 """Marks the name under which an agent is found who speaks a member of a macrolanguage. No tag has it."""
