@@ -2115,7 +2115,7 @@ class AssignContactRequest(_message.Message):
     @_builtins.property
     def message(self) -> Global___Message:
         """The message and the requirements of a contact that does not exist, or new ones of a contact that does. Unset: those
-        that a waiting contact has; any other contact requires only its channel. The text may be empty; where there is one,
+        that the contact has. The text may be empty; where there is one,
         the answer says which of its words meet the agent's interests. `preferred_agents` must be empty. `customer` and
         `channel` of a contact that exists are its own.
         """
