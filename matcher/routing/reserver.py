@@ -12,6 +12,8 @@ from matcher.errors import (
     ContactHeld,
     ContactMoved,
     ContactStateWrong,
+    FieldsInvalid,
+    FieldViolation,
     MatcherError,
     RequestIdReused,
 )
@@ -146,7 +148,8 @@ class Reserver:
     async def answered(self, replica: SiteReplica, reserve: ReserveRequest) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that the request was given before, None for a new request; nothing is held.
 
-        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, ContactMoved, or what the store raises.
+        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, ContactMoved, FieldsInvalid where the
+        message has another customer or channel than the contact, or what the store raises.
         """
         match await self._store.reserve(reserve, NO_CANDIDATES):
             case Replayed() as before:
@@ -175,8 +178,8 @@ class Reserver:
         """Hold capacity of an agent for a contact, or let the contact wait if it may.
 
         choice: the agent to ask the store for first.
-        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, ContactMoved, or what the ranker and the
-        store raise.
+        Raises RequestIdReused, ContactHeld, ContactEnded, ContactStateWrong, ContactMoved, FieldsInvalid as
+        `answered` does, or what the ranker and the store raise.
         """
         replica = request.replica
         ranking = choice.ranking if choice else await self._rank_first(request, reserve)
@@ -310,6 +313,11 @@ def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:
             return ContactStateWrong(contact, refused.detail, "handed on")
         case "moved":
             return ContactMoved(contact)
+        case "differs":
+            names = refused.detail.split("|")
+            return FieldsInvalid(
+                [FieldViolation(f"message.{name}", "differs from the contact's own") for name in names]
+            )
         case _:
             return ContactEnded(contact, refused.detail)
 

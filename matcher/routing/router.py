@@ -82,8 +82,9 @@ class Router:
         """Decide which agent takes the message and hold capacity of the agent; where nobody is free, queue the contact.
 
         decided: what a batch decided; where the chosen agent is full by now, the message is routed alone.
-        Raises FieldsInvalid where too much of the text is to be compared, SiteNotFound, PoolNotFound, RequestIdReused,
-        ContactHeld, ContactEnded, or what encoder and store raise.
+        Raises FieldsInvalid where too much of the text is to be compared, or where a contact that is routed again has
+        another customer or channel, SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what
+        encoder and store raise.
         """
         replica = await self._sites.replica(site)
         pool = await replica.pools.pool(request.message.requirements.pool)

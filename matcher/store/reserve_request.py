@@ -174,6 +174,8 @@ class Refusal(StrEnum):
     """The contact does not stand as the request's kind demands; the detail is its state."""
     MOVED = "moved"
     """The contact went on to another reservation since the caller read it; the detail is that reservation's id."""
+    DIFFERS = "differs"
+    """A contact that is routed again has another customer or channel; the detail is their names, "|" between them."""
 
 
 @dataclass(frozen=True, slots=True)

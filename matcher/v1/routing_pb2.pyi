@@ -604,8 +604,10 @@ class RouteMessageRequest(_message.Message):
     """The pool, "sites/{site}/pools/{pool}". Empty: the site's default pool."""
     contact_id: _builtins.str
     """The contact's id, where the caller has one: letters, digits and "-_.:~@<>+=,/", at most 128. Empty: the service
-    creates an id. A contact whose offer was declined or expired is routed again under its own id. The contact's name
-    writes a "/" as %2F.
+    creates an id. A contact that waits, whose offer was declined or expired, or that came back is routed again under its
+    own id: the new message takes the place of the former one, and the pool may be another. Its channel must be the
+    contact's own (an empty one is "chat"), and so must its customer, unless one of the two is empty: else the answer is
+    FIELDS_INVALID. The contact's name writes a "/" as %2F.
     """
     request_id: _builtins.str
     """Makes the call safe to repeat: at most 128 printable characters. The same id with the same request gives the same

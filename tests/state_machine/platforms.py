@@ -13,6 +13,7 @@ from matcher.errors import (
     ContactEnded,
     ContactHeld,
     FenceStale,
+    FieldsInvalid,
     MatcherError,
     RequestIdReused,
     ReservationLapsed,
@@ -78,6 +79,8 @@ class Platforms(Admins):
             assert isinstance(answer, ContactHeld), answer
         elif contact and contact.state not in {ContactState.QUEUED, ContactState.RETURNED}:
             assert isinstance(answer, ContactEnded), answer
+        elif contact and contact.channel != ask.channel:
+            assert isinstance(answer, FieldsInvalid), answer
         else:
             self.check_new_answer(ask, request, answer, before, current, twice)
 

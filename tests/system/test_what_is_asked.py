@@ -91,6 +91,24 @@ async def test_a_transfer_to_the_agent_who_has_the_contact_is_refused(desk: Matc
     assert (again.replayed, again.reservation.name) == (True, moved.reservation.name)
 
 
+async def test_a_contact_that_waits_keeps_its_customer_and_channel(desk: MatcherClient) -> None:
+    """Routed again with others the call is refused by the fields; a message without a customer changes none."""
+    await desk.create_pool("law", roster.Pool())
+    first = await desk.route(BEES, contact_id="w", customer="zoe", required_skills={"law": 9}, wait=True)
+    assert first.WhichOneof("outcome") == "queued"
+    before = await desk.contact("w")
+    with pytest.raises(MatcherCallError) as refused:
+        await desk.route(BEES, contact_id="w", customer="max", channel="voice", wait=True)
+    wrong = "differs from the contact's own"
+    assert await wrong_fields(refused) == {"message.customer": wrong, "message.channel": wrong}
+    assert await desk.contact("w") == before
+    await desk.route(BEES, contact_id="w", pool="law", wait=True)
+    moved = await desk.contact("w")
+    assert (moved.pool, moved.customer, moved.channel) == (desk.name("pools", "law"), "zoe", "chat")
+    assert (await desk.route(BEES, contact_id="w")).reservation.agent
+    assert (await desk.contact("w")).customer == "zoe"
+
+
 async def test_an_unmatched_transfer_says_what_keeps_the_named_agent(desk: MatcherClient) -> None:
     """The agent's own reason, and the count of that agent alone: nobody else was asked for."""
 

@@ -32,6 +32,19 @@ end
 -- The states in which a contact can be routed, or assigned by hand; of a RESERVED contact the offer is withdrawn.
 local ROUTABLE = {QUEUED = true, RETURNED = true, QUARANTINED = true, RESERVED = true}
 
+-- Returns the answer where a message that routes a contact again names another customer or channel than the contact's own,
+-- else nil.
+local function check_own(attempt)
+  local arg, wrong = attempt.arg, {}
+  local own = fields(attempt.key.contact, 'customer', 'channel')
+  attempt.customer = own.customer or ''
+  if arg.customer ~= '' and attempt.customer ~= '' and arg.customer ~= attempt.customer then
+    wrong[#wrong + 1] = 'customer'
+  end
+  if own.channel and arg.channel ~= own.channel then wrong[#wrong + 1] = 'channel' end
+  if #wrong > 0 then return {'differs', table.concat(wrong, '|')} end
+end
+
 -- Returns the answer where the contact does not stand as the kind of the call demands, else nil. Notes the agent that
 -- the contact comes from and must not go back to: who hands it on, or whose offer lapsed.
 local function check_contact(attempt)
@@ -76,6 +89,7 @@ local function check_contact(attempt)
   elseif state and not ROUTABLE[state] then
     return {'ended', state}
   end
+  if arg.kind == 'new' and state then return check_own(attempt) end
 end
 
 -- Ends the conversation from which the contact was handed on, unless its agent keeps the contact until the answer.
@@ -282,11 +296,12 @@ local function wait_begins(attempt, created)
   return (attempt.transfer or returned) and attempt.now or math.min(created, attempt.now)
 end
 
--- Begins a contact that was not known before.
+-- Begins a contact that was not known before, or that is routed again: then its customer stays where none is given.
 local function begin(attempt, created)
   local key, arg = attempt.key, attempt.arg
+  local customer = arg.customer ~= '' and arg.customer or attempt.customer or ''
   redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
-  return {'channel', arg.channel, 'customer', arg.customer, 'created', digits(created)}
+  return {'channel', arg.channel, 'customer', customer, 'created', digits(created)}
 end
 
 -- Excludes the agent that the contact comes from: who hands it on, or whose offer lapsed.

@@ -111,7 +111,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     # no_pool: the pool in which it is to wait is gone.
     # no_agent, unmet, agent_full: of an assignment by hand; the constraints that are not met, apart by commas.
     # state: it does not stand as `kind` demands. moved: it talks with an agent, by another reservation than that to be
-    # handed on. full: nothing was written; the last events of both streams then, and
+    # handed on. differs: it is routed again with another customer or channel, parted by |.
+    # full: nothing was written; the last events of both streams then, and
     # for each candidate in turn, parted by |, the Constraint that kept the agent from the contact, or GONE.
     answers: ClassVar[Answers] = {
         "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event", "agent_uid", "over_capacity"),
@@ -122,6 +123,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "ended": ("state",),
         "state": ("state",),
         "moved": ("reservation_id",),
+        "differs": ("fields",),
         "full": ("load_event", "roster_event", "refused"),
         "no_pool": (),
         "no_agent": (),
