@@ -58,7 +58,7 @@ async def list_contacts(
         Column("pool"),
         Column("channel", MIDDLE),
         Column("reservation", WIDE),
-        Column("place", MIDDLE, text=True),
+        Column("place", text=True),
         Column("created"),
     )
     state_filter = pb.CONTACT_STATE_UNSPECIFIED if state is None else pb.ContactState.Value(f"CONTACT_{state}")
@@ -120,7 +120,7 @@ async def watch(
                 elif step.cause != pb.CAUSE_UNSPECIFIED:
                     session.say(tables.event_line(step))
                 elif step.HasField("queued"):
-                    session.say(tables.place_line(step))
+                    session.say(tables.place_line(step, nobody_online=await Places(client).nobody_online_for(step)))
                 session.flush()
 
 

@@ -1,4 +1,7 @@
-"""JSON rosters that are no JSON lines: arrays of objects, and objects over several lines, read one by one."""
+"""JSON rosters that are no JSON lines: arrays of agents, and agents over several lines, read one by one.
+
+Programs also write the array into an object, as {"agents": […]}: what stands beside the array is not read.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +12,29 @@ from typing import Final
 
 import ijson
 
-from matcher.cli.roster_rows import BadRow
+from matcher.cli.roster_rows import FIELDS, BadRow
 
 HALF_A_PAIR: Final = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
 )
 """What may be the escape of half a character. The library's fast parser reads it as "?", its other one as it is."""
 
+UNENDED: Final = (b"{", b"[", b",")
+"""No object ends so: a line that does goes on in the next one."""
 TORN: Final = "; nothing after it was read"
 
 
 def is_array(data: bytes) -> bool:
-    """Return whether a file is an array, or objects that begin with a line of their own, and not one object a line."""
+    """Return whether a file is an array, alone or in an object, or objects over several lines, and not one a line."""
     start = data.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return start.startswith(b"[") or start.split(b"\n", 1)[0].strip() == b"{"
+    first = start.split(b"\n", 1)[0].strip()
+    return start.startswith(b"[") or first.endswith(UNENDED) or bool(_list_in(start))
 
 
 def read_entries(data: bytes) -> Iterator[tuple[int, dict[str, object]] | BadRow]:
     """Yield each record of a file with its number; a BadRow for what is no record, and for the end of a torn file."""
     source = data.removeprefix(b"\xef\xbb\xbf")
-    prefix = "item" if source.lstrip().startswith(b"[") else ""
+    prefix = "item" if source.lstrip().startswith(b"[") else _list_in(source)
     number = 0
     parser = ijson.get_backend("python") if HALF_A_PAIR.search(source) else ijson
     try:
@@ -44,6 +50,24 @@ def read_entries(data: bytes) -> Iterator[tuple[int, dict[str, object]] | BadRow
         reason = re.split(r"\\n|\n", str(error).removeprefix("b'"))[0].rstrip(". ")
         fault = "UTF-8" if re.search("UTF-?8|utf-8", reason) else f"JSON: {reason}"
         yield BadRow.of(number + 1, "entry", f"is not {fault}{TORN}")
+
+
+def _list_in(data: bytes) -> str:
+    """Return the place of the array of agents in an object that is no agent itself; "" for every other file."""
+    array = ""
+    try:
+        for path, event, value in ijson.parse(io.BytesIO(data)):
+            if not path and (event == "end_map" or (event == "map_key" and value == "id")):
+                return ""
+            if event == "start_array" and not array and path.split(".", 1)[0] not in FIELDS:
+                array = f"{path}.item"
+            elif event == "end_array" and array == f"{path}.item":
+                array = ""
+            elif event == "map_key" and path == array and value == "id":
+                return array
+    except (ijson.JSONError, UnicodeDecodeError):
+        pass
+    return ""
 
 
 def _entry(number: int, value: object) -> tuple[int, dict[str, object]] | BadRow:

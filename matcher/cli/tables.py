@@ -194,9 +194,10 @@ def event_line(event: routing_pb2.ContactEvent) -> str:
     return f"{time(event.time)} {change}{subject}"
 
 
-def place_line(sign: routing_pb2.ContactEvent) -> str:
+def place_line(sign: routing_pb2.ContactEvent, *, nobody_online: bool) -> str:
     """Return the place in the queue that a sign of life has, as a line."""
-    return f"{time(sign.time)} {short(sign.contact)} {sign.sequence} {queued(sign.queued)}"
+    place = queued(sign.queued, nobody_online=nobody_online)
+    return f"{time(sign.time)} {short(sign.contact)} {sign.sequence} {place}"
 
 
 def reservation_line(record: routing_pb2.Reservation) -> str:

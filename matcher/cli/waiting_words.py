@@ -32,6 +32,13 @@ class Places:
             return ""
         return tables.place_in_list(contact.queued, nobody_online=await self._nobody_online(contact))
 
+    async def nobody_online_for(self, sign: pb.ContactEvent) -> bool:
+        """Return whether nobody is online for the contact of a sign of life; false where its wait is estimated."""
+        if sign.queued.HasField("estimated_wait"):
+            return False
+        contact = await self._client.contact(sign.contact)
+        return contact.HasField("queued") and await self._nobody_online(contact)
+
     async def _nobody_online(self, contact: pb.Contact) -> bool:
         if contact.queued.HasField("estimated_wait"):
             return False

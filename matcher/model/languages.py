@@ -8,6 +8,7 @@ Script and region do not count (`zh-Hans` meets `zh`). The tables are those of `
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -18,6 +19,8 @@ LONGEST: Final = 64
 """Characters. RFC 5646 (4.4.1) asks for room for 35; the longest registered tags and names need fewer than 64."""
 SHORTEST_NAME: Final = 4
 """Letters of a name in Latin script: shorter ones are tags, also wrong ones, and names of other languages ("ua")."""
+_BETWEEN: Final = re.compile(r"\s*[,;|/&+\n\uff0c\u3001\uff1b]\s*|\s+(?:and|und|et|y|e|en|og|och|i|и)\s+")
+"""Stands between languages where a text names several."""
 _MEMBER_OF: Final = "/"
 """Marks the name under which an agent is found who speaks a member of a macrolanguage. No tag has it."""
 
@@ -25,9 +28,21 @@ _MEMBER_OF: Final = "/"
 def tag_of(written: str) -> str:
     """Return the tag that a text is or names, "de" for "German" and for "Deutsch"; "" for any other text.
 
-    A tag that exists is returned as it is written.
+    A tag that exists is returned as it is written. A text that names several languages names none.
     """
-    return _tag_of(written) if len(written) <= LONGEST else ""
+    return _tag_of(written) if len(written) <= LONGEST and not several(written) else ""
+
+
+@lru_cache(REMEMBERED)
+def several(written: str) -> tuple[str, ...]:
+    """Return the tags of a text that names more than one language, ("en", "de") for "English, German"; () for another.
+
+    The library finds the first of them and says nothing of the rest; "Chinese, Simplified" is one language.
+    """
+    if len(written) > LONGEST or not _BETWEEN.search(written):
+        return ()
+    tags = dict.fromkeys(tag for part in _BETWEEN.split(written) if (tag := _tag_of(part)))
+    return tuple(tags) if len({compared(tag) for tag in tags}) > 1 else ()
 
 
 @lru_cache(REMEMBERED)

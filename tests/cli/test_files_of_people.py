@@ -16,6 +16,11 @@ def csv(text: str, encoding: str = "utf-8") -> RosterFile:
     return read_roster(text.encode(encoding), Form.CSV, "default")
 
 
+def lines_of(*records: object) -> bytes:
+    """Return records as JSON lines."""
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
 def faults(bad: BadRow) -> list[tuple[str, str]]:
     """Return the violations of a row."""
     return [(violation.field, violation.description) for violation in bad.violations]
@@ -127,6 +132,34 @@ def test_objects_over_several_lines_are_read() -> None:
     """What a program prints for people, one object after the other."""
     data = "".join(json.dumps(record, indent=2) + "\n" for record in RECORDS).encode()
     assert [row.agent_id for row in read_roster(data, Form.JSON, "default").good] == ["ana", "ben"]
+    by_hand = b'{"id": "ana",\n "interests": ["I sail."]}\n{"id": "ben",\n "display_name": "Ben"}\n'
+    assert [row.agent_id for row in read_roster(by_hand, Form.JSON, "default").good] == ["ana", "ben"]
+
+
+@pytest.mark.parametrize("form", [Form.JSON, Form.JSONL])
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        {"agents": RECORDS},
+        {"total": 2, "tags": ["x"], "users": RECORDS, "next": None},
+        {"data": {"page": [1], "items": RECORDS}},
+    ],
+)
+def test_an_array_in_an_object_is_read(form: Form, indent: int | None, wrapped: object) -> None:
+    """An API answers with its list under a name; what stands beside the list is not read."""
+    roster = read_roster(json.dumps(wrapped, indent=indent).encode(), form, "default")
+    assert (roster.unit, roster.bad, dict(roster.unread)) == ("entry", (), {})
+    assert [(row.line, row.agent_id) for row in roster.good] == [(1, "ana"), (2, "ben")]
+
+
+def test_an_object_without_agents_and_a_line_with_lists_are_no_arrays() -> None:
+    """An agent's own lists, also with an id in them, stay the agent's."""
+    data = lines_of({"tags": ["x"], "pools": [{"id": "p"}], "id": "ana"}, {"id": "ben"})
+    roster = read_roster(data, Form.JSONL, "default")
+    assert (roster.unit, [row.agent_id for row in roster.good]) == ("line", ["ben"])
+    (bad,) = read_roster(b'{"agents": ["ana"]}', Form.JSON, "default").bad
+    assert faults(bad) == [("id", "is missing")]
 
 
 def test_a_torn_array_has_one_error_and_keeps_what_was_whole() -> None:

@@ -9,7 +9,7 @@ import pytest
 from matcher.client import MatcherClient
 from matcher.v1 import roster_pb2 as roster
 from matcher.v1 import routing_pb2 as pb
-from tests.cli.command import Person
+from tests.cli.command import Person, printed, running
 from tests.people import hire, person
 from tests.processes import Server
 
@@ -58,6 +58,13 @@ async def test_the_pace_of_before_promises_nothing_while_nobody_is_online(servic
     assert NOBODY in " ".join(shown.out.split())
     assert NOBODY in " ".join((await typed.types("why", "c-3")).out.split())
     assert (await typed.types("contacts", "list")).out.count(", nobody online") >= 2
+    narrow = (await typed.types("contacts", "list", environment={"COLUMNS": "80"})).out.splitlines()
+    assert narrow[0].split() == ["contact", "state", "pool", "place", "created"]
+    assert max(map(len, narrow)) <= 80
+    async with running("contacts", "watch", "c-3", "--progress", "--server", service.target, "--site", site) as watch:
+        while " position " not in (line := await printed(watch.stdout)):
+            pass
+        assert NOBODY in line
     routed = await typed.types("route", "The hive is heavy.", "--wait")
     assert "position 4 in the queue; nobody who could take it is online; " in routed.out
 

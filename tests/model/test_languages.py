@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langcodes.data_dicts import LANGUAGE_REPLACEMENTS, MACROLANGUAGES
 
-from matcher.model.languages import LONGEST, found_under, looked_up, meets, nearest, tag_of
+from matcher.model.languages import LONGEST, found_under, looked_up, meets, nearest, several, tag_of
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,33 @@ from matcher.model.languages import LONGEST, found_under, looked_up, meets, near
 )
 def test_a_tag_is_taken_as_it_is_and_a_name_becomes_its_tag(written: str, tag: str) -> None:
     """A roster says "English" where the tag is "en"; "ua" is a country and no language."""
+    assert tag_of(written) == tag
+
+
+@pytest.mark.parametrize(
+    ("written", "tags"),
+    [
+        ("English, German", ("en", "de")),
+        ("en,de", ("en", "de")),
+        ("de; en; fr", ("de", "en", "fr")),
+        ("English/German", ("en", "de")),
+        ("Deutsch und Englisch", ("de", "en")),
+        ("英语、德语", ("en", "de")),
+    ],
+)
+def test_a_text_that_names_several_languages_names_none(written: str, tags: tuple[str, ...]) -> None:
+    """The library finds English in "English, German", and the unknown language "end" in "en,de"."""
+    assert several(written) == tags
+    assert tag_of(written) == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "tag"),
+    [("Chinese, Simplified", "zh"), ("Greek, Modern", "el"), ("English, en", "en"), ("Norwegian (Bokmål)", "nb")],
+)
+def test_a_name_with_a_comma_is_one_language(written: str, tag: str) -> None:
+    """What stands beside the comma is no other language."""
+    assert several(written) == ()
     assert tag_of(written) == tag
 
 

@@ -137,7 +137,10 @@ class Violations:
     def language(self, field: str, value: str) -> str:
         """Return the BCP-47 tag of a language that is given by its tag or by its name."""
         tag = languages.tag_of(value)
-        if not tag:
+        if several := languages.several(value):
+            apart = f': give each an entry of its own, in a CSV cell "{"|".join(several)}"'
+            self.note(field, f"names several languages{apart if field.endswith(']') else ', and takes one'}")
+        elif not tag:
             self._unnamed += 1
             near = languages.nearest(value) if self._unnamed <= MOST_NEAREST else ""
             nearest = f'; the nearest is "{near}" ({languages.name_of(near)})' if near else ""
