@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Final
 
@@ -171,26 +172,30 @@ async def act(
     """
     name = gateway.name("reservations", reservation)
 
-    async def call(stubs: Stubs, seconds: float) -> pb.Reservation:
+    def call(stubs: Stubs, seconds: float) -> Awaitable[pb.Reservation]:
         api = stubs.routing
+        answer: Awaitable[pb.Reservation]
         match verb:
             case Verb.ACCEPT:
-                return await api.AcceptReservation(pb.AcceptReservationRequest(name=name, fence=fence), timeout=seconds)
+                answer = api.AcceptReservation(pb.AcceptReservationRequest(name=name, fence=fence), timeout=seconds)
             case Verb.DECLINE:
                 retry = None if again is None else convert.lasting(again)
                 decline = pb.DeclineReservationRequest(name=name, fence=fence, reason="busy", retry_after=retry)
-                return await api.DeclineReservation(decline, timeout=seconds)
+                answer = api.DeclineReservation(decline, timeout=seconds)
             case Verb.COMPLETE:
                 done = pb.CompleteReservationRequest(
                     name=name, fence=fence, resolved=resolved, rating=5 if resolved else 2
                 )
-                return await api.CompleteReservation(done, timeout=seconds)
+                answer = api.CompleteReservation(done, timeout=seconds)
+            case Verb.END_WRAP_UP:
+                answer = api.EndWrapUp(pb.EndWrapUpRequest(name=name, fence=fence), timeout=seconds)
             case Verb.CANCEL:
-                return await api.CancelReservation(pb.CancelReservationRequest(name=name, fence=fence), timeout=seconds)
+                answer = api.CancelReservation(pb.CancelReservationRequest(name=name, fence=fence), timeout=seconds)
             case Verb.TOUCH:
-                return await api.TouchReservation(pb.TouchReservationRequest(name=name, fence=fence), timeout=seconds)
+                answer = api.TouchReservation(pb.TouchReservationRequest(name=name, fence=fence), timeout=seconds)
             case Verb.READ:
-                return await api.GetReservation(pb.GetReservationRequest(name=name), timeout=seconds)
+                answer = api.GetReservation(pb.GetReservationRequest(name=name), timeout=seconds)
+        return answer
 
     def record(attempt: Attempt, answer: pb.Reservation | None) -> h.Record:
         return h.Answered(

@@ -140,10 +140,14 @@ class DeskWorker:
             return
         verb = Verb.CANCEL if self._rng.random() < habits.cancel else Verb.COMPLETE
         resolved, cut = self._rng.random() < 0.8, self._rng.random() < habits.cut_short
-        await calls.act(self._gateway, verb, held.reservation, fence=held.fence, resolved=resolved, cut_short=cut)
+        ended = await calls.act(
+            self._gateway, verb, held.reservation, fence=held.fence, resolved=resolved, cut_short=cut
+        )
         if self._rng.random() < habits.again:
             await asyncio.sleep(0.3)
             await calls.act(self._gateway, verb, held.reservation, fence=held.fence, resolved=resolved)
+        elif ended.state is ReservationState.WRAPPING and self._rng.random() < habits.wrapped_up:
+            await calls.act(self._gateway, Verb.END_WRAP_UP, held.reservation, fence=held.fence)
 
     async def _transferred(self, held: h.Held) -> bool:
         """Try to transfer a contact, and return whether another agent has it."""

@@ -40,6 +40,7 @@ class Verb(StrEnum):
     ACCEPT = "accept"
     DECLINE = "decline"
     COMPLETE = "complete"
+    END_WRAP_UP = "end wrap-up"
     CANCEL = "cancel"
     TOUCH = "touch"
     READ = "read"

@@ -41,6 +41,8 @@ class Habits:
     cancel: float = 0.01
     again: float = 0.05
     """Share of conversations that are completed twice."""
+    wrapped_up: float = 0.2
+    """Share of the wrap-ups that the agent ends."""
     voice: float = 0.15
     urgent: float = 0.25
     skilled: float = 0.25

@@ -53,6 +53,7 @@ def figures(day: Day) -> dict[str, float | int | None]:
         "assigned_above_capacity": _above_capacity(day),
         "returned": sum(any(step.state is ContactState.RETURNED for step in contact.steps) for contact in contacts),
         "routed_again": sum(len({route.request for route in contact.routes}) > 1 for contact in contacts),
+        "wrap_ups_ended": sum(bool(_ok(hold.done[Verb.END_WRAP_UP])) for hold in day.holds.values()),
         "gave_up": sum(bool(_ok(contact.gave_up)) for contact in contacts),
         "wait_expired": causes.count(Cause.WAIT_EXPIRED),
         "queued": len(queued),

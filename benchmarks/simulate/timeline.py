@@ -162,6 +162,8 @@ def _bound(day: Day, hold: Hold) -> None:
         if call.ended >= hold.first.created and (call.held is None or call.held.reservation != hold.first.reservation)
     ]
     certain.append(began(by_hand))
+    certain.append(began(hold.done[Verb.END_WRAP_UP]))
+    possible.append(ended(hold.done[Verb.END_WRAP_UP]))
     certain.append(_transferred(contact, hold))
     certain.append(_completed(hold, pool))
     if hold.talked_from is None:

@@ -25,7 +25,7 @@ SkillOption = Annotated[
     list[str] | None, typer.Option("--skill", metavar="SKILL[:LEVEL]", help="A skill the agent must have.")
 ]
 ExcludeOption = Annotated[
-    list[str] | None, typer.Option("--exclude", metavar="AGENT", help="An agent who must not get it.")
+    list[str] | None, typer.Option("--exclude", metavar="AGENT", help="An agent who must not get the contact.")
 ]
 PreferOption = Annotated[
     list[str] | None, typer.Option("--prefer", metavar="AGENT", help="An agent to choose before all others.")
@@ -68,7 +68,7 @@ async def route(
     customer: CustomerOption = "",
     contact: Annotated[str, typer.Option("--contact", help="Your id of the contact.")] = "",
     request_id: Annotated[
-        str, typer.Option("--request-id", help="An id of the call; a repeated call with it gets the same answer.")
+        str, typer.Option("--request-id", help="An id of the call; a repeated call with this id gets the same answer.")
     ] = "",
     auto_accept: Annotated[
         bool, typer.Option("--auto-accept", help="Accept the reservation at once, without an offer.")
@@ -126,11 +126,18 @@ async def route(
 
 
 def show(
-    session: Session, answer: pb.RouteMessageResponse, words: str, *, explain: bool = False, nobody: bool = False
+    session: Session,
+    answer: pb.RouteMessageResponse,
+    words: str,
+    *,
+    explain: bool = False,
+    nobody: bool = False,
+    named: str = "",
 ) -> None:
     """Print the decision for a message.
 
     explain: whether the request had `explain_unmatched`. nobody: nobody who could take the message is online.
+    named: the one agent whom the request names.
     """
     if session.as_json:
         session.write_json(answer)
@@ -138,6 +145,8 @@ def show(
         _show_reservation(session, answer, words)
     elif answer.WhichOneof("outcome") == "queued":
         session.say(f"{tables.short(answer.contact)} waits: {tables.queued(answer.queued, nobody_online=nobody)}")
+    elif named:
+        session.say(f"{named} cannot take the contact now: {tables.constraint(answer.unmatched.reason)}")
     else:
         _show_unmatched(session, answer.unmatched, words, explain=explain)
 
@@ -165,8 +174,8 @@ async def note_unknown(session: Session, client: MatcherClient, **agents: Sequen
             session.note(f"--{option} {agent}: there is no such agent")
 
 
-def note_unknown_preferred(session: Session, answer: pb.RouteMessageResponse) -> None:
-    """Note the preferred agents who do not exist: the contact is not kept for them."""
+def note_unknown_preferred(session: Session, answer: pb.RouteMessageResponse | pb.SuggestAgentsResponse) -> None:
+    """Note the preferred agents who do not exist: they change nothing."""
     for agent in answer.unknown_preferred_agents:
         session.note(f"--prefer {tables.short(agent)}: there is no such agent")
 
@@ -239,7 +248,8 @@ async def suggest(
             ignore_availability=ignore_availability,
             explain_left_out=explain,
         )
-        await note_unknown(session, client, exclude=exclude, prefer=prefer)
+        await note_unknown(session, client, exclude=exclude)
+        note_unknown_preferred(session, answer)
         if plot_file:
             await plot(session, client, words, pool, answer, plot_file)
         without_agents = await _has_no_agents(client, answer.left_out, not answer.candidates)

@@ -285,12 +285,16 @@ class SiteIndex:
             return self._exclusion_counts.online(requirements) > 0
 
     def left_out(self, requirements: Requirements, *, name_agents: int = 0) -> LeftOut:
-        """Count the excluded agents by the first constraint that each does not meet.
+        """Count the excluded agents by the first constraint that each does not meet; of `only` that agent alone.
 
         name_agents: how many to name, those that meet the most constraints in their order first, then by id.
         """
         with self._lock:
-            if not name_agents and not requirements.only:
+            if requirements.only:
+                row = self._agents.row_of.get(requirements.only)
+                first = [] if row is None else unmet_by(self._agents, row, requirements)[:1]
+                return LeftOut(dict.fromkeys(first, 1), tuple((requirements.only, why) for why in first[:name_agents]))
+            if not name_agents:
                 key = ViewKey(requirements.pool, requirements.channel, all_agents=False)
                 view = self._views.get(key, self._scorers.of(requirements.pool).vectors)
                 return self._exclusion_counts.of(requirements, count_admitted(self._agents, view, requirements))

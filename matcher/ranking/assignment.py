@@ -272,8 +272,13 @@ def _tie_costs(tight: _Tight, order: Ints) -> Floats:
     return costs
 
 
+def prepare() -> None:
+    """Import the solver, which takes half a second, so that no contact waits for it."""
+    import scipy.optimize  # noqa: F401
+
+
 def _cheapest(costs: Floats) -> Ints:
-    # scipy takes half a second to import: a process that never decides several contacts at once does not wait for it.
+    # Not at the top: a command at the terminal that ranks for one message does not wait for it.
     from scipy.optimize import linear_sum_assignment
 
     _, columns = linear_sum_assignment(costs)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from matcher.errors import ContactMoved, ContactStateWrong
+from matcher.errors import AgentNotFound, ContactMoved, ContactStateWrong, FieldsInvalid, FieldViolation
 from matcher.model import (
     Basis,
     Candidate,
@@ -27,7 +27,7 @@ from matcher.model import (
 )
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import RouteRequest, SuggestRequest, TransferRequest
-from matcher.model.resource_names import contact_name
+from matcher.model.resource_names import agent_name, contact_name
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoded_message import EncodedMessage, encode_message, encode_or_fall_back
@@ -38,6 +38,7 @@ from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import LEAST_JOINED_MS, CustomerStore
 from matcher.store.reservations import ReservationRef, ReservationStore, ReserveKind, ReserveRequest
+from matcher.store.roster import RosterStore
 
 MOST_LEFT_OUT: Final = 1_000
 TRANSFER_TRIES: Final = 4
@@ -62,6 +63,7 @@ class Router:
         store: ReservationStore,
         contacts: ContactStore,
         customers: CustomerStore,
+        roster: RosterStore,
         sites: SiteRegistry,
         clocks: Clocks,
         ranker: Ranker,
@@ -70,6 +72,7 @@ class Router:
         self._store = store
         self._contacts = contacts
         self._customers = customers
+        self._roster = roster
         self._sites = sites
         self._clocks = clocks
         self._ranker = ranker
@@ -98,8 +101,8 @@ class Router:
         """Hand on a contact that an agent has accepted; the old hold ends only when the new one stands, or is accepted.
 
         A contact that another agent accepts between the read and the reserve is read again.
-        Raises ContactNotFound, ContactStateWrong, PoolNotFound, RequestIdReused, or ContactHeld where another agent
-        is offered the contact of an earlier transfer.
+        Raises ContactNotFound, ContactStateWrong, PoolNotFound, RequestIdReused, AgentNotFound, FieldsInvalid where the
+        named agent has the contact, or ContactHeld where another agent is offered the contact of an earlier transfer.
         """
         for _ in range(TRANSFER_TRIES - 1):
             with suppress(ContactMoved):
@@ -121,6 +124,11 @@ class Router:
             if (replayed := await self._reserver.answered(replica, reserve)) is not None:
                 return replayed
             raise ContactStateWrong(contact_name(site, contact.id), contact.state, "handed on")
+        if request.agent == held.agent or (request.agent and request.agent not in replica.index):
+            before = await self._reserver.answered(replica, replace(reserve, handed_on=held))
+            if before is not None:
+                return before
+            await self._check_named(site, request.agent, held)
         encoded = await encode_or_fall_back(replica, pool, message)
         # The sealed message does not exclude the agents to whom the contact was offered before: the store knows until
         # when each of them is excluded while the contact waits.
@@ -196,9 +204,18 @@ class Router:
                 count_left_out=not request.explain_left_out,
             ),
         )
+        ranking = replace(ranking, unknown_preferred=unknown_preferred(replica, request.message.preferred))
         if not request.explain_left_out:
             return ranking
         return replace(ranking, left_out=replica.index.left_out(message.requirements, name_agents=MOST_LEFT_OUT))
+
+    async def _check_named(self, site: str, agent: str, held: ReservationRef) -> None:
+        """Check that a transfer names an agent who exists and does not have the contact already."""
+        if agent == held.agent:
+            raise FieldsInvalid([FieldViolation("agent", "has the contact already")])
+        # This process may not have heard yet of an agent who was created a moment ago.
+        if await self._roster.agents(site, [agent]) == [None]:
+            raise AgentNotFound(agent_name(site, agent))
 
     def _transfer_request(self, site: str, pool: Pool, request: TransferRequest, message: Message) -> ReserveRequest:
         wait = request.wait or Wait()

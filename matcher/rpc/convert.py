@@ -115,6 +115,7 @@ def suggestions(site: str, ranking: Ranking) -> routing_pb2.SuggestAgentsRespons
         units=ranking.units,
         units_merged=ranking.units_merged,
         set_aside=_set_aside(ranking),
+        unknown_preferred_agents=_agents(site, ranking.unknown_preferred),
     )
 
 

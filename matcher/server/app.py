@@ -194,7 +194,7 @@ def _routing(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: T
         on_ranked=telemetry.route_candidates.observe,
     )
     return (
-        Router(stores.routing, stores.contacts, stores.customers, sites, client, ranker, reserver),
+        Router(stores.routing, stores.contacts, stores.customers, stores.roster, sites, client, ranker, reserver),
         Assigner(stores.routing, stores.contacts, stores.roster, sites, client, ranker, reserver, Sealer(keys)),
     )
 

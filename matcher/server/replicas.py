@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from matcher.affinity.scorer_registry import ScorerRegistry
 from matcher.aio import BackgroundTasks, ending
 from matcher.config import Settings
 from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder
+from matcher.ranking.assignment import prepare
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.deliveries import Deliveries
 from matcher.replica.event_hub import EventHub, EventHubs
@@ -167,7 +169,9 @@ async def _open_model(settings: Settings, telemetry: Telemetry, model: str) -> M
                 raise
             # The setting's scorer is for the new model; while the former model answers, it has the packaged one.
             scorers = ScorerRegistry(PACKAGED, encoder.fingerprint, settings.scorers)
-        return ModelBundle(encoder, scorers, await AffinityFloors.open(encoder))
+        # Beside the floors, which take longer: else the first contacts that compete would wait for an import of 0.5 s.
+        floors, _ = await asyncio.gather(AffinityFloors.open(encoder), asyncio.to_thread(prepare))
+        return ModelBundle(encoder, scorers, floors)
     except BaseException:
         await encoder.close()
         raise

@@ -1504,6 +1504,7 @@ class SuggestAgentsResponse(_message.Message):
     UNITS_FIELD_NUMBER: _builtins.int
     UNITS_MERGED_FIELD_NUMBER: _builtins.int
     SET_ASIDE_FIELD_NUMBER: _builtins.int
+    UNKNOWN_PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
     basis: Global___Basis.ValueType
     """Why the first candidate would be chosen."""
     affinity_floor: _builtins.float
@@ -1532,6 +1533,10 @@ class SuggestAgentsResponse(_message.Message):
     def set_aside(self) -> _containers.RepeatedCompositeFieldContainer[Global___SetAside]:
         """The parts of the text that were not compared, in order; of more than 64 the longest."""
 
+    @_builtins.property
+    def unknown_preferred_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The preferred agents of the message who do not exist, "sites/{site}/agents/{agent}"."""
+
     def __init__(
         self,
         *,
@@ -1544,10 +1549,11 @@ class SuggestAgentsResponse(_message.Message):
         units: _builtins.int = ...,
         units_merged: _builtins.bool = ...,
         set_aside: _abc.Iterable[Global___SetAside] | None = ...,
+        unknown_preferred_agents: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "basis", b"basis", "candidates", b"candidates", "left_out", b"left_out", "left_out_agents", b"left_out_agents", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "basis", b"basis", "candidates", b"candidates", "left_out", b"left_out", "left_out_agents", b"left_out_agents", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2030,7 +2036,9 @@ class TransferContactRequest(_message.Message):
     pool: _builtins.str
     """The pool to choose the new agent from, "sites/{site}/pools/{pool}". Empty: the contact's own pool."""
     agent: _builtins.str
-    """The new agent, "sites/{site}/agents/{agent}", and no other. The agent must meet the requirements of `message`."""
+    """The new agent, "sites/{site}/agents/{agent}", and no other. The agent must exist (AGENT_NOT_FOUND), must not have the
+    contact already, and must meet the requirements of `message`. `unmatched` counts this agent alone.
+    """
     request_id: _builtins.str
     """A repeat of the same request_id gives the same answer. At most 128 characters."""
     wait: _builtins.bool
@@ -2107,7 +2115,7 @@ class AssignContactRequest(_message.Message):
     @_builtins.property
     def message(self) -> Global___Message:
         """The message and the requirements of a contact that does not exist, or new ones of a contact that does. Unset: those
-        that a waiting contact has; any other contact requires only its channel. The text may be empty; where there is one,
+        that the contact has. The text may be empty; where there is one,
         the answer says which of its words meet the agent's interests. `preferred_agents` must be empty. `customer` and
         `channel` of a contact that exists are its own.
         """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -227,3 +229,13 @@ def test_without_contacts_or_free_agents_nothing_is_assigned() -> None:
     assert assign(np.zeros((0, 2)), [], [opening("a"), opening("b")]) == []
     assert assign(np.zeros((2, 0)), ["chat"] * 2, []) == [None, None]
     assert assign(np.zeros((2, 1)), ["chat", "voice"], [opening("a", 0)]) == [None, None]
+
+
+def test_no_contact_waits_for_the_import_of_the_solver() -> None:
+    """A server imports it at its start; a command that decides for one message does without it."""
+    script = (
+        "import sys; from matcher.ranking import assignment; before = 'scipy.optimize' in sys.modules; "
+        "assignment.prepare(); print(before, 'scipy.optimize' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["False", "True"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from matcher.errors import ContactHeld, ContactNotFound, ContactStateWrong, MatcherError
+from matcher.errors import AgentNotFound, ContactHeld, ContactNotFound, ContactStateWrong, FieldsInvalid, MatcherError
 from matcher.model import Message, Outcome, QueuedOutcome, Requirements, ReservedOutcome, Unmatched, Wait
 from matcher.model.lifecycle import ContactState
 from matcher.model.requests import TransferRequest
@@ -113,6 +113,9 @@ class Queues(Platforms):
         answer = self.attempt(self.send_transfer(server, name, pool, agent, text, wait), twice=twice)
         if known.offered:
             assert isinstance(answer, ContactHeld), answer
+            return
+        if agent == old.agent or (agent and agent not in self.plain.agents):
+            assert isinstance(answer, FieldsInvalid if agent == old.agent else AgentNotFound), answer
             return
         if not isinstance(answer, ReservedOutcome):
             self.check_nobody_was_free(able, set(before.earmarked()), answer)

@@ -127,7 +127,7 @@ class ServiceInstance:
             agents=AgentService(roster_store, routing, presence, sites, clock, AuditStore(connection, EVENTS_KEPT)),
             pools=PoolService(roster_store, sites, TOLERANCE),
             site_service=SiteService(site_store, roster_store, sites, SiteRemoval(site_store)),
-            router=Router(routing, contacts, customers, sites, clock, ranker, reserver),
+            router=Router(routing, contacts, customers, roster_store, sites, clock, ranker, reserver),
             assigner=Assigner(routing, contacts, roster_store, sites, clock, ranker, reserver, Sealer(KEYS)),
             reservations=ReservationService(routing, contacts, customers, sites, clock),
             contacts=ContactService(contacts, routing, EventStore(connection), sites, clock),

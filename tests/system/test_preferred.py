@@ -99,6 +99,8 @@ async def test_unknown_preferred_agents_are_told_whatever_the_outcome(desk: Matc
     await desk.set_agent_status("ana", roster.OFFLINE)
     waits = [await desk.route(BEES, request_id="r-2", wait=True, preferred_agents={"nobody": HOUR}) for _ in range(2)]
     unmatched = await desk.route(BEES, preferred_agents={"nobody": HOUR})
+    suggested = await desk.suggest(BEES, preferred_agents=["nobody", "ben"])
+    assert list(suggested.unknown_preferred_agents) == [desk.name("agents", "nobody")]
     assert (first.reservation.agent, again.replayed) == (desk.name("agents", "ben"), True)
     assert [answer.WhichOneof("outcome") for answer in (*waits, unmatched)] == ["queued", "queued", "unmatched"]
     for answer in (first, again, *waits, unmatched):

@@ -66,6 +66,52 @@ async def test_a_transfer_to_an_excluded_agent_names_both_fields(desk: MatcherCl
     assert (await desk.contact("c-1")).state == pb.CONTACT_ASSIGNED
 
 
+@pytest.mark.parametrize("wait", [True, False])
+async def test_a_transfer_to_an_agent_who_does_not_exist_is_refused(desk: MatcherClient, wait: bool) -> None:
+    """AGENT_NOT_FOUND, with and without `wait`: the contact waits for nobody."""
+    with pytest.raises(MatcherCallError) as refused:
+        await desk.transfer("c-1", agent="nobody", wait=wait)
+    assert (refused.value.code, refused.value.reason) == (grpc.StatusCode.NOT_FOUND, "AGENT_NOT_FOUND")
+    assert dict(refused.value.metadata) == {"agent": desk.name("agents", "nobody")}
+    contact = await desk.contact("c-1")
+    assert (contact.state, contact.cause) == (pb.CONTACT_ASSIGNED, pb.CAUSE_ACCEPTED)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+async def test_a_transfer_to_the_agent_who_has_the_contact_is_refused(desk: MatcherClient, wait: bool) -> None:
+    """By its field; a repeat of the transfer that brought the contact to the agent is still answered."""
+    with pytest.raises(MatcherCallError) as refused:
+        await desk.transfer("c-1", agent="cal", wait=wait)
+    assert await wrong_fields(refused) == {"agent": "has the contact already"}
+    contact = await desk.contact("c-1")
+    assert (contact.state, contact.cause) == (pb.CONTACT_ASSIGNED, pb.CAUSE_ACCEPTED)
+    moved = await desk.transfer("c-1", agent="ana", wait=wait, request_id=f"t-{wait}")
+    await desk.accept(moved.reservation.name)
+    again = await desk.transfer("c-1", agent="ana", wait=wait, request_id=f"t-{wait}")
+    assert (again.replayed, again.reservation.name) == (True, moved.reservation.name)
+
+
+async def test_an_unmatched_transfer_says_what_keeps_the_named_agent(desk: MatcherClient) -> None:
+    """The agent's own reason, and the count of that agent alone: nobody else was asked for."""
+
+    async def refused(agent: str) -> tuple[int, dict[int, int]]:
+        unmatched = (await desk.transfer("c-1", agent=agent)).unmatched
+        return unmatched.reason, {count.constraint: count.agents for count in unmatched.left_out}
+
+    await desk.create_pool("law", roster.Pool())
+    await hire(desk, {"eve": person("I keep honey bees.", pools=[desk.name("pools", "law")])})
+    assert await refused("eve") == (pb.CONSTRAINT_POOL, {pb.CONSTRAINT_POOL: 1})
+    await desk.set_agent_status("ana", roster.AWAY)
+    assert await refused("ana") == (pb.CONSTRAINT_STATUS, {pb.CONSTRAINT_STATUS: 1})
+    await hire(desk, {"fay": person("I keep honey bees.")})
+    await desk.route(BEES, preferred_agents={"fay": None})
+    assert await refused("fay") == (pb.CONSTRAINT_CAPACITY, {pb.CONSTRAINT_CAPACITY: 1})
+    await desk.transfer("c-1", agent="ben")
+    (held,) = [one async for one in desk.reservations() if one.agent.endswith("/ben")]
+    await desk.accept(held.name)
+    assert await refused("cal") == (pb.CONSTRAINT_EXCLUDED, {pb.CONSTRAINT_EXCLUDED: 1})
+
+
 async def test_a_preferred_agent_who_is_excluded_is_refused(desk: MatcherClient) -> None:
     """One request cannot both prefer an agent and exclude the agent."""
     with pytest.raises(MatcherCallError) as refused:
