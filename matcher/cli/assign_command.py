@@ -25,8 +25,10 @@ class Ignored(StrEnum):
 
 async def assign(
     session: Session,
-    contact: Annotated[str, typer.Argument(metavar="CONTACT", help="The contact; one that is not known is made.")],
-    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent who gets it.")],
+    contact: Annotated[
+        str, typer.Argument(metavar="CONTACT", help="The contact; a contact that is not known yet is made.")
+    ],
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent who gets the contact.")],
     *,
     over_capacity: Annotated[
         bool, typer.Option("--over-capacity", help="Also if the agent has no free capacity.")
@@ -38,7 +40,7 @@ async def assign(
     accepted: Annotated[
         bool, typer.Option("--accepted", help="Without an offer: the conversation begins at once.")
     ] = False,
-    actor: Annotated[str, typer.Option("--actor", help="Who assigns it, for the record.")] = "",
+    actor: Annotated[str, typer.Option("--actor", help="Who assigns the contact; kept with the decision.")] = "",
     text: Annotated[
         str, typer.Option("--text", help='The message of a contact that is not known; "-": standard input.')
     ] = "",
@@ -50,7 +52,7 @@ async def assign(
     exclude: routing_commands.ExcludeOption = None,
     media_type: routing_commands.MediaTypeOption = "",
     request_id: Annotated[
-        str, typer.Option("--request-id", help="An id of the call; a repeated call with it gets the same answer.")
+        str, typer.Option("--request-id", help="An id of the call; a repeated call with this id gets the same answer.")
     ] = "",
 ) -> None:
     """Assign a contact that waits, is offered, was returned or is not known yet to one agent, by hand."""

@@ -36,7 +36,9 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "relationship_duration": ("relationship",),
     "matching_window": ("window",),
     "release": ("on_accept",),
-    "name": ("reservation", "agent", "pool", "contact", "name"),
+    "ttl": ("seconds",),
+    "resume_token": ("resume",),
+    "name": ("reservation", "contact", "agent", "pool", "name"),
     "pool_id": ("pool",),
     "agent_id": ("agent",),
     "site_id": ("site",),
@@ -46,6 +48,9 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
 DASH_HINT: Final = "Put two dashes before a TEXT that begins with a dash: {} -- '-5 degrees …'"
 
 _PART: Final = re.compile(r"([\w.]+)(?:\[(\d+)\])?")
+_MENTIONED: Final = re.compile(r"`(?P<quoted>\w+)`|the field (?P<named>\w+)|(?P<listed>(?:message\.)?\w+\[\d+\])")
+_ONLY_PART: Final = frozenset({"agent", "skill"})
+"""Parts of a listed value that an option gives as the whole value, or at its beginning."""
 
 
 def typed_names(parameters: Iterable[inspect.Parameter]) -> dict[str, str]:
@@ -54,7 +59,9 @@ def typed_names(parameters: Iterable[inspect.Parameter]) -> dict[str, str]:
     for parameter in parameters:
         for info in getattr(parameter.annotation, "__metadata__", ()):
             if isinstance(info, OptionInfo):
-                declared = [name for name in info.param_decls or () if name.startswith("--")]
+                # Inside Annotated, typer reads the first name of an option as its default.
+                given = (info.default, *(info.param_decls or ()))
+                declared = [name for name in given if isinstance(name, str) and name.startswith("--")]
                 names[parameter.name] = (
                     declared[0].split("/")[0] if declared else f"--{parameter.name.replace('_', '-')}"
                 )
@@ -80,8 +87,19 @@ def typed(field: str, names: Mapping[str, str]) -> str:
     for parameter in (*PARAMETERS.get(name, ()), name):
         if parameter in names:
             which = "" if place is None else f" {int(place) + 1}"
-            return names[parameter] + which + "".join(f", {part}" for part in parts[1:])
+            return names[parameter] + which + "".join(f", {part}" for part in parts[1:] if part not in _ONLY_PART)
     return field
+
+
+def typed_within(sentence: str, names: Mapping[str, str]) -> str:
+    """Return a sentence of the service with the fields that it mentions by their names on the command line."""
+
+    def replaced(match: re.Match[str]) -> str:
+        field = match["quoted"] or match["named"] or match["listed"]
+        name = typed(field, names)
+        return match[0] if name == field else name
+
+    return _MENTIONED.sub(replaced, sentence)
 
 
 class TextCommand(typer.core.TyperCommand):

@@ -37,10 +37,20 @@ WrapUpCancel = Annotated[
 WrapUpExpiry = Annotated[
     Seconds, typer.Option("--wrap-up-expiry", help="The same after a conversation that expired; default: 0.")
 ]
+
+
+class SecondCompletes(StrEnum):
+    """What a second complete of a reservation does."""
+
+    ENDS_WRAP_UP = "ENDS_WRAP_UP"
+    CHANGES_NOTHING = "CHANGES_NOTHING"
+
+
 SecondComplete = Annotated[
-    bool | None,
+    SecondCompletes | None,
     typer.Option(
-        "--second-complete-ends-wrap-up/--second-complete-changes-nothing",
+        "--second-complete",
+        case_sensitive=False,
         help="What a second complete does. To end the wrap-up is the former way, kept for one release.",
     ),
 ]
@@ -141,7 +151,7 @@ OPTIONS = {
     "scorer": "scorer",
     "small_talk": "small-talk",
     "when_overloaded": "when-overloaded",
-    "second_complete_ends_wrap_up": "second_complete_ends_wrap_up",
+    "second_complete_ends_wrap_up": "second_complete",
     **DURATIONS,
     **NUMBERS,
 }
@@ -270,7 +280,7 @@ async def update(
     change = _pool(locals())
     fields = [field.name for field, _ in change.ListFields() if field.name != "wrap_up"]
     fields += [f"wrap_up.{field.name}" for field, _ in change.wrap_up.ListFields()]
-    fields += ["second_complete_ends_wrap_up"] if second_complete is False else []
+    fields += ["second_complete_ends_wrap_up"] if second_complete is SecondCompletes.CHANGES_NOTHING else []
     fields += [field for field, text in (("display_name", name), ("scorer", scorer)) if text == ""]
     reset = [_field(option) for option in unset or ()]
     if both := set(fields) & set(reset):
@@ -324,7 +334,7 @@ def _pool(arguments: Mapping[str, Any]) -> pb.Pool:
             duration = Duration()
             duration.FromTimedelta(timedelta(seconds=arguments[option]))
             attrgetter(field)(pool).CopyFrom(duration)
-    if arguments["second_complete"]:
+    if arguments["second_complete"] is SecondCompletes.ENDS_WRAP_UP:
         pool.second_complete_ends_wrap_up = True
     return pool
 

@@ -25,7 +25,7 @@ SkillOption = Annotated[
     list[str] | None, typer.Option("--skill", metavar="SKILL[:LEVEL]", help="A skill the agent must have.")
 ]
 ExcludeOption = Annotated[
-    list[str] | None, typer.Option("--exclude", metavar="AGENT", help="An agent who must not get it.")
+    list[str] | None, typer.Option("--exclude", metavar="AGENT", help="An agent who must not get the contact.")
 ]
 PreferOption = Annotated[
     list[str] | None, typer.Option("--prefer", metavar="AGENT", help="An agent to choose before all others.")
@@ -68,7 +68,7 @@ async def route(
     customer: CustomerOption = "",
     contact: Annotated[str, typer.Option("--contact", help="Your id of the contact.")] = "",
     request_id: Annotated[
-        str, typer.Option("--request-id", help="An id of the call; a repeated call with it gets the same answer.")
+        str, typer.Option("--request-id", help="An id of the call; a repeated call with this id gets the same answer.")
     ] = "",
     auto_accept: Annotated[
         bool, typer.Option("--auto-accept", help="Accept the reservation at once, without an offer.")

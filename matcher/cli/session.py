@@ -22,7 +22,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from matcher.cli.columns import wrapped
-from matcher.cli.field_names import TextCommand, typed, typed_names
+from matcher.cli.field_names import TextCommand, typed, typed_names, typed_within
 from matcher.cli.progress import clear_bar
 from matcher.cli.terminal_text import visible
 from matcher.client import Deadlines, MatcherCallError, MatcherClient
@@ -312,11 +312,14 @@ async def _awaited(function: Command, session: Session, arguments: Mapping[str, 
 def describe(error: MatcherCallError, session: Session, names: Mapping[str, str] | None = None) -> str:
     """Return one line about a failed call: the reason and the fields as they were typed, or why no server answered."""
     if error.violations:
-        fields = "; ".join(f"{typed(wrong.field, names or {})} {wrong.description}" for wrong in error.violations)
+        fields = "; ".join(
+            f"{typed(wrong.field, names or {})} {typed_within(wrong.description, names or {})}"
+            for wrong in error.violations
+        )
         return f"{error.reason}: {fields}"
     if error.reason:
         retry = "" if error.retry_after is None else f" (try again in {error.retry_after:g} s)"
-        return f"{error.reason}: {error.message}{retry}"
+        return f"{error.reason}: {typed_within(error.message, names or {})}{retry}"
     return _describe_without_answer(error, session.target)
 
 

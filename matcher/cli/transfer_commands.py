@@ -35,7 +35,7 @@ async def transfer(
     prefer: routing_commands.PreferOption = None,
     media_type: routing_commands.MediaTypeOption = "",
     request_id: Annotated[
-        str, typer.Option("--request-id", help="An id of the call; a repeated call with it gets the same answer.")
+        str, typer.Option("--request-id", help="An id of the call; a repeated call with this id gets the same answer.")
     ] = "",
     wait: Annotated[
         bool, typer.Option("--wait", help="If no agent is free, let the contact wait with its agent.")
@@ -44,7 +44,12 @@ async def transfer(
         float | None, typer.Option("--wait-for", metavar="SECONDS", help="Wait, at most for so long.")
     ] = None,
     on_accept: Annotated[
-        bool, typer.Option("--on-accept", help="Leave the contact with its agent until the new agent accepts.")
+        bool,
+        typer.Option(
+            "--on-accept",
+            help="Leave the contact with its agent until the new agent accepts; without this option the old agent is "
+            "freed as soon as the new agent is reserved.",
+        ),
     ] = False,
 ) -> None:
     """Transfer a contact to another agent; the old agent is free only when the new agent is reserved, or accepts."""

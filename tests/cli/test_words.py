@@ -59,9 +59,9 @@ async def test_an_option_is_unset_by_its_own_name(person: Person) -> None:
     result = await person.types("pools", "update", "bakers", "--wrap-up-cancel", "-1")
     assert "--wrap-up-cancel" in result.err
     await person.types("pools", "update", "bakers", "--unset", "wrap-up-transfer", "--unset", "wrap-up-cancel")
-    await person.types("pools", "update", "bakers", "--second-complete-ends-wrap-up")
+    await person.types("pools", "update", "bakers", "--second-complete", "ENDS_WRAP_UP")
     assert "wrap-up            9 s; ended by a second complete" in (await person.types("pools", "get", "bakers")).out
-    await person.types("pools", "update", "bakers", "--second-complete-changes-nothing")
+    await person.types("pools", "update", "bakers", "--second-complete", "changes_nothing")
     for option in ("floor", "--wrap-up", "affinity_tolerance"):
         result = await person.types("pools", "update", "bakers", "--unset", option, "--json")
         assert result.code == 0, result.err
@@ -174,7 +174,7 @@ async def test_a_transfer_without_a_text_does_what_its_options_ask(person: Perso
     excluded = await person.types("transfer", "c-1", "--pool", "bakers", "--exclude", "ben")
     assert "1 excluded" in excluded.out
     both = await person.types("transfer", "c-1", "--agent", "ben", "--exclude", "ben")
-    assert (both.code, both.err) == (1, "error: FIELDS_INVALID: --agent is excluded by message.excluded_agents[0]\n")
+    assert (both.code, both.err) == (1, "error: FIELDS_INVALID: --agent is excluded by --exclude 1\n")
     lacking = await person.types("transfer", "c-1", "--pool", "bakers", "--skill", "law:2")
     assert "skill" in lacking.out
     twice = await person.types("transfer", "c-1", "--skill", "law:2", "--skill", "law:3")
@@ -205,3 +205,20 @@ async def test_a_contact_is_assigned_by_hand(person: Person) -> None:
     why = await person.types("why", "c-3")
     assert "cy was chosen: assigned to this agent by hand" in why.out
     assert "not ONLINE" in why.out
+
+
+async def test_an_error_names_what_was_typed_in_both_halves_of_its_sentence(person: Person) -> None:
+    """No error speaks of a field of the API that has another name on the command line."""
+    await person.types("route", "We want to sail to the coast.", "--contact", "c-1", "--auto-accept")
+    said = {
+        ("contacts", "assign", "", "ana"): "CONTACT is missing",
+        ("renew", "nobody", "--for", "0"): "--for must be",
+        ("beat", "ana", "--for", "9999"): "--for must be",
+        ("events", "--resume", "foo"): "--resume is not",
+        ("route", "Hello", "--prefer", "ben", "--exclude", "ben"): "--prefer 1 is excluded by --exclude 1",
+        ("transfer", "c-1", "--agent", "ben", "hello"): "[TEXT] chooses an agent, and --agent names one",
+        ("contacts", "assign", "c-2", "cy", "--pool", "bakers"): "--ignore assigns the contact all the same",
+    }
+    for typed, words in said.items():
+        result = await person.types(*typed)
+        assert (result.code, words in result.err) == (1, True), (typed, result.err)

@@ -153,7 +153,9 @@ def _ignored(wrong: Violations, request: pb.AssignContactRequest) -> frozenset[C
         elif constraint is Constraint.CAPACITY:
             wrong.note(f"{field}[{number}]", "is the capacity: set `over_capacity` instead")
         elif constraint is Constraint.KEPT_FOR_WAITING:
-            wrong.note(f"{field}[{number}]", "is what keeps no assignment from an agent")
+            wrong.note(
+                f"{field}[{number}]", "is KEPT_FOR_WAITING, which never keeps an assignment back and cannot be ignored"
+            )
         else:
             ignored.add(constraint)
     return frozenset(ignored)
