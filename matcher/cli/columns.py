@@ -19,6 +19,8 @@ NARROW: Final = 80
 MIDDLE: Final = 120
 WIDE: Final = 160
 GAP: Final = 2
+LONGEST_PADDED: Final = 48
+"""Characters of an id to which the other ids of its column are padded: a longer one shifts its own row alone."""
 LEAST_TEXT: Final = 12
 """Characters that a column of texts keeps on a narrow terminal."""
 
@@ -61,7 +63,11 @@ class Listing:
         widths = self._widths(options.max_width)
         yield _line([column.title for column in self._columns], widths, "bold")
         for cells, style in self._rows:
-            yield _line(cells, widths, style)
+            yield _line(cells, {place: self._width(place, cells, width) for place, width in widths.items()}, style)
+
+    def _width(self, place: int, cells: Sequence[str], width: int) -> int:
+        """Return the width of a column in one row: an id is never cut."""
+        return width if self._columns[place].text else max(width, cell_len(cells[place]))
 
     def _widths(self, terminal: int) -> dict[int, int]:
         """Return the width of each column that is shown, by its place."""
@@ -87,11 +93,14 @@ class Listing:
         return widths
 
     def _natural(self) -> list[int]:
-        """Return the width of the longest cell of each column."""
-        return [
-            max(cell_len(cell) for cell in (column.title, *(cells[place] for cells, _ in self._rows)))
-            for place, column in enumerate(self._columns)
-        ]
+        """Return the width of the longest cell of each column; an id that is far longer than others is left out."""
+        return [self._longest(place, column) for place, column in enumerate(self._columns)]
+
+    def _longest(self, place: int, column: Column) -> int:
+        lengths = [cell_len(cells[place]) for cells, _ in self._rows]
+        if not column.text and lengths and min(lengths) <= LONGEST_PADDED:
+            lengths = [length for length in lengths if length <= LONGEST_PADDED]
+        return max(cell_len(column.title), *lengths, 0)
 
 
 class Facts:

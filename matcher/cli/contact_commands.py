@@ -13,7 +13,7 @@ from matcher.cli.assign_command import assign
 from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
 from matcher.cli.session import Session, command
 from matcher.cli.waiting_words import Places
-from matcher.client import MatcherClient
+from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import routing_pb2 as pb
 
 Name = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact.")]
@@ -80,7 +80,7 @@ async def list_contacts(
             )
     if not session.as_json:
         session.show(table)
-        session.say(f"{table.row_count} contacts")
+        session.say(f"{tables.counted(table.row_count, 'contact')}")
 
 
 async def quarantined(
@@ -131,8 +131,20 @@ async def cancel(session: Session, contact: Name) -> None:
 
 
 async def show_contact(session: Session, client: MatcherClient, contact: pb.Contact) -> None:
-    """Print a contact, with its place in the queue if it waits."""
+    """Print a contact, with its place in the queue if it waits, and its agent if it has one."""
     if session.as_json:
         session.write_json(contact)
     else:
-        session.show(tables.contact(contact, await Places(client).of(contact)))
+        session.show(tables.contact(contact, await Places(client).of(contact), await _agent(client, contact)))
+
+
+async def _agent(client: MatcherClient, contact: pb.Contact) -> str:
+    """Return the agent who is offered a contact or has it; "" where there is none."""
+    if contact.state not in (pb.CONTACT_RESERVED, pb.CONTACT_ASSIGNED):
+        return ""
+    try:
+        return tables.short((await client.reservation(contact.reservation)).agent)
+    except MatcherCallError as error:
+        if error.reason != "RESERVATION_NOT_FOUND":
+            raise
+        return ""

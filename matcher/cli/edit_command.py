@@ -79,7 +79,10 @@ def _changed_fields(before: pb.Agent, edited: str, row: GoodRow) -> list[str]:
 
 def _opened_in_editor(text: str) -> str:
     """Let the user edit a text; return it as it was saved. Raises CommandError where the editor fails."""
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor and not sys.stdin.isatty():
+        raise CommandError("there is no terminal to edit at: set EDITOR, or use `matcher import`")
+    editor = editor or "vi"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "agent.json"
         file.write_text(text, "utf-8")

@@ -128,7 +128,7 @@ async def reservations(
             await client.agent(agent)  # an id that nobody has is an error, and no agent without reservations
     if not session.as_json:
         session.show(table)
-        session.say(f"{table.row_count} reservations")
+        session.say(f"{tables.counted(table.row_count, 'reservation')}")
 
 
 async def show(

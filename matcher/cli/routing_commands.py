@@ -49,6 +49,9 @@ BASES = {
 }
 
 
+NOTHING_COMPARED = "there was no text to compare: the least utilized agent, of equals the longest idle"
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
     command(app, "route")(route)
@@ -195,8 +198,9 @@ def _show_reservation(session: Session, answer: pb.RouteMessageResponse, words: 
     reservation = answer.reservation
     session.show(tables.reservation(reservation))
     session.say("")
+    untold = not words and not answer.replayed and reservation.basis == pb.FALLBACK
     session.say(
-        BASES.get(reservation.basis, pb.Basis.Name(reservation.basis))
+        (NOTHING_COMPARED if untold else BASES.get(reservation.basis, pb.Basis.Name(reservation.basis)))
         + (f" ({tables.degraded(answer.degraded)}: not compared)" if answer.degraded else "")
         + (" (answered before)" if answer.replayed else "")
     )

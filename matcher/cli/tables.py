@@ -50,6 +50,11 @@ LEFT_OUT: Final[Mapping[int, str]] = {
 """What is said of an agent whom a constraint leaves out."""
 
 
+def counted(count: int, thing: str) -> str:
+    """Return a count in words: "1 contact", "2 contacts"."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def table(*columns: str) -> Table:
     """Return an empty table."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -132,6 +137,11 @@ def constraint(value: routing_pb2.Constraint.ValueType) -> str:
     return LEFT_OUT.get(value, routing_pb2.Constraint.Name(value))
 
 
+def constraint_name(value: routing_pb2.Constraint.ValueType) -> str:
+    """Return a constraint's name without its prefix: "skill"."""
+    return routing_pb2.Constraint.Name(value).removeprefix("CONSTRAINT_").lower()
+
+
 def reservation(record: routing_pb2.Reservation) -> Facts:
     """Return a reservation's facts."""
     return facts(
@@ -148,8 +158,13 @@ def reservation(record: routing_pb2.Reservation) -> Facts:
             ("over capacity", "yes" if record.over_capacity else ""),
             ("fence", record.fence),
             ("created", time(record.create_time)),
-            ("expires", time(record.expire_time)),
-            ("first answer", "due until it expires: touch it" if record.first_response_due else ""),
+            (
+                "wrap-up until" if record.state == routing_pb2.WRAPPING else "expires",
+                time(record.expire_time)
+                if record.state in (routing_pb2.PENDING, routing_pb2.ACCEPTED, routing_pb2.WRAPPING)
+                else "",
+            ),
+            ("first answer", f"due by {time(record.expire_time)}: touch it" if record.first_response_due else ""),
             ("accepted", time(record.accept_time)),
             ("ended", time(record.end_time)),
             ("uses no capacity since", time(record.idle_since)),
@@ -158,8 +173,8 @@ def reservation(record: routing_pb2.Reservation) -> Facts:
     )
 
 
-def contact(record: routing_pb2.Contact, place: str = "") -> Facts:
-    """Return a contact's facts; place: its place in the queue, in words."""
+def contact(record: routing_pb2.Contact, place: str = "", agent: str = "") -> Facts:
+    """Return a contact's facts; place: its place in the queue, in words; agent: whose contact it is now."""
     return facts(
         (
             ("contact", short(record.name)),
@@ -170,6 +185,7 @@ def contact(record: routing_pb2.Contact, place: str = "") -> Facts:
             ("because", cause(record.cause)),
             ("waits at", place),
             ("reservation", short(record.reservation)),
+            ("agent", agent),
             ("not offered again to", ", ".join(short(agent) for agent in record.excluded_agents)),
             ("created", time(record.create_time)),
             ("sequence", record.sequence),
@@ -190,8 +206,7 @@ def cause(value: routing_pb2.Cause.ValueType) -> str:
 def event_line(event: routing_pb2.ContactEvent) -> str:
     """Return an event of a contact as a line."""
     change = f"{short(event.contact)} {event.sequence} {contact_state(event.state)} {cause(event.cause)}"
-    subject = f" {short(event.agent)} {short(event.reservation)}".rstrip()
-    return f"{time(event.time)} {change}{subject}"
+    return f"{time(event.time)} {change}" + f" {short(event.agent)} {short(event.reservation)}".rstrip()
 
 
 def place_line(sign: routing_pb2.ContactEvent, *, nobody_online: bool) -> str:
@@ -230,7 +245,7 @@ def decision(record: routing_pb2.Decision) -> RenderableType:
                 ("basis", routing_pb2.Basis.Name(record.basis)),
                 ("assigned by", record.actor),
                 ("over capacity", "yes" if record.over_capacity else ""),
-                ("ignored", ", ".join(map(constraint, record.ignored_constraints))),
+                ("ignored", ", ".join(map(constraint_name, record.ignored_constraints))),
                 ("not compared because", degraded(record.degraded)),
                 ("pool", short(record.pool)),
                 ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),

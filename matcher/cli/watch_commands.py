@@ -79,11 +79,16 @@ async def beat(
     """Send the heartbeat of an agent's desk; without the next one in time the agent is set AWAY."""
     async with session.client() as client:
         answer = await client.beat_agent(agent, ttl=None if seconds is None else timedelta(seconds=seconds))
+        away = answer.status == roster_pb2.AWAY and not session.as_json
+        why = (await client.agent(agent)).status_reason if away else ""
     if session.as_json:
         session.write_json(answer)
     else:
         status = roster_pb2.AgentStatus.Name(answer.status)
-        session.say(f"{agent} is {status}; the next heartbeat is due at {tables.time(answer.expire_time)}")
+        because = f" ({why})" if why else ""
+        session.say(f"{agent} is {status}{because}; the next heartbeat is due at {tables.time(answer.expire_time)}")
+        if away:
+            session.say(f"a heartbeat does not bring {agent} back: `matcher agents set-status {agent} ONLINE` does")
 
 
 def _print_event(session: Session, answer: routing_pb2.WatchEventsResponse) -> None:

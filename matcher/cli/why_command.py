@@ -43,6 +43,8 @@ async def why(
         session.say("no agent was chosen yet" if not record.reservation else "the decision is no longer kept")
         return
     chosen = routing_commands.BASES.get(decision.basis, pb.Basis.Name(decision.basis))
+    if decision.basis == pb.FALLBACK and not (decision.units or decision.set_aside or decision.degraded):
+        chosen = routing_commands.NOTHING_COMPARED
     session.say(f"{tables.short(decision.agent)} was chosen: {chosen}")
     session.show(tables.decision(decision))
 

@@ -54,7 +54,9 @@ class AgentHasHolds(MatcherError):
 
     def __init__(self, agent: str, holds: int) -> None:
         super().__init__(
-            f"{agent} holds {holds} live reservations; `force` puts their contacts back", agent=agent, holds=holds
+            f"{agent} holds {holds} live reservation{'' if holds == 1 else 's'}; `force` puts the contacts back",
+            agent=agent,
+            holds=holds,
         )
 
 

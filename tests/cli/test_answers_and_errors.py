@@ -86,5 +86,5 @@ async def test_reservations_are_listed_by_site_and_by_agent(stranger: Person) ->
     listed = (await stranger.types("reservations", "--json")).documents()
     assert {reservation["agent"].rpartition("/")[2] for reservation in listed} == {"ana", "ben"}
     result = await stranger.types("reservations", "--agent", "ana")
-    assert result.out.splitlines()[-1] == "1 reservations"
+    assert result.out.splitlines()[-1] == "1 reservation"
     assert " PENDING " in result.out

@@ -72,6 +72,15 @@ def test_no_id_is_folded_or_cut_and_no_line_is_longer_than_it_has_to_be(
         assert cell_len(line) <= max(width, longest + 2 + LEAST_TEXT + 2 + len("QUEUED"))
 
 
+def test_one_long_id_shifts_its_own_row_alone() -> None:
+    """The rows of the ordinary ids stay as wide as they were without it, and the long id is whole."""
+    usual = printed(listing(("c-1", "tent"), ("c-2", "boat")), 120)
+    long = "c" * 128
+    lines = printed(listing(("c-1", "tent"), (long, "lake"), ("c-2", "boat")), 120)
+    assert [lines[0], lines[1], lines[3]] == usual
+    assert lines[2].startswith(f"{long}  lake")
+
+
 def test_a_list_fits_where_nothing_is_left_out_or_shortened() -> None:
     """A command that must not cut anything asks first."""
     content = listing(("c-1", "x" * 200))

@@ -40,7 +40,7 @@ async def test_contacts_are_listed_shown_watched_and_canceled(desk: MatcherClien
     ]
     waiting = await typed(desk, "contacts", "list", "--state", "queued", "--pool", "default")
     assert [line.split()[-2] for line in waiting.out.splitlines() if line.startswith("c-2")] == ["1"]
-    assert waiting.out.endswith("1 contacts\n")
+    assert waiting.out.endswith("1 contact\n")
     shown = await typed(desk, "contacts", "show", "c-2")
     assert "nobody free" in shown.out
     canceled = (await typed(desk, "contacts", "cancel", "c-2", "--json")).documents()[0]

@@ -62,6 +62,8 @@ async def test_what_is_wrong_in_an_edited_agent_is_named_by_its_field(person: Pe
         assert error in result.err
     broken = await person.types("agents", "edit", "ana", environment={"EDITOR": "no-such-editor"})
     assert "the editor no-such-editor cannot be run" in broken.err
+    alone = await person.types("agents", "edit", "ana", environment={"EDITOR": "", "VISUAL": ""})
+    assert "there is no terminal to edit at" in alone.err
     assert '"sailing"' in (await person.types("agents", "get", "ana", "--json")).out
 
 

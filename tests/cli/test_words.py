@@ -204,7 +204,10 @@ async def test_a_contact_is_assigned_by_hand(person: Person) -> None:
     assert ignored.code == 0, ignored.err
     why = await person.types("why", "c-3")
     assert "cy was chosen: assigned to this agent by hand" in why.out
-    assert "not ONLINE" in why.out
+    assert "ignored" in why.out
+    assert "status" in why.out
+    shown = await person.types("contacts", "show", "c-3")
+    assert [line.split() for line in shown.out.splitlines() if line.startswith("agent")] == [["agent", "cy"]]
 
 
 async def test_an_error_names_what_was_typed_in_both_halves_of_its_sentence(person: Person) -> None:
@@ -222,3 +225,34 @@ async def test_an_error_names_what_was_typed_in_both_halves_of_its_sentence(pers
     for typed, words in said.items():
         result = await person.types(*typed)
         assert (result.code, words in result.err) == (1, True), (typed, result.err)
+
+
+async def test_a_reservation_that_has_ended_expires_no_more(person: Person) -> None:
+    """Its deadline is of no use then; in a wrap-up it is the end of the wrap-up."""
+    await person.types("pools", "update", "default", "--wrap-up", "60")
+    routed = await person.types("route", "We want to sail to the coast.", "--auto-accept", "--json")
+    name = routed.documents()[0]["reservation"]["name"].rpartition("/")[2]
+    assert "\nexpires " in (await person.types("show", "reservation", name)).out
+    wrapping = (await person.types("complete", name)).out
+    assert "\nwrap-up until " in wrapping
+    assert "\nexpires " not in wrapping
+    ended = (await person.types("end-wrap-up", name)).out
+    assert "COMPLETED" in ended
+    assert "\nexpires " not in ended
+    assert "until" not in ended
+
+
+async def test_a_contact_without_a_text_was_not_compared(person: Person) -> None:
+    """A transfer without a text has no message that could have met an interest."""
+    await person.types("route", "We want to sail to the coast.", "--contact", "c-1", "--auto-accept")
+    moved = await person.types("transfer", "c-1", "--pool", "bakers")
+    assert "there was no text to compare" in moved.out
+    assert "there was no text to compare" in (await person.types("why", "c-1")).out
+
+
+async def test_a_heartbeat_of_an_agent_who_is_away_tells_the_way_back(person: Person) -> None:
+    """A heartbeat alone does not set the agent ONLINE."""
+    await person.types("agents", "set-status", "ana", "AWAY")
+    beaten = await person.types("beat", "ana")
+    assert beaten.code == 0, beaten.err
+    assert "does not bring ana back: `matcher agents set-status ana ONLINE` does" in beaten.out

@@ -227,5 +227,6 @@ def _after(token: str, listing: str) -> str | None:
 def _span(milliseconds: int) -> str:
     for unit, length in (("days", DAY), ("h", HOUR)):
         if milliseconds >= length and milliseconds % length == 0:
-            return f"{milliseconds // length} {unit}"
+            count = milliseconds // length
+            return f"{count} {unit.removesuffix('s') if count == 1 else unit}"
     return f"{milliseconds / SECOND:g} s"
