@@ -115,7 +115,7 @@ class Assigner:
             profile_version=agent.profile_version if agent else 0,
             unmet=_unmet(agent, required) if agent else (),
             ignored=request.ignored,
-            anew=request.message is not None,
+            replaces=request.message is not None,
             over_capacity=request.over_capacity,
             actor=request.actor,
         )

@@ -19,7 +19,7 @@ class ByHand:
     """The terms of an assignment by hand.
 
     sequence: of the contact's last step when the caller read it, 0: there was no contact. profile_version: of the agent
-    then. unmet: the constraints that the profile does not meet; ignored: those that need not be met. anew: the
+    then. unmet: the constraints that the profile does not meet; ignored: those that need not be met. replaces: the
     request's requirements replace the contact's.
     """
 
@@ -27,7 +27,7 @@ class ByHand:
     profile_version: int
     unmet: Sequence[Constraint]
     ignored: Set[Constraint]
-    anew: bool
+    replaces: bool
     over_capacity: bool
     actor: str
 
@@ -39,7 +39,7 @@ class ByHand:
             profile_version=self.profile_version,
             unmet=_between_semicolons(self.unmet),
             ignored=_between_semicolons(sorted(self.ignored)),
-            anew="1" if self.anew else "",
+            replaces="1" if self.replaces else "",
             over="1" if self.over_capacity else "",
             actor=self.actor,
             cause=Cause.ASSIGNED if schema >= ASSIGNED_SINCE else before,

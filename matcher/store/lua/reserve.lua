@@ -132,7 +132,7 @@ local function add(changes, ...)
 end
 
 -- Adds what the request requires to the changes, and removes what an earlier request required.
-local function require_anew(attempt, changes)
+local function put_requirements(attempt, changes)
   local arg = attempt.arg
   if attempt.record.state then redis.call('HDEL', attempt.key.contact, 'needs', 'only', 'wait_ms') end
   if arg.kind == 'new' and (attempt.record.first or attempt.record.moving) then
@@ -146,14 +146,14 @@ end
 
 -- The same for an assignment by hand, where the request has requirements. A transfer to a named agent is over in any case.
 local function require_by_hand(attempt, changes)
-  local arg, anew = attempt.arg, attempt.arg.by_hand[1].anew ~= ''
+  local arg, replaces = attempt.arg, attempt.arg.by_hand[1].replaces ~= ''
   if attempt.record.state then
     -- 'moving': a transfer that waited, of an agent who did not answer in time.
     redis.call('HDEL', attempt.key.contact, 'only', 'moving')
     attempt.record.moving = nil
-    if anew then redis.call('HDEL', attempt.key.contact, 'needs') end
+    if replaces then redis.call('HDEL', attempt.key.contact, 'needs') end
   end
-  if anew and arg.needs ~= '' then add(changes, 'needs', arg.needs) end
+  if replaces and arg.needs ~= '' then add(changes, 'needs', arg.needs) end
 end
 
 -- Lets the contact wait until a time. `changes` are further fields of its record and their values.
@@ -350,7 +350,7 @@ local function reserve(key, arg)
   local changes = arg.kind == 'new' and begin(attempt, created) or {}
   -- The contact of an offer that its agent awaits goes on by what it required before, where the offer comes to nothing.
   if arg.kind == 'new' or (arg.kind == 'transfer' and (waits_until or not attempt.keeps_agent)) then
-    require_anew(attempt, changes)
+    put_requirements(attempt, changes)
   end
   exclude_previous(attempt, changes)
   if not best then return let_wait(attempt, created, waits_until, changes) end

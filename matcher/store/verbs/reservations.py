@@ -40,7 +40,7 @@ class ByHand(CallPart, frozen=True, kw_only=True):
     """The constraints that this profile does not meet, of those that the store cannot check."""
     ignored: str
     """The constraints that need not be met."""
-    anew: Literal["1", ""]
+    replaces: Literal["1", ""]
     """Whether `needs` are the requirements from now on; "": the contact's own stay."""
     over: Literal["1", ""]
     """Whether the agent may have too little free capacity."""
@@ -89,7 +89,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     """What the customer wrote, sealed."""
     needs: bytes
     """What the contact requires beside pool and channel; "": nothing. Read for 'new' and 'transfer', like only, and for
-    'assign' with `anew`."""
+    'assign' with `replaces`."""
     only: str
     """The agent whom a transfer names; "": any agent."""
     head_start_ms: int
