@@ -21,4 +21,4 @@ def in_words(seconds: float) -> str:
         if whole >= size:
             rest = whole % size // smaller
             return f"{whole // size} {name}" + (f" {rest} {smaller_name}" if rest else "")
-    return f"{seconds:.2g} s" if seconds < 9.5 else f"{seconds:.0f} s"
+    return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"

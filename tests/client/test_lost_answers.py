@@ -16,6 +16,9 @@ from tests.tcp_proxy import TcpProxy
 
 BEES = "My bees swarm in May."
 SLOTS = 16
+LATE = 30.0
+"""Seconds by which each byte comes too late for any caller here."""
+BATCH = lines([{"text": BEES, "contact_id": "c-7"}])
 
 
 async def test_the_holds_of_routes_that_timed_out_are_found_by_their_request_ids(service: Server) -> None:
@@ -42,13 +45,16 @@ async def test_the_holds_of_routes_that_timed_out_are_found_by_their_request_ids
 async def test_a_lost_batch_names_the_ids_of_its_lines(service: Server) -> None:
     """The client made the ids: its error has them, by contact, and the same call with them holds nobody twice."""
     site = await service.site()
-    async with service.client(site) as client:
+    async with TcpProxy(service.target) as proxy, service.client(site) as client:
         await hire(client, {"bea": person("I keep bees.", most=SLOTS)})
         requests = [
             pb.RouteMessageRequest(contact_id=f"c-{number}", message=pb.Message(text=BEES)) for number in range(3)
         ]
-        with pytest.raises(MatcherCallError) as failed:
-            await client.route_many(requests, deadline=1e-9)
+        async with MatcherClient(proxy.address, site=site) as far:
+            await far.agent("bea")
+            proxy.delay = LATE
+            with pytest.raises(MatcherCallError) as failed:
+                await far.route_many(requests, deadline=0.3)
         assert failed.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
         assert failed.value.request_ids.keys() == {"c-0", "c-1", "c-2"}
         for request in requests:
@@ -63,12 +69,16 @@ async def test_a_lost_batch_names_the_ids_of_its_lines(service: Server) -> None:
 async def test_the_terminal_says_how_to_find_what_a_lost_call_did(service: Server) -> None:
     """The error of a route names the option, that of many routes the ids for each line; with --json both are fields."""
     site = await service.site()
-    options = ("--server", service.target, "--site", site, "--timeout", "0.001")
-    one = await matcher("route", BEES, *options)
+    async with TcpProxy(service.target) as proxy:
+        proxy.delay = LATE
+        options = ("--server", proxy.address, "--site", site, "--timeout", "0.3")
+        one, many, parsed = await asyncio.gather(
+            matcher("route", BEES, *options),
+            matcher("route-many", "-", *options, stdin=BATCH),
+            matcher("route-many", "-", *options, "--json", stdin=BATCH),
+        )
     assert one.code == 1
     assert "did not answer in time" in one.err
     assert "the same command with --request-id " in one.err
-    many = await matcher("route-many", "-", *options, stdin=lines([{"text": BEES, "contact_id": "c-7"}]))
     assert '{"contact_id": "c-7", "request_id": "' in many.err
-    parsed = await matcher("route-many", "-", *options, "--json", stdin=lines([{"text": BEES, "contact_id": "c-7"}]))
     assert '"request_ids": {"c-7": "' in parsed.err
