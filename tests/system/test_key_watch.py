@@ -96,7 +96,7 @@ async def test_days_come_and_go_while_the_service_runs(days: Days) -> None:
             if days.now_ms <= began + wait_ms:
                 assert sealer.open("s", "c", text) == SAID
             if days.now_ms > began + wait_ms + DAY_MS + GRACE_MS:
-                assert sealer.open("s", "c", text) is NotOpened.SECRET
+                assert sealer.open("s", "c", text) is NotOpened.OVER
 
 
 async def test_two_processes_on_one_file_have_the_same_days(days: Days) -> None:

@@ -29,7 +29,7 @@ from matcher.store.keyring.secret_keys import (
 )
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.redis.client import StoreClient
-from matcher.store.sealer import BY_DAY, DAY_CHARACTERS, Sealer, WaitingMessage
+from matcher.store.sealer import BY_DAY, DAY_CHARACTERS, Sealer, WaitingMessage, WaitingText
 from matcher.v1 import routing_pb2 as pb
 from tests.cli.command import matcher
 from tests.conftest import StartServer
@@ -65,7 +65,9 @@ def readable(folder: Path, keyring: Keyring, site: str, contact: str) -> Iterato
         for mark in re.finditer(re.escape(BY_DAY), content):
             for end in range(mark.start() + len(BY_DAY) + DAY_CHARACTERS + 29, mark.start() + 1_000):
                 opened = sealer.open(site, contact, content[mark.start() : end])
-                if isinstance(opened, WaitingMessage):
+                if isinstance(opened, WaitingText):
+                    yield opened.text
+                elif isinstance(opened, WaitingMessage):
                     yield opened.message.text
                 if end > len(content):
                     break
