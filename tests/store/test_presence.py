@@ -222,7 +222,7 @@ async def declined(stage: Stage, agent: str, max_declined: int) -> bool:
 
 
 async def test_an_agent_who_declines_offers_in_a_row_is_set_away_with_the_reason(lawful: Stage) -> None:
-    """After as many as the pool's policy says; the status that is set anew starts the count again."""
+    """After as many as the pool's policy says; setting the status again starts a new count."""
     stage = lawful
     await stage.put("ann", 9)
     assert [await declined(stage, "ann", 3) for _ in range(3)] == [False, False, True]

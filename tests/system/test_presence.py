@@ -67,7 +67,7 @@ async def test_an_agent_who_lets_offers_expire_is_set_away(desk: MatcherClient, 
 
 
 async def test_an_agent_who_declines_every_offer_is_set_away(desk: MatcherClient, service: Server) -> None:
-    """After two in a row Bea is AWAY, with the reason, and her other offer goes back; an accepted one starts anew."""
+    """After two in a row Bea is AWAY, with the reason, and her other offer goes back; accepting one ends the count."""
     pool = await desk.create_pool("picky", roster.Pool(max_declined=2))
     assert pool.max_declined == 2
     pools = [desk.name("pools", name) for name in ("default", "picky")]
