@@ -82,7 +82,7 @@ async def test_so_many_bodies_are_received_at_once_and_the_others_in_the_order_o
 
 
 async def test_a_read_that_later_reads_overtook_makes_way_when_its_place_is_wanted() -> None:
-    """A call without a body keeps its place until others have waited for it; then it is refused, and a new call reads."""
+    """A call without a body keeps its place until others have waited for it; then a new call reads."""
     senders = Senders(BodyReads(2, patience=OVERTAKEN_PATIENCE))
     await senders.call(0)
     for number in range(1, 1 + OVERTAKEN):
