@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -27,6 +28,15 @@ class Query:
     """Unit vectors [units, dimension], before a scorer's map."""
     stems: Sequence[Sequence[str]]
     """The stems of each unit."""
+    weights: Sequence[float] | None = None
+    """Of each unit: the factor of its evidence, not negative; 0: as if the message did not have it; None: each is 1."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where the weights are not one a unit, or one is negative or no number."""
+        if self.weights is not None and (
+            len(self.weights) != len(self.units) or not all(0 <= weight < math.inf for weight in self.weights)
+        ):
+            raise ValueError("weights must be one number a unit, none of them negative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,8 @@ def search(
     rows = len(space.view.owners) if positions is None else int(np.count_nonzero(positions))
     free: tuple[FreeAgent, ...] | None = None
     results = []
-    for own, scores in _scored(scorer, evidence, [len(query.units) for query in queries], len(agents.load)):
+    weight = _weights(queries, unit)
+    for own, scores in _scored(scorer, evidence, weight, [len(query.units) for query in queries], len(agents.load)):
         reached = scores.affinity.max(initial=-np.inf) >= floor
         if not reached and free is None:
             free = least_utilized(agents, members, max_free)
@@ -107,17 +118,28 @@ def least_utilized(agents: AgentTable, rows: Rows, most: int) -> tuple[FreeAgent
     return tuple(sorted(free, key=lambda agent: (agent.utilization, agent.idle_since_ms, agent.agent.id))[:most])
 
 
-def _scored(scorer: Scorer, evidence: Evidence, units: Sequence[int], rows: int) -> list[tuple[Evidence, Scores]]:
+def _weights(queries: Sequence[Query], unit: Rows) -> Floats | None:
+    """Return the weight of each triple's unit [triples]; None where no message has weights."""
+    if all(query.weights is None for query in queries):
+        return None
+    weights = [np.ones(len(query.units)) if query.weights is None else query.weights for query in queries]
+    return np.concatenate(weights).astype(np.float32)[unit]
+
+
+def _scored(
+    scorer: Scorer, evidence: Evidence, weight: Floats | None, units: Sequence[int], rows: int
+) -> list[tuple[Evidence, Scores]]:
     """Score the evidence of several messages, each by itself; return the evidence and scores of each.
 
-    units: of each message; rows: of the agent table. An agent that two messages meet is scored as two agents.
+    weight: [triples], as of `Scorer.score`; units: of each message; rows: of the agent table. An agent
+    that two messages meet is scored as two agents.
     """
     if len(units) == 1:
-        return [(evidence, scorer.score(evidence))]
+        return [(evidence, scorer.score(evidence, weight))]
     bounds = np.concatenate([[0], np.cumsum(units)])
     message = np.searchsorted(bounds, evidence.unit, side="right") - 1
     own = replace(evidence, unit=evidence.unit - bounds[message])
-    scores = scorer.score(replace(own, agent=own.agent + message * rows))
+    scores = scorer.score(replace(own, agent=own.agent + message * rows), weight)
     numbers = np.arange(len(units) + 1)
     triples = np.searchsorted(message, numbers).tolist()
     agents = np.searchsorted(scores.agent, numbers * rows).tolist()

@@ -212,3 +212,10 @@ def test_searches_in_threads_find_only_whole_states() -> None:
     for thread in threads:
         thread.join()
     assert (faults, missing_rows) == ([], {0})
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, 1.0, 1.0], [1.0, -0.1], [1.0, float("nan")], [1.0, float("inf")]])
+def test_weights_that_fit_no_message_are_refused(weights: list[float]) -> None:
+    """A message of two units has two weights, each a number that is not negative."""
+    with pytest.raises(ValueError, match="one number a unit"):
+        Query(vectors(1, 2), [(), ()], weights)
