@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,10 @@ FORMAT: Final = 1
 PACKAGED: Final = "packaged"
 UNTRAINED: Final = "untrained"
 _NUMBERS: Final = tuple(name for name in asdict(Scorer()) if name not in {"map", "calibration"})
+
+
+Halves: TypeAlias = tuple[int, int] | None
+"""The numbers of components of a pair's vectors; None: vectors of one model."""
 
 
 class ScorerFileWrong(SettingsWrong):
@@ -87,21 +91,27 @@ def read(path: Path | Traversable) -> tuple[Scorer, Provenance]:
         raise ScorerFileWrong(f"{path} is no scorer: {type(fault).__name__}") from fault
 
 
-def load_scorer(setting: str, model: str) -> tuple[Scorer, Provenance | None]:
+def untrained(halves: Halves = None) -> Scorer:
+    """Return the scorer that has learned nothing: by the cosine of the vectors, of a pair's of both halves together."""
+    return Scorer() if halves is None else Scorer(map=np.eye(sum(halves), dtype=np.float32))
+
+
+def load_scorer(setting: str, model: str, halves: Halves = None) -> tuple[Scorer, Provenance | None]:
     """Return the scorer that a setting names, for the model with this fingerprint, and its provenance.
 
     "packaged": the scorer that the package has for the model, else the untrained one; "untrained"; or a file that
-    `matcher learn` wrote. Raises ScorerFileWrong for a file that is no scorer, or one of another model.
+    `matcher learn` wrote. halves: of the model's vectors. Raises ScorerFileWrong for a file that is no scorer, or one
+    of another model.
     """
     if setting == UNTRAINED:
-        return Scorer(), None
+        return untrained(halves), None
     if setting == PACKAGED:
         for file in sorted((resources.files("matcher") / "maps").iterdir(), key=lambda file: file.name):
             if file.name.endswith(".npz"):
                 scorer, provenance = read(file)
                 if provenance.model == model:
                     return scorer, provenance
-        return Scorer(), None
+        return untrained(halves), None
     scorer, provenance = read(Path(setting).expanduser())
     if provenance.model != model:
         raise ScorerFileWrong(f"{setting} was learned from the vectors of another model ({provenance.model})")
