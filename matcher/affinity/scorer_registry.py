@@ -8,8 +8,9 @@ from typing import Final
 
 import structlog
 
+from matcher.affinity.kinds import Halves
 from matcher.affinity.scorer import Scorer
-from matcher.affinity.scorer_file import PACKAGED, UNTRAINED, Halves, ScorerFileWrong, load_scorer
+from matcher.affinity.scorer_file import PACKAGED, UNTRAINED, ScorerFileWrong, load_scorer
 
 log = structlog.get_logger(__name__)
 
@@ -28,10 +29,11 @@ class ScorerRegistry:
     name means the same scorer to every replica and in every decision. Safe to use from several threads.
     """
 
-    def __init__(self, setting: str, model: str, folder: Path | None = None, halves: Halves = None) -> None:
+    def __init__(self, setting: str, model: str, folder: Path | None = None, halves: Halves | None = None) -> None:
         """Load the default scorer.
 
-        setting, model, halves: as for `scorer_file.load_scorer`; folder: of `<name>.npz` files. Raises ScorerFileWrong.
+        setting: as for `scorer_file.load_scorer`; model: the fingerprint of the model; folder: of `<name>.npz` files;
+        halves: of the model's vectors, None: the model is one. Raises ScorerFileWrong.
         """
         self.default, learned = load_scorer(setting, model, halves)
         self._default_name = Path(setting).name.removesuffix(SUFFIX) if learned else UNTRAINED

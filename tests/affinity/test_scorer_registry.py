@@ -87,14 +87,6 @@ def test_it_tells_which_scorer_serves_for_a_name(tmp_path: Path) -> None:
     assert [scorers.serving_name(name) for name in names] == served
 
 
-def test_the_untrained_scorer_of_a_pair_compares_both_halves_together(tmp_path: Path) -> None:
-    """Vectors whose halves are of unit length, or the first zero, have a cosine of at most 1."""
-    scorer = ScorerRegistry("untrained", MODEL, tmp_path, (2, 2)).default
-    vectors = np.array([[1, 0, 0, 1], [1, 0, 1, 0], [0, 0, 0, 1]], np.float32)
-    projected = scorer.project(vectors)
-    np.testing.assert_allclose(projected @ projected[0], [1, 0.5, 0.5**0.5], atol=1e-6)
-
-
 def test_the_default_scorer_must_exist(tmp_path: Path) -> None:
     """A service whose own scorer cannot be read does not start."""
     with pytest.raises(ScorerFileWrong):
