@@ -19,6 +19,17 @@ from matcher.index.view import View
 from matcher.model import Requirements
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The units of a customer's profile: those of a query from `first` on.
+
+    They count where no affinity of the units before them reaches `floor`.
+    """
+
+    first: int
+    floor: float
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Query:
     """A message as it is compared. It has no repr: vectors are never logged."""
@@ -27,6 +38,13 @@ class Query:
     """Unit vectors [units, dimension], before a scorer's map."""
     stems: Sequence[Sequence[str]]
     """The stems of each unit."""
+    beside: Beside | None = None
+    """The units of the customer's profile among them; None: it has none."""
+
+    @property
+    def parts(self) -> Sequence[Floats]:
+        """The units of the message, and those of the customer's profile where it has any."""
+        return (self.units,) if self.beside is None else np.split(self.units, [self.beside.first])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +71,7 @@ def search(
     vectors, table = space.serving.vectors, space.serving.vectors.table
     members, positions = admitted(agents, space.view, requirements)
     # Query by query: the last bit of a matrix product depends on how many rows it has.
-    toward = [vectors.toward(query.units) for query in queries]
+    toward = [vectors.toward(units) for query in queries for units in query.parts]
     unit, row, cosine = space.view.above(np.concatenate(toward), scorer.threshold, positions)
     evidence = Evidence(
         unit=unit,
@@ -67,8 +85,9 @@ def search(
     rows = len(space.view.owners) if positions is None else int(np.count_nonzero(positions))
     free: tuple[FreeAgent, ...] | None = None
     results = []
-    for own, scores in _scored(scorer, evidence, [len(query.units) for query in queries], len(agents.load)):
-        reached = scores.affinity.max(initial=-np.inf) >= floor
+    for own, scores, by_profile in _scored(scorer, evidence, queries, len(agents.load)):
+        # Where the profile counts, the message alone names the least utilized agents: a queue's order goes by it.
+        reached = not by_profile and scores.affinity.max(initial=-np.inf) >= floor
         if not reached and free is None:
             free = least_utilized(agents, members, max_free)
         results.append(
@@ -84,6 +103,7 @@ def search(
                 calibration=scorer.calibration,
                 scorer=space.serving.fingerprint,
                 rows=rows,
+                by_profile=by_profile,
             )
         )
     return results
@@ -107,21 +127,42 @@ def least_utilized(agents: AgentTable, rows: Rows, most: int) -> tuple[FreeAgent
     return tuple(sorted(free, key=lambda agent: (agent.utilization, agent.idle_since_ms, agent.agent.id))[:most])
 
 
-def _scored(scorer: Scorer, evidence: Evidence, units: Sequence[int], rows: int) -> list[tuple[Evidence, Scores]]:
-    """Score the evidence of several messages, each by itself; return the evidence and scores of each.
+def _scored(
+    scorer: Scorer, evidence: Evidence, queries: Sequence[Query], rows: int
+) -> list[tuple[Evidence, Scores, bool]]:
+    """Score the evidence of several messages, each by itself.
 
-    units: of each message; rows: of the agent table. An agent that two messages meet is scored as two agents.
+    Returns the evidence and scores of each, and whether the customer's profile counts in them. rows: of the agent
+    table. An agent that two messages meet is scored as two agents.
     """
-    if len(units) == 1:
-        return [(evidence, scorer.score(evidence))]
-    bounds = np.concatenate([[0], np.cumsum(units)])
+    if len(queries) == 1:
+        return [_score_alone(scorer, evidence, queries[0].beside)]
+    bounds = np.concatenate([[0], np.cumsum([len(query.units) for query in queries])])
     message = np.searchsorted(bounds, evidence.unit, side="right") - 1
     own = replace(evidence, unit=evidence.unit - bounds[message])
-    scores = scorer.score(replace(own, agent=own.agent + message * rows))
-    numbers = np.arange(len(units) + 1)
+    numbers = np.arange(len(queries) + 1)
     triples = np.searchsorted(message, numbers).tolist()
+    if any(query.beside for query in queries):
+        parts = (own.only(slice(*of_message)) for of_message in pairwise(triples))
+        return [_score_alone(scorer, part, query.beside) for part, query in zip(parts, queries, strict=True)]
+    scores = scorer.score(replace(own, agent=own.agent + message * rows))
     agents = np.searchsorted(scores.agent, numbers * rows).tolist()
     return [
-        (own.only(slice(*of_message)), scores.part(*met, triples_before=of_message[0], rows_before=number * rows))
+        (
+            own.only(slice(*of_message)),
+            scores.part(*met, triples_before=of_message[0], rows_before=number * rows),
+            False,
+        )
         for number, (of_message, met) in enumerate(zip(pairwise(triples), pairwise(agents), strict=True))
     ]
+
+
+def _score_alone(scorer: Scorer, evidence: Evidence, beside: Beside | None) -> tuple[Evidence, Scores, bool]:
+    """Score one message; a profile beside it counts only where the message itself says too little."""
+    if beside is None:
+        return evidence, scorer.score(evidence), False
+    said = evidence.only(evidence.unit < beside.first)
+    scores = scorer.score(said)
+    if scores.affinity.max(initial=-np.inf) >= beside.floor:
+        return said, scores, False
+    return evidence, scorer.score(evidence), True

@@ -15,7 +15,6 @@ import structlog
 
 from matcher.aio import BackgroundTasks, cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
-from matcher.index import Query
 from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
@@ -262,9 +261,7 @@ class QueueDispatcher:
             this_pass.wake_by(kept_until)
             return None
         encoded = contact.encoded
-        result = replica.index.find(
-            Query(encoded.vectors, encoded.stems), requirements, max_free=MOST_AGENTS, floor=terms.floor
-        )
+        result = replica.index.find(encoded.query(terms.floor), requirements, max_free=MOST_AGENTS, floor=terms.floor)
         return SearchedContact(contact, pool, requirements, terms, result=result) if result.eligible else None
 
     async def _offer(self, chosen: Sequence[tuple[SearchedContact, str]], this_pass: Pass) -> None:

@@ -26,13 +26,18 @@ MOST_REQUIRED_SKILLS: Final = 64
 MOST_EXCLUDED: Final = 256
 MOST_PREFERRED: Final = 8
 MOST_LEVEL: Final = 100
+MOST_INTERESTS: Final = 16
+MOST_INTEREST: Final = 512
 
 
 def checked_message(
     wrong: Violations, site: str, pool: str, message: pb.Message, *, text_needed: bool = True
 ) -> Message:
-    """Return a message; text_needed False: it may have requirements alone."""
-    _text(wrong, message, needed=text_needed)
+    """Return a message; text_needed: it needs a text or interests of the customer, not requirements alone."""
+    interests = _interests(wrong, message) if message.customer_interests else ()
+    if message.customer_interests_shareable and not message.customer_interests:
+        wrong.note("message.customer_interests_shareable", "is set, but there are no customer_interests")
+    _text(wrong, message, needed=text_needed and not message.customer_interests)
     wrong.at_most("message.customer", message.customer, MOST_CUSTOMER)
     if message.channel:
         wrong.identifier("message.channel", message.channel)
@@ -55,7 +60,18 @@ def checked_message(
         requirements=requirements,
         preferred=preferred,
         media_type=message.media_type or PLAIN,
+        interests=interests,
+        interests_shareable=message.customer_interests_shareable,
     )
+
+
+def _interests(wrong: Violations, message: pb.Message) -> tuple[str, ...]:
+    field = "message.customer_interests"
+    listed = tuple(wrong.first(field, message.customer_interests, MOST_INTERESTS))
+    for number, interest in enumerate(listed):
+        if not wrong.at_most(f"{field}[{number}]", interest, MOST_INTEREST).strip():
+            wrong.note(f"{field}[{number}]", "is empty")
+    return listed
 
 
 def _text(wrong: Violations, message: pb.Message, *, needed: bool) -> None:
