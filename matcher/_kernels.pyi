@@ -52,6 +52,7 @@ def score(
     cosine: _Single,
     lexical: _Single,
     held: _Whole,
+    weight: _Single,
     settings: tuple[float, float, float, float, float, float, float, float],
     met: _Whole,
     said: _Double,

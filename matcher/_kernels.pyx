@@ -13,7 +13,7 @@ Every pair and every agent is computed by itself, in one order: the same to the 
 
 import numpy
 
-VERSION = 3  # increased with every change of a signature: `matcher.kernels` uses no other version
+VERSION = 4  # increased with every change of a signature: `matcher.kernels` uses no other version
 
 from libc.float cimport DBL_MIN
 from libc.math cimport exp, expm1, log, sqrt
@@ -239,6 +239,7 @@ def score(
     const float[::1] cosine,
     const float[::1] lexical,
     const int64_t[::1] held,
+    const float[::1] weight,
     tuple settings,
     int64_t[::1] met,
     double[:, ::1] said,
@@ -248,16 +249,17 @@ def score(
 ):
     """Write the arrays of `Scores`; return the number of agents and of reasons.
 
-    settings: threshold, lexical weight, from and full, corroboration, ample, handicap, saturation; said: three rows,
-    scores, affinities and breadths.
+    weight: [triples], of each triple's unit; empty: each is 1. settings: threshold, lexical weight, from and full,
+    corroboration, ample, handicap, saturation; said: three rows, scores, affinities and breadths.
     """
-    cdef double threshold, weight, lexical_from, lexical_full, corroboration, ample, handicap, saturation
-    threshold, weight, lexical_from, lexical_full, corroboration, ample, handicap, saturation = settings
+    cdef double threshold, lexical_weight, lexical_from, lexical_full, corroboration, ample, handicap, saturation
+    threshold, lexical_weight, lexical_from, lexical_full, corroboration, ample, handicap, saturation = settings
     cdef float least = <float>threshold
     cdef int64_t at, place, agents = 0, reasons = 0, wide = 1, deep = 1, triples = cosine.shape[0]
     cdef int64_t pair = -1, who, best_place = 0
     cdef double strength, gate, best = 0.0, counted = 0.0, together = 0.0, foremost, lowered = 0.0, plenty = 1.0
-    cdef double total = 0.0, most = 0.0, all_together = 0.0
+    cdef double total = 0.0, most = 0.0, all_together = 0.0, share = 1.0
+    cdef bint weighted = weight.shape[0] > 0
     cdef vector[Triple] order
     cdef Triple one
     for at in range(triples):
@@ -265,7 +267,7 @@ def score(
         deep = max(deep, interest[at] + 1)
     order.reserve(triples)
     for at in range(triples):
-        if cosine[at] > least:
+        if cosine[at] > least and not (weighted and weight[at] <= 0):
             one.key = (agent[at] * wide + unit[at]) * deep + interest[at]
             one.place = at
             order.push_back(one)
@@ -276,6 +278,9 @@ def score(
         if who != pair and pair >= 0:
             foremost = max(best - lowered, 0.0)
             together = counted / plenty
+            if weighted:
+                share = weight[best_place]
+                best, foremost, together = best * share, foremost * share, together * share
             total += (1.0 - corroboration) * foremost + corroboration * together
             most += foremost
             all_together += together
@@ -296,7 +301,7 @@ def score(
         strength = <double>cosine[place] - threshold
         if lexical[place]:
             gate = (strength - lexical_from) / (lexical_full - lexical_from)
-            strength += weight * lexical[place] * min(max(gate, 0.0), 1.0)
+            strength += lexical_weight * lexical[place] * min(max(gate, 0.0), 1.0)
         if who != pair:
             pair, best, best_place, counted = who, strength, place, 0.0
             plenty = max(<double>held[place], ample)

@@ -18,6 +18,8 @@ UNTRAINED: Final = Calibration((-3.195, -2.843, 6.462, 7.951, -0.0418, 0.932, 9.
 
 _TINY: Final = np.finfo(np.float64).tiny
 
+_UNWEIGHTED: Final = np.zeros(0, np.float32)
+
 Floats = NDArray[np.float32]
 Integers = NDArray[np.integer]
 
@@ -66,7 +68,7 @@ class Scores:
     first: NDArray[np.int64]
     reason: NDArray[np.int64]
     strength: NDArray[np.float64]
-    """The evidence of each reason, before handicap and corroboration; aligned with `reason`."""
+    """The evidence of each reason times its unit's weight, before handicap and corroboration; aligned with `reason`."""
 
     def part(self, start: int, end: int, *, triples_before: int, rows_before: int) -> Scores:
         """Return the agents from `start` up to `end`; their rows and reasons less those of the messages before."""
@@ -126,24 +128,29 @@ class Scorer:
         length = np.linalg.norm(mapped, axis=-1, keepdims=True)
         return np.asarray(mapped / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
 
-    def score(self, evidence: Evidence) -> Scores:
+    def score(self, evidence: Evidence, weight: Floats | None = None) -> Scores:
         """Score every agent in the evidence.
+
+        weight: [triples], of each triple's unit, not negative; None: each is 1.
 
         Evidence of a triple: e = cosine - threshold + lexical_weight * lexical * g, where g rises from 0 to 1 as the
         cosine passes from lexical_from to lexical_full above the threshold; there is none below the threshold. An agent
         of n interests, with h = handicap * ln(max(n, ample) / ample), scores the sum over units of
-        (1 - corroboration) * max(e - h) + corroboration * sum(e - h) / max(n, ample), without negative terms.
+        (1 - corroboration) * max(e - h) + corroboration * sum(e - h) / max(n, ample), without negative terms, times
+        the unit's weight. So a unit of weight 0 counts as if the message did not have it.
 
         As affinity = 1 - Π exp(-saturation * a unit's part), it lies in [0, 1], orders agents as the score does,
         never falls when a similarity rises, and does not change by a unit that meets no interest.
         The result does not depend on the order of the triples, to the last bit.
         """
         if kernels.compiled is not None:
-            return self._score_compiled(kernels.compiled, evidence)
+            return self._score_compiled(kernels.compiled, evidence, weight)
         above = evidence.cosine > self.threshold
+        if weight is not None:
+            above &= weight > 0
         if not above.all():
             met = np.flatnonzero(above)
-            scores = self.score(evidence.only(above))
+            scores = self.score(evidence.only(above), None if weight is None else weight[above])
             return replace(scores, reason=met[scores.reason])
         if not len(above):
             none = np.zeros(0, np.int64)
@@ -170,6 +177,9 @@ class Scorer:
             winner = order[reached[np.searchsorted(reached, start)]]
             together = np.add.reduceat(counted, start) / plenty[start]
             highest = np.maximum(best - handicap[start], 0.0)
+        if weight is not None:
+            of_unit = weight[winner].astype(np.float64)
+            best, highest, together = best * of_unit, highest * of_unit, together * of_unit
         part = (1 - self.corroboration) * highest + self.corroboration * together
         agent = pair[start] // wide
         first, last = _runs(agent)
@@ -185,7 +195,7 @@ class Scorer:
             strength=best,
         )
 
-    def _score_compiled(self, compiled: ModuleType, evidence: Evidence) -> Scores:
+    def _score_compiled(self, compiled: ModuleType, evidence: Evidence, weight: Floats | None) -> Scores:
         triples = len(evidence.cosine)
         agent, first, reason = np.empty(triples, np.int64), np.zeros(triples + 1, np.int64), np.empty(triples, np.int64)
         table, strength = np.empty((3, triples)), np.empty(triples)
@@ -196,6 +206,7 @@ class Scorer:
             np.ascontiguousarray(evidence.cosine, np.float32),
             np.ascontiguousarray(evidence.lexical, np.float32),
             np.ascontiguousarray(evidence.held, np.int64),
+            _UNWEIGHTED if weight is None else np.ascontiguousarray(weight, np.float32),
             (
                 self.threshold,
                 self.lexical_weight,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -38,8 +39,17 @@ class Query:
     """Unit vectors [units, dimension], before a scorer's map."""
     stems: Sequence[Sequence[str]]
     """The stems of each unit."""
+    weights: Sequence[float] | None = None
+    """Of each unit: the factor of its evidence, not negative; 0: as if the message did not have it; None: each is 1."""
     beside: Beside | None = None
     """The units of the customer's profile among them; None: it has none."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where the weights are not one a unit, or one is negative or no number."""
+        if self.weights is not None and (
+            len(self.weights) != len(self.units) or not all(0 <= weight < math.inf for weight in self.weights)
+        ):
+            raise ValueError("weights must be one number a unit, none of them negative")
 
     @property
     def parts(self) -> Sequence[Floats]:
@@ -85,8 +95,9 @@ def search(
     rows = len(space.view.owners) if positions is None else int(np.count_nonzero(positions))
     free: tuple[FreeAgent, ...] | None = None
     results = []
-    for own, scores, by_profile in _scored(scorer, evidence, queries, len(agents.load)):
-        # Where the profile counts, the message alone names the least utilized agents: a queue's order goes by it.
+    weight = _weights(queries, unit)
+    for own, scores, by_profile in _scored(scorer, evidence, weight, queries, len(agents.load)):
+        # Where the profile counts, the least utilized agents are named, too: a queue's order goes by the message alone.
         reached = not by_profile and scores.affinity.max(initial=-np.inf) >= floor
         if not reached and free is None:
             free = least_utilized(agents, members, max_free)
@@ -127,25 +138,36 @@ def least_utilized(agents: AgentTable, rows: Rows, most: int) -> tuple[FreeAgent
     return tuple(sorted(free, key=lambda agent: (agent.utilization, agent.idle_since_ms, agent.agent.id))[:most])
 
 
+def _weights(queries: Sequence[Query], unit: Rows) -> Floats | None:
+    """Return the weight of each triple's unit [triples]; None where no message has weights."""
+    if all(query.weights is None for query in queries):
+        return None
+    weights = [np.ones(len(query.units)) if query.weights is None else query.weights for query in queries]
+    return np.concatenate(weights).astype(np.float32)[unit]
+
+
 def _scored(
-    scorer: Scorer, evidence: Evidence, queries: Sequence[Query], rows: int
+    scorer: Scorer, evidence: Evidence, weight: Floats | None, queries: Sequence[Query], rows: int
 ) -> list[tuple[Evidence, Scores, bool]]:
     """Score the evidence of several messages, each by itself.
 
-    Returns the evidence and scores of each, and whether the customer's profile counts in them. rows: of the agent
-    table. An agent that two messages meet is scored as two agents.
+    weight: [triples], as of `Scorer.score`; rows: of the agent table. An agent that two messages meet is scored as two
+    agents. Returns the evidence and scores of each, and whether the customer's profile counts in them.
     """
     if len(queries) == 1:
-        return [_score_alone(scorer, evidence, queries[0].beside)]
+        return [_score_alone(scorer, evidence, weight, queries[0].beside)]
     bounds = np.concatenate([[0], np.cumsum([len(query.units) for query in queries])])
     message = np.searchsorted(bounds, evidence.unit, side="right") - 1
     own = replace(evidence, unit=evidence.unit - bounds[message])
     numbers = np.arange(len(queries) + 1)
     triples = np.searchsorted(message, numbers).tolist()
     if any(query.beside for query in queries):
-        parts = (own.only(slice(*of_message)) for of_message in pairwise(triples))
-        return [_score_alone(scorer, part, query.beside) for part, query in zip(parts, queries, strict=True)]
-    scores = scorer.score(replace(own, agent=own.agent + message * rows))
+        slices = [slice(*of_message) for of_message in pairwise(triples)]
+        return [
+            _score_alone(scorer, own.only(part), None if weight is None else weight[part], query.beside)
+            for part, query in zip(slices, queries, strict=True)
+        ]
+    scores = scorer.score(replace(own, agent=own.agent + message * rows), weight)
     agents = np.searchsorted(scores.agent, numbers * rows).tolist()
     return [
         (
@@ -157,12 +179,15 @@ def _scored(
     ]
 
 
-def _score_alone(scorer: Scorer, evidence: Evidence, beside: Beside | None) -> tuple[Evidence, Scores, bool]:
+def _score_alone(
+    scorer: Scorer, evidence: Evidence, weight: Floats | None, beside: Beside | None
+) -> tuple[Evidence, Scores, bool]:
     """Score one message; a profile beside it counts only where the message itself says too little."""
     if beside is None:
-        return evidence, scorer.score(evidence), False
-    said = evidence.only(evidence.unit < beside.first)
-    scores = scorer.score(said)
+        return evidence, scorer.score(evidence, weight), False
+    said = evidence.unit < beside.first
+    alone = evidence.only(said)
+    scores = scorer.score(alone, None if weight is None else weight[said])
     if scores.affinity.max(initial=-np.inf) >= beside.floor:
-        return said, scores, False
-    return evidence, scorer.score(evidence), True
+        return alone, scores, False
+    return evidence, scorer.score(evidence, weight), True

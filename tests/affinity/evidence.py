@@ -53,6 +53,8 @@ meetings = st.lists(
     unique_by=lambda one: (one.unit, one.agent, one.interest),
     max_size=60,
 )
+unit_weights = st.lists(st.integers(0, 8).map(lambda eighths: eighths / 8), min_size=6, max_size=6)
+"""Weights of the units of `meetings`."""
 
 
 def plain_scores(scorer: Scorer, drawn: list[Meeting]) -> dict[int, float]:

@@ -21,7 +21,7 @@ from matcher.affinity.scorer import Scorer
 from matcher.index.quantized_rows import QuantizedRows
 from matcher.index.vector_table import VectorTable
 from matcher.index.view import View
-from tests.affinity.evidence import Meeting, evidence_of, meetings
+from tests.affinity.evidence import Meeting, evidence_of, meetings, unit_weights
 
 SAME = 1e-12
 seeds = st.integers(0, 2**32 - 1)
@@ -36,14 +36,15 @@ def numpy_alone() -> Iterator[None]:
         yield
 
 
-@given(found=meetings, threshold=st.sampled_from([0.0, 0.3]))
+@given(found=meetings, threshold=st.sampled_from([0.0, 0.3]), weights=st.none() | unit_weights)
 @often
-def test_agents_score_the_same(found: list[Meeting], threshold: float) -> None:
+def test_agents_score_the_same(found: list[Meeting], threshold: float, weights: list[float] | None) -> None:
     """The same agents for the same reasons; scores, affinities and breadths differ by rounding alone."""
     scorer, evidence = Scorer(threshold=threshold), evidence_of(found)
-    compiled = scorer.score(evidence)
+    weight = None if weights is None else np.array(weights, np.float32)[evidence.unit]
+    compiled = scorer.score(evidence, weight)
     with numpy_alone():
-        plain = scorer.score(evidence)
+        plain = scorer.score(evidence, weight)
     for field in fields(plain):
         one, other = getattr(compiled, field.name), getattr(plain, field.name)
         assert one.shape == other.shape

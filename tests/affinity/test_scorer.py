@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import defaultdict
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher.affinity.scorer import Scorer, Scores
-from tests.affinity.evidence import Meeting, evidence_of, held_by, meetings, plain_scores
+from tests.affinity.evidence import Meeting, evidence_of, held_by, meetings, plain_scores, unit_weights
 
 SCORER = Scorer()
 scorers = st.sampled_from([SCORER, Scorer(threshold=0.2, lexical_weight=0.0), Scorer(corroboration=0.0, handicap=0.2)])
@@ -108,6 +109,48 @@ def test_reasons_are_the_best_interest_of_each_unit(found: list[Meeting]) -> Non
         met = {one.unit for one in found if one.agent == agent and np.float32(one.cosine) > SCORER.threshold}
         assert units == sorted(met)
         assert {one.agent for one in reasons} == {agent}
+
+
+@given(meetings, scorers)
+def test_units_of_weight_1_count_as_units_without_weights(found: list[Meeting], scorer: Scorer) -> None:
+    """Scores, affinities, breadths and reasons are equal to the last bit."""
+    evidence = evidence_of(found)
+    plain, weighted = scorer.score(evidence), scorer.score(evidence, np.ones(len(found), np.float32))
+    for field in fields(plain):
+        assert np.array_equal(getattr(weighted, field.name), getattr(plain, field.name))
+
+
+@given(meetings, scorers, st.integers(0, 5))
+def test_a_unit_of_weight_0_counts_as_if_the_message_did_not_have_it(
+    found: list[Meeting], scorer: Scorer, silent: int
+) -> None:
+    """The same agents with the same scores and the same reasons, to the last bit; nobody is met by that unit alone."""
+    evidence = evidence_of(found)
+    without = [one for one in found if one.unit != silent]
+    weighted = scorer.score(evidence, (evidence.unit != silent).astype(np.float32))
+    plain = scorer.score(evidence_of(without))
+    for name in ("agent", "score", "affinity", "breadth", "first", "strength"):
+        assert np.array_equal(getattr(weighted, name), getattr(plain, name))
+    assert [found[at] for at in weighted.reason] == [without[at] for at in plain.reason]
+
+
+@given(meetings, scorers, unit_weights)
+def test_each_unit_counts_by_its_weight(found: list[Meeting], scorer: Scorer, weights: list[float]) -> None:
+    """A score is the sum over units of weight times what the unit alone would score; so is a reason's strength."""
+    expected: dict[int, float] = defaultdict(float)
+    strengths: dict[tuple[int, int], float] = {}
+    for unit, weight in enumerate(weights):
+        alone = scorer.score(evidence_of([one for one in found if one.unit == unit]))
+        for at, agent in enumerate(alone.agent.tolist()):
+            if weight:
+                expected[agent] += weight * alone.score[at]
+                strengths[agent, unit] = weight * alone.strength[at]
+    evidence = evidence_of(found)
+    scores = scorer.score(evidence, np.array(weights, np.float32)[evidence.unit])
+    assert dict(zip(scores.agent.tolist(), scores.score.tolist(), strict=True)) == pytest.approx(dict(expected))
+    reasons = [found[at] for at in scores.reason]
+    pairs = [(one.agent, one.unit) for one in reasons]
+    assert dict(zip(pairs, scores.strength.tolist(), strict=True)) == pytest.approx(strengths)
 
 
 def test_shared_words_count_only_where_the_meaning_is_close() -> None:

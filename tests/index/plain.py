@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from matcher.affinity.lexicon import Lexicon, stems
 from matcher.affinity.scorer import Evidence, Scorer
+from matcher.index import Query
 from matcher.model import Agent, Constraint, Hold, Requirements
 from matcher.model.languages import meets
 from matcher.model.lifecycle import AgentStatus
@@ -103,9 +104,7 @@ class PlainIndex:
         met = {None, Constraint.STATUS, Constraint.CAPACITY} if ignore_availability else {None}
         return [agent for agent in self.agents.values() if self.unmet(agent, requirements) in met]
 
-    def affinities(
-        self, eligible: Sequence[Agent], units: Floats, unit_stems: Sequence[Sequence[str]], pool: str
-    ) -> dict[str, tuple[float, float]]:
+    def affinities(self, eligible: Sequence[Agent], query: Query, pool: str) -> dict[str, tuple[float, float]]:
         """Return score and affinity of each agent that is met; all units are compared with all interests."""
         scorer = self.scorers.get(pool, self.scorer)
         lexicon = Lexicon()
@@ -113,16 +112,17 @@ class PlainIndex:
             agent.id: [lexicon.add(stems(interest)) for interest in agent.profile.interests]
             for agent in self.agents.values()
         }
-        projected = scorer.project(units)
+        projected = scorer.project(query.units)
+        weights = np.array(query.weights or [1.0] * len(query.units), np.float32)
         affinities = {}
         for agent in eligible:
             cosine = projected @ scorer.project(self.vectors[agent.id]).T
             unit, interest = np.nonzero(cosine > -2)
-            lexical = lexicon.shared(unit_stems, unit, np.array(handles[agent.id])[interest])
+            lexical = lexicon.shared(query.stems, unit, np.array(handles[agent.id])[interest])
             held = np.full(len(unit), len(handles[agent.id]))
             one_agent = np.zeros(len(unit), np.int64)
             evidence = Evidence(unit, one_agent, interest, cosine[unit, interest], lexical, held)
-            scores = scorer.score(evidence)
+            scores = scorer.score(evidence, weights[unit])
             if len(scores.agent):
                 affinities[agent.id] = (float(scores.score[0]), float(scores.affinity[0]))
         return affinities

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import fields, replace
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -37,6 +38,8 @@ from tests.index.rosters import (
 
 # A cosine this near the threshold may be on either side of it, by the order in which its products are summed.
 HAIR = 1e-6
+
+WEIGHTS = (None, (0.5, 0.0, 2.0, 1.0), (1.0,) * 4)
 
 names = st.sampled_from(NAMES)
 
@@ -123,14 +126,23 @@ class RosterChanges(RuleBasedStateMachine):
             self.index.set_scorer(pool, scorer)
         self.plain.scorers[pool] = scorer or self.plain.scorer
 
-    @rule(text=st.lists(interests, min_size=1, max_size=4), required=requirements, seed=seeds, everybody=st.booleans())
-    def find(self, text: list[str], required: Requirements, seed: int, everybody: bool) -> None:
+    @rule(
+        text=st.lists(interests, min_size=1, max_size=4),
+        required=requirements,
+        seed=seeds,
+        everybody=st.booleans(),
+        weights=st.sampled_from(WEIGHTS),
+    )
+    def find(
+        self, text: list[str], required: Requirements, seed: int, everybody: bool, weights: tuple[float, ...] | None
+    ) -> None:
         """Find the same agents with the same affinities, and compare no other agent's interests."""
         units, words = vectors(seed, len(text)), [stems(interest) for interest in text]
         eligible = self.plain.eligible(required, ignore_availability=everybody)
         before = self.index.rows_scored
-        found = self.index.find(Query(units, words), required, ignore_availability=everybody)
-        expected = self.plain.affinities(eligible, units, words, required.pool)
+        query = Query(units, words, weights and weights[: len(text)])
+        found = self.index.find(query, required, ignore_availability=everybody)
+        expected = self.plain.affinities(eligible, query, required.pool)
         assert {agent.id for agent in found.agents} == set(expected)
         assert found.scorer == self.plain.scorers.get(required.pool, self.plain.scorer).fingerprint
         for at, agent in enumerate(found.agents):
@@ -152,13 +164,17 @@ class RosterChanges(RuleBasedStateMachine):
     def find_each(self, texts: list[list[str]], required: Requirements, seed: int, floor: float) -> None:
         """Find for messages together, an empty one among them, what is found for each alone, to the bit."""
         queries = [
-            Query(vectors(seed + number, len(text)), [stems(interest) for interest in text])
-            for number, text in enumerate(texts)
+            Query(
+                vectors(seed + number, len(text)),
+                [stems(interest) for interest in text],
+                weights and weights[: len(text)],
+            )
+            for number, (text, weights) in enumerate(zip(texts, cycle(WEIGHTS), strict=False))
         ]
         before = self.index.rows_scored
         together = self.index.find_each(queries, required, floor=floor)
         compared = self.index.rows_scored - before
-        alone = [self.index.find(Query(query.units, query.stems), required, floor=floor) for query in queries]
+        alone = [self.index.find(query, required, floor=floor) for query in queries]
         assert self.index.rows_scored - before == 2 * compared
         for one, other in zip(together, alone, strict=True):
             assert_same(one, other)
