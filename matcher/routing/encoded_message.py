@@ -37,11 +37,16 @@ class EncodedMessage:
     degraded: Degraded | None = None
     """Why the message has no units: it was not encoded, and its pool wants the least utilized agent then."""
 
-    def query(self, floor: float) -> Query:
-        """Return the message as the search takes it; floor: below it the customer's profile counts."""
+    def query(self, floor: float, profile_weight: float) -> Query:
+        """Return the message as the search takes it.
+
+        floor: below it the customer's profile counts; profile_weight: the factor of its evidence then.
+        """
         if not self.units.profile:
             return Query(self.vectors, self.stems)
-        return Query(self.vectors, self.stems, Beside(len(self.units.spans), floor))
+        said, brought = len(self.units.spans), len(self.units.profile)
+        weights = [1.0] * said + [profile_weight] * brought
+        return Query(self.vectors, self.stems, weights, Beside(said, floor))
 
 
 async def encode_message(
@@ -58,6 +63,8 @@ async def encode_message(
     """
     encoder = replica.matching.encoder
     small_talk = SmallTalk.of_pool(pool.policy.small_talk if pool else ())
+    if message.interests and pool and not pool.policy.profile_weight:
+        message = replace(message, interests=())
     cut = partial(_cut, unknown=partial(unknown_words, encoder), small_talk=small_talk)
     characters = len(message.text) + sum(map(len, message.interests))
     compared = cut(message) if characters <= AT_ONCE else await in_reader(cut, message)

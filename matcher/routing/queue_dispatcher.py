@@ -261,7 +261,12 @@ class QueueDispatcher:
             this_pass.wake_by(kept_until)
             return None
         encoded = contact.encoded
-        result = replica.index.find(encoded.query(terms.floor), requirements, max_free=MOST_AGENTS, floor=terms.floor)
+        result = replica.index.find(
+            encoded.query(terms.floor, pool.policy.profile_weight),
+            requirements,
+            max_free=MOST_AGENTS,
+            floor=terms.floor,
+        )
         return SearchedContact(contact, pool, requirements, terms, result=result) if result.eligible else None
 
     async def _offer(self, chosen: Sequence[tuple[SearchedContact, str]], this_pass: Pass) -> None:

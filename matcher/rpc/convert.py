@@ -298,6 +298,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         when_overloaded=WHEN_OVERLOADED[policy.when_overloaded],
         wrap_up=_wrap_up(policy),
         second_complete_ends_wrap_up=policy.second_complete_ends_wrap_up,
+        profile_weight=policy.profile_weight,
         affinity_floor=policy.affinity_floor,
         affinity_tolerance=policy.affinity_tolerance,
         effective_affinity_floor=floor,
