@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 
 from matcher.encoder.artifact_cache import CompilingFailed, obtain_artifact
 from matcher.encoder.batching_encoder import BatchingEncoder
@@ -42,15 +43,17 @@ async def fingerprint_of(model: str) -> str:
 async def _choose(
     settings: EncoderSettings, source: ModelSource, progress: Callable[[str], None]
 ) -> tuple[Runtime, str]:
+    original = "numpy" if source.family == "universal" else "torch"
     if settings.runtime == "torch":
-        return await _torch(settings, source), "torch, because the settings ask for it"
+        why = "the settings ask for it" if original == "torch" else "the settings ask for no compiled model"
+        return await _original(settings, source), f"{original}, because {why}"
     try:
         runtime, agreement = await _openvino(settings, source, progress)
     except CompilingFailed as obstacle:
         if settings.runtime == "openvino":
             raise ModelUnusable(f"the settings ask for openvino, but {obstacle}") from obstacle
-        progress(f"openvino cannot be used ({obstacle}): loading the model with torch")
-        return await _torch(settings, source), f"torch, because openvino cannot be used: {obstacle}"
+        progress(f"openvino cannot be used ({obstacle}): loading the model with {original}")
+        return await _original(settings, source), f"{original}, because openvino cannot be used: {obstacle}"
     why = "because the settings ask for it" if settings.runtime == "openvino" else "the fastest with true vectors here"
     return runtime, f"openvino, {why}: {agreement}"
 
@@ -63,20 +66,31 @@ async def _openvino(
         raise CompilingFailed(f"{' and '.join(missing)} is not installed")
     from matcher.encoder.openvino_runtime import RuntimeUntrue, open_openvino
 
+    opened = open_openvino
+    if source.family == "universal":
+        from matcher.encoder.universal.reference_texts import universal_reference_texts
+        from matcher.encoder.universal.rows import UniversalRows
+
+        opened = partial(open_openvino, graph_input=UniversalRows, texts=universal_reference_texts())
     folder, manifest = await obtain_artifact(source, settings.cache_dir, progress)
     streams = settings.worker_count()
     try:
-        return await asyncio.to_thread(open_openvino, folder, manifest, streams), manifest.reason
+        return await asyncio.to_thread(opened, folder, manifest, streams), manifest.reason
     except RuntimeUntrue as untrue:
         progress(f"the model is compiled again: {untrue}")
     folder, manifest = await obtain_artifact(source, settings.cache_dir, progress, distrusted=True)
     try:
-        return await asyncio.to_thread(open_openvino, folder, manifest, streams), manifest.reason
+        return await asyncio.to_thread(opened, folder, manifest, streams), manifest.reason
     except RuntimeUntrue as untrue:
         raise CompilingFailed(str(untrue)) from untrue
 
 
-async def _torch(settings: EncoderSettings, source: ModelSource) -> Runtime:
+async def _original(settings: EncoderSettings, source: ModelSource) -> Runtime:
+    """Return the runtime that is the authority on the model's vectors."""
+    if source.family == "universal":
+        from matcher.encoder.universal.numpy_runtime import NumpyRuntime
+
+        return await asyncio.to_thread(NumpyRuntime, source.path, settings.worker_count())
     from matcher.encoder.torch_runtime import TorchRuntime
 
     return await asyncio.to_thread(TorchRuntime, source, settings.worker_count())

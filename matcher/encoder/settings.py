@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
+UNIVERSAL_MODEL = "universal-sentence-encoder-multilingual"
 
 RuntimeChoice = Literal["auto", "openvino", "torch"]
 
@@ -25,7 +26,7 @@ class Priority(enum.IntEnum):
 class EncoderSettings:
     """Hold which model is served, by what runtime, and the bounds of the queue and the cache.
 
-    `model` is the packaged model's name, a folder, or a hub id; `threads` is the number of cores to use (0: all that
+    `model` is a packaged model's name, a folder, or a hub id; `threads` is the number of cores to use (0: all that
     this process may run on); `max_queued_tokens` bounds the queue of each priority by itself, so that an import cannot
     make a route be refused; `text_cache_size` is the number of recent texts whose vectors are kept.
     """

@@ -67,11 +67,10 @@ async def encode_message(
         message = replace(message, interests=())
     cut = partial(_cut, unknown=partial(unknown_words, encoder), small_talk=small_talk)
     characters = len(message.text) + sum(map(len, message.interests))
-    compared = cut(message) if characters <= AT_ONCE else await in_reader(cut, message)
+    compared, known_stems = cut(message) if characters <= AT_ONCE else await in_reader(cut, message)
     vectors = await _encode(encoder, compared.texts, share, until)
     if compared.profile_texts:
         vectors = np.concatenate([vectors, await _encode(encoder, compared.profile_texts, share, until)])
-    known_stems = [stems(text) for text in (*compared.texts, *compared.profile_texts)]
     return EncodedMessage(compared.units, vectors, known_stems)
 
 
@@ -110,13 +109,14 @@ def without_units(replica: SiteReplica, message: Message, degraded: Degraded | N
     return EncodedMessage(Sentences((), merged=False, set_aside=message.set_aside), nothing, [], degraded)
 
 
-def _cut(message: Message, *, unknown: Unknown, small_talk: SmallTalk) -> ComparedUnits:
-    """Return what is compared of a message, and of the customer's interests where there are any."""
+def _cut(message: Message, *, unknown: Unknown, small_talk: SmallTalk) -> tuple[ComparedUnits, list[tuple[str, ...]]]:
+    """Return what is compared of a message and of the customer's interests, and the stems of all units."""
     compared = compared_units(message, unknown=unknown, small_talk=small_talk)
-    if not message.interests:
-        return compared
-    units, texts = profile_units(message, unknown)
-    return replace(compared, units=msgspec.structs.replace(compared.units, profile=units), profile_texts=texts)
+    if message.interests:
+        profile, texts = profile_units(message, unknown)
+        units = msgspec.structs.replace(compared.units, profile=profile)
+        compared = replace(compared, units=units, profile_texts=texts)
+    return compared, [stems(text) for text in (*compared.texts, *compared.profile_texts)]
 
 
 def slices(texts: Sequence[str], most: int) -> Iterator[list[str]]:
