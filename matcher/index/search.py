@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matcher.affinity.lexicon import Lexicon
 from matcher.affinity.scorer import Evidence, Scorer, Scores
 from matcher.affinity.search_result import FreeAgent, SearchResult, top_k
 from matcher.index.agent_table import AgentTable
 from matcher.index.filters import admitted
+from matcher.index.kinds import kinds_of
 from matcher.index.pool_scorers import ServingScorer
 from matcher.index.vector_table import Floats, Rows
 from matcher.index.view import View
@@ -81,8 +83,12 @@ def search(
     vectors, table = space.serving.vectors, space.serving.vectors.table
     members, positions = admitted(agents, space.view, requirements)
     # Query by query: the last bit of a matrix product depends on how many rows it has.
-    toward = [vectors.toward(units) for query in queries for units in query.parts]
-    unit, row, cosine = space.view.above(np.concatenate(toward), scorer.threshold, positions)
+    toward = np.concatenate([vectors.toward(units) for query in queries for units in query.parts])
+    kinds = None
+    if scorer.halves is not None and scorer.others is not None:
+        units = np.concatenate([query.units for query in queries])
+        kinds = kinds_of(units, toward, scorer.halves, scorer.others.threshold)
+    unit, row, cosine = space.view.above(toward, scorer.threshold, positions, kinds)
     evidence = Evidence(
         unit=unit,
         agent=table.agent[row],
@@ -91,6 +97,8 @@ def search(
         lexical=space.lexicon.shared([stems for query in queries for stems in query.stems], unit, table.handle[row]),
         held=table.held[row],
     )
+    if kinds is not None:
+        evidence = _by_kind(scorer, evidence, vectors.both_english(unit, row, kinds))
     pool_agents = agents.attribute_table.in_pool(requirements.pool)
     rows = len(space.view.owners) if positions is None else int(np.count_nonzero(positions))
     free: tuple[FreeAgent, ...] | None = None
@@ -136,6 +144,19 @@ def least_utilized(agents: AgentTable, rows: Rows, most: int) -> tuple[FreeAgent
         agents.idle_since[rows].tolist(),
     )
     return tuple(sorted(free, key=lambda agent: (agent.utilization, agent.idle_since_ms, agent.agent.id))[:most])
+
+
+def _by_kind(scorer: Scorer, evidence: Evidence, both_english: NDArray[np.bool_]) -> Evidence:
+    """Return the evidence with what its cosines are worth.
+
+    Words are stemmed as English, so shared words count only between two English texts.
+    """
+    return replace(
+        evidence,
+        cosine=scorer.values(evidence.cosine, both_english),
+        lexical=evidence.lexical * both_english,
+        similarity=evidence.cosine,
+    )
 
 
 def _weights(queries: Sequence[Query], unit: Rows) -> Floats | None:

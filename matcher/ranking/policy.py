@@ -178,7 +178,7 @@ def _reasons(result: SearchResult, units: Sentences, places: NDArray[np.intp]) -
     columns = zip(
         evidence.unit[triples].tolist(),
         evidence.interest[triples].tolist(),
-        evidence.cosine[triples].tolist(),
+        (evidence.cosine if evidence.similarity is None else evidence.similarity)[triples].tolist(),
         evidence.lexical[triples].tolist(),
         strict=True,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -36,7 +35,7 @@ from matcher.routing.ranker import Ranker, RankOptions, RankRequest, unknown_pre
 from matcher.routing.reserver import Choice, NobodyFree, Reserver
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
-from matcher.store.customers import LEAST_JOINED_MS, CustomerStore
+from matcher.store.customers import CustomerStore
 from matcher.store.reservations import ReservationRef, ReservationStore, ReserveKind, ReserveRequest
 from matcher.store.roster import RosterStore
 
@@ -148,15 +147,6 @@ class Router:
                 return await self._unmatched(to_rank, nobody, explain=False)
             case outcome:
                 return outcome
-
-    async def link(self, site: str, handles: Sequence[str]) -> int:
-        """Join the handles of one customer for as long as a pool of the site remembers customers, at least for a day.
-
-        Returns how many handles the customer has now.
-        """
-        replica = await self._sites.replica(site)
-        remembered = (pool.policy.relationship_ms for pool in replica.pools.known.values())
-        return await self._customers.link(site, handles, max((LEAST_JOINED_MS, *remembered)))
 
     async def answered(self, site: str, request: RouteRequest) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that the request was given before, None for a new request; nothing is held.

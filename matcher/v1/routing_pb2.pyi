@@ -1031,7 +1031,9 @@ class MatchReason(_message.Message):
     interest: _builtins.str
     """The interest, in the agent's words."""
     similarity: _builtins.float
-    """The similarity in meaning, a cosine."""
+    """The similarity in meaning: the cosine of the two texts' vectors. Of vectors that a pair of models made, two English
+    texts are compared by both models, and all others by the second alone.
+    """
     lexical: _builtins.float
     """The part of the score that shared rare words add."""
     source: Global___ReasonSource.ValueType
