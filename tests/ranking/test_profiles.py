@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matcher.affinity.search_result import SearchResult
@@ -54,6 +54,7 @@ def waiting(number: int, waited_s: float, result: SearchResult) -> SearchedConta
     )
 
 
+@settings(deadline=None)
 @given(messages(), st.data())
 def test_the_same_contacts_leave_the_queue_in_the_same_order_with_and_without_profiles(
     drawn: list[tuple[SearchResult, SearchResult]], data: st.DataObject
@@ -72,6 +73,7 @@ def test_the_same_contacts_leave_the_queue_in_the_same_order_with_and_without_pr
     assert served[0] == served[1]
 
 
+@settings(deadline=None)
 @given(messages(), st.sampled_from([0.0, 0.05]))
 def test_the_same_messages_of_a_batch_get_an_agent_with_and_without_profiles(
     drawn: list[tuple[SearchResult, SearchResult]], tolerance: float
