@@ -38,6 +38,7 @@ async def plot(
     from matcher.evaluation import ExtraMissing
     from matcher.evaluation.interest_map import Meeting, draw_interests
     from matcher.evaluation.vector_cache import VectorCache
+    from matcher.replica.text_reading import TEXT_READING
 
     reasons = [(candidate, reason) for candidate in answer.candidates for reason in candidate.reasons]
     met = dict.fromkeys(reason.interest for _, reason in reasons)
@@ -65,6 +66,7 @@ async def plot(
         encoder = await open_encoder(
             EncoderSettings(settings.models_dir, settings.model, settings.encoder_runtime, settings.encoder_threads),
             lambda step: session.note(step, style="dim"),
+            reading=TEXT_READING,
         )
         try:
             cache = VectorCache(encoder)

@@ -292,6 +292,12 @@ def _hold(hold: roster_pb2.Hold) -> str:
     return f"{short(hold.reservation)} {hold.channel} (cost {hold.cost}) until {time(hold.expire_time)}"
 
 
+def _scorer(record: roster_pb2.Pool) -> str:
+    """Return a pool's scorer, and the one that ranks in its place."""
+    named = record.scorer or "the service's"
+    return named if record.scorer_serving in {"", record.scorer} else f"{named}; {record.scorer_serving} ranks now"
+
+
 def pool(record: roster_pb2.Pool) -> Facts:
     """Return a pool's facts."""
     floor = f"{record.effective_affinity_floor:.3f}{'' if record.HasField('affinity_floor') else ' (computed)'}"
@@ -304,7 +310,7 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("offer", f"{seconds(record.offer_duration.ToTimedelta().total_seconds())}"),
             ("accepted", f"{seconds(record.accepted_duration.ToTimedelta().total_seconds())}"),
             ("wrap-up", _wrap_up(record)),
-            ("scorer", record.scorer or "the service's"),
+            ("scorer", _scorer(record)),
             ("wait", f"{seconds(record.wait_duration.ToTimedelta().total_seconds())}"),
             ("waiting now", f"{record.waiting}"),
             ("wait-weight", f"{record.wait_weight:g} affinity a second"),

@@ -273,8 +273,8 @@ def site(record: Site) -> roster_pb2.Site:
     return roster_pb2.Site(name=site_name(record.id), uid=record.uid)
 
 
-def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_pb2.Pool:
-    """Convert a pool, with the floor and the tolerance in force."""
+def pool(site: str, record: Pool, *, floor: float, tolerance: float, scorer: str) -> roster_pb2.Pool:
+    """Convert a pool, with the floor, the tolerance and the scorer in force."""
     policy = record.policy
     return roster_pb2.Pool(
         name=name(Kind.POOL, site, record.id),
@@ -283,6 +283,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         accepted_duration=_duration(policy.accepted_ms),
         wrap_up_duration=_duration(policy.wrap_up_ms),
         scorer=policy.scorer,
+        scorer_serving=scorer,
         wait_duration=_duration(policy.wait_ms),
         wait_weight=policy.wait_weight,
         head_start=_duration(policy.head_start_ms),

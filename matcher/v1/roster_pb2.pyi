@@ -392,6 +392,7 @@ class Pool(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     SCORER_FIELD_NUMBER: _builtins.int
+    SCORER_SERVING_FIELD_NUMBER: _builtins.int
     WAIT_DURATION_FIELD_NUMBER: _builtins.int
     WAIT_WEIGHT_FIELD_NUMBER: _builtins.int
     HEAD_START_FIELD_NUMBER: _builtins.int
@@ -429,6 +430,11 @@ class Pool(_message.Message):
     scorer: _builtins.str
     """The scorer that ranks for this pool: "packaged", "untrained", or the name of a file in MATCHER_SCORERS. Empty:
     MATCHER_SCORER.
+    """
+    scorer_serving: _builtins.str
+    """The scorer that ranks for this pool now. It is another one than `scorer` where that file is gone from
+    MATCHER_SCORERS or was learned from the vectors of another model: then the scorer of MATCHER_SCORER ranks, and the
+    log says so. "untrained" where the package has no learned scorer for the model.
     """
     wait_weight: _builtins.float
     """How much affinity a second of waiting is worth, where waiting contacts compete for the same agent: no contact is
@@ -556,6 +562,7 @@ class Pool(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         scorer: _builtins.str = ...,
+        scorer_serving: _builtins.str = ...,
         wait_duration: _duration_pb2.Duration | None = ...,
         wait_weight: _builtins.float | None = ...,
         head_start: _duration_pb2.Duration | None = ...,
@@ -577,7 +584,7 @@ class Pool(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_profile_weight", b"_profile_weight", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "profile_weight", b"profile_weight", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_profile_weight", b"_profile_weight", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "profile_weight", b"profile_weight", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "scorer", b"scorer", "second_complete_ends_wrap_up", b"second_complete_ends_wrap_up", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_profile_weight", b"_profile_weight", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "profile_weight", b"profile_weight", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "scorer", b"scorer", "scorer_serving", b"scorer_serving", "second_complete_ends_wrap_up", b"second_complete_ends_wrap_up", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
     _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015
