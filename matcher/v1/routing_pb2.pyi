@@ -490,7 +490,9 @@ class Message(_message.Message):
     @_builtins.property
     def language_expires_after(self) -> _duration_pb2.Duration:
         """How long after the contact's creation the language is required, where the contact waits. Unset: always. At most 7
-        days. Only with `language`.
+        days. Only with `language`. A route without `wait` and a suggestion are decided at once, so this field changes
+        nothing in them, and neither does `expires_after` of a skill or of a preferred agent; a contact that a transfer or a
+        lost agent puts into the queue later waits by them.
         """
 
     @_builtins.property
@@ -532,7 +534,8 @@ class PreferredAgent(_message.Message):
     def expires_after(self) -> _duration_pb2.Duration:
         """How long after the contact's creation a waiting contact is kept for the agent, before other agents may take it: only
         while the agent is ONLINE, in the pool, meets the requirements and is merely too busy. Else, and once that ends, other
-        agents may take it at once. Unset: not kept; the agent is chosen first where free. At most 1 h.
+        agents may take it at once. Unset: not kept; the agent is chosen first where free. At most 1 h. Without `wait` as
+        language_expires_after.
         """
 
     def __init__(
@@ -565,7 +568,7 @@ class RequiredSkill(_message.Message):
     @_builtins.property
     def expires_after(self) -> _duration_pb2.Duration:
         """How long after the contact's creation the skill is required, where the contact waits: then the contact is matched
-        without it. Unset: always. At most 7 days.
+        without it. Unset: always. At most 7 days. Without `wait` as language_expires_after.
         """
 
     def __init__(
