@@ -36,6 +36,13 @@ SAFE_TO_REPEAT = {
         "ListPools",
         "ListSites",
     ),
+    "matcher.v1.CustomerService": (
+        "PutCustomer",  # this client always sends a request_id
+        "GetCustomer",
+        "LookupCustomer",
+        "ListCustomers",
+        "LinkCustomers",
+    ),
 }
 """Calls whose repeat changes nothing more. CompleteReservation is not among them: where a pool keeps the former meaning
 of a second call (second_complete_ends_wrap_up), a repeat would end the wrap-up. The client's `complete` repeats it."""

@@ -50,6 +50,7 @@ from matcher.server.supervisor import stop_with_parent, supervise
 from matcher.services.agent_import import ImportService
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
+from matcher.services.customers import CustomerService
 from matcher.services.departures import AwayReason
 from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
@@ -225,6 +226,7 @@ def _services(
         agents=agents,
         imports=ImportService(stores.roster, agents, sites, client),
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
+        customers=CustomerService(stores.customers, stores.customer_records, stores.contacts, sites, client),
         sites=SiteService(stores.sites, stores.roster, sites, removal),
     )
 

@@ -33,8 +33,10 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:timers             | zset   | the site's; empties  | wait, heartbeat, idle conversation → its end     |
 | m:{site}:dispatcher         | string | the leader lease's   | the process that offers to the queue             |
 | m:{site}:auditor            | string | the audit lease's    | the process that audits the site                 |
-| m:{site}:handle:<digest>    | string | of the relationships | the customer of a handle                         |
-| m:{site}:customer:<id>      | hash   | of the relationships | agent → how it went, until when it counts        |
+| m:{site}:handle:<digest>    | string | the customer's       | the customer of a handle                         |
+| m:{site}:customer:<id>      | hash   | what is remembered's | handles, sealed; agent → how it went             |
+| m:{site}:profile:<id>       | hash   | until consent ends   | a customer's interests and vectors, sealed       |
+| m:{site}:customers          | zset   | the last customer's  | customer → until when anything is remembered     |
 | m:{site}:contact:<id>       | hash   | its deadline + keep  | state, pool, channel, customer, exclusions       |
 | m:{site}:aside:<id>         | any    | its wait's           | a contact's record that could not be read        |
 | m:{site}:resv:<id>          | hash   | its deadline + keep  | state, agent, contact, fence, times              |
@@ -163,13 +165,22 @@ class Keys:
         """The audit lease of the process that audits the site."""
         return self._of("auditor")
 
+    @property
+    def customers(self) -> str:
+        """The ids of the customers of whom anything is remembered."""
+        return self._of("customers")
+
     def handle(self, digest: str) -> str:
         """Return the key of a customer's handle, which is named by its keyed digest."""
         return self._of(f"handle:{digest}")
 
     def customer(self, customer: str) -> str:
-        """Return the key of a customer's relationships."""
+        """Return the key of a customer's handles and relationships."""
         return self._of(f"customer:{customer}")
+
+    def profile(self, customer: str) -> str:
+        """Return the key of the interests that a customer agreed to leave."""
+        return self._of(f"profile:{customer}")
 
     def pool(self, pool: str) -> str:
         """Return the key of a pool."""

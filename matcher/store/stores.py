@@ -9,6 +9,7 @@ from typing import Self
 from matcher.store.audit import AuditStore
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
+from matcher.store.customer_records import CustomerRecordStore
 from matcher.store.customers import CustomerStore
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.models import ModelStore
@@ -30,6 +31,7 @@ class Stores:
     routing: ReservationStore
     contacts: ContactStore
     customers: CustomerStore
+    customer_records: CustomerRecordStore
     presence: PresenceStore
     events: EventStore
     audit: AuditStore
@@ -48,6 +50,7 @@ class Stores:
         out because it cannot be read.
         """
         unreadable = Unreadable(on_unreadable)
+        customers = CustomerStore(connection, keys, unreadable)
         return cls(
             models=ModelStore(connection),
             sites=SiteStore(connection, lifetimes.events_kept),
@@ -56,7 +59,10 @@ class Stores:
             contacts=ContactStore(
                 connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept, unreadable=unreadable
             ),
-            customers=CustomerStore(connection, keys, unreadable),
+            customers=customers,
+            customer_records=CustomerRecordStore(
+                connection, customers, keys, request_window_ms=lifetimes.request_window_ms
+            ),
             presence=PresenceStore(connection, lifetimes.events_kept),
             events=EventStore(connection),
             audit=AuditStore(connection, lifetimes.events_kept),

@@ -12,7 +12,16 @@ from typing import Final
 from matcher.store.redis.verb_call import VerbCall, layout_of
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Quarantine
-from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Rehash, Remember
+from matcher.store.verbs.customers import (
+    Handle,
+    Link,
+    OtherCustomer,
+    PutProfile,
+    PutProfileVectors,
+    RecallHandle,
+    Rehash,
+    Remember,
+)
 from matcher.store.verbs.keys import UseKeys
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
@@ -88,10 +97,13 @@ __all__ = [
     "PoolLeft",
     "PutAgent",
     "PutPool",
+    "PutProfile",
+    "PutProfileVectors",
     "PutStatus",
     "PutVectors",
     "Quarantine",
     "RaiseSchema",
+    "RecallHandle",
     "Register",
     "Rehash",
     "Remember",
@@ -128,6 +140,9 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         GiveBack,
         Link,
         Remember,
+        PutProfile,
+        PutProfileVectors,
+        RecallHandle,
         Rehash,
         UseKeys,
         PutAgent,
