@@ -90,8 +90,8 @@ class Settings(BaseModel):
     )
     model: str = Field(
         "all-MiniLM-L6-v2",
-        description="all-MiniLM-L6-v2 or universal-sentence-encoder-multilingual (packaged), or the folder or hub id "
-        "of any sentence-transformers model.",
+        description="all-MiniLM-L6-v2 or universal-sentence-encoder-multilingual (packaged), both as A+B, or the "
+        "folder or hub id of any sentence-transformers model.",
     )
     model_cache: Path | None = Field(None, description="Folder of compiled models; none: `models` in `data_dir`.")
     encoder_runtime: Literal["auto", "openvino", "torch"] = Field(

@@ -60,6 +60,7 @@ async def encode(
     """
     from matcher.encoder import EncoderSettings, open_encoder
     from matcher.replica.model_change import encode_roster
+    from matcher.replica.text_reading import TEXT_READING
     from matcher.store.models import KnownModel, ModelStore
     from matcher.store.roster import RosterStore
 
@@ -67,6 +68,7 @@ async def encode(
         encoder = await open_encoder(
             EncoderSettings(settings.models_dir, model, settings.encoder_runtime, settings.encoder_threads),
             lambda step: session.note(step, style="dim"),
+            reading=TEXT_READING,
         )
         try:
             stored = KnownModel(encoder.fingerprint, model)

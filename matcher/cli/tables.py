@@ -5,21 +5,20 @@ The texts are those of customers and agents: control characters are replaced, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from matcher.cli.columns import MIDDLE, WIDE, Column, Facts, Listing
-from matcher.cli.terminal_text import shortened, visible
+from matcher.cli.columns import Facts
+from matcher.cli.terminal_text import visible
 from matcher.model.durations import in_words
 from matcher.v1 import roster_pb2, routing_pb2
 
-REASONS_SHOWN = 3
 LONG_SECONDS = 120
 NO_AGENT = "no agent can take the message now"
 SILENT = {
@@ -81,44 +80,6 @@ def short(name: str) -> str:
 def time(stamp: Timestamp) -> str:
     """Return a time as RFC 3339 to the second; "" where it is not set."""
     return stamp.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ") if stamp.seconds else ""
-
-
-def words_met(reasons: Sequence[routing_pb2.MatchReason], text: str, width: int = 60) -> str:
-    """Return the words of the text that met interests; without the text, their positions in it."""
-    return " · ".join(_words(reason, text, width) for reason in reasons[:REASONS_SHOWN])
-
-
-def _words(reason: routing_pb2.MatchReason, text: str, width: int) -> str:
-    return shortened(text[reason.start : reason.end], width) if text else f"{reason.start} to {reason.end}"
-
-
-def candidates(ranked: Iterable[routing_pb2.Candidate], text: str = "") -> Listing:
-    """Return a list of candidates, with a row for each pair of words and the interest they met."""
-    grid = Listing(
-        Column("#"),
-        Column("agent"),
-        Column("name", MIDDLE, text=True),
-        Column("affinity"),
-        Column("confidence", WIDE),
-        Column("load", MIDDLE),
-        Column("words" if text else "position", text=True),
-        Column("interest", text=True),
-    )
-    for rank, candidate in enumerate(ranked, start=1):
-        cells: tuple[object, ...] = (
-            rank,
-            short(candidate.agent),
-            shortened(candidate.display_name, 24),
-            f"{candidate.affinity:.3f}",
-            f"{candidate.confidence:.2f}",
-            f"{candidate.utilization:.0%}",
-        )
-        for reason in candidate.reasons[:REASONS_SHOWN]:
-            grid.add(*cells, _words(reason, text, 48), shortened(reason.interest, 64))
-            cells = ("",) * 6
-        if not candidate.reasons:
-            grid.add(*cells, "", "")
-    return grid
 
 
 def unmatched(reason: routing_pb2.Constraint.ValueType) -> str:
@@ -233,39 +194,33 @@ def degraded(value: routing_pb2.Degraded.ValueType) -> str:
     )
 
 
-def decision(record: routing_pb2.Decision) -> RenderableType:
-    """Return a decision's facts and candidates."""
-    return Group(
-        facts(
+def facts_of_decision(record: routing_pb2.Decision) -> Facts:
+    """Return a decision's facts."""
+    return facts(
+        (
+            ("decision", short(record.name)),
+            ("contact", short(record.contact)),
+            ("reservation", short(record.reservation)),
+            ("agent", short(record.agent)),
+            ("basis", routing_pb2.Basis.Name(record.basis)),
+            ("assigned by", record.actor),
+            ("over capacity", "yes" if record.over_capacity else ""),
+            ("ignored", ", ".join(map(constraint_name, record.ignored_constraints))),
+            ("not compared because", degraded(record.degraded)),
+            ("pool", short(record.pool)),
+            ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
+            ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
+            ("not compared", set_aside(record.set_aside)),
+            ("preferred, unknown", ", ".join(map(short, record.unknown_preferred_agents))),
+            ("eligible agents", f"{record.eligible_agents}; {left_out(record.left_out)}"),
             (
-                ("decision", short(record.name)),
-                ("contact", short(record.contact)),
-                ("reservation", short(record.reservation)),
-                ("agent", short(record.agent)),
-                ("basis", routing_pb2.Basis.Name(record.basis)),
-                ("assigned by", record.actor),
-                ("over capacity", "yes" if record.over_capacity else ""),
-                ("ignored", ", ".join(map(constraint_name, record.ignored_constraints))),
-                ("not compared because", degraded(record.degraded)),
-                ("pool", short(record.pool)),
-                ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
-                ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
-                ("not compared", set_aside(record.set_aside)),
-                ("preferred, unknown", ", ".join(map(short, record.unknown_preferred_agents))),
-                ("eligible agents", f"{record.eligible_agents}; {left_out(record.left_out)}"),
-                (
-                    "no longer required",
-                    ", ".join(
-                        f"{lapsed.skill or lapsed.language} since {time(lapsed.time)}" for lapsed in record.relaxed
-                    ),
-                ),
-                ("model", record.model),
-                ("scorer", record.scorer),
-                ("made", time(record.create_time)),
-            )
-        ),
-        Text(),
-        candidates(record.candidates),
+                "no longer required",
+                ", ".join(f"{lapsed.skill or lapsed.language} since {time(lapsed.time)}" for lapsed in record.relaxed),
+            ),
+            ("model", record.model),
+            ("scorer", record.scorer),
+            ("made", time(record.create_time)),
+        )
     )
 
 
@@ -337,6 +292,12 @@ def _hold(hold: roster_pb2.Hold) -> str:
     return f"{short(hold.reservation)} {hold.channel} (cost {hold.cost}) until {time(hold.expire_time)}"
 
 
+def _scorer(record: roster_pb2.Pool) -> str:
+    """Return a pool's scorer, and the one that ranks in its place."""
+    named = record.scorer or "the service's"
+    return named if record.scorer_serving in {"", record.scorer} else f"{named}; {record.scorer_serving} ranks now"
+
+
 def pool(record: roster_pb2.Pool) -> Facts:
     """Return a pool's facts."""
     floor = f"{record.effective_affinity_floor:.3f}{'' if record.HasField('affinity_floor') else ' (computed)'}"
@@ -349,7 +310,7 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("offer", f"{seconds(record.offer_duration.ToTimedelta().total_seconds())}"),
             ("accepted", f"{seconds(record.accepted_duration.ToTimedelta().total_seconds())}"),
             ("wrap-up", _wrap_up(record)),
-            ("scorer", record.scorer or "the service's"),
+            ("scorer", _scorer(record)),
             ("wait", f"{seconds(record.wait_duration.ToTimedelta().total_seconds())}"),
             ("waiting now", f"{record.waiting}"),
             ("wait-weight", f"{record.wait_weight:g} affinity a second"),

@@ -17,7 +17,7 @@ from matcher.affinity.search_result import SearchResult
 from matcher.affinity.set_aside import read
 from matcher.affinity.small_talk import SmallTalk
 from matcher.config import Settings
-from matcher.encoder import EncoderSettings, Vectors, open_encoder, unknown_words
+from matcher.encoder import EncoderSettings, Vectors, halves_of, open_encoder, unknown_words
 from matcher.evaluation.suite import Suite, SuiteAgent
 from matcher.evaluation.vector_cache import VectorCache
 from matcher.index import Query, SiteIndex
@@ -25,6 +25,7 @@ from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Messag
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.interest_vectors import texts_of
+from matcher.replica.text_reading import TEXT_READING
 from matcher.routing.encoded_message import EncodedMessage
 
 ANYONE = Requirements()
@@ -124,9 +125,10 @@ async def open_production(settings: Settings, say: Callable[[str], None]) -> Asy
             threads=settings.encoder_threads,
         ),
         say,
+        reading=TEXT_READING,
     )
     try:
-        scorer, provenance = load_scorer(settings.scorer, encoder.fingerprint)
+        scorer, provenance = load_scorer(settings.scorer, encoder.fingerprint, halves_of(encoder))
         floors = await AffinityFloors.open(encoder)
         try:
             learned_from = provenance.suites if provenance else ()

@@ -80,7 +80,7 @@ class SiteIndex:
         the lock is released after every 1,024 rows.
         """
         with self._lock:
-            vectors = self._vectors.projected(scorer.map)
+            vectors = self._vectors.projected(scorer.map, scorer.halves)
             agents = self._agents.rows_in_use()
             agents = agents[self._agents.values(agents, Attribute.POOL, pool) > 0]
             interests = [self._agents.interests[row] for row in agents.tolist()]

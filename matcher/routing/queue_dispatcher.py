@@ -15,7 +15,6 @@ import structlog
 
 from matcher.aio import BackgroundTasks, cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
-from matcher.index import Query
 from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
@@ -263,7 +262,10 @@ class QueueDispatcher:
             return None
         encoded = contact.encoded
         result = replica.index.find(
-            Query(encoded.vectors, encoded.stems), requirements, max_free=MOST_AGENTS, floor=terms.floor
+            encoded.query(terms.floor, pool.policy.profile_weight),
+            requirements,
+            max_free=MOST_AGENTS,
+            floor=terms.floor,
         )
         return SearchedContact(contact, pool, requirements, terms, result=result) if result.eligible else None
 

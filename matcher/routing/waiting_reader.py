@@ -54,15 +54,8 @@ class Opened(NamedTuple):
         if isinstance(said, WaitingMessage):
             return cls(place, record, said.message, said.auto_accept)
         stored = record.requirements
-        message = Message(
-            said.text,
-            record.customer,
-            stored.requirements(place.pool, record.channel, record.only),
-            stored.preferred_agents(),
-            said.media_type,
-            said.kept,
-            said.set_aside,
-        )
+        required = stored.requirements(place.pool, record.channel, record.only)
+        message = said.message(record.customer, required, stored.preferred_agents())
         return cls(place, record, message, stored.auto_accept)
 
 

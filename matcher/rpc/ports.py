@@ -207,6 +207,9 @@ class PoolService(Protocol):
     async def effective_floor(self, site: str, pool: Pool) -> float:
         """Return the affinity floor in force."""
 
+    async def effective_scorer(self, site: str, pool: Pool) -> str:
+        """Return the name of the scorer that ranks for a pool."""
+
     def effective_tolerance(self, pool: Pool) -> float:
         """Return the affinity tolerance in force."""
 

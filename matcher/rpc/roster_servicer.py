@@ -158,4 +158,5 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
             pool,
             floor=await self._pools.effective_floor(site, pool),
             tolerance=self._pools.effective_tolerance(pool),
+            scorer=await self._pools.effective_scorer(site, pool),
         )

@@ -352,6 +352,30 @@ ENCODER_BROKEN: Degraded.ValueType  # 2
 """The encoder failed."""
 Global___Degraded: _TypeAlias = Degraded  # noqa: Y015
 
+class _ReasonSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReasonSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REASON_SOURCE_UNSPECIFIED: _ReasonSource.ValueType  # 0
+    """Never used."""
+    REASON_SOURCE_MESSAGE: _ReasonSource.ValueType  # 1
+    """The text of the message."""
+    REASON_SOURCE_PROFILE: _ReasonSource.ValueType  # 2
+    """What the customer brings along: customer_interests."""
+
+class ReasonSource(_ReasonSource, metaclass=_ReasonSourceEnumTypeWrapper):
+    """Where the words come from that met an agent's interest."""
+
+REASON_SOURCE_UNSPECIFIED: ReasonSource.ValueType  # 0
+"""Never used."""
+REASON_SOURCE_MESSAGE: ReasonSource.ValueType  # 1
+"""The text of the message."""
+REASON_SOURCE_PROFILE: ReasonSource.ValueType  # 2
+"""What the customer brings along: customer_interests."""
+Global___ReasonSource: _TypeAlias = ReasonSource  # noqa: Y015
+
 class _SetAsideKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -450,7 +474,7 @@ Global___Release: _TypeAlias = Release  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):
-    """The message a customer wrote, and what it requires of the agent."""
+    """What a customer wrote or brings along, and what it requires of the agent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -463,11 +487,14 @@ class Message(_message.Message):
     LANGUAGE_EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
     PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_INTERESTS_FIELD_NUMBER: _builtins.int
+    CUSTOMER_INTERESTS_SHAREABLE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text: 1 to 8,000 characters; with media_type, 1 to 262,144, of which at most 8,000 remain when what the customer
-    did not write now is set aside. In TransferContact it may be empty: then only the requirements count. Never logged;
-    what is compared of it is stored only while a contact waits, and up to the first answer where the pool has a
-    first_response_duration. What the message requires (the fields below) is stored as long as the contact.
+    did not write now is set aside. May be empty where customer_interests are given, as for a call: RouteMessage and
+    SuggestAgents need one of the two. In TransferContact and AssignContact both may be empty: then only the requirements
+    count. Never logged; what is compared of it is stored only while a contact waits, and up to the first answer where the
+    pool has a first_response_duration. What the message requires (the fields below) is stored as long as the contact.
     """
     customer: _builtins.str
     """The caller's id of the customer; opaque, at most 256 characters."""
@@ -478,6 +505,10 @@ class Message(_message.Message):
     media_type: _builtins.str
     """What the text is: "text/plain" or "text/html". Empty: plain text of at most 8,000 characters. Of every text quotes,
     reply headers, signatures, disclaimers, addresses and numbers of orders are set aside; of HTML the mark-up, too.
+    """
+    customer_interests_shareable: _builtins.bool
+    """Whether an agent's desk may be told which of the agent's interests the customer_interests met: GetDecision withholds it
+    otherwise.
     """
     @_builtins.property
     def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequiredSkill]:
@@ -497,6 +528,14 @@ class Message(_message.Message):
     def preferred_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreferredAgent]:
         """Agents to choose before all others, in this order; at most 8."""
 
+    @_builtins.property
+    def customer_interests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the customer cares about, from your own records or a profile that the customer linked, with the customer's
+        consent: each a text of 1 to 512 characters; at most 16. They count where the text meets no available agent's interest
+        at or above the floor, by the pool's profile_weight: a text that speaks for itself decides alone. They are used for
+        this contact only, and treated as the text is: never logged, sealed while the contact waits, and gone with the text.
+        """
+
     def __init__(
         self,
         *,
@@ -509,10 +548,12 @@ class Message(_message.Message):
         language_expires_after: _duration_pb2.Duration | None = ...,
         preferred_agents: _abc.Iterable[Global___PreferredAgent] | None = ...,
         media_type: _builtins.str = ...,
+        customer_interests: _abc.Iterable[_builtins.str] | None = ...,
+        customer_interests_shareable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["language_expires_after", b"language_expires_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "excluded_agents", b"excluded_agents", "language", b"language", "language_expires_after", b"language_expires_after", "media_type", b"media_type", "preferred_agents", b"preferred_agents", "required_skills", b"required_skills", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "customer_interests", b"customer_interests", "customer_interests_shareable", b"customer_interests_shareable", "excluded_agents", b"excluded_agents", "language", b"language", "language_expires_after", b"language_expires_after", "media_type", b"media_type", "preferred_agents", b"preferred_agents", "required_skills", b"required_skills", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -967,8 +1008,8 @@ Global___Candidate: _TypeAlias = Candidate  # noqa: Y015
 
 @_typing.final
 class MatchReason(_message.Message):
-    """A part of the message that met an interest. It gives only the place of the words in the message, not the words: slice
-    your text.
+    """A part of the message, or an interest of the customer, that met an agent's interest. It gives only the place of the
+    words, not the words: slice your text.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -979,18 +1020,28 @@ class MatchReason(_message.Message):
     INTEREST_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
     LEXICAL_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_INTEREST_FIELD_NUMBER: _builtins.int
     start: _builtins.int
-    """Where the words start in the message as it was sent, in Unicode code points."""
+    """Where the words start in the message as it was sent, in Unicode code points. 0 where the source is a profile."""
     end: _builtins.int
-    """Where the words end. What was set aside, and tags of HTML, may stand in between."""
+    """Where the words end. What was set aside, and tags of HTML, may stand in between. 0 where the source is a profile."""
     interest_id: _builtins.str
     """The id of the interest: it stays the same as long as the interest's text."""
     interest: _builtins.str
     """The interest, in the agent's words."""
     similarity: _builtins.float
-    """The similarity in meaning, a cosine."""
+    """The similarity in meaning: the cosine of the two texts' vectors. Of vectors that a pair of models made, two English
+    texts are compared by both models, and all others by the second alone.
+    """
     lexical: _builtins.float
     """The part of the score that shared rare words add."""
+    source: Global___ReasonSource.ValueType
+    """Where the words come from."""
+    customer_interest: _builtins.str
+    """Which interest of the customer it is, where the source is a profile: the place in customer_interests, "0" to "15".
+    GetDecision leaves it, interest_id and interest empty where the interest is not shareable.
+    """
     def __init__(
         self,
         *,
@@ -1000,10 +1051,12 @@ class MatchReason(_message.Message):
         interest: _builtins.str = ...,
         similarity: _builtins.float = ...,
         lexical: _builtins.float = ...,
+        source: Global___ReasonSource.ValueType = ...,
+        customer_interest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "interest", b"interest", "interest_id", b"interest_id", "lexical", b"lexical", "similarity", b"similarity", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_interest", b"customer_interest", "end", b"end", "interest", b"interest", "interest_id", b"interest_id", "lexical", b"lexical", "similarity", b"similarity", "source", b"source", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

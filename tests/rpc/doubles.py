@@ -346,6 +346,9 @@ class PoolsDouble(Double):
     async def effective_floor(self, site: str, pool: Pool) -> float:
         return 0.5
 
+    async def effective_scorer(self, site: str, pool: Pool) -> str:
+        return "packaged"
+
     def effective_tolerance(self, pool: Pool) -> float:
         return 0.0625
 
