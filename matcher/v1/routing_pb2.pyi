@@ -363,7 +363,7 @@ class _ReasonSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonSo
     REASON_SOURCE_MESSAGE: _ReasonSource.ValueType  # 1
     """The text of the message."""
     REASON_SOURCE_PROFILE: _ReasonSource.ValueType  # 2
-    """What the customer brings along: customer_interests."""
+    """What the customer brings along: customer_interests, or interests that are remembered of the customer."""
 
 class ReasonSource(_ReasonSource, metaclass=_ReasonSourceEnumTypeWrapper):
     """Where the words come from that met an agent's interest."""
@@ -373,7 +373,7 @@ REASON_SOURCE_UNSPECIFIED: ReasonSource.ValueType  # 0
 REASON_SOURCE_MESSAGE: ReasonSource.ValueType  # 1
 """The text of the message."""
 REASON_SOURCE_PROFILE: ReasonSource.ValueType  # 2
-"""What the customer brings along: customer_interests."""
+"""What the customer brings along: customer_interests, or interests that are remembered of the customer."""
 Global___ReasonSource: _TypeAlias = ReasonSource  # noqa: Y015
 
 class _SetAsideKind:
@@ -491,13 +491,16 @@ class Message(_message.Message):
     CUSTOMER_INTERESTS_SHAREABLE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text: 1 to 8,000 characters; with media_type, 1 to 262,144, of which at most 8,000 remain when what the customer
-    did not write now is set aside. May be empty where customer_interests are given, as for a call: RouteMessage and
-    SuggestAgents need one of the two. In TransferContact and AssignContact both may be empty: then only the requirements
-    count. Never logged; what is compared of it is stored only while a contact waits, and up to the first answer where the
-    pool has a first_response_duration. What the message requires (the fields below) is stored as long as the contact.
+    did not write now is set aside. May be empty, as for a call, where customer_interests are given, or where interests of
+    the customer are remembered (CustomerService): RouteMessage and SuggestAgents need one of the three. In TransferContact
+    and AssignContact all may be missing: then only the requirements count. Never logged; what is compared of it is stored
+    only while a contact waits, and up to the first answer where the pool has a first_response_duration. What the message
+    requires (the fields below) is stored as long as the contact.
     """
     customer: _builtins.str
-    """The caller's id of the customer; opaque, at most 256 characters."""
+    """The caller's id of the customer; opaque, at most 256 characters. The interests that are remembered of the customer count
+    as customer_interests do; they are no part of the request: a repeat is answered as before, whatever became of them.
+    """
     channel: _builtins.str
     """The channel's id. Empty: "chat"."""
     language: _builtins.str
@@ -1039,7 +1042,8 @@ class MatchReason(_message.Message):
     source: Global___ReasonSource.ValueType
     """Where the words come from."""
     customer_interest: _builtins.str
-    """Which interest of the customer it is, where the source is a profile: the place in customer_interests, "0" to "15".
+    """Which interest of the customer it is, where the source is a profile: the place in customer_interests, "0" to "15", or
+    the id of a remembered interest (CustomerInterest.id).
     GetDecision leaves it, interest_id and interest empty where the interest is not shareable.
     """
     def __init__(
