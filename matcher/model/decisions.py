@@ -158,6 +158,11 @@ class Message:
     interests_shareable: bool = False
     """Whether an agent's desk may be told which of the agent's interests these met."""
 
+    @property
+    def is_wordless(self) -> bool:
+        """Whether nothing is said: there is neither a text nor an interest."""
+        return not (self.text or self.interests)
+
     def with_kept(self, text: str, kept: tuple[Stretch, ...], set_aside: tuple[SetAside, ...]) -> Message:
         """Return the message with what is compared of its text. `dataclasses.replace` takes three times as long."""
         return Message(

@@ -19,10 +19,11 @@ from matcher.affinity.small_talk import SmallTalk
 from matcher.encoder import Encoder, unknown_words
 from matcher.errors import EncoderOverloaded, ModelUnusable, ServiceOverloaded
 from matcher.index import Beside, Query
-from matcher.model import Degraded, Message, Pool, WhenOverloaded
+from matcher.model import Degraded, Message, Pool, ProfileUnit, WhenOverloaded
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.message_reading import AT_ONCE, in_reader
+from matcher.store.remembered import StoredProfile
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -56,13 +57,14 @@ async def encode_message(
     replica: SiteReplica,
     message: Message,
     pool: Pool | None = None,
+    profile: StoredProfile | None = None,
     share: EncoderShare | None = None,
     until: float | None = None,
 ) -> EncodedMessage:
     """Split a message that was read into units, and encode them.
 
-    pool: whose own small talk is no unit. share: encode them within a share of the encoder, a few at a time; until: as
-    of `EncoderShare.of`.
+    pool: whose own small talk is no unit. profile: the interests that the customer agreed to leave. share: encode them
+    within a share of the encoder, a few at a time; until: as of `EncoderShare.of`.
     """
     encoder = replica.matching.encoder
     small_talk = SmallTalk.of_pool(pool.policy.small_talk if pool else ())
@@ -74,7 +76,9 @@ async def encode_message(
     vectors = await _encode(encoder, compared.texts, compared.language == ENGLISH, share, until)
     if compared.profile_texts:
         vectors = np.concatenate([vectors, await _encode(encoder, compared.profile_texts, None, share, until)])
-    return EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
+    encoded = EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
+    wanted = pool is None or pool.policy.profile_weight > 0
+    return with_profile(encoded, profile) if profile and wanted else encoded
 
 
 async def _encode(
@@ -90,7 +94,12 @@ async def _encode(
 
 
 async def encode_or_fall_back(
-    replica: SiteReplica, pool: Pool, message: Message, share: EncoderShare | None = None, until: float | None = None
+    replica: SiteReplica,
+    pool: Pool,
+    message: Message,
+    profile: StoredProfile | None = None,
+    share: EncoderShare | None = None,
+    until: float | None = None,
 ) -> EncodedMessage:
     """Encode a message as `encode_message` does; where that fails, return a message without units if its pool wants it.
 
@@ -98,7 +107,7 @@ async def encode_or_fall_back(
     where the pool's when_overloaded is REFUSE.
     """
     try:
-        return await encode_message(replica, message, pool, share, until)
+        return await encode_message(replica, message, pool, profile, share, until)
     except (EncoderOverloaded, ServiceOverloaded, ModelUnusable) as fault:
         if pool.policy.when_overloaded is not WhenOverloaded.FALLBACK:
             raise
@@ -110,6 +119,20 @@ def without_units(replica: SiteReplica, message: Message, degraded: Degraded | N
     """Return a message that meets no interest: the least utilized agent gets it. degraded: why, where it has a text."""
     nothing = np.empty((0, replica.matching.encoder.dimension), np.float32)
     return EncodedMessage(Sentences((), merged=False, set_aside=message.set_aside), nothing, [], degraded)
+
+
+def with_profile(encoded: EncodedMessage, profile: StoredProfile) -> EncodedMessage:
+    """Add the interests that the customer agreed to leave, each a unit; not those that say nothing."""
+    if profile.rows is None:
+        return encoded
+    said = np.flatnonzero(profile.rows.any(axis=1)).tolist()
+    units = (ProfileUnit(profile.interests[place].id, profile.shareable) for place in said)
+    return EncodedMessage(
+        msgspec.structs.replace(encoded.units, profile=(*encoded.units.profile, *units)),
+        np.concatenate([encoded.vectors, profile.rows[said]]),
+        [*encoded.stems, *(stems(profile.interests[place].text) for place in said)],
+        language=encoded.language,
+    )
 
 
 def _cut(message: Message, *, unknown: Unknown, small_talk: SmallTalk) -> tuple[ComparedUnits, list[tuple[str, ...]]]:

@@ -27,6 +27,7 @@ from matcher.replica.text_reading import TEXT_READING
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.queue_dispatcher import QueueDispatcher
 from matcher.routing.ranker import Ranker
+from matcher.routing.returning_customers import ReturningCustomers
 from matcher.server.store import OpenStore
 from matcher.services.auditor import Auditor
 from matcher.services.expiry import Expiry, ExpiryObserver
@@ -95,6 +96,7 @@ class ReplicaFactory:
                 self.tasks,
                 lambda reason: telemetry.contacts_quarantined.labels(reason.value).inc(),
                 self.share,
+                ReturningCustomers(stores.customers, self.store.client),
             )
         )
         return replica

@@ -110,7 +110,9 @@ async def test_a_call_without_a_word_is_routed_by_what_the_customer_cares_about(
     result = await person.types("route", "hi", "--customer-interest", "")
     assert "error: FIELDS_INVALID: --customer-interest 1 is empty" in result.err
     result = await person.types("route")
-    assert "TEXT is empty, and there are no --customer-interest: give one of the two" in result.err
+    assert (
+        "TEXT is empty, and there are neither --customer-interest nor a --customer: give one of the three" in result.err
+    )
 
 
 async def test_a_message_without_a_free_agent_is_an_answer_and_no_failure(person: Person) -> None:

@@ -26,7 +26,7 @@ MOST_REQUIRED_SKILLS: Final = 64
 MOST_EXCLUDED: Final = 256
 MOST_PREFERRED: Final = 8
 MOST_LEVEL: Final = 100
-NOTHING_SAID: Final = "is empty, and there are no `customer_interests`: give one of the two"
+NOTHING_SAID: Final = "is empty, and there are neither `customer_interests` nor a `customer`: give one of the three"
 MOST_INTERESTS: Final = 16
 MOST_INTEREST: Final = 512
 
@@ -38,7 +38,7 @@ def checked_message(
     interests = _interests(wrong, message) if message.customer_interests else ()
     if message.customer_interests_shareable and not message.customer_interests:
         wrong.note("message.customer_interests_shareable", "is set, but there are no customer_interests")
-    _text(wrong, message, needed=text_needed and not interests)
+    _text(wrong, message, needed=text_needed and not (interests or message.customer))
     wrong.at_most("message.customer", message.customer, MOST_CUSTOMER)
     if message.channel:
         wrong.identifier("message.channel", message.channel)
