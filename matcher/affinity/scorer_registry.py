@@ -35,7 +35,8 @@ class ScorerRegistry:
         setting: as for `scorer_file.load_scorer`; model: the fingerprint of the model; folder: of `<name>.npz` files;
         halves: of the model's vectors, None: the model is one. Raises ScorerFileWrong.
         """
-        self.default = load_scorer(setting, model, halves)[0]
+        self.default, learned = load_scorer(setting, model, halves)
+        self._default_name = Path(setting).name.removesuffix(SUFFIX) if learned else UNTRAINED
         self._model = model
         self._halves = halves
         self._folder = folder
@@ -69,6 +70,16 @@ class ScorerRegistry:
         except ScorerUnknown as why:
             log.warning("a pool's scorer is not available: the default scorer ranks instead", scorer=name, why=str(why))
             return self.default
+
+    def serving_name(self, name: str) -> str:
+        """Return the name of the scorer that `serving` returns for a name, the untrained one by its own."""
+        try:
+            scorer = self.named(name)
+        except ScorerUnknown:
+            return self._default_name
+        if name == DEFAULT:
+            return self._default_name
+        return UNTRAINED if name == PACKAGED and scorer is self.named(UNTRAINED) else name
 
     def _read(self, name: str) -> Scorer:
         if name in {PACKAGED, UNTRAINED}:

@@ -207,6 +207,9 @@ class PoolService(Protocol):
     async def effective_floor(self, site: str, pool: Pool) -> float:
         """Return the affinity floor in force."""
 
+    async def effective_scorer(self, site: str, pool: Pool) -> str:
+        """Return the name of the scorer that ranks for a pool."""
+
     def effective_tolerance(self, pool: Pool) -> float:
         """Return the affinity tolerance in force."""
 
@@ -231,6 +234,16 @@ class CustomerService(Protocol):
 
     async def link_customers(self, site: str, handles: Sequence[str]) -> Customer:
         """Join the handles of one customer; read the customer."""
+
+
+class Forgetting(Protocol):
+    """Removal of every trace of a person. Every method may raise a MatcherError."""
+
+    async def forget_customer(self, site: str, customer: str, *, force: bool) -> None:
+        """Remove every trace of a customer."""
+
+    async def forget_agent(self, site: str, agent: str, *, force: bool) -> None:
+        """Remove an agent and every trace of the agent."""
 
 
 class SiteService(Protocol):
@@ -261,3 +274,4 @@ class Services:
     pools: PoolService
     sites: SiteService
     customers: CustomerService
+    forgetting: Forgetting

@@ -48,6 +48,28 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     ),
     "empty text": (route(message=message(text="")), {"message.text"}),
     "only white space": (route(message=message(text=" \n\t\u2003")), {"message.text"}),
+    "no text, and interests that are wrong": (
+        route(message=message(text="", customer_interests=["reefs", "", " ", "r" * 513])),
+        {f"message.customer_interests[{number}]" for number in (1, 2, 3)},
+    ),
+    "too many interests": (
+        route(message=message(customer_interests=["reefs"] * 17)),
+        {"message.customer_interests"},
+    ),
+    "a share of no interests": (
+        route(message=message(customer_interests_shareable=True)),
+        {"message.customer_interests_shareable"},
+    ),
+    "a media type without a text": (
+        route(message=message(text="", media_type="text/html", customer_interests=["reefs"])),
+        {"message.media_type"},
+    ),
+    "interests for an agent who is named": (
+        routing.TransferContactRequest(
+            name="sites/default/contacts/c-1", agent=MAYA, message=routing.Message(customer_interests=["reefs"])
+        ),
+        {"message.customer_interests"},
+    ),
     "text too long": (route(message=message(text="é" * 8001)), {"message.text"}),
     "media type unknown": (route(message=message(media_type="text/markdown")), {"message.media_type"}),
     "mail too long": (route(message=message(text="e" * 262_145, media_type="text/html")), {"message.text"}),

@@ -98,8 +98,9 @@ def _with_agent(wrong: Violations, agent: str, message: pb.Message) -> None:
     """Check that a message asks nothing that the one agent whom the request names cannot fulfil."""
     if message.text:
         wrong.note("message.text", "chooses an agent, and the field agent names one: give one of the two")
-    if message.preferred_agents:
-        wrong.note("message.preferred_agents", "choose an agent, and the field agent names one: give one of the two")
+    for field in ("customer_interests", "preferred_agents"):
+        if getattr(message, field):
+            wrong.note(f"message.{field}", "choose an agent, and the field agent names one: give one of the two")
     _check_named(wrong, agent, message)
 
 
