@@ -11,7 +11,7 @@ def test_vectors_of_a_pair_meet_by_the_halves_that_both_have() -> None:
     """Two English texts by the mean of both halves' cosines, any others by that of the second halves."""
     english, other, nothing = np.array([[0.6, 0.8, 1, 0], [0, 0, 0.6, 0.8], [0, 0, 0, 0]], np.float32)
     rows = np.stack([english, other, nothing])
-    wanted = [[1, 0.6, 0], [0.6, 1, 0], [0, 0, 0]]
+    wanted = np.array([[1, 0.6, 0], [0.6, 1, 0], [0, 0, 0]])
     np.testing.assert_allclose(cosines(rows, rows, (2, 2)), wanted, atol=1e-6)
 
 
