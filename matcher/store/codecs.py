@@ -28,6 +28,7 @@ from matcher.model import (
     Reservation,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState, read_state
+from matcher.store.requirements import read_requirements
 
 Fields = Mapping[str, bytes]
 
@@ -147,7 +148,8 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
     """Return a reservation in its state at `now_ms`: past its deadline it has lapsed, even if the sweep has not run."""
     state, deadline = ReservationState(text(fields, "state")), number(fields, "deadline")
     # A wrap-up that an earlier version began says nothing of its end: it follows a complete.
-    current = read_state(state, deadline, now_ms, ReservationState(text(fields, "ends") or ReservationState.COMPLETED))
+    ends_as = ReservationState(text(fields, "ends") or ReservationState.COMPLETED)
+    current = read_state(state, deadline, now_ms, ends_as)
     good, _, reported_ms = text(fields, "report").partition("|")
     return Reservation(
         id=reservation,
@@ -172,6 +174,7 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
         actor=text(fields, "actor"),
         over_capacity="over" in fields,
         first_response_due=current is ReservationState.ACCEPTED and "first" in fields,
+        ends_as=ends_as if current is ReservationState.WRAPPING else None,
     )
 
 
@@ -197,6 +200,7 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
         elif state is ContactState.ASSIGNED:
             state = ContactState.EXPIRED
             cause = Cause.CONVERSATION_EXPIRED
+    needs, queued_in = read_requirements(fields.get("needs", b"")), text(fields, "queued_in")
     return Contact(
         id=contact,
         pool=text(fields, "pool"),
@@ -209,9 +213,13 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
         sequence=number(fields, "sequence"),
         cause=cause,
         waits_until_ms=number(fields, "waits") if "wait" in fields else 0,
-        queued_in=text(fields, "queued_in") if "queued_in" in fields else "",
+        queued_in=queued_in,
         pool_uid=text(fields, "pool_uid"),
         excluded_uids=uids,
+        requirements=needs.requirements(
+            queued_in or text(fields, "pool"), text(fields, "channel"), text(fields, "only")
+        ),
+        preferred=needs.preferred_agents(),
     )
 
 
