@@ -127,7 +127,8 @@ async def use(session: Session, key_id: KeyId) -> None:
 async def rehash(session: Session) -> None:
     """Store every customer's handle by the newest handle key, and seal what is remembered under it.
 
-    A former key alone shows nothing then. The service keeps running. A command that was cut off goes on where it is started again.
+    A former key alone shows nothing then. The service keeps running. A command that was cut off goes on where it is
+    started again.
     """
     from matcher.store.customer_records import CustomerRecordStore
     from matcher.store.customers import CustomerStore
