@@ -9,8 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from matcher.affinity.compared import ComparedUnits, compared_units
-from matcher.affinity.lexicon import stems
+from matcher.affinity.compared import ComparedUnits
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
 from matcher.affinity.search_result import SearchResult
@@ -20,13 +19,13 @@ from matcher.config import Settings
 from matcher.encoder import EncoderSettings, Vectors, halves_of, open_encoder, unknown_words
 from matcher.evaluation.suite import Suite, SuiteAgent
 from matcher.evaluation.vector_cache import VectorCache
-from matcher.index import Query, SiteIndex
-from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Message, Profile, Requirements
+from matcher.index import SiteIndex
+from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Message, PoolPolicy, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.interest_vectors import texts_of
 from matcher.replica.text_reading import TEXT_READING
-from matcher.routing.encoded_message import EncodedMessage
+from matcher.routing.encoded_message import EncodedMessage, cut_message
 
 ANYONE = Requirements()
 
@@ -67,13 +66,17 @@ class Production:
 
     def units(self, text: str) -> list[str]:
         """Return the texts of a message's units, as the router compares them."""
-        return self._compared(text).texts
+        return self._compared(text)[0].texts
 
-    def read(self, text: str) -> EncodedMessage:
-        """Return a message as the router encodes it; the cache must hold its units."""
-        compared = self._compared(text)
-        vectors = self.cache.vectors(compared.texts)
-        return EncodedMessage(compared.units, vectors, [stems(unit) for unit in compared.texts])
+    def brought(self, interests: Sequence[str]) -> list[str]:
+        """Return the texts of the units of a customer's interests, as the router compares them."""
+        return self._compared("", interests)[0].profile_texts
+
+    def read(self, text: str, interests: Sequence[str] = ()) -> EncodedMessage:
+        """Return a message with its customer's interests as the router encodes it; the cache must hold all units."""
+        compared, known_stems = self._compared(text, interests)
+        vectors = self.cache.vectors([*compared.texts, *compared.profile_texts])
+        return EncodedMessage(compared.units, vectors, known_stems)
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
         """Return the index of a roster whose agents are all online; the first agent is idle longest."""
@@ -85,9 +88,10 @@ class Production:
             index.put(indexed, self.interest_vectors(agent.interests))
         return index
 
-    def _compared(self, text: str) -> ComparedUnits:
+    def _compared(self, text: str, interests: Sequence[str] = ()) -> tuple[ComparedUnits, list[tuple[str, ...]]]:
         unknown = partial(unknown_words, self.cache.encoder)
-        return compared_units(read(Message(text, "", ANYONE)), unknown, SmallTalk.of_pool(()))
+        message = read(Message(text, "", ANYONE, interests=tuple(interests)))
+        return cut_message(message, unknown=unknown, small_talk=SmallTalk.of_pool(()))
 
     def _interest_texts(self, interests: Sequence[str]) -> Sequence[str]:
         return texts_of(self.cache.encoder)(interests)
@@ -105,9 +109,9 @@ class Production:
         return await self.floors.of(index, DEFAULT_POOL)
 
 
-def search(index: SiteIndex, message: EncodedMessage, *, max_free: int = 1) -> SearchResult:
-    """Search an index for a message without requirements."""
-    return index.find(Query(message.vectors, message.stems), ANYONE, max_free=max_free)
+def search(index: SiteIndex, message: EncodedMessage, *, max_free: int = 1, floor: float = 0.0) -> SearchResult:
+    """Search an index for a message without requirements; floor: below it the customer's interests count."""
+    return index.find(message.query(floor, PoolPolicy().profile_weight), ANYONE, max_free=max_free)
 
 
 @asynccontextmanager
