@@ -148,7 +148,7 @@ async def measure(folder: Path, contacts: int, occupancy: float, days: int) -> d
     async with open_production(load(), lambda _: None) as production:
         await production.encode_suite(suite, _silent)
         profiles = {text for message in suite.messages for text in production.brought((message.text[:512],))}
-        await production.encode({*profiles, *production.units(SAYS_NOTHING)}, "profiles", _silent)
+        await production.encode(profiles, "profiles", _silent, messages=[SAYS_NOTHING])
         floor = await production.floor(production.index(suite.agents))
         for day in range(days):
             arrivals = drawn(production, suite, contacts, occupancy, SEED + day)

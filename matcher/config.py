@@ -156,6 +156,13 @@ class Settings(BaseModel):
     decision_seconds: float = Field(
         7 * 86_400, ge=60, le=400 * 86_400, description="How long a decision's record can be read."
     )
+    forget_rewrite_seconds: float = Field(
+        3_600,
+        ge=1,
+        le=86_400,
+        description="Least time between two rewrites of the embedded store's file, which remove the bytes of people "
+        "who were forgotten.",
+    )
     events_kept: int = Field(100_000, ge=1_000, description="Events that each stream keeps for slow readers.")
     drain_seconds: float = Field(10.0, ge=0, le=600, description="How long a stop waits for the calls in flight.")
     log_format: Literal["auto", "console", "json"] = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from matcher.affinity.comparable import Unknown, comparable, comparable_interests
+from matcher.affinity.language import language_of
 from matcher.affinity.sentences import MAX_UNITS, Sentences, Span, split
 from matcher.affinity.set_aside import Places, longest
 from matcher.affinity.small_talk import SmallTalk
@@ -17,6 +18,8 @@ class ComparedUnits:
 
     units: Sentences
     texts: list[str]
+    language: str
+    """The tag of the language in which the message is written; "": unknown."""
     profile_texts: list[str] = field(default_factory=list)
     """What is compared of the customer's interests, one text for each of `units.profile`."""
 
@@ -42,6 +45,7 @@ def compared_units(message: Message, unknown: Unknown, small_talk: SmallTalk) ->
     """
     assert message.kept is not None
     text = message.text
+    language = language_of(text, message.requirements.language)
     sentences = split(text)
     spans = sentences.spans
     if message.kept != (Stretch(0, len(text), len(text)),):
@@ -59,6 +63,6 @@ def compared_units(message: Message, unknown: Unknown, small_talk: SmallTalk) ->
             kept.append(span)
             texts.append(known)
     if not aside:
-        return ComparedUnits(Sentences(spans, sentences.merged, longest(message.set_aside)), texts)
+        return ComparedUnits(Sentences(spans, sentences.merged, longest(message.set_aside)), texts, language)
     aside = sorted([*message.set_aside, *aside], key=lambda part: part.start)
-    return ComparedUnits(Sentences(tuple(kept), sentences.merged, longest(aside)), texts)
+    return ComparedUnits(Sentences(tuple(kept), sentences.merged, longest(aside)), texts, language)

@@ -49,7 +49,7 @@ async def list_models(session: Session) -> None:
 
 async def encode(
     session: Session,
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The folder or hub id, as MATCHER_MODEL takes it.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model, as MATCHER_MODEL takes it.")],
     *,
     fast: Annotated[bool, typer.Option("--fast", help="Use the whole machine instead of half of it.")] = False,
 ) -> None:

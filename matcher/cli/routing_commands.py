@@ -14,7 +14,7 @@ from matcher.cli import tables
 from matcher.cli.candidate_tables import candidates
 from matcher.cli.interest_plot import plot
 from matcher.cli.session import CommandError, Session, command, text_argument
-from matcher.cli.waiting_words import nobody_online
+from matcher.cli.waiting_words import place, why_nobody
 from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import routing_pb2 as pb
 
@@ -140,10 +140,9 @@ async def route(
         await note_unknown(session, client, exclude=exclude)
         note_unknown_preferred(session, answer)
         without_agents = await _has_no_agents(client, answer.unmatched.left_out, answer.HasField("unmatched"))
-        nobody = (
-            not session.as_json
-            and _estimate_missing(answer)
-            and await nobody_online(
+        nobody = ""
+        if _estimate_missing(answer) and not session.as_json:
+            nobody = await why_nobody(
                 client,
                 pool,
                 channel,
@@ -151,11 +150,10 @@ async def route(
                 required_skills=skills(skill),
                 excluded_agents=exclude or (),
             )
-        )
     if without_agents and not session.as_json:
         session.say(f"{tables.NO_AGENT}: {_no_agents(session)}")
         return
-    show(session, answer, words, customer_interest or (), explain=explain, nobody=nobody)
+    show(session, answer, words, customer_interest or (), explain=explain, nobody=nobody, language=language)
 
 
 def show(
@@ -165,34 +163,42 @@ def show(
     customer_interests: Sequence[str] = (),
     *,
     explain: bool = False,
-    nobody: bool = False,
+    nobody: str = "",
     named: str = "",
+    language: str = "",
 ) -> None:
     """Print the decision for a message.
 
-    explain: whether the request had `explain_unmatched`. nobody: nobody who could take the message is online.
-    named: the one agent whom the request names.
+    explain: whether the request had `explain_unmatched`. nobody: why nobody who is online could take the message.
+    named: the one agent whom the request names. language: the language that it requires.
     """
     if session.as_json:
         session.write_json(answer)
     elif answer.WhichOneof("outcome") == "reservation":
         _show_reservation(session, answer, words, customer_interests)
     elif answer.WhichOneof("outcome") == "queued":
-        session.say(f"{tables.short(answer.contact)} waits: {tables.queued(answer.queued, nobody_online=nobody)}")
+        session.say(f"{tables.short(answer.contact)} waits: {place(answer.queued, nobody)}")
     elif named:
-        session.say(f"{named} cannot take the contact now: {tables.constraint(answer.unmatched.reason)}")
+        lacking = _lacking(answer.unmatched, language)
+        why = tables.constraint(answer.unmatched.reason) + (f": {lacking}" if lacking else "")
+        session.say(f"{named} cannot take the contact now: {why}")
     else:
-        _show_unmatched(session, answer.unmatched, words, customer_interests, explain=explain)
+        session.say(tables.unmatched(answer.unmatched.reason, _lacking(answer.unmatched, language)))
+        _show_left_out(session, answer.unmatched, words, customer_interests, explain=explain)
 
 
 def _estimate_missing(answer: pb.RouteMessageResponse) -> bool:
     return answer.HasField("queued") and not answer.queued.HasField("estimated_wait")
 
 
-def _show_unmatched(
+def _lacking(unmatched: pb.Unmatched, language: str) -> str:
+    """Return the language or the skills that leave nobody, "" for any other reason."""
+    return language if unmatched.reason == pb.CONSTRAINT_LANGUAGE else tables.levels(unmatched.unmet_skills)
+
+
+def _show_left_out(
     session: Session, unmatched: pb.Unmatched, words: str, customer_interests: Sequence[str], *, explain: bool
 ) -> None:
-    session.say(tables.unmatched(unmatched.reason))
     session.say(tables.left_out(unmatched.left_out))
     if unmatched.would_match:
         session.say("agents who would match if they were free:")

@@ -20,6 +20,7 @@ from matcher.model.durations import in_words
 from matcher.v1 import roster_pb2, routing_pb2
 
 LONG_SECONDS = 120
+SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 NO_AGENT = "no agent can take the message now"
 SILENT = {
     roster_pb2.UNKNOWN_TO_MODEL: "the serving model knows no word of it",
@@ -79,12 +80,22 @@ def short(name: str) -> str:
 
 def time(stamp: Timestamp) -> str:
     """Return a time as RFC 3339 to the second; "" where it is not set."""
-    return stamp.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ") if stamp.seconds else ""
+    return f"{stamp.ToDatetime():{SECONDS}}" if stamp.seconds else ""
 
 
-def unmatched(reason: routing_pb2.Constraint.ValueType) -> str:
-    """Return why a message got no agent, in words."""
-    return f"{NO_AGENT}: {NOBODY.get(reason, routing_pb2.Constraint.Name(reason))}"
+def unmatched(reason: routing_pb2.Constraint.ValueType, lacking: str = "") -> str:
+    """Return why a message got no agent, in words; lacking: the language or the skills that leave nobody."""
+    return f"{NO_AGENT}: {nobody(reason)}{f': {lacking}' if lacking else ''}"
+
+
+def nobody(reason: routing_pb2.Constraint.ValueType) -> str:
+    """Return why no agent is left after a constraint, in words."""
+    return NOBODY.get(reason, routing_pb2.Constraint.Name(reason))
+
+
+def levels(skills: Iterable[routing_pb2.RequiredSkill]) -> str:
+    """Return required skills with their levels: "law 3, tax 1"."""
+    return ", ".join(f"{required.skill} {required.level}" for required in skills)
 
 
 def left_out(counts: Iterable[routing_pb2.LeftOutCount]) -> str:
@@ -134,26 +145,6 @@ def reservation(record: routing_pb2.Reservation) -> Facts:
     )
 
 
-def contact(record: routing_pb2.Contact, place: str = "", agent: str = "") -> Facts:
-    """Return a contact's facts; place: its place in the queue, in words; agent: whose contact it is now."""
-    return facts(
-        (
-            ("contact", short(record.name)),
-            ("pool", short(record.pool)),
-            ("channel", record.channel),
-            ("customer", record.customer),
-            ("state", contact_state(record.state)),
-            ("because", cause(record.cause)),
-            ("waits at", place),
-            ("reservation", short(record.reservation)),
-            ("agent", agent),
-            ("not offered again to", ", ".join(short(agent) for agent in record.excluded_agents)),
-            ("created", time(record.create_time)),
-            ("sequence", record.sequence),
-        )
-    )
-
-
 def contact_state(state: routing_pb2.ContactState.ValueType) -> str:
     """Return a contact's state without its prefix."""
     return routing_pb2.ContactState.Name(state).removeprefix("CONTACT_")
@@ -168,12 +159,6 @@ def event_line(event: routing_pb2.ContactEvent) -> str:
     """Return an event of a contact as a line."""
     change = f"{short(event.contact)} {event.sequence} {contact_state(event.state)} {cause(event.cause)}"
     return f"{time(event.time)} {change}" + f" {short(event.agent)} {short(event.reservation)}".rstrip()
-
-
-def place_line(sign: routing_pb2.ContactEvent, *, nobody_online: bool) -> str:
-    """Return the place in the queue that a sign of life has, as a line."""
-    place = queued(sign.queued, nobody_online=nobody_online)
-    return f"{time(sign.time)} {short(sign.contact)} {sign.sequence} {place}"
 
 
 def reservation_line(record: routing_pb2.Reservation) -> str:
@@ -231,24 +216,6 @@ def set_aside(parts: Iterable[routing_pb2.SetAside]) -> str:
         f" {part.start}-{part.end}"
         for part in parts
     )
-
-
-def queued(place: routing_pb2.Queued, *, nobody_online: bool = False) -> str:
-    """Return a contact's position in the queue and its wait, in words.
-
-    nobody_online: whether no agent who could take the contact is ONLINE.
-    """
-    estimate = "; nobody who could take it is online" if nobody_online else ""
-    if place.HasField("estimated_wait"):
-        estimate = f", for about {in_words(place.estimated_wait.ToTimedelta().total_seconds())}"
-    return f"position {place.position} in the queue{estimate}; at most until {time(place.expire_time)}"
-
-
-def place_in_list(place: routing_pb2.Queued, *, nobody_online: bool) -> str:
-    """Return a contact's position and its wait as a cell: "3, about 2 min"."""
-    if place.HasField("estimated_wait"):
-        return f"{place.position}, about {in_words(place.estimated_wait.ToTimedelta().total_seconds())}"
-    return f"{place.position}, nobody online" if nobody_online else f"{place.position}"
 
 
 def agent(record: roster_pb2.Agent) -> RenderableType:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from matcher.cli import candidate_tables, routing_commands, tables
+from matcher.cli.contact_table import contact_table
 from matcher.cli.session import Session, command, plain
 from matcher.cli.waiting_words import Places
 from matcher.client import MatcherCallError, MatcherClient
@@ -34,7 +35,7 @@ async def why(
         document = {"contact": plain(record), "steps": [plain(step) for step in steps]}
         session.write_json(document if decision is None else document | {"decision": plain(decision)})
         return
-    session.show(tables.contact(record, place))
+    session.show(contact_table(record, place))
     session.say("")
     for step in steps:
         session.say(tables.event_line(step))

@@ -72,6 +72,8 @@ class Deadlines:
     """Get and List."""
     write: float = 20.0
     """Calls that change something; an agent's interests are encoded before the answer."""
+    forget: float = 120.0
+    """ForgetCustomer and ForgetAgent: every record of the site is read."""
     import_silence: float = 120.0
     """The longest silence within an import; an import as a whole has no deadline."""
     watch_silence: float = 45.0

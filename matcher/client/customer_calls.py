@@ -10,7 +10,7 @@ from matcher.v1 import customers_pb2 as pb
 
 
 class CustomerCalls(Connection):
-    """Remembers, reads, lists and joins customers."""
+    """Remembers, reads, lists, joins and forgets customers."""
 
     async def put_customer(
         self, customer: pb.Customer, *, request_id: str = "", deadline: float | None = None
@@ -48,6 +48,11 @@ class CustomerCalls(Connection):
                 yield customer
             if not (token := page.next_page_token):
                 return
+
+    async def forget_customer(self, customer: str, *, force: bool = False, deadline: float | None = None) -> None:
+        """Remove every trace of a customer; with `force` contacts that have not ended go on as nobody's."""
+        request = pb.ForgetCustomerRequest(name=self.name("customers", customer), force=force)
+        await self._call(self._customers.ForgetCustomer, request, deadline or self.deadlines.forget)
 
     async def link_customers(self, *handles: str, deadline: float | None = None) -> pb.Customer:
         """Join several handles of one customer; return the customer."""

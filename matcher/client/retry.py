@@ -30,6 +30,7 @@ SAFE_TO_REPEAT = {
     "matcher.v1.RosterService": (
         "GetAgent",
         "ListAgents",
+        "ForgetAgent",
         "SetAgentStatus",
         "BeatAgent",
         "GetPool",

@@ -50,6 +50,7 @@ class RoutingCalls(Connection):
         wait: where no agent can take the contact, it waits, at most for `wait_duration` (None: the pool's).
         skills_expire, language_expires: how long after the contact's creation a waiting contact requires them.
         preferred_agents: the agents to choose first, and how long a waiting contact is kept for each (None: not kept).
+        Without `wait` these three durations change nothing: the decision is made at once.
         media_type: "text/plain" or "text/html", for mails; "": a text of at most 8,000 characters.
         customer_interests: what the customer cares about, for this contact alone; with them the text may be "", as in a
         call. customer_interests_shareable: whether an agent's desk may be told which of the agent's interests they met.

@@ -119,7 +119,8 @@ def _hub_path(model: str) -> Path:
             return Path(snapshot_download(repository, allow_patterns=_HUB_PATTERNS, ignore_patterns=ignored))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelUnusable(
-            f"{model} is neither {PACKAGED_MODEL}, nor a folder, nor a model that the hub gave ({type(error).__name__})"
+            f"{model} is neither packaged ({PACKAGED_MODEL}, {UNIVERSAL_MODEL}, or both with a + between), "
+            f"nor a folder, nor a model that the hub gave ({type(error).__name__})"
         ) from error
 
 

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from matcher.affinity.compared import ComparedUnits
+from matcher.affinity.language import ENGLISH
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
 from matcher.affinity.search_result import SearchResult
@@ -49,24 +50,26 @@ class Production:
         """Return the same parts with another scorer; floors are computed for each index."""
         return replace(self, scorer=scorer, learned_from=())
 
-    async def encode(self, texts: Iterable[str], label: str, progress: Progress) -> None:
-        """Encode the texts, and the units of each as a message, that the cache does not hold."""
-        given = set(texts)
-        missing = self.cache.missing(given.union(*map(self.units, given)))
-        if missing:
-            with progress(label, len(missing)) as step:
-                await self.cache.encode(missing, step)
+    async def encode(
+        self, texts: Iterable[str], label: str, progress: Progress, *, messages: Iterable[str] = ()
+    ) -> None:
+        """Encode the texts as they are, and the units of messages, that the cache does not hold."""
+        wanted: dict[bool | None, set[str]] = {None: set(texts), True: set(), False: set()}
+        for compared, _ in map(self._compared, set(messages)):
+            wanted[compared.language == ENGLISH].update(compared.texts)
+        if not halves_of(self.cache.encoder):
+            wanted = {None: set().union(*wanted.values())}
+        missing = {english: self.cache.missing(some, english=english) for english, some in wanted.items()}
+        if total := sum(map(len, missing.values())):
+            with progress(label, total) as step:
+                for english, some in missing.items():
+                    await self.cache.encode(some, step, english=english)
 
     async def encode_suite(self, suite: Suite, progress: Progress) -> None:
         """Encode a suite's interests and the units of its messages."""
-        texts = {text for agent in suite.agents for text in self._interest_texts(agent.interests) if text}
-        for message in suite.messages:
-            texts.update(self.units(message.text))
-        await self.encode(texts, f"{suite.name}: encoding", progress)
-
-    def units(self, text: str) -> list[str]:
-        """Return the texts of a message's units, as the router compares them."""
-        return self._compared(text)[0].texts
+        texts = {text for agent in suite.agents for text in self.interest_texts(agent.interests) if text}
+        messages = (message.text for message in suite.messages)
+        await self.encode(texts, f"{suite.name}: encoding", progress, messages=messages)
 
     def brought(self, interests: Sequence[str]) -> list[str]:
         """Return the texts of the units of a customer's interests, as the router compares them."""
@@ -75,8 +78,10 @@ class Production:
     def read(self, text: str, interests: Sequence[str] = ()) -> EncodedMessage:
         """Return a message with its customer's interests as the router encodes it; the cache must hold all units."""
         compared, known_stems = self._compared(text, interests)
-        vectors = self.cache.vectors([*compared.texts, *compared.profile_texts])
-        return EncodedMessage(compared.units, vectors, known_stems)
+        vectors = self.cache.vectors(compared.texts, english=compared.language == ENGLISH)
+        if compared.profile_texts:
+            vectors = np.concatenate([vectors, self.cache.vectors(compared.profile_texts)])
+        return EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
         """Return the index of a roster whose agents are all online; the first agent is idle longest."""
@@ -93,12 +98,13 @@ class Production:
         message = read(Message(text, "", ANYONE, interests=tuple(interests)))
         return cut_message(message, unknown=unknown, small_talk=SmallTalk.of_pool(()))
 
-    def _interest_texts(self, interests: Sequence[str]) -> Sequence[str]:
+    def interest_texts(self, interests: Sequence[str]) -> Sequence[str]:
+        """Return what is compared of interests; "" for an interest that says nothing."""
         return texts_of(self.cache.encoder)(interests)
 
     def interest_vectors(self, interests: Sequence[str]) -> Vectors:
         """Return the vectors [interests, dimension] as the service keeps them: zeros where an interest says nothing."""
-        texts = self._interest_texts(interests)
+        texts = self.interest_texts(interests)
         vectors = np.zeros((len(texts), self.cache.encoder.dimension), np.float32)
         if said := [text for text in texts if text]:
             vectors[[bool(text) for text in texts]] = self.cache.vectors(said)

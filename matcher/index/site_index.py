@@ -310,6 +310,17 @@ class SiteIndex:
             tuple(named),
         )
 
+    def unmet_skills(self, requirements: Requirements) -> dict[str, int]:
+        """Return the required skills that none of the agents who meet the constraints before has at its level.
+
+        Where each of these skills is had by somebody, and all of them by nobody, return all.
+        """
+        with self._lock:
+            rows, unmet = first_unmet(self._agents, requirements)
+            numbers = self._agents.attributes[rows[unmet == ORDER.index(Constraint.SKILL)]]
+            lacking = self._agents.attribute_table.skills_of_none(np.unique(numbers), requirements.skills)
+        return lacking or dict(requirements.skills)
+
     def _find(
         self,
         key: ViewKey,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from matcher.affinity.comparable import Unknown
 from matcher.affinity.compared import ComparedUnits, compared_units, profile_units
+from matcher.affinity.language import ENGLISH
 from matcher.affinity.lexicon import stems
 from matcher.affinity.sentences import Sentences
 from matcher.affinity.small_talk import SmallTalk
@@ -37,6 +38,8 @@ class EncodedMessage:
     stems: list[tuple[str, ...]]
     degraded: Degraded | None = None
     """Why the message has no units: it was not encoded, and its pool wants the least utilized agent then."""
+    language: str = ""
+    """The tag of the language in which the whole text is written; "": unknown."""
 
     def query(self, floor: float, profile_weight: float) -> Query:
         """Return the message as the search takes it.
@@ -70,23 +73,23 @@ async def encode_message(
     cut = partial(cut_message, unknown=partial(unknown_words, encoder), small_talk=small_talk)
     characters = len(message.text) + sum(map(len, message.interests))
     compared, known_stems = cut(message) if characters <= AT_ONCE else await in_reader(cut, message)
-    vectors = await _encode(encoder, compared.texts, share, until)
+    vectors = await _encode(encoder, compared.texts, compared.language == ENGLISH, share, until)
     if compared.profile_texts:
-        vectors = np.concatenate([vectors, await _encode(encoder, compared.profile_texts, share, until)])
-    encoded = EncodedMessage(compared.units, vectors, known_stems)
+        vectors = np.concatenate([vectors, await _encode(encoder, compared.profile_texts, None, share, until)])
+    encoded = EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
     wanted = pool is None or pool.policy.profile_weight > 0
     return with_profile(encoded, profile) if profile and wanted else encoded
 
 
 async def _encode(
-    encoder: Encoder, texts: Sequence[str], share: EncoderShare | None, until: float | None
+    encoder: Encoder, texts: Sequence[str], english: bool | None, share: EncoderShare | None, until: float | None
 ) -> NDArray[np.float32]:
     if share is None or not texts:
-        return await encoder.encode(texts)
+        return await encoder.encode(texts, english=english)
     vectors = []
     for some in slices(texts, share.at_once):
         async with share.of(sum(map(len, some)), until):
-            vectors.append(await encoder.encode(some))
+            vectors.append(await encoder.encode(some, english=english))
     return np.concatenate(vectors)
 
 
@@ -128,6 +131,7 @@ def with_profile(encoded: EncodedMessage, profile: StoredProfile) -> EncodedMess
         msgspec.structs.replace(encoded.units, profile=(*encoded.units.profile, *units)),
         np.concatenate([encoded.vectors, profile.rows[said]]),
         [*encoded.stems, *(stems(profile.interests[place].text) for place in said)],
+        language=encoded.language,
     )
 
 

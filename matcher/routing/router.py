@@ -215,7 +215,8 @@ class Router:
         if explain:
             would_match = (await self._ranker.rank(request, _EVERYBODY)).candidates
         reason = _last_constraint(nobody.left_out)
-        return Unmatched(nobody.contact, reason, nobody.left_out, would_match, request.unknown_preferred)
+        lacking = request.replica.index.unmet_skills(request.requirements) if reason is Constraint.SKILL else {}
+        return Unmatched(nobody.contact, reason, nobody.left_out, would_match, request.unknown_preferred, lacking)
 
 
 def _excluded_by(contact: Contact, replica: SiteReplica) -> set[str]:

@@ -54,6 +54,7 @@ _BY_SERVICE: Final = {
         "ListAgents": SMALL_BYTES,
         "UpdateAgent": AGENT_BYTES,
         "DeleteAgent": SMALL_BYTES,
+        "ForgetAgent": SMALL_BYTES,
         "ImportAgents": BATCH_BYTES,
         "SetAgentStatus": SMALL_BYTES,
         "BeatAgent": SMALL_BYTES,
@@ -73,6 +74,7 @@ _BY_SERVICE: Final = {
         "LookupCustomer": SMALL_BYTES,
         "ListCustomers": SMALL_BYTES,
         "LinkCustomers": SMALL_BYTES,
+        "ForgetCustomer": SMALL_BYTES,
     },
 }
 

@@ -37,6 +37,7 @@ from matcher.model.lifecycle import AgentStatus, Cause, ContactState, Reservatio
 from matcher.model.resource_names import site_name
 from matcher.rpc import status
 from matcher.rpc.candidates import candidate, candidate_at_desks
+from matcher.rpc.convert_requirements import required_skills, requirements_of
 from matcher.rpc.resource_names import Kind, name
 from matcher.rpc.times import duration as _duration
 from matcher.rpc.times import duration_set as _duration_set
@@ -76,6 +77,7 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
                 reason=CONSTRAINT[outcome.reason],
                 left_out=_left_out(outcome.left_out),
                 would_match=(candidate(site, agent) for agent in outcome.would_match),
+                unmet_skills=required_skills(outcome.unmet_skills),
             ),
             unknown_preferred_agents=_agents(site, outcome.unknown_preferred),
         )
@@ -160,6 +162,7 @@ def contact(site: str, record: Contact) -> routing_pb2.Contact:
         sequence=record.sequence,
         cause=CAUSE[record.cause] if record.cause else routing_pb2.CAUSE_UNSPECIFIED,
         queued=queued(record.queued) if record.queued else None,
+        requirements=requirements_of(site, record),
     )
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from google.protobuf.empty_pb2 import Empty
+
 from matcher.model.customers import Consent, Customer
 from matcher.rpc.grpc_types import Context
 from matcher.rpc.page_bytes import fitting
@@ -25,6 +27,7 @@ class CustomerServicer(customers_pb2_grpc.CustomerServiceServicer):
 
     def __init__(self, services: Services) -> None:
         self._customers = services.customers
+        self._forgetting = services.forgetting
 
     async def PutCustomer(self, request: pb.PutCustomerRequest, _context: Context) -> pb.Customer:
         """Remember a customer's interests until the consent ends."""
@@ -52,6 +55,12 @@ class CustomerServicer(customers_pb2_grpc.CustomerServiceServicer):
         """Join the handles of one customer."""
         site, handles = check.link(request)
         return customer(site, await self._customers.link_customers(site, handles))
+
+    async def ForgetCustomer(self, request: pb.ForgetCustomerRequest, _context: Context) -> Empty:
+        """Remove every trace of a customer."""
+        site, identifier = resource(request.name, Kind.CUSTOMER)
+        await self._forgetting.forget_customer(site, identifier, force=request.force)
+        return Empty()
 
 
 def customer(site: str, record: Customer) -> pb.Customer:

@@ -236,6 +236,16 @@ class CustomerService(Protocol):
         """Join the handles of one customer; read the customer."""
 
 
+class Forgetting(Protocol):
+    """Removal of every trace of a person. Every method may raise a MatcherError."""
+
+    async def forget_customer(self, site: str, customer: str, *, force: bool) -> None:
+        """Remove every trace of a customer."""
+
+    async def forget_agent(self, site: str, agent: str, *, force: bool) -> None:
+        """Remove an agent and every trace of the agent."""
+
+
 class SiteService(Protocol):
     """Sites. Every method may raise a MatcherError."""
 
@@ -264,3 +274,4 @@ class Services:
     pools: PoolService
     sites: SiteService
     customers: CustomerService
+    forgetting: Forgetting

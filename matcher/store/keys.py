@@ -14,6 +14,8 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:models                    | zset   | permanent; schema 1  | fingerprints of models with vectors here         |
 | m:model-names               | hash   | permanent            | fingerprint → the model's name in the settings   |
 | m:model                     | string | permanent            | the fingerprint of the model in use              |
+| m:forgotten                 | hash   | until a rewrite      | site with removed traces → mark of the last time |
+| m:rewritten                 | string | the pause of rewrites| the process that rewrote for them last           |
 | m:deleting                  | zset   | empties              | site|uid of sites that are being deleted         |
 | m:waker                     | string | the waker's lease    | the process that wakes sites                     |
 | m:{site}:life               | hash   | the site's           | uid, state, who founded it, what is next due     |
@@ -27,6 +29,7 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:due                | zset   | the site's; empties  | reservation|<id> → deadline                      |
 | m:{site}:roster             | stream | the site's; trimmed  | changes of agents and pools                      |
 | m:{site}:load               | stream | the site's; trimmed  | changes of holds, contacts and timers            |
+| m:{site}:copy:<stream>      | stream | a minute             | a stream, copied without removed events          |
 | m:{site}:queue              | zset   | the site's; empties  | waiting contact → start less head start          |
 | m:{site}:waiting            | hash   | the site's; empties  | pool → how many wait; |contact → pool            |
 | m:{site}:contacts           | zset   | the site's; empties  | contact that has not ended → start               |
@@ -58,6 +61,8 @@ SECRET: Final = "m:secret"  # noqa: S105  # the name of a key, not a secret
 KEYS: Final = "m:keys"
 SITES: Final = "m:sites"
 DELETING: Final = "m:deleting"
+FORGOTTEN: Final = "m:forgotten"
+REWRITTEN: Final = "m:rewritten"
 WAKER: Final = "m:waker"
 MODELS: Final = "m:models"
 MODEL_NAMES: Final = "m:model-names"
@@ -77,6 +82,7 @@ PERMANENT: Final = (
     r"m:keys",
     r"m:sites",
     r"m:deleting",
+    r"m:forgotten",
     r"m:models",
     r"m:model-names",
     r"m:model",
@@ -134,6 +140,10 @@ class Keys:
     def load(self) -> str:
         """The stream of changes of holds, contacts and timers."""
         return self._of("load")
+
+    def copy(self, stream: str) -> str:
+        """Return the key of the copy of a stream, by the stream's key."""
+        return self._of(f"copy:{stream.rpartition(':')[2]}")
 
     @property
     def queue(self) -> str:

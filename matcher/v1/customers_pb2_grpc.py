@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from matcher.v1 import customers_pb2 as matcher_dot_v1_dot_customers__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -61,6 +62,11 @@ class CustomerServiceStub:
                 request_serializer=matcher_dot_v1_dot_customers__pb2.LinkCustomersRequest.SerializeToString,
                 response_deserializer=matcher_dot_v1_dot_customers__pb2.Customer.FromString,
                 _registered_method=True)
+        self.ForgetCustomer = channel.unary_unary(
+                '/matcher.v1.CustomerService/ForgetCustomer',
+                request_serializer=matcher_dot_v1_dot_customers__pb2.ForgetCustomerRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
 
 
 class CustomerServiceServicer:
@@ -108,6 +114,16 @@ class CustomerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForgetCustomer(self, request, context):
+        """Removes every trace of a customer from the store: handles and their digests, interests, relationships, and the
+        contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
+        the embedded store's append-only file keeps of them go with its next rewrite, within
+        MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CustomerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -135,6 +151,11 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.LinkCustomers,
                     request_deserializer=matcher_dot_v1_dot_customers__pb2.LinkCustomersRequest.FromString,
                     response_serializer=matcher_dot_v1_dot_customers__pb2.Customer.SerializeToString,
+            ),
+            'ForgetCustomer': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetCustomer,
+                    request_deserializer=matcher_dot_v1_dot_customers__pb2.ForgetCustomerRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -274,6 +295,33 @@ class CustomerService:
             '/matcher.v1.CustomerService/LinkCustomers',
             matcher_dot_v1_dot_customers__pb2.LinkCustomersRequest.SerializeToString,
             matcher_dot_v1_dot_customers__pb2.Customer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetCustomer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.CustomerService/ForgetCustomer',
+            matcher_dot_v1_dot_customers__pb2.ForgetCustomerRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

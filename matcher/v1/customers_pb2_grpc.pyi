@@ -4,6 +4,7 @@ isort:skip_file
 Customers: what the service remembers of a person, by the person's consent."""
 
 from collections import abc as _abc
+from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
 from matcher.v1 import customers_pb2 as _customers_pb2
 import abc as _abc_1
@@ -53,6 +54,12 @@ class CustomerServiceStub:
     """Joins several handles (mail, phone, social) of one customer: an agent who served one of them well is preferred for
     all. Where several of them have interests, those of the latest consent stay, and the others are forgotten.
     """
+    ForgetCustomer: _grpc.UnaryUnaryMultiCallable[_customers_pb2.ForgetCustomerRequest, _empty_pb2.Empty]
+    """Removes every trace of a customer from the store: handles and their digests, interests, relationships, and the
+    contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
+    the embedded store's append-only file keeps of them go with its next rewrite, within
+    MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
+    """
 
 @_typing.type_check_only
 class CustomerServiceAsyncStub(CustomerServiceStub):
@@ -78,6 +85,12 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     LinkCustomers: _aio.UnaryUnaryMultiCallable[_customers_pb2.LinkCustomersRequest, _customers_pb2.Customer]  # type: ignore[assignment]
     """Joins several handles (mail, phone, social) of one customer: an agent who served one of them well is preferred for
     all. Where several of them have interests, those of the latest consent stay, and the others are forgotten.
+    """
+    ForgetCustomer: _aio.UnaryUnaryMultiCallable[_customers_pb2.ForgetCustomerRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Removes every trace of a customer from the store: handles and their digests, interests, relationships, and the
+    contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
+    the embedded store's append-only file keeps of them go with its next rewrite, within
+    MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
     """
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -131,6 +144,18 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_customers_pb2.Customer, _abc.Awaitable[_customers_pb2.Customer]]:
         """Joins several handles (mail, phone, social) of one customer: an agent who served one of them well is preferred for
         all. Where several of them have interests, those of the latest consent stay, and the others are forgotten.
+        """
+
+    @_abc_1.abstractmethod
+    def ForgetCustomer(
+        self,
+        request: _customers_pb2.ForgetCustomerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Removes every trace of a customer from the store: handles and their digests, interests, relationships, and the
+        contacts, reservations, decisions, requests and events that came of them. It answers when they are gone; the bytes that
+        the embedded store's append-only file keeps of them go with its next rewrite, within
+        MATCHER_FORGET_REWRITE_SECONDS. A customer who waits or is served is refused (CUSTOMER_IN_CONTACT) unless `force`.
         """
 
 def add_CustomerServiceServicer_to_server(servicer: CustomerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

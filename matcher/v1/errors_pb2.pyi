@@ -133,6 +133,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: nothing is remembered of such a customer, or no longer. A handle is not repeated in the answer.
     Example: {"customer": "sites/default/customers/0f3c…"}.
     """
+    CUSTOMER_IN_CONTACT: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION: the customer has contacts that have not ended; `force` lets them go on as nobody's.
+    Example: {"customer": "sites/default/customers/0f3c…", "contacts": "1"}.
+    """
     CONSENT_MISSING: _ErrorReason.ValueType  # 47
     """INVALID_ARGUMENT: interests are to be remembered without a consent that is in force.
     Example: {"field": "customer.consent"}.
@@ -282,6 +286,10 @@ prefix, in their order. Example: {"agent": "sites/default/agents/maya", "constra
 CUSTOMER_NOT_FOUND: ErrorReason.ValueType  # 45
 """NOT_FOUND: nothing is remembered of such a customer, or no longer. A handle is not repeated in the answer.
 Example: {"customer": "sites/default/customers/0f3c…"}.
+"""
+CUSTOMER_IN_CONTACT: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION: the customer has contacts that have not ended; `force` lets them go on as nobody's.
+Example: {"customer": "sites/default/customers/0f3c…", "contacts": "1"}.
 """
 CONSENT_MISSING: ErrorReason.ValueType  # 47
 """INVALID_ARGUMENT: interests are to be remembered without a consent that is in force.

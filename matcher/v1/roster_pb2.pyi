@@ -1169,6 +1169,32 @@ class ImportAgentsResponse(_message.Message):
 Global___ImportAgentsResponse: _TypeAlias = ImportAgentsResponse  # noqa: Y015
 
 @_typing.final
+class ForgetAgentRequest(_message.Message):
+    """Request of ForgetAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The agent, "sites/{site}/agents/{agent}"."""
+    force: _builtins.bool
+    """The contacts of the agent's live reservations go back first; without it such an agent is refused (AGENT_HAS_HOLDS)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        force: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["force", b"force", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgetAgentRequest: _TypeAlias = ForgetAgentRequest  # noqa: Y015
+
+@_typing.final
 class SetAgentStatusRequest(_message.Message):
     """Request of SetAgentStatus."""
 

@@ -524,7 +524,9 @@ class Message(_message.Message):
     @_builtins.property
     def language_expires_after(self) -> _duration_pb2.Duration:
         """How long after the contact's creation the language is required, where the contact waits. Unset: always. At most 7
-        days. Only with `language`.
+        days. Only with `language`. A route without `wait` and a suggestion are decided at once, so this field changes
+        nothing in them, and neither does `expires_after` of a skill or of a preferred agent; a contact that a transfer or a
+        lost agent puts into the queue later waits by them.
         """
 
     @_builtins.property
@@ -576,7 +578,8 @@ class PreferredAgent(_message.Message):
     def expires_after(self) -> _duration_pb2.Duration:
         """How long after the contact's creation a waiting contact is kept for the agent, before other agents may take it: only
         while the agent is ONLINE, in the pool, meets the requirements and is merely too busy. Else, and once that ends, other
-        agents may take it at once. Unset: not kept; the agent is chosen first where free. At most 1 h.
+        agents may take it at once. Unset: not kept; the agent is chosen first where free. At most 1 h. Without `wait` as
+        language_expires_after.
         """
 
     def __init__(
@@ -609,7 +612,7 @@ class RequiredSkill(_message.Message):
     @_builtins.property
     def expires_after(self) -> _duration_pb2.Duration:
         """How long after the contact's creation the skill is required, where the contact waits: then the contact is matched
-        without it. Unset: always. At most 7 days.
+        without it. Unset: always. At most 7 days. Without `wait` as language_expires_after.
         """
 
     def __init__(
@@ -898,6 +901,7 @@ class Unmatched(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     WOULD_MATCH_FIELD_NUMBER: _builtins.int
+    UNMET_SKILLS_FIELD_NUMBER: _builtins.int
     reason: Global___Constraint.ValueType
     """The constraint that excluded the last agents, as it held when the store refused them: CONSTRAINT_CAPACITY means that
     every agent who meets the others is full.
@@ -910,16 +914,23 @@ class Unmatched(_message.Message):
     def would_match(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """With explain_unmatched: the agents who would have matched if they were free."""
 
+    @_builtins.property
+    def unmet_skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequiredSkill]:
+        """With CONSTRAINT_SKILL: the required skills that none of the agents who meet the constraints before has at its level;
+        where each of them is had by somebody and all of them by nobody, all. The levels are the request's.
+        """
+
     def __init__(
         self,
         *,
         reason: Global___Constraint.ValueType = ...,
         left_out: _abc.Iterable[Global___LeftOutCount] | None = ...,
         would_match: _abc.Iterable[Global___Candidate] | None = ...,
+        unmet_skills: _abc.Iterable[Global___RequiredSkill] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "reason", b"reason", "would_match", b"would_match"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "reason", b"reason", "unmet_skills", b"unmet_skills", "would_match", b"would_match"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1197,6 +1208,7 @@ class Contact(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
     QUEUED_FIELD_NUMBER: _builtins.int
+    REQUIREMENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/contacts/{contact}"."""
     pool: _builtins.str
@@ -1225,6 +1237,10 @@ class Contact(_message.Message):
     def queued(self) -> Global___Queued:
         """Its place in the queue, where it waits."""
 
+    @_builtins.property
+    def requirements(self) -> Global___ContactRequirements:
+        """What it requires of its agent beside pool and channel. Unset: nothing."""
+
     def __init__(
         self,
         *,
@@ -1239,14 +1255,71 @@ class Contact(_message.Message):
         sequence: _builtins.int = ...,
         cause: Global___Cause.ValueType = ...,
         queued: Global___Queued | None = ...,
+        requirements: Global___ContactRequirements | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "queued", b"queued"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "queued", b"queued", "requirements", b"requirements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "channel", b"channel", "create_time", b"create_time", "customer", b"customer", "excluded_agents", b"excluded_agents", "name", b"name", "pool", b"pool", "queued", b"queued", "reservation", b"reservation", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "channel", b"channel", "create_time", b"create_time", "customer", b"customer", "excluded_agents", b"excluded_agents", "name", b"name", "pool", b"pool", "queued", b"queued", "requirements", b"requirements", "reservation", b"reservation", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Contact: _TypeAlias = Contact  # noqa: Y015
+
+@_typing.final
+class ContactRequirements(_message.Message):
+    """What a contact requires of its agent, from the last message that it was routed or handed on with until it ends. The
+    durations count from the contact's create_time, as in Message.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
+    REQUIRED_SKILLS_FIELD_NUMBER: _builtins.int
+    EXCLUDED_AGENTS_FIELD_NUMBER: _builtins.int
+    PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
+    ONLY_AGENT_FIELD_NUMBER: _builtins.int
+    language: _builtins.str
+    """The language that the agent must speak, as a BCP-47 tag. Empty: any."""
+    only_agent: _builtins.str
+    """The only agent who may take the contact, "sites/{site}/agents/{agent}": a transfer that waits names the agent. Empty:
+    any.
+    """
+    @_builtins.property
+    def language_expires_after(self) -> _duration_pb2.Duration:
+        """How long the language is required. Unset: always."""
+
+    @_builtins.property
+    def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequiredSkill]:
+        """The skills that the agent must have."""
+
+    @_builtins.property
+    def excluded_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Agents whom the request excludes, "sites/{site}/agents/{agent}". Those to whom the contact is not offered again are
+        Contact.excluded_agents.
+        """
+
+    @_builtins.property
+    def preferred_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreferredAgent]:
+        """Agents to choose before all others, in this order; the last may be the agent who served a returning customer well."""
+
+    def __init__(
+        self,
+        *,
+        language: _builtins.str = ...,
+        language_expires_after: _duration_pb2.Duration | None = ...,
+        required_skills: _abc.Iterable[Global___RequiredSkill] | None = ...,
+        excluded_agents: _abc.Iterable[_builtins.str] | None = ...,
+        preferred_agents: _abc.Iterable[Global___PreferredAgent] | None = ...,
+        only_agent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["language_expires_after", b"language_expires_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["excluded_agents", b"excluded_agents", "language", b"language", "language_expires_after", b"language_expires_after", "only_agent", b"only_agent", "preferred_agents", b"preferred_agents", "required_skills", b"required_skills"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactRequirements: _TypeAlias = ContactRequirements  # noqa: Y015
 
 @_typing.final
 class ContactEvent(_message.Message):

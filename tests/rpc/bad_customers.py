@@ -91,5 +91,6 @@ CUSTOMER_CASES: dict[str, tuple[Any, set[str]]] = {
         pb.ListCustomersRequest(parent="x", page_size=-1, page_token="x"),
         {"parent", "page_size", "page_token"},
     ),
+    "no customer to forget": (pb.ForgetCustomerRequest(name="sites/default/agents/maya"), {"name"}),
     "one handle to be joined": (pb.LinkCustomersRequest(parent=SITE, handles=["ann"]), {"handles"}),
 }

@@ -150,6 +150,11 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         patrons.ListCustomersRequest(parent="sites/default", page_token=page_token("9|c0ffee", "customers")),
         ("customers", ("default", 50, "9|c0ffee")),
     ),
+    "forget a customer": (
+        patrons.ForgetCustomerRequest(name=ANN_NAME, force=True),
+        ("forget_customer", ("default", "c0ffee", True)),
+    ),
+    "forget an agent": (people.ForgetAgentRequest(name=MAYA_NAME), ("forget_agent", ("default", "maya", False))),
     "join the handles of a customer": (
         patrons.LinkCustomersRequest(parent="sites/default", handles=["ann@mail", "ann"]),
         ("link_customers", ("default", ("ann@mail", "ann"))),

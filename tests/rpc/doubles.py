@@ -389,6 +389,16 @@ class CustomersDouble(Double):
         return self.record("link_customers", ANN, site, tuple(handles))
 
 
+class ForgettingDouble(Double):
+    """Forgets whoever it is asked to."""
+
+    async def forget_customer(self, site: str, customer: str, *, force: bool) -> None:
+        self.record("forget_customer", None, site, customer, force)
+
+    async def forget_agent(self, site: str, agent: str, *, force: bool) -> None:
+        self.record("forget_agent", None, site, agent, force)
+
+
 @dataclass
 class Doubles:
     """The doubles of all services."""
@@ -402,6 +412,7 @@ class Doubles:
     pools: PoolsDouble = field(default_factory=PoolsDouble)
     sites: SitesDouble = field(default_factory=SitesDouble)
     customers: CustomersDouble = field(default_factory=CustomersDouble)
+    forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
 
     @property
     def services(self) -> Services:
@@ -418,6 +429,7 @@ class Doubles:
             pools=self.pools,
             sites=self.sites,
             customers=self.customers,
+            forgetting=self.forgetting,
         )
 
     def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
@@ -432,5 +444,6 @@ class Doubles:
             self.pools,
             self.sites,
             self.customers,
+            self.forgetting,
         )
         return [call for double in doubles for call in double.calls]

@@ -65,6 +65,8 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     patrons.LookupCustomerRequest: customers.lookup,
     patrons.ListCustomersRequest: lambda request: customers.customers(request, "customers"),
     patrons.LinkCustomersRequest: customers.link,
+    patrons.ForgetCustomerRequest: lambda request: resource(request.name, Kind.CUSTOMER),
+    people.ForgetAgentRequest: lambda request: resource(request.name, Kind.AGENT),
     people.DeleteSiteRequest: lambda request: roster.site("name", request.name),
 }
 OUTPUT_ONLY = {
