@@ -102,7 +102,8 @@ static inline bool scans_here() {
 static inline bool scans_here() { return false; }
 #endif
 
-enum { TOGETHER = 4, BLOCK = 64 };  // rows a step; rows that stay in the L1 cache while every unit is compared
+// Rows a step; rows of 384 bytes that stay in the L1 cache while every unit is compared; how far ahead memory is fetched.
+enum { TOGETHER = 4, BLOCK = 64, FURTHER = 16384 };
 
 // Rows as `QuantizedRows` keeps them: codes (128 is 0), and the lengths of the longest row and rounding error.
 struct Rows {
@@ -146,10 +147,19 @@ static void exceeding(const Rows &rows, int64_t begin, int64_t end, const int8_t
             continue;
         __m512i sum[TOGETHER] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
                                  _mm512_setzero_si512()};
-        for (int64_t byte = 0; byte < whole; byte += 64) {
-            __m512i query = _mm512_loadu_si512(unit + byte);
+        if (!number) {  // the rows come from memory: in its order, while those 16 KB further on are fetched
+            for (int64_t byte = 0; byte < TOGETHER * dimension; byte += 64)
+                __builtin_prefetch(row[0] + FURTHER + byte, 0, 2);
             for (int each = 0; each < TOGETHER; each++)
-                sum[each] = _mm512_dpbusd_epi32(sum[each], _mm512_loadu_si512(row[each] + byte), query);
+                for (int64_t byte = 0; byte < whole; byte += 64)
+                    sum[each] = _mm512_dpbusd_epi32(sum[each], _mm512_loadu_si512(row[each] + byte),
+                                                    _mm512_loadu_si512(unit + byte));
+        } else {  // the rows come from a cache: each part of the unit is read once for four of them
+            for (int64_t byte = 0; byte < whole; byte += 64) {
+                __m512i query = _mm512_loadu_si512(unit + byte);
+                for (int each = 0; each < TOGETHER; each++)
+                    sum[each] = _mm512_dpbusd_epi32(sum[each], _mm512_loadu_si512(row[each] + byte), query);
+            }
         }
         if (rest) {
             __m512i query = _mm512_maskz_loadu_epi8(rest, unit + whole);

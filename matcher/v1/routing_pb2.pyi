@@ -1104,6 +1104,7 @@ class Reservation(_message.Message):
     OVER_CAPACITY_FIELD_NUMBER: _builtins.int
     TAKES_OVER_FIELD_NUMBER: _builtins.int
     FIRST_RESPONSE_DUE_FIELD_NUMBER: _builtins.int
+    ENDS_AS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/reservations/{reservation}"."""
     agent: _builtins.str
@@ -1138,6 +1139,8 @@ class Reservation(_message.Message):
     """Whether the agent has accepted and must answer the customer, by TouchReservation, until expire_time; then the
     conversation lasts for the pool's accepted_duration after it was accepted. See Pool.first_response_duration.
     """
+    ends_as: Global___ReservationState.ValueType
+    """In WRAPPING: how the conversation ended, COMPLETED, CANCELED or EXPIRED; the state after the wrap-up. Else unset."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the reservation was made."""
@@ -1182,10 +1185,11 @@ class Reservation(_message.Message):
         over_capacity: _builtins.bool = ...,
         takes_over: _builtins.str = ...,
         first_response_due: _builtins.bool = ...,
+        ends_as: Global___ReservationState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "idle_since", b"idle_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "actor", b"actor", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "first_response_due", b"first_response_due", "idle_since", b"idle_since", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "state", b"state", "takes_over", b"takes_over"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "actor", b"actor", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "ends_as", b"ends_as", "expire_time", b"expire_time", "fence", b"fence", "first_response_due", b"first_response_due", "idle_since", b"idle_since", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "state", b"state", "takes_over", b"takes_over"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
