@@ -105,8 +105,8 @@ def profile_table(results: Sequence[ProfileResult]) -> Table:
     for result in results:
         found = (result.alone, result.with_strangers_profile, result.as_profile)
         for at_the_floor in (False, True):
-            shares = (one.at_the_floor if at_the_floor else one.by_affinity for one in found)
-            name = f"{result.suite}{', at the floor' if at_the_floor else ''}"
+            shares = (one.at_the_floor if at_the_floor else one.without_floor for one in found)
+            name = f"{result.suite}, {'' if at_the_floor else 'no '}floor"
             tables.add(table, name, *(f"{share:.1%}" for share in shares), f"{result.floor:.3f}")
     return table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from matcher.evaluation.cross_validation import fold_of, taught_by_folds
 from matcher.evaluation.production import Production, Progress, search
 from matcher.evaluation.suite import Suite
 from matcher.index import SiteIndex
+from matcher.routing.encoded_message import EncodedMessage
 
 SAYS_NOTHING: Final = "hi"
 MOST_CHARACTERS: Final = 512
@@ -23,10 +24,10 @@ SEED: Final = 21
 class Found:
     """How many messages find a right agent first, as fractions."""
 
-    by_affinity: float
-    """In the order of the affinity, whatever the floor."""
+    without_floor: float
+    """In a pool of affinity_floor 0: what `recall_at_1` counts."""
     at_the_floor: float
-    """The first agent is right, and the affinity reaches the floor: else the message falls back."""
+    """In a pool with the computed floor; a message that stays below it falls back and is not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +67,32 @@ async def check_profiles(
     return [_result(suite, hits) for suite, hits in zip(suites, found, strict=True)]
 
 
-_Hits = tuple[tuple[bool, bool], tuple[bool, bool], tuple[bool, bool]]
+_Hits: TypeAlias = "list[tuple[bool, ...]]"
 
 
 def _hits(
     production: Production, index: SiteIndex, suite: Suite, floor: float, place: int, step: Callable[[], None]
 ) -> _Hits:
-    """Return whether a message is right first, and at the floor: alone, with a stranger's profile, as a profile."""
+    """Return whether the first agent is right without and with the floor: alone, beside a stranger's, as a profile."""
     message = suite.messages[place]
     stranger = _interests(_stranger(suite, place))
     cases = ((message.text, ()), (message.text, stranger), (SAYS_NOTHING, _interests(message.text)))
     hits = []
     for text, interests in cases:
-        scores = (result := search(index, production.read(text, interests), floor=floor)).scores
-        best = int(np.argmax(scores.score)) if len(scores.score) else None
-        is_right = best is not None and result.agents[best].id in message.relevant
-        hits.append((is_right, is_right and scores.affinity.max() >= floor))
+        encoded = production.read(text, interests)
+        first = (_first(index, encoded, low) for low in (0.0, floor))
+        hits.append(tuple(agent in message.relevant for agent in first))
     step()
-    alone, with_stranger, as_profile = hits
-    return alone, with_stranger, as_profile
+    return hits
+
+
+def _first(index: SiteIndex, encoded: EncodedMessage, floor: float) -> str:
+    """Return the first agent by affinity; "" where no affinity reaches the floor."""
+    result = search(index, encoded, floor=floor)
+    scores = result.scores
+    if scores.affinity.max(initial=-np.inf) < floor:
+        return ""
+    return str(result.agents[int(np.argmax(scores.score))].id) if len(scores.score) else ""
 
 
 def _stranger(suite: Suite, place: int) -> str:
