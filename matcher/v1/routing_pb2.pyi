@@ -502,7 +502,7 @@ class Message(_message.Message):
     as customer_interests do; they are no part of the request: a repeat is answered as before, whatever became of them.
     """
     channel: _builtins.str
-    """The channel's id. Empty: "chat"."""
+    """The channel's id. Empty: the contact's own, where the contact is known; else "chat"."""
     language: _builtins.str
     """The language that the agent must speak: a BCP-47 tag, or a name. Empty: any."""
     media_type: _builtins.str
@@ -652,9 +652,8 @@ class RouteMessageRequest(_message.Message):
     contact_id: _builtins.str
     """The contact's id, where the caller has one: letters, digits and "-_.:~@<>+=,/", at most 128. Empty: the service
     creates an id. A contact that waits, whose offer was declined or expired, or that came back is routed again under its
-    own id: the new message takes the place of the former one, and the pool may be another. Its channel must be the
-    contact's own (an empty one is "chat"), and so must its customer, unless one of the two is empty: else the answer is
-    FIELDS_INVALID. The contact's name writes a "/" as %2F.
+    own id: the new message takes the place of the former one, and the pool may be another. An empty channel or customer
+    is the contact's own; another one is refused (FIELDS_INVALID), unless the contact has no customer yet. The contact's name writes a "/" as %2F.
     """
     request_id: _builtins.str
     """Makes the call safe to repeat: at most 128 printable characters. The same id with the same request gives the same
