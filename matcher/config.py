@@ -21,6 +21,9 @@ CLIENT_VARIABLES: Final = frozenset(
 )
 """Variables that the command line and the client read, not the service."""
 
+PACKAGED_PAIR: Final = "all-MiniLM-L6-v2+universal-sentence-encoder-multilingual"
+"""As in `matcher.encoder`, which is not imported to read settings."""
+
 DATA_DIR: Final = "~/.local/share/affinity-matcher"
 """Default folder of the data; XDG_DATA_HOME moves it."""
 
@@ -89,9 +92,9 @@ class Settings(BaseModel):
         "server, at least 32 bytes. Empty: kept in the store where no keyring is given.",
     )
     model: str = Field(
-        "all-MiniLM-L6-v2",
-        description="all-MiniLM-L6-v2 or universal-sentence-encoder-multilingual (packaged), both as A+B, or the "
-        "folder or hub id of any sentence-transformers model.",
+        PACKAGED_PAIR,
+        description="The packaged models, both (as empty) or one of them, or the folder or hub id of any "
+        "sentence-transformers model.",
     )
     model_cache: Path | None = Field(None, description="Folder of compiled models; none: `models` in `data_dir`.")
     encoder_runtime: Literal["auto", "openvino", "torch"] = Field(
@@ -171,6 +174,11 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The lowest level that is logged."
     )
+
+    @field_validator("model")
+    @classmethod
+    def _model(cls, value: str) -> str:
+        return value or PACKAGED_PAIR
 
     @field_validator("listen", "metrics_listen")
     @classmethod

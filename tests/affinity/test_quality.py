@@ -27,9 +27,9 @@ async def recall(serving: Production, suite: Suite, scorer: Scorer) -> float:
 
 
 async def test_the_default_model_has_a_learned_scorer(serving: Production) -> None:
-    """The packaged file is found by the packaged model's fingerprint: there is a map, of the vectors' dimension."""
+    """The packaged file is found by the packaged models' fingerprint: there is a map, of the vectors' dimension."""
     assert serving.scorer.map is not None
-    assert serving.scorer.map.shape == (384, 384)
+    assert serving.scorer.map.shape == (896, 896)
 
 
 async def test_profiles_in_other_words_keep_the_recall_of_meaning_alone(serving: Production) -> None:

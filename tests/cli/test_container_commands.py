@@ -27,7 +27,7 @@ async def test_a_model_is_compiled_without_a_service(tmp_path: Path) -> None:
     models = model_cache()
     result = await matcher("compile", environment={"MATCHER_MODEL_CACHE": str(models)})
     assert result.code == 0, result.err
-    assert "all-MiniLM-L6-v2" in result.out
+    assert "all-MiniLM-L6-v2+universal-sentence-encoder-multilingual (" in result.out
     assert any(models.iterdir())
     result = await matcher(
         "compile", environment={"MATCHER_MODEL": str(tmp_path), "MATCHER_MODEL_CACHE": str(tmp_path)}

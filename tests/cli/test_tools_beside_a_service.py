@@ -59,7 +59,7 @@ async def test_the_plot_and_the_commands_of_models_use_the_model_that_the_servic
         environment=shell(tmp_path),
     )
     assert drawn.code == 0, drawn.err
-    assert "map.png by all-MiniLM-L6-v2: " in drawn.err
+    assert "map.png by all-MiniLM-L6-v2+universal-sentence-encoder-multilingual: " in drawn.err
     assert "compiling" not in drawn.err
     compiled = await matcher("compile", environment=shell(tmp_path))
     assert (compiled.code, compiled.err) == (0, "")

@@ -220,9 +220,9 @@ async def test_a_roster_can_be_encoded_before_the_model_is_changed_and_the_old_v
     await changed(after)
     assert "interests encoded" not in after.log()
     listed = (await matcher("models", "list", "--json", environment=settings)).documents()
-    assert {one["model"]: one["answers"] for one in listed} == {"all-MiniLM-L6-v2": False, str(other_model): True}
+    assert {one["model"]: one["answers"] for one in listed} == {PACKAGED_PAIR: False, str(other_model): True}
     kept = await matcher("models", "forget", str(other_model), environment=settings)
     assert (kept.code, kept.err) == (1, f"error: the service answers by {other_model}: its vectors cannot be removed\n")
-    assert (await matcher("models", "forget", "all-MiniLM-L6-v2", environment=settings)).code == 0
+    assert (await matcher("models", "forget", PACKAGED_PAIR, environment=settings)).code == 0
     (left,) = await encoded(fresh_store)
     assert left == next(one["fingerprint"] for one in listed if one["answers"])

@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 from matcher.client import MatcherCallError, MatcherClient
-from matcher.encoder import EncoderSettings, open_encoder
+from matcher.encoder import PACKAGED_PAIR, EncoderSettings, halves_of, open_encoder
+from matcher.replica.text_reading import TEXT_READING
 from matcher.v1 import routing_pb2 as pb
 from tests.conftest import StartServer
 from tests.people import hire, person, wait_until
@@ -153,12 +154,19 @@ async def test_words_and_vectors_of_a_customer_are_stored_nowhere(watched: Store
         for word in (MARKER, MARKER.upper(), "hive tool", "passport number"):
             assert word.encode() not in place
 
-    encoder = await open_encoder(EncoderSettings(cache_dir=model_cache()), lambda _step: None)
+    encoder = await open_encoder(
+        EncoderSettings(model_cache(), PACKAGED_PAIR), lambda _step: None, reading=TEXT_READING
+    )
     try:
-        known = (await encoder.encode([interest]))[0]
+        halves = halves_of(encoder)
+        assert halves is not None
+        known = (await encoder.encode([interest], english=True))[0]
         units = [unit.strip() for unit in TEXT.split(". ")]
-        vectors = await encoder.encode([TEXT, *units, TEXT.rpartition(".")[0]])
+        whole = await encoder.encode([TEXT, *units, TEXT.rpartition(".")[0]], english=True)
     finally:
         await encoder.close()
-    assert likeness(held, known) > ALIKE, "the interest's own vector is in the store, so the search finds vectors"
+    vectors = [part for vector in whole for part in (vector / 2**0.5, *np.split(vector, halves[:1]))]
+    assert likeness(held, known / 2**0.5) > ALIKE, (
+        "the interest's own vector is in the store, so the search finds vectors"
+    )
     assert [round(likeness(held, vector), 2) for vector in vectors if likeness(held, vector) > ALIKE] == []
