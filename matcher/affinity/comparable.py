@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
+from matcher.affinity import language
 from matcher.affinity.emoji_names import named
 from matcher.affinity.small_talk import SmallTalk
 
@@ -17,9 +18,10 @@ _SPACES: Final = re.compile(r"\s+")
 
 
 def prepare() -> None:
-    """Read the names of emoji and the packaged small talk, so that no message waits for them (0.1 s)."""
+    """Read the names of emoji, small talk and what identifies languages, so that no message waits for them (1 s)."""
     named("👋")
     SmallTalk.of_pool(())
+    language.prepare()
 
 
 def comparable(texts: Sequence[str], unknown: Unknown) -> list[str]:

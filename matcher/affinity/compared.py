@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from matcher.affinity.comparable import Unknown, comparable
+from matcher.affinity.language import language_of
 from matcher.affinity.sentences import Sentences, Span, split
 from matcher.affinity.set_aside import Places, longest
 from matcher.affinity.small_talk import SmallTalk
@@ -17,6 +18,8 @@ class ComparedUnits:
 
     units: Sentences
     texts: list[str]
+    language: str
+    """The tag of the language in which the message is written; "": unknown."""
 
 
 def compared_units(message: Message, unknown: Unknown, small_talk: SmallTalk) -> ComparedUnits:
@@ -26,6 +29,7 @@ def compared_units(message: Message, unknown: Unknown, small_talk: SmallTalk) ->
     """
     assert message.kept is not None
     text = message.text
+    language = language_of(text, message.requirements.language)
     sentences = split(text)
     spans = sentences.spans
     if message.kept != (Stretch(0, len(text), len(text)),):
@@ -43,6 +47,6 @@ def compared_units(message: Message, unknown: Unknown, small_talk: SmallTalk) ->
             kept.append(span)
             texts.append(known)
     if not aside:
-        return ComparedUnits(Sentences(spans, sentences.merged, longest(message.set_aside)), texts)
+        return ComparedUnits(Sentences(spans, sentences.merged, longest(message.set_aside)), texts, language)
     aside = sorted([*message.set_aside, *aside], key=lambda part: part.start)
-    return ComparedUnits(Sentences(tuple(kept), sentences.merged, longest(aside)), texts)
+    return ComparedUnits(Sentences(tuple(kept), sentences.merged, longest(aside)), texts, language)

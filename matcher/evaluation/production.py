@@ -23,6 +23,8 @@ from matcher.evaluation.vector_cache import VectorCache
 from matcher.index import Query, SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Message, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
+from matcher.ranking.floors import Floors
+from matcher.replica.absolute_floors import AbsoluteFloors
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.interest_vectors import texts_of
 from matcher.routing.encoded_message import EncodedMessage
@@ -72,7 +74,8 @@ class Production:
         """Return a message as the router encodes it; the cache must hold its units."""
         compared = self._compared(text)
         vectors = self.cache.vectors(compared.texts)
-        return EncodedMessage(compared.units, vectors, [stems(unit) for unit in compared.texts])
+        stems_of_units = [stems(unit) for unit in compared.texts]
+        return EncodedMessage(compared.units, vectors, stems_of_units, language=compared.language)
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
         """Return the index of a roster whose agents are all online; the first agent is idle longest."""
@@ -99,8 +102,8 @@ class Production:
             vectors[[bool(text) for text in texts]] = self.cache.vectors(said)
         return vectors
 
-    async def floor(self, index: SiteIndex) -> float:
-        """Return the floor of an index's default pool."""
+    async def floors_of(self, index: SiteIndex) -> Floors:
+        """Return the floors of an index's default pool."""
         return await self.floors.of(index, DEFAULT_POOL)
 
 
@@ -127,7 +130,7 @@ async def open_production(settings: Settings, say: Callable[[str], None]) -> Asy
     )
     try:
         scorer, provenance = load_scorer(settings.scorer, encoder.fingerprint)
-        floors = await AffinityFloors.open(encoder)
+        floors = await AffinityFloors.open(encoder, AbsoluteFloors(encoder, settings.models_dir, keep_stock=True))
         try:
             learned_from = provenance.suites if provenance else ()
             yield Production(VectorCache(encoder), scorer, floors, settings.affinity_tolerance, learned_from)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.affinity.comparable import Unknown
-from matcher.affinity.compared import compared_units
+from matcher.affinity.compared import ComparedUnits, compared_units
 from matcher.affinity.lexicon import stems
 from matcher.affinity.sentences import Sentences
 from matcher.affinity.small_talk import SmallTalk
@@ -31,6 +31,8 @@ class EncodedMessage:
     stems: list[tuple[str, ...]]
     degraded: Degraded | None = None
     """Why the message has no units: it was not encoded, and its pool wants the least utilized agent then."""
+    language: str = ""
+    """The tag of the language in which the whole text is written; "": unknown."""
 
 
 async def encode_message(
@@ -48,14 +50,16 @@ async def encode_message(
     encoder = replica.matching.encoder
     small_talk = SmallTalk.of_pool(pool.policy.small_talk if pool else ())
     cut = partial(_cut, unknown=partial(unknown_words, encoder), small_talk=small_talk)
-    units, texts, known_stems = cut(message) if len(message.text) <= AT_ONCE else await in_reader(cut, message)
-    if share is None or not texts:
-        return EncodedMessage(units, await encoder.encode(texts), known_stems)
-    vectors = []
-    for some in slices(texts, share.at_once):
-        async with share.of(sum(map(len, some)), until):
-            vectors.append(await encoder.encode(some))
-    return EncodedMessage(units, np.concatenate(vectors), known_stems)
+    compared, known_stems = cut(message) if len(message.text) <= AT_ONCE else await in_reader(cut, message)
+    if share is None or not compared.texts:
+        vectors = await encoder.encode(compared.texts)
+    else:
+        pieces = []
+        for some in slices(compared.texts, share.at_once):
+            async with share.of(sum(map(len, some)), until):
+                pieces.append(await encoder.encode(some))
+        vectors = np.concatenate(pieces)
+    return EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
 
 
 async def encode_or_fall_back(
@@ -81,12 +85,10 @@ def without_units(replica: SiteReplica, message: Message, degraded: Degraded | N
     return EncodedMessage(Sentences((), merged=False, set_aside=message.set_aside), nothing, [], degraded)
 
 
-def _cut(
-    message: Message, *, unknown: Unknown, small_talk: SmallTalk
-) -> tuple[Sentences, list[str], list[tuple[str, ...]]]:
-    """Return a message's units, their texts and their stems."""
+def _cut(message: Message, *, unknown: Unknown, small_talk: SmallTalk) -> tuple[ComparedUnits, list[tuple[str, ...]]]:
+    """Return a message's units and their stems."""
     compared = compared_units(message, unknown=unknown, small_talk=small_talk)
-    return compared.units, compared.texts, [stems(text) for text in compared.texts]
+    return compared, [stems(text) for text in compared.texts]
 
 
 def slices(texts: Sequence[str], most: int) -> Iterator[list[str]]:
