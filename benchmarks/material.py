@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from benchmarks.sizes import ROOT
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
-from matcher.encoder import Encoder, EncoderSettings, Priority, open_encoder
+from matcher.encoder import Encoder, EncoderSettings, Priority, halves_of, open_encoder
 from matcher.evaluation.suite import read_suite
 from matcher.model import Agent, Profile
 from matcher.model.lifecycle import AgentStatus
@@ -57,7 +57,7 @@ async def open_packaged_encoder() -> Encoder:
 
 def serving_scorer(encoder: Encoder) -> Scorer:
     """Return the scorer that the service uses with this model."""
-    return load_scorer("packaged", encoder.fingerprint)[0]
+    return load_scorer("packaged", encoder.fingerprint, halves_of(encoder))[0]
 
 
 async def encode(encoder: Encoder, texts: Sequence[str]) -> Floats:

@@ -97,8 +97,9 @@ async def main() -> None:
     session = Session()
     shares = []
     async with open_production(load(), lambda step: session.note(step, style="dim")) as production:
-        said = {*texts, *(interest for interests in sources.values() for interest in interests)}
-        await production.encode(said, "encoding", lambda label, total: steps(session.err, label, total))
+        interests = sorted({interest for interests in sources.values() for interest in interests})
+        said = filter(None, production.interest_texts(interests))
+        await production.encode(said, "encoding", lambda label, total: steps(session.err, label, total), messages=texts)
         for roster in draw_rosters(sources, given.rosters, given.seed):
             shares.append(await share_with_affinity(production, roster, texts))
             print(f"{len(roster.agents):5} agents, {roster.of}: {shares[-1]:.2%}", flush=True)

@@ -102,7 +102,8 @@ static inline bool scans_here() {
 static inline bool scans_here() { return false; }
 #endif
 
-enum { TOGETHER = 4, BLOCK = 64 };  // rows a step; rows that stay in the L1 cache while every unit is compared
+// Rows a step; rows of 384 bytes that stay in the L1 cache while every unit is compared; how far ahead memory is fetched.
+enum { TOGETHER = 4, BLOCK = 64, FURTHER = 16384 };
 
 // Rows as `QuantizedRows` keeps them: codes (128 is 0), and the lengths of the longest row and rounding error.
 struct Rows {
@@ -110,6 +111,14 @@ struct Rows {
     const int64_t *lines;             // the row of each in the vector table
     int64_t count, dimension;
     float scale, length, error;
+};
+
+// Kinds of the rows and units of a pair of models: 1 where the text is English. row: nullptr: vectors of one model.
+struct Kinds {
+    const uint8_t *row, *unit;
+    const float *alone, *lift;  // the factors of the second halves, by row of the vector table and by unit
+    const float *bars;          // by unit: what a product must exceed, for other rows and for English ones
+    float threshold;            // of pairs that are not both English
 };
 
 struct Met {
@@ -121,8 +130,9 @@ struct Met {
 struct Near { int32_t unit, position; };
 
 MULTIPLIES_BYTES
-static void exceeding(const Rows &rows, int64_t begin, int64_t end, const int8_t *unit, int32_t limit, int32_t number,
-                      std::vector<Near> &found) {
+static void exceeding(const Rows &rows, int64_t begin, int64_t end, const int8_t *unit, const int32_t *limits,
+                      const int32_t *english, int32_t number, std::vector<Near> &found) {
+    const __m128i other = _mm_set1_epi32(limits[0]), both = _mm_set1_epi32(limits[1]);
     int64_t dimension = rows.dimension, whole = dimension & ~(int64_t)63;
     __mmask64 rest = ((__mmask64)1 << (dimension - whole)) - 1;
     for (int64_t at = begin; at < end; at += TOGETHER) {
@@ -137,10 +147,19 @@ static void exceeding(const Rows &rows, int64_t begin, int64_t end, const int8_t
             continue;
         __m512i sum[TOGETHER] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
                                  _mm512_setzero_si512()};
-        for (int64_t byte = 0; byte < whole; byte += 64) {
-            __m512i query = _mm512_loadu_si512(unit + byte);
+        if (!number) {  // the rows come from memory: in its order, while those 16 KB further on are fetched
+            for (int64_t byte = 0; byte < TOGETHER * dimension; byte += 64)
+                __builtin_prefetch(row[0] + FURTHER + byte, 0, 2);
             for (int each = 0; each < TOGETHER; each++)
-                sum[each] = _mm512_dpbusd_epi32(sum[each], _mm512_loadu_si512(row[each] + byte), query);
+                for (int64_t byte = 0; byte < whole; byte += 64)
+                    sum[each] = _mm512_dpbusd_epi32(sum[each], _mm512_loadu_si512(row[each] + byte),
+                                                    _mm512_loadu_si512(unit + byte));
+        } else {  // the rows come from a cache: each part of the unit is read once for four of them
+            for (int64_t byte = 0; byte < whole; byte += 64) {
+                __m512i query = _mm512_loadu_si512(unit + byte);
+                for (int each = 0; each < TOGETHER; each++)
+                    sum[each] = _mm512_dpbusd_epi32(sum[each], _mm512_loadu_si512(row[each] + byte), query);
+            }
         }
         if (rest) {
             __m512i query = _mm512_maskz_loadu_epi8(rest, unit + whole);
@@ -152,7 +171,10 @@ static void exceeding(const Rows &rows, int64_t begin, int64_t end, const int8_t
         __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(first, last), _mm512_unpackhi_epi64(first, last));
         __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
         __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-        wanted &= _mm_cmpgt_epi32_mask(sums, _mm_set1_epi32(limit));
+        __m128i limit = both;
+        if (english)
+            limit = _mm_blendv_epi8(other, both, _mm_loadu_si128((const __m128i *)(english + at - begin)));
+        wanted &= _mm_cmpgt_epi32_mask(sums, limit);
         for (; wanted; wanted &= wanted - 1)
             found.push_back({number, (int32_t)(at + __builtin_ctz(wanted))});
     }
@@ -162,10 +184,11 @@ static void exceeding(const Rows &rows, int64_t begin, int64_t end, const int8_t
 #define ROUNDING 1e-5f
 
 // Collects the pairs that the codes do not rule out, by the bound of `QuantizedRows`: units ascending, then positions.
-static void come_near(const Rows &rows, const float *toward, int64_t units, float threshold, Met &met) {
+static void come_near(const Rows &rows, const Kinds &kinds, const float *toward, int64_t units, float threshold,
+                      Met &met) {
     int64_t dimension = rows.dimension;
     std::vector<uint8_t> codes(units * dimension);
-    std::vector<int32_t> limit(units);
+    std::vector<int32_t> limits(2 * units);  // of each unit, for other rows and for English ones
     std::vector<int64_t> place(units + 1);
     for (int64_t unit = 0; unit < units; unit++) {
         const float *vector = toward + unit * dimension;
@@ -183,14 +206,21 @@ static void come_near(const Rows &rows, const float *toward, int64_t units, floa
         }
         double rounding = ROUNDING * std::fmax(1.0, (double)length * rows.length);
         double slack = (double)error * rows.length + (double)length * rows.error + rounding;
-        double least = std::floor((threshold - slack) * rows.scale * scale);
-        limit[unit] = 128 * sum + (int32_t)std::fmin(std::fmax(least, -1e9), 1e9);
+        for (int kind = 0; kind < 2; kind++) {
+            double bar = kinds.row ? kinds.bars[2 * unit + kind] : threshold;
+            double least = std::floor((bar - slack) * rows.scale * scale);
+            limits[2 * unit + kind] = 128 * sum + (int32_t)std::fmin(std::fmax(least, -1e9), 1e9);
+        }
     }
     std::vector<Near> near;
+    int32_t english[BLOCK] = {0};  // all bits set where the row is English
     for (int64_t begin = 0; begin < rows.count; begin += BLOCK) {
         int64_t end = begin + BLOCK < rows.count ? begin + BLOCK : rows.count;
+        for (int64_t at = begin; kinds.row && at < end; at++)
+            english[at - begin] = -(int32_t)kinds.row[rows.lines[at]];
         for (int64_t unit = 0; unit < units; unit++)
-            exceeding(rows, begin, end, (const int8_t *)codes.data() + unit * dimension, limit[unit], unit, near);
+            exceeding(rows, begin, end, (const int8_t *)codes.data() + unit * dimension, &limits[2 * unit],
+                      kinds.row ? english : nullptr, unit, near);
     }
     for (const Near &one : near)
         place[one.unit + 1]++;
@@ -205,21 +235,27 @@ static void come_near(const Rows &rows, const float *toward, int64_t units, floa
     }
 }
 #else
-static void come_near(const Rows &, const float *, int64_t, float, Met &) {}
+static void come_near(const Rows &, const Kinds &, const float *, int64_t, float, Met &) {}
 #endif
 
-// Keeps the pairs whose cosine exceeds the threshold.
-static void keep_met(const uint16_t *vectors, int64_t dimension, const float *shrink, const float *toward,
-                     float threshold, Met &met) {
+// Keeps the pairs whose cosine exceeds the threshold of their kind.
+static void keep_met(const uint16_t *vectors, int64_t dimension, const float *shrink, const Kinds &kinds,
+                     const float *toward, float threshold, Met &met) {
     int64_t pairs = met.unit.size(), kept = 0;
     met.cosine.resize(pairs);
     dots(vectors, dimension, toward, met.unit.data(), met.row.data(), pairs, met.cosine.data());
     for (int64_t pair = 0; pair < pairs; pair++) {
-        float cosine = shrink ? met.cosine[pair] * shrink[met.row[pair]] : met.cosine[pair];
-        met.unit[kept] = met.unit[pair];
-        met.row[kept] = met.row[pair];
+        int64_t unit = met.unit[pair], row = met.row[pair];
+        float factor = shrink ? shrink[row] : 1, least = threshold;
+        if (kinds.row && !(kinds.row[row] & kinds.unit[unit])) {
+            factor = kinds.lift[unit] * kinds.alone[row];
+            least = kinds.threshold;
+        }
+        float cosine = met.cosine[pair] * factor;
+        met.unit[kept] = unit;
+        met.row[kept] = row;
         met.cosine[kept] = cosine;
-        kept += cosine > threshold;
+        kept += cosine > least;
     }
     met.unit.resize(kept);
     met.row.resize(kept);

@@ -13,7 +13,7 @@ Every pair and every agent is computed by itself, in one order: the same to the 
 
 import numpy
 
-VERSION = 4  # increased with every change of a signature: `matcher.kernels` uses no other version
+VERSION = 5  # increased with every change of a signature: `matcher.kernels` uses no other version
 
 from libc.float cimport DBL_MIN
 from libc.math cimport exp, expm1, log, sqrt
@@ -46,8 +46,15 @@ cdef extern from "_kernels.h":
         vector[int64_t] unit
         vector[int64_t] row
         vector[float] cosine
-    void come_near(const Rows &, const float *, int64_t, float, Met &) except + nogil
-    void keep_met(const uint16_t *, int64_t, const float *, const float *, float, Met &) except + nogil
+    cppclass Kinds:
+        const uint8_t *row
+        const uint8_t *unit
+        const float *alone
+        const float *lift
+        const float *bars
+        float threshold
+    void come_near(const Rows &, const Kinds &, const float *, int64_t, float, Met &) except + nogil
+    void keep_met(const uint16_t *, int64_t, const float *, const Kinds &, const float *, float, Met &) except + nogil
     bint scans_here()
 
 SCANS = scans_here()
@@ -167,16 +174,32 @@ def above(
     const float[::1] shrink,
     const float[:, ::1] toward,
     float threshold,
+    tuple by_kind,
 ):
     """Return the units, the rows of `vectors` and the cosines [pairs] that exceed the threshold; needs `SCANS`.
 
     codes: [rows, dimension], of the rows to compare; bounds: their scale, the longest of them, and the longest rounding
-    error; admitted: [rows], empty for all; lines: [rows], the row of each in `vectors`; else as in `cosines`.
+    error; admitted: [rows], empty for all; lines: [rows], the row of each in `vectors`; else as in `cosines`. by_kind:
+    None for vectors of one model; of a pair, by row of `vectors` whether it is English and the factor of its second half
+    alone, by unit the same and the bars of `UnitKinds`, and the threshold of pairs that are not both English.
     """
     cdef Rows rows
     cdef Met met
     cdef int64_t units = toward.shape[0], found
     cdef const float *factor
+    cdef Kinds kinds
+    cdef const uint8_t[::1] english_rows, english_units
+    cdef const float[::1] alone, lift
+    cdef const float[:, ::1] bars
+    kinds.row = NULL
+    if by_kind is not None and codes.shape[0] and units:
+        english_rows, alone, english_units, lift, bars, kinds.threshold = by_kind
+        if min(english_units.shape[0], lift.shape[0], bars.shape[0]) < units or bars.shape[1] != 2:
+            raise ValueError("the kinds are of other units")
+        if min(english_rows.shape[0], alone.shape[0]) < vectors.shape[0] or not shrink.shape[0]:
+            raise ValueError("the kinds are of other rows")
+        kinds.row, kinds.alone = &english_rows[0], &alone[0]
+        kinds.unit, kinds.lift, kinds.bars = &english_units[0], &lift[0], &bars[0, 0]
     rows.scale, rows.length, rows.error = bounds
     rows.count, rows.dimension = codes.shape[0], codes.shape[1]
     if toward.shape[1] != rows.dimension or vectors.shape[1] != rows.dimension:
@@ -188,15 +211,15 @@ def above(
         rows.admitted = &admitted[0] if admitted.shape[0] else NULL
         if rows.count * units > MANY_CODES:
             with nogil:
-                come_near(rows, &toward[0, 0], units, threshold, met)
+                come_near(rows, kinds, &toward[0, 0], units, threshold, met)
         else:
-            come_near(rows, &toward[0, 0], units, threshold, met)
+            come_near(rows, kinds, &toward[0, 0], units, threshold, met)
         factor = &shrink[0] if shrink.shape[0] else NULL
         if met.unit.size() > <size_t>MANY:
             with nogil:
-                keep_met(&vectors[0, 0], rows.dimension, factor, &toward[0, 0], threshold, met)
+                keep_met(&vectors[0, 0], rows.dimension, factor, kinds, &toward[0, 0], threshold, met)
         else:
-            keep_met(&vectors[0, 0], rows.dimension, factor, &toward[0, 0], threshold, met)
+            keep_met(&vectors[0, 0], rows.dimension, factor, kinds, &toward[0, 0], threshold, met)
     found = met.unit.size()
     cdef int64_t[::1] unit = numpy.empty(found, numpy.int64), row = numpy.empty(found, numpy.int64)
     cdef float[::1] cosine = numpy.empty(found, numpy.float32)

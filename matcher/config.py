@@ -90,7 +90,8 @@ class Settings(BaseModel):
     )
     model: str = Field(
         "all-MiniLM-L6-v2",
-        description="The packaged model, or the folder or hub id of any sentence-transformers model.",
+        description="all-MiniLM-L6-v2 or universal-sentence-encoder-multilingual (packaged), both as A+B, or the "
+        "folder or hub id of any sentence-transformers model.",
     )
     model_cache: Path | None = Field(None, description="Folder of compiled models; none: `models` in `data_dir`.")
     encoder_runtime: Literal["auto", "openvino", "torch"] = Field(
@@ -154,6 +155,13 @@ class Settings(BaseModel):
     )
     decision_seconds: float = Field(
         7 * 86_400, ge=60, le=400 * 86_400, description="How long a decision's record can be read."
+    )
+    forget_rewrite_seconds: float = Field(
+        3_600,
+        ge=1,
+        le=86_400,
+        description="Least time between two rewrites of the embedded store's file, which remove the bytes of people "
+        "who were forgotten.",
     )
     events_kept: int = Field(100_000, ge=1_000, description="Events that each stream keeps for slow readers.")
     drain_seconds: float = Field(10.0, ge=0, le=600, description="How long a stop waits for the calls in flight.")

@@ -8,7 +8,7 @@ from typing import Final
 
 __all__ = ["compiled", "in_use"]
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Kernels compiled from a tree of another version are ignored."""
 
 compiled: ModuleType | None = None

@@ -31,7 +31,7 @@ def comparable(texts: Sequence[str], unknown: Unknown) -> list[str]:
     without any is returned as it is.
     """
     by_name = [named(text) for text in texts]
-    return [_without(text, places) if places else text for text, places in zip(by_name, unknown(by_name), strict=True)]
+    return [without(text, places) if places else text for text, places in zip(by_name, unknown(by_name), strict=True)]
 
 
 def comparable_interests(interests: Sequence[str], unknown: Unknown) -> list[str]:
@@ -43,7 +43,8 @@ def comparable_interests(interests: Sequence[str], unknown: Unknown) -> list[str
     ]
 
 
-def _without(text: str, places: Sequence[tuple[int, int]]) -> str:
+def without(text: str, places: Sequence[tuple[int, int]]) -> str:
+    """Return a text without the words at some places, in order; "" where no letter and no digit is left."""
     ends = [0, *(end for _, end in places)]
     starts = [*(start for start, _ in places), len(text)]
     left = " ".join(text[end:start] for end, start in zip(ends, starts, strict=True))

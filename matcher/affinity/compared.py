@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from matcher.affinity.comparable import Unknown, comparable
+from matcher.affinity.comparable import Unknown, comparable, comparable_interests
 from matcher.affinity.language import language_of
-from matcher.affinity.sentences import Sentences, Span, split
+from matcher.affinity.sentences import MAX_UNITS, Sentences, Span, split
 from matcher.affinity.set_aside import Places, longest
 from matcher.affinity.small_talk import SmallTalk
-from matcher.model import AsideKind, Message, SetAside, Stretch
+from matcher.model import AsideKind, Message, ProfileUnit, SetAside, Stretch
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -20,6 +20,22 @@ class ComparedUnits:
     texts: list[str]
     language: str
     """The tag of the language in which the message is written; "": unknown."""
+    profile_texts: list[str] = field(default_factory=list)
+    """What is compared of the customer's interests, one text for each of `units.profile`."""
+
+
+def profile_units(message: Message, unknown: Unknown) -> tuple[tuple[ProfileUnit, ...], list[str]]:
+    """Return the units of the customer's interests and their texts: sentences, at most 32, else whole interests.
+
+    A unit that is small talk, or of which the model knows no word, is left out. unknown: of the serving model.
+    """
+    cut = [split(interest).texts(interest) for interest in message.interests]
+    if sum(map(len, cut)) > MAX_UNITS:
+        cut = [[interest] for interest in message.interests]
+    placed = [(str(place), text) for place, texts in enumerate(cut) for text in texts]
+    known = comparable_interests([text for _, text in placed], unknown)
+    kept = [(place, text) for (place, _), text in zip(placed, known, strict=True) if text]
+    return tuple(ProfileUnit(place, message.interests_shareable) for place, _ in kept), [text for _, text in kept]
 
 
 def compared_units(message: Message, unknown: Unknown, small_talk: SmallTalk) -> ComparedUnits:

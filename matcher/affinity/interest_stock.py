@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from matcher.affinity.interest_lexicon import Entry, languages, packaged_text, read_lexicon
+from matcher.affinity.language import ENGLISH
 
 CUES: Final = 3
 """Cues that describe an interest. A name alone is so short that any short sentence is close to it."""
 
-ENGLISH: Final = "en"
 ENGLISH_EACH: Final = 2
 """Descriptions of an entry in English."""
 OTHERS_STEP: Final = 3

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from matcher import kernels
 from matcher.affinity.confidence import Calibration
+from matcher.affinity.kinds import Halves, Others
 
 UNTRAINED: Final = Calibration((-3.195, -2.843, 6.462, 7.951, -0.0418, 0.932, 9.423, -5.224, -0.821, -0.192, 1.641))
 """The confidence of an untrained cosine, fitted on the suites named in matcher/maps/README.md."""
@@ -29,8 +30,9 @@ class Evidence:
     """Hold triples of one message, each array [triples]: a unit that met an agent's interest.
 
     `unit` is the number of the unit in the message, `agent` the agent's row in the index, `interest` the number of the
-    interest in the profile, all from 0; `cosine` is that of the projected vectors, `lexical` the weight from
-    `Lexicon.shared`, `held` the number of interests that the agent has.
+    interest in the profile, all from 0; `cosine` is that of the projected vectors, or what `Scorer.values` makes of it
+    where the unit and the interest are not both English; `lexical` the weight from `Lexicon.shared`, `held` the number
+    of interests that the agent has.
     """
 
     unit: Integers
@@ -39,6 +41,8 @@ class Evidence:
     cosine: Floats
     lexical: Floats
     held: Integers
+    similarity: Floats | None = None
+    """The cosine of the vectors as they were compared; None: it is `cosine`."""
 
     def only(self, kept: NDArray[np.bool_] | slice) -> Evidence:
         """Return some of the triples, by a mask [triples] or a slice."""
@@ -49,6 +53,7 @@ class Evidence:
             cosine=self.cosine[kept],
             lexical=self.lexical[kept],
             held=self.held[kept],
+            similarity=None if self.similarity is None else self.similarity[kept],
         )
 
 
@@ -110,11 +115,25 @@ class Scorer:
     saturation: float = 3.0
     """How fast affinity approaches 1: affinity = 1 - exp(-saturation * score)."""
     calibration: Calibration = UNTRAINED
+    halves: Halves | None = None
+    """Of vectors of a pair of models; the map, if any, is of two blocks, one a half. None: of one model."""
+    others: Others | None = None
+    """How pairs are compared that are not both English; None: of vectors of one model."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where halves, others and map do not belong together."""
+        if (self.halves is None) != (self.others is None):
+            raise ValueError("halves and others belong together")
+        if self.halves is not None and self.map is not None:
+            first = self.halves[0]
+            if len(self.map) != sum(self.halves) or self.map[:first, first:].any() or self.map[first:, :first].any():
+                raise ValueError("the map does not consist of one block a half")
 
     @property
     def fingerprint(self) -> str:
         """Return 16 hex digits of everything that decides a score."""
-        settings = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name != "map"]
+        left_out = {"map"} if self.halves else {"map", "halves", "others"}
+        settings = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name not in left_out]
         digest = hashlib.sha256(repr(settings).encode())
         if self.map is not None:
             digest.update(np.ascontiguousarray(self.map).tobytes())
@@ -127,6 +146,13 @@ class Scorer:
         mapped = vectors @ self.map
         length = np.linalg.norm(mapped, axis=-1, keepdims=True)
         return np.asarray(mapped / np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
+
+    def values(self, similarity: Floats, both_english: NDArray[np.bool_]) -> Floats:
+        """Return what cosines [triples] are worth: those of pairs that are not both English by `others`."""
+        if self.others is None or both_english.all():
+            return similarity
+        other = self.threshold + self.others.slope * (similarity - self.others.threshold)
+        return np.where(both_english, similarity, other).astype(np.float32, copy=False)
 
     def score(self, evidence: Evidence, weight: Floats | None = None) -> Scores:
         """Score every agent in the evidence.
@@ -238,6 +264,11 @@ class Scorer:
             gate = np.minimum(np.maximum(gate, 0.0), 1.0)
             excess[shared] += self.lexical_weight * lexical[shared].astype(np.float64) * gate
         return excess
+
+
+def untrained(halves: Halves | None) -> Scorer:
+    """Return the scorer of vectors that nothing was learned from; halves: of a pair of models, which count alike."""
+    return Scorer() if halves is None else Scorer(halves=halves, others=Others())
 
 
 def _runs(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -12,13 +13,16 @@ from typing import Any, Final
 import numpy as np
 
 from matcher.affinity.confidence import FEATURES, Calibration
-from matcher.affinity.scorer import Scorer
+from matcher.affinity.kinds import Halves, Others
+from matcher.affinity.scorer import Floats, Scorer, untrained
 from matcher.errors import SettingsWrong
 
 FORMAT: Final = 1
+FORMAT_OF_HALVES: Final = 2
+"""Of a scorer for vectors of a pair of models: with `halves` and `others`, and a map a half."""
 PACKAGED: Final = "packaged"
 UNTRAINED: Final = "untrained"
-_NUMBERS: Final = tuple(name for name in asdict(Scorer()) if name not in {"map", "calibration"})
+_NUMBERS: Final = tuple(name for name in asdict(Scorer()) if name not in {"map", "calibration", "halves", "others"})
 
 
 class ScorerFileWrong(SettingsWrong):
@@ -60,19 +64,22 @@ class Provenance:
 
 def write(path: Path, scorer: Scorer, provenance: Provenance) -> None:
     """Write a scorer whole or not at all, its map at 16 bits."""
-    about = {
+    about: dict[str, Any] = {
         "format": FORMAT,
         "provenance": asdict(provenance),
         "numbers": {name: getattr(scorer, name) for name in _NUMBERS},
         "calibration": list(scorer.calibration.weights),
     }
+    maps = {} if scorer.map is None else {"map": scorer.map}
+    if scorer.halves is not None and scorer.others is not None:
+        about |= {"format": FORMAT_OF_HALVES, "halves": list(scorer.halves), "others": asdict(scorer.others)}
+        if scorer.map is not None:
+            first = scorer.halves[0]
+            maps = {"first": scorer.map[:first, :first], "second": scorer.map[first:, first:]}
     unfinished = path.with_name(path.name + ".unfinished")
     with unfinished.open("wb") as file:
-        about_array = np.array(json.dumps(about, indent=1))
-        if scorer.map is None:
-            np.savez_compressed(file, about=about_array)
-        else:
-            np.savez_compressed(file, about=about_array, map=scorer.map.astype(np.float16))
+        arrays: dict[str, Any] = {name: linear.astype(np.float16) for name, linear in maps.items()}
+        np.savez_compressed(file, about=np.array(json.dumps(about, indent=1)), **arrays)
     unfinished.replace(path)
 
 
@@ -81,43 +88,60 @@ def read(path: Path | Traversable) -> tuple[Scorer, Provenance]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
-            linear = arrays["map"].astype(np.float32) if "map" in arrays else None
-        return _scorer(about, linear), _provenance(about["provenance"])
+            maps = {name: arrays[name].astype(np.float32) for name in ("map", "first", "second") if name in arrays}
+        return _scorer(about, maps), _provenance(about["provenance"])
     except (OSError, ValueError, KeyError, TypeError, EOFError) as fault:
         raise ScorerFileWrong(f"{path} is no scorer: {type(fault).__name__}") from fault
 
 
-def load_scorer(setting: str, model: str) -> tuple[Scorer, Provenance | None]:
+def load_scorer(setting: str, model: str, halves: Halves | None = None) -> tuple[Scorer, Provenance | None]:
     """Return the scorer that a setting names, for the model with this fingerprint, and its provenance.
 
-    "packaged": the scorer that the package has for the model, else the untrained one; "untrained"; or a file that
-    `matcher learn` wrote. Raises ScorerFileWrong for a file that is no scorer, or one of another model.
+    halves: of the model's vectors; None: the model is one. "packaged": the scorer that the package has for the model,
+    else the untrained one; "untrained"; or a file that `matcher learn` wrote. Raises ScorerFileWrong for a file that is
+    no scorer, or one of another model.
     """
     if setting == UNTRAINED:
-        return Scorer(), None
+        return untrained(halves), None
     if setting == PACKAGED:
         for file in sorted((resources.files("matcher") / "maps").iterdir(), key=lambda file: file.name):
             if file.name.endswith(".npz"):
                 scorer, provenance = read(file)
                 if provenance.model == model:
                     return scorer, provenance
-        return Scorer(), None
+        return untrained(halves), None
     scorer, provenance = read(Path(setting).expanduser())
     if provenance.model != model:
         raise ScorerFileWrong(f"{setting} was learned from the vectors of another model ({provenance.model})")
     return scorer, provenance
 
 
-def _scorer(about: dict[str, Any], linear: np.ndarray[Any, np.dtype[np.float32]] | None) -> Scorer:
-    if about["format"] != FORMAT:
+def _scorer(about: dict[str, Any], maps: Mapping[str, Floats]) -> Scorer:
+    if about["format"] not in {FORMAT, FORMAT_OF_HALVES}:
         raise ValueError("another format")
-    if linear is not None and (linear.ndim != 2 or linear.shape[0] != linear.shape[1] or not np.isfinite(linear).all()):
-        raise ValueError("the map is not square and finite")
+    for linear in maps.values():
+        if linear.ndim != 2 or linear.shape[0] != linear.shape[1] or not np.isfinite(linear).all():
+            raise ValueError("the map is not square and finite")
     numbers = {name: type(getattr(Scorer(), name))(about["numbers"][name]) for name in _NUMBERS}
     weights = tuple(float(weight) for weight in about["calibration"])
     if len(weights) != FEATURES:
         raise ValueError("another number of features")
-    return replace(Scorer(), map=linear, calibration=Calibration(weights), **numbers)
+    scorer = replace(Scorer(), calibration=Calibration(weights), **numbers)
+    if about["format"] == FORMAT:
+        return replace(scorer, map=maps.get("map"))
+    first, second = (int(count) for count in about["halves"])
+    others = Others(float(about["others"]["threshold"]), float(about["others"]["slope"]))
+    return replace(scorer, halves=(first, second), others=others, map=_joined(maps, first, second))
+
+
+def _joined(maps: Mapping[str, Floats], first: int, second: int) -> Floats | None:
+    if "first" not in maps and "second" not in maps:
+        return None
+    if len(maps["first"]) != first or len(maps["second"]) != second:
+        raise ValueError("the maps are not those of the halves")
+    joined = np.zeros((first + second, first + second), np.float32)
+    joined[:first, :first], joined[first:, first:] = maps["first"], maps["second"]
+    return joined
 
 
 def _provenance(about: dict[str, Any]) -> Provenance:

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from matcher.affinity.kinds import Halves
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import PACKAGED, UNTRAINED, ScorerFileWrong, load_scorer
 
@@ -28,14 +29,16 @@ class ScorerRegistry:
     name means the same scorer to every replica and in every decision. Safe to use from several threads.
     """
 
-    def __init__(self, setting: str, model: str, folder: Path | None = None) -> None:
+    def __init__(self, setting: str, model: str, folder: Path | None = None, halves: Halves | None = None) -> None:
         """Load the default scorer.
 
-        setting: as for `scorer_file.load_scorer`; model: the fingerprint of the model; folder: of `<name>.npz` files.
-        Raises ScorerFileWrong.
+        setting: as for `scorer_file.load_scorer`; model: the fingerprint of the model; folder: of `<name>.npz` files;
+        halves: of the model's vectors, None: the model is one. Raises ScorerFileWrong.
         """
-        self.default = load_scorer(setting, model)[0]
+        self.default, learned = load_scorer(setting, model, halves)
+        self._default_name = Path(setting).name.removesuffix(SUFFIX) if learned else UNTRAINED
         self._model = model
+        self._halves = halves
         self._folder = folder
         self._by_name: dict[str, Scorer] = {DEFAULT: self.default}
         self._by_fingerprint = {self.default.fingerprint: self.default}
@@ -68,14 +71,24 @@ class ScorerRegistry:
             log.warning("a pool's scorer is not available: the default scorer ranks instead", scorer=name, why=str(why))
             return self.default
 
+    def serving_name(self, name: str) -> str:
+        """Return the name of the scorer that `serving` returns for a name, the untrained one by its own."""
+        try:
+            scorer = self.named(name)
+        except ScorerUnknown:
+            return self._default_name
+        if name == DEFAULT:
+            return self._default_name
+        return UNTRAINED if name == PACKAGED and scorer is self.named(UNTRAINED) else name
+
     def _read(self, name: str) -> Scorer:
         if name in {PACKAGED, UNTRAINED}:
-            return load_scorer(name, self._model)[0]
+            return load_scorer(name, self._model, self._halves)[0]
         names = self.names()
         if self._folder is None or name not in names:
             raise ScorerUnknown(f"names no scorer; there are {', '.join(names)}")
         try:
-            return load_scorer(str(self._folder / f"{name}{SUFFIX}"), self._model)[0]
+            return load_scorer(str(self._folder / f"{name}{SUFFIX}"), self._model, self._halves)[0]
         except ScorerFileWrong as why:
             # The caller does not learn the name of the operator's folder.
             reason = str(why).replace(f"{self._folder}/", "")

@@ -51,6 +51,8 @@ class SearchResult:
     """Turns margins into confidence."""
     scorer: str
     """The fingerprint of the scorer."""
+    by_profile: bool = False
+    """Whether the customer's profile counts: the message itself reaches the floor with no agent."""
 
     def confidence(self, at: Sequence[int]) -> list[float]:
         """Return the probability that each agent at these places of `scores` is a right one."""

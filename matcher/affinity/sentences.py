@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from matcher.model import SetAside
+from matcher.model import ProfileUnit, SetAside
 
 MAX_UNITS: Final = 32
 WINDOW_WORDS: Final = 12
@@ -68,6 +68,8 @@ class Sentences(msgspec.Struct, frozen=True):
     """Whether neighbours were merged because the text had more than 32 units."""
     set_aside: tuple[SetAside, ...] = ()
     """The parts of the message that are in no unit."""
+    profile: tuple[ProfileUnit, ...] = ()
+    """The units that follow those of the text: the interests that the customer brings along."""
 
     def texts(self, text: str) -> list[str]:
         """Return the units' texts, cut out of the text they were split from."""

@@ -11,6 +11,7 @@ import typer
 from matcher.cli import tables
 from matcher.cli.assign_command import assign
 from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
+from matcher.cli.contact_table import contact_table
 from matcher.cli.session import Session, command
 from matcher.cli.waiting_words import Places
 from matcher.client import MatcherCallError, MatcherClient
@@ -120,7 +121,7 @@ async def watch(
                 elif step.cause != pb.CAUSE_UNSPECIFIED:
                     session.say(tables.event_line(step))
                 elif step.HasField("queued"):
-                    session.say(tables.place_line(step, nobody_online=await Places(client).nobody_online_for(step)))
+                    session.say(await Places(client).line(step))
                 session.flush()
 
 
@@ -135,7 +136,7 @@ async def show_contact(session: Session, client: MatcherClient, contact: pb.Cont
     if session.as_json:
         session.write_json(contact)
     else:
-        session.show(tables.contact(contact, await Places(client).of(contact), await _agent(client, contact)))
+        session.show(contact_table(contact, await Places(client).of(contact), await _agent(client, contact)))
 
 
 async def _agent(client: MatcherClient, contact: pb.Contact) -> str:

@@ -50,6 +50,7 @@ async def compile_model(session: Session) -> None:
     """Compile the model that MATCHER_MODEL names and store it in MATCHER_MODEL_CACHE, where the service loads it."""
     from matcher.cli.service_settings import with_models_of_service
     from matcher.encoder import EncoderSettings, open_encoder
+    from matcher.replica.text_reading import TEXT_READING
 
     try:
         settings = with_models_of_service()
@@ -61,6 +62,7 @@ async def compile_model(session: Session) -> None:
                 threads=settings.encoder_threads,
             ),
             lambda step: session.note(step, style="dim"),
+            reading=TEXT_READING,
         )
     except MatcherError as error:
         raise CommandError(error.message) from None

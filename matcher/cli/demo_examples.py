@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matcher.cli import tables
+from matcher.cli.candidate_tables import words_met
 from matcher.cli.demo_messages import DemoMessage, latencies, percentile, route
 from matcher.cli.demo_table import demo_table
 from matcher.cli.progress import steps
@@ -101,7 +102,7 @@ async def _outcome(
         text,
         visible(candidate.display_name),
         f"{candidate.affinity:.2f}",
-        tables.words_met(met, message.text),
+        words_met(met, message.text),
         " ".join(visible(reason.interest) for reason in met),
         basis,
         note,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matcher.cli import tables
+from matcher.cli.candidate_tables import words_met
 from matcher.cli.demo_messages import DemoMessage, latencies, percentile, route
 from matcher.cli.demo_table import demo_table
 from matcher.cli.progress import steps
@@ -57,7 +58,7 @@ def _cells(message: DemoMessage, answer: routing_pb2.RouteMessageResponse, *, is
         message.text,
         candidate.display_name,
         f"{candidate.affinity:.2f}",
-        tables.words_met(met, message.text),
+        words_met(met, message.text),
         " ".join(reason.interest for reason in met),
         routing_pb2.Basis.Name(answer.reservation.basis) if held else "unmatched",
         "yes" if is_right else "no",

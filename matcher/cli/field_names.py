@@ -13,6 +13,8 @@ from typer.models import ArgumentInfo, OptionInfo
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "required_skills": ("skill",),
     "excluded_agents": ("exclude",),
+    "customer_interests": ("customer_interest",),
+    "customer_interests_shareable": ("shareable",),
     "preferred_agents": ("prefer",),
     "contact_id": ("contact",),
     "wait_duration": ("wait_for", "wait"),

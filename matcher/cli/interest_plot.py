@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,13 @@ MOST_DOTS: Final = 3_000
 
 
 async def plot(
-    session: Session, client: MatcherClient, text: str, pool: str, answer: pb.SuggestAgentsResponse, path: Path
+    session: Session,
+    client: MatcherClient,
+    text: str,
+    customer_interests: Sequence[str],
+    pool: str,
+    answer: pb.SuggestAgentsResponse,
+    path: Path,
 ) -> None:
     """Read the roster from the service, encode it in this process, and write the map as PNG.
 
@@ -31,6 +38,7 @@ async def plot(
     from matcher.evaluation import ExtraMissing
     from matcher.evaluation.interest_map import Meeting, draw_interests
     from matcher.evaluation.vector_cache import VectorCache
+    from matcher.replica.text_reading import TEXT_READING
 
     reasons = [(candidate, reason) for candidate in answer.candidates for reason in candidate.reasons]
     met = dict.fromkeys(reason.interest for _, reason in reasons)
@@ -42,12 +50,12 @@ async def plot(
     interests = [*met, *others[::every]]
     if not interests:
         raise CommandError("the roster has no interests to draw")
-    spans = list(dict.fromkeys((reason.start, reason.end) for _, reason in reasons)) or [(0, len(text))]
-    units = [text[start:end] for start, end in spans]
+    units = list(dict.fromkeys(_said(reason, text, customer_interests) for _, reason in reasons))
+    units = units or [text, *customer_interests]
     place = {interest: number for number, interest in enumerate(interests)}
     meetings = [
         Meeting(
-            spans.index((reason.start, reason.end)),
+            units.index(_said(reason, text, customer_interests)),
             place[reason.interest],
             candidate.display_name or short(candidate.agent),
         )
@@ -58,6 +66,7 @@ async def plot(
         encoder = await open_encoder(
             EncoderSettings(settings.models_dir, settings.model, settings.encoder_runtime, settings.encoder_threads),
             lambda step: session.note(step, style="dim"),
+            reading=TEXT_READING,
         )
         try:
             cache = VectorCache(encoder)
@@ -74,3 +83,10 @@ async def plot(
     session.note(
         f"drew {drawn} by {settings.model}: {len(interests)} of {len(met) + len(others)} interests", style="dim"
     )
+
+
+def _said(reason: pb.MatchReason, text: str, customer_interests: Sequence[str]) -> str:
+    """Return the words of the message that met an interest, or the customer's interest that did."""
+    if reason.source == pb.REASON_SOURCE_PROFILE:
+        return customer_interests[int(reason.customer_interest)]
+    return text[reason.start : reason.end]

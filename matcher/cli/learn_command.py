@@ -65,7 +65,7 @@ async def learn_scorer(
         _check_names([*read, *further])
         # Imported after the files are read, so that an error in a file is shown before the seconds of the import.
         from matcher.affinity import scorer_file
-        from matcher.affinity.scorer import Scorer
+        from matcher.affinity.scorer import untrained
         from matcher.evaluation import open_production
         from matcher.evaluation.datasets import dataset_of
         from matcher.training.learn import learn
@@ -78,7 +78,7 @@ async def learn_scorer(
                 await production.encode_suite(suite, lambda label, total: steps(session.err, label, total))
             datasets = [dataset_of(production, suite) for suite in read]
             calibrating = [dataset_of(production, suite) for suite in further]
-            model = production.cache.encoder.fingerprint
+            model, halves = production.cache.encoder.fingerprint, production.scorer.halves
         loop, done = asyncio.get_running_loop(), 0
         with steps(session.err, "learning", PROGRESS_STEPS) as step:
 
@@ -89,7 +89,7 @@ async def learn_scorer(
                     loop.call_soon_threadsafe(step)
 
             scorer, report = await asyncio.to_thread(
-                learn, datasets, Scorer(), margins=calibrating, folds=folds, on_progress=show_progress
+                learn, datasets, untrained(halves), margins=calibrating, folds=folds, on_progress=show_progress
             )
     except (SuiteWrong, MatcherError) as error:
         raise CommandError(str(error)) from None

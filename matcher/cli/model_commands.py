@@ -49,7 +49,7 @@ async def list_models(session: Session) -> None:
 
 async def encode(
     session: Session,
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The folder or hub id, as MATCHER_MODEL takes it.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model, as MATCHER_MODEL takes it.")],
     *,
     fast: Annotated[bool, typer.Option("--fast", help="Use the whole machine instead of half of it.")] = False,
 ) -> None:
@@ -60,6 +60,7 @@ async def encode(
     """
     from matcher.encoder import EncoderSettings, open_encoder
     from matcher.replica.model_change import encode_roster
+    from matcher.replica.text_reading import TEXT_READING
     from matcher.store.models import KnownModel, ModelStore
     from matcher.store.roster import RosterStore
 
@@ -67,6 +68,7 @@ async def encode(
         encoder = await open_encoder(
             EncoderSettings(settings.models_dir, model, settings.encoder_runtime, settings.encoder_threads),
             lambda step: session.note(step, style="dim"),
+            reading=TEXT_READING,
         )
         try:
             stored = KnownModel(encoder.fingerprint, model)

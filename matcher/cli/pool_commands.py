@@ -64,6 +64,12 @@ Scorer = Annotated[
         "--scorer", help="The scorer: packaged, untrained, or a file's name in the service's MATCHER_SCORERS."
     ),
 ]
+ProfileWeight = Annotated[
+    float | None,
+    typer.Option(
+        "--profile-weight", help="How much a customer's interests count where the message says too little; 0: never."
+    ),
+]
 Wait = Annotated[Seconds, typer.Option("--wait", help="Seconds that a contact may wait in the queue.")]
 WaitWeight = Annotated[float | None, typer.Option("--wait-weight", help="Affinity that a second of waiting is worth.")]
 HeadStart = Annotated[
@@ -142,6 +148,7 @@ DURATIONS = {
 NUMBERS = {
     "affinity_floor": "floor",
     "affinity_tolerance": "tolerance",
+    "profile_weight": "profile_weight",
     "wait_weight": "wait_weight",
     "max_missed": "max_missed",
     "max_declined": "max_declined",
@@ -220,6 +227,7 @@ async def create(
     second_complete: SecondComplete = None,
     floor: Floor = None,
     tolerance: Tolerance = None,
+    profile_weight: ProfileWeight = None,
     scorer: Scorer = None,
     wait: Wait = None,
     wait_weight: WaitWeight = None,
@@ -256,6 +264,7 @@ async def update(
     second_complete: SecondComplete = None,
     floor: Floor = None,
     tolerance: Tolerance = None,
+    profile_weight: ProfileWeight = None,
     scorer: Scorer = None,
     wait: Wait = None,
     wait_weight: WaitWeight = None,

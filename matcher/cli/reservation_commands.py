@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from matcher.cli import tables
+from matcher.cli import candidate_tables, tables
 from matcher.cli.columns import MIDDLE, WIDE, Column, Listing
 from matcher.cli.contact_commands import show_contact
 from matcher.cli.session import Session, command
@@ -147,7 +147,7 @@ async def show(
             if session.as_json:
                 session.write_json(decision)
             else:
-                session.show(tables.decision(decision))
+                session.show(candidate_tables.decision(decision))
 
 
 def _show(session: Session, reservation: pb.Reservation) -> None:

@@ -12,6 +12,7 @@ import typer
 from google.protobuf.json_format import ParseDict, ParseError
 
 from matcher.cli import tables
+from matcher.cli.candidate_tables import words_met
 from matcher.cli.columns import Column, Listing
 from matcher.cli.roster_jsonl import read_lines
 from matcher.cli.roster_rows import BadRow
@@ -74,7 +75,7 @@ def _row(
     answer = result.response
     match answer.WhichOneof("outcome"):
         case "reservation":
-            words = tables.words_met(answer.candidate.reasons, request.message.text)
+            words = words_met(answer.candidate.reasons, request.message.text, request.message.customer_interests)
             affinity, basis = f"{answer.candidate.affinity:.3f}", pb.Basis.Name(answer.reservation.basis)
             return result.contact_id, tables.short(answer.reservation.agent), affinity, basis, words
         case "queued":

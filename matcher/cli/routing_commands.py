@@ -11,13 +11,27 @@ from typing import Annotated
 import typer
 
 from matcher.cli import tables
+from matcher.cli.candidate_tables import candidates
 from matcher.cli.interest_plot import plot
 from matcher.cli.session import CommandError, Session, command, text_argument
-from matcher.cli.waiting_words import nobody_online
+from matcher.cli.waiting_words import place, why_nobody
 from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import routing_pb2 as pb
 
-Words = Annotated[str, typer.Argument(metavar="TEXT", help='The customer\'s message; "-": standard input.')]
+Words = Annotated[
+    str,
+    typer.Argument(
+        metavar="TEXT", help='The customer\'s message; "-": standard input. May be left out with --customer-interest.'
+    ),
+]
+InterestOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--customer-interest",
+        metavar="TEXT",
+        help="What the customer cares about; may be repeated. It counts where the message itself says too little.",
+    ),
+]
 PoolOption = Annotated[str, typer.Option("--pool", help="The pool; default: the site's default pool.")]
 ChannelOption = Annotated[str, typer.Option("--channel", help='The channel; default: "chat".')]
 LanguageOption = Annotated[str, typer.Option("--language", help="The language the agent must speak.")]
@@ -52,6 +66,16 @@ BASES = {
 NOTHING_COMPARED = "there was no text to compare: the least utilized agent, of equals the longest idle"
 
 
+BY_PROFILE = "the message says too little, and what the customer cares about meets the agent's interests"
+
+
+def basis(value: pb.Basis.ValueType, chosen: pb.Candidate) -> str:
+    """Return in words why an agent was chosen."""
+    if value == pb.AFFINITY and any(reason.source == pb.REASON_SOURCE_PROFILE for reason in chosen.reasons):
+        return BY_PROFILE
+    return BASES.get(value, pb.Basis.Name(value))
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
     command(app, "route")(route)
@@ -60,7 +84,7 @@ def add_to(app: typer.Typer) -> None:
 
 async def route(
     session: Session,
-    text: Words,
+    text: Words = "",
     *,
     pool: PoolOption = "",
     channel: ChannelOption = "",
@@ -69,6 +93,10 @@ async def route(
     skill: SkillOption = None,
     exclude: ExcludeOption = None,
     customer: CustomerOption = "",
+    customer_interest: InterestOption = None,
+    shareable: Annotated[
+        bool, typer.Option("--shareable", help="An agent's desk may be told which interest a --customer-interest met.")
+    ] = False,
     contact: Annotated[str, typer.Option("--contact", help="Your id of the contact.")] = "",
     request_id: Annotated[
         str, typer.Option("--request-id", help="An id of the call; a repeated call with this id gets the same answer.")
@@ -99,6 +127,8 @@ async def route(
             required_skills=skills(skill),
             excluded_agents=exclude or (),
             customer=customer,
+            customer_interests=customer_interest or (),
+            customer_interests_shareable=shareable,
             contact_id=contact,
             request_id=request_id,
             auto_accept=auto_accept,
@@ -110,10 +140,9 @@ async def route(
         await note_unknown(session, client, exclude=exclude)
         note_unknown_preferred(session, answer)
         without_agents = await _has_no_agents(client, answer.unmatched.left_out, answer.HasField("unmatched"))
-        nobody = (
-            not session.as_json
-            and _estimate_missing(answer)
-            and await nobody_online(
+        nobody = ""
+        if _estimate_missing(answer) and not session.as_json:
+            nobody = await why_nobody(
                 client,
                 pool,
                 channel,
@@ -121,49 +150,59 @@ async def route(
                 required_skills=skills(skill),
                 excluded_agents=exclude or (),
             )
-        )
     if without_agents and not session.as_json:
         session.say(f"{tables.NO_AGENT}: {_no_agents(session)}")
         return
-    show(session, answer, words, explain=explain, nobody=nobody)
+    show(session, answer, words, customer_interest or (), explain=explain, nobody=nobody, language=language)
 
 
 def show(
     session: Session,
     answer: pb.RouteMessageResponse,
     words: str,
+    customer_interests: Sequence[str] = (),
     *,
     explain: bool = False,
-    nobody: bool = False,
+    nobody: str = "",
     named: str = "",
+    language: str = "",
 ) -> None:
     """Print the decision for a message.
 
-    explain: whether the request had `explain_unmatched`. nobody: nobody who could take the message is online.
-    named: the one agent whom the request names.
+    explain: whether the request had `explain_unmatched`. nobody: why nobody who is online could take the message.
+    named: the one agent whom the request names. language: the language that it requires.
     """
     if session.as_json:
         session.write_json(answer)
     elif answer.WhichOneof("outcome") == "reservation":
-        _show_reservation(session, answer, words)
+        _show_reservation(session, answer, words, customer_interests)
     elif answer.WhichOneof("outcome") == "queued":
-        session.say(f"{tables.short(answer.contact)} waits: {tables.queued(answer.queued, nobody_online=nobody)}")
+        session.say(f"{tables.short(answer.contact)} waits: {place(answer.queued, nobody)}")
     elif named:
-        session.say(f"{named} cannot take the contact now: {tables.constraint(answer.unmatched.reason)}")
+        lacking = _lacking(answer.unmatched, language)
+        why = tables.constraint(answer.unmatched.reason) + (f": {lacking}" if lacking else "")
+        session.say(f"{named} cannot take the contact now: {why}")
     else:
-        _show_unmatched(session, answer.unmatched, words, explain=explain)
+        session.say(tables.unmatched(answer.unmatched.reason, _lacking(answer.unmatched, language)))
+        _show_left_out(session, answer.unmatched, words, customer_interests, explain=explain)
 
 
 def _estimate_missing(answer: pb.RouteMessageResponse) -> bool:
     return answer.HasField("queued") and not answer.queued.HasField("estimated_wait")
 
 
-def _show_unmatched(session: Session, unmatched: pb.Unmatched, words: str, *, explain: bool) -> None:
-    session.say(tables.unmatched(unmatched.reason))
+def _lacking(unmatched: pb.Unmatched, language: str) -> str:
+    """Return the language or the skills that leave nobody, "" for any other reason."""
+    return language if unmatched.reason == pb.CONSTRAINT_LANGUAGE else tables.levels(unmatched.unmet_skills)
+
+
+def _show_left_out(
+    session: Session, unmatched: pb.Unmatched, words: str, customer_interests: Sequence[str], *, explain: bool
+) -> None:
     session.say(tables.left_out(unmatched.left_out))
     if unmatched.would_match:
         session.say("agents who would match if they were free:")
-        session.show(tables.candidates(unmatched.would_match, words))
+        session.show(candidates(unmatched.would_match, words, customer_interests))
     elif explain:
         session.say("no agent would match even if all were free: none meets all requirements")
 
@@ -194,22 +233,24 @@ def _no_agents(session: Session) -> str:
     return f"sites/{session.site} has no agents yet; add some with `matcher agents import FILE`"
 
 
-def _show_reservation(session: Session, answer: pb.RouteMessageResponse, words: str) -> None:
+def _show_reservation(
+    session: Session, answer: pb.RouteMessageResponse, words: str, customer_interests: Sequence[str]
+) -> None:
     reservation = answer.reservation
     session.show(tables.reservation(reservation))
     session.say("")
-    untold = not words and not answer.replayed and reservation.basis == pb.FALLBACK
+    untold = not (words or customer_interests or answer.replayed) and reservation.basis == pb.FALLBACK
     session.say(
-        (NOTHING_COMPARED if untold else BASES.get(reservation.basis, pb.Basis.Name(reservation.basis)))
+        (NOTHING_COMPARED if untold else basis(reservation.basis, answer.candidate))
         + (f" ({tables.degraded(answer.degraded)}: not compared)" if answer.degraded else "")
         + (" (answered before)" if answer.replayed else "")
     )
-    session.show(tables.candidates([answer.candidate], words))
+    session.show(candidates([answer.candidate], words, customer_interests))
 
 
 async def suggest(
     session: Session,
-    text: Words,
+    text: Words = "",
     *,
     pool: PoolOption = "",
     channel: ChannelOption = "",
@@ -219,6 +260,7 @@ async def suggest(
     exclude: ExcludeOption = None,
     prefer: PreferOption = None,
     customer: CustomerOption = "",
+    customer_interest: InterestOption = None,
     most: Annotated[int, typer.Option("--most", min=1, max=100, help="The most agents to show.")] = 8,
     ignore_availability: Annotated[
         bool, typer.Option("--ignore-availability", help="Also rank agents who are offline or full.")
@@ -245,6 +287,7 @@ async def suggest(
             language=language,
             media_type=media_type,
             customer=customer,
+            customer_interests=customer_interest or (),
             required_skills=skills(skill),
             excluded_agents=exclude or (),
             preferred_agents=prefer or (),
@@ -255,14 +298,14 @@ async def suggest(
         await note_unknown(session, client, exclude=exclude)
         note_unknown_preferred(session, answer)
         if plot_file:
-            await plot(session, client, words, pool, answer, plot_file)
+            await plot(session, client, words, customer_interest or (), pool, answer, plot_file)
         without_agents = await _has_no_agents(client, answer.left_out, not answer.candidates)
     if session.as_json:
         session.write_json(answer)
         return
     if answer.candidates:
-        session.say(f"{BASES.get(answer.basis, '')} (floor {answer.affinity_floor:.3f})")
-        session.show(tables.candidates(answer.candidates, words))
+        session.say(f"{basis(answer.basis, answer.candidates[0])} (floor {answer.affinity_floor:.3f})")
+        session.show(candidates(answer.candidates, words, customer_interest or ()))
     elif without_agents:
         session.say(f"{tables.NO_AGENT}: {_no_agents(session)}")
         return

@@ -5,22 +5,22 @@ The texts are those of customers and agents: control characters are replaced, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from matcher.cli.columns import MIDDLE, WIDE, Column, Facts, Listing
-from matcher.cli.terminal_text import shortened, visible
+from matcher.cli.columns import Facts
+from matcher.cli.terminal_text import visible
 from matcher.model.durations import in_words
 from matcher.v1 import roster_pb2, routing_pb2
 
-REASONS_SHOWN = 3
 LONG_SECONDS = 120
+SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 NO_AGENT = "no agent can take the message now"
 SILENT = {
     roster_pb2.UNKNOWN_TO_MODEL: "the serving model knows no word of it",
@@ -80,50 +80,22 @@ def short(name: str) -> str:
 
 def time(stamp: Timestamp) -> str:
     """Return a time as RFC 3339 to the second; "" where it is not set."""
-    return stamp.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ") if stamp.seconds else ""
+    return f"{stamp.ToDatetime():{SECONDS}}" if stamp.seconds else ""
 
 
-def words_met(reasons: Sequence[routing_pb2.MatchReason], text: str, width: int = 60) -> str:
-    """Return the words of the text that met interests; without the text, their positions in it."""
-    return " · ".join(_words(reason, text, width) for reason in reasons[:REASONS_SHOWN])
+def unmatched(reason: routing_pb2.Constraint.ValueType, lacking: str = "") -> str:
+    """Return why a message got no agent, in words; lacking: the language or the skills that leave nobody."""
+    return f"{NO_AGENT}: {nobody(reason)}{f': {lacking}' if lacking else ''}"
 
 
-def _words(reason: routing_pb2.MatchReason, text: str, width: int) -> str:
-    return shortened(text[reason.start : reason.end], width) if text else f"{reason.start} to {reason.end}"
+def nobody(reason: routing_pb2.Constraint.ValueType) -> str:
+    """Return why no agent is left after a constraint, in words."""
+    return NOBODY.get(reason, routing_pb2.Constraint.Name(reason))
 
 
-def candidates(ranked: Iterable[routing_pb2.Candidate], text: str = "") -> Listing:
-    """Return a list of candidates, with a row for each pair of words and the interest they met."""
-    grid = Listing(
-        Column("#"),
-        Column("agent"),
-        Column("name", MIDDLE, text=True),
-        Column("affinity"),
-        Column("confidence", WIDE),
-        Column("load", MIDDLE),
-        Column("words" if text else "position", text=True),
-        Column("interest", text=True),
-    )
-    for rank, candidate in enumerate(ranked, start=1):
-        cells: tuple[object, ...] = (
-            rank,
-            short(candidate.agent),
-            shortened(candidate.display_name, 24),
-            f"{candidate.affinity:.3f}",
-            f"{candidate.confidence:.2f}",
-            f"{candidate.utilization:.0%}",
-        )
-        for reason in candidate.reasons[:REASONS_SHOWN]:
-            grid.add(*cells, _words(reason, text, 48), shortened(reason.interest, 64))
-            cells = ("",) * 6
-        if not candidate.reasons:
-            grid.add(*cells, "", "")
-    return grid
-
-
-def unmatched(reason: routing_pb2.Constraint.ValueType) -> str:
-    """Return why a message got no agent, in words."""
-    return f"{NO_AGENT}: {NOBODY.get(reason, routing_pb2.Constraint.Name(reason))}"
+def levels(skills: Iterable[routing_pb2.RequiredSkill]) -> str:
+    """Return required skills with their levels: "law 3, tax 1"."""
+    return ", ".join(f"{required.skill} {required.level}" for required in skills)
 
 
 def left_out(counts: Iterable[routing_pb2.LeftOutCount]) -> str:
@@ -173,26 +145,6 @@ def reservation(record: routing_pb2.Reservation) -> Facts:
     )
 
 
-def contact(record: routing_pb2.Contact, place: str = "", agent: str = "") -> Facts:
-    """Return a contact's facts; place: its place in the queue, in words; agent: whose contact it is now."""
-    return facts(
-        (
-            ("contact", short(record.name)),
-            ("pool", short(record.pool)),
-            ("channel", record.channel),
-            ("customer", record.customer),
-            ("state", contact_state(record.state)),
-            ("because", cause(record.cause)),
-            ("waits at", place),
-            ("reservation", short(record.reservation)),
-            ("agent", agent),
-            ("not offered again to", ", ".join(short(agent) for agent in record.excluded_agents)),
-            ("created", time(record.create_time)),
-            ("sequence", record.sequence),
-        )
-    )
-
-
 def contact_state(state: routing_pb2.ContactState.ValueType) -> str:
     """Return a contact's state without its prefix."""
     return routing_pb2.ContactState.Name(state).removeprefix("CONTACT_")
@@ -207,12 +159,6 @@ def event_line(event: routing_pb2.ContactEvent) -> str:
     """Return an event of a contact as a line."""
     change = f"{short(event.contact)} {event.sequence} {contact_state(event.state)} {cause(event.cause)}"
     return f"{time(event.time)} {change}" + f" {short(event.agent)} {short(event.reservation)}".rstrip()
-
-
-def place_line(sign: routing_pb2.ContactEvent, *, nobody_online: bool) -> str:
-    """Return the place in the queue that a sign of life has, as a line."""
-    place = queued(sign.queued, nobody_online=nobody_online)
-    return f"{time(sign.time)} {short(sign.contact)} {sign.sequence} {place}"
 
 
 def reservation_line(record: routing_pb2.Reservation) -> str:
@@ -233,40 +179,34 @@ def degraded(value: routing_pb2.Degraded.ValueType) -> str:
     )
 
 
-def decision(record: routing_pb2.Decision) -> RenderableType:
-    """Return a decision's facts and candidates."""
-    return Group(
-        facts(
+def facts_of_decision(record: routing_pb2.Decision) -> Facts:
+    """Return a decision's facts."""
+    return facts(
+        (
+            ("decision", short(record.name)),
+            ("contact", short(record.contact)),
+            ("reservation", short(record.reservation)),
+            ("agent", short(record.agent)),
+            ("basis", routing_pb2.Basis.Name(record.basis)),
+            ("assigned by", record.actor),
+            ("over capacity", "yes" if record.over_capacity else ""),
+            ("ignored", ", ".join(map(constraint_name, record.ignored_constraints))),
+            ("not compared because", degraded(record.degraded)),
+            ("pool", short(record.pool)),
+            ("written in", record.language),
+            ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
+            ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
+            ("not compared", set_aside(record.set_aside)),
+            ("preferred, unknown", ", ".join(map(short, record.unknown_preferred_agents))),
+            ("eligible agents", f"{record.eligible_agents}; {left_out(record.left_out)}"),
             (
-                ("decision", short(record.name)),
-                ("contact", short(record.contact)),
-                ("reservation", short(record.reservation)),
-                ("agent", short(record.agent)),
-                ("basis", routing_pb2.Basis.Name(record.basis)),
-                ("assigned by", record.actor),
-                ("over capacity", "yes" if record.over_capacity else ""),
-                ("ignored", ", ".join(map(constraint_name, record.ignored_constraints))),
-                ("not compared because", degraded(record.degraded)),
-                ("pool", short(record.pool)),
-                ("written in", record.language),
-                ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
-                ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
-                ("not compared", set_aside(record.set_aside)),
-                ("preferred, unknown", ", ".join(map(short, record.unknown_preferred_agents))),
-                ("eligible agents", f"{record.eligible_agents}; {left_out(record.left_out)}"),
-                (
-                    "no longer required",
-                    ", ".join(
-                        f"{lapsed.skill or lapsed.language} since {time(lapsed.time)}" for lapsed in record.relaxed
-                    ),
-                ),
-                ("model", record.model),
-                ("scorer", record.scorer),
-                ("made", time(record.create_time)),
-            )
-        ),
-        Text(),
-        candidates(record.candidates),
+                "no longer required",
+                ", ".join(f"{lapsed.skill or lapsed.language} since {time(lapsed.time)}" for lapsed in record.relaxed),
+            ),
+            ("model", record.model),
+            ("scorer", record.scorer),
+            ("made", time(record.create_time)),
+        )
     )
 
 
@@ -277,24 +217,6 @@ def set_aside(parts: Iterable[routing_pb2.SetAside]) -> str:
         f" {part.start}-{part.end}"
         for part in parts
     )
-
-
-def queued(place: routing_pb2.Queued, *, nobody_online: bool = False) -> str:
-    """Return a contact's position in the queue and its wait, in words.
-
-    nobody_online: whether no agent who could take the contact is ONLINE.
-    """
-    estimate = "; nobody who could take it is online" if nobody_online else ""
-    if place.HasField("estimated_wait"):
-        estimate = f", for about {in_words(place.estimated_wait.ToTimedelta().total_seconds())}"
-    return f"position {place.position} in the queue{estimate}; at most until {time(place.expire_time)}"
-
-
-def place_in_list(place: routing_pb2.Queued, *, nobody_online: bool) -> str:
-    """Return a contact's position and its wait as a cell: "3, about 2 min"."""
-    if place.HasField("estimated_wait"):
-        return f"{place.position}, about {in_words(place.estimated_wait.ToTimedelta().total_seconds())}"
-    return f"{place.position}, nobody online" if nobody_online else f"{place.position}"
 
 
 def agent(record: roster_pb2.Agent) -> RenderableType:
@@ -338,6 +260,12 @@ def _hold(hold: roster_pb2.Hold) -> str:
     return f"{short(hold.reservation)} {hold.channel} (cost {hold.cost}) until {time(hold.expire_time)}"
 
 
+def _scorer(record: roster_pb2.Pool) -> str:
+    """Return a pool's scorer, and the one that ranks in its place."""
+    named = record.scorer or "the service's"
+    return named if record.scorer_serving in {"", record.scorer} else f"{named}; {record.scorer_serving} ranks now"
+
+
 def pool(record: roster_pb2.Pool) -> Facts:
     """Return a pool's facts."""
     origin = "" if record.HasField("affinity_floor") else " (computed, of a message whose language is not identified)"
@@ -351,7 +279,7 @@ def pool(record: roster_pb2.Pool) -> Facts:
             ("offer", f"{seconds(record.offer_duration.ToTimedelta().total_seconds())}"),
             ("accepted", f"{seconds(record.accepted_duration.ToTimedelta().total_seconds())}"),
             ("wrap-up", _wrap_up(record)),
-            ("scorer", record.scorer or "the service's"),
+            ("scorer", _scorer(record)),
             ("wait", f"{seconds(record.wait_duration.ToTimedelta().total_seconds())}"),
             ("waiting now", f"{record.waiting}"),
             ("wait-weight", f"{record.wait_weight:g} affinity a second"),

@@ -72,7 +72,7 @@ async def transfer(
         )
         await routing_commands.note_unknown(session, client, exclude=exclude)
     routing_commands.note_unknown_preferred(session, answer)
-    routing_commands.show(session, answer, words, named=agent)
+    routing_commands.show(session, answer, words, named=agent, language=language)
 
 
 async def link(

@@ -1,16 +1,21 @@
-"""Words about contacts that wait: their place in the queue, and whether anybody is online who could take them."""
+"""Words about contacts that wait: their place in the queue, and why nobody can be expected to take them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.message import Message
 
 from matcher.cli import tables
 from matcher.cli.tables import short
 from matcher.client import MatcherClient
+from matcher.model.durations import in_words
 from matcher.v1 import routing_pb2 as pb
 
 NO_WORDS = "-"
 """A message that says nothing of any interest: it asks only how many agents could take it."""
+NOBODY_ONLINE = "nobody who could take it is online"
 
 
 class Places:
@@ -18,37 +23,68 @@ class Places:
 
     def __init__(self, client: MatcherClient) -> None:
         self._client = client
-        self._nobody: dict[tuple[str, ...], bool] = {}
+        self._nobody: dict[tuple[object, ...], str] = {}
 
     async def of(self, contact: pb.Contact) -> str:
         """Return the place of a contact in words, "" where it does not wait."""
         if not contact.HasField("queued"):
             return ""
-        return tables.queued(contact.queued, nobody_online=await self._nobody_online(contact))
+        return place(contact.queued, await self._why_nobody(contact))
 
     async def in_list(self, contact: pb.Contact) -> str:
-        """Return the place of a contact as a cell of a list, "" where it does not wait."""
+        """Return the place of a contact as a cell of a list ("3, about 2 min"), "" where it does not wait."""
         if not contact.HasField("queued"):
             return ""
-        return tables.place_in_list(contact.queued, nobody_online=await self._nobody_online(contact))
-
-    async def nobody_online_for(self, sign: pb.ContactEvent) -> bool:
-        """Return whether nobody is online for the contact of a sign of life; false where its wait is estimated."""
-        if sign.queued.HasField("estimated_wait"):
-            return False
-        contact = await self._client.contact(sign.contact)
-        return contact.HasField("queued") and await self._nobody_online(contact)
-
-    async def _nobody_online(self, contact: pb.Contact) -> bool:
+        position = f"{contact.queued.position}"
         if contact.queued.HasField("estimated_wait"):
-            return False
-        key = (short(contact.pool), contact.channel, *map(short, contact.excluded_agents))
+            return f"{position}, about {_estimate(contact.queued)}"
+        match await self._why_nobody(contact):
+            case "":
+                return position
+            case nobody:
+                return f"{position}, {'nobody online' if nobody == NOBODY_ONLINE else 'nobody can'}"
+
+    async def line(self, sign: pb.ContactEvent) -> str:
+        """Return the place in the queue that a sign of life has, as a line."""
+        nobody = ""
+        if not sign.queued.HasField("estimated_wait"):
+            contact = await self._client.contact(sign.contact)
+            nobody = await self._why_nobody(contact) if contact.HasField("queued") else ""
+        return f"{tables.time(sign.time)} {short(sign.contact)} {sign.sequence} {place(sign.queued, nobody)}"
+
+    async def _why_nobody(self, contact: pb.Contact) -> str:
+        if contact.queued.HasField("estimated_wait"):
+            return ""
+        needs, waited = contact.requirements, datetime.now(UTC) - contact.create_time.ToDatetime(UTC)
+        language = "" if _is_over(needs, "language_expires_after", waited) else needs.language
+        skills = {
+            needed.skill: needed.level
+            for needed in needs.required_skills
+            if not _is_over(needed, "expires_after", waited)
+        }
+        excluded = sorted({short(agent) for agent in (*contact.excluded_agents, *needs.excluded_agents)})
+        key = (short(contact.pool), contact.channel, language, *skills.items(), *excluded)
         if key not in self._nobody:
-            self._nobody[key] = await nobody_online(self._client, key[0], key[1], excluded_agents=key[2:])
+            self._nobody[key] = await why_nobody(
+                self._client,
+                short(contact.pool),
+                contact.channel,
+                language=language,
+                required_skills=skills,
+                excluded_agents=excluded,
+            )
         return self._nobody[key]
 
 
-async def nobody_online(
+def place(queued: pb.Queued, nobody: str = "") -> str:
+    """Return a contact's position in the queue and its wait, in words; nobody: as `why_nobody` returns it."""
+    estimate = f"; {nobody}" if nobody else ""
+    if queued.HasField("estimated_wait"):
+        estimate = f", for about {_estimate(queued)}"
+    return f"position {queued.position} in the queue{estimate}; at most until {tables.time(queued.expire_time)}"
+
+
+async def why_nobody(
     client: MatcherClient,
     pool: str,
     channel: str,
@@ -56,8 +92,8 @@ async def nobody_online(
     language: str = "",
     required_skills: Mapping[str, int] | None = None,
     excluded_agents: Sequence[str] = (),
-) -> bool:
-    """Return whether none of the agents who could take a contact is ONLINE, free or busy."""
+) -> str:
+    """Return why none of the agents who are ONLINE could take a contact, free or busy; "" where one could."""
     answer = await client.suggest(
         NO_WORDS,
         pool=pool,
@@ -67,5 +103,21 @@ async def nobody_online(
         excluded_agents=excluded_agents,
         max_candidates=1,
     )
-    busy = any(count.agents for count in answer.left_out if count.constraint == pb.CONSTRAINT_CAPACITY)
-    return not answer.candidates and not busy
+    if answer.candidates:
+        return ""
+    left_out = [count.constraint for count in answer.left_out if count.agents] or [pb.CONSTRAINT_POOL]
+    match left_out[-1]:
+        case pb.CONSTRAINT_CAPACITY:
+            return ""
+        case pb.CONSTRAINT_STATUS:
+            return NOBODY_ONLINE
+        case last:
+            return tables.nobody(last)
+
+
+def _estimate(queued: pb.Queued) -> str:
+    return in_words(queued.estimated_wait.ToTimedelta().total_seconds())
+
+
+def _is_over(given: Message, field: str, waited: timedelta) -> bool:
+    return given.HasField(field) and getattr(given, field).ToTimedelta() <= waited

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from matcher.cli import routing_commands, tables
+from matcher.cli import candidate_tables, routing_commands, tables
+from matcher.cli.contact_table import contact_table
 from matcher.cli.session import Session, command, plain
 from matcher.cli.waiting_words import Places
 from matcher.client import MatcherCallError, MatcherClient
@@ -34,7 +35,7 @@ async def why(
         document = {"contact": plain(record), "steps": [plain(step) for step in steps]}
         session.write_json(document if decision is None else document | {"decision": plain(decision)})
         return
-    session.show(tables.contact(record, place))
+    session.show(contact_table(record, place))
     session.say("")
     for step in steps:
         session.say(tables.event_line(step))
@@ -42,11 +43,12 @@ async def why(
     if decision is None:
         session.say("no agent was chosen yet" if not record.reservation else "the decision is no longer kept")
         return
-    chosen = routing_commands.BASES.get(decision.basis, pb.Basis.Name(decision.basis))
+    agent = next((one for one in decision.candidates if one.agent == decision.agent), pb.Candidate())
+    chosen = routing_commands.basis(decision.basis, agent)
     if decision.basis == pb.FALLBACK and not (decision.units or decision.set_aside or decision.degraded):
         chosen = routing_commands.NOTHING_COMPARED
     session.say(f"{tables.short(decision.agent)} was chosen: {chosen}")
-    session.show(tables.decision(decision))
+    session.show(candidate_tables.decision(decision))
 
 
 async def _steps(client: MatcherClient, contact: str, last: int) -> list[pb.ContactEvent]:

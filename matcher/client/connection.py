@@ -14,10 +14,12 @@ from matcher.client.failure import MatcherCallError
 from matcher.client.retry import service_config
 from matcher.client.spreading import spread
 from matcher.client.true_status import with_true_status
+from matcher.v1.customers_pb2_grpc import CustomerServiceStub
 from matcher.v1.roster_pb2_grpc import RosterServiceStub
 from matcher.v1.routing_pb2_grpc import RoutingServiceStub
 
 if TYPE_CHECKING:
+    from matcher.v1.customers_pb2_grpc import CustomerServiceAsyncStub
     from matcher.v1.roster_pb2_grpc import RosterServiceAsyncStub
     from matcher.v1.routing_pb2_grpc import RoutingServiceAsyncStub
 
@@ -47,7 +49,7 @@ CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
-Stubs: TypeAlias = "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub]"
+Stubs: TypeAlias = "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub, CustomerServiceAsyncStub]"
 
 
 def _rounds(stubs: list[Stubs]) -> Iterator[Stubs]:
@@ -70,6 +72,8 @@ class Deadlines:
     """Get and List."""
     write: float = 20.0
     """Calls that change something; an agent's interests are encoded before the answer."""
+    forget: float = 120.0
+    """ForgetCustomer and ForgetAgent: every record of the site is read."""
     import_silence: float = 120.0
     """The longest silence within an import; an import as a whole has no deadline."""
     watch_silence: float = 45.0
@@ -134,7 +138,12 @@ class Connection:
 
     def _use(self, channels: list[grpc.aio.Channel]) -> None:
         self._channels = channels
-        self._stubs = _rounds([(RoutingServiceStub(channel), RosterServiceStub(channel)) for channel in channels])
+        self._stubs = _rounds(
+            [
+                (RoutingServiceStub(channel), RosterServiceStub(channel), CustomerServiceStub(channel))
+                for channel in channels
+            ]
+        )
 
     async def close(self) -> None:
         """Close the channels; calls in flight are cancelled."""
@@ -174,6 +183,10 @@ class Connection:
     @property
     def _roster(self) -> RosterServiceAsyncStub:
         return self._next()[1]
+
+    @property
+    def _customers(self) -> CustomerServiceAsyncStub:
+        return self._next()[2]
 
     def _next(self) -> Stubs:
         stubs = next(self._stubs, None)

@@ -22,6 +22,8 @@ def message_of(
     preferred_agents: Mapping[str, timedelta | None] | None = None,
     skills_expire: Mapping[str, timedelta] | None = None,
     language_expires: timedelta | None = None,
+    customer_interests: Iterable[str] = (),
+    customer_interests_shareable: bool = False,
 ) -> pb.Message:
     """Return a message; agent_name: makes an agent's id a resource name.
 
@@ -46,4 +48,6 @@ def message_of(
             pb.PreferredAgent(agent=agent_name(agent), expires_after=duration_of(expires))
             for agent, expires in (preferred_agents or {}).items()
         ],
+        customer_interests=customer_interests,
+        customer_interests_shareable=customer_interests_shareable,
     )

@@ -30,11 +30,19 @@ SAFE_TO_REPEAT = {
     "matcher.v1.RosterService": (
         "GetAgent",
         "ListAgents",
+        "ForgetAgent",
         "SetAgentStatus",
         "BeatAgent",
         "GetPool",
         "ListPools",
         "ListSites",
+    ),
+    "matcher.v1.CustomerService": (
+        "PutCustomer",  # this client always sends a request_id
+        "GetCustomer",
+        "LookupCustomer",
+        "ListCustomers",
+        "LinkCustomers",
     ),
 }
 """Calls whose repeat changes nothing more. CompleteReservation is not among them: where a pool keeps the former meaning

@@ -94,6 +94,11 @@ class RosterCalls(Connection):
         request = pb.DeleteAgentRequest(name=self.name("agents", agent), etag=etag, force=force)
         await self._call(self._roster.DeleteAgent, request, deadline or self.deadlines.write)
 
+    async def forget_agent(self, agent: str, *, force: bool = False, deadline: float | None = None) -> None:
+        """Remove an agent and every trace of the agent; with `force` the agent's contacts go back first."""
+        request = pb.ForgetAgentRequest(name=self.name("agents", agent), force=force)
+        await self._call(self._roster.ForgetAgent, request, deadline or self.deadlines.forget)
+
     async def set_agent_status(
         self,
         agent: str,

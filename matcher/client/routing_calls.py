@@ -41,6 +41,8 @@ class RoutingCalls(Connection):
         language_expires: timedelta | None = None,
         preferred_agents: Mapping[str, timedelta | None] | None = None,
         media_type: str = "",
+        customer_interests: Iterable[str] = (),
+        customer_interests_shareable: bool = False,
         deadline: float | None = None,
     ) -> pb.RouteMessageResponse:
         """Decide which agent takes a message, and reserve the agent. Without a request_id the client makes one.
@@ -48,7 +50,10 @@ class RoutingCalls(Connection):
         wait: where no agent can take the contact, it waits, at most for `wait_duration` (None: the pool's).
         skills_expire, language_expires: how long after the contact's creation a waiting contact requires them.
         preferred_agents: the agents to choose first, and how long a waiting contact is kept for each (None: not kept).
+        Without `wait` these three durations change nothing: the decision is made at once.
         media_type: "text/plain" or "text/html", for mails; "": a text of at most 8,000 characters.
+        customer_interests: what the customer cares about, for this contact alone; with them the text may be "", as in a
+        call. customer_interests_shareable: whether an agent's desk may be told which of the agent's interests they met.
         """
         request = pb.RouteMessageRequest(
             parent=self.parent,
@@ -67,6 +72,8 @@ class RoutingCalls(Connection):
                 preferred_agents=preferred_agents,
                 skills_expire=skills_expire,
                 language_expires=language_expires,
+                customer_interests=customer_interests,
+                customer_interests_shareable=customer_interests_shareable,
             ),
             contact_id=contact_id,
             request_id=request_id or uuid.uuid4().hex,
@@ -90,11 +97,12 @@ class RoutingCalls(Connection):
         ignore_availability: bool = False,
         explain_left_out: bool = False,
         media_type: str = "",
+        customer_interests: Iterable[str] = (),
         deadline: float | None = None,
     ) -> pb.SuggestAgentsResponse:
         """Rank agents for a message and hold nothing: the preferred ones first, then as `route` would choose.
 
-        media_type: as in `route`.
+        media_type, customer_interests: as in `route`.
         """
         request = pb.SuggestAgentsRequest(
             parent=self.parent,
@@ -109,6 +117,7 @@ class RoutingCalls(Connection):
                 required_skills=required_skills,
                 excluded_agents=excluded_agents,
                 preferred_agents=dict.fromkeys(preferred_agents),
+                customer_interests=customer_interests,
             ),
             max_candidates=max_candidates,
             ignore_availability=ignore_availability,
@@ -246,6 +255,8 @@ class RoutingCalls(Connection):
         language_expires: timedelta | None = None,
         preferred_agents: Mapping[str, timedelta | None] | None = None,
         media_type: str = "",
+        customer_interests: Iterable[str] = (),
+        customer_interests_shareable: bool = False,
         deadline: float | None = None,
     ) -> pb.RouteMessageResponse:
         """Move an accepted contact to a pool, to an agent, or to the agent closest to a new text (`media_type`).
@@ -263,6 +274,8 @@ class RoutingCalls(Connection):
             preferred_agents=preferred_agents,
             skills_expire=skills_expire,
             language_expires=language_expires,
+            customer_interests=customer_interests,
+            customer_interests_shareable=customer_interests_shareable,
         )
         request = pb.TransferContactRequest(
             name=self.name("contacts", contact),
@@ -294,6 +307,8 @@ class RoutingCalls(Connection):
         accepted: bool = False,
         actor: str = "",
         request_id: str = "",
+        customer_interests: Iterable[str] = (),
+        customer_interests_shareable: bool = False,
         deadline: float | None = None,
     ) -> pb.RouteMessageResponse:
         """Assign a contact to one agent by hand: it waits, is offered, was returned, or is not known so far.
@@ -311,6 +326,8 @@ class RoutingCalls(Connection):
             media_type=media_type,
             required_skills=required_skills,
             excluded_agents=excluded_agents,
+            customer_interests=customer_interests,
+            customer_interests_shareable=customer_interests_shareable,
         )
         request = pb.AssignContactRequest(
             name=self.name("contacts", contact),

@@ -17,6 +17,7 @@ from matcher.encoder.model_source import ModelSource
 
 # Increased whenever the way a model is compiled changes, so that older artefacts are not used.
 RECIPE = 4
+UNIVERSAL_RECIPE = "universal-1"
 MANIFEST = "manifest.json"
 CALIBRATION = Path(__file__).with_name("calibration.txt")
 # CPU features that decide how a quantised matrix product is rounded: an artefact checked on one CPU is not for another.
@@ -83,14 +84,15 @@ def _sentences() -> list[str]:
 
 def artifact_key(source: ModelSource) -> str:
     """Return 32 hex digits of everything that decides the result of compiling."""
-    decides = {
-        "fingerprint": source.fingerprint,
-        "recipe": RECIPE,
-        "calibration": hashlib.sha256(CALIBRATION.read_bytes()).hexdigest(),
-        "versions": {name: _version(name) for name in ("openvino", "nncf", "sentence-transformers")},
-        "machine": platform.machine(),
-        "cpu": sorted(_cpu_features()),
-    }
+    libraries = ["openvino", "nncf", "sentence-transformers"]
+    decides: dict[str, object] = {"fingerprint": source.fingerprint, "recipe": RECIPE}
+    if source.family == "universal":
+        decides["recipe"] = UNIVERSAL_RECIPE
+        libraries = ["openvino"]
+    else:
+        decides["calibration"] = hashlib.sha256(CALIBRATION.read_bytes()).hexdigest()
+    decides["versions"] = {name: _version(name) for name in libraries}
+    decides |= {"machine": platform.machine(), "cpu": sorted(_cpu_features())}
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
 
 

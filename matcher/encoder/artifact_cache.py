@@ -75,9 +75,8 @@ async def _compile(source: ModelSource, folder: Path, progress: Callable[[str], 
     for abandoned in folder.parent.glob(f".{folder.name}.making-*"):
         # The lock is held, so the process that made it is gone.
         shutil.rmtree(abandoned, ignore_errors=True)
-    progress(
-        f"compiling {source.name} for this machine, once; how long it takes is said when its first steps are measured"
-    )
+    left = "a few seconds" if source.family == "universal" else "its first steps are measured to say how long"
+    progress(f"compiling {source.name} for this machine, once: {left}")
     making = Path(tempfile.mkdtemp(prefix=f".{folder.name}.making-", dir=folder.parent))
     try:
         await _run_compiler(source, making, progress)
@@ -90,7 +89,7 @@ async def _run_compiler(source: ModelSource, output: Path, progress: Callable[[s
     paths = [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path), "CI": "true"}
     compiler = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "matcher.encoder.compiler"),
+        *(sys.executable, "-m", "matcher.encoder.compiling_process", source.family),
         *(str(source.path), str(output), source.name, source.fingerprint),
         stdin=asyncio.subprocess.PIPE,  # kept open: the compiler ends when this process does
         stdout=asyncio.subprocess.PIPE,

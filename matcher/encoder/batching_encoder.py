@@ -63,7 +63,13 @@ class BatchingEncoder:
         """Return for each text the places of the words that the model does not know."""
         return unknown_words(self._runtime, texts)
 
-    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
+    async def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        english: bool | None = None,  # noqa: ARG002  (one model reads every text)
+        priority: Priority = Priority.ROUTE,
+    ) -> Vectors:
         """Encode texts into unit vectors of shape (len(texts), dimension).
 
         Raises EncoderOverloaded when the queue is full, ModelUnusable when the model fails, ShuttingDown once closed.

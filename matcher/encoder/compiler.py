@@ -1,17 +1,8 @@
-"""Compiler of sentence-transformers models into artefacts: a program of its own, run once for each model.
-
-`python -m matcher.encoder.compiler MODEL_FOLDER OUTPUT_FOLDER NAME FINGERPRINT` writes the artefact's files and its
-manifest, and prints one JSON object a line: {"progress": …}, or {"failed": …} at the end. It runs in a process of its
-own because it needs torch, takes 800 MB, and its libraries fork.
-"""
+"""Compiler of sentence-transformers models into artefacts; needs torch and takes 800 MB, and its libraries fork."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,24 +30,6 @@ from matcher.encoder.tokenization import TOKENIZER, Tokenization  # noqa: E402
 
 # Of 0.5 … 0.95, 0.75 and 0.8 move the vectors least; with 0.75 the best agents differ least from those of fp32.
 SMOOTH_QUANT_ALPHA = 0.75
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Compile, and report progress on the real standard output; what the libraries print goes to standard error."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    reports = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
-    os.dup2(2, 1)
-    folder, output, name, fingerprint = arguments
-
-    def report(step: str) -> None:
-        print(json.dumps({"progress": step}), file=reports)
-
-    try:
-        compile_model(Path(folder), Path(output), name, fingerprint, report)
-    except Exception as error:  # noqa: BLE001  (any failure of four libraries means the same: use torch)
-        print(json.dumps({"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}), file=reports)
-        return 1
-    return 0
 
 
 def compile_model(folder: Path, output: Path, name: str, fingerprint: str, report: Callable[[str], None]) -> None:
@@ -124,14 +97,3 @@ def _forms(
         )
 
     return [("int8", quantised), *forms]
-
-
-def _end_with_parent() -> None:
-    """End this process with its parent, whose end of standard input then closes."""
-    while os.read(0, 1024):  # not sys.stdin: its lock cannot be held when the interpreter ends
-        pass
-    os._exit(2)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

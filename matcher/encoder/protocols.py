@@ -16,7 +16,10 @@ Vectors = NDArray[np.float32]
 
 
 class Encoder(Protocol):
-    """Turns texts into unit vectors without blocking the event loop."""
+    """Turns texts into unit vectors without blocking the event loop.
+
+    An encoder of a pair of models has `halves`, too: see `halves_of`.
+    """
 
     @property
     def fingerprint(self) -> str:
@@ -34,9 +37,12 @@ class Encoder(Protocol):
     def reason(self) -> str:
         """Return one sentence saying why this runtime was chosen."""
 
-    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
-        """Encode texts into unit vectors of shape (len(texts), dimension).
+    async def encode(
+        self, texts: Sequence[str], *, english: bool | None = None, priority: Priority = Priority.ROUTE
+    ) -> Vectors:
+        """Encode texts into unit vectors of shape (len(texts), dimension); a pair gives two halves of such.
 
+        english: whether the texts are surely in English; None: each is asked by itself. It matters to a pair only.
         Raises EncoderOverloaded when the queue is full, ModelUnusable when the model fails, ShuttingDown once closed.
         """
 
@@ -55,6 +61,12 @@ def unknown_words(model: Encoder | Runtime, texts: Sequence[str]) -> Sequence[Se
     # isinstance of a Protocol takes 9 us, of a decision's 1,500.
     unknown: Callable[[Sequence[str]], Sequence[Sequence[tuple[int, int]]]] | None = getattr(model, "unknown", None)
     return [()] * len(texts) if unknown is None else unknown(texts)
+
+
+def halves_of(encoder: Encoder) -> tuple[int, int] | None:
+    """Return how many components the halves of a pair's vectors have; None: an encoder of one model."""
+    halves: tuple[int, int] | None = getattr(encoder, "halves", None)
+    return halves
 
 
 class Tokens(msgspec.Struct, frozen=True):

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
+UNIVERSAL_MODEL = "universal-sentence-encoder-multilingual"
+PACKAGED_PAIR = f"{PACKAGED_MODEL}+{UNIVERSAL_MODEL}"
+"""The first for English, the second beside it for every language."""
 
 RuntimeChoice = Literal["auto", "openvino", "torch"]
 
@@ -25,9 +28,9 @@ class Priority(enum.IntEnum):
 class EncoderSettings:
     """Hold which model is served, by what runtime, and the bounds of the queue and the cache.
 
-    `model` is the packaged model's name, a folder, or a hub id; `threads` is the number of cores to use (0: all that
-    this process may run on); `max_queued_tokens` bounds the queue of each priority by itself, so that an import cannot
-    make a route be refused; `text_cache_size` is the number of recent texts whose vectors are kept.
+    `model` is the name of a packaged model or pair, a folder, or a hub id; `threads` is the number of cores to use (0:
+    all that this process may run on); `max_queued_tokens` bounds the queue of each priority by itself, so that an
+    import cannot make a route be refused; `text_cache_size` is the number of recent texts whose vectors are kept.
     """
 
     cache_dir: Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,23 @@ EMBEDDINGS = "embeddings.npy"
 Arrays = dict[str, NDArray[Any]]
 
 
+class GraphInput(Protocol):
+    """Cuts texts into tokens, and arranges tokens in the inputs of a compiled graph."""
+
+    @property
+    def layout(self) -> Layout:
+        """Return the layout of texts in the input."""
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        """Cut texts into tokens, truncated to the model's own limit."""
+
+    def unknown(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return for each text the places of the words that the model does not know."""
+
+    def arrays(self, batch: Sequence[Tokens], into: Arrays | None = None) -> Arrays:
+        """Return the inputs of one run; `into`: arrays of a packed run to write into, whatever they hold."""
+
+
 class Tokenization:
     """Tokenize texts for one model, with its tokenizer, limit and layout."""
 
@@ -37,10 +54,14 @@ class Tokenization:
         tokenizer.no_padding()
         tokenizer.enable_truncation(manifest.max_length)
         self._tokenizer = tokenizer
-        self.vocabulary = TokenizerVocabulary(tokenizer, lower_case=manifest.lower_case)
+        self._vocabulary = TokenizerVocabulary(tokenizer, lower_case=manifest.lower_case)
         self.layout: Layout = PackedLayout(static_rows(manifest.max_length)) if manifest.packed else PaddedLayout()
         # A memory map: only the pages of words that occur are ever in memory.
         self._embeddings = np.asarray(np.load(folder / EMBEDDINGS, mmap_mode="r")) if manifest.packed else None
+
+    def unknown(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Return for each text the places of the words that the model does not know."""
+        return self._vocabulary.unknown(texts)
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Cut texts into tokens, truncated to the model's own limit."""

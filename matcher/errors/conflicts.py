@@ -60,6 +60,20 @@ class AgentHasHolds(MatcherError):
         )
 
 
+class CustomerInContact(MatcherError):
+    """The customer waits or is served."""
+
+    reason = "CUSTOMER_IN_CONTACT"
+
+    def __init__(self, customer: str, contacts: int) -> None:
+        super().__init__(
+            f"{customer} has {contacts} contact{'' if contacts == 1 else 's'} that ha{'s' if contacts == 1 else 've'} "
+            "not ended; `force` lets them go on as nobody's",
+            customer=customer,
+            contacts=contacts,
+        )
+
+
 class AgentFull(MatcherError):
     """The agent has not enough free capacity for an assignment by hand."""
 

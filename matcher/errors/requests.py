@@ -100,6 +100,22 @@ class ContactNotFound(NotFound):
     kind = "contact"
 
 
+class CustomerNotFound(NotFound):
+    """There is no such customer: nothing is remembered of one, or no longer."""
+
+    reason = "CUSTOMER_NOT_FOUND"
+    kind = "customer"
+
+
+class ConsentMissing(MatcherError):
+    """Interests are to be remembered without a consent that is in force."""
+
+    reason = "CONSENT_MISSING"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"interests are remembered only while a consent is in force: {why}", field="customer.consent")
+
+
 class DecisionNotFound(NotFound):
     """There is no such decision, or its record has expired."""
 

@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.affinity.scorer import Scorer
+from matcher.affinity.scorer import Scorer, untrained
 from matcher.evaluation.datasets import dataset_of
 from matcher.evaluation.decisions import Decisions, decide
 from matcher.evaluation.evaluate import Evaluation, baselines_of, summarise
@@ -88,7 +88,7 @@ async def evaluate_by_folds(
 
 def _learn(production: Production, suites: Sequence[Suite]) -> Scorer:
     datasets = [dataset_of(production, suite) for suite in suites if suite.messages]
-    scorer, _ = learn(datasets, Scorer(), folds=INNER_FOLDS)
+    scorer, _ = learn(datasets, untrained(production.scorer.halves), folds=INNER_FOLDS)
     return scorer
 
 

@@ -30,8 +30,7 @@ async def check_floor(
 ) -> FloorResult:
     """Route small talk and a suite's messages with all agents free, and return the shares that fall back."""
     await production.encode_suite(suite, progress)
-    units = {unit for text in nothing_to_go_by for unit in production.units(text)}
-    await production.encode(units, f"{suite.name}: encoding small talk", progress)
+    await production.encode((), f"{suite.name}: encoding small talk", progress, messages=nothing_to_go_by)
     index = production.index(suite.agents)
     floors = await production.floors_of(index)
     nothing = [production.read(text) for text in nothing_to_go_by]

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from matcher.affinity.compared import ComparedUnits, compared_units
+from matcher.affinity.language import ENGLISH
 from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
@@ -17,7 +18,7 @@ from matcher.affinity.search_result import SearchResult
 from matcher.affinity.set_aside import read
 from matcher.affinity.small_talk import SmallTalk
 from matcher.config import Settings
-from matcher.encoder import EncoderSettings, Vectors, open_encoder, unknown_words
+from matcher.encoder import EncoderSettings, Vectors, halves_of, open_encoder, unknown_words
 from matcher.evaluation.suite import Suite, SuiteAgent
 from matcher.evaluation.vector_cache import VectorCache
 from matcher.index import Query, SiteIndex
@@ -27,6 +28,7 @@ from matcher.ranking.floors import Floors
 from matcher.replica.absolute_floors import AbsoluteFloors
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.interest_vectors import texts_of
+from matcher.replica.text_reading import TEXT_READING
 from matcher.routing.encoded_message import EncodedMessage
 
 ANYONE = Requirements()
@@ -51,29 +53,31 @@ class Production:
         """Return the same parts with another scorer; floors are computed for each index."""
         return replace(self, scorer=scorer, learned_from=())
 
-    async def encode(self, texts: Iterable[str], label: str, progress: Progress) -> None:
-        """Encode the texts, and the units of each as a message, that the cache does not hold."""
-        given = set(texts)
-        missing = self.cache.missing(given.union(*map(self.units, given)))
-        if missing:
-            with progress(label, len(missing)) as step:
-                await self.cache.encode(missing, step)
+    async def encode(
+        self, texts: Iterable[str], label: str, progress: Progress, *, messages: Iterable[str] = ()
+    ) -> None:
+        """Encode the texts as they are, and the units of messages, that the cache does not hold."""
+        wanted: dict[bool | None, set[str]] = {None: set(texts), True: set(), False: set()}
+        for compared in map(self._compared, set(messages)):
+            wanted[compared.language == ENGLISH].update(compared.texts)
+        if not halves_of(self.cache.encoder):
+            wanted = {None: set().union(*wanted.values())}
+        missing = {english: self.cache.missing(some, english=english) for english, some in wanted.items()}
+        if total := sum(map(len, missing.values())):
+            with progress(label, total) as step:
+                for english, some in missing.items():
+                    await self.cache.encode(some, step, english=english)
 
     async def encode_suite(self, suite: Suite, progress: Progress) -> None:
         """Encode a suite's interests and the units of its messages."""
-        texts = {text for agent in suite.agents for text in self._interest_texts(agent.interests) if text}
-        for message in suite.messages:
-            texts.update(self.units(message.text))
-        await self.encode(texts, f"{suite.name}: encoding", progress)
-
-    def units(self, text: str) -> list[str]:
-        """Return the texts of a message's units, as the router compares them."""
-        return self._compared(text).texts
+        texts = {text for agent in suite.agents for text in self.interest_texts(agent.interests) if text}
+        messages = (message.text for message in suite.messages)
+        await self.encode(texts, f"{suite.name}: encoding", progress, messages=messages)
 
     def read(self, text: str) -> EncodedMessage:
         """Return a message as the router encodes it; the cache must hold its units."""
         compared = self._compared(text)
-        vectors = self.cache.vectors(compared.texts)
+        vectors = self.cache.vectors(compared.texts, english=compared.language == ENGLISH)
         stems_of_units = [stems(unit) for unit in compared.texts]
         return EncodedMessage(compared.units, vectors, stems_of_units, language=compared.language)
 
@@ -91,12 +95,13 @@ class Production:
         unknown = partial(unknown_words, self.cache.encoder)
         return compared_units(read(Message(text, "", ANYONE)), unknown, SmallTalk.of_pool(()))
 
-    def _interest_texts(self, interests: Sequence[str]) -> Sequence[str]:
+    def interest_texts(self, interests: Sequence[str]) -> Sequence[str]:
+        """Return what is compared of interests; "" for an interest that says nothing."""
         return texts_of(self.cache.encoder)(interests)
 
     def interest_vectors(self, interests: Sequence[str]) -> Vectors:
         """Return the vectors [interests, dimension] as the service keeps them: zeros where an interest says nothing."""
-        texts = self._interest_texts(interests)
+        texts = self.interest_texts(interests)
         vectors = np.zeros((len(texts), self.cache.encoder.dimension), np.float32)
         if said := [text for text in texts if text]:
             vectors[[bool(text) for text in texts]] = self.cache.vectors(said)
@@ -127,9 +132,10 @@ async def open_production(settings: Settings, say: Callable[[str], None]) -> Asy
             threads=settings.encoder_threads,
         ),
         say,
+        reading=TEXT_READING,
     )
     try:
-        scorer, provenance = load_scorer(settings.scorer, encoder.fingerprint)
+        scorer, provenance = load_scorer(settings.scorer, encoder.fingerprint, halves_of(encoder))
         floors = await AffinityFloors.open(encoder, AbsoluteFloors(encoder, settings.models_dir, keep_stock=True))
         try:
             learned_from = provenance.suites if provenance else ()

@@ -222,6 +222,10 @@ class AttributeTable:
         spoken, broader = (self.column(Attribute.LANGUAGE, name) > 0 for name in looked_up(language))
         return spoken | broader
 
+    def skills_of_none(self, numbers: NDArray[np.int64], skills: Mapping[str, int]) -> dict[str, int]:
+        """Return the skills that none of these numbers has at its least level."""
+        return {name: least for name, least in skills.items() if not self.has_skills({name: least})[numbers].any()}
+
     def has_skills(self, skills: Mapping[str, int]) -> NDArray[np.bool_]:
         """Tell by number whether every skill is there at its least level or above."""
         met = np.ones(len(self._attributes), np.bool_)

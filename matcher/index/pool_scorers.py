@@ -39,4 +39,4 @@ class PoolScorers:
         return self.of(pool).vectors is not before.vectors
 
     def _serving(self, scorer: Scorer) -> ServingScorer:
-        return ServingScorer(scorer, scorer.fingerprint, self._vectors.projected(scorer.map))
+        return ServingScorer(scorer, scorer.fingerprint, self._vectors.projected(scorer.map, scorer.halves))

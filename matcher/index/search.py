@@ -8,16 +8,29 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matcher.affinity.lexicon import Lexicon
 from matcher.affinity.scorer import Evidence, Scorer, Scores
 from matcher.affinity.search_result import FreeAgent, SearchResult, top_k
 from matcher.index.agent_table import AgentTable
 from matcher.index.filters import admitted
+from matcher.index.kinds import kinds_of
 from matcher.index.pool_scorers import ServingScorer
 from matcher.index.vector_table import Floats, Rows
 from matcher.index.view import View
 from matcher.model import Requirements
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The units of a customer's profile: those of a query from `first` on.
+
+    They count where no affinity of the units before them reaches `floor`.
+    """
+
+    first: int
+    floor: float
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,6 +43,8 @@ class Query:
     """The stems of each unit."""
     weights: Sequence[float] | None = None
     """Of each unit: the factor of its evidence, not negative; 0: as if the message did not have it; None: each is 1."""
+    beside: Beside | None = None
+    """The units of the customer's profile among them; None: it has none."""
 
     def __post_init__(self) -> None:
         """Raise ValueError where the weights are not one a unit, or one is negative or no number."""
@@ -37,6 +52,11 @@ class Query:
             len(self.weights) != len(self.units) or not all(0 <= weight < math.inf for weight in self.weights)
         ):
             raise ValueError("weights must be one number a unit, none of them negative")
+
+    @property
+    def parts(self) -> Sequence[Floats]:
+        """The units of the message, and those of the customer's profile where it has any."""
+        return (self.units,) if self.beside is None else np.split(self.units, [self.beside.first])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +83,12 @@ def search(
     vectors, table = space.serving.vectors, space.serving.vectors.table
     members, positions = admitted(agents, space.view, requirements)
     # Query by query: the last bit of a matrix product depends on how many rows it has.
-    toward = [vectors.toward(query.units) for query in queries]
-    unit, row, cosine = space.view.above(np.concatenate(toward), scorer.threshold, positions)
+    toward = np.concatenate([vectors.toward(units) for query in queries for units in query.parts])
+    kinds = None
+    if scorer.halves is not None and scorer.others is not None:
+        units = np.concatenate([query.units for query in queries])
+        kinds = kinds_of(units, toward, scorer.halves, scorer.others.threshold)
+    unit, row, cosine = space.view.above(toward, scorer.threshold, positions, kinds)
     evidence = Evidence(
         unit=unit,
         agent=table.agent[row],
@@ -73,13 +97,16 @@ def search(
         lexical=space.lexicon.shared([stems for query in queries for stems in query.stems], unit, table.handle[row]),
         held=table.held[row],
     )
+    if kinds is not None:
+        evidence = _by_kind(scorer, evidence, vectors.both_english(unit, row, kinds))
     pool_agents = agents.attribute_table.in_pool(requirements.pool)
     rows = len(space.view.owners) if positions is None else int(np.count_nonzero(positions))
     free: tuple[FreeAgent, ...] | None = None
     results = []
     weight = _weights(queries, unit)
-    for own, scores in _scored(scorer, evidence, weight, [len(query.units) for query in queries], len(agents.load)):
-        reached = scores.affinity.max(initial=-np.inf) >= floor
+    for own, scores, by_profile in _scored(scorer, evidence, weight, queries, len(agents.load)):
+        # Where the profile counts, the least utilized agents are named, too: a queue's order goes by the message alone.
+        reached = not by_profile and scores.affinity.max(initial=-np.inf) >= floor
         if not reached and free is None:
             free = least_utilized(agents, members, max_free)
         results.append(
@@ -95,6 +122,7 @@ def search(
                 calibration=scorer.calibration,
                 scorer=space.serving.fingerprint,
                 rows=rows,
+                by_profile=by_profile,
             )
         )
     return results
@@ -118,6 +146,19 @@ def least_utilized(agents: AgentTable, rows: Rows, most: int) -> tuple[FreeAgent
     return tuple(sorted(free, key=lambda agent: (agent.utilization, agent.idle_since_ms, agent.agent.id))[:most])
 
 
+def _by_kind(scorer: Scorer, evidence: Evidence, both_english: NDArray[np.bool_]) -> Evidence:
+    """Return the evidence with what its cosines are worth.
+
+    Words are stemmed as English, so shared words count only between two English texts.
+    """
+    return replace(
+        evidence,
+        cosine=scorer.values(evidence.cosine, both_english),
+        lexical=evidence.lexical * both_english,
+        similarity=evidence.cosine,
+    )
+
+
 def _weights(queries: Sequence[Query], unit: Rows) -> Floats | None:
     """Return the weight of each triple's unit [triples]; None where no message has weights."""
     if all(query.weights is None for query in queries):
@@ -127,23 +168,47 @@ def _weights(queries: Sequence[Query], unit: Rows) -> Floats | None:
 
 
 def _scored(
-    scorer: Scorer, evidence: Evidence, weight: Floats | None, units: Sequence[int], rows: int
-) -> list[tuple[Evidence, Scores]]:
-    """Score the evidence of several messages, each by itself; return the evidence and scores of each.
+    scorer: Scorer, evidence: Evidence, weight: Floats | None, queries: Sequence[Query], rows: int
+) -> list[tuple[Evidence, Scores, bool]]:
+    """Score the evidence of several messages, each by itself.
 
-    weight: [triples], as of `Scorer.score`; units: of each message; rows: of the agent table. An agent
-    that two messages meet is scored as two agents.
+    weight: [triples], as of `Scorer.score`; rows: of the agent table. An agent that two messages meet is scored as two
+    agents. Returns the evidence and scores of each, and whether the customer's profile counts in them.
     """
-    if len(units) == 1:
-        return [(evidence, scorer.score(evidence, weight))]
-    bounds = np.concatenate([[0], np.cumsum(units)])
+    if len(queries) == 1:
+        return [_score_alone(scorer, evidence, weight, queries[0].beside)]
+    bounds = np.concatenate([[0], np.cumsum([len(query.units) for query in queries])])
     message = np.searchsorted(bounds, evidence.unit, side="right") - 1
     own = replace(evidence, unit=evidence.unit - bounds[message])
-    scores = scorer.score(replace(own, agent=own.agent + message * rows), weight)
-    numbers = np.arange(len(units) + 1)
+    numbers = np.arange(len(queries) + 1)
     triples = np.searchsorted(message, numbers).tolist()
+    if any(query.beside for query in queries):
+        slices = [slice(*of_message) for of_message in pairwise(triples)]
+        return [
+            _score_alone(scorer, own.only(part), None if weight is None else weight[part], query.beside)
+            for part, query in zip(slices, queries, strict=True)
+        ]
+    scores = scorer.score(replace(own, agent=own.agent + message * rows), weight)
     agents = np.searchsorted(scores.agent, numbers * rows).tolist()
     return [
-        (own.only(slice(*of_message)), scores.part(*met, triples_before=of_message[0], rows_before=number * rows))
+        (
+            own.only(slice(*of_message)),
+            scores.part(*met, triples_before=of_message[0], rows_before=number * rows),
+            False,
+        )
         for number, (of_message, met) in enumerate(zip(pairwise(triples), pairwise(agents), strict=True))
     ]
+
+
+def _score_alone(
+    scorer: Scorer, evidence: Evidence, weight: Floats | None, beside: Beside | None
+) -> tuple[Evidence, Scores, bool]:
+    """Score one message; a profile beside it counts only where the message itself says too little."""
+    if beside is None:
+        return evidence, scorer.score(evidence, weight), False
+    said = evidence.unit < beside.first
+    alone = evidence.only(said)
+    scores = scorer.score(alone, None if weight is None else weight[said])
+    if scores.affinity.max(initial=-np.inf) >= beside.floor:
+        return alone, scores, False
+    return evidence, scorer.score(evidence, weight), True

@@ -80,7 +80,7 @@ class SiteIndex:
         the lock is released after every 1,024 rows.
         """
         with self._lock:
-            vectors = self._vectors.projected(scorer.map)
+            vectors = self._vectors.projected(scorer.map, scorer.halves)
             agents = self._agents.rows_in_use()
             agents = agents[self._agents.values(agents, Attribute.POOL, pool) > 0]
             interests = [self._agents.interests[row] for row in agents.tolist()]
@@ -309,6 +309,17 @@ class SiteIndex:
             {constraint: int(counts[number]) for number, constraint in enumerate(ORDER) if counts[number]},
             tuple(named),
         )
+
+    def unmet_skills(self, requirements: Requirements) -> dict[str, int]:
+        """Return the required skills that none of the agents who meet the constraints before has at its level.
+
+        Where each of these skills is had by somebody, and all of them by nobody, return all.
+        """
+        with self._lock:
+            rows, unmet = first_unmet(self._agents, requirements)
+            numbers = self._agents.attributes[rows[unmet == ORDER.index(Constraint.SKILL)]]
+            lacking = self._agents.attribute_table.skills_of_none(np.unique(numbers), requirements.skills)
+        return lacking or dict(requirements.skills)
 
     def _find(
         self,

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher import kernels
+from matcher.affinity.kinds import Halves
+from matcher.index.kinds import RowKinds, UnitKinds
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -44,6 +46,29 @@ def _shifted(half: NDArray[np.float16]) -> Floats:
     return bits.view(np.float32)
 
 
+def _blocks(linear_map: Floats, halves: Halves | None) -> list[tuple[slice, Floats]]:
+    """Return the blocks of a map, each with its components."""
+    if halves is None:
+        return [(slice(0, len(linear_map)), linear_map)]
+    of = (slice(0, halves[0]), slice(halves[0], sum(halves)))
+    return [(block, np.ascontiguousarray(linear_map[block, block])) for block in of]
+
+
+def _product(vectors: Floats, blocks: Sequence[tuple[slice, Floats]]) -> Floats:
+    """Return vectors [n, dimension] under a map of blocks; without a block as they are, to be changed."""
+    if not blocks:
+        return vectors.copy()
+    if len(blocks) == 1:
+        return vectors @ blocks[0][1]
+    return np.concatenate([vectors[:, block] @ linear for block, linear in blocks], axis=1)
+
+
+def _mean_eigenvalue(grams: Sequence[Floats]) -> float:
+    if not grams:
+        return 1.0
+    return sum(float(np.trace(gram)) for gram in grams) / sum(map(len, grams))
+
+
 def _gram(linear_map: Floats) -> Floats:
     wide = linear_map.astype(np.float64)
     return np.asarray(wide @ wide.T, np.float32)
@@ -66,17 +91,21 @@ class VectorTable:
         """By row: how many interests the agent has."""
         self._used = 0
         self._free: list[int] = []
-        self._projections: WeakValueDictionary[int, ProjectedVectors] = WeakValueDictionary()
+        self._projections: WeakValueDictionary[tuple[int, Halves | None], ProjectedVectors] = WeakValueDictionary()
 
     def __len__(self) -> int:
         """Count the rows in use."""
         return self._used - len(self._free)
 
-    def projected(self, linear_map: Floats | None) -> ProjectedVectors:
-        """Return the vectors projected by a map; callers get one object as long as any of them keeps it."""
-        projection = self._projections.get(id(linear_map))
+    def projected(self, linear_map: Floats | None, halves: Halves | None = None) -> ProjectedVectors:
+        """Return the vectors projected by a map; callers get one object as long as any of them keeps it.
+
+        halves: of the vectors of a pair of models; None: they are of one model.
+        """
+        key = (id(linear_map), halves)
+        projection = self._projections.get(key)
         if projection is None:
-            projection = self._projections[id(linear_map)] = ProjectedVectors(self, linear_map)
+            projection = self._projections[key] = ProjectedVectors(self, linear_map, halves)
         return projection
 
     def add(self, agent: int, vectors: NDArray[np.float16], handles: Sequence[int]) -> Rows:
@@ -123,13 +152,16 @@ class ProjectedVectors:
     as they were stored, whatever the map, and several maps can share them.
     """
 
-    def __init__(self, table: VectorTable, linear_map: Floats | None) -> None:
+    def __init__(self, table: VectorTable, linear_map: Floats | None, halves: Halves | None = None) -> None:
         self.table = table
-        self._map = linear_map
-        self._gram = None if linear_map is None else _gram(linear_map)
-        self._least = _VANISHED * (1.0 if self._gram is None else float(np.trace(self._gram)) / len(self._gram))
-        self._shrink = np.full(0 if linear_map is None else len(table.vectors), np.nan, np.float32)
-        """By row: 1 / |vM|, NaN where it is not computed yet; empty without a map."""
+        self.kinds = None if halves is None else RowKinds(halves, len(table.vectors))
+        """Of the rows; None for vectors of one model."""
+        self._blocks = [] if linear_map is None else _blocks(linear_map, halves)
+        self._grams = [(block, _gram(linear)) for block, linear in self._blocks]
+        self._least = _VANISHED * _mean_eigenvalue([gram for _, gram in self._grams])
+        self._factored = bool(self._blocks) or halves is not None
+        self._shrink = np.full(len(table.vectors) if self._factored else 0, np.nan, np.float32)
+        """By row: 1 / |vM|, NaN where it is not computed yet; empty where every vector has length 1."""
 
     @property
     def halves(self) -> NDArray[np.uint16]:
@@ -147,28 +179,35 @@ class ProjectedVectors:
         With G = M·Mᵀ that is u·G / |uM|, where |uM|² = (u·G) · u: one matrix product instead of two.
         """
         units = np.ascontiguousarray(units, np.float32)
-        if self._gram is None:
+        if not self._factored:
             return units
-        mapped: Floats = units @ self._gram
+        mapped = _product(units, self._grams)
         squared = np.vecdot(mapped, units)
         mapped /= np.sqrt(np.maximum(squared, self._least, out=squared))[:, None]
         return mapped
 
     def invalidate(self, rows: Rows) -> None:
         """Forget the factors of rows whose vectors have changed."""
-        if self._map is not None:
+        if self._factored:
             missing = len(self.table.vectors) - len(self._shrink)
             if missing:
                 self._shrink = np.concatenate([self._shrink, np.full(missing, np.nan, np.float32)])
+                if self.kinds is not None:
+                    self.kinds.grow(missing)
             self._shrink[rows] = np.nan
 
     def prepare(self, rows: Rows) -> None:
         """Compute the factors of these rows, so that no search has to."""
-        if self._map is None:
+        if not self._factored:
             return
         unknown = rows[np.isnan(self._shrink[rows])]
         if len(unknown):
-            length = np.linalg.norm(widen(self.table.vectors[unknown]) @ self._map, axis=1)
+            vectors = widen(self.table.vectors[unknown])
+            mapped = _product(vectors, self._blocks)
+            length = np.linalg.norm(mapped, axis=1)
+            if self.kinds is not None:
+                second = np.linalg.norm(mapped[:, self.kinds.halves[0] :], axis=1)
+                self.kinds.write(unknown, vectors, second, length)
             shrinkage = np.zeros(len(unknown), np.float32)
             np.divide(1.0, length, out=shrinkage, where=length > 0)
             self._shrink[unknown] = shrinkage
@@ -182,7 +221,7 @@ class ProjectedVectors:
                 kernels.compiled.scaled(self.halves, self._shrink, rows, widened)
             return widened
         scaled = widen(self.table.vectors.take(rows, axis=0, mode="clip"))
-        if self._map is not None:
+        if self._factored:
             shrink = self._shrink[rows]
             if math.isnan(shrink.sum()):
                 self.prepare(rows)
@@ -190,15 +229,17 @@ class ProjectedVectors:
             scaled *= shrink[:, None]
         return scaled
 
-    def cosines(self, toward: Floats, unit: NDArray[np.integer], rows: Rows) -> Floats:
+    def cosines(self, toward: Floats, unit: NDArray[np.integer], rows: Rows, kinds: UnitKinds | None = None) -> Floats:
         """Return the exact cosine of each pair [pairs] of a unit, made by `toward`, and a row that was `scaled` before.
 
-        The units ascend. Each cosine is summed by itself, so it is the same to the last bit whatever the other pairs.
+        kinds: of the units, where the vectors are of a pair of models. The units ascend. Each cosine is summed by
+        itself, so it is the same to the last bit whatever the other pairs.
         """
         dots = np.empty(len(rows), np.float32)
         if kernels.compiled is not None:
-            kernels.compiled.cosines(self.halves, self._shrink, toward, unit, rows, dots)
-            return dots
+            shrink = self._shrink if kinds is None else self._shrink[:0]
+            kernels.compiled.cosines(self.halves, shrink, toward, unit, rows, dots)
+            return self._by_kind(dots, unit, rows, kinds)
         raised = toward * _REBIAS  # instead of every row: a power of two changes no digit
         if len(rows) <= _BLOCK:
             half = self.table.vectors.take(rows, axis=0, mode="clip")
@@ -210,6 +251,19 @@ class ProjectedVectors:
                     block = slice(at, min(end, at + _BLOCK))
                     half = self.table.vectors.take(rows[block], axis=0, mode="clip")
                     np.vecdot(_shifted(half), raised[number], out=dots[block])
-        if self._map is not None:
+        if kinds is None and self._factored:
             dots *= self._shrink[rows]
+        return self._by_kind(dots, unit, rows, kinds)
+
+    def both_english(self, unit: NDArray[np.integer], rows: Rows, kinds: UnitKinds) -> NDArray[np.bool_]:
+        """Tell of each pair [pairs] whether the unit and the row are English."""
+        assert self.kinds is not None
+        both: NDArray[np.uint8] = kinds.english[unit] & self.kinds.english[rows]
+        return both.view(np.bool_)
+
+    def _by_kind(self, dots: Floats, unit: NDArray[np.integer], rows: Rows, kinds: UnitKinds | None) -> Floats:
+        if kinds is None or self.kinds is None:
+            return dots
+        both = self.both_english(unit, rows, kinds)
+        dots *= np.where(both, self._shrink[rows], kinds.lift[unit] * self.kinds.alone[rows])
         return dots

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher import kernels
+from matcher.index.kinds import UnitKinds
 from matcher.index.quantized_rows import QuantizedRows
 from matcher.index.vector_table import Floats, ProjectedVectors, Rows
 
@@ -109,25 +110,36 @@ class View:
         self._codes.truncate(end)
 
     def above(
-        self, toward: Floats, threshold: float, admitted: NDArray[np.bool_] | None
+        self, toward: Floats, threshold: float, admitted: NDArray[np.bool_] | None, kinds: UnitKinds | None = None
     ) -> tuple[NDArray[np.int64], Rows, Floats]:
         """Return every (unit, row of the vector table, cosine) whose cosine is above the threshold; exact.
 
         toward: [units, dimension], made by `ProjectedVectors.toward`; admitted: by position, whether
-        the interest is compared; None: all are.
+        the interest is compared; None: all are. kinds: of the units, where the vectors are of a pair of models: the
+        threshold is for pairs of two English texts then, and `kinds` has that of all others.
         """
+        rows_kinds = self._vectors.kinds
+        bars = None if kinds is None or rows_kinds is None else kinds.bars(threshold, rows_kinds.least_share)
         compiled = kernels.compiled
         if compiled is not None and compiled.SCANS and len(self._codes):
             only = _ALL if admitted is None else admitted.view(np.uint8)
             codes, bounds, vectors = self._codes.codes, self._codes.bounds, self._vectors
+            by_kind = None
+            if kinds is not None and rows_kinds is not None:
+                by_kind = (rows_kinds.english, rows_kinds.alone, kinds.english, kinds.lift, bars, kinds.threshold)
             met: tuple[Rows, Rows, Floats] = compiled.above(
-                codes, bounds, only, self._rows, vectors.halves, vectors.shrink, toward, threshold
+                codes, bounds, only, self._rows, vectors.halves, vectors.shrink, toward, threshold, by_kind
             )
             return met
-        unit, position = self._codes.may_exceed(toward, threshold, admitted)
+        least = threshold if bars is None else float(bars.min(initial=np.inf))
+        unit, position = self._codes.may_exceed(toward, least, admitted)
         rows = self._rows[position]
-        cosine = self._vectors.cosines(toward, unit, rows)
-        exceed = np.flatnonzero(cosine > threshold)
+        cosine = self._vectors.cosines(toward, unit, rows, kinds)
+        if kinds is not None:
+            both = self._vectors.both_english(unit, rows, kinds)
+            exceed = np.flatnonzero(cosine > np.where(both, np.float32(threshold), np.float32(kinds.threshold)))
+        else:
+            exceed = np.flatnonzero(cosine > threshold)
         return unit[exceed], rows[exceed], cosine[exceed]
 
     def _append(self, rows: Rows, owners: Rows | int) -> None:

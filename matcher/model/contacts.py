@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from matcher.model.decisions import Basis, Candidate, Constraint, Degraded, LeftOut
+from matcher.model.decisions import Basis, Candidate, Constraint, Degraded, LeftOut, Preferred, Requirements
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
 from matcher.model.roster import Pool
 
@@ -90,6 +90,9 @@ class Contact:
     pool_uid: str = ""
     excluded_uids: Mapping[str, str] = field(default_factory=dict)
     """The uids of excluded agents by id, where they are known: a new agent of the id is not excluded."""
+    requirements: Requirements = field(default_factory=Requirements)
+    """What the contact requires of its agent; only pool and channel where its record is of before schema 3."""
+    preferred: tuple[Preferred, ...] = ()
 
     def is_in(self, pool: Pool) -> bool:
         """Return whether the contact is in a pool, and not in a former pool of the same id."""
@@ -186,6 +189,8 @@ class Unmatched:
     left_out: LeftOut
     would_match: tuple[Candidate, ...] = ()
     unknown_preferred: tuple[str, ...] = ()
+    unmet_skills: Mapping[str, int] = field(default_factory=dict)
+    """Where the reason is SKILL, the required skills that leave nobody, with their levels."""
 
 
 Outcome = ReservedOutcome | QueuedOutcome | Unmatched

@@ -105,6 +105,20 @@ class AsideKind(StrEnum):
     UNALIGNED = "UNALIGNED"
 
 
+class ReasonSource(StrEnum):
+    """Where the words come from that met an interest."""
+
+    MESSAGE = "MESSAGE"
+    PROFILE = "PROFILE"
+
+
+class ProfileUnit(NamedTuple):
+    """An interest of the customer that is compared: its id, and whether an agent's desk may be told of it."""
+
+    id: str
+    shareable: bool
+
+
 class SetAside(NamedTuple):
     """A part of the caller's text that is not compared: code points, end excluded."""
 
@@ -139,10 +153,29 @@ class Message:
     media_type: str = PLAIN
     kept: tuple[Stretch, ...] | None = None
     set_aside: tuple[SetAside, ...] = ()
+    interests: tuple[str, ...] = ()
+    """What the customer cares about, as the caller gave it for this contact."""
+    interests_shareable: bool = False
+    """Whether an agent's desk may be told which of the agent's interests these met."""
+
+    @property
+    def is_wordless(self) -> bool:
+        """Whether nothing is said: there is neither a text nor an interest."""
+        return not (self.text or self.interests)
 
     def with_kept(self, text: str, kept: tuple[Stretch, ...], set_aside: tuple[SetAside, ...]) -> Message:
         """Return the message with what is compared of its text. `dataclasses.replace` takes three times as long."""
-        return Message(text, self.customer, self.requirements, self.preferred, self.media_type, kept, set_aside)
+        return Message(
+            text,
+            self.customer,
+            self.requirements,
+            self.preferred,
+            self.media_type,
+            kept,
+            set_aside,
+            self.interests,
+            self.interests_shareable,
+        )
 
     def __repr__(self) -> str:
         return f"Message({len(self.text)} characters)"
@@ -151,8 +184,8 @@ class Message:
 # A dozen reasons and candidates are made for each message: making a Struct takes a tenth of a dataclass's time.
 
 
-class Reason(msgspec.Struct, frozen=True):
-    """A unit of the message that matches an interest; start and end in code points of the message."""
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A unit that matches an interest; start and end in code points of the message, 0 for a unit of the profile."""
 
     start: int
     end: int
@@ -160,6 +193,11 @@ class Reason(msgspec.Struct, frozen=True):
     interest: str
     similarity: float
     lexical: float
+    source: ReasonSource = ReasonSource.MESSAGE
+    customer_interest: str = ""
+    """The id of the customer's interest, where the source is the profile."""
+    shareable: bool = False
+    """Whether an agent's desk may be told of the customer's interest."""
 
 
 class Candidate(msgspec.Struct, frozen=True):

@@ -52,6 +52,11 @@ def contact_id(written: str) -> str:
     return written.replace("%2F", "/").replace("%2f", "/")
 
 
+def customer_name(site: str, customer: str) -> str:
+    """Return the name of a customer."""
+    return f"sites/{site}/customers/{customer}"
+
+
 def reservation_name(site: str, reservation: str) -> str:
     """Return the name of a reservation."""
     return f"sites/{site}/reservations/{reservation}"

@@ -38,14 +38,16 @@ class BatchEntry:
     channel: str
     tolerance: float = 0.0
 
-    def shortlist(self, most: int) -> Listed:
+    def shortlist(self, most: int, *, by_profile: bool = True) -> Listed:
         """Return the agents that the message lists, with the affinity where it is not below the floor, else 0.
 
         These are the `most` best agents, the `most` best where affinities within the tolerance count as equal, and
-        the `most` least utilized agents.
+        the `most` least utilized agents; those alone where the affinities are a profile's and by_profile is False.
         """
         affinity = self.result.scores.affinity
         listed = {free.agent.id: 0.0 for free in self.result.least_utilized[:most]}
+        if self.result.by_profile and not by_profile:
+            return listed
         matched = np.flatnonzero(affinity >= self.floor)
         if len(matched):
             used, idle_since = self.result.utilization[matched], self.result.idle_since_ms[matched]
@@ -61,21 +63,27 @@ def assign_batch(entries: Sequence[BatchEntry], openings: Mapping[str, Opening])
 
     As many messages as possible get an agent, and the sum of the affinities is the greatest there is. Where tolerances
     make unequal agents equal, assigning one by one may by chance end higher: then that assignment is used.
+    Which messages get an agent is decided without the customers' profiles; they decide only whom these messages meet.
     openings: of all listed agents; a listed agent without an opening is assigned to no message.
     """
     if not entries:
         return []
-    batch = _Batch(entries, openings)
-    jointly, one_by_one = batch.assign_jointly(), batch.assign_one_by_one()
-    return batch.names(max((jointly, one_by_one), key=batch.worth))
+    chosen = _Batch(entries, openings, by_profile=False).assign()
+    if not any(entry.result.by_profile for entry in entries):
+        return chosen
+    served = [at for at, agent in enumerate(chosen) if agent is not None]
+    met = _Batch([entries[at] for at in served], openings, by_profile=True).assign() if served else []
+    # With several channels a message of these may get no agent: then the profiles decide nothing.
+    return chosen if None in met else [dict(zip(served, met, strict=True)).get(at) for at in range(len(entries))]
 
 
 class _Batch:
     """The messages and the agents they list, as a table of affinities [messages, agents]."""
 
-    def __init__(self, entries: Sequence[BatchEntry], openings: Mapping[str, Opening]) -> None:
+    def __init__(self, entries: Sequence[BatchEntry], openings: Mapping[str, Opening], *, by_profile: bool) -> None:
+        """by_profile: whether the affinities of the customers' profiles count."""
         most = most_listed(len(entries))
-        shortlists = [entry.shortlist(most) for entry in entries]
+        shortlists = [entry.shortlist(most, by_profile=by_profile) for entry in entries]
         self._entries = entries
         self._channels = [entry.channel for entry in entries]
         self._agents = sorted({agent for listed in shortlists for agent in listed} & openings.keys())
@@ -85,6 +93,11 @@ class _Batch:
         for row, listed in zip(self._affinity, shortlists, strict=True):
             for agent in listed.keys() & column.keys():
                 row[column[agent]] = listed[agent]
+
+    def assign(self) -> list[str | None]:
+        """Return the agents by their ids: of the joint assignment, or of that one by one where it is worth more."""
+        best = max((self.assign_jointly(), self.assign_one_by_one()), key=self.worth)
+        return [None if agent is None else self._agents[agent] for agent in best]
 
     def assign_jointly(self) -> Assigned:
         """Return the jointly best assignment."""
@@ -117,7 +130,3 @@ class _Batch:
         """Return how many messages have an agent, and the sum of the affinities, rounded: nearly equal is equal."""
         served = [float(self._affinity[message, agent]) for message, agent in enumerate(assigned) if agent is not None]
         return len(served), round(sum(served), 9)
-
-    def names(self, assigned: Assigned) -> list[str | None]:
-        """Return the agents by their ids."""
-        return [None if agent is None else self._agents[agent] for agent in assigned]

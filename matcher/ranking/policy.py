@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from matcher.affinity.search_result import FreeAgent, SearchResult, top_k
 from matcher.affinity.sentences import Sentences
-from matcher.model import Basis, Candidate, Degraded, LeftOut, Ranking, Reason, interest_id
+from matcher.model import Basis, Candidate, Degraded, LeftOut, Ranking, Reason, ReasonSource, interest_id
 
 MOST_CANDIDATES: Final = 8
 MOST_REASONS: Final = 3
@@ -168,16 +168,22 @@ def _reasons(result: SearchResult, units: Sentences, places: NDArray[np.intp]) -
     columns = zip(
         evidence.unit[triples].tolist(),
         evidence.interest[triples].tolist(),
-        evidence.cosine[triples].tolist(),
+        (evidence.cosine if evidence.similarity is None else evidence.similarity)[triples].tolist(),
         evidence.lexical[triples].tolist(),
         strict=True,
     )
-    reasons_of_agents = []
+    reasons_of_agents, said = [], len(units.spans)
     for agent, reasons in zip(result.agents[places].tolist(), strongest, strict=True):
         interests = agent.profile.interests
         own = []
         for unit, interest, similarity, lexical in islice(columns, len(reasons)):
-            span, text = units.spans[unit], interests[interest]
-            own.append(Reason(span.start, span.end, interest_id(text), text, similarity, lexical))
+            text = interests[interest]
+            if unit < said:
+                span = units.spans[unit]
+                own.append(Reason(span.start, span.end, interest_id(text), text, similarity, lexical))
+            else:
+                brought = units.profile[unit - said]
+                met = (0, 0, interest_id(text), text, similarity, lexical)
+                own.append(Reason(*met, ReasonSource.PROFILE, brought.id, brought.shareable))
         reasons_of_agents.append(tuple(own))
     return reasons_of_agents

@@ -92,7 +92,7 @@ class AbsoluteFloors:
         interests = await asyncio.to_thread(interest_stock)
         log.info("measuring what small talk reaches, once for this model and scorer", interests=len(interests))
         texts = {
-            language: await floor_queries(self._encoder, (*sentences, *support_texts().get(language, ())))
+            language: await floor_queries(self._encoder, language, (*sentences, *support_texts().get(language, ())))
             for language, sentences in measured_sentences().items()
         }
         return _Stock(interests, await encode_interests(self._encoder, interests), texts)

@@ -58,7 +58,7 @@ class AffinityFloors:
         """Encode the small talk; a sentence of which the model knows no word meets nobody, and counts for nothing."""
         await asyncio.to_thread(prepare)
         sentences = measured_sentences()
-        messages = {language: await floor_queries(encoder, sentences[language]) for language in sentences}
+        messages = {language: await floor_queries(encoder, language, sentences[language]) for language in sentences}
         return cls(messages, absolute)
 
     async def prepare(self, scorer: Scorer) -> None:

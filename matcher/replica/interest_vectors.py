@@ -53,6 +53,18 @@ async def encode_interests(encoder: Encoder, interests: Sequence[str]) -> NDArra
     said = [text for text in texts if text]
     starts = range(0, len(said), INTERESTS_PER_CALL)
     parts = [await encode_patiently(encoder, said[start : start + INTERESTS_PER_CALL]) for start in starts]
+    return _rows(encoder, texts, parts)
+
+
+async def encode_at_once(encoder: Encoder, interests: Sequence[str]) -> NDArray[np.float32]:
+    """Return what `encode_interests` does, for a caller who waits for an answer; raise what the encoder raises."""
+    texts = texts_of(encoder)(interests)
+    said = [text for text in texts if text]
+    return _rows(encoder, texts, [await encoder.encode(said)] if said else [])
+
+
+def _rows(encoder: Encoder, texts: Sequence[str], parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the vectors [texts, dimension] as the store keeps them; parts: those of the texts that are not empty."""
     vectors = np.zeros((len(texts), encoder.dimension), np.float32)
     if parts:
         vectors[[bool(text) for text in texts]] = np.concatenate(parts)
@@ -100,10 +112,10 @@ async def vectors_for_update(
     return [np.stack([rows[interest] for interest in profile.interests]) for profile, _ in updates]
 
 
-async def encode_patiently(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+async def encode_patiently(encoder: Encoder, texts: Sequence[str], english: bool | None = None) -> NDArray[np.float32]:
     """Return the vectors [texts, dimension], after the messages of customers; a full encoder is asked again."""
     while True:
         try:
-            return await encoder.encode(texts, priority=Priority.PROFILE)
+            return await encoder.encode(texts, english=english, priority=Priority.PROFILE)
         except EncoderOverloaded as full:
             await asyncio.sleep(full.retry_after_seconds or 0.2)

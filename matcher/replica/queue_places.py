@@ -12,8 +12,7 @@ from matcher.replica.site_replica import SiteReplica
 def place_of(replica: SiteReplica, contact: Contact, now_ms: int) -> Queued | None:
     """Return the place of a contact, None where this process does not know it to wait.
 
-    There is no estimate where no agent who could take the contact is ONLINE. Languages and skills count where this
-    process has read the message: it was asked to route it, or it leads the queue.
+    There is no estimate where no agent who could take the contact is ONLINE.
     """
     served = _served(replica, contact, now_ms)
     return replica.queue.place_of(contact.id, contact.waits_until_ms, now_ms, served=served)
@@ -47,8 +46,8 @@ def new_place(
 
 def _served(replica: SiteReplica, contact: Contact, now_ms: int) -> bool:
     """Return whether an agent who could take a contact is ONLINE, by what is required of the agent at the moment."""
-    noted = replica.queue.required(contact.id)
-    required = noted or Requirements(contact.queued_in or contact.pool, contact.channel)
+    # In a store of before schema 3 only the sealed message says what the contact requires.
+    required = replica.queue.required(contact.id) or contact.requirements
     required, _ = relax_requirements(required, contact.created_ms, now_ms)
     only = "" if required.only in contact.excluded else required.only
     required = replace(required, excluded=required.excluded.union(contact.excluded), only=only)

@@ -153,8 +153,7 @@ class Assigner:
             raise ContactStateWrong(contact_name(site, contact.id), contact.state, wanted)
         if isinstance(said, WaitingMessage):
             return said.message
-        requirements = stored.requirements(contact.pool, contact.channel)
-        return Message(said.text, contact.customer, requirements, (), said.media_type, said.kept, said.set_aside)
+        return said.message(contact.customer, stored.requirements(contact.pool, contact.channel))
 
     async def _rank(self, replica: SiteReplica, pool: Pool, message: Message, agent: str, basis: Basis) -> Ranking:
         """Return the ranking of the one agent, with the words that meet the agent's interests."""

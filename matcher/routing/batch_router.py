@@ -24,6 +24,7 @@ from matcher.routing.encoder_share import ENCODING_SHARE, EncoderShare
 from matcher.routing.message_reading import read_message
 from matcher.routing.ranker import Ranker, RankRequest
 from matcher.routing.reserver import Choice
+from matcher.routing.returning_customers import nothing_said
 from matcher.routing.router import BatchDecision, Router
 from matcher.routing.search_batcher import MOST_TOGETHER
 
@@ -99,9 +100,12 @@ class BatchRouter:
             if answer is not None:
                 return answer
             pool = await replica.pools.pool(request.message.requirements.pool)
+            wordless = request.message.is_wordless
             request = replace(request, message=await read_message(request.message))
-            message = await self._router.with_relationship(replica, pool, request.message)
-            encoded = await encode_or_fall_back(replica, pool, message, share, until)
+            message, profile = await self._router.returning.met(replica, pool, request.message)
+            if profile is None and wordless:
+                return nothing_said()
+            encoded = await encode_or_fall_back(replica, pool, message, profile, share, until)
             to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
             return _Undecided(at, request, to_rank, await self._ranker.terms(replica, pool, encoded))
         except MatcherError as error:

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.affinity.comparable import Unknown
-from matcher.affinity.compared import ComparedUnits, compared_units
+from matcher.affinity.compared import ComparedUnits, compared_units, profile_units
+from matcher.affinity.language import ENGLISH
 from matcher.affinity.lexicon import stems
 from matcher.affinity.sentences import Sentences
 from matcher.affinity.small_talk import SmallTalk
-from matcher.encoder import unknown_words
+from matcher.encoder import Encoder, unknown_words
 from matcher.errors import EncoderOverloaded, ModelUnusable, ServiceOverloaded
-from matcher.model import Degraded, Message, Pool, WhenOverloaded
+from matcher.index import Beside, Query
+from matcher.model import Degraded, Message, Pool, ProfileUnit, WhenOverloaded
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.message_reading import AT_ONCE, in_reader
+from matcher.store.remembered import StoredProfile
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EncodedMessage:
-    """A message's units, their vectors [units, dimension] and their stems [units]. Never logged."""
+    """A message's units, their vectors [units, dimension] and their stems [units]. Never logged.
+
+    The units of the customer's profile follow those of the text.
+    """
 
     units: Sentences
     vectors: NDArray[np.float32]
@@ -34,36 +41,65 @@ class EncodedMessage:
     language: str = ""
     """The tag of the language in which the whole text is written; "": unknown."""
 
+    def query(self, floor: float, profile_weight: float) -> Query:
+        """Return the message as the search takes it.
+
+        floor: below it the customer's profile counts; profile_weight: the factor of its evidence then.
+        """
+        if not self.units.profile:
+            return Query(self.vectors, self.stems)
+        said, brought = len(self.units.spans), len(self.units.profile)
+        weights = [1.0] * said + [profile_weight] * brought
+        return Query(self.vectors, self.stems, weights, Beside(said, floor))
+
 
 async def encode_message(
     replica: SiteReplica,
     message: Message,
     pool: Pool | None = None,
+    profile: StoredProfile | None = None,
     share: EncoderShare | None = None,
     until: float | None = None,
 ) -> EncodedMessage:
     """Split a message that was read into units, and encode them.
 
-    pool: whose own small talk is no unit. share: encode them within a share of the encoder, a few at a time; until: as
-    of `EncoderShare.of`.
+    pool: whose own small talk is no unit. profile: the interests that the customer agreed to leave. share: encode them
+    within a share of the encoder, a few at a time; until: as of `EncoderShare.of`.
     """
     encoder = replica.matching.encoder
     small_talk = SmallTalk.of_pool(pool.policy.small_talk if pool else ())
+    if message.interests and pool and not pool.policy.profile_weight:
+        message = replace(message, interests=())
     cut = partial(_cut, unknown=partial(unknown_words, encoder), small_talk=small_talk)
-    compared, known_stems = cut(message) if len(message.text) <= AT_ONCE else await in_reader(cut, message)
-    if share is None or not compared.texts:
-        vectors = await encoder.encode(compared.texts)
-    else:
-        pieces = []
-        for some in slices(compared.texts, share.at_once):
-            async with share.of(sum(map(len, some)), until):
-                pieces.append(await encoder.encode(some))
-        vectors = np.concatenate(pieces)
-    return EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
+    characters = len(message.text) + sum(map(len, message.interests))
+    compared, known_stems = cut(message) if characters <= AT_ONCE else await in_reader(cut, message)
+    vectors = await _encode(encoder, compared.texts, compared.language == ENGLISH, share, until)
+    if compared.profile_texts:
+        vectors = np.concatenate([vectors, await _encode(encoder, compared.profile_texts, None, share, until)])
+    encoded = EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
+    wanted = pool is None or pool.policy.profile_weight > 0
+    return with_profile(encoded, profile) if profile and wanted else encoded
+
+
+async def _encode(
+    encoder: Encoder, texts: Sequence[str], english: bool | None, share: EncoderShare | None, until: float | None
+) -> NDArray[np.float32]:
+    if share is None or not texts:
+        return await encoder.encode(texts, english=english)
+    vectors = []
+    for some in slices(texts, share.at_once):
+        async with share.of(sum(map(len, some)), until):
+            vectors.append(await encoder.encode(some, english=english))
+    return np.concatenate(vectors)
 
 
 async def encode_or_fall_back(
-    replica: SiteReplica, pool: Pool, message: Message, share: EncoderShare | None = None, until: float | None = None
+    replica: SiteReplica,
+    pool: Pool,
+    message: Message,
+    profile: StoredProfile | None = None,
+    share: EncoderShare | None = None,
+    until: float | None = None,
 ) -> EncodedMessage:
     """Encode a message as `encode_message` does; where that fails, return a message without units if its pool wants it.
 
@@ -71,7 +107,7 @@ async def encode_or_fall_back(
     where the pool's when_overloaded is REFUSE.
     """
     try:
-        return await encode_message(replica, message, pool, share, until)
+        return await encode_message(replica, message, pool, profile, share, until)
     except (EncoderOverloaded, ServiceOverloaded, ModelUnusable) as fault:
         if pool.policy.when_overloaded is not WhenOverloaded.FALLBACK:
             raise
@@ -85,10 +121,28 @@ def without_units(replica: SiteReplica, message: Message, degraded: Degraded | N
     return EncodedMessage(Sentences((), merged=False, set_aside=message.set_aside), nothing, [], degraded)
 
 
+def with_profile(encoded: EncodedMessage, profile: StoredProfile) -> EncodedMessage:
+    """Add the interests that the customer agreed to leave, each a unit; not those that say nothing."""
+    if profile.rows is None:
+        return encoded
+    said = np.flatnonzero(profile.rows.any(axis=1)).tolist()
+    units = (ProfileUnit(profile.interests[place].id, profile.shareable) for place in said)
+    return EncodedMessage(
+        msgspec.structs.replace(encoded.units, profile=(*encoded.units.profile, *units)),
+        np.concatenate([encoded.vectors, profile.rows[said]]),
+        [*encoded.stems, *(stems(profile.interests[place].text) for place in said)],
+        language=encoded.language,
+    )
+
+
 def _cut(message: Message, *, unknown: Unknown, small_talk: SmallTalk) -> tuple[ComparedUnits, list[tuple[str, ...]]]:
-    """Return a message's units and their stems."""
+    """Return what is compared of a message and of the customer's interests, and the stems of all units."""
     compared = compared_units(message, unknown=unknown, small_talk=small_talk)
-    return compared, [stems(text) for text in compared.texts]
+    if message.interests:
+        profile, texts = profile_units(message, unknown)
+        units = msgspec.structs.replace(compared.units, profile=profile)
+        compared = replace(compared, units=units, profile_texts=texts)
+    return compared, [stems(text) for text in (*compared.texts, *compared.profile_texts)]
 
 
 def slices(texts: Sequence[str], most: int) -> Iterator[list[str]]:

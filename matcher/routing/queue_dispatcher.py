@@ -15,13 +15,13 @@ import structlog
 
 from matcher.aio import BackgroundTasks, cancel_and_wait
 from matcher.errors import MatcherError, ReservationNotFound
-from matcher.index import Query
 from matcher.model import Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.queued_contacts import MOST_AGENTS, Group, QueuedContact, SearchedContact, pair_contacts
 from matcher.routing.ranker import Ranker, RankRequest, shortlist_of, unknown_preferred
 from matcher.routing.reserve_requests import ContactToReserve, new_reserve_request
+from matcher.routing.returning_customers import ReturningCustomers
 from matcher.routing.waiting_reader import Quarantined, WaitingReader
 from matcher.store.clock import Clock
 from matcher.store.contacts import ContactStore, QueuePlace
@@ -77,8 +77,9 @@ class QueueDispatcher:
         tasks: BackgroundTasks | None = None,
         on_quarantined: Callable[[Quarantined], None] = lambda _: None,
         share: EncoderShare | None = None,
+        returning: ReturningCustomers | None = None,
     ) -> None:
-        """on_served: called with the seconds that a contact waited. on_quarantined: see WaitingReader.
+        """on_served: called with the seconds that a contact waited. on_quarantined, returning: see WaitingReader.
 
         share: the part of the encoder of all queues.
         """
@@ -86,7 +87,7 @@ class QueueDispatcher:
         self._store = store
         self._contacts = contacts
         self._ranker = ranker
-        self._reader = WaitingReader(replica, contacts, sealer, on_quarantined, share)
+        self._reader = WaitingReader(replica, contacts, sealer, on_quarantined, share, returning)
         self._clock = clock
         self._on_served = on_served
         self._process = secrets.token_hex(8)
@@ -263,7 +264,10 @@ class QueueDispatcher:
             return None
         encoded = contact.encoded
         result = replica.index.find(
-            Query(encoded.vectors, encoded.stems), requirements, max_free=MOST_AGENTS, floor=terms.floor
+            encoded.query(terms.floor, pool.policy.profile_weight),
+            requirements,
+            max_free=MOST_AGENTS,
+            floor=terms.floor,
         )
         return SearchedContact(contact, pool, requirements, terms, result=result) if result.eligible else None
 

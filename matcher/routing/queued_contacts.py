@@ -68,17 +68,26 @@ class SearchedContact:
     preferred: Ranking | None = None
 
     @property
-    def listed(self) -> dict[str, float]:
-        """Return the agents that can serve the contact, each with the affinity that counts; 0: only load counts."""
+    def by_profile(self) -> bool:
+        """Whether the affinities are those of the customer's profile."""
+        return self.result is not None and self.result.by_profile
+
+    def listed(self, *, by_profile: bool) -> dict[str, float]:
+        """Return the agents that can serve the contact, each with the affinity that counts; 0: only load counts.
+
+        by_profile: whether an affinity of the customer's profile counts.
+        """
         if self.result is None:
             candidates = self.preferred.candidates if self.preferred else ()
             return {candidate.agent: 0.0 for candidate in candidates}
         affinity, floor = self.result.scores.affinity, self.terms.floor
-        if affinity.max(initial=-np.inf) < floor:
-            return {free.agent.id: 0.0 for free in self.result.least_utilized[:MOST_AGENTS]}
+        anybody = {free.agent.id: 0.0 for free in self.result.least_utilized[:MOST_AGENTS]}
+        if affinity.max(initial=-np.inf) < floor or (self.by_profile and not by_profile):
+            return anybody
         best = top_k([-affinity], MOST_AGENTS)
         counted = np.zeros(len(best)) if self.requirements.only else affinity[best] * (affinity[best] >= floor)
-        return {agent.id: value for agent, value in zip(self.result.agents[best], counted.tolist(), strict=True)}
+        met = {agent.id: value for agent, value in zip(self.result.agents[best], counted.tolist(), strict=True)}
+        return anybody | met
 
     def ranking(self, agent: str) -> Ranking:
         """Return the ranking with which a listed agent is offered the contact."""
@@ -98,9 +107,22 @@ def pair_contacts(
 
     The value of a pair, in seconds, is the contact's age plus its pool's head start plus the affinity over the pool's
     wait_weight. So no contact is overtaken by a contact that came later by more than 1/wait_weight and the difference
-    of the head starts. agent_of: looks an agent up by id; None: the agent was deleted.
+    of the head starts. Which contacts are served is decided without the customers' profiles; where a message says too
+    little, the profile decides only whom its customer meets.
+    agent_of: looks an agent up by id; None: the agent was deleted.
     """
-    lists = [contact.listed for contact in searched]
+    chosen = _pairs(searched, agent_of, now_ms, by_profile=False)
+    if not any(contact.by_profile for contact, _ in chosen):
+        return chosen
+    met = _pairs([contact for contact, _ in chosen], agent_of, now_ms, by_profile=True)
+    # With several channels a contact of these may get no agent: then the profiles decide nothing.
+    return met if len(met) == len(chosen) else chosen
+
+
+def _pairs(
+    searched: Sequence[SearchedContact], agent_of: Callable[[str], Agent | None], now_ms: int, *, by_profile: bool
+) -> list[tuple[SearchedContact, str]]:
+    lists = [contact.listed(by_profile=by_profile) for contact in searched]
     agents = [agent_of(agent) for agent in sorted({agent for listed in lists for agent in listed})]
     openings = [Opening.of(agent) for agent in agents if agent is not None]
     column = {opening.agent: number for number, opening in enumerate(openings)}

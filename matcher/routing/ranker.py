@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from matcher.affinity.search_result import SearchResult
-from matcher.index import Query
 from matcher.model import Basis, Candidate, Pool, Preferred, Ranking, Requirements
 from matcher.ranking.policy import MOST_CANDIDATES, RankingTerms, rank
 from matcher.replica.site_replica import SiteReplica
@@ -93,7 +92,8 @@ class Ranker:
     async def search(self, request: RankRequest, *, free: int) -> SearchResult:
         """Search in a loop turn; free: how many of the least utilized agents the result names."""
         search = SearchRequest(request.replica, request.requirements, free, math.inf)
-        return (await self._searches.find(search, Query(request.encoded.vectors, request.encoded.stems))).result
+        query = request.encoded.query(await request.replica.floor(request.pool), request.pool.policy.profile_weight)
+        return (await self._searches.find(search, query)).result
 
     async def rank(self, request: RankRequest, options: RankOptions = _DEFAULT_OPTIONS) -> Ranking:
         """Rank the agents who meet the requirements, in a loop turn."""
@@ -102,7 +102,8 @@ class Ranker:
         search = SearchRequest(
             replica, requirements, options.most, terms.floor, options.ignore_availability, options.count_left_out
         )
-        result, left_out, pending = await self._searches.find(search, Query(encoded.vectors, encoded.stems))
+        query = encoded.query(terms.floor, request.pool.policy.profile_weight)
+        result, left_out, pending = await self._searches.find(search, query)
         # A reserve that was answered since the search is no longer pending, but it holds capacity that is free in the
         # search's result.
         likely_reserved = pending.union(replica.pending.agents) if options.pending_last else ()
@@ -150,7 +151,7 @@ class Ranker:
     ) -> Ranking:
         encoded, alone = request.encoded, replace(request.requirements, only=preferred.agent)
         terms = await self.terms(request.replica, request.pool, encoded, most=1)
-        query = Query(encoded.vectors, encoded.stems)
+        query = encoded.query(terms.floor, request.pool.policy.profile_weight)
         result = request.replica.index.find(
             query, alone, max_free=1, floor=terms.floor, ignore_availability=ignore_availability
         )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from matcher.errors import AgentNotFound, ContactMoved, ContactStateWrong, FieldsInvalid, FieldViolation
 from matcher.model import (
-    Basis,
     Candidate,
     Constraint,
     Contact,
@@ -17,7 +15,6 @@ from matcher.model import (
     Message,
     Outcome,
     Pool,
-    Preferred,
     QueuedOutcome,
     Ranking,
     Requirements,
@@ -34,9 +31,10 @@ from matcher.routing.encoded_message import EncodedMessage, encode_message, enco
 from matcher.routing.message_reading import read_message
 from matcher.routing.ranker import Ranker, RankOptions, RankRequest, unknown_preferred
 from matcher.routing.reserver import Choice, NobodyFree, Reserver
+from matcher.routing.returning_customers import ReturningCustomers, nothing_said
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
-from matcher.store.customers import LEAST_JOINED_MS, CustomerStore
+from matcher.store.customers import CustomerStore
 from matcher.store.reservations import ReservationRef, ReservationStore, ReserveKind, ReserveRequest
 from matcher.store.roster import RosterStore
 
@@ -71,7 +69,7 @@ class Router:
     ) -> None:
         self._store = store
         self._contacts = contacts
-        self._customers = customers
+        self.returning = ReturningCustomers(customers, clocks)
         self._roster = roster
         self._sites = sites
         self._clocks = clocks
@@ -88,8 +86,15 @@ class Router:
         """
         replica = await self._sites.replica(site)
         pool = await replica.pools.pool(request.message.requirements.pool)
-        message = await self.with_relationship(replica, pool, await read_message(request.message))
-        encoded = decided.encoded if decided else await encode_or_fall_back(replica, pool, message)
+        message, profile = await self.returning.met(
+            replica, pool, await read_message(request.message), decided=decided is not None
+        )
+        if profile is None and decided is None and request.message.is_wordless:
+            # A repeat is answered as before, also where the customer's interests were forgotten meanwhile.
+            if (before := await self.answered(site, request)) is not None:
+                return before
+            raise nothing_said()
+        encoded = decided.encoded if decided else await encode_or_fall_back(replica, pool, message, profile)
         reserve = self._reserver.reserve_request(site, pool, request, message)
         to_rank = RankRequest(replica, pool, encoded, message.requirements, message.preferred)
         match await self._reserver.hold(to_rank, reserve, decided.choice if decided else None):
@@ -130,7 +135,8 @@ class Router:
             if before is not None:
                 return before
             await self._check_named(site, request.agent, held)
-        encoded = await encode_or_fall_back(replica, pool, message)
+        profile = None if request.agent else await self.returning.profile(replica, pool, contact.customer)
+        encoded = await encode_or_fall_back(replica, pool, message, profile)
         # The sealed message does not exclude the agents to whom the contact was offered before: the store knows until
         # when each of them is excluded while the contact waits.
         excluded = message.requirements.excluded | _excluded_by(contact, replica)
@@ -149,15 +155,6 @@ class Router:
             case outcome:
                 return outcome
 
-    async def link(self, site: str, handles: Sequence[str]) -> int:
-        """Join the handles of one customer for as long as a pool of the site remembers customers, at least for a day.
-
-        Returns how many handles the customer has now.
-        """
-        replica = await self._sites.replica(site)
-        remembered = (pool.policy.relationship_ms for pool in replica.pools.known.values())
-        return await self._customers.link(site, handles, max((LEAST_JOINED_MS, *remembered)))
-
     async def answered(self, site: str, request: RouteRequest) -> ReservedOutcome | QueuedOutcome | None:
         """Return the answer that the request was given before, None for a new request; nothing is held.
 
@@ -173,30 +170,14 @@ class Router:
             return replace(answer, unknown_preferred=unknown_preferred(replica, request.message.preferred))
         return answer
 
-    async def with_relationship(self, replica: SiteReplica, pool: Pool, message: Message) -> Message:
-        """Return the message, which prefers the agent who served the customer well before where the pool wants that."""
-        policy = pool.policy
-        if not policy.relationship_ms or not message.customer:
-            return message
-        now = self._clocks.of(replica.site).now_ms()
-        for served in await self._customers.known(replica.site, message.customer, now):
-            if not served.good or served.at_ms + policy.relationship_ms <= now:
-                continue
-            agent = replica.index.agent(served.agent)
-            if agent is None or not served.is_with(agent):
-                continue
-            if pool.id not in agent.profile.pools or served.agent in message.requirements.excluded:
-                continue
-            relationship = Preferred(served.agent, Basis.RELATIONSHIP, policy.relationship_wait_ms)
-            return replace(message, preferred=(*message.preferred, relationship))
-        return message
-
     async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
         """Rank agents for the message and hold nothing."""
         replica = await self._sites.replica(site)
         pool = await replica.pools.pool(request.message.requirements.pool)
-        message = await self.with_relationship(replica, pool, await read_message(request.message))
-        encoded = await encode_message(replica, message, pool)
+        message, profile = await self.returning.met(replica, pool, await read_message(request.message))
+        if profile is None and request.message.is_wordless:
+            raise nothing_said()
+        encoded = await encode_message(replica, message, pool, profile)
         ranking = await self._ranker.rank_all(
             RankRequest(replica, pool, encoded, message.requirements, message.preferred),
             RankOptions(
@@ -234,7 +215,8 @@ class Router:
         if explain:
             would_match = (await self._ranker.rank(request, _EVERYBODY)).candidates
         reason = _last_constraint(nobody.left_out)
-        return Unmatched(nobody.contact, reason, nobody.left_out, would_match, request.unknown_preferred)
+        lacking = request.replica.index.unmet_skills(request.requirements) if reason is Constraint.SKILL else {}
+        return Unmatched(nobody.contact, reason, nobody.left_out, would_match, request.unknown_preferred, lacking)
 
 
 def _excluded_by(contact: Contact, replica: SiteReplica) -> set[str]:

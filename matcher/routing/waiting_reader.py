@@ -12,11 +12,13 @@ import structlog
 from matcher.errors import MatcherError
 from matcher.model import Message, Pool, PoolPolicy
 from matcher.replica.site_replica import SiteReplica
-from matcher.routing.encoded_message import EncodedMessage, encode_or_fall_back, without_units
+from matcher.routing.encoded_message import EncodedMessage, encode_or_fall_back, with_profile, without_units
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.message_reading import read_message
 from matcher.routing.queued_contacts import QueuedContact
+from matcher.routing.returning_customers import ReturningCustomers
 from matcher.store.contacts import ContactStore, QueuePlace, UnreadableContact, WaitingContact
+from matcher.store.remembered import StoredProfile
 from matcher.store.sealer import NotOpened, Sealer, WaitingMessage, WaitingText
 
 log = structlog.get_logger(__name__)
@@ -54,15 +56,8 @@ class Opened(NamedTuple):
         if isinstance(said, WaitingMessage):
             return cls(place, record, said.message, said.auto_accept)
         stored = record.requirements
-        message = Message(
-            said.text,
-            record.customer,
-            stored.requirements(place.pool, record.channel, record.only),
-            stored.preferred_agents(),
-            said.media_type,
-            said.kept,
-            said.set_aside,
-        )
+        required = stored.requirements(place.pool, record.channel, record.only)
+        message = said.message(record.customer, required, stored.preferred_agents())
         return cls(place, record, message, stored.auto_accept)
 
 
@@ -76,13 +71,18 @@ class WaitingReader:
         sealer: Sealer,
         on_quarantined: Callable[[Quarantined], None] = lambda _: None,
         share: EncoderShare | None = None,
+        returning: ReturningCustomers | None = None,
     ) -> None:
-        """on_quarantined: called for each contact that is kept aside. share: the part of the encoder of all queues."""
+        """on_quarantined: called for each contact that is kept aside. share: the part of the encoder of all queues.
+
+        returning: reads what customers agreed to leave; None: nothing is read.
+        """
         self._replica = replica
         self._contacts = contacts
         self._sealer = sealer
         self._on_quarantined = on_quarantined
         self._share = share or EncoderShare()
+        self._returning = returning
         self._has_opened = False
         """Whether this process ever opened a message of the site: then its secret is the one that the site's have."""
         self._unopened: set[str] = set()
@@ -98,12 +98,12 @@ class WaitingReader:
             if isinstance(record, UnreadableContact):
                 await self._set_aside(place.contact, record.seen, Quarantined.RECORD, record.why)
             elif record is not None and not record.sealed:
-                returned.append(self._without_text(place, record))
+                returned.append(await self._without_text(place, record))
                 continue
             elif record is not None:
                 said = self._sealer.open(self._replica.site, place.contact, record.sealed)
                 if said is NotOpened.OVER:
-                    returned.append(self._without_text(place, record))
+                    returned.append(await self._without_text(place, record))
                     continue
                 if not isinstance(said, NotOpened):
                     opened.append(Opened.of(place, record, said))
@@ -115,10 +115,16 @@ class WaitingReader:
             await self._handle_unopened(contact, record, why)
         return returned + await self._encoded(opened, left_out), left_out
 
-    def _without_text(self, place: QueuePlace, record: WaitingContact) -> QueuedContact:
-        """Return a contact that came back from an agent without its text: it is offered by its requirements alone."""
+    async def _without_text(self, place: QueuePlace, record: WaitingContact) -> QueuedContact:
+        """Return a contact that came back from an agent without its text.
+
+        It is offered by its requirements, and by what its customer agreed to leave.
+        """
         opened = Opened.of(place, record, WaitingText("", kept=()))
         encoded = without_units(self._replica, opened.message)
+        profile = await self._profile(self._pool(place), record)
+        if profile is not None:
+            encoded = with_profile(encoded, profile)
         return QueuedContact(place, record, opened.message, opened.auto_accept, encoded, opened.message.requirements)
 
     async def _encoded(self, opened: Sequence[Opened], left_out: set[str]) -> list[QueuedContact]:
@@ -126,13 +132,14 @@ class WaitingReader:
         # A message that another version sealed may be unread.
         read = [await read_message(waiting.message) for waiting in opened]
         # A few at a time: all at once, long messages would be more than may wait for the encoder, at each try again.
-        known = self._replica.pools.known
-        # A pool that was removed meanwhile has the policy of a new one.
-        pools = [known.get(place.pool) or Pool(place.pool, PoolPolicy(), 0, 0, 0) for place, _, _, _ in opened]
+        pools = [self._pool(waiting.place) for waiting in opened]
+        profiles = await asyncio.gather(
+            *(self._profile(pool, waiting.record) for pool, waiting in zip(pools, opened, strict=True))
+        )
         outcomes = await asyncio.gather(
             *(
-                encode_or_fall_back(self._replica, pool, message, self._share)
-                for message, pool in zip(read, pools, strict=True)
+                encode_or_fall_back(self._replica, pool, message, profile, self._share)
+                for message, pool, profile in zip(read, pools, profiles, strict=True)
             ),
             return_exceptions=True,
         )
@@ -159,13 +166,20 @@ class WaitingReader:
         Raises what the encoder raises of a text that is surely good: then the encoder is broken, and no contact is.
         """
         try:
-            return await encode_or_fall_back(self._replica, pool, message, self._share)
+            return await encode_or_fall_back(self._replica, pool, message, share=self._share)
         except MatcherError:
             raise
         except Exception as fault:  # noqa: BLE001 - whatever a text does to the encoder, the others are served
             await self._replica.matching.encoder.encode([GOOD_TEXT])
             await self._set_aside(contact, record.seen, Quarantined.ENCODING, type(fault).__name__)
             return None
+
+    def _pool(self, place: QueuePlace) -> Pool:
+        """Return a contact's pool; one that was removed meanwhile, with the policy of a new one."""
+        return self._replica.pools.known.get(place.pool) or Pool(place.pool, PoolPolicy(), 0, 0, 0)
+
+    async def _profile(self, pool: Pool, record: WaitingContact) -> StoredProfile | None:
+        return await self._returning.profile(self._replica, pool, record.customer) if self._returning else None
 
     async def _handle_unopened(self, contact: str, record: WaitingContact, why: NotOpened) -> None:
         """Set a contact aside whose message cannot be opened.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from matcher.v1 import roster_pb2, routing_pb2
+from matcher.v1 import customers_pb2, roster_pb2, routing_pb2
 
 KIB: Final = 2**10
 MIB: Final = 2**20
@@ -14,6 +14,8 @@ ROUTE_BYTES: Final = 512 * KIB
 than that, so that only what no client writes is refused here and not by its field's name."""
 AGENT_BYTES: Final = 256 * KIB
 """64 interests of 512 characters of four bytes are 128 KiB, and skills, languages, channels and pools 30 KiB more."""
+CUSTOMER_BYTES: Final = 128 * KIB
+"""16 interests of 512 and their sources of 128 characters of four bytes are 40 KiB, and 16 handles 16 KiB more."""
 BATCH_BYTES: Final = 16 * MIB
 """256 messages of 8,000 characters of four bytes are 8 MiB, with everything else that they may ask for twice that."""
 SMALL_BYTES: Final = 64 * KIB
@@ -52,6 +54,7 @@ _BY_SERVICE: Final = {
         "ListAgents": SMALL_BYTES,
         "UpdateAgent": AGENT_BYTES,
         "DeleteAgent": SMALL_BYTES,
+        "ForgetAgent": SMALL_BYTES,
         "ImportAgents": BATCH_BYTES,
         "SetAgentStatus": SMALL_BYTES,
         "BeatAgent": SMALL_BYTES,
@@ -64,6 +67,14 @@ _BY_SERVICE: Final = {
         "CreateSite": SMALL_BYTES,
         "ListSites": SMALL_BYTES,
         "DeleteSite": SMALL_BYTES,
+    },
+    customers_pb2.DESCRIPTOR.services_by_name["CustomerService"]: {
+        "PutCustomer": CUSTOMER_BYTES,
+        "GetCustomer": SMALL_BYTES,
+        "LookupCustomer": SMALL_BYTES,
+        "ListCustomers": SMALL_BYTES,
+        "LinkCustomers": SMALL_BYTES,
+        "ForgetCustomer": SMALL_BYTES,
     },
 }
 

@@ -2,9 +2,11 @@
 
 gRPC receives the whole of a message before anybody can see how large it is. So what bounds the memory is how many
 messages are received at once. A body that lies in gRPC's hands is read within two passes of the event loop; a read that
-takes longer waits for its sender, or the machine is busy. What tells the two apart is no time but the others: a read
-that began earlier than reads which are done waits for its sender. Such a read makes way when another call wants its
-place: so a caller who sends headers and no body keeps nobody out, and no call of a crowd is refused on a slow machine.
+takes longer waits for its sender, or the machine is busy. Two signs together tell the two apart: later reads are done,
+and others were found waiting for the place some ten times since the read began. Such a read makes way when another call
+wants its place: so a caller who sends headers and no body keeps nobody out, and no call of a crowd is refused on a slow
+machine. The first sign alone is none: where gRPC's thread loses its core between the headers of a call and its body,
+fifteen bodies of other connections come first.
 """
 
 from __future__ import annotations
@@ -27,10 +29,14 @@ shows that the others wait for their senders."""
 PROBE_SECONDS: Final = 0.02
 """How long the first call waits for a place before it is tried beyond the limit."""
 OVERTAKEN: Final = 4
-"""Later reads that were done before a read that makes way: gRPC hands bodies over nearly in the order of the reads."""
+"""Later reads that were done before a read that makes way: on a free machine gRPC hands bodies over nearly in the order
+of the reads."""
 PATIENCE: Final = 50
 """How many times others may be found waiting before a read makes way that nothing overtook: a second's worth. Counted
 and not timed, since a loop that was blocked for a second has given nobody a second."""
+OVERTAKEN_PATIENCE: Final = 5
+"""The part of that patience after which a read makes way that others overtook: one in five, 0.2 s, in which a thread
+gets a core also where fifty others want it."""
 MOST_WAITING: Final = 4_096
 """Calls that wait for a place. Of their bodies nothing is kept beyond what HTTP/2 sends unasked, 64 KiB a call."""
 
@@ -55,6 +61,7 @@ class BodyReads:
         """Allow `most` reads at once; patience: how often others may be found waiting for a read that does not end."""
         self._most = most
         self._patience = patience
+        self._overtaken_patience = max(1, patience // OVERTAKEN_PATIENCE)
         self._reading: dict[_Read, None] = {}
         self._waiting: deque[_Read] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -125,7 +132,8 @@ class BodyReads:
     def _make_way(self) -> None:
         """Cancel reads that were overtaken, at most as many as calls wait; else try a call beyond the limit in time."""
         for read in list(self._reading)[: len(self._waiting)]:
-            if read.overtaken >= OVERTAKEN and not read.made_way:
+            overtaken = read.overtaken >= OVERTAKEN and read.seen >= self._overtaken_patience
+            if (overtaken or read.seen >= self._patience) and not read.made_way:
                 read.made_way = True
                 read.task.cancel()
         if self._timer is None:
@@ -137,8 +145,6 @@ class BodyReads:
             return
         for read in self._reading:
             read.seen += 1
-            if read.seen >= self._patience:
-                read.overtaken = OVERTAKEN
         self._grant(self._most + PROBES)
 
     @staticmethod

@@ -9,7 +9,6 @@ from matcher.model import (
     Agent,
     AsideKind,
     Basis,
-    Candidate,
     Capacity,
     Constraint,
     Contact,
@@ -37,6 +36,8 @@ from matcher.model import (
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.model.resource_names import site_name
 from matcher.rpc import status
+from matcher.rpc.candidates import candidate, candidate_at_desks
+from matcher.rpc.convert_requirements import required_skills, requirements_of
 from matcher.rpc.resource_names import Kind, name
 from matcher.rpc.times import duration as _duration
 from matcher.rpc.times import duration_set as _duration_set
@@ -76,6 +77,7 @@ def route_response(site: str, outcome: Outcome) -> routing_pb2.RouteMessageRespo
                 reason=CONSTRAINT[outcome.reason],
                 left_out=_left_out(outcome.left_out),
                 would_match=(candidate(site, agent) for agent in outcome.would_match),
+                unmet_skills=required_skills(outcome.unmet_skills),
             ),
             unknown_preferred_agents=_agents(site, outcome.unknown_preferred),
         )
@@ -116,30 +118,6 @@ def suggestions(site: str, ranking: Ranking) -> routing_pb2.SuggestAgentsRespons
         units_merged=ranking.units_merged,
         set_aside=_set_aside(ranking),
         unknown_preferred_agents=_agents(site, ranking.unknown_preferred),
-    )
-
-
-def candidate(site: str, considered: Candidate) -> routing_pb2.Candidate:
-    """Convert an agent who was considered."""
-    return routing_pb2.Candidate(
-        agent=name(Kind.AGENT, site, considered.agent),
-        display_name=considered.display_name,
-        affinity=considered.affinity,
-        confidence=considered.confidence,
-        score=considered.score,
-        reasons=[
-            routing_pb2.MatchReason(
-                start=reason.start,
-                end=reason.end,
-                interest_id=reason.interest_id,
-                interest=reason.interest,
-                similarity=reason.similarity,
-                lexical=reason.lexical,
-            )
-            for reason in considered.reasons
-        ],
-        utilization=considered.utilization,
-        idle_since=_time(considered.idle_since_ms),
     )
 
 
@@ -184,6 +162,7 @@ def contact(site: str, record: Contact) -> routing_pb2.Contact:
         sequence=record.sequence,
         cause=CAUSE[record.cause] if record.cause else routing_pb2.CAUSE_UNSPECIFIED,
         queued=queued(record.queued) if record.queued else None,
+        requirements=requirements_of(site, record),
     )
 
 
@@ -226,7 +205,7 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         reservation=name(Kind.RESERVATION, site, record.reservation),
         agent=name(Kind.AGENT, site, record.agent),
         basis=BASIS[ranking.basis],
-        candidates=(candidate(site, agent) for agent in ranking.candidates),
+        candidates=(candidate_at_desks(site, agent) for agent in ranking.candidates),
         affinity_floor=ranking.affinity_floor,
         affinity_tolerance=ranking.affinity_tolerance,
         units=ranking.units,
@@ -298,8 +277,8 @@ def site(record: Site) -> roster_pb2.Site:
     return roster_pb2.Site(name=site_name(record.id), uid=record.uid)
 
 
-def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_pb2.Pool:
-    """Convert a pool, with the floor and the tolerance in force."""
+def pool(site: str, record: Pool, *, floor: float, tolerance: float, scorer: str) -> roster_pb2.Pool:
+    """Convert a pool, with the floor, the tolerance and the scorer in force."""
     policy = record.policy
     return roster_pb2.Pool(
         name=name(Kind.POOL, site, record.id),
@@ -308,6 +287,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         accepted_duration=_duration(policy.accepted_ms),
         wrap_up_duration=_duration(policy.wrap_up_ms),
         scorer=policy.scorer,
+        scorer_serving=scorer,
         wait_duration=_duration(policy.wait_ms),
         wait_weight=policy.wait_weight,
         head_start=_duration(policy.head_start_ms),
@@ -323,6 +303,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float) -> roster_p
         when_overloaded=WHEN_OVERLOADED[policy.when_overloaded],
         wrap_up=_wrap_up(policy),
         second_complete_ends_wrap_up=policy.second_complete_ends_wrap_up,
+        profile_weight=policy.profile_weight,
         affinity_floor=policy.affinity_floor,
         affinity_tolerance=policy.affinity_tolerance,
         effective_affinity_floor=floor,

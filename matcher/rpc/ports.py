@@ -28,18 +28,16 @@ from matcher.model import (
     Site,
     StreamPlace,
 )
+from matcher.model.customers import Customer, CustomerWrite
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 
 
 class Router(Protocol):
-    """Transfers, links and suggestions. Every method may raise a MatcherError."""
+    """Transfers and suggestions. Every method may raise a MatcherError."""
 
     async def transfer(self, site: str, request: TransferRequest) -> Outcome:
         """Move an accepted contact to another pool or agent."""
-
-    async def link(self, site: str, handles: Sequence[str]) -> int:
-        """Join the handles of one customer; return how many handles the customer has now."""
 
     async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
         """Rank agents for a message and hold nothing."""
@@ -209,8 +207,43 @@ class PoolService(Protocol):
     async def effective_floor(self, site: str, pool: Pool) -> float:
         """Return the affinity floor in force."""
 
+    async def effective_scorer(self, site: str, pool: Pool) -> str:
+        """Return the name of the scorer that ranks for a pool."""
+
     def effective_tolerance(self, pool: Pool) -> float:
         """Return the affinity tolerance in force."""
+
+
+class CustomerService(Protocol):
+    """What is remembered of customers. Every method may raise a MatcherError."""
+
+    async def put_customer(self, site: str, write: CustomerWrite) -> Customer:
+        """Remember a customer's interests until the consent ends."""
+
+    async def customer(self, site: str, customer: str) -> Customer:
+        """Read everything that is remembered of a customer."""
+
+    async def customer_of(self, site: str, handle: str) -> Customer:
+        """Read everything that is remembered of a handle's customer."""
+
+    async def customers(self, site: str, most: int, after: str) -> Page[Customer]:
+        """List customers, from `after` on."""
+
+    async def link(self, site: str, handles: Sequence[str]) -> int:
+        """Join the handles of one customer; return how many handles the customer has now."""
+
+    async def link_customers(self, site: str, handles: Sequence[str]) -> Customer:
+        """Join the handles of one customer; read the customer."""
+
+
+class Forgetting(Protocol):
+    """Removal of every trace of a person. Every method may raise a MatcherError."""
+
+    async def forget_customer(self, site: str, customer: str, *, force: bool) -> None:
+        """Remove every trace of a customer."""
+
+    async def forget_agent(self, site: str, agent: str, *, force: bool) -> None:
+        """Remove an agent and every trace of the agent."""
 
 
 class SiteService(Protocol):
@@ -228,7 +261,7 @@ class SiteService(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services behind the two servicers."""
+    """The services behind the servicers."""
 
     router: Router
     assigner: Assigner
@@ -240,3 +273,5 @@ class Services:
     imports: ImportService
     pools: PoolService
     sites: SiteService
+    customers: CustomerService
+    forgetting: Forgetting

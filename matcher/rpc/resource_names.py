@@ -31,6 +31,7 @@ class Kind(StrEnum):
     CONTACT = "contacts"
     RESERVATION = "reservations"
     DECISION = "decisions"
+    CUSTOMER = "customers"
 
 
 _ID_OF_KIND: Final = {
@@ -39,6 +40,7 @@ _ID_OF_KIND: Final = {
     Kind.CONTACT: _CONTACT,
     Kind.RESERVATION: _RECORD,
     Kind.DECISION: _RECORD,
+    Kind.CUSTOMER: _RECORD,
 }
 
 _NAME_OF_KIND: Final = {
@@ -47,6 +49,7 @@ _NAME_OF_KIND: Final = {
     Kind.CONTACT: resource_names.contact_name,
     Kind.RESERVATION: resource_names.reservation_name,
     Kind.DECISION: resource_names.decision_name,
+    Kind.CUSTOMER: resource_names.customer_name,
 }
 
 

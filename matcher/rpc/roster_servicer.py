@@ -39,6 +39,7 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         self._sites = services.sites
         self._contacts = services.contacts
         self._watch = services.watch
+        self._forgetting = services.forgetting
 
     async def CreateAgent(self, request: pb.CreateAgentRequest, _context: Context) -> pb.Agent:
         """Add an agent."""
@@ -66,6 +67,12 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
         """Remove an agent."""
         site, agent, etag = check.delete(request.name, Kind.AGENT, request.etag)
         await self._agents.delete_agent(site, agent, etag, request.force)
+        return Empty()
+
+    async def ForgetAgent(self, request: pb.ForgetAgentRequest, _context: Context) -> Empty:
+        """Remove an agent and every trace of the agent."""
+        site, agent = resource(request.name, Kind.AGENT)
+        await self._forgetting.forget_agent(site, agent, force=request.force)
         return Empty()
 
     async def ImportAgents(
@@ -151,4 +158,5 @@ class RosterServicer(roster_pb2_grpc.RosterServiceServicer):
             pool,
             floor=await self._pools.effective_floor(site, pool),
             tolerance=self._pools.effective_tolerance(pool),
+            scorer=await self._pools.effective_scorer(site, pool),
         )

@@ -34,6 +34,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
 
     def __init__(self, services: Services, telemetry: Telemetry, streams: OpenStreams) -> None:
         self._router = services.router
+        self._customers = services.customers
         self._assigner = services.assigner
         self._windows = services.windows
         self._reservations = services.reservations
@@ -70,7 +71,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
     async def LinkCustomer(self, request: pb.LinkCustomerRequest, _context: Context) -> pb.LinkCustomerResponse:
         """Join the handles of one customer."""
         site, handles = check.link(request)
-        return pb.LinkCustomerResponse(handles=await self._router.link(site, handles))
+        return pb.LinkCustomerResponse(handles=await self._customers.link(site, handles))
 
     async def SuggestAgents(self, request: pb.SuggestAgentsRequest, _context: Context) -> pb.SuggestAgentsResponse:
         """Rank agents for a message and hold nothing."""

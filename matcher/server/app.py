@@ -50,7 +50,9 @@ from matcher.server.supervisor import stop_with_parent, supervise
 from matcher.services.agent_import import ImportService
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
+from matcher.services.customers import CustomerService
 from matcher.services.departures import AwayReason
+from matcher.services.forgetting import Forgetting, Rewriting
 from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
 from matcher.services.site_removal import SiteRemoval
@@ -173,6 +175,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             ending(removal.close),
             background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
             background(tasks, "keys", store.key_watch.run),
+            background(tasks, "rewriting", _rewriting(settings, store).run),
             background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
             background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),
         ):
@@ -181,6 +184,11 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason, **kernels.in_use())
             yield address
             log.info("stopping", grace_seconds=settings.drain_seconds)
+
+
+def _rewriting(settings: Settings, store: OpenStore) -> Rewriting:
+    embedded = not settings.store_url.get_secret_value()
+    return Rewriting(store.stores.rewrites, settings.forget_rewrite_seconds, embedded=embedded)
 
 
 def _routing(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Telemetry) -> tuple[Router, Assigner]:
@@ -215,6 +223,7 @@ def _services(
         telemetry.agents_sent_away.labels(reason).inc()
 
     agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client, stores.audit, on_away)
+    customers = CustomerService(stores.customers, stores.customer_records, stores.contacts, sites, client)
     return Services(
         router=router,
         assigner=assigner,
@@ -225,6 +234,10 @@ def _services(
         agents=agents,
         imports=ImportService(stores.roster, agents, sites, client),
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
+        customers=customers,
+        forgetting=Forgetting(
+            customers, agents, stores.traces, stores.agent_traces, stores.routing, stores.rewrites, client
+        ),
         sites=SiteService(stores.sites, stores.roster, sites, removal),
     )
 

@@ -14,7 +14,7 @@ from matcher.affinity.scorer_file import PACKAGED, ScorerFileWrong
 from matcher.affinity.scorer_registry import ScorerRegistry
 from matcher.aio import BackgroundTasks, ending
 from matcher.config import Settings
-from matcher.encoder import EncoderObserver, EncoderSettings, open_encoder
+from matcher.encoder import EncoderObserver, EncoderSettings, halves_of, open_encoder
 from matcher.ranking.assignment import prepare
 from matcher.replica.absolute_floors import AbsoluteFloors
 from matcher.replica.affinity_floors import AffinityFloors
@@ -24,9 +24,11 @@ from matcher.replica.model_bundle import ModelBundle
 from matcher.replica.model_change import ModelChange
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
+from matcher.replica.text_reading import TEXT_READING
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.queue_dispatcher import QueueDispatcher
 from matcher.routing.ranker import Ranker
+from matcher.routing.returning_customers import ReturningCustomers
 from matcher.server.store import OpenStore
 from matcher.services.auditor import Auditor
 from matcher.services.expiry import Expiry, ExpiryObserver
@@ -95,6 +97,7 @@ class ReplicaFactory:
                 self.tasks,
                 lambda reason: telemetry.contacts_quarantined.labels(reason.value).inc(),
                 self.share,
+                ReturningCustomers(stores.customers, self.store.client),
             )
         )
         return replica
@@ -156,6 +159,7 @@ async def _open_model(settings: Settings, telemetry: Telemetry, model: str) -> M
             text_cache_size=settings.text_cache_size,
         ),
         lambda step: log.info("encoder", step=step),
+        reading=TEXT_READING,
         observer=EncoderObserver(
             on_batch=lambda texts, _seconds: telemetry.encoder_batch_size.observe(texts),
             on_wait=telemetry.encoder_queue_seconds.observe,
@@ -164,12 +168,12 @@ async def _open_model(settings: Settings, telemetry: Telemetry, model: str) -> M
     )
     try:
         try:
-            scorers = ScorerRegistry(settings.scorer, encoder.fingerprint, settings.scorers)
+            scorers = ScorerRegistry(settings.scorer, encoder.fingerprint, settings.scorers, halves_of(encoder))
         except ScorerFileWrong:
             if model == settings.model:
                 raise
             # The setting's scorer is for the new model; while the former model answers, it has the packaged one.
-            scorers = ScorerRegistry(PACKAGED, encoder.fingerprint, settings.scorers)
+            scorers = ScorerRegistry(PACKAGED, encoder.fingerprint, settings.scorers, halves_of(encoder))
         # Beside the floors, which take longer: else the first contacts that compete would wait for an import of 0.5 s.
         absolute = AbsoluteFloors(encoder, settings.models_dir)
         floors, _ = await asyncio.gather(AffinityFloors.open(encoder, absolute), asyncio.to_thread(prepare))

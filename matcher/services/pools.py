@@ -86,6 +86,11 @@ class PoolService:
         """Return the affinity floor in force."""
         return await (await self._sites.replica(site)).floor(pool)
 
+    async def effective_scorer(self, site: str, pool: Pool) -> str:
+        """Return the name of the scorer that ranks for a pool."""
+        scorers = (await self._sites.replica(site)).matching.scorers
+        return await asyncio.to_thread(scorers.serving_name, pool.policy.scorer)
+
     def effective_tolerance(self, pool: Pool) -> float:
         """Return the affinity tolerance in force."""
         return pool.policy.tolerance(self._default_tolerance)

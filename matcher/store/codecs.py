@@ -28,6 +28,7 @@ from matcher.model import (
     Reservation,
 )
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState, read_state
+from matcher.store.requirements import read_requirements
 
 Fields = Mapping[str, bytes]
 
@@ -197,6 +198,7 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
         elif state is ContactState.ASSIGNED:
             state = ContactState.EXPIRED
             cause = Cause.CONVERSATION_EXPIRED
+    needs, queued_in = read_requirements(fields.get("needs", b"")), text(fields, "queued_in")
     return Contact(
         id=contact,
         pool=text(fields, "pool"),
@@ -209,9 +211,13 @@ def decode_contact(contact: str, fields: Fields, now_ms: int) -> Contact:
         sequence=number(fields, "sequence"),
         cause=cause,
         waits_until_ms=number(fields, "waits") if "wait" in fields else 0,
-        queued_in=text(fields, "queued_in") if "queued_in" in fields else "",
+        queued_in=queued_in,
         pool_uid=text(fields, "pool_uid"),
         excluded_uids=uids,
+        requirements=needs.requirements(
+            queued_in or text(fields, "pool"), text(fields, "channel"), text(fields, "only")
+        ),
+        preferred=needs.preferred_agents(),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -206,6 +206,21 @@ class ContactStore:
             last = page.entries[-1]
             if read >= MOST_READ:
                 return _page(listed, last.token)
+
+    async def open_of(self, site: str, is_customer: Callable[[str], bool], now_ms: int) -> list[str]:
+        """List the contacts that have not ended and whose customer's handle is one of those asked for."""
+        keys, found = Keys(site), list[str]()
+        members = [member.decode() for member in await self._connection.run("ZRANGE", keys.contacts, 0, -1)]
+        for start in range(0, len(members), MOST_READ):
+            part = members[start : start + MOST_READ]
+            commands = [("HGET", keys.contact(contact), "customer") for contact in part]
+            handles = await self._connection.pipeline(commands, any_type=True)
+            found += [
+                contact
+                for contact, handle in zip(part, handles, strict=True)
+                if isinstance(handle, bytes) and handle and is_customer(handle.decode(errors="replace"))
+            ]
+        return [contact.id for _, contact in await self._live(site, [Entry(0, one) for one in found], now_ms)]
 
     async def _live(self, site: str, entries: Sequence[Entry], now_ms: int) -> list[tuple[Entry, Contact]]:
         """Read the contacts of entries of the list, without those that have ended; forgotten ones leave the list."""

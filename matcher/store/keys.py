@@ -14,6 +14,8 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:models                    | zset   | permanent; schema 1  | fingerprints of models with vectors here         |
 | m:model-names               | hash   | permanent            | fingerprint → the model's name in the settings   |
 | m:model                     | string | permanent            | the fingerprint of the model in use              |
+| m:forgotten                 | hash   | until a rewrite      | site with removed traces → mark of the last time |
+| m:rewritten                 | string | the pause of rewrites| the process that rewrote for them last           |
 | m:deleting                  | zset   | empties              | site|uid of sites that are being deleted         |
 | m:waker                     | string | the waker's lease    | the process that wakes sites                     |
 | m:{site}:life               | hash   | the site's           | uid, state, who founded it, what is next due     |
@@ -27,14 +29,17 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:due                | zset   | the site's; empties  | reservation|<id> → deadline                      |
 | m:{site}:roster             | stream | the site's; trimmed  | changes of agents and pools                      |
 | m:{site}:load               | stream | the site's; trimmed  | changes of holds, contacts and timers            |
+| m:{site}:copy:<stream>      | stream | a minute             | a stream, copied without removed events          |
 | m:{site}:queue              | zset   | the site's; empties  | waiting contact → start less head start          |
 | m:{site}:waiting            | hash   | the site's; empties  | pool → how many wait; |contact → pool            |
 | m:{site}:contacts           | zset   | the site's; empties  | contact that has not ended → start               |
 | m:{site}:timers             | zset   | the site's; empties  | wait, heartbeat, idle conversation → its end     |
 | m:{site}:dispatcher         | string | the leader lease's   | the process that offers to the queue             |
 | m:{site}:auditor            | string | the audit lease's    | the process that audits the site                 |
-| m:{site}:handle:<digest>    | string | of the relationships | the customer of a handle                         |
-| m:{site}:customer:<id>      | hash   | of the relationships | agent → how it went, until when it counts        |
+| m:{site}:handle:<digest>    | string | the customer's       | the customer of a handle                         |
+| m:{site}:customer:<id>      | hash   | what is remembered's | handles, sealed; agent → how it went             |
+| m:{site}:profile:<id>       | hash   | until consent ends   | a customer's interests and vectors, sealed       |
+| m:{site}:customers          | zset   | the last customer's  | customer → until when anything is remembered     |
 | m:{site}:contact:<id>       | hash   | its deadline + keep  | state, pool, channel, customer, exclusions       |
 | m:{site}:aside:<id>         | any    | its wait's           | a contact's record that could not be read        |
 | m:{site}:resv:<id>          | hash   | its deadline + keep  | state, agent, contact, fence, times              |
@@ -56,6 +61,8 @@ SECRET: Final = "m:secret"  # noqa: S105  # the name of a key, not a secret
 KEYS: Final = "m:keys"
 SITES: Final = "m:sites"
 DELETING: Final = "m:deleting"
+FORGOTTEN: Final = "m:forgotten"
+REWRITTEN: Final = "m:rewritten"
 WAKER: Final = "m:waker"
 MODELS: Final = "m:models"
 MODEL_NAMES: Final = "m:model-names"
@@ -75,6 +82,7 @@ PERMANENT: Final = (
     r"m:keys",
     r"m:sites",
     r"m:deleting",
+    r"m:forgotten",
     r"m:models",
     r"m:model-names",
     r"m:model",
@@ -133,6 +141,10 @@ class Keys:
         """The stream of changes of holds, contacts and timers."""
         return self._of("load")
 
+    def copy(self, stream: str) -> str:
+        """Return the key of the copy of a stream, by the stream's key."""
+        return self._of(f"copy:{stream.rpartition(':')[2]}")
+
     @property
     def queue(self) -> str:
         """The queue: the contacts that wait."""
@@ -163,13 +175,22 @@ class Keys:
         """The audit lease of the process that audits the site."""
         return self._of("auditor")
 
+    @property
+    def customers(self) -> str:
+        """The ids of the customers of whom anything is remembered."""
+        return self._of("customers")
+
     def handle(self, digest: str) -> str:
         """Return the key of a customer's handle, which is named by its keyed digest."""
         return self._of(f"handle:{digest}")
 
     def customer(self, customer: str) -> str:
-        """Return the key of a customer's relationships."""
+        """Return the key of a customer's handles and relationships."""
         return self._of(f"customer:{customer}")
+
+    def profile(self, customer: str) -> str:
+        """Return the key of the interests that a customer agreed to leave."""
+        return self._of(f"profile:{customer}")
 
     def pool(self, pool: str) -> str:
         """Return the key of a pool."""

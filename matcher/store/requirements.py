@@ -71,3 +71,11 @@ def encode_requirements(message: Message, *, auto_accept: bool) -> bytes:
 def decode_requirements(stored: bytes) -> StoredRequirements:
     """Return stored requirements. Raises msgspec.MsgspecError for bytes that hold none."""
     return _DECODER.decode(stored) if stored else NONE
+
+
+def read_requirements(stored: bytes) -> StoredRequirements:
+    """Return stored requirements to show them; bytes that hold none are shown as none, and set the contact aside."""
+    try:
+        return decode_requirements(stored)
+    except msgspec.MsgspecError:
+        return NONE

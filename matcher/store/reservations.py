@@ -19,6 +19,7 @@ from matcher.model.lifecycle import HOLDING, Cause, ContactState, ReservationSta
 from matcher.model.resource_names import decision_name, new_id, reservation_name
 from matcher.store import verbs
 from matcher.store.codecs import decode_decision, decode_holds, decode_reservation, fields_of, pairs_of
+from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import DUE_RESERVATION, Keys
 from matcher.store.pages import Entry, KeysetPage, keyset_page
 from matcher.store.redis.client import StoreClient
@@ -77,11 +78,18 @@ transition reads the reservation first."""
 class ReservationStore:
     """Hold capacity, and move reservations through their states."""
 
-    def __init__(self, connection: StoreClient, lifetimes: Lifetimes, unreadable: Unreadable | None = None) -> None:
-        """unreadable: reports records that are left out of a list."""
+    def __init__(
+        self,
+        connection: StoreClient,
+        lifetimes: Lifetimes,
+        unreadable: Unreadable | None = None,
+        keys: ServiceKeys | None = None,
+    ) -> None:
+        """unreadable: reports records that are left out of a list. keys: make the digests of handles in decisions."""
         self._connection = connection
         self._unreadable = unreadable or Unreadable()
         self._lifetimes = lifetimes
+        self._keys = keys
         self._refs: OrderedDict[tuple[str, str], ReservationRef] = OrderedDict()
 
     @property
@@ -122,7 +130,10 @@ class ReservationStore:
         return answer
 
     def _reserve_call(self, request: ReserveRequest, shortlist: Shortlist, *, or_wait: bool) -> verbs.Reserve:
-        return reserve_call(request, shortlist, self._lifetimes, or_wait=or_wait, schema=self.schema)
+        digest = self._keys.handle_digests(request.customer)[0] if self._keys and request.customer else ""
+        return reserve_call(
+            request, shortlist, self._lifetimes, or_wait=or_wait, schema=self.schema, customer_digest=digest
+        )
 
     async def reference(self, site: str, reservation: str) -> ReservationRef:
         """Return what a transition of a reservation needs. Raises ReservationNotFound."""

@@ -9,11 +9,17 @@ from matcher.store.reserve_request import Lifetimes, ReservationRef, ReserveRequ
 
 
 def reserve_call(
-    request: ReserveRequest, shortlist: Shortlist, lifetimes: Lifetimes, *, or_wait: bool, schema: int
+    request: ReserveRequest,
+    shortlist: Shortlist,
+    lifetimes: Lifetimes,
+    *,
+    or_wait: bool,
+    schema: int,
+    customer_digest: str = "",
 ) -> verbs.Reserve:
     """Return the call of the store that a request asks for; or_wait: as of `ReservationStore.reserve`.
 
-    schema: the store's, in which an assignment by hand is written.
+    schema: the store's, in which an assignment by hand is written. customer_digest: that of the customer's handle.
     """
     keys, wait, old, by_hand = Keys(request.site), request.waiting, request.handed_on, request.by_hand
     return verbs.Reserve(
@@ -33,6 +39,7 @@ def reserve_call(
         pool_uid=request.pool_uid,
         channel=request.channel,
         customer=request.customer,
+        customer_digest=customer_digest,
         basis=shortlist.basis,
         hold_ms=request.hold_ms,
         state=ReservationState.ACCEPTED if request.accepted else ReservationState.PENDING,

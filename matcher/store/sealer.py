@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from cryptography.exceptions import InvalidTag
 
-from matcher.model import PLAIN, Message, SetAside, Stretch
+from matcher.model import PLAIN, Message, Preferred, Requirements, SetAside, Stretch
 from matcher.store.keyring.secret_keys import SECRET_ID
 from matcher.store.keyring.service_keys import ServiceKeys
 
@@ -40,17 +40,43 @@ class NotOpened(Enum):
 
 
 class WaitingText(msgspec.Struct, frozen=True):
-    """The text of a contact that waits: what is compared, with its places in the text as it was sent. Never logged."""
+    """The text of a contact that waits: what is compared, with its places in the text as it was sent. Never logged.
+
+    interests: those that the customer brings along; they are sealed with the text, and go with it.
+    """
 
     text: str
     media_type: str = PLAIN
     kept: tuple[Stretch, ...] | None = None
     set_aside: tuple[SetAside, ...] = ()
+    interests: tuple[str, ...] = ()
+    interests_shareable: bool = False
 
     @classmethod
     def of(cls, message: Message) -> WaitingText:
         """Return the text of a message."""
-        return cls(message.text, message.media_type, message.kept, message.set_aside)
+        return cls(
+            message.text,
+            message.media_type,
+            message.kept,
+            message.set_aside,
+            message.interests,
+            message.interests_shareable,
+        )
+
+    def message(self, customer: str, requirements: Requirements, preferred: tuple[Preferred, ...] = ()) -> Message:
+        """Return the message that the text belongs to, with what is stored beside it."""
+        return Message(
+            self.text,
+            customer,
+            requirements,
+            preferred,
+            self.media_type,
+            self.kept,
+            self.set_aside,
+            self.interests,
+            self.interests_shareable,
+        )
 
     def __repr__(self) -> str:
         return "WaitingText(…)"

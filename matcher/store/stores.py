@@ -6,17 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from matcher.store.agent_traces import AgentTraceStore
 from matcher.store.audit import AuditStore
 from matcher.store.contact_events import EventStore
 from matcher.store.contacts import ContactStore
+from matcher.store.customer_records import CustomerRecordStore
 from matcher.store.customers import CustomerStore
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.models import ModelStore
 from matcher.store.presence import PresenceStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes, ReservationStore
+from matcher.store.rewriting import RewriteStore
 from matcher.store.roster import RosterStore
 from matcher.store.sites import SiteStore
+from matcher.store.traces import TraceStore
 from matcher.store.unreadable import Unreadable
 
 
@@ -30,6 +34,10 @@ class Stores:
     routing: ReservationStore
     contacts: ContactStore
     customers: CustomerStore
+    customer_records: CustomerRecordStore
+    traces: TraceStore
+    agent_traces: AgentTraceStore
+    rewrites: RewriteStore
     presence: PresenceStore
     events: EventStore
     audit: AuditStore
@@ -48,15 +56,23 @@ class Stores:
         out because it cannot be read.
         """
         unreadable = Unreadable(on_unreadable)
+        customers = CustomerStore(connection, keys, unreadable)
+        traces = TraceStore(connection, customers, keys, lifetimes.events_kept)
         return cls(
             models=ModelStore(connection),
             sites=SiteStore(connection, lifetimes.events_kept),
             roster=RosterStore(connection, lifetimes.events_kept, unreadable),
-            routing=ReservationStore(connection, lifetimes, unreadable),
+            routing=ReservationStore(connection, lifetimes, unreadable, keys),
             contacts=ContactStore(
                 connection, keep_ms=lifetimes.keep_ms, events_kept=lifetimes.events_kept, unreadable=unreadable
             ),
-            customers=CustomerStore(connection, keys, unreadable),
+            customers=customers,
+            customer_records=CustomerRecordStore(
+                connection, customers, keys, request_window_ms=lifetimes.request_window_ms
+            ),
+            traces=traces,
+            agent_traces=AgentTraceStore(connection, traces),
+            rewrites=RewriteStore(connection),
             presence=PresenceStore(connection, lifetimes.events_kept),
             events=EventStore(connection),
             audit=AuditStore(connection, lifetimes.events_kept),

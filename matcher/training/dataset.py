@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.affinity.lexicon import Lexicon
+from matcher.affinity.projection import projected, similarities
 from matcher.affinity.scorer import Evidence, Floats, Scorer, Scores
 
 
@@ -61,12 +62,14 @@ def evidence_of(dataset: Dataset, scorer: Scorer) -> Evidence:
     handles = np.array([lexicon.add(stems) for stems in dataset.interest_stems], np.int64)
     held = np.bincount(dataset.owner, minlength=dataset.agents)
     place = np.arange(len(dataset.owner)) - np.searchsorted(dataset.owner, dataset.owner)
-    interests, units = scorer.project(dataset.interests), scorer.project(dataset.units)
-    blocks: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
-    for low in range(0, max(len(units), 1), 256):
-        cosine = units[low : low + 256] @ interests.T
+    interests, units = projected(scorer, dataset.interests), projected(scorer, dataset.units)
+    blocks: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats, NDArray[np.bool_]]] = []
+    for low in range(0, max(len(dataset.units), 1), 256):
+        cosine, both = similarities(units.rows(slice(low, low + 256)), interests)
+        if both is not None:
+            cosine = scorer.values(cosine, both)
         unit, row = np.nonzero(cosine > scorer.threshold)
-        blocks.append((unit + low, row, cosine[unit, row]))
+        blocks.append((unit + low, row, cosine[unit, row], both[unit, row] if both is not None else unit >= 0))
     unit, row = (np.concatenate([block[at] for block in blocks]) for at in (0, 1))
     owner = dataset.owner[row]
     return Evidence(
@@ -74,7 +77,7 @@ def evidence_of(dataset: Dataset, scorer: Scorer) -> Evidence:
         agent=dataset.message[unit] * dataset.agents + owner,
         interest=place[row],
         cosine=np.concatenate([block[2] for block in blocks]),
-        lexical=lexicon.shared(dataset.unit_stems, unit, handles[row]),
+        lexical=lexicon.shared(dataset.unit_stems, unit, handles[row]) * np.concatenate([block[3] for block in blocks]),
         held=held[owner],
     )
 

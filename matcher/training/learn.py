@@ -1,10 +1,8 @@
-"""Learning of a scorer from suites: a linear map, its threshold, and the weights of the confidence.
+"""Learning of a scorer from suites: a linear map, its thresholds, and the weights of the confidence.
 
-The map whitens a little: M = C^-a, where C is the second moment of the suites' vectors and a is small. What all texts
-have in common then counts less, and what distinguishes them counts more; this uses no label. With labels, W is the
-second moment of the differences between units and the matching interests of a right agent, and M = W^-a C^-b:
-directions in which right pairs differ count less (relevant component analysis: Bar-Hillel et al. 2003). Recall on held-
-out agents decides which map of the family, and which threshold, the scorer gets.
+Recall on held-out agents decides which map of a family (`linear_map`), and which thresholds, the scorer gets. For the
+vectors of a pair of models it also decides how much the second model counts beside the first, and from which cosine on,
+and how much, pairs count that are not both English.
 """
 
 from __future__ import annotations
@@ -17,41 +15,49 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.affinity.scorer import Floats, Scorer
+from matcher.affinity.kinds import Halves, Others
+from matcher.affinity.scorer import Scorer
 from matcher.training.calibrate import calibrate
 from matcher.training.dataset import Dataset, hits_of
+from matcher.training.linear_map import Powers, learn_blocks
 
-RIDGE: Final = 0.05
-"""Added to the eigenvalues divided by their mean, so that directions without data stay as they are."""
-
-CLEAR: Final = 0.35
-"""Cosine above which a unit and an interest of a right agent count as a right pair."""
+NO_FOLD: Final = -1
+"""Names no fold: nothing is held out."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapParameters:
-    """Hold the powers of one map of the family, and a threshold."""
+    """Hold the powers of one map of the family, and what belongs to it."""
 
-    common: float
-    """Power of C: the higher, the less counts what all texts have in common."""
-    within: float
-    """Power of W: the higher, the less count the directions in which right pairs differ."""
+    powers: Powers
     threshold: float
+    share: float = 0.0
+    """Of the second model in the cosine of two English texts, for vectors of a pair of models."""
+    others: Others | None = None
+    """Of pairs that are not both English, for vectors of a pair of models."""
 
     @property
     def mapped(self) -> bool:
-        """Tell whether there is a map at all."""
-        return bool(self.common or self.within)
+        """Tell whether there is a learned map at all."""
+        return bool(self.powers.common or self.powers.within)
 
 
 MAP_PARAMETERS: Final = (
-    MapParameters(0.0, 0.0, 0.3),
-    MapParameters(0.10, 0.0, 0.23),
-    MapParameters(0.15, 0.0, 0.22),
-    MapParameters(0.20, 0.0, 0.20),
-    MapParameters(0.10, 0.15, 0.20),
-    MapParameters(0.05, 0.20, 0.22),
+    MapParameters(Powers(0.0, 0.0), 0.3),
+    MapParameters(Powers(0.10, 0.0), 0.23),
+    MapParameters(Powers(0.15, 0.0), 0.22),
+    MapParameters(Powers(0.20, 0.0), 0.20),
+    MapParameters(Powers(0.10, 0.15), 0.20),
+    MapParameters(Powers(0.05, 0.20), 0.22),
 )
+
+SHARES: Final = (0.25, 0.5)
+"""Shares of the second model that are tried with every map."""
+
+THRESHOLDS_OF_OTHERS: Final = (0.0, -0.05, 0.05, 0.1, 0.15)
+"""Thresholds of pairs that are not both English, less that of English pairs; tried with the best maps."""
+
+SLOPES: Final = (1.0, 0.7, 1.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +95,28 @@ def learn(
     if not datasets or folds < 2:
         raise ValueError("learning takes at least one suite and two folds")
     held_out = [_folds(dataset, folds) for dataset in datasets]
+    judge = _Judge(datasets, held_out, before.halves)
+    family = MAP_PARAMETERS if before.halves is None else _of_a_pair(MAP_PARAMETERS)
     hits: dict[MapParameters, list[NDArray[np.float64]]] = {}
-    for number, parameters in enumerate(MAP_PARAMETERS):
-        on_progress("comparing maps", number / len(MAP_PARAMETERS))
-        hits[parameters] = [np.full(len(dataset.relevant), np.nan) for dataset in datasets]
-        for fold in np.unique(np.concatenate(held_out)).tolist() if parameters.mapped else [-1]:
-            scorer = _scorer(datasets, [of != fold for of in held_out], parameters)
-            for dataset, of, right in zip(datasets, held_out, hits[parameters], strict=True):
-                judged = (of == fold) if parameters.mapped else np.ones(len(of), np.bool_)
-                right[judged] = hits_of(dataset.of_messages(judged), scorer)[judged]
+    for number, parameters in enumerate(family):
+        on_progress("comparing maps", number / len(family) * (1.0 if before.halves is None else 0.6))
+        hits[parameters] = judge.hits(parameters)
     # Each fold's parameters are chosen on the other folds, so that the reported recall includes the choice.
-    chosen = [_best(hits, [of != fold for of in held_out]) for fold in range(folds)]
-    parameters = _best(hits, [np.ones(len(of), np.bool_) for of in held_out])
+    among = [[of != fold for of in held_out] for fold in [*range(folds), NO_FOLD]]
+    if before.halves is not None:
+        further = [one for best in dict.fromkeys(_best(hits, of) for of in among) for one in _with_others(best)]
+        for number, parameters in enumerate(further):
+            on_progress("comparing thresholds", 0.6 + 0.3 * number / len(further))
+            if parameters not in hits:
+                hits[parameters] = judge.hits(parameters)
+    *chosen, parameters = (_best(hits, of) for of in among)
     recall = {}
     for at, (dataset, of) in enumerate(zip(datasets, held_out, strict=True)):
         recall[dataset.name] = float(np.mean([hits[chosen[fold]][at][number] for number, fold in enumerate(of)]))
     on_progress("calibrating", 0.9)
-    scorer = _scorer(datasets, [np.ones(len(of), np.bool_) for of in held_out], parameters)
-    further = [_folds(dataset, folds) for dataset in margins]
-    calibration, error = calibrate([*datasets, *margins], scorer, [*held_out, *further], folds)
+    scorer = judge.scorer(parameters, NO_FOLD)
+    of_margins = [_folds(dataset, folds) for dataset in margins]
+    calibration, error = calibrate([*datasets, *margins], scorer, [*held_out, *of_margins], folds)
     report = Report(
         recall=recall,
         before={dataset.name: float(hits_of(dataset, before).mean()) for dataset in datasets},
@@ -122,46 +131,68 @@ def learn(
     return replace(scorer, calibration=calibration), report
 
 
-def _scorer(datasets: Sequence[Dataset], taken: Sequence[NDArray[np.bool_]], parameters: MapParameters) -> Scorer:
-    scorer = Scorer(threshold=parameters.threshold)
-    if not parameters.mapped:
-        return scorer
-    linear = np.eye(datasets[0].interests.shape[1])
-    if parameters.within:
-        linear = linear @ _power(_differences(datasets, taken), parameters.within)
-    if parameters.common:
-        texts = []
-        for dataset, messages in zip(datasets, taken, strict=True):
-            away = np.any(dataset.relevant[~messages], axis=0, keepdims=False).reshape(-1)
-            texts += [dataset.interests[~away[dataset.owner]], dataset.units[messages[dataset.message]]]
-        linear = linear @ _power(np.concatenate(texts), parameters.common)
-    linear *= np.sqrt(len(linear) / np.sum(linear * linear))
-    # The file keeps the map at 16 bits, so the map is judged at 16 bits.
-    return replace(scorer, map=linear.astype(np.float16).astype(np.float32))
+class _Judge:
+    """Learns the scorers of parameters, each without one fold, and tells which messages of that fold they get right."""
+
+    def __init__(
+        self, datasets: Sequence[Dataset], held_out: Sequence[NDArray[np.int64]], halves: Halves | None
+    ) -> None:
+        self._datasets = datasets
+        self._held_out = held_out
+        self._halves = halves
+        self._blocks: dict[tuple[Powers, int], list[NDArray[np.float64]]] = {}
+
+    def hits(self, parameters: MapParameters) -> list[NDArray[np.float64]]:
+        """Return by dataset whether each message's best agent is right [messages], by a scorer without its fold."""
+        hits = [np.full(len(dataset.relevant), np.nan) for dataset in self._datasets]
+        for fold in np.unique(np.concatenate(self._held_out)).tolist() if parameters.mapped else [NO_FOLD]:
+            scorer = self.scorer(parameters, fold)
+            for dataset, of, right in zip(self._datasets, self._held_out, hits, strict=True):
+                judged = (of == fold) if parameters.mapped else np.ones(len(of), np.bool_)
+                right[judged] = hits_of(dataset.of_messages(judged), scorer)[judged]
+        return hits
+
+    def scorer(self, parameters: MapParameters, fold: int) -> Scorer:
+        """Return the scorer of parameters that is learned from all folds but one."""
+        scorer = Scorer(threshold=parameters.threshold, halves=self._halves, others=parameters.others)
+        if not parameters.mapped and self._halves is None:
+            return scorer
+        # The file keeps the map at 16 bits, so the map is judged at 16 bits.
+        blocks = [block.astype(np.float16).astype(np.float32) for block in self._weighed(parameters, fold)]
+        if self._halves is None:
+            return replace(scorer, map=blocks[0])
+        first, dimension = self._halves[0], sum(self._halves)
+        linear = np.zeros((dimension, dimension), np.float32)
+        linear[:first, :first], linear[first:, first:] = blocks
+        return replace(scorer, map=linear)
+
+    def _weighed(self, parameters: MapParameters, fold: int) -> list[NDArray[np.float64]]:
+        key = (parameters.powers, fold)
+        if key not in self._blocks:
+            taken = [of != fold for of in self._held_out]
+            self._blocks[key] = learn_blocks(self._datasets, taken, parameters.powers, self._halves)
+        if self._halves is None:
+            return self._blocks[key]
+        first, second = self._blocks[key]
+        return [first * np.sqrt(1 - parameters.share), second * np.sqrt(parameters.share)]
 
 
-def _power(vectors: Floats, power: float) -> NDArray[np.float64]:
-    """Return C^-power, where C is the vectors' second moment divided by its mean eigenvalue, with a ridge."""
-    if not len(vectors):
-        return np.eye(vectors.shape[1])
-    wide = vectors.astype(np.float64)
-    values, axes = np.linalg.eigh(wide.T @ wide / len(wide))
-    scale = (values / values.mean() + RIDGE) ** -power
-    return np.asarray((axes * scale) @ axes.T, np.float64)
+def _of_a_pair(family: Sequence[MapParameters]) -> list[MapParameters]:
+    """Return a family with every share of the second model; other languages have the threshold of English at first."""
+    return [
+        replace(parameters, share=share, others=Others(parameters.threshold))
+        for share in SHARES
+        for parameters in family
+    ]
 
 
-def _differences(datasets: Sequence[Dataset], taken: Sequence[NDArray[np.bool_]]) -> Floats:
-    differences = [np.zeros((0, datasets[0].interests.shape[1]), np.float32)]
-    for dataset, messages in zip(datasets, taken, strict=True):
-        for low in range(0, len(dataset.units), 256):
-            units = np.arange(low, min(low + 256, len(dataset.units)))
-            units = units[messages[dataset.message[units]]]
-            cosine = dataset.units[units] @ dataset.interests.T
-            cosine[~dataset.relevant[dataset.message[units]][:, dataset.owner]] = -1
-            best = cosine.argmax(axis=1)
-            clear = cosine[np.arange(len(units)), best] > CLEAR
-            differences.append(dataset.units[units[clear]] - dataset.interests[best[clear]])
-    return np.concatenate(differences)
+def _with_others(parameters: MapParameters) -> list[MapParameters]:
+    """Return parameters with every threshold and slope of pairs that are not both English."""
+    return [
+        replace(parameters, others=Others(round(parameters.threshold + more, 3), slope))
+        for slope in SLOPES
+        for more in THRESHOLDS_OF_OTHERS
+    ]
 
 
 def _folds(dataset: Dataset, folds: int) -> NDArray[np.int64]:

@@ -129,6 +129,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the agent does not meet constraints that the assignment does not ignore: their names without the
     prefix, in their order. Example: {"agent": "sites/default/agents/maya", "constraints": "SKILL, STATUS"}.
     """
+    CUSTOMER_NOT_FOUND: _ErrorReason.ValueType  # 45
+    """NOT_FOUND: nothing is remembered of such a customer, or no longer. A handle is not repeated in the answer.
+    Example: {"customer": "sites/default/customers/0f3c…"}.
+    """
+    CUSTOMER_IN_CONTACT: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION: the customer has contacts that have not ended; `force` lets them go on as nobody's.
+    Example: {"customer": "sites/default/customers/0f3c…", "contacts": "1"}.
+    """
+    CONSENT_MISSING: _ErrorReason.ValueType  # 47
+    """INVALID_ARGUMENT: interests are to be remembered without a consent that is in force.
+    Example: {"field": "customer.consent"}.
+    """
     ENCODER_OVERLOADED: _ErrorReason.ValueType  # 50
     """RESOURCE_EXHAUSTED: too many tokens of text wait for the encoder; RetryInfo says when to try again.
     Example: {"queued": "32768", "limit": "32768"}.
@@ -270,6 +282,18 @@ Example: {"agent": "sites/default/agents/maya", "load": "3", "total": "3"}.
 CONSTRAINTS_UNMET: ErrorReason.ValueType  # 44
 """FAILED_PRECONDITION: the agent does not meet constraints that the assignment does not ignore: their names without the
 prefix, in their order. Example: {"agent": "sites/default/agents/maya", "constraints": "SKILL, STATUS"}.
+"""
+CUSTOMER_NOT_FOUND: ErrorReason.ValueType  # 45
+"""NOT_FOUND: nothing is remembered of such a customer, or no longer. A handle is not repeated in the answer.
+Example: {"customer": "sites/default/customers/0f3c…"}.
+"""
+CUSTOMER_IN_CONTACT: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION: the customer has contacts that have not ended; `force` lets them go on as nobody's.
+Example: {"customer": "sites/default/customers/0f3c…", "contacts": "1"}.
+"""
+CONSENT_MISSING: ErrorReason.ValueType  # 47
+"""INVALID_ARGUMENT: interests are to be remembered without a consent that is in force.
+Example: {"field": "customer.consent"}.
 """
 ENCODER_OVERLOADED: ErrorReason.ValueType  # 50
 """RESOURCE_EXHAUSTED: too many tokens of text wait for the encoder; RetryInfo says when to try again.

@@ -392,6 +392,7 @@ class Pool(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     SCORER_FIELD_NUMBER: _builtins.int
+    SCORER_SERVING_FIELD_NUMBER: _builtins.int
     WAIT_DURATION_FIELD_NUMBER: _builtins.int
     WAIT_WEIGHT_FIELD_NUMBER: _builtins.int
     HEAD_START_FIELD_NUMBER: _builtins.int
@@ -409,6 +410,7 @@ class Pool(_message.Message):
     RETURN_WITHIN_DURATION_FIELD_NUMBER: _builtins.int
     SECOND_COMPLETE_ENDS_WRAP_UP_FIELD_NUMBER: _builtins.int
     FIRST_RESPONSE_DURATION_FIELD_NUMBER: _builtins.int
+    PROFILE_WEIGHT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/pools/{pool}"."""
     display_name: _builtins.str
@@ -433,6 +435,11 @@ class Pool(_message.Message):
     """The scorer that ranks for this pool: "packaged", "untrained", or the name of a file in MATCHER_SCORERS. Empty:
     MATCHER_SCORER.
     """
+    scorer_serving: _builtins.str
+    """The scorer that ranks for this pool now. It is another one than `scorer` where that file is gone from
+    MATCHER_SCORERS or was learned from the vectors of another model: then the scorer of MATCHER_SCORER ranks, and the
+    log says so. "untrained" where the package has no learned scorer for the model.
+    """
     wait_weight: _builtins.float
     """How much affinity a second of waiting is worth, where waiting contacts compete for the same agent: no contact is
     overtaken by a contact that came more than 1/wait_weight seconds later. Above 0, at most 1. Unset: 0.01.
@@ -456,6 +463,10 @@ class Pool(_message.Message):
     second_complete_ends_wrap_up: _builtins.bool
     """Keeps the former meaning of a second CompleteReservation for one release: it ends the wrap-up. Without it, it changes
     nothing. The next release removes the field: call EndWrapUp.
+    """
+    profile_weight: _builtins.float
+    """How much the interests that a customer brings along count, 0 to 1, where the message itself meets no available agent's
+    interest at or above the floor: their evidence is multiplied by it. Else they do not count. 0: never. Unset: 1.
     """
     @_builtins.property
     def offer_duration(self) -> _duration_pb2.Duration:
@@ -555,6 +566,7 @@ class Pool(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         scorer: _builtins.str = ...,
+        scorer_serving: _builtins.str = ...,
         wait_duration: _duration_pb2.Duration | None = ...,
         wait_weight: _builtins.float | None = ...,
         head_start: _duration_pb2.Duration | None = ...,
@@ -572,10 +584,11 @@ class Pool(_message.Message):
         return_within_duration: _duration_pb2.Duration | None = ...,
         second_complete_ends_wrap_up: _builtins.bool = ...,
         first_response_duration: _duration_pb2.Duration | None = ...,
+        profile_weight: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_profile_weight", b"_profile_weight", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "offer_duration", b"offer_duration", "profile_weight", b"profile_weight", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "scorer", b"scorer", "second_complete_ends_wrap_up", b"second_complete_ends_wrap_up", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor", "_affinity_tolerance", b"_affinity_tolerance", "_max_declined", b"_max_declined", "_max_missed", b"_max_missed", "_profile_weight", b"_profile_weight", "_wait_weight", b"_wait_weight", "accepted_duration", b"accepted_duration", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "create_time", b"create_time", "display_name", b"display_name", "effective_affinity_floor", b"effective_affinity_floor", "effective_affinity_tolerance", b"effective_affinity_tolerance", "etag", b"etag", "first_response_duration", b"first_response_duration", "head_start", b"head_start", "idle_duration", b"idle_duration", "matching_window", b"matching_window", "max_declined", b"max_declined", "max_missed", b"max_missed", "name", b"name", "offer_duration", b"offer_duration", "profile_weight", b"profile_weight", "relationship_duration", b"relationship_duration", "relationship_wait", b"relationship_wait", "return_within_duration", b"return_within_duration", "scorer", b"scorer", "scorer_serving", b"scorer_serving", "second_complete_ends_wrap_up", b"second_complete_ends_wrap_up", "small_talk", b"small_talk", "uid", b"uid", "update_time", b"update_time", "wait_duration", b"wait_duration", "wait_weight", b"wait_weight", "waiting", b"waiting", "when_overloaded", b"when_overloaded", "wrap_up", b"wrap_up", "wrap_up_duration", b"wrap_up_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__affinity_floor: _TypeAlias = _typing.Literal["affinity_floor"]  # noqa: Y015
     _WhichOneofArgType__affinity_floor: _TypeAlias = _typing.Literal["_affinity_floor", b"_affinity_floor"]  # noqa: Y015
@@ -585,6 +598,8 @@ class Pool(_message.Message):
     _WhichOneofArgType__max_declined: _TypeAlias = _typing.Literal["_max_declined", b"_max_declined"]  # noqa: Y015
     _WhichOneofReturnType__max_missed: _TypeAlias = _typing.Literal["max_missed"]  # noqa: Y015
     _WhichOneofArgType__max_missed: _TypeAlias = _typing.Literal["_max_missed", b"_max_missed"]  # noqa: Y015
+    _WhichOneofReturnType__profile_weight: _TypeAlias = _typing.Literal["profile_weight"]  # noqa: Y015
+    _WhichOneofArgType__profile_weight: _TypeAlias = _typing.Literal["_profile_weight", b"_profile_weight"]  # noqa: Y015
     _WhichOneofReturnType__wait_weight: _TypeAlias = _typing.Literal["wait_weight"]  # noqa: Y015
     _WhichOneofArgType__wait_weight: _TypeAlias = _typing.Literal["_wait_weight", b"_wait_weight"]  # noqa: Y015
     @_typing.overload
@@ -595,6 +610,8 @@ class Pool(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_declined) -> _WhichOneofReturnType__max_declined | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_missed) -> _WhichOneofReturnType__max_missed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__profile_weight) -> _WhichOneofReturnType__profile_weight | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__wait_weight) -> _WhichOneofReturnType__wait_weight | None: ...
 
@@ -1154,6 +1171,32 @@ class ImportAgentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportAgentsResponse: _TypeAlias = ImportAgentsResponse  # noqa: Y015
+
+@_typing.final
+class ForgetAgentRequest(_message.Message):
+    """Request of ForgetAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The agent, "sites/{site}/agents/{agent}"."""
+    force: _builtins.bool
+    """The contacts of the agent's live reservations go back first; without it such an agent is refused (AGENT_HAS_HOLDS)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        force: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["force", b"force", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgetAgentRequest: _TypeAlias = ForgetAgentRequest  # noqa: Y015
 
 @_typing.final
 class SetAgentStatusRequest(_message.Message):

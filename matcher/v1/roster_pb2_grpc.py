@@ -61,6 +61,11 @@ class RosterServiceStub:
                 request_serializer=matcher_dot_v1_dot_roster__pb2.DeleteAgentRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.ForgetAgent = channel.unary_unary(
+                '/matcher.v1.RosterService/ForgetAgent',
+                request_serializer=matcher_dot_v1_dot_roster__pb2.ForgetAgentRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
         self.ImportAgents = channel.stream_stream(
                 '/matcher.v1.RosterService/ImportAgents',
                 request_serializer=matcher_dot_v1_dot_roster__pb2.ImportAgentsRequest.SerializeToString,
@@ -157,6 +162,15 @@ class RosterServiceServicer:
 
     def DeleteAgent(self, request, context):
         """Removes an agent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetAgent(self, request, context):
+        """Removes an agent, as DeleteAgent does, and every trace of the agent: relationships of customers, steps of contacts,
+        reservations, the candidates of decisions, and events. What was decided stays, without the agent. An agent who was
+        removed before is forgotten, too. The agent's uid goes with the rest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -278,6 +292,11 @@ def add_RosterServiceServicer_to_server(servicer, server):
             'DeleteAgent': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteAgent,
                     request_deserializer=matcher_dot_v1_dot_roster__pb2.DeleteAgentRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ForgetAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetAgent,
+                    request_deserializer=matcher_dot_v1_dot_roster__pb2.ForgetAgentRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'ImportAgents': grpc.stream_stream_rpc_method_handler(
@@ -476,6 +495,33 @@ class RosterService:
             target,
             '/matcher.v1.RosterService/DeleteAgent',
             matcher_dot_v1_dot_roster__pb2.DeleteAgentRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/matcher.v1.RosterService/ForgetAgent',
+            matcher_dot_v1_dot_roster__pb2.ForgetAgentRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,

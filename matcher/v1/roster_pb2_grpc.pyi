@@ -44,6 +44,11 @@ class RosterServiceStub:
     """Changes the fields of an agent that the mask names."""
     DeleteAgent: _grpc.UnaryUnaryMultiCallable[_roster_pb2.DeleteAgentRequest, _empty_pb2.Empty]
     """Removes an agent."""
+    ForgetAgent: _grpc.UnaryUnaryMultiCallable[_roster_pb2.ForgetAgentRequest, _empty_pb2.Empty]
+    """Removes an agent, as DeleteAgent does, and every trace of the agent: relationships of customers, steps of contacts,
+    reservations, the candidates of decisions, and events. What was decided stays, without the agent. An agent who was
+    removed before is forgotten, too. The agent's uid goes with the rest.
+    """
     ImportAgents: _grpc.StreamStreamMultiCallable[_roster_pb2.ImportAgentsRequest, _roster_pb2.ImportAgentsResponse]
     """Imports a roster row by row, as an upsert by id, and answers each row when it is done. A row that changes nothing
     writes and encodes nothing; a wrong row is answered with its status, and the import goes on.
@@ -94,6 +99,11 @@ class RosterServiceAsyncStub(RosterServiceStub):
     """Changes the fields of an agent that the mask names."""
     DeleteAgent: _aio.UnaryUnaryMultiCallable[_roster_pb2.DeleteAgentRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Removes an agent."""
+    ForgetAgent: _aio.UnaryUnaryMultiCallable[_roster_pb2.ForgetAgentRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Removes an agent, as DeleteAgent does, and every trace of the agent: relationships of customers, steps of contacts,
+    reservations, the candidates of decisions, and events. What was decided stays, without the agent. An agent who was
+    removed before is forgotten, too. The agent's uid goes with the rest.
+    """
     ImportAgents: _aio.StreamStreamMultiCallable[_roster_pb2.ImportAgentsRequest, _roster_pb2.ImportAgentsResponse]  # type: ignore[assignment]
     """Imports a roster row by row, as an upsert by id, and answers each row when it is done. A row that changes nothing
     writes and encodes nothing; a wrong row is answered with its status, and the import goes on.
@@ -171,6 +181,17 @@ class RosterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
         """Removes an agent."""
+
+    @_abc_1.abstractmethod
+    def ForgetAgent(
+        self,
+        request: _roster_pb2.ForgetAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Removes an agent, as DeleteAgent does, and every trace of the agent: relationships of customers, steps of contacts,
+        reservations, the candidates of decisions, and events. What was decided stays, without the agent. An agent who was
+        removed before is forgotten, too. The agent's uid goes with the rest.
+        """
 
     @_abc_1.abstractmethod
     def ImportAgents(

@@ -352,6 +352,30 @@ ENCODER_BROKEN: Degraded.ValueType  # 2
 """The encoder failed."""
 Global___Degraded: _TypeAlias = Degraded  # noqa: Y015
 
+class _ReasonSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReasonSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REASON_SOURCE_UNSPECIFIED: _ReasonSource.ValueType  # 0
+    """Never used."""
+    REASON_SOURCE_MESSAGE: _ReasonSource.ValueType  # 1
+    """The text of the message."""
+    REASON_SOURCE_PROFILE: _ReasonSource.ValueType  # 2
+    """What the customer brings along: customer_interests, or interests that are remembered of the customer."""
+
+class ReasonSource(_ReasonSource, metaclass=_ReasonSourceEnumTypeWrapper):
+    """Where the words come from that met an agent's interest."""
+
+REASON_SOURCE_UNSPECIFIED: ReasonSource.ValueType  # 0
+"""Never used."""
+REASON_SOURCE_MESSAGE: ReasonSource.ValueType  # 1
+"""The text of the message."""
+REASON_SOURCE_PROFILE: ReasonSource.ValueType  # 2
+"""What the customer brings along: customer_interests, or interests that are remembered of the customer."""
+Global___ReasonSource: _TypeAlias = ReasonSource  # noqa: Y015
+
 class _SetAsideKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -450,7 +474,7 @@ Global___Release: _TypeAlias = Release  # noqa: Y015
 
 @_typing.final
 class Message(_message.Message):
-    """The message a customer wrote, and what it requires of the agent."""
+    """What a customer wrote or brings along, and what it requires of the agent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -463,14 +487,20 @@ class Message(_message.Message):
     LANGUAGE_EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
     PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_INTERESTS_FIELD_NUMBER: _builtins.int
+    CUSTOMER_INTERESTS_SHAREABLE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text: 1 to 8,000 characters; with media_type, 1 to 262,144, of which at most 8,000 remain when what the customer
-    did not write now is set aside. In TransferContact it may be empty: then only the requirements count. Never logged;
-    what is compared of it is stored only while a contact waits, and up to the first answer where the pool has a
-    first_response_duration. What the message requires (the fields below) is stored as long as the contact.
+    did not write now is set aside. May be empty, as for a call, where customer_interests are given, or where interests of
+    the customer are remembered (CustomerService): RouteMessage and SuggestAgents need one of the three. In TransferContact
+    and AssignContact all may be missing: then only the requirements count. Never logged; what is compared of it is stored
+    only while a contact waits, and up to the first answer where the pool has a first_response_duration. What the message
+    requires (the fields below) is stored as long as the contact.
     """
     customer: _builtins.str
-    """The caller's id of the customer; opaque, at most 256 characters."""
+    """The caller's id of the customer; opaque, at most 256 characters. The interests that are remembered of the customer count
+    as customer_interests do; they are no part of the request: a repeat is answered as before, whatever became of them.
+    """
     channel: _builtins.str
     """The channel's id. Empty: "chat"."""
     language: _builtins.str
@@ -478,6 +508,10 @@ class Message(_message.Message):
     media_type: _builtins.str
     """What the text is: "text/plain" or "text/html". Empty: plain text of at most 8,000 characters. Of every text quotes,
     reply headers, signatures, disclaimers, addresses and numbers of orders are set aside; of HTML the mark-up, too.
+    """
+    customer_interests_shareable: _builtins.bool
+    """Whether an agent's desk may be told which of the agent's interests the customer_interests met: GetDecision withholds it
+    otherwise.
     """
     @_builtins.property
     def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequiredSkill]:
@@ -490,12 +524,22 @@ class Message(_message.Message):
     @_builtins.property
     def language_expires_after(self) -> _duration_pb2.Duration:
         """How long after the contact's creation the language is required, where the contact waits. Unset: always. At most 7
-        days. Only with `language`.
+        days. Only with `language`. A route without `wait` and a suggestion are decided at once, so this field changes
+        nothing in them, and neither does `expires_after` of a skill or of a preferred agent; a contact that a transfer or a
+        lost agent puts into the queue later waits by them.
         """
 
     @_builtins.property
     def preferred_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreferredAgent]:
         """Agents to choose before all others, in this order; at most 8."""
+
+    @_builtins.property
+    def customer_interests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the customer cares about, from your own records or a profile that the customer linked, with the customer's
+        consent: each a text of 1 to 512 characters; at most 16. They count where the text meets no available agent's interest
+        at or above the floor, by the pool's profile_weight: a text that speaks for itself decides alone. They are used for
+        this contact only, and treated as the text is: never logged, sealed while the contact waits, and gone with the text.
+        """
 
     def __init__(
         self,
@@ -509,10 +553,12 @@ class Message(_message.Message):
         language_expires_after: _duration_pb2.Duration | None = ...,
         preferred_agents: _abc.Iterable[Global___PreferredAgent] | None = ...,
         media_type: _builtins.str = ...,
+        customer_interests: _abc.Iterable[_builtins.str] | None = ...,
+        customer_interests_shareable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["language_expires_after", b"language_expires_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "excluded_agents", b"excluded_agents", "language", b"language", "language_expires_after", b"language_expires_after", "media_type", b"media_type", "preferred_agents", b"preferred_agents", "required_skills", b"required_skills", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "customer_interests", b"customer_interests", "customer_interests_shareable", b"customer_interests_shareable", "excluded_agents", b"excluded_agents", "language", b"language", "language_expires_after", b"language_expires_after", "media_type", b"media_type", "preferred_agents", b"preferred_agents", "required_skills", b"required_skills", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -532,7 +578,8 @@ class PreferredAgent(_message.Message):
     def expires_after(self) -> _duration_pb2.Duration:
         """How long after the contact's creation a waiting contact is kept for the agent, before other agents may take it: only
         while the agent is ONLINE, in the pool, meets the requirements and is merely too busy. Else, and once that ends, other
-        agents may take it at once. Unset: not kept; the agent is chosen first where free. At most 1 h.
+        agents may take it at once. Unset: not kept; the agent is chosen first where free. At most 1 h. Without `wait` as
+        language_expires_after.
         """
 
     def __init__(
@@ -565,7 +612,7 @@ class RequiredSkill(_message.Message):
     @_builtins.property
     def expires_after(self) -> _duration_pb2.Duration:
         """How long after the contact's creation the skill is required, where the contact waits: then the contact is matched
-        without it. Unset: always. At most 7 days.
+        without it. Unset: always. At most 7 days. Without `wait` as language_expires_after.
         """
 
     def __init__(
@@ -854,6 +901,7 @@ class Unmatched(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     WOULD_MATCH_FIELD_NUMBER: _builtins.int
+    UNMET_SKILLS_FIELD_NUMBER: _builtins.int
     reason: Global___Constraint.ValueType
     """The constraint that excluded the last agents, as it held when the store refused them: CONSTRAINT_CAPACITY means that
     every agent who meets the others is full.
@@ -866,16 +914,23 @@ class Unmatched(_message.Message):
     def would_match(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """With explain_unmatched: the agents who would have matched if they were free."""
 
+    @_builtins.property
+    def unmet_skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequiredSkill]:
+        """With CONSTRAINT_SKILL: the required skills that none of the agents who meet the constraints before has at its level;
+        where each of them is had by somebody and all of them by nobody, all. The levels are the request's.
+        """
+
     def __init__(
         self,
         *,
         reason: Global___Constraint.ValueType = ...,
         left_out: _abc.Iterable[Global___LeftOutCount] | None = ...,
         would_match: _abc.Iterable[Global___Candidate] | None = ...,
+        unmet_skills: _abc.Iterable[Global___RequiredSkill] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "reason", b"reason", "would_match", b"would_match"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "reason", b"reason", "unmet_skills", b"unmet_skills", "would_match", b"would_match"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -967,8 +1022,8 @@ Global___Candidate: _TypeAlias = Candidate  # noqa: Y015
 
 @_typing.final
 class MatchReason(_message.Message):
-    """A part of the message that met an interest. It gives only the place of the words in the message, not the words: slice
-    your text.
+    """A part of the message, or an interest of the customer, that met an agent's interest. It gives only the place of the
+    words, not the words: slice your text.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -979,18 +1034,29 @@ class MatchReason(_message.Message):
     INTEREST_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
     LEXICAL_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_INTEREST_FIELD_NUMBER: _builtins.int
     start: _builtins.int
-    """Where the words start in the message as it was sent, in Unicode code points."""
+    """Where the words start in the message as it was sent, in Unicode code points. 0 where the source is a profile."""
     end: _builtins.int
-    """Where the words end. What was set aside, and tags of HTML, may stand in between."""
+    """Where the words end. What was set aside, and tags of HTML, may stand in between. 0 where the source is a profile."""
     interest_id: _builtins.str
     """The id of the interest: it stays the same as long as the interest's text."""
     interest: _builtins.str
     """The interest, in the agent's words."""
     similarity: _builtins.float
-    """The similarity in meaning, a cosine."""
+    """The similarity in meaning: the cosine of the two texts' vectors. Of vectors that a pair of models made, two English
+    texts are compared by both models, and all others by the second alone.
+    """
     lexical: _builtins.float
     """The part of the score that shared rare words add."""
+    source: Global___ReasonSource.ValueType
+    """Where the words come from."""
+    customer_interest: _builtins.str
+    """Which interest of the customer it is, where the source is a profile: the place in customer_interests, "0" to "15", or
+    the id of a remembered interest (CustomerInterest.id).
+    GetDecision leaves it, interest_id and interest empty where the interest is not shareable.
+    """
     def __init__(
         self,
         *,
@@ -1000,10 +1066,12 @@ class MatchReason(_message.Message):
         interest: _builtins.str = ...,
         similarity: _builtins.float = ...,
         lexical: _builtins.float = ...,
+        source: Global___ReasonSource.ValueType = ...,
+        customer_interest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "interest", b"interest", "interest_id", b"interest_id", "lexical", b"lexical", "similarity", b"similarity", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_interest", b"customer_interest", "end", b"end", "interest", b"interest", "interest_id", b"interest_id", "lexical", b"lexical", "similarity", b"similarity", "source", b"source", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1140,6 +1208,7 @@ class Contact(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
     QUEUED_FIELD_NUMBER: _builtins.int
+    REQUIREMENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/contacts/{contact}"."""
     pool: _builtins.str
@@ -1168,6 +1237,10 @@ class Contact(_message.Message):
     def queued(self) -> Global___Queued:
         """Its place in the queue, where it waits."""
 
+    @_builtins.property
+    def requirements(self) -> Global___ContactRequirements:
+        """What it requires of its agent beside pool and channel. Unset: nothing."""
+
     def __init__(
         self,
         *,
@@ -1182,14 +1255,71 @@ class Contact(_message.Message):
         sequence: _builtins.int = ...,
         cause: Global___Cause.ValueType = ...,
         queued: Global___Queued | None = ...,
+        requirements: Global___ContactRequirements | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "queued", b"queued"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "queued", b"queued", "requirements", b"requirements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "channel", b"channel", "create_time", b"create_time", "customer", b"customer", "excluded_agents", b"excluded_agents", "name", b"name", "pool", b"pool", "queued", b"queued", "reservation", b"reservation", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "channel", b"channel", "create_time", b"create_time", "customer", b"customer", "excluded_agents", b"excluded_agents", "name", b"name", "pool", b"pool", "queued", b"queued", "requirements", b"requirements", "reservation", b"reservation", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Contact: _TypeAlias = Contact  # noqa: Y015
+
+@_typing.final
+class ContactRequirements(_message.Message):
+    """What a contact requires of its agent, from the last message that it was routed or handed on with until it ends. The
+    durations count from the contact's create_time, as in Message.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
+    REQUIRED_SKILLS_FIELD_NUMBER: _builtins.int
+    EXCLUDED_AGENTS_FIELD_NUMBER: _builtins.int
+    PREFERRED_AGENTS_FIELD_NUMBER: _builtins.int
+    ONLY_AGENT_FIELD_NUMBER: _builtins.int
+    language: _builtins.str
+    """The language that the agent must speak, as a BCP-47 tag. Empty: any."""
+    only_agent: _builtins.str
+    """The only agent who may take the contact, "sites/{site}/agents/{agent}": a transfer that waits names the agent. Empty:
+    any.
+    """
+    @_builtins.property
+    def language_expires_after(self) -> _duration_pb2.Duration:
+        """How long the language is required. Unset: always."""
+
+    @_builtins.property
+    def required_skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequiredSkill]:
+        """The skills that the agent must have."""
+
+    @_builtins.property
+    def excluded_agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Agents whom the request excludes, "sites/{site}/agents/{agent}". Those to whom the contact is not offered again are
+        Contact.excluded_agents.
+        """
+
+    @_builtins.property
+    def preferred_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreferredAgent]:
+        """Agents to choose before all others, in this order; the last may be the agent who served a returning customer well."""
+
+    def __init__(
+        self,
+        *,
+        language: _builtins.str = ...,
+        language_expires_after: _duration_pb2.Duration | None = ...,
+        required_skills: _abc.Iterable[Global___RequiredSkill] | None = ...,
+        excluded_agents: _abc.Iterable[_builtins.str] | None = ...,
+        preferred_agents: _abc.Iterable[Global___PreferredAgent] | None = ...,
+        only_agent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["language_expires_after", b"language_expires_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["excluded_agents", b"excluded_agents", "language", b"language", "language_expires_after", b"language_expires_after", "only_agent", b"only_agent", "preferred_agents", b"preferred_agents", "required_skills", b"required_skills"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactRequirements: _TypeAlias = ContactRequirements  # noqa: Y015
 
 @_typing.final
 class ContactEvent(_message.Message):

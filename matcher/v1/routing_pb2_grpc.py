@@ -298,8 +298,8 @@ class RoutingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LinkCustomer(self, request, context):
-        """Joins several handles (mail, phone, social) of one customer: an agent who served one of them well is preferred for
-        all.
+        """Joins several handles of one customer. Deprecated: CustomerService.LinkCustomers does the same and answers the
+        customer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from grpc import aio as _aio
 from matcher.v1 import routing_pb2 as _routing_pb2
 import abc as _abc_1
+import builtins as _builtins
 import grpc as _grpc
 import sys
 import typing as _typing
@@ -15,6 +16,11 @@ if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
     from typing_extensions import Self as _Self
+
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
 
 _T = _typing.TypeVar("_T")
 
@@ -100,10 +106,12 @@ class RoutingServiceStub:
     """Streams the states of all contacts of a pool or of a site, for a whole platform; a token resumes the stream. The
     stream of a watcher that reads too slowly ends with ABORTED, and the watcher resumes: it never slows the routing.
     """
-    LinkCustomer: _grpc.UnaryUnaryMultiCallable[_routing_pb2.LinkCustomerRequest, _routing_pb2.LinkCustomerResponse]
-    """Joins several handles (mail, phone, social) of one customer: an agent who served one of them well is preferred for
-    all.
-    """
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def LinkCustomer(self) -> _grpc.UnaryUnaryMultiCallable[_routing_pb2.LinkCustomerRequest, _routing_pb2.LinkCustomerResponse]:
+        """Joins several handles of one customer. Deprecated: CustomerService.LinkCustomers does the same and answers the
+        customer.
+        """
     GetDecision: _grpc.UnaryUnaryMultiCallable[_routing_pb2.GetDecisionRequest, _routing_pb2.Decision]
     """Reads the record of a decision: the candidates, the reasons, and the versions of model and scorer. It never
     contains words of the customer.
@@ -181,10 +189,12 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """Streams the states of all contacts of a pool or of a site, for a whole platform; a token resumes the stream. The
     stream of a watcher that reads too slowly ends with ABORTED, and the watcher resumes: it never slows the routing.
     """
-    LinkCustomer: _aio.UnaryUnaryMultiCallable[_routing_pb2.LinkCustomerRequest, _routing_pb2.LinkCustomerResponse]  # type: ignore[assignment]
-    """Joins several handles (mail, phone, social) of one customer: an agent who served one of them well is preferred for
-    all.
-    """
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def LinkCustomer(self) -> _aio.UnaryUnaryMultiCallable[_routing_pb2.LinkCustomerRequest, _routing_pb2.LinkCustomerResponse]:  # type: ignore[override]
+        """Joins several handles of one customer. Deprecated: CustomerService.LinkCustomers does the same and answers the
+        customer.
+        """
     GetDecision: _aio.UnaryUnaryMultiCallable[_routing_pb2.GetDecisionRequest, _routing_pb2.Decision]  # type: ignore[assignment]
     """Reads the record of a decision: the candidates, the reasons, and the versions of model and scorer. It never
     contains words of the customer.
@@ -374,14 +384,15 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         stream of a watcher that reads too slowly ends with ABORTED, and the watcher resumes: it never slows the routing.
         """
 
+    @_deprecated("""Joins several handles of one customer. Deprecated: CustomerService.LinkCustomers does the same and answers the\ncustomer.""")
     @_abc_1.abstractmethod
     def LinkCustomer(
         self,
         request: _routing_pb2.LinkCustomerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.LinkCustomerResponse, _abc.Awaitable[_routing_pb2.LinkCustomerResponse]]:
-        """Joins several handles (mail, phone, social) of one customer: an agent who served one of them well is preferred for
-        all.
+        """Joins several handles of one customer. Deprecated: CustomerService.LinkCustomers does the same and answers the
+        customer.
         """
 
     @_abc_1.abstractmethod

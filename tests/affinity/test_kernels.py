@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from matcher import kernels
 from matcher.affinity.lexicon import MOST_STEMS, Lexicon
 from matcher.affinity.scorer import Scorer
+from matcher.index.kinds import kinds_of
 from matcher.index.quantized_rows import QuantizedRows
 from matcher.index.vector_table import VectorTable
 from matcher.index.view import View
@@ -127,6 +128,60 @@ def test_the_same_pairs_are_above_the_threshold(
     computed, expected = _cosines(compiled), _cosines(plain)
     for pair in computed.keys() | expected.keys():  # a cosine at the threshold may be rounded to either side
         assert abs(computed.get(pair, threshold) - expected.get(pair, threshold)) <= near
+
+
+@given(
+    seed=seeds,
+    rows=st.integers(1, 200),
+    units=st.integers(0, 5),
+    first=st.sampled_from([1, 40, 64, 384]),
+    threshold=st.sampled_from([-0.5, 0.0, 0.05, 0.3]),
+    others=st.sampled_from([-0.1, 0.0, 0.1, 0.25]),
+    mapped=st.booleans(),
+    only=st.sampled_from([None, 0.1]),
+)
+@often
+def test_the_same_pairs_of_texts_in_several_languages_are_above_their_thresholds(
+    seed: int, rows: int, units: int, first: int, threshold: float, others: float, mapped: bool, only: float | None
+) -> None:
+    """The vectors are of a pair of models; texts of both kinds, and without a second half, are among them."""
+    random = np.random.default_rng(seed)
+    halves = (first, 48)
+    dimension = sum(halves)
+
+    def made(count: int) -> NDArray[np.float32]:
+        vectors = random.normal(size=(count, dimension)) / np.sqrt(dimension)
+        vectors[random.random(count) < 0.4, :first] = 0
+        vectors[random.random(count) < 0.05, first:] = 0
+        return np.asarray(vectors, np.float32)
+
+    linear = random.normal(size=(dimension, dimension)).astype(np.float32)
+    linear[:first, first:] = linear[first:, :first] = 0
+    table = VectorTable(dimension)
+    projected = table.projected(linear if mapped else None, halves)
+    view = View(projected, dimension)
+    for agent in range(rows):
+        view.add(agent, table.add(agent, made(2).astype(np.float16), [0] * 2))
+    for agent in range(0, rows, 7):
+        view.drop(agent)
+    queries = made(units)
+    toward = projected.toward(queries)
+    kinds = kinds_of(queries, toward, halves, others)
+    admitted = None if only is None else random.random(len(view.owners)) < only
+    compiled = view.above(toward, threshold, admitted, kinds)
+    with numpy_alone():
+        plain = view.above(toward, threshold, admitted, kinds)
+    for number in range(units):
+        one = slice(number, number + 1)
+        own = kinds_of(queries[one], toward[one], halves, others)
+        alone = view.above(toward[one], threshold, admitted, own)
+        for part in (1, 2):
+            assert compiled[part][compiled[0] == number].tolist() == alone[part].tolist()
+    computed, expected = _cosines(compiled), _cosines(plain)
+    for pair in computed.keys() | expected.keys():  # a cosine at its threshold may be rounded to either side
+        both = bool(kinds.english[pair[0]]) and bool(table.vectors[pair[1], :first].any())
+        at = threshold if both else others
+        assert abs(computed.get(pair, at) - expected.get(pair, at)) <= 4e-6
 
 
 @pytest.mark.parametrize("short_by", [1e-6, 1e-4, 1e-3, 5e-3])

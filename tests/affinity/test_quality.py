@@ -58,7 +58,7 @@ async def test_a_request_before_the_interest_changes_little(serving: Production)
     """A sentence about an order before each message costs at most a twentieth of the recall."""
     suite = read_suite(EXAMPLES / "suite")
     before = await recall(serving, suite, serving.scorer)
-    await serving.encode(["My order number 4471 has not arrived yet."], "request", silent)
+    await serving.encode((), "request", silent, messages=["My order number 4471 has not arrived yet."])
     dataset = dataset_of(serving, suite)
     request = serving.read("My order number 4471 has not arrived yet.")
     evidence = evidence_of(dataset, serving.scorer)

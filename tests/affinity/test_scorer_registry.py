@@ -74,6 +74,19 @@ def test_without_its_file_the_default_ranks(tmp_path: Path) -> None:
     assert scorers.serving("gone") is scorers.default
 
 
+def test_it_tells_which_scorer_serves_for_a_name(tmp_path: Path) -> None:
+    """A file that is gone or of another model: the default by its name; a model without a learned one: untrained."""
+    put(tmp_path, "night-shift", LENIENT)
+    put(tmp_path, "theirs", LENIENT, OTHER_MODEL)
+    names = ["", "packaged", "untrained", "night-shift", "theirs", "gone"]
+    scorers = ScorerRegistry("packaged", MODEL, tmp_path)
+    assert [scorers.serving_name(name) for name in names] == [*["untrained"] * 3, "night-shift", *["untrained"] * 2]
+    put(tmp_path, "own", Scorer(threshold=0.1))
+    scorers = ScorerRegistry(str(tmp_path / "own.npz"), MODEL, tmp_path)
+    served = ["own", "untrained", "untrained", "night-shift", "own", "own"]
+    assert [scorers.serving_name(name) for name in names] == served
+
+
 def test_the_default_scorer_must_exist(tmp_path: Path) -> None:
     """A service whose own scorer cannot be read does not start."""
     with pytest.raises(ScorerFileWrong):

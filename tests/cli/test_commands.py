@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from matcher.cli import routing_commands
 from tests.cli.command import Person, lines
 from tests.processes import Server
 
@@ -96,6 +97,22 @@ async def test_a_route_shows_the_words_that_met_and_names_as_they_are_written(pe
     assert "We want to sail to the coast." in result.out
     assert "I sail along the coast." in result.out
     assert "ben: not ONLINE" in result.out
+
+
+async def test_a_call_without_a_word_is_routed_by_what_the_customer_cares_about(person: Person) -> None:
+    """The interest is shown as the caller typed it, beside the agent's that it met; `suggest` shows the same."""
+    for command in ("suggest", "route"):
+        result = await person.types(command, "--customer-interest", "sailing along the coast")
+        assert result.code == 0, result.err
+        assert routing_commands.BY_PROFILE in result.out
+        assert "profile: sailing along the coast" in result.out
+        assert "I sail along the coast." in result.out
+    result = await person.types("route", "hi", "--customer-interest", "")
+    assert "error: FIELDS_INVALID: --customer-interest 1 is empty" in result.err
+    result = await person.types("route")
+    assert (
+        "TEXT is empty, and there are neither --customer-interest nor a --customer: give one of the three" in result.err
+    )
 
 
 async def test_a_message_without_a_free_agent_is_an_answer_and_no_failure(person: Person) -> None:

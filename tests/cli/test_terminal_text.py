@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from matcher.cli import tables
+from matcher.cli.candidate_tables import candidates, words_met
 from matcher.cli.terminal_text import shortened, visible
 from matcher.v1 import routing_pb2 as pb
 
@@ -28,7 +28,7 @@ def test_markup_in_a_name_and_an_interest_is_printed_as_it_is() -> None:
         reasons=[pb.MatchReason(start=2, end=6, interest="[link=x]boats[/link]\x1b[31m")],
     )
     with console.capture() as captured:
-        console.print(tables.candidates([candidate], "🎨 tent"))
+        console.print(candidates([candidate], "🎨 tent"))
     printed = captured.get()
     assert "[bold]Eve[/bold]" in printed
     assert "[link=x]boats[/link]\ufffd[31m" in printed
@@ -38,5 +38,5 @@ def test_markup_in_a_name_and_an_interest_is_printed_as_it_is() -> None:
 def test_the_words_that_met_are_cut_from_the_callers_own_text_by_code_points() -> None:
     """The service returns positions instead of the words; they count code points, also after an emoji."""
     text = "🎨 The tent leaks."
-    assert tables.words_met([pb.MatchReason(start=6, end=10)], text) == "tent"
-    assert tables.words_met([pb.MatchReason(start=6, end=10)], "") == "6 to 10"
+    assert words_met([pb.MatchReason(start=6, end=10)], text) == "tent"
+    assert words_met([pb.MatchReason(start=6, end=10)], "") == "6 to 10"

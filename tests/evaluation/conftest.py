@@ -30,7 +30,13 @@ class WordEncoder:
     runtime = "words"
     reason = "cosines that a person can compute"
 
-    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
+    async def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        english: bool | None = None,  # noqa: ARG002
+        priority: Priority = Priority.ROUTE,
+    ) -> Vectors:
         """Encode texts."""
         assert priority is Priority.PROFILE
         held = np.array([[word in text.lower() for word in WORDS] for text in texts], np.float32)

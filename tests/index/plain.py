@@ -23,6 +23,26 @@ def unit_length(vectors: NDArray[np.floating]) -> Floats:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)
 
 
+def worth(scorer: Scorer, one: Floats, other: Floats) -> float:
+    """Return what the cosine of two vectors is worth to a scorer: of two halves, by the kinds of the texts."""
+    linear = np.eye(len(one)) if scorer.map is None else scorer.map.astype(np.float64)
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    if scorer.halves is None or scorer.others is None:
+        return float(one @ other) if scorer.map is None else cosine(one @ linear, other @ linear)
+    first = scorer.halves[0]
+    if one[:first].any() and other[:first].any():
+        return cosine(one @ linear, other @ linear)
+    second = linear[first:, first:]
+    alone = cosine(one[first:] @ second, other[first:] @ second)
+    return scorer.threshold + scorer.others.slope * (alone - scorer.others.threshold)
+
+
+def cosine(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return the cosine of two vectors; 0 where one of them is zero."""
+    length = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / length if length else 0.0
+
+
 @dataclass
 class PlainIndex:
     """Keep the agents, and score every eligible agent against every unit."""
@@ -112,13 +132,20 @@ class PlainIndex:
             agent.id: [lexicon.add(stems(interest)) for interest in agent.profile.interests]
             for agent in self.agents.values()
         }
-        projected = scorer.project(query.units)
         weights = np.array(query.weights or [1.0] * len(query.units), np.float32)
         affinities = {}
         for agent in eligible:
-            cosine = projected @ scorer.project(self.vectors[agent.id]).T
+            rows = self.vectors[agent.id]
+            cosine = np.array([[worth(scorer, one, other) for other in rows] for one in query.units], np.float32)
+            cosine = cosine.reshape(len(query.units), len(rows))
             unit, interest = np.nonzero(cosine > -2)
             lexical = lexicon.shared(query.stems, unit, np.array(handles[agent.id])[interest])
+            if scorer.halves is not None:
+                english = [one[: scorer.halves[0]].any() for one in rows]
+                lexical *= [
+                    bool(query.units[u][: scorer.halves[0]].any() and english[i])
+                    for u, i in zip(unit, interest, strict=True)
+                ]
             held = np.full(len(unit), len(handles[agent.id]))
             one_agent = np.zeros(len(unit), np.int64)
             evidence = Evidence(unit, one_agent, interest, cosine[unit, interest], lexical, held)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from matcher.affinity.kinds import Others
 from matcher.affinity.scorer import Scorer
 from matcher.index import SiteIndex
 from matcher.model import Agent, Capacity, ChannelCapacity, Hold, Profile, Requirements
@@ -12,6 +13,7 @@ from matcher.model.lifecycle import AgentStatus
 from tests.index.plain import Floats, unit_length
 
 DIMENSION = 24
+HALVES = (10, 14)
 WORDS = ("apples", "bread", "cats", "dogs", "eagles", "fishing", "goats", "hiking", "islands", "jazz")
 POOLS = ("default", "sales", "nights")
 CHANNELS = ("chat", "mail", "voice")
@@ -77,6 +79,27 @@ def vectors(seed: int, count: int, dimension: int = DIMENSION) -> Floats:
     return unit_length(made)
 
 
+def vectors_of_two_halves(seed: int, count: int, dimension: int = DIMENSION) -> Floats:
+    """Make vectors [count, dimension] like `vectors`, each half of length 1 or zero; some are of other languages."""
+    made, first = vectors(seed, count, dimension), HALVES[0]
+    for half in (slice(0, first), slice(first, dimension)):
+        length = np.linalg.norm(made[:, half], axis=1, keepdims=True)
+        made[:, half] /= np.maximum(length, np.float32(1e-9))
+    made[np.random.default_rng(seed).random(count) < 0.4, :first] = 0
+    return made
+
+
+def scorer_of_halves(*, mapped: bool, seed: int = 5) -> Scorer:
+    """Make a scorer for vectors of two halves, whose blocks are no rotations."""
+    others = Others(threshold=0.25 if mapped else 0.4, slope=0.7 if mapped else 1.5)
+    if not mapped:
+        return Scorer(halves=HALVES, others=others)
+    linear = np.eye(DIMENSION) + np.random.default_rng(seed).normal(size=(DIMENSION, DIMENSION)) * 0.08
+    linear[: HALVES[0], HALVES[0] :] = linear[HALVES[0] :, : HALVES[0]] = 0
+    linear[HALVES[0] :] *= 0.6
+    return Scorer(map=np.asarray(linear, np.float32), halves=HALVES, others=others)
+
+
 def scorer(*, mapped: bool, seed: int = 3) -> Scorer:
     """Make a scorer, without a map or with one that is no rotation."""
     if not mapped:
@@ -87,6 +110,9 @@ def scorer(*, mapped: bool, seed: int = 3) -> Scorer:
 
 SCORERS = (scorer(mapped=False), scorer(mapped=True), scorer(mapped=True, seed=4), Scorer(threshold=0.2, saturation=2))
 """Scorers for pools."""
+
+PAIR_SCORERS = (scorer_of_halves(mapped=False), scorer_of_halves(mapped=True), scorer_of_halves(mapped=True, seed=6))
+"""Scorers for pools of a site whose vectors have two halves."""
 
 
 def crowd(count: int, *, online: int, seed: int = 0) -> tuple[SiteIndex, list[Agent]]:

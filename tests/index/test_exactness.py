@@ -23,6 +23,7 @@ from tests.index.plain import PlainIndex
 from tests.index.rosters import (
     DIMENSION,
     NAMES,
+    PAIR_SCORERS,
     POOLS,
     SCORERS,
     crowd,
@@ -30,10 +31,10 @@ from tests.index.rosters import (
     interests,
     profiles,
     requirements,
-    scorer,
     seeds,
     statuses,
     vectors,
+    vectors_of_two_halves,
 )
 
 # A cosine this near the threshold may be on either side of it, by the order in which its products are summed.
@@ -59,10 +60,13 @@ def assert_same(one: object, other: object) -> None:
 class RosterChanges(RuleBasedStateMachine):
     """Change a roster in every way, in the index and in the plain model, and ask both."""
 
+    scorers: tuple[Scorer, ...] = SCORERS
+    vectors = staticmethod(vectors)
+
     @initialize(mapped=st.booleans())
     def begin(self, mapped: bool) -> None:
         """Begin without agents."""
-        self.index = SiteIndex(scorer(mapped=mapped), DIMENSION)
+        self.index = SiteIndex(self.scorers[mapped], DIMENSION)
         self.plain = PlainIndex(self.index.scorer)
         self.version = 0
 
@@ -72,7 +76,7 @@ class RosterChanges(RuleBasedStateMachine):
         self.version += 1
         once = tuple({hold.reservation: hold for hold in drawn}.values())
         agent = Agent(name, profile, status, self.version, self.version, 0, 0, idle, once)
-        rows = vectors(seed, len(profile.interests))
+        rows = self.vectors(seed, len(profile.interests))
         self.index.put(agent, rows)
         self.plain.put(agent, rows)
 
@@ -119,9 +123,10 @@ class RosterChanges(RuleBasedStateMachine):
         """Let time pass."""
         assert self.index.lapse(now) == self.plain.lapse(now)
 
-    @rule(pool=st.sampled_from(POOLS), scorer=st.sampled_from([None, *SCORERS]))
-    def set_scorer(self, pool: str, scorer: Scorer | None) -> None:
+    @rule(pool=st.sampled_from(POOLS), number=st.none() | st.integers(0, 2))
+    def set_scorer(self, pool: str, number: int | None) -> None:
         """Let another scorer rank a pool, or the default scorer again."""
+        scorer = None if number is None else self.scorers[number]
         with nullcontext() if scorer is None else self.index.prepared(pool, scorer):
             self.index.set_scorer(pool, scorer)
         self.plain.scorers[pool] = scorer or self.plain.scorer
@@ -137,7 +142,7 @@ class RosterChanges(RuleBasedStateMachine):
         self, text: list[str], required: Requirements, seed: int, everybody: bool, weights: tuple[float, ...] | None
     ) -> None:
         """Find the same agents with the same affinities, and compare no other agent's interests."""
-        units, words = vectors(seed, len(text)), [stems(interest) for interest in text]
+        units, words = self.vectors(seed, len(text)), [stems(interest) for interest in text]
         eligible = self.plain.eligible(required, ignore_availability=everybody)
         before = self.index.rows_scored
         query = Query(units, words, weights and weights[: len(text)])
@@ -165,7 +170,7 @@ class RosterChanges(RuleBasedStateMachine):
         """Find for messages together, an empty one among them, what is found for each alone, to the bit."""
         queries = [
             Query(
-                vectors(seed + number, len(text)),
+                self.vectors(seed + number, len(text)),
                 [stems(interest) for interest in text],
                 weights and weights[: len(text)],
             )
@@ -209,8 +214,17 @@ class RosterChanges(RuleBasedStateMachine):
             assert replace(indexed, holds=()) == replace(agent, holds=())
 
 
+class RosterChangesOfAPair(RosterChanges):
+    """Do the same with vectors of a pair of models, of texts in English and in other languages."""
+
+    scorers = PAIR_SCORERS
+    vectors = staticmethod(vectors_of_two_halves)
+
+
 TestRosterChanges = pytest.mark.filterwarnings("error")(RosterChanges.TestCase)
 TestRosterChanges.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestRosterChangesOfAPair = pytest.mark.filterwarnings("error")(RosterChangesOfAPair.TestCase)
+TestRosterChangesOfAPair.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 @pytest.mark.parametrize("online", [1, 5, 50, 500])

@@ -11,7 +11,7 @@ import pytest
 
 from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
-from matcher.index import Query, SiteIndex
+from matcher.index import Beside, Query, SiteIndex
 from matcher.index.attributes import MOST_COLUMNS, Attribute, Attributes, AttributeTable
 from matcher.index.view_cache import MOST_VIEWS
 from matcher.model import Agent, Capacity, ChannelCapacity, Hold, Profile, Requirements
@@ -181,6 +181,29 @@ def test_small_talk_reaches_anybody_in_the_pool_and_leaves_nothing_behind() -> N
     ).scores.affinity.max(initial=0)
     assert index.best_affinities(messages, "elsewhere").tolist() == [0, 0]
     assert len(index._views) == 1
+
+
+def test_a_profile_counts_only_where_the_message_itself_stays_below_the_floor() -> None:
+    """Above it the result is that of the message alone, to the last bit; below it, that of all units together."""
+    index, _ = crowd(40, online=40)
+    said, brought = vectors(5, 2), vectors(9, 3)
+    units, none = np.concatenate([said, brought]), [()] * 5
+    alone = index.find(Query(said, none[:2]), Requirements())
+    together = index.find(Query(units, none), Requirements())
+    best = float(alone.scores.affinity.max())
+    for floor, expected in ((best, alone), (np.nextafter(best, 1), together)):
+        beside = index.find(Query(units, none, beside=Beside(2, floor)), Requirements(), max_free=3, floor=floor)
+        assert beside.by_profile is (expected is together)
+        assert [free.agent.id for free in beside.least_utilized] == (
+            index.least_utilized(Requirements(), 3) if beside.by_profile else []
+        )
+        for of in ("agent", "score", "affinity", "reason", "strength"):
+            assert np.array_equal(getattr(beside.scores, of), getattr(expected.scores, of))
+    both = [Query(units, none, beside=Beside(2, 1.0)), Query(said, none[:2])]
+    results = index.find_each(both, Requirements())
+    assert [result.by_profile for result in results] == [True, False]
+    assert np.array_equal(results[0].scores.score, together.scores.score)
+    assert np.array_equal(results[1].scores.score, alone.scores.score)
 
 
 def test_searches_in_threads_find_only_whole_states() -> None:

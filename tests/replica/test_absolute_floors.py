@@ -27,11 +27,13 @@ class CountingEncoder(WordEncoder):
     def __init__(self) -> None:
         self.encoded = 0
 
-    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
+    async def encode(
+        self, texts: Sequence[str], *, english: bool | None = None, priority: Priority = Priority.ROUTE
+    ) -> Vectors:
         """Encode texts."""
         assert priority is Priority.PROFILE
         self.encoded += len(texts)
-        return await super().encode(texts, priority=priority)
+        return await super().encode(texts, english=english, priority=priority)
 
 
 def files(folder: Path) -> list[Path]:

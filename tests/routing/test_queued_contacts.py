@@ -47,5 +47,5 @@ def test_an_agent_named_by_a_transfer_is_offered_with_basis_transfer() -> None:
     """The affinity to the agent counts nothing then, however close it is, and the decision says TRANSFER."""
     meets, ann = found_of([([(0, 0, 90)], 0.0, 0)]), person(0)
     transferred = waiting("c", 0, meets, only=ann.id)
-    assert transferred.listed == {ann.id: 0.0}
+    assert transferred.listed(by_profile=True) == {ann.id: 0.0}
     assert transferred.ranking(ann.id).basis is Basis.TRANSFER

@@ -42,6 +42,7 @@ def policy(*paths: str, **fields: Any) -> people.UpdatePoolRequest:
 
 
 ROSTER_CASES: dict[str, tuple[Any, set[str]]] = {
+    "no agent to forget": (people.ForgetAgentRequest(name="maya"), {"name"}),
     "an agent without anything": (people.CreateAgentRequest(), {"parent", "agent_id", "agent"}),
     "everything wrong in an agent": (
         create(

@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from matcher.model import (
     AgentChange,
@@ -19,12 +20,15 @@ from matcher.model import (
     StreamPlace,
     Wait,
 )
+from matcher.model.customers import Consent, CustomerInterest
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.rpc.validation.violations import page_token
+from matcher.v1 import customers_pb2 as patrons
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.doubles import NOW_MS
 
+ANN_NAME = "sites/default/customers/c0ffee"
 MAYA_NAME = "sites/default/agents/maya"
 OFFER_NAME = "sites/default/reservations/01JR"
 BILLING_NAME = "sites/default/pools/billing"
@@ -108,6 +112,52 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
     "link": (
         routing.LinkCustomerRequest(parent="sites/default", customers=["ann@mail", "ann"]),
         ("link", ("default", ("ann@mail", "ann"))),
+    ),
+    "remember a customer": (
+        patrons.PutCustomerRequest(
+            parent="sites/default",
+            customer=patrons.Customer(
+                handles=["ann@mail", "ann"],
+                interests=[patrons.CustomerInterest(text=" I sail. ", source="crm")],
+                consent=patrons.Consent(
+                    basis="terms 3", time=Timestamp(seconds=9), expire_time=Timestamp(seconds=99), shareable=True
+                ),
+            ),
+            request_id="p-1",
+        ),
+        (
+            "put_customer",
+            (
+                "default",
+                "",
+                ("ann@mail", "ann"),
+                (CustomerInterest("", "I sail.", "crm"),),
+                Consent("terms 3", 9_000, 99_000, shareable=True),
+                "p-1",
+            ),
+        ),
+    ),
+    "forget the interests of a customer": (
+        patrons.PutCustomerRequest(parent="sites/default", customer=patrons.Customer(name=ANN_NAME)),
+        ("put_customer", ("default", "c0ffee", (), (), None, "")),
+    ),
+    "read a customer": (patrons.GetCustomerRequest(name=ANN_NAME), ("customer", ("default", "c0ffee"))),
+    "look a customer up": (
+        patrons.LookupCustomerRequest(parent="sites/default", handle="ann@mail/1"),
+        ("customer_of", ("default", "ann@mail/1")),
+    ),
+    "list customers": (
+        patrons.ListCustomersRequest(parent="sites/default", page_token=page_token("9|c0ffee", "customers")),
+        ("customers", ("default", 50, "9|c0ffee")),
+    ),
+    "forget a customer": (
+        patrons.ForgetCustomerRequest(name=ANN_NAME, force=True),
+        ("forget_customer", ("default", "c0ffee", True)),
+    ),
+    "forget an agent": (people.ForgetAgentRequest(name=MAYA_NAME), ("forget_agent", ("default", "maya", False))),
+    "join the handles of a customer": (
+        patrons.LinkCustomersRequest(parent="sites/default", handles=["ann@mail", "ann"]),
+        ("link_customers", ("default", ("ann@mail", "ann"))),
     ),
     "accept": (routing.AcceptReservationRequest(name=OFFER_NAME, fence=9), ("accept", ("default", "01JR", 9))),
     "decline": (

@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 from matcher.rpc.health import Health
 from matcher.rpc.server import build_server
 from matcher.telemetry import Telemetry
-from matcher.v1 import roster_pb2_grpc, routing_pb2_grpc
+from matcher.v1 import customers_pb2_grpc, roster_pb2_grpc, routing_pb2_grpc
 from tests.rpc.doubles import Doubles
 
 
@@ -37,6 +37,11 @@ class Service:
     def people(self) -> roster_pb2_grpc.RosterServiceAsyncStub:
         """Return a client of the RosterService."""
         return roster_pb2_grpc.RosterServiceStub(self.channel)
+
+    @property
+    def customers(self) -> customers_pb2_grpc.CustomerServiceAsyncStub:
+        """Return a client of the CustomerService."""
+        return customers_pb2_grpc.CustomerServiceStub(self.channel)
 
     def raw(self, method: str, body: bytes) -> Any:
         """Start a unary call with a message of any bytes."""

@@ -38,6 +38,7 @@ from matcher.model import (
     Site,
     StreamPlace,
 )
+from matcher.model.customers import Consent, Customer, CustomerInterest, CustomerNote, CustomerWrite
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc.ports import Services
@@ -99,6 +100,16 @@ RANKING = Ranking(
 CONTACT = Contact("c-1", "default", "chat", "cust", ContactState.RESERVED, "01JR", ("tom",), NOW_MS, 3)
 EVENT = ContactEvent("c-1", "default", 3, ContactState.RESERVED, Cause.OFFERED, "01JR", "maya", NOW_MS, 17)
 DECISION = Decision("01JD", "c-1", "default", "01JR", "maya", RANKING, "model-1", "scorer-1", NOW_MS)
+ANN = Customer(
+    "c0ffee",
+    ("ann@mail", "ann"),
+    1,
+    (CustomerInterest("0f3c", "I sail.", "crm"),),
+    Consent("terms 3", NOW_MS, NOW_MS + 1_000, shareable=True),
+    (CustomerNote("maya", good=True, at_ms=NOW_MS, until_ms=NOW_MS + 9),),
+    ("c-1",),
+    NOW_MS + 2_000,
+)
 BILLING = Pool("billing", PoolPolicy(display_name="Billing", affinity_floor=0.5), 3, NOW_MS, NOW_MS)
 
 
@@ -163,9 +174,6 @@ class RouterDouble(Double):
             request.request_id,
         )
         return self.record("assign", ReservedOutcome(OFFER, CANDIDATE, replayed=False), *arguments)
-
-    async def link(self, site: str, handles: Sequence[str]) -> int:
-        return self.record("link", 2, site, tuple(handles))
 
     async def suggest(self, site: str, request: SuggestRequest) -> Ranking:
         arguments = (site, request.message, request.most, request.ignore_availability, request.explain_left_out)
@@ -338,6 +346,9 @@ class PoolsDouble(Double):
     async def effective_floor(self, site: str, pool: Pool) -> float:
         return 0.5
 
+    async def effective_scorer(self, site: str, pool: Pool) -> str:
+        return "packaged"
+
     def effective_tolerance(self, pool: Pool) -> float:
         return 0.0625
 
@@ -355,6 +366,39 @@ class SitesDouble(Double):
         self.record("delete_site", None, site, force)
 
 
+class CustomersDouble(Double):
+    """Answers as if there were one customer: Ann."""
+
+    async def put_customer(self, site: str, write: CustomerWrite) -> Customer:
+        arguments = (site, write.customer, write.handles, write.interests, write.consent, write.request_id)
+        return self.record("put_customer", ANN, *arguments)
+
+    async def customer(self, site: str, customer: str) -> Customer:
+        return self.record("customer", ANN, site, customer)
+
+    async def customer_of(self, site: str, handle: str) -> Customer:
+        return self.record("customer_of", ANN, site, handle)
+
+    async def customers(self, site: str, most: int, after: str) -> Page[Customer]:
+        return self.record("customers", Page((ANN,), "9|c0ffee", ("9|c0ffee",)), site, most, after)
+
+    async def link(self, site: str, handles: Sequence[str]) -> int:
+        return self.record("link", 2, site, tuple(handles))
+
+    async def link_customers(self, site: str, handles: Sequence[str]) -> Customer:
+        return self.record("link_customers", ANN, site, tuple(handles))
+
+
+class ForgettingDouble(Double):
+    """Forgets whoever it is asked to."""
+
+    async def forget_customer(self, site: str, customer: str, *, force: bool) -> None:
+        self.record("forget_customer", None, site, customer, force)
+
+    async def forget_agent(self, site: str, agent: str, *, force: bool) -> None:
+        self.record("forget_agent", None, site, agent, force)
+
+
 @dataclass
 class Doubles:
     """The doubles of all services."""
@@ -367,6 +411,8 @@ class Doubles:
     imports: ImportsDouble = field(default_factory=ImportsDouble)
     pools: PoolsDouble = field(default_factory=PoolsDouble)
     sites: SitesDouble = field(default_factory=SitesDouble)
+    customers: CustomersDouble = field(default_factory=CustomersDouble)
+    forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
 
     @property
     def services(self) -> Services:
@@ -382,6 +428,8 @@ class Doubles:
             imports=self.imports,
             pools=self.pools,
             sites=self.sites,
+            customers=self.customers,
+            forgetting=self.forgetting,
         )
 
     def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
@@ -395,5 +443,7 @@ class Doubles:
             self.imports,
             self.pools,
             self.sites,
+            self.customers,
+            self.forgetting,
         )
         return [call for double in doubles for call in double.calls]

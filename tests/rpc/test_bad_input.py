@@ -11,8 +11,10 @@ from google.protobuf.duration_pb2 import Duration
 from matcher.errors import FieldsInvalid, FieldViolation
 from matcher.rpc.status import status_of
 from matcher.rpc.validation.violations import MOST_NOTED, page_token
+from matcher.v1 import customers_pb2 as customers
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
+from tests.rpc.bad_customers import CUSTOMER_CASES
 from tests.rpc.bad_roster import BILLING, MAYA, ROSTER_CASES, SITE, policy
 from tests.rpc.conftest import Service, failure, failure_of
 
@@ -46,6 +48,28 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     ),
     "empty text": (route(message=message(text="")), {"message.text"}),
     "only white space": (route(message=message(text=" \n\t\u2003")), {"message.text"}),
+    "no text, and interests that are wrong": (
+        route(message=message(text="", customer_interests=["reefs", "", " ", "r" * 513])),
+        {f"message.customer_interests[{number}]" for number in (1, 2, 3)},
+    ),
+    "too many interests": (
+        route(message=message(customer_interests=["reefs"] * 17)),
+        {"message.customer_interests"},
+    ),
+    "a share of no interests": (
+        route(message=message(customer_interests_shareable=True)),
+        {"message.customer_interests_shareable"},
+    ),
+    "a media type without a text": (
+        route(message=message(text="", media_type="text/html", customer_interests=["reefs"])),
+        {"message.media_type"},
+    ),
+    "interests for an agent who is named": (
+        routing.TransferContactRequest(
+            name="sites/default/contacts/c-1", agent=MAYA, message=routing.Message(customer_interests=["reefs"])
+        ),
+        {"message.customer_interests"},
+    ),
     "text too long": (route(message=message(text="é" * 8001)), {"message.text"}),
     "media type unknown": (route(message=message(media_type="text/markdown")), {"message.media_type"}),
     "mail too long": (route(message=message(text="e" * 262_145, media_type="text/html")), {"message.text"}),
@@ -276,11 +300,12 @@ CASES: dict[str, tuple[Any, set[str]]] = {
     ),
     "an unknown choice of a pool": (policy("when_overloaded", when_overloaded=9), {"pool.when_overloaded"}),
     **ROSTER_CASES,
+    **CUSTOMER_CASES,
 }
 
 METHODS = {
     method.input_type.full_name: (f"/{kind.full_name}/{method.name}", method.output_type)
-    for file in (routing.DESCRIPTOR, people.DESCRIPTOR)
+    for file in (routing.DESCRIPTOR, people.DESCRIPTOR, customers.DESCRIPTOR)
     for kind in file.services_by_name.values()
     for method in kind.methods
 }

@@ -12,8 +12,9 @@ from google.protobuf.message import Message
 from matcher.errors import FieldsInvalid, MatcherError
 from matcher.rpc import route_messages
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation import contacts, imports, roster, routing
+from matcher.rpc.validation import contacts, customers, imports, roster, routing
 from matcher.rpc.validation.violations import MOST_NOTED, resource
+from matcher.v1 import customers_pb2 as patrons
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as pb
 
@@ -59,9 +60,19 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     people.DeletePoolRequest: lambda request: roster.delete(request.name, Kind.POOL, request.etag),
     people.CreateSiteRequest: roster.create_site,
     people.ListSitesRequest: lambda request: roster.sites(request, "sites"),
+    patrons.PutCustomerRequest: customers.put,
+    patrons.GetCustomerRequest: lambda request: resource(request.name, Kind.CUSTOMER),
+    patrons.LookupCustomerRequest: customers.lookup,
+    patrons.ListCustomersRequest: lambda request: customers.customers(request, "customers"),
+    patrons.LinkCustomersRequest: customers.link,
+    patrons.ForgetCustomerRequest: lambda request: resource(request.name, Kind.CUSTOMER),
+    people.ForgetAgentRequest: lambda request: resource(request.name, Kind.AGENT),
     people.DeleteSiteRequest: lambda request: roster.site("name", request.name),
 }
 OUTPUT_ONLY = {
+    "customer.relationship_notes",
+    "customer.open_contacts",
+    "customer.interests.id",
     "agent.status_reason",
     "row.agent.status_reason",
     "agent.uid",
@@ -85,7 +96,7 @@ def test_every_request_of_the_api_is_in_the_table() -> None:
     """A method that is added to the API is held to the laws below."""
     inputs = {
         method.input_type.full_name
-        for file in (pb.DESCRIPTOR, people.DESCRIPTOR)
+        for file in (pb.DESCRIPTOR, people.DESCRIPTOR, patrons.DESCRIPTOR)
         for kind in file.services_by_name.values()
         for method in kind.methods
     }

@@ -45,7 +45,7 @@ async def test_every_service_has_its_health(service: Service) -> None:
         requests = [health_pb2.HealthCheckRequest(service=name) for name in SERVICES]
         return {(await checks.Check(request)).status for request in requests}
 
-    assert SERVICES == ("", "matcher.v1.RoutingService", "matcher.v1.RosterService")
+    assert SERVICES == ("", "matcher.v1.RoutingService", "matcher.v1.RosterService", "matcher.v1.CustomerService")
     assert await statuses() == {NOT_SERVING}
     await service.health.set(True, "")
     assert await statuses() == {SERVING}
@@ -166,7 +166,7 @@ async def test_metrics_are_served_over_http(service: Service) -> None:
 
 
 async def test_reflection_lists_the_services(service: Service) -> None:
-    """A tool such as grpcurl finds both services, health and reflection itself."""
+    """A tool such as grpcurl finds every service, health and reflection itself."""
     stub = reflected(service)
 
     async def requests() -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
@@ -177,6 +177,7 @@ async def test_reflection_lists_the_services(service: Service) -> None:
     assert {listed.name for listed in services.list_services_response.service} == {
         "matcher.v1.RoutingService",
         "matcher.v1.RosterService",
+        "matcher.v1.CustomerService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }

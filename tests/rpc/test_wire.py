@@ -12,6 +12,7 @@ import pytest
 from matcher.rpc.body_limits import GRPC_BYTES, LIMITS, ROUTE_BYTES, limit_of
 from matcher.rpc.interceptors.errors import ErrorInterceptor
 from matcher.rpc.server import drain
+from matcher.v1 import customers_pb2 as customers
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.conftest import Service, failure, failure_of
@@ -91,7 +92,7 @@ async def test_a_body_that_is_no_message_is_malformed(service: Service, method: 
 
 METHODS = {
     f"/{kind.full_name}/{method.name}": method
-    for file in (routing.DESCRIPTOR, people.DESCRIPTOR)
+    for file in (routing.DESCRIPTOR, people.DESCRIPTOR, customers.DESCRIPTOR)
     for kind in file.services_by_name.values()
     for method in kind.methods
 }

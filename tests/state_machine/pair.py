@@ -36,14 +36,16 @@ class GatedEncoder(WordEncoder):
         self.waiting = asyncio.Event()
         self.one_by_one = False
 
-    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
+    async def encode(
+        self, texts: Sequence[str], *, english: bool | None = None, priority: Priority = Priority.ROUTE
+    ) -> Vectors:
         """Encode texts; interests only once the gate is open."""
         if priority is Priority.PROFILE:
             self.waiting.set()
             await self.gate.wait()
             if self.one_by_one:
                 self.gate.clear()
-        return await super().encode(texts, priority=priority)
+        return await super().encode(texts, english=english, priority=priority)
 
 
 @dataclass

@@ -51,11 +51,13 @@ class FaultyEncoder(WordEncoder):
     def __init__(self) -> None:
         self.fault: MatcherError | None = None
 
-    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
+    async def encode(
+        self, texts: Sequence[str], *, english: bool | None = None, priority: Priority = Priority.ROUTE
+    ) -> Vectors:
         """Encode texts, or fail."""
         if self.fault is not None and priority is Priority.ROUTE:
             raise self.fault
-        return await super().encode(texts, priority=priority)
+        return await super().encode(texts, english=english, priority=priority)
 
 
 @dataclass

@@ -34,9 +34,11 @@ class LongerWords(WordEncoder):
     fingerprint = "00000000000000ee"
     dimension = DIMENSION + 8
 
-    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
+    async def encode(
+        self, texts: Sequence[str], *, english: bool | None = None, priority: Priority = Priority.ROUTE
+    ) -> Vectors:
         """Encode texts into unit vectors [texts, 24]."""
-        short = await super().encode(texts, priority=priority)
+        short = await super().encode(texts, english=english, priority=priority)
         return np.concatenate([short, np.zeros((len(short), 8), np.float32)], axis=1)
 
 

@@ -22,7 +22,13 @@ class WordEncoder:
     runtime = "words"
     reason = "a test asked for it"
 
-    async def encode(self, texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:  # noqa: ARG002
+    async def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        english: bool | None = None,  # noqa: ARG002
+        priority: Priority = Priority.ROUTE,  # noqa: ARG002
+    ) -> Vectors:
         """Encode texts into unit vectors [texts, 16]."""
         if not texts:
             return np.zeros((0, DIMENSION), np.float32)

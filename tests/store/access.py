@@ -24,6 +24,7 @@ SCRIPTED: Final = (
     "get",
     "set",
     "hdel",
+    "hexists",
     "hget",
     "hset",
     "hmget",
@@ -31,11 +32,14 @@ SCRIPTED: Final = (
     "hincrby",
     "pexpire",
     "pexpireat",
+    "persist",
     "sadd",
     "srem",
     "scard",
     "time",
     "xadd",
+    "xdel",
+    "xrange",
     "pttl",
     "rename",
     "xrevrange",
@@ -68,11 +72,14 @@ CALLED: Final = (
     "set",
     "del",
     "hdel",
+    "hget",
     "hgetall",
     "hmget",
     "hset",
     "hsetnx",
     "pexpire",
+    "pexpiretime",
+    "strlen",
     "xadd",
     "xrange",
     "xread",
@@ -85,7 +92,7 @@ CALLED: Final = (
 )
 """The commands that the service calls."""
 
-INSPECTING: Final = ("pexpiretime", "pttl", "smembers", "type")
+INSPECTING: Final = ("pttl", "smembers", "type")
 """The commands that only tests call, to inspect what is stored."""
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Final
 
+import msgspec
 import pytest
 
 from matcher.model import Message, Requirements
@@ -20,7 +22,7 @@ from matcher.store.keyring.secret_keys import (
     roll_days,
 )
 from matcher.store.keyring.service_keys import ServiceKeys
-from matcher.store.sealer import BY_DAY, NotOpened, Sealer, WaitingMessage
+from matcher.store.sealer import BY_DAY, NotOpened, Sealer, WaitingMessage, WaitingText
 
 NOON: Final = 1_796_040_000_000
 """Noon of 2026-11-30, UTC."""
@@ -107,3 +109,18 @@ def test_a_former_key_still_recognises_a_request_and_finds_a_handle() -> None:
     plain = ServiceKeys.of_secret(b"secret")
     assert plain.request_digests(b"r") == ("3b4ff043807f5ab9de6a753e327bdff7",)
     assert plain.handle_digests("ann") == ("d84266aca2e9f689748348bab5e1cefd",)
+
+
+def test_the_customers_interests_wait_with_the_text_and_a_text_of_before_has_none() -> None:
+    """They come back in the message, sealed as the text is; what a version before sealed is read without them."""
+    sealer = by_days(roll_days(Keyring(), NOON))
+    message = replace(SAID.message, text="", interests=("coral reefs", "bees"), interests_shareable=True)
+    sealed = sealer.seal("s", "c", WaitingText.of(message), NOON + HOUR)
+    assert b"reefs" not in sealed
+    opened = sealer.open("s", "c", sealed)
+    assert isinstance(opened, WaitingText)
+    assert opened.message("ann", Requirements()) == message
+    before = msgspec.json.decode(
+        b'{"text":"hi","media_type":"text/plain","kept":null,"set_aside":[]}', type=WaitingText
+    )
+    assert before.message("ann", Requirements()) == Message("hi", "ann", Requirements())

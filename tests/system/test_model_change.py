@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from matcher.client import MatcherClient
-from matcher.encoder import EncoderSettings, open_encoder
+from matcher.encoder import PACKAGED_MODEL, PACKAGED_PAIR, EncoderSettings, fingerprint_of, open_encoder
 from matcher.v1 import roster_pb2
 from tests.cli.command import matcher
 from tests.conftest import StartServer
@@ -20,6 +20,8 @@ from tests.people import PASTIMES, hire, person, wait_until
 from tests.processes import ROOT, Server, ServerDidNotStart, Store, metric, model_cache
 
 MESSAGE = "My bees have swarmed, and the veil you sent is torn."
+GERMAN_MESSAGE = "Meine Bienen sind ausgeschwärmt, und der Schleier ist zerrissen."
+JAPANESE_MESSAGE = "蜂が巣から逃げて、届いた網も破れていました。"
 CROWD = 400
 
 
@@ -116,6 +118,34 @@ async def test_the_former_model_answers_until_the_roster_is_encoded_by_the_new_o
     assert "interests encoded" not in again.log()
 
 
+async def test_a_roster_moves_from_one_model_to_the_pair_while_routes_are_answered(
+    launch: StartServer, fresh_store: Store
+) -> None:
+    """The one model answers until the pair has every agent; then customers are understood in other languages, too."""
+    settings = {"MATCHER_STORE_URL": fresh_store.url}
+    before = await launch(settings | {"MATCHER_MODEL": PACKAGED_MODEL})
+    async with before.client() as client:
+        await hire(client, {f"a{number}": person(f"I like {PASTIMES[number % 18]}.") for number in range(80)})
+        await client.create_agent("bea", person("I keep bees.", most=1000))
+        await client.create_agent("ole", person("Jeg spiller trekkspill.", most=1000))
+        await client.update_pool(roster_pb2.Pool(name="default", affinity_floor=0.05))
+    assert await before.stop() == 0
+    after = await launch(settings | {"MATCHER_MODEL": PACKAGED_PAIR})
+    async with after.client() as client:
+        models = {(await client.decision((await client.route(MESSAGE, auto_accept=True)).decision)).model}
+        await changed(after)
+        answers = [await client.route(words, auto_accept=True) for words in (MESSAGE, GERMAN_MESSAGE, JAPANESE_MESSAGE)]
+        keepers = {"bea", *(f"a{number}" for number in range(80) if "bees" in PASTIMES[number % 18])}
+        assert {answer.candidate.agent.rpartition("/")[2] for answer in answers} <= keepers
+        assert all(0.3 < one.candidate.reasons[0].similarity <= 1 for one in answers)
+        models |= {(await client.decision(answers[0].decision)).model}
+        assert "untrained" in (await matcher("pools", "get", "default", "--server", after.target)).out
+    assert await encoded(fresh_store) == dict.fromkeys(models, 82)
+    assert models >= {await fingerprint_of(PACKAGED_PAIR)}
+    listed = await matcher("models", "list", environment=settings)
+    assert PACKAGED_PAIR in listed.out
+
+
 async def _more(found: list[str], than: int) -> bool:
     return len(found) > than
 
@@ -161,7 +191,7 @@ async def test_a_wanted_model_that_cannot_be_opened_stops_the_start_and_a_former
     assert await before.stop() == 0
     with pytest.raises(ServerDidNotStart) as refused:
         await launch(settings | {"MATCHER_MODEL": str(tmp_path / "nowhere")})
-    assert "nowhere is neither all-MiniLM-L6-v2, nor a folder" in refused.value.output
+    assert "nowhere is neither packaged (all-MiniLM-L6-v2, " in refused.value.output
     assert "Traceback" not in refused.value.output
     shutil.rmtree(moved)
     after = await launch(settings)

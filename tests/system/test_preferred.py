@@ -120,3 +120,18 @@ async def test_a_customer_does_not_wait_for_an_agent_who_has_gone_home(desk: Mat
     assert asked.WhichOneof("outcome") == "queued"
     await desk.set_agent_status("ana", roster.OFFLINE)
     assert await agent_of(desk, "c") == "ben"
+
+
+async def test_without_waiting_what_lapses_later_is_required_now_and_nothing_is_kept(desk: MatcherClient) -> None:
+    """A language, a skill and a preferred agent are taken with their durations; only a contact that waits uses them."""
+    now = timedelta(0)
+    await desk.route(BEES, contact_id="c-full", auto_accept=True, excluded_agents=["ben"])
+    french = await desk.route(BEES, language="fr", language_expires=now)
+    lawyer = await desk.route(BEES, required_skills={"law": 1}, skills_expire={"law": now})
+    busy = await desk.route(BEES, preferred_agents={"ana": HOUR}, auto_accept=True)
+    assert french.unmatched.reason == pb.CONSTRAINT_LANGUAGE
+    assert lawyer.unmatched.reason == pb.CONSTRAINT_SKILL
+    assert busy.reservation.agent.rpartition("/")[2] == "ben"
+    await desk.complete(busy.reservation.name)
+    await desk.route(BEES, contact_id="c-french", language="fr", language_expires=now, wait=True)
+    assert await agent_of(desk, "c-french") == "ben"

@@ -16,6 +16,7 @@ from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import Provenance, write
 from matcher.client import MatcherCallError, MatcherClient
 from matcher.v1 import roster_pb2 as pb
+from tests.cli.command import matcher
 from tests.people import PASTIMES, hire, person, wait_until
 from tests.processes import Server
 
@@ -115,3 +116,6 @@ async def test_another_server_ranks_by_the_new_scorer_if_it_has_the_file(
 
         await wait_until(said, "the server without the file says so")
         assert await affinities(without, "north") == pytest.approx(untrained, abs=1e-6)
+        assert [(await client.pool("north")).scorer_serving for client in (here, without)] == ["lenient", "untrained"]
+        shown = await matcher("pools", "get", "north", "--server", bare.target, "--site", site)
+        assert "lenient; untrained ranks now" in shown.out

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from matcher.affinity.scorer import Scorer
+from matcher.affinity.kinds import Others
+from matcher.affinity.scorer import Scorer, untrained
 from matcher.training.calibrate import calibration_error
 from matcher.training.dataset import Dataset, hits_of
-from matcher.training.learn import learn
+from matcher.training.learn import SHARES, learn
 
 AGENTS, DIMENSION = 60, 24
 
@@ -108,3 +109,48 @@ def test_confidence_that_equals_the_frequency_has_no_error() -> None:
     right = np.array([True, False] * 50)
     assert calibration_error(np.full(100, 0.5), right) == 0
     assert calibration_error(np.ones(100), ~np.ones(100, np.bool_)) == 1
+
+
+HALVES = (DIMENSION, DIMENSION)
+
+
+def dataset_of_a_pair(others: float, *, seed: int = 0) -> Dataset:
+    """Make agents and messages of which a share is not in English; all texts share much in both halves."""
+    chance = np.random.default_rng(seed)
+    first, second = dataset(4.0, seed=seed), dataset(4.0, seed=seed + 50)
+    sides = []
+    for one, two in ((first.interests, second.interests), (first.units, second.units)):
+        blurred = one + chance.normal(size=one.shape) * 0.1
+        blurred /= np.linalg.norm(blurred, axis=1, keepdims=True)
+        sides.append(np.concatenate([blurred, two], axis=1).astype(np.float32))
+        sides[-1][chance.random(len(one)) < others, :DIMENSION] = 0
+    return replace(first, interests=sides[0], units=sides[1])
+
+
+def test_a_scorer_of_a_pair_is_learned_in_each_half_by_itself() -> None:
+    """It is better than the untrained one on other agents, and its map does not mix the halves."""
+    before = untrained(HALVES)
+    scorer, report = learn([dataset_of_a_pair(0.4)], before)
+    assert report.better
+    assert scorer.halves == HALVES
+    assert scorer.others == report.parameters.others
+    assert scorer.map is not None
+    assert not scorer.map[:DIMENSION, DIMENSION:].any()
+    assert not scorer.map[DIMENSION:, :DIMENSION].any()
+    other = dataset_of_a_pair(0.4, seed=1)
+    assert hits_of(other, scorer).mean() > hits_of(other, before).mean()
+
+
+def test_english_alone_says_nothing_of_other_languages() -> None:
+    """From suites in English no threshold of other languages is learned: they keep that of the map."""
+    scorer, report = learn([dataset_of_a_pair(0.0)], untrained(HALVES))
+    assert scorer.others == Others(scorer.threshold)
+    assert report.parameters.share in SHARES
+
+
+def test_no_text_in_english_teaches_the_second_half_alone() -> None:
+    """Where no text is English the first block stays as it is, but for its share."""
+    scorer, _ = learn([dataset_of_a_pair(1.0)], untrained(HALVES))
+    assert scorer.map is not None
+    first = scorer.map[:DIMENSION, :DIMENSION]
+    assert np.allclose(first, first[0, 0] * np.eye(DIMENSION), atol=1e-3)

@@ -26,13 +26,19 @@ MOST_REQUIRED_SKILLS: Final = 64
 MOST_EXCLUDED: Final = 256
 MOST_PREFERRED: Final = 8
 MOST_LEVEL: Final = 100
+NOTHING_SAID: Final = "is empty, and there are neither `customer_interests` nor a `customer`: give one of the three"
+MOST_INTERESTS: Final = 16
+MOST_INTEREST: Final = 512
 
 
 def checked_message(
     wrong: Violations, site: str, pool: str, message: pb.Message, *, text_needed: bool = True
 ) -> Message:
-    """Return a message; text_needed False: it may have requirements alone."""
-    _text(wrong, message, needed=text_needed)
+    """Return a message; text_needed: it needs a text or interests of the customer, not requirements alone."""
+    interests = _interests(wrong, message) if message.customer_interests else ()
+    if message.customer_interests_shareable and not message.customer_interests:
+        wrong.note("message.customer_interests_shareable", "is set, but there are no customer_interests")
+    _text(wrong, message, needed=text_needed and not (interests or message.customer))
     wrong.at_most("message.customer", message.customer, MOST_CUSTOMER)
     if message.channel:
         wrong.identifier("message.channel", message.channel)
@@ -55,13 +61,24 @@ def checked_message(
         requirements=requirements,
         preferred=preferred,
         media_type=message.media_type or PLAIN,
+        interests=interests,
+        interests_shareable=message.customer_interests_shareable,
     )
+
+
+def _interests(wrong: Violations, message: pb.Message) -> tuple[str, ...]:
+    field = "message.customer_interests"
+    listed = tuple(wrong.first(field, message.customer_interests, MOST_INTERESTS))
+    for number, interest in enumerate(listed):
+        if not wrong.at_most(f"{field}[{number}]", interest, MOST_INTEREST).strip():
+            wrong.note(f"{field}[{number}]", "is empty")
+    return listed
 
 
 def _text(wrong: Violations, message: pb.Message, *, needed: bool) -> None:
     text, most = message.text, MOST_RAW if message.media_type else MOST_COMPARED
     if len(wrong.at_most("message.text", text, most)) <= most and (text.isspace() or (needed and not text)):
-        wrong.note("message.text", "is empty")
+        wrong.note("message.text", "is empty" if text or not needed else NOTHING_SAID)
     if message.media_type and message.media_type not in MEDIA_TYPES:
         wrong.note("message.media_type", f"is not one of {', '.join(MEDIA_TYPES)}")
     elif message.media_type and not text and not needed:

@@ -40,7 +40,7 @@ _WRAP_UP: Final = {
     "after_cancel": "after_cancel_ms",
     "after_expiry": "after_expiry_ms",
 }
-_SHARES: Final = frozenset({"affinity_floor", "affinity_tolerance"})
+_SHARES: Final = frozenset({"affinity_floor", "affinity_tolerance", "profile_weight"})
 _COUNTS: Final = frozenset({"max_missed", "max_declined"})
 POOL_PATHS: Final = frozenset(
     {

@@ -10,13 +10,12 @@ from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, 
 from matcher.rpc import resource_names
 from matcher.rpc.convert import CONSTRAINT
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation.messages import MOST_CUSTOMER, MOST_EXCLUDED, checked_message
+from matcher.rpc.validation import customers
+from matcher.rpc.validation.messages import MOST_EXCLUDED, checked_message
 from matcher.rpc.validation.violations import SECOND, WEEK, Violations
 from matcher.v1 import routing_pb2 as pb
 
 MOST_RATING: Final = 5
-LEAST_HANDLES: Final = 2
-MOST_HANDLES: Final = 16
 MOST_REQUEST_ID: Final = 128
 MOST_ACTOR: Final = 128
 MOST_IGNORED: Final = 16
@@ -99,8 +98,9 @@ def _with_agent(wrong: Violations, agent: str, message: pb.Message) -> None:
     """Check that a message asks nothing that the one agent whom the request names cannot fulfil."""
     if message.text:
         wrong.note("message.text", "chooses an agent, and the field agent names one: give one of the two")
-    if message.preferred_agents:
-        wrong.note("message.preferred_agents", "choose an agent, and the field agent names one: give one of the two")
+    for field in ("customer_interests", "preferred_agents"):
+        if getattr(message, field):
+            wrong.note(f"message.{field}", "choose an agent, and the field agent names one: give one of the two")
     _check_named(wrong, agent, message)
 
 
@@ -163,18 +163,7 @@ def _ignored(wrong: Violations, request: pb.AssignContactRequest) -> frozenset[C
 
 def link(request: pb.LinkCustomerRequest) -> tuple[str, tuple[str, ...]]:
     """Check a LinkCustomerRequest; return site and handles; raise FieldsInvalid."""
-    wrong = Violations()
-    site = wrong.site("parent", request.parent)
-    if len(request.customers) < LEAST_HANDLES:
-        wrong.note("customers", f"has {len(request.customers)} entries; at least {LEAST_HANDLES} are needed")
-    handles = wrong.first("customers", request.customers, MOST_HANDLES)
-    wrong.unique("customers", handles)
-    for number, handle in enumerate(handles):
-        if not handle:
-            wrong.note(f"customers[{number}]", "is empty")
-        wrong.at_most(f"customers[{number}]", handle, MOST_CUSTOMER)
-    wrong.refuse()
-    return site, tuple(handles)
+    return customers.joined("customers", request.parent, request.customers)
 
 
 def suggest(request: pb.SuggestAgentsRequest) -> tuple[str, SuggestRequest]:

@@ -45,6 +45,7 @@ _KEYS: Final[Mapping[str, Callable[[str], object]]] = {
     "sites": resource_names.is_id,
     "contacts": _KEY_OF_ENTRY,
     "reservations": _KEY_OF_ENTRY,
+    "customers": _KEY_OF_ENTRY,
 }
 """By listing: whether a text can be the key that a page of it begins after. A token is no secret, so anybody can make
 one, and what it holds is checked like any other field."""

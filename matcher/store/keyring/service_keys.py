@@ -17,6 +17,8 @@ DIGEST_DIGITS: Final = 32
 """Hex digits of a digest: 128 bits."""
 SEALED_TEXT: Final = b"matcher: what waits"
 """The HKDF info of the cipher of texts. Texts sealed under another value cannot be opened."""
+SEALED_CUSTOMER: Final = b"matcher: what is remembered"
+"""The HKDF info of the cipher of what is remembered of customers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class ServiceKeys:
         self.in_use = in_use
         self._request = _held(keyring, Purpose.REQUEST, in_use)
         self._handle = _held(keyring, Purpose.HANDLE, in_use)
-        self._ciphers = {key.id: _cipher(key) for key in keyring.of(Purpose.SEAL)}
+        self._ciphers = {key.id: _cipher(key, SEALED_TEXT) for key in keyring.of(Purpose.SEAL)}
+        self._remembering = {key.id: _cipher(key, SEALED_CUSTOMER) for key in self._handle}
         self._days = sorted(key_id for key_id in self._ciphers if key_id != SECRET_ID)
 
     def to_seal(self, until_ms: int) -> SealCipher:
@@ -70,6 +73,17 @@ class ServiceKeys:
     def to_open(self, key_id: str) -> SealCipher | None:
         """Return the cipher of a sealed text's key, None where this process lacks the key."""
         return self._ciphers.get(key_id)
+
+    def to_remember(self) -> SealCipher:
+        """Return the cipher for what is remembered of a customer: that of the newest handle key.
+
+        Handle keys never leave the keyring, so what an earlier one sealed can be opened as long as it is remembered.
+        """
+        return self._remembering[self._handle[-1].id]
+
+    def to_recall(self, key_id: str) -> SealCipher | None:
+        """Return the cipher of what was sealed of a customer by a key, None where this process lacks the key."""
+        return self._remembering.get(key_id)
 
     def is_over(self, key_id: str) -> bool:
         """Return whether a key is of a day before those of the keyring: it was removed when the day was over."""
@@ -115,5 +129,5 @@ def _held(keyring: Keyring, purpose: Purpose, in_use: KeysInUse) -> list[SecretK
     return [key for key in found if key is not None]
 
 
-def _cipher(key: SecretKey) -> SealCipher:
-    return SealCipher(key.id, AESGCM(HKDF(SHA256(), 32, salt=None, info=SEALED_TEXT).derive(key.material)))
+def _cipher(key: SecretKey, info: bytes) -> SealCipher:
+    return SealCipher(key.id, AESGCM(HKDF(SHA256(), 32, salt=None, info=info).derive(key.material)))

@@ -161,6 +161,19 @@ local function handle_digests(record)
   return digests
 end
 
+-- Stores a customer's sealed handle where the record has only its digest, as an earlier version left it.
+local function learn_handle(customer, digest, sealed)
+  local known = redis.call('HGET', customer, 'h:' .. digest)
+  if not known or known == '' then redis.call('HSET', customer, 'h:' .. digest, sealed) end
+end
+
+-- Puts a customer on the list, until when anything is remembered of the customer, and takes those off whose time is over.
+local function list_customer(list, customer, now, lasts_ms)
+  redis.call('ZREMRANGEBYSCORE', list, '-inf', digits(now))
+  redis.call('ZADD', list, digits(now + lasts_ms), customer)
+  redis.call('PEXPIREAT', list, redis.call('ZRANGE', list, -1, -1, 'WITHSCORES')[2])
+end
+
 -- Returns the answer to a write that expects another version than there is ('': any; '0': must not exist), or nil.
 local function version_conflict(version, expected)
   if expected == '' then return nil end

@@ -266,6 +266,7 @@ local function hold(attempt, chosen, waits_until, changes)
     'reservation', arg.reservation_id, 'contact', arg.contact_id, 'pool', arg.pool_id, 'pool_uid', arg.pool_uid,
     'created', digits(now))
   redis.call('PEXPIRE', key.decision, arg.decision_ms)
+  if arg.customer_digest ~= '' then redis.call('HSET', key.decision, 'customer', arg.customer_digest) end
   if arg.kind == 'assign' then note_by_hand(attempt, chosen) end
   local event
   if attempt.keeps_agent then

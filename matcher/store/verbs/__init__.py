@@ -12,7 +12,16 @@ from typing import Final
 from matcher.store.redis.verb_call import VerbCall, layout_of
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Quarantine
-from matcher.store.verbs.customers import Handle, Link, OtherCustomer, Rehash, Remember
+from matcher.store.verbs.customers import (
+    Handle,
+    Link,
+    OtherCustomer,
+    PutProfile,
+    PutProfileVectors,
+    RecallHandle,
+    Rehash,
+    Remember,
+)
 from matcher.store.verbs.keys import UseKeys
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
@@ -48,6 +57,17 @@ from matcher.store.verbs.roster import (
     PutVectors,
 )
 from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue
+from matcher.store.verbs.traces import (
+    BlankAgent,
+    CopyEvents,
+    CutField,
+    ForgetTraces,
+    ForgottenSite,
+    ListedMember,
+    LoadEvent,
+    Rewritten,
+    RosterEvent,
+)
 
 __all__ = [
     "VERBS",
@@ -59,11 +79,14 @@ __all__ = [
     "AuditedContact",
     "AuditedReservation",
     "Beat",
+    "BlankAgent",
     "ByHand",
     "Cancel",
     "Candidate",
     "Complete",
     "ContactStep",
+    "CopyEvents",
+    "CutField",
     "Decline",
     "DeleteAgent",
     "DeletePool",
@@ -72,6 +95,8 @@ __all__ = [
     "EndWrapUp",
     "Erase",
     "Expire",
+    "ForgetTraces",
+    "ForgottenSite",
     "FoundSite",
     "FreedAgent",
     "GiveBack",
@@ -80,6 +105,8 @@ __all__ = [
     "Lead",
     "Leave",
     "Link",
+    "ListedMember",
+    "LoadEvent",
     "MissBeat",
     "ModelVectors",
     "NextDue",
@@ -88,10 +115,13 @@ __all__ = [
     "PoolLeft",
     "PutAgent",
     "PutPool",
+    "PutProfile",
+    "PutProfileVectors",
     "PutStatus",
     "PutVectors",
     "Quarantine",
     "RaiseSchema",
+    "RecallHandle",
     "Register",
     "Rehash",
     "Remember",
@@ -99,6 +129,8 @@ __all__ = [
     "Reserve",
     "ReserveInOrder",
     "Rest",
+    "Rewritten",
+    "RosterEvent",
     "Touch",
     "Transition",
     "UseKeys",
@@ -128,6 +160,9 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         GiveBack,
         Link,
         Remember,
+        PutProfile,
+        PutProfileVectors,
+        RecallHandle,
         Rehash,
         UseKeys,
         PutAgent,
@@ -141,6 +176,10 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteSite,
         Erase,
         NextDue,
+        ForgetTraces,
+        BlankAgent,
+        CopyEvents,
+        Rewritten,
         AuditAgent,
         AuditQueue,
         Register,

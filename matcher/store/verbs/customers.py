@@ -12,6 +12,8 @@ class OtherCustomer(CallPart, frozen=True, kw_only=True):
     """A customer whose record goes into another's."""
 
     customer: Key
+    profile: Key
+    other_id: str
 
 
 class Handle(CallPart, frozen=True, kw_only=True):
@@ -20,6 +22,8 @@ class Handle(CallPart, frozen=True, kw_only=True):
     handle: Key
     digest: str
     """What names the key."""
+    sealed: bytes
+    """The handle itself, sealed."""
     expected: str
 
 
@@ -31,6 +35,8 @@ class Link(VerbCall, frozen=True, kw_only=True):
 
     life: Key
     customer: Key
+    profile: Key
+    customers: Key
     customer_id: str
     """The customer to whom all handles lead from now on."""
     remember_ms: int
@@ -49,6 +55,13 @@ class Remember(VerbCall, frozen=True, kw_only=True):
 
     life: Key
     customer: Key
+    profile: Key
+    customers: Key
+    customer_id: str
+    digest: str
+    """That of the handle by which the customer came."""
+    sealed: bytes
+    """That handle, sealed."""
     agent_field: str
     verdict: str
     """'good|when|until' or 'bad|when|until'."""
@@ -59,6 +72,56 @@ class Remember(VerbCall, frozen=True, kw_only=True):
     """The time of the verdict."""
 
     answers: ClassVar[Answers] = {"ok": ("lasts_ms", "digests"), "moved": ("customer_id",)}
+
+
+class PutProfile(VerbCall, frozen=True, kw_only=True):
+    """Stores the interests that a customer agreed to leave. moved: the customer was joined to another. gone: forgotten.
+
+    ok: how long the customer's record lasts from now on, and the digests of the customer's handles.
+    """
+
+    life: Key
+    customer: Key
+    profile: Key
+    customers: Key
+    once: Key
+    customer_id: str
+    uid: str
+    """Of these interests: what is sealed is bound to it."""
+    time_ms: int
+    """When the consent was given."""
+    expires_ms: int
+    sealed: bytes
+    """The interests and the consent; b"": there are no interests."""
+    vectors: bytes
+    request_id: str
+    digest: str
+    """Of the request; "": the request is not remembered."""
+    once_ms: int
+
+    answers: ClassVar[Answers] = {"ok": ("lasts_ms", "digests"), "moved": ("customer_id",), "gone": ()}
+
+
+class PutProfileVectors(VerbCall, frozen=True, kw_only=True):
+    """Stores the vectors of a customer's interests by another model. changed: the interests are others by now."""
+
+    life: Key
+    profile: Key
+    uid: str
+    vectors: bytes
+
+    answers: ClassVar[Answers] = {"ok": (), "changed": ()}
+
+
+class RecallHandle(VerbCall, frozen=True, kw_only=True):
+    """Stores the sealed handle of a customer of whom only its digest is known."""
+
+    life: Key
+    customer: Key
+    digest: str
+    sealed: bytes
+
+    answers: ClassVar[Answers] = {"ok": (), "moved": ()}
 
 
 class Rehash(VerbCall, frozen=True, kw_only=True):

@@ -71,6 +71,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     pool_uid: str
     channel: str
     customer: str
+    customer_digest: str
+    """Of the customer's handle: it stays with the decision; "": no customer is named."""
     basis: str
     hold_ms: int
     state: str

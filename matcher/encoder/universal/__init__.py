@@ -1,0 +1,1 @@
+"""universal-sentence-encoder-multilingual: its tokens, its graph compiled by OpenVINO, and numpy where that fails."""
