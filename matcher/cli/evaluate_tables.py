@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matcher.evaluation.evaluate import Estimate
     from matcher.evaluation.floor_check import FloorResult
     from matcher.evaluation.gaming import GamingResult
+    from matcher.evaluation.profiles import ProfileResult
 
 
 def suite_table(evaluation: Evaluation, free: float) -> RenderableType:
@@ -101,6 +102,18 @@ def _floors(by_language: Mapping[str, float]) -> str:
     """Return the floor of the messages, or the lowest and the highest of several languages."""
     lowest, highest = (f"{most(by_language.values()):.3f}" for most in (min, max))
     return f"floor {lowest}" if lowest == highest else f"floors {lowest} to {highest} by language"
+
+
+def profile_table(results: Sequence[ProfileResult]) -> Table:
+    """Return how many messages find a right agent alone, with a stranger's profile, and as the profile of a "hi"."""
+    table = tables.table("right at first place", "alone", "stranger's profile", 'profile of a "hi"', "floor")
+    for result in results:
+        found = (result.alone, result.with_strangers_profile, result.as_profile)
+        for at_the_floor in (False, True):
+            shares = (one.at_the_floor if at_the_floor else one.without_floor for one in found)
+            name = f"{result.suite}, {'' if at_the_floor else 'no '}floor"
+            tables.add(table, name, *(f"{share:.1%}" for share in shares), f"{result.floor:.3f}")
+    return table
 
 
 def _percent(estimate: Estimate) -> str:

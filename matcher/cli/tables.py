@@ -125,6 +125,7 @@ def reservation(record: routing_pb2.Reservation) -> Facts:
             ("pool", short(record.pool)),
             ("channel", f"{record.channel} (cost {record.cost})"),
             ("state", routing_pb2.ReservationState.Name(record.state)),
+            ("ends as", routing_pb2.ReservationState.Name(record.ends_as) if record.ends_as else ""),
             ("basis", routing_pb2.Basis.Name(record.basis)),
             ("assigned by", record.actor),
             ("over capacity", "yes" if record.over_capacity else ""),
@@ -166,9 +167,10 @@ def reservation_line(record: routing_pb2.Reservation) -> str:
     state = routing_pb2.ReservationState.Name(record.state)
     idle = f" uses no capacity since {time(record.idle_since)}" if record.HasField("idle_since") else ""
     answer = " first answer due" if record.first_response_due else ""
+    ends_as = f", then {routing_pb2.ReservationState.Name(record.ends_as)}" if record.ends_as else ""
     return (
         f"{short(record.name)} {state} {short(record.contact)} {record.channel}"
-        f" until {time(record.expire_time)}{idle}{answer}"
+        f" until {time(record.expire_time)}{ends_as}{idle}{answer}"
     )
 
 

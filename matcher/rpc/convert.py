@@ -145,6 +145,7 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
         actor=record.actor,
         over_capacity=record.over_capacity,
         first_response_due=record.first_response_due,
+        ends_as=RESERVATION_STATE[record.ends_as] if record.ends_as else routing_pb2.RESERVATION_STATE_UNSPECIFIED,
     )
 
 

@@ -502,7 +502,7 @@ class Message(_message.Message):
     as customer_interests do; they are no part of the request: a repeat is answered as before, whatever became of them.
     """
     channel: _builtins.str
-    """The channel's id. Empty: "chat"."""
+    """The channel's id. Empty: the contact's own, where the contact is known; else "chat"."""
     language: _builtins.str
     """The language that the agent must speak: a BCP-47 tag, or a name. Empty: any."""
     media_type: _builtins.str
@@ -652,9 +652,8 @@ class RouteMessageRequest(_message.Message):
     contact_id: _builtins.str
     """The contact's id, where the caller has one: letters, digits and "-_.:~@<>+=,/", at most 128. Empty: the service
     creates an id. A contact that waits, whose offer was declined or expired, or that came back is routed again under its
-    own id: the new message takes the place of the former one, and the pool may be another. Its channel must be the
-    contact's own (an empty one is "chat"), and so must its customer, unless one of the two is empty: else the answer is
-    FIELDS_INVALID. The contact's name writes a "/" as %2F.
+    own id: the new message takes the place of the former one, and the pool may be another. An empty channel or customer
+    is the contact's own; another one is refused (FIELDS_INVALID), unless the contact has no customer yet. The contact's name writes a "/" as %2F.
     """
     request_id: _builtins.str
     """Makes the call safe to repeat: at most 128 printable characters. The same id with the same request gives the same
@@ -1104,6 +1103,7 @@ class Reservation(_message.Message):
     OVER_CAPACITY_FIELD_NUMBER: _builtins.int
     TAKES_OVER_FIELD_NUMBER: _builtins.int
     FIRST_RESPONSE_DUE_FIELD_NUMBER: _builtins.int
+    ENDS_AS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/reservations/{reservation}"."""
     agent: _builtins.str
@@ -1138,6 +1138,8 @@ class Reservation(_message.Message):
     """Whether the agent has accepted and must answer the customer, by TouchReservation, until expire_time; then the
     conversation lasts for the pool's accepted_duration after it was accepted. See Pool.first_response_duration.
     """
+    ends_as: Global___ReservationState.ValueType
+    """In WRAPPING: how the conversation ended, COMPLETED, CANCELED or EXPIRED; the state after the wrap-up. Else unset."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the reservation was made."""
@@ -1182,10 +1184,11 @@ class Reservation(_message.Message):
         over_capacity: _builtins.bool = ...,
         takes_over: _builtins.str = ...,
         first_response_due: _builtins.bool = ...,
+        ends_as: Global___ReservationState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "idle_since", b"idle_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "actor", b"actor", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "first_response_due", b"first_response_due", "idle_since", b"idle_since", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "state", b"state", "takes_over", b"takes_over"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "actor", b"actor", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "ends_as", b"ends_as", "expire_time", b"expire_time", "fence", b"fence", "first_response_due", b"first_response_due", "idle_since", b"idle_since", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "state", b"state", "takes_over", b"takes_over"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
