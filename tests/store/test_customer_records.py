@@ -242,6 +242,14 @@ async def test_a_customer_is_known_after_the_handle_key_was_rotated(lawful: Stag
     assert profile.rows is not None
     keys.change(Keyring((new, request)), both)
     assert await customers.profile(stage.site, "jo@example", MODEL) is None
+    keys.change(keyring, both)
+    for _ in range(2):  # a repetition changes nothing
+        await records.reseal(stage.site)
+        assert await found_anywhere(stage, b"k1|") == []
+    assert (await records.customer(stage.site, jo, now)).handles == ("jo@example",)
+    profile = await customers.profile(stage.site, "jo@example", MODEL)
+    assert profile is not None
+    assert profile.rows is not None
 
 
 async def test_concurrent_writes_of_one_person_end_in_one_customer(lawful: Stage) -> None:

@@ -21,6 +21,7 @@ from matcher.store.verbs.customers import (
     RecallHandle,
     Rehash,
     Remember,
+    Reseal,
 )
 from matcher.store.verbs.keys import UseKeys
 from matcher.store.verbs.processes import RaiseSchema, Register
@@ -126,6 +127,7 @@ __all__ = [
     "Rehash",
     "Remember",
     "Renew",
+    "Reseal",
     "Reserve",
     "ReserveInOrder",
     "Rest",
@@ -164,6 +166,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         PutProfileVectors,
         RecallHandle,
         Rehash,
+        Reseal,
         UseKeys,
         PutAgent,
         PutStatus,
