@@ -23,6 +23,8 @@ from matcher.evaluation.vector_cache import VectorCache
 from matcher.index import SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Message, PoolPolicy, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
+from matcher.ranking.floors import Floors
+from matcher.replica.absolute_floors import AbsoluteFloors
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.interest_vectors import texts_of
 from matcher.replica.text_reading import TEXT_READING
@@ -110,8 +112,8 @@ class Production:
             vectors[[bool(text) for text in texts]] = self.cache.vectors(said)
         return vectors
 
-    async def floor(self, index: SiteIndex) -> float:
-        """Return the floor of an index's default pool."""
+    async def floors_of(self, index: SiteIndex) -> Floors:
+        """Return the floors of an index's default pool."""
         return await self.floors.of(index, DEFAULT_POOL)
 
 
@@ -139,7 +141,7 @@ async def open_production(settings: Settings, say: Callable[[str], None]) -> Asy
     )
     try:
         scorer, provenance = load_scorer(settings.scorer, encoder.fingerprint, halves_of(encoder))
-        floors = await AffinityFloors.open(encoder)
+        floors = await AffinityFloors.open(encoder, AbsoluteFloors(encoder, settings.models_dir, keep_stock=True))
         try:
             learned_from = provenance.suites if provenance else ()
             yield Production(VectorCache(encoder), scorer, floors, settings.affinity_tolerance, learned_from)
