@@ -86,6 +86,13 @@ async def evaluate(
             help="Measure how many of a file's messages, which say nothing of any interest, fall back.",
         ),
     ] = None,
+    profiles: Annotated[
+        bool,
+        typer.Option(
+            "--profiles",
+            help="Measure what a stranger's profile costs a message, what a message finds as a profile beside 'hi'.",
+        ),
+    ] = False,
     sealed: Annotated[
         bool,
         typer.Option("--sealed", help="Measure the sealed messages, which are otherwise left out: once, at the end."),
@@ -95,7 +102,7 @@ async def evaluate(
 
     The command calls no service: encoder, search and policy run in this process, without a store.
     """
-    _refuse_mixed(day, gaming, floor, window)
+    _refuse_mixed(day, gaming, floor, window, profiles)
     configure_logs("console", "WARNING")
     try:
         read = [read_suite(folder, sealed=sealed) for folder in suites]
@@ -109,6 +116,8 @@ async def evaluate(
             ) as production:
                 if floor:
                     documents = await _floor(session, production, read, lines)
+                elif profiles:
+                    documents = await _profiles(session, production, read, folds)
                 elif gaming:
                     documents = await _gaming(session, production, read, occupancy)
                 elif day:
@@ -128,9 +137,9 @@ async def evaluate(
         sys.stdout.write(written + "\n")
 
 
-def _refuse_mixed(day: bool, gaming: bool, floor: Path | None, window: Sequence[float] | None) -> None:
-    if sum((day, gaming, floor is not None)) > 1:
-        raise CommandError("--day, --gaming and --floor exclude each other: give one of them")
+def _refuse_mixed(day: bool, gaming: bool, floor: Path | None, window: Sequence[float] | None, profiles: bool) -> None:
+    if sum((day, gaming, floor is not None, profiles)) > 1:
+        raise CommandError("--day, --gaming, --floor and --profiles exclude each other: give one of them")
     if window and not day:
         raise CommandError("--window needs --day")
 
@@ -236,6 +245,16 @@ async def _floor(session: Session, production: Production, suites: Sequence[Suit
     results = [await check_floor(production, suite, lines, _progress(session)) for suite in suites]
     if not session.as_json:
         session.out.print(evaluate_tables.floor_table(results, len(lines)))
+    return [asdict(result) for result in results]
+
+
+async def _profiles(session: Session, production: Production, suites: Sequence[Suite], folds: int | None) -> Documents:
+    from matcher.evaluation.profiles import check_profiles
+
+    results = await check_profiles(production, suites, _progress(session), folds=folds)
+    if not session.as_json:
+        session.out.print(evaluate_tables.profile_table(results))
+    _note_training(session, production, suites, folds)
     return [asdict(result) for result in results]
 
 

@@ -43,7 +43,10 @@ async def open_encoder(
     cores = BoundedSemaphore(settings.worker_count())
 
     async def one(model: str) -> BatchingEncoder:
-        return await _open(replace(settings, model=model), lambda step: progress(f"{model}: {step}"), observer, cores)
+        return await _open(replace(settings, model=model), partial(say, model), observer, cores)
+
+    def say(model: str, step: str) -> None:
+        progress(step if model in step else f"{model}: {step}")
 
     opening = [asyncio.create_task(one(model)) for model in (PACKAGED_MODEL, UNIVERSAL_MODEL)]
     try:
