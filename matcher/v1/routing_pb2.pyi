@@ -1270,7 +1270,8 @@ Global___Contact: _TypeAlias = Contact  # noqa: Y015
 
 @_typing.final
 class ContactRequirements(_message.Message):
-    """What a contact requires of its agent, from the last message that it was routed or handed on with until it ends. The
+    """What a contact requires of its agent, from the last message that it was routed or handed on with until it ends; while a
+    transfer waits, what the transfer requires, and where nothing comes of the transfer, what was required before. The
     durations count from the contact's create_time, as in Message.
     """
 
