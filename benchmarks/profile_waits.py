@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.affinity.language import ENGLISH
 from matcher.config import load
 from matcher.evaluation import Production, open_production
 from matcher.evaluation.suite import Suite, read_suite
@@ -147,9 +148,9 @@ async def measure(folder: Path, contacts: int, occupancy: float, days: int) -> d
     waits: dict[str, list[tuple[float, float]]] = {}
     async with open_production(load(), lambda _: None) as production:
         await production.encode_suite(suite, _silent)
-        profiles = {text for message in suite.messages for text in production.brought((message.text[:512],))}
-        await production.encode(profiles, "profiles", _silent, messages=[SAYS_NOTHING])
-        floor = await production.floor(production.index(suite.agents))
+        profiles = ((message.text[:512],) for message in suite.messages)
+        await production.encode((), "profiles", _silent, messages=[SAYS_NOTHING], profiles=profiles)
+        floor = (await production.floors_of(production.index(suite.agents))).of(ENGLISH)
         for day in range(days):
             arrivals = drawn(production, suite, contacts, occupancy, SEED + day)
             for kind, both in waits_of_a_day(production, suite, floor, arrivals).items():

@@ -195,6 +195,7 @@ def facts_of_decision(record: routing_pb2.Decision) -> Facts:
             ("ignored", ", ".join(map(constraint_name, record.ignored_constraints))),
             ("not compared because", degraded(record.degraded)),
             ("pool", short(record.pool)),
+            ("written in", record.language),
             ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
             ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
             ("not compared", set_aside(record.set_aside)),
@@ -269,7 +270,8 @@ def _scorer(record: roster_pb2.Pool) -> str:
 
 def pool(record: roster_pb2.Pool) -> Facts:
     """Return a pool's facts."""
-    floor = f"{record.effective_affinity_floor:.3f}{'' if record.HasField('affinity_floor') else ' (computed)'}"
+    origin = "" if record.HasField("affinity_floor") else " (computed, of a message whose language is not identified)"
+    floor = f"{record.effective_affinity_floor:.3f}{origin}"
     tolerance = f"{record.effective_affinity_tolerance:.3f}"
     overloaded = roster_pb2.WhenOverloaded.Name(record.when_overloaded)
     return facts(

@@ -101,10 +101,6 @@ def _learn(production: Production, suites: Sequence[Suite]) -> Scorer:
 
 
 def _joined(parts: Sequence[Decisions]) -> Decisions:
-    """Return the decisions of all folds; the floor is the mean of the folds' floors."""
-    arrays = {
-        column.name: np.concatenate([getattr(part, column.name) for part in parts])
-        for column in fields(Decisions)
-        if column.name != "floor"
-    }
-    return Decisions(**arrays, floor=float(np.mean([part.floor for part in parts])))
+    """Return the decisions of all folds."""
+    names = [column.name for column in fields(Decisions)]
+    return Decisions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

@@ -23,6 +23,8 @@ from matcher.evaluation.vector_cache import VectorCache
 from matcher.index import SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Message, PoolPolicy, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
+from matcher.ranking.floors import Floors
+from matcher.replica.absolute_floors import AbsoluteFloors
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.interest_vectors import texts_of
 from matcher.replica.text_reading import TEXT_READING
@@ -51,12 +53,21 @@ class Production:
         return replace(self, scorer=scorer, learned_from=())
 
     async def encode(
-        self, texts: Iterable[str], label: str, progress: Progress, *, messages: Iterable[str] = ()
+        self,
+        texts: Iterable[str],
+        label: str,
+        progress: Progress,
+        *,
+        messages: Iterable[str] = (),
+        profiles: Iterable[tuple[str, ...]] = (),
     ) -> None:
-        """Encode the texts as they are, and the units of messages, that the cache does not hold."""
+        """Encode what the cache does not hold: texts as they are, the units of messages and of customers' interests."""
         wanted: dict[bool | None, set[str]] = {None: set(texts), True: set(), False: set()}
         for compared, _ in map(self._compared, set(messages)):
             wanted[compared.language == ENGLISH].update(compared.texts)
+        for interests in profiles:
+            compared, _ = self._compared("", interests)
+            wanted[compared.profile_language == ENGLISH].update(compared.profile_texts)
         if not halves_of(self.cache.encoder):
             wanted = {None: set().union(*wanted.values())}
         missing = {english: self.cache.missing(some, english=english) for english, some in wanted.items()}
@@ -71,16 +82,14 @@ class Production:
         messages = (message.text for message in suite.messages)
         await self.encode(texts, f"{suite.name}: encoding", progress, messages=messages)
 
-    def brought(self, interests: Sequence[str]) -> list[str]:
-        """Return the texts of the units of a customer's interests, as the router compares them."""
-        return self._compared("", interests)[0].profile_texts
-
     def read(self, text: str, interests: Sequence[str] = ()) -> EncodedMessage:
         """Return a message with its customer's interests as the router encodes it; the cache must hold all units."""
         compared, known_stems = self._compared(text, interests)
         vectors = self.cache.vectors(compared.texts, english=compared.language == ENGLISH)
         if compared.profile_texts:
-            vectors = np.concatenate([vectors, self.cache.vectors(compared.profile_texts)])
+            vectors = np.concatenate(
+                [vectors, self.cache.vectors(compared.profile_texts, english=compared.profile_language == ENGLISH)]
+            )
         return EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
@@ -110,8 +119,8 @@ class Production:
             vectors[[bool(text) for text in texts]] = self.cache.vectors(said)
         return vectors
 
-    async def floor(self, index: SiteIndex) -> float:
-        """Return the floor of an index's default pool."""
+    async def floors_of(self, index: SiteIndex) -> Floors:
+        """Return the floors of an index's default pool."""
         return await self.floors.of(index, DEFAULT_POOL)
 
 
@@ -139,7 +148,7 @@ async def open_production(settings: Settings, say: Callable[[str], None]) -> Asy
     )
     try:
         scorer, provenance = load_scorer(settings.scorer, encoder.fingerprint, halves_of(encoder))
-        floors = await AffinityFloors.open(encoder)
+        floors = await AffinityFloors.open(encoder, AbsoluteFloors(encoder, settings.models_dir, keep_stock=True))
         try:
             learned_from = provenance.suites if provenance else ()
             yield Production(VectorCache(encoder), scorer, floors, settings.affinity_tolerance, learned_from)

@@ -12,6 +12,7 @@ from matcher.evaluation.cross_validation import fold_of, taught_by_folds
 from matcher.evaluation.production import Production, Progress, search
 from matcher.evaluation.suite import Suite
 from matcher.index import SiteIndex
+from matcher.ranking.floors import Floors
 from matcher.routing.encoded_message import EncodedMessage
 
 SAYS_NOTHING: Final = "hi"
@@ -36,6 +37,7 @@ class ProfileResult:
 
     suite: str
     floor: float
+    """The mean of the floors of the messages, each that of its language."""
     alone: Found
     with_strangers_profile: Found
     as_profile: Found
@@ -51,8 +53,9 @@ async def check_profiles(
     """
     for suite in suites:
         await production.encode_suite(suite, progress)
-        brought = {text for message in suite.messages for text in production.brought(_interests(message.text))}
-        await production.encode(brought, f"{suite.name}: encoding profiles", progress, messages=[SAYS_NOTHING])
+        profiles = (_interests(message.text) for message in suite.messages)
+        label = f"{suite.name}: encoding profiles"
+        await production.encode((), label, progress, messages=[SAYS_NOTHING], profiles=profiles)
     found: list[list[tuple[float, _Hits]]] = [[] for _ in suites]
     scorers: Iterator[tuple[int, Production]] = iter([(0, production)])
     if folds:
@@ -60,10 +63,10 @@ async def check_profiles(
     for fold, taught in scorers:
         for suite, hits in zip(suites, found, strict=True):
             index = taught.index(suite.agents)
-            floor = await taught.floor(index)
+            floors = await taught.floors_of(index)
             places = np.flatnonzero(fold_of(suite, folds) == fold).tolist() if folds else range(len(suite.messages))
             with progress(f"{suite.name}: ranking", len(places)) as step:
-                hits += [(floor, _hits(taught, index, suite, floor, place, step)) for place in places]
+                hits += [_hits(taught, index, suite, floors, place, step) for place in places]
     return [_result(suite, hits) for suite, hits in zip(suites, found, strict=True)]
 
 
@@ -71,19 +74,22 @@ _Hits: TypeAlias = "list[tuple[bool, ...]]"
 
 
 def _hits(
-    production: Production, index: SiteIndex, suite: Suite, floor: float, place: int, step: Callable[[], None]
-) -> _Hits:
-    """Return whether the first agent is right without and with the floor: alone, beside a stranger's, as a profile."""
+    production: Production, index: SiteIndex, suite: Suite, floors: Floors, place: int, step: Callable[[], None]
+) -> tuple[float, _Hits]:
+    """Return the message's floor, and whether the first agent is right without and with the floor of what is said.
+
+    The cases are the message alone, beside a stranger's profile, and as a profile.
+    """
     message = suite.messages[place]
     stranger = _interests(_stranger(suite, place))
     cases = ((message.text, ()), (message.text, stranger), (SAYS_NOTHING, _interests(message.text)))
     hits = []
     for text, interests in cases:
         encoded = production.read(text, interests)
-        first = (_first(index, encoded, low) for low in (0.0, floor))
+        first = (_first(index, encoded, low) for low in (0.0, floors.of(encoded.language)))
         hits.append(tuple(agent in message.relevant for agent in first))
     step()
-    return hits
+    return floors.of(production.read(message.text).language), hits
 
 
 def _first(index: SiteIndex, encoded: EncodedMessage, floor: float) -> str:

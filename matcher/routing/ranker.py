@@ -82,7 +82,8 @@ class Ranker:
     ) -> RankingTerms:
         """Return the terms of a message: the floor and the tolerance in force for its pool."""
         tolerance = pool.policy.tolerance(self._default_tolerance)
-        return RankingTerms(await replica.floor(pool), tolerance, most, encoded.degraded)
+        floor = await replica.floor(pool, encoded.language)
+        return RankingTerms(floor, tolerance, most, encoded.degraded, encoded.language)
 
     async def turn(self) -> None:
         """Wait for a loop turn, before a step that searches without one."""
@@ -91,7 +92,8 @@ class Ranker:
     async def search(self, request: RankRequest, *, free: int) -> SearchResult:
         """Search in a loop turn; free: how many of the least utilized agents the result names."""
         search = SearchRequest(request.replica, request.requirements, free, math.inf)
-        query = request.encoded.query(await request.replica.floor(request.pool), request.pool.policy.profile_weight)
+        encoded, pool = request.encoded, request.pool
+        query = encoded.query(await request.replica.floor(pool, encoded.language), pool.policy.profile_weight)
         return (await self._searches.find(search, query)).result
 
     async def rank(self, request: RankRequest, options: RankOptions = _DEFAULT_OPTIONS) -> Ranking:

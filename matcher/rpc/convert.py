@@ -228,6 +228,7 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         set_aside=_set_aside(ranking),
         unknown_preferred_agents=_agents(site, ranking.unknown_preferred),
         actor=ranking.actor,
+        language=ranking.language,
         ignored_constraints=(CONSTRAINT[constraint] for constraint in record.ignored),
         over_capacity=record.over_capacity,
     )

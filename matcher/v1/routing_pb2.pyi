@@ -1270,7 +1270,8 @@ Global___Contact: _TypeAlias = Contact  # noqa: Y015
 
 @_typing.final
 class ContactRequirements(_message.Message):
-    """What a contact requires of its agent, from the last message that it was routed or handed on with until it ends. The
+    """What a contact requires of its agent, from the last message that it was routed or handed on with until it ends; while a
+    transfer waits, what the transfer requires, and where nothing comes of the transfer, what was required before. The
     durations count from the contact's create_time, as in Message.
     """
 
@@ -1445,6 +1446,7 @@ class Decision(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     IGNORED_CONSTRAINTS_FIELD_NUMBER: _builtins.int
     OVER_CAPACITY_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/decisions/{decision}"."""
     contact: _builtins.str
@@ -1458,7 +1460,7 @@ class Decision(_message.Message):
     basis: Global___Basis.ValueType
     """Why this agent was chosen."""
     affinity_floor: _builtins.float
-    """The floor that was in force."""
+    """The floor that was in force for the message's language."""
     affinity_tolerance: _builtins.float
     """The tolerance that was in force."""
     units: _builtins.int
@@ -1481,6 +1483,11 @@ class Decision(_message.Message):
     """Who assigned the contact by hand, in the caller's words."""
     over_capacity: _builtins.bool
     """Whether it was assigned by hand above the agent's capacity of that moment."""
+    language: _builtins.str
+    """The language in which the message is written, as the service identified it, which chose affinity_floor: a BCP-47 tag,
+    such as "en"; where nothing of the message is compared, that of the customer's interests. Empty: not identified. Not
+    Message.language, which is required of the agent.
+    """
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """The agents who were considered, in order, at most 8."""
@@ -1537,10 +1544,11 @@ class Decision(_message.Message):
         actor: _builtins.str = ...,
         ignored_constraints: _abc.Iterable[Global___Constraint.ValueType] | None = ...,
         over_capacity: _builtins.bool = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "degraded", b"degraded", "eligible_agents", b"eligible_agents", "ignored_constraints", b"ignored_constraints", "left_out", b"left_out", "model", b"model", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "degraded", b"degraded", "eligible_agents", b"eligible_agents", "ignored_constraints", b"ignored_constraints", "language", b"language", "left_out", b"left_out", "model", b"model", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1643,7 +1651,7 @@ class SuggestAgentsResponse(_message.Message):
     basis: Global___Basis.ValueType
     """Why the first candidate would be chosen."""
     affinity_floor: _builtins.float
-    """The floor in force: an affinity below it means that the message meets no interest."""
+    """The floor in force for the message's language: an affinity below it means that the message meets no interest."""
     affinity_tolerance: _builtins.float
     """The tolerance in force."""
     units: _builtins.int

@@ -66,6 +66,7 @@ from matcher.store.verbs.traces import (
     ForgottenSite,
     ListedMember,
     LoadEvent,
+    MarkForgotten,
     Rewritten,
     RosterEvent,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "Link",
     "ListedMember",
     "LoadEvent",
+    "MarkForgotten",
     "MissBeat",
     "ModelVectors",
     "NextDue",
@@ -182,6 +184,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         ForgetTraces,
         BlankAgent,
         CopyEvents,
+        MarkForgotten,
         Rewritten,
         AuditAgent,
         AuditQueue,
