@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.affinity.kinds import Halves, Others
+from matcher.affinity.projection import projected, similarities
 from matcher.affinity.scorer import Scorer
 from matcher.training.calibrate import calibrate
 from matcher.training.dataset import Dataset, hits_of
@@ -59,8 +60,11 @@ SHARES: Final = (0.25, 0.5)
 SECOND: Final = (0.2, 0.3, 0.4)
 """Powers of C for the second half, tried with the best maps."""
 
-THRESHOLDS_OF_OTHERS: Final = (0.0, -0.15, -0.1, -0.05, 0.05, 0.1)
-"""Thresholds of pairs that are not both English, less that of English pairs; tried last."""
+APART: Final = (0.98, 0.95, 0.99)
+"""Shares of the pairs that are not both English which a threshold of theirs keeps apart; tried last.
+
+A decision's cost rises with the pairs above a threshold, so no lower share is tried.
+"""
 
 SLOPES: Final = (1.0, 0.7, 1.4)
 
@@ -108,7 +112,7 @@ def learn(
         hits[parameters] = judge.hits(parameters)
     # Each fold's parameters are chosen on the other folds, so that the reported recall includes the choice.
     among = [[of != fold for of in held_out] for fold in [*range(folds), NO_FOLD]]
-    for done, vary in ((0.3, _with_second), (0.6, _with_others)) if before.halves is not None else ():
+    for done, vary in ((0.3, _with_second), (0.6, judge.with_others)) if before.halves is not None else ():
         further = [one for best in dict.fromkeys(_best(hits, of) for of in among) for one in vary(best)]
         for number, parameters in enumerate(further):
             on_progress("comparing thresholds", done + 0.3 * number / len(further))
@@ -171,6 +175,16 @@ class _Judge:
         linear[:first, :first], linear[first:, first:] = blocks
         return replace(scorer, map=linear)
 
+    def with_others(self, parameters: MapParameters) -> list[MapParameters]:
+        """Return parameters with every threshold and slope of pairs that are not both English; none without a pair."""
+        scorer = self.scorer(parameters, NO_FOLD)
+        of_dataset = [_cosines_of_others(dataset, scorer) for dataset in self._datasets]
+        cosines = np.concatenate(of_dataset)
+        if not len(cosines):
+            return []
+        thresholds = [round(float(np.quantile(cosines, share)), 3) for share in APART]
+        return [replace(parameters, others=Others(threshold, slope)) for slope in SLOPES for threshold in thresholds]
+
     def _weighed(self, parameters: MapParameters, fold: int) -> list[NDArray[np.float64]]:
         if self._halves is None:
             return [self._block(parameters.powers, 0, fold)]
@@ -201,13 +215,15 @@ def _with_second(parameters: MapParameters) -> list[MapParameters]:
     return [replace(parameters, second=second, share=share) for share in SHARES for second in seconds]
 
 
-def _with_others(parameters: MapParameters) -> list[MapParameters]:
-    """Return parameters with every threshold and slope of pairs that are not both English."""
-    return [
-        replace(parameters, others=Others(round(parameters.threshold + more, 3), slope))
-        for slope in SLOPES
-        for more in THRESHOLDS_OF_OTHERS
-    ]
+def _cosines_of_others(dataset: Dataset, scorer: Scorer) -> NDArray[np.float32]:
+    """Return the cosines of the pairs of a unit and an interest that are not both English [pairs]."""
+    interests = projected(scorer, dataset.interests)
+    found = [np.zeros(0, np.float32)]
+    for low in range(0, len(dataset.units), 256):
+        cosine, both = similarities(projected(scorer, dataset.units[low : low + 256]), interests)
+        if both is not None:
+            found.append(cosine[~both])
+    return np.concatenate(found)
 
 
 def _folds(dataset: Dataset, folds: int) -> NDArray[np.int64]:
