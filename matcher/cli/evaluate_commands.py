@@ -17,7 +17,7 @@ from matcher.cli.progress import steps
 from matcher.cli.service_settings import with_models_of_service
 from matcher.cli.session import CommandError, Session, command
 from matcher.errors import MatcherError
-from matcher.evaluation.suite import Suite, SuiteWrong, read_suite, read_texts
+from matcher.evaluation.suite import Suite, SuiteWrong, read_suite, read_texts, with_profiles
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
@@ -90,6 +90,14 @@ async def evaluate(
         bool,
         typer.Option("--sealed", help="Measure the sealed messages, which are otherwise left out: once, at the end."),
     ] = False,
+    profiles: Annotated[
+        Path | None,
+        typer.Option(
+            "--profiles",
+            metavar="FILE",
+            help="Replace the roster of each suite by this file's agents, who are the same people in other words.",
+        ),
+    ] = None,
 ) -> None:
     """Run suites through the service's own code, and print how well it finds the right agents.
 
@@ -99,6 +107,8 @@ async def evaluate(
     configure_logs("console", "WARNING")
     try:
         read = [read_suite(folder, sealed=sealed) for folder in suites]
+        if profiles:
+            read = [with_profiles(suite, profiles) for suite in read]
         lines = read_texts(floor) if floor else []
         # Imported after the files are read, so that an error in a file is shown before the seconds of the import.
         from matcher.evaluation import ExtraMissing, open_production

@@ -11,6 +11,8 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
+from matcher.affinity.projection import projected, similarities
+from matcher.affinity.scorer import untrained
 from matcher.evaluation.extras import extra
 from matcher.evaluation.metrics import Places, by_chance, places_of, reciprocal_rank_by_chance
 from matcher.evaluation.production import Production, Progress
@@ -80,7 +82,7 @@ async def one_vector(production: Production, suite: Suite, progress: Progress) -
     await production.encode([*profiles, *messages], f"{suite.name}: encoding as a whole", progress)
     stored = _stored(production.cache.vectors(profiles))
     # A negative cosine counts as found too, so all scores are raised above 0.
-    scores = production.cache.vectors(messages) @ stored.T + 2.0
+    scores = _cosines(production, production.cache.vectors(messages), stored) + 2.0
     return places_of(scores, right_positions(suite))
 
 
@@ -96,11 +98,18 @@ def evidence_alone(production: Production, suite: Suite) -> Places:
     stored = _stored(production.interest_vectors(interests))
     scores = np.zeros((len(suite.messages), len(suite.agents)), np.float32)
     for number, message in enumerate(suite.messages):
-        units = production.read(message.text).vectors
+        read = production.read(message.text)
+        units = read.vectors[: len(read.vectors) - read.units.whole]
         if len(units) and interests:
-            best = np.maximum.reduceat(units @ stored.T, starts, axis=1)
+            best = np.maximum.reduceat(_cosines(production, units, stored), starts, axis=1)
             scores[number, with_interests] = np.maximum(best - THRESHOLD, 0).sum(axis=0)
     return places_of(scores, right_positions(suite))
+
+
+def _cosines(production: Production, one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the cosine of all pairs [one, other] without a map; of vectors of two halves, of the halves both have."""
+    plain = untrained(production.scorer.halves)
+    return similarities(projected(plain, one), projected(plain, other))[0]
 
 
 def _stored(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

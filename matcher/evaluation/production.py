@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from matcher.affinity.compared import ComparedUnits, compared_units
+from matcher.affinity.compared import ComparedUnits, compared_units, with_whole
 from matcher.affinity.language import ENGLISH
 from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
@@ -21,7 +21,7 @@ from matcher.config import Settings
 from matcher.encoder import EncoderSettings, Vectors, halves_of, open_encoder, unknown_words
 from matcher.evaluation.suite import Suite, SuiteAgent
 from matcher.evaluation.vector_cache import VectorCache
-from matcher.index import Query, SiteIndex
+from matcher.index import SiteIndex
 from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Message, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
 from matcher.replica.affinity_floors import AffinityFloors
@@ -58,6 +58,8 @@ class Production:
         wanted: dict[bool | None, set[str]] = {None: set(texts), True: set(), False: set()}
         for compared in map(self._compared, set(messages)):
             wanted[compared.language == ENGLISH].update(compared.texts)
+            if self.scorer.halves is not None and compared.whole_text:
+                wanted[False].add(compared.whole_text)
         if not halves_of(self.cache.encoder):
             wanted = {None: set().union(*wanted.values())}
         missing = {english: self.cache.missing(some, english=english) for english, some in wanted.items()}
@@ -77,7 +79,12 @@ class Production:
         compared = self._compared(text)
         vectors = self.cache.vectors(compared.texts, english=compared.language == ENGLISH)
         stems_of_units = [stems(unit) for unit in compared.texts]
-        return EncodedMessage(compared.units, vectors, stems_of_units, language=compared.language)
+        units = compared.units
+        if self.scorer.halves is not None and compared.whole_text:
+            units = with_whole(units)
+            vectors = np.concatenate([vectors, self.cache.vectors([compared.whole_text], english=False)])
+            stems_of_units.append(())
+        return EncodedMessage(units, vectors, stems_of_units, language=compared.language, whole=self.scorer.whole)
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
         """Return the index of a roster whose agents are all online; the first agent is idle longest."""
@@ -112,7 +119,7 @@ class Production:
 
 def search(index: SiteIndex, message: EncodedMessage, *, max_free: int = 1) -> SearchResult:
     """Search an index for a message without requirements."""
-    return index.find(Query(message.vectors, message.stems), ANYONE, max_free=max_free)
+    return index.find(message.query(0.0, 0.0), ANYONE, max_free=max_free)
 
 
 @asynccontextmanager

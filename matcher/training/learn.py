@@ -7,7 +7,7 @@ and how much, pairs count that are not both English.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from zlib import crc32
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.affinity.kinds import Halves, Others
-from matcher.affinity.scorer import Scorer
+from matcher.affinity.scorer import Floats, Scorer
 from matcher.training.calibrate import calibrate
 from matcher.training.dataset import Dataset, hits_of
 from matcher.training.linear_map import Powers, learn_blocks
@@ -35,6 +35,8 @@ class MapParameters:
     """Of the second model in the cosine of two English texts, for vectors of a pair of models."""
     others: Others | None = None
     """Of pairs that are not both English, for vectors of a pair of models."""
+    whole: float = 0.0
+    """Weight of a message as a whole, for vectors of a pair of models."""
 
     @property
     def mapped(self) -> bool:
@@ -51,13 +53,16 @@ MAP_PARAMETERS: Final = (
     MapParameters(Powers(0.05, 0.20), 0.22),
 )
 
-SHARES: Final = (0.25, 0.5)
+SHARES: Final = (0.2, 0.5)
 """Shares of the second model that are tried with every map."""
 
 THRESHOLDS_OF_OTHERS: Final = (0.0, -0.05, 0.05, 0.1, 0.15)
 """Thresholds of pairs that are not both English, less that of English pairs; tried with the best maps."""
 
-SLOPES: Final = (1.0, 0.7, 1.4)
+SLOPES: Final = (1.0, 0.8, 1.4)
+
+WHOLES: Final = (0.0, 0.8, 1.2)
+"""Weights of a message as a whole; tried with the best thresholds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +88,21 @@ def learn(
     before: Scorer,
     *,
     margins: Sequence[Dataset] = (),
+    second: Floats | None = None,
     folds: int = 5,
     on_progress: Callable[[str, float], None] = lambda *_: None,
 ) -> tuple[Scorer, Report]:
     """Learn a scorer from datasets of one model; return it with a report on agents that took no part.
 
-    before: the scorer to beat; margins: further datasets, from which only the confidence is learned;
+    before: the scorer to beat; margins: further datasets, from which only the confidence is learned; second: the map of
+    the second halves, where it was learned from other texts (`language_map`); None: it is one of the family;
     on_progress: called with each step's name and the share that is done.
     The caller keeps the scorer only if `Report.better`. Raises ValueError without datasets or with one fold.
     """
     if not datasets or folds < 2:
         raise ValueError("learning takes at least one suite and two folds")
     held_out = [_folds(dataset, folds) for dataset in datasets]
-    judge = _Judge(datasets, held_out, before.halves)
+    judge = _Judge(datasets, held_out, before.halves, second)
     family = MAP_PARAMETERS if before.halves is None else _of_a_pair(MAP_PARAMETERS)
     hits: dict[MapParameters, list[NDArray[np.float64]]] = {}
     for number, parameters in enumerate(family):
@@ -107,6 +114,9 @@ def learn(
         further = [one for best in dict.fromkeys(_best(hits, of) for of in among) for one in _with_others(best)]
         for number, parameters in enumerate(further):
             on_progress("comparing thresholds", 0.6 + 0.3 * number / len(further))
+            if parameters not in hits:
+                hits[parameters] = judge.hits(parameters)
+        for parameters in _with_wholes(dict.fromkeys(_best(hits, of) for of in among)):
             if parameters not in hits:
                 hits[parameters] = judge.hits(parameters)
     *chosen, parameters = (_best(hits, of) for of in among)
@@ -135,8 +145,13 @@ class _Judge:
     """Learns the scorers of parameters, each without one fold, and tells which messages of that fold they get right."""
 
     def __init__(
-        self, datasets: Sequence[Dataset], held_out: Sequence[NDArray[np.int64]], halves: Halves | None
+        self,
+        datasets: Sequence[Dataset],
+        held_out: Sequence[NDArray[np.int64]],
+        halves: Halves | None,
+        second: Floats | None,
     ) -> None:
+        self._second = second
         self._datasets = datasets
         self._held_out = held_out
         self._halves = halves
@@ -154,7 +169,9 @@ class _Judge:
 
     def scorer(self, parameters: MapParameters, fold: int) -> Scorer:
         """Return the scorer of parameters that is learned from all folds but one."""
-        scorer = Scorer(threshold=parameters.threshold, halves=self._halves, others=parameters.others)
+        scorer = Scorer(
+            threshold=parameters.threshold, halves=self._halves, others=parameters.others, whole=parameters.whole
+        )
         if not parameters.mapped and self._halves is None:
             return scorer
         # The file keeps the map at 16 bits, so the map is judged at 16 bits.
@@ -174,6 +191,8 @@ class _Judge:
         if self._halves is None:
             return self._blocks[key]
         first, second = self._blocks[key]
+        if self._second is not None:
+            second = self._second.astype(np.float64)
         return [first * np.sqrt(1 - parameters.share), second * np.sqrt(parameters.share)]
 
 
@@ -193,6 +212,11 @@ def _with_others(parameters: MapParameters) -> list[MapParameters]:
         for slope in SLOPES
         for more in THRESHOLDS_OF_OTHERS
     ]
+
+
+def _with_wholes(best: Iterable[MapParameters]) -> list[MapParameters]:
+    """Return parameters with every weight of a message as a whole."""
+    return [replace(parameters, whole=whole) for parameters in best for whole in WHOLES]
 
 
 def _folds(dataset: Dataset, folds: int) -> NDArray[np.int64]:
