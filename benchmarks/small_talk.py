@@ -70,9 +70,12 @@ def draw_rosters(sources: Mapping[str, Sequence[str]], count: int, seed: int) ->
 async def share_with_affinity(production: Production, roster: Roster, texts: Sequence[str]) -> float:
     """Return the share of texts that get an agent by affinity; the vectors of all texts must be encoded."""
     index = production.index(roster.agents)
-    floor = await production.floor(index)
-    best = [search(index, production.read(text)).scores.affinity.max(initial=0.0) for text in texts]
-    return sum(bool(affinity > 0.0 and affinity >= floor) for affinity in best) / len(texts)
+    floors = await production.floors_of(index)
+    found = 0
+    for message in map(production.read, texts):
+        best = search(index, message).scores.affinity.max(initial=0.0)
+        found += bool(best > 0.0 and best >= floors.of(message.language))
+    return found / len(texts)
 
 
 async def main() -> None:

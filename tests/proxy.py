@@ -1,4 +1,4 @@
-"""Proxy of a store that loses replies to reserves."""
+"""Proxy of a store that loses replies to one of its verbs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from typing import Any, Final
 import hiredis
 
 RESERVE: Final = b"matcher_reserve_"
+DECLINE: Final = b"matcher_decline_"
 CHUNK: Final = 1 << 16
 
 
 class LossyProxy:
-    """Listens on a unix socket, passes everything on to a store, and loses replies to reserves on demand.
+    """Listens on a unix socket, passes everything on to a store, and loses replies to a verb on demand.
 
-    A reply is lost when the store has sent it, so the reserve has been executed. `lose` is how many replies are lost
+    A reply is lost when the store has sent it, so the call has been executed. `lose` is how many replies are lost
     by cutting the connection; with `hold` the connection stays open and silent instead, until the proxy is closed.
     On each connection calls are passed on one by one, so that the call of each reply is known.
     """
 
-    def __init__(self, store: Path, socket: Path) -> None:
+    def __init__(self, store: Path, socket: Path, verb: bytes = RESERVE) -> None:
         self.socket = socket
+        self._verb = verb
         self.lose = 0
         self.hold = False
         self.executed = 0
@@ -91,8 +93,8 @@ class LossyProxy:
         return b""
 
     async def _loses(self, call: list[Any]) -> bool:
-        """Count a reserve; return whether its reply is lost."""
-        if len(call) < 2 or not call[1].startswith(RESERVE):
+        """Count a call of the verb; return whether its reply is lost."""
+        if len(call) < 2 or not call[1].startswith(self._verb):
             return False
         self.executed += 1
         if not self.lose:

@@ -73,10 +73,10 @@ _OTHERS_LETTERS: Final = re.compile(
 def language_of(text: str, said: str = "") -> str:
     """Return the tag of the language that a text is surely in; "" where it is not sure, or in none of `LANGUAGES`.
 
-    said: the language that the caller of the service said, or ""; counts for a text of few words only. Takes 20 to
-    200 µs; the first call loads a model where `prepare` was not called.
+    said: the tag of the language that the caller of the service said, or ""; counts for a text of few words only.
+    Takes 20 to 200 µs; the first call loads a model where `prepare` was not called.
     """
-    text = text[:READ]
+    text, said = text[:READ], said.partition("-")[0].lower()
     if _NOT_LATIN.search(text) and (script := _script(text)) != "latin":
         return "" if _OTHERS_LETTERS.search(text) else _OF_SCRIPT.get(script, "")
     likely: dict[str, float] = dict(_identifier().rank(text))

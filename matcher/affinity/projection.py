@@ -46,11 +46,13 @@ def similarities(one: Projection, other: Projection) -> tuple[Floats, NDArray[np
 
     The second is None for a scorer of one space.
     """
-    whole = one.whole @ other.whole.T
     if one.second is None or other.second is None or one.english is None or other.english is None:
-        return whole, None
+        return one.whole @ other.whole.T, None
     both = one.english[:, None] & other.english[None, :]
-    return np.where(both, whole, one.second @ other.second.T), both
+    if both.all():
+        return one.whole @ other.whole.T, both
+    second = one.second @ other.second.T
+    return (np.where(both, one.whole @ other.whole.T, second) if both.any() else second), both
 
 
 def _at_length_1(vectors: Floats) -> Floats:

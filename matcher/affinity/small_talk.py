@@ -29,24 +29,32 @@ _OTHER: Final = re.compile(r"[\W_]+")
 @cache
 def packaged_sentences() -> Mapping[str, tuple[str, ...]]:
     """Return the sentences of the packaged file by language."""
-    lines = (resources.files("matcher") / "small_talk.txt").read_text("utf-8").splitlines()
-    sentences: dict[str, list[str]] = {}
-    language = ""
-    for line in lines:
-        if line.startswith("# "):
-            language = line[2:]
-        elif line.strip():
-            sentences.setdefault(language, []).append(line)
-    return {name: tuple(of_language) for name, of_language in sentences.items()}
+    return _sections("small_talk.txt")
 
 
-def measured_sentences() -> list[tuple[str, ...]]:
+def support_texts() -> Mapping[str, tuple[str, ...]]:
+    """Return texts about a support matter with nothing of a person in them, by language."""
+    return _sections("support_texts.txt")
+
+
+def measured_sentences() -> dict[str, tuple[str, ...]]:
     """Return the sentences that a floor is computed from, by language: all in English, a part of the others."""
-    return [
-        of_language if language == ENGLISH else of_language[:: math.ceil(len(of_language) / MOST_MEASURED)]
+    return {
+        language: of_language if language == ENGLISH else of_language[:: math.ceil(len(of_language) / MOST_MEASURED)]
         for language, of_language in packaged_sentences().items()
         if language != EXACT
-    ]
+    }
+
+
+def _sections(file: str) -> Mapping[str, tuple[str, ...]]:
+    sections: dict[str, list[str]] = {}
+    name = ""
+    for line in (resources.files("matcher") / file).read_text("utf-8").splitlines():
+        if line.startswith("# "):
+            name = line[2:]
+        elif line.strip():
+            sections.setdefault(name, []).append(line)
+    return {name: tuple(of_section) for name, of_section in sections.items()}
 
 
 class SmallTalk:

@@ -12,6 +12,7 @@ from matcher.cli import (
     backup_commands,
     contact_commands,
     container_commands,
+    customer_commands,
     evaluate_commands,
     key_commands,
     learn_command,
@@ -74,6 +75,7 @@ loadtest_command.add_to(app)
 app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())
 app.add_typer(contact_commands.commands())
+app.add_typer(customer_commands.commands())
 app.add_typer(site_commands.commands())
 app.add_typer(lexicon_commands.commands())
 app.add_typer(model_commands.commands())

@@ -40,6 +40,7 @@ def commands() -> typer.Typer:
     command(app, "get")(get)
     command(app, "set-status")(set_status)
     command(app, "delete")(delete)
+    command(app, "forget")(forget)
     command(app, "import")(import_agents)
     command(app, "export")(export)
     command(app, "check")(check)
@@ -150,6 +151,21 @@ async def delete(
     if session.as_json:
         session.write_json({"deleted": agent})
     session.say(f"deleted {agent}")
+
+
+async def forget(
+    session: Session,
+    agent: Name,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where the agent holds reservations: the contacts go back.")
+    ] = False,
+) -> None:
+    """Remove an agent, also one who was deleted before, with every trace: in customers, contacts, decisions, events."""
+    async with session.client() as client:
+        await client.forget_agent(agent, force=force)
+    if session.as_json:
+        session.write_json({"forgotten": agent})
+    session.say(f"forgot {agent}")
 
 
 async def export(

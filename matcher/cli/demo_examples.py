@@ -17,6 +17,7 @@ from matcher.client import MatcherClient
 from matcher.v1 import roster_pb2, routing_pb2
 
 DEFAULT_CHANNEL = "chat"
+WORDLESS = "(a call, without a word)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ async def _best_of_all(client: MatcherClient, message: DemoMessage) -> routing_p
         channel=message.channel,
         language=message.language,
         required_skills=message.required_skills,
+        customer_interests=message.customer_interests,
         max_candidates=1,
         ignore_availability=True,
     )
@@ -88,7 +90,7 @@ async def _outcome(
     answer: routing_pb2.RouteMessageResponse,
     best_of_all: routing_pb2.Candidate,
 ) -> Outcome:
-    text = visible(message.text)
+    text = visible(message.text) or WORDLESS
     note = (
         await _why_not(client, best_of_all.agent, message) if best_of_all.affinity > answer.candidate.affinity else ""
     )
@@ -102,7 +104,7 @@ async def _outcome(
         text,
         visible(candidate.display_name),
         f"{candidate.affinity:.2f}",
-        words_met(met, message.text),
+        words_met(met, message.text, message.customer_interests),
         " ".join(visible(reason.interest) for reason in met),
         basis,
         note,

@@ -23,6 +23,7 @@ class DemoMessage:
     channel: str = ""
     language: str = ""
     required_skills: Mapping[str, int] = field(default_factory=dict)
+    customer_interests: Sequence[str] = ()
     relevant: frozenset[str] = frozenset()
 
 
@@ -49,10 +50,11 @@ def _message(path: Path, number: int, line: str) -> DemoMessage:
     try:
         record = json.loads(line)
         return DemoMessage(
-            text=record["text"],
+            text=record.get("text", "") if record.get("customer_interests") else record["text"],
             channel=record.get("channel", ""),
             language=record.get("language", ""),
             required_skills=record.get("required_skills", {}),
+            customer_interests=record.get("customer_interests", ()),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CommandError(f"{path} line {number} is not a message") from None
@@ -66,6 +68,7 @@ async def route(client: MatcherClient, message: DemoMessage) -> tuple[pb.RouteMe
         channel=message.channel,
         language=message.language,
         required_skills=message.required_skills,
+        customer_interests=message.customer_interests,
         auto_accept=True,
         explain_unmatched=True,
     )

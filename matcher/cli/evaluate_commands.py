@@ -17,7 +17,7 @@ from matcher.cli.progress import steps
 from matcher.cli.service_settings import with_models_of_service
 from matcher.cli.session import CommandError, Session, command
 from matcher.errors import MatcherError
-from matcher.evaluation.suite import Suite, SuiteWrong, read_suite, read_texts, with_profiles
+from matcher.evaluation.suite import Suite, SuiteWrong, read_suite, read_texts, with_roster
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
@@ -86,16 +86,23 @@ async def evaluate(
             help="Measure how many of a file's messages, which say nothing of any interest, fall back.",
         ),
     ] = None,
+    profiles: Annotated[
+        bool,
+        typer.Option(
+            "--profiles",
+            help="Measure what a stranger's profile costs a message, what a message finds as a profile beside 'hi'.",
+        ),
+    ] = False,
     sealed: Annotated[
         bool,
         typer.Option("--sealed", help="Measure the sealed messages, which are otherwise left out: once, at the end."),
     ] = False,
-    profiles: Annotated[
+    roster: Annotated[
         Path | None,
         typer.Option(
-            "--profiles",
+            "--roster",
             metavar="FILE",
-            help="Replace the roster of each suite by this file's agents, who are the same people in other words.",
+            help="Replace the roster of each suite by this file's agents: the same people in other words.",
         ),
     ] = None,
 ) -> None:
@@ -103,12 +110,10 @@ async def evaluate(
 
     The command calls no service: encoder, search and policy run in this process, without a store.
     """
-    _refuse_mixed(day, gaming, floor, window)
+    _refuse_mixed(day, gaming, floor, window, profiles)
     configure_logs("console", "WARNING")
     try:
-        read = [read_suite(folder, sealed=sealed) for folder in suites]
-        if profiles:
-            read = [with_profiles(suite, profiles) for suite in read]
+        read = [_read(folder, sealed, roster) for folder in suites]
         lines = read_texts(floor) if floor else []
         # Imported after the files are read, so that an error in a file is shown before the seconds of the import.
         from matcher.evaluation import ExtraMissing, open_production
@@ -119,6 +124,8 @@ async def evaluate(
             ) as production:
                 if floor:
                     documents = await _floor(session, production, read, lines)
+                elif profiles:
+                    documents = await _profiles(session, production, read, folds)
                 elif gaming:
                     documents = await _gaming(session, production, read, occupancy)
                 elif day:
@@ -138,9 +145,14 @@ async def evaluate(
         sys.stdout.write(written + "\n")
 
 
-def _refuse_mixed(day: bool, gaming: bool, floor: Path | None, window: Sequence[float] | None) -> None:
-    if sum((day, gaming, floor is not None)) > 1:
-        raise CommandError("--day, --gaming and --floor exclude each other: give one of them")
+def _read(folder: Path, sealed: bool, roster: Path | None) -> Suite:
+    suite = read_suite(folder, sealed=sealed)
+    return with_roster(suite, roster) if roster else suite
+
+
+def _refuse_mixed(day: bool, gaming: bool, floor: Path | None, window: Sequence[float] | None, profiles: bool) -> None:
+    if sum((day, gaming, floor is not None, profiles)) > 1:
+        raise CommandError("--day, --gaming, --floor and --profiles exclude each other: give one of them")
     if window and not day:
         raise CommandError("--window needs --day")
 
@@ -246,6 +258,16 @@ async def _floor(session: Session, production: Production, suites: Sequence[Suit
     results = [await check_floor(production, suite, lines, _progress(session)) for suite in suites]
     if not session.as_json:
         session.out.print(evaluate_tables.floor_table(results, len(lines)))
+    return [asdict(result) for result in results]
+
+
+async def _profiles(session: Session, production: Production, suites: Sequence[Suite], folds: int | None) -> Documents:
+    from matcher.evaluation.profiles import check_profiles
+
+    results = await check_profiles(production, suites, _progress(session), folds=folds)
+    if not session.as_json:
+        session.out.print(evaluate_tables.profile_table(results))
+    _note_training(session, production, suites, folds)
     return [asdict(result) for result in results]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matcher.evaluation.evaluate import Estimate
     from matcher.evaluation.floor_check import FloorResult
     from matcher.evaluation.gaming import GamingResult
+    from matcher.evaluation.profiles import ProfileResult
 
 
 def suite_table(evaluation: Evaluation, free: float) -> RenderableType:
@@ -44,7 +45,7 @@ def suite_table(evaluation: Evaluation, free: float) -> RenderableType:
     answerable = "" if free >= 1 else f" ({evaluation.auroc_answerable:.3f} where a right agent was free)"
     below = Text(
         f"mean affinity {_plain(figures.mean_affinity)} · "
-        f"{evaluation.fell_back:.1%} fell back (floor {evaluation.floor:.3f}) · "
+        f"{evaluation.fell_back:.1%} fell back ({_floors(evaluation.floors)}) · "
         f"busiest 1 % of agents got {_share(figures.top_1_percent_share)} · "
         f"confidence: ECE {_plain(figures.ece)}, AUROC {_plain(figures.auroc)}{answerable}",
         "dim",
@@ -90,11 +91,28 @@ def gaming_table(results: Sequence[GamingResult]) -> Table:
 
 def floor_table(results: Sequence[FloorResult], messages: int) -> Table:
     """Return the shares of messages that fall back."""
-    table = tables.table("fallback on", f"{messages} without an interest", "the suite's messages", "floor")
+    table = tables.table("fallback on", f"{messages} without an interest", "the suite's messages", "floors")
     for result in results:
-        tables.add(
-            table, result.suite, f"{result.nothing_to_go_by:.1%}", f"{result.messages:.1%}", f"{result.floor:.3f}"
-        )
+        floors = " ".join(f"{language or 'unknown'} {floor:.3f}" for language, floor in result.floors.items())
+        tables.add(table, result.suite, f"{result.nothing_to_go_by:.1%}", f"{result.messages:.1%}", floors)
+    return table
+
+
+def _floors(by_language: Mapping[str, float]) -> str:
+    """Return the floor of the messages, or the lowest and the highest of several languages."""
+    lowest, highest = (f"{most(by_language.values()):.3f}" for most in (min, max))
+    return f"floor {lowest}" if lowest == highest else f"floors {lowest} to {highest} by language"
+
+
+def profile_table(results: Sequence[ProfileResult]) -> Table:
+    """Return how many messages find a right agent alone, with a stranger's profile, and as the profile of a "hi"."""
+    table = tables.table("right at first place", "alone", "stranger's profile", 'profile of a "hi"', "floor")
+    for result in results:
+        found = (result.alone, result.with_strangers_profile, result.as_profile)
+        for at_the_floor in (False, True):
+            shares = (one.at_the_floor if at_the_floor else one.without_floor for one in found)
+            name = f"{result.suite}, {'' if at_the_floor else 'no '}floor"
+            tables.add(table, name, *(f"{share:.1%}" for share in shares), f"{result.floor:.3f}")
     return table
 
 

@@ -125,10 +125,12 @@ async def use(session: Session, key_id: KeyId) -> None:
 
 
 async def rehash(session: Session) -> None:
-    """Store every customer's handle by the newest handle key, so that a former key alone shows nothing.
+    """Store every customer's handle by the newest handle key, and seal what is remembered under it.
 
-    The service keeps running. A command that was cut off goes on where it is started again.
+    A former key alone shows nothing then. The service keeps running. A command that was cut off goes on where it is
+    started again.
     """
+    from matcher.store.customer_records import CustomerRecordStore
     from matcher.store.customers import CustomerStore
     from matcher.store.keyring.rotation import FOLLOW_MS
     from matcher.store.keyring.service_keys import ServiceKeys
@@ -139,11 +141,14 @@ async def rehash(session: Session) -> None:
         in_use = rotation.in_use
         # A process that still stores handles by the former key would not find those that are stored by the newest.
         await asyncio.sleep(max(0, in_use.handle_since_ms + FOLLOW_MS - rotation.record.now_ms) / 1000)
-        customers = CustomerStore(rotation.connection, ServiceKeys(rotation.keyring, in_use))
+        keys = ServiceKeys(rotation.keyring, in_use)
+        customers = CustomerStore(rotation.connection, keys)
+        records = CustomerRecordStore(rotation.connection, customers, keys, request_window_ms=0)
         for site in await rotation.connection.run("ZRANGE", SITES, 0, -1):
             async for digest in customers.former_handles(site.decode()):
                 await customers.rehash(site.decode(), digest)
                 done += 1
+            await records.reseal(site.decode())
     if session.as_json:
         session.write_json({"rehashed": done})
     session.say(f"rehashed {done} handles")

@@ -61,6 +61,8 @@ class Record(TypedDict):
     status: str
 
 
+RecordOf = Callable[[Mapping[str, str], list[Violation]], dict[str, object]]
+
 END_OF_DOS: Final = b"\x1a"
 """Ends a file that an old program wrote."""
 LONGEST_CELL = 1_000_000
@@ -74,9 +76,20 @@ _NAMED_SEPARATOR: Final = re.compile(r'"?sep=([^"\w\s]|\t)"?[,;\t]*\r?', re.IGNO
 
 
 def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object], Sequence[Violation]] | BadRow]:
-    """Yield each record of a file with the number of its first line and the violations in its cells.
+    """Yield each record of a roster with the number of its first line and the violations in its cells.
 
     A row that cannot be split into cells is yielded as a BadRow.
+    """
+    return read_table(data, "id", _agent)
+
+
+def read_table(
+    data: bytes, key: str, record_of: RecordOf
+) -> Iterator[tuple[int, dict[str, object], Sequence[Violation]] | BadRow]:
+    """Yield each record of a file, as `read_rows` does.
+
+    key: the column without which a file is none of this kind. record_of: makes a record of a row's cells by their
+    columns, and notes what is wrong in them.
     """
     # Bytes that are not UTF-8 become lone surrogates, so that the error can name their cell.
     text = data.removesuffix(END_OF_DOS).decode("utf-8-sig", errors="surrogateescape")
@@ -99,12 +112,12 @@ def read_rows(data: bytes) -> Iterator[tuple[int, dict[str, object], Sequence[Vi
         if not any(cell.strip() for cell in cells):
             continue
         if header:
-            yield _read_cells(line, header, cells)
+            yield _read_cells(line, header, cells, record_of)
             continue
         if cells[0].lstrip().startswith("#"):
             continue  # a comment before the header
         header = _header(cells)
-        wrong = _wrong_header(list(header.values()), _line_of_header(reader, lines_before))
+        wrong = _wrong_header(key, list(header.values()), _line_of_header(key, reader, lines_before))
         if wrong:
             yield BadRow(line, "", wrong)
             return
@@ -139,18 +152,18 @@ def _header(cells: Sequence[str]) -> dict[int, str]:
     return {place: name for place, name in enumerate(names) if name}
 
 
-def _wrong_header(names: Sequence[str], later: Callable[[], int]) -> tuple[Violation, ...]:
+def _wrong_header(key: str, names: Sequence[str], later: Callable[[], int]) -> tuple[Violation, ...]:
     """Return what is wrong with a header; later: finds the line that looks like the header, 0 if none does."""
-    if "id" not in names:
+    if key not in names:
         if line := later():
-            return (Violation("id", f"is a column that is missing; line {line} has it: remove the lines before that"),)
+            return (Violation(key, f"is a column that is missing; line {line} has it: remove the lines before that"),)
         columns = ", ".join(names)[:MOST_SHOWN] or "none"
-        return (Violation("id", f"is a column that is missing; the columns are {columns}"),)
+        return (Violation(key, f"is a column that is missing; the columns are {columns}"),)
     twice = next((name for place, name in enumerate(names) if name in names[:place]), "")
     return (Violation("line", f"names the column {twice} twice"),) if twice else ()
 
 
-def _line_of_header(reader: Reader, lines_before: int) -> Callable[[], int]:
+def _line_of_header(key: str, reader: Reader, lines_before: int) -> Callable[[], int]:
     """Return a function that finds the header among the next lines of a file that begins with a title."""
 
     def find() -> int:
@@ -160,7 +173,7 @@ def _line_of_header(reader: Reader, lines_before: int) -> Callable[[], int]:
                 cells = next(reader)
             except (StopIteration, csv.Error):
                 break
-            if "id" in _header(cells).values():
+            if key in _header(cells).values():
                 return line
         return 0
 
@@ -168,7 +181,7 @@ def _line_of_header(reader: Reader, lines_before: int) -> Callable[[], int]:
 
 
 def _read_cells(
-    line: int, header: Mapping[int, str], cells: Sequence[str]
+    line: int, header: Mapping[int, str], cells: Sequence[str], record_of: RecordOf
 ) -> tuple[int, dict[str, object], Sequence[Violation]]:
     by_column = {name: unguarded(cells[place]) if place < len(cells) else "" for place, name in header.items()}
     wrong = [
@@ -176,6 +189,11 @@ def _read_cells(
         for place, cell in enumerate(cells)
         if place not in header and cell.strip()
     ]
+    return line, record_of(by_column, wrong), wrong
+
+
+def _agent(by_column: Mapping[str, str], wrong: list[Violation]) -> dict[str, object]:
+    """Return the record of an agent of the cells of a row."""
     record: dict[str, object] = {}
     for column, cell in by_column.items():
         if column in ("interests", "languages"):
@@ -193,4 +211,4 @@ def _read_cells(
     )
     if total is not None or channels is not None:
         record["capacity"] = csv_cells.read_capacity(total, channels, wrong)
-    return line, record, wrong
+    return record

@@ -27,7 +27,7 @@ MARKS: Final = (
 )
 ARCHIVE: Final = b"PK\x03\x04"
 """Begins an .xlsx and an .ods."""
-UTF8_MARK = "\ufeff"
+UTF8_MARK: Final = "\ufeff"
 """Without it spreadsheets of many countries read a CSV file as another encoding."""
 
 
@@ -89,14 +89,9 @@ def read_roster(
 
     status: of rows without one. with_status: whether the rows change the status of agents who exist.
     """
-    if data.startswith(ARCHIVE):
-        return RosterFile((), (BadRow.of(1, "file", "is a spreadsheet's own file: save it as CSV UTF-8"),), {})
-    if encoding := _encoding(data):
-        try:
-            data = data.decode(encoding).encode()
-        except UnicodeDecodeError:
-            why = f"begins as {encoding.upper()[:6]} and is not: save it as UTF-8"
-            return RosterFile((), (BadRow.of(1, "file", why),), {})
+    data, fault = as_utf8(data)
+    if fault:
+        return RosterFile((), (BadRow.of(1, "file", fault),), {})
     good: list[GoodRow] = []
     bad: list[BadRow] = []
     unread: dict[str, int] = {}
@@ -122,7 +117,11 @@ def read_roster(
 
 def write_roster(path: str, form: Form, agents: Iterable[pb.Agent]) -> None:
     """Write agents to a file, completely or not at all, or to standard output for "-"."""
-    text = WRITE[form](agents)
+    write_text(path, WRITE[form](agents))
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a file completely or not at all, or to standard output for "-"."""
     if path == "-":
         sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()
@@ -134,6 +133,17 @@ def write_roster(path: str, form: Form, agents: Iterable[pb.Agent]) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def as_utf8(data: bytes) -> tuple[bytes, str]:
+    """Return a file's bytes as UTF-8, and why that cannot be; "": it can."""
+    if data.startswith(ARCHIVE):
+        return b"", "is a spreadsheet's own file: save it as CSV UTF-8"
+    encoding = _encoding(data)
+    try:
+        return (data.decode(encoding).encode() if encoding else data), ""
+    except UnicodeDecodeError:
+        return b"", f"begins as {encoding.upper()[:6]} and is not: save it as UTF-8"
 
 
 def _encoding(data: bytes) -> str:

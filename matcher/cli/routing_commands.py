@@ -33,7 +33,9 @@ InterestOption = Annotated[
     ),
 ]
 PoolOption = Annotated[str, typer.Option("--pool", help="The pool; default: the site's default pool.")]
-ChannelOption = Annotated[str, typer.Option("--channel", help='The channel; default: "chat".')]
+ChannelOption = Annotated[
+    str, typer.Option("--channel", help='The channel; default: that of a known contact, else "chat".')
+]
 LanguageOption = Annotated[str, typer.Option("--language", help="The language the agent must speak.")]
 SkillOption = Annotated[
     list[str] | None, typer.Option("--skill", metavar="SKILL[:LEVEL]", help="A skill the agent must have.")

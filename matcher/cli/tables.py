@@ -125,6 +125,7 @@ def reservation(record: routing_pb2.Reservation) -> Facts:
             ("pool", short(record.pool)),
             ("channel", f"{record.channel} (cost {record.cost})"),
             ("state", routing_pb2.ReservationState.Name(record.state)),
+            ("ends as", routing_pb2.ReservationState.Name(record.ends_as) if record.ends_as else ""),
             ("basis", routing_pb2.Basis.Name(record.basis)),
             ("assigned by", record.actor),
             ("over capacity", "yes" if record.over_capacity else ""),
@@ -166,9 +167,10 @@ def reservation_line(record: routing_pb2.Reservation) -> str:
     state = routing_pb2.ReservationState.Name(record.state)
     idle = f" uses no capacity since {time(record.idle_since)}" if record.HasField("idle_since") else ""
     answer = " first answer due" if record.first_response_due else ""
+    ends_as = f", then {routing_pb2.ReservationState.Name(record.ends_as)}" if record.ends_as else ""
     return (
         f"{short(record.name)} {state} {short(record.contact)} {record.channel}"
-        f" until {time(record.expire_time)}{idle}{answer}"
+        f" until {time(record.expire_time)}{ends_as}{idle}{answer}"
     )
 
 
@@ -193,6 +195,7 @@ def facts_of_decision(record: routing_pb2.Decision) -> Facts:
             ("ignored", ", ".join(map(constraint_name, record.ignored_constraints))),
             ("not compared because", degraded(record.degraded)),
             ("pool", short(record.pool)),
+            ("written in", record.language),
             ("floor, tolerance", f"{record.affinity_floor:.3f}, {record.affinity_tolerance:.3f}"),
             ("units", f"{record.units}{' (the rest merged)' if record.units_merged else ''}"),
             ("not compared", set_aside(record.set_aside)),
@@ -267,7 +270,8 @@ def _scorer(record: roster_pb2.Pool) -> str:
 
 def pool(record: roster_pb2.Pool) -> Facts:
     """Return a pool's facts."""
-    floor = f"{record.effective_affinity_floor:.3f}{'' if record.HasField('affinity_floor') else ' (computed)'}"
+    origin = "" if record.HasField("affinity_floor") else " (computed, of a message whose language is not identified)"
+    floor = f"{record.effective_affinity_floor:.3f}{origin}"
     tolerance = f"{record.effective_affinity_tolerance:.3f}"
     overloaded = roster_pb2.WhenOverloaded.Name(record.when_overloaded)
     return facts(

@@ -13,11 +13,22 @@ class CustomerCalls(Connection):
     """Remembers, reads, lists, joins and forgets customers."""
 
     async def put_customer(
-        self, customer: pb.Customer, *, request_id: str = "", deadline: float | None = None
+        self,
+        customer: pb.Customer,
+        *,
+        request_id: str = "",
+        validate_only: bool = False,
+        deadline: float | None = None,
     ) -> pb.Customer:
-        """Remember a customer's interests until the consent ends; an id of the request is made where none is given."""
+        """Remember a customer's interests until the consent ends; an id of the request is made where none is given.
+
+        validate_only: nothing is written; the customer as remembered now, without a name where there is none.
+        """
         request = pb.PutCustomerRequest(
-            parent=self.parent, customer=customer, request_id=request_id or uuid.uuid4().hex
+            parent=self.parent,
+            customer=customer,
+            request_id=request_id or uuid.uuid4().hex,
+            validate_only=validate_only,
         )
         request.customer.name = self.name("customers", customer.name)
         return await self._call(self._customers.PutCustomer, request, deadline or self.deadlines.write)

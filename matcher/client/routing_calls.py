@@ -343,7 +343,7 @@ class RoutingCalls(Connection):
         return await self._call(self._routing.AssignContact, request, deadline or self.deadlines.route)
 
     async def link_customer(self, *customers: str, deadline: float | None = None) -> int:
-        """Join several handles of one customer; return how many handles the customer has now."""
+        """Join several handles of one customer; return how many there are now. Deprecated: `link_customers`."""
         request = pb.LinkCustomerRequest(parent=self.parent, customers=customers)
         return (await self._call(self._routing.LinkCustomer, request, deadline or self.deadlines.write)).handles
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 
@@ -13,6 +14,31 @@ from matcher.encoder.queue import EncodeRequest
 from matcher.encoder.settings import EncoderObserver, EncoderStats, Priority
 from matcher.encoder.vector_cache import VectorCache
 from matcher.encoder.worker_threads import WorkerThreads
+
+
+class Encoding:
+    """Texts that are being encoded for one caller."""
+
+    def __init__(self, request: EncodeRequest, workers: WorkerThreads, keep: Callable[[], None]) -> None:
+        """keep: called once the vectors are there."""
+        self._request = request
+        self._workers = workers
+        self._keep = keep
+
+    async def vectors(self) -> Vectors:
+        """Return the vectors; a cancelled caller cancels the texts. Raises what `BatchingEncoder.encode` raises."""
+        try:
+            vectors = await self._request.future
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        self._keep()
+        return vectors
+
+    def cancel(self) -> None:
+        """Cancel the texts that do not run yet: nobody waits for them any more."""
+        self._request.future.cancel()
+        self._workers.cancel(self._request)
 
 
 class BatchingEncoder:
@@ -28,12 +54,14 @@ class BatchingEncoder:
         text_cache_size: int = 0,
         observer: EncoderObserver | None = None,
         clock: Callable[[], float] = time.monotonic,
+        cores: AbstractContextManager[object] | None = None,
     ) -> None:
+        """cores: a semaphore that each run holds, of encoders that share some cores; None: no other encoder does."""
         self._runtime = runtime
         self._fingerprint = fingerprint
         self._reason = reason
         self._recent = VectorCache(text_cache_size)
-        self._workers = WorkerThreads(runtime, max_queued_tokens, observer or EncoderObserver(), clock)
+        self._workers = WorkerThreads(runtime, max_queued_tokens, observer or EncoderObserver(), clock, cores)
 
     @property
     def fingerprint(self) -> str:
@@ -74,6 +102,10 @@ class BatchingEncoder:
 
         Raises EncoderOverloaded when the queue is full, ModelUnusable when the model fails, ShuttingDown once closed.
         """
+        return await self.begin(texts, priority).vectors()
+
+    def begin(self, texts: Sequence[str], priority: Priority = Priority.ROUTE) -> Encoding:
+        """Queue texts, and return what gives their vectors. Raises EncoderOverloaded or ShuttingDown."""
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         missing: list[tuple[int, str]] = []
         for row, text in enumerate(texts):
@@ -85,18 +117,17 @@ class BatchingEncoder:
                 vectors[row] = vector
         if len(missing) < len(texts):
             self._workers.count(cache_hits=len(texts) - len(missing))
-        if not missing:
-            return vectors
         request = EncodeRequest(asyncio.get_running_loop().create_future(), priority, vectors, len(missing))
-        self._workers.submit(request, missing)
-        try:
-            await request.future
-        except asyncio.CancelledError:
-            self._workers.cancel(request)
-            raise
-        for row, _ in missing:
-            self._recent.put(texts[row], vectors[row])
-        return vectors
+        if missing:
+            self._workers.submit(request, missing)
+        else:
+            request.future.set_result(vectors)
+
+        def keep() -> None:
+            for row, _ in missing:
+                self._recent.put(texts[row], vectors[row])
+
+        return Encoding(request, self._workers, keep)
 
     async def close(self) -> None:
         """Stop: running batches are finished, queued requests are answered with ShuttingDown."""

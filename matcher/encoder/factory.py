@@ -42,8 +42,11 @@ async def open_encoder(
     # A run of one model waits for a run of the other, so that both together take no more cores than one.
     cores = BoundedSemaphore(settings.worker_count())
 
-    async def one(model: str) -> Encoder:
-        return await _open(replace(settings, model=model), lambda step: progress(f"{model}: {step}"), observer, cores)
+    async def one(model: str) -> BatchingEncoder:
+        return await _open(replace(settings, model=model), partial(say, model), observer, cores)
+
+    def say(model: str, step: str) -> None:
+        progress(step if model in step else f"{model}: {step}")
 
     opening = [asyncio.create_task(one(model)) for model in (PACKAGED_MODEL, UNIVERSAL_MODEL)]
     try:
@@ -71,10 +74,10 @@ async def _open(
     progress: Callable[[str], None],
     observer: EncoderObserver | None,
     cores: BoundedSemaphore | None = None,
-) -> Encoder:
+) -> BatchingEncoder:
     """Return the encoder of one model. cores: those that it shares with another model."""
     source = await asyncio.to_thread(find_model, settings.model)
-    runtime, reason = await _choose(settings, source, progress, cores)
+    runtime, reason = await _choose(settings, source, progress)
     return BatchingEncoder(
         runtime,
         fingerprint=source.fingerprint,
@@ -82,18 +85,19 @@ async def _open(
         max_queued_tokens=settings.max_queued_tokens,
         text_cache_size=settings.text_cache_size,
         observer=observer,
+        cores=cores,
     )
 
 
 async def _choose(
-    settings: EncoderSettings, source: ModelSource, progress: Callable[[str], None], cores: BoundedSemaphore | None
+    settings: EncoderSettings, source: ModelSource, progress: Callable[[str], None]
 ) -> tuple[Runtime, str]:
     original = "numpy" if source.family == "universal" else "torch"
     if settings.runtime == "torch":
         why = "the settings ask for it" if original == "torch" else "the settings ask for no compiled model"
         return await _original(settings, source), f"{original}, because {why}"
     try:
-        runtime, agreement = await _openvino(settings, source, progress, cores)
+        runtime, agreement = await _openvino(settings, source, progress)
     except CompilingFailed as obstacle:
         if settings.runtime == "openvino":
             raise ModelUnusable(f"the settings ask for openvino, but {obstacle}") from obstacle
@@ -104,19 +108,19 @@ async def _choose(
 
 
 async def _openvino(
-    settings: EncoderSettings, source: ModelSource, progress: Callable[[str], None], cores: BoundedSemaphore | None
+    settings: EncoderSettings, source: ModelSource, progress: Callable[[str], None]
 ) -> tuple[Runtime, str]:
     missing = [name for name in ("openvino", "tokenizers") if importlib.util.find_spec(name) is None]
     if missing:
         raise CompilingFailed(f"{' and '.join(missing)} is not installed")
     from matcher.encoder.openvino_runtime import RuntimeUntrue, open_openvino
 
-    opened = partial(open_openvino, cores=cores)
+    opened = open_openvino
     if source.family == "universal":
         from matcher.encoder.universal.reference_texts import universal_reference_texts
         from matcher.encoder.universal.rows import UniversalRows
 
-        opened = partial(opened, graph_input=UniversalRows, texts=universal_reference_texts())
+        opened = partial(open_openvino, graph_input=UniversalRows, texts=universal_reference_texts())
     folder, manifest = await obtain_artifact(source, settings.cache_dir, progress)
     streams = settings.worker_count()
     try:

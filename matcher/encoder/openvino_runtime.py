@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,16 +27,15 @@ def open_openvino(
     *,
     graph_input: Callable[[Path], GraphInput] | None = None,
     texts: Sequence[str] = (),
-    cores: AbstractContextManager[Any] | None = None,
 ) -> OpenVinoRuntime:
     """Return a runtime, its vectors compared with the original model's; raise RuntimeUntrue where they differ.
 
     graph_input: loads from the artefact's folder what gives the graph its inputs; None: a transformer's. texts: those
-    that the original was compared on; none: those of a transformer. cores: as of `OpenVinoRuntime`. Long texts are not
-    compared, because their graph is read only when one is encoded; compiling has compared them.
+    that the original was compared on; none: those of a transformer. Long texts are not compared, because their graph is
+    read only when one is encoded; compiling has compared them.
     """
     try:
-        runtime = OpenVinoRuntime(folder, manifest, streams, graph_input(folder) if graph_input else None, cores)
+        runtime = OpenVinoRuntime(folder, manifest, streams, graph_input(folder) if graph_input else None)
         wanted = np.load(folder / REFERENCE, allow_pickle=False)
         texts = texts or reference_texts()
         checked = [number for number, tokens in enumerate(runtime.tokenize(texts)) if tokens.length <= MOST_TOKENS]
@@ -56,20 +53,8 @@ class OpenVinoRuntime:
     There is one worker more than streams: it prepares its batch while the others run.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        manifest: Manifest,
-        streams: int,
-        graph_input: GraphInput | None = None,
-        cores: AbstractContextManager[Any] | None = None,
-    ) -> None:
-        """Load the artefact in `folder`; takes about 0.4 s.
-
-        graph_input: of the graphs; None: a transformer's. cores: a semaphore that a run holds, of several models that
-        share some cores; None: the streams are the bound.
-        """
-        self._cores = cores or nullcontext()
+    def __init__(self, folder: Path, manifest: Manifest, streams: int, graph_input: GraphInput | None = None) -> None:
+        """Load the artefact in `folder`; takes about 0.4 s. graph_input: of the graphs; None: a transformer's."""
         self._manifest = manifest
         self._input = graph_input or Tokenization(folder, manifest)
         self._files = GraphFiles(folder, manifest, streams)
@@ -112,9 +97,7 @@ class OpenVinoRuntime:
         row = self.layout.arrange([tokens.length for tokens in batch]).tokens if self._manifest.packed else None
         request = self._requests_for(row if row in self._files.rows else None)[worker]
         given = self._input.arrays(batch, request.inputs)
-        with self._cores:
-            given_back = request.run(given)
-        vectors: Vectors = given_back[: len(batch)].astype(np.float32, copy=True)
+        vectors: Vectors = request.run(given)[: len(batch)].astype(np.float32, copy=True)
         return vectors
 
     def _requests_for(self, row: int | None) -> list[InferRequest] | list[StaticInferRequest]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from matcher.encoder.protocols import Encoder, Vectors, unknown_words
+from matcher.encoder.batching_encoder import BatchingEncoder
+from matcher.encoder.protocols import Vectors, unknown_words
 from matcher.encoder.settings import EncoderStats, Priority
 
 IDENTIFYING: Final = 1
@@ -41,7 +42,7 @@ def paired_fingerprint(first: str, second: str) -> str:
 class PairedEncoder:
     """Encode texts by two models at once: one of English alone, and one of many languages."""
 
-    def __init__(self, first: Encoder, second: Encoder, reading: TextReading) -> None:
+    def __init__(self, first: BatchingEncoder, second: BatchingEncoder, reading: TextReading) -> None:
         """first: of English texts; second: of every text."""
         self._first = first
         self._second = second
@@ -102,9 +103,19 @@ class PairedEncoder:
         if not rows:
             vectors[:, begin:] = await self._second.encode(texts, priority=priority)
             return vectors
-        vectors[rows, :begin], vectors[:, begin:] = await _both(
-            self._first.encode(known, priority=priority), self._second.encode(texts, priority=priority)
-        )
+        first = self._first.begin(known, priority)
+        try:
+            second = self._second.begin(texts, priority)
+        except BaseException:
+            first.cancel()
+            raise
+        try:
+            vectors[rows, :begin] = await first.vectors()
+            vectors[:, begin:] = await second.vectors()
+        except BaseException:
+            first.cancel()
+            second.cancel()
+            raise
         return vectors
 
     async def _english(self, texts: Sequence[str], english: bool | None) -> tuple[list[int], list[str]]:
@@ -129,17 +140,6 @@ class PairedEncoder:
     async def close(self) -> None:
         """Stop both: running batches are finished, queued requests are answered with ShuttingDown."""
         await asyncio.gather(self._first.close(), self._second.close())
-
-
-async def _both(first: Coroutine[Any, Any, Vectors], second: Coroutine[Any, Any, Vectors]) -> list[Vectors]:
-    """Return the vectors of both; where one fails, the other is cancelled."""
-    tasks = [asyncio.create_task(first), asyncio.create_task(second)]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        raise
 
 
 def _in_both(some: Places, others: Places) -> Places:

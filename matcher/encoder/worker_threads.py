@@ -27,9 +27,15 @@ class WorkerThreads:
     """One thread for each worker of a runtime, and a lane of queued texts for each priority."""
 
     def __init__(
-        self, runtime: Runtime, max_queued_tokens: int, observer: EncoderObserver, clock: Callable[[], float]
+        self,
+        runtime: Runtime,
+        max_queued_tokens: int,
+        observer: EncoderObserver,
+        clock: Callable[[], float],
+        cores: contextlib.AbstractContextManager[object] | None = None,
     ) -> None:
-        """Start the threads; `clock` gives seconds."""
+        """Start the threads; `clock` gives seconds. cores: as of `BatchingEncoder`."""
+        self._cores = cores or contextlib.nullcontext()
         self._runtime = runtime
         self._max_queued_tokens = max_queued_tokens
         self._observer = observer
@@ -135,6 +141,15 @@ class WorkerThreads:
         with self._changed:
             lane.put_tokenized(untokenized, tokens)
             self._running[worker] = []
+        with self._cores:
+            self._run_next(worker, priority)
+        self._running[worker] = []
+        return True
+
+    def _run_next(self, worker: int, priority: Priority) -> None:
+        """Choose a batch only now that it can run, because more texts may have come, and run it."""
+        lane = self._lanes[priority]
+        with self._changed:
             batch = lane.take_batch(self._runtime.layout)
             self._running[worker] = [queued for text in batch for queued in text.queued]
             self._routes_in_a_row = self._routes_in_a_row + 1 if priority is Priority.ROUTE else 0
@@ -145,8 +160,6 @@ class WorkerThreads:
                 self._run(batch, worker)
         except Exception as error:  # noqa: BLE001  (whatever a model raises is answered)
             self._fail(worker, error)
-        self._running[worker] = []
-        return True
 
     def _all_queued(self) -> list[QueuedText]:
         with self._changed:

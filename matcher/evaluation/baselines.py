@@ -11,8 +11,8 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
-from matcher.affinity.projection import projected, similarities
-from matcher.affinity.scorer import untrained
+from matcher.affinity.kinds import Halves, are_english
+from matcher.encoder import halves_of
 from matcher.evaluation.extras import extra
 from matcher.evaluation.metrics import Places, by_chance, places_of, reciprocal_rank_by_chance
 from matcher.evaluation.production import Production, Progress
@@ -82,7 +82,7 @@ async def one_vector(production: Production, suite: Suite, progress: Progress) -
     await production.encode([*profiles, *messages], f"{suite.name}: encoding as a whole", progress)
     stored = _stored(production.cache.vectors(profiles))
     # A negative cosine counts as found too, so all scores are raised above 0.
-    scores = _cosines(production, production.cache.vectors(messages), stored) + 2.0
+    scores = cosines(production.cache.vectors(messages), stored, halves_of(production.cache.encoder)) + 2.0
     return places_of(scores, right_positions(suite))
 
 
@@ -95,21 +95,24 @@ def evidence_alone(production: Production, suite: Suite) -> Places:
     with_interests = [number for number, agent in enumerate(suite.agents) if agent.interests]
     sizes = [len(suite.agents[number].interests) for number in with_interests]
     starts = np.cumsum([0, *sizes[:-1]])
-    stored = _stored(production.interest_vectors(interests))
+    stored, halves = _stored(production.interest_vectors(interests)), halves_of(production.cache.encoder)
     scores = np.zeros((len(suite.messages), len(suite.agents)), np.float32)
     for number, message in enumerate(suite.messages):
         read = production.read(message.text)
         units = read.vectors[: len(read.vectors) - read.units.whole]
         if len(units) and interests:
-            best = np.maximum.reduceat(_cosines(production, units, stored), starts, axis=1)
+            best = np.maximum.reduceat(cosines(units, stored, halves), starts, axis=1)
             scores[number, with_interests] = np.maximum(best - THRESHOLD, 0).sum(axis=0)
     return places_of(scores, right_positions(suite))
 
 
-def _cosines(production: Production, one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the cosine of all pairs [one, other] without a map; of vectors of two halves, of the halves both have."""
-    plain = untrained(production.scorer.halves)
-    return similarities(projected(plain, one), projected(plain, other))[0]
+def cosines(some: NDArray[np.float32], others: NDArray[np.float32], halves: Halves | None) -> NDArray[np.float32]:
+    """Return the cosines [some, others] of vectors, of a pair's by the halves that both have; halves: of a pair."""
+    products = some @ others.T
+    if halves is None:
+        return products
+    met = 1 + np.outer(are_english(some, halves), are_english(others, halves))
+    return np.asarray(products / met, np.float32)
 
 
 def _stored(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Final
 from zlib import crc32
@@ -64,16 +64,12 @@ async def evaluate_by_folds(
     Every message is ranked against the whole roster. folds: at least 2. teach: by default as `matcher learn` does.
     Raises ValueError for fewer folds.
     """
-    learn_from = teach or (lambda taught: _learn(production, taught))
     if folds < 2:
         raise ValueError("cross-validation needs at least two folds")
     for suite in suites:
         await production.encode_suite(suite, progress)
     parts: list[list[Decisions]] = [[] for _ in suites]
-    for fold in range(folds):
-        with progress(f"fold {fold + 1} of {folds}: learning", 1) as step:
-            with_taught = production.with_scorer(learn_from([without(suite, fold, folds) for suite in suites]))
-            step()
+    for fold, with_taught in taught_by_folds(production, suites, folds, progress, teach=teach):
         for suite, by_fold in zip(suites, parts, strict=True):
             numbers = np.flatnonzero(fold_of(suite, folds) == fold)
             if len(numbers):
@@ -86,6 +82,18 @@ async def evaluate_by_folds(
     ]
 
 
+def taught_by_folds(
+    production: Production, suites: Sequence[Suite], folds: int, progress: Progress, *, teach: Teach | None = None
+) -> Iterator[tuple[int, Production]]:
+    """Yield each fold with a scorer learned from the other folds of all suites, whose texts are encoded."""
+    learn_from = teach or (lambda taught: _learn(production, taught))
+    for fold in range(folds):
+        with progress(f"fold {fold + 1} of {folds}: learning", 1) as step:
+            with_taught = production.with_scorer(learn_from([without(suite, fold, folds) for suite in suites]))
+            step()
+        yield fold, with_taught
+
+
 def _learn(production: Production, suites: Sequence[Suite]) -> Scorer:
     datasets = [dataset_of(production, suite) for suite in suites if suite.messages]
     scorer, _ = learn(datasets, untrained(production.scorer.halves), folds=INNER_FOLDS)
@@ -93,10 +101,6 @@ def _learn(production: Production, suites: Sequence[Suite]) -> Scorer:
 
 
 def _joined(parts: Sequence[Decisions]) -> Decisions:
-    """Return the decisions of all folds; the floor is the mean of the folds' floors."""
-    arrays = {
-        column.name: np.concatenate([getattr(part, column.name) for part in parts])
-        for column in fields(Decisions)
-        if column.name != "floor"
-    }
-    return Decisions(**arrays, floor=float(np.mean([part.floor for part in parts])))
+    """Return the decisions of all folds."""
+    names = [column.name for column in fields(Decisions)]
+    return Decisions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

@@ -47,15 +47,15 @@ async def compare_strategies(
     windows: matching windows in seconds, with the service's tolerance.
     """
     await production.encode_suite(suite, progress)
-    matches, floor = await match_messages(production, suite, progress)
+    matches = await match_messages(production, suite, progress)
     arrivals = draw_arrivals(len(suite.agents), len(suite.messages), terms)
     strategies: list[Strategy] = [
-        Affinity(0.0, floor),
-        *(Affinity(tolerance, floor) for tolerance in tolerances),
+        Affinity(0.0),
+        *(Affinity(tolerance) for tolerance in tolerances),
         LongestIdle(),
         Random(np.random.default_rng(SEED)),
     ]
-    alone = Affinity(production.tolerance, floor)
+    alone = Affinity(production.tolerance)
     with progress(f"{suite.name}: simulating the day", (len(strategies) + len(windows)) * len(arrivals.at)) as step:
         one_by_one = [simulate(suite, matches, arrivals, terms, strategy, step) for strategy in strategies]
         jointly = [
@@ -64,17 +64,18 @@ async def compare_strategies(
     return one_by_one + jointly
 
 
-async def match_messages(production: Production, suite: Suite, progress: Progress) -> tuple[list[Matches], float]:
-    """Return each message's matches if all agents are free, and the roster's floor; call it after `encode_suite`."""
+async def match_messages(production: Production, suite: Suite, progress: Progress) -> list[Matches]:
+    """Return each message's matches if all agents are free; call it after `encode_suite`."""
     index = production.index(suite.agents)
-    floor = await production.floor(index)
+    floors = await production.floors_of(index)
     matches = []
     with progress(f"{suite.name}: searching", len(suite.messages)) as step:
         for message in suite.messages:
             encoded = production.read(message.text)
-            matches.append(Matches.of(search(index, encoded, max_free=0), encoded.units, suite))
+            found = search(index, encoded, max_free=0)
+            matches.append(Matches.of(found, encoded.units, floors.of(encoded.language), suite))
             step()
-    return matches, floor
+    return matches
 
 
 def simulate(

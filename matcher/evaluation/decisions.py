@@ -16,6 +16,7 @@ from matcher.evaluation.suite import Suite
 from matcher.index import SiteIndex
 from matcher.model import Basis
 from matcher.model.lifecycle import AgentStatus
+from matcher.ranking.floors import Floors
 from matcher.ranking.policy import RankingTerms, rank
 
 SEED: Final = 7
@@ -38,7 +39,10 @@ class Decisions:
     fell_back: NDArray[np.bool_]
     answerable: NDArray[np.bool_]
     """Whether a right agent was free."""
-    floor: float
+    language: NDArray[np.str_]
+    """The tag of the message's language as identified; "": unknown."""
+    floor: NDArray[np.float64]
+    """The floor of the message's language."""
 
 
 class _Decision(NamedTuple):
@@ -50,6 +54,8 @@ class _Decision(NamedTuple):
     affinity: float
     fell_back: bool
     answerable: bool
+    language: str
+    floor: float
 
 
 async def decide(production: Production, suite: Suite, progress: Progress, *, free: float = 1.0) -> Decisions:
@@ -60,14 +66,14 @@ async def decide(production: Production, suite: Suite, progress: Progress, *, fr
     """
     await production.encode_suite(suite, progress)
     index = production.index(suite.agents)
-    floor = await production.floor(index)
+    floors = await production.floors_of(index)
     rosters = free_rosters(len(suite.agents), free)
     decisions: list[_Decision] = []
     with progress(f"{suite.name}: routing", len(rosters) * len(suite.messages)) as step:
         for online in rosters:
             _set_free(index, suite, online)
             free_ids = frozenset(suite.agents[position].id for position in online.tolist())
-            decisions += _decisions(production, suite, index, floor, free_ids, step)
+            decisions += _decisions(production, suite, index, floors, free_ids, step)
     columns = list(zip(*decisions, strict=True))
     return Decisions(
         message=np.array(columns[0], np.int64),
@@ -78,7 +84,8 @@ async def decide(production: Production, suite: Suite, progress: Progress, *, fr
         affinity=np.array(columns[5]),
         fell_back=np.array(columns[6], np.bool_),
         answerable=np.array(columns[7], np.bool_),
-        floor=floor,
+        language=np.array(columns[8], np.str_),
+        floor=np.array(columns[9], np.float64),
     )
 
 
@@ -100,7 +107,12 @@ def _set_free(index: SiteIndex, suite: Suite, online: NDArray[np.int64]) -> None
 
 
 def _decisions(
-    production: Production, suite: Suite, index: SiteIndex, floor: float, free: frozenset[str], step: Callable[[], None]
+    production: Production,
+    suite: Suite,
+    index: SiteIndex,
+    floors: Floors,
+    free: frozenset[str],
+    step: Callable[[], None],
 ) -> Iterator[_Decision]:
     position = {agent.id: number for number, agent in enumerate(suite.agents)}
     now = len(suite.agents)
@@ -110,6 +122,7 @@ def _decisions(
         suggestion = rank(result, encoded.units, RankingTerms(0.0, 0.0, most=DEEPEST))
         candidates = suggestion.candidates if suggestion.basis is Basis.AFFINITY else ()
         right = (place for place, candidate in enumerate(candidates, start=1) if candidate.agent in message.relevant)
+        floor = floors.of(encoded.language)
         route = rank(result, encoded.units, RankingTerms(floor, production.tolerance, most=1))
         chosen = route.candidates[0]
         now += 1
@@ -123,5 +136,7 @@ def _decisions(
             affinity=chosen.affinity,
             fell_back=route.basis is Basis.FALLBACK,
             answerable=not free.isdisjoint(message.relevant),
+            language=encoded.language,
+            floor=floor,
         )
         step()

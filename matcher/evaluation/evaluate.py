@@ -73,7 +73,8 @@ class Evaluation:
     production: Method
     hit_rate_routed: Estimate
     fell_back: float
-    floor: float
+    floors: Mapping[str, float]
+    """The floor of each language in which messages are written, by its tag; "": unknown. By folds: their mean."""
     methods: Sequence[Method]
     """The figures of the baselines."""
     auroc_answerable: float
@@ -121,7 +122,10 @@ def summarise(suite: Suite, decisions: Decisions, methods: Sequence[Method]) -> 
         production=serving,
         hit_rate_routed=hits,
         fell_back=float(decisions.fell_back.mean()),
-        floor=decisions.floor,
+        floors={
+            language: float(decisions.floor[decisions.language == language].mean())
+            for language in np.unique(decisions.language).tolist()
+        },
         methods=methods,
         auroc_answerable=auroc(decisions.confidence[answerable], right[answerable]),
         bins=bins(decisions.confidence, right),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matcher.evaluation.production import Production, Progress, search
 from matcher.evaluation.suite import Suite
 from matcher.index import SiteIndex
 from matcher.model import Basis
+from matcher.ranking.floors import Floors
 from matcher.ranking.policy import RankingTerms, rank
+from matcher.routing.encoded_message import EncodedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class FloorResult:
     """The shares of messages that fall back, as fractions."""
 
     suite: str
-    floor: float
+    floors: Mapping[str, float]
+    """The floor of each language in which messages of either kind are written, by its tag; "": unknown."""
     nothing_to_go_by: float
     messages: float
 
@@ -29,18 +32,20 @@ async def check_floor(
     await production.encode_suite(suite, progress)
     await production.encode((), f"{suite.name}: encoding small talk", progress, messages=nothing_to_go_by)
     index = production.index(suite.agents)
-    floor = await production.floor(index)
+    floors = await production.floors_of(index)
+    nothing = [production.read(text) for text in nothing_to_go_by]
+    messages = [production.read(message.text) for message in suite.messages]
     return FloorResult(
         suite=suite.name,
-        floor=floor,
-        nothing_to_go_by=_fall_back(production, index, floor, nothing_to_go_by),
-        messages=_fall_back(production, index, floor, [message.text for message in suite.messages]),
+        floors={language: floors.of(language) for language in sorted({each.language for each in nothing + messages})},
+        nothing_to_go_by=_fall_back(index, floors, nothing),
+        messages=_fall_back(index, floors, messages),
     )
 
 
-def _fall_back(production: Production, index: SiteIndex, floor: float, texts: Iterable[str]) -> float:
+def _fall_back(index: SiteIndex, floors: Floors, messages: Sequence[EncodedMessage]) -> float:
     bases = []
-    for text in texts:
-        encoded = production.read(text)
-        bases.append(rank(search(index, encoded), encoded.units, RankingTerms(floor, 0.0, most=1)).basis)
+    for message in messages:
+        terms = RankingTerms(floors.of(message.language), 0.0, most=1)
+        bases.append(rank(search(index, message), message.units, terms).basis)
     return bases.count(Basis.FALLBACK) / len(bases)

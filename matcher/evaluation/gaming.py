@@ -72,9 +72,9 @@ async def _conversations(
     newcomer = SuiteAgent("newcomer", "Newcomer", tuple(interests))
     extended = replace(suite, agents=(*suite.agents, newcomer))
     await production.encode_suite(extended, progress)
-    matches, floor = await match_messages(production, extended, progress)
+    matches = await match_messages(production, extended, progress)
     days = [draw_arrivals(len(extended.agents), len(extended.messages), terms, day) for day in range(DAYS)]
-    strategy = Affinity(production.tolerance, floor)
+    strategy = Affinity(production.tolerance)
     label = f"{suite.name}: with {len(interests)} generic interests"
     with progress(label, sum(len(arrivals.at) for arrivals in days)) as step:
         by_agent = [simulate(extended, matches, arrivals, terms, strategy, step).by_agent for arrivals in days]

@@ -9,9 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from matcher.affinity.compared import ComparedUnits, compared_units, with_whole
+from matcher.affinity.compared import ComparedUnits, with_whole
 from matcher.affinity.language import ENGLISH
-from matcher.affinity.lexicon import stems
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
 from matcher.affinity.search_result import SearchResult
@@ -22,12 +21,14 @@ from matcher.encoder import EncoderSettings, Vectors, halves_of, open_encoder, u
 from matcher.evaluation.suite import Suite, SuiteAgent
 from matcher.evaluation.vector_cache import VectorCache
 from matcher.index import SiteIndex
-from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Message, Profile, Requirements
+from matcher.model import DEFAULT_POOL, Agent, Capacity, ChannelCapacity, Message, PoolPolicy, Profile, Requirements
 from matcher.model.lifecycle import AgentStatus
+from matcher.ranking.floors import Floors
+from matcher.replica.absolute_floors import AbsoluteFloors
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.interest_vectors import texts_of
 from matcher.replica.text_reading import TEXT_READING
-from matcher.routing.encoded_message import EncodedMessage
+from matcher.routing.encoded_message import EncodedMessage, cut_message
 
 ANYONE = Requirements()
 
@@ -56,7 +57,7 @@ class Production:
     ) -> None:
         """Encode the texts as they are, and the units of messages, that the cache does not hold."""
         wanted: dict[bool | None, set[str]] = {None: set(texts), True: set(), False: set()}
-        for compared in map(self._compared, set(messages)):
+        for compared, _ in map(self._compared, set(messages)):
             wanted[compared.language == ENGLISH].update(compared.texts)
             if self.scorer.halves is not None and compared.whole_text:
                 wanted[False].add(compared.whole_text)
@@ -74,17 +75,22 @@ class Production:
         messages = (message.text for message in suite.messages)
         await self.encode(texts, f"{suite.name}: encoding", progress, messages=messages)
 
-    def read(self, text: str) -> EncodedMessage:
-        """Return a message as the router encodes it; the cache must hold its units."""
-        compared = self._compared(text)
+    def brought(self, interests: Sequence[str]) -> list[str]:
+        """Return the texts of the units of a customer's interests, as the router compares them."""
+        return self._compared("", interests)[0].profile_texts
+
+    def read(self, text: str, interests: Sequence[str] = ()) -> EncodedMessage:
+        """Return a message with its customer's interests as the router encodes it; the cache must hold all units."""
+        compared, known_stems = self._compared(text, interests)
         vectors = self.cache.vectors(compared.texts, english=compared.language == ENGLISH)
-        stems_of_units = [stems(unit) for unit in compared.texts]
         units = compared.units
         if self.scorer.halves is not None and compared.whole_text:
             units = with_whole(units)
             vectors = np.concatenate([vectors, self.cache.vectors([compared.whole_text], english=False)])
-            stems_of_units.append(())
-        return EncodedMessage(units, vectors, stems_of_units, language=compared.language, whole=self.scorer.whole)
+            known_stems.insert(len(compared.texts), ())
+        if compared.profile_texts:
+            vectors = np.concatenate([vectors, self.cache.vectors(compared.profile_texts)])
+        return EncodedMessage(units, vectors, known_stems, language=compared.language, whole=self.scorer.whole)
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
         """Return the index of a roster whose agents are all online; the first agent is idle longest."""
@@ -96,9 +102,10 @@ class Production:
             index.put(indexed, self.interest_vectors(agent.interests))
         return index
 
-    def _compared(self, text: str) -> ComparedUnits:
+    def _compared(self, text: str, interests: Sequence[str] = ()) -> tuple[ComparedUnits, list[tuple[str, ...]]]:
         unknown = partial(unknown_words, self.cache.encoder)
-        return compared_units(read(Message(text, "", ANYONE)), unknown, SmallTalk.of_pool(()))
+        message = read(Message(text, "", ANYONE, interests=tuple(interests)))
+        return cut_message(message, unknown=unknown, small_talk=SmallTalk.of_pool(()))
 
     def interest_texts(self, interests: Sequence[str]) -> Sequence[str]:
         """Return what is compared of interests; "" for an interest that says nothing."""
@@ -112,14 +119,14 @@ class Production:
             vectors[[bool(text) for text in texts]] = self.cache.vectors(said)
         return vectors
 
-    async def floor(self, index: SiteIndex) -> float:
-        """Return the floor of an index's default pool."""
+    async def floors_of(self, index: SiteIndex) -> Floors:
+        """Return the floors of an index's default pool."""
         return await self.floors.of(index, DEFAULT_POOL)
 
 
-def search(index: SiteIndex, message: EncodedMessage, *, max_free: int = 1) -> SearchResult:
-    """Search an index for a message without requirements."""
-    return index.find(message.query(0.0, 0.0), ANYONE, max_free=max_free)
+def search(index: SiteIndex, message: EncodedMessage, *, max_free: int = 1, floor: float = 0.0) -> SearchResult:
+    """Search an index for a message without requirements; floor: below it the customer's interests count."""
+    return index.find(message.query(floor, PoolPolicy().profile_weight), ANYONE, max_free=max_free)
 
 
 @asynccontextmanager
@@ -141,7 +148,7 @@ async def open_production(settings: Settings, say: Callable[[str], None]) -> Asy
     )
     try:
         scorer, provenance = load_scorer(settings.scorer, encoder.fingerprint, halves_of(encoder))
-        floors = await AffinityFloors.open(encoder)
+        floors = await AffinityFloors.open(encoder, AbsoluteFloors(encoder, settings.models_dir, keep_stock=True))
         try:
             learned_from = provenance.suites if provenance else ()
             yield Production(VectorCache(encoder), scorer, floors, settings.affinity_tolerance, learned_from)

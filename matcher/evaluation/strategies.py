@@ -76,15 +76,17 @@ class Matches:
 
     result: SearchResult
     units: Sentences
+    floor: float
+    """The floor of the message's language."""
     position: NDArray[np.int64]
     """The positions of `result.agents` in the roster, ascending."""
 
     @classmethod
-    def of(cls, result: SearchResult, units: Sentences, suite: Suite) -> Matches:
+    def of(cls, result: SearchResult, units: Sentences, floor: float, suite: Suite) -> Matches:
         """Return the matches of a search; the index must have been filled in the order of the suite's roster."""
         position = result.scores.agent.astype(np.int64)
         assert all(suite.agents[at].id == agent.id for at, agent in zip(position.tolist(), result.agents, strict=True))
-        return cls(result, units, position)
+        return cls(result, units, floor, position)
 
     def affinity(self, agent: int) -> float:
         """Return an agent's affinity; 0 where the message meets none of the agent's interests."""
@@ -139,7 +141,6 @@ class Affinity:
     """The service's policy, `ranking.policy.rank`."""
 
     tolerance: float
-    floor: float
 
     @property
     def name(self) -> str:
@@ -148,7 +149,7 @@ class Affinity:
 
     def choose(self, matches: Matches, staff: Staff) -> int:
         """Return the policy's first candidate, or, below the floor, the least utilized agent."""
-        ranking = rank(matches.among(staff), matches.units, RankingTerms(self.floor, self.tolerance, most=1))
+        ranking = rank(matches.among(staff), matches.units, RankingTerms(matches.floor, self.tolerance, most=1))
         if ranking.basis is Basis.FALLBACK:
             return staff.least_utilized()
         return staff.position[ranking.candidates[0].agent]

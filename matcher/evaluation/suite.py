@@ -78,8 +78,8 @@ def read_suite(folder: Path, *, sealed: bool = False) -> Suite:
     return Suite(f"{name} (sealed)" if sealed else name, tuple(agents.values()), tuple(kept))
 
 
-def with_profiles(suite: Suite, path: Path) -> Suite:
-    """Return a suite with the interests of a file like agents.jsonl, whose agents alone are its roster then.
+def with_roster(suite: Suite, path: Path) -> Suite:
+    """Return a suite with the roster of a file like agents.jsonl: some of its agents, with other interests.
 
     Messages of which no right agent is in the file are left out. Raises SuiteWrong, which names file and line, for an
     agent whom the suite does not have, and where no message is left.

@@ -76,7 +76,7 @@ class _JointStrategy:
         most = most_listed(len(matches))
         free, alone = self._least_utilized(most), self._alone
         entries = [
-            BatchEntry(replace(match.among(staff), least_utilized=free), alone.floor, CHANNEL, alone.tolerance)
+            BatchEntry(replace(match.among(staff), least_utilized=free), match.floor, CHANNEL, alone.tolerance)
             for match in matches
         ]
         listed = {agent for entry in entries for agent in entry.shortlist(most)}

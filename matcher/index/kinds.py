@@ -21,8 +21,13 @@ Rows = NDArray[np.int64]
 class RowKinds:
     """By row: whether the interest is English, and the factor of its second half alone."""
 
-    def __init__(self, halves: Halves, size: int) -> None:
+    def __init__(self, halves: Halves, size: int, evening: float) -> None:
         self.halves = halves
+        self.evening = evening
+        """The factor of a row in another language as it is scanned: about |v₂M₂| / |vM| of an English row.
+
+        So rows of both kinds are equally long for the scan, whose precision is that of the longest.
+        """
         self.english = np.zeros(size, np.uint8)
         self.alone = np.zeros(size, np.float32)
         """1 / |v₂M₂|; 0 where it vanishes."""
@@ -34,8 +39,11 @@ class RowKinds:
         self.english = np.concatenate([self.english, np.zeros(missing, np.uint8)])
         self.alone = np.concatenate([self.alone, np.zeros(missing, np.float32)])
 
-    def write(self, rows: Rows, vectors: Floats, second: Floats, whole: Floats) -> None:
-        """Set rows [n] by their vectors [n, dimension], and the lengths |v₂M₂| and |vM| [n] under the map."""
+    def write(self, rows: Rows, vectors: Floats, second: Floats, whole: Floats) -> NDArray[np.bool_]:
+        """Set rows [n] by their vectors [n, dimension], and the lengths |v₂M₂| and |vM| [n] under the map.
+
+        Return which of them are English.
+        """
         english = are_english(vectors, self.halves)
         there = second > 0
         alone = np.zeros(len(rows), np.float32)
@@ -44,6 +52,7 @@ class RowKinds:
         both = english & there
         if both.any():
             self.least_share = min(self.least_share, float((second[both] / whole[both]).min()))
+        return english
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +65,16 @@ class UnitKinds:
     threshold: float
     """Cosine of the second halves above which two texts meet that are not both English."""
 
-    def bars(self, both: float, least_share: float) -> Floats:
-        """Return what the product of a unit and a row must exceed, times the row's factor [units, 2].
+    def bars(self, both: float, rows: RowKinds) -> Floats:
+        """Return what the product of a unit and a row as it is scanned must exceed [units, 2].
 
-        The first column is for rows in another language, the second for English rows. It is never too high: a row may
-        have any share of its length in the second half, from `least_share` to 1.
+        The first column is for rows in another language, the second for English rows. It is never too high: an English
+        row may have any share of its length in the second half, from `least_share` to 1.
         """
         bars = np.empty((len(self.english), 2), np.float32)
-        bars[:, 1] = np.where(self.english, both, min(self.threshold, self.threshold * least_share))
+        bars[:, 1] = np.where(self.english, both, min(self.threshold, self.threshold * rows.least_share))
         with np.errstate(divide="ignore", invalid="ignore"):
-            bars[:, 0] = self.threshold / self.lift
+            bars[:, 0] = self.threshold * rows.evening / self.lift
         bars[self.lift == 0, 0] = np.inf if self.threshold >= 0 else -np.inf
         return bars
 

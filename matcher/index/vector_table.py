@@ -63,10 +63,9 @@ def _product(vectors: Floats, blocks: Sequence[tuple[slice, Floats]]) -> Floats:
     return np.concatenate([vectors[:, block] @ linear for block, linear in blocks], axis=1)
 
 
-def _mean_eigenvalue(grams: Sequence[Floats]) -> float:
-    if not grams:
-        return 1.0
-    return sum(float(np.trace(gram)) for gram in grams) / sum(map(len, grams))
+def _stretch(gram: Floats) -> float:
+    """Return the mean squared length of unit vectors under a map."""
+    return float(np.trace(gram)) / len(gram)
 
 
 def _gram(linear_map: Floats) -> Floats:
@@ -154,14 +153,20 @@ class ProjectedVectors:
 
     def __init__(self, table: VectorTable, linear_map: Floats | None, halves: Halves | None = None) -> None:
         self.table = table
-        self.kinds = None if halves is None else RowKinds(halves, len(table.vectors))
-        """Of the rows; None for vectors of one model."""
         self._blocks = [] if linear_map is None else _blocks(linear_map, halves)
         self._grams = [(block, _gram(linear)) for block, linear in self._blocks]
-        self._least = _VANISHED * _mean_eigenvalue([gram for _, gram in self._grams])
+        stretches = [_stretch(gram) for _, gram in self._grams] or [1.0, 1.0]
+        self.kinds = None
+        """Of the rows; None for vectors of one model."""
+        if halves is not None:
+            self.kinds = RowKinds(halves, len(table.vectors), math.sqrt(stretches[1] / sum(stretches)))
+        self._least = _VANISHED * sum(stretches) / len(stretches)
         self._factored = bool(self._blocks) or halves is not None
         self._shrink = np.full(len(table.vectors) if self._factored else 0, np.nan, np.float32)
-        """By row: 1 / |vM|, NaN where it is not computed yet; empty where every vector has length 1."""
+        """By row: 1 / |vM|, NaN where it is not computed yet; empty where every vector has length 1.
+
+        Of a row in another language than English it is `RowKinds.evening` / |v₂M₂|, which only the scan uses.
+        """
 
     @property
     def halves(self) -> NDArray[np.uint16]:
@@ -207,7 +212,8 @@ class ProjectedVectors:
             length = np.linalg.norm(mapped, axis=1)
             if self.kinds is not None:
                 second = np.linalg.norm(mapped[:, self.kinds.halves[0] :], axis=1)
-                self.kinds.write(unknown, vectors, second, length)
+                english = self.kinds.write(unknown, vectors, second, length)
+                length = np.where(english, length, second / self.kinds.evening)
             shrinkage = np.zeros(len(unknown), np.float32)
             np.divide(1.0, length, out=shrinkage, where=length > 0)
             self._shrink[unknown] = shrinkage

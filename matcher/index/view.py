@@ -119,7 +119,7 @@ class View:
         threshold is for pairs of two English texts then, and `kinds` has that of all others.
         """
         rows_kinds = self._vectors.kinds
-        bars = None if kinds is None or rows_kinds is None else kinds.bars(threshold, rows_kinds.least_share)
+        bars = None if kinds is None or rows_kinds is None else kinds.bars(threshold, rows_kinds)
         compiled = kernels.compiled
         if compiled is not None and compiled.SCANS and len(self._codes):
             only = _ALL if admitted is None else admitted.view(np.uint8)

@@ -57,6 +57,8 @@ class Reservation(msgspec.Struct, frozen=True):
     """Whether it was assigned by hand above the agent's capacity of that moment."""
     first_response_due: bool = False
     """Whether the agent has accepted and must answer the customer by the deadline."""
+    ends_as: ReservationState | None = None
+    """In a wrap-up, how the conversation ended: the state after the wrap-up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class CustomerWrite:
     """What a caller wants to be remembered of a customer. Never logged.
 
     customer "": the customer of the handles, a new one where they have none. consent None: there are no interests, and
-    those stored before are forgotten.
+    those stored before are forgotten. validate_only: nothing is written.
     """
 
     customer: str
@@ -75,3 +75,4 @@ class CustomerWrite:
     consent: Consent | None
     request_id: str = ""
     digest: bytes = b""
+    validate_only: bool = False

@@ -244,6 +244,8 @@ class Ranking:
     """The preferred agents who did not exist."""
     actor: str = ""
     """Who assigned the contact by hand, in the caller's words."""
+    language: str = ""
+    """The tag of the language in which the message is written, as identified; "": unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ class RouteRequest:
     """The arguments of RouteMessage as one value.
 
     contact_id, request_id: "" where the service makes them. digest: the request as bytes, of which the service keeps
-    only a keyed digest. wait: None where the contact may not wait. The class has no repr, so that no log line can show
+    only a keyed digest. wait: None where the contact may not wait. keeps_channel: the message names no channel, so that
+    of a contact that is known is the contact's own. The class has no repr, so that no log line can show
     the message or the bytes.
     """
 
@@ -24,6 +25,7 @@ class RouteRequest:
     auto_accept: bool = False
     explain_unmatched: bool = False
     wait: Wait | None = None
+    keeps_channel: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,7 +52,7 @@ class AssignRequest:
     """The arguments of AssignContact as one value.
 
     pool_id: "" for the contact's own pool. message None: what the contact has. ignored: the constraints that need not
-    be met.
+    be met. keeps_channel: as of RouteRequest.
     """
 
     contact_id: str
@@ -63,6 +65,7 @@ class AssignRequest:
     actor: str = ""
     request_id: str = ""
     digest: bytes = b""
+    keeps_channel: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -17,9 +17,6 @@ from matcher.model import Basis, Candidate, Degraded, LeftOut, Ranking, Reason, 
 MOST_CANDIDATES: Final = 8
 MOST_REASONS: Final = 3
 
-SMALL_TALK_SHARE: Final = 0.95
-"""The share of small talk that stays below a pool's floor."""
-
 _NOT_COUNTED: Final = LeftOut({})
 
 
@@ -36,6 +33,8 @@ class RankingTerms:
     most: int = MOST_CANDIDATES
     degraded: Degraded | None = None
     """Why the message was not compared with interests; None: it was."""
+    language: str = ""
+    """The tag of the language in which the message is written; "": unknown."""
 
 
 class _Order(NamedTuple):
@@ -91,16 +90,6 @@ def rank_with(result: SearchResult, units: Sentences, terms: RankingTerms, chose
     return _ranking(result, units, terms, _Order(basis, candidates), _NOT_COUNTED)
 
 
-def floor_of(best_affinities: Sequence[float] | NDArray[np.float64]) -> float:
-    """Return the affinity that 95 % of small talk stays below, given the best affinity of each small-talk message.
-
-    This is their 95th percentile, and the higher neighbour where it falls between two. Without messages it is 0.
-    """
-    if not len(best_affinities):
-        return 0.0
-    return float(np.quantile(best_affinities, SMALL_TALK_SHARE, method="higher"))
-
-
 def _ranking(result: SearchResult, units: Sentences, terms: RankingTerms, order: _Order, left_out: LeftOut) -> Ranking:
     return Ranking(
         candidates=order.candidates,
@@ -114,6 +103,7 @@ def _ranking(result: SearchResult, units: Sentences, terms: RankingTerms, order:
         scorer=result.scorer,
         set_aside=units.set_aside,
         degraded=terms.degraded,
+        language=terms.language,
     )
 
 

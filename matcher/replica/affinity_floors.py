@@ -1,12 +1,10 @@
-"""Affinity floors of pools: the affinity that small talk reaches with a pool's own roster, in any language."""
+"""Affinity floors of pools: what small talk of a language reaches with a pool's own roster, and at least anywhere."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from functools import partial
-from itertools import accumulate, pairwise
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -14,29 +12,29 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from matcher.affinity.comparable import comparable, prepare
-from matcher.affinity.lexicon import stems
+from matcher.affinity.comparable import prepare
 from matcher.affinity.scorer import Scorer
-from matcher.affinity.sentences import split
 from matcher.affinity.small_talk import measured_sentences
 from matcher.aio import cancel_and_wait
-from matcher.encoder import Encoder, Priority, unknown_words
+from matcher.encoder import Encoder
 from matcher.index import Query, SiteIndex
-from matcher.ranking.policy import floor_of
+from matcher.ranking.floors import Floors, floor_of
+from matcher.replica.absolute_floors import AbsoluteFloors
+from matcher.replica.floor_queries import floor_queries
 
 log = structlog.get_logger(__name__)
 
 MUCH: Final = 0.1
-"""The share of a site's agents that must be new, gone or changed for a call to wait for the new floor."""
+"""The share of a site's agents that must be new, gone or changed for a call to wait for the new floors."""
 
 PAUSE: Final = 20
-"""A floor that changed little is not computed again for this many times as long as it took to compute."""
+"""Floors of a roster that changed little are not computed again for this many times as long as they took to compute."""
 
 
-class _Floor(NamedTuple):
-    """A computed floor, with the roster's number of changes and the scorer that it was computed by."""
+class _Computed(NamedTuple):
+    """Computed floors, with the roster's number of changes and the scorer that they were computed by."""
 
-    value: float
+    floors: Floors
     changes: int
     scorer: Scorer
     renew_at: float
@@ -46,60 +44,56 @@ class _Floor(NamedTuple):
 class AffinityFloors:
     """Compute floors on first use, and again when the roster or the pool's scorer has changed."""
 
-    def __init__(self, messages: Sequence[Query], languages: Sequence[int] = ()) -> None:
-        """messages: small talk, language by language; languages: how many are of each, none: all are of one."""
-        self._messages = messages
-        self._highest_floor = partial(_highest_floor, languages or (len(messages),))
-        self._floors: WeakKeyDictionary[SiteIndex, dict[str, _Floor]] = WeakKeyDictionary()
-        self._computing: dict[tuple[int, str, int], asyncio.Task[float]] = {}
+    def __init__(self, messages: Mapping[str, Sequence[Query]], absolute: AbsoluteFloors | None = None) -> None:
+        """messages: small talk by the tag of its language. absolute: no floor is lower; None: any may be 0."""
+        self._absolute = absolute
+        self._messages = [message for of_language in messages.values() for message in of_language]
+        self._languages = [language for language, of_language in messages.items() for _ in of_language]
+        self._floors: WeakKeyDictionary[SiteIndex, dict[str, _Computed]] = WeakKeyDictionary()
+        self._computing: dict[tuple[int, str, int], asyncio.Task[Floors]] = {}
         """Running computations by index, pool and scorer; each task keeps its index, so that no id is used twice."""
 
     @classmethod
-    async def open(cls, encoder: Encoder) -> AffinityFloors:
+    async def open(cls, encoder: Encoder, absolute: AbsoluteFloors | None = None) -> AffinityFloors:
         """Encode the small talk; a sentence of which the model knows no word meets nobody, and counts for nothing."""
         await asyncio.to_thread(prepare)
-        messages: list[Query] = []
-        languages = []
-        for sentences in measured_sentences():
-            units = [comparable(split(text).texts(text), partial(unknown_words, encoder)) for text in sentences]
-            known = [texts for of_sentence in units if (texts := [text for text in of_sentence if text])]
-            vectors = await encoder.encode([text for texts in known for text in texts], priority=Priority.PROFILE)
-            ends = list(accumulate(map(len, known), initial=0))
-            messages += [
-                Query(vectors[start:end], [stems(text) for text in texts])
-                for texts, (start, end) in zip(known, pairwise(ends), strict=True)
-            ]
-            languages.append(len(known))
-        return cls(messages, languages)
+        sentences = measured_sentences()
+        messages = {language: await floor_queries(encoder, language, sentences[language]) for language in sentences}
+        return cls(messages, absolute)
+
+    async def prepare(self, scorer: Scorer) -> None:
+        """Measure or read the absolute floors by a scorer, so that no message waits for them."""
+        if self._absolute:
+            await self._absolute.of(scorer)
 
     async def close(self) -> None:
         """Cancel the running computations."""
         for task in tuple(self._computing.values()):
             await cancel_and_wait(task)
 
-    async def of(self, index: SiteIndex, pool: str) -> float:
-        """Return the floor of a pool for its roster as it is now, or was a short time ago.
+    async def of(self, index: SiteIndex, pool: str) -> Floors:
+        """Return the floors of a pool for its roster as it is now, or was a short time ago.
 
-        After a small change of the roster it returns the old floor while the new one is computed; after a change of a
-        tenth of the agents, or of the scorer, it waits for the new floor.
+        After a small change of the roster it returns the old floors while the new ones are computed; after a change of
+        a tenth of the agents, or of the scorer, it waits for the new ones.
         """
-        floor = self._floors.setdefault(index, {}).get(pool)
-        if floor is not None and floor.scorer is index.scorer_of(pool):
-            changed = index.changes - floor.changes
+        computed = self._floors.setdefault(index, {}).get(pool)
+        if computed is not None and computed.scorer is index.scorer_of(pool):
+            changed = index.changes - computed.changes
             if not changed:
-                return floor.value
+                return computed.floors
             if changed < MUCH * len(index):
-                if time.monotonic() >= floor.renew_at:
+                if time.monotonic() >= computed.renew_at:
                     self._start(index, pool)
-                return floor.value
+                return computed.floors
         return await asyncio.shield(self._start(index, pool))
 
     def forget(self, index: SiteIndex, pool: str) -> None:
-        """Forget the floor of a pool that was removed."""
+        """Forget the floors of a pool that was removed."""
         self._floors.get(index, {}).pop(pool, None)
 
-    def _start(self, index: SiteIndex, pool: str) -> asyncio.Task[float]:
-        """Return the task that computes a floor: a running one, or a new one."""
+    def _start(self, index: SiteIndex, pool: str) -> asyncio.Task[Floors]:
+        """Return the task that computes a pool's floors: a running one, or a new one."""
         key = (id(index), pool, id(index.scorer_of(pool)))
         task = self._computing.get(key)
         if task is None:
@@ -107,18 +101,18 @@ class AffinityFloors:
             task.add_done_callback(lambda _: self._computing.pop(key))
         return task
 
-    async def _compute(self, index: SiteIndex, pool: str) -> float:
+    async def _compute(self, index: SiteIndex, pool: str) -> Floors:
         changes, scorer, started = index.changes, index.scorer_of(pool), time.monotonic()
-        value = self._highest_floor(await asyncio.to_thread(index.best_affinities, self._messages, pool))
+        floors = self._by_language(await asyncio.to_thread(index.best_affinities, self._messages, pool))
+        if self._absolute:
+            floors = floors.at_least(await self._absolute.of(scorer))
         now = time.monotonic()
-        self._floors.setdefault(index, {})[pool] = _Floor(value, changes, scorer, now + PAUSE * (now - started))
-        log.debug("floor computed", pool=pool, floor=round(value, 4), agents=len(index))
-        return value
+        self._floors.setdefault(index, {})[pool] = _Computed(floors, changes, scorer, now + PAUSE * (now - started))
+        log.debug("floors computed", pool=pool, unknown=round(floors.unknown, 4), agents=len(index))
+        return floors
 
-
-def _highest_floor(languages: Sequence[int], best: NDArray[np.float64]) -> float:
-    """Return the highest floor of all languages, since a message does not say which one it is in.
-
-    languages: how many of the best affinities are of each, in their order.
-    """
-    return max(floor_of(best[start:end]) for start, end in pairwise(accumulate(languages, initial=0)))
+    def _by_language(self, best: NDArray[np.float64]) -> Floors:
+        """Return the floors, given the best affinity of each message; that of an unknown language is the highest."""
+        languages = np.array(self._languages)
+        floors = {language: floor_of(best[languages == language]) for language in dict.fromkeys(self._languages)}
+        return Floors(floors, max(floors.values(), default=0.0))

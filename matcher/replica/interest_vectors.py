@@ -52,7 +52,7 @@ async def encode_interests(encoder: Encoder, interests: Sequence[str]) -> NDArra
     texts = texts_of(encoder)(interests)
     said = [text for text in texts if text]
     starts = range(0, len(said), INTERESTS_PER_CALL)
-    parts = [await _encode(encoder, said[start : start + INTERESTS_PER_CALL]) for start in starts]
+    parts = [await encode_patiently(encoder, said[start : start + INTERESTS_PER_CALL]) for start in starts]
     return _rows(encoder, texts, parts)
 
 
@@ -112,9 +112,10 @@ async def vectors_for_update(
     return [np.stack([rows[interest] for interest in profile.interests]) for profile, _ in updates]
 
 
-async def _encode(encoder: Encoder, interests: Sequence[str]) -> NDArray[np.float32]:
+async def encode_patiently(encoder: Encoder, texts: Sequence[str], english: bool | None = None) -> NDArray[np.float32]:
+    """Return the vectors [texts, dimension], after the messages of customers; a full encoder is asked again."""
     while True:
         try:
-            return await encoder.encode(interests, priority=Priority.PROFILE)
+            return await encoder.encode(texts, english=english, priority=Priority.PROFILE)
         except EncoderOverloaded as full:
             await asyncio.sleep(full.retry_after_seconds or 0.2)

@@ -31,11 +31,12 @@ class ModelBundle:
         return self.encoder.fingerprint
 
     async def adopt_scorer(self, index: SiteIndex, pool: Pool, is_current: Callable[[], bool] = lambda: True) -> None:
-        """Set the scorer that a pool's policy names, once the pool's rows are prepared for it.
+        """Set the scorer that a pool's policy names, once its floors and the pool's rows are prepared for it.
 
         is_current: asked then, on the event loop, whether the policy still names the scorer.
         """
         scorer = await asyncio.to_thread(self.scorers.serving, pool.policy.scorer)
+        await self.floors.prepare(scorer)
         with ExitStack() as stack:
             await asyncio.to_thread(stack.enter_context, index.prepared(pool.id, scorer))
             if is_current():

@@ -159,10 +159,13 @@ class SiteReplica:
             await task.close()
         await cancel_and_wait(self._task)
 
-    async def floor(self, pool: Pool) -> float:
-        """Return the affinity floor in force: the policy's own, or the floor computed from the pool's roster."""
+    async def floor(self, pool: Pool, language: str = "") -> float:
+        """Return the affinity floor in force for a message in a language; "": not identified.
+
+        It is the policy's own, or computed from the pool's roster, and then at least the absolute floor.
+        """
         own = pool.policy.affinity_floor
-        return await self.matching.floors.of(self.index, pool.id) if own is None else own
+        return (await self.matching.floors.of(self.index, pool.id)).of(language) if own is None else own
 
     def apply_reserved(self, request: ReserveRequest, answer: Reserved) -> None:
         """Apply a reservation of this process before its events are read; later its contact may wait again."""

@@ -138,7 +138,8 @@ class Assigner:
             return await read_message(replace(message, requirements=replace(message.requirements, pool=pool.id)))
         message = given or await self._stored(site, contact)
         own = {"customer": contact.customer, "channel": contact.channel}
-        asked = {"customer": message.customer, "channel": message.requirements.channel} if given else own
+        channel = "" if request.keeps_channel else message.requirements.channel
+        asked = {"customer": message.customer, "channel": channel} if given else own
         if given and (wrong := [name for name, value in asked.items() if value not in ("", own[name])]):
             raise FieldsInvalid([FieldViolation(f"message.{name}", "differs from the contact's own") for name in wrong])
         requirements = replace(message.requirements, pool=pool.id, channel=contact.channel, only="")

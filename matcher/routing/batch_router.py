@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from matcher.affinity.search_result import SearchResult
-from matcher.errors import MatcherError
+from matcher.errors import FieldsInvalid, MatcherError
 from matcher.model import LeftOut, Outcome, Requirements
 from matcher.model.requests import RouteRequest
 from matcher.ranking.assignment import Opening
@@ -96,7 +96,11 @@ class BatchRouter:
         self, replica: SiteReplica, at: int, request: RouteRequest, share: EncoderShare | None, until: float | None
     ) -> _Undecided | RouteResult:
         try:
-            answer = await self._router.answered(replica.site, request)
+            try:
+                answer = await self._router.answered(replica.site, request)
+            except FieldsInvalid as refused:
+                request = await self._router.on_own_channel(replica.site, request, refused)
+                answer = await self._router.answered(replica.site, request)
             if answer is not None:
                 return answer
             pool = await replica.pools.pool(request.message.requirements.pool)

@@ -76,7 +76,7 @@ async def encode_message(
     small_talk = SmallTalk.of_pool(pool.policy.small_talk if pool else ())
     if message.interests and pool and not pool.policy.profile_weight:
         message = replace(message, interests=())
-    cut = partial(_cut, unknown=partial(unknown_words, encoder), small_talk=small_talk)
+    cut = partial(cut_message, unknown=partial(unknown_words, encoder), small_talk=small_talk)
     characters = len(message.text) + sum(map(len, message.interests))
     compared, known_stems = cut(message) if characters <= AT_ONCE else await in_reader(cut, message)
     english, whole = compared.language == ENGLISH, _whole_weight(replica, pool)
@@ -152,7 +152,9 @@ def with_profile(encoded: EncodedMessage, profile: StoredProfile) -> EncodedMess
     )
 
 
-def _cut(message: Message, *, unknown: Unknown, small_talk: SmallTalk) -> tuple[ComparedUnits, list[tuple[str, ...]]]:
+def cut_message(
+    message: Message, *, unknown: Unknown, small_talk: SmallTalk
+) -> tuple[ComparedUnits, list[tuple[str, ...]]]:
     """Return what is compared of a message and of the customer's interests, and the stems of all units."""
     compared = compared_units(message, unknown=unknown, small_talk=small_talk)
     if message.interests:

@@ -278,7 +278,7 @@ class QueueDispatcher:
         can have.
         """
         offers = []
-        for searched, agent in chosen:
+        for searched, agent in await self._without_forgotten(chosen):
             request = await self._reserve_request(searched)
             if request is not None:
                 left_out = self._replica.index.left_out(searched.requirements)
@@ -302,6 +302,26 @@ class QueueDispatcher:
                     # event may have arrived already, and a later one that put the contact back.
                     this_pass.gone.add(request.contact)
                     self._entries.pop(request.contact, None)
+
+    async def _without_forgotten(
+        self, chosen: Sequence[tuple[SearchedContact, str]]
+    ) -> Sequence[tuple[SearchedContact, str]]:
+        """Return the pairs before the first contact whose customer was forgotten since it was read.
+
+        Such a contact is read again: nothing that was remembered of the customer counts any more, or is written.
+        """
+        named = [searched.contact for searched, _ in chosen if searched.contact.record.customer]
+        if not named:
+            return chosen
+        customers = await self._contacts.customers(self._replica.site, [contact.place.contact for contact in named])
+        forgotten = {
+            contact.place.contact
+            for contact, customer in zip(named, customers, strict=True)
+            if customer != contact.record.customer
+        }
+        for contact in forgotten:
+            self._entries.pop(contact, None)
+        return list(takewhile(lambda pair: pair[0].contact.place.contact not in forgotten, chosen))
 
     async def _reserve_request(self, searched: SearchedContact) -> ReserveRequest | None:
         """Return what the store is asked for; None where the reservation to hand on does not exist any more."""

@@ -82,7 +82,8 @@ class Ranker:
     ) -> RankingTerms:
         """Return the terms of a message: the floor and the tolerance in force for its pool."""
         tolerance = pool.policy.tolerance(self._default_tolerance)
-        return RankingTerms(await replica.floor(pool), tolerance, most, encoded.degraded)
+        floor = await replica.floor(pool, encoded.language)
+        return RankingTerms(floor, tolerance, most, encoded.degraded, encoded.language)
 
     async def turn(self) -> None:
         """Wait for a loop turn, before a step that searches without one."""

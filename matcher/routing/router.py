@@ -84,6 +84,24 @@ class Router:
         another customer or channel, SiteNotFound, PoolNotFound, RequestIdReused, ContactHeld, ContactEnded, or what
         encoder and store raise.
         """
+        try:
+            return await self._route(site, request, decided)
+        except FieldsInvalid as refused:
+            # Only a contact that is known, on another channel than the default one, is decided twice.
+            return await self._route(site, await self.on_own_channel(site, request, refused))
+
+    async def on_own_channel(self, site: str, request: RouteRequest, refused: FieldsInvalid) -> RouteRequest:
+        """Return the request on the contact's own channel, where the store refused the default one of its message.
+
+        Raises `refused` where the message names its channel, or is refused for something else.
+        """
+        if not request.keeps_channel or all(wrong.field != "message.channel" for wrong in refused.violations):
+            raise refused
+        contact = await self._contacts.contact(site, request.contact_id, self._clocks.of(site).now_ms())
+        requirements = replace(request.message.requirements, channel=contact.channel)
+        return replace(request, message=replace(request.message, requirements=requirements), keeps_channel=False)
+
+    async def _route(self, site: str, request: RouteRequest, decided: BatchDecision | None = None) -> Outcome:
         replica = await self._sites.replica(site)
         pool = await replica.pools.pool(request.message.requirements.pool)
         message, profile = await self.returning.met(

@@ -145,6 +145,7 @@ def reservation(site: str, record: Reservation) -> routing_pb2.Reservation:
         actor=record.actor,
         over_capacity=record.over_capacity,
         first_response_due=record.first_response_due,
+        ends_as=RESERVATION_STATE[record.ends_as] if record.ends_as else routing_pb2.RESERVATION_STATE_UNSPECIFIED,
     )
 
 
@@ -227,6 +228,7 @@ def decision(site: str, record: Decision) -> routing_pb2.Decision:
         set_aside=_set_aside(ranking),
         unknown_preferred_agents=_agents(site, ranking.unknown_preferred),
         actor=ranking.actor,
+        language=ranking.language,
         ignored_constraints=(CONSTRAINT[constraint] for constraint in record.ignored),
         over_capacity=record.over_capacity,
     )

@@ -16,6 +16,7 @@ from matcher.aio import BackgroundTasks, ending
 from matcher.config import Settings
 from matcher.encoder import EncoderObserver, EncoderSettings, halves_of, open_encoder
 from matcher.ranking.assignment import prepare
+from matcher.replica.absolute_floors import AbsoluteFloors
 from matcher.replica.affinity_floors import AffinityFloors
 from matcher.replica.deliveries import Deliveries
 from matcher.replica.event_hub import EventHub, EventHubs
@@ -174,7 +175,9 @@ async def _open_model(settings: Settings, telemetry: Telemetry, model: str) -> M
             # The setting's scorer is for the new model; while the former model answers, it has the packaged one.
             scorers = ScorerRegistry(PACKAGED, encoder.fingerprint, settings.scorers, halves_of(encoder))
         # Beside the floors, which take longer: else the first contacts that compete would wait for an import of 0.5 s.
-        floors, _ = await asyncio.gather(AffinityFloors.open(encoder), asyncio.to_thread(prepare))
+        absolute = AbsoluteFloors(encoder, settings.models_dir)
+        floors, _ = await asyncio.gather(AffinityFloors.open(encoder, absolute), asyncio.to_thread(prepare))
+        await floors.prepare(scorers.default)
         return ModelBundle(encoder, scorers, floors)
     except BaseException:
         await encoder.close()

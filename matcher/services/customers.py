@@ -42,6 +42,7 @@ class CustomerService:
     async def put_customer(self, site: str, write: CustomerWrite) -> Customer:
         """Remember a customer's interests until the consent ends; they are encoded before the call returns.
 
+        validate_only of the write: nothing is written; the customer as remembered now, with the id "" for a new one.
         Raises ConsentMissing where the consent has not begun or has ended.
         """
         replica = await self._sites.replica(site)
@@ -53,6 +54,9 @@ class CustomerService:
             raise ConsentMissing("it has ended")
         if consent is not None and consent.time_ms > now + CLOCK_MS:
             raise ConsentMissing("it is of a time to come")
+        if write.validate_only:
+            found = await self._records.found(site, write)
+            return await self.customer(site, found) if found else Customer("")
         encoder = replica.matching.encoder
         texts = [interest.text for interest in write.interests]
         rows = await encode_interests(encoder, texts) if texts else np.zeros((0, encoder.dimension), np.float32)

@@ -60,6 +60,7 @@ class ReservationService:
         _apply_if_freed(replica, declined.reservation)
         if declined.away:
             self._on_away(AwayReason.DECLINED)
+        if declined.away or declined.still_away:
             now_ms = self._clocks.of(site).now_ms()
             await handle_away(self._store, site, ref.agent, AwayReason.DECLINED, now_ms)
         return declined.reservation

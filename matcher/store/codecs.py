@@ -148,7 +148,8 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
     """Return a reservation in its state at `now_ms`: past its deadline it has lapsed, even if the sweep has not run."""
     state, deadline = ReservationState(text(fields, "state")), number(fields, "deadline")
     # A wrap-up that an earlier version began says nothing of its end: it follows a complete.
-    current = read_state(state, deadline, now_ms, ReservationState(text(fields, "ends") or ReservationState.COMPLETED))
+    ends_as = ReservationState(text(fields, "ends") or ReservationState.COMPLETED)
+    current = read_state(state, deadline, now_ms, ends_as)
     good, _, reported_ms = text(fields, "report").partition("|")
     return Reservation(
         id=reservation,
@@ -173,6 +174,7 @@ def decode_reservation(reservation: str, fields: Fields, now_ms: int) -> Reserva
         actor=text(fields, "actor"),
         over_capacity="over" in fields,
         first_response_due=current is ReservationState.ACCEPTED and "first" in fields,
+        ends_as=ends_as if current is ReservationState.WRAPPING else None,
     )
 
 

@@ -154,6 +154,11 @@ class ContactStore:
         commands = [("HGETALL", keys.contact(contact)) for contact in contacts]
         return [_waiting_contact(fields) for fields in await self._connection.pipeline(commands, any_type=True)]
 
+    async def customers(self, site: str, contacts: Sequence[str]) -> list[str]:
+        """Read whom contacts are of; "" for a contact that is nobody's, or is gone."""
+        read = [("HGET", Keys(site).contact(contact), "customer") for contact in contacts]
+        return [(customer or b"").decode() for customer in await self._connection.pipeline(read)]
+
     async def said(self, site: str, contact: str) -> tuple[bytes, StoredRequirements]:
         """Read the sealed text of a contact, empty where there is none, and what the contact requires."""
         sealed, needs = await self._connection.run("HMGET", Keys(site).contact(contact), "sealed", "needs")

@@ -14,8 +14,8 @@ from matcher.model import Page
 from matcher.model.customers import Customer, CustomerInterest, CustomerNote, CustomerWrite
 from matcher.model.resource_names import customer_name, new_id, new_uid
 from matcher.store import verbs
-from matcher.store.codecs import number
-from matcher.store.customers import LEAST_JOINED_MS, CustomerStore, Led
+from matcher.store.codecs import fields_of, number, text
+from matcher.store.customers import HANDLE, LEAST_JOINED_MS, CustomerStore, Led
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.pages import Entry, keyset_page
@@ -76,6 +76,10 @@ class CustomerRecordStore:
             if await self._put_profile(site, customer, write, found.profile, model, rows):
                 return customer
         raise StoreUnavailable("the store", "the customer is being changed by others again and again")
+
+    async def found(self, site: str, write: CustomerWrite) -> str:
+        """Return the customer that a write would change, "" for a new one; raise what `put` raises."""
+        return (await self._find(site, write)).customer
 
     async def _find(self, site: str, write: CustomerWrite) -> _Found:
         stored = await self._customers.stored(site, write.handles)
@@ -161,6 +165,22 @@ class CustomerRecordStore:
         own = [(entry, one) for entry, one in found if one is not None and one.id == entry.id]
         following = listed[-1].token if more and listed else ""
         return Page(tuple(one for _, one in own), following, tuple(entry.token for entry, _ in own))
+
+    async def reseal(self, site: str) -> None:
+        """Seal what is remembered of a site's customers under the newest key. A repetition changes nothing."""
+        keys = Keys(site)
+        for prefix in (keys.customer(""), keys.profile("")):
+            async for key in self._connection.keys_matching(f"{prefix}*"):
+                fields = fields_of(await self._connection.run("HGETALL", key))
+                for name, sealed in fields.items():
+                    if not name.startswith(HANDLE) and name not in {"sealed", "vectors"}:
+                        continue
+                    bound = name.removeprefix(HANDLE) if name.startswith(HANDLE) else text(fields, "uid")
+                    newer = self._customers.sealer.resealed(site, name, bound, sealed)
+                    if newer is not None:
+                        await self._connection.verb(
+                            verbs.Reseal(life=keys.life, record=key, field=name, expected=sealed, sealed=newer)
+                        )
 
     async def _read(self, site: str, customer: str, now_ms: int) -> Customer | None:
         identifier, fields, profile = await self._customers.read(site, customer, _ANY_MODEL)

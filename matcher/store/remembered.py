@@ -96,6 +96,17 @@ class CustomerSealer:
             return None
         return np.frombuffer(stored.rows, np.float16).reshape(count, -1).astype(np.float32)
 
+    def resealed(self, site: str, name: str, bound: str, sealed: bytes) -> bytes | None:
+        """Return a sealed field of a record under the newest key; None where it is, or where it cannot be opened.
+
+        name: the field's: "sealed" and "vectors" of interests, else a handle's. bound: what it is bound to.
+        """
+        what = {"sealed": _INTERESTS, "vectors": _VECTORS}.get(name, _HANDLE)
+        if not sealed or sealed.startswith(f"{self._keys.to_remember().key_id}|".encode()):
+            return None
+        opened = self._open(site, what, bound, sealed)
+        return None if opened is None else self._seal(site, what, bound, opened)
+
     def _seal(self, site: str, what: str, bound: str, content: bytes) -> bytes:
         cipher, nonce = self._keys.to_remember(), os.urandom(NONCE_BYTES)
         header = f"{cipher.key_id}|".encode()

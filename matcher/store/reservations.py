@@ -189,7 +189,8 @@ class ReservationStore:
             max_declined=max_declined,
         )
         answer = await self._run(ref, call)
-        return Declined(self._moved(ref, fence, "declined", answer), away=answer[-1] == b"away")
+        declined = self._moved(ref, fence, "declined", answer)
+        return Declined(declined, away=answer[-1] == b"away", still_away=answer[-1] == b"still")
 
     async def renew(self, ref: ReservationRef, fence: int, duration_ms: int, idle_ms: int = 0) -> Reservation:
         """Move the deadline to `duration_ms` from now."""

@@ -188,10 +188,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """A declined offer, and whether the agent was set AWAY for it."""
+    """A declined offer, and whether the agent was set AWAY for it.
+
+    still_away: the call repeats a decline, and the agent is AWAY for declined offers. The answer to the call that set
+    the agent AWAY may have been lost, and the agent's other offers may stand.
+    """
 
     reservation: Reservation
     away: bool
+    still_away: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class RewriteStore:
 
     async def mark(self, site: str) -> None:
         """Note that traces of a site are being removed, or were."""
-        await self._client.run("HSET", FORGOTTEN, site, new_id(), name=ROUND_TRIP)
+        await self._client.verb(verbs.MarkForgotten(forgotten=FORGOTTEN, site_id=site, mark=new_id()))
 
     async def marks(self) -> dict[str, str]:
         """Return the marks of the sites with removed traces."""

@@ -7,7 +7,7 @@ and how much, pairs count that are not both English.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from zlib import crc32
@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.affinity.kinds import Halves, Others
+from matcher.affinity.projection import projected, similarities
 from matcher.affinity.scorer import Floats, Scorer
 from matcher.training.calibrate import calibrate
 from matcher.training.dataset import Dataset, hits_of
-from matcher.training.linear_map import Powers, learn_blocks
+from matcher.training.linear_map import Powers, learn_block, parts
 
 NO_FOLD: Final = -1
 """Names no fold: nothing is held out."""
@@ -31,6 +32,8 @@ class MapParameters:
 
     powers: Powers
     threshold: float
+    second: Powers | None = None
+    """Powers of the map of the second half, for vectors of a pair of models."""
     share: float = 0.0
     """Of the second model in the cosine of two English texts, for vectors of a pair of models."""
     others: Others | None = None
@@ -41,7 +44,7 @@ class MapParameters:
     @property
     def mapped(self) -> bool:
         """Tell whether there is a learned map at all."""
-        return bool(self.powers.common or self.powers.within)
+        return any(of is not None and (of.common or of.within) for of in (self.powers, self.second))
 
 
 MAP_PARAMETERS: Final = (
@@ -53,11 +56,17 @@ MAP_PARAMETERS: Final = (
     MapParameters(Powers(0.05, 0.20), 0.22),
 )
 
-SHARES: Final = (0.2, 0.5)
-"""Shares of the second model that are tried with every map."""
+SHARES: Final = (0.2, 0.35, 0.5)
+"""Shares of the second model; the first is tried with every map, all with the best of them."""
 
-THRESHOLDS_OF_OTHERS: Final = (0.0, -0.05, 0.05, 0.1, 0.15)
-"""Thresholds of pairs that are not both English, less that of English pairs; tried with the best maps."""
+SECOND: Final = (0.0, 0.2, 0.3, 0.4)
+"""Powers of C for the second half, tried with the best maps."""
+
+APART: Final = (0.98, 0.95, 0.99)
+"""Shares of the pairs that are not both English which a threshold of theirs keeps apart; tried last.
+
+A decision's cost rises with the pairs above a threshold, so no lower share is tried.
+"""
 
 SLOPES: Final = (1.0, 0.8, 1.4)
 
@@ -106,17 +115,15 @@ def learn(
     family = MAP_PARAMETERS if before.halves is None else _of_a_pair(MAP_PARAMETERS)
     hits: dict[MapParameters, list[NDArray[np.float64]]] = {}
     for number, parameters in enumerate(family):
-        on_progress("comparing maps", number / len(family) * (1.0 if before.halves is None else 0.6))
+        on_progress("comparing maps", number / len(family) * (1.0 if before.halves is None else 0.3))
         hits[parameters] = judge.hits(parameters)
     # Each fold's parameters are chosen on the other folds, so that the reported recall includes the choice.
     among = [[of != fold for of in held_out] for fold in [*range(folds), NO_FOLD]]
-    if before.halves is not None:
-        further = [one for best in dict.fromkeys(_best(hits, of) for of in among) for one in _with_others(best)]
+    varied = ((0.3, _with_second), (0.5, judge.with_others), (0.8, _with_wholes))
+    for done, vary in varied if before.halves is not None else ():
+        further = [one for best in dict.fromkeys(_best(hits, of) for of in among) for one in vary(best)]
         for number, parameters in enumerate(further):
-            on_progress("comparing thresholds", 0.6 + 0.3 * number / len(further))
-            if parameters not in hits:
-                hits[parameters] = judge.hits(parameters)
-        for parameters in _with_wholes(dict.fromkeys(_best(hits, of) for of in among)):
+            on_progress("comparing thresholds", done + 0.2 * number / len(further))
             if parameters not in hits:
                 hits[parameters] = judge.hits(parameters)
     *chosen, parameters = (_best(hits, of) for of in among)
@@ -155,7 +162,7 @@ class _Judge:
         self._datasets = datasets
         self._held_out = held_out
         self._halves = halves
-        self._blocks: dict[tuple[Powers, int], list[NDArray[np.float64]]] = {}
+        self._blocks: dict[tuple[Powers, int, int], NDArray[np.float64]] = {}
 
     def hits(self, parameters: MapParameters) -> list[NDArray[np.float64]]:
         """Return by dataset whether each message's best agent is right [messages], by a scorer without its fold."""
@@ -183,40 +190,62 @@ class _Judge:
         linear[:first, :first], linear[first:, first:] = blocks
         return replace(scorer, map=linear)
 
+    def with_others(self, parameters: MapParameters) -> list[MapParameters]:
+        """Return parameters with every threshold and slope of pairs that are not both English; none without a pair."""
+        scorer = self.scorer(parameters, NO_FOLD)
+        of_dataset = [_cosines_of_others(dataset, scorer) for dataset in self._datasets]
+        cosines = np.concatenate(of_dataset)
+        if not len(cosines):
+            return []
+        thresholds = [round(float(np.quantile(cosines, share)), 3) for share in APART]
+        return [replace(parameters, others=Others(threshold, slope)) for slope in SLOPES for threshold in thresholds]
+
     def _weighed(self, parameters: MapParameters, fold: int) -> list[NDArray[np.float64]]:
-        key = (parameters.powers, fold)
+        if self._halves is None:
+            return [self._block(parameters.powers, 0, fold)]
+        first = self._block(parameters.powers, 0, fold)
+        second = self._block(parameters.second or parameters.powers, 1, fold)
+        return [first * np.sqrt(1 - parameters.share), second * np.sqrt(parameters.share)]
+
+    def _block(self, powers: Powers, number: int, fold: int) -> NDArray[np.float64]:
+        key = (powers, number, fold)
         if key not in self._blocks:
             taken = [of != fold for of in self._held_out]
-            self._blocks[key] = learn_blocks(self._datasets, taken, parameters.powers, self._halves)
-        if self._halves is None:
-            return self._blocks[key]
-        first, second = self._blocks[key]
-        if self._second is not None:
-            second = self._second.astype(np.float64)
-        return [first * np.sqrt(1 - parameters.share), second * np.sqrt(parameters.share)]
+            part = parts(self._datasets[0].interests.shape[1], self._halves)[number]
+            self._blocks[key] = learn_block(self._datasets, taken, powers, part, self._halves)
+        if number and self._second is not None:
+            return self._second @ self._blocks[key]
+        return self._blocks[key]
 
 
 def _of_a_pair(family: Sequence[MapParameters]) -> list[MapParameters]:
-    """Return a family with every share of the second model; other languages have the threshold of English at first."""
+    """Return a family for vectors of a pair; other languages have the threshold of English at first."""
     return [
-        replace(parameters, share=share, others=Others(parameters.threshold))
-        for share in SHARES
+        replace(parameters, second=parameters.powers, share=SHARES[0], others=Others(parameters.threshold))
         for parameters in family
     ]
 
 
-def _with_others(parameters: MapParameters) -> list[MapParameters]:
-    """Return parameters with every threshold and slope of pairs that are not both English."""
-    return [
-        replace(parameters, others=Others(round(parameters.threshold + more, 3), slope))
-        for slope in SLOPES
-        for more in THRESHOLDS_OF_OTHERS
-    ]
+def _with_second(parameters: MapParameters) -> list[MapParameters]:
+    """Return parameters with every map of the second half and every share of it."""
+    seconds = [parameters.second, *(Powers(common, 0.0) for common in SECOND)]
+    return [replace(parameters, second=second, share=share) for share in SHARES for second in seconds]
 
 
-def _with_wholes(best: Iterable[MapParameters]) -> list[MapParameters]:
+def _cosines_of_others(dataset: Dataset, scorer: Scorer) -> NDArray[np.float32]:
+    """Return the cosines of the pairs of a unit and an interest that are not both English [pairs]."""
+    interests = projected(scorer, dataset.interests)
+    found = [np.zeros(0, np.float32)]
+    for low in range(0, len(dataset.units), 256):
+        cosine, both = similarities(projected(scorer, dataset.units[low : low + 256]), interests)
+        if both is not None:
+            found.append(cosine[~both])
+    return np.concatenate(found)
+
+
+def _with_wholes(parameters: MapParameters) -> list[MapParameters]:
     """Return parameters with every weight of a message as a whole."""
-    return [replace(parameters, whole=whole) for parameters in best for whole in WHOLES]
+    return [replace(parameters, whole=whole) for whole in WHOLES]
 
 
 def _folds(dataset: Dataset, folds: int) -> NDArray[np.int64]:

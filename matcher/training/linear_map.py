@@ -37,24 +37,29 @@ class Powers:
     """Power of W: the higher, the less count the directions in which right pairs differ."""
 
 
-def learn_blocks(
-    datasets: Sequence[Dataset], taken: Sequence[NDArray[np.bool_]], powers: Powers, halves: Halves | None
-) -> list[NDArray[np.float64]]:
-    """Return the map's blocks, one a half, each of mean squared stretch 1; without halves one block.
+def parts(dimension: int, halves: Halves | None) -> list[slice]:
+    """Return the components that each block of a map is for: of each half, or of the whole vector."""
+    return [slice(0, dimension)] if halves is None else [slice(0, halves[0]), slice(halves[0], dimension)]
+
+
+def learn_block(
+    datasets: Sequence[Dataset],
+    taken: Sequence[NDArray[np.bool_]],
+    powers: Powers,
+    part: slice,
+    halves: Halves | None,
+) -> NDArray[np.float64]:
+    """Return the map's block for a part of the components, of mean squared stretch 1.
 
     taken: by dataset, the messages [messages] to learn from; the right agents of all others take no part either.
     """
-    within = _differences(datasets, taken, halves) if powers.within else None
-    texts = _texts(datasets, taken) if powers.common else None
-    dimension = datasets[0].interests.shape[1]
-    blocks = []
-    for half in [slice(0, dimension)] if halves is None else [slice(0, halves[0]), slice(halves[0], dimension)]:
-        linear = np.eye(half.stop - half.start)
-        for vectors, power in ((within, powers.within), (texts, powers.common)):
-            if vectors is not None:
-                linear = linear @ _power(vectors[:, half], power)
-        blocks.append(linear * np.sqrt(len(linear) / np.sum(linear * linear)))
-    return blocks
+    linear = np.eye(part.stop - part.start)
+    if powers.within:
+        linear = linear @ _power(_differences(datasets, taken, halves)[:, part], powers.within)
+    if powers.common:
+        linear = linear @ _power(_texts(datasets, taken)[:, part], powers.common)
+    linear *= np.sqrt(len(linear) / np.sum(linear * linear))
+    return linear
 
 
 def _power(vectors: Floats, power: float) -> NDArray[np.float64]:

@@ -200,11 +200,16 @@ class PutCustomerRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The site, "sites/{site}"."""
     request_id: _builtins.str
     """The caller's id of this request, at most 128 characters: a repetition changes nothing and is answered with the
     customer as remembered now. The same id with another request is REQUEST_ID_REUSED.
+    """
+    validate_only: _builtins.bool
+    """Checks the request, and writes nothing. The answer is the customer as remembered now, without a name where the request
+    would create one.
     """
     @_builtins.property
     def customer(self) -> Global___Customer:
@@ -216,10 +221,11 @@ class PutCustomerRequest(_message.Message):
         parent: _builtins.str = ...,
         customer: Global___Customer | None = ...,
         request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "parent", b"parent", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "parent", b"parent", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -416,13 +416,17 @@ class Pool(_message.Message):
     display_name: _builtins.str
     """The name that people see; at most 128 characters."""
     affinity_floor: _builtins.float
-    """The affinity below which a message meets no interest, 0 to 1. Unset: computed from the pool's own roster."""
+    """The affinity below which a message meets no interest, 0 to 1, in any language. Unset: computed for each language,
+    from the pool's own roster, and at least what small talk reaches with thousands of other interests.
+    """
     affinity_tolerance: _builtins.float
     """Candidates whose affinity is within this distance of the best count as equal: of them the agent with the lowest
     load/capacity, then the longest idle is chosen. 0 to 1. Unset: MATCHER_AFFINITY_TOLERANCE.
     """
     effective_affinity_floor: _builtins.float
-    """The floor in force: affinity_floor, or the computed floor."""
+    """The floor in force: affinity_floor, or the computed floor of a message whose language is not identified. Each
+    identified language has a computed floor of its own, which SuggestAgents and the decision show.
+    """
     effective_affinity_tolerance: _builtins.float
     """The tolerance in force."""
     etag: _builtins.str
@@ -520,7 +524,7 @@ class Pool(_message.Message):
 
     @_builtins.property
     def small_talk(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Sentences that say nothing about a topic, beside those that the service knows in thirteen languages: a sentence of a
+        """Sentences that say nothing about a topic, beside those that the service knows in sixteen languages: a sentence of a
         message that is one of them, up to case, punctuation and emoji, is not compared. At most 256 of 200 characters.
         """
 

@@ -502,7 +502,7 @@ class Message(_message.Message):
     as customer_interests do; they are no part of the request: a repeat is answered as before, whatever became of them.
     """
     channel: _builtins.str
-    """The channel's id. Empty: "chat"."""
+    """The channel's id. Empty: the contact's own, where the contact is known; else "chat"."""
     language: _builtins.str
     """The language that the agent must speak: a BCP-47 tag, or a name. Empty: any."""
     media_type: _builtins.str
@@ -652,9 +652,8 @@ class RouteMessageRequest(_message.Message):
     contact_id: _builtins.str
     """The contact's id, where the caller has one: letters, digits and "-_.:~@<>+=,/", at most 128. Empty: the service
     creates an id. A contact that waits, whose offer was declined or expired, or that came back is routed again under its
-    own id: the new message takes the place of the former one, and the pool may be another. Its channel must be the
-    contact's own (an empty one is "chat"), and so must its customer, unless one of the two is empty: else the answer is
-    FIELDS_INVALID. The contact's name writes a "/" as %2F.
+    own id: the new message takes the place of the former one, and the pool may be another. An empty channel or customer
+    is the contact's own; another one is refused (FIELDS_INVALID), unless the contact has no customer yet. The contact's name writes a "/" as %2F.
     """
     request_id: _builtins.str
     """Makes the call safe to repeat: at most 128 printable characters. The same id with the same request gives the same
@@ -1104,6 +1103,7 @@ class Reservation(_message.Message):
     OVER_CAPACITY_FIELD_NUMBER: _builtins.int
     TAKES_OVER_FIELD_NUMBER: _builtins.int
     FIRST_RESPONSE_DUE_FIELD_NUMBER: _builtins.int
+    ENDS_AS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/reservations/{reservation}"."""
     agent: _builtins.str
@@ -1138,6 +1138,8 @@ class Reservation(_message.Message):
     """Whether the agent has accepted and must answer the customer, by TouchReservation, until expire_time; then the
     conversation lasts for the pool's accepted_duration after it was accepted. See Pool.first_response_duration.
     """
+    ends_as: Global___ReservationState.ValueType
+    """In WRAPPING: how the conversation ended, COMPLETED, CANCELED or EXPIRED; the state after the wrap-up. Else unset."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the reservation was made."""
@@ -1182,10 +1184,11 @@ class Reservation(_message.Message):
         over_capacity: _builtins.bool = ...,
         takes_over: _builtins.str = ...,
         first_response_due: _builtins.bool = ...,
+        ends_as: Global___ReservationState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "idle_since", b"idle_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "actor", b"actor", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "expire_time", b"expire_time", "fence", b"fence", "first_response_due", b"first_response_due", "idle_since", b"idle_since", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "state", b"state", "takes_over", b"takes_over"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_time", b"accept_time", "actor", b"actor", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "channel", b"channel", "contact", b"contact", "cost", b"cost", "create_time", b"create_time", "decision", b"decision", "decline_reason", b"decline_reason", "end_time", b"end_time", "ends_as", b"ends_as", "expire_time", b"expire_time", "fence", b"fence", "first_response_due", b"first_response_due", "idle_since", b"idle_since", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "state", b"state", "takes_over", b"takes_over"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1267,7 +1270,8 @@ Global___Contact: _TypeAlias = Contact  # noqa: Y015
 
 @_typing.final
 class ContactRequirements(_message.Message):
-    """What a contact requires of its agent, from the last message that it was routed or handed on with until it ends. The
+    """What a contact requires of its agent, from the last message that it was routed or handed on with until it ends; while a
+    transfer waits, what the transfer requires, and where nothing comes of the transfer, what was required before. The
     durations count from the contact's create_time, as in Message.
     """
 
@@ -1442,6 +1446,7 @@ class Decision(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     IGNORED_CONSTRAINTS_FIELD_NUMBER: _builtins.int
     OVER_CAPACITY_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/decisions/{decision}"."""
     contact: _builtins.str
@@ -1455,7 +1460,7 @@ class Decision(_message.Message):
     basis: Global___Basis.ValueType
     """Why this agent was chosen."""
     affinity_floor: _builtins.float
-    """The floor that was in force."""
+    """The floor that was in force for the message's language."""
     affinity_tolerance: _builtins.float
     """The tolerance that was in force."""
     units: _builtins.int
@@ -1478,6 +1483,10 @@ class Decision(_message.Message):
     """Who assigned the contact by hand, in the caller's words."""
     over_capacity: _builtins.bool
     """Whether it was assigned by hand above the agent's capacity of that moment."""
+    language: _builtins.str
+    """The language in which the message is written, as the service identified it, which chose affinity_floor: a BCP-47 tag,
+    such as "en". Empty: not identified. Not Message.language, which is required of the agent.
+    """
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """The agents who were considered, in order, at most 8."""
@@ -1534,10 +1543,11 @@ class Decision(_message.Message):
         actor: _builtins.str = ...,
         ignored_constraints: _abc.Iterable[Global___Constraint.ValueType] | None = ...,
         over_capacity: _builtins.bool = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "degraded", b"degraded", "eligible_agents", b"eligible_agents", "ignored_constraints", b"ignored_constraints", "left_out", b"left_out", "model", b"model", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "affinity_floor", b"affinity_floor", "affinity_tolerance", b"affinity_tolerance", "agent", b"agent", "agent_uid", b"agent_uid", "basis", b"basis", "candidates", b"candidates", "contact", b"contact", "create_time", b"create_time", "degraded", b"degraded", "eligible_agents", b"eligible_agents", "ignored_constraints", b"ignored_constraints", "language", b"language", "left_out", b"left_out", "model", b"model", "name", b"name", "over_capacity", b"over_capacity", "pool", b"pool", "pool_uid", b"pool_uid", "relaxed", b"relaxed", "reservation", b"reservation", "scorer", b"scorer", "set_aside", b"set_aside", "units", b"units", "units_merged", b"units_merged", "unknown_preferred_agents", b"unknown_preferred_agents"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1640,7 +1650,7 @@ class SuggestAgentsResponse(_message.Message):
     basis: Global___Basis.ValueType
     """Why the first candidate would be chosen."""
     affinity_floor: _builtins.float
-    """The floor in force: an affinity below it means that the message meets no interest."""
+    """The floor in force for the message's language: an affinity below it means that the message meets no interest."""
     affinity_tolerance: _builtins.float
     """The tolerance in force."""
     units: _builtins.int

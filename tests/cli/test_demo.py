@@ -35,14 +35,17 @@ async def test_the_demo_shows_the_reserved_agent_and_the_better_one_who_was_not_
     place = folder / "examples"
     place.mkdir()
     roster = write(
-        place / "agents.jsonl", [SAILS, ROWS | {"capacity": {"total": 2, "channels": [{"channel": "chat", "cost": 1}]}}]
+        place / "agents.jsonl", [SAILS, ROWS | {"capacity": {"total": 3, "channels": [{"channel": "chat", "cost": 1}]}}]
     )
-    messages = write(place / "messages.jsonl", [{"text": TEXT}, {"text": "hi"}, {"text": TEXT}])
+    call = {"customer_interests": ["rowing on the river"]}
+    messages = write(place / "messages.jsonl", [call, {"text": TEXT}, {"text": "hi"}, {"text": TEXT}])
     result = await demo(place, "--roster", roster, "--messages", messages)
     assert result.code == 0, result.err
     assert "Ana, offline" in result.out
+    assert "(a call, without a word)" in result.out
+    assert "profile: rowing on the river" in result.out
     last = result.out.splitlines()[-1]
-    assert last.startswith("3 messages: ")
+    assert last.startswith("4 messages: ")
     assert "1 unmatched" in last
     assert "p50" in last
     assert "p99" in last

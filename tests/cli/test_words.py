@@ -235,6 +235,7 @@ async def test_a_reservation_that_has_ended_expires_no_more(person: Person) -> N
     assert "\nexpires " in (await person.types("show", "reservation", name)).out
     wrapping = (await person.types("complete", name)).out
     assert "\nwrap-up until " in wrapping
+    assert "ends as COMPLETED" in " ".join(wrapping.split())
     assert "\nexpires " not in wrapping
     ended = (await person.types("end-wrap-up", name)).out
     assert "COMPLETED" in ended

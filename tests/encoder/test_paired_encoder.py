@@ -138,34 +138,34 @@ async def test_both_models_together_take_no_more_cores_than_one(pair: Encoder, m
 
 
 class Double:
-    """Encoder that answers when it is told to, or fails."""
+    """Encoder of which each call fails, or waits for ever; it is an encoding, too."""
 
     fingerprint = "0" * 16
     dimension = 2
-    runtime = reason = "double"
 
     def __init__(self, fault: Exception | None = None) -> None:
         """fault: what each call raises; None: a call waits for ever."""
         self.fault = fault
-        self.cancelled = False
-        self.closed = False
+        self.begun = asyncio.Event()
+        self.cancelled = self.closed = False
 
-    async def encode(
-        self,
-        texts: Sequence[str],  # noqa: ARG002
-        *,
-        english: bool | None = None,  # noqa: ARG002
-        priority: Priority = Priority.ROUTE,  # noqa: ARG002
-    ) -> Vectors:
-        """Raise the fault, or wait until the caller is gone."""
+    def begin(self, texts: Sequence[str], priority: Priority) -> Double:  # noqa: ARG002
+        """Refuse a call where the encoder is full."""
+        if isinstance(self.fault, EncoderOverloaded):
+            raise self.fault
+        self.begun.set()
+        return self
+
+    async def vectors(self) -> Vectors:
+        """Raise the fault, or wait."""
         if self.fault:
             raise self.fault
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            self.cancelled = True
-            raise
+        await asyncio.Event().wait()
         raise AssertionError
+
+    def cancel(self) -> None:
+        """Note that nobody waits."""
+        self.cancelled = True
 
     def stats(self) -> EncoderStats:
         """Return counters."""
@@ -176,25 +176,36 @@ class Double:
         self.closed = True
 
 
+def pair_of(first: Any, second: Any) -> PairedEncoder:
+    """Return the pair of two doubles."""
+    return PairedEncoder(first, second, READING)
+
+
 @pytest.mark.parametrize("fault", [EncoderOverloaded(queued=9, limit=9), ModelUnusable("a batch failed")])
 @pytest.mark.parametrize("failing", [0, 1])
 async def test_a_failure_of_one_model_fails_the_call_and_cancels_the_other(fault: Exception, failing: int) -> None:
-    """The caller gets the error, and nothing is encoded for nobody."""
+    """The caller gets the error, and nothing is encoded for nobody; a full encoder refuses at once."""
     doubles = [Double(), Double()]
     doubles[failing].fault = fault
-    pair = PairedEncoder(doubles[0], doubles[1], READING)
+    if failing and isinstance(fault, ModelUnusable):
+        doubles[0].vectors = _nothing  # type: ignore[method-assign]
+    pair = pair_of(*doubles)
     with pytest.raises(type(fault)):
         await pair.encode([ENGLISH])
-    await asyncio.sleep(0)
-    assert doubles[1 - failing].cancelled
+    other = doubles[1 - failing]
+    assert other.cancelled is other.begun.is_set()
+
+
+async def _nothing() -> Vectors:
+    return np.zeros((1, 2), np.float32)
 
 
 async def test_a_caller_who_leaves_cancels_both() -> None:
     """And closing the pair closes both; its counters are the sums."""
     doubles = [Double(), Double()]
-    pair = PairedEncoder(doubles[0], doubles[1], READING)
+    pair = pair_of(*doubles)
     call = asyncio.create_task(pair.encode([ENGLISH]))
-    await asyncio.sleep(0.01)
+    await doubles[1].begun.wait()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -230,5 +241,5 @@ def test_what_neither_knows_is_what_both_do_not_know_sign_by_sign() -> None:
 
     for _ in range(1000):
         some, others = places(), places()
-        (found,) = PairedEncoder(Knowing(some), Knowing(others), READING).unknown(["x" * 30])
+        (found,) = pair_of(Knowing(some), Knowing(others)).unknown(["x" * 30])
         assert signs(found) == sorted(set(signs(some)) & set(signs(others)))

@@ -79,7 +79,7 @@ def write_suite(
 @pytest.fixture
 def plain() -> Production:
     """Return the service's code on plain cosines, without small talk, so that the floor is 0."""
-    return Production(VectorCache(WordEncoder()), Scorer(), AffinityFloors([]), tolerance=0.03)
+    return Production(VectorCache(WordEncoder()), Scorer(), AffinityFloors({}), tolerance=0.03)
 
 
 @pytest.fixture(scope="session")

@@ -34,9 +34,9 @@ def suite(tmp_path: Path) -> Suite:
 async def test_arrivals_above_the_capacity_are_turned_away(suite: Suite, plain: Production) -> None:
     """Three arrivals get an agent, the fourth gets none, and the fifth arrives when the first has ended."""
     await plain.encode_suite(suite, silent)
-    matches, floor = await match_messages(plain, suite, silent)
+    matches = await match_messages(plain, suite, silent)
     arrivals = one_by_one((0, 10, 0), (1, 10, 0), (2, 10, 0), (3, 10, 0), (10, 1, 1))
-    result = simulate(suite, matches, arrivals, ONE_AT_A_TIME, Affinity(0.0, floor), lambda: None)
+    result = simulate(suite, matches, arrivals, ONE_AT_A_TIME, Affinity(0.0), lambda: None)
     assert result.by_agent.tolist() == [2, 1, 1]
     assert (result.conversations, result.turned_away) == (4, 1)
     assert result.recall == 2 / 4
@@ -45,9 +45,9 @@ async def test_arrivals_above_the_capacity_are_turned_away(suite: Suite, plain: 
 async def test_equal_agents_are_chosen_by_load_and_then_by_idle_time(suite: Suite, plain: Production) -> None:
     """By affinity the two who sail alternate; by idle time alone all three do."""
     await plain.encode_suite(suite, silent)
-    matches, floor = await match_messages(plain, suite, silent)
+    matches = await match_messages(plain, suite, silent)
     arrivals = one_by_one(*((minute, 0.5, 0) for minute in range(6)))
-    by_affinity = simulate(suite, matches, arrivals, Terms(), Affinity(0.03, floor), lambda: None)
+    by_affinity = simulate(suite, matches, arrivals, Terms(), Affinity(0.03), lambda: None)
     assert by_affinity.by_agent.tolist() == [3, 3, 0]
     assert by_affinity.recall == 1
     by_idle_time = simulate(suite, matches, arrivals, Terms(), LongestIdle(), lambda: None)
@@ -61,9 +61,9 @@ async def test_the_arrivals_of_a_window_are_decided_jointly(tmp_path: Path, plai
     agents = {"ana": "sail bake", "ben": "sail"}
     suite = read_suite(write_suite(tmp_path / "two", agents, [("sail bake", ["ana", "ben"]), ("bake", ["ana"])]))
     await plain.encode_suite(suite, silent)
-    matches, floor = await match_messages(plain, suite, silent)
+    matches = await match_messages(plain, suite, silent)
     arrivals = one_by_one((0, 10, 0), (0.5, 10, 1))
-    alone = Affinity(0.0, floor)
+    alone = Affinity(0.0)
     at_once = simulate(suite, matches, arrivals, ONE_AT_A_TIME, alone, lambda: None)
     together = simulate_windowed(suite, matches, arrivals, ONE_AT_A_TIME, Window(60, alone), lambda: None)
     assert (at_once.recall, together.recall) == (0.5, 1.0)
@@ -76,9 +76,9 @@ async def test_the_arrivals_of_a_window_are_decided_jointly(tmp_path: Path, plai
 async def test_a_window_keeps_to_the_capacity(suite: Suite, plain: Production) -> None:
     """Of five arrivals in a window three get an agent and two are turned away; a later single arrival gets one."""
     await plain.encode_suite(suite, silent)
-    matches, floor = await match_messages(plain, suite, silent)
+    matches = await match_messages(plain, suite, silent)
     arrivals = one_by_one(*((number / 100, 10, number % 2) for number in range(5)), (30, 1, 1))
-    result = simulate_windowed(suite, matches, arrivals, ONE_AT_A_TIME, Window(6, Affinity(0.03, floor)), lambda: None)
+    result = simulate_windowed(suite, matches, arrivals, ONE_AT_A_TIME, Window(6, Affinity(0.03)), lambda: None)
     assert (result.conversations, result.turned_away) == (4, 2)
     assert result.by_agent.tolist() == [1, 1, 2]
 

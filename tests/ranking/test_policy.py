@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from matcher.affinity.search_result import top_k
 from matcher.model import Basis, Constraint, LeftOut, interest_id
-from matcher.ranking.policy import RankingTerms, floor_of, rank
+from matcher.ranking.floors import Floors, floor_of
+from matcher.ranking.policy import RankingTerms, rank
 from tests.ranking.search_results import TEXT, UNITS, found_of
 
 people = st.lists(
@@ -129,6 +130,18 @@ def test_at_least_95_percent_of_small_talk_is_at_or_below_the_floor(best: list[f
     value = floor_of(best)
     assert sum(affinity > value for affinity in best) <= 0.05 * len(best)
     assert value in best or not best
+
+
+def test_no_floor_is_lower_than_the_absolute_one() -> None:
+    """Each language has the higher of both floors, and a language without any has that of unknown languages."""
+    floors = Floors({"en": 0.2, "es": 0.6}, 0.6).at_least(Floors({"en": 0.3, "es": 0.1, "tr": 0.4}, 0.1))
+    assert {tag: floors.of(tag) for tag in ("en", "es", "tr", "", "tlh")} == {
+        "en": 0.3,
+        "es": 0.6,
+        "tr": 0.4,
+        "": 0.6,
+        "tlh": 0.6,
+    }
 
 
 @given(

@@ -67,7 +67,7 @@ async def test_all_units_of_a_message_are_read_in_its_language(text: str, langua
     assert len(encoded.units.spans) == len(pair.told)
     assert set(pair.told.values()) == {english}
     again: Any = Pair()
-    production = Production(VectorCache(again), Scorer(), AffinityFloors([]), tolerance=0.03)
+    production = Production(VectorCache(again), Scorer(), AffinityFloors({}), tolerance=0.03)
     await production.encode((), "units", silent, messages=[text])
     read = production.read(text)
     assert read.language == language

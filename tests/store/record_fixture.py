@@ -30,7 +30,12 @@ from tests.store.records import clock_ms, copy_of, relative
 
 FIXTURE: Final = ROOT / "tests" / "data" / "records_before.json"
 SITE: Final = "harbour"
-NEW_IN_POOLS: Final = {"when_overloaded": "WHEN_OVERLOADED_REFUSE", "return_within_duration": "900s"}
+NEW_IN_POOLS: Final = {
+    "when_overloaded": "WHEN_OVERLOADED_REFUSE",
+    "return_within_duration": "900s",
+    "profile_weight": 1.0,
+    "scorer_serving": "packaged",
+}
 HOUR: Final = timedelta(hours=1)
 
 BEES: Final = "The smoker for my bees arrived with a dent."
@@ -193,8 +198,13 @@ async def _serve_ann(client: MatcherClient) -> None:
     await client.link_customer("ann@mail", "ann-phone")
 
 
+def _with_sources(candidate: dict[str, Any]) -> dict[str, Any]:
+    reasons = [reason | {"source": "REASON_SOURCE_MESSAGE"} for reason in candidate.get("reasons", ())]
+    return candidate | ({"reasons": reasons} if reasons else {})
+
+
 def with_new_fields(earlier: dict[str, Any]) -> dict[str, Any]:
-    """Return the earlier answers with the defaults of the fields that pools have got since.
+    """Return the earlier answers with the fields that pools, reasons and wrap-ups have got since.
 
     A contact that read QUEUED without a place in the queue is RETURNED.
     """
@@ -202,6 +212,10 @@ def with_new_fields(earlier: dict[str, Any]) -> dict[str, Any]:
     def now(name: str, answer: dict[str, Any]) -> dict[str, Any]:
         if answer.get("state") == "CONTACT_QUEUED" and "queued" not in answer:
             return answer | {"state": "CONTACT_RETURNED"}
+        if answer.get("state") == "WRAPPING":
+            return answer | {"ends_as": "COMPLETED"}
+        if "/decisions/" in name:
+            return answer | {"candidates": [_with_sources(one) for one in answer["candidates"]]}
         return answer | NEW_IN_POOLS if "/pools/" in name else answer
 
     return {name: now(name, answer) for name, answer in earlier.items()}

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from matcher.errors import CustomerNotFound, FieldsInvalid, RequestIdReused
+from matcher.model import Message, Pool, PoolPolicy, Requirements
 from matcher.model.customers import Consent, CustomerInterest, CustomerWrite
+from matcher.routing.returning_customers import ReturningCustomers
 from matcher.store.customer_records import CustomerRecordStore
 from matcher.store.customers import CustomerStore
 from matcher.store.keyring.key_record import KeyInUse, KeysInUse
 from matcher.store.keyring.secret_keys import Keyring, Purpose, SecretKey
 from matcher.store.keyring.service_keys import ServiceKeys
+from matcher.store.redis.client import StoreClient
+from tests.store.access import PRODUCT, as_user
 from tests.store.laws import found_anywhere
 from tests.store.stage import LONG_MS, Stage
 
@@ -242,6 +247,14 @@ async def test_a_customer_is_known_after_the_handle_key_was_rotated(lawful: Stag
     assert profile.rows is not None
     keys.change(Keyring((new, request)), both)
     assert await customers.profile(stage.site, "jo@example", MODEL) is None
+    keys.change(keyring, both)
+    for _ in range(2):  # a repetition changes nothing
+        await records.reseal(stage.site)
+        assert await found_anywhere(stage, b"k1|") == []
+    assert (await records.customer(stage.site, jo, now)).handles == ("jo@example",)
+    profile = await customers.profile(stage.site, "jo@example", MODEL)
+    assert profile is not None
+    assert profile.rows is not None
 
 
 async def test_concurrent_writes_of_one_person_end_in_one_customer(lawful: Stage) -> None:
@@ -250,3 +263,27 @@ async def test_concurrent_writes_of_one_person_end_in_one_customer(lawful: Stage
     ids = await asyncio.gather(*(put(stage, SAILS, handles=("mail", f"h{number % 2}")) for number in range(8)))
     (root,) = {(await records.customer(stage.site, one, 0)).id for one in ids}
     assert (await records.customer(stage.site, root, 0)).handles == ("h0", "h1", "mail")
+
+
+async def test_a_route_reads_a_customer_once_and_nothing_where_none_is_named(embedded_url: str) -> None:
+    """How agents served the customer and the interests come together; an unknown handle costs one round trip."""
+    trips: list[str] = []
+    client = StoreClient(as_user(embedded_url, PRODUCT), on_round_trip=trips.append)
+    await client.start()
+    try:
+        stage = Stage(client)
+        await stage.set_up()
+        await put(stage, SAILS)
+        await stage.customers.remember(stage.site, "jo@example", "ann", good=True, now_ms=1, for_ms=LONG_MS)
+        replica: Any = SimpleNamespace(site=stage.site, matching=SimpleNamespace(model=MODEL))
+        replica.index = SimpleNamespace(agent=lambda _: None)
+        pool = Pool("default", PoolPolicy(relationship_ms=LONG_MS), 1, 1, 1)
+        returning = ReturningCustomers(stage.customers, client)
+        for handle, expected in (("", []), ("bo@example", ["pipeline"]), ("jo@example", ["pipeline", "pipeline"])):
+            trips.clear()
+            _, profile = await returning.met(replica, pool, Message("Hi.", handle, Requirements()))
+            assert trips == expected
+            assert (profile is not None) == (handle == "jo@example")
+        await stage.clear()
+    finally:
+        await client.close()

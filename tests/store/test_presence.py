@@ -232,6 +232,20 @@ async def test_an_agent_who_declines_offers_in_a_row_is_set_away_with_the_reason
     assert [await declined(stage, "ann", 2) for _ in range(2)] == [False, True]
 
 
+async def test_a_repeat_of_the_decline_that_set_an_agent_away_says_so_while_the_agent_is_away(lawful: Stage) -> None:
+    """The caller of the repeat withdraws the agent's other offers; once the agent is back, nothing is withdrawn."""
+    stage = lawful
+    await stage.put("ann", 9)
+    held = stage.reference(await stage.hold("ann"))
+    first, repeat = [await stage.routing.decline(held, 0, "", None, 1) for _ in range(2)]
+    assert (first.away, first.still_away) == (True, False)
+    assert (repeat.away, repeat.still_away) == (False, True)
+    await stage.roster.put_status(stage.site, "ann", AgentStatus.ONLINE)
+    assert not (await stage.routing.decline(held, 0, "", None, 1)).still_away
+    await stage.roster.put_status(stage.site, "ann", AgentStatus.AWAY)
+    assert not (await stage.routing.decline(held, 0, "", None, 1)).still_away
+
+
 async def test_an_accepted_offer_starts_the_count_of_declined_ones_again(lawful: Stage) -> None:
     """In a row: neither a repeat of a decline counts, nor does a missed offer end the row."""
     stage = lawful

@@ -116,6 +116,18 @@ async def test_a_decision_that_outlives_its_contact_goes_with_the_customer(town:
     assert await town.left("contact-jo", held.id, held.decision) == []
 
 
+async def test_a_forgetting_that_was_cut_off_is_repeated_by_the_same_name(town: Town) -> None:
+    """What the customer is found by goes last: a call that failed half-way can be made again."""
+    jo = await town.remember("jo@example")
+    held = await town.serve("jo@example", "contact-jo", "agent-ann")
+    found = await town.traces.of_customers(town.stage.site, [jo], await town.stage.now_ms())
+    found.own.clear()
+    await town.traces.remove(town.stage.site, found)
+    assert (await town.records.customer(town.stage.site, jo, 0)).handles == ("jo@example",)
+    await town.forget(jo)
+    assert await town.left(jo, "contact-jo", held.id, held.decision, *KEYS.handle_digests("jo@example")) == []
+
+
 async def test_a_contact_that_has_not_ended_goes_on_as_nobody_s(town: Town) -> None:
     """It keeps its place, its text and its agent; only the customer is gone from it."""
     jo = await town.remember("jo@example")

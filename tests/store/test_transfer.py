@@ -8,7 +8,7 @@ import pytest
 
 from matcher.model import PoolPolicy, Reservation
 from matcher.model.lifecycle import Cause, ContactState, ReservationState
-from matcher.store.contacts import LeaveOutcome, LeaveResult, QueuePlace, WaitingContact
+from matcher.store.contacts import LeaveOutcome, LeaveResult, QueuePlace, UnreadableContact, WaitingContact
 from matcher.store.reservations import Enqueued, Full, Refusal, Refused, Replayed, Reserved, ReserveKind
 from tests.store.laws import found_anywhere
 from tests.store.stage import LONG_MS, Stage
@@ -94,6 +94,58 @@ async def test_a_transfer_whose_wait_is_over_leaves_all_as_it_was(lawful: Stage)
     assert await stage.held_by("ann") == [old.id]
     assert await found_anywhere(stage, sealed) == []
     assert await stage.in_line() == []
+
+
+@pytest.mark.parametrize("waited", [True, False])
+@pytest.mark.parametrize("end", ["wait over", "unreadable", "offer canceled", "second transfer"])
+async def test_a_transfer_that_came_to_nothing_leaves_what_the_contact_required(
+    lawful: Stage, end: str, waited: bool
+) -> None:
+    """Language, skills and how long it may wait are those of before; so it comes back from its agent by them."""
+    stage, needs = lawful, b"2|be|fo\x00re|\n"
+    old = await talking(stage, requirements=needs, waiting=stage.waiting(LONG_MS, 3) if waited else None)
+    before = await stage.fields("c")
+    asked = {"requirements": b"first", **stage.handing_on(old)}
+    queued = await stage.line_up("c", stage.waiting(20, 0), only="bob", **asked)
+    queued = await stage.line_up("c", stage.waiting(20, 0), **{**asked, "requirements": b"second"})
+    assert (await stage.fields("c"))["needs"] == b"second"
+    match end:
+        case "wait over":
+            await stage.passed(queued.waits_until_ms)
+            await stage.contacts.leave(stage.site, "c", Cause.WAIT_EXPIRED)
+        case "unreadable":
+            (kept,) = await stage.contacts.kept(stage.site, ["c"])
+            assert isinstance(kept, UnreadableContact)
+            await stage.contacts.quarantine(stage.site, "c", kept.seen)
+        case "second transfer":
+            await stage.hold("bob", **asked, keeps_agent=True)
+        case _:
+            offer = await stage.hold("bob", waiting=stage.waiting(), **asked, keeps_agent=True)
+            assert (await stage.fields("c"))["needs"] == b"first"
+            await stage.routing.cancel(await stage.routing.reference(stage.site, offer.id), 0)
+    after = await stage.fields("c")
+    required = ("needs", "wait_ms", "head", "only", "before")
+    assert [after.get(name) for name in required] == [before.get(name) for name in required]
+    assert (before["needs"], "wait_ms" in before) == (needs, waited)
+    if end != "second transfer":
+        await stage.routing.withdraw(stage.reference(old), Cause.AGENT_REMOVED)
+        assert (await stage.contact("c")).state is (ContactState.QUEUED if waited else ContactState.RETURNED)
+        assert (await stage.fields("c"))["needs"] == needs
+
+
+@pytest.mark.parametrize("keeps_agent", [True, False])
+async def test_a_transfer_that_finds_its_agent_leaves_nothing_of_what_was_required(
+    lawful: Stage, keeps_agent: bool
+) -> None:
+    """Once the new agent has accepted."""
+    stage = lawful
+    old = await talking(stage, requirements=b"before")
+    asked = {"requirements": b"after", "keeps_agent": keeps_agent, **stage.handing_on(old)}
+    await stage.line_up("c", stage.waiting(), **asked)
+    moved = await stage.served("c", "bob", **{**asked, "how": ReserveKind.MOVE})
+    await stage.routing.accept(await stage.routing.reference(stage.site, moved.id), 0, LONG_MS)
+    fields = await stage.fields("c")
+    assert (fields["needs"], fields["reservation"].decode(), "before" in fields) == (b"after", moved.id, False)
 
 
 @pytest.mark.parametrize("end", ["completed", "canceled", "lapsed"])

@@ -75,9 +75,10 @@ async def test_a_wrap_up_ends_by_itself_with_what_the_conversation_ended_with(la
     held = await talks(stage, how)
     await end(stage, held, how, 1_000)
     wrapping = await stage.reservation(held.id)
+    assert wrapping.ends_as == ENDS[how][1]
     await stage.passed(wrapping.deadline_ms)
     read = await stage.reservation(held.id)
-    assert (read.state, read.ended_ms) == (ENDS[how][1], wrapping.deadline_ms)
+    assert (read.state, read.ended_ms, read.ends_as) == (ENDS[how][1], wrapping.deadline_ms, None)
     assert await stage.expire(held.id) == "WRAPPING"
     assert await stage.reservation(held.id) == read
     assert (await stage.agent("ann")).idle_since_ms == wrapping.deadline_ms

@@ -45,7 +45,7 @@ async def test_the_next_customer_waits_for_the_wrap_up_after_a_transfer(service:
         moved = (await client.transfer("c")).reservation
         assert moved.agent == client.name("agents", "tom")
         wrapping = await client.reservation(held.name)
-        assert wrapping.state == pb.WRAPPING
+        assert (wrapping.state, wrapping.ends_as) == (pb.WRAPPING, pb.COMPLETED)
         assert await nobody_comes_to_bea(client)
         contact = await client.contact("c")
         assert await client.complete(held.name) == wrapping
@@ -63,10 +63,11 @@ async def test_the_next_customer_waits_for_the_wrap_up_after_a_cancel(service: S
         assert (await client.cancel_contact("c")).state == pb.CONTACT_CANCELED
         assert (await client.reservation(held.name)).state == pb.WRAPPING
         assert await nobody_comes_to_bea(client)
-        assert (await client.end_wrap_up(held.name)).state == pb.CANCELED
+        ended = await client.end_wrap_up(held.name)
+        assert (ended.state, ended.ends_as) == (pb.CANCELED, pb.RESERVATION_STATE_UNSPECIFIED)
         again = (await client.route(BEES, pool="care", auto_accept=True)).reservation
         wrapping = await client.cancel(again.name)
-        assert wrapping.state == pb.WRAPPING
+        assert (wrapping.state, wrapping.ends_as) == (pb.WRAPPING, pb.CANCELED)
         assert await client.cancel(again.name) == wrapping
 
 

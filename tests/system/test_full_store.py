@@ -9,6 +9,7 @@ from redis.exceptions import OutOfMemoryError
 from matcher.client import MatcherCallError
 from matcher.store.embedded.store import EmbeddedSettings, EmbeddedStore
 from matcher.v1 import routing_pb2 as pb
+from matcher.v1.customers_pb2 import Customer
 from tests.conftest import StartServer
 from tests.people import hire, person, wait_until
 
@@ -30,12 +31,13 @@ async def fill(redis: Redis, first: int) -> list[str]:
 
 
 async def test_a_full_store_refuses_new_work_and_lets_work_end(launch: StartServer) -> None:
-    """A route is refused with STORE_FULL; accepting, declining and completing go on, and later routes again."""
+    """A route is refused with STORE_FULL; to accept, decline, complete and forget goes on, and later to route again."""
     server = await launch({"MATCHER_STORE_MEMORY_MB": "32"})
     async with server.client(await server.site()) as client:
         await hire(
             client, {"bea": person("I keep honey bees.", most=3), "tom": person("I keep honey bees too.", most=3)}
         )
+        jo = await client.put_customer(Customer(handles=["jo"]))
         talks = (await client.route(BEES, auto_accept=True)).reservation
         declines = (await client.route(BEES)).reservation
         accepts = (await client.route(BEES)).reservation
@@ -58,6 +60,8 @@ async def test_a_full_store_refuses_new_work_and_lets_work_end(launch: StartServ
             assert (await client.decline(declines.name)).state == pb.DECLINED
             assert (await client.accept(accepts.name)).state == pb.ACCEPTED
             await client.delete_agent("tom", force=True)
+            await client.forget_agent("tom")
+            await client.forget_customer(jo.name)
             await redis.delete(*filled)
 
             async def bea_is_reserved() -> bool:

@@ -44,3 +44,24 @@ async def test_a_message_finds_the_agent_with_the_same_interest_in_its_language(
         assert words in said
         met = next(one for one in answer.candidate.reasons if message[one.start : one.end] == words)
         assert met.interest == CROWD[agent][0]
+
+
+async def test_the_decision_names_the_language_of_the_message_and_the_floor_of_that_language(service: Server) -> None:
+    """A German message is held against the floor of German, an English one against that of English."""
+    messages = {
+        "de": "Guten Tag, mein Paket kam offen an, und ich züchte Bienen.",
+        "en": "Hello, my parcel came open, and I keep bees.",
+        "ja": "荷物が開いていました。蜂を飼っています。",
+    }
+    async with service.client(await service.site()) as client:
+        await hire(client, {name: person(*interests) for name, interests in CROWD.items()})
+        floors = set()
+        for language, message in messages.items():
+            suggested = await client.suggest(message)
+            decision = await client.decision((await client.route(message)).decision)
+            assert decision.language == language
+            assert decision.affinity_floor == suggested.affinity_floor > 0
+            floors.add(decision.affinity_floor)
+        assert len(floors) == len(messages)
+        unknown = (await client.pool("default")).effective_affinity_floor
+        assert (await client.suggest("la la la")).affinity_floor == unknown

@@ -10,9 +10,11 @@ import grpc
 import pytest
 
 from matcher.client import MatcherCallError, MatcherClient
+from matcher.v1 import roster_pb2 as roster
+from matcher.v1 import routing_pb2 as pb
 from tests.conftest import StartServer
 from tests.people import loads, person
-from tests.proxy import LossyProxy
+from tests.proxy import DECLINE, LossyProxy
 from tests.system.conftest import Pair
 
 TEXT = "My hive tool has not arrived, and the bees are swarming."
@@ -80,3 +82,26 @@ async def test_a_repeated_reserve_makes_one_reservation(pair: Pair, launch: Star
                 second.reservation.name,
             }
             assert await loads(client, ["maya"]) == {"maya": 2}
+
+
+async def test_a_repeat_of_the_decline_whose_reply_was_lost_withdraws_the_other_offers(
+    pair: Pair, launch: StartServer, folder: Path
+) -> None:
+    """Maya is AWAY after one declined offer, and nobody hears of it: the repeat lets her other offer go on."""
+    site = await pair.other.site()
+    async with LossyProxy(pair.store.socket, folder / "lossy-3", DECLINE) as proxy:
+        server = await launch({"MATCHER_STORE_URL": proxy.url})
+        async with server.client(site) as client:
+            await client.update_pool(roster.Pool(name="default", max_declined=1), ["max_declined"])
+            await client.create_agent("maya", person("I keep honey bees.", most=5))
+            declined = (await client.route(TEXT)).reservation
+            await client.route(TEXT, contact_id="other", wait=True)
+            proxy.lose = 1_000
+            with pytest.raises(MatcherCallError):
+                await client.decline(declined.name)
+            assert (await client.agent("maya")).status == roster.AWAY
+            assert (await client.contact("other")).state == pb.CONTACT_RESERVED
+            proxy.lose = 0
+            await client.decline(declined.name)
+            other = await client.contact("other")
+            assert (other.state, other.cause) == (pb.CONTACT_QUEUED, pb.CAUSE_AGENT_LEFT)

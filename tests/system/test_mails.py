@@ -124,11 +124,11 @@ async def test_a_mail_of_nothing_but_a_quote_says_nothing(service: Server) -> No
         assert (suggested.units, suggested.basis) == (0, pb.FALLBACK)
 
 
-THAI = "พัสดุของฉันอยู่ที่ไหน"
+THAI = "ผึ้งของฉันบินหนีไปแล้ว"
 
 
 async def test_what_the_model_does_not_know_finds_nobody(service: Server) -> None:
-    """A Thai question, a thumb and a wave do not look like three instruments; a saxophone does."""
+    """A Thai sentence, a thumb and a wave do not look like three instruments; a saxophone does."""
     async with service.client(await service.site()) as client:
         await hire(client, {"jazz": person("🎷🎺🥁"), "bea": person(BEES), "thai": person("ฉันเลี้ยงผึ้ง")})
         for text in (THAI, "👍", "hi 👋", "ขอบคุณมาก"):

@@ -7,10 +7,12 @@ import time
 import pytest
 
 from matcher.client import MatcherCallError, MatcherClient
+from matcher.store.keys import Keys
 from matcher.v1 import customers_pb2
 from matcher.v1 import routing_pb2 as pb
 from tests.people import hire, person, wait_until
 from tests.processes import Server
+from tests.system.conftest import Pair
 
 REEF = "I keep a coral reef aquarium with clownfish."
 BEES = "I keep honey bees behind the house."
@@ -115,3 +117,27 @@ async def test_a_contact_that_waits_is_offered_by_what_its_customer_left(service
         offer = await client.reservation((await client.contact("c")).reservation)
         (reason,) = (await client.decision(offer.decision)).candidates[0].reasons
         assert (offer.basis, reason.source) == (pb.AFFINITY, pb.REASON_SOURCE_PROFILE)
+
+
+async def test_a_customer_who_is_forgotten_while_waiting_leaves_nothing_in_the_offer(pair: Pair) -> None:
+    """The process that serves the queue has read the interests before; it reads the contact again for the offer."""
+    async with pair.one.client(await pair.one.site()) as client:
+        await hire(client, {"ria": person(REEF)})
+        held = await client.route(SAYS_NOTHING, auto_accept=True)
+        await client.put_customer(ann(LOVES_REEFS))
+        await client.route(SAYS_NOTHING, customer="ann", contact_id="c", wait=True)
+        async with pair.store.client() as redis:
+            key = Keys(client.site).contact("c")
+            assert await redis.hdel(key, "customer") == 1  # as when a customer is forgotten who waits
+            await client.put_customer(ann())
+            await client.complete(held.reservation.name)
+
+            async def is_offered() -> bool:
+                return (await client.contact("c")).state == pb.CONTACT_RESERVED
+
+            await wait_until(is_offered, "the contact is offered")
+            offer = await client.reservation((await client.contact("c")).reservation)
+            decision = offer.decision.rpartition("/")[2]
+            assert (await redis.hget(Keys(client.site).decision(decision), "customer")) is None
+        assert offer.basis == pb.FALLBACK
+        assert not (await client.decision(offer.decision)).candidates[0].reasons

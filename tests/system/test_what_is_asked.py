@@ -109,6 +109,27 @@ async def test_a_contact_that_waits_keeps_its_customer_and_channel(desk: Matcher
     assert (await desk.contact("w")).customer == "zoe"
 
 
+async def test_a_message_without_a_channel_takes_that_of_its_contact(desk: MatcherClient) -> None:
+    """A mail that waits is routed again, alone and in a batch, and assigned by hand, on its own channel."""
+    by_mail = person("I keep honey bees.")
+    by_mail.capacity.channels.add(channel="mail", cost=1)
+    by_mail.capacity.total = 9
+    await hire(desk, {"eve": by_mail})
+    for contact in ("m-1", "m-2", "m-3"):
+        await desk.route(
+            BEES, contact_id=contact, channel="mail", customer="zoe", required_skills={"law": 9}, wait=True
+        )
+    with pytest.raises(MatcherCallError) as refused:
+        await desk.route(BEES, contact_id="m-1", customer="max")
+    assert await wrong_fields(refused) == {"message.customer": "differs from the contact's own"}
+    waits = pb.RouteMessageRequest(message=pb.Message(text=BEES), contact_id="m-1")
+    alone = await desk.route(BEES, contact_id="m-2")
+    (batch,) = await desk.route_many([waits])
+    by_hand = await desk.assign("m-3", "eve", text=BEES)
+    reservations = (alone.reservation, batch.response.reservation, by_hand.reservation)
+    assert [(held.agent.rpartition("/")[2], held.channel) for held in reservations] == [("eve", "mail")] * 3
+
+
 async def test_an_unmatched_transfer_says_what_keeps_the_named_agent(desk: MatcherClient) -> None:
     """The agent's own reason, and the count of that agent alone: nobody else was asked for."""
 

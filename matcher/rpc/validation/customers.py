@@ -41,7 +41,8 @@ def put(request: pb.PutCustomerRequest) -> tuple[str, CustomerWrite]:
     if not request_id.isprintable():
         wrong.note("request_id", "has characters that are not printable")
     wrong.refuse()
-    return site, CustomerWrite(customer, handles, interests, consent, request_id, _bytes_of(request))
+    digest = _bytes_of(request)
+    return site, CustomerWrite(customer, handles, interests, consent, request_id, digest, request.validate_only)
 
 
 def handles_of(wrong: Violations, field: str, handles: Sequence[str]) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ def route(request: pb.RouteMessageRequest) -> tuple[str, RouteRequest]:
         auto_accept=request.auto_accept,
         explain_unmatched=request.explain_unmatched,
         wait=wait,
+        keeps_channel=bool(request.contact_id) and not request.message.channel,
     )
 
 
@@ -140,6 +141,7 @@ def assign(request: pb.AssignContactRequest) -> tuple[str, AssignRequest]:
         actor=request.actor,
         request_id=request.request_id,
         digest=_bytes_of(request),
+        keeps_channel=not request.message.channel,
     )
 
 

@@ -67,11 +67,36 @@ local function step(contact, state, cause, reservation, agent, ...)
     record.score or '', now)
 end
 
+-- Returns what a contact that stays with its agent required before a transfer that may wait, for `restore_requirements`:
+-- 'reservation|wait_ms|head|needs'. Of several transfers it is what was required before the first.
+local function requirements_before(contact)
+  local is = fields(contact.key.contact, 'before', 'reservation', 'wait_ms', 'head', 'needs')
+  local mine = (is.reservation or '') .. '|'
+  if is.before and string.sub(is.before, 1, #mine) == mine then return is.before end
+  return mine .. (is.wait_ms or '') .. '|' .. (is.head or '') .. '|' .. (is.needs or '')
+end
+
+-- Lets a contact whose transfer came to nothing require again what it required before, and wait as long.
+local function restore_requirements(contact)
+  local key = contact.key.contact
+  local is = fields(key, 'before', 'reservation')
+  local mine = (is.reservation or '') .. '|'
+  if not is.before or string.sub(is.before, 1, #mine) ~= mine then return end
+  local _, last, wait_ms, head = string.find(is.before, '^(%d*)|(%d*)|', #mine + 1)
+  local needs = string.sub(is.before, last + 1)
+  redis.call('HDEL', key, 'before', 'wait_ms', 'head', 'needs')
+  if wait_ms ~= '' then redis.call('HSET', key, 'wait_ms', wait_ms) end
+  if head ~= '' then redis.call('HSET', key, 'head', head) end
+  if needs ~= '' then redis.call('HSET', key, 'needs', needs) end
+  contact.record.wait_ms = wait_ms ~= '' and wait_ms or nil
+  contact.record.head = head ~= '' and head or nil
+end
+
 -- Deletes the sealed text of a contact that neither waits nor has an offer, unless `keeps_text`: its agent has still to
 -- answer. What it requires stays, and how long it may wait: so it can come back to the queue.
 local function unseal(contact, keeps_text)
-  local gone = {'wait', 'moving', 'only'}
-  if not keeps_text then gone[4] = 'sealed' end
+  local gone = {'wait', 'moving', 'only', 'before'}
+  if not keeps_text then gone[5] = 'sealed' end
   redis.call('HDEL', contact.key.contact, unpack(gone))
   contact.record.wait, contact.record.moving = nil, nil
 end

@@ -1,10 +1,17 @@
+-- Returns whether the agent is still AWAY for declined offers: who repeats the decline that did it, because the answer was
+-- lost, withdraws the agent's other offers then.
+local function is_away_by_declines(agent)
+  local now = fields(agent, 'status', 'reason')
+  return now.status == 'AWAY' and now.reason ~= nil and string.sub(now.reason, 1, 9) == 'declined '
+end
+
 -- Declines an offer. A contact that may wait is in the queue again at its old age, and this agent is excluded. Who declines
 -- too many offers in a row is set AWAY.
 -- Takes and answers: verbs.Decline.
 local function decline(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end
-  if reservation.reads == 'DECLINED' then return answer(reservation, '') end
+  if reservation.reads == 'DECLINED' then return answer(reservation, is_away_by_declines(key.agent) and 'still' or '') end
   if reservation.reads ~= 'PENDING' then return refusal(reservation) end
   redis.call('HSET', key.reservation, 'reason', arg.reason)
   release(reservation, 'DECLINED', reservation.now)

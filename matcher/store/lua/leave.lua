@@ -31,6 +31,7 @@ local function expire_wait(contact, live)
   if live then
     -- A transfer that found no agent: the conversation goes on with the agent it has.
     dequeue(contact)
+    restore_requirements(contact)
     unseal(contact)
     redis.call('HDEL', key.contact, 'x:' .. record.agent, 'u:' .. record.agent)
     step(contact, 'ASSIGNED', 'WAIT_EXPIRED', record.reservation, record.agent)

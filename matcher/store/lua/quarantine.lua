@@ -41,6 +41,7 @@ local function quarantine(key, arg)
   if record.state == 'ASSIGNED' and record.agent and (tonumber(record['until']) or 0) > now then
     -- A transfer that waits: the conversation goes on with the agent it has.
     dequeue(contact)
+    restore_requirements(contact)
     unseal(contact)
     redis.call('HDEL', key.contact, 'x:' .. record.agent, 'u:' .. record.agent)
     step(contact, 'ASSIGNED', 'UNREADABLE', record.reservation or '', record.agent)

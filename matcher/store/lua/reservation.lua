@@ -226,6 +226,7 @@ local function keep_agent(reservation, cause, excluded_until)
     record.moving = 'ON_ACCEPT'
     enqueue(contact, reservation.pool, tonumber(record.created) - tonumber(record.head), tonumber(record.waits))
   elseif record.wait then
+    restore_requirements(contact)
     unseal(contact)
   end
   step(contact, 'ASSIGNED', cause, reservation.id, agent, 'x:' .. agent, excluded_until,

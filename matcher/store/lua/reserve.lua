@@ -131,9 +131,11 @@ local function add(changes, ...)
   for _, part in ipairs({...}) do changes[#changes + 1] = part end
 end
 
--- Adds what the request requires to the changes, and removes what an earlier request required.
-local function put_requirements(attempt, changes)
+-- Adds what the request requires to the changes, and removes what an earlier request required. `stays`: the contact stays
+-- with its agent until a transfer finds another one.
+local function put_requirements(attempt, changes, stays)
   local arg = attempt.arg
+  if stays then add(changes, 'before', requirements_before(attempt.contact)) end
   if attempt.record.state then redis.call('HDEL', attempt.key.contact, 'needs', 'only', 'wait_ms') end
   if arg.kind == 'new' and (attempt.record.first or attempt.record.moving) then
     -- Its agent did not answer in time, and nobody has written that yet: a transfer that waited is over.
@@ -188,6 +190,8 @@ local function write_offer(attempt, chosen, deadline, waits_until, changes)
     add(changes, 'head', arg.head_start_ms, 'wait_ms', arg.wait_ms)
     add(changes, 'wait', '1', 'sealed', arg.sealed, 'waits', digits(waits_until))
   elseif record.wait and not attempt.from_queue then
+    -- It takes the place of a transfer that waited.
+    restore_requirements(contact)
     unseal(contact)
   end
   local waits = waits_until or attempt.from_queue and tonumber(record.waits) or 0
@@ -351,7 +355,7 @@ local function reserve(key, arg)
   local changes = arg.kind == 'new' and begin(attempt, created) or {}
   -- The contact of an offer that its agent awaits goes on by what it required before, where the offer comes to nothing.
   if arg.kind == 'new' or (arg.kind == 'transfer' and (waits_until or not attempt.keeps_agent)) then
-    put_requirements(attempt, changes)
+    put_requirements(attempt, changes, attempt.transfer and (attempt.keeps_agent or not best))
   end
   exclude_previous(attempt, changes)
   if not best then return let_wait(attempt, created, waits_until, changes) end

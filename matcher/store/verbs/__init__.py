@@ -21,6 +21,7 @@ from matcher.store.verbs.customers import (
     RecallHandle,
     Rehash,
     Remember,
+    Reseal,
 )
 from matcher.store.verbs.keys import UseKeys
 from matcher.store.verbs.processes import RaiseSchema, Register
@@ -65,6 +66,7 @@ from matcher.store.verbs.traces import (
     ForgottenSite,
     ListedMember,
     LoadEvent,
+    MarkForgotten,
     Rewritten,
     RosterEvent,
 )
@@ -107,6 +109,7 @@ __all__ = [
     "Link",
     "ListedMember",
     "LoadEvent",
+    "MarkForgotten",
     "MissBeat",
     "ModelVectors",
     "NextDue",
@@ -126,6 +129,7 @@ __all__ = [
     "Rehash",
     "Remember",
     "Renew",
+    "Reseal",
     "Reserve",
     "ReserveInOrder",
     "Rest",
@@ -164,6 +168,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         PutProfileVectors,
         RecallHandle,
         Rehash,
+        Reseal,
         UseKeys,
         PutAgent,
         PutStatus,
@@ -179,6 +184,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         ForgetTraces,
         BlankAgent,
         CopyEvents,
+        MarkForgotten,
         Rewritten,
         AuditAgent,
         AuditQueue,

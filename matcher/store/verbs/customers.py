@@ -124,6 +124,18 @@ class RecallHandle(VerbCall, frozen=True, kw_only=True):
     answers: ClassVar[Answers] = {"ok": (), "moved": ()}
 
 
+class Reseal(VerbCall, frozen=True, kw_only=True):
+    """Replaces a sealed field of a record by the same sealed under a newer key. changed: it is another by now."""
+
+    life: Key
+    record: Key
+    field: str
+    expected: bytes
+    sealed: bytes
+
+    answers: ClassVar[Answers] = {"ok": (), "changed": ()}
+
+
 class Rehash(VerbCall, frozen=True, kw_only=True):
     """Stores a customer's handle by the digest of a newer key.
 

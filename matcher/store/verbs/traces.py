@@ -90,6 +90,18 @@ class ForgottenSite(CallPart, frozen=True, kw_only=True):
     mark: str
 
 
+class MarkForgotten(VerbCall, frozen=True, kw_only=True):
+    """Notes that traces of a site are being removed, or were; in a full store, too."""
+
+    forgotten: Key
+    site_id: str
+    mark: str
+
+    in_a_life: ClassVar[bool] = False
+    frees: ClassVar[bool] = True
+    answers: ClassVar[Answers] = {"ok": ()}
+
+
 class Rewritten(VerbCall, frozen=True, kw_only=True):
     """Takes sites off the list of those whose traces are still in the append-only file."""
 

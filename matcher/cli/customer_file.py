@@ -1,0 +1,242 @@
+"""Files of customers: reads their good rows and the errors of their bad rows, and writes the customers of an export.
+
+A record has the handles, the interests, where they come from, and the consent. The formats are those of roster files.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from matcher.cli import csv_cells, roster_csv, roster_json, roster_jsonl
+from matcher.cli.csv_cells import guarded
+from matcher.cli.misread_text import misreading
+from matcher.cli.roster_file import UTF8_MARK, Form, as_utf8
+from matcher.cli.roster_rows import BadRow
+from matcher.cli.tables import short
+from matcher.client import Violation
+from matcher.v1 import customers_pb2 as pb
+
+FIELDS: Final = (
+    "id",
+    "handles",
+    "interests",
+    "sources",
+    "consent_basis",
+    "consent_time",
+    "consent_expires",
+    "shareable",
+)
+"""The fields of a record, and the columns of a CSV file. `sources`: one for all interests, or one for each."""
+LISTS: Final = frozenset({"handles", "interests", "sources"})
+TRUTHS: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("true", "yes", "1"), True),
+    **dict.fromkeys(("", "false", "no", "0"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerRow:
+    """A customer of a file; line: from 1, of an array the number of the entry. misread: as of a roster's row."""
+
+    line: int
+    customer: pb.Customer
+    misread: tuple[Violation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFile:
+    """The contents of a file: its good rows, its bad rows, and each ignored field with its first line."""
+
+    good: tuple[CustomerRow, ...]
+    bad: tuple[BadRow, ...]
+    unread: Mapping[str, int]
+    unit: str = "line"
+
+
+def read_customers(data: bytes, form: Form) -> CustomerFile:
+    """Return the customers of a file."""
+    data, fault = as_utf8(data)
+    if fault:
+        return CustomerFile((), (BadRow.of(1, "file", fault),), {})
+    good: list[CustomerRow] = []
+    bad: list[BadRow] = []
+    unread: dict[str, int] = {}
+    lines: dict[str, int] = {}
+    unit, rows = _parsed(data, form)
+    for parsed in rows:
+        if isinstance(parsed, BadRow):
+            bad.append(parsed)
+            continue
+        line, record, noted = parsed
+        wrong = list(noted)
+        for field in record.keys() - set(FIELDS):
+            unread.setdefault(field, line)
+        customer = _customer(record, wrong)
+        for position, handle in enumerate(customer.handles):
+            if handle in lines:
+                where = f"on line {lines[handle]}" if unit == "line" else f"in entry {lines[handle]}"
+                wrong.append(Violation(f"handles[{position}]", f"is also {where}"))
+            lines.setdefault(handle, line)
+        if wrong:
+            bad.append(BadRow(line, "", tuple(wrong)))
+        else:
+            good.append(CustomerRow(line, customer, _misread(customer)))
+    return CustomerFile(tuple(good), tuple(bad), unread, unit)
+
+
+def file_field(field: str) -> str:
+    """Return the name in the file of a field of the API."""
+    field = field.removeprefix("customer.").removesuffix(".text")
+    names = {"name": "id", "consent.basis": "consent_basis", "consent.time": "consent_time"}
+    return {**names, "consent.expire_time": "consent_expires", "consent": "consent_basis"}.get(field, field)
+
+
+def text_of(customers: Iterable[pb.Customer], form: Form) -> str:
+    """Return the text of a file with customers; importing it changes nothing."""
+    records = [record_of(customer) for customer in customers]
+    match form:
+        case Form.JSONL:
+            return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        case Form.JSON:
+            listed = ",\n".join(json.dumps(record, ensure_ascii=False) for record in records)
+            return f"[\n{listed}\n]\n"
+        case Form.CSV:
+            out = io.StringIO(UTF8_MARK, newline="")
+            out.seek(0, io.SEEK_END)
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerow(FIELDS)
+            writer.writerows([_cell(record[field]) for field in FIELDS] for record in records)
+            return out.getvalue()
+
+
+def record_of(customer: pb.Customer) -> dict[str, object]:
+    """Return a customer as a record of a file."""
+    consent = customer.consent
+    given = customer.HasField("consent")
+    return {
+        "id": short(customer.name),
+        "handles": list(customer.handles),
+        "interests": [interest.text for interest in customer.interests],
+        "sources": [interest.source for interest in customer.interests],
+        "consent_basis": consent.basis,
+        "consent_time": consent.time.ToJsonString() if given else "",
+        "consent_expires": consent.expire_time.ToJsonString() if given else "",
+        "shareable": consent.shareable,
+    }
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list):
+        # Sources may be empty, which a list between bars does not show.
+        plain = csv_cells.list_cell(value) if all(value) else json.dumps(value, ensure_ascii=False)
+        return guarded(plain)
+    return guarded(("true" if value else "false") if isinstance(value, bool) else csv_cells.text_cell(str(value)))
+
+
+ParsedRow = tuple[int, dict[str, object], Sequence[Violation]] | BadRow
+
+
+def _parsed(data: bytes, form: Form) -> tuple[str, Iterator[ParsedRow]]:
+    """Return what the rows of a file are counted by, and the rows."""
+    if form is Form.CSV:
+        return "line", roster_csv.read_table(data, "handles", _cells)
+    if roster_json.is_array(data):
+        return "entry", (row if isinstance(row, BadRow) else (*row, ()) for row in roster_json.read_entries(data))
+    return "line", (row if isinstance(row, BadRow) else (*row, ()) for row in roster_jsonl.read_lines(data))
+
+
+def _cells(by_column: Mapping[str, str], _wrong: list[Violation]) -> dict[str, object]:
+    return {
+        column: csv_cells.read_list(cell) if column in LISTS else csv_cells.read_text(cell)
+        for column, cell in by_column.items()
+    }
+
+
+def _customer(record: Mapping[str, object], wrong: list[Violation]) -> pb.Customer:
+    """Return a record as a customer, and note the values of a wrong type; the service validates everything else."""
+    interests, sources = (_texts(record, field, wrong) for field in ("interests", "sources"))
+    if len(sources) == 1:
+        sources = sources * len(interests)
+    elif sources and len(sources) != len(interests):
+        wrong.append(Violation("sources", f"has {len(sources)} entries for {len(interests)} interests: one, or each"))
+        sources = []
+    named = zip(interests, sources or [""] * len(interests), strict=True)
+    identifier, handles = _text(record, "id", wrong), _texts(record, "handles", wrong)
+    customer = pb.Customer(
+        # The ids of another site, or of a restored one, are others: a customer is found by the handles.
+        name="" if handles else identifier,
+        handles=handles,
+        interests=[pb.CustomerInterest(text=text, source=source) for text, source in named],
+    )
+    basis = _text(record, "consent_basis", wrong)
+    times = {name: _time(record, f"consent_{name}", wrong) for name in ("time", "expires")}
+    shareable = _truth(record, wrong)
+    if basis or any(times.values()) or shareable:
+        customer.consent.CopyFrom(
+            pb.Consent(basis=basis, time=times["time"], expire_time=times["expires"], shareable=shareable)
+        )
+    return customer
+
+
+def _text(record: Mapping[str, object], field: str, wrong: list[Violation]) -> str:
+    value = record.get(field)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        wrong.append(Violation(field, "is not a text"))
+        return ""
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        wrong.append(Violation(field, "is not UTF-8"))
+        return ""
+    return value
+
+
+def _texts(record: Mapping[str, object], field: str, wrong: list[Violation]) -> list[str]:
+    value = record.get(field)
+    if value is None:
+        return []
+    if isinstance(value, str) and field == "sources":
+        value = [value]
+    if not isinstance(value, list):
+        wrong.append(Violation(field, "is not a list"))
+        return []
+    return [_text({field: item}, field, wrong) for item in value]
+
+
+def _time(record: Mapping[str, object], field: str, wrong: list[Violation]) -> Timestamp | None:
+    """Return a time that is given as RFC 3339 or as a day, which begins at midnight UTC; None where there is none."""
+    text = _text(record, field, wrong).strip()
+    if not text:
+        return None
+    try:
+        given = datetime.fromisoformat(text)
+        stamp = Timestamp()
+        stamp.FromDatetime(given if given.tzinfo else given.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        wrong.append(Violation(field, f"is {text[:64]!r}, no time such as 2026-11-30 or 2026-11-30T12:00:00Z"))
+        return None
+    return stamp
+
+
+def _truth(record: Mapping[str, object], wrong: list[Violation]) -> bool:
+    value = record.get("shareable")
+    if isinstance(value, bool) or value is None:
+        return bool(value)
+    known = TRUTHS.get(str(value).strip().casefold())
+    if known is None:
+        wrong.append(Violation("shareable", "is none of true, false, yes, no, 1, 0"))
+    return bool(known)
+
+
+def _misread(customer: pb.Customer) -> tuple[Violation, ...]:
+    texts = [(f"interests[{place}]", interest.text) for place, interest in enumerate(customer.interests)]
+    texts += [(f"handles[{place}]", handle) for place, handle in enumerate(customer.handles)]
+    return tuple(Violation(field, why) for field, text in texts if (why := misreading(text)))
