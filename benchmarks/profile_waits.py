@@ -148,8 +148,8 @@ async def measure(folder: Path, contacts: int, occupancy: float, days: int) -> d
     waits: dict[str, list[tuple[float, float]]] = {}
     async with open_production(load(), lambda _: None) as production:
         await production.encode_suite(suite, _silent)
-        profiles = {text for message in suite.messages for text in production.brought((message.text[:512],))}
-        await production.encode(profiles, "profiles", _silent, messages=[SAYS_NOTHING])
+        profiles = ((message.text[:512],) for message in suite.messages)
+        await production.encode((), "profiles", _silent, messages=[SAYS_NOTHING], profiles=profiles)
         floor = (await production.floors_of(production.index(suite.agents))).of(ENGLISH)
         for day in range(days):
             arrivals = drawn(production, suite, contacts, occupancy, SEED + day)

@@ -19,9 +19,12 @@ class ComparedUnits:
     units: Sentences
     texts: list[str]
     language: str
-    """The tag of the language in which the message is written; "": unknown."""
+    """The tag of the language in which the message is written, or the customer's interests where no unit is left of it;
+    "": unknown."""
     profile_texts: list[str] = field(default_factory=list)
     """What is compared of the customer's interests, one text for each of `units.profile`."""
+    profile_language: str = ""
+    """The tag of the language in which the interests are written, all together; "": unknown."""
 
 
 def profile_units(message: Message, unknown: Unknown) -> tuple[tuple[ProfileUnit, ...], list[str]]:

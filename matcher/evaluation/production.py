@@ -53,12 +53,21 @@ class Production:
         return replace(self, scorer=scorer, learned_from=())
 
     async def encode(
-        self, texts: Iterable[str], label: str, progress: Progress, *, messages: Iterable[str] = ()
+        self,
+        texts: Iterable[str],
+        label: str,
+        progress: Progress,
+        *,
+        messages: Iterable[str] = (),
+        profiles: Iterable[tuple[str, ...]] = (),
     ) -> None:
-        """Encode the texts as they are, and the units of messages, that the cache does not hold."""
+        """Encode what the cache does not hold: texts as they are, the units of messages and of customers' interests."""
         wanted: dict[bool | None, set[str]] = {None: set(texts), True: set(), False: set()}
         for compared, _ in map(self._compared, set(messages)):
             wanted[compared.language == ENGLISH].update(compared.texts)
+        for interests in profiles:
+            compared, _ = self._compared("", interests)
+            wanted[compared.profile_language == ENGLISH].update(compared.profile_texts)
         if not halves_of(self.cache.encoder):
             wanted = {None: set().union(*wanted.values())}
         missing = {english: self.cache.missing(some, english=english) for english, some in wanted.items()}
@@ -73,16 +82,14 @@ class Production:
         messages = (message.text for message in suite.messages)
         await self.encode(texts, f"{suite.name}: encoding", progress, messages=messages)
 
-    def brought(self, interests: Sequence[str]) -> list[str]:
-        """Return the texts of the units of a customer's interests, as the router compares them."""
-        return self._compared("", interests)[0].profile_texts
-
     def read(self, text: str, interests: Sequence[str] = ()) -> EncodedMessage:
         """Return a message with its customer's interests as the router encodes it; the cache must hold all units."""
         compared, known_stems = self._compared(text, interests)
         vectors = self.cache.vectors(compared.texts, english=compared.language == ENGLISH)
         if compared.profile_texts:
-            vectors = np.concatenate([vectors, self.cache.vectors(compared.profile_texts)])
+            vectors = np.concatenate(
+                [vectors, self.cache.vectors(compared.profile_texts, english=compared.profile_language == ENGLISH)]
+            )
         return EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:

@@ -53,8 +53,9 @@ async def check_profiles(
     """
     for suite in suites:
         await production.encode_suite(suite, progress)
-        brought = {text for message in suite.messages for text in production.brought(_interests(message.text))}
-        await production.encode(brought, f"{suite.name}: encoding profiles", progress, messages=[SAYS_NOTHING])
+        profiles = (_interests(message.text) for message in suite.messages)
+        label = f"{suite.name}: encoding profiles"
+        await production.encode((), label, progress, messages=[SAYS_NOTHING], profiles=profiles)
     found: list[list[tuple[float, _Hits]]] = [[] for _ in suites]
     scorers: Iterator[tuple[int, Production]] = iter([(0, production)])
     if folds:

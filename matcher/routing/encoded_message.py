@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from matcher.affinity.comparable import Unknown
 from matcher.affinity.compared import ComparedUnits, compared_units, profile_units
-from matcher.affinity.language import ENGLISH
+from matcher.affinity.language import ENGLISH, language_of
 from matcher.affinity.lexicon import stems
 from matcher.affinity.sentences import Sentences
 from matcher.affinity.small_talk import SmallTalk
@@ -24,6 +25,8 @@ from matcher.replica.site_replica import SiteReplica
 from matcher.routing.encoder_share import EncoderShare
 from matcher.routing.message_reading import AT_ONCE, in_reader
 from matcher.store.remembered import StoredProfile
+
+LINE: Final = "\n"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -75,7 +78,12 @@ async def encode_message(
     compared, known_stems = cut(message) if characters <= AT_ONCE else await in_reader(cut, message)
     vectors = await _encode(encoder, compared.texts, compared.language == ENGLISH, share, until)
     if compared.profile_texts:
-        vectors = np.concatenate([vectors, await _encode(encoder, compared.profile_texts, None, share, until)])
+        vectors = np.concatenate(
+            [
+                vectors,
+                await _encode(encoder, compared.profile_texts, compared.profile_language == ENGLISH, share, until),
+            ]
+        )
     encoded = EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
     wanted = pool is None or pool.policy.profile_weight > 0
     return with_profile(encoded, profile) if profile and wanted else encoded
@@ -131,8 +139,12 @@ def with_profile(encoded: EncodedMessage, profile: StoredProfile) -> EncodedMess
         msgspec.structs.replace(encoded.units, profile=(*encoded.units.profile, *units)),
         np.concatenate([encoded.vectors, profile.rows[said]]),
         [*encoded.stems, *(stems(profile.interests[place].text) for place in said)],
-        language=encoded.language,
+        language=encoded.language or ("" if encoded.units.spans else _language_of(profile)),
     )
+
+
+def _language_of(profile: StoredProfile) -> str:
+    return language_of(LINE.join(interest.text for interest in profile.interests), "")
 
 
 def cut_message(
@@ -143,7 +155,14 @@ def cut_message(
     if message.interests:
         profile, texts = profile_units(message, unknown)
         units = msgspec.structs.replace(compared.units, profile=profile)
-        compared = replace(compared, units=units, profile_texts=texts)
+        language = language_of(LINE.join(message.interests), message.requirements.language)
+        compared = replace(
+            compared,
+            units=units,
+            language=compared.language or ("" if compared.texts else language),
+            profile_texts=texts,
+            profile_language=language,
+        )
     return compared, [stems(text) for text in (*compared.texts, *compared.profile_texts)]
 
 

@@ -92,7 +92,8 @@ class Ranker:
     async def search(self, request: RankRequest, *, free: int) -> SearchResult:
         """Search in a loop turn; free: how many of the least utilized agents the result names."""
         search = SearchRequest(request.replica, request.requirements, free, math.inf)
-        query = request.encoded.query(await request.replica.floor(request.pool), request.pool.policy.profile_weight)
+        encoded, pool = request.encoded, request.pool
+        query = encoded.query(await request.replica.floor(pool, encoded.language), pool.policy.profile_weight)
         return (await self._searches.find(search, query)).result
 
     async def rank(self, request: RankRequest, options: RankOptions = _DEFAULT_OPTIONS) -> Ranking:

@@ -144,13 +144,13 @@ class WaitingReader:
             return_exceptions=True,
         )
         queued = []
-        for waiting, message, pool, outcome in zip(opened, read, pools, outcomes, strict=True):
+        for waiting, message, pool, profile, outcome in zip(opened, read, pools, profiles, outcomes, strict=True):
             place, record = waiting.place, waiting.record
             encoded: EncodedMessage | BaseException | None = outcome
             if isinstance(outcome, BaseException):
                 if isinstance(outcome, MatcherError) or not isinstance(outcome, Exception):
                     raise outcome
-                encoded = await self._encoded_alone(place.contact, record, message, pool)
+                encoded = await self._encoded_alone(place.contact, record, message, pool, profile)
             if isinstance(encoded, EncodedMessage):
                 required = waiting.message.requirements
                 queued.append(QueuedContact(place, record, waiting.message, waiting.auto_accept, encoded, required))
@@ -159,14 +159,14 @@ class WaitingReader:
         return queued
 
     async def _encoded_alone(
-        self, contact: str, record: WaitingContact, message: Message, pool: Pool
+        self, contact: str, record: WaitingContact, message: Message, pool: Pool, profile: StoredProfile | None
     ) -> EncodedMessage | None:
         """Encode a message again, for another of its batch may have failed; None: it is set aside now.
 
         Raises what the encoder raises of a text that is surely good: then the encoder is broken, and no contact is.
         """
         try:
-            return await encode_or_fall_back(self._replica, pool, message, share=self._share)
+            return await encode_or_fall_back(self._replica, pool, message, profile, self._share)
         except MatcherError:
             raise
         except Exception as fault:  # noqa: BLE001 - whatever a text does to the encoder, the others are served

@@ -7,7 +7,9 @@ slices, for the handles, digests and ids of the person.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -18,6 +20,7 @@ from matcher.store.customers import HANDLE, CustomerStore
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.keys import Keys
 from matcher.store.redis.client import StoreClient
+from matcher.store.unreadable import NOT_READABLE
 
 T = TypeVar("T")
 
@@ -26,6 +29,8 @@ SLICE: Final = 500
 JOINED: Final = "m:"
 REQUEST: Final = "r:"
 """What the fields of a customer's record begin with that name a customer who was joined to it, and a request."""
+_RESERVATION: Final = re.compile(r"\d+\|[A-Z]+\|[A-Z_]+\|([^|]+)\|[^|]*\|\d+")
+"""A step of a contact's history that names a reservation."""
 
 
 @dataclass(slots=True)
@@ -162,13 +167,18 @@ class TraceStore:
             else:
                 kept.add(contact)
                 traces.cut.add((keys.contact(contact), "customer"))
+                traces.records.add(keys.aside(contact))
+        # Of a contact that cannot be read, what it was before has the customer, too.
+        async for contact, handle in self.records(site, "aside", ("HGET", "customer")):
+            if handle and self._keys.handle_digests(handle.decode(errors="replace"))[0] in digests:
+                traces.records.add(keys.aside(contact))
         return kept
 
     @staticmethod
     def _note_contact(keys: Keys, contact: str, fields: Fields, traces: Traces) -> None:
-        history = (event.split("|") for event in fields.get("history", b"").decode().split(";") if event)
+        history = fields.get("history", b"").decode(errors="replace").split(";")
         traces.contacts.add(contact)
-        traces.reservations |= {event[3] for event in history} - {""}
+        traces.reservations |= {_RESERVATION.sub(r"\1", event) for event in history if _RESERVATION.fullmatch(event)}
         traces.records |= {keys.contact(contact), keys.aside(contact)}
         traces.members |= {(keys.contacts, contact), (keys.timers, f"contact|{contact}")}
 
@@ -195,9 +205,15 @@ class TraceStore:
         async for reservation, contact in self.records(site, "resv", ("HGET", "contact")):
             if contact and contact.decode(errors="replace") in traces.contacts:
                 traces.reservations.add(reservation)
-        for reservation in traces.reservations:
-            traces.records.add(keys.reservation(reservation))
-            traces.members |= {(keys.due, f"reservation|{reservation}"), (keys.timers, f"idle|{reservation}")}
+        for part in slices(sorted(traces.reservations)):
+            commands = [("HMGET", keys.reservation(one), "agent", "channel", "cost", "counts") for one in part]
+            for reservation, said in zip(part, await self._client.pipeline(commands), strict=True):
+                agent, channel, *costs = ((value or b"").decode(errors="replace") for value in said)
+                traces.records.add(keys.reservation(reservation))
+                traces.members |= {(keys.due, f"reservation|{reservation}"), (keys.timers, f"idle|{reservation}")}
+                # A hold that has lapsed goes with the agent's next reservation only.
+                held = {f"{reservation}|{channel}|{cost}" for cost in costs if cost}
+                traces.members |= {(keys.holds(agent), member) for member in held if agent}
         async for request, answer in self.records(site, "once", ("GET",)):
             if answer and answer.decode(errors="replace").rpartition("|")[2] in traces.contacts:
                 traces.records.add(keys.once(*request.split(":", 1)))
@@ -210,7 +226,10 @@ def slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def _has_ended(contact: str, fields: Fields, now_ms: int) -> bool:
-    return decode_contact(contact, fields, now_ms).state in ENDED
+    """Return whether a contact has ended; one that cannot be read has not."""
+    with suppress(*NOT_READABLE):
+        return decode_contact(contact, fields, now_ms).state in ENDED
+    return False
 
 
 def _named(fields: Iterable[str], prefix: str) -> set[str]:

@@ -1485,7 +1485,8 @@ class Decision(_message.Message):
     """Whether it was assigned by hand above the agent's capacity of that moment."""
     language: _builtins.str
     """The language in which the message is written, as the service identified it, which chose affinity_floor: a BCP-47 tag,
-    such as "en". Empty: not identified. Not Message.language, which is required of the agent.
+    such as "en"; where nothing of the message is compared, that of the customer's interests. Empty: not identified. Not
+    Message.language, which is required of the agent.
     """
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:

@@ -32,7 +32,7 @@ async def test_every_contact_of_a_drawn_day_is_served_and_few_agents_make_all_wa
     says_nothing = [(text, right) for text, right in MESSAGES if text == "nothing at all"]
     suite = read_suite(write_suite(tmp_path / "five", ROSTER, says_nothing))
     await plain.encode_suite(suite, silent)
-    await plain.encode(plain.brought([suite.messages[0].text]), "profiles", silent, messages=["hi"])
+    await plain.encode((), "profiles", silent, messages=["hi"], profiles=[(suite.messages[0].text,)])
     waits = waits_of_a_day(plain, suite, 0.0, drawn(plain, suite, 60, 1.5, 7))
     assert len(waits) == 4
     for with_profiles, without in waits.values():

@@ -141,10 +141,12 @@ async def test_a_text_that_the_encoder_cannot_encode_costs_one_contact(
     reader = WaitingReader(replica, pair.slow.queue, Sealer(KEYS), reasons.append)
     encode, fails = pair.encoder.encode, [""]
 
-    async def failing(texts: Sequence[str], *, priority: Priority = Priority.ROUTE) -> Vectors:
+    async def failing(
+        texts: Sequence[str], *, english: bool | None = None, priority: Priority = Priority.ROUTE
+    ) -> Vectors:
         if any(fails[0] in text for text in texts):
             raise ValueError("not encoded")
-        return await encode(texts, priority=priority)
+        return await encode(texts, english=english, priority=priority)
 
     monkeypatch.setattr(pair.encoder, "encode", failing)
     with pytest.raises(ValueError, match="not encoded"):

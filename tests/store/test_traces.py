@@ -16,7 +16,7 @@ from matcher.model import (
     Reservation,
 )
 from matcher.model.customers import Consent, CustomerInterest, CustomerWrite
-from matcher.model.lifecycle import AgentStatus, ContactState
+from matcher.model.lifecycle import AgentStatus, Cause, ContactState
 from matcher.store.agent_traces import AgentTraceStore
 from matcher.store.change_stream import ChangeStream, FellBehind
 from matcher.store.codecs import Record, encode_record
@@ -105,6 +105,26 @@ async def test_every_trace_of_a_customer_goes_and_those_of_others_stay(town: Tow
     assert await town.left(bo, "contact-bo", bos.id, bos.decision) == before
     assert (await town.records.customer(town.stage.site, bo, 0)).handles == ("bo@example",)
     await town.forget(joined)  # a repetition finds nothing
+
+
+async def test_what_was_kept_aside_and_a_hold_that_lapsed_go_with_the_customer(town: Town) -> None:
+    """A contact that cannot be read stays for whoever ends it, without the customer; a handle may be in any script."""
+    stage = town.stage
+    jo, li = await town.remember("jo@example"), await town.remember("李@example")
+    for contact, handle in (("broken-1", "jo@example"), ("broken-2", "李@example")):
+        await stage.line_up(contact, customer=handle)
+        await stage.raw("HSET", stage.keys.contact(contact), "created", "soon")
+        (record,) = await stage.contacts.kept(stage.site, [contact])
+        assert record is not None
+        assert await stage.contacts.quarantine(stage.site, contact, record.seen)
+    held = await stage.hold("agent-ann", contact="lapsed", customer="jo@example", hold_ms=1, record=decided())
+    await stage.passed(held.deadline_ms)
+    await stage.contacts.leave(stage.site, "lapsed", Cause.CANCELED)
+    assert held.id in " ".join([str(one) for one in await stage.raw("ZRANGE", stage.keys.holds("agent-ann"), 0, -1)])
+    await town.forget(jo, li)
+    assert await town.left("jo@example", "李@example", jo, li, "lapsed", held.id) == []
+    states = [(await stage.contacts.contact(stage.site, contact, 0)).state for contact in ("broken-1", "broken-2")]
+    assert states == [ContactState.QUARANTINED] * 2
 
 
 async def test_a_decision_that_outlives_its_contact_goes_with_the_customer(town: Town) -> None:
