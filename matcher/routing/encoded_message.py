@@ -52,7 +52,7 @@ class EncodedMessage:
         if not self.units.profile:
             return Query(self.vectors, self.stems)
         said, brought = len(self.units.spans), len(self.units.profile)
-        weights = [1.0] * said + [profile_weight] * brought
+        weights = None if profile_weight == 1.0 else [1.0] * said + [profile_weight] * brought
         return Query(self.vectors, self.stems, weights, Beside(said, floor))
 
 
