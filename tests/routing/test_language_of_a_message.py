@@ -75,10 +75,10 @@ async def test_all_units_of_a_message_are_read_in_its_language(text: str, langua
     assert again.told == pair.told
 
 
-async def test_the_interests_of_a_customer_are_each_read_in_their_own_language() -> None:
-    """What is known of a customer may be in another language than the message."""
+async def test_the_interests_of_a_customer_are_read_in_their_own_language() -> None:
+    """What is known of a customer may be in another language than the message; all interests have one."""
     pair: Any = Pair()
-    message = Message(GERMAN, "", Requirements(), interests=("I restore wooden sailing boats.",))
-    await encode_message(pair, await read_message(message))
-    assert pair.told["I restore wooden sailing boats."] is None
-    assert set(pair.told.values()) == {False, None}
+    interests = ("I restore wooden sailing boats.", "Chess.")
+    await encode_message(pair, await read_message(Message(GERMAN, "", Requirements(), interests=interests)))
+    assert {text: pair.told.pop(text) for text in interests} == dict.fromkeys(interests, True)
+    assert set(pair.told.values()) == {False}

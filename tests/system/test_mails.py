@@ -124,18 +124,20 @@ async def test_a_mail_of_nothing_but_a_quote_says_nothing(service: Server) -> No
         assert (suggested.units, suggested.basis) == (0, pb.FALLBACK)
 
 
-THAI = "ผึ้งของฉันบินหนีไปแล้ว"
+AMHARIC = "ንቦቼ ሸሽተዋል"
+KEEPS_BEES = "ንቦችን አሳድጋለሁ"
+"""In Amharic, which no packaged model knows."""
 
 
 async def test_what_the_model_does_not_know_finds_nobody(service: Server) -> None:
-    """A Thai sentence, a thumb and a wave do not look like three instruments; a saxophone does."""
+    """A sentence in Amharic, a thumb and a wave do not look like three instruments; a saxophone does."""
     async with service.client(await service.site()) as client:
-        await hire(client, {"jazz": person("🎷🎺🥁"), "bea": person(BEES), "thai": person("ฉันเลี้ยงผึ้ง")})
-        for text in (THAI, "👍", "hi 👋", "ขอบคุณมาก"):
+        await hire(client, {"jazz": person("🎷🎺🥁"), "bea": person(BEES), "aster": person(KEEPS_BEES)})
+        for text in (AMHARIC, "👍", "hi 👋", "አመሰግናለሁ"):
             suggested = await client.suggest(text)
             assert suggested.basis == pb.FALLBACK
             assert suggested.units == 0
-        assert (await client.suggest(THAI)).set_aside[0].kind == pb.SET_ASIDE_UNKNOWN
+        assert (await client.suggest(AMHARIC)).set_aside[0].kind == pb.SET_ASIDE_UNKNOWN
         jazz = await client.suggest("Who plays the saxophone and the trumpet?")
         assert jazz.candidates[0].agent == client.name("agents", "jazz")
         assert jazz.basis == pb.AFFINITY
@@ -144,13 +146,13 @@ async def test_what_the_model_does_not_know_finds_nobody(service: Server) -> Non
 async def test_an_interest_that_says_nothing_is_named_to_who_writes_it(service: Server) -> None:
     """The import warns, and reading the agent says the same as long as the model serves."""
     async with service.client(await service.site()) as client:
-        row = people.ImportRow(row=7, agent_id="thai", agent=person("ฉันเลี้ยงผึ้ง", BEES, "Good morning!"))
+        row = people.ImportRow(row=7, agent_id="aster", agent=person(KEEPS_BEES, BEES, "Good morning!"))
         (answer,) = [answer async for answer in client.import_agents([row])]
         assert [(silent.interest, silent.reason) for silent in answer.silent_interests] == [
-            ("ฉันเลี้ยงผึ้ง", people.UNKNOWN_TO_MODEL),
+            (KEEPS_BEES, people.UNKNOWN_TO_MODEL),
             ("Good morning!", people.SMALL_TALK),
         ]
-        assert (await client.agent("thai")).silent_interests == answer.silent_interests
+        assert (await client.agent("aster")).silent_interests == answer.silent_interests
         (listed,) = [agent async for agent in client.agents()]
         assert listed.silent_interests == answer.silent_interests
 

@@ -48,6 +48,8 @@ class Pieces:
     def _runs(self, text: str) -> Iterator[tuple[int, int]]:
         start = None
         for at, sign in enumerate(text):
+            if start is not None and unicodedata.category(sign).startswith("M"):
+                continue  # an accent of a sign that is not known
             if self._knows(sign):
                 if start is not None:
                     yield start, at
