@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.sizes import ROOT
+from matcher.affinity.kinds import Halves
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
 from matcher.encoder import Encoder, EncoderSettings, Priority, halves_of, open_encoder
@@ -87,19 +88,25 @@ class Roster:
         return Profile(self.ids[number], self.lines[number])
 
 
-def make_roster(material: Material, vectors: Floats, agents: int, interests: int = INTERESTS) -> Roster:
+def make_roster(
+    material: Material, vectors: Floats, agents: int, interests: int = INTERESTS, halves: Halves | None = None
+) -> Roster:
     """Return a roster of any size from real interests, whose vectors are rotated a little so that all are distinct.
 
-    vectors: [lines, dimension] of the material's interests.
+    vectors: [lines, dimension] of the material's interests; halves: of the vectors of a pair, each rotated by itself.
     """
     rng = np.random.default_rng(SEED)
     drawn = rng.integers(len(material.lines), size=(agents, interests))
     rotated = vectors[drawn]
-    spread = np.float32(np.sqrt((1 / NEARNESS**2 - 1) / vectors.shape[1]))
     for at in range(0, agents, 4096):
-        block = rotated[at : at + 4096]
-        block += spread * rng.standard_normal(block.shape, dtype=np.float32)
-        block /= np.linalg.norm(block, axis=2, keepdims=True)
+        start = 0
+        for length in halves or (vectors.shape[1],):
+            block = rotated[at : at + 4096, :, start : start + length]
+            there = block.any(axis=2, keepdims=True)  # a text that is not English has no first half
+            spread = np.float32(np.sqrt((1 / NEARNESS**2 - 1) / length))
+            block += there * spread * rng.standard_normal(block.shape, dtype=np.float32)
+            block /= np.where(there, np.linalg.norm(block, axis=2, keepdims=True), np.float32(1.0))
+            start += length
     rotated = rotated.astype(np.float16).astype(np.float32)
     lines = tuple(tuple(material.lines[line] for line in row) for row in drawn.tolist())
     return Roster(tuple(f"a{number:06d}" for number in range(agents)), lines, rotated)

@@ -21,8 +21,10 @@ from benchmarks.material import (
 from benchmarks.sizes import Sizes
 from benchmarks.slices import Figures, a_a, estimate, ratio
 from matcher.affinity.lexicon import Lexicon, stems
+from matcher.affinity.projection import projected, similarities
 from matcher.affinity.scorer import Evidence, Scorer
 from matcher.affinity.sentences import split
+from matcher.encoder import halves_of
 from matcher.index import Query, SiteIndex
 from matcher.model import Requirements
 from matcher.model.lifecycle import AgentStatus
@@ -56,12 +58,13 @@ async def measure(sizes: Sizes) -> Figures:
             units = split(text).texts(text)
             queries.append(Query(await encoder.encode(units), [*map(stems, units)]))
         scorer = serving_scorer(encoder)
+        halves = halves_of(encoder)
     finally:
         await encoder.close()
     checks = Checks()
     figures: Figures = {}
     for agents in sizes.search_agents:
-        figures |= _one_roster(sizes, make_roster(material, vectors, agents), scorer, queries, checks)
+        figures |= _one_roster(sizes, make_roster(material, vectors, agents, halves=halves), scorer, queries, checks)
     return {
         "search_same_agent": sum(checks.same) / len(checks.same),
         "search_checks": len(checks.same),
@@ -156,23 +159,24 @@ class _BruteForce:
         self._lexicon = Lexicon()
         handles = [[self._lexicon.add(stems(line)) for line in lines] for lines in roster.lines]
         self._handles = np.array(handles, np.int64)
-        self._rows = np.empty_like(roster.vectors)
-        for at in range(0, len(roster), _CHUNK):
-            self._rows[at : at + _CHUNK] = scorer.project(roster.vectors[at : at + _CHUNK])
 
     def best(self, query: Query, free: np.typing.NDArray[np.int64]) -> dict[str, float]:
         """Return the affinity of each best agent by id; several agents if they are equal, none without a match."""
         scorer = self._scorer
-        units = scorer.project(query.units)
+        units = projected(scorer, query.units)
         parts = []
         for at in range(0, len(free), _CHUNK):
             block = free[at : at + _CHUNK]
-            rows = self._rows[block].reshape(-1, units.shape[1])
-            cosines = (units @ rows.T).reshape(len(units), len(block), self.interests)
+            rows = projected(scorer, self._roster.vectors[block].reshape(-1, query.units.shape[1]))
+            flat, both_english = similarities(units, rows)
+            both = np.ones(flat.shape, np.bool_) if both_english is None else both_english
+            shape = (len(flat), len(block), self.interests)
+            cosines = scorer.values(flat, both).reshape(shape)
             unit, agent, interest = np.nonzero(cosines > scorer.threshold)
-            parts.append((unit, block[agent], interest, cosines[unit, agent, interest]))
-        unit, agent, interest, cosine = (np.concatenate(column) for column in zip(*parts, strict=True))
-        lexical = self._lexicon.shared(query.stems, unit, self._handles[agent, interest])
+            stemmed = both.reshape(shape)[unit, agent, interest]
+            parts.append((unit, block[agent], interest, cosines[unit, agent, interest], stemmed))
+        unit, agent, interest, cosine, stemmed = (np.concatenate(column) for column in zip(*parts, strict=True))
+        lexical = self._lexicon.shared(query.stems, unit, self._handles[agent, interest]) * stemmed
         scores = scorer.score(Evidence(unit, agent, interest, cosine, lexical, np.full(len(unit), self.interests)))
         if not len(scores.agent):
             return {}

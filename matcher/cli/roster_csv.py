@@ -195,6 +195,10 @@ def _read_cells(
 def _agent(by_column: Mapping[str, str], wrong: list[Violation]) -> dict[str, object]:
     """Return the record of an agent of the cells of a row."""
     record: dict[str, object] = {}
+    if "capacity" in by_column:
+        if "capacity_total" in by_column:
+            wrong.append(Violation("capacity", "is a column beside capacity_total: keep one of the two"))
+        by_column = {"capacity_total": by_column["capacity"], **by_column}
     for column, cell in by_column.items():
         if column in ("interests", "languages"):
             record[column] = csv_cells.read_list(cell)
@@ -204,7 +208,7 @@ def _agent(by_column: Mapping[str, str], wrong: list[Violation]) -> dict[str, ob
             record[column] = csv_cells.read_skills(cell, wrong)
         elif column == "display_name":
             record[column] = csv_cells.read_text(cell)
-        elif column not in ("capacity_total", "channels"):
+        elif column not in ("capacity_total", "channels", "capacity"):
             record[column] = cell.strip()
     total, channels = (
         by_column[name].strip() if name in by_column else None for name in ("capacity_total", "channels")

@@ -82,7 +82,7 @@ class Deadlines:
     @classmethod
     def all_at(cls, seconds: float) -> Deadlines:
         """Return the same deadline for every class of calls; the silence of a watch stays as it is."""
-        return cls(route=seconds, read=seconds, write=seconds, import_silence=seconds)
+        return cls(route=seconds, read=seconds, write=seconds, forget=seconds, import_silence=seconds)
 
 
 class Connection:

@@ -121,6 +121,15 @@ def test_a_spreadsheets_csv_is_read_with_its_mark_and_its_semicolons() -> None:
     assert [(row.agent_id, list(row.agent.interests)) for row in roster.good] == [("ana", ["I sail.", "I row."])]
 
 
+def test_a_column_named_capacity_is_the_total_and_two_totals_are_refused() -> None:
+    """The word that people write is not lost beside `channels`, nor where both columns are there."""
+    (row,) = read_roster(b"id,Capacity,channels\nana,4,chat:1\n", Form.CSV, "default").good
+    assert (row.agent.capacity.total, [one.channel for one in row.agent.capacity.channels]) == (4, ["chat"])
+    assert wrong(b"id,capacity,capacity_total\nana,4,3\n", Form.CSV) == {
+        2: [("capacity", "is a column beside capacity_total: keep one of the two")]
+    }
+
+
 def test_an_unknown_field_is_named_once_with_its_first_line() -> None:
     """A misspelt column would otherwise be lost silently."""
     data = b'{"id": "a", "interests": []}\n{"id": "b", "interests": [], "skils": {}}\n{"id": "c", "skils": {}}\n'

@@ -95,7 +95,6 @@ CASES: dict[str, tuple[Any, set[str]]] = {
             "pool",
             "contact_id",
             "request_id",
-            "message.text",
             "message.customer",
             "message.channel",
             "message.language",

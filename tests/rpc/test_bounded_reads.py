@@ -86,6 +86,7 @@ OUTPUT_ONLY = {
     "row.agent.name",
     "agent.etag",
     "row.agent.etag",
+    "pool.scorer_serving",
     "pool.name",
     "pool.etag",
 }

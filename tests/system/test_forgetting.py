@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -254,7 +256,7 @@ async def test_an_agent_is_forgotten_to_the_last_byte(launch: StartServer) -> No
 
 
 async def test_a_rewrite_that_a_crash_prevented_is_made_at_the_next_start(launch: StartServer) -> None:
-    """Rewrites are gathered, at most one in the pause; a process that is killed before leaves a mark in the store."""
+    """Rewrites are gathered, at most one in the pause; service and store are killed before, and the mark is kept."""
     settings = {"MATCHER_FORGET_REWRITE_SECONDS": "86400"}
     server = await launch(settings)
     async with server.client() as client:
@@ -264,6 +266,7 @@ async def test_a_rewrite_that_a_crash_prevented_is_made_at_the_next_start(launch
         ids = [second.name.rpartition("/")[2].encode()]
         await client.forget_customer(second.name)
     assert left_in(await every_byte(server), ids) == ids, "the file still has what was removed"
+    os.kill(int(StoreFiles(server.data_dir).address()[1]), signal.SIGKILL)
     await server.kill()
     server = await launch(settings)
     await rewritten(server)
