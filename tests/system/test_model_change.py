@@ -139,7 +139,7 @@ async def test_a_roster_moves_from_one_model_to_the_pair_while_routes_are_answer
         assert {answer.candidate.agent.rpartition("/")[2] for answer in answers} <= keepers
         assert all(0.3 < one.candidate.reasons[0].similarity <= 1 for one in answers)
         models |= {(await client.decision(answers[0].decision)).model}
-        assert "untrained" in (await matcher("pools", "get", "default", "--server", after.target)).out
+        assert (await client.pool("default")).scorer_serving == "packaged"
     assert await encoded(fresh_store) == dict.fromkeys(models, 82)
     assert models >= {await fingerprint_of(PACKAGED_PAIR)}
     listed = await matcher("models", "list", environment=settings)

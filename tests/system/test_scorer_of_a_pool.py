@@ -12,6 +12,7 @@ import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from matcher.affinity.kinds import Others
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import Provenance, write
 from matcher.client import MatcherCallError, MatcherClient
@@ -21,7 +22,9 @@ from tests.people import PASTIMES, hire, person, wait_until
 from tests.processes import Server
 
 TEXT: Final = "My card was swallowed by the machine. Tonight I meant to play the cello with friends."
-LENIENT: Final = Scorer(threshold=0.1, saturation=1.0)
+LENIENT: Final = Scorer(threshold=0.1, saturation=1.0, halves=(384, 512), others=Others(0.1))
+MEASURED: Final = 300.0
+"""Seconds in which the floors by a new scorer are surely measured, on a busy machine, too."""
 
 
 async def encoded(server: Server) -> float:
@@ -56,7 +59,11 @@ async def test_two_pools_of_a_site_are_ranked_by_their_own_scorers(
         before = await client.decision(routed.decision)
         write(folder / "lenient.npz", LENIENT, Provenance(before.model, (), "", "", {}))
         write(folder / "theirs.npz", LENIENT, Provenance("0" * 16, (), "", "", {}))
-        floor, texts = (await client.pool("north")).effective_affinity_floor, await encoded(server)
+        floor = (await client.pool("north")).effective_affinity_floor
+        # The first pool with a scorer waits until its floors are measured.
+        await client.update_pool(pb.Pool(name="south", scorer="lenient"), deadline=MEASURED)
+        await client.update_pool(pb.Pool(name="south"), ["scorer"])
+        texts = await encoded(server)
         changed = await client.update_pool(pb.Pool(name="north", scorer="lenient"))
         assert (changed.scorer, await encoded(server)) == ("lenient", texts)
         assert changed.effective_affinity_floor != floor == (await client.pool("south")).effective_affinity_floor
@@ -96,7 +103,7 @@ async def test_another_server_ranks_by_the_new_scorer_if_it_has_the_file(
         usual, untrained = await affinities(there, "north"), await affinities(without, "north")
         model = (await here.decision((await here.route(TEXT, pool="north")).decision)).model
         write(folder / "lenient.npz", LENIENT, Provenance(model, (), "", "", {}))
-        await here.update_pool(pb.Pool(name="north", scorer="lenient"))
+        await here.update_pool(pb.Pool(name="north", scorer="lenient"), deadline=MEASURED)
         lenient = await affinities(here, "north")
 
         async def changed() -> bool:
