@@ -38,7 +38,7 @@ class Site:
         """Return a search request that also names the three agents idle longest."""
         return SearchRequest(cast("SiteReplica", self), requirements, 3, math.inf, **options)
 
-    async def floor(self, _pool: Pool) -> float:
+    async def floor(self, _pool: Pool, _language: str) -> float:
         """Let no affinity count: the agents idle longest come first."""
         return math.inf
 
