@@ -15,12 +15,15 @@ DEV_SUITES := $(patsubst %/agents.jsonl,%,$(sort $(wildcard ../shared/evaluation
 SUITES ?= examples/customers $(or $(DEV_SUITES),examples/suite)
 LOAD_SUITE := $(wildcard ../shared/evaluation/dev/persona_1utt)
 LOAD_TEXTS := $(if $(LOAD_SUITE),--messages $(LOAD_SUITE)/messages.jsonl --roster $(LOAD_SUITE)/agents.jsonl)
+PAIR := all-MiniLM-L6-v2+universal-sentence-encoder-multilingual
+TUNED := $(filter %/persona_1utt %/persona_3utt,$(DEV_SUITES)) $(addprefix --margins ,$(filter %/intents_phrases %/intents_labels,$(DEV_SUITES)))
 LOAD ?= --rate 50
+TUNE ?=
 SIMULATE ?=
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate loadtest bench bench-full simulate simulate-bugs test quick check lint types proto proto-check deploy-lint nginx node clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs test quick check lint types proto proto-check deploy-lint nginx node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +46,9 @@ serve: setup ## Leaves the service up on 127.0.0.1:50051, with its data in ./dat
 evaluate: setup ## Measures the match on SUITES=…: a table each, build/evaluate.json, build/plots
 	@$(if $(DEV_SUITES),,$(if $(filter file,$(origin SUITES)),echo "no ../shared/evaluation/dev here: evaluating the suites of examples"))
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher evaluate $(SUITES) --out build/evaluate.json --plots build/plots
+
+tune: setup ## Fits the packaged pair of models on examples/customers and ../shared/evaluation/dev: build/tuned.npz, build/tuned.md; TUNE=--quick
+	@MATCHER_MODEL=$(PAIR) MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher tune examples/customers $(TUNED) --out build/tuned.npz $(TUNE)
 
 loadtest: setup ## Offers the service a load for half a minute; build/loadtest.json, build/loadtest.html; LOAD="--rate 200"
 	@MATCHER_MODEL_CACHE=$${MATCHER_MODEL_CACHE:-$(MODELS)} $(BIN)/matcher loadtest $(LOAD_TEXTS) --seconds 30 $(LOAD) --json build/loadtest.json --html build/loadtest.html

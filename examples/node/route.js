@@ -49,8 +49,12 @@ function call(client, method, request) {
   return invoke(request, new grpc.Metadata(), { deadline: Date.now() + 10_000 });
 }
 
-// Returns the part of a text that a reason refers to: start and end count code points, as Array.from does.
+// Returns the part of a text that a reason refers to: start and end count code points, as Array.from does. A reason from
+// what the customer brings along (customer_interests, or remembered interests) refers to no part of the text.
 function words(text, reason) {
+  if (reason.source === "REASON_SOURCE_PROFILE") {
+    return "the customer's profile";
+  }
   return Array.from(text).slice(reason.start, reason.end).join("");
 }
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
 
 from matcher.affinity.comparable import Unknown, comparable, comparable_interests
 from matcher.affinity.language import language_of
@@ -10,6 +13,9 @@ from matcher.affinity.sentences import MAX_UNITS, Sentences, Span, split
 from matcher.affinity.set_aside import Places, longest
 from matcher.affinity.small_talk import SmallTalk
 from matcher.model import AsideKind, Message, ProfileUnit, SetAside, Stretch
+
+LONGEST_WHOLE: Final = 1_000
+"""Characters of a message that are compared as a whole: more says less of any one thing in it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -26,6 +32,11 @@ class ComparedUnits:
     profile_language: str = ""
     """The tag of the language in which the interests are written, all together; "": unknown."""
 
+    @property
+    def whole_text(self) -> str:
+        """The text of all units together; "" where there are fewer than two."""
+        return " ".join(self.texts)[:LONGEST_WHOLE] if len(self.texts) > 1 else ""
+
 
 def profile_units(message: Message, unknown: Unknown) -> tuple[tuple[ProfileUnit, ...], list[str]]:
     """Return the units of the customer's interests and their texts: sentences, at most 32, else whole interests.
@@ -39,6 +50,12 @@ def profile_units(message: Message, unknown: Unknown) -> tuple[tuple[ProfileUnit
     known = comparable_interests([text for _, text in placed], unknown)
     kept = [(place, text) for (place, _), text in zip(placed, known, strict=True) if text]
     return tuple(ProfileUnit(place, message.interests_shareable) for place, _ in kept), [text for _, text in kept]
+
+
+def with_whole(units: Sentences) -> Sentences:
+    """Return the units of a text with one more, which is the text of all of them."""
+    whole = Span(units.spans[0].start, max(span.end for span in units.spans))
+    return msgspec.structs.replace(units, spans=(*units.spans, whole), whole=True)
 
 
 def compared_units(message: Message, unknown: Unknown, small_talk: SmallTalk) -> ComparedUnits:

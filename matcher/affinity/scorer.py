@@ -119,11 +119,15 @@ class Scorer:
     """Of vectors of a pair of models; the map, if any, is of two blocks, one a half. None: of one model."""
     others: Others | None = None
     """How pairs are compared that are not both English; None: of vectors of one model."""
+    whole: float = 0.0
+    """Weight of a message as a whole, by its second half alone, beside its units; 0: only the units are compared."""
 
     def __post_init__(self) -> None:
         """Raise ValueError where halves, others and map do not belong together."""
         if (self.halves is None) != (self.others is None):
             raise ValueError("halves and others belong together")
+        if self.whole and self.halves is None:
+            raise ValueError("only vectors of a pair of models compare a message as a whole")
         if self.halves is not None and self.map is not None:
             first = self.halves[0]
             if len(self.map) != sum(self.halves) or self.map[:first, first:].any() or self.map[first:, :first].any():
@@ -132,7 +136,7 @@ class Scorer:
     @property
     def fingerprint(self) -> str:
         """Return 16 hex digits of everything that decides a score."""
-        left_out = {"map"} if self.halves else {"map", "halves", "others"}
+        left_out = {"map"} if self.halves else {"map", "halves", "others", "whole"}
         settings = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name not in left_out]
         digest = hashlib.sha256(repr(settings).encode())
         if self.map is not None:

@@ -22,7 +22,8 @@ FORMAT_OF_HALVES: Final = 2
 """Of a scorer for vectors of a pair of models: with `halves` and `others`, and a map a half."""
 PACKAGED: Final = "packaged"
 UNTRAINED: Final = "untrained"
-_NUMBERS: Final = tuple(name for name in asdict(Scorer()) if name not in {"map", "calibration", "halves", "others"})
+_OF_HALVES: Final = {"halves", "others", "whole"}
+_NUMBERS: Final = tuple(name for name in asdict(Scorer()) if name not in {"map", "calibration", *_OF_HALVES})
 
 
 class ScorerFileWrong(SettingsWrong):
@@ -44,6 +45,8 @@ class Provenance:
     """Further suites, from which only the confidence was learned."""
     error: dict[str, float] = field(default_factory=dict)
     """Expected calibration error by suite, on agents that took no part; empty in files of older versions."""
+    further: tuple[str, ...] = ()
+    """What else it was learned from, each with its licence."""
 
     def as_good_as(self, other: Provenance) -> list[str]:
         """Return the suites on which this scorer is at least as good as another; none: the other is better.
@@ -73,6 +76,7 @@ def write(path: Path, scorer: Scorer, provenance: Provenance) -> None:
     maps = {} if scorer.map is None else {"map": scorer.map}
     if scorer.halves is not None and scorer.others is not None:
         about |= {"format": FORMAT_OF_HALVES, "halves": list(scorer.halves), "others": asdict(scorer.others)}
+        about["whole"] = scorer.whole
         if scorer.map is not None:
             first = scorer.halves[0]
             maps = {"first": scorer.map[:first, :first], "second": scorer.map[first:, first:]}
@@ -81,6 +85,36 @@ def write(path: Path, scorer: Scorer, provenance: Provenance) -> None:
         arrays: dict[str, Any] = {name: linear.astype(np.float16) for name, linear in maps.items()}
         np.savez_compressed(file, about=np.array(json.dumps(about, indent=1)), **arrays)
     unfinished.replace(path)
+
+
+def card(scorer: Scorer, provenance: Provenance) -> str:
+    """Return the page that goes with a scorer's file: from which texts it was learned, and what came of it."""
+    rows = [
+        f"| {name} | {f'{100 * provenance.recall[name]:.1f} %' if name in provenance.recall else ''} | {error:.3f} |"
+        for name, error in provenance.error.items()
+    ]
+    numbers = {name: getattr(scorer, name) for name in _NUMBERS}
+    if scorer.halves is not None and scorer.others is not None:
+        numbers |= {**{f"others.{name}": value for name, value in asdict(scorer.others).items()}, "whole": scorer.whole}
+    lines = [
+        f"# Scorer {scorer.fingerprint}",
+        "",
+        f"For vectors of the model {provenance.model} alone. The file holds no text: a matrix at 16 bits a model,",
+        "the numbers below, and eleven weights of the confidence.",
+        "",
+        f"- learned from the suites {', '.join(provenance.suites)}",
+        *([f"- confidence learned from {', '.join(provenance.margins)} as well"] if provenance.margins else ()),
+        *(f"- {text}" for text in provenance.further),
+        f"- licence of the suites: {provenance.licence or 'not said'}",
+        f"- attribution: {provenance.attribution or 'not said'}",
+        "",
+        "| suite | recall at 1, by folds over agents | error of the confidence |",
+        "| --- | --- | --- |",
+        *rows,
+        "",
+        *(f"- {name}: {value:.4g}" for name, value in numbers.items()),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def read(path: Path | Traversable) -> tuple[Scorer, Provenance]:
@@ -131,7 +165,8 @@ def _scorer(about: dict[str, Any], maps: Mapping[str, Floats]) -> Scorer:
         return replace(scorer, map=maps.get("map"))
     first, second = (int(count) for count in about["halves"])
     others = Others(float(about["others"]["threshold"]), float(about["others"]["slope"]))
-    return replace(scorer, halves=(first, second), others=others, map=_joined(maps, first, second))
+    of_pair = replace(scorer, halves=(first, second), others=others, map=_joined(maps, first, second))
+    return replace(of_pair, whole=float(about.get("whole", 0.0)))
 
 
 def _joined(maps: Mapping[str, Floats], first: int, second: int) -> Floats | None:
@@ -153,4 +188,5 @@ def _provenance(about: dict[str, Any]) -> Provenance:
         recall={str(name): float(value) for name, value in about["recall"].items()},
         margins=tuple(about.get("margins", ())),
         error={str(name): float(value) for name, value in about.get("error", {}).items()},
+        further=tuple(map(str, about.get("further", ()))),
     )

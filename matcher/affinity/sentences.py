@@ -70,6 +70,8 @@ class Sentences(msgspec.Struct, frozen=True):
     """The parts of the message that are in no unit."""
     profile: tuple[ProfileUnit, ...] = ()
     """The units that follow those of the text: the interests that the customer brings along."""
+    whole: bool = False
+    """Whether the last span is that of all units together, compared as a unit of its own."""
 
     def texts(self, text: str) -> list[str]:
         """Return the units' texts, cut out of the text they were split from."""

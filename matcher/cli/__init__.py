@@ -27,6 +27,7 @@ from matcher.cli import (
     site_commands,
     store_commands,
     transfer_commands,
+    tune_command,
     watch_commands,
     why_command,
 )
@@ -68,6 +69,7 @@ watch_commands.add_to(app)
 why_command.add_to(app)
 evaluate_commands.add_to(app)
 learn_command.add_to(app)
+tune_command.add_to(app)
 backup_commands.add_to(app)
 loadtest_command.add_to(app)
 app.add_typer(agent_commands.commands())

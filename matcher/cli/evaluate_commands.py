@@ -17,7 +17,7 @@ from matcher.cli.progress import steps
 from matcher.cli.service_settings import with_models_of_service
 from matcher.cli.session import CommandError, Session, command
 from matcher.errors import MatcherError
-from matcher.evaluation.suite import Suite, SuiteWrong, read_suite, read_texts
+from matcher.evaluation.suite import Suite, SuiteWrong, read_suite, read_texts, with_roster
 from matcher.telemetry import configure_logs
 
 if TYPE_CHECKING:
@@ -97,6 +97,14 @@ async def evaluate(
         bool,
         typer.Option("--sealed", help="Measure the sealed messages, which are otherwise left out: once, at the end."),
     ] = False,
+    roster: Annotated[
+        Path | None,
+        typer.Option(
+            "--roster",
+            metavar="FILE",
+            help="Replace the roster of each suite by this file's agents: the same people in other words.",
+        ),
+    ] = None,
 ) -> None:
     """Run suites through the service's own code, and print how well it finds the right agents.
 
@@ -105,7 +113,7 @@ async def evaluate(
     _refuse_mixed(day, gaming, floor, window, profiles)
     configure_logs("console", "WARNING")
     try:
-        read = [read_suite(folder, sealed=sealed) for folder in suites]
+        read = [_read(folder, sealed, roster) for folder in suites]
         lines = read_texts(floor) if floor else []
         # Imported after the files are read, so that an error in a file is shown before the seconds of the import.
         from matcher.evaluation import ExtraMissing, open_production
@@ -135,6 +143,11 @@ async def evaluate(
         _write(out, written)
     if session.as_json:
         sys.stdout.write(written + "\n")
+
+
+def _read(folder: Path, sealed: bool, roster: Path | None) -> Suite:
+    suite = read_suite(folder, sealed=sealed)
+    return with_roster(suite, roster) if roster else suite
 
 
 def _refuse_mixed(day: bool, gaming: bool, floor: Path | None, window: Sequence[float] | None, profiles: bool) -> None:

@@ -98,7 +98,8 @@ def evidence_alone(production: Production, suite: Suite) -> Places:
     stored, halves = _stored(production.interest_vectors(interests)), halves_of(production.cache.encoder)
     scores = np.zeros((len(suite.messages), len(suite.agents)), np.float32)
     for number, message in enumerate(suite.messages):
-        units = production.read(message.text).vectors
+        read = production.read(message.text)
+        units = read.vectors[: len(read.vectors) - read.units.whole]
         if len(units) and interests:
             best = np.maximum.reduceat(cosines(units, stored, halves), starts, axis=1)
             scores[number, with_interests] = np.maximum(best - THRESHOLD, 0).sum(axis=0)

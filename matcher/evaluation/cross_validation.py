@@ -31,8 +31,12 @@ def fold_of(suite: Suite, folds: int) -> NDArray[np.int64]:
     return np.array([crc32(key.encode()) % folds for key in keys], np.int64)
 
 
-def without(suite: Suite, fold: int, folds: int) -> Suite:
-    """Return a suite without the messages of a fold and without their right agents."""
+def without(suite: Suite, fold: int, folds: int, *, keep_agents: bool = False) -> Suite:
+    """Return a suite without the messages of a fold and without their right agents.
+
+    keep_agents: those agents stay, right for no message: a map shortens the vectors that it was learned from, and must
+    shorten all of a roster alike.
+    """
     in_fold = fold_of(suite, folds) == fold
     kept = [message for message, left_out in zip(suite.messages, in_fold, strict=True) if not left_out]
     removed = {
@@ -44,7 +48,7 @@ def without(suite: Suite, fold: int, folds: int) -> Suite:
     messages = (replace(message, relevant=message.relevant - removed) for message in kept)
     return replace(
         suite,
-        agents=tuple(agent for agent in suite.agents if agent.id not in removed),
+        agents=tuple(agent for agent in suite.agents if keep_agents or agent.id not in removed),
         messages=tuple(message for message in messages if message.relevant),
     )
 
@@ -86,10 +90,12 @@ def taught_by_folds(
     production: Production, suites: Sequence[Suite], folds: int, progress: Progress, *, teach: Teach | None = None
 ) -> Iterator[tuple[int, Production]]:
     """Yield each fold with a scorer learned from the other folds of all suites, whose texts are encoded."""
+    of_a_pair = production.scorer.halves is not None
     learn_from = teach or (lambda taught: _learn(production, taught))
     for fold in range(folds):
         with progress(f"fold {fold + 1} of {folds}: learning", 1) as step:
-            with_taught = production.with_scorer(learn_from([without(suite, fold, folds) for suite in suites]))
+            taught = [without(suite, fold, folds, keep_agents=of_a_pair) for suite in suites]
+            with_taught = production.with_scorer(learn_from(taught))
             step()
         yield fold, with_taught
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from matcher.affinity.lexicon import interest_stems
 from matcher.evaluation.production import Production
 from matcher.evaluation.suite import Suite
+from matcher.routing.encoded_message import EncodedMessage
 from matcher.training.dataset import Dataset
 
 
@@ -37,4 +41,11 @@ def dataset_of(production: Production, suite: Suite) -> Dataset:
         unit_stems=[unit for message in messages for unit in message.stems],
         relevant=relevant,
         person=person,
+        whole=_whole_units(messages) if production.scorer.halves else None,
+    )
+
+
+def _whole_units(messages: Sequence[EncodedMessage]) -> NDArray[np.bool_]:
+    return np.concatenate(
+        [np.arange(len(message.vectors)) == len(message.vectors) - message.units.whole * 1 for message in messages]
     )

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from matcher.affinity.compared import ComparedUnits
+from matcher.affinity.compared import ComparedUnits, with_whole
 from matcher.affinity.language import ENGLISH
 from matcher.affinity.scorer import Scorer
 from matcher.affinity.scorer_file import load_scorer
@@ -65,6 +65,8 @@ class Production:
         wanted: dict[bool | None, set[str]] = {None: set(texts), True: set(), False: set()}
         for compared, _ in map(self._compared, set(messages)):
             wanted[compared.language == ENGLISH].update(compared.texts)
+            if self.scorer.halves is not None and compared.whole_text:
+                wanted[False].add(compared.whole_text)
         for interests in profiles:
             compared, _ = self._compared("", interests)
             wanted[compared.profile_language == ENGLISH].update(compared.profile_texts)
@@ -86,11 +88,16 @@ class Production:
         """Return a message with its customer's interests as the router encodes it; the cache must hold all units."""
         compared, known_stems = self._compared(text, interests)
         vectors = self.cache.vectors(compared.texts, english=compared.language == ENGLISH)
+        units = compared.units
+        if self.scorer.halves is not None and compared.whole_text:
+            units = with_whole(units)
+            vectors = np.concatenate([vectors, self.cache.vectors([compared.whole_text], english=False)])
+            known_stems.insert(len(compared.texts), ())
         if compared.profile_texts:
             vectors = np.concatenate(
                 [vectors, self.cache.vectors(compared.profile_texts, english=compared.profile_language == ENGLISH)]
             )
-        return EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
+        return EncodedMessage(units, vectors, known_stems, language=compared.language, whole=self.scorer.whole)
 
     def index(self, agents: Iterable[SuiteAgent], *, capacity: int = 1) -> SiteIndex:
         """Return the index of a roster whose agents are all online; the first agent is idle longest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,9 +60,7 @@ def read_suite(folder: Path, *, sealed: bool = False) -> Suite:
     agents: dict[str, SuiteAgent] = {}
     for line in _lines(folder / AGENTS_FILE):
         identifier = line.new_id(agents)
-        interests = (interest.strip() for interest in line.text("interests").splitlines())
-        distinct = tuple(dict.fromkeys(interest for interest in interests if interest))
-        agents[identifier] = SuiteAgent(identifier, line.text("display_name", default=identifier), distinct)
+        agents[identifier] = SuiteAgent(identifier, line.text("display_name", default=identifier), line.interests())
     if not agents:
         raise SuiteWrong(f"{folder / AGENTS_FILE} has no agent")
     messages: dict[str, SuiteMessage] = {}
@@ -78,6 +76,26 @@ def read_suite(folder: Path, *, sealed: bool = False) -> Suite:
         raise SuiteWrong(f"{folder / MESSAGES_FILE} has no message{others}")
     name = folder.resolve().name
     return Suite(f"{name} (sealed)" if sealed else name, tuple(agents.values()), tuple(kept))
+
+
+def with_roster(suite: Suite, path: Path) -> Suite:
+    """Return a suite with the roster of a file like agents.jsonl: some of its agents, with other interests.
+
+    Messages of which no right agent is in the file are left out. Raises SuiteWrong, which names file and line, for an
+    agent whom the suite does not have, and where no message is left.
+    """
+    names = {agent.id: agent.display_name for agent in suite.agents}
+    agents: dict[str, SuiteAgent] = {}
+    for line in _lines(path):
+        identifier = line.new_id(agents)
+        if identifier not in names:
+            raise line.wrong("id", f"{identifier} is no agent of {suite.name}")
+        agents[identifier] = SuiteAgent(identifier, names[identifier], line.interests())
+    kept = (replace(message, relevant=message.relevant & agents.keys()) for message in suite.messages)
+    messages = tuple(message for message in kept if message.relevant)
+    if not messages:
+        raise SuiteWrong(f"{path} has no agent who is right for a message of {suite.name}")
+    return Suite(f"{suite.name}, {path.parent.name}", tuple(agents.values()), messages)
 
 
 def read_texts(path: Path) -> list[str]:
@@ -120,6 +138,10 @@ class _Line:
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise self.wrong(field, "holds half a surrogate pair")
         return value
+
+    def interests(self) -> tuple[str, ...]:
+        interests = (interest.strip() for interest in self.text("interests").splitlines())
+        return tuple(dict.fromkeys(interest for interest in interests if interest))
 
     def new_id(self, earlier: dict[str, Any]) -> str:
         value = self.text("id")

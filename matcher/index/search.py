@@ -54,9 +54,12 @@ class Query:
             raise ValueError("weights must be one number a unit, none of them negative")
 
     @property
-    def parts(self) -> Sequence[Floats]:
-        """The units of the message, and those of the customer's profile where it has any."""
-        return (self.units,) if self.beside is None else np.split(self.units, [self.beside.first])
+    def message_alone(self) -> Query:
+        """The query without the units of the customer's profile."""
+        if self.beside is None:
+            return self
+        first = self.beside.first
+        return Query(self.units[:first], self.stems[:first], self.weights[:first] if self.weights else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +80,25 @@ def search(
     Each result is that of the message alone, to the last bit. One search of several messages costs less than several
     searches, most of all beside other work, which leaves little of the rows and of the code in the caches between two
     searches.
-    max_free: how many of the least utilized agents to name where no affinity reaches `floor`.
+    max_free: how many of the least utilized agents to name where no affinity reaches `floor`, and where the customer's
+    profile counts: a queue's order goes by the message alone.
     """
+    results = _search(space, [query.message_alone for query in queries], requirements, max_free, floor)
+    for number, query in enumerate(queries):
+        if query.beside and results[number].scores.affinity.max(initial=-np.inf) < query.beside.floor:
+            (result,) = _search(space, [query], requirements, max_free, math.inf)
+            results[number] = replace(result, by_profile=True)
+    return results
+
+
+def _search(
+    space: SearchSpace, queries: Sequence[Query], requirements: Requirements, max_free: int, floor: float
+) -> list[SearchResult]:
     agents, scorer = space.agents, space.serving.scorer
     vectors, table = space.serving.vectors, space.serving.vectors.table
     members, positions = admitted(agents, space.view, requirements)
     # Query by query: the last bit of a matrix product depends on how many rows it has.
-    toward = np.concatenate([vectors.toward(units) for query in queries for units in query.parts])
+    toward = np.concatenate([vectors.toward(query.units) for query in queries])
     kinds = None
     if scorer.halves is not None and scorer.others is not None:
         units = np.concatenate([query.units for query in queries])
@@ -104,9 +119,8 @@ def search(
     free: tuple[FreeAgent, ...] | None = None
     results = []
     weight = _weights(queries, unit)
-    for own, scores, by_profile in _scored(scorer, evidence, weight, queries, len(agents.load)):
-        # Where the profile counts, the least utilized agents are named, too: a queue's order goes by the message alone.
-        reached = not by_profile and scores.affinity.max(initial=-np.inf) >= floor
+    for own, scores in _scored(scorer, evidence, weight, [len(query.units) for query in queries], len(agents.load)):
+        reached = scores.affinity.max(initial=-np.inf) >= floor
         if not reached and free is None:
             free = least_utilized(agents, members, max_free)
         results.append(
@@ -122,7 +136,6 @@ def search(
                 calibration=scorer.calibration,
                 scorer=space.serving.fingerprint,
                 rows=rows,
-                by_profile=by_profile,
             )
         )
     return results
@@ -168,47 +181,23 @@ def _weights(queries: Sequence[Query], unit: Rows) -> Floats | None:
 
 
 def _scored(
-    scorer: Scorer, evidence: Evidence, weight: Floats | None, queries: Sequence[Query], rows: int
-) -> list[tuple[Evidence, Scores, bool]]:
-    """Score the evidence of several messages, each by itself.
+    scorer: Scorer, evidence: Evidence, weight: Floats | None, units: Sequence[int], rows: int
+) -> list[tuple[Evidence, Scores]]:
+    """Score the evidence of several messages, each by itself; return the evidence and scores of each.
 
-    weight: [triples], as of `Scorer.score`; rows: of the agent table. An agent that two messages meet is scored as two
-    agents. Returns the evidence and scores of each, and whether the customer's profile counts in them.
+    weight: [triples], as of `Scorer.score`; units: of each message; rows: of the agent table. An agent
+    that two messages meet is scored as two agents.
     """
-    if len(queries) == 1:
-        return [_score_alone(scorer, evidence, weight, queries[0].beside)]
-    bounds = np.concatenate([[0], np.cumsum([len(query.units) for query in queries])])
+    if len(units) == 1:
+        return [(evidence, scorer.score(evidence, weight))]
+    bounds = np.concatenate([[0], np.cumsum(units)])
     message = np.searchsorted(bounds, evidence.unit, side="right") - 1
     own = replace(evidence, unit=evidence.unit - bounds[message])
-    numbers = np.arange(len(queries) + 1)
-    triples = np.searchsorted(message, numbers).tolist()
-    if any(query.beside for query in queries):
-        slices = [slice(*of_message) for of_message in pairwise(triples)]
-        return [
-            _score_alone(scorer, own.only(part), None if weight is None else weight[part], query.beside)
-            for part, query in zip(slices, queries, strict=True)
-        ]
     scores = scorer.score(replace(own, agent=own.agent + message * rows), weight)
+    numbers = np.arange(len(units) + 1)
+    triples = np.searchsorted(message, numbers).tolist()
     agents = np.searchsorted(scores.agent, numbers * rows).tolist()
     return [
-        (
-            own.only(slice(*of_message)),
-            scores.part(*met, triples_before=of_message[0], rows_before=number * rows),
-            False,
-        )
+        (own.only(slice(*of_message)), scores.part(*met, triples_before=of_message[0], rows_before=number * rows))
         for number, (of_message, met) in enumerate(zip(pairwise(triples), pairwise(agents), strict=True))
     ]
-
-
-def _score_alone(
-    scorer: Scorer, evidence: Evidence, weight: Floats | None, beside: Beside | None
-) -> tuple[Evidence, Scores, bool]:
-    """Score one message; a profile beside it counts only where the message itself says too little."""
-    if beside is None:
-        return evidence, scorer.score(evidence, weight), False
-    said = evidence.unit < beside.first
-    alone = evidence.only(said)
-    scores = scorer.score(alone, None if weight is None else weight[said])
-    if scores.affinity.max(initial=-np.inf) >= beside.floor:
-        return alone, scores, False
-    return evidence, scorer.score(evidence, weight), True

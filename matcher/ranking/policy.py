@@ -96,7 +96,7 @@ def _ranking(result: SearchResult, units: Sentences, terms: RankingTerms, order:
         basis=order.basis,
         affinity_floor=terms.floor,
         affinity_tolerance=terms.tolerance,
-        units=len(units.spans),
+        units=len(units.spans) - units.whole,
         units_merged=units.merged,
         eligible=result.eligible,
         left_out=left_out,

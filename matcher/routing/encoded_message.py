@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.affinity.comparable import Unknown
-from matcher.affinity.compared import ComparedUnits, compared_units, profile_units
+from matcher.affinity.compared import ComparedUnits, compared_units, profile_units, with_whole
 from matcher.affinity.language import ENGLISH, language_of
 from matcher.affinity.lexicon import stems
 from matcher.affinity.sentences import Sentences
@@ -43,17 +43,23 @@ class EncodedMessage:
     """Why the message has no units: it was not encoded, and its pool wants the least utilized agent then."""
     language: str = ""
     """The tag of the language in which the whole text is written; "": unknown."""
+    whole: float = 0.0
+    """The weight of the unit that is the text as a whole, where there is one."""
 
     def query(self, floor: float, profile_weight: float) -> Query:
         """Return the message as the search takes it.
 
         floor: below it the customer's profile counts; profile_weight: the factor of its evidence then.
         """
-        if not self.units.profile:
-            return Query(self.vectors, self.stems)
         said, brought = len(self.units.spans), len(self.units.profile)
-        weights = [1.0] * said + [profile_weight] * brought
-        return Query(self.vectors, self.stems, weights, Beside(said, floor))
+        if not brought and not self.units.whole:
+            return Query(self.vectors, self.stems)
+        weights = [1.0] * said
+        if self.units.whole:
+            weights[-1] = self.whole
+        if not brought:
+            return Query(self.vectors, self.stems, weights)
+        return Query(self.vectors, self.stems, weights + [profile_weight] * brought, Beside(said, floor))
 
 
 async def encode_message(
@@ -76,7 +82,12 @@ async def encode_message(
     cut = partial(cut_message, unknown=partial(unknown_words, encoder), small_talk=small_talk)
     characters = len(message.text) + sum(map(len, message.interests))
     compared, known_stems = cut(message) if characters <= AT_ONCE else await in_reader(cut, message)
-    vectors = await _encode(encoder, compared.texts, compared.language == ENGLISH, share, until)
+    english, whole = compared.language == ENGLISH, _whole_weight(replica, pool)
+    vectors = await _encode(encoder, compared.texts, english, share, until)
+    if whole and compared.whole_text:
+        vectors = np.concatenate([vectors, await _encode(encoder, [compared.whole_text], False, share, until)])
+        compared = replace(compared, units=with_whole(compared.units))
+        known_stems.insert(len(compared.texts), ())
     if compared.profile_texts:
         vectors = np.concatenate(
             [
@@ -84,9 +95,14 @@ async def encode_message(
                 await _encode(encoder, compared.profile_texts, compared.profile_language == ENGLISH, share, until),
             ]
         )
-    encoded = EncodedMessage(compared.units, vectors, known_stems, language=compared.language)
+    encoded = EncodedMessage(compared.units, vectors, known_stems, language=compared.language, whole=whole)
     wanted = pool is None or pool.policy.profile_weight > 0
     return with_profile(encoded, profile) if profile and wanted else encoded
+
+
+def _whole_weight(replica: SiteReplica, pool: Pool | None) -> float:
+    """Return the weight that the pool's scorer gives to a message as a whole; 0: it is not compared."""
+    return replica.index.scorer_of(pool.id).whole if pool else 0.0
 
 
 async def _encode(
@@ -140,6 +156,7 @@ def with_profile(encoded: EncodedMessage, profile: StoredProfile) -> EncodedMess
         np.concatenate([encoded.vectors, profile.rows[said]]),
         [*encoded.stems, *(stems(profile.interests[place].text) for place in said)],
         language=encoded.language or ("" if encoded.units.spans else _language_of(profile)),
+        whole=encoded.whole,
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from matcher.affinity.confidence import FEATURES, Calibration, features
 from matcher.affinity.scorer import Evidence, Scorer
-from matcher.training.dataset import Dataset, evidence_of, per_message
+from matcher.training.dataset import Dataset, evidence_of, per_message, scores_of
 
 RIVALS: Final = (0.0, 0.3, 0.1)
 """Shares of the agents that are free while confidence is learned; 0 stands for all agents."""
@@ -62,7 +62,7 @@ def _margins(
         free = np.random.default_rng(0).random(free.shape) < share
         kept = free[evidence.agent // dataset.agents, evidence.agent % dataset.agents]
         evidence = evidence.only(kept)
-    scores = scorer.score(evidence)
+    scores = scores_of(dataset, scorer, evidence)
     columns = np.zeros((len(free), FEATURES))
     right = np.zeros(len(free), np.bool_)
     columns[:, 0] = 1

@@ -33,6 +33,8 @@ class Dataset:
     """[messages, agents]: whether the agent is right for the message."""
     person: Sequence[str]
     """[agents]: the person of each; all messages about a person are in one fold."""
+    whole: NDArray[np.bool_] | None = None
+    """[units]: whether the unit is its message as a whole; None: none is."""
 
     def of_messages(self, messages: NDArray[np.bool_]) -> Dataset:
         """Return the dataset with the units of these messages alone, a mask [messages]; numbers stay."""
@@ -42,6 +44,7 @@ class Dataset:
             units=self.units[kept],
             message=self.message[kept],
             unit_stems=[self.unit_stems[at] for at in kept.tolist()],
+            whole=None if self.whole is None else self.whole[kept],
         )
 
     def with_units(self, units: Floats, message: NDArray[np.int64], unit_stems: Sequence[Sequence[str]]) -> Dataset:
@@ -53,6 +56,7 @@ class Dataset:
             units=np.concatenate([self.units, units])[order],
             message=np.concatenate([self.message, message])[order],
             unit_stems=[stems[at] for at in order.tolist()],
+            whole=None if self.whole is None else np.concatenate([self.whole, np.zeros(len(units), np.bool_)])[order],
         )
 
 
@@ -82,9 +86,17 @@ def evidence_of(dataset: Dataset, scorer: Scorer) -> Evidence:
     )
 
 
+def scores_of(dataset: Dataset, scorer: Scorer, evidence: Evidence) -> Scores:
+    """Score the evidence of a dataset, with the scorer's weight of messages as a whole."""
+    if dataset.whole is None:
+        return scorer.score(evidence)
+    weight = np.where(dataset.whole[evidence.unit], scorer.whole, 1.0).astype(np.float32)
+    return scorer.score(evidence, weight)
+
+
 def hits_of(dataset: Dataset, scorer: Scorer) -> NDArray[np.bool_]:
     """Tell of each message [messages] whether the agent with the highest score is right."""
-    scores = scorer.score(evidence_of(dataset, scorer))
+    scores = scores_of(dataset, scorer, evidence_of(dataset, scorer))
     hits = np.zeros(len(dataset.relevant), np.bool_)
     for number, span, agents in per_message(dataset, scores):
         if len(agents):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from matcher.affinity.kinds import Halves, Others
 from matcher.affinity.projection import projected, similarities
-from matcher.affinity.scorer import Scorer
+from matcher.affinity.scorer import Floats, Scorer
 from matcher.training.calibrate import calibrate
 from matcher.training.dataset import Dataset, hits_of
 from matcher.training.linear_map import Powers, learn_block, parts
@@ -38,6 +38,8 @@ class MapParameters:
     """Of the second model in the cosine of two English texts, for vectors of a pair of models."""
     others: Others | None = None
     """Of pairs that are not both English, for vectors of a pair of models."""
+    whole: float = 0.0
+    """Weight of a message as a whole, for vectors of a pair of models."""
 
     @property
     def mapped(self) -> bool:
@@ -54,10 +56,10 @@ MAP_PARAMETERS: Final = (
     MapParameters(Powers(0.05, 0.20), 0.22),
 )
 
-SHARES: Final = (0.25, 0.5)
+SHARES: Final = (0.2, 0.35, 0.5)
 """Shares of the second model; the first is tried with every map, all with the best of them."""
 
-SECOND: Final = (0.2, 0.3, 0.4)
+SECOND: Final = (0.0, 0.2, 0.3, 0.4)
 """Powers of C for the second half, tried with the best maps."""
 
 APART: Final = (0.98, 0.95, 0.99)
@@ -66,7 +68,10 @@ APART: Final = (0.98, 0.95, 0.99)
 A decision's cost rises with the pairs above a threshold, so no lower share is tried.
 """
 
-SLOPES: Final = (1.0, 0.7, 1.4)
+SLOPES: Final = (1.0, 0.8, 1.4)
+
+WHOLES: Final = (0.0, 0.8, 1.2)
+"""Weights of a message as a whole; tried with the best thresholds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +97,21 @@ def learn(
     before: Scorer,
     *,
     margins: Sequence[Dataset] = (),
+    second: Floats | None = None,
     folds: int = 5,
     on_progress: Callable[[str, float], None] = lambda *_: None,
 ) -> tuple[Scorer, Report]:
     """Learn a scorer from datasets of one model; return it with a report on agents that took no part.
 
-    before: the scorer to beat; margins: further datasets, from which only the confidence is learned;
+    before: the scorer to beat; margins: further datasets, from which only the confidence is learned; second: the map of
+    the second halves, where it was learned from other texts (`language_map`); None: it is one of the family;
     on_progress: called with each step's name and the share that is done.
     The caller keeps the scorer only if `Report.better`. Raises ValueError without datasets or with one fold.
     """
     if not datasets or folds < 2:
         raise ValueError("learning takes at least one suite and two folds")
     held_out = [_folds(dataset, folds) for dataset in datasets]
-    judge = _Judge(datasets, held_out, before.halves)
+    judge = _Judge(datasets, held_out, before.halves, second)
     family = MAP_PARAMETERS if before.halves is None else _of_a_pair(MAP_PARAMETERS)
     hits: dict[MapParameters, list[NDArray[np.float64]]] = {}
     for number, parameters in enumerate(family):
@@ -112,10 +119,11 @@ def learn(
         hits[parameters] = judge.hits(parameters)
     # Each fold's parameters are chosen on the other folds, so that the reported recall includes the choice.
     among = [[of != fold for of in held_out] for fold in [*range(folds), NO_FOLD]]
-    for done, vary in ((0.3, _with_second), (0.6, judge.with_others)) if before.halves is not None else ():
+    varied = ((0.3, _with_second), (0.5, judge.with_others), (0.8, _with_wholes))
+    for done, vary in varied if before.halves is not None else ():
         further = [one for best in dict.fromkeys(_best(hits, of) for of in among) for one in vary(best)]
         for number, parameters in enumerate(further):
-            on_progress("comparing thresholds", done + 0.3 * number / len(further))
+            on_progress("comparing thresholds", done + 0.2 * number / len(further))
             if parameters not in hits:
                 hits[parameters] = judge.hits(parameters)
     *chosen, parameters = (_best(hits, of) for of in among)
@@ -144,8 +152,13 @@ class _Judge:
     """Learns the scorers of parameters, each without one fold, and tells which messages of that fold they get right."""
 
     def __init__(
-        self, datasets: Sequence[Dataset], held_out: Sequence[NDArray[np.int64]], halves: Halves | None
+        self,
+        datasets: Sequence[Dataset],
+        held_out: Sequence[NDArray[np.int64]],
+        halves: Halves | None,
+        second: Floats | None,
     ) -> None:
+        self._second = second
         self._datasets = datasets
         self._held_out = held_out
         self._halves = halves
@@ -163,7 +176,9 @@ class _Judge:
 
     def scorer(self, parameters: MapParameters, fold: int) -> Scorer:
         """Return the scorer of parameters that is learned from all folds but one."""
-        scorer = Scorer(threshold=parameters.threshold, halves=self._halves, others=parameters.others)
+        scorer = Scorer(
+            threshold=parameters.threshold, halves=self._halves, others=parameters.others, whole=parameters.whole
+        )
         if not parameters.mapped and self._halves is None:
             return scorer
         # The file keeps the map at 16 bits, so the map is judged at 16 bits.
@@ -198,6 +213,8 @@ class _Judge:
             taken = [of != fold for of in self._held_out]
             part = parts(self._datasets[0].interests.shape[1], self._halves)[number]
             self._blocks[key] = learn_block(self._datasets, taken, powers, part, self._halves)
+        if number and self._second is not None:
+            return self._second @ self._blocks[key]
         return self._blocks[key]
 
 
@@ -224,6 +241,11 @@ def _cosines_of_others(dataset: Dataset, scorer: Scorer) -> NDArray[np.float32]:
         if both is not None:
             found.append(cosine[~both])
     return np.concatenate(found)
+
+
+def _with_wholes(parameters: MapParameters) -> list[MapParameters]:
+    """Return parameters with every weight of a message as a whole."""
+    return [replace(parameters, whole=whole) for whole in WHOLES]
 
 
 def _folds(dataset: Dataset, folds: int) -> NDArray[np.int64]:

@@ -51,13 +51,13 @@ def learn_block(
 ) -> NDArray[np.float64]:
     """Return the map's block for a part of the components, of mean squared stretch 1.
 
-    taken: by dataset, the messages [messages] to learn from; the right agents of all others take no part either.
+    taken: by dataset, the messages [messages] to learn from; nobody learns who is right for the others.
     """
     linear = np.eye(part.stop - part.start)
     if powers.within:
         linear = linear @ _power(_differences(datasets, taken, halves)[:, part], powers.within)
     if powers.common:
-        linear = linear @ _power(_texts(datasets, taken)[:, part], powers.common)
+        linear = linear @ _power(_texts(datasets, taken, halves)[:, part], powers.common)
     linear *= np.sqrt(len(linear) / np.sum(linear * linear))
     return linear
 
@@ -75,10 +75,18 @@ def _power(vectors: Floats, power: float) -> NDArray[np.float64]:
     return np.asarray((axes * scale) @ axes.T, np.float64)
 
 
-def _texts(datasets: Sequence[Dataset], taken: Sequence[NDArray[np.bool_]]) -> Floats:
+def _texts(datasets: Sequence[Dataset], taken: Sequence[NDArray[np.bool_]], halves: Halves | None) -> Floats:
+    """Return the vectors of interests and of the units of taken messages, from which C is computed.
+
+    Of a pair's vectors those of all interests: a map shortens what it was learned from, so agents who took no part
+    would be nearer to every message than the others, and would be found too often. Of one model's vectors the
+    interests of the other messages' right agents are left out, as when the packaged scorer was learned and measured.
+    """
     texts = []
     for dataset, messages in zip(datasets, taken, strict=True):
-        away = np.any(dataset.relevant[~messages], axis=0, keepdims=False).reshape(-1)
+        away = np.zeros(dataset.agents, np.bool_)
+        if halves is None:
+            away = np.any(dataset.relevant[~messages], axis=0, keepdims=False).reshape(-1)
         texts += [dataset.interests[~away[dataset.owner]], dataset.units[messages[dataset.message]]]
     return np.concatenate(texts)
 

@@ -60,6 +60,14 @@ def test_a_suite_without_a_fold_keeps_messages_for_the_remaining_agents(suite: S
     assert all(message.relevant for part in parts for message in part.messages)
 
 
+def test_a_suite_without_a_fold_may_keep_all_agents(suite: Suite) -> None:
+    """The messages are those that it has without these agents, and none of these agents is right for one."""
+    for fold in range(2):
+        kept, smaller = without(suite, fold, 2, keep_agents=True), without(suite, fold, 2)
+        assert kept.agents == suite.agents
+        assert kept.messages == smaller.messages
+
+
 async def test_a_dataset_is_the_suite_in_order(suite: Suite, plain: Production) -> None:
     """Interests belong to their agents and units to their messages, and each agent is a person to a fold."""
     await plain.encode_suite(suite, silent)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from matcher.evaluation.suite import SuiteAgent, SuiteWrong, read_suite
+from matcher.evaluation.suite import SuiteAgent, SuiteWrong, read_suite, with_roster
 from tests.evaluation.conftest import write_suite
 
 GOOD = {"ana": "I sail.\n\n  I bake. \nI sail.", "ben": ""}
@@ -92,3 +92,30 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
     (folder / "agents.jsonl").unlink()
     with pytest.raises(SuiteWrong, match=r"agents\.jsonl cannot be read: No such file"):
         read_suite(folder)
+
+
+def test_the_same_people_in_other_words_are_the_roster_of_a_suite(tmp_path: Path) -> None:
+    """Only the agents of the file are in the roster, with its interests; messages of nobody among them are left out."""
+    messages = [("Ahoy", ["ana", "ben"]), ("Bread", ["ben"])]
+    suite = read_suite(write_suite(tmp_path / "mine", GOOD, messages))
+    other = tmp_path / "said-again" / "agents.jsonl"
+    other.parent.mkdir()
+    other.write_text('{"id": "ana", "interests": "Out on the water.\\nFlour and yeast."}\n', "utf-8")
+    restated = with_roster(suite, other)
+    assert restated.name == "mine, said-again"
+    assert restated.agents == (SuiteAgent("ana", "Ana", ("Out on the water.", "Flour and yeast.")),)
+    assert [(message.text, message.relevant) for message in restated.messages] == [("Ahoy", frozenset({"ana"}))]
+    other.write_text('{"id": "zoe", "interests": "Out on the water."}\n', "utf-8")
+    with pytest.raises(SuiteWrong, match=r"agents.jsonl line 1: id zoe is no agent of mine"):
+        with_roster(suite, other)
+    other.write_text('{"id": "ana", "interests": "Out on the water."}\n', "utf-8")
+    with pytest.raises(SuiteWrong, match="no agent who is right for a message of mine"):
+        with_roster(read_suite(write_suite(tmp_path / "mine2" / "mine", GOOD, [("Bread", ["ben"])])), other)
+
+
+def test_the_restated_profiles_are_330_of_different_people() -> None:
+    """The packaged file has no profile twice, and none without a line."""
+    file = Path(__file__).parents[2] / "examples" / "restated" / "agents.jsonl"
+    profiles = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert len({profile["id"] for profile in profiles}) == len(profiles) == 330
+    assert all(profile["interests"].strip() for profile in profiles)

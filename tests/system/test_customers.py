@@ -56,9 +56,10 @@ async def test_a_customer_is_given_back_whole(service: Server) -> None:
 async def test_a_repeated_request_changes_nothing_and_a_consent_that_ended_is_refused(service: Server) -> None:
     """The same request_id answers the customer as remembered now; another request under it is refused."""
     async with service.client(await service.site()) as client:
-        first = await client.put_customer(ann(REEFS), request_id="crm-1")
+        given = ann(REEFS)  # made once: a second later the consent would be another
+        first = await client.put_customer(given, request_id="crm-1")
         await client.put_customer(ann(BREAD), request_id="crm-2")
-        again = await client.put_customer(ann(REEFS), request_id="crm-1")
+        again = await client.put_customer(given, request_id="crm-1")
         assert (again.name, [one.text for one in again.interests]) == (first.name, [BREAD])
         with pytest.raises(MatcherCallError) as reused:
             await client.put_customer(ann(BREAD), request_id="crm-1")

@@ -12,6 +12,7 @@ from matcher.affinity.scorer import Scorer, untrained
 from matcher.training.calibrate import calibration_error
 from matcher.training.dataset import Dataset, hits_of
 from matcher.training.learn import SHARES, learn
+from matcher.training.linear_map import Powers, learn_block
 
 AGENTS, DIMENSION = 60, 24
 
@@ -154,3 +155,18 @@ def test_no_text_in_english_teaches_the_second_half_alone() -> None:
     assert scorer.map is not None
     first = scorer.map[:DIMENSION, :DIMENSION]
     assert np.allclose(first, first[0, 0] * np.eye(DIMENSION), atol=1e-3)
+
+
+def test_nobody_held_out_is_easier_to_find() -> None:
+    """Of a pair, what all texts share is learned from every interest alike, whoever is right for the messages left out.
+
+    A map shortens what it was learned from: right agents who took no part would be nearer to their messages.
+    """
+    made = dataset_of_a_pair(0.4)
+    turned = replace(made, relevant=np.roll(made.relevant, 7, axis=1))
+    taken = [np.arange(AGENTS) % 5 != 0]
+    powers, part = Powers(0.4, 0.0), slice(DIMENSION, 2 * DIMENSION)
+    one, other = (learn_block([of], taken, powers, part, HALVES) for of in (made, turned))
+    assert np.array_equal(one, other)
+    without = learn_block([made.of_messages(taken[0])], [np.ones(AGENTS, np.bool_)], powers, part, HALVES)
+    assert np.allclose(one, without)
