@@ -18,7 +18,7 @@ OTHERS_STEP: Final = 3
 
 
 def interest_stock() -> tuple[str, ...]:
-    """Return 3,288 descriptions of interests in eleven languages, as agents might write them, from the lexicon."""
+    """Return thousands of descriptions of interests in the lexicon's languages, as agents might write them."""
     return tuple(dict.fromkeys(_descriptions()))
 
 

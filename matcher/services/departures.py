@@ -29,15 +29,19 @@ class AwayReason(StrEnum):
     """The heartbeat of the agent's desk stopped."""
 
 
-async def withdraw_pending(store: ReservationStore, site: str, agent: str, cause: Cause, now_ms: int) -> int:
+async def withdraw_pending(
+    store: ReservationStore, site: str, agent: str, cause: Cause, now_ms: int, *, made_until_ms: int | None = None
+) -> int:
     """Withdraw the offers of an agent, so that other agents get them; return how many there were.
 
     The agent must be unavailable for new offers. An offer that is answered or lapses meanwhile stays as it is.
+    made_until_ms: leave later offers, which a supervisor has made since; None: there are none.
     """
     withdrawn = 0
     async for page in every_page(lambda after: store.reservations_of(site, agent, PAGE, after, now_ms)):
         for reservation in page.items:
-            if reservation.state is ReservationState.PENDING:
+            is_later = made_until_ms is not None and reservation.created_ms > made_until_ms
+            if reservation.state is ReservationState.PENDING and not is_later:
                 with suppress(ReservationLapsed, ReservationNotFound, ReservationStateWrong):
                     ref = ReservationRef(site, reservation.id, agent, reservation.contact, reservation.pool)
                     await store.withdraw(ref, cause)
@@ -45,7 +49,15 @@ async def withdraw_pending(store: ReservationStore, site: str, agent: str, cause
     return withdrawn
 
 
-async def handle_away(store: ReservationStore, site: str, agent: str, reason: AwayReason, now_ms: int) -> None:
-    """Withdraw the offers of an agent whom the service has just set AWAY."""
-    withdrawn = await withdraw_pending(store, site, agent, Cause.AGENT_LEFT, now_ms)
+async def handle_away(
+    store: ReservationStore,
+    site: str,
+    agent: str,
+    reason: AwayReason,
+    now_ms: int,
+    *,
+    made_until_ms: int | None = None,
+) -> None:
+    """Withdraw the offers of an agent whom the service has set AWAY; made_until_ms: as of `withdraw_pending`."""
+    withdrawn = await withdraw_pending(store, site, agent, Cause.AGENT_LEFT, now_ms, made_until_ms=made_until_ms)
     log.info("agent set away", site=site, agent=agent, why=reason.value, offers_withdrawn=withdrawn)

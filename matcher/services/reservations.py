@@ -61,8 +61,8 @@ class ReservationService:
         if declined.away:
             self._on_away(AwayReason.DECLINED)
         if declined.away or declined.still_away:
-            now_ms = self._clocks.of(site).now_ms()
-            await handle_away(self._store, site, ref.agent, AwayReason.DECLINED, now_ms)
+            now_ms, until_ms = self._clocks.of(site).now_ms(), declined.reservation.ended_ms
+            await handle_away(self._store, site, ref.agent, AwayReason.DECLINED, now_ms, made_until_ms=until_ms)
         return declined.reservation
 
     async def touch(self, site: str, reservation: str, fence: int) -> Reservation:

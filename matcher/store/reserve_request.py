@@ -190,8 +190,8 @@ class Refused:
 class Declined:
     """A declined offer, and whether the agent was set AWAY for it.
 
-    still_away: the call repeats a decline, and the agent is AWAY for declined offers. The answer to the call that set
-    the agent AWAY may have been lost, and the agent's other offers may stand.
+    still_away: the call repeats the decline that set the agent AWAY, and the agent still is. The first answer may have
+    been lost, and the agent's other offers of that time may stand.
     """
 
     reservation: Reservation

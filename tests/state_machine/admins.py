@@ -126,6 +126,8 @@ class Admins(TwoServers):
         done = self.attempt(self.instances[server].agents.set_status(self.site, agent, status), twice=twice)
         if agent in self.plain.agents:
             assert not isinstance(done, MatcherError), done
+            if self.plain.agents[agent].status is not status:
+                self.plain.agents[agent].declined = 0
             self.plain.agents[agent].status = status
             if status is AgentStatus.OFFLINE:
                 self.withdraw_offers(agent)
@@ -154,7 +156,7 @@ class Admins(TwoServers):
             self.plain.earmarked.discard(agent)
 
     def withdraw_offers(self, agent: str) -> None:
-        """Note that offers to an agent who went offline or was deleted are withdrawn."""
+        """Note that offers to an agent who went offline, or is AWAY for declined offers, are withdrawn."""
         for name, reservation in self.plain.held(agent).items():
             if reservation.state is PENDING:
                 self.plain.becomes(name, ReservationState.CANCELED, withdrawn=True)

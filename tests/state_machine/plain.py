@@ -27,6 +27,8 @@ class Plain:
     """Reservations whose deadline has passed, in this order, and no sweep has noted that."""
     demands_answers: set[str] = field(default_factory=set)
     """Pools with a first_response_duration."""
+    max_declined: dict[str, int] = field(default_factory=dict)
+    """pool → after how many declined offers in a row an agent is AWAY."""
     earmarked: set[str] = field(default_factory=set)
     """Agents whose capacity became free while contacts waited: they are not for new messages."""
 
@@ -227,6 +229,16 @@ class Plain:
             self.withdraw_offer(contact)
         if contact.reservation == name and contact.state in (Contact.RESERVED, Contact.ASSIGNED):
             self.moves(contact, reservation, before, excluded, FOREVER if removed else "" if withdrawn else None)
+
+    def declines(self, reservation: PlainReservation) -> bool:
+        """Note that an agent has declined an offer; return whether the agent is AWAY for that."""
+        agent, most = self.agents.get(reservation.agent), self.max_declined.get(reservation.pool)
+        if agent is None or most is None:
+            return False
+        agent.declined += 1
+        goes = agent.declined >= most and agent.status in (AgentStatus.ONLINE, AgentStatus.DRAINING)
+        agent.status = AgentStatus.AWAY if goes else agent.status
+        return goes
 
     def answered(self, contact: PlainContact, state: State, excluded: str) -> None:
         """Note what became of the offer of a transfer; a lapse is noted by the next sweep."""

@@ -36,6 +36,8 @@ class PlainAgent:
 
     profile: Profile
     status: AgentStatus
+    declined: int = 0
+    """The declined offers in a row, in pools that count them."""
 
 
 @dataclass

@@ -313,7 +313,12 @@ class Platforms(Admins):
             assert done.state is makes
             if verb in {"renew", "touch"}:
                 reservation.idle = reservation.unanswered = False
+            was_offered = reservation.state is PENDING
             self.plain.becomes(name, makes, excluded={None: FOREVER, 0: "", LATER_MS: LATER}[retry])
+            if was_offered and verb == "accept":
+                self.plain.agents[reservation.agent].declined = 0
+            if was_offered and verb == "decline" and self.plain.declines(reservation):
+                self.withdraw_offers(reservation.agent)
 
     def pick_live(self, pick: int, *states: ReservationState) -> str:
         """Return the id of a live reservation."""

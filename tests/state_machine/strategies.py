@@ -19,6 +19,8 @@ FAR_MS: Final = 10_000_000_000_000
 """A time that is never reached."""
 LONG_PAST_MS: Final = 60_000
 """Longer than the difference between any two clocks here."""
+MOST_DECLINED: Final = 2
+"""Declined offers in a row after which an agent of the default pool is AWAY."""
 TOLERANCES: Final = (0.0, 0.05, 1.0)
 ONLINE: Final = AgentStatus.ONLINE
 PENDING, ACCEPTED, WRAPPING = ReservationState.PENDING, ReservationState.ACCEPTED, ReservationState.WRAPPING

@@ -30,6 +30,7 @@ from tests.state_machine.strategies import (
     ACCEPTED,
     FAR_MS,
     LATER_MS,
+    MOST_DECLINED,
     PENDING,
 )
 from tests.state_machine.words import WordEncoder
@@ -66,7 +67,9 @@ class TwoServers(RuleBasedStateMachine):
         async def opening() -> None:
             self.instances = [await ServiceInstance.open(self.connection, *self.parts) for _ in range(2)]
             await self.instances[0].site_service.create_site(self.site)
-            await self.instances[0].pools.update_pool(self.site, "default", {"offer_ms": LATER_MS}, "")
+            await self.instances[0].pools.update_pool(
+                self.site, "default", {"offer_ms": LATER_MS, "max_declined": MOST_DECLINED}, ""
+            )
             night = PoolPolicy(
                 offer_ms=LATER_MS,
                 affinity_floor=0.1,
@@ -81,6 +84,7 @@ class TwoServers(RuleBasedStateMachine):
         self.run(opening())
         self.plain.wraps_up = {"default": frozenset(), "night": frozenset({"complete", "transfer"})}
         self.plain.demands_answers.add("night")
+        self.plain.max_declined["default"] = MOST_DECLINED
 
     def teardown(self) -> None:
         """Stop both servers and remove the site."""
@@ -189,6 +193,7 @@ class TwoServers(RuleBasedStateMachine):
             assert {place.contact: place.score for place in replica.queue} == stored.queue, (
                 f"server {number} knows the waiting contacts"
             )
-            expected = {name: replace(agent, updated_ms=0) for name, agent in stored.agents().items()}
-            actual = {name: replace(agent, updated_ms=0) for name, agent in known.items() if agent}
+            # Why an agent has a status, and since when, is read from the store where it is shown.
+            expected = {name: replace(agent, updated_ms=0, status_reason="") for name, agent in stored.agents().items()}
+            actual = {name: replace(agent, updated_ms=0, status_reason="") for name, agent in known.items() if agent}
             assert actual == expected, f"server {number} knows the agents and their holds"

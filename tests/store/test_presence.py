@@ -236,10 +236,12 @@ async def test_a_repeat_of_the_decline_that_set_an_agent_away_says_so_while_the_
     """The caller of the repeat withdraws the agent's other offers; once the agent is back, nothing is withdrawn."""
     stage = lawful
     await stage.put("ann", 9)
-    held = stage.reference(await stage.hold("ann"))
-    first, repeat = [await stage.routing.decline(held, 0, "", None, 1) for _ in range(2)]
+    earlier, held = [stage.reference(await stage.hold("ann")) for _ in range(2)]
+    await stage.routing.decline(earlier, 0, "", None, 9)
+    first, repeat = [await stage.routing.decline(held, 0, "", None, 2) for _ in range(2)]
     assert (first.away, first.still_away) == (True, False)
     assert (repeat.away, repeat.still_away) == (False, True)
+    assert not (await stage.routing.decline(earlier, 0, "", None, 2)).still_away
     await stage.roster.put_status(stage.site, "ann", AgentStatus.ONLINE)
     assert not (await stage.routing.decline(held, 0, "", None, 1)).still_away
     await stage.roster.put_status(stage.site, "ann", AgentStatus.AWAY)

@@ -1,7 +1,8 @@
--- Returns whether the agent is still AWAY for declined offers: who repeats the decline that did it, because the answer was
+-- Returns whether this decline set the agent AWAY, and the agent still is: who repeats the decline, because the answer was
 -- lost, withdraws the agent's other offers then.
-local function is_away_by_declines(agent)
-  local now = fields(agent, 'status', 'reason')
+local function is_still_away(key)
+  if redis.call('HEXISTS', key.reservation, 'away') == 0 then return false end
+  local now = fields(key.agent, 'status', 'reason')
   return now.status == 'AWAY' and now.reason ~= nil and string.sub(now.reason, 1, 9) == 'declined '
 end
 
@@ -11,7 +12,7 @@ end
 local function decline(key, arg)
   local reservation, wrong = open_reservation(key, arg)
   if wrong then return wrong end
-  if reservation.reads == 'DECLINED' then return answer(reservation, is_away_by_declines(key.agent) and 'still' or '') end
+  if reservation.reads == 'DECLINED' then return answer(reservation, is_still_away(key) and 'still' or '') end
   if reservation.reads ~= 'PENDING' then return refusal(reservation) end
   redis.call('HSET', key.reservation, 'reason', arg.reason)
   release(reservation, 'DECLINED', reservation.now)
@@ -21,5 +22,7 @@ local function decline(key, arg)
     put_back(reservation, 'DECLINED', excluded_until)
   end
   local most = tonumber(arg.max_declined)
-  return answer(reservation, most > 0 and count_lost_offer(reservation, 'declined', most) or '')
+  local away = most > 0 and count_lost_offer(reservation, 'declined', most) or ''
+  if away ~= '' then redis.call('HSET', key.reservation, 'away', '1') end
+  return answer(reservation, away)
 end

@@ -193,8 +193,8 @@ class Accept(VerbCall, frozen=True, kw_only=True):
 class Decline(VerbCall, frozen=True, kw_only=True):
     """Declines an offer.
 
-    away: 'away' where this call set the agent AWAY; 'still' where it repeats a decline, and the agent is AWAY for
-    declined offers; else ''.
+    away: 'away' where this call set the agent AWAY; 'still' where it repeats the call that did, and the agent is AWAY
+    for declined offers; else ''.
     """
 
     transition: Transition
