@@ -13,7 +13,7 @@ from tests.processes import Server
 ROSTER = [
     {"id": "ana", "interests": ["I sail along the coast with my daughters.", "sailing"], "status": "ONLINE"},
     {"id": "ben", "interests": ["I bake dark rye bread in a wood oven."], "status": "ONLINE"},
-    {"id": "cy", "interests": ["ฉันรักแมว", "hello"], "status": "OFFLINE"},
+    {"id": "cy", "interests": ["ድመት እወዳለሁ", "hello"], "status": "OFFLINE"},
 ]
 
 

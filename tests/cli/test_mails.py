@@ -20,17 +20,17 @@ async def person(service: Server) -> Person:
 
 async def test_an_import_names_the_interests_that_meet_no_message_and_check_lists_them(person: Person) -> None:
     """A warning names the line, the interest and the reason; the row is imported."""
-    roster = lines([{"id": "thai", "interests": ["ฉันเลี้ยงผึ้ง", "Good morning!", "I keep honey bees."]}])
+    roster = lines([{"id": "aster", "interests": ["ንቦችን አሳድጋለሁ", "Good morning!", "I keep honey bees."]}])
     result = await person.types("agents", "import", "-", stdin=roster)
     assert (result.code, result.out) == (0, "1 created\n")
     assert result.err.splitlines()[:2] == [
-        "line 1 (thai): this interest meets no message: ฉันเลี้ยงผึ้ง (the serving model knows no word of it)",
-        "line 1 (thai): this interest meets no message: Good morning! (it is small talk)",
+        "line 1 (aster): this interest meets no message: ንቦችን አሳድጋለሁ (the serving model knows no word of it)",
+        "line 1 (aster): this interest meets no message: Good morning! (it is small talk)",
     ]
     checked = await person.types("agents", "check")
     assert checked.code == 1
     assert "2 interests meet no message" in checked.out
-    assert "ฉันเลี้ยงผึ้ง" in checked.out
+    assert "ንቦችን አሳድጋለሁ" in checked.out
     documents = (await person.types("agents", "check", "--json")).documents()
     assert [document["reason"] for document in documents] == ["UNKNOWN_TO_MODEL", "SMALL_TALK"]
 
