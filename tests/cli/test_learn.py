@@ -10,11 +10,13 @@ from tests.cli.command import matcher
 from tests.processes import model_cache
 
 SUITE = Path(__file__).parents[2] / "examples" / "suite"
+ONE_MODEL = {"MATCHER_MODEL_CACHE": str(model_cache()), "MATCHER_MODEL": "all-MiniLM-L6-v2"}
+"""With both models the small suite leaves nothing to learn."""
 
 
 async def test_a_scorer_is_learned_and_one_as_good_is_not_replaced(tmp_path: Path) -> None:
     """The report is by folds, the file names its suites, and the second time nothing is written."""
-    out, environment = tmp_path / "mine.npz", {"MATCHER_MODEL_CACHE": str(model_cache())}
+    out, environment = tmp_path / "mine.npz", ONE_MODEL
     result = await matcher("learn", str(SUITE), "--out", str(out), "--json", environment=environment)
     assert result.code == 0, result.err
     report = json.loads(result.out)
@@ -34,7 +36,7 @@ async def test_the_confidence_can_be_learned_from_further_suites(tmp_path: Path)
     plain, both, environment = (
         tmp_path / "plain.npz",
         tmp_path / "both.npz",
-        {"MATCHER_MODEL_CACHE": str(model_cache())},
+        ONE_MODEL,
     )
     further = tmp_path / "short"
     further.mkdir()
