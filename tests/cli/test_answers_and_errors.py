@@ -34,7 +34,7 @@ async def test_explain_says_that_no_agent_meets_the_requirements(stranger: Perso
     assert (result.code, result.out.splitlines()) == (
         0,
         [
-            "no agent can take the message now: nobody who may take it has the skills",
+            "no agent can take the message now: nobody who may take it has the skills: juggling 3",
             "left out: 1 without the skills",
             "no agent would match even if all were free: none meets all requirements",
         ],
