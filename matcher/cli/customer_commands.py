@@ -93,7 +93,8 @@ async def forget(
     customer: Who,
     handle: ByHandle = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also a customer who waits or is served: the contact goes on as nobody's.")
+        bool,
+        typer.Option("--force", help="Also while the customer waits or is served: the contact goes on alone."),
     ] = False,
 ) -> None:
     """Remove every trace of a customer; it cannot be undone."""

@@ -61,7 +61,7 @@ class CustomerCalls(Connection):
                 return
 
     async def forget_customer(self, customer: str, *, force: bool = False, deadline: float | None = None) -> None:
-        """Remove every trace of a customer; with `force` contacts that have not ended go on as nobody's."""
+        """Remove every trace of a customer; with `force` contacts that have not ended go on without a customer."""
         request = pb.ForgetCustomerRequest(name=self.name("customers", customer), force=force)
         await self._call(self._customers.ForgetCustomer, request, deadline or self.deadlines.forget)
 

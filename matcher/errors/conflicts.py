@@ -68,7 +68,7 @@ class CustomerInContact(MatcherError):
     def __init__(self, customer: str, contacts: int) -> None:
         super().__init__(
             f"{customer} has {contacts} contact{'' if contacts == 1 else 's'} that ha{'s' if contacts == 1 else 've'} "
-            "not ended; `force` lets them go on as nobody's",
+            "not ended; `force` lets them go on without a customer",
             customer=customer,
             contacts=contacts,
         )

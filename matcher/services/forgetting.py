@@ -56,7 +56,7 @@ class Forgetting:
         self._sweeps: dict[str, asyncio.Task[None]] = {}
 
     async def forget_customer(self, site: str, customer: str, *, force: bool) -> None:
-        """Remove every trace of a customer; with `force` the contacts that have not ended go on as nobody's.
+        """Remove every trace of a customer; with `force` the contacts that have not ended go on without a customer.
 
         Calls that come while the records of the site are read share the next reading. Raises CustomerNotFound, or
         CustomerInContact.

@@ -155,7 +155,7 @@ class ContactStore:
         return [_waiting_contact(fields) for fields in await self._connection.pipeline(commands, any_type=True)]
 
     async def customers(self, site: str, contacts: Sequence[str]) -> list[str]:
-        """Read whom contacts are of; "" for a contact that is nobody's, or is gone."""
+        """Read whom contacts are of; "" for a contact without a customer, and for one that is gone."""
         read = [("HGET", Keys(site).contact(contact), "customer") for contact in contacts]
         return [(customer or b"").decode() for customer in await self._connection.pipeline(read)]
 

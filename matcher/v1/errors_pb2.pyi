@@ -134,7 +134,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"customer": "sites/default/customers/0f3c…"}.
     """
     CUSTOMER_IN_CONTACT: _ErrorReason.ValueType  # 46
-    """FAILED_PRECONDITION: the customer has contacts that have not ended; `force` lets them go on as nobody's.
+    """FAILED_PRECONDITION: the customer has contacts that have not ended; `force` lets them go on without a customer.
     Example: {"customer": "sites/default/customers/0f3c…", "contacts": "1"}.
     """
     CONSENT_MISSING: _ErrorReason.ValueType  # 47
@@ -288,7 +288,7 @@ CUSTOMER_NOT_FOUND: ErrorReason.ValueType  # 45
 Example: {"customer": "sites/default/customers/0f3c…"}.
 """
 CUSTOMER_IN_CONTACT: ErrorReason.ValueType  # 46
-"""FAILED_PRECONDITION: the customer has contacts that have not ended; `force` lets them go on as nobody's.
+"""FAILED_PRECONDITION: the customer has contacts that have not ended; `force` lets them go on without a customer.
 Example: {"customer": "sites/default/customers/0f3c…", "contacts": "1"}.
 """
 CONSENT_MISSING: ErrorReason.ValueType  # 47

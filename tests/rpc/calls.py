@@ -26,7 +26,7 @@ from matcher.rpc.validation.violations import page_token
 from matcher.v1 import customers_pb2 as patrons
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
-from tests.rpc.doubles import NOW_MS
+from tests.rpc.double import NOW_MS
 
 ANN_NAME = "sites/default/customers/c0ffee"
 MAYA_NAME = "sites/default/agents/maya"

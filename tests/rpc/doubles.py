@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from matcher.errors import MatcherError
 from matcher.model import (
@@ -38,14 +38,11 @@ from matcher.model import (
     Site,
     StreamPlace,
 )
-from matcher.model.customers import Consent, Customer, CustomerInterest, CustomerNote, CustomerWrite
 from matcher.model.lifecycle import AgentStatus, Cause, ContactState, ReservationState
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 from matcher.rpc.ports import Services
-
-T = TypeVar("T")
-
-NOW_MS = 1_795_000_000_123
+from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
+from tests.rpc.double import NOW_MS, Double
 
 MAYA = Agent(
     id="maya",
@@ -100,34 +97,7 @@ RANKING = Ranking(
 CONTACT = Contact("c-1", "default", "chat", "cust", ContactState.RESERVED, "01JR", ("tom",), NOW_MS, 3)
 EVENT = ContactEvent("c-1", "default", 3, ContactState.RESERVED, Cause.OFFERED, "01JR", "maya", NOW_MS, 17)
 DECISION = Decision("01JD", "c-1", "default", "01JR", "maya", RANKING, "model-1", "scorer-1", NOW_MS)
-ANN = Customer(
-    "c0ffee",
-    ("ann@mail", "ann"),
-    1,
-    (CustomerInterest("0f3c", "I sail.", "crm"),),
-    Consent("terms 3", NOW_MS, NOW_MS + 1_000, shareable=True),
-    (CustomerNote("maya", good=True, at_ms=NOW_MS, until_ms=NOW_MS + 9),),
-    ("c-1",),
-    NOW_MS + 2_000,
-)
 BILLING = Pool("billing", PoolPolicy(display_name="Billing", affinity_floor=0.5), 3, NOW_MS, NOW_MS)
-
-
-@dataclass
-class Double:
-    """Records every call as (method, arguments); raises `fault`, or returns the method's entry in `answers`."""
-
-    calls: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
-    answers: dict[str, Any] = field(default_factory=dict)
-    fault: BaseException | None = None
-
-    def record(self, method: str, default: T, *arguments: object) -> T:
-        """Record a call, and return its answer."""
-        self.calls.append((method, arguments))
-        if self.fault is not None:
-            raise self.fault
-        answer: T = self.answers.get(method, default)
-        return answer
 
 
 class RouterDouble(Double):
@@ -364,39 +334,6 @@ class SitesDouble(Double):
 
     async def delete_site(self, site: str, force: bool) -> None:
         self.record("delete_site", None, site, force)
-
-
-class CustomersDouble(Double):
-    """Answers as if there were one customer: Ann."""
-
-    async def put_customer(self, site: str, write: CustomerWrite) -> Customer:
-        arguments = (site, write.customer, write.handles, write.interests, write.consent, write.request_id)
-        return self.record("put_customer", ANN, *arguments)
-
-    async def customer(self, site: str, customer: str) -> Customer:
-        return self.record("customer", ANN, site, customer)
-
-    async def customer_of(self, site: str, handle: str) -> Customer:
-        return self.record("customer_of", ANN, site, handle)
-
-    async def customers(self, site: str, most: int, after: str) -> Page[Customer]:
-        return self.record("customers", Page((ANN,), "9|c0ffee", ("9|c0ffee",)), site, most, after)
-
-    async def link(self, site: str, handles: Sequence[str]) -> int:
-        return self.record("link", 2, site, tuple(handles))
-
-    async def link_customers(self, site: str, handles: Sequence[str]) -> Customer:
-        return self.record("link_customers", ANN, site, tuple(handles))
-
-
-class ForgettingDouble(Double):
-    """Forgets whoever it is asked to."""
-
-    async def forget_customer(self, site: str, customer: str, *, force: bool) -> None:
-        self.record("forget_customer", None, site, customer, force)
-
-    async def forget_agent(self, site: str, agent: str, *, force: bool) -> None:
-        self.record("forget_agent", None, site, agent, force)
 
 
 @dataclass

@@ -36,7 +36,8 @@ from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as routing
 from tests.rpc.calls import BILLING_NAME, CALLS, MAYA_NAME, OFFER_NAME
 from tests.rpc.conftest import Service
-from tests.rpc.doubles import CANDIDATE, DECISION, MAYA, NOW_MS, OFFER
+from tests.rpc.double import NOW_MS
+from tests.rpc.doubles import CANDIDATE, DECISION, MAYA, OFFER
 
 ids = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,62}", fullmatch=True)
 lines = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40).map(str.strip).filter(bool)

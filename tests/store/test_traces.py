@@ -108,7 +108,7 @@ async def test_every_trace_of_a_customer_goes_and_those_of_others_stay(town: Tow
 
 
 async def test_what_was_kept_aside_and_a_hold_that_lapsed_go_with_the_customer(town: Town) -> None:
-    """A contact that cannot be read stays for whoever ends it, without the customer; a handle may be in any script."""
+    """A contact that cannot be read stays until it ends, without the customer; a handle may be in any script."""
     stage = town.stage
     jo, li = await town.remember("jo@example"), await town.remember("李@example")
     for contact, handle in (("broken-1", "jo@example"), ("broken-2", "李@example")):

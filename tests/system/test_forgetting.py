@@ -192,7 +192,7 @@ async def test_a_thousand_people_are_forgotten_to_the_last_byte(launch: StartSer
 
 
 async def test_a_customer_in_contact_is_forgotten_by_force_only(service: Server) -> None:
-    """Refused while the customer waits or is served; with `force` the conversation goes on as nobody's."""
+    """Refused while the customer waits or is served; with `force` the conversation goes on without a customer."""
     async with service.client(await service.site()) as client:
         await hire(client, {"bea": person("I sail.")})
         customer = await client.put_customer(canary(1, "ann"))

@@ -70,7 +70,7 @@ class BlankAgent(VerbCall, frozen=True, kw_only=True):
 class CopyEvents(VerbCall, frozen=True, kw_only=True):
     """Copies events of a stream into another one, and puts that one in its place when all are copied.
 
-    more: the last event that was copied. again: the copy is gone, and begins anew.
+    more: the last event that was copied. again: the copy is gone, and begins again.
     """
 
     life: Key
