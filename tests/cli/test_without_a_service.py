@@ -69,7 +69,6 @@ async def test_a_wrong_command_line_is_a_usage_error() -> None:
     wrong = (
         (),
         ("rout", "x"),
-        ("route",),
         ("show", "nothing", "x"),
         ("agents", "set-status", "maya", "LATE"),
         ("route", "x", "--timeout", "-1"),
