@@ -14,7 +14,7 @@ from matcher.store.roster import MUST_NOT_EXIST, RosterStore
 from matcher.store.sites import SiteStore
 from tests.state_machine.words import WordEncoder
 
-INTERESTS = ("I keep bees", "สวัสดี", "🎷", "Hello!")
+INTERESTS = ("I keep bees", "กระต่าย", "🎷", "Hello!")
 
 
 class LatinWords(WordEncoder):
@@ -32,7 +32,7 @@ async def test_an_interest_that_says_nothing_has_a_vector_of_zeros() -> None:
     assert np.linalg.norm(vectors, axis=1).round(2).tolist() == [1.0, 0.0, 1.0, 0.0]
     assert np.allclose(vectors[2], (await encoder.encode(["saxophone"]))[0], atol=1e-3)
     assert silent_interests(encoder, INTERESTS) == (
-        SilentInterest("สวัสดี", SilentReason.UNKNOWN_TO_MODEL),
+        SilentInterest("กระต่าย", SilentReason.UNKNOWN_TO_MODEL),
         SilentInterest("Hello!", SilentReason.SMALL_TALK),
     )
 

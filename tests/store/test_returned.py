@@ -110,7 +110,7 @@ async def test_a_conversation_of_a_removed_agent_goes_back_to_the_queue_at_its_o
     """With what it requires, without that agent; its text is gone since it was accepted, and it waits from now on."""
     stage = lawful
     await stage.put("ann")
-    older = await stage.line_up("older", stage.waiting())
+    older = await stage.line_up("an-older", stage.waiting())  # of one millisecond, ids order
     talk = await stage.hold("ann", contact="c", waiting=stage.waiting(), requirements=b"needs", accepted=True)
     before, born = await stage.now_ms(), (await stage.contact("c")).created_ms
     await stage.routing.withdraw(stage.reference(talk), Cause.AGENT_REMOVED)
@@ -119,7 +119,7 @@ async def test_a_conversation_of_a_removed_agent_goes_back_to_the_queue_at_its_o
     assert contact.excluded == ("ann",)
     assert contact.waits_until_ms >= before + LONG_MS
     assert (fields["needs"], "sealed" in fields) == (b"needs", False)
-    assert await stage.in_line() == ["older", "c"]
+    assert await stage.in_line() == ["an-older", "c"]
     assert older.score <= born
     assert (await stage.state(talk.id), await stage.held_by("ann")) == (ReservationState.CANCELED, [])
     assert await stage.walked("c") == ["ASSIGNED ACCEPTED", "QUEUED AGENT_REMOVED"]
