@@ -46,8 +46,8 @@ class Scene:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Return the settings of this version's processes and commands."""
-        return {"MATCHER_STORE_URL": self.store.url}
+        """Return the settings of this version's processes and commands, with the model of the version before."""
+        return {"MATCHER_STORE_URL": self.store.url, "MATCHER_MODEL": "all-MiniLM-L6-v2"}
 
     async def answers(self, server: Server) -> dict[str, Any]:
         """Read all that the records tell."""
