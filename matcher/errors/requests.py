@@ -107,6 +107,15 @@ class CustomerNotFound(NotFound):
     kind = "customer"
 
 
+class HandleUnknown(MatcherError):
+    """Nothing is remembered of a customer with this handle, or no longer. The handle itself is not repeated."""
+
+    reason = "CUSTOMER_NOT_FOUND"
+
+    def __init__(self, site: str) -> None:
+        super().__init__(f"nothing is remembered in {site} of a customer with this handle", field="handle")
+
+
 class ConsentMissing(MatcherError):
     """Interests are to be remembered without a consent that is in force."""
 

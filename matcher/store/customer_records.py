@@ -9,10 +9,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import CustomerNotFound, FieldsInvalid, FieldViolation, RequestIdReused, StoreUnavailable
+from matcher.errors import (
+    CustomerNotFound,
+    FieldsInvalid,
+    FieldViolation,
+    HandleUnknown,
+    RequestIdReused,
+    StoreUnavailable,
+)
 from matcher.model import Page
 from matcher.model.customers import Customer, CustomerInterest, CustomerNote, CustomerWrite
-from matcher.model.resource_names import customer_name, new_id, new_uid
+from matcher.model.resource_names import customer_name, new_id, new_uid, site_name
 from matcher.store import verbs
 from matcher.store.codecs import fields_of, number, text
 from matcher.store.customers import HANDLE, LEAST_JOINED_MS, CustomerStore, Led
@@ -135,11 +142,11 @@ class CustomerRecordStore:
         return True
 
     async def customer_of(self, site: str, handle: str) -> str:
-        """Return the id of a handle's customer. Raises CustomerNotFound."""
+        """Return the id of a handle's customer. Raises HandleUnknown."""
         await self._customers.met(site, handle, 0)  # stores the handle where only its digest is known
         ((_, customer),) = await self._customers.stored(site, [handle])
         if not customer:
-            raise CustomerNotFound(customer_name(site, "-"))
+            raise HandleUnknown(site_name(site))
         return (await self._customers.read(site, customer))[0]
 
     async def customer(self, site: str, customer: str, now_ms: int) -> Customer:

@@ -50,6 +50,7 @@ async def test_a_customer_is_given_back_whole(service: Server) -> None:
         with pytest.raises(MatcherCallError) as nobody:
             await client.lookup_customer("bob@example.org")
         assert (nobody.value.code, nobody.value.reason) == (grpc.StatusCode.NOT_FOUND, "CUSTOMER_NOT_FOUND")
+        assert "nothing is remembered in" in nobody.value.message
         assert "bob" not in str(nobody.value)
 
 
