@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from matcher.cli import tables
 from matcher.cli.progress import steps
@@ -20,6 +22,24 @@ if TYPE_CHECKING:
     from matcher.affinity.scorer import Floats
     from matcher.evaluation import Production
     from matcher.training.learn import Report
+
+SuiteFolders = Annotated[
+    list[Path], typer.Argument(metavar="SUITE_DIR", help="Folders with agents.jsonl and messages.jsonl.")
+]
+ScorerFile = Annotated[
+    Path, typer.Option("--out", metavar="FILE", help="The scorer's file, which MATCHER_SCORER can name.")
+]
+MarginFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--margins", metavar="SUITE_DIR", help="A suite for the calibration of the confidence only; may be repeated."
+    ),
+]
+Folds = Annotated[int, typer.Option("--folds", min=2, max=20, help="Folds of the cross-validation over agents.")]
+Licence = Annotated[str, typer.Option("--licence", help="The licence of the suites.")]
+Attribution = Annotated[
+    str, typer.Option("--attribution", help="The authors of the suites, and what was changed in them.")
+]
 
 PROGRESS_STEPS = 100
 """Steps of the progress bar while the scorer is learned."""

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matcher.cli.learning import Learning, learn_and_write
+from matcher.cli.learning import (
+    Attribution,
+    Folds,
+    Learning,
+    Licence,
+    MarginFolders,
+    ScorerFile,
+    SuiteFolders,
+    learn_and_write,
+)
 from matcher.cli.progress import steps
 from matcher.cli.session import CommandError, Session, command
 
@@ -30,32 +38,17 @@ def add_to(app: typer.Typer) -> None:
 
 async def tune_scorer(
     session: Session,
-    suites: Annotated[
-        list[Path], typer.Argument(metavar="SUITE_DIR", help="Folders with agents.jsonl and messages.jsonl.")
-    ],
+    suites: SuiteFolders,
     *,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="The scorer's file, which MATCHER_SCORER can name.")
-    ],
-    margins: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--margins",
-            metavar="SUITE_DIR",
-            help="A suite for the calibration of the confidence only; may be repeated.",
-        ),
-    ] = None,
-    folds: Annotated[
-        int, typer.Option("--folds", min=2, max=20, help="Folds of the cross-validation over agents.")
-    ] = 5,
+    out: ScorerFile,
+    margins: MarginFolders = None,
+    folds: Folds = 5,
     seed: Annotated[int, typer.Option("--seed", help="Chooses frames and cues of the situations.")] = 20,
     quick: Annotated[
         bool, typer.Option("--quick", help="A quarter of the situations, and two folds: to see whether it runs.")
     ] = False,
-    licence: Annotated[str, typer.Option("--licence", help="The licence of the suites.")] = "",
-    attribution: Annotated[
-        str, typer.Option("--attribution", help="The authors of the suites, and what was changed in them.")
-    ] = "",
+    licence: Licence = "",
+    attribution: Attribution = "",
 ) -> None:
     """Fit the pair of models: what only tells a text's language is taken out, then a scorer is learned from suites.
 

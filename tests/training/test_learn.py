@@ -158,7 +158,7 @@ def test_no_text_in_english_teaches_the_second_half_alone() -> None:
 
 
 def test_nobody_held_out_is_easier_to_find() -> None:
-    """Of a pair, what all texts share is learned from every interest alike, whoever is right for the messages left out.
+    """For a pair of models, a map is learned from the interests of all agents, also of those who are held out.
 
     A map shortens what it was learned from: right agents who took no part would be nearer to their messages.
     """
