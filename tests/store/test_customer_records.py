@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matcher.errors import CustomerNotFound, FieldsInvalid, RequestIdReused
+from matcher.errors import CustomerNotFound, FieldsInvalid, HandleUnknown, RequestIdReused
 from matcher.model import Message, Pool, PoolPolicy, Requirements
 from matcher.model.customers import Consent, CustomerInterest, CustomerWrite
 from matcher.routing.returning_customers import ReturningCustomers
@@ -68,7 +68,7 @@ async def test_what_is_put_is_given_back_whole(lawful: Stage) -> None:
         ("ann", True, now, now + LONG_MS)
     ]
     assert await records.customer_of(stage.site, "+49 30 123456") == jo
-    with pytest.raises(CustomerNotFound):
+    with pytest.raises(HandleUnknown):
         await records.customer_of(stage.site, "+49 30 654321")
 
 
