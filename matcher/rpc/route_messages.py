@@ -32,8 +32,8 @@ async def answers(
 ) -> pb.RouteMessagesResponse:
     """Return the result of every message, in their order; raise FieldsInvalid where the request is no batch.
 
-    on_outcome: called with the site and every outcome that is no error. seconds_left: how long the caller waits, None: for
-    ever.
+    on_outcome: called with the site and every outcome that is no error.
+    seconds_left: how long the caller waits, None: for ever.
     """
     site = _batch(request)
     checked = [_item(request.parent, item) async for item in _in_pieces(request.requests)]
