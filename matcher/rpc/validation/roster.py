@@ -20,7 +20,9 @@ DEFAULT_BEAT_MS: Final = 30 * SECOND
 
 CHOICES: Final[dict[int, WhenOverloaded]] = {number: choice for choice, number in WHEN_OVERLOADED.items()}
 
-AGENT_PATHS: Final = frozenset({"display_name", "interests", "skills", "languages", "capacity", "pools", "manager", "status"})
+AGENT_PATHS: Final = frozenset(
+    {"display_name", "interests", "skills", "languages", "capacity", "pools", "manager", "status"}
+)
 _DURATIONS: Final = {
     "offer_duration": ("offer_ms", SECOND, HOUR),
     "accepted_duration": ("accepted_ms", SECOND, WEEK),
