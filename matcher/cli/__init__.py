@@ -14,6 +14,7 @@ from matcher.cli import (
     container_commands,
     customer_commands,
     evaluate_commands,
+    impact_commands,
     key_commands,
     learn_command,
     lexicon_commands,
@@ -76,6 +77,7 @@ app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())
 app.add_typer(contact_commands.commands())
 app.add_typer(customer_commands.commands())
+app.add_typer(impact_commands.commands())
 app.add_typer(site_commands.commands())
 app.add_typer(lexicon_commands.commands())
 app.add_typer(model_commands.commands())

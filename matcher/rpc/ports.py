@@ -29,6 +29,7 @@ from matcher.model import (
     StreamPlace,
 )
 from matcher.model.customers import Customer, CustomerWrite
+from matcher.model.impact import ImpactReport, ImpactRequest
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
 
@@ -236,6 +237,13 @@ class CustomerService(Protocol):
         """Join the handles of one customer; read the customer."""
 
 
+class ImpactService(Protocol):
+    """What the comparison shows. The method may raise a MatcherError."""
+
+    async def report(self, site: str, request: ImpactRequest) -> ImpactReport:
+        """Report the differences between the arms, by pool and outcome."""
+
+
 class Forgetting(Protocol):
     """Removal of every trace of a person. Every method may raise a MatcherError."""
 
@@ -275,3 +283,4 @@ class Services:
     sites: SiteService
     customers: CustomerService
     forgetting: Forgetting
+    impact: ImpactService
