@@ -26,6 +26,7 @@ from matcher.errors.conflicts import (
     SiteInUse,
     WatcherTooSlow,
 )
+from matcher.errors.permissions import PermissionDenied
 from matcher.errors.reason import (
     MatcherError,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "MethodNotFound",
     "ModelUnusable",
     "NotFound",
+    "PermissionDenied",
     "PoolExists",
     "PoolHasWaiting",
     "PoolInUse",

@@ -68,6 +68,7 @@ CODES: Final[dict[str, grpc.StatusCode]] = {
     "INDEX_BEHIND": _UNAVAILABLE,
     "SHUTTING_DOWN": _UNAVAILABLE,
     "SITE_DELETING": _UNAVAILABLE,
+    "PERMISSION_DENIED": grpc.StatusCode.PERMISSION_DENIED,
     INTERNAL_REASON: grpc.StatusCode.INTERNAL,
 }
 
