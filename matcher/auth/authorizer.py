@@ -64,10 +64,17 @@ class TableAuthorizer:
             raise PermissionDenied(method, row.needed)
         if row.reach is Reach.SITES:
             return _known_sites(grants)
+        if row.reach is Reach.SERVICE:
+            if not any(grant.sites is ALL and grant.pools is ALL for grant in grants):
+                raise PermissionDenied(method, row.needed, "all sites")
+            return EVERYTHING
         scope = NOTHING
         for site in asked.sites:
             scope = _Call(method, row, asked, site).scope(grants)
         return scope
+
+
+TABLE_AUTHORIZER: Final = TableAuthorizer()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,15 @@ ANYBODY: Final = frozenset(Role)
 class Reach(StrEnum):
     """How far a call reaches within the site, by the pools of the caller's grant; the value says it to people."""
 
-    OPEN = "open to everybody, also without credentials"
-    REFLECTION = "any role; everybody where MATCHER_OPEN_REFLECTION says so"
-    SITES = "the sites of the grant: others are left out"
-    SITE = "all pools of the site, so the grant must have all of them"
-    NAMED = "the pools that the request names; the default pool where it names none"
-    NAMED_OR_SITE = "the pool that the request names; all pools where it names none"
-    FILTERED = "the pools that the request names; what is in other pools is left out"
-    STORED = "the pools of what the request names, as the store knows them, and the pools that it names"
+    OPEN = "Open to everybody, also without credentials."
+    REFLECTION = "Any role; everybody where reflection is open."
+    SERVICE = "The grant must be for all sites and all pools."
+    SITES = "Sites that the grant does not have are left out."
+    SITE = "The grant must be for all pools of the site."
+    NAMED = "The grant must have the pools that the request names; where it names none, the default pool."
+    NAMED_OR_SITE = "The grant must have the pool that the request names; where it names none, all pools."
+    FILTERED = "The grant must have the pool that the request names; what is in other pools is left out."
+    STORED = "The grant must have the pools that the request names; what is in other pools is not found."
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,13 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         ListCustomers=("d", Reach.SITE),
         LinkCustomers=("d", Reach.SITE),
         ForgetCustomer=("d", Reach.SITE),
+    )
+    | _rows(
+        "matcher.v1.KeyService",
+        CreateKey=("w", Reach.SERVICE),
+        ListKeys=("w", Reach.SERVICE),
+        RotateKey=("w", Reach.SERVICE),
+        RevokeKey=("w", Reach.SERVICE),
     )
     | {f"/grpc.health.v1.Health/{method}": Row(ANYBODY, Reach.OPEN) for method in ("Check", "List", "Watch")}
     | {

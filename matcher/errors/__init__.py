@@ -26,6 +26,13 @@ from matcher.errors.conflicts import (
     SiteInUse,
     WatcherTooSlow,
 )
+from matcher.errors.credentials import (
+    CredentialsExpired,
+    CredentialsMissing,
+    CredentialsRevoked,
+    CredentialsWrong,
+    Unauthenticated,
+)
 from matcher.errors.permissions import PermissionDenied
 from matcher.errors.reason import (
     MatcherError,
@@ -81,6 +88,10 @@ __all__ = [
     "ContactMoved",
     "ContactNotFound",
     "ContactStateWrong",
+    "CredentialsExpired",
+    "CredentialsMissing",
+    "CredentialsRevoked",
+    "CredentialsWrong",
     "CustomerInContact",
     "CustomerNotFound",
     "DecisionNotFound",
@@ -119,5 +130,6 @@ __all__ = [
     "StoreUnavailable",
     "StoreUnfit",
     "TooManyStreams",
+    "Unauthenticated",
     "WatcherTooSlow",
 ]

@@ -31,6 +31,7 @@ TEXTS: Final = frozenset(
         "interests",
         "language",
         "languages",
+        "manager",
         "media_type",
         "page_token",
         "paths",

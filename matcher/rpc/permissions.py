@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from google.protobuf.message import Message
+from collections.abc import Callable
+from typing import Any
 
 from matcher.auth.authorizer import Authorizer
 from matcher.auth.principal import current_principal
@@ -20,9 +21,15 @@ class Permissions:
         """Raise PermissionDenied where the principal may not call the method at all."""
         self._authorizer.check_method(current_principal(), method)
 
-    def check_request(self, method: str, request: Message) -> None:
-        """Set the scope of the call.
+    def checked(self, method: str, read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+        """Return a reader of bodies that also sets the scope of the call.
 
-        Raises PermissionDenied where the request names what the principal may not ask for.
+        It raises PermissionDenied where the request names what the principal may not ask for.
         """
-        set_scope(self._authorizer.scope(current_principal(), method, asked_names(request)))
+
+        def read_checked(body: bytes) -> Any:
+            request = read(body)
+            set_scope(self._authorizer.scope(current_principal(), method, asked_names(request)))
+            return request
+
+        return read_checked
