@@ -124,7 +124,7 @@ class AgentService:
     async def update_agent(self, site: str, agent: str, change: AgentChange, etag: str) -> Agent:
         """Change an agent; only new interests are encoded."""
         replica = await self._sites.replica(site)
-        fields = ("display_name", "interests", "skills", "languages", "capacity", "pools")
+        fields = ("display_name", "interests", "skills", "languages", "capacity", "pools", "manager")
         changed: dict[str, Any] = {name: value for name in fields if (value := getattr(change, name)) is not None}
 
         async def update() -> Agent:
