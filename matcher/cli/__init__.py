@@ -13,6 +13,7 @@ from matcher.cli import (
     contact_commands,
     container_commands,
     customer_commands,
+    doctor_commands,
     evaluate_commands,
     key_commands,
     learn_command,
@@ -62,6 +63,7 @@ def options(
 
 service_commands.add_to(app)
 container_commands.add_to(app)
+doctor_commands.add_to(app)
 routing_commands.add_to(app)
 route_many_command.add_to(app)
 reservation_commands.add_to(app)
