@@ -173,10 +173,11 @@ def _overrides(assigned: Sequence[ImpactRow]) -> Overrides | None:
     if not assigned:
         return None
     values: dict[tuple[str, bool], list[float]] = defaultdict(list)
-    for row in assigned:
-        if row.same_agent is not None:
-            for kind, value in readings(row.outcomes).items():
-                values[kind, row.same_agent].append(value)
+    read = [(row.same_agent, readings(row.outcomes)) for row in assigned if row.same_agent is not None]
+    nobody_returned = {"returned": 0.0} if any("returned" in outcomes for _, outcomes in read) else {}
+    for same_agent, outcomes in read:
+        for kind, value in {**nobody_returned, **outcomes}.items():
+            values[kind, same_agent].append(value)
     return Overrides(
         contacts=len(assigned),
         same=sum(row.same_agent is True for row in assigned),

@@ -152,7 +152,7 @@ def test_contacts_that_a_supervisor_assigned_are_shown_apart() -> None:
             outside="ASSIGNED",
             assigned=True,
             same_agent=number < 2,
-            outcomes={"resolved": float(number % 2)},
+            outcomes={"resolved": float(number % 2), **({"returned_within": 60.0} if number == 4 else {})},
         )
         for number in range(5)
     ]
@@ -163,6 +163,8 @@ def test_contacts_that_a_supervisor_assigned_are_shown_apart() -> None:
     assert [(one.same_agent, one.contacts, one.mean) for one in pool.overrides.outcomes] == [
         (False, 3, pytest.approx(1 / 3)),
         (True, 2, 0.5),
+        (False, 3, pytest.approx(1 / 3)),
+        (True, 2, 0.0),
     ]
 
 
