@@ -119,6 +119,10 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         ForgetCustomer=("d", Reach.SITE),
     )
     | _rows(
+        "matcher.v1.FeedbackService",
+        GetImpactReport=("sdo", Reach.NAMED_OR_SITE),
+    )
+    | _rows(
         "matcher.v1.KeyService",
         CreateKey=("w", Reach.SERVICE),
         ListKeys=("w", Reach.SERVICE),
