@@ -30,7 +30,9 @@ class ImpactCalls(Connection):
         request = pb.GetImpactReportRequest(
             parent=self.parent,
             pool=self.name("pools", pool) if pool else "",
-            wanted_differences=wanted,
+            wanted_differences=(
+                pb.WantedDifference(kind=kind, difference=difference) for kind, difference in (wanted or {}).items()
+            ),
             with_days=with_days,
         )
         for stamp, moment in ((request.start_time, start), (request.end_time, end)):

@@ -29,7 +29,7 @@ TEXTS: Final = frozenset(
         "id",
         "interest",
         "interests",
-        "key",
+        "kind",
         "language",
         "languages",
         "manager",
@@ -50,7 +50,7 @@ TEXTS: Final = frozenset(
     }
 )
 """The fields of requests that are no resource names: people's words, ids and tokens. Every other field of text is read
-as a name, so that a field that is new here is not left unread. `key` is the key of a map."""
+as a name, so that a field that is new here is not left unread."""
 
 IDS: Final = {"site_id": "site", "pool_id": "pool"}
 """The fields that name a site or a pool by its id alone."""

@@ -25,26 +25,6 @@ class GetImpactReportRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    @_typing.final
-    class WantedDifferencesEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.float
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.float = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
     PARENT_FIELD_NUMBER: _builtins.int
     POOL_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
@@ -66,10 +46,8 @@ class GetImpactReportRequest(_message.Message):
         """The contacts that came before; unset: now."""
 
     @_builtins.property
-    def wanted_differences(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Differences to plan for, by kind of outcome, each in the unit of Difference: {"resolved": 0.02}; at most 32. A kind
-        that is not named has the plan of its usual difference.
-        """
+    def wanted_differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___WantedDifference]:
+        """Differences to plan for, at most 32. A kind of outcome that is not named has the plan of its usual difference."""
 
     def __init__(
         self,
@@ -78,7 +56,7 @@ class GetImpactReportRequest(_message.Message):
         pool: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
-        wanted_differences: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        wanted_differences: _abc.Iterable[Global___WantedDifference] | None = ...,
         with_days: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
@@ -88,6 +66,32 @@ class GetImpactReportRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetImpactReportRequest: _TypeAlias = GetImpactReportRequest  # noqa: Y015
+
+@_typing.final
+class WantedDifference(_message.Message):
+    """A difference to plan for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """The kind of outcome: "resolved", "metrics.basket"."""
+    difference: _builtins.float
+    """The difference, in the unit of Difference: 0.02 of `resolved` are two points of 100. Not 0."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        difference: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WantedDifference: _TypeAlias = WantedDifference  # noqa: Y015
 
 @_typing.final
 class ImpactReport(_message.Message):
@@ -186,8 +190,8 @@ class PoolImpact(_message.Message):
     """The outcomes in one sentence for people."""
     @_builtins.property
     def outside(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """The others, by reason: PREFERRED, RELATIONSHIP, TRANSFER, ASSIGNED, DEGRADED are those of the comparison;
-        NOT_BY_AFFINITY: neither arm would have chosen by affinity; NO_COMPARISON: no arm was drawn; NEVER_OFFERED.
+        """The others, by reason: a Part without its prefix (PREFERRED, RELATIONSHIP, TRANSFER, ASSIGNED, DEGRADED); FALLBACK: the
+        message said too little, so that both arms do the same; NO_COMPARISON: no arm was drawn; NEVER_OFFERED.
         """
 
     @_builtins.property

@@ -12,9 +12,11 @@ from google.protobuf.message import Message
 from matcher.errors import FieldsInvalid, MatcherError
 from matcher.rpc import route_messages
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation import contacts, customers, imports, roster, routing
+from matcher.rpc.validation import contacts, customers, impact, imports, roster, routing
 from matcher.rpc.validation.violations import MOST_NOTED, resource
 from matcher.v1 import customers_pb2 as patrons
+from matcher.v1 import feedback_pb2 as feedback
+from matcher.v1 import impact_pb2
 from matcher.v1 import roster_pb2 as people
 from matcher.v1 import routing_pb2 as pb
 
@@ -66,6 +68,7 @@ CHECKS: dict[type[Message], Callable[[Any], object]] = {
     patrons.ListCustomersRequest: lambda request: customers.customers(request, "customers"),
     patrons.LinkCustomersRequest: customers.link,
     patrons.ForgetCustomerRequest: lambda request: resource(request.name, Kind.CUSTOMER),
+    impact_pb2.GetImpactReportRequest: impact.report,
     people.ForgetAgentRequest: lambda request: resource(request.name, Kind.AGENT),
     people.DeleteSiteRequest: lambda request: roster.site("name", request.name),
 }
@@ -97,7 +100,7 @@ def test_every_request_of_the_api_is_in_the_table() -> None:
     """A method that is added to the API is held to the laws below."""
     inputs = {
         method.input_type.full_name
-        for file in (pb.DESCRIPTOR, people.DESCRIPTOR, patrons.DESCRIPTOR)
+        for file in (pb.DESCRIPTOR, people.DESCRIPTOR, patrons.DESCRIPTOR, feedback.DESCRIPTOR)
         for kind in file.services_by_name.values()
         for method in kind.methods
     }

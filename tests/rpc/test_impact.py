@@ -33,12 +33,28 @@ BAD: dict[str, tuple[Any, set[str]]] = {
     "differences that are none": (
         pb.GetImpactReportRequest(
             parent=SITE,
-            wanted_differences={"resolved": 0.0, "csat": float("nan"), "No Kind": 0.1, "metrics.sales": 3.0},
+            wanted_differences=[
+                pb.WantedDifference(kind="resolved"),
+                pb.WantedDifference(kind="csat", difference=float("nan")),
+                pb.WantedDifference(kind="No Kind", difference=0.1),
+                pb.WantedDifference(kind="metrics.sales", difference=3),
+                pb.WantedDifference(difference=3),
+                pb.WantedDifference(kind="metrics.sales", difference=4),
+            ],
         ),
-        {"wanted_differences[resolved]", "wanted_differences[csat]", "wanted_differences"},
+        {
+            "wanted_differences[0].difference",
+            "wanted_differences[1].difference",
+            "wanted_differences[2].kind",
+            "wanted_differences[4].kind",
+            "wanted_differences[5]",
+        },
     ),
     "too many differences": (
-        pb.GetImpactReportRequest(parent=SITE, wanted_differences={f"metrics.m{number}": 0.1 for number in range(33)}),
+        pb.GetImpactReportRequest(
+            parent=SITE,
+            wanted_differences=[pb.WantedDifference(kind=f"metrics.m{number}", difference=1) for number in range(33)],
+        ),
         {"wanted_differences"},
     ),
 }
@@ -59,7 +75,10 @@ async def test_what_is_asked_for_reaches_the_service(service: Service) -> None:
     stamp.FromMilliseconds(NOW_MS)
     await service.feedback.GetImpactReport(
         pb.GetImpactReportRequest(
-            parent=SITE, pool=f"{SITE}/pools/billing", end_time=stamp, wanted_differences={"csat": 0.2}
+            parent=SITE,
+            pool=f"{SITE}/pools/billing",
+            end_time=stamp,
+            wanted_differences=[pb.WantedDifference(kind="csat", difference=0.2)],
         )
     )
     assert service.doubles.impact.calls == [("report", ("default", None, NOW_MS, "billing", {"csat": 0.2}))]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from matcher.model.impact import ImpactRequest
 from matcher.rpc.resource_names import Kind
-from matcher.rpc.validation.violations import DAY, Violations
+from matcher.rpc.validation.violations import DAY, MISSING, Violations
 from matcher.v1 import impact_pb2 as pb
 
 LONGEST_MS: Final = 400 * DAY
@@ -29,14 +30,22 @@ def report(request: pb.GetImpactReportRequest) -> tuple[str, ImpactRequest]:
     to_ms = _time(wrong, "end_time", request.end_time) if request.HasField("end_time") else None
     if from_ms is not None and to_ms is not None and not from_ms < to_ms <= from_ms + LONGEST_MS:
         wrong.note("end_time", "must be after start_time, at most 400 days")
-    wrong.first("wanted_differences", list(request.wanted_differences), MOST_WANTED)
-    for kind, difference in list(request.wanted_differences.items())[:MOST_WANTED]:
-        if not _KIND(kind):
-            wrong.note("wanted_differences", f"{kind[:64]!a} is no kind of outcome")
-        elif not (math.isfinite(difference) and difference):
-            wrong.note(f"wanted_differences[{kind}]", "must be a number other than 0")
+    wanted = _wanted(wrong, request.wanted_differences)
     wrong.refuse()
-    return site, ImpactRequest(from_ms, to_ms, pool, dict(request.wanted_differences))
+    return site, ImpactRequest(from_ms, to_ms, pool, wanted)
+
+
+def _wanted(wrong: Violations, given: Sequence[pb.WantedDifference]) -> Mapping[str, float]:
+    """Return the differences to plan for, by kind."""
+    field = "wanted_differences"
+    listed = wrong.first(field, given, MOST_WANTED)
+    for number, one in enumerate(listed):
+        if not _KIND(one.kind):
+            wrong.note(f"{field}[{number}].kind", "is no kind of outcome" if one.kind else MISSING)
+        if not (math.isfinite(one.difference) and one.difference):
+            wrong.note(f"{field}[{number}].difference", "must be a number other than 0")
+    wrong.unique(field, (one.kind for one in listed))
+    return {one.kind: one.difference for one in listed}
 
 
 def _time(wrong: Violations, field: str, given: Timestamp) -> int:
