@@ -22,6 +22,7 @@ from matcher.cli import (
     model_commands,
     pool_commands,
     reservation_commands,
+    roles_command,
     route_many_command,
     routing_commands,
     service_commands,
@@ -69,6 +70,7 @@ reservation_commands.add_to(app)
 transfer_commands.add_to(app)
 watch_commands.add_to(app)
 why_command.add_to(app)
+roles_command.add_to(app)
 evaluate_commands.add_to(app)
 learn_command.add_to(app)
 tune_command.add_to(app)
