@@ -26,6 +26,14 @@ from matcher.errors.conflicts import (
     SiteInUse,
     WatcherTooSlow,
 )
+from matcher.errors.credentials import (
+    CredentialsExpired,
+    CredentialsMissing,
+    CredentialsRevoked,
+    CredentialsWrong,
+    Unauthenticated,
+)
+from matcher.errors.permissions import PermissionDenied
 from matcher.errors.reason import (
     MatcherError,
 )
@@ -80,6 +88,10 @@ __all__ = [
     "ContactMoved",
     "ContactNotFound",
     "ContactStateWrong",
+    "CredentialsExpired",
+    "CredentialsMissing",
+    "CredentialsRevoked",
+    "CredentialsWrong",
     "CustomerInContact",
     "CustomerNotFound",
     "DecisionNotFound",
@@ -97,6 +109,7 @@ __all__ = [
     "MethodNotFound",
     "ModelUnusable",
     "NotFound",
+    "PermissionDenied",
     "PoolExists",
     "PoolHasWaiting",
     "PoolInUse",
@@ -117,5 +130,6 @@ __all__ = [
     "StoreUnavailable",
     "StoreUnfit",
     "TooManyStreams",
+    "Unauthenticated",
     "WatcherTooSlow",
 ]
