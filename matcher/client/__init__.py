@@ -10,6 +10,7 @@ from matcher.client.connection import Connection, Deadlines
 from matcher.client.contact_calls import ContactCalls
 from matcher.client.customer_calls import CustomerCalls
 from matcher.client.failure import MatcherCallError, Violation
+from matcher.client.feedback_calls import FeedbackCalls
 from matcher.client.joint_calls import JointCalls
 from matcher.client.roster_calls import RosterCalls
 from matcher.client.routing_calls import RoutingCalls
@@ -17,7 +18,7 @@ from matcher.client.routing_calls import RoutingCalls
 __all__ = ["Deadlines", "MatcherCallError", "MatcherClient", "Violation"]
 
 
-class MatcherClient(RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, Connection):
+class MatcherClient(RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, FeedbackCalls, Connection):
     """Calls the service for one site.
 
     A method returns the generated message or raises `MatcherCallError`. Ids are plain ("maya") or full resource names

@@ -43,6 +43,7 @@ from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, 
 from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
+from tests.rpc.feedback_doubles import FeedbackDouble
 
 MAYA = Agent(
     id="maya",
@@ -350,6 +351,7 @@ class Doubles:
     sites: SitesDouble = field(default_factory=SitesDouble)
     customers: CustomersDouble = field(default_factory=CustomersDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
+    feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
 
     @property
     def services(self) -> Services:
@@ -367,6 +369,8 @@ class Doubles:
             sites=self.sites,
             customers=self.customers,
             forgetting=self.forgetting,
+            feedback=self.feedback,
+            praise=self.feedback,
         )
 
     def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
@@ -382,5 +386,6 @@ class Doubles:
             self.sites,
             self.customers,
             self.forgetting,
+            self.feedback,
         )
         return [call for double in doubles for call in double.calls]
