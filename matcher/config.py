@@ -169,6 +169,9 @@ class Settings(BaseModel):
         description="Least time between two rewrites of the embedded store's file, which remove the bytes of people "
         "who were forgotten.",
     )
+    praise_days: int = Field(
+        90, ge=1, le=400, description="How many days praise is kept: customers' words about agents, sealed."
+    )
     events_kept: int = Field(100_000, ge=1_000, description="Events that each stream keeps for slow readers.")
     drain_seconds: float = Field(10.0, ge=0, le=600, description="How long a stop waits for the calls in flight.")
     log_format: Literal["auto", "console", "json"] = Field(

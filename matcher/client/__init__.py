@@ -10,6 +10,7 @@ from matcher.client.connection import Connection, Deadlines
 from matcher.client.contact_calls import ContactCalls
 from matcher.client.customer_calls import CustomerCalls
 from matcher.client.failure import MatcherCallError, Violation
+from matcher.client.feedback_calls import FeedbackCalls
 from matcher.client.impact_calls import ImpactCalls
 from matcher.client.joint_calls import JointCalls
 from matcher.client.roster_calls import RosterCalls
@@ -18,7 +19,9 @@ from matcher.client.routing_calls import RoutingCalls
 __all__ = ["Deadlines", "MatcherCallError", "MatcherClient", "Violation"]
 
 
-class MatcherClient(RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, ImpactCalls, Connection):
+class MatcherClient(
+    RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, FeedbackCalls, ImpactCalls, Connection
+):
     """Calls the service for one site.
 
     A method returns the generated message or raises `MatcherCallError`. Ids are plain ("maya") or full resource names

@@ -78,6 +78,11 @@ _BY_SERVICE: Final = {
     },
     feedback_pb2.DESCRIPTOR.services_by_name["FeedbackService"]: {
         "GetImpactReport": SMALL_BYTES,
+        "RecordOutcome": SMALL_BYTES,
+        "RecordOutcomes": BATCH_BYTES,
+        "GetOutcomes": SMALL_BYTES,
+        "ListPraise": SMALL_BYTES,
+        "WatchPraise": SMALL_BYTES,
     },
 }
 

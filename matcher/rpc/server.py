@@ -97,7 +97,7 @@ def build_server(
     routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(services, telemetry, streams), registrar)
     roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services, streams), registrar)
     customers_pb2_grpc.add_CustomerServiceServicer_to_server(CustomerServicer(services), registrar)
-    feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackServicer(services), registrar)
+    feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackServicer(services, streams), registrar)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, registrar)
     served = (*SERVICES[1:], health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(served, server)

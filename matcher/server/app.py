@@ -52,8 +52,10 @@ from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
 from matcher.services.customers import CustomerService
 from matcher.services.departures import AwayReason
+from matcher.services.feedback import FeedbackService
 from matcher.services.forgetting import Forgetting, Rewriting
 from matcher.services.pools import PoolService
+from matcher.services.praise import PraiseService
 from matcher.services.reservations import ReservationService
 from matcher.services.site_removal import SiteRemoval
 from matcher.services.site_waker import SiteWaker
@@ -239,6 +241,8 @@ def _services(
             customers, agents, stores.traces, stores.agent_traces, stores.routing, stores.rewrites, client
         ),
         sites=SiteService(stores.sites, stores.roster, sites, removal),
+        feedback=FeedbackService(stores.outcomes, stores.praise, None, sites, client),
+        praise=PraiseService(stores.praise, sites),
     )
 
 

@@ -28,6 +28,7 @@ class Lifetimes:
     decision_ms: int
     keep_ms: int
     events_kept: int
+    praise_ms: int = 90 * 86_400_000
 
 
 class ReserveKind(StrEnum):

@@ -43,6 +43,7 @@ from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, 
 from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
+from tests.rpc.feedback_doubles import FeedbackDouble
 from tests.rpc.impact_double import ImpactDouble
 
 MAYA = Agent(
@@ -352,6 +353,7 @@ class Doubles:
     customers: CustomersDouble = field(default_factory=CustomersDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
     impact: ImpactDouble = field(default_factory=ImpactDouble)
+    feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
 
     @property
     def services(self) -> Services:
@@ -370,6 +372,8 @@ class Doubles:
             customers=self.customers,
             forgetting=self.forgetting,
             impact=self.impact,
+            feedback=self.feedback,
+            praise=self.feedback,
         )
 
     def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
@@ -386,5 +390,6 @@ class Doubles:
             self.customers,
             self.forgetting,
             self.impact,
+            self.feedback,
         )
         return [call for double in doubles for call in double.calls]

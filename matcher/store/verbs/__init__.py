@@ -23,6 +23,7 @@ from matcher.store.verbs.customers import (
     Remember,
     Reseal,
 )
+from matcher.store.verbs.feedback import GivenOutcome, PutPraise, RecordOutcomes
 from matcher.store.verbs.keys import UseKeys
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
@@ -102,6 +103,7 @@ __all__ = [
     "FoundSite",
     "FreedAgent",
     "GiveBack",
+    "GivenOutcome",
     "HandedOn",
     "Handle",
     "Lead",
@@ -118,6 +120,7 @@ __all__ = [
     "PoolLeft",
     "PutAgent",
     "PutPool",
+    "PutPraise",
     "PutProfile",
     "PutProfileVectors",
     "PutStatus",
@@ -125,6 +128,7 @@ __all__ = [
     "Quarantine",
     "RaiseSchema",
     "RecallHandle",
+    "RecordOutcomes",
     "Register",
     "Rehash",
     "Remember",
@@ -169,6 +173,8 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         RecallHandle,
         Rehash,
         Reseal,
+        RecordOutcomes,
+        PutPraise,
         UseKeys,
         PutAgent,
         PutStatus,
