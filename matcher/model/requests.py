@@ -66,6 +66,7 @@ class AssignRequest:
     request_id: str = ""
     digest: bytes = b""
     keeps_channel: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -57,7 +57,7 @@ from matcher.store.verbs.roster import (
     PutStatus,
     PutVectors,
 )
-from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue
+from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue, SiteSalt
 from matcher.store.verbs.traces import (
     BlankAgent,
     CopyEvents,
@@ -135,6 +135,7 @@ __all__ = [
     "Rest",
     "Rewritten",
     "RosterEvent",
+    "SiteSalt",
     "Touch",
     "Transition",
     "UseKeys",
@@ -181,6 +182,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteSite,
         Erase,
         NextDue,
+        SiteSalt,
         ForgetTraces,
         BlankAgent,
         CopyEvents,
