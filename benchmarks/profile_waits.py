@@ -170,6 +170,7 @@ def _summary(both: NDArray[np.float64]) -> dict[str, float]:
 
 @contextmanager
 def silent(_label: str, _total: int) -> Iterator[Callable[[], None]]:
+    """Show no progress."""
     yield lambda: None
 
 

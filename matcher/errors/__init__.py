@@ -26,6 +26,13 @@ from matcher.errors.conflicts import (
     SiteInUse,
     WatcherTooSlow,
 )
+from matcher.errors.credentials import (
+    CredentialsExpired,
+    CredentialsMissing,
+    CredentialsRevoked,
+    CredentialsWrong,
+    Unauthenticated,
+)
 from matcher.errors.reason import (
     MatcherError,
 )
@@ -80,6 +87,10 @@ __all__ = [
     "ContactMoved",
     "ContactNotFound",
     "ContactStateWrong",
+    "CredentialsExpired",
+    "CredentialsMissing",
+    "CredentialsRevoked",
+    "CredentialsWrong",
     "CustomerInContact",
     "CustomerNotFound",
     "DecisionNotFound",
@@ -117,5 +128,6 @@ __all__ = [
     "StoreUnavailable",
     "StoreUnfit",
     "TooManyStreams",
+    "Unauthenticated",
     "WatcherTooSlow",
 ]

@@ -15,6 +15,7 @@ from matcher.rpc.health import SERVICES, Health
 from matcher.rpc.interceptors.admission import AdmissionGate
 from matcher.rpc.interceptors.errors import ErrorInterceptor
 from matcher.rpc.interceptors.metrics import MetricsInterceptor
+from matcher.rpc.interceptors.sign_in import SignIn
 from matcher.rpc.interceptors.worker import WorkerInterceptor
 from matcher.rpc.open_streams import MOST_CONCURRENT, OpenStreams
 from matcher.rpc.ports import Services
@@ -52,6 +53,7 @@ def build_server(
     *,
     admission: AdmissionGate | None = None,
     streams: OpenStreams | None = None,
+    sign_in: SignIn | None = None,
     share_port: bool = False,
     worker: str = "",
 ) -> grpc.aio.Server:
@@ -59,12 +61,13 @@ def build_server(
 
     admission: admits the calls that begin new work, when their body is read; None: all of them at once.
     streams: the places of the open streams; None: those of the defaults.
+    sign_in: recognises who makes a call; None: nobody is asked, and every call has the owner's rights.
     share_port: several processes may listen on the same port; without it the second process fails to bind.
     worker: the name of this worker process, sent with every unary answer; "" for none.
     """
     workers = (WorkerInterceptor(worker),) if worker else ()
     streams = streams or OpenStreams()
-    errors = ErrorInterceptor(health.stopping, gate=admission, streams=streams, worker=worker)
+    errors = ErrorInterceptor(health.stopping, gate=admission, streams=streams, sign_in=sign_in, worker=worker)
     with prefetching():
         server = grpc.aio.server(
             interceptors=(MetricsInterceptor(telemetry), errors, *workers),

@@ -58,9 +58,9 @@ class AgentService:
         sites: SiteRegistry,
         clocks: Clocks,
         audit: AuditStore,
-        on_away: Callable[[AwayReason], None] = lambda _: None,
+        on_away: Callable[[str, AwayReason], None] = lambda _site, _reason: None,
     ) -> None:
-        """on_away: called for each agent whom the service sets AWAY."""
+        """on_away: called with the site of each agent whom the service sets AWAY, and the reason."""
         self._store = store
         self._audit = audit
         self._reservations = reservations
@@ -124,7 +124,7 @@ class AgentService:
     async def update_agent(self, site: str, agent: str, change: AgentChange, etag: str) -> Agent:
         """Change an agent; only new interests are encoded."""
         replica = await self._sites.replica(site)
-        fields = ("display_name", "interests", "skills", "languages", "capacity", "pools")
+        fields = ("display_name", "interests", "skills", "languages", "capacity", "pools", "manager")
         changed: dict[str, Any] = {name: value for name in fields if (value := getattr(change, name)) is not None}
 
         async def update() -> Agent:
@@ -168,7 +168,7 @@ class AgentService:
         replica = await self._sites.replica(site)
         beat = await self._presence.beat(site, agent, ttl_ms, _return_within_ms(replica, agent))
         if beat.away:
-            self._on_away(AwayReason.SILENT)
+            self._on_away(site, AwayReason.SILENT)
             await handle_away(self._reservations, site, agent, AwayReason.SILENT, self._clocks.of(site).now_ms())
         return beat.until_ms, beat.status
 

@@ -25,9 +25,9 @@ class ReservationService:
         customers: CustomerStore,
         sites: SiteRegistry,
         clocks: Clocks,
-        on_away: Callable[[AwayReason], None] = lambda _: None,
+        on_away: Callable[[str, AwayReason], None] = lambda _site, _reason: None,
     ) -> None:
-        """on_away: called for each agent whom the service sets AWAY."""
+        """on_away: called with the site of each agent whom the service sets AWAY, and the reason."""
         self._store = store
         self._contacts = contacts
         self._customers = customers
@@ -59,7 +59,7 @@ class ReservationService:
         declined = await self._store.decline(ref, fence, reason, retry_after_ms, policy.max_declined)
         _apply_if_freed(replica, declined.reservation)
         if declined.away:
-            self._on_away(AwayReason.DECLINED)
+            self._on_away(site, AwayReason.DECLINED)
         if declined.away or declined.still_away:
             now_ms, until_ms = self._clocks.of(site).now_ms(), declined.reservation.ended_ms
             await handle_away(self._store, site, ref.agent, AwayReason.DECLINED, now_ms, made_until_ms=until_ms)

@@ -167,6 +167,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: a former site of this id is still being deleted; RetryInfo says when to try again.
     Example: {"site": "sites/acme"}.
     """
+    CREDENTIALS_MISSING: _ErrorReason.ValueType  # 64
+    """UNAUTHENTICATED: the call does not say who makes it: neither a key nor a token nor a certificate with a known name.
+    Example: {"accepted": "keys, tokens"}.
+    """
+    CREDENTIALS_WRONG: _ErrorReason.ValueType  # 67
+    """UNAUTHENTICATED: the key, the token or the certificate names nobody here: unknown, forged, or made for another
+    service. Example: {"kind": "token"}.
+    """
+    CREDENTIALS_EXPIRED: _ErrorReason.ValueType  # 68
+    """UNAUTHENTICATED: the key, the token or the certificate has expired. Example: {"kind": "token"}."""
+    CREDENTIALS_REVOKED: _ErrorReason.ValueType  # 69
+    """UNAUTHENTICATED: the key was revoked. Example: {"kind": "key"}."""
     INTERNAL_FAULT: _ErrorReason.ValueType  # 70
     """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
 
@@ -321,6 +333,18 @@ SITE_DELETING: ErrorReason.ValueType  # 63
 """UNAVAILABLE: a former site of this id is still being deleted; RetryInfo says when to try again.
 Example: {"site": "sites/acme"}.
 """
+CREDENTIALS_MISSING: ErrorReason.ValueType  # 64
+"""UNAUTHENTICATED: the call does not say who makes it: neither a key nor a token nor a certificate with a known name.
+Example: {"accepted": "keys, tokens"}.
+"""
+CREDENTIALS_WRONG: ErrorReason.ValueType  # 67
+"""UNAUTHENTICATED: the key, the token or the certificate names nobody here: unknown, forged, or made for another
+service. Example: {"kind": "token"}.
+"""
+CREDENTIALS_EXPIRED: ErrorReason.ValueType  # 68
+"""UNAUTHENTICATED: the key, the token or the certificate has expired. Example: {"kind": "token"}."""
+CREDENTIALS_REVOKED: ErrorReason.ValueType  # 69
+"""UNAUTHENTICATED: the key was revoked. Example: {"kind": "key"}."""
 INTERNAL_FAULT: ErrorReason.ValueType  # 70
 """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
