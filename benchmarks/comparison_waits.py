@@ -1,8 +1,8 @@
 """Measures how long control contacts wait beside the others: python -m benchmarks.comparison_waits.
 
 Contacts come at random, a tenth of them control, and are served by the agents of a suite, as the queue of the service
-serves them. The days are those of benchmarks.profile_waits: half of the contacts say nothing, half of the customers have
-a profile. The arms differ in whom a contact gets; in how long it waits they must not differ.
+serves them. The days are those of benchmarks.profile_waits: half of the contacts say nothing, half of the customers
+have a profile. The arms differ in whom a contact gets; in how long it waits they must not differ.
 """
 
 from __future__ import annotations
