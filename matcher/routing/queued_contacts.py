@@ -137,7 +137,7 @@ def with_arm(searched: SearchedContact, mean: MeanAffinity, known: Candidate | N
     searched = replace(searched, by_load=result.least_utilized)
     if searched.is_control:
         return replace(searched, mean_affinity=mean.value, known=known)
-    if result.scores.affinity.max(initial=-np.inf) >= searched.terms.floor:
+    if not result.by_profile and result.scores.affinity.max(initial=-np.inf) >= searched.terms.floor:
         # As without an arm: the agents whom the message does not meet are not listed.
         searched = replace(searched, result=replace(result, least_utilized=()))
     mean.note(searched.listed(by_profile=False))
