@@ -33,6 +33,7 @@ from matcher.errors.credentials import (
     CredentialsWrong,
     Unauthenticated,
 )
+from matcher.errors.permissions import PermissionDenied
 from matcher.errors.reason import (
     MatcherError,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "MethodNotFound",
     "ModelUnusable",
     "NotFound",
+    "PermissionDenied",
     "PoolExists",
     "PoolHasWaiting",
     "PoolInUse",

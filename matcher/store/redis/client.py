@@ -191,6 +191,20 @@ class StoreClient:
             clients += int(parse_answer(("INFO",), answer)["connected_clients"])
         return clients
 
+    async def infos(self) -> dict[str, dict[str, Any]]:
+        """Return what every primary says of itself. Raises StoreUnavailable where one is away."""
+        infos = {}
+        for server, answer in (await self._run_on_primaries("INFO", require_all=True)).items():
+            if isinstance(answer, Exception):
+                self._failover.raise_store_error(answer)
+            infos[server.name] = parse_answer(("INFO",), answer)
+        return infos
+
+    @property
+    def kind(self) -> StoreKind:
+        """Return which kind of store the address names."""
+        return self._kind
+
     @property
     def open_connections(self) -> int:
         """Return how many of these connections are this client's."""
