@@ -131,7 +131,7 @@ class ControlRelationships(StrEnum):
 ControlRelationship = Annotated[
     ControlRelationships | None,
     typer.Option(
-        "--control-relationships",
+        "--control-known",
         case_sensitive=False,
         help="Whether control contacts KEEP the agent who served their customer well, or FORGO the agent.",
     ),
@@ -186,7 +186,7 @@ OPTIONS = {
     "small_talk": "small-talk",
     "when_overloaded": "when-overloaded",
     "second_complete_ends_wrap_up": "second_complete",
-    "control_forgoes_relationships": "control_relationships",
+    "control_forgoes_relationships": "control_known",
     **DURATIONS,
     **NUMBERS,
 }
@@ -271,7 +271,7 @@ async def create(
     small_talk: SmallTalk = None,
     when_overloaded: WhenOverloaded = None,
     control_share: ControlShare = None,
-    control_relationships: ControlRelationship = None,
+    control_known: ControlRelationship = None,
 ) -> None:
     """Add a pool."""
     new_pool = _pool(locals())
@@ -310,7 +310,7 @@ async def update(
     small_talk: SmallTalk = None,
     when_overloaded: WhenOverloaded = None,
     control_share: ControlShare = None,
-    control_relationships: ControlRelationship = None,
+    control_known: ControlRelationship = None,
     unset: Annotated[
         list[str] | None,
         typer.Option("--unset", metavar="OPTION", help="An option to reset to its default, as in --unset floor."),
@@ -323,7 +323,7 @@ async def update(
     fields += [f"wrap_up.{field.name}" for field, _ in change.wrap_up.ListFields()]
     fields += ["second_complete_ends_wrap_up"] if second_complete is SecondCompletes.CHANGES_NOTHING else []
     fields += ["control_share"] if control_share == 0.0 else []
-    fields += ["control_forgoes_relationships"] if control_relationships is ControlRelationships.KEEP else []
+    fields += ["control_forgoes_relationships"] if control_known is ControlRelationships.KEEP else []
     fields += [field for field, text in (("display_name", name), ("scorer", scorer)) if text == ""]
     reset = [_field(option) for option in unset or ()]
     if both := set(fields) & set(reset):
@@ -379,7 +379,7 @@ def _pool(arguments: Mapping[str, Any]) -> pb.Pool:
             attrgetter(field)(pool).CopyFrom(duration)
     if arguments["second_complete"] is SecondCompletes.ENDS_WRAP_UP:
         pool.second_complete_ends_wrap_up = True
-    pool.control_forgoes_relationships = arguments["control_relationships"] is ControlRelationships.FORGO
+    pool.control_forgoes_relationships = arguments["control_known"] is ControlRelationships.FORGO
     return pool
 
 

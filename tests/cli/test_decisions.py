@@ -42,9 +42,7 @@ async def test_a_decision_is_made_again(person: Person) -> None:
 
 async def test_a_comparison_is_set_and_shown(person: Person) -> None:
     """The pool, the contact and its decision say so in words; a share above a half names the option."""
-    changed = await person.types(
-        "pools", "update", "default", "--control-share", "0.5", "--control-relationships", "forgo"
-    )
+    changed = await person.types("pools", "update", "default", "--control-share", "0.5", "--control-known", "forgo")
     assert "50% of new contacts are control, which forgo relationships" in changed.out
     await person.types("route", SAILS, "--contact", "c-1")
     why = await person.types("why", "c-1")
@@ -52,7 +50,7 @@ async def test_a_comparison_is_set_and_shown(person: Person) -> None:
     assert "takes part" in why.out
     assert "the other arm's choice" in why.out
     assert "--control-share" in (await person.types("pools", "update", "default", "--control-share", "0.6")).err
-    kept = await person.types("pools", "update", "default", "--control-relationships", "keep", "--control-share", "0")
+    kept = await person.types("pools", "update", "default", "--control-known", "keep", "--control-share", "0")
     assert kept.code == 0, kept.err
     assert "control" not in kept.out
 
