@@ -13,6 +13,7 @@ from matcher.cli import (
     contact_commands,
     container_commands,
     customer_commands,
+    decision_commands,
     doctor_commands,
     evaluate_commands,
     impact_commands,
@@ -86,6 +87,7 @@ app.add_typer(customer_commands.commands())
 app.add_typer(impact_commands.commands())
 app.add_typer(outcome_commands.commands())
 app.add_typer(praise_commands.commands())
+app.add_typer(decision_commands.commands())
 app.add_typer(site_commands.commands())
 app.add_typer(lexicon_commands.commands())
 app.add_typer(model_commands.commands())
