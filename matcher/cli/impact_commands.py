@@ -15,6 +15,7 @@ from matcher.cli.columns import MIDDLE, Column, Listing
 from matcher.cli.session import CommandError, Session, command
 from matcher.impact.kinds import kind_of, number
 from matcher.v1 import impact_pb2 as pb
+from matcher.v1 import routing_pb2
 
 Pool = Annotated[str, typer.Option("--pool", help="The pool; default: every pool.")]
 Since = Annotated[
@@ -32,6 +33,13 @@ class Cells(StrEnum):
     WEEK = "week"
 
 
+class Of(StrEnum):
+    """What is compared with its absence."""
+
+    AFFINITY = "affinity"
+    RELATIONSHIP = "relationship"
+
+
 def commands() -> typer.Typer:
     """Return the commands of `matcher impact`."""
     app = typer.Typer(name="impact")
@@ -46,6 +54,9 @@ async def impact(
     since: Since = None,
     until: Until = None,
     by: Annotated[Cells | None, typer.Option("--by", help="Also by affinity band, or by week.")] = None,
+    of: Annotated[
+        Of, typer.Option("--of", help="What is compared with its absence: affinity, or agents who know the customer.")
+    ] = Of.AFFINITY,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="DIR", help="Draw a PNG of each pool into this folder.")
     ] = None,
@@ -56,7 +67,11 @@ async def impact(
     """
     async with session.client() as client:
         report = await client.impact_report(
-            pool, start=_utc(since), end=_utc(until), with_days=plot is not None or session.as_json
+            pool,
+            start=_utc(since),
+            end=_utc(until),
+            with_days=plot is not None or session.as_json,
+            of_basis=routing_pb2.Basis.Value(of.value.upper()),
         )
     if plot is not None:
         _draw(session, report.pools, plot)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from matcher.model.basis import Basis
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:
@@ -176,3 +178,4 @@ class ImpactRequest:
     to_ms: int | None = None
     pool: str = ""
     wanted: Mapping[str, float] = field(default_factory=dict)
+    basis: Basis = Basis.AFFINITY

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final
 
-from matcher.errors import FieldsInvalid, FieldViolation, PoolNotFound
+from matcher.errors import FieldsInvalid, FieldViolation
 from matcher.impact.report import report
 from matcher.impact.rows import ImpactRow
 from matcher.ledger.reader import ContactLife, LedgerReader
 from matcher.model.basis import Basis
 from matcher.model.comparison import Arm, Part
 from matcher.model.impact import ImpactReport, ImpactRequest, LedgerGap
-from matcher.model.resource_names import pool_name
 from matcher.replica.site_registry import SiteRegistry
 from matcher.services.ledger import Ledger
 from matcher.store.clock import Clocks
@@ -51,14 +50,14 @@ class ImpactService:
         to_ms = self._clocks.of(site).now_ms() if request.to_ms is None else request.to_ms
         from_ms = max(1, to_ms - DEFAULT_MS) if request.from_ms is None else request.from_ms
         found = await self._ledger.read(partial(_report, replica.life, from_ms, to_ms, request))
-        if request.pool and not found.pools and replica.pools.get(request.pool) is None:
-            raise PoolNotFound(pool_name(site, request.pool))
+        if request.pool and not found.pools:
+            await replica.pools.pool(request.pool)
         return found
 
 
 def _report(uid: str, from_ms: int, to_ms: int, request: ImpactRequest, reader: LedgerReader) -> ImpactReport:
     lives = reader.lives(uid, pool=request.pool, from_ms=from_ms, to_ms=to_ms, earlier=True)
-    pools = report((row_of(life) for life in _unhurried(lives)), request.wanted)
+    pools = report((row_of(life, request.basis) for life in _unhurried(lives)), request.wanted)
     gaps = (LedgerGap(gap.from_ms, gap.to_ms, gap.lost) for gap in reader.gaps(uid, from_ms, to_ms))
     return ImpactReport(from_ms, to_ms, pools, tuple(gaps))
 
@@ -74,14 +73,14 @@ def _unhurried(lives: Iterable[ContactLife]) -> Iterator[ContactLife]:
             time.sleep(PAUSE_SECONDS)
 
 
-def row_of(life: ContactLife) -> ImpactRow:
+def row_of(life: ContactLife, basis: Basis = Basis.AFFINITY) -> ImpactRow:
     """Return a contact as the statistics read it.
 
-    The main estimate is over the contacts that took part and whose choice would have been by affinity in either arm.
+    The main estimate is over the contacts that took part and whose choice would have been by `basis` in either arm.
     The bands are by the affinity of the router's own choice: of the agent whom a treatment contact was offered to, and
     whom a control contact would have been.
     """
-    outside = _outside(life)
+    outside = _outside(life, basis)
     treated = None if outside else life.arm == Arm.TREATMENT
     affinity = life.would_be_affinity if life.arm == Arm.CONTROL else life.affinity
     is_known = life.part == Part.ASSIGNED and life.would_be_agent and life.agent
@@ -100,7 +99,7 @@ def row_of(life: ContactLife) -> ImpactRow:
     )
 
 
-def _outside(life: ContactLife) -> str:
+def _outside(life: ContactLife, basis: Basis) -> str:
     """Return why a contact is not of the main estimate; "" where it is."""
     if life.part is not None and life.part != Part.TOOK_PART:
         return life.part
@@ -108,4 +107,4 @@ def _outside(life: ContactLife) -> str:
         return NO_COMPARISON
     if life.part is None:
         return NEVER_OFFERED
-    return "" if life.would_be_basis == Basis.AFFINITY else life.would_be_basis or Basis.FALLBACK
+    return "" if life.would_be_basis == basis else life.would_be_basis or Basis.FALLBACK

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from matcher.v1 import routing_pb2 as matcher_dot_v1_dot_routing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17matcher/v1/impact.proto\x12\nmatcher.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x01\n\x16GetImpactReportRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x12wanted_differences\x18\x05 \x03(\x0b\x32\x1c.matcher.v1.WantedDifference\x12\x11\n\twith_days\x18\x06 \x01(\x08\"@\n\x10WantedDifference\x12\x12\n\x04kind\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ndifference\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x02\"\xb8\x01\n\x0cImpactReport\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05pools\x18\x03 \x03(\x0b\x32\x16.matcher.v1.PoolImpact\x12#\n\x04gaps\x18\x04 \x03(\x0b\x32\x15.matcher.v1.LedgerGap\"\x8e\x03\n\nPoolImpact\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x10\n\x08\x63ontacts\x18\x02 \x01(\x03\x12\x19\n\x11\x63ompared_contacts\x18\x03 \x01(\x03\x12\x34\n\x07outside\x18\x04 \x03(\x0b\x32#.matcher.v1.PoolImpact.OutsideEntry\x12!\n\x19\x63ompared_contacts_per_day\x18\x05 \x01(\x01\x12\x15\n\rcontrol_share\x18\x06 \x01(\x01\x12+\n\x08outcomes\x18\x07 \x03(\x0b\x32\x19.matcher.v1.OutcomeImpact\x12%\n\x05waits\x18\x08 \x01(\x0b\x32\x16.matcher.v1.WaitImpact\x12-\n\toverrides\x18\t \x01(\x0b\x32\x1a.matcher.v1.OverrideImpact\x12\x10\n\x08sentence\x18\n \x01(\t\x12\x10\n\x08warnings\x18\x0b \x03(\t\x1a.\n\x0cOutsideEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xc5\x03\n\rOutcomeImpact\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12*\n\ndifference\x18\x02 \x01(\x0b\x32\x16.matcher.v1.Difference\x12\x30\n\x08\x61\x64justed\x18\x03 \x01(\x0b\x32\x1e.matcher.v1.AdjustedDifference\x12\x16\n\tworst_low\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nworst_high\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12,\n\x07missing\x18\x06 \x01(\x0b\x32\x1b.matcher.v1.MissingOutcomes\x12\'\n\x05\x62\x61nds\x18\x07 \x03(\x0b\x32\x18.matcher.v1.DifferenceOf\x12\'\n\x05weeks\x18\x08 \x03(\x0b\x32\x18.matcher.v1.DifferenceOf\x12&\n\x04\x64\x61ys\x18\t \x03(\x0b\x32\x18.matcher.v1.DifferenceOf\x12\x1a\n\rmore_contacts\x18\n \x01(\x03H\x02\x88\x01\x01\x12$\n\x04plan\x18\x0b \x01(\x0b\x32\x16.matcher.v1.ImpactPlanB\x0c\n\n_worst_lowB\r\n\x0b_worst_highB\x10\n\x0e_more_contacts\"\xfc\x01\n\nDifference\x12\x1a\n\x12treatment_outcomes\x18\x01 \x01(\x03\x12\x18\n\x10\x63ontrol_outcomes\x18\x02 \x01(\x03\x12\x1b\n\x0etreatment_mean\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0c\x63ontrol_mean\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\ndifference\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x10\n\x03low\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x11\n\x04high\x18\x07 \x01(\x01H\x04\x88\x01\x01\x42\x11\n\x0f_treatment_meanB\x0f\n\r_control_meanB\r\n\x0b_differenceB\x06\n\x04_lowB\x07\n\x05_high\"H\n\x0c\x44ifferenceOf\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\ndifference\x18\x02 \x01(\x0b\x32\x16.matcher.v1.Difference\"t\n\x12\x41\x64justedDifference\x12*\n\ndifference\x18\x01 \x01(\x0b\x32\x16.matcher.v1.Difference\x12\x16\n\x0eknown_contacts\x18\x02 \x01(\x03\x12\x1a\n\x12\x65xplained_variance\x18\x03 \x01(\x01\"\x83\x01\n\x0fMissingOutcomes\x12\x17\n\x0ftreatment_share\x18\x01 \x01(\x01\x12\x15\n\rcontrol_share\x18\x02 \x01(\x01\x12\x16\n\x0e\x64iffers_by_arm\x18\x03 \x01(\x08\x12(\n\x05\x62\x61nds\x18\x04 \x03(\x0b\x32\x19.matcher.v1.MissingOfBand\"=\n\rMissingOfBand\x12\x0c\n\x04\x62\x61nd\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\x12\x0f\n\x07\x64iffers\x18\x03 \x01(\x08\"\x82\x01\n\nWaitImpact\x12$\n\ttreatment\x18\x01 \x01(\x0b\x32\x11.matcher.v1.Waits\x12\"\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x11.matcher.v1.Waits\x12*\n\ndifference\x18\x03 \x01(\x0b\x32\x16.matcher.v1.Difference\"M\n\x05Waits\x12\x10\n\x08\x63ontacts\x18\x01 \x01(\x03\x12\x0c\n\x04mean\x18\x02 \x01(\x01\x12\x0e\n\x06median\x18\x03 \x01(\x01\x12\x14\n\x0cninth_decile\x18\x04 \x01(\x01\"z\n\x0eOverrideImpact\x12\x10\n\x08\x63ontacts\x18\x01 \x01(\x03\x12\x12\n\nsame_agent\x18\x02 \x01(\x03\x12\x13\n\x0bother_agent\x18\x03 \x01(\x03\x12-\n\x08outcomes\x18\x04 \x03(\x0b\x32\x1b.matcher.v1.OverrideOutcome\"S\n\x0fOverrideOutcome\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x12\n\nsame_agent\x18\x02 \x01(\x08\x12\x10\n\x08\x63ontacts\x18\x03 \x01(\x03\x12\x0c\n\x04mean\x18\x04 \x01(\x01\"`\n\nImpactPlan\x12\x12\n\ndifference\x18\x01 \x01(\x01\x12\x15\n\x08\x63ontacts\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x11\n\x04\x64\x61ys\x18\x03 \x01(\x03H\x01\x88\x01\x01\x42\x0b\n\t_contactsB\x07\n\x05_days\"z\n\tLedgerGap\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07records\x18\x03 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17matcher/v1/impact.proto\x12\nmatcher.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18matcher/v1/routing.proto\"\x8c\x02\n\x16GetImpactReportRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x12wanted_differences\x18\x05 \x03(\x0b\x32\x1c.matcher.v1.WantedDifference\x12\x11\n\twith_days\x18\x06 \x01(\x08\x12#\n\x08of_basis\x18\x07 \x01(\x0e\x32\x11.matcher.v1.Basis\"@\n\x10WantedDifference\x12\x12\n\x04kind\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ndifference\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x02\"\xb8\x01\n\x0cImpactReport\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05pools\x18\x03 \x03(\x0b\x32\x16.matcher.v1.PoolImpact\x12#\n\x04gaps\x18\x04 \x03(\x0b\x32\x15.matcher.v1.LedgerGap\"\x8e\x03\n\nPoolImpact\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\x10\n\x08\x63ontacts\x18\x02 \x01(\x03\x12\x19\n\x11\x63ompared_contacts\x18\x03 \x01(\x03\x12\x34\n\x07outside\x18\x04 \x03(\x0b\x32#.matcher.v1.PoolImpact.OutsideEntry\x12!\n\x19\x63ompared_contacts_per_day\x18\x05 \x01(\x01\x12\x15\n\rcontrol_share\x18\x06 \x01(\x01\x12+\n\x08outcomes\x18\x07 \x03(\x0b\x32\x19.matcher.v1.OutcomeImpact\x12%\n\x05waits\x18\x08 \x01(\x0b\x32\x16.matcher.v1.WaitImpact\x12-\n\toverrides\x18\t \x01(\x0b\x32\x1a.matcher.v1.OverrideImpact\x12\x10\n\x08sentence\x18\n \x01(\t\x12\x10\n\x08warnings\x18\x0b \x03(\t\x1a.\n\x0cOutsideEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xc5\x03\n\rOutcomeImpact\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12*\n\ndifference\x18\x02 \x01(\x0b\x32\x16.matcher.v1.Difference\x12\x30\n\x08\x61\x64justed\x18\x03 \x01(\x0b\x32\x1e.matcher.v1.AdjustedDifference\x12\x16\n\tworst_low\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nworst_high\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12,\n\x07missing\x18\x06 \x01(\x0b\x32\x1b.matcher.v1.MissingOutcomes\x12\'\n\x05\x62\x61nds\x18\x07 \x03(\x0b\x32\x18.matcher.v1.DifferenceOf\x12\'\n\x05weeks\x18\x08 \x03(\x0b\x32\x18.matcher.v1.DifferenceOf\x12&\n\x04\x64\x61ys\x18\t \x03(\x0b\x32\x18.matcher.v1.DifferenceOf\x12\x1a\n\rmore_contacts\x18\n \x01(\x03H\x02\x88\x01\x01\x12$\n\x04plan\x18\x0b \x01(\x0b\x32\x16.matcher.v1.ImpactPlanB\x0c\n\n_worst_lowB\r\n\x0b_worst_highB\x10\n\x0e_more_contacts\"\xfc\x01\n\nDifference\x12\x1a\n\x12treatment_outcomes\x18\x01 \x01(\x03\x12\x18\n\x10\x63ontrol_outcomes\x18\x02 \x01(\x03\x12\x1b\n\x0etreatment_mean\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x19\n\x0c\x63ontrol_mean\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\ndifference\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x10\n\x03low\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x11\n\x04high\x18\x07 \x01(\x01H\x04\x88\x01\x01\x42\x11\n\x0f_treatment_meanB\x0f\n\r_control_meanB\r\n\x0b_differenceB\x06\n\x04_lowB\x07\n\x05_high\"H\n\x0c\x44ifferenceOf\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\ndifference\x18\x02 \x01(\x0b\x32\x16.matcher.v1.Difference\"t\n\x12\x41\x64justedDifference\x12*\n\ndifference\x18\x01 \x01(\x0b\x32\x16.matcher.v1.Difference\x12\x16\n\x0eknown_contacts\x18\x02 \x01(\x03\x12\x1a\n\x12\x65xplained_variance\x18\x03 \x01(\x01\"\x83\x01\n\x0fMissingOutcomes\x12\x17\n\x0ftreatment_share\x18\x01 \x01(\x01\x12\x15\n\rcontrol_share\x18\x02 \x01(\x01\x12\x16\n\x0e\x64iffers_by_arm\x18\x03 \x01(\x08\x12(\n\x05\x62\x61nds\x18\x04 \x03(\x0b\x32\x19.matcher.v1.MissingOfBand\"=\n\rMissingOfBand\x12\x0c\n\x04\x62\x61nd\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x01\x12\x0f\n\x07\x64iffers\x18\x03 \x01(\x08\"\x82\x01\n\nWaitImpact\x12$\n\ttreatment\x18\x01 \x01(\x0b\x32\x11.matcher.v1.Waits\x12\"\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x11.matcher.v1.Waits\x12*\n\ndifference\x18\x03 \x01(\x0b\x32\x16.matcher.v1.Difference\"M\n\x05Waits\x12\x10\n\x08\x63ontacts\x18\x01 \x01(\x03\x12\x0c\n\x04mean\x18\x02 \x01(\x01\x12\x0e\n\x06median\x18\x03 \x01(\x01\x12\x14\n\x0cninth_decile\x18\x04 \x01(\x01\"z\n\x0eOverrideImpact\x12\x10\n\x08\x63ontacts\x18\x01 \x01(\x03\x12\x12\n\nsame_agent\x18\x02 \x01(\x03\x12\x13\n\x0bother_agent\x18\x03 \x01(\x03\x12-\n\x08outcomes\x18\x04 \x03(\x0b\x32\x1b.matcher.v1.OverrideOutcome\"S\n\x0fOverrideOutcome\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x12\n\nsame_agent\x18\x02 \x01(\x08\x12\x10\n\x08\x63ontacts\x18\x03 \x01(\x03\x12\x0c\n\x04mean\x18\x04 \x01(\x01\"`\n\nImpactPlan\x12\x12\n\ndifference\x18\x01 \x01(\x01\x12\x15\n\x08\x63ontacts\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x11\n\x04\x64\x61ys\x18\x03 \x01(\x03H\x01\x88\x01\x01\x42\x0b\n\t_contactsB\x07\n\x05_days\"z\n\tLedgerGap\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07records\x18\x03 \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,38 +42,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WANTEDDIFFERENCE'].fields_by_name['difference']._serialized_options = b'\342A\001\002'
   _globals['_POOLIMPACT_OUTSIDEENTRY']._loaded_options = None
   _globals['_POOLIMPACT_OUTSIDEENTRY']._serialized_options = b'8\001'
-  _globals['_GETIMPACTREPORTREQUEST']._serialized_start=106
-  _globals['_GETIMPACTREPORTREQUEST']._serialized_end=337
-  _globals['_WANTEDDIFFERENCE']._serialized_start=339
-  _globals['_WANTEDDIFFERENCE']._serialized_end=403
-  _globals['_IMPACTREPORT']._serialized_start=406
-  _globals['_IMPACTREPORT']._serialized_end=590
-  _globals['_POOLIMPACT']._serialized_start=593
-  _globals['_POOLIMPACT']._serialized_end=991
-  _globals['_POOLIMPACT_OUTSIDEENTRY']._serialized_start=945
-  _globals['_POOLIMPACT_OUTSIDEENTRY']._serialized_end=991
-  _globals['_OUTCOMEIMPACT']._serialized_start=994
-  _globals['_OUTCOMEIMPACT']._serialized_end=1447
-  _globals['_DIFFERENCE']._serialized_start=1450
-  _globals['_DIFFERENCE']._serialized_end=1702
-  _globals['_DIFFERENCEOF']._serialized_start=1704
-  _globals['_DIFFERENCEOF']._serialized_end=1776
-  _globals['_ADJUSTEDDIFFERENCE']._serialized_start=1778
-  _globals['_ADJUSTEDDIFFERENCE']._serialized_end=1894
-  _globals['_MISSINGOUTCOMES']._serialized_start=1897
-  _globals['_MISSINGOUTCOMES']._serialized_end=2028
-  _globals['_MISSINGOFBAND']._serialized_start=2030
-  _globals['_MISSINGOFBAND']._serialized_end=2091
-  _globals['_WAITIMPACT']._serialized_start=2094
-  _globals['_WAITIMPACT']._serialized_end=2224
-  _globals['_WAITS']._serialized_start=2226
-  _globals['_WAITS']._serialized_end=2303
-  _globals['_OVERRIDEIMPACT']._serialized_start=2305
-  _globals['_OVERRIDEIMPACT']._serialized_end=2427
-  _globals['_OVERRIDEOUTCOME']._serialized_start=2429
-  _globals['_OVERRIDEOUTCOME']._serialized_end=2512
-  _globals['_IMPACTPLAN']._serialized_start=2514
-  _globals['_IMPACTPLAN']._serialized_end=2610
-  _globals['_LEDGERGAP']._serialized_start=2612
-  _globals['_LEDGERGAP']._serialized_end=2734
+  _globals['_GETIMPACTREPORTREQUEST']._serialized_start=132
+  _globals['_GETIMPACTREPORTREQUEST']._serialized_end=400
+  _globals['_WANTEDDIFFERENCE']._serialized_start=402
+  _globals['_WANTEDDIFFERENCE']._serialized_end=466
+  _globals['_IMPACTREPORT']._serialized_start=469
+  _globals['_IMPACTREPORT']._serialized_end=653
+  _globals['_POOLIMPACT']._serialized_start=656
+  _globals['_POOLIMPACT']._serialized_end=1054
+  _globals['_POOLIMPACT_OUTSIDEENTRY']._serialized_start=1008
+  _globals['_POOLIMPACT_OUTSIDEENTRY']._serialized_end=1054
+  _globals['_OUTCOMEIMPACT']._serialized_start=1057
+  _globals['_OUTCOMEIMPACT']._serialized_end=1510
+  _globals['_DIFFERENCE']._serialized_start=1513
+  _globals['_DIFFERENCE']._serialized_end=1765
+  _globals['_DIFFERENCEOF']._serialized_start=1767
+  _globals['_DIFFERENCEOF']._serialized_end=1839
+  _globals['_ADJUSTEDDIFFERENCE']._serialized_start=1841
+  _globals['_ADJUSTEDDIFFERENCE']._serialized_end=1957
+  _globals['_MISSINGOUTCOMES']._serialized_start=1960
+  _globals['_MISSINGOUTCOMES']._serialized_end=2091
+  _globals['_MISSINGOFBAND']._serialized_start=2093
+  _globals['_MISSINGOFBAND']._serialized_end=2154
+  _globals['_WAITIMPACT']._serialized_start=2157
+  _globals['_WAITIMPACT']._serialized_end=2287
+  _globals['_WAITS']._serialized_start=2289
+  _globals['_WAITS']._serialized_end=2366
+  _globals['_OVERRIDEIMPACT']._serialized_start=2368
+  _globals['_OVERRIDEIMPACT']._serialized_end=2490
+  _globals['_OVERRIDEOUTCOME']._serialized_start=2492
+  _globals['_OVERRIDEOUTCOME']._serialized_end=2575
+  _globals['_IMPACTPLAN']._serialized_start=2577
+  _globals['_IMPACTPLAN']._serialized_end=2673
+  _globals['_LEDGERGAP']._serialized_start=2675
+  _globals['_LEDGERGAP']._serialized_end=2797
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from matcher.v1 import routing_pb2 as _routing_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -31,12 +32,17 @@ class GetImpactReportRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     WANTED_DIFFERENCES_FIELD_NUMBER: _builtins.int
     WITH_DAYS_FIELD_NUMBER: _builtins.int
+    OF_BASIS_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The site, "sites/{site}"."""
     pool: _builtins.str
     """The pool, "sites/{site}/pools/{pool}"; empty: every pool."""
     with_days: _builtins.bool
     """With OutcomeImpact.days, from which a plot is drawn."""
+    of_basis: _routing_pb2.Basis.ValueType
+    """The main estimate is over contacts whose Decision.would_be_basis is this: AFFINITY, as where it is unset, or
+    RELATIONSHIP, where control contacts forgo the agent who served their customer well.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """The contacts that came from here on; unset: 90 days before `end_time`. At most 400 days before it."""
@@ -58,10 +64,11 @@ class GetImpactReportRequest(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         wanted_differences: _abc.Iterable[Global___WantedDifference] | None = ...,
         with_days: _builtins.bool = ...,
+        of_basis: _routing_pb2.Basis.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "parent", b"parent", "pool", b"pool", "start_time", b"start_time", "wanted_differences", b"wanted_differences", "with_days", b"with_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "of_basis", b"of_basis", "parent", b"parent", "pool", b"pool", "start_time", b"start_time", "wanted_differences", b"wanted_differences", "with_days", b"with_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -139,8 +146,8 @@ Global___ImpactReport: _TypeAlias = ImpactReport  # noqa: Y015
 class PoolImpact(_message.Message):
     """What the comparison of a pool shows.
 
-    The main estimate compares the contacts that took part and whose choice would have been AFFINITY in either arm: where a
-    message says nothing to go by, both arms do the same.
+    The main estimate compares the contacts that took part and whose choice would have been AFFINITY in either arm, or what
+    the request says: where a message says nothing to go by, both arms do the same.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -191,7 +198,8 @@ class PoolImpact(_message.Message):
     @_builtins.property
     def outside(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """The others, by reason: a Part without its prefix (PREFERRED, RELATIONSHIP, TRANSFER, ASSIGNED, DEGRADED); FALLBACK: the
-        message said too little, so that both arms do the same; NO_COMPARISON: no arm was drawn; NEVER_OFFERED.
+        message said too little, so that both arms do the same; AFFINITY: the request is for those of RELATIONSHIP;
+        NO_COMPARISON: no arm was drawn; NEVER_OFFERED.
         """
 
     @_builtins.property

@@ -78,7 +78,7 @@ async def test_the_report_is_of_the_arms_and_outcomes_that_the_service_gave(serv
         for number in range(8):
             agent = person("I keep bees." if number % 2 else "I play the cello.", most=CONTACTS)
             await client.create_agent(f"agent-{number}", agent)
-        await client.update_pool("default", roster_pb2.Pool(control_share=0.5))
+        await client.update_pool(roster_pb2.Pool(name="default", control_share=0.5), ("control_share",))
         served = await serve_all(client)
         await record(client, served)
         unresolved = sum(one.resolved is False for one in served)

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from matcher.errors import FieldsInvalid
 from matcher.rpc.validation import impact as check
 from matcher.v1 import impact_pb2 as pb
+from matcher.v1 import routing_pb2
 from tests.rpc.conftest import Service
 from tests.rpc.double import NOW_MS
 from tests.rpc.impact_double import four_weeks
@@ -49,6 +50,10 @@ BAD: dict[str, tuple[Any, set[str]]] = {
             "wanted_differences[4].kind",
             "wanted_differences[5]",
         },
+    ),
+    "a basis that is not compared": (
+        pb.GetImpactReportRequest(parent=SITE, of_basis=routing_pb2.TRANSFER),
+        {"of_basis"},
     ),
     "too many differences": (
         pb.GetImpactReportRequest(

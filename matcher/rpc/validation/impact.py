@@ -9,15 +9,22 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from matcher.model.basis import Basis
 from matcher.model.impact import ImpactRequest
 from matcher.rpc.resource_names import Kind
 from matcher.rpc.validation.violations import DAY, MISSING, Violations
 from matcher.v1 import impact_pb2 as pb
+from matcher.v1 import routing_pb2
 
 LONGEST_MS: Final = 400 * DAY
 MOST_WANTED: Final = 32
 LATEST_SECONDS: Final = 253_402_300_799
 """The last second of the year 9999, which is the last that a Timestamp may have."""
+_BASES: Final = {
+    routing_pb2.BASIS_UNSPECIFIED: Basis.AFFINITY,
+    routing_pb2.AFFINITY: Basis.AFFINITY,
+    routing_pb2.RELATIONSHIP: Basis.RELATIONSHIP,
+}
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9][a-z0-9_.-]{0,62})?").fullmatch
 
 
@@ -31,8 +38,10 @@ def report(request: pb.GetImpactReportRequest) -> tuple[str, ImpactRequest]:
     if from_ms is not None and to_ms is not None and not from_ms < to_ms <= from_ms + LONGEST_MS:
         wrong.note("end_time", "must be after start_time, at most 400 days")
     wanted = _wanted(wrong, request.wanted_differences)
+    if request.of_basis not in _BASES:
+        wrong.note("of_basis", "must be AFFINITY or RELATIONSHIP")
     wrong.refuse()
-    return site, ImpactRequest(from_ms, to_ms, pool, wanted)
+    return site, ImpactRequest(from_ms, to_ms, pool, wanted, _BASES[request.of_basis])
 
 
 def _wanted(wrong: Violations, given: Sequence[pb.WantedDifference]) -> Mapping[str, float]:
