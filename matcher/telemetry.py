@@ -138,6 +138,24 @@ class Telemetry:
             ("state",),
             registry=self.registry,
         )
+        self.ledger_backlog = Gauge(
+            "matcher_ledger_backlog",
+            "Steps of a site's contacts that wait in the store for the ledger.",
+            ("site",),
+            registry=self.registry,
+        )
+        self.ledger_lag_seconds = Gauge(
+            "matcher_ledger_lag_seconds", "Age of the oldest of these steps.", ("site",), registry=self.registry
+        )
+        self.ledger_steps = self._counter(
+            "matcher_ledger_steps", "Steps that this process committed to the ledger.", ()
+        )
+        self.ledger_lost = self._counter(
+            "matcher_ledger_lost", "Steps that a full outbox lost before the ledger had them.", ("site",)
+        )
+        self.ledger_refused = self._counter(
+            "matcher_ledger_refused", "Steps that the ledger's database refused, or that could not be read.", ()
+        )
         self.serving = Gauge("matcher_serving", "1 while this process serves calls, else 0.", registry=self.registry)
 
     def serve(self, address: str, port: int) -> int:
@@ -155,9 +173,26 @@ class Telemetry:
                 self.contacts_waiting.remove(site, pool)
         self._measured_pools[site] = frozenset(measured)
 
+    def measure_ledger(self, site: str, entries: int, age_seconds: float) -> None:
+        """Set how many steps of a site wait for the ledger, and the age of the oldest; no series where none waits."""
+        if not entries:
+            for metric in (self.ledger_backlog, self.ledger_lag_seconds):
+                with suppress(KeyError):
+                    metric.remove(site)
+            return
+        self.ledger_backlog.labels(site).set(entries)
+        self.ledger_lag_seconds.labels(site).set(age_seconds)
+
     def forget_site(self, site: str) -> None:
         """Remove the series of a site that this process does not follow any more."""
-        for metric in (self.index_agents, self.events_ignored, self.deadlines_broken, self.stream_reloads):
+        for metric in (
+            self.ledger_backlog,
+            self.ledger_lag_seconds,
+            self.index_agents,
+            self.events_ignored,
+            self.deadlines_broken,
+            self.stream_reloads,
+        ):
             with suppress(KeyError):
                 metric.remove(site)
         self.contacts_waiting.remove_by_labels({"site": site})
