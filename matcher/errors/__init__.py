@@ -26,6 +26,14 @@ from matcher.errors.conflicts import (
     SiteInUse,
     WatcherTooSlow,
 )
+from matcher.errors.credentials import (
+    CredentialsExpired,
+    CredentialsMissing,
+    CredentialsRevoked,
+    CredentialsWrong,
+    Unauthenticated,
+)
+from matcher.errors.permissions import PermissionDenied
 from matcher.errors.reason import (
     MatcherError,
 )
@@ -84,6 +92,10 @@ __all__ = [
     "ContactMoved",
     "ContactNotFound",
     "ContactStateWrong",
+    "CredentialsExpired",
+    "CredentialsMissing",
+    "CredentialsRevoked",
+    "CredentialsWrong",
     "CustomerInContact",
     "CustomerNotFound",
     "DecisionNotFound",
@@ -105,6 +117,7 @@ __all__ = [
     "MethodNotFound",
     "ModelUnusable",
     "NotFound",
+    "PermissionDenied",
     "PoolExists",
     "PoolHasWaiting",
     "PoolInUse",
@@ -125,5 +138,6 @@ __all__ = [
     "StoreUnavailable",
     "StoreUnfit",
     "TooManyStreams",
+    "Unauthenticated",
     "WatcherTooSlow",
 ]

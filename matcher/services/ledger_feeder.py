@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -45,12 +45,13 @@ DAY_MS: Final = 86_400_000
 class FeederObserver:
     """What the feeder tells of its work.
 
-    on_backlog: called with a site, its entries that wait, and the age of the oldest in seconds. on_commit: with the
+    on_backlogs: called at every look with the sites whose outbox holds something: the site, how many entries wait, and
+    the age of the oldest in seconds. on_commit: with the
     number of new steps. on_lost: with a site, and how many entries its full outbox lost. on_refused: for each entry
     that the database refused, or that cannot be read.
     """
 
-    on_backlog: Callable[[str, int, float], None] = lambda _site, _entries, _age: None
+    on_backlogs: Callable[[Sequence[tuple[str, int, float]]], None] = lambda _: None
     on_commit: Callable[[int], None] = lambda _steps: None
     on_lost: Callable[[str, int], None] = lambda _site, _lost: None
     on_refused: Callable[[], None] = lambda: None
@@ -61,7 +62,8 @@ class _Fed:
     """What was committed of a site and is trimmed with the next read."""
 
     committed: OutboxEntry | None = None
-    forgotten: dict[str | int, str] = field(default_factory=dict)
+    forgotten: Mapping[str, str] = field(default_factory=dict)
+    removed: Mapping[int, str] = field(default_factory=dict)
 
 
 class LedgerFeeder:
@@ -96,9 +98,10 @@ class LedgerFeeder:
         try:
             while True:
                 try:
+                    count, backlogs = await self.measure()
                     await self._ledger.write(self._ledger.database.prepare)
-                    sites = await self._feed_on()
-                    pause = max(LOOK_SECONDS, sites / SITES_A_SECOND)
+                    await self._feed_on(backlogs)
+                    pause = max(LOOK_SECONDS, count / SITES_A_SECOND)
                 except LedgerAway as fault:
                     self._tell_away(fault)
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
@@ -108,11 +111,12 @@ class LedgerFeeder:
         finally:
             for site, fed in self._fed.items():
                 with suppress(MatcherError):
-                    await self._outbox.feed(site, self._process, 1, 1, fed.committed, fed.forgotten)
+                    await self._outbox.feed(site, self._process, 1, 1, fed.committed, fed.forgotten, fed.removed)
 
-    async def _feed_on(self) -> int:
-        """Look at every site once; return how many there are."""
-        sites = await self.look()
+    async def _feed_on(self, backlogs: Sequence[Backlog]) -> None:
+        """Feed the sites that have a backlog, and remove what is to go."""
+        for backlog in backlogs:
+            await self.feed(backlog.site)
         if self._is_away:
             self._is_away = False
             log.info("the ledger answers again")
@@ -124,30 +128,35 @@ class LedgerFeeder:
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_SECONDS
             await self.prune()
-        return sites
 
-    async def look(self) -> int:
-        """Feed every site whose outbox holds something; return how many sites there are."""
-        after, count = "", 0
+    async def look(self) -> None:
+        """Feed every site whose outbox holds something, once."""
+        _, backlogs = await self.measure()
+        for backlog in backlogs:
+            await self.feed(backlog.site)
+
+    async def measure(self) -> tuple[int, list[Backlog]]:
+        """Return how many sites there are, and the backlogs of those whose outbox holds something; tell of these."""
+        after, count, found = "", 0, list[Backlog]()
         while True:
             page = await self._sites.sites(PAGE, after)
             count += len(page.items)
-            for backlog in await self._outbox.backlogs([site.id for site in page.items]):
-                self._measure(backlog)
-                if backlog.entries or backlog.forgets:
-                    await self.feed(backlog.site)
-                else:
-                    self._fed.pop(backlog.site, None)
+            backlogs = await self._outbox.backlogs([site.id for site in page.items])
+            found += [backlog for backlog in backlogs if backlog.entries or backlog.forgets]
             if not page.next:
-                return count
+                break
             after = page.next
+        self._observer.on_backlogs([(one.site, one.entries, self._age(one)) for one in found])
+        return count, found
 
     async def feed(self, site: str) -> None:
         """Commit what a site's outbox holds, unless another process does. Raises LedgerAway: then all stays."""
         while True:
             fed = self._fed.get(site, _Fed())
             try:
-                found = await self._outbox.feed(site, self._process, LEASE_MS, AT_ONCE, fed.committed, fed.forgotten)
+                found = await self._outbox.feed(
+                    site, self._process, LEASE_MS, AT_ONCE, fed.committed, fed.forgotten, fed.removed
+                )
             except SiteNotFound:
                 found = None
             if found is None:
@@ -208,10 +217,10 @@ class LedgerFeeder:
         for _ in range(entries):
             self._observer.on_refused()
 
-    def _measure(self, backlog: Backlog) -> None:
+    def _age(self, backlog: Backlog) -> float:
+        """Return the age of the oldest entry in seconds."""
         now_ms = self._clocks.of(backlog.site).now_ms()
-        age = 0.0 if backlog.oldest_ms is None else max(0.0, (now_ms - backlog.oldest_ms) / 1000)
-        self._observer.on_backlog(backlog.site, backlog.entries, age)
+        return 0.0 if backlog.oldest_ms is None else max(0.0, (now_ms - backlog.oldest_ms) / 1000)
 
     def _tell_away(self, fault: LedgerAway) -> None:
         if self._is_away:
@@ -243,6 +252,5 @@ def _done_with(found: Feeding) -> _Fed:
     """Return what the next read trims."""
     last = found.entries[-1] if found.entries else None
     before = last.number if last else 0
-    forgotten: dict[str | int, str] = dict(found.forgets.items())
-    forgotten.update((number, stamp) for number, stamp in found.removed.items() if number <= before)
-    return _Fed(last, forgotten)
+    removed = {number: stamp for number, stamp in found.removed.items() if number <= before}
+    return _Fed(last, found.forgets, removed)

@@ -94,12 +94,13 @@ class OutboxStore:
         lease_ms: int,
         most: int,
         committed: OutboxEntry | None = None,
-        forgotten: Mapping[str | int, str] | None = None,
+        forgotten: Mapping[str, str] | None = None,
+        removed: Mapping[int, str] | None = None,
     ) -> Feeding | None:
         """Trim what was committed, and read the next entries; None: another process feeds the site's ledger.
 
-        forgotten: with their stamps, the persons whose rows were removed, and removed entries that need not be noted
-        any more. Raises SiteNotFound for a site that is gone.
+        forgotten, removed: with their stamps, the persons whose rows were removed, and removed entries that need not be
+        noted any more. Raises SiteNotFound for a site that is gone.
         """
         keys = Keys(site)
         answer = await self._connection.verb(
@@ -114,8 +115,11 @@ class OutboxStore:
                 committed_entry=committed.text if committed else b"",
                 most=most,
                 forgotten=[
-                    verbs.ForgottenPerson(person=f"{_ENTRY}{one}" if isinstance(one, int) else one, stamp=stamp)
-                    for one, stamp in (forgotten or {}).items()
+                    verbs.ForgottenPerson(person=person, stamp=stamp)
+                    for person, stamp in (
+                        *(forgotten or {}).items(),
+                        *((f"{_ENTRY}{number}", stamp) for number, stamp in (removed or {}).items()),
+                    )
                 ],
             )
         )

@@ -173,6 +173,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: a former site of this id is still being deleted; RetryInfo says when to try again.
     Example: {"site": "sites/acme"}.
     """
+    CREDENTIALS_MISSING: _ErrorReason.ValueType  # 64
+    """UNAUTHENTICATED: the call does not say who makes it: neither a key nor a token nor a certificate with a known name.
+    Example: {"accepted": "keys, tokens"}.
+    """
+    CREDENTIALS_WRONG: _ErrorReason.ValueType  # 67
+    """UNAUTHENTICATED: the key, the token or the certificate names nobody here: unknown, forged, or made for another
+    service. Example: {"kind": "token"}.
+    """
+    CREDENTIALS_EXPIRED: _ErrorReason.ValueType  # 68
+    """UNAUTHENTICATED: the key, the token or the certificate has expired. Example: {"kind": "token"}."""
+    CREDENTIALS_REVOKED: _ErrorReason.ValueType  # 69
+    """UNAUTHENTICATED: the key was revoked. Example: {"kind": "key"}."""
+    PERMISSION_DENIED: _ErrorReason.ValueType  # 65
+    """PERMISSION_DENIED: none of the caller's roles allows the call, for the method or for a name in the request; each of
+    `roles` would. What only the store knows is not refused so: what the caller does not reach is not found.
+    Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
+    """
     INTERNAL_FAULT: _ErrorReason.ValueType  # 70
     """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
 
@@ -332,6 +349,23 @@ SHUTTING_DOWN: ErrorReason.ValueType  # 62
 SITE_DELETING: ErrorReason.ValueType  # 63
 """UNAVAILABLE: a former site of this id is still being deleted; RetryInfo says when to try again.
 Example: {"site": "sites/acme"}.
+"""
+CREDENTIALS_MISSING: ErrorReason.ValueType  # 64
+"""UNAUTHENTICATED: the call does not say who makes it: neither a key nor a token nor a certificate with a known name.
+Example: {"accepted": "keys, tokens"}.
+"""
+CREDENTIALS_WRONG: ErrorReason.ValueType  # 67
+"""UNAUTHENTICATED: the key, the token or the certificate names nobody here: unknown, forged, or made for another
+service. Example: {"kind": "token"}.
+"""
+CREDENTIALS_EXPIRED: ErrorReason.ValueType  # 68
+"""UNAUTHENTICATED: the key, the token or the certificate has expired. Example: {"kind": "token"}."""
+CREDENTIALS_REVOKED: ErrorReason.ValueType  # 69
+"""UNAUTHENTICATED: the key was revoked. Example: {"kind": "key"}."""
+PERMISSION_DENIED: ErrorReason.ValueType  # 65
+"""PERMISSION_DENIED: none of the caller's roles allows the call, for the method or for a name in the request; each of
+`roles` would. What only the store knows is not refused so: what the caller does not reach is not found.
+Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
 """
 INTERNAL_FAULT: ErrorReason.ValueType  # 70
 """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""

@@ -60,7 +60,9 @@ class Feeding:
             self.refused += 1
 
         observer = FeederObserver(
-            on_backlog=lambda _site, entries, _age: self.backlogs.append(entries), on_lost=lose, on_refused=refuse
+            on_backlogs=lambda told: self.backlogs.append(sum(entries for _, entries, _ in told)),
+            on_lost=lose,
+            on_refused=refuse,
         )
         self.feeder = LedgerFeeder(self.ledger, stage.outbox, stage.sites, stage.connection, DAYS, observer)
 

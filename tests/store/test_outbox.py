@@ -122,10 +122,10 @@ async def test_persons_to_forget_are_named_when_everything_before_has_been_read(
     found = await feed(stage)
     assert set(found.forgets) == {CUSTOMER + "d1"}
     await stage.outbox.note_forgets(stage.site, {CUSTOMER + "d1"})
-    again = await stage.outbox.feed(stage.site, ME, LEASE_MS, 500, found.entries[-1], {**found.forgets})
+    again = await stage.outbox.feed(stage.site, ME, LEASE_MS, 500, found.entries[-1], found.forgets)
     assert again is not None
     assert set(again.forgets) == {CUSTOMER + "d1"}
-    last = await stage.outbox.feed(stage.site, ME, LEASE_MS, 500, None, {**again.forgets})
+    last = await stage.outbox.feed(stage.site, ME, LEASE_MS, 500, None, again.forgets)
     assert last is not None
     assert last.forgets == {}
     assert await stage.raw("EXISTS", stage.keys.forgets) == 0

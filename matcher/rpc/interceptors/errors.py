@@ -27,16 +27,16 @@ from matcher.rpc.body_reads import BodyReads
 from matcher.rpc.grpc_types import Context, Handler
 from matcher.rpc.heap import Heap
 from matcher.rpc.interceptors.admission import LIMITED, AdmissionGate
+from matcher.rpc.interceptors.sign_in import HEALTH, SignIn
 from matcher.rpc.interceptors.worker import worker_metadata
 from matcher.rpc.open_streams import OpenStreams
+from matcher.rpc.permissions import Permissions
 from matcher.telemetry import fault_fields
 
 T = TypeVar("T")
 
 BODY_SECONDS: Final = 30.0
 """How long the service waits for the body of a unary call that has a later deadline, or none."""
-HEALTH: Final = "/grpc.health.v1.Health/"
-"""The health check, whose bodies have places of their own: it answers under any load."""
 OUTAGE_SECONDS: Final = 1.0
 """An outage is logged at most once in this time for each reason: while it lasts, every call fails by it."""
 
@@ -54,15 +54,20 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         gate: AdmissionGate | None = None,
         reads: BodyReads | None = None,
         streams: OpenStreams | None = None,
+        sign_in: SignIn | None = None,
+        permissions: Permissions | None = None,
         worker: str = "",
     ) -> None:
         """gate: admits the calls that begin new work, None: all at once. reads: the places of bodies being received.
 
-        streams: the places of the open streams of the process.
+        streams: the places of the open streams of the process. sign_in: recognises who calls; None: nobody is asked.
+        permissions: refuse what the caller may not do; None: everybody may do everything.
         worker: the name of this worker process, for the calls that are refused before they reach a handler.
         """
         self._stopping = stopping
         self._gate = gate
+        self._sign_in = sign_in
+        self._permissions = permissions
         self._worker = worker_metadata(worker)
         self._reads = reads or BodyReads()
         self._health_reads = BodyReads()
@@ -90,6 +95,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     def _guard(self, method: str, handler: Handler) -> Handler:
         read = _reader(method, handler.request_deserializer)
+        if self._permissions is not None:
+            read = self._permissions.checked(method, read)
         if handler.unary_unary is not None:
             return self._unary(method, handler, read, self._gate if method in LIMITED else None)
         if handler.stream_stream is not None:
@@ -115,12 +122,17 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         work: Any = handler.unary_unary
         write = handler.response_serializer
         is_list = method.rpartition("/")[2].startswith("List")
+        sign_in, permissions = self._sign_in, self._permissions
 
         async def answer(body: bytes, context: Context) -> bytes:
             response = await work(read(body), context)
             return response if write is None else write(response)
 
         async def answered(context: Context) -> bytes:
+            if sign_in is not None:
+                await sign_in.enter(method, context)
+            if permissions is not None:
+                permissions.check_method(method)
             body = await self._body(method, context)
             if is_list:
                 async with self._streams.lists:
@@ -141,12 +153,20 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     def _stream(
         self, method: str, handler: Handler, work: Callable[[AsyncIterator[bytes], Context], Awaitable[None]]
     ) -> Handler:
+        # The bodies and the streams of the health check have places of their own: it answers under any load.
         streams = self._health_streams if method.startswith(HEALTH) else self._streams
+        sign_in, permissions = self._sign_in, self._permissions
 
         async def call(requests: AsyncIterator[bytes], context: Context) -> None:
             try:
+                identity = None if sign_in is None else await sign_in.enter(method, context)
+                if permissions is not None:
+                    permissions.check_method(method)
                 with streams.of_process():
-                    await work(requests, context)
+                    if sign_in is None:
+                        await work(requests, context)
+                    else:
+                        await sign_in.while_it_counts(identity, work(requests, context))
             except (grpc.aio.AbortError, grpc.aio.InternalError):
                 raise
             except Exception as error:  # noqa: BLE001 - as in _unary
