@@ -158,6 +158,23 @@ local function require_by_hand(attempt, changes)
   if replaces and arg.needs ~= '' then add(changes, 'needs', arg.needs) end
 end
 
+-- Notes for the ledger what is known of the choice. `chosen` nil: the contact waits.
+local function note_facts(attempt, chosen)
+  local arg = attempt.arg
+  if arg.outbox_kept == '0' then return end
+  local facts = 'channel=' .. arg.channel .. ';'
+  if not attempt.record.sequence and arg.customer_digest ~= '' then
+    facts = facts .. 'customer=' .. arg.customer_digest .. ';'
+  end
+  if chosen then
+    facts = facts .. 'basis=' .. arg.basis .. ';'
+    if chosen.affinity then facts = facts .. string.format('affinity=%.4f;', chosen.affinity) end
+    if chosen.utilisation then facts = facts .. string.format('utilization=%.4f;', chosen.utilisation) end
+    facts = facts .. arg.facts
+  end
+  attempt.contact.facts = facts
+end
+
 -- Lets the contact wait until a time. `changes` are further fields of its record and their values.
 local function let_wait(attempt, created, waits_until, changes)
   local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
@@ -169,6 +186,7 @@ local function let_wait(attempt, created, waits_until, changes)
     record.pool = arg.pool_id
   end
   enqueue(contact, arg.pool_id, score, waits_until)
+  note_facts(attempt, nil)
   local state, cause, reservation, agent = 'QUEUED', 'NOBODY_FREE', '', ''
   if attempt.transfer then
     state, cause, reservation, agent = 'ASSIGNED', 'TRANSFER_ASKED', record.reservation, record.agent
@@ -272,6 +290,7 @@ local function hold(attempt, chosen, waits_until, changes)
   redis.call('PEXPIRE', key.decision, arg.decision_ms)
   if arg.customer_digest ~= '' then redis.call('HSET', key.decision, 'customer', arg.customer_digest) end
   if arg.kind == 'assign' then note_by_hand(attempt, chosen) end
+  note_facts(attempt, chosen)
   local event
   if attempt.keeps_agent then
     event = write_offer(attempt, chosen, deadline, waits_until, changes)
@@ -306,6 +325,7 @@ local function begin(attempt, created)
   local key, arg = attempt.key, attempt.arg
   local customer = arg.customer ~= '' and arg.customer or attempt.customer or ''
   redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
+  attempt.record.created = digits(created)
   return {'channel', arg.channel, 'customer', customer, 'created', digits(created)}
 end
 

@@ -25,6 +25,7 @@ from matcher.store.verbs.customers import (
 )
 from matcher.store.verbs.feedback import GivenOutcome, PutPraise, RecordOutcomes
 from matcher.store.verbs.keys import UseKeys
+from matcher.store.verbs.outbox import Feed, ForgottenPerson, NoteForgets, NoteUnmatched, PersonToForget
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
     Accept,
@@ -37,6 +38,7 @@ from matcher.store.verbs.reservations import (
     Expire,
     HandedOn,
     Renew,
+    ReportedOutcome,
     Reserve,
     ReserveInOrder,
     Rest,
@@ -68,6 +70,7 @@ from matcher.store.verbs.traces import (
     ListedMember,
     LoadEvent,
     MarkForgotten,
+    OutboxNumber,
     Rewritten,
     RosterEvent,
 )
@@ -98,7 +101,9 @@ __all__ = [
     "EndWrapUp",
     "Erase",
     "Expire",
+    "Feed",
     "ForgetTraces",
+    "ForgottenPerson",
     "ForgottenSite",
     "FoundSite",
     "FreedAgent",
@@ -115,7 +120,11 @@ __all__ = [
     "MissBeat",
     "ModelVectors",
     "NextDue",
+    "NoteForgets",
+    "NoteUnmatched",
     "OtherCustomer",
+    "OutboxNumber",
+    "PersonToForget",
     "PoolJoined",
     "PoolLeft",
     "PutAgent",
@@ -133,6 +142,7 @@ __all__ = [
     "Rehash",
     "Remember",
     "Renew",
+    "ReportedOutcome",
     "Reseal",
     "Reserve",
     "ReserveInOrder",
@@ -162,6 +172,9 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Expire,
         Leave,
         Quarantine,
+        NoteUnmatched,
+        NoteForgets,
+        Feed,
         Beat,
         MissBeat,
         Lead,
