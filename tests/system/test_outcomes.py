@@ -1,4 +1,4 @@
-"""Outcomes: what is said of contacts afterwards reaches the ledger, is corrected with its history, and decides nothing."""
+"""Outcomes: what is said of contacts afterwards reaches the ledger, is corrected, and decides nothing."""
 
 from __future__ import annotations
 
