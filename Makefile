@@ -23,7 +23,7 @@ SIMULATE ?=
 QUICK_TESTS := tests/affinity tests/index tests/ranking tests/routing tests/services tests/training tests/test_readme.py tests/test_architecture.py --ignore tests/affinity/test_quality.py
 PROTOC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto -I proto/third_party
 
-.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs test quick check lint types proto proto-check deploy-lint nginx node clean
+.PHONY: help setup demo serve evaluate tune loadtest bench bench-full simulate simulate-bugs test quick check lint types proto proto-check deploy-lint nginx alerts node clean
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,7 +76,7 @@ quick: setup ## Lint, types, and the tests that need no model and no server; und
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports >/dev/null && echo "lint and import rules hold"
 	@$(BIN)/mypy & types=$$!; $(BIN)/python -m pytest $(QUICK_TESTS); tests=$$?; wait $$types && exit $$tests
 
-check: setup lint types proto-check deploy-lint test nginx node ## Runs lint, types, import rules, proto checks and all tests
+check: setup lint types proto-check deploy-lint test nginx alerts node ## Runs lint, types, import rules, proto checks and all tests
 
 lint: setup
 	$(BIN)/ruff check .
@@ -107,6 +107,11 @@ nginx: setup ## Runs the tests of streams behind a real nginx, about two minutes
 	@if PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null; then $(BIN)/python -m pytest -m nginx; \
 	elif test -n "$(NGINX_REQUIRED)"; then echo "nginx: nginx is missing, and the streams must be tested behind it" >&2; exit 1; \
 	else echo "nginx: nginx is missing here, so the streams were not tested behind it"; fi
+
+alerts: setup ## Tests the alerts and the dashboard by promtool and Prometheus; ALERTS_REQUIRED=1 fails where they are missing
+	@if command -v promtool >/dev/null && command -v prometheus >/dev/null; then $(BIN)/python -m pytest -m alerts; \
+	elif test -n "$(ALERTS_REQUIRED)"; then echo "alerts: Prometheus is missing, and the alerts must be tested by it" >&2; exit 1; \
+	else echo "alerts: Prometheus is missing here, so the alerts were not tested"; fi
 
 node: setup ## Runs the Node example against the service
 	@if command -v npm >/dev/null; then $(BIN)/python -m pytest -m node; else echo "node: Node is missing here, so its example was not run"; fi

@@ -73,6 +73,9 @@ class Settings(BaseModel):
     metrics_listen: str = Field(
         "127.0.0.1:9464", description="Address and port of /metrics; empty: no metrics are served."
     )
+    metric_sites: int = Field(
+        20, ge=0, le=1_000, description="Sites whose metrics have their names, the busiest; all others are `other`."
+    )
     workers: int = Field(1, ge=1, le=256, description="Processes that share the port; each is a whole service.")
     worker: str = Field(
         "", description="Number of this worker process and of all, such as 2/4; the parent process sets it."

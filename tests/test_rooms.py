@@ -42,8 +42,9 @@ MAY_BE_REACHED: Final = {
         "telemetry",
         "v1",
     },
-    "Affinity and ranking are pure arithmetic": {
+    "Affinity, ranking and impact are pure arithmetic": {
         "affinity",
+        "impact",
         "ranking",
         "model",
         "errors",

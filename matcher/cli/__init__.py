@@ -14,6 +14,7 @@ from matcher.cli import (
     contact_commands,
     container_commands,
     customer_commands,
+    doctor_commands,
     evaluate_commands,
     key_commands,
     learn_command,
@@ -22,6 +23,7 @@ from matcher.cli import (
     model_commands,
     pool_commands,
     reservation_commands,
+    roles_command,
     route_many_command,
     routing_commands,
     service_commands,
@@ -62,12 +64,14 @@ def options(
 
 service_commands.add_to(app)
 container_commands.add_to(app)
+doctor_commands.add_to(app)
 routing_commands.add_to(app)
 route_many_command.add_to(app)
 reservation_commands.add_to(app)
 transfer_commands.add_to(app)
 watch_commands.add_to(app)
 why_command.add_to(app)
+roles_command.add_to(app)
 evaluate_commands.add_to(app)
 learn_command.add_to(app)
 tune_command.add_to(app)

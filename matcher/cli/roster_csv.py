@@ -29,6 +29,7 @@ COLUMNS = (
     "capacity_total",
     "channels",
     "pools",
+    "manager",
     "status",
 )
 
@@ -58,6 +59,7 @@ class Record(TypedDict):
     languages: list[str]
     capacity: Capacity
     pools: list[str]
+    manager: str
     status: str
 
 
@@ -141,6 +143,7 @@ def cells(record: Record) -> list[str]:
         str(record["capacity"]["total"]),
         "|".join(channels),
         "|".join(record["pools"]),
+        record["manager"],
         record["status"],
     ]
     return [guarded(cell) for cell in written]

@@ -199,6 +199,7 @@ def record_of(agent: pb.Agent) -> roster_csv.Record:
             ],
         },
         "pools": [pool.rpartition("/")[2] for pool in agent.pools],
+        "manager": agent.manager,
         "status": pb.AgentStatus.Name(agent.status),
     }
 

@@ -14,9 +14,9 @@ from matcher.v1 import roster_pb2 as pb
 
 Value = TypeVar("Value")
 
-FIELDS = ("id", "display_name", "interests", "skills", "languages", "capacity", "pools", "status")
+FIELDS = ("id", "display_name", "interests", "skills", "languages", "capacity", "pools", "manager", "status")
 """The fields of a record; all but `id` may be missing. A new agent needs `interests`."""
-WHOLE_FIELDS = frozenset({"display_name", "interests", "skills", "languages", "pools"})
+WHOLE_FIELDS = frozenset({"display_name", "interests", "skills", "languages", "pools", "manager"})
 STATUSES = ("ONLINE", "DRAINING", "OFFLINE", "AWAY")
 
 NOT_UTF8 = "is not UTF-8"
@@ -104,6 +104,7 @@ def read_record(
         languages=value_or(lambda: _texts(record, "languages"), list[str]()),
         capacity=value_or(lambda: _capacity(record), None),
         pools=[_pool(pool, site) for pool in pools],
+        manager=value_or(lambda: _text(record, "manager"), ""),
         status=value_or(lambda: _status(record, status), status),
     )
     named = {"status"} if with_status and "status" in record else set()

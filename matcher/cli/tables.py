@@ -231,6 +231,7 @@ def agent(record: roster_pb2.Agent) -> RenderableType:
             ("because", record.status_reason),
             ("next heartbeat due", time(record.heartbeat_expire_time)),
             ("pools", ", ".join(short(pool) for pool in record.pools)),
+            ("manager", record.manager),
             ("languages", ", ".join(record.languages)),
             ("skills", ", ".join(f"{skill.skill} {skill.level}" for skill in record.skills)),
             ("capacity", capacity(record.capacity)),

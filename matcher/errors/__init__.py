@@ -38,6 +38,7 @@ from matcher.errors.credentials import (
     CredentialsWrong,
     Unauthenticated,
 )
+from matcher.errors.permissions import PermissionDenied
 from matcher.errors.reason import (
     MatcherError,
 )
@@ -118,6 +119,7 @@ __all__ = [
     "MethodNotFound",
     "ModelUnusable",
     "NotFound",
+    "PermissionDenied",
     "PoolExists",
     "PoolHasWaiting",
     "PoolInUse",

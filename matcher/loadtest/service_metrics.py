@@ -32,6 +32,10 @@ class Page:
             if sample == name and given <= dict(sample_labels).items()
         )
 
+    def values(self, name: str) -> list[float]:
+        """Return the values of a sample, one for each set of labels."""
+        return [value for (sample, _), value in self.samples.items() if sample == name]
+
     def by(self, name: str, label: str, **labels: str) -> dict[str, float]:
         """Return the value of a sample for each value of a label, summed over the other labels, without zeros."""
         totals: Counter[str] = Counter()
@@ -72,8 +76,13 @@ async def read_pages(addresses: Sequence[str]) -> list[Page]:
 
 
 def _read(address: str) -> Page:
+    return read_page(read_text(address))
+
+
+def read_text(address: str) -> str:
+    """Return the text of /metrics of an address; raise OSError where it does not answer."""
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=TIMEOUT_SECONDS) as answer:
-        return read_page(answer.read().decode())
+        return str(answer.read().decode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -214,3 +215,10 @@ class Page(Generic[T]):
     items: tuple[T, ...]
     next: str
     places: tuple[str, ...] = ()
+
+    def only(self, keeps: Callable[[T], bool]) -> Page[T]:
+        """Return the page without the items that `keeps` refuses; it may be empty, and need not be the last then."""
+        kept = [keeps(item) for item in self.items]
+        if all(kept):
+            return self
+        return Page(tuple(compress(self.items, kept)), self.next, tuple(compress(self.places, kept)))

@@ -16,7 +16,7 @@ STATUS: Final = "status"
 CAPACITY: Final = "capacity"
 TOTAL: Final = "capacity.total"
 CHANNELS: Final = "capacity.channels"
-WHOLE_FIELDS: Final = frozenset({"display_name", "interests", "skills", "languages", CAPACITY, "pools"})
+WHOLE_FIELDS: Final = frozenset({"display_name", "interests", "skills", "languages", CAPACITY, "pools", "manager"})
 """The fields of a profile."""
 EVERY_FIELD: Final = WHOLE_FIELDS | {STATUS}
 """The fields of a row that names none: all."""
@@ -136,6 +136,7 @@ def _entries(profile: Profile) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield TOTAL, (str(profile.capacity.total),)
     yield CHANNELS, tuple(sorted(f"{name}:{limit.cost}:{limit.max}" for name, limit in channels.items()))
     yield "pools", profile.pools
+    yield "manager", (profile.manager,) if profile.manager else ()
 
 
 def _lost(before: Sequence[str], after: Sequence[str], *, by_id: bool) -> int:

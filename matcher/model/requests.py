@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from matcher.model.contacts import Wait
 from matcher.model.decisions import Constraint, Message
+from matcher.model.scope import EVERYTHING, Scope
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -14,8 +15,8 @@ class RouteRequest:
 
     contact_id, request_id: "" where the service makes them. digest: the request as bytes, of which the service keeps
     only a keyed digest. wait: None where the contact may not wait. keeps_channel: the message names no channel, so that
-    of a contact that is known is the contact's own. The class has no repr, so that no log line can show
-    the message or the bytes.
+    of a contact that is known is the contact's own. scope: what the caller reaches. The class has no repr, so that no
+    log line can show the message or the bytes.
     """
 
     message: Message
@@ -26,6 +27,7 @@ class RouteRequest:
     explain_unmatched: bool = False
     wait: Wait | None = None
     keeps_channel: bool = False
+    scope: Scope = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -45,6 +47,7 @@ class TransferRequest:
     digest: bytes = b""
     wait: Wait | None = None
     keeps_agent: bool = False
+    scope: Scope = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,6 +69,7 @@ class AssignRequest:
     request_id: str = ""
     digest: bytes = b""
     keeps_channel: bool = False
+    scope: Scope = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -57,6 +57,8 @@ class Profile:
     languages: tuple[str, ...] = ()
     capacity: Capacity = field(default_factory=Capacity)
     pools: tuple[str, ...] = (DEFAULT_POOL,)
+    manager: str = ""
+    """Who manages the agent, and is shown what customers praise; "": nobody. No decision reads it."""
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -180,6 +182,7 @@ class AgentChange:
     languages: tuple[str, ...] | None = None
     capacity: Capacity | None = None
     pools: tuple[str, ...] | None = None
+    manager: str | None = None
     status: AgentStatus | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -115,6 +116,8 @@ class SiteReplica:
         self._current = asyncio.Event()
         self.throttle = Throttle(READ_EVERY_SECONDS)
         self.away: StoreUnavailable | None = None
+        self.heard_at = time.monotonic()
+        """When the store last answered the follower of the site's streams."""
         self._applying_since_ms: int | None = None
         self._attached: list[Closing] = []
         self._task = (tasks or BackgroundTasks()).start(f"follow {site}", self._keep_current)
@@ -222,7 +225,7 @@ class SiteReplica:
                 self.away = None
                 self._current.set()
                 async for reached, batch in changes.follow(position):
-                    self._load_applied = reached.load
+                    self.heard_at, self._load_applied = time.monotonic(), reached.load
                     await self._apply(batch)
                     self._position = position = reached
                     self._moved.set()

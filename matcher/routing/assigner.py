@@ -95,6 +95,8 @@ class Assigner:
         contact: Contact | None = None
         with suppress(ContactNotFound):
             contact = await self._contacts.contact(site, request.contact_id, now)
+        if contact is not None and not request.scope.reaches((contact.pool,)):
+            raise ContactNotFound(contact_name(site, contact.id))
         own_pool = contact.queued_in or contact.pool if contact else DEFAULT_POOL
         pool = await replica.pools.pool(request.pool_id or own_pool)
         message = await self._message(site, request, contact, pool)
@@ -189,4 +191,5 @@ def _as_route(request: AssignRequest, message: Message, contact: Contact | None,
         digest=request.digest,
         auto_accept=request.accepted,
         wait=wait,
+        scope=request.scope,
     )

@@ -47,6 +47,7 @@ def new_reserve_request(
     keeps_agent: bool = False,
     requirements: bytes = b"",
     only: str = "",
+    scope: str = "",
 ) -> ReserveRequest:
     """Return a request for a new reservation; from waiting on the arguments are as in `ReserveRequest`."""
     policy = contact.pool.policy
@@ -74,4 +75,5 @@ def new_reserve_request(
         pool_uid=contact.pool.uid,
         requirements=requirements,
         only=only,
+        scope=scope,
     )

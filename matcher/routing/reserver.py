@@ -11,6 +11,7 @@ from matcher.errors import (
     ContactEnded,
     ContactHeld,
     ContactMoved,
+    ContactNotFound,
     ContactStateWrong,
     FieldsInvalid,
     FieldViolation,
@@ -143,6 +144,7 @@ class Reserver:
             waiting=waiting,
             requirements=encode_requirements(message, auto_accept=request.auto_accept),
             only=message.requirements.only,
+            scope=request.scope.packed(),
         )
 
     async def answered(self, replica: SiteReplica, reserve: ReserveRequest) -> ReservedOutcome | QueuedOutcome | None:
@@ -302,9 +304,11 @@ def _kept_ms(pool: Pool, most_ms: int) -> int:
     return min(2 * most_ms + policy.offer_ms + policy.first_response_ms, LONGEST_WAIT_MS)
 
 
-def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:
+def _refusal(reserve: ReserveRequest, refused: Refused) -> MatcherError:  # noqa: PLR0911 - one line for each reason
     contact = contact_name(reserve.site, reserve.contact)
     match refused.why:
+        case "foreign":
+            return ContactNotFound(contact)
         case "reused":
             return RequestIdReused(reserve.request_id)
         case "live":

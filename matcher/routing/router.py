@@ -6,7 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from matcher.errors import AgentNotFound, ContactMoved, ContactStateWrong, FieldsInvalid, FieldViolation
+from matcher.errors import (
+    AgentNotFound,
+    ContactMoved,
+    ContactNotFound,
+    ContactStateWrong,
+    FieldsInvalid,
+    FieldViolation,
+)
 from matcher.model import (
     Candidate,
     Constraint,
@@ -98,6 +105,8 @@ class Router:
         if not request.keeps_channel or all(wrong.field != "message.channel" for wrong in refused.violations):
             raise refused
         contact = await self._contacts.contact(site, request.contact_id, self._clocks.of(site).now_ms())
+        if not request.scope.reaches((contact.pool,)):
+            raise ContactNotFound(contact_name(site, contact.id))
         requirements = replace(request.message.requirements, channel=contact.channel)
         return replace(request, message=replace(request.message, requirements=requirements), keeps_channel=False)
 
@@ -137,6 +146,8 @@ class Router:
         """Hand on a contact from the agent who has it when it is read. Raises ContactMoved if that changes."""
         replica = await self._sites.replica(site)
         contact = await self._contacts.contact(site, request.contact_id, self._clocks.of(site).now_ms())
+        if not request.scope.reaches((contact.pool,)):
+            raise ContactNotFound(contact_name(site, contact.id))
         pool = await replica.pools.pool(request.pool_id or contact.pool)
         held = (
             await self._store.reference(site, contact.reservation) if contact.state is ContactState.ASSIGNED else None
@@ -219,7 +230,9 @@ class Router:
 
     def _transfer_request(self, site: str, pool: Pool, request: TransferRequest, message: Message) -> ReserveRequest:
         wait = request.wait or Wait()
-        routed = RouteRequest(message, request.contact_id, request.request_id, request.digest, wait=wait)
+        routed = RouteRequest(
+            message, request.contact_id, request.request_id, request.digest, wait=wait, scope=request.scope
+        )
         reserve = replace(self._reserver.reserve_request(site, pool, routed), how=ReserveKind.TRANSFER)
         if request.wait is None and request.keeps_agent:
             return replace(reserve, waiting=None)

@@ -79,14 +79,15 @@ class Admission:
         crowd: int = CROWD,
         turn_work: int = TURN_WORK,
         on_wait: Callable[[float], None] = lambda _: None,
-        on_refusal: Callable[[Refusal], None] = lambda _: None,
+        on_refusal: Callable[[Refusal, str], None] = lambda _reason, _site: None,
     ) -> None:
         """Admit ordinary calls for `most` places and let `most_waiting` wait in the line; `clock` gives seconds.
 
         in_order: a line of up to so many times `most` keeps the order of arrival, and none of its calls is refused.
         crowd: how many calls may arrive while the line stands before it is overload, however long it stands.
         turn_work: the work that a site may have admitted in its turn, where calls wait.
-        on_wait: called with the seconds that an admitted call has waited. on_refusal: called for each refused call.
+        on_wait: called with the seconds that an admitted call has waited. on_refusal: called with
+        the reason and the site of each refused call.
         """
         self._most = most
         self._most_waiting = most_waiting
@@ -184,6 +185,6 @@ class Admission:
             else:
                 return
             self._line.remove(oldest)
-            self._on_refusal(reason)
+            self._on_refusal(reason, oldest.cost.site)
             if not oldest.admitted.done():
                 oldest.admitted.set_result(False)

@@ -246,6 +246,7 @@ def agent(site: str, record: Agent, *, with_holds: bool = False) -> roster_pb2.A
         languages=profile.languages,
         capacity=_capacity(profile.capacity),
         pools=(name(Kind.POOL, site, pool_id) for pool_id in profile.pools),
+        manager=profile.manager,
         status=AGENT_STATUS[record.status],
         etag=etag(record.version),
         create_time=_time(record.created_ms),

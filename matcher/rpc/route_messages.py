@@ -27,12 +27,13 @@ T = TypeVar("T")
 async def answers(
     windows: MatchingWindows,
     request: pb.RouteMessagesRequest,
-    on_outcome: Callable[[Outcome], None],
+    on_outcome: Callable[[str, Outcome], None],
     seconds_left: float | None,
 ) -> pb.RouteMessagesResponse:
     """Return the result of every message, in their order; raise FieldsInvalid where the request is no batch.
 
-    on_outcome: called with every outcome that is no error. seconds_left: how long the caller waits, None: for ever.
+    on_outcome: called with the site and every outcome that is no error.
+    seconds_left: how long the caller waits, None: for ever.
     """
     site = _batch(request)
     checked = [_item(request.parent, item) async for item in _in_pieces(request.requests)]
@@ -44,7 +45,7 @@ async def answers(
     async for item, result in _in_pieces(list(zip(request.requests, checked, strict=True))):
         outcome = outcomes[item.contact_id] if isinstance(result, RouteRequest) else result
         if not isinstance(outcome, MatcherError):
-            on_outcome(outcome)
+            on_outcome(site, outcome)
         results.append(_result(site, item.contact_id, outcome))
     return pb.RouteMessagesResponse(results=results)
 

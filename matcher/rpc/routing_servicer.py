@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import cache
 from typing import Final
 
 from matcher.model import ContactEvent, Outcome, QueuedOutcome, Unmatched
@@ -41,8 +40,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         self._contacts = services.contacts
         self._watch = services.watch
         self._streams = streams
-        self._degraded = telemetry.routes_degraded
-        self._routes = cache(telemetry.routes.labels)
+        self._telemetry = telemetry
         self.encoded_events = EncodedEvents()
 
     async def RouteMessage(self, request: pb.RouteMessageRequest, context: Context) -> pb.RouteMessageResponse:
@@ -51,7 +49,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         outcome = await self._windows.route(
             site, routed, seconds_left=context.time_remaining(), on_wait=leave_admission
         )
-        self._count(outcome)
+        self._count(site, outcome)
         return convert.route_response(site, outcome)
 
     async def RouteMessages(self, request: pb.RouteMessagesRequest, context: Context) -> pb.RouteMessagesResponse:
@@ -182,13 +180,13 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         site, decision = resource(request.name, Kind.DECISION)
         return convert.decision(site, await self._reservations.decision(site, decision))
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, site: str, outcome: Outcome) -> None:
+        label, routes = self._telemetry.sites.routed(site), self._telemetry.routes.labels
         if isinstance(outcome, Unmatched):
-            self._routes("unmatched", "NONE").inc()
+            routes(label, "unmatched", "NONE").inc()
         elif isinstance(outcome, QueuedOutcome):
-            self._routes("replayed" if outcome.replayed else "queued", "NONE").inc()
+            routes(label, "replayed" if outcome.replayed else "queued", "NONE").inc()
         else:
-            label = "replayed" if outcome.replayed else "held"
             if outcome.degraded and not outcome.replayed:
-                self._degraded.labels(outcome.degraded).inc()
-            self._routes(label, outcome.reservation.basis.value).inc()
+                self._telemetry.routes_degraded.labels(label, outcome.degraded).inc()
+            routes(label, "replayed" if outcome.replayed else "held", outcome.reservation.basis.value).inc()

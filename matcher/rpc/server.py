@@ -8,6 +8,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from matcher.auth.authorizer import TABLE_AUTHORIZER, Authorizer
 from matcher.rpc.body_limits import GRPC_BYTES
 from matcher.rpc.call_prefetch import MethodRegistrar, prefetching
 from matcher.rpc.customer_servicer import CustomerServicer
@@ -19,6 +20,7 @@ from matcher.rpc.interceptors.sign_in import SignIn
 from matcher.rpc.interceptors.worker import WorkerInterceptor
 from matcher.rpc.key_servicer import KeyServicer
 from matcher.rpc.open_streams import MOST_CONCURRENT, OpenStreams
+from matcher.rpc.permissions import Permissions
 from matcher.rpc.ports import Services
 from matcher.rpc.roster_servicer import RosterServicer
 from matcher.rpc.routing_servicer import RoutingServicer
@@ -55,6 +57,7 @@ def build_server(
     admission: AdmissionGate | None = None,
     streams: OpenStreams | None = None,
     sign_in: SignIn | None = None,
+    authorizer: Authorizer = TABLE_AUTHORIZER,
     share_port: bool = False,
     worker: str = "",
 ) -> grpc.aio.Server:
@@ -63,12 +66,20 @@ def build_server(
     admission: admits the calls that begin new work, when their body is read; None: all of them at once.
     streams: the places of the open streams; None: those of the defaults.
     sign_in: recognises who makes a call; None: nobody is asked, and every call has the owner's rights.
+    authorizer: decides what a caller who was recognised may do.
     share_port: several processes may listen on the same port; without it the second process fails to bind.
     worker: the name of this worker process, sent with every unary answer; "" for none.
     """
     workers = (WorkerInterceptor(worker),) if worker else ()
     streams = streams or OpenStreams()
-    errors = ErrorInterceptor(health.stopping, gate=admission, streams=streams, sign_in=sign_in, worker=worker)
+    errors = ErrorInterceptor(
+        health.stopping,
+        gate=admission,
+        streams=streams,
+        sign_in=sign_in,
+        permissions=None if sign_in is None else Permissions(authorizer),
+        worker=worker,
+    )
     with prefetching():
         server = grpc.aio.server(
             interceptors=(MetricsInterceptor(telemetry), errors, *workers),

@@ -77,6 +77,7 @@ CODES: Final[dict[str, grpc.StatusCode]] = {
     "ACCESS_KEY_EXISTS": _EXISTS,
     "ACCESS_KEYS_LIVE": _PRECONDITION,
     "ACCESS_KEYS_OFF": _PRECONDITION,
+    "PERMISSION_DENIED": grpc.StatusCode.PERMISSION_DENIED,
     INTERNAL_REASON: grpc.StatusCode.INTERNAL,
 }
 

@@ -148,7 +148,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     # from eight sentences a message on they took more of a busy machine than anything else.
     threadpool_limits(limits=1, user_api="blas")
     check_port(settings)
-    telemetry, turns = Telemetry(), LoopTurns()
+    telemetry, turns = Telemetry(named_sites=settings.metric_sites), LoopTurns()
     _serve_metrics(settings, telemetry)
     health, ranker = Health(telemetry), Ranker(settings.affinity_tolerance, SearchBatcher(turns))
     tasks = BackgroundTasks(partial(_report_fault, telemetry))
@@ -222,8 +222,8 @@ def _services(
 ) -> Services:
     client, stores = store.client, store.stores
 
-    def on_away(reason: AwayReason) -> None:
-        telemetry.agents_sent_away.labels(reason).inc()
+    def on_away(site: str, reason: AwayReason) -> None:
+        telemetry.agents_sent_away.labels(telemetry.sites.of(site), reason).inc()
 
     agents = AgentService(stores.roster, stores.routing, stores.presence, sites, client, stores.audit, on_away)
     customers = CustomerService(stores.customers, stores.customer_records, stores.contacts, sites, client)
@@ -281,7 +281,7 @@ def _admission_gate(
         burst_seconds=settings.route_burst_seconds,
         clock=time.monotonic,
         on_wait=telemetry.route_wait_seconds.observe,
-        on_refusal=lambda reason: telemetry.routes_refused.labels(reason).inc(),
+        on_refusal=lambda reason, site: telemetry.routes_refused.labels(telemetry.sites.of(site), reason).inc(),
     )
     calls = admission(settings.routes_in_flight or ROUTES_PER_CORE * usable_cores(), settings.routes_waiting)
     batches = admission(BATCHES_AT_ONCE, BATCHES_WAITING, in_order=BATCHES_WAITING, turn_work=BATCH_TURN_WORK)

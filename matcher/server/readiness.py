@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -15,7 +16,7 @@ from matcher.replica.site_registry import SiteRegistry
 from matcher.rpc.health import Health
 from matcher.server.keys import KeyWatch
 from matcher.store.redis.client import StoreClient
-from matcher.telemetry import Telemetry
+from matcher.telemetry import SiteMeasure, Telemetry
 
 CHECK_SECONDS: Final = 0.25
 SILENCE_SECONDS: Final = 1.0
@@ -49,6 +50,7 @@ async def watch_readiness(
     """
     while True:
         await asyncio.sleep(CHECK_SECONDS)
+        _measure_sites(sites, telemetry)
         try:
             away = await client.probe_primaries(SILENCE_SECONDS)
         except TimeoutError:
@@ -63,7 +65,6 @@ async def watch_readiness(
             with suppress(MatcherError):
                 await revive()
             continue
-        _measure_sites(sites, telemetry)
         # While some servers of a cluster are away, the sites on the others are served.
         reachable = [site for site in sites if not (away and site.away)]
         behind = [site.site for site in reachable if not site.caught_up or site.lag_ms() > LAG_LIMIT_MS]
@@ -77,7 +78,14 @@ async def watch_readiness(
 
 
 def _measure_sites(sites: SiteRegistry, telemetry: Telemetry) -> None:
-    for site in sites:
-        if not site.removed:
-            telemetry.index_agents.labels(site.site).set(len(site.index))
-            telemetry.measure_waiting(site.site, site.pools.known, site.queue.counts())
+    now = time.monotonic()
+    telemetry.measure_sites(
+        SiteMeasure(
+            site.site,
+            len(site.index),
+            max(0.0, now - site.heard_at),
+            dict.fromkeys(site.pools.known, 0) | site.queue.counts(),
+        )
+        for site in sites
+        if not site.removed
+    )

@@ -55,7 +55,7 @@ class ReplicaFactory:
 
     def _open(self, matching: ModelBundle, site: str) -> SiteReplica:
         client, stores, telemetry = self.store.client, self.store.stores, self.telemetry
-        clock = client.of(site)
+        clock, label = client.of(site), partial(telemetry.sites.of, site)
         replica = SiteReplica(
             site,
             client,
@@ -64,15 +64,15 @@ class ReplicaFactory:
             clock,
             stores.contacts,
             telemetry.index_lag_seconds.observe,
-            telemetry.stream_reloads.labels(site).inc,
+            lambda: telemetry.stream_reloads.labels(label()).inc(),
             self.hubs.of(site),
             self.tasks,
-            telemetry.events_ignored.labels(site).inc,
+            lambda: telemetry.events_ignored.labels(label()).inc(),
         )
         observer = ExpiryObserver(
-            on_lapse=lambda state: telemetry.reservations_lapsed.labels(state).inc(),
-            on_away=lambda reason: telemetry.agents_sent_away.labels(reason).inc(),
-            on_broken=telemetry.deadlines_broken.labels(site).inc,
+            on_lapse=lambda state: telemetry.reservations_lapsed.labels(label(), state).inc(),
+            on_away=lambda reason: telemetry.agents_sent_away.labels(label(), reason).inc(),
+            on_broken=lambda: telemetry.deadlines_broken.labels(label()).inc(),
         )
         replica.attach(Expiry(replica, stores.routing, stores.contacts, stores.presence, clock, observer, self.tasks))
         replica.attach(
@@ -93,9 +93,9 @@ class ReplicaFactory:
                 self.ranker,
                 Sealer(self.store.key_watch.keys),
                 clock,
-                telemetry.contact_waited_seconds.observe,
+                lambda seconds: telemetry.contact_waited_seconds.labels(label()).observe(seconds),
                 self.tasks,
-                lambda reason: telemetry.contacts_quarantined.labels(reason.value).inc(),
+                lambda reason: telemetry.contacts_quarantined.labels(label(), reason.value).inc(),
                 self.share,
                 ReturningCustomers(stores.customers, self.store.client),
             )

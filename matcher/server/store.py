@@ -56,12 +56,13 @@ async def open_store(settings: Settings, telemetry: Telemetry, tasks: Background
                 await _start_embedded(settings, stack)
 
         url = given or await _start_embedded(settings, stack)
-        round_trips = cache(telemetry.store_round_trips.labels)
+        round_trips, seconds = cache(telemetry.store_round_trips.labels), cache(telemetry.store_seconds.labels)
         client = StoreClient(
             url,
             max_calls=settings.store_calls,
             timeout_seconds=settings.store_timeout_seconds,
             on_round_trip=lambda verb: round_trips(verb).inc(),
+            on_answer=lambda verb, taken: seconds(verb).observe(taken),
         )
         stack.push_async_callback(client.close)
         await client.start()

@@ -11,10 +11,18 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from matcher.errors import AgentHasHolds, AgentNotFound, MatcherError, ReservationLapsed, ReservationStateWrong
+from matcher.errors import (
+    AgentHasHolds,
+    AgentNotFound,
+    MatcherError,
+    PoolNotFound,
+    ReservationLapsed,
+    ReservationStateWrong,
+)
 from matcher.model import PAGE_BYTES, Agent, AgentChange, Page, PoolPolicy, Profile
 from matcher.model.lifecycle import AgentStatus, Cause
-from matcher.model.resource_names import agent_name
+from matcher.model.resource_names import agent_name, pool_name
+from matcher.model.scope import scope_of_call
 from matcher.replica.interest_vectors import encode_interests, silent_interests, texts_of, vectors_for_update
 from matcher.replica.site_registry import SiteRegistry, wait_for_successor
 from matcher.replica.site_replica import SiteReplica
@@ -58,9 +66,9 @@ class AgentService:
         sites: SiteRegistry,
         clocks: Clocks,
         audit: AuditStore,
-        on_away: Callable[[AwayReason], None] = lambda _: None,
+        on_away: Callable[[str, AwayReason], None] = lambda _site, _reason: None,
     ) -> None:
-        """on_away: called for each agent whom the service sets AWAY."""
+        """on_away: called with the site of each agent whom the service sets AWAY, and the reason."""
         self._store = store
         self._audit = audit
         self._reservations = reservations
@@ -81,23 +89,36 @@ class AgentService:
         """Read an agent with its holds."""
         stored = await self._store.agent(site, agent, self._clocks.of(site).now_ms())
         replica = await self._sites.replica(site)
-        if stored is None:
+        if stored is None or not scope_of_call().reaches(stored.profile.pools, agent):
             raise AgentNotFound(agent_name(site, agent))
         return _with_silent(replica, stored)
+
+    async def _whole(self, site: str, agent: str) -> Agent:
+        """Read an agent who is to be changed or removed: the caller must reach each of the agent's pools."""
+        found = await self.agent(site, agent)
+        if not scope_of_call().holds(found.profile.pools):
+            raise AgentNotFound(agent_name(site, agent))
+        return found
 
     async def agents(
         self, site: str, most: int, after: str, pool: str | None, status: AgentStatus | None, *, with_holds: bool
     ) -> Page[Agent]:
-        """List agents by id; with a filter a page may hold fewer than `most`. Raises PoolNotFound."""
+        """List agents by id; with a filter a page may hold fewer than `most`. Raises PoolNotFound.
+
+        Those whom the caller does not reach are left out.
+        """
         replica = await self._sites.replica(site)
         if pool is not None:
             await replica.pools.pool(pool)
         ids = await self._store.agent_ids(site, most, after)
         stored, read = await self._read(site, ids.items)
+        scope = scope_of_call()
         listed = [
             _with_silent(replica, agent)
             for agent in stored
-            if (pool is None or pool in agent.profile.pools) and (status is None or agent.status is status)
+            if (pool is None or pool in agent.profile.pools)
+            and (status is None or agent.status is status)
+            and scope.reaches(agent.profile.pools)
         ]
         if with_holds:
             holds = await self._store.leases(site, [agent.id for agent in listed], self._clocks.of(site).now_ms())
@@ -124,13 +145,16 @@ class AgentService:
     async def update_agent(self, site: str, agent: str, change: AgentChange, etag: str) -> Agent:
         """Change an agent; only new interests are encoded."""
         replica = await self._sites.replica(site)
-        fields = ("display_name", "interests", "skills", "languages", "capacity", "pools")
+        fields = ("display_name", "interests", "skills", "languages", "capacity", "pools", "manager")
         changed: dict[str, Any] = {name: value for name in fields if (value := getattr(change, name)) is not None}
 
         async def update() -> Agent:
-            before = await self.agent(site, agent)
+            before = await self._whole(site, agent)
             check_etag(agent_name(site, agent), etag, before.version)
             profile = replace(before.profile, **changed)
+            for pool in profile.pools:
+                if not scope_of_call().holds((pool,)):
+                    raise PoolNotFound(pool_name(site, pool))
             if profile == before.profile and change.status in {None, before.status}:
                 return before
             (vectors,) = await vectors_for_update(self._store, site, replica.matching.encoder, [(profile, before)])
@@ -143,7 +167,7 @@ class AgentService:
         replica = await self._sites.replica(site)
 
         async def delete() -> None:
-            before = await self.agent(site, agent)
+            before = await self._whole(site, agent)
             check_etag(agent_name(site, agent), etag, before.version)
             if force and before.holds:
                 before = await self._release(replica, before)
@@ -157,7 +181,7 @@ class AgentService:
     async def set_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
         """Set an agent's status."""
         replica = await self._sites.replica(site)
-        written = await self._store.put_status(site, agent, status)
+        written = await self._store.put_status(site, agent, status, scope_of_call())
         replica.apply_own_status(written)
         await self._withdraw_if_gone(written, site)
         await wait_for_successor(replica)
@@ -166,9 +190,10 @@ class AgentService:
     async def beat(self, site: str, agent: str, ttl_ms: int) -> tuple[int, AgentStatus]:
         """Record a heartbeat of an agent's desk; return until when it counts (ms), and the agent's status."""
         replica = await self._sites.replica(site)
-        beat = await self._presence.beat(site, agent, ttl_ms, _return_within_ms(replica, agent))
+        within_ms = _return_within_ms(replica, agent)
+        beat = await self._presence.beat(site, agent, ttl_ms, within_ms, scope_of_call())
         if beat.away:
-            self._on_away(AwayReason.SILENT)
+            self._on_away(site, AwayReason.SILENT)
             await handle_away(self._reservations, site, agent, AwayReason.SILENT, self._clocks.of(site).now_ms())
         return beat.until_ms, beat.status
 

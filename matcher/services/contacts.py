@@ -17,6 +17,7 @@ from matcher.errors import (
 from matcher.model import Contact, Page
 from matcher.model.lifecycle import HOLDING, Cause, ContactState
 from matcher.model.resource_names import contact_name
+from matcher.model.scope import scope_of_call
 from matcher.replica.queue_places import place_of
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
@@ -50,6 +51,8 @@ class ContactService:
         """Read a contact, with its place in the queue if it waits."""
         replica = await self._sites.replica(site)
         stored = await self._store.contact(site, contact, self._clocks.of(site).now_ms())
+        if not scope_of_call().reaches((stored.pool,)):
+            raise ContactNotFound(contact_name(site, contact))
         if stored.state is ContactState.QUEUED and stored.waits_until_ms and stored.id not in replica.queue:
             # Another server queued the contact a moment ago: this replica has not read the event yet.
             await replica.catch_up(CATCH_UP_SECONDS, load=(await self._events.end(site)).number)
@@ -58,10 +61,15 @@ class ContactService:
     async def contacts(
         self, site: str, pool: str | None, state: ContactState | None, most: int, after: str
     ) -> Page[Contact]:
-        """List the contacts that have not ended, the oldest first, from `after` on. Raises PoolNotFound."""
+        """List the contacts that have not ended, the oldest first, from `after` on. Raises PoolNotFound.
+
+        Those that the caller does not reach are left out.
+        """
         replica = await self._sites.replica(site)
         of_pool = None if pool is None else await replica.pools.pool(pool)
         page = await self._store.contacts(site, of_pool, state, most, after, self._clocks.of(site).now_ms())
+        scope = scope_of_call()
+        page = page.only(lambda contact: scope.reaches((contact.pool,)))
         return replace(page, items=tuple(self._placed(replica, contact) for contact in page.items))
 
     async def waiting(self, site: str) -> Mapping[str, int]:
@@ -75,7 +83,7 @@ class ContactService:
         """
         replica = await self._sites.replica(site)
         for _ in range(CANCEL_TRIES):
-            left = await self._store.leave(site, contact, Cause.CANCELED)
+            left = await self._store.leave(site, contact, Cause.CANCELED, scope_of_call())
             match left.how:
                 case LeaveOutcome.GONE:
                     raise ContactNotFound(contact_name(site, contact))
@@ -95,7 +103,12 @@ class ContactService:
         raise ContactStateWrong(contact_name(site, contact), left.detail, "canceled")
 
     def _placed(self, replica: SiteReplica, contact: Contact) -> Contact:
-        """Return the contact with its place in the queue, None where the replica does not know it to wait."""
+        """Return the contact with its place in the queue, None where the replica does not know it to wait.
+
+        The customer's handle is shown to those alone who may see customers.
+        """
+        if not scope_of_call().shows_customers:
+            contact = replace(contact, customer="")
         if not contact.queued_in:
             return contact  # it has left the queue, whether or not this replica has read so
         now = self._clocks.of(replica.site).now_ms()

@@ -17,17 +17,20 @@ from matcher.errors import (
     ReservationNotFound,
     ReservationStateWrong,
 )
+from matcher.model import Agent, AgentChange, Page
 from matcher.model.resource_names import customer_name, new_id
 from matcher.services.agents import AgentService
 from matcher.services.customers import CustomerService
 from matcher.store.agent_traces import AgentTraceStore
 from matcher.store.clock import Clocks
+from matcher.store.pages import every_page
 from matcher.store.reservations import NO_FENCE, ReservationStore
 from matcher.store.rewriting import RewriteStore
 from matcher.store.traces import TraceStore
 
 log = structlog.get_logger(__name__)
 
+ROSTER_PAGE: Final = 500
 LOOK_SECONDS: Final = 5.0
 """How often a process looks for sites with removed traces."""
 
@@ -81,8 +84,21 @@ class Forgetting:
         with suppress(AgentNotFound):
             await self._agents.delete_agent(site, agent, "", force)
         await self._rewrites.mark(site)
+        await self._leave_unmanaged(site, agent)
         await self._agent_traces.remove(site, agent)
         await self._rewrites.mark(site)
+
+    async def _leave_unmanaged(self, site: str, manager: str) -> None:
+        """Take a manager who is forgotten out of the profiles of the agents whom the person managed."""
+
+        async def read(after: str) -> Page[Agent]:
+            return await self._agents.agents(site, ROSTER_PAGE, after, None, None, with_holds=False)
+
+        async for page in every_page(read):
+            for managed in page.items:
+                if managed.profile.manager == manager:
+                    with suppress(AgentNotFound):
+                        await self._agents.update_agent(site, managed.id, AgentChange(manager=""), "")
 
     async def _sweep(self, site: str) -> None:
         """Forget the customers that were gathered, and those that come meanwhile."""

@@ -11,6 +11,7 @@ from matcher.affinity.scorer_registry import ScorerUnknown
 from matcher.errors import FieldsInvalid, FieldViolation, PoolInUse, PoolNotFound
 from matcher.model import DEFAULT_POOL, Page, Pool, PoolPolicy
 from matcher.model.resource_names import pool_name
+from matcher.model.scope import scope_of_call
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.services.etags import check_etag, overtaken, retry_write
@@ -43,9 +44,10 @@ class PoolService:
         return stored
 
     async def pools(self, site: str, most: int, after: str) -> Page[Pool]:
-        """List pools by id."""
+        """List pools by id; those that the caller does not reach are left out."""
         await self._sites.replica(site)
-        return await self._store.pools(site, most, after)
+        scope = scope_of_call()
+        return (await self._store.pools(site, most, after)).only(lambda pool: scope.reaches((pool.id,)))
 
     async def update_pool(self, site: str, pool: str, change: Mapping[str, object], etag: str) -> Pool:
         """Change a pool's policy; the value None sets a field back to its default."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from matcher.errors import DecisionNotFound, ReservationNotFound
 from matcher.model import Decision, Experience, Page, PoolPolicy, Report, Reservation
 from matcher.model.lifecycle import HOLDING, ReservationState
+from matcher.model.resource_names import decision_name, reservation_name
+from matcher.model.scope import scope_of_call
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
 from matcher.services.departures import AwayReason, handle_away
@@ -25,9 +28,9 @@ class ReservationService:
         customers: CustomerStore,
         sites: SiteRegistry,
         clocks: Clocks,
-        on_away: Callable[[AwayReason], None] = lambda _: None,
+        on_away: Callable[[str, AwayReason], None] = lambda _site, _reason: None,
     ) -> None:
-        """on_away: called for each agent whom the service sets AWAY."""
+        """on_away: called with the site of each agent whom the service sets AWAY, and the reason."""
         self._store = store
         self._contacts = contacts
         self._customers = customers
@@ -59,7 +62,7 @@ class ReservationService:
         declined = await self._store.decline(ref, fence, reason, retry_after_ms, policy.max_declined)
         _apply_if_freed(replica, declined.reservation)
         if declined.away:
-            self._on_away(AwayReason.DECLINED)
+            self._on_away(site, AwayReason.DECLINED)
         if declined.away or declined.still_away:
             now_ms, until_ms = self._clocks.of(site).now_ms(), declined.reservation.ended_ms
             await handle_away(self._store, site, ref.agent, AwayReason.DECLINED, now_ms, made_until_ms=until_ms)
@@ -110,20 +113,33 @@ class ReservationService:
     async def reservation(self, site: str, reservation: str) -> Reservation:
         """Read a reservation."""
         await self._sites.replica(site)
-        return await self._store.reservation(site, reservation, self._clocks.of(site).now_ms())
+        record = await self._store.reservation(site, reservation, self._clocks.of(site).now_ms())
+        if not scope_of_call().reaches((record.pool,), record.agent):
+            raise ReservationNotFound(reservation_name(site, reservation))
+        return record
 
     async def reservations(self, site: str, agent: str | None, most: int, after: str) -> Page[Reservation]:
-        """List live reservations by deadline, from `after` on; agent None: of all agents."""
+        """List live reservations by deadline, from `after` on; agent None: of all agents.
+
+        Those that the caller does not reach are left out: a page may hold fewer than `most`.
+        """
         await self._sites.replica(site)
-        now = self._clocks.of(site).now_ms()
+        now, scope = self._clocks.of(site).now_ms(), scope_of_call()
         if agent is None:
-            return await self._store.reservations(site, most, after, now)
-        return await self._store.reservations_of(site, agent, most, after, now)
+            agent = scope.only_agent
+        if agent is None:
+            page = await self._store.reservations(site, most, after, now)
+        else:
+            page = await self._store.reservations_of(site, agent, most, after, now)
+        return page.only(lambda record: scope.reaches((record.pool,), record.agent))
 
     async def decision(self, site: str, decision: str) -> Decision:
         """Read the record of the decision that led to a reservation."""
         await self._sites.replica(site)
-        return await self._store.decision(site, decision)
+        record = await self._store.decision(site, decision)
+        if not scope_of_call().reaches((record.pool,), record.agent):
+            raise DecisionNotFound(decision_name(site, decision))
+        return record
 
     async def _remember(self, ref: ReservationRef, completed: Reservation, report: Report, policy: PoolPolicy) -> None:
         """Store how a customer was served by the agent of a reservation."""
@@ -141,9 +157,14 @@ class ReservationService:
             )
 
     async def _resolve(self, site: str, reservation: str) -> tuple[SiteReplica, ReservationRef, PoolPolicy]:
-        """Return the replica of the reservation's site, what the reservation refers to, and the policy of its pool."""
+        """Return the replica of the reservation's site, what the reservation refers to, and the policy of its pool.
+
+        The agent and the pool of a reservation never change: who reaches the reference reaches the reservation.
+        """
         replica = await self._sites.replica(site)
         ref = await self._store.reference(site, reservation)
+        if not scope_of_call().reaches((ref.pool,), ref.agent):
+            raise ReservationNotFound(reservation_name(site, reservation))
         return replica, ref, await replica.pools.policy(ref.pool)
 
 

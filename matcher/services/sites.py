@@ -10,6 +10,7 @@ from typing import Final
 from matcher.errors import PoolExists, SiteDeleting, SiteInUse, SiteNotFound
 from matcher.model import DEFAULT_POOL, DEFAULT_SITE, Page, PoolPolicy, Site
 from matcher.model.resource_names import new_id, site_name
+from matcher.model.scope import scope_of_call
 from matcher.replica.site_registry import SiteRegistry
 from matcher.services.site_removal import SiteRemoval
 from matcher.store.roster import MUST_NOT_EXIST, RosterStore
@@ -40,8 +41,9 @@ class SiteService:
         return Site(site, begun)
 
     async def sites(self, most: int, after: str) -> Page[Site]:
-        """List sites by id."""
-        return await self._store.sites(most, after)
+        """List sites by id; those of which the caller may not know are left out."""
+        scope = scope_of_call()
+        return (await self._store.sites(most, after)).only(lambda site: scope.knows(site.id))
 
     async def delete_site(self, site: str, force: bool) -> None:
         """Remove a site, with its agents if `force`; return when every key of it is gone.

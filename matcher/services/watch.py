@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from typing import Final
 
-from matcher.errors import AgentNotFound, EventsForgotten, ReservationNotFound
+from matcher.errors import AgentNotFound, ContactNotFound, EventsForgotten, ReservationNotFound
 from matcher.model import ContactEvent, ContactSign, Page, Reservation, StreamPlace
 from matcher.model.lifecycle import HOLDING
 from matcher.model.resource_names import agent_name, contact_name
+from matcher.model.scope import Scope, scope_of_call
 from matcher.replica.event_hub import Gap, HoldChanged, Topic
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
@@ -66,9 +67,10 @@ class WatchService:
 
         A sign comes after the events that the stream begins with, and after every `sign_seconds` without one. progress:
         the signs have the contact's place in the queue, and one comes when that has changed.
-        Raises ContactNotFound, or EventsForgotten where events after the number are no longer kept.
+        Raises ContactNotFound, also as soon as the contact is in a pool that the caller does not reach, or
+        EventsForgotten where events after the number are no longer kept.
         """
-        replica = await self._sites.replica(site)
+        replica, scope = await self._sites.replica(site), scope_of_call()
         signs = ContactProgress(
             replica,
             contact,
@@ -80,9 +82,10 @@ class WatchService:
         with replica.hub.watch(Topic.CONTACT, contact) as watcher:
             events = await self._contacts.history(site, contact)
             while True:
+                reached = _reached(scope, site, events)
                 if events and events[0].sequence > after_sequence + 1:
                     raise EventsForgotten(str(after_sequence), events[0].sequence, contact_name(site, contact))
-                for event in events:
+                for event in reached:
                     if event.sequence > after_sequence:
                         after_sequence = event.sequence
                         yield event
@@ -161,16 +164,19 @@ class WatchService:
     async def reservations(self, site: str, agent: str) -> AsyncGenerator[Reservation | None, None]:
         """Yield an agent's live reservations, then a sign of life (None), then each reservation when it changes.
 
-        A sign of life comes also after every `sign_seconds` without a change. Raises AgentNotFound.
+        A sign of life comes also after every `sign_seconds` without a change. Reservations of pools that the caller
+        does not reach are left out. Raises AgentNotFound.
         """
-        replica = await self._sites.replica(site)
-        if await self._roster.agent(site, agent, self._clocks.of(site).now_ms()) is None:
+        replica, scope = await self._sites.replica(site), scope_of_call()
+        found = await self._roster.agent(site, agent, self._clocks.of(site).now_ms())
+        if found is None or not scope.reaches(found.profile.pools, agent):
             raise AgentNotFound(agent_name(site, agent))
         with replica.hub.watch(Topic.AGENT, agent) as watcher:
             sent: OrderedDict[str, Reservation] = OrderedDict()
             for reservation in await self._live_reservations(site, agent):
                 sent[reservation.id] = reservation
-                yield reservation
+                if scope.reaches((reservation.pool,), agent):
+                    yield reservation
             yield None
             sent_at = time.monotonic()
             while True:
@@ -188,8 +194,10 @@ class WatchService:
                         now = self._clocks.of(site).now_ms()
                         reservation = await self._reservations.reservation(site, reservation_id, now)
                         if sent.get(reservation_id) != reservation:
-                            sent[reservation_id], sent_at = reservation, time.monotonic()
-                            yield reservation
+                            sent[reservation_id] = reservation
+                            if scope.reaches((reservation.pool,), agent):
+                                sent_at = time.monotonic()
+                                yield reservation
                 _forget_ended(sent)
 
     async def _live_reservations(self, site: str, agent: str) -> list[Reservation]:
@@ -206,6 +214,16 @@ class WatchService:
                 raise EventsForgotten(str(place.number), oldest)
             case Steps() as steps:
                 return steps
+
+
+def _reached(scope: Scope, site: str, events: Sequence[ContactEvent]) -> Sequence[ContactEvent]:
+    """Return the events of a contact that happened in pools that the watcher reaches.
+
+    Raises ContactNotFound where the contact is in another pool now.
+    """
+    if events and not scope.reaches((events[-1].pool,)):
+        raise ContactNotFound(contact_name(site, events[-1].contact))
+    return [event for event in events if scope.reaches((event.pool,))]
 
 
 def _placed(page: Steps, pool: str | None) -> list[tuple[ContactEvent, StreamPlace]]:

@@ -12,6 +12,7 @@ from matcher.errors import ContactNotFound
 from matcher.model import Contact, ContactEvent, Page, Pool
 from matcher.model.lifecycle import ENDED, Cause, ContactState
 from matcher.model.resource_names import contact_name
+from matcher.model.scope import EVERYTHING, Scope
 from matcher.store import verbs
 from matcher.store.codecs import (
     Fields,
@@ -249,11 +250,16 @@ class ContactStore:
             if contact is not None and contact.state not in ENDED
         ]
 
-    async def leave(self, site: str, contact: str, cause: Cause) -> LeaveResult:
-        """Take a contact out of the queue: the caller cancels it (CANCELED), or its wait is over (WAIT_EXPIRED)."""
+    async def leave(self, site: str, contact: str, cause: Cause, scope: Scope = EVERYTHING) -> LeaveResult:
+        """Take a contact out of the queue: the caller cancels it (CANCELED), or its wait is over (WAIT_EXPIRED).
+
+        scope: what the caller reaches; a contact of another pool is GONE.
+        """
         keys = Keys(site)
         step = verbs.ContactStep.of(keys, contact, self._keep_ms, self._events_kept)
-        outcome, *detail = await self._connection.verb(verbs.Leave(step=step, aside=keys.aside(contact), cause=cause))
+        outcome, *detail = await self._connection.verb(
+            verbs.Leave(step=step, aside=keys.aside(contact), cause=cause, scope=scope.packed())
+        )
         return LeaveResult(LeaveOutcome(outcome.decode()), *(word.decode() for word in detail))
 
     async def give_back(self, site: str, freed: Mapping[str, int]) -> None:

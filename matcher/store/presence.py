@@ -9,6 +9,7 @@ from typing import NamedTuple
 from matcher.errors import AgentNotFound
 from matcher.model.lifecycle import AgentStatus
 from matcher.model.resource_names import agent_name
+from matcher.model.scope import EVERYTHING, Scope
 from matcher.store import verbs
 from matcher.store.codecs import pairs_of
 from matcher.store.keys import TIMER_BEAT, TIMER_CONTACT, TIMER_IDLE, Keys
@@ -52,8 +53,8 @@ class PresenceStore:
         self._connection = connection
         self._events_kept = events_kept
 
-    async def beat(self, site: str, agent: str, ttl_ms: int, return_within_ms: int) -> Beat:
-        """Note a heartbeat of an agent's desk. Raises AgentNotFound.
+    async def beat(self, site: str, agent: str, ttl_ms: int, return_within_ms: int, scope: Scope = EVERYTHING) -> Beat:
+        """Note a heartbeat of an agent's desk. Raises AgentNotFound, also where the caller does not reach the agent.
 
         return_within_ms: after a longer silence the heartbeat alone does not bring the agent back.
         """
@@ -70,6 +71,7 @@ class PresenceStore:
                 ttl_ms=ttl_ms,
                 return_within_ms=return_within_ms,
                 events_kept=self._events_kept,
+                scope=scope.packed(agent),
             )
         )
         if answer[0] != b"ok":

@@ -78,7 +78,7 @@ class ReserveRequest:
     the offer that is withdrawn. by_hand None: no assignment by hand. idle_ms: after how long without activity an
     accepted conversation is idle; 0: never. first_ms: within what time after the acceptance the agent must answer; 0:
     at any time. requirements: as `encode_requirements` returns them. only: the agent whom a transfer names. Both are
-    stored already of a contact that waits.
+    stored already of a contact that waits. scope: the pools that the caller reaches, as the verbs take them.
     """
 
     site: str
@@ -105,6 +105,7 @@ class ReserveRequest:
     requirements: bytes = b""
     only: str = ""
     by_hand: ByHand | None = None
+    scope: str = ""
 
     @property
     def lines_up(self) -> bool:
@@ -164,6 +165,8 @@ class Full:
 class Refusal(StrEnum):
     """Why nothing is held, and what the detail says."""
 
+    FOREIGN = "foreign"
+    """The caller does not reach the contact."""
     REUSED = "reused"
     """The request id came with another request before."""
     LIVE = "live"

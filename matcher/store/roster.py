@@ -22,6 +22,7 @@ from matcher.errors import (
 from matcher.model import Agent, Hold, Page, Pool, PoolPolicy, Profile, etag
 from matcher.model.lifecycle import AgentStatus
 from matcher.model.resource_names import agent_name, new_uid, pool_name
+from matcher.model.scope import EVERYTHING, Scope
 from matcher.store import verbs
 from matcher.store.codecs import (
     decode_agent,
@@ -186,8 +187,8 @@ class RosterStore:
             case _:
                 raise AgentNotFound(agent_name(site, agent))
 
-    async def put_status(self, site: str, agent: str, status: AgentStatus) -> Agent:
-        """Declare an agent's status. Raises AgentNotFound."""
+    async def put_status(self, site: str, agent: str, status: AgentStatus, scope: Scope = EVERYTHING) -> Agent:
+        """Declare an agent's status. Raises AgentNotFound, also where the caller does not reach the agent."""
         keys = Keys(site)
         answer = await self._connection.verb(
             verbs.PutStatus(
@@ -199,6 +200,7 @@ class RosterStore:
                 uid=new_uid(),
                 status=status,
                 events_kept=self._events_kept,
+                scope=scope.packed(agent),
             )
         )
         if answer[0] != b"ok":

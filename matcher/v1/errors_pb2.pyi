@@ -179,6 +179,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAUTHENTICATED: the key, the token or the certificate has expired. Example: {"kind": "token"}."""
     CREDENTIALS_REVOKED: _ErrorReason.ValueType  # 69
     """UNAUTHENTICATED: the key was revoked. Example: {"kind": "key"}."""
+    PERMISSION_DENIED: _ErrorReason.ValueType  # 65
+    """PERMISSION_DENIED: none of the caller's roles allows the call, for the method or for a name in the request; each of
+    `roles` would. What only the store knows is not refused so: what the caller does not reach is not found.
+    Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
+    """
     INTERNAL_FAULT: _ErrorReason.ValueType  # 70
     """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
     ACCESS_KEY_NOT_FOUND: _ErrorReason.ValueType  # 71
@@ -355,6 +360,11 @@ CREDENTIALS_EXPIRED: ErrorReason.ValueType  # 68
 """UNAUTHENTICATED: the key, the token or the certificate has expired. Example: {"kind": "token"}."""
 CREDENTIALS_REVOKED: ErrorReason.ValueType  # 69
 """UNAUTHENTICATED: the key was revoked. Example: {"kind": "key"}."""
+PERMISSION_DENIED: ErrorReason.ValueType  # 65
+"""PERMISSION_DENIED: none of the caller's roles allows the call, for the method or for a name in the request; each of
+`roles` would. What only the store knows is not refused so: what the caller does not reach is not found.
+Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
+"""
 INTERNAL_FAULT: ErrorReason.ValueType  # 70
 """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
 ACCESS_KEY_NOT_FOUND: ErrorReason.ValueType  # 71

@@ -128,6 +128,7 @@ class Agent(_message.Message):
     HEARTBEAT_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
     SILENT_INTERESTS_FIELD_NUMBER: _builtins.int
+    MANAGER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name, "sites/{site}/agents/{agent}"."""
     display_name: _builtins.str
@@ -145,6 +146,10 @@ class Agent(_message.Message):
     uid: _builtins.str
     """Identifies this person for ever: a UUID that is never used again. A new agent of the same name has another, and
     inherits neither customers nor exclusions. Empty until the first write after an update from an earlier version.
+    """
+    manager: _builtins.str
+    """The person who manages the agent, who is shown what customers praise (FeedbackService): an id of the same form as an
+    agent's. The manager need not be on the roster. Empty: nobody. No decision reads it.
     """
     @_builtins.property
     def interests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -218,10 +223,11 @@ class Agent(_message.Message):
         heartbeat_expire_time: _timestamp_pb2.Timestamp | None = ...,
         uid: _builtins.str = ...,
         silent_interests: _abc.Iterable[Global___SilentInterest] | None = ...,
+        manager: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "heartbeat_expire_time", b"heartbeat_expire_time", "idle_since", b"idle_since", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "heartbeat_expire_time", b"heartbeat_expire_time", "holds", b"holds", "idle_since", b"idle_since", "interests", b"interests", "languages", b"languages", "load", b"load", "name", b"name", "pools", b"pools", "silent_interests", b"silent_interests", "skills", b"skills", "status", b"status", "status_reason", b"status_reason", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "heartbeat_expire_time", b"heartbeat_expire_time", "holds", b"holds", "idle_since", b"idle_since", "interests", b"interests", "languages", b"languages", "load", b"load", "manager", b"manager", "name", b"name", "pools", b"pools", "silent_interests", b"silent_interests", "skills", b"skills", "status", b"status", "status_reason", b"status_reason", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -46,6 +46,7 @@ def agents(draw: st.DrawFn) -> pb.Agent:
         ],
         languages=draw(st.lists(st.sampled_from(["en", "German", "pt_BR", "no", "iw", "zh-Hans"]), unique=True)),
         pools=[],
+        manager=draw(st.just("") | IDS),
         status=draw(st.sampled_from([pb.ONLINE, pb.DRAINING, pb.OFFLINE, pb.AWAY])),
     )
     if draw(st.booleans()):

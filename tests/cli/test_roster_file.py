@@ -194,6 +194,7 @@ def agents(draw: st.DrawFn) -> pb.Agent:
             ],
         ),
         pools=[f"sites/default/pools/{pool}" for pool in draw(st.lists(ids, max_size=3))],
+        manager=draw(st.just("") | ids),
         status=draw(st.sampled_from([pb.ONLINE, pb.DRAINING, pb.OFFLINE, pb.AWAY])),
     )
 

@@ -29,13 +29,13 @@ def figures() -> ServiceFigures:
     """Return the figures of two processes between two readings, without their counts before the first."""
     processes = [Telemetry(CollectorRegistry()) for _ in range(2)]
     for telemetry in processes:
-        telemetry.routes.labels("held", "AFFINITY").inc(5)
+        telemetry.routes.labels("default", "held", "AFFINITY").inc(5)
         telemetry.encoder_batch_size.observe(64)
     before = [page(telemetry) for telemetry in processes]
     for telemetry in processes:
-        telemetry.routes.labels("held", "AFFINITY").inc(2)
-        telemetry.routes.labels("replayed", "FALLBACK").inc()
-        telemetry.routes.labels("unmatched", "NONE").inc(3)
+        telemetry.routes.labels("default", "held", "AFFINITY").inc(2)
+        telemetry.routes.labels("default", "replayed", "FALLBACK").inc()
+        telemetry.routes.labels("default", "unmatched", "NONE").inc(3)
         telemetry.calls_handled.labels(*CALL, "OK").inc(6)
         telemetry.calls_handled.labels(*CALL, "RESOURCE_EXHAUSTED").inc(4)
         telemetry.calls_handled.labels(*CALL[:2], "CompleteReservation", "OK").inc(9)

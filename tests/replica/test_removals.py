@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import generate_latest
 
 from matcher.replica.own_writes import LONGEST_WRITE_MS, Removals
-from matcher.telemetry import Telemetry
+from matcher.telemetry import SiteMeasure, Telemetry
 
 
 def test_a_write_from_before_a_removal_does_not_bring_the_agent_back() -> None:
@@ -35,16 +35,17 @@ def test_the_series_of_a_pool_that_was_removed_ends() -> None:
         page = generate_latest(telemetry.registry).decode()
         return {line for line in page.splitlines() if line.startswith("matcher_contacts_waiting{")}
 
-    telemetry.measure_waiting("acme", ["default", "night"], {"night": 2})
-    telemetry.measure_waiting("other", ["night"], {})
+    bravo = SiteMeasure("bravo", 7, 0.5, {"night": 0})
+    telemetry.measure_sites([SiteMeasure("acme", 1, 0.5, {"default": 0, "night": 2}), bravo])
     assert len(series()) == 3
-    telemetry.measure_waiting("acme", ["default"], {})
+    telemetry.measure_sites([SiteMeasure("acme", 1, 0.5, {"default": 0}), bravo])
     assert series() == {
         'matcher_contacts_waiting{pool="default",site="acme"} 0.0',
-        'matcher_contacts_waiting{pool="night",site="other"} 0.0',
+        'matcher_contacts_waiting{pool="night",site="bravo"} 0.0',
     }
-    telemetry.index_agents.labels("acme").set(1)
+    telemetry.routes.labels(telemetry.sites.routed("acme"), "held", "AFFINITY").inc()
     telemetry.forget_site("acme")
     telemetry.forget_site("never-followed")
-    assert series() == {'matcher_contacts_waiting{pool="night",site="other"} 0.0'}
+    telemetry.measure_sites([bravo])
+    assert series() == {'matcher_contacts_waiting{pool="night",site="bravo"} 0.0'}
     assert 'site="acme"' not in generate_latest(telemetry.registry).decode()

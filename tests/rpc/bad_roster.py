@@ -57,6 +57,7 @@ ROSTER_CASES: dict[str, tuple[Any, set[str]]] = {
                 languages=["en", "EN", "e n"],
                 capacity=capacity(-1, ("chat", 0, -1), ("chat", 1, 0), ("", 1_000_001, 0)),
                 pools=["sites/other/pools/billing", BILLING, BILLING],
+                manager="Dana Reyes",
                 status=9,
             ),
             agent_id="Maya",
@@ -64,6 +65,7 @@ ROSTER_CASES: dict[str, tuple[Any, set[str]]] = {
         {
             "agent_id",
             "agent.display_name",
+            "agent.manager",
             "agent.interests[1]",
             "agent.interests[2]",
             "agent.interests[3]",

@@ -298,7 +298,7 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
             (
                 "default",
                 "maya",
-                AgentChange("", ("I run.",), {}, (), Capacity(), ("default",), None),
+                AgentChange("", ("I run.",), {}, (), Capacity(), ("default",), "", None),
                 "",
             ),
         ),

@@ -48,7 +48,7 @@ class Gate:
             in_order=self.in_order,
             crowd=self.crowd,
             on_wait=self.waits.append,
-            on_refusal=self.refusals.append,
+            on_refusal=lambda reason, _site: self.refusals.append(reason),
         )
 
     async def arrive(self, *numbers: int) -> None:

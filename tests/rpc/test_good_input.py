@@ -58,6 +58,7 @@ profiles = st.builds(
         ),
     ),
     pools=st.lists(ids, min_size=1, max_size=3, unique=True).map(tuple),
+    manager=st.just("") | ids,
 )
 
 

@@ -153,8 +153,8 @@ async def test_routes_are_counted_by_outcome_and_basis(service: Service) -> None
     await service.routing.RouteMessage(ROUTE)
     service.doubles.router.answers["route"] = Unmatched("c-2", Constraint.CAPACITY, LeftOut({Constraint.CAPACITY: 3}))
     await service.routing.RouteMessage(ROUTE)
-    assert metric(service, "matcher_route_total", outcome="held", basis="AFFINITY") == 1
-    assert metric(service, "matcher_route_total", outcome="unmatched", basis="NONE") == 1
+    assert metric(service, "matcher_route_total", site="default", outcome="held", basis="AFFINITY") == 1
+    assert metric(service, "matcher_route_total", site="default", outcome="unmatched", basis="NONE") == 1
 
 
 async def test_metrics_are_served_over_http(service: Service) -> None:
@@ -162,7 +162,7 @@ async def test_metrics_are_served_over_http(service: Service) -> None:
     await service.routing.RouteMessage(ROUTE)
     port = service.telemetry.serve("127.0.0.1", 0)
     page = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/metrics")
-    assert 'matcher_route_total{basis="AFFINITY",outcome="held"} 1.0' in page
+    assert 'matcher_route_total{basis="AFFINITY",outcome="held",site="default"} 1.0' in page
     service.telemetry.close()
 
 

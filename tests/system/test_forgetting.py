@@ -237,6 +237,7 @@ async def test_an_agent_is_forgotten_to_the_last_byte(launch: StartServer) -> No
     async with server.client() as client:
         await hire(client, {f"{tag}ann": person(f"I sail the {tag}boat.", most=9, display_name=f"{tag}name")})
         uid = (await client.agent(f"{tag}ann")).uid
+        await client.update_agent(roster.Agent(name="bea", manager=f"{tag}ann"))
         for number in range(3):
             answer = await client.route("I sail.", customer=f"c{number}", excluded_agents=["bea"], auto_accept=True)
             await client.complete(answer.reservation.name, resolved=True)
@@ -251,6 +252,7 @@ async def test_an_agent_is_forgotten_to_the_last_byte(launch: StartServer) -> No
         assert (await client.contact("live")).state == routing.CONTACT_RETURNED
         kept = await client.decision(both.decision)
         assert [one.agent for one in kept.candidates] == [client.name("agents", "bea")]
+        assert (await client.agent("bea")).manager == "", "who is gone manages nobody"
         await rewritten(server)
         assert left_in(await every_byte(server), [tag.encode(), uid.encode()]) == []
 

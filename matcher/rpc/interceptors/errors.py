@@ -30,6 +30,7 @@ from matcher.rpc.interceptors.admission import LIMITED, AdmissionGate
 from matcher.rpc.interceptors.sign_in import HEALTH, SignIn
 from matcher.rpc.interceptors.worker import worker_metadata
 from matcher.rpc.open_streams import OpenStreams
+from matcher.rpc.permissions import Permissions
 from matcher.telemetry import fault_fields
 
 T = TypeVar("T")
@@ -54,16 +55,19 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         reads: BodyReads | None = None,
         streams: OpenStreams | None = None,
         sign_in: SignIn | None = None,
+        permissions: Permissions | None = None,
         worker: str = "",
     ) -> None:
         """gate: admits the calls that begin new work, None: all at once. reads: the places of bodies being received.
 
         streams: the places of the open streams of the process. sign_in: recognises who calls; None: nobody is asked.
+        permissions: refuse what the caller may not do; None: everybody may do everything.
         worker: the name of this worker process, for the calls that are refused before they reach a handler.
         """
         self._stopping = stopping
         self._gate = gate
         self._sign_in = sign_in
+        self._permissions = permissions
         self._worker = worker_metadata(worker)
         self._reads = reads or BodyReads()
         self._health_reads = BodyReads()
@@ -91,6 +95,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     def _guard(self, method: str, handler: Handler) -> Handler:
         read = _reader(method, handler.request_deserializer)
+        if self._permissions is not None:
+            read = self._permissions.checked(method, read)
         if handler.unary_unary is not None:
             return self._unary(method, handler, read, self._gate if method in LIMITED else None)
         if handler.stream_stream is not None:
@@ -116,7 +122,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         work: Any = handler.unary_unary
         write = handler.response_serializer
         is_list = method.rpartition("/")[2].startswith("List")
-        sign_in = self._sign_in
+        sign_in, permissions = self._sign_in, self._permissions
 
         async def answer(body: bytes, context: Context) -> bytes:
             response = await work(read(body), context)
@@ -125,6 +131,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         async def answered(context: Context) -> bytes:
             if sign_in is not None:
                 await sign_in.enter(method, context)
+            if permissions is not None:
+                permissions.check_method(method)
             body = await self._body(method, context)
             if is_list:
                 async with self._streams.lists:
@@ -147,11 +155,13 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     ) -> Handler:
         # The bodies and the streams of the health check have places of their own: it answers under any load.
         streams = self._health_streams if method.startswith(HEALTH) else self._streams
-        sign_in = self._sign_in
+        sign_in, permissions = self._sign_in, self._permissions
 
         async def call(requests: AsyncIterator[bytes], context: Context) -> None:
             try:
                 identity = None if sign_in is None else await sign_in.enter(method, context)
+                if permissions is not None:
+                    permissions.check_method(method)
                 with streams.of_process():
                     if sign_in is None:
                         await work(requests, context)

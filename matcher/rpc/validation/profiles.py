@@ -52,6 +52,7 @@ def profile_of(
         languages=languages_of(languages_wrong or wrong, f"{field}.languages", agent.languages),
         capacity=capacity_of(wrong, f"{field}.capacity", agent),
         pools=pools_of(wrong, f"{field}.pools", agent.pools, at),
+        manager=manager_of(wrong, field, agent.manager),
     )
 
 
@@ -119,6 +120,11 @@ def pools_of(wrong: Violations, field: str, pools: Sequence[str], at: str) -> tu
     return tuple(wrong.of_site(f"{field}[{n}]", name, Kind.POOL, at) for n, name in enumerate(listed)) or (
         DEFAULT_POOL,
     )
+
+
+def manager_of(wrong: Violations, field: str, value: str) -> str:
+    """Check who manages an agent; `field`: of the agent. Return "" for nobody."""
+    return wrong.identifier(f"{field}.manager", value) if value else ""
 
 
 def status_of(wrong: Violations, field: str, value: int) -> AgentStatus | None:

@@ -20,7 +20,9 @@ DEFAULT_BEAT_MS: Final = 30 * SECOND
 
 CHOICES: Final[dict[int, WhenOverloaded]] = {number: choice for choice, number in WHEN_OVERLOADED.items()}
 
-AGENT_PATHS: Final = frozenset({"display_name", "interests", "skills", "languages", "capacity", "pools", "status"})
+AGENT_PATHS: Final = frozenset(
+    {"display_name", "interests", "skills", "languages", "capacity", "pools", "manager", "status"}
+)
 _DURATIONS: Final = {
     "offer_duration": ("offer_ms", SECOND, HOUR),
     "accepted_duration": ("accepted_ms", SECOND, WEEK),
@@ -88,6 +90,7 @@ def update_agent(request: pb.UpdateAgentRequest) -> tuple[str, str, AgentChange,
         languages=profiles.languages_of(wrong, "agent.languages", values.languages) if "languages" in named else None,
         capacity=profiles.capacity_of(wrong, "agent.capacity", values) if "capacity" in named else None,
         pools=profiles.pools_of(wrong, "agent.pools", values.pools, site) if "pools" in named else None,
+        manager=profiles.manager_of(wrong, "agent", values.manager) if "manager" in named else None,
         status=profiles.status_of(wrong, "agent.status", values.status) if "status" in named else None,
     )
     etag = wrong.etag("agent.etag", values.etag)

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from matcher.model import DEFAULT_POOL, Constraint, Experience, Message, Wait
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
+from matcher.model.scope import scope_of_call
 from matcher.rpc import resource_names
 from matcher.rpc.convert import CONSTRAINT
 from matcher.rpc.resource_names import Kind
@@ -62,6 +63,7 @@ def route(request: pb.RouteMessageRequest) -> tuple[str, RouteRequest]:
         explain_unmatched=request.explain_unmatched,
         wait=wait,
         keeps_channel=bool(request.contact_id) and not request.message.channel,
+        scope=scope_of_call(),
     )
 
 
@@ -92,6 +94,7 @@ def transfer(request: pb.TransferContactRequest) -> tuple[str, TransferRequest]:
         digest=_bytes_of(request),
         wait=wait,
         keeps_agent=request.release == pb.ON_ACCEPT,
+        scope=scope_of_call(),
     )
 
 
@@ -142,6 +145,7 @@ def assign(request: pb.AssignContactRequest) -> tuple[str, AssignRequest]:
         request_id=request.request_id,
         digest=_bytes_of(request),
         keeps_channel=not request.message.channel,
+        scope=scope_of_call(),
     )
 
 

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 from redis.backoff import NoBackoff
@@ -94,6 +95,11 @@ def _make_private(directory: Path) -> None:
     status = directory.lstat()  # not stat: a link planted by another user must not be followed
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise StoreUnavailable(str(directory), "the socket's directory is not private to this user; remove it")
+
+
+def url_of(socket: Path) -> str:
+    """Return the URL of a server's socket for redis-py."""
+    return "unix://" + quote(str(socket))
 
 
 def start_server(

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 from matcher.errors import StoreUnavailable
 from matcher.store.embedded.files import PollTimeout, StoreFiles, open_lock, try_lock_exclusive, try_lock_shared
@@ -28,6 +27,7 @@ from matcher.store.embedded.process import (
     quieten_server,
     start_server,
     stop_server,
+    url_of,
 )
 
 STOP_SECONDS = 10.0
@@ -73,7 +73,7 @@ class EmbeddedStore:
     @property
     def url(self) -> str:
         """Return the store's URL for redis-py."""
-        return "unix://" + quote(str(self._socket))
+        return url_of(self._socket)
 
     @property
     def adopted(self) -> bool:

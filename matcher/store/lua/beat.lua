@@ -3,8 +3,8 @@
 -- Takes and answers: verbs.Beat.
 local function beat(key, arg)
   local now, micros = clock()
-  local before = fields(key.agent, 'status', 'version', 'beat', 'silent')
-  if not before.version then return {'gone'} end
+  local before = fields(key.agent, 'status', 'version', 'beat', 'silent', 'pools')
+  if not before.version or not in_scope(arg.scope, before.pools) then return {'gone'} end
   local until_ms, status = digits(now + tonumber(arg.ttl_ms)), before.status
   redis.call('HSET', key.agent, 'beat', until_ms)
   redis.call('ZADD', key.timers, until_ms, 'beat|' .. arg.agent_id)

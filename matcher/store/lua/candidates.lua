@@ -121,7 +121,7 @@ local function choose_by_hand(attempt)
   local key, arg = attempt.key, attempt.arg
   local agent, holds, id = key.candidates[1].agent, key.candidates[1].holds, arg.candidates[1].id
   local record = fields(agent, 'status', 'total', 'channels', 'idle', 'fence', 'pools', 'beat', 'uid', 'profile_version')
-  if not record.status then return nil, {'no_agent'} end
+  if not record.status or not in_scope(arg.scope, record.pools) then return nil, {'no_agent'} end
   -- The agent has another profile than when the caller compared it.
   if (record.profile_version or '0') ~= arg.by_hand[1].profile_version then
     return nil, {'moved', attempt.record.reservation or ''}

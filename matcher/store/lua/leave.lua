@@ -48,6 +48,7 @@ end
 local function leave(key, arg)
   local now, record = clock(), contact_record(key.contact)
   local contact = contact_of(key, arg, now, record)
+  if record.state and not in_scope(arg.scope, record.pool) then return {'gone'} end
   if not record.state then
     local pool = dequeue(contact)
     if pool then

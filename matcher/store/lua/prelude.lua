@@ -60,6 +60,16 @@ local function last_event(stream)
   return last[1] and string.match(last[1][1], '%d+$') or '0'
 end
 
+-- Returns whether a caller reaches something that is in these pools. `scope` is ';a;b;', '' for all pools, and `pools` is
+-- one id, or ';a;b;'.
+local function in_scope(scope, pools)
+  if scope == '' then return true end
+  for pool in string.gmatch(pools or '', '([^;]+)') do
+    if string.find(scope, ';' .. pool .. ';', 1, true) then return true end
+  end
+  return false
+end
+
 -- Returns a reservation as a member of its agent's holds.
 local function hold_member(reservation, channel, cost)
   return reservation .. '|' .. channel .. '|' .. cost

@@ -2,8 +2,8 @@
 -- Takes and answers: verbs.PutStatus.
 local function put_status(key, arg)
   local now, micros = clock()
-  local before = fields(key.agent, 'version', 'status', 'reason', 'beat')
-  if not before.version then return {'gone'} end
+  local before = fields(key.agent, 'version', 'status', 'reason', 'beat', 'pools')
+  if not before.version or not in_scope(arg.scope, before.pools) then return {'gone'} end
   -- An agent with a declared status is not silent: heartbeats count again from the next one on.
   local silent = before.beat and tonumber(before.beat) <= now
   if before.status ~= arg.status or before.reason or silent then

@@ -326,7 +326,13 @@ local function assign(attempt)
   return hold(attempt, chosen, nil, changes)
 end
 
+-- Returns whether the caller reaches the contact: one that is known, by its own pool; a new one, by that of the call.
+local function reaches_contact(key, arg)
+  return arg.scope == '' or in_scope(arg.scope, redis.call('HGET', key.contact, 'pool') or arg.pool_id)
+end
+
 local function reserve(key, arg)
+  if not reaches_contact(key, arg) then return {'foreign'} end
   local earlier = earlier_answer(key, arg)
   if earlier then return earlier end
   local attempt = open_attempt(key, arg)

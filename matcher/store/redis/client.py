@@ -49,12 +49,14 @@ class StoreClient:
         max_calls: int = MAX_CALLS,
         timeout_seconds: float = 5.0,
         on_round_trip: Callable[[str], None] = lambda _: None,
+        on_answer: Callable[[str, float], None] = lambda _verb, _seconds: None,
     ) -> None:
         """Create the client of the store at a URL. Raises ValueError for a wrong URL.
 
         max_calls: how many calls may be in flight to one server; further calls wait.
         timeout_seconds: how long a server may leave all calls in flight unanswered.
         on_round_trip: called with the verb or command of every round trip.
+        on_answer: called with the verb or command of a call, and the seconds until its answer or its failure.
         """
         address = parse_address(url)
         self.address = address.redacted
@@ -66,6 +68,7 @@ class StoreClient:
         self._failover = FailoverClient(address, ConnectionLimits(max_calls, timeout_seconds))
         self._servers = self._failover.servers
         self._on_round_trip = on_round_trip
+        self._on_answer = on_answer
         self._fit: WeakSet[MultiplexedConnection] = WeakSet()
         """The connections to servers that are known to be fit for the data."""
 
@@ -103,9 +106,8 @@ class StoreClient:
         answers: list[Any] = [None] * len(commands)
 
         async def execute(hash_slot: int | None, numbers: list[int]) -> None:
-            self._count("pipeline")
             part = [commands[number] for number in numbers]
-            for number, answer in zip(numbers, await self._failover.execute(hash_slot, part), strict=True):
+            for number, answer in zip(numbers, await self._execute("pipeline", hash_slot, part), strict=True):
                 answers[number] = answer
 
         await asyncio.gather(*(execute(hash_slot, numbers) for hash_slot, numbers in parts.items()))
@@ -188,6 +190,20 @@ class StoreClient:
                 self._failover.raise_store_error(answer)
             clients += int(parse_answer(("INFO",), answer)["connected_clients"])
         return clients
+
+    async def infos(self) -> dict[str, dict[str, Any]]:
+        """Return what every primary says of itself. Raises StoreUnavailable where one is away."""
+        infos = {}
+        for server, answer in (await self._run_on_primaries("INFO", require_all=True)).items():
+            if isinstance(answer, Exception):
+                self._failover.raise_store_error(answer)
+            infos[server.name] = parse_answer(("INFO",), answer)
+        return infos
+
+    @property
+    def kind(self) -> StoreKind:
+        """Return which kind of store the address names."""
+        return self._kind
 
     @property
     def open_connections(self) -> int:
@@ -296,11 +312,19 @@ class StoreClient:
                 return
 
     async def _run(self, command: tuple[Any, ...], name: str) -> Any:
-        self._count(name)
-        (answer,) = await self._failover.execute(self._servers.hash_slot(command), (command,))
+        (answer,) = await self._execute(name, self._servers.hash_slot(command), (command,))
         if isinstance(answer, Exception):
             self._failover.raise_store_error(answer)
         return answer
+
+    async def _execute(self, name: str, hash_slot: int | None, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Run commands of one hash slot in one round trip, which is counted and timed."""
+        self._count(name)
+        since = time.perf_counter()
+        try:
+            return await self._failover.execute(hash_slot, commands)
+        finally:
+            self._on_answer(name, time.perf_counter() - since)
 
     async def _run_on_primaries(self, *command: Any, require_all: bool = False) -> dict[Server, Any]:
         answers = await self._failover.execute_on_primaries(command, require_all=require_all)

@@ -44,13 +44,16 @@ class ContactStep(CallPart, frozen=True, kw_only=True):
 class Leave(VerbCall, frozen=True, kw_only=True):
     """Takes a contact out of the queue.
 
-    gone: there is no such contact. held: an agent has it. ended: it has ended before. early: it may still wait.
+    gone: there is no such contact, or the caller does not reach it. held: an agent has it. ended: it has ended before.
+    early: it may still wait.
     """
 
     step: ContactStep
     aside: Key
     cause: str
     """CANCELED or WAIT_EXPIRED."""
+    scope: str = ""
+    """The pools that the caller reaches, ';billing;sales;'; "": all."""
 
     frees: ClassVar[bool] = True
     answers: ClassVar[Answers] = {

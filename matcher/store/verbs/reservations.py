@@ -107,7 +107,10 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     candidates: Sequence[Candidate]
     handed_on: HandedOn | None
     by_hand: ByHand | None
+    scope: str = ""
+    """The pools that the caller reaches, ';billing;sales;'; "": all."""
 
+    # foreign: the caller does not reach the contact, or the pool of a new one.
     # replayed: the request was answered before, or the offer is made already; ids are '' where the contact waits.
     # reused: the request id came with another request. live: the contact has an agent. ended: it has ended.
     # no_pool: the pool in which it is to wait is gone.
@@ -120,6 +123,7 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
         "held": ("agent_id", "fence", "cost", "created_ms", "deadline_ms", "load_event", "agent_uid", "over_capacity"),
         "queued": ("score", "waits_until_ms", "load_event"),
         "replayed": ("reservation_id", "decision_id", "contact_id"),
+        "foreign": (),
         "reused": (),
         "live": ("reservation_id",),
         "ended": ("state",),

@@ -23,6 +23,8 @@ class Beat(VerbCall, frozen=True, kw_only=True):
     return_within_ms: int
     """After a longer silence the heartbeat alone does not bring the agent back."""
     events_kept: int
+    scope: str = ""
+    """The pools that the caller reaches, ';billing;sales;'; "": all."""
 
     answers: ClassVar[Answers] = {"ok": ("until_ms", "status", "away"), "gone": ()}
 
@@ -104,6 +106,8 @@ class PutStatus(VerbCall, frozen=True, kw_only=True):
     """See PutAgent."""
     status: str
     events_kept: int
+    scope: str = ""
+    """The pools that the caller reaches, ';billing;sales;'; "": all."""
 
     answers: ClassVar[Answers] = {"ok": ("fields",), "gone": ()}
 

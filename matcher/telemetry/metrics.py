@@ -1,43 +1,50 @@
-"""Telemetry of a process: its metrics, and its log, which holds no word of a customer."""
+"""Metrics of a process: what is counted and measured, and the page of it that Prometheus reads."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import sys
 import threading
-import traceback
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, Final, Literal, TextIO
+from typing import Final, NamedTuple
 from wsgiref.simple_server import WSGIServer
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-PRIVATE_FIELDS: Final = frozenset(
-    {"text", "message_text", "message", "vectors", "vector", "request", "response", "interests", "customer"}
-)
-"""Log fields that could hold a customer's words: they are removed from every log line, wherever it is logged."""
+from matcher.telemetry.sites import MOST_NAMED, OTHER, SiteLabels, SiteMeasure
 
 _CALL_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LAG_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+_STORE_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)
 _CANDIDATES: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384, 65536)
 _BATCH: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 _CALL: Final = ("grpc_type", "grpc_service", "grpc_method")
 
 
+class MetricRow(NamedTuple):
+    """One metric as docs/metrics.md shows it."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    what: str
+
+
 class Telemetry:
     """Holds the metrics of one process. The names of the calls' metrics are those of grpc-ecosystem's middleware."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+    def __init__(self, registry: CollectorRegistry | None = None, *, named_sites: int = MOST_NAMED) -> None:
+        """named_sites: sites that are measured by their names, the busiest; all others are measured together."""
         self.registry = registry or CollectorRegistry()
+        self.rows: list[MetricRow] = []
+        """Every metric of the service itself, in the order of docs/metrics.md."""
+        self.sites = SiteLabels(named_sites, self._end_series)
+        self._of_sites: list[Counter | Gauge | Histogram] = []
+        self._measured: dict[Gauge, set[tuple[str, ...]]] = {}
         self._pages: tuple[WSGIServer, threading.Thread] | None = None
-        self._measured_pools: dict[str, frozenset[str]] = {}
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -49,12 +56,12 @@ class Telemetry:
         self.routes = self._counter(
             "matcher_route",
             "Messages routed. outcome: held, replayed, unmatched; basis: why that agent, NONE if unmatched.",
-            ("outcome", "basis"),
+            ("site", "outcome", "basis"),
         )
         self.routes_degraded = self._counter(
             "matcher_routes_degraded",
             "Messages that got the least utilized agent without being compared. why: ENCODER_FULL or ENCODER_BROKEN.",
-            ("why",),
+            ("site", "why"),
         )
         self.route_candidates = self._histogram(
             "matcher_route_candidates", "Agents of a message who were free and met every constraint.", _CANDIDATES
@@ -63,6 +70,7 @@ class Telemetry:
             "matcher_contact_waited_seconds",
             "Age of a contact from the queue when an agent was reserved for it.",
             (0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600),
+            ("site",),
         )
         self.task_faults = self._counter(
             "matcher_task_faults", "Faults of background tasks, each started again: by what the task does.", ("task",)
@@ -84,7 +92,7 @@ class Telemetry:
         self.routes_refused = self._counter(
             "matcher_routes_refused",
             "Calls refused. reason: full, too many calls waited; standing, calls had waited for too long.",
-            ("reason",),
+            ("site", "reason"),
         )
         self.routes_in_flight = self._gauge("matcher_routes_in_flight", "Routes and suggestions in progress.")
         self.routes_waiting = self._gauge("matcher_routes_waiting", "Routes and suggestions that wait for admission.")
@@ -95,17 +103,29 @@ class Telemetry:
         self.index_lag_seconds = self._histogram(
             "matcher_index_lag_seconds", "Time from a change in the store to its effect in this process.", _LAG_SECONDS
         )
-        self.index_agents = Gauge(
-            "matcher_index_agents", "Agents in the index of this process.", ("site",), registry=self.registry
+        self.index_agents = self._gauge("matcher_index_agents", "Agents in the index of this process.", ("site",))
+        self.follower_silent_seconds = self._gauge(
+            "matcher_follower_silent_seconds",
+            "Time since this process last heard from the store about the changes of a site: up to 2 s where nothing "
+            "happens. Of `other`, the longest.",
+            ("site",),
         )
         self.store_round_trips = self._counter("matcher_store_round_trips", "Calls to the store.", ("verb",))
+        self.store_seconds = self._histogram(
+            "matcher_store_seconds",
+            "Time from a call to the store until its answer, repeats after a failover included.",
+            _STORE_SECONDS,
+            ("verb",),
+        )
         self.reservations_lapsed = self._counter(
-            "matcher_reservations_lapsed", "Reservations whose deadline passed. state: before it passed.", ("state",)
+            "matcher_reservations_lapsed",
+            "Reservations whose deadline passed. state: before it passed.",
+            ("site", "state"),
         )
         self.contacts_quarantined = self._counter(
             "matcher_contacts_quarantined",
             "Waiting contacts that were kept aside. reason: what failed: record, secret, message or encoding.",
-            ("reason",),
+            ("site", "reason"),
         )
         self.records_unreadable = self._counter(
             "matcher_records_unreadable", "Records that could not be read and were left out, by kind.", ("kind",)
@@ -117,51 +137,51 @@ class Telemetry:
         self.agents_sent_away = self._counter(
             "matcher_agents_sent_away",
             "Agents that the service set AWAY. reason: missed or declined offers in a row; silent, no heartbeat.",
-            ("reason",),
+            ("site", "reason"),
         )
         self.watchers = self._gauge("matcher_watchers", "Open Watch streams.")
         self.watchers_cut_off = self._counter(
             "matcher_watchers_cut_off", "Watch streams ended: the caller read too slowly.", ()
         )
-        self.contacts_waiting = Gauge(
+        self.contacts_waiting = self._gauge(
             "matcher_contacts_waiting",
             "Contacts that wait in the queue of a pool; every server reports the same.",
             ("site", "pool"),
-            registry=self.registry,
         )
         self.stream_reloads = self._counter(
             "matcher_stream_reloads", "How often a site was read again because its stream was trimmed.", ("site",)
         )
-        self.model_change = Gauge(
+        self.model_change = self._gauge(
             "matcher_model_change_agents",
             "During a change of the model: agents to encode (state all) and encoded (state done).",
             ("state",),
-            registry=self.registry,
         )
-        self.serving = Gauge("matcher_serving", "1 while this process serves calls, else 0.", registry=self.registry)
+        self.serving = self._gauge("matcher_serving", "1 while this process serves calls, else 0.")
 
     def serve(self, address: str, port: int) -> int:
         """Serve /metrics on a port of its own, from a thread; return the port: a free one if 0 was given."""
         self._pages = start_http_server(port, address, self.registry)
         return int(self._pages[0].server_port)
 
-    def measure_waiting(self, site: str, pools: Collection[str], waiting: Mapping[str, int]) -> None:
-        """Set the number of waiting contacts of each pool of a site, and remove the series of pools that are gone."""
-        measured = {*pools, *waiting}
-        for pool in measured:
-            self.contacts_waiting.labels(site, pool).set(waiting.get(pool, 0))
-        for pool in self._measured_pools.get(site, frozenset()) - measured:
-            with suppress(KeyError):
-                self.contacts_waiting.remove(site, pool)
-        self._measured_pools[site] = frozenset(measured)
+    def measure_sites(self, measures: Iterable[SiteMeasure]) -> None:
+        """Set the gauges of all sites that are followed; those of sites and pools that are gone end."""
+        agents: dict[tuple[str, ...], float] = {}
+        silent: dict[tuple[str, ...], float] = {}
+        waiting: dict[tuple[str, ...], float] = {}
+        for measure in measures:
+            site = (label := self.sites.of(measure.site),)
+            agents[site] = agents.get(site, 0) + measure.agents
+            silent[site] = max(silent.get(site, 0.0), measure.silent_seconds)
+            for pool, count in measure.waiting.items():
+                series = (label, pool if label != OTHER else OTHER)
+                waiting[series] = waiting.get(series, 0) + count
+        self._set_all(self.index_agents, agents)
+        self._set_all(self.follower_silent_seconds, silent)
+        self._set_all(self.contacts_waiting, waiting)
 
     def forget_site(self, site: str) -> None:
         """Remove the series of a site that this process does not follow any more."""
-        for metric in (self.index_agents, self.events_ignored, self.deadlines_broken, self.stream_reloads):
-            with suppress(KeyError):
-                metric.remove(site)
-        self.contacts_waiting.remove_by_labels({"site": site})
-        self._measured_pools.pop(site, None)
+        self.sites.forget(site)
 
     def close(self) -> None:
         """Stop serving /metrics."""
@@ -172,99 +192,45 @@ class Telemetry:
             thread.join()
             self._pages = None
 
-    def _gauge(self, name: str, what: str) -> Gauge:
-        return Gauge(name, what, registry=self.registry)
+    def _set_all(self, gauge: Gauge, series: dict[tuple[str, ...], float]) -> None:
+        """Set a gauge to these values, and end its other series."""
+        for labels, value in series.items():
+            gauge.labels(*labels).set(value)
+        for labels in self._measured.get(gauge, set()) - series.keys():
+            with suppress(KeyError):
+                gauge.remove(*labels)
+        self._measured[gauge] = set(series)
+
+    def _end_series(self, site: str) -> None:
+        """End the series of a site that has no name of its own any more."""
+        for metric in self._of_sites:
+            metric.remove_by_labels({"site": site})
+
+    def _gauge(self, name: str, what: str, labels: tuple[str, ...] = ()) -> Gauge:
+        gauge = Gauge(name, what, labels, registry=self.registry)
+        self._note(gauge, MetricRow(name, "gauge", labels, what))
+        return gauge
 
     def _counter(self, name: str, what: str, labels: tuple[str, ...]) -> Counter:
-        return Counter(name, what, labels, registry=self.registry)
+        counter = Counter(name, what, labels, registry=self.registry)
+        self._note(counter, MetricRow(f"{name}_total", "counter", labels, what))
+        return counter
 
     def _histogram(self, name: str, what: str, buckets: tuple[float, ...], labels: tuple[str, ...] = ()) -> Histogram:
-        return Histogram(name, what, labels, buckets=buckets, registry=self.registry)
+        histogram = Histogram(name, what, labels, buckets=buckets, registry=self.registry)
+        self._note(histogram, MetricRow(name, "histogram", labels, what))
+        return histogram
+
+    def _note(self, metric: Counter | Gauge | Histogram, row: MetricRow) -> None:
+        self.rows.append(row)
+        if "site" in row.labels:
+            self._of_sites.append(metric)
 
 
-def drop_private_fields(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Remove every field of a log line that could hold a customer's words."""
-    for field in PRIVATE_FIELDS.intersection(event):
-        del event[field]
-    return event
-
-
-def fault_fields(fault: BaseException) -> dict[str, object]:
-    """Return the log fields of an exception: its type, the types of its causes, and where each was raised.
-
-    Not its text, which may quote a customer's message or a connection string.
-    """
-    types, frames, seen = [], list[str](), set[int]()
-    cause: BaseException | None = fault
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        types.append(f"{type(cause).__module__}.{type(cause).__qualname__}")
-        frames += [f"{at.filename}:{at.lineno} {at.name}" for at in traceback.extract_tb(cause.__traceback__)]
-        cause = cause.__cause__ or cause.__context__
-    return {"fault": types[0], "came_from": types[1:], "traceback": frames}
-
-
-def log_loop_fault(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
-    """Log what the event loop reports, such as the exception of a task that nobody awaits: by its class and place.
-
-    asyncio's own handler logs the repr of the exception, of the callback and of its arguments.
-    """
-    fault, task = context.get("exception"), context.get("task") or context.get("future")
-    named = {"task": task.get_name()} if isinstance(task, asyncio.Task) else {}
-    fields = fault_fields(fault) if isinstance(fault, BaseException) else {}
-    structlog.get_logger(__name__).error("an error that nobody awaited", **named, **fields)
-
-
-def log_faults_without_text(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace the exception of a log line by its fields, without its text."""
-    given = event.pop("exc_info", None)
-    fault = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
-    if isinstance(fault, BaseException):
-        event.update(fault_fields(fault))
-    return event
-
-
-def configure_logs(style: Literal["json", "console"], level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send the service's log lines and the libraries' warnings to `stream` (default: stderr), one event per line."""
-    out = stream or sys.stderr
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        log_faults_without_text,
-        drop_private_fields,
-    ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(sort_keys=True)
-        if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=out.isatty())
-    )
-    handler = logging.StreamHandler(out)
-    handler.addFilter(_own_or_warning)
-    handler.addFilter(_no_vanished_caller)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
-    )
-
-
-def _own_or_warning(record: logging.LogRecord) -> bool:
-    """Log a library's line from level WARNING on: below that, some libraries quote their input."""
-    return record.levelno >= logging.WARNING or hasattr(record, "_logger")
-
-
-def _no_vanished_caller(record: logging.LogRecord) -> bool:
-    """Ignore an error that grpc.aio logs when a caller goes before its answer arrives (measured with grpcio 1.85)."""
-    fault = record.exc_info[0] if record.exc_info else None
-    return fault is None or fault.__name__ != "ExecuteBatchError"
+def markdown() -> str:
+    """Return the table of all metrics, which docs/metrics.md holds."""
+    lines = ["| metric | kind | labels | what it is |", "|---|---|---|---|"]
+    for row in Telemetry().rows:
+        labels = ", ".join(f"`{label}`" for label in row.labels)
+        lines.append(f"| `{row.name}` | {row.kind} | {labels} | {row.what} |")
+    return "\n".join(lines)

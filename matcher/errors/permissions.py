@@ -1,0 +1,23 @@
+"""Errors of what a caller may not do, as the request itself shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from matcher.errors.reason import MatcherError
+
+
+class PermissionDenied(MatcherError):
+    """No role of the caller allows the call."""
+
+    reason = "PERMISSION_DENIED"
+
+    def __init__(self, method: str, roles: Iterable[str], name: str = "") -> None:
+        """roles: each of them would allow the call. name: what they would be needed for; "" for the method itself."""
+        needed = ", ".join(roles)
+        where = f" for {name}" if name else ""
+        more = {"name": name} if name else {}
+        called = method.rpartition("/")[2]
+        super().__init__(
+            f"{called} needs one of these roles{where}: {needed or 'none is enough'}", roles=needed, **more
+        )

@@ -1,0 +1,27 @@
+"""Telemetry of a process: its metrics, and its log, which holds no word of a customer."""
+
+from matcher.telemetry.logs import (
+    PRIVATE_FIELDS,
+    configure_logs,
+    drop_private_fields,
+    fault_fields,
+    log_faults_without_text,
+    log_loop_fault,
+)
+from matcher.telemetry.metrics import MetricRow, Telemetry, markdown
+from matcher.telemetry.sites import OTHER, SiteLabels, SiteMeasure
+
+__all__ = [
+    "OTHER",
+    "PRIVATE_FIELDS",
+    "MetricRow",
+    "SiteLabels",
+    "SiteMeasure",
+    "Telemetry",
+    "configure_logs",
+    "drop_private_fields",
+    "fault_fields",
+    "log_faults_without_text",
+    "log_loop_fault",
+    "markdown",
+]
