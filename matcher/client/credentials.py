@@ -86,14 +86,16 @@ class TokenCommand:
         return self._token
 
     async def _run(self) -> str:
-        words = shlex.split(self._command)
-        what = f"the token command {words[0] if words else self._command!r}"
+        what = f"the token command {self._command.partition(' ')[0]!r}"
         try:
+            words = shlex.split(self._command)
             process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
             async with asyncio.timeout(COMMAND_SECONDS):
                 printed, _ = await process.communicate()
         except (OSError, ValueError, TypeError) as error:
-            raise _without_token(f"{what} cannot be run: {getattr(error, 'strerror', '') or 'it is empty'}") from None
+            raise _without_token(
+                f"{what} cannot be run: {getattr(error, 'strerror', '') or 'it is no command'}"
+            ) from None
         except TimeoutError:
             process.kill()
             await process.wait()

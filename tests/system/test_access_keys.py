@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,13 @@ from typing import Any
 import grpc
 import pytest
 
+from matcher.auth.grant_text import parse_grant
 from matcher.client import MatcherCallError, MatcherClient
-from tests.cli.command import Result, matcher
+from matcher.services.access_keys import AccessKeyService
+from matcher.store.access_keys import AccessKeyStore
+from matcher.store.redis.client import StoreClient
+from matcher.v1 import keys_pb2
+from tests.cli.command import matcher
 from tests.processes import Server, Store, health, start_server
 
 WAIT_SECONDS = 30
@@ -27,16 +33,20 @@ class Guarded:
     server: Server
     store: Store
 
-    async def locally(self, *arguments: str) -> Result:
-        """Run `matcher access … --local` on the store's machine."""
-        return await matcher("access", *arguments, "--local", environment={"MATCHER_STORE_URL": self.store.url})
+    async def make(self, name: str, grant: str) -> str:
+        """Make a key in the store; return its text."""
+        async with self.keys() as keys:
+            return (await keys.create(name, [parse_grant(grant)]))[1]
 
-    async def make(self, name: str, *grants: str) -> str:
-        """Make a key by the store; return its text."""
-        options = [word for grant in grants for word in ("--grant", grant)]
-        made = await self.locally("create", name, *options)
-        assert made.code == 0, made.err
-        return made.out.strip()
+    @asynccontextmanager
+    async def keys(self) -> AsyncIterator[AccessKeyService]:
+        """Open the keys in the store."""
+        connection = StoreClient(self.store.url)
+        await connection.start()
+        try:
+            yield AccessKeyService(AccessKeyStore(connection))
+        finally:
+            await connection.close()
 
     def client(self, token: str | None) -> MatcherClient:
         """Return a client that presents a token."""
@@ -89,53 +99,52 @@ async def test_a_stranger_gets_nothing_but_the_health(guarded: Guarded) -> None:
 
 async def test_the_owner_makes_the_first_key_on_the_store_s_machine_and_others_with_it(guarded: Guarded) -> None:
     """The text is all of stdout; with the key the owner lists, makes and revokes by the service."""
-    owner = await guarded.make("boss", "owner")
+    local = {"MATCHER_STORE_URL": guarded.store.url}
+    first = await matcher("access", "create", "boss", "--grant", "owner", "--local", environment=local)
+    assert (first.code, first.out[:3]) == (0, "mk_"), first.err
+    owner = first.out.strip()
     await guarded.until_open(owner)
     target = ("--server", guarded.server.target)
     environment = {"MATCHER_TOKEN": owner}
     made = await matcher("access", "create", "crm", "--grant", "platform@default", *target, environment=environment)
     assert (made.code, made.out[:3]) == (0, "mk_"), made.err
     assert "platform@default" in made.err
-    again = await matcher("access", "create", "crm", "--grant", "owner", *target, environment=environment)
-    assert (again.code, again.err.startswith("error: ACCESS_KEY_EXISTS")) == (1, True)
+    async with guarded.client(owner) as client:
+        with pytest.raises(MatcherCallError) as again:
+            await client.create_key("crm", [keys_pb2.Grant(role=keys_pb2.ROLE_OWNER)])
+    assert again.value.reason == "ACCESS_KEY_EXISTS"
     listed = await matcher("access", "list", *target, "--json", environment=environment)
     keys = {key["principal"]: key for key in listed.documents()}
     assert {"boss", "crm"} <= set(keys)
     assert made.out.strip().rpartition("_")[2] not in listed.out
-    revoked = await matcher("access", "revoke", "crm", *target, environment=environment)
-    assert (revoked.code, revoked.out.startswith("revoked ")) == (0, True)
+    async with guarded.client(owner) as client:
+        await client.revoke_key(principal="crm")
     async with guarded.client(made.out.strip()) as client:
         assert (await refusal(client.list_sites()))[1] == "CREDENTIALS_REVOKED"
 
 
-async def test_a_key_comes_from_a_file_or_from_a_command_too(guarded: Guarded, tmp_path: Path) -> None:
-    """A file that is replaced is read again; what is wrong with a file or a command is named."""
-    key = await guarded.make("filer", "owner")
+async def test_a_key_may_come_from_a_file(guarded: Guarded, tmp_path: Path) -> None:
+    """The command line reads it there; without an option it is nobody."""
+    key, file = await guarded.make("filer", "owner"), tmp_path / "key"
     await guarded.until_open(key)
-    file = tmp_path / "key"
     file.write_text(f"{key}\n")
-    listing = ("sites", "list", "--server", guarded.server.target)
-    for option in (("--token-file", str(file)), ("--token-command", f"cat {file}")):
-        assert (await matcher(*listing, *option)).code == 0
-    missing = await matcher(*listing, "--token-file", "nowhere.key")
-    assert missing.err == (
-        "error: UNAUTHENTICATED: the token file nowhere.key cannot be read: No such file or directory\n"
-    )
-    failed = await matcher(*listing, "--token-command", "false")
-    assert failed.err == "error: UNAUTHENTICATED: the token command 'false' ended with 1\n"
+    listed = await matcher("sites", "list", "--server", guarded.server.target, "--token-file", str(file))
+    assert (listed.code, "default" in listed.out) == (0, True), listed.err
 
 
 async def test_both_keys_count_during_a_rotation_and_a_revocation_ends_open_streams(guarded: Guarded) -> None:
     """The stream of the revoked key ends with the reason; that of the new key goes on."""
-    first = await guarded.make("desk", "owner")
-    second = (await guarded.locally("rotate", "desk")).out.strip()
+    first = await guarded.make("desk", "observer")
+    async with guarded.keys() as keys:
+        second = (await keys.rotate("desk"))[1]
     await guarded.until_open(second)
     async with guarded.client(first) as old, guarded.client(second) as new:
         events_of_old, events_of_new = old.watch_events(), new.watch_events()
         reading = [asyncio.ensure_future(anext(events)) for events in (events_of_old, events_of_new)]
         await asyncio.sleep(0.5)
         began = time.monotonic()
-        assert (await guarded.locally("revoke", first.split("_")[1])).code == 0
+        async with guarded.keys() as keys:
+            await keys.revoke(key_id=first.split("_")[1])
         async with asyncio.timeout(WAIT_SECONDS):
             while not reading[0].done() or (reading[0].exception() is None):
                 if reading[0].done():
