@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
+from matcher.model.comparison import Comparison, Draw
 from matcher.model.lifecycle import ENDED, Cause, ContactState
 from matcher.model.steps import Step
 
@@ -18,9 +19,10 @@ _NAMES_AGENT: Final = frozenset(
 _WORDS: Final = ("basis", "model", "scorer")
 _NUMBERS: Final = ("affinity", "margin", "utilization")
 """What the first offer says, by the names of the columns."""
-_DRAWN_WORDS: Final = ("arm", "part", "would_be_agent", "would_be_basis")
-_DRAWN_NUMBERS: Final = ("probability", "would_be_affinity")
+_DRAWN: Final = ("arm", "probability")
 """What is drawn once in the life of a contact, whichever step says it first."""
+_COMPARED: Final = ("part", "would_be_agent", "would_be_basis", "would_be_affinity")
+"""What the first offer says for the comparison."""
 
 
 def new_life(uid: str, step: Step) -> Row:
@@ -32,7 +34,7 @@ def new_life(uid: str, step: Step) -> Row:
         "customer": None,
         "channel": None,
         "pool": step.pool,
-        **dict.fromkeys((*_DRAWN_WORDS, *_DRAWN_NUMBERS, *_WORDS, *_NUMBERS)),
+        **dict.fromkeys((*_DRAWN, *_COMPARED, *_WORDS, *_NUMBERS)),
         "offered_at": None,
         "waited_ms": None,
         "agent": None,
@@ -69,10 +71,9 @@ def apply_step(row: Row, step: Step) -> None:
 def _apply_facts(row: Row, step: Step, facts: Mapping[str, str]) -> None:
     row["channel"] = row["channel"] or facts.get("channel")
     row["customer"] = row["customer"] or facts.get("customer")
-    for name in _DRAWN_WORDS:
-        row[name] = row[name] or facts.get(name)
-    for name in _DRAWN_NUMBERS:
-        row[name] = decimal(facts.get(name)) if row[name] is None else row[name]
+    compared, draw = _comparison(facts)
+    if row["arm"] is None and draw is not None:
+        row.update(arm=str(draw.arm), probability=draw.probability)
     if "basis" not in facts:
         return
     row["offers"] += 1
@@ -80,6 +81,21 @@ def _apply_facts(row: Row, step: Step, facts: Mapping[str, str]) -> None:
         row.update(offered_at=step.at_ms, waited_ms=max(0, step.at_ms - step.born_ms), pool=step.pool)
         row.update((name, facts.get(name)) for name in _WORDS)
         row.update((name, decimal(facts.get(name))) for name in _NUMBERS)
+        if compared is not None:
+            row["part"] = str(compared.part)
+            if compared.would_be is not None:
+                would_be = compared.would_be
+                row.update(would_be_agent=would_be.agent, would_be_basis=str(would_be.basis))
+                row["would_be_affinity"] = would_be.affinity
+
+
+def _comparison(facts: Mapping[str, str]) -> tuple[Comparison | None, Draw | None]:
+    """Return what a step says of the comparison and of the contact's arm; nothing where this version cannot read it."""
+    try:
+        compared = Comparison.unpacked(facts.get("compared", ""))
+        return compared, compared.draw if compared else Draw.unpacked(facts.get("draw", ""))
+    except ValueError:
+        return None, None
 
 
 def decimal(said: str | None) -> float | None:

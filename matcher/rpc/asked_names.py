@@ -37,6 +37,7 @@ TEXTS: Final = frozenset(
         "page_token",
         "paths",
         "place",
+        "principal",
         "reason",
         "request_id",
         "resume_token",

@@ -31,7 +31,7 @@ REQUEST: Final = "r:"
 """What the fields of a customer's record begin with that name a customer who was joined to it, and a request."""
 _RESERVATION: Final = re.compile(r"\d+\|[A-Z]+\|[A-Z_]+\|([^|]+)\|[^|]*\|\d+")
 """A step of a contact's history that names a reservation."""
-_CUSTOMER_FACT: Final = re.compile(r"(?:^|;)customer=([^;]*);")
+_CUSTOMER_FACT: Final = re.compile(r"[|;]customer=([^;]*);")
 """Whose contact it is, among the facts of an entry of the outbox."""
 
 
@@ -140,7 +140,7 @@ class TraceStore:
         """Note the entries of the outbox of the contacts that go, and those that name the customer."""
         async for number, text in self.entries(site):
             words = text.split("|")
-            digest = _CUSTOMER_FACT.search(words[-1])
+            digest = _CUSTOMER_FACT.search(text)
             named = digest is not None and self._keys.newest_digest(digest[1]) in traces.digests
             if named or not traces.contacts.isdisjoint(words):
                 traces.outbox_entries[number] = b""

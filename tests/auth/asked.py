@@ -38,6 +38,7 @@ NAMES: Final = {
     "reservation": "reservations",
     "contact": "contacts",
     "open_contacts": "contacts",
+    "sites": "",
 }
 """The fields of requests that hold resource names → the kind, "" where it depends on the method."""
 

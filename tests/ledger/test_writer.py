@@ -45,6 +45,26 @@ def test_a_contact_s_row_tells_what_became_of_it(database: LedgerDatabase) -> No
     assert (found.state, found.ended_ms) == ("CLOSED", BORN + 3_000)
 
 
+def test_a_contact_of_a_comparison_has_its_arm_from_the_first_step_on(database: LedgerDatabase) -> None:
+    """What the other rule would have chosen is that of the first offer, whatever a supervisor does later."""
+    writer = LedgerWriter(database)
+    writer.commit(
+        batch([step(1, "NOBODY_FREE", "QUEUED", sequence=1, agent="", facts="channel=chat;draw=CONTROL|0.3;")])
+    )
+    assert (only(database).arm, only(database).probability, only(database).part) == ("CONTROL", 0.3, None)
+    first, later = (
+        "compared=CONTROL|0.3|TOOK_PART|bob|AFFINITY|0.71;",
+        "compared=CONTROL|0.3|ASSIGNED|eve|AFFINITY|0.5;",
+    )
+    writer.commit(batch([step(2, facts=f"{first}basis=CONTROL;affinity=0.2000;"), step(3, "DECLINED", "RETURNED")]))
+    writer.commit(
+        batch([step(4, "ASSIGNED", "ASSIGNED", facts=f"{later}basis=ASSIGNED;"), step(5, facts="compared=?;")])
+    )
+    found = only(database)
+    assert (found.part, found.would_be_agent, found.would_be_basis) == ("TOOK_PART", "bob", "AFFINITY")
+    assert (found.would_be_affinity, found.affinity, found.assigned_by_hand) == (0.71, 0.2, 1)
+
+
 def test_a_life_in_several_batches_is_the_same_as_in_one(database: LedgerDatabase) -> None:
     """How the feeder cuts the outbox into batches says nothing of the contact."""
     writer, whole = LedgerWriter(database), life(1, "c", "d1")
@@ -135,11 +155,11 @@ def test_a_forgotten_customer_s_rows_go_and_the_others_stay(database: LedgerData
     left = rows(database)
     assert {row[1] for row in left["contacts"]} == {row[1] for row in left["steps"]} == {"c"}
     assert left["outcomes"] == []
-    named = step(11, facts="basis=CONTROL;would_be_agent=ann;loads=bob/0.5,ann/0.25;", contact="d", sequence=1)
+    named = step(11, facts="compared=CONTROL|0.3|TOOK_PART|ann|AFFINITY|0.5;basis=CONTROL;", contact="d", sequence=1)
     writer.commit(batch([named]))
     writer.commit(batch([], forgets=[AGENT + "ann"]))
     assert re.findall(r"\bann\b", str(rows(database))) == []
-    assert "would_be_agent=;loads=bob/0.5,/0.25;" in str(rows(database))
+    assert "compared=CONTROL|0.3|TOOK_PART||AFFINITY|0.5;" in str(rows(database))
 
 
 def test_a_removed_site_s_rows_go_and_none_come_after_them(database: LedgerDatabase) -> None:

@@ -44,6 +44,7 @@ from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
 from tests.rpc.feedback_doubles import FeedbackDouble
+from tests.rpc.key_doubles import KeysDouble
 
 MAYA = Agent(
     id="maya",
@@ -352,6 +353,7 @@ class Doubles:
     customers: CustomersDouble = field(default_factory=CustomersDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
     feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
+    access_keys: KeysDouble = field(default_factory=KeysDouble)
 
     @property
     def services(self) -> Services:
@@ -371,6 +373,7 @@ class Doubles:
             forgetting=self.forgetting,
             feedback=self.feedback,
             praise=self.feedback,
+            access_keys=self.access_keys,
         )
 
     def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
@@ -387,5 +390,6 @@ class Doubles:
             self.customers,
             self.forgetting,
             self.feedback,
+            self.access_keys,
         )
         return [call for double in doubles for call in double.calls]

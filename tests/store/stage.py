@@ -143,6 +143,7 @@ class Stage:
             "record": b"{}",
             "facts": "",
             "candidates": [one if isinstance(one, tuple) else (one, 0.5) for one in candidates],
+            "compared": "",
         }
         claim: dict[str, Any] = {
             "site": self.site,

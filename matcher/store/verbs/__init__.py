@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from matcher.store.redis.verb_call import VerbCall, layout_of
+from matcher.store.verbs.access import ChangeAccess, DroppedKey, WrittenKey
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Quarantine
 from matcher.store.verbs.customers import (
@@ -60,7 +61,7 @@ from matcher.store.verbs.roster import (
     PutStatus,
     PutVectors,
 )
-from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue
+from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue, SiteSalt
 from matcher.store.verbs.traces import (
     BlankAgent,
     CopyEvents,
@@ -89,6 +90,7 @@ __all__ = [
     "ByHand",
     "Cancel",
     "Candidate",
+    "ChangeAccess",
     "Complete",
     "ContactStep",
     "CopyEvents",
@@ -98,6 +100,7 @@ __all__ = [
     "DeletePool",
     "DeleteSite",
     "DoomedKey",
+    "DroppedKey",
     "EndWrapUp",
     "Erase",
     "Expire",
@@ -149,10 +152,12 @@ __all__ = [
     "Rest",
     "Rewritten",
     "RosterEvent",
+    "SiteSalt",
     "Touch",
     "Transition",
     "UseKeys",
     "Withdraw",
+    "WrittenKey",
 ]
 
 VERBS: Final[Mapping[str, type[VerbCall]]] = {
@@ -189,6 +194,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         RecordOutcomes,
         PutPraise,
         UseKeys,
+        ChangeAccess,
         PutAgent,
         PutStatus,
         PutVectors,
@@ -200,6 +206,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteSite,
         Erase,
         NextDue,
+        SiteSalt,
         ForgetTraces,
         BlankAgent,
         CopyEvents,
