@@ -110,11 +110,11 @@ class SiteIndex:
             row = self._agents.row_of.get(agent)
             return None if row is None else self._agents.current(row)
 
-    def managed_by(self, manager: str) -> dict[str, str]:
-        """Return the agents whom somebody manages, each with the uid."""
+    def managed_by(self, manager: str) -> list[Agent]:
+        """Return the agents whom somebody manages, as they were last written."""
         with self._lock:
             agents: list[Agent] = [self._agents.agent[row] for row in self._agents.row_of.values()]
-        return {agent.id: agent.uid for agent in agents if agent.profile.manager == manager}
+        return [agent for agent in agents if agent.profile.manager == manager]
 
     def put(self, agent: Agent, vectors: Floats) -> None:
         """Add an agent, or replace one whole.

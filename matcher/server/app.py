@@ -18,9 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from matcher import kernels
 from matcher.aio import BackgroundTasks, background, ending
-from matcher.config import Settings, ignored_variables, load
+from matcher.config import LEDGER_OFF, Settings, ignored_variables, load
 from matcher.encoder import usable_cores
 from matcher.errors import MatcherError, SettingsWrong, SiteExists
+from matcher.ledger.database import LedgerDatabase
 from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
 from matcher.routing.assigner import Assigner
@@ -40,6 +41,7 @@ from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
 from matcher.server.announcement import announced
+from matcher.server.callers import Callers, recognised
 from matcher.server.gc_freezer import GcFreezer, sparing
 from matcher.server.listener import bind, check_port
 from matcher.server.loop_watchdog import LoopWatchdog
@@ -54,6 +56,9 @@ from matcher.services.customers import CustomerService
 from matcher.services.departures import AwayReason
 from matcher.services.feedback import FeedbackService
 from matcher.services.forgetting import Forgetting, Rewriting
+from matcher.services.impact import ImpactService
+from matcher.services.ledger import Ledger
+from matcher.services.ledger_feeder import FeederObserver, LedgerFeeder
 from matcher.services.pools import PoolService
 from matcher.services.praise import PraiseService
 from matcher.services.reservations import ReservationService
@@ -156,13 +161,17 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     async with (
         open_store(settings, telemetry, tasks) as store,
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
+        open_ledger(settings, store, telemetry, tasks) as ledger,
+        recognised(settings, store.client, tasks) as callers,
     ):
         router, assigner = _routing(store, replicas.sites, ranker, telemetry)
         # A core is left for single messages, where there are several.
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
-        removal = SiteRemoval(store.stores.sites, tasks)
-        services = _services(settings, store, replicas.sites, router, assigner, windows, removal, telemetry)
+        removal = SiteRemoval(store.stores.sites, tasks, store.stores.outbox.note_gone)
+        services = _services(
+            settings, store, replicas.sites, router, assigner, windows, removal, telemetry, ledger, callers
+        )
         await store.stores.sites.adopt_all()
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
@@ -171,7 +180,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             watch_readiness, store.client, replicas.sites, health, telemetry, store.revive, tasks, store.key_watch
         )
         async with (
-            open_server(settings, telemetry, services, health, turns, replicas.sites) as address,
+            open_server(settings, telemetry, services, health, turns, replicas.sites, callers) as address,
             ending(windows.close),
             background(tasks, "readiness", watch),
             ending(removal.close),
@@ -186,6 +195,30 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason, **kernels.in_use())
             yield address
             log.info("stopping", grace_seconds=settings.drain_seconds)
+
+
+@asynccontextmanager
+async def open_ledger(
+    settings: Settings, store: OpenStore, telemetry: Telemetry, tasks: BackgroundTasks
+) -> AsyncIterator[Ledger]:
+    """Open the ledger, and feed it beside the block; where none is kept, say so."""
+    if not settings.ledger_place:
+        log.info("ledger", state=LEDGER_OFF)
+        yield Ledger()
+        return
+    database = LedgerDatabase.at(settings.ledger_place)
+    log.info("ledger", at=database.name)
+    ledger = Ledger(database, store.key_watch.keys.newest_digest)
+    observer = FeederObserver(
+        on_backlogs=telemetry.measure_ledger,
+        on_commit=telemetry.ledger_steps.inc,
+        on_lost=lambda site, lost: telemetry.ledger_lost.labels(telemetry.sites.of(site)).inc(lost),
+        on_refused=telemetry.ledger_refused.inc,
+    )
+    stores = store.stores
+    feeder = LedgerFeeder(ledger, stores.outbox, stores.sites, store.client, settings.ledger_days, observer)
+    async with ending(ledger.close), background(tasks, "ledger", feeder.run):
+        yield ledger
 
 
 def _rewriting(settings: Settings, store: OpenStore) -> Rewriting:
@@ -204,7 +237,17 @@ def _routing(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: T
         on_ranked=telemetry.route_candidates.observe,
     )
     return (
-        Router(stores.routing, stores.contacts, stores.customers, stores.roster, sites, client, ranker, reserver),
+        Router(
+            stores.routing,
+            stores.contacts,
+            stores.customers,
+            stores.roster,
+            sites,
+            client,
+            ranker,
+            reserver,
+            stores.outbox,
+        ),
         Assigner(stores.routing, stores.contacts, stores.roster, sites, client, ranker, reserver, Sealer(keys)),
     )
 
@@ -218,6 +261,8 @@ def _services(
     windows: MatchingWindows,
     removal: SiteRemoval,
     telemetry: Telemetry,
+    ledger: Ledger,
+    callers: Callers,
 ) -> Services:
     client, stores = store.client, store.stores
 
@@ -238,11 +283,20 @@ def _services(
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
         customers=customers,
         forgetting=Forgetting(
-            customers, agents, stores.traces, stores.agent_traces, stores.routing, stores.rewrites, client
+            customers,
+            agents,
+            stores.traces,
+            stores.agent_traces,
+            stores.routing,
+            stores.rewrites,
+            stores.outbox,
+            client,
         ),
         sites=SiteService(stores.sites, stores.roster, sites, removal),
-        feedback=FeedbackService(stores.outcomes, stores.praise, None, sites, client),
+        feedback=FeedbackService(stores.outcomes, stores.praise, ledger, sites, client),
         praise=PraiseService(stores.praise, sites),
+        impact=ImpactService(ledger, sites, client),
+        access_keys=callers.access_keys,
     )
 
 
@@ -254,6 +308,7 @@ async def open_server(
     health: Health,
     turns: LoopTurns,
     sites: SiteRegistry,
+    callers: Callers,
 ) -> AsyncIterator[str]:
     """Start the gRPC server and yield its address; at the end let the calls in flight finish."""
     server = build_server(
@@ -261,6 +316,7 @@ async def open_server(
         health,
         telemetry,
         streams=OpenStreams(settings.streams, settings.site_streams),
+        sign_in=callers.sign_in,
         admission=_admission_gate(settings, telemetry, health, turns, sites),
         share_port=settings.reuse_port,
         worker=settings.worker,

@@ -107,4 +107,5 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         keep_ms=round(settings.keep_seconds * 1000),
         events_kept=settings.events_kept,
         praise_ms=settings.praise_days * DAY_MS,
+        outbox_kept=settings.ledger_backlog if settings.ledger_place else 0,
     )

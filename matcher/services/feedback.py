@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -35,22 +35,13 @@ from matcher.model.outcomes import (
 from matcher.model.resource_names import agent_name, contact_name
 from matcher.replica.site_registry import SiteRegistry
 from matcher.replica.site_replica import SiteReplica
+from matcher.services.ledger import Ledger
 from matcher.store.clock import Clocks
 from matcher.store.outcomes import KnownContact, OutcomeStore
 from matcher.store.praise import PraiseStore, PraiseWrite
 
 CLOCK_MS: Final = 60_000
 """How far ahead of the store's clock an observation may be: the clocks of machines differ."""
-
-
-class LedgerReading(Protocol):
-    """The ledger, as feedback reads it. Every method raises LedgerAway where the ledger does not answer."""
-
-    async def lives(self, site_uid: str, asked: Sequence[AskedLife]) -> list[LedgerLife | None]:
-        """Return the life that each asks for; None where the ledger has none."""
-
-    async def outcomes(self, site_uid: str, lives: Sequence[Life]) -> list[tuple[Outcome, ...]]:
-        """Return the outcomes of lives in the order in which they were recorded, with those that were corrected."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -70,11 +61,10 @@ class FeedbackService:
         self,
         store: OutcomeStore,
         praise: PraiseStore,
-        ledger: LedgerReading | None,
+        ledger: Ledger,
         sites: SiteRegistry,
         clocks: Clocks,
     ) -> None:
-        """ledger: None where the service keeps none."""
         self._store = store
         self._praise = praise
         self._ledger = ledger
@@ -123,12 +113,12 @@ class FeedbackService:
     async def outcomes(self, site: str, contact: str, born_ms: int | None) -> ContactOutcomes:
         """Read everything that was recorded of a contact's life. Raises ContactNotFound, LedgerOff."""
         replica = await self._sites.replica(site)
-        if self._ledger is None:
+        if not self._ledger.is_on:
             raise LedgerOff
         (found,) = await self._find(replica, [OutcomeWrite(contact, born_ms, None, (), "")])
         if isinstance(found, MatcherError):
             raise found
-        (kept,) = await self._ledger.outcomes(replica.life, [found.life])
+        (kept,) = await self._histories(replica, [found.life])
         (recent,) = await self._store.recent(site, [found.life])
         return ContactOutcomes(found.life, _merged(kept, recent))
 
@@ -149,7 +139,7 @@ class FeedbackService:
             latest_ms = max((outcome.observed_ms for outcome in write.outcomes), default=write.observed_ms or 0)
             if latest_ms > now_ms + CLOCK_MS:
                 found.append(FieldsInvalid([FieldViolation("outcome.observed_time", "is in the future")]))
-            elif write.outcomes and self._ledger is None:
+            elif write.outcomes and not self._ledger.is_on:
                 found.append(LedgerOff())
             elif record is not None and _is_of(write, record):
                 life = Life(write.contact, record.born_ms)
@@ -157,16 +147,24 @@ class FeedbackService:
                 found.append(_Found(life, record.agent, record.agent_uid, digest))
             else:
                 found.append(ContactNotFound(contact_name(site, write.contact)))
-                if self._ledger is not None:
+                if self._ledger.is_on:
                     asked[place] = AskedLife(write.contact, write.born_ms, write.observed_ms)
         try:
-            lives = await self._ledger.lives(replica.life, list(asked.values())) if self._ledger and asked else []
+            lives = await self._read_lives(replica, list(asked.values()))
         except LedgerAway as away:
             return [away if place in asked else one for place, one in enumerate(found)]
         for place, known_life in zip(asked, lives, strict=True):
             if known_life is not None:
                 found[place] = _Found(known_life.life, known_life.agent, "", known_life.customer)
         return found
+
+    async def _read_lives(self, replica: SiteReplica, asked: Sequence[AskedLife]) -> list[LedgerLife | None]:
+        if not asked:
+            return []
+        return await self._ledger.read(lambda reader: reader.find_lives(replica.life, asked))
+
+    async def _histories(self, replica: SiteReplica, lives: Sequence[Life]) -> list[tuple[Outcome, ...]]:
+        return await self._ledger.read(lambda reader: reader.histories(replica.life, lives))
 
     async def _changes(
         self, replica: SiteReplica, writes: Sequence[OutcomeWrite], found: Sequence[_Found | MatcherError]
@@ -191,12 +189,12 @@ class FeedbackService:
 
     async def _last(self, replica: SiteReplica, lives: Sequence[Life]) -> list[dict[tuple[str, str], Outcome]]:
         """Read the last outcome of each source and kind of lives, as far as the ledger answers."""
-        if not lives or self._ledger is None:
+        if not (lives and self._ledger.is_on):
             return [{} for _ in lives]
         recent = await self._store.recent(replica.site, lives)
         kept: Sequence[tuple[Outcome, ...]] = [()] * len(lives)
         with suppress(LedgerAway):  # it finds by itself what it has already
-            kept = await self._ledger.outcomes(replica.life, lives)
+            kept = await self._histories(replica, lives)
         return [current(_merged(*both)) for both in zip(kept, recent, strict=True)]
 
 

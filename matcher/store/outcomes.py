@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from matcher.model import Experience
 from matcher.model.lifecycle import Cause, ContactState
-from matcher.model.outcomes import Life, Outcome, facts_of
+from matcher.model.outcomes import AGENT_SOURCE, Kind, Life, Outcome, facts_of
 from matcher.store import verbs
 from matcher.store.codecs import Fields, fields_of
 from matcher.store.keys import Keys
@@ -87,7 +88,7 @@ class OutcomeStore:
                         contact_id=life.contact,
                         born_ms=life.born_ms,
                         field=f"{life.born_ms}|{outcome.source}|{outcome.kind}",
-                        said=f"{outcome.value!r}|{outcome.place}",
+                        said=_said(outcome),
                         observed_ms=outcome.observed_ms if dated else "",
                         facts=facts_of(outcome),
                     )
@@ -116,3 +117,20 @@ def _outcomes(fields: Fields, life: Life) -> tuple[Outcome, ...]:
             value, place, observed, recorded = said.decode().split("|")
             found.append(Outcome(source, kind, float(value), int(observed), int(recorded), place))
     return tuple(sorted(found, key=lambda outcome: outcome.recorded_ms))
+
+
+def reported_outcomes(experience: Experience) -> list[verbs.ReportedOutcome]:
+    """Return what an agent reports of a conversation as outcomes."""
+    values = {} if experience.resolved is None else {Kind.RESOLVED: float(experience.resolved)}
+    if experience.rating:
+        values[Kind.CSAT] = float(experience.rating)
+    outcomes = [Outcome(AGENT_SOURCE, kind, value, 0) for kind, value in values.items()]
+    return [
+        verbs.ReportedOutcome(field=f"{one.source}|{one.kind}", said=_said(one), facts=facts_of(one))
+        for one in outcomes
+    ]
+
+
+def _said(outcome: Outcome) -> str:
+    """Return what makes an outcome another one."""
+    return f"{outcome.value!r}|{outcome.place}"

@@ -36,7 +36,9 @@ NAMES: Final = {
     "agent": "agents",
     "excluded_agents": "agents",
     "reservation": "reservations",
+    "contact": "contacts",
     "open_contacts": "contacts",
+    "sites": "",
 }
 """The fields of requests that hold resource names → the kind, "" where it depends on the method."""
 
@@ -117,6 +119,7 @@ def _given(method: str, place: Place, *, names_pool: bool) -> dict[str, Any]:
         "site_id": place.site,
         "pool_id": place.pool,
         "agent_id": place.agents,
+        "contact": place.name("contacts"),
         "contact_id": place.contacts,
         "handle": "anna@example.com",
         "principal": "crm",

@@ -45,6 +45,7 @@ from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
 from tests.rpc.feedback_doubles import FeedbackDouble
 from tests.rpc.impact_double import ImpactDouble
+from tests.rpc.key_doubles import KeysDouble
 
 MAYA = Agent(
     id="maya",
@@ -354,6 +355,7 @@ class Doubles:
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
     impact: ImpactDouble = field(default_factory=ImpactDouble)
     feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
+    access_keys: KeysDouble = field(default_factory=KeysDouble)
 
     @property
     def services(self) -> Services:
@@ -374,6 +376,7 @@ class Doubles:
             impact=self.impact,
             feedback=self.feedback,
             praise=self.feedback,
+            access_keys=self.access_keys,
         )
 
     def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
@@ -391,5 +394,6 @@ class Doubles:
             self.forgetting,
             self.impact,
             self.feedback,
+            self.access_keys,
         )
         return [call for double in doubles for call in double.calls]

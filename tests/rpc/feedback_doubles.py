@@ -45,6 +45,4 @@ class FeedbackDouble(Double):
     async def watch(
         self, site: str, of: Readers, resume: int | None
     ) -> AsyncGenerator[tuple[Praise | None, int], None]:
-        self.record("watch_praise", None, site, of, resume)
-        yield None, 6
-        yield WORDS, 7
+        yield self.record("watch_praise", (WORDS, 7), site, of, resume)

@@ -48,6 +48,29 @@ local function enqueue(contact, pool, score, waits_until)
   contact.record.score, contact.record.queued_in = digits(score), pool
 end
 
+-- Adds a step to the outbox, from where the ledger takes it; where the service keeps no ledger, nothing. A full outbox
+-- loses its oldest entries: the ledger sees that from the numbers. `contact.facts`: what the caller knows of the offer.
+local function note_in_outbox(contact, state, cause, pool, reservation, agent)
+  local most, record = contact.arg.outbox_kept, contact.record
+  if most == '0' then return end
+  append(contact.key.outbox, most, cause, contact.id, record.created or '', digits(contact.now), record.sequence, state,
+    pool, reservation, agent, contact.facts or '')
+end
+
+-- Records an outcome of a contact's life: in the outbox, from where the ledger takes it, and for a while beside the
+-- contact. Returns whether it was new: the same value again changes nothing. `said`: the value and the place; `observed`: '':
+-- now.
+local function note_outcome(outcomes, outbox, most, kept_ms, contact, born, field, said, observed, facts, now)
+  local before = redis.call('HGET', outcomes, field)
+  -- 'value|place|observed|recorded': observed at another time the same value is the same.
+  if before and string.match(before, '^[^|]*|[^|]*') == said then return false end
+  if observed == '' then observed = now end
+  redis.call('HSET', outcomes, field, table.concat({said, observed, now}, '|'))
+  redis.call('PEXPIRE', outcomes, kept_ms)
+  append(outbox, most, 'OUTCOME', contact, born, now, '0', '', '', '', '', facts .. 'observed=' .. observed .. ';')
+  return true
+end
+
 -- Writes a step of the contact's life: the state, its cause, and one entry of the history. Fields and values that
 -- follow `agent` are written too. `pools` says from which step on the steps are of a pool: '1=sales;7=night;'. Appends the
 -- event, and returns its id.
@@ -63,6 +86,7 @@ local function step(contact, state, cause, reservation, agent, ...)
   record.state, record.sequence, record.history, record.pools = state, sequence, history, pools
   redis.call('HSET', key.contact, 'state', state, 'cause', cause, 'sequence', sequence, 'history', history,
     'pools', pools, ...)
+  note_in_outbox(contact, state, cause, pool, reservation, agent)
   return append(key.load, contact.arg.events_kept, 'step', contact.id, pool, sequence, state, cause, reservation, agent,
     record.score or '', now)
 end

@@ -1,21 +1,11 @@
--- Records what became of contacts: in the outbox, from where the ledger takes it, and for a while beside the contact, so
--- that the same again adds nothing.
+-- Records what became of contacts.
 -- Takes and answers: verbs.RecordOutcomes.
 local function record_outcomes(key, arg)
   local new, now = {}, digits(clock())
   for i = 1, #arg.given do
-    local outcomes, field, said = key.given[i].outcomes, arg.given[i].field, arg.given[i].said
-    local before = redis.call('HGET', outcomes, field)
-    new[i] = '0'
-    -- 'value|place|observed|recorded': observed at another time the same value is the same.
-    if not before or string.match(before, '^[^|]*|[^|]*') ~= said then
-      local observed = arg.given[i].observed_ms ~= '' and arg.given[i].observed_ms or now
-      redis.call('HSET', outcomes, field, table.concat({said, observed, now}, '|'))
-      redis.call('PEXPIRE', outcomes, arg.kept_ms)
-      append(key.outbox, arg.outbox_kept, 'OUTCOME', arg.given[i].contact_id, arg.given[i].born_ms, now, '0', '', '', '',
-        '', arg.given[i].facts .. 'observed=' .. observed .. ';')
-      new[i] = '1'
-    end
+    local is_new = note_outcome(key.given[i].outcomes, key.outbox, arg.outbox_kept, arg.kept_ms, arg.given[i].contact_id,
+      arg.given[i].born_ms, arg.given[i].field, arg.given[i].said, arg.given[i].observed_ms, arg.given[i].facts, now)
+    new[i] = is_new and '1' or '0'
   end
   return {'ok', new}
 end

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from matcher.store.redis.verb_call import VerbCall, layout_of
+from matcher.store.verbs.access import ChangeAccess, DroppedKey, WrittenKey
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Quarantine
 from matcher.store.verbs.customers import (
@@ -25,6 +26,7 @@ from matcher.store.verbs.customers import (
 )
 from matcher.store.verbs.feedback import GivenOutcome, PutPraise, RecordOutcomes
 from matcher.store.verbs.keys import UseKeys
+from matcher.store.verbs.outbox import Feed, ForgottenPerson, NoteForgets, NoteUnmatched, PersonToForget
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
     Accept,
@@ -37,6 +39,7 @@ from matcher.store.verbs.reservations import (
     Expire,
     HandedOn,
     Renew,
+    ReportedOutcome,
     Reserve,
     ReserveInOrder,
     Rest,
@@ -68,6 +71,7 @@ from matcher.store.verbs.traces import (
     ListedMember,
     LoadEvent,
     MarkForgotten,
+    OutboxNumber,
     Rewritten,
     RosterEvent,
 )
@@ -86,6 +90,7 @@ __all__ = [
     "ByHand",
     "Cancel",
     "Candidate",
+    "ChangeAccess",
     "Complete",
     "ContactStep",
     "CopyEvents",
@@ -95,10 +100,13 @@ __all__ = [
     "DeletePool",
     "DeleteSite",
     "DoomedKey",
+    "DroppedKey",
     "EndWrapUp",
     "Erase",
     "Expire",
+    "Feed",
     "ForgetTraces",
+    "ForgottenPerson",
     "ForgottenSite",
     "FoundSite",
     "FreedAgent",
@@ -115,7 +123,11 @@ __all__ = [
     "MissBeat",
     "ModelVectors",
     "NextDue",
+    "NoteForgets",
+    "NoteUnmatched",
     "OtherCustomer",
+    "OutboxNumber",
+    "PersonToForget",
     "PoolJoined",
     "PoolLeft",
     "PutAgent",
@@ -133,6 +145,7 @@ __all__ = [
     "Rehash",
     "Remember",
     "Renew",
+    "ReportedOutcome",
     "Reseal",
     "Reserve",
     "ReserveInOrder",
@@ -144,6 +157,7 @@ __all__ = [
     "Transition",
     "UseKeys",
     "Withdraw",
+    "WrittenKey",
 ]
 
 VERBS: Final[Mapping[str, type[VerbCall]]] = {
@@ -163,6 +177,9 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Expire,
         Leave,
         Quarantine,
+        NoteUnmatched,
+        NoteForgets,
+        Feed,
         Beat,
         MissBeat,
         Lead,
@@ -177,6 +194,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         RecordOutcomes,
         PutPraise,
         UseKeys,
+        ChangeAccess,
         PutAgent,
         PutStatus,
         PutVectors,
