@@ -199,7 +199,9 @@ async def play(options: argparse.Namespace) -> None:
             session = replace(session, target=service.target)
             await send_rows(session, rows, "importing agents")
             async with session.client() as client:
-                await client.update_pool(roster_pb2.Pool(name="default", control_share=CONTROL_SHARE), ("control_share",))
+                await client.update_pool(
+                    roster_pb2.Pool(name="default", control_share=CONTROL_SHARE), ("control_share",)
+                )
                 messages = read_messages(ROOT / "examples/messages.jsonl")
                 month = Month(client, messages, [row.agent_id for row in rows])
                 with steps(session.err, "serving contacts", options.contacts) as step:
