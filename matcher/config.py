@@ -171,6 +171,11 @@ class Settings(BaseModel):
     )
     events_kept: int = Field(100_000, ge=1_000, description="Events that each stream keeps for slow readers.")
     drain_seconds: float = Field(10.0, ge=0, le=600, description="How long a stop waits for the calls in flight.")
+    tracing: Literal["off", "api", "otlp"] = Field(
+        "off",
+        description="Traces by OpenTelemetry, which the extra `otel` installs. otlp: sent as the variables OTEL_* say; "
+        "api: by the providers that the process was started with.",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: console on a terminal, else JSON."
     )

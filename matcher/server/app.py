@@ -47,6 +47,7 @@ from matcher.server.readiness import read_default_site, watch_readiness
 from matcher.server.replicas import open_replicas
 from matcher.server.store import OpenStore, open_store
 from matcher.server.supervisor import stop_with_parent, supervise
+from matcher.server.tracing import tracing
 from matcher.services.agent_import import ImportService
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
@@ -152,6 +153,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     health, ranker = Health(telemetry), Ranker(settings.affinity_tolerance, SearchBatcher(turns))
     tasks = BackgroundTasks(partial(_report_fault, telemetry))
     async with (
+        tracing(settings),
         open_store(settings, telemetry, tasks) as store,
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
     ):
