@@ -41,6 +41,7 @@ from matcher.rpc.ports import Services
 from matcher.rpc.server import build_server, drain
 from matcher.server.announcement import announced
 from matcher.server.callers import Callers, recognised
+from matcher.server.certificates import certificates_of
 from matcher.server.gc_freezer import GcFreezer, sparing
 from matcher.server.listener import bind, check_port
 from matcher.server.loop_watchdog import LoopWatchdog
@@ -148,6 +149,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     # from eight sentences a message on they took more of a busy machine than anything else.
     threadpool_limits(limits=1, user_api="blas")
     check_port(settings)
+    certificates_of(settings)
     telemetry, turns = Telemetry(named_sites=settings.metric_sites), LoopTurns()
     _serve_metrics(settings, telemetry)
     health, ranker = Health(telemetry), Ranker(settings.affinity_tolerance, SearchBatcher(turns))
@@ -307,7 +309,7 @@ def _serve_metrics(settings: Settings, telemetry: Telemetry) -> None:
         return
     host, _, port = settings.metrics_listen.rpartition(":")
     try:
-        metrics_port = telemetry.serve(host.strip("[]"), int(port))
+        metrics_port = telemetry.serve(host.strip("[]"), int(port), settings.metrics_token.get_secret_value())
     except OSError as fault:
         raise SettingsWrong(f"metrics_listen {settings.metrics_listen}: {fault.strerror}") from fault
     log.info("metrics", address=f"{host}:{metrics_port}")
