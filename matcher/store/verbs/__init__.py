@@ -58,7 +58,7 @@ from matcher.store.verbs.roster import (
     PutStatus,
     PutVectors,
 )
-from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue
+from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue, SiteSalt
 from matcher.store.verbs.traces import (
     BlankAgent,
     CopyEvents,
@@ -138,6 +138,7 @@ __all__ = [
     "Rest",
     "Rewritten",
     "RosterEvent",
+    "SiteSalt",
     "Touch",
     "Transition",
     "UseKeys",
@@ -186,6 +187,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteSite,
         Erase,
         NextDue,
+        SiteSalt,
         ForgetTraces,
         BlankAgent,
         CopyEvents,
