@@ -179,6 +179,7 @@ async def test_the_metrics_can_ask_for_a_token(service: Service) -> None:
         with pytest.raises(urllib.error.HTTPError, match="401"):
             await asyncio.to_thread(read, wrong)
     assert "matcher_serving" in await asyncio.to_thread(read, "s3cret")
+    service.telemetry.close()
 
 
 async def test_reflection_lists_the_services(service: Service) -> None:
