@@ -142,6 +142,14 @@ class Settings(AuthSettings):
         10_000, ge=1, description="Most open streams of this process; beyond that a stream gets RESOURCE_EXHAUSTED."
     )
     site_streams: int = Field(5_000, ge=1, description="Most open streams of one site in this process.")
+    principal_calls_per_second: float = Field(
+        0,
+        ge=0,
+        description="Quota of each caller in this process: calls in a second, where callers say who they are; 0: none.",
+    )
+    principal_streams: int = Field(
+        0, ge=0, description="Quota of each caller in this process: open streams, as for the calls; 0: none."
+    )
     fair_by_peer: bool = Field(
         False,
         description="Let the addresses of a site's callers take turns in the line of calls that wait, where callers "

@@ -39,6 +39,7 @@ from matcher.rpc.health import Health
 from matcher.rpc.interceptors.admission import AdmissionGate
 from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.ports import Services
+from matcher.rpc.quotas import PrincipalQuotas
 from matcher.rpc.server import build_server, drain
 from matcher.server.announcement import announced
 from matcher.server.callers import Callers, recognised
@@ -310,6 +311,7 @@ async def open_server(
         telemetry,
         streams=OpenStreams(settings.streams, settings.site_streams),
         sign_in=callers.sign_in,
+        quotas=PrincipalQuotas(settings.principal_calls_per_second, settings.principal_streams),
         admission=_admission_gate(settings, telemetry, health, turns, sites),
         share_port=settings.reuse_port,
         worker=settings.worker,
