@@ -37,6 +37,11 @@ PACKAGED_PAIR: Final = "all-MiniLM-L6-v2+universal-sentence-encoder-multilingual
 DATA_DIR: Final = "~/.local/share/affinity-matcher"
 """Default folder of the data; XDG_DATA_HOME moves it."""
 
+LEDGER_NOWHERE: Final = "off"
+"""The value of `ledger_url` by which no ledger is kept, also with the embedded store."""
+LEDGER_OFF: Final = "LEDGER_OFF"
+"""What `matcher config` and the log say where none is kept."""
+
 SERVICE_LINK: Final = re.compile(
     r"MATCHER(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP).*)?)"
 )
@@ -196,6 +201,22 @@ class Settings(BaseModel):
         description="Least time between two rewrites of the embedded store's file, which remove the bytes of people "
         "who were forgotten.",
     )
+    ledger_url: SecretStr = Field(
+        SecretStr(""),
+        description="URL of the ledger: postgresql://user:password@host/name (with the extra `postgres`), or "
+        "sqlite:////path. Empty: with the embedded store `ledger.sqlite` in `data_dir`; with another store LEDGER_OFF, "
+        "as with `off`: no ledger is kept.",
+    )
+    ledger_backlog: int = Field(
+        1_000_000,
+        ge=1_000,
+        le=100_000_000,
+        description="About how many steps of contacts of a site wait in the store while the ledger is away; beyond "
+        "that the oldest go, and the ledger has a gap. A step takes about 170 bytes.",
+    )
+    ledger_days: int = Field(
+        400, ge=1, le=36_500, description="How many days after the last step of a contact the ledger keeps its rows."
+    )
     events_kept: int = Field(100_000, ge=1_000, description="Events that each stream keeps for slow readers.")
     drain_seconds: float = Field(10.0, ge=0, le=600, description="How long a stop waits for the calls in flight.")
     log_format: Literal["auto", "console", "json"] = Field(
@@ -285,6 +306,14 @@ class Settings(BaseModel):
         return data_dir.with_name(f"{data_dir.name}.keys")
 
     @property
+    def ledger_place(self) -> str:
+        """Return the URL of the ledger; "": none is kept."""
+        given = self.ledger_url.get_secret_value()
+        if given:
+            return "" if given == LEDGER_NOWHERE else given
+        return "" if self.store_url.get_secret_value() else f"sqlite:///{self.data_dir.resolve() / 'ledger.sqlite'}"
+
+    @property
     def models_dir(self) -> Path:
         """Return the folder of compiled models."""
         return self.model_cache or self.data_dir / "models"
@@ -352,7 +381,9 @@ def explain(environment: Mapping[str, str] | None = None) -> list[SettingRow]:
             SettingRow(
                 name=name,
                 env=env,
-                value=_shown(getattr(settings, name)),
+                value=LEDGER_OFF
+                if name == "ledger_url" and not settings.ledger_place
+                else _shown(getattr(settings, name)),
                 source="environment" if env in environment else "default",
                 default=_shown(default),
                 help=field.description or "",

@@ -204,4 +204,18 @@ def shortlist_of(replica: SiteReplica, ranking: Ranking, only: str | None = None
             if only is None or candidate.agent == only
         ],
         compared="" if compared is None else compared.packed,
+        facts=_facts_of(replica, ranking),
     )
+
+
+def _facts_of(replica: SiteReplica, ranking: Ranking) -> str:
+    """Return what the ledger learns of a ranking. No value holds a semicolon.
+
+    margin: the distance of the best affinity from the next.
+    """
+    facts = f"eligible={ranking.eligible};model={replica.matching.model};scorer={ranking.scorer};"
+    if len(ranking.candidates) > 1:
+        facts += f"margin={ranking.candidates[0].affinity - ranking.candidates[1].affinity:.4f};"
+    if ranking.degraded:
+        facts += f"degraded={ranking.degraded};"
+    return facts

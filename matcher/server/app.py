@@ -18,9 +18,10 @@ from threadpoolctl import threadpool_limits
 
 from matcher import kernels
 from matcher.aio import BackgroundTasks, background, ending
-from matcher.config import Settings, ignored_variables, load
+from matcher.config import LEDGER_OFF, Settings, ignored_variables, load
 from matcher.encoder import usable_cores
 from matcher.errors import MatcherError, SettingsWrong, SiteExists
+from matcher.ledger.database import LedgerDatabase
 from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
 from matcher.routing.assigner import Assigner
@@ -54,6 +55,8 @@ from matcher.services.contacts import ContactService
 from matcher.services.customers import CustomerService
 from matcher.services.departures import AwayReason
 from matcher.services.forgetting import Forgetting, Rewriting
+from matcher.services.ledger import Ledger
+from matcher.services.ledger_feeder import FeederObserver, LedgerFeeder
 from matcher.services.pools import PoolService
 from matcher.services.reservations import ReservationService
 from matcher.services.site_removal import SiteRemoval
@@ -161,7 +164,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         # A core is left for single messages, where there are several.
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
-        removal = SiteRemoval(store.stores.sites, tasks)
+        removal = SiteRemoval(store.stores.sites, tasks, store.stores.outbox.note_gone)
         services = _services(settings, store, replicas.sites, router, assigner, windows, removal, telemetry, callers)
         await store.stores.sites.adopt_all()
         with suppress(SiteExists):
@@ -178,6 +181,7 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
             background(tasks, "keys", store.key_watch.run),
             background(tasks, "rewriting", _rewriting(settings, store).run),
+            open_ledger(settings, store, telemetry, tasks),
             background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
             background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),
         ):
@@ -186,6 +190,30 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             log.info("serving", address=address, runtime=encoder.runtime, why=encoder.reason, **kernels.in_use())
             yield address
             log.info("stopping", grace_seconds=settings.drain_seconds)
+
+
+@asynccontextmanager
+async def open_ledger(
+    settings: Settings, store: OpenStore, telemetry: Telemetry, tasks: BackgroundTasks
+) -> AsyncIterator[Ledger]:
+    """Open the ledger, and feed it beside the block; where none is kept, say so."""
+    if not settings.ledger_place:
+        log.info("ledger", state=LEDGER_OFF)
+        yield Ledger()
+        return
+    database = LedgerDatabase.at(settings.ledger_place)
+    log.info("ledger", at=database.name)
+    ledger = Ledger(database, store.key_watch.keys.newest_digest)
+    observer = FeederObserver(
+        on_backlogs=telemetry.measure_ledger,
+        on_commit=telemetry.ledger_steps.inc,
+        on_lost=lambda site, lost: telemetry.ledger_lost.labels(telemetry.sites.of(site)).inc(lost),
+        on_refused=telemetry.ledger_refused.inc,
+    )
+    stores = store.stores
+    feeder = LedgerFeeder(ledger, stores.outbox, stores.sites, store.client, settings.ledger_days, observer)
+    async with ending(ledger.close), background(tasks, "ledger", feeder.run):
+        yield ledger
 
 
 def _rewriting(settings: Settings, store: OpenStore) -> Rewriting:
@@ -204,7 +232,17 @@ def _routing(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: T
         on_ranked=telemetry.route_candidates.observe,
     )
     return (
-        Router(stores.routing, stores.contacts, stores.customers, stores.roster, sites, client, ranker, reserver),
+        Router(
+            stores.routing,
+            stores.contacts,
+            stores.customers,
+            stores.roster,
+            sites,
+            client,
+            ranker,
+            reserver,
+            stores.outbox,
+        ),
         Assigner(stores.routing, stores.contacts, stores.roster, sites, client, ranker, reserver, Sealer(keys)),
     )
 
@@ -239,7 +277,14 @@ def _services(
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
         customers=customers,
         forgetting=Forgetting(
-            customers, agents, stores.traces, stores.agent_traces, stores.routing, stores.rewrites, client
+            customers,
+            agents,
+            stores.traces,
+            stores.agent_traces,
+            stores.routing,
+            stores.rewrites,
+            stores.outbox,
+            client,
         ),
         sites=SiteService(stores.sites, stores.roster, sites, removal),
         access_keys=callers.access_keys,

@@ -105,4 +105,5 @@ def _lifetimes(settings: Settings) -> Lifetimes:
         decision_ms=round(settings.decision_seconds * 1000),
         keep_ms=round(settings.keep_seconds * 1000),
         events_kept=settings.events_kept,
+        outbox_kept=settings.ledger_backlog if settings.ledger_place else 0,
     )

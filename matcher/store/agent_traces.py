@@ -12,6 +12,7 @@ from matcher.store import verbs
 from matcher.store.codecs import Record, encode_record, fields_of
 from matcher.store.customers import AGENT, AGENT_UID
 from matcher.store.keys import Keys
+from matcher.store.outbox import text_without_agent
 from matcher.store.redis.client import StoreClient
 from matcher.store.traces import Traces, TraceStore
 
@@ -50,7 +51,14 @@ class AgentTraceStore:
             if without or chosen == agent.encode() or any(agent.encode() in _ids(value) for value in packed if value):
                 await self._blank(site, f"decision:{name}", agent, without)
         await self._traces.note_events(site, traces, {agent})
+        await self._note_entries(site, traces, agent)
         await self._traces.remove(site, traces)
+
+    async def _note_entries(self, site: str, traces: Traces, agent: str) -> None:
+        """Note the entries of the outbox that name the agent, each with what says the same without the agent."""
+        async for number, text in self._traces.entries(site):
+            if (rest := text_without_agent(text, agent)) != text:
+                traces.outbox_entries[number] = rest.encode()
 
     async def _blank(self, site: str, rest: str, agent: str, decision_record: bytes = b"") -> None:
         record = Keys(site).pattern.removesuffix("*") + rest

@@ -328,7 +328,9 @@ class ReservationStore:
     def _transition(self, ref: ReservationRef, fence: int) -> verbs.Transition:
         keys, lifetimes = Keys(ref.site), self._lifetimes
         return verbs.Transition(
-            step=verbs.ContactStep.of(keys, ref.contact, lifetimes.keep_ms, lifetimes.events_kept),
+            step=verbs.ContactStep.of(
+                keys, ref.contact, lifetimes.keep_ms, lifetimes.events_kept, lifetimes.outbox_kept
+            ),
             reservation=keys.reservation(ref.reservation),
             agent=keys.agent(ref.agent),
             holds=keys.holds(ref.agent),

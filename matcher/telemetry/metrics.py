@@ -156,6 +156,21 @@ class Telemetry:
             "During a change of the model: agents to encode (state all) and encoded (state done).",
             ("state",),
         )
+        self.ledger_backlog = self._gauge(
+            "matcher_ledger_backlog", "Steps of contacts that wait in the store for the ledger.", ("site",)
+        )
+        self.ledger_lag_seconds = self._gauge(
+            "matcher_ledger_lag_seconds", "Age of the oldest of these steps.", ("site",)
+        )
+        self.ledger_steps = self._counter(
+            "matcher_ledger_steps", "Steps that this process committed to the ledger.", ()
+        )
+        self.ledger_lost = self._counter(
+            "matcher_ledger_lost", "Steps that a full outbox lost before the ledger had them.", ("site",)
+        )
+        self.ledger_refused = self._counter(
+            "matcher_ledger_refused", "Steps that the ledger's database refused, or that could not be read.", ()
+        )
         self.serving = self._gauge("matcher_serving", "1 while this process serves calls, else 0.")
 
     def serve(self, address: str, port: int) -> int:
@@ -178,6 +193,17 @@ class Telemetry:
         self._set_all(self.index_agents, agents)
         self._set_all(self.follower_silent_seconds, silent)
         self._set_all(self.contacts_waiting, waiting)
+
+    def measure_ledger(self, backlogs: Iterable[tuple[str, int, float]]) -> None:
+        """Set how many steps of each site wait for the ledger, and the age of the oldest in seconds."""
+        entries: dict[tuple[str, ...], float] = {}
+        ages: dict[tuple[str, ...], float] = {}
+        for site, waiting, age in backlogs:
+            label = (self.sites.of(site),)
+            entries[label] = entries.get(label, 0) + waiting
+            ages[label] = max(ages.get(label, 0.0), age)
+        self._set_all(self.ledger_backlog, entries)
+        self._set_all(self.ledger_lag_seconds, ages)
 
     def forget_site(self, site: str) -> None:
         """Remove the series of a site that this process does not follow any more."""

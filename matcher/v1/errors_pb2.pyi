@@ -141,6 +141,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: interests are to be remembered without a consent that is in force.
     Example: {"field": "customer.consent"}.
     """
+    LEDGER_OFF: _ErrorReason.ValueType  # 48
+    """FAILED_PRECONDITION: the service keeps no ledger, which what was asked for needs: set MATCHER_LEDGER_URL. Example: {}."""
+    LEDGER_AWAY: _ErrorReason.ValueType  # 49
+    """UNAVAILABLE: the ledger's database does not answer, or has tables of a later version. Routes go on without it, and
+    nothing is lost while their steps wait in the store. Example: {}.
+    """
     ENCODER_OVERLOADED: _ErrorReason.ValueType  # 50
     """RESOURCE_EXHAUSTED: too many tokens of text wait for the encoder; RetryInfo says when to try again.
     Example: {"queued": "32768", "limit": "32768"}.
@@ -321,6 +327,12 @@ Example: {"customer": "sites/default/customers/0f3c…", "contacts": "1"}.
 CONSENT_MISSING: ErrorReason.ValueType  # 47
 """INVALID_ARGUMENT: interests are to be remembered without a consent that is in force.
 Example: {"field": "customer.consent"}.
+"""
+LEDGER_OFF: ErrorReason.ValueType  # 48
+"""FAILED_PRECONDITION: the service keeps no ledger, which what was asked for needs: set MATCHER_LEDGER_URL. Example: {}."""
+LEDGER_AWAY: ErrorReason.ValueType  # 49
+"""UNAVAILABLE: the ledger's database does not answer, or has tables of a later version. Routes go on without it, and
+nothing is lost while their steps wait in the store. Example: {}.
 """
 ENCODER_OVERLOADED: ErrorReason.ValueType  # 50
 """RESOURCE_EXHAUSTED: too many tokens of text wait for the encoder; RetryInfo says when to try again.

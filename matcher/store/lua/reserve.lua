@@ -159,6 +159,25 @@ local function require_by_hand(attempt, changes)
   if replaces and arg.needs ~= '' then add(changes, 'needs', arg.needs) end
 end
 
+-- Notes for the ledger what is known of the choice. `chosen` nil: the contact waits.
+local function note_facts(attempt, chosen)
+  local arg = attempt.arg
+  if arg.outbox_kept == '0' then return end
+  local facts = 'channel=' .. arg.channel .. ';'
+  if not attempt.record.sequence and arg.customer_digest ~= '' then
+    facts = facts .. 'customer=' .. arg.customer_digest .. ';'
+  end
+  if not attempt.record.sequence and attempt.record.arm then facts = facts .. 'draw=' .. attempt.record.arm .. ';' end
+  if chosen then
+    if arg.compared ~= '' then facts = facts .. 'compared=' .. arg.compared .. ';' end
+    facts = facts .. 'basis=' .. arg.basis .. ';'
+    if chosen.affinity then facts = facts .. string.format('affinity=%.4f;', chosen.affinity) end
+    if chosen.utilisation then facts = facts .. string.format('utilization=%.4f;', chosen.utilisation) end
+    facts = facts .. arg.facts
+  end
+  attempt.contact.facts = facts
+end
+
 -- Lets the contact wait until a time. `changes` are further fields of its record and their values.
 local function let_wait(attempt, created, waits_until, changes)
   local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact
@@ -170,6 +189,7 @@ local function let_wait(attempt, created, waits_until, changes)
     record.pool = arg.pool_id
   end
   enqueue(contact, arg.pool_id, score, waits_until)
+  note_facts(attempt, nil)
   local state, cause, reservation, agent = 'QUEUED', 'NOBODY_FREE', '', ''
   if attempt.transfer then
     state, cause, reservation, agent = 'ASSIGNED', 'TRANSFER_ASKED', record.reservation, record.agent
@@ -277,6 +297,7 @@ local function hold(attempt, chosen, waits_until, changes)
   end
   if arg.customer_digest ~= '' then redis.call('HSET', key.decision, 'customer', arg.customer_digest) end
   if arg.kind == 'assign' then note_by_hand(attempt, chosen) end
+  note_facts(attempt, chosen)
   local event
   if attempt.keeps_agent then
     event = write_offer(attempt, chosen, deadline, waits_until, changes)
@@ -312,6 +333,7 @@ local function begin(attempt, created)
   local key, arg = attempt.key, attempt.arg
   local customer = arg.customer ~= '' and arg.customer or attempt.customer or ''
   redis.call('ZADD', key.contacts, digits(created), arg.contact_id)
+  attempt.record.created = digits(created)
   local changes = {'channel', arg.channel, 'customer', customer, 'created', digits(created)}
   if arg.arm ~= '' and not attempt.record.state then
     add(changes, 'arm', arg.arm)

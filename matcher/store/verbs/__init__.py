@@ -25,6 +25,7 @@ from matcher.store.verbs.customers import (
     Reseal,
 )
 from matcher.store.verbs.keys import UseKeys
+from matcher.store.verbs.outbox import Feed, ForgottenPerson, NoteForgets, NoteUnmatched, PersonToForget
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
     Accept,
@@ -68,6 +69,7 @@ from matcher.store.verbs.traces import (
     ListedMember,
     LoadEvent,
     MarkForgotten,
+    OutboxNumber,
     Rewritten,
     RosterEvent,
 )
@@ -100,7 +102,9 @@ __all__ = [
     "EndWrapUp",
     "Erase",
     "Expire",
+    "Feed",
     "ForgetTraces",
+    "ForgottenPerson",
     "ForgottenSite",
     "FoundSite",
     "FreedAgent",
@@ -116,7 +120,11 @@ __all__ = [
     "MissBeat",
     "ModelVectors",
     "NextDue",
+    "NoteForgets",
+    "NoteUnmatched",
     "OtherCustomer",
+    "OutboxNumber",
+    "PersonToForget",
     "PoolJoined",
     "PoolLeft",
     "PutAgent",
@@ -163,6 +171,9 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Expire,
         Leave,
         Quarantine,
+        NoteUnmatched,
+        NoteForgets,
+        Feed,
         Beat,
         MissBeat,
         Lead,

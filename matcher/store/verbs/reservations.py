@@ -94,6 +94,8 @@ class Reserve(VerbCall, frozen=True, kw_only=True):
     """How long the contact may wait; "": it may not."""
     sealed: bytes
     """What the customer wrote, sealed."""
+    facts: str
+    """What the ledger learns of the ranking, 'name=value;' one after another; "": the service keeps no ledger."""
     needs: bytes
     """What the contact requires beside pool and channel; "": nothing. Read for 'new' and 'transfer', like only, and for
     'assign' with `replaces`."""
