@@ -21,6 +21,7 @@ MOST_LOOSE_MODULES: Final = 5
 MAY_IMPORT: Final = {
     "Redis only in store": {"store"},
     "Databases only in ledger": {"ledger"},
+    "OpenTelemetry only in telemetry": {"telemetry"},
     "FAISS only in index": {"index"},
     "The model libraries only in encoder": {"encoder"},
     "Protobuf and gRPC only in rpc, client, server, cli and loadtest": {
