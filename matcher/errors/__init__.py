@@ -39,7 +39,7 @@ from matcher.errors.credentials import (
     CredentialsWrong,
     Unauthenticated,
 )
-from matcher.errors.permissions import PermissionDenied
+from matcher.errors.permissions import PermissionDenied, QuotaExceeded
 from matcher.errors.reason import (
     MatcherError,
 )
@@ -135,6 +135,7 @@ __all__ = [
     "PoolInUse",
     "PoolNotFound",
     "PruneTooLarge",
+    "QuotaExceeded",
     "RequestIdReused",
     "ReservationLapsed",
     "ReservationNotFound",

@@ -23,6 +23,7 @@ from matcher.rpc.key_servicer import KeyServicer
 from matcher.rpc.open_streams import MOST_CONCURRENT, OpenStreams
 from matcher.rpc.permissions import Permissions
 from matcher.rpc.ports import Services
+from matcher.rpc.quotas import PrincipalQuotas
 from matcher.rpc.roster_servicer import RosterServicer
 from matcher.rpc.routing_servicer import RoutingServicer
 from matcher.telemetry import Telemetry
@@ -59,6 +60,7 @@ def build_server(
     streams: OpenStreams | None = None,
     sign_in: SignIn | None = None,
     authorizer: Authorizer = TABLE_AUTHORIZER,
+    quotas: PrincipalQuotas | None = None,
     share_port: bool = False,
     worker: str = "",
 ) -> grpc.aio.Server:
@@ -67,7 +69,7 @@ def build_server(
     admission: admits the calls that begin new work, when their body is read; None: all of them at once.
     streams: the places of the open streams; None: those of the defaults.
     sign_in: recognises who makes a call; None: nobody is asked, and every call has the owner's rights.
-    authorizer: decides what a caller who was recognised may do.
+    authorizer: decides what a caller who was recognised may do. quotas: how much; None: as much as there is.
     share_port: several processes may listen on the same port; without it the second process fails to bind.
     worker: the name of this worker process, sent with every unary answer; "" for none.
     """
@@ -79,6 +81,7 @@ def build_server(
         streams=streams,
         sign_in=sign_in,
         permissions=None if sign_in is None else Permissions(authorizer),
+        quotas=quotas,
         worker=worker,
     )
     with prefetching():

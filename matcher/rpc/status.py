@@ -81,6 +81,7 @@ CODES: Final[dict[str, grpc.StatusCode]] = {
     "ACCESS_KEYS_LIVE": _PRECONDITION,
     "ACCESS_KEYS_OFF": _PRECONDITION,
     "PERMISSION_DENIED": grpc.StatusCode.PERMISSION_DENIED,
+    "QUOTA_EXCEEDED": _EXHAUSTED,
     INTERNAL_REASON: grpc.StatusCode.INTERNAL,
 }
 

@@ -39,9 +39,11 @@ from matcher.rpc.health import Health
 from matcher.rpc.interceptors.admission import AdmissionGate
 from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.ports import Services
+from matcher.rpc.quotas import PrincipalQuotas
 from matcher.rpc.server import build_server, drain
 from matcher.server.announcement import announced
 from matcher.server.callers import Callers, recognised
+from matcher.server.certificates import certificates_of
 from matcher.server.gc_freezer import GcFreezer, sparing
 from matcher.server.listener import bind, check_port
 from matcher.server.loop_watchdog import LoopWatchdog
@@ -49,6 +51,7 @@ from matcher.server.readiness import read_default_site, watch_readiness
 from matcher.server.replicas import open_replicas
 from matcher.server.store import OpenStore, open_store
 from matcher.server.supervisor import stop_with_parent, supervise
+from matcher.server.tracing import tracing
 from matcher.services.agent_import import ImportService
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
@@ -154,11 +157,13 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     # from eight sentences a message on they took more of a busy machine than anything else.
     threadpool_limits(limits=1, user_api="blas")
     check_port(settings)
+    certificates_of(settings)
     telemetry, turns = Telemetry(named_sites=settings.metric_sites), LoopTurns()
     _serve_metrics(settings, telemetry)
     health, ranker = Health(telemetry), Ranker(settings.affinity_tolerance, SearchBatcher(turns))
     tasks = BackgroundTasks(partial(_report_fault, telemetry))
     async with (
+        tracing(settings),
         open_store(settings, telemetry, tasks) as store,
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
         open_ledger(settings, store, telemetry, tasks) as ledger,
@@ -317,6 +322,7 @@ async def open_server(
         telemetry,
         streams=OpenStreams(settings.streams, settings.site_streams),
         sign_in=callers.sign_in,
+        quotas=PrincipalQuotas(settings.principal_calls_per_second, settings.principal_streams),
         admission=_admission_gate(settings, telemetry, health, turns, sites),
         share_port=settings.reuse_port,
         worker=settings.worker,
@@ -361,7 +367,7 @@ def _serve_metrics(settings: Settings, telemetry: Telemetry) -> None:
         return
     host, _, port = settings.metrics_listen.rpartition(":")
     try:
-        metrics_port = telemetry.serve(host.strip("[]"), int(port))
+        metrics_port = telemetry.serve(host.strip("[]"), int(port), settings.metrics_token.get_secret_value())
     except OSError as fault:
         raise SettingsWrong(f"metrics_listen {settings.metrics_listen}: {fault.strerror}") from fault
     log.info("metrics", address=f"{host}:{metrics_port}")

@@ -194,6 +194,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     `roles` would. What only the store knows is not refused so: what the caller does not reach is not found.
     Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
     """
+    QUOTA_EXCEEDED: _ErrorReason.ValueType  # 66
+    """RESOURCE_EXHAUSTED: the caller, or the site, has used up a quota; where time alone helps, RetryInfo says when to try
+    again. Example: {"quota": "calls_per_second", "limit": "50"}.
+    """
     INTERNAL_FAULT: _ErrorReason.ValueType  # 70
     """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
     ACCESS_KEY_NOT_FOUND: _ErrorReason.ValueType  # 71
@@ -384,6 +388,10 @@ PERMISSION_DENIED: ErrorReason.ValueType  # 65
 """PERMISSION_DENIED: none of the caller's roles allows the call, for the method or for a name in the request; each of
 `roles` would. What only the store knows is not refused so: what the caller does not reach is not found.
 Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
+"""
+QUOTA_EXCEEDED: ErrorReason.ValueType  # 66
+"""RESOURCE_EXHAUSTED: the caller, or the site, has used up a quota; where time alone helps, RetryInfo says when to try
+again. Example: {"quota": "calls_per_second", "limit": "50"}.
 """
 INTERNAL_FAULT: ErrorReason.ValueType  # 70
 """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""

@@ -46,9 +46,7 @@ def upgrade() -> None:
             nullable=True,
             comment="the basis that the contact would have had in treatment",
         ),
-        sa.Column(
-            "would_be_affinity", sa.Float(), nullable=True, comment="the best affinity, also where the arm is control"
-        ),
+        sa.Column("would_be_affinity", sa.Float(), nullable=True, comment="the affinity of that agent"),
         sa.Column("basis", sa.String(length=32), nullable=True, comment="why that agent, at the first offer"),
         sa.Column("affinity", sa.Float(), nullable=True, comment="of the agent of the first offer"),
         sa.Column(
