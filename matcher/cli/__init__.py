@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from matcher.cli import (
+    access_commands,
     agent_commands,
     backup_commands,
     contact_commands,
     container_commands,
     customer_commands,
+    decision_commands,
     doctor_commands,
     evaluate_commands,
     key_commands,
@@ -80,11 +82,13 @@ app.add_typer(agent_commands.commands())
 app.add_typer(pool_commands.commands())
 app.add_typer(contact_commands.commands())
 app.add_typer(customer_commands.commands())
+app.add_typer(decision_commands.commands())
 app.add_typer(site_commands.commands())
 app.add_typer(lexicon_commands.commands())
 app.add_typer(model_commands.commands())
 app.add_typer(store_commands.commands())
 app.add_typer(key_commands.commands())
+app.add_typer(access_commands.commands())
 
 
 def main() -> None:

@@ -43,6 +43,7 @@ from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, 
 from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
+from tests.rpc.key_doubles import KeysDouble
 
 MAYA = Agent(
     id="maya",
@@ -350,6 +351,7 @@ class Doubles:
     sites: SitesDouble = field(default_factory=SitesDouble)
     customers: CustomersDouble = field(default_factory=CustomersDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
+    access_keys: KeysDouble = field(default_factory=KeysDouble)
 
     @property
     def services(self) -> Services:
@@ -367,6 +369,7 @@ class Doubles:
             sites=self.sites,
             customers=self.customers,
             forgetting=self.forgetting,
+            access_keys=self.access_keys,
         )
 
     def calls(self) -> list[tuple[str, tuple[Any, ...]]]:
@@ -382,5 +385,6 @@ class Doubles:
             self.sites,
             self.customers,
             self.forgetting,
+            self.access_keys,
         )
         return [call for double in doubles for call in double.calls]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from matcher.store.redis.verb_call import VerbCall, layout_of
+from matcher.store.verbs.access import ChangeAccess, DroppedKey, WrittenKey
 from matcher.store.verbs.audit import AuditAgent, AuditedContact, AuditedReservation, AuditQueue
 from matcher.store.verbs.contacts import ContactStep, FreedAgent, GiveBack, Lead, Leave, Quarantine
 from matcher.store.verbs.customers import (
@@ -57,7 +58,7 @@ from matcher.store.verbs.roster import (
     PutStatus,
     PutVectors,
 )
-from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue
+from matcher.store.verbs.sites import AdoptSite, DeleteSite, DoomedKey, Erase, FoundSite, NextDue, SiteSalt
 from matcher.store.verbs.traces import (
     BlankAgent,
     CopyEvents,
@@ -85,6 +86,7 @@ __all__ = [
     "ByHand",
     "Cancel",
     "Candidate",
+    "ChangeAccess",
     "Complete",
     "ContactStep",
     "CopyEvents",
@@ -94,6 +96,7 @@ __all__ = [
     "DeletePool",
     "DeleteSite",
     "DoomedKey",
+    "DroppedKey",
     "EndWrapUp",
     "Erase",
     "Expire",
@@ -135,10 +138,12 @@ __all__ = [
     "Rest",
     "Rewritten",
     "RosterEvent",
+    "SiteSalt",
     "Touch",
     "Transition",
     "UseKeys",
     "Withdraw",
+    "WrittenKey",
 ]
 
 VERBS: Final[Mapping[str, type[VerbCall]]] = {
@@ -170,6 +175,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         Rehash,
         Reseal,
         UseKeys,
+        ChangeAccess,
         PutAgent,
         PutStatus,
         PutVectors,
@@ -181,6 +187,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         DeleteSite,
         Erase,
         NextDue,
+        SiteSalt,
         ForgetTraces,
         BlankAgent,
         CopyEvents,
