@@ -191,6 +191,9 @@ class Settings(AuthSettings):
         description="Least time between two rewrites of the embedded store's file, which remove the bytes of people "
         "who were forgotten.",
     )
+    praise_days: int = Field(
+        90, ge=1, le=400, description="How many days praise is kept: customers' words about agents, sealed."
+    )
     ledger_url: SecretStr = Field(
         SecretStr(""),
         description="URL of the ledger: postgresql://user:password@host/name (with the extra `postgres`), or "
