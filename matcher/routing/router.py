@@ -44,6 +44,7 @@ from matcher.routing.returning_customers import ReturningCustomers, nothing_said
 from matcher.store.clock import Clocks
 from matcher.store.contacts import ContactStore
 from matcher.store.customers import CustomerStore
+from matcher.store.outbox import OutboxStore
 from matcher.store.reservations import ReservationRef, ReservationStore, ReserveKind, ReserveRequest
 from matcher.store.roster import RosterStore
 
@@ -75,6 +76,7 @@ class Router:
         clocks: Clocks,
         ranker: Ranker,
         reserver: Reserver,
+        outbox: OutboxStore,
     ) -> None:
         self._store = store
         self._contacts = contacts
@@ -84,6 +86,7 @@ class Router:
         self._clocks = clocks
         self._ranker = ranker
         self._reserver = reserver
+        self._outbox = outbox
 
     async def route(self, site: str, request: RouteRequest, decided: BatchDecision | None = None) -> Outcome:
         """Decide which agent takes the message and hold capacity of the agent; where nobody is free, queue the contact.
@@ -258,6 +261,8 @@ class Router:
         if explain:
             would_match = (await self._ranker.rank(replace(request, draw=None), _EVERYBODY)).candidates
         reason = _last_constraint(nobody.left_out)
+        channel = request.requirements.channel
+        await self._outbox.note_unmatched(request.replica.site, nobody.contact, request.pool.id, channel, reason)
         lacking = request.replica.index.unmet_skills(request.requirements) if reason is Constraint.SKILL else {}
         return Unmatched(nobody.contact, reason, nobody.left_out, would_match, request.unknown_preferred, lacking)
 

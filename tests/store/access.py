@@ -40,6 +40,7 @@ SCRIPTED: Final = (
     "xadd",
     "xdel",
     "xrange",
+    "xtrim",
     "pttl",
     "rename",
     "xrevrange",
@@ -74,13 +75,18 @@ CALLED: Final = (
     "hdel",
     "hget",
     "hgetall",
+    "hlen",
     "hmget",
     "hset",
     "hsetnx",
     "pexpire",
     "pexpiretime",
+    "sadd",
+    "smembers",
+    "srem",
     "strlen",
     "xadd",
+    "xlen",
     "xrange",
     "xread",
     "xrevrange",
@@ -92,7 +98,7 @@ CALLED: Final = (
 )
 """The commands that the service calls."""
 
-INSPECTING: Final = ("pttl", "smembers", "type")
+INSPECTING: Final = ("pttl", "type")
 """The commands that only tests call, to inspect what is stored."""
 
 
