@@ -16,12 +16,14 @@ from matcher.client.retry import service_config
 from matcher.client.spreading import spread
 from matcher.client.true_status import with_true_status
 from matcher.v1.customers_pb2_grpc import CustomerServiceStub
+from matcher.v1.feedback_pb2_grpc import FeedbackServiceStub
 from matcher.v1.keys_pb2_grpc import KeyServiceStub
 from matcher.v1.roster_pb2_grpc import RosterServiceStub
 from matcher.v1.routing_pb2_grpc import RoutingServiceStub
 
 if TYPE_CHECKING:
     from matcher.v1.customers_pb2_grpc import CustomerServiceAsyncStub
+    from matcher.v1.feedback_pb2_grpc import FeedbackServiceAsyncStub
     from matcher.v1.keys_pb2_grpc import KeyServiceAsyncStub
     from matcher.v1.roster_pb2_grpc import RosterServiceAsyncStub
     from matcher.v1.routing_pb2_grpc import RoutingServiceAsyncStub
@@ -54,7 +56,8 @@ CHANNEL_OPTIONS = (
 
 Metadata: TypeAlias = "tuple[tuple[str, str], ...] | None"
 Stubs: TypeAlias = (
-    "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub, CustomerServiceAsyncStub, KeyServiceAsyncStub]"
+    "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub, CustomerServiceAsyncStub, KeyServiceAsyncStub, "
+    "FeedbackServiceAsyncStub]"
 )
 
 
@@ -154,6 +157,7 @@ class Connection:
                     RosterServiceStub(channel),
                     CustomerServiceStub(channel),
                     KeyServiceStub(channel),
+                    FeedbackServiceStub(channel),
                 )
                 for channel in channels
             ]
@@ -201,6 +205,10 @@ class Connection:
     @property
     def _customers(self) -> CustomerServiceAsyncStub:
         return self._next()[2]
+
+    @property
+    def _feedback(self) -> FeedbackServiceAsyncStub:
+        return self._next()[4]
 
     @property
     def _keys(self) -> KeyServiceAsyncStub:
