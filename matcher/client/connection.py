@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar, cast
 
 import grpc
 
+from matcher.client.caller_trace import traceparent
 from matcher.client.credentials import FixedToken, TokenSource
 from matcher.client.failure import MatcherCallError
 from matcher.client.retry import service_config
@@ -38,6 +39,7 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 SILENCE = "no answer for"
 """How the message of the error begins where a stream was silent for too long."""
 
+TRACE_HEADER = "traceparent"
 CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", LARGEST_ANSWER),
@@ -83,6 +85,8 @@ class Deadlines:
     """Calls that change something; an agent's interests are encoded before the answer."""
     forget: float = 120.0
     """ForgetCustomer and ForgetAgent: every record of the site is read."""
+    report: float = 120.0
+    """GetImpactReport: every contact of its time is read."""
     import_silence: float = 120.0
     """The longest silence within an import; an import as a whole has no deadline."""
     watch_silence: float = 45.0
@@ -91,7 +95,7 @@ class Deadlines:
     @classmethod
     def all_at(cls, seconds: float) -> Deadlines:
         """Return the same deadline for every class of calls; the silence of a watch stays as it is."""
-        return cls(route=seconds, read=seconds, write=seconds, forget=seconds, import_silence=seconds)
+        return cls(route=seconds, read=seconds, write=seconds, forget=seconds, report=seconds, import_silence=seconds)
 
 
 class Connection:
@@ -215,7 +219,11 @@ class Connection:
         return self._next()[3]
 
     async def _metadata(self) -> Metadata:
-        return None if self._token is None else (("authorization", f"Bearer {await self._token.text()}"),)
+        trace = traceparent()
+        traced = ((TRACE_HEADER, trace),) if trace else ()
+        if self._token is None:
+            return traced or None
+        return (("authorization", f"Bearer {await self._token.text()}"), *traced)
 
     def _next(self) -> Stubs:
         stubs = next(self._stubs, None)
