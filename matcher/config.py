@@ -192,6 +192,9 @@ class Settings(AuthSettings):
         description="Least time between two rewrites of the embedded store's file, which remove the bytes of people "
         "who were forgotten.",
     )
+    praise_days: int = Field(
+        90, ge=1, le=400, description="How many days praise is kept: customers' words about agents, sealed."
+    )
     ledger_url: SecretStr = Field(
         SecretStr(""),
         description="URL of the ledger: postgresql://user:password@host/name (with the extra `postgres`), or "
@@ -210,6 +213,11 @@ class Settings(AuthSettings):
     )
     events_kept: int = Field(100_000, ge=1_000, description="Events that each stream keeps for slow readers.")
     drain_seconds: float = Field(10.0, ge=0, le=600, description="How long a stop waits for the calls in flight.")
+    tracing: Literal["off", "api", "otlp"] = Field(
+        "off",
+        description="Traces by OpenTelemetry, which the extra `otel` installs. otlp: sent as the variables OTEL_* say; "
+        "api: by the providers that the process was started with.",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto: console on a terminal, else JSON."
     )

@@ -51,15 +51,18 @@ from matcher.server.readiness import read_default_site, watch_readiness
 from matcher.server.replicas import open_replicas
 from matcher.server.store import OpenStore, open_store
 from matcher.server.supervisor import stop_with_parent, supervise
+from matcher.server.tracing import tracing
 from matcher.services.agent_import import ImportService
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
 from matcher.services.customers import CustomerService
 from matcher.services.departures import AwayReason
+from matcher.services.feedback import FeedbackService
 from matcher.services.forgetting import Forgetting, Rewriting
 from matcher.services.ledger import Ledger
 from matcher.services.ledger_feeder import FeederObserver, LedgerFeeder
 from matcher.services.pools import PoolService
+from matcher.services.praise import PraiseService
 from matcher.services.reservations import ReservationService
 from matcher.services.site_removal import SiteRemoval
 from matcher.services.site_waker import SiteWaker
@@ -159,8 +162,10 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     health, ranker = Health(telemetry), Ranker(settings.affinity_tolerance, SearchBatcher(turns))
     tasks = BackgroundTasks(partial(_report_fault, telemetry))
     async with (
+        tracing(settings),
         open_store(settings, telemetry, tasks) as store,
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
+        open_ledger(settings, store, telemetry, tasks) as ledger,
         recognised(settings, store.client, tasks) as callers,
     ):
         router, assigner = _routing(store, replicas.sites, ranker, telemetry)
@@ -168,7 +173,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
         removal = SiteRemoval(store.stores.sites, tasks, store.stores.outbox.note_gone)
-        services = _services(settings, store, replicas.sites, router, assigner, windows, removal, telemetry, callers)
+        services = _services(
+            settings, store, replicas.sites, router, assigner, windows, removal, telemetry, ledger, callers
+        )
         await store.stores.sites.adopt_all()
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
@@ -184,7 +191,6 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
             background(tasks, "keys", store.key_watch.run),
             background(tasks, "rewriting", _rewriting(settings, store).run),
-            open_ledger(settings, store, telemetry, tasks),
             background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
             background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),
         ):
@@ -259,6 +265,7 @@ def _services(
     windows: MatchingWindows,
     removal: SiteRemoval,
     telemetry: Telemetry,
+    ledger: Ledger,
     callers: Callers,
 ) -> Services:
     client, stores = store.client, store.stores
@@ -290,6 +297,8 @@ def _services(
             client,
         ),
         sites=SiteService(stores.sites, stores.roster, sites, removal),
+        feedback=FeedbackService(stores.outcomes, stores.praise, ledger, sites, client),
+        praise=PraiseService(stores.praise, sites),
         access_keys=callers.access_keys,
     )
 

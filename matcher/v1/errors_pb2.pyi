@@ -161,6 +161,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED: as many streams (Watch methods, ImportAgents) are open as this process, or the site in this
     process, may have; RetryInfo says when to try again, also at another replica. Example: {"of": "site", "limit": "5000"}.
     """
+    CONTACT_UNSERVED: _ErrorReason.ValueType  # 54
+    """FAILED_PRECONDITION: no agent has served the contact, so praise is of nobody.
+    Example: {"contact": "sites/default/contacts/c-1"}.
+    """
     STORE_UNAVAILABLE: _ErrorReason.ValueType  # 60
     """UNAVAILABLE: the store does not answer; RetryInfo says when to try again. Example: {}."""
     INDEX_BEHIND: _ErrorReason.ValueType  # 61
@@ -351,6 +355,10 @@ try again. Example: {}.
 TOO_MANY_STREAMS: ErrorReason.ValueType  # 53
 """RESOURCE_EXHAUSTED: as many streams (Watch methods, ImportAgents) are open as this process, or the site in this
 process, may have; RetryInfo says when to try again, also at another replica. Example: {"of": "site", "limit": "5000"}.
+"""
+CONTACT_UNSERVED: ErrorReason.ValueType  # 54
+"""FAILED_PRECONDITION: no agent has served the contact, so praise is of nobody.
+Example: {"contact": "sites/default/contacts/c-1"}.
 """
 STORE_UNAVAILABLE: ErrorReason.ValueType  # 60
 """UNAVAILABLE: the store does not answer; RetryInfo says when to try again. Example: {}."""

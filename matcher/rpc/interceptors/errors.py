@@ -32,7 +32,8 @@ from matcher.rpc.interceptors.worker import worker_metadata
 from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.permissions import Permissions
 from matcher.rpc.quotas import PrincipalQuotas
-from matcher.telemetry import fault_fields
+from matcher.telemetry import current_call, fault_fields
+from matcher.telemetry.calls import REQUEST_HEADER
 
 T = TypeVar("T")
 
@@ -207,7 +208,9 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         gRPC keeps the exception of an abort in a cycle with the state of its call, until the garbage collector comes,
         and with it the error in whose handling it was raised: so 48 refused bodies of 15.9 MB stayed for minutes.
         """
-        trailers = (*status.trailers_of(refusal), *(context.trailing_metadata() or self._worker))
+        ids = current_call()
+        named = () if ids is None else ((REQUEST_HEADER, ids.request),)
+        trailers = (*status.trailers_of(refusal), *named, *(context.trailing_metadata() or self._worker))
         await context.abort(status.code_of(refusal), refusal.message, trailers)
 
     def _log_outage(self, method: str, error: MatcherError) -> None:
