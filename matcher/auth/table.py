@@ -119,6 +119,14 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         ForgetCustomer=("d", Reach.SITE),
     )
     | _rows(
+        "matcher.v1.FeedbackService",
+        RecordOutcome=("pd", Reach.SITE),
+        RecordOutcomes=("pd", Reach.SITE),
+        GetOutcomes=("psdo", Reach.SITE),
+        ListPraise=("as", Reach.STORED),
+        WatchPraise=("as", Reach.STORED),
+    )
+    | _rows(
         "matcher.v1.KeyService",
         CreateKey=("w", Reach.SERVICE),
         ListKeys=("w", Reach.SERVICE),

@@ -11,6 +11,7 @@ from matcher.client.contact_calls import ContactCalls
 from matcher.client.credentials import FixedToken, TokenCommand, TokenFile, certificates_of, token_of_environment
 from matcher.client.customer_calls import CustomerCalls
 from matcher.client.failure import MatcherCallError, Violation
+from matcher.client.feedback_calls import FeedbackCalls
 from matcher.client.joint_calls import JointCalls
 from matcher.client.key_calls import KeyCalls
 from matcher.client.roster_calls import RosterCalls
@@ -29,7 +30,9 @@ __all__ = [
 ]
 
 
-class MatcherClient(RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, KeyCalls, Connection):
+class MatcherClient(
+    RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, FeedbackCalls, KeyCalls, Connection
+):
     """Calls the service for one site.
 
     A method returns the generated message or raises `MatcherCallError`. Ids are plain ("maya") or full resource names

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar, cast
 
 import grpc
 
+from matcher.client.caller_trace import traceparent
 from matcher.client.credentials import FixedToken, TokenSource
 from matcher.client.failure import MatcherCallError
 from matcher.client.retry import service_config
 from matcher.client.spreading import spread
 from matcher.client.true_status import with_true_status
 from matcher.v1.customers_pb2_grpc import CustomerServiceStub
+from matcher.v1.feedback_pb2_grpc import FeedbackServiceStub
 from matcher.v1.keys_pb2_grpc import KeyServiceStub
 from matcher.v1.roster_pb2_grpc import RosterServiceStub
 from matcher.v1.routing_pb2_grpc import RoutingServiceStub
 
 if TYPE_CHECKING:
     from matcher.v1.customers_pb2_grpc import CustomerServiceAsyncStub
+    from matcher.v1.feedback_pb2_grpc import FeedbackServiceAsyncStub
     from matcher.v1.keys_pb2_grpc import KeyServiceAsyncStub
     from matcher.v1.roster_pb2_grpc import RosterServiceAsyncStub
     from matcher.v1.routing_pb2_grpc import RoutingServiceAsyncStub
@@ -36,6 +39,7 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 SILENCE = "no answer for"
 """How the message of the error begins where a stream was silent for too long."""
 
+TRACE_HEADER = "traceparent"
 CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", LARGEST_ANSWER),
@@ -54,7 +58,8 @@ CHANNEL_OPTIONS = (
 
 Metadata: TypeAlias = "tuple[tuple[str, str], ...] | None"
 Stubs: TypeAlias = (
-    "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub, CustomerServiceAsyncStub, KeyServiceAsyncStub]"
+    "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub, CustomerServiceAsyncStub, KeyServiceAsyncStub, "
+    "FeedbackServiceAsyncStub]"
 )
 
 
@@ -154,6 +159,7 @@ class Connection:
                     RosterServiceStub(channel),
                     CustomerServiceStub(channel),
                     KeyServiceStub(channel),
+                    FeedbackServiceStub(channel),
                 )
                 for channel in channels
             ]
@@ -203,11 +209,19 @@ class Connection:
         return self._next()[2]
 
     @property
+    def _feedback(self) -> FeedbackServiceAsyncStub:
+        return self._next()[4]
+
+    @property
     def _keys(self) -> KeyServiceAsyncStub:
         return self._next()[3]
 
     async def _metadata(self) -> Metadata:
-        return None if self._token is None else (("authorization", f"Bearer {await self._token.text()}"),)
+        trace = traceparent()
+        traced = ((TRACE_HEADER, trace),) if trace else ()
+        if self._token is None:
+            return traced or None
+        return (("authorization", f"Bearer {await self._token.text()}"), *traced)
 
     def _next(self) -> Stubs:
         stubs = next(self._stubs, None)

@@ -14,6 +14,7 @@ from matcher.errors.conflicts import (
     ContactHeld,
     ContactMoved,
     ContactStateWrong,
+    ContactUnserved,
     CustomerInContact,
     EtagMismatch,
     EventsForgotten,
@@ -38,7 +39,7 @@ from matcher.errors.credentials import (
     CredentialsWrong,
     Unauthenticated,
 )
-from matcher.errors.permissions import PermissionDenied
+from matcher.errors.permissions import PermissionDenied, QuotaExceeded
 from matcher.errors.reason import (
     MatcherError,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "ContactMoved",
     "ContactNotFound",
     "ContactStateWrong",
+    "ContactUnserved",
     "CredentialsExpired",
     "CredentialsMissing",
     "CredentialsRevoked",
@@ -133,6 +135,7 @@ __all__ = [
     "PoolInUse",
     "PoolNotFound",
     "PruneTooLarge",
+    "QuotaExceeded",
     "RequestIdReused",
     "ReservationLapsed",
     "ReservationNotFound",

@@ -110,6 +110,12 @@ class SiteIndex:
             row = self._agents.row_of.get(agent)
             return None if row is None else self._agents.current(row)
 
+    def managed_by(self, manager: str) -> list[Agent]:
+        """Return the agents whom somebody manages, as they were last written."""
+        with self._lock:
+            agents: list[Agent] = [self._agents.agent[row] for row in self._agents.row_of.values()]
+        return [agent for agent in agents if agent.profile.manager == manager]
+
     def put(self, agent: Agent, vectors: Floats) -> None:
         """Add an agent, or replace one whole.
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Table, and_, func, select
 
 from matcher.ledger.database import LedgerDatabase
+from matcher.ledger.histories import find_lives, histories
 from matcher.ledger.tables import CONTACTS, CORRECTIONS, GAPS, OUTCOMES, SITES, STEPS
+from matcher.model.outcomes import AGENT_SOURCE, AskedLife, LedgerLife, Life, Outcome
 
 PAGE: Final = 2_000
 """Rows that are read at once, so that an export of any size takes little memory."""
-AGENT_SOURCE: Final = "agent"
-"""The source of what the agent reported: every other source outranks it."""
 TABLES: Final[Mapping[str, Table]] = {
     table.name: table for table in (SITES, CONTACTS, STEPS, OUTCOMES, CORRECTIONS, GAPS)
 }
@@ -60,17 +60,6 @@ class Gap:
     lost: int
     from_ms: int
     to_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class KnownOutcome:
-    """An outcome of a source, as it is now."""
-
-    source: str
-    kind: str
-    value: float
-    observed_ms: int
-    recorded_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,31 +110,15 @@ class LedgerReader:
                     return
                 after = (rows[-1].born, rows[-1].contact)
 
-    def outcomes(self, uid: str, contact: str) -> list[tuple[int, KnownOutcome]]:
-        """Return every source's outcomes of a contact, each with the beginning of its life."""
+    def find_lives(self, uid: str, asked: Sequence[AskedLife]) -> list[LedgerLife | None]:
+        """Return the life of a contact that each asks for; None where the ledger has none."""
         with self._database.reading() as connection:
-            read = select(OUTCOMES).where(and_(OUTCOMES.c.site_uid == uid, OUTCOMES.c.contact == contact))
-            rows = connection.execute(read.order_by(OUTCOMES.c.born, OUTCOMES.c.kind, OUTCOMES.c.source))
-            return [
-                (row.born, KnownOutcome(row.source, row.kind, row.value, row.observed_at, row.recorded_at))
-                for row in rows
-            ]
+            return find_lives(connection, uid, asked)
 
-    def corrections(self, uid: str, contact: str) -> list[tuple[int, KnownOutcome]]:
-        """Return the former values of a contact's outcomes, the oldest first, each with the beginning of its life."""
+    def histories(self, uid: str, lives: Sequence[Life]) -> list[tuple[Outcome, ...]]:
+        """Return the outcomes of lives in the order in which they were recorded, with those that were corrected."""
         with self._database.reading() as connection:
-            read = select(CORRECTIONS).where(and_(CORRECTIONS.c.site_uid == uid, CORRECTIONS.c.contact == contact))
-            return [
-                (row.born, KnownOutcome(row.source, row.kind, row.value, row.observed_at, row.recorded_at))
-                for row in connection.execute(read.order_by(CORRECTIONS.c.recorded_at, CORRECTIONS.c.seq))
-            ]
-
-    def born_of(self, uid: str, contact: str) -> int | None:
-        """Return when the newest life of a contact began; None where the ledger does not know the contact."""
-        with self._database.reading() as connection:
-            of_contact = and_(CONTACTS.c.site_uid == uid, CONTACTS.c.contact == contact)
-            born: int | None = connection.execute(select(func.max(CONTACTS.c.born)).where(of_contact)).scalar()
-            return born
+            return histories(connection, uid, lives)
 
     def gaps(self, uid: str, from_ms: int = 0, to_ms: int | None = None) -> list[Gap]:
         """Return the gaps of a site's ledger that touch a time, the oldest first."""

@@ -33,7 +33,7 @@ CONTACTS: Final = Table(
     Column("part", String(64), comment="whether the contact takes part in the comparison, or why not"),
     Column("would_be_agent", String(128), comment="whom the other rule would have chosen"),
     Column("would_be_basis", String(32), comment="the basis that the contact would have had in treatment"),
-    Column("would_be_affinity", Float, comment="the best affinity, also where the arm is control"),
+    Column("would_be_affinity", Float, comment="the affinity of that agent"),
     Column("basis", String(32), comment="why that agent, at the first offer"),
     Column("affinity", Float, comment="of the agent of the first offer"),
     Column("margin", Float, comment="the best affinity less the next best, at the first offer"),
@@ -92,6 +92,7 @@ OUTCOMES: Final = Table(
     Column("observed_at", BigInteger, nullable=False, comment="when it was seen"),
     Column("recorded_at", BigInteger, nullable=False, comment="when it was recorded"),
     Column("seq", BigInteger, nullable=False, comment="the entry that said so last"),
+    Column("place", String(128), comment="where a recommendation was seen"),
 )
 """One row an outcome: the latest value of a source."""
 
@@ -107,6 +108,7 @@ CORRECTIONS: Final = Table(
     Column("value", Float, nullable=False, comment="the former value"),
     Column("observed_at", BigInteger, nullable=False, comment="when it was seen"),
     Column("recorded_at", BigInteger, nullable=False, comment="when it was recorded"),
+    Column("place", String(128), comment="as of outcomes"),
 )
 """One row a former value of an outcome that was corrected."""
 

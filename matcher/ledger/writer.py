@@ -185,7 +185,7 @@ def _write_outcomes(connection: Connection, uid: str, steps: Sequence[Step]) -> 
         before = rows.get(key)
         if before is not None:
             is_known = said["seq"] <= before["seq"] and said["recorded_at"] <= before["recorded_at"]
-            if is_known or said["value"] == before["value"]:
+            if is_known or (said["value"], said["place"]) == (before["value"], before["place"]):
                 continue
             former.append(before)
         rows[key] = changed[key] = said
@@ -210,6 +210,7 @@ def _outcome_row(uid: str, step: Step) -> Row | None:
         "observed_at": int(decimal(facts.get("observed")) or step.at_ms),
         "recorded_at": step.at_ms,
         "seq": step.number,
+        "place": facts.get("place"),
     }
 
 

@@ -45,4 +45,4 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 
 def without_agent(facts: str, agent: str) -> str:
     """Return facts without an agent's id, which stands there between signs that no id has."""
-    return re.sub(rf"(?<=[=|]){re.escape(agent)}(?=[;|])", "", facts) if agent in facts else facts
+    return re.sub(rf"(?<=[=|,]){re.escape(agent)}(?=[;|])", "", facts) if agent in facts else facts

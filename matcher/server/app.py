@@ -39,9 +39,11 @@ from matcher.rpc.health import Health
 from matcher.rpc.interceptors.admission import AdmissionGate
 from matcher.rpc.open_streams import OpenStreams
 from matcher.rpc.ports import Services
+from matcher.rpc.quotas import PrincipalQuotas
 from matcher.rpc.server import build_server, drain
 from matcher.server.announcement import announced
 from matcher.server.callers import Callers, recognised
+from matcher.server.certificates import certificates_of
 from matcher.server.gc_freezer import GcFreezer, sparing
 from matcher.server.listener import bind, check_port
 from matcher.server.loop_watchdog import LoopWatchdog
@@ -49,15 +51,18 @@ from matcher.server.readiness import read_default_site, watch_readiness
 from matcher.server.replicas import open_replicas
 from matcher.server.store import OpenStore, open_store
 from matcher.server.supervisor import stop_with_parent, supervise
+from matcher.server.tracing import tracing
 from matcher.services.agent_import import ImportService
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
 from matcher.services.customers import CustomerService
 from matcher.services.departures import AwayReason
+from matcher.services.feedback import FeedbackService
 from matcher.services.forgetting import Forgetting, Rewriting
 from matcher.services.ledger import Ledger
 from matcher.services.ledger_feeder import FeederObserver, LedgerFeeder
 from matcher.services.pools import PoolService
+from matcher.services.praise import PraiseService
 from matcher.services.reservations import ReservationService
 from matcher.services.site_removal import SiteRemoval
 from matcher.services.site_waker import SiteWaker
@@ -151,13 +156,16 @@ async def running(settings: Settings) -> AsyncIterator[str]:
     # from eight sentences a message on they took more of a busy machine than anything else.
     threadpool_limits(limits=1, user_api="blas")
     check_port(settings)
+    certificates_of(settings)
     telemetry, turns = Telemetry(named_sites=settings.metric_sites), LoopTurns()
     _serve_metrics(settings, telemetry)
     health, ranker = Health(telemetry), Ranker(settings.affinity_tolerance, SearchBatcher(turns))
     tasks = BackgroundTasks(partial(_report_fault, telemetry))
     async with (
+        tracing(settings),
         open_store(settings, telemetry, tasks) as store,
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
+        open_ledger(settings, store, telemetry, tasks) as ledger,
         recognised(settings, store.client, tasks) as callers,
     ):
         router, assigner = _routing(store, replicas.sites, ranker, telemetry)
@@ -165,7 +173,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
         removal = SiteRemoval(store.stores.sites, tasks, store.stores.outbox.note_gone)
-        services = _services(settings, store, replicas.sites, router, assigner, windows, removal, telemetry, callers)
+        services = _services(
+            settings, store, replicas.sites, router, assigner, windows, removal, telemetry, ledger, callers
+        )
         await store.stores.sites.adopt_all()
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
@@ -181,7 +191,6 @@ async def running(settings: Settings) -> AsyncIterator[str]:
             background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
             background(tasks, "keys", store.key_watch.run),
             background(tasks, "rewriting", _rewriting(settings, store).run),
-            open_ledger(settings, store, telemetry, tasks),
             background(tasks, "model change", partial(replicas.change.run, replicas.sites, replicas.factory.by)),
             background(tasks, "loop watchdog", LoopWatchdog(telemetry.loop_lag_seconds.observe).run),
         ):
@@ -256,6 +265,7 @@ def _services(
     windows: MatchingWindows,
     removal: SiteRemoval,
     telemetry: Telemetry,
+    ledger: Ledger,
     callers: Callers,
 ) -> Services:
     client, stores = store.client, store.stores
@@ -287,6 +297,8 @@ def _services(
             client,
         ),
         sites=SiteService(stores.sites, stores.roster, sites, removal),
+        feedback=FeedbackService(stores.outcomes, stores.praise, ledger, sites, client),
+        praise=PraiseService(stores.praise, sites),
         access_keys=callers.access_keys,
     )
 
@@ -308,6 +320,7 @@ async def open_server(
         telemetry,
         streams=OpenStreams(settings.streams, settings.site_streams),
         sign_in=callers.sign_in,
+        quotas=PrincipalQuotas(settings.principal_calls_per_second, settings.principal_streams),
         admission=_admission_gate(settings, telemetry, health, turns, sites),
         share_port=settings.reuse_port,
         worker=settings.worker,
@@ -352,7 +365,7 @@ def _serve_metrics(settings: Settings, telemetry: Telemetry) -> None:
         return
     host, _, port = settings.metrics_listen.rpartition(":")
     try:
-        metrics_port = telemetry.serve(host.strip("[]"), int(port))
+        metrics_port = telemetry.serve(host.strip("[]"), int(port), settings.metrics_token.get_secret_value())
     except OSError as fault:
         raise SettingsWrong(f"metrics_listen {settings.metrics_listen}: {fault.strerror}") from fault
     log.info("metrics", address=f"{host}:{metrics_port}")

@@ -39,7 +39,9 @@ class AgentTraceStore:
         async for name, _ in self._traces.records(site, "vec", ("STRLEN",)):
             if name.partition(":")[2] == agent:
                 traces.records.add(keys.vectors(name.partition(":")[0], agent))
-        traces.records |= {keys.agent(agent), keys.holds(agent)}
+        praise = self._traces.records(site, "praise", ("HGET", "agent"))
+        traces.records |= {keys.praise(one) async for one, praised in praise if praised == agent.encode()}
+        traces.records |= {keys.agent(agent), keys.holds(agent), keys.praised(agent)}
         traces.members |= {(keys.agents, agent), (keys.timers, f"beat|{agent}")}
         for kind in ("contact", "resv"):
             async for name, fields in self._traces.records(site, kind, ("HGETALL",)):

@@ -22,7 +22,7 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:waker                     | string | the waker's lease    | the process that wakes sites                     |
 | m:ledger-gone               | set    | empties              | uids of removed sites with rows in the ledger    |
 | m:ledger-pruner             | string | the pruner's lease   | the process that prunes the ledger               |
-| m:{site}:life               | hash   | the site's           | uid, state, founder, what is next due, salt      |
+| m:{site}:life               | hash   | the site's           | uid, state, founder, next due, salt, praises     |
 | m:{site}:pools              | zset   | the site's           | pool ids                                         |
 | m:{site}:pool:<id>          | hash   | the pool's           | policy, version, times                           |
 | m:{site}:members:<pool>     | set    | the pool's           | ids of the pool's agents                         |
@@ -49,6 +49,9 @@ The braces are literal: the site is the hash tag, so all keys of a site lie on o
 | m:{site}:customers          | zset   | the last customer's  | customer → until when anything is remembered     |
 | m:{site}:contact:<id>       | hash   | its deadline + keep  | state, pool, channel, customer, exclusions       |
 | m:{site}:aside:<id>         | any    | its wait's           | a contact's record that could not be read        |
+| m:{site}:outcome:<contact>  | hash   | keep                 | outcomes that were recorded lately               |
+| m:{site}:praise:<id>        | hash   | praise lifetime      | a customer's words about an agent, sealed        |
+| m:{site}:praised:<agent>    | zset   | the last praise's    | ids of the praise of an agent → number           |
 | m:{site}:resv:<id>          | hash   | its deadline + keep  | state, agent, contact, fence, times              |
 | m:{m:sites}:once:create:<id>| string | a minute             | a creation of a site, beside the list of sites   |
 | m:{site}:once:<method>:<id> | string | request window       | digest of the request, ids of the answer         |
@@ -248,6 +251,18 @@ class Keys:
     def aside(self, contact: str) -> str:
         """Return the key of a quarantined contact's former record."""
         return self._of(f"aside:{contact}")
+
+    def outcomes(self, contact: str) -> str:
+        """Return the key of the outcomes of a contact that were recorded lately."""
+        return self._of(f"outcome:{contact}")
+
+    def praise(self, praise: str) -> str:
+        """Return the key of a customer's words about an agent."""
+        return self._of(f"praise:{praise}")
+
+    def praised(self, agent: str) -> str:
+        """Return the key of the ids of the praise of an agent."""
+        return self._of(f"praised:{agent}")
 
     def reservation(self, reservation: str) -> str:
         """Return the key of a reservation."""

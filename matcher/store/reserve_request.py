@@ -28,6 +28,7 @@ class Lifetimes:
     decision_ms: int
     keep_ms: int
     events_kept: int
+    praise_ms: int = 90 * 86_400_000
     outbox_kept: int = 0
     """About how many entries of a site's outbox are kept for the ledger; 0: there is no ledger."""
 

@@ -15,6 +15,8 @@ from matcher.store.customers import CustomerStore
 from matcher.store.keyring.service_keys import ServiceKeys
 from matcher.store.models import ModelStore
 from matcher.store.outbox import OutboxStore
+from matcher.store.outcomes import OutcomeStore
+from matcher.store.praise import PraiseStore
 from matcher.store.presence import PresenceStore
 from matcher.store.redis.client import StoreClient
 from matcher.store.reservations import Lifetimes, ReservationStore
@@ -42,6 +44,8 @@ class Stores:
     presence: PresenceStore
     events: EventStore
     audit: AuditStore
+    outcomes: OutcomeStore
+    praise: PraiseStore
     outbox: OutboxStore
 
     @classmethod
@@ -82,5 +86,7 @@ class Stores:
             presence=PresenceStore(connection, lifetimes.events_kept),
             events=EventStore(connection),
             audit=AuditStore(connection, lifetimes.events_kept),
+            outcomes=OutcomeStore(connection, kept_ms=lifetimes.keep_ms, outbox_kept=lifetimes.outbox_kept),
+            praise=PraiseStore(connection, keys, kept_ms=lifetimes.praise_ms, events_kept=lifetimes.events_kept),
             outbox=OutboxStore(connection, lifetimes.outbox_kept),
         )

@@ -77,6 +77,7 @@ class TraceStore:
             digests |= await self._note_customer(site, customer, traces)
         kept = await self._note_contacts(site, digests, traces, now_ms)
         await self._note_decisions(site, digests, kept, traces)
+        await self._note_praise(site, digests, traces)
         await self._note_the_rest(site, traces)
         await self.note_events(site, traces, traces.contacts | traces.reservations)
         await self._note_entries(site, traces)
@@ -209,7 +210,7 @@ class TraceStore:
         history = fields.get("history", b"").decode(errors="replace").split(";")
         traces.contacts.add(contact)
         traces.reservations |= {_RESERVATION.sub(r"\1", event) for event in history if _RESERVATION.fullmatch(event)}
-        traces.records |= {keys.contact(contact), keys.aside(contact)}
+        traces.records |= {keys.contact(contact), keys.aside(contact), keys.outcomes(contact)}
         traces.members |= {(keys.contacts, contact), (keys.timers, f"contact|{contact}")}
 
     async def _note_decisions(self, site: str, digests: set[str], kept: set[str], traces: Traces) -> None:
@@ -226,6 +227,15 @@ class TraceStore:
             traces.records.add(keys.decision(decision))
             traces.contacts |= {contact} - {""}
             traces.reservations |= {reservation} - {""}
+
+    async def _note_praise(self, site: str, digests: set[str], traces: Traces) -> None:
+        """Note what customers praise; where the customer was not known, it is found by the contact."""
+        keys = Keys(site)
+        async for praise, values in self.records(site, "praise", ("HMGET", "customer", "contact", "agent")):
+            digest, contact, agent = ((value or b"").decode(errors="replace") for value in values)
+            if self._keys.newest_digest(digest) in digests if digest else contact in traces.contacts:
+                traces.records.add(keys.praise(praise))
+                traces.members.add((keys.praised(agent), praise))
 
     async def _note_the_rest(self, site: str, traces: Traces) -> None:
         """Note the reservations of contacts, and the requests that were answered with them."""

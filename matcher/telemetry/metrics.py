@@ -8,11 +8,12 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app, start_http_server
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from matcher.telemetry.guarded_page import asking_for
 from matcher.telemetry.sites import MOST_NAMED, OTHER, SiteLabels, SiteMeasure
 
 _CALL_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -173,9 +174,14 @@ class Telemetry:
         )
         self.serving = self._gauge("matcher_serving", "1 while this process serves calls, else 0.")
 
-    def serve(self, address: str, port: int) -> int:
-        """Serve /metrics on a port of its own, from a thread; return the port: a free one if 0 was given."""
+    def serve(self, address: str, port: int, token: str = "") -> int:
+        """Serve /metrics on a port of its own, from a thread; return the port: a free one if 0 was given.
+
+        token: what a reader must show as `Authorization: Bearer …`; "": nothing.
+        """
         self._pages = start_http_server(port, address, self.registry)
+        if token:
+            self._pages[0].set_app(asking_for(token, make_wsgi_app(self.registry)))
         return int(self._pages[0].server_port)
 
     def measure_sites(self, measures: Iterable[SiteMeasure]) -> None:

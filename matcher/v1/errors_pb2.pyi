@@ -161,6 +161,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED: as many streams (Watch methods, ImportAgents) are open as this process, or the site in this
     process, may have; RetryInfo says when to try again, also at another replica. Example: {"of": "site", "limit": "5000"}.
     """
+    CONTACT_UNSERVED: _ErrorReason.ValueType  # 54
+    """FAILED_PRECONDITION: no agent has served the contact, so praise is of nobody.
+    Example: {"contact": "sites/default/contacts/c-1"}.
+    """
     STORE_UNAVAILABLE: _ErrorReason.ValueType  # 60
     """UNAVAILABLE: the store does not answer; RetryInfo says when to try again. Example: {}."""
     INDEX_BEHIND: _ErrorReason.ValueType  # 61
@@ -189,6 +193,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED: none of the caller's roles allows the call, for the method or for a name in the request; each of
     `roles` would. What only the store knows is not refused so: what the caller does not reach is not found.
     Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
+    """
+    QUOTA_EXCEEDED: _ErrorReason.ValueType  # 66
+    """RESOURCE_EXHAUSTED: the caller, or the site, has used up a quota; where time alone helps, RetryInfo says when to try
+    again. Example: {"quota": "calls_per_second", "limit": "50"}.
     """
     INTERNAL_FAULT: _ErrorReason.ValueType  # 70
     """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""
@@ -348,6 +356,10 @@ TOO_MANY_STREAMS: ErrorReason.ValueType  # 53
 """RESOURCE_EXHAUSTED: as many streams (Watch methods, ImportAgents) are open as this process, or the site in this
 process, may have; RetryInfo says when to try again, also at another replica. Example: {"of": "site", "limit": "5000"}.
 """
+CONTACT_UNSERVED: ErrorReason.ValueType  # 54
+"""FAILED_PRECONDITION: no agent has served the contact, so praise is of nobody.
+Example: {"contact": "sites/default/contacts/c-1"}.
+"""
 STORE_UNAVAILABLE: ErrorReason.ValueType  # 60
 """UNAVAILABLE: the store does not answer; RetryInfo says when to try again. Example: {}."""
 INDEX_BEHIND: ErrorReason.ValueType  # 61
@@ -376,6 +388,10 @@ PERMISSION_DENIED: ErrorReason.ValueType  # 65
 """PERMISSION_DENIED: none of the caller's roles allows the call, for the method or for a name in the request; each of
 `roles` would. What only the store knows is not refused so: what the caller does not reach is not found.
 Example: {"roles": "platform, supervisor", "name": "sites/acme/pools/billing"}.
+"""
+QUOTA_EXCEEDED: ErrorReason.ValueType  # 66
+"""RESOURCE_EXHAUSTED: the caller, or the site, has used up a quota; where time alone helps, RetryInfo says when to try
+again. Example: {"quota": "calls_per_second", "limit": "50"}.
 """
 INTERNAL_FAULT: ErrorReason.ValueType  # 70
 """INTERNAL: a fault of the service; the log has the details under this incident id. Example: {"incident": "5f1c9a…"}."""

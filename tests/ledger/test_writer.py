@@ -15,6 +15,7 @@ from matcher.ledger.forgetting import prune_slice, remove_site
 from matcher.ledger.reader import ContactLife, LedgerReader
 from matcher.ledger.tables import CONTACTS, GAPS, METADATA, OF_CONTACTS, SITES
 from matcher.ledger.writer import Committed, LedgerWriter
+from matcher.model.outcomes import Life
 from matcher.model.steps import AGENT, CUSTOMER, UNMATCHED
 from tests.ledger.steps import BORN, UID, batch, life, outcome, step
 
@@ -126,10 +127,8 @@ def test_an_outcome_is_kept_once_and_a_correction_keeps_what_was_said_before(dat
     assert rows(database)["outcomes"] == before
     writer.commit(batch([outcome(7, "c", "csat", 4), outcome(8, "c", "csat", 5, "agent")]))
     assert only(database).outcomes == {"csat": 4.0}
-    assert [(born, known.value, known.source) for born, known in reader.corrections(UID, "c")] == [
-        (BORN, 2.0, "survey")
-    ]
-    assert {known.source: known.value for _, known in reader.outcomes(UID, "c")} == {"agent": 5.0, "survey": 4.0}
+    (history,) = reader.histories(UID, [Life("c", BORN)])
+    assert [(known.source, known.value) for known in history] == [("agent", 5.0), ("survey", 2.0), ("survey", 4.0)]
     everything = rows(database)
     writer.commit(batch([outcome(7, "c", "csat", 4), outcome(8, "c", "csat", 5, "agent")]))
     assert rows(database) == everything

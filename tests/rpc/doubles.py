@@ -43,6 +43,7 @@ from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, 
 from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
+from tests.rpc.feedback_doubles import FeedbackDouble
 from tests.rpc.key_doubles import KeysDouble
 
 MAYA = Agent(
@@ -351,6 +352,7 @@ class Doubles:
     sites: SitesDouble = field(default_factory=SitesDouble)
     customers: CustomersDouble = field(default_factory=CustomersDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
+    feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
     access_keys: KeysDouble = field(default_factory=KeysDouble)
 
     @property
@@ -369,6 +371,8 @@ class Doubles:
             sites=self.sites,
             customers=self.customers,
             forgetting=self.forgetting,
+            feedback=self.feedback,
+            praise=self.feedback,
             access_keys=self.access_keys,
         )
 
@@ -385,6 +389,7 @@ class Doubles:
             self.sites,
             self.customers,
             self.forgetting,
+            self.feedback,
             self.access_keys,
         )
         return [call for double in doubles for call in double.calls]

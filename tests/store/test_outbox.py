@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 from matcher.model.lifecycle import Cause
-from matcher.model.steps import CUSTOMER, UNMATCHED, Step
+from matcher.model.steps import CUSTOMER, UNMATCHED, Step, without_agent
 from matcher.store import verbs
+from matcher.store.by_hand import ByHand
 from matcher.store.outbox import Feeding, step_of
 from matcher.store.reservations import ReserveKind, WaitTerms
 from tests.store.stage import KEEP_MS, LONG_MS, Stage
@@ -50,11 +51,24 @@ async def test_every_step_of_a_contact_s_life_stands_in_the_outbox_once(lawful: 
 async def test_an_offer_says_what_is_known_of_the_choice(stage: Stage) -> None:
     """Basis, affinity and load come from the choice itself, the rest from the ranking."""
     await stage.put("ann", 4)
+    await stage.put("bob")
+    await stage.set_idle("ann", 1_000)
+    await stage.hold("bob")
     await stage.hold(("ann", 0.5))
-    await stage.hold(("ann", 0.75), contact="c", facts="margin=0.1000;")
+    await stage.hold(("bob", 0.9), ("ann", 0.75), contact="c", facts="margin=0.1000;")
     offered = (await steps(stage))[-1]
     known = {"channel": "chat", "basis": "AFFINITY", "affinity": "0.7500", "utilization": "0.2500", "margin": "0.1000"}
-    assert offered.known() == known
+    assert offered.known() == known | {"seen": "bob|CAPACITY,ann|1|4|1000"}
+    assert without_agent(without_agent(offered.facts, "bob"), "ann").count("seen=|CAPACITY,|1|4|1000;") == 1
+
+
+async def test_an_assignment_by_hand_says_who_made_it_and_why(stage: Stage) -> None:
+    """In the caller's words, whose semicolons would end a fact."""
+    ann = await stage.put("ann")
+    by_hand = ByHand(0, ann.profile_version, (), frozenset(), False, False, "Eva; desk 7", "They = friends; she asked.")
+    await stage.hold("ann", contact="c", how=ReserveKind.ASSIGN, by_hand=by_hand)
+    known = (await steps(stage))[-1].known()
+    assert (known["actor"], known["reason"]) == ("Eva, desk 7", "They = friends, she asked.")
 
 
 async def test_a_contact_without_an_agent_who_may_not_wait_is_noted_as_unmatched(stage: Stage) -> None:

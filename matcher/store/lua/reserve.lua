@@ -159,25 +159,6 @@ local function require_by_hand(attempt, changes)
   if replaces and arg.needs ~= '' then add(changes, 'needs', arg.needs) end
 end
 
--- Notes for the ledger what is known of the choice. `chosen` nil: the contact waits.
-local function note_facts(attempt, chosen)
-  local arg = attempt.arg
-  if arg.outbox_kept == '0' then return end
-  local facts = 'channel=' .. arg.channel .. ';'
-  if not attempt.record.sequence and arg.customer_digest ~= '' then
-    facts = facts .. 'customer=' .. arg.customer_digest .. ';'
-  end
-  if not attempt.record.sequence and attempt.record.arm then facts = facts .. 'draw=' .. attempt.record.arm .. ';' end
-  if chosen then
-    if arg.compared ~= '' then facts = facts .. 'compared=' .. arg.compared .. ';' end
-    facts = facts .. 'basis=' .. arg.basis .. ';'
-    if chosen.affinity then facts = facts .. string.format('affinity=%.4f;', chosen.affinity) end
-    if chosen.utilisation then facts = facts .. string.format('utilization=%.4f;', chosen.utilisation) end
-    facts = facts .. arg.facts
-  end
-  attempt.contact.facts = facts
-end
-
 -- Lets the contact wait until a time. `changes` are further fields of its record and their values.
 local function let_wait(attempt, created, waits_until, changes)
   local key, arg, record, contact = attempt.key, attempt.arg, attempt.record, attempt.contact

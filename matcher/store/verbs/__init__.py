@@ -24,6 +24,7 @@ from matcher.store.verbs.customers import (
     Remember,
     Reseal,
 )
+from matcher.store.verbs.feedback import GivenOutcome, PutPraise, RecordOutcomes
 from matcher.store.verbs.keys import UseKeys
 from matcher.store.verbs.outbox import Feed, ForgottenPerson, NoteForgets, NoteUnmatched, PersonToForget
 from matcher.store.verbs.processes import RaiseSchema, Register
@@ -38,6 +39,7 @@ from matcher.store.verbs.reservations import (
     Expire,
     HandedOn,
     Renew,
+    ReportedOutcome,
     Reserve,
     ReserveInOrder,
     Rest,
@@ -109,6 +111,7 @@ __all__ = [
     "FoundSite",
     "FreedAgent",
     "GiveBack",
+    "GivenOutcome",
     "HandedOn",
     "Handle",
     "Lead",
@@ -129,6 +132,7 @@ __all__ = [
     "PoolLeft",
     "PutAgent",
     "PutPool",
+    "PutPraise",
     "PutProfile",
     "PutProfileVectors",
     "PutStatus",
@@ -136,10 +140,12 @@ __all__ = [
     "Quarantine",
     "RaiseSchema",
     "RecallHandle",
+    "RecordOutcomes",
     "Register",
     "Rehash",
     "Remember",
     "Renew",
+    "ReportedOutcome",
     "Reseal",
     "Reserve",
     "ReserveInOrder",
@@ -185,6 +191,8 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         RecallHandle,
         Rehash,
         Reseal,
+        RecordOutcomes,
+        PutPraise,
         UseKeys,
         ChangeAccess,
         PutAgent,

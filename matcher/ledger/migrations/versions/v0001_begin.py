@@ -46,9 +46,7 @@ def upgrade() -> None:
             nullable=True,
             comment="the basis that the contact would have had in treatment",
         ),
-        sa.Column(
-            "would_be_affinity", sa.Float(), nullable=True, comment="the best affinity, also where the arm is control"
-        ),
+        sa.Column("would_be_affinity", sa.Float(), nullable=True, comment="the affinity of that agent"),
         sa.Column("basis", sa.String(length=32), nullable=True, comment="why that agent, at the first offer"),
         sa.Column("affinity", sa.Float(), nullable=True, comment="of the agent of the first offer"),
         sa.Column(
@@ -106,6 +104,7 @@ def upgrade() -> None:
         sa.Column("value", sa.Float(), nullable=False, comment="the former value"),
         sa.Column("observed_at", sa.BigInteger(), nullable=False, comment="when it was seen"),
         sa.Column("recorded_at", sa.BigInteger(), nullable=False, comment="when it was recorded"),
+        sa.Column("place", sa.String(length=128), nullable=True, comment="as of outcomes"),
         sa.PrimaryKeyConstraint("site_uid", "contact", "born", "source", "kind", "seq"),
     )
     op.create_table(
@@ -146,6 +145,7 @@ def upgrade() -> None:
         sa.Column("observed_at", sa.BigInteger(), nullable=False, comment="when it was seen"),
         sa.Column("recorded_at", sa.BigInteger(), nullable=False, comment="when it was recorded"),
         sa.Column("seq", sa.BigInteger(), nullable=False, comment="the entry that said so last"),
+        sa.Column("place", sa.String(length=128), nullable=True, comment="where a recommendation was seen"),
         sa.PrimaryKeyConstraint("site_uid", "contact", "born", "source", "kind"),
     )
     op.create_table(
