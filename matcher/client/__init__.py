@@ -12,6 +12,7 @@ from matcher.client.credentials import FixedToken, TokenCommand, TokenFile, cert
 from matcher.client.customer_calls import CustomerCalls
 from matcher.client.failure import MatcherCallError, Violation
 from matcher.client.feedback_calls import FeedbackCalls
+from matcher.client.impact_calls import ImpactCalls
 from matcher.client.joint_calls import JointCalls
 from matcher.client.key_calls import KeyCalls
 from matcher.client.roster_calls import RosterCalls
@@ -31,7 +32,7 @@ __all__ = [
 
 
 class MatcherClient(
-    RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, FeedbackCalls, KeyCalls, Connection
+    RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, FeedbackCalls, ImpactCalls, KeyCalls, Connection
 ):
     """Calls the service for one site.
 

@@ -31,6 +31,7 @@ from matcher.model import (
     StreamPlace,
 )
 from matcher.model.customers import Customer, CustomerWrite
+from matcher.model.impact import ImpactReport, ImpactRequest
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.model.outcomes import ContactOutcomes, OutcomeRecorded, OutcomeWrite
 from matcher.model.praise import Praise, PraisePage, Readers
@@ -240,6 +241,13 @@ class CustomerService(Protocol):
         """Join the handles of one customer; read the customer."""
 
 
+class ImpactService(Protocol):
+    """What the comparison shows. The method may raise a MatcherError."""
+
+    async def report(self, site: str, request: ImpactRequest) -> ImpactReport:
+        """Report the differences between the arms, by pool and outcome."""
+
+
 class FeedbackService(Protocol):
     """What became of contacts afterwards. Every method may raise a MatcherError."""
 
@@ -324,6 +332,7 @@ class Services:
     sites: SiteService
     customers: CustomerService
     forgetting: Forgetting
+    impact: ImpactService
     feedback: FeedbackService
     praise: PraiseService
     access_keys: AccessKeyService | None = None

@@ -44,6 +44,7 @@ from matcher.rpc.ports import Services
 from tests.rpc.customer_doubles import CustomersDouble, ForgettingDouble
 from tests.rpc.double import NOW_MS, Double
 from tests.rpc.feedback_doubles import FeedbackDouble
+from tests.rpc.impact_double import ImpactDouble
 from tests.rpc.key_doubles import KeysDouble
 
 MAYA = Agent(
@@ -352,6 +353,7 @@ class Doubles:
     sites: SitesDouble = field(default_factory=SitesDouble)
     customers: CustomersDouble = field(default_factory=CustomersDouble)
     forgetting: ForgettingDouble = field(default_factory=ForgettingDouble)
+    impact: ImpactDouble = field(default_factory=ImpactDouble)
     feedback: FeedbackDouble = field(default_factory=FeedbackDouble)
     access_keys: KeysDouble = field(default_factory=KeysDouble)
 
@@ -371,6 +373,7 @@ class Doubles:
             sites=self.sites,
             customers=self.customers,
             forgetting=self.forgetting,
+            impact=self.impact,
             feedback=self.feedback,
             praise=self.feedback,
             access_keys=self.access_keys,
@@ -389,6 +392,7 @@ class Doubles:
             self.sites,
             self.customers,
             self.forgetting,
+            self.impact,
             self.feedback,
             self.access_keys,
         )
