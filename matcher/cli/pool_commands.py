@@ -70,6 +70,10 @@ ProfileWeight = Annotated[
         "--profile-weight", help="How much a customer's interests count where the message says too little; 0: never."
     ),
 ]
+Listening = Annotated[
+    bool | None,
+    typer.Option("--listening/--no-listening", help="Count what customers bring up, for `matcher coverage`."),
+]
 Wait = Annotated[Seconds, typer.Option("--wait", help="Seconds that a contact may wait in the queue.")]
 WaitWeight = Annotated[float | None, typer.Option("--wait-weight", help="Affinity that a second of waiting is worth.")]
 HeadStart = Annotated[
@@ -159,6 +163,7 @@ OPTIONS = {
     "small_talk": "small-talk",
     "when_overloaded": "when-overloaded",
     "second_complete_ends_wrap_up": "second_complete",
+    "listening": "listening",
     **DURATIONS,
     **NUMBERS,
 }
@@ -228,6 +233,7 @@ async def create(
     floor: Floor = None,
     tolerance: Tolerance = None,
     profile_weight: ProfileWeight = None,
+    listening: Listening = None,
     scorer: Scorer = None,
     wait: Wait = None,
     wait_weight: WaitWeight = None,
@@ -265,6 +271,7 @@ async def update(
     floor: Floor = None,
     tolerance: Tolerance = None,
     profile_weight: ProfileWeight = None,
+    listening: Listening = None,
     scorer: Scorer = None,
     wait: Wait = None,
     wait_weight: WaitWeight = None,
@@ -290,6 +297,7 @@ async def update(
     fields = [field.name for field, _ in change.ListFields() if field.name != "wrap_up"]
     fields += [f"wrap_up.{field.name}" for field, _ in change.wrap_up.ListFields()]
     fields += ["second_complete_ends_wrap_up"] if second_complete is SecondCompletes.CHANGES_NOTHING else []
+    fields += ["listening"] if listening is False else []
     fields += [field for field, text in (("display_name", name), ("scorer", scorer)) if text == ""]
     reset = [_field(option) for option in unset or ()]
     if both := set(fields) & set(reset):
@@ -345,6 +353,7 @@ def _pool(arguments: Mapping[str, Any]) -> pb.Pool:
             attrgetter(field)(pool).CopyFrom(duration)
     if arguments["second_complete"] is SecondCompletes.ENDS_WRAP_UP:
         pool.second_complete_ends_wrap_up = True
+    pool.listening = bool(arguments["listening"])
     return pool
 
 

@@ -14,6 +14,7 @@ from matcher.errors import (
     FieldsInvalid,
     FieldViolation,
 )
+from matcher.listening.listener import Listener, Said
 from matcher.model import (
     Candidate,
     Constraint,
@@ -73,7 +74,9 @@ class Router:
         clocks: Clocks,
         ranker: Ranker,
         reserver: Reserver,
+        listener: Listener | None = None,
     ) -> None:
+        """listener: hears what new contacts bring up, in pools that listen."""
         self._store = store
         self._contacts = contacts
         self.returning = ReturningCustomers(customers, clocks)
@@ -82,6 +85,7 @@ class Router:
         self._clocks = clocks
         self._ranker = ranker
         self._reserver = reserver
+        self._listener = listener
 
     async def route(self, site: str, request: RouteRequest, decided: BatchDecision | None = None) -> Outcome:
         """Decide which agent takes the message and hold capacity of the agent; where nobody is free, queue the contact.
@@ -128,6 +132,8 @@ class Router:
             case NobodyFree() as nobody:
                 return await self._unmatched(to_rank, nobody, explain=request.explain_unmatched)
             case outcome:
+                if self._listener and pool.policy.listening and not outcome.replayed:
+                    self._listener.hear(replica, pool, _said(message, encoded, outcome))
                 return outcome
 
     async def transfer(self, site: str, request: TransferRequest) -> Outcome:
@@ -248,6 +254,20 @@ class Router:
         reason = _last_constraint(nobody.left_out)
         lacking = request.replica.index.unmet_skills(request.requirements) if reason is Constraint.SKILL else {}
         return Unmatched(nobody.contact, reason, nobody.left_out, would_match, request.unknown_preferred, lacking)
+
+
+def _said(message: Message, encoded: EncodedMessage, outcome: ReservedOutcome | QueuedOutcome) -> Said:
+    """Return what a contact's decision has of its message, and who was held for the contact."""
+    held = outcome.reservation if isinstance(outcome, ReservedOutcome) else None
+    return Said(
+        contact=outcome.contact if isinstance(outcome, QueuedOutcome) else outcome.reservation.contact,
+        customer=message.customer,
+        agent=held.agent if held else "",
+        channel=message.requirements.channel,
+        texts=encoded.texts,
+        vectors=encoded.vectors,
+        language=encoded.language,
+    )
 
 
 def _excluded_by(contact: Contact, replica: SiteReplica) -> set[str]:

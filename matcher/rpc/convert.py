@@ -306,6 +306,7 @@ def pool(site: str, record: Pool, *, floor: float, tolerance: float, scorer: str
         wrap_up=_wrap_up(policy),
         second_complete_ends_wrap_up=policy.second_complete_ends_wrap_up,
         profile_weight=policy.profile_weight,
+        listening=policy.listening,
         affinity_floor=policy.affinity_floor,
         affinity_tolerance=policy.affinity_tolerance,
         effective_affinity_floor=floor,

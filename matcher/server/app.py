@@ -21,6 +21,7 @@ from matcher.aio import BackgroundTasks, background, ending
 from matcher.config import Settings, ignored_variables, load
 from matcher.encoder import usable_cores
 from matcher.errors import MatcherError, SettingsWrong, SiteExists
+from matcher.listening.listener import Listener
 from matcher.model import DEFAULT_SITE
 from matcher.replica.site_registry import SiteRegistry
 from matcher.routing.assigner import Assigner

@@ -13,6 +13,7 @@ from matcher.store.contacts import ContactStore
 from matcher.store.customer_records import CustomerRecordStore
 from matcher.store.customers import CustomerStore
 from matcher.store.keyring.service_keys import ServiceKeys
+from matcher.store.listening import ListeningStore
 from matcher.store.models import ModelStore
 from matcher.store.presence import PresenceStore
 from matcher.store.redis.client import StoreClient
@@ -41,6 +42,7 @@ class Stores:
     presence: PresenceStore
     events: EventStore
     audit: AuditStore
+    listening: ListeningStore
 
     @classmethod
     def on(
@@ -76,4 +78,5 @@ class Stores:
             presence=PresenceStore(connection, lifetimes.events_kept),
             events=EventStore(connection),
             audit=AuditStore(connection, lifetimes.events_kept),
+            listening=ListeningStore(connection, RewriteStore(connection)),
         )

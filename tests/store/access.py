@@ -30,6 +30,9 @@ SCRIPTED: Final = (
     "hmget",
     "hgetall",
     "hincrby",
+    "hsetnx",
+    "pfadd",
+    "pfcount",
     "pexpire",
     "pexpireat",
     "persist",
@@ -92,7 +95,7 @@ CALLED: Final = (
 )
 """The commands that the service calls."""
 
-INSPECTING: Final = ("pttl", "smembers", "type")
+INSPECTING: Final = ("dump", "pttl", "smembers", "type")
 """The commands that only tests call, to inspect what is stored."""
 
 

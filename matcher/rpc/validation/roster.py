@@ -53,6 +53,7 @@ POOL_PATHS: Final = frozenset(
         "small_talk",
         "when_overloaded",
         "second_complete_ends_wrap_up",
+        "listening",
         *(f"wrap_up.{field}" for field in _WRAP_UP),
         *_DURATIONS,
         *_SHARES,
@@ -228,6 +229,8 @@ def _pool_values(wrong: Violations, pool: pb.Pool, paths: frozenset[str]) -> dic
     values |= _wrap_up_values(wrong, pool.wrap_up, paths)
     if "second_complete_ends_wrap_up" in paths:
         values["second_complete_ends_wrap_up"] = pool.second_complete_ends_wrap_up
+    if "listening" in paths:
+        values["listening"] = pool.listening
     for path in sorted(_SHARES & paths):
         given = pool.HasField(path)  # type: ignore[arg-type]
         values[path] = wrong.share(f"pool.{path}", getattr(pool, path)) if given else None

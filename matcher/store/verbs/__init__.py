@@ -24,6 +24,7 @@ from matcher.store.verbs.customers import (
     Reseal,
 )
 from matcher.store.verbs.keys import UseKeys
+from matcher.store.verbs.listening import Hear, HeardContact, HeardEntry
 from matcher.store.verbs.processes import RaiseSchema, Register
 from matcher.store.verbs.reservations import (
     Accept,
@@ -106,6 +107,9 @@ __all__ = [
     "Handle",
     "Lead",
     "Leave",
+    "Hear",
+    "HeardContact",
+    "HeardEntry",
     "Link",
     "ListedMember",
     "LoadEvent",
@@ -162,6 +166,7 @@ VERBS: Final[Mapping[str, type[VerbCall]]] = {
         MissBeat,
         Lead,
         GiveBack,
+        Hear,
         Link,
         Remember,
         PutProfile,
