@@ -149,8 +149,8 @@ class Settings(BaseModel):
     )
     listening_entries: Path | None = Field(
         None,
-        description="Folder of sites' own entries for listening, beside the packaged ones: <site>/interests.<language>.tsv "
-        "and <site>/themes.<language>.tsv.",
+        description="Folder of sites' own entries for listening: <site>/interests.<language>.tsv and "
+        "<site>/themes.<language>.tsv.",
     )
     affinity_tolerance: float = Field(
         0.03,
@@ -208,7 +208,14 @@ class Settings(BaseModel):
         return value or None
 
     @field_validator(
-        "data_dir", "seal_keys_file", "model_cache", "scorers", "listening_entries", "tls_certificate", "tls_key", "tls_client_ca"
+        "data_dir",
+        "seal_keys_file",
+        "model_cache",
+        "scorers",
+        "listening_entries",
+        "tls_certificate",
+        "tls_key",
+        "tls_client_ca",
     )
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:

@@ -119,6 +119,10 @@ TABLE: Final[Mapping[str, Row]] = MappingProxyType(
         ForgetCustomer=("d", Reach.SITE),
     )
     | _rows(
+        "matcher.v1.FeedbackService",
+        GetCoverage=("sdo", Reach.NAMED),
+    )
+    | _rows(
         "matcher.v1.KeyService",
         CreateKey=("w", Reach.SERVICE),
         ListKeys=("w", Reach.SERVICE),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from matcher.client.connection import Connection, Deadlines
 from matcher.client.contact_calls import ContactCalls
+from matcher.client.coverage_calls import CoverageCalls
 from matcher.client.customer_calls import CustomerCalls
 from matcher.client.failure import MatcherCallError, Violation
 from matcher.client.joint_calls import JointCalls
@@ -17,7 +18,7 @@ from matcher.client.routing_calls import RoutingCalls
 __all__ = ["Deadlines", "MatcherCallError", "MatcherClient", "Violation"]
 
 
-class MatcherClient(RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, Connection):
+class MatcherClient(RoutingCalls, JointCalls, ContactCalls, RosterCalls, CustomerCalls, CoverageCalls, Connection):
     """Calls the service for one site.
 
     A method returns the generated message or raises `MatcherCallError`. Ids are plain ("maya") or full resource names

@@ -15,11 +15,13 @@ from matcher.client.retry import service_config
 from matcher.client.spreading import spread
 from matcher.client.true_status import with_true_status
 from matcher.v1.customers_pb2_grpc import CustomerServiceStub
+from matcher.v1.feedback_pb2_grpc import FeedbackServiceStub
 from matcher.v1.roster_pb2_grpc import RosterServiceStub
 from matcher.v1.routing_pb2_grpc import RoutingServiceStub
 
 if TYPE_CHECKING:
     from matcher.v1.customers_pb2_grpc import CustomerServiceAsyncStub
+    from matcher.v1.feedback_pb2_grpc import FeedbackServiceAsyncStub
     from matcher.v1.roster_pb2_grpc import RosterServiceAsyncStub
     from matcher.v1.routing_pb2_grpc import RoutingServiceAsyncStub
 
@@ -49,7 +51,9 @@ CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
-Stubs: TypeAlias = "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub, CustomerServiceAsyncStub]"
+Stubs: TypeAlias = (
+    "tuple[RoutingServiceAsyncStub, RosterServiceAsyncStub, CustomerServiceAsyncStub, FeedbackServiceAsyncStub]"
+)
 
 
 def _rounds(stubs: list[Stubs]) -> Iterator[Stubs]:
@@ -140,7 +144,12 @@ class Connection:
         self._channels = channels
         self._stubs = _rounds(
             [
-                (RoutingServiceStub(channel), RosterServiceStub(channel), CustomerServiceStub(channel))
+                (
+                    RoutingServiceStub(channel),
+                    RosterServiceStub(channel),
+                    CustomerServiceStub(channel),
+                    FeedbackServiceStub(channel),
+                )
                 for channel in channels
             ]
         )
@@ -187,6 +196,10 @@ class Connection:
     @property
     def _customers(self) -> CustomerServiceAsyncStub:
         return self._next()[2]
+
+    @property
+    def _feedback(self) -> FeedbackServiceAsyncStub:
+        return self._next()[3]
 
     def _next(self) -> Stubs:
         stubs = next(self._stubs, None)

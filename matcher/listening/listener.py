@@ -1,4 +1,4 @@
-"""Listener: compares what decisions have encoded with the entries, gathers the counts, and writes them by the minute."""
+"""Listener: compares what decisions have encoded with the entries, and writes the counts by the minute."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Router:
         reserver: Reserver,
         listener: Listener | None = None,
     ) -> None:
-        """listener: hears what new contacts bring up, in pools that listen."""
+        """Take the parts; listener: hears what new contacts bring up, in pools that listen."""
         self._store = store
         self._contacts = contacts
         self.returning = ReturningCustomers(customers, clocks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from matcher.v1 import customers_pb2, roster_pb2, routing_pb2
+from matcher.v1 import customers_pb2, feedback_pb2, roster_pb2, routing_pb2
 
 KIB: Final = 2**10
 MIB: Final = 2**20
@@ -75,6 +75,9 @@ _BY_SERVICE: Final = {
         "ListCustomers": SMALL_BYTES,
         "LinkCustomers": SMALL_BYTES,
         "ForgetCustomer": SMALL_BYTES,
+    },
+    feedback_pb2.DESCRIPTOR.services_by_name["FeedbackService"]: {
+        "GetCoverage": SMALL_BYTES,
     },
 }
 

@@ -10,13 +10,14 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 
 from matcher.telemetry import Telemetry
-from matcher.v1 import customers_pb2, roster_pb2, routing_pb2
+from matcher.v1 import customers_pb2, feedback_pb2, roster_pb2, routing_pb2
 
 SERVICES: Final = (
     "",
     routing_pb2.DESCRIPTOR.services_by_name["RoutingService"].full_name,
     roster_pb2.DESCRIPTOR.services_by_name["RosterService"].full_name,
     customers_pb2.DESCRIPTOR.services_by_name["CustomerService"].full_name,
+    feedback_pb2.DESCRIPTOR.services_by_name["FeedbackService"].full_name,
 )
 
 LIVENESS: Final = "liveness"

@@ -28,6 +28,7 @@ from matcher.model import (
     Site,
     StreamPlace,
 )
+from matcher.model.coverage import Coverage
 from matcher.model.customers import Customer, CustomerWrite
 from matcher.model.lifecycle import AgentStatus, ContactState
 from matcher.model.requests import AssignRequest, RouteRequest, SuggestRequest, TransferRequest
@@ -259,6 +260,13 @@ class SiteService(Protocol):
         """Remove a site."""
 
 
+class CoverageService(Protocol):
+    """What customers bring up. Every method may raise a MatcherError."""
+
+    async def coverage(self, site: str, pool: str, days: int) -> Coverage:
+        """Return what the customers of a pool brought up in the last days."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The services behind the servicers."""
@@ -274,4 +282,5 @@ class Services:
     pools: PoolService
     sites: SiteService
     customers: CustomerService
+    coverage: CoverageService
     forgetting: Forgetting

@@ -12,6 +12,7 @@ from matcher.auth.authorizer import TABLE_AUTHORIZER, Authorizer
 from matcher.rpc.body_limits import GRPC_BYTES
 from matcher.rpc.call_prefetch import MethodRegistrar, prefetching
 from matcher.rpc.customer_servicer import CustomerServicer
+from matcher.rpc.feedback_servicer import FeedbackServicer
 from matcher.rpc.health import SERVICES, Health
 from matcher.rpc.interceptors.admission import AdmissionGate
 from matcher.rpc.interceptors.errors import ErrorInterceptor
@@ -24,7 +25,7 @@ from matcher.rpc.ports import Services
 from matcher.rpc.roster_servicer import RosterServicer
 from matcher.rpc.routing_servicer import RoutingServicer
 from matcher.telemetry import Telemetry
-from matcher.v1 import customers_pb2_grpc, roster_pb2_grpc, routing_pb2_grpc
+from matcher.v1 import customers_pb2_grpc, feedback_pb2_grpc, roster_pb2_grpc, routing_pb2_grpc
 
 KEEPALIVE_OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 20_000),
@@ -96,6 +97,7 @@ def build_server(
     routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(services, telemetry, streams), registrar)
     roster_pb2_grpc.add_RosterServiceServicer_to_server(RosterServicer(services, streams), registrar)
     customers_pb2_grpc.add_CustomerServiceServicer_to_server(CustomerServicer(services), registrar)
+    feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(FeedbackServicer(services), registrar)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, registrar)
     served = (*SERVICES[1:], health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(served, server)

@@ -51,6 +51,7 @@ from matcher.server.supervisor import stop_with_parent, supervise
 from matcher.services.agent_import import ImportService
 from matcher.services.agents import AgentService
 from matcher.services.contacts import ContactService
+from matcher.services.coverage import CoverageService
 from matcher.services.customers import CustomerService
 from matcher.services.departures import AwayReason
 from matcher.services.forgetting import Forgetting, Rewriting
@@ -156,12 +157,13 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         open_store(settings, telemetry, tasks) as store,
         open_replicas(settings, telemetry, store, ranker, tasks) as replicas,
     ):
-        router, assigner = _routing(store, replicas.sites, ranker, telemetry)
+        listener = _listener(settings, store)
+        router, assigner = _routing(store, replicas.sites, ranker, telemetry, listener)
         # A core is left for single messages, where there are several.
         share = EncoderShare(max(1, (settings.encoder_threads or usable_cores()) - 1))
         windows = MatchingWindows(router, BatchRouter(router, replicas.sites, ranker, share), replicas.sites)
         removal = SiteRemoval(store.stores.sites, tasks)
-        services = _services(settings, store, replicas.sites, router, assigner, windows, removal, telemetry)
+        services = _services(settings, store, replicas.sites, router, assigner, windows, removal, telemetry, listener)
         await store.stores.sites.adopt_all()
         with suppress(SiteExists):
             await services.sites.create_site(DEFAULT_SITE)
@@ -171,7 +173,9 @@ async def running(settings: Settings) -> AsyncIterator[str]:
         )
         async with (
             open_server(settings, telemetry, services, health, turns, replicas.sites) as address,
+            ending(listener.close),
             ending(windows.close),
+            background(tasks, "listening", listener.run),
             background(tasks, "readiness", watch),
             ending(removal.close),
             background(tasks, "sites", SiteWaker(store.stores.sites, replicas.sites, removal, store.client).run),
@@ -192,7 +196,18 @@ def _rewriting(settings: Settings, store: OpenStore) -> Rewriting:
     return Rewriting(store.stores.rewrites, settings.forget_rewrite_seconds, embedded=embedded)
 
 
-def _routing(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Telemetry) -> tuple[Router, Assigner]:
+def _listener(settings: Settings, store: OpenStore) -> Listener:
+    return Listener(
+        store.stores.listening,
+        lambda site: store.client.of(site).now_ms(),
+        settings.models_dir,
+        settings.listening_entries,
+    )
+
+
+def _routing(
+    store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: Telemetry, listener: Listener
+) -> tuple[Router, Assigner]:
     client, stores, keys = store.client, store.stores, store.key_watch.keys
     reserver = Reserver(
         stores.routing,
@@ -203,7 +218,9 @@ def _routing(store: OpenStore, sites: SiteRegistry, ranker: Ranker, telemetry: T
         on_ranked=telemetry.route_candidates.observe,
     )
     return (
-        Router(stores.routing, stores.contacts, stores.customers, stores.roster, sites, client, ranker, reserver),
+        Router(
+            stores.routing, stores.contacts, stores.customers, stores.roster, sites, client, ranker, reserver, listener
+        ),
         Assigner(stores.routing, stores.contacts, stores.roster, sites, client, ranker, reserver, Sealer(keys)),
     )
 
@@ -217,6 +234,7 @@ def _services(
     windows: MatchingWindows,
     removal: SiteRemoval,
     telemetry: Telemetry,
+    listener: Listener,
 ) -> Services:
     client, stores = store.client, store.stores
 
@@ -236,6 +254,7 @@ def _services(
         imports=ImportService(stores.roster, agents, sites, client),
         pools=PoolService(stores.roster, sites, settings.affinity_tolerance),
         customers=customers,
+        coverage=CoverageService(stores.listening, listener, sites, client),
         forgetting=Forgetting(
             customers, agents, stores.traces, stores.agent_traces, stores.routing, stores.rewrites, client
         ),

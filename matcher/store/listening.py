@@ -107,9 +107,7 @@ class ListeningStore:
 
     async def forget_past(self, now_ms: Callable[[str], int]) -> list[str]:
         """Forget the salts of past days; return their sites. now_ms: gives the time by the store of a site."""
-        past = [
-            (site, day) for site, day in self._salts if (day + 1) * DAY_MS + AFTERWARDS_MS <= now_ms(site)
-        ]
+        past = [(site, day) for site, day in self._salts if (day + 1) * DAY_MS + AFTERWARDS_MS <= now_ms(site)]
         for site, day in past:
             del self._salts[site, day]
             await self._rewrites.mark(site)

@@ -88,8 +88,9 @@ class GetCoverageResponse(_message.Message):
     pool: _builtins.str
     """The pool."""
     first_day: _builtins.str
-    """The first and the last day of the period, as "2026-11-30" (UTC)."""
+    """The first day of the period, as "2026-11-03" (UTC)."""
     last_day: _builtins.str
+    """The last day: today."""
     contacts: _builtins.int
     """The contacts that were listened to."""
     days_heard: _builtins.int

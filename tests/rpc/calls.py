@@ -141,6 +141,14 @@ CALLS: dict[str, tuple[Any, tuple[str, tuple[Any, ...]]]] = {
         patrons.PutCustomerRequest(parent="sites/default", customer=patrons.Customer(name=ANN_NAME)),
         ("put_customer", ("default", "c0ffee", (), (), None, "")),
     ),
+    "what customers bring up": (
+        coverage.GetCoverageRequest(pool="sites/default/pools/sales", days=7),
+        ("coverage", ("default", "sales", 7)),
+    ),
+    "what customers bring up in four weeks": (
+        coverage.GetCoverageRequest(pool="sites/default/pools/sales"),
+        ("coverage", ("default", "sales", 28)),
+    ),
     "read a customer": (patrons.GetCustomerRequest(name=ANN_NAME), ("customer", ("default", "c0ffee"))),
     "look a customer up": (
         patrons.LookupCustomerRequest(parent="sites/default", handle="ann@mail/1"),
